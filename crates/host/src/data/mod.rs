@@ -1,0 +1,1 @@
+//! Task data and corpora, from file to batch.

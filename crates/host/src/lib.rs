@@ -1,0 +1,13 @@
+//! Host side of tinybert-compress: everything that runs before the device does.
+//!
+//! A BERT teacher and labelled text go in; checkpoints, and at the end one model image, come out.
+//! This is the only crate that knows candle.
+
+pub mod checkpoint;
+pub mod data;
+pub mod error;
+pub mod metrics;
+pub mod progress;
+pub mod task;
+
+pub use error::{Error, Result};

@@ -1,0 +1,21 @@
+//! How long steps report to whoever watches, and how they are asked to stop.
+
+/// The watcher of a long step. The command line draws bars; tests and library users take [`Silent`].
+pub trait Progress: Sync {
+    /// A step begins: its name, and how many units (steps, sentences) it has.
+    fn begin(&self, _name: &str, _total: u64) {}
+    /// `done` units of the current step are finished; `note` is a short line such as `loss 0.123`.
+    fn advance(&self, _done: u64, _note: &str) {}
+    /// The current step is over.
+    fn end(&self) {}
+    /// A line worth keeping above the bar.
+    fn say(&self, _line: &str) {}
+    /// True once the user has asked to stop (Ctrl-C, SIGTERM). Long loops look between steps.
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing and never interrupts.
+pub struct Silent;
+impl Progress for Silent {}

@@ -1,0 +1,46 @@
+//! What is to be learned: the kind of answer, examples with their targets, and label names.
+
+/// The kind of answer a task head gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// One label out of several for a sentence or a pair.
+    Classification,
+    /// One real number for a sentence or a pair.
+    Regression,
+}
+
+/// What an example should be answered with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// Index into [`Dataset::labels`].
+    Class(u32),
+    /// Gold score.
+    Score(f32),
+    /// Unlabelled: usable for distillation and calibration.
+    None,
+}
+
+/// One sentence or pair of sentences.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// First (or only) sentence.
+    pub text: String,
+    /// Second sentence of a pair.
+    pub pair: Option<String>,
+    /// What it should be answered with.
+    pub target: Target,
+}
+
+/// Examples of one split, in file order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// The examples; never empty once loaded.
+    pub examples: Vec<Example>,
+    /// Label names by class index; empty for regression.
+    pub labels: Vec<String>,
+    /// Kind of the targets.
+    pub kind: TaskKind,
+    /// Files it was read from, for messages and for hashing into `run.json`.
+    pub sources: Vec<std::path::PathBuf>,
+}

@@ -1,0 +1,2 @@
+//! tinybert-image
+#![no_std]

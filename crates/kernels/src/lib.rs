@@ -1,0 +1,2 @@
+//! tinybert-kernels
+#![no_std]

@@ -1,0 +1,2 @@
+//! tinybert-runtime
+#![no_std]

@@ -1,0 +1,2 @@
+//! tinybert-tokenizer
+#![no_std]
