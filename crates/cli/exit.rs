@@ -1,0 +1,74 @@
+//! From a result to the process exit code, and what a panic looks like to the user.
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use tinybert_host::{Error, Result};
+
+/// Exit code of a fault of this program.
+const INTERNAL: u8 = 1;
+
+/// Replaces the standard panic message by one that tells the user whose fault it is.
+pub fn explain_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("unknown cause");
+        eprintln!(
+            "error: internal error{place}: {what}\n\
+             This is a fault of tinybert-compress, not of your data: please report it with the command you ran."
+        );
+    }));
+}
+
+/// Runs the program, prints its error and gives the exit code that stands for it.
+pub fn code_of(program: impl FnOnce() -> Result<()>) -> ExitCode {
+    match catch_unwind(AssertUnwindSafe(program)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+        Err(_) => ExitCode::from(INTERNAL), // the panic hook has spoken
+    }
+}
+
+/// Whoever read our standard output has had enough (`| head`): no error, as with any Unix tool.
+fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Io { path, source }
+        if source.kind() == ErrorKind::BrokenPipe && path.as_os_str() == crate::output::STANDARD_OUTPUT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(error: Error) -> String {
+        format!("{:?}", code_of(|| Err(error)))
+    }
+
+    fn broken_pipe(path: &str) -> Error {
+        Error::Io { path: path.into(), source: ErrorKind::BrokenPipe.into() }
+    }
+
+    #[test]
+    fn an_error_gives_its_exit_code() {
+        assert_eq!(code(Error::Input("x".into())), format!("{:?}", ExitCode::from(3)));
+        assert_eq!(code(Error::Interrupted("x".into())), format!("{:?}", ExitCode::from(130)));
+    }
+
+    #[test]
+    fn only_a_closed_standard_output_is_forgiven() {
+        assert_eq!(code(broken_pipe(crate::output::STANDARD_OUTPUT)), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(broken_pipe("/dev/fifo")), format!("{:?}", ExitCode::from(4)));
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        assert_eq!(
+            format!("{:?}", code_of(|| panic!("on purpose"))),
+            format!("{:?}", ExitCode::from(INTERNAL))
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What commands write: standard output, and a check of the output path before any work starts.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tinybert_host::{Error, Result};
+
+/// Stands for standard output in [`Error::Io`].
+pub const STANDARD_OUTPUT: &str = "standard output";
+
+/// Prints one line to standard output; a closed pipe is an error here, where `println!` would panic.
+pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
+}
+
+/// Refuses an output folder that could not be written at the end of a long run: a path that runs through a file, a
+/// folder without write permission, or one that holds something else than a checkpoint.
+pub fn check_folder(out: &Path) -> Result<()> {
+    probe(out)?;
+    let Ok(mut entries) = out.read_dir() else { return Ok(()) };
+    if entries.next().is_some() && !out.join("config.json").exists() {
+        return Err(Error::Usage(format!(
+            "--out {}: the folder holds other files and is no checkpoint; name a new or an empty folder",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses an output file that could not be written at the end of a long run.
+pub fn check_file(out: &Path) -> Result<()> {
+    if out.is_dir() {
+        return Err(Error::Usage(format!("--out {}: is a folder; name a file", out.display())));
+    }
+    probe(out.parent().unwrap_or(out))
+}
+
+/// Creates and removes a temporary file in `folder`, or in its nearest parent that exists.
+fn probe(folder: &Path) -> Result<()> {
+    let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
+    let nearest = if nearest.as_os_str().is_empty() { PathBuf::from(".") } else { nearest.to_path_buf() };
+    tempfile::tempfile_in(&nearest).map(drop).map_err(Error::io(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_to_be_made_is_fine_and_is_not_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("a/b");
+        check_folder(&out).unwrap();
+        check_file(&out.join("model.tbim")).unwrap();
+        assert_eq!(parent.path().read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_path_through_a_file_is_an_io_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = check_folder(&file.path().join("out")).unwrap_err();
+        assert_eq!(error.exit_code(), 4, "{error}");
+    }
+
+    #[test]
+    fn foreign_files_are_not_overwritten_but_a_checkpoint_may_be() {
+        let out = tempfile::tempdir().unwrap();
+        std::fs::write(out.path().join("notes.txt"), "mine").unwrap();
+        assert_eq!(check_folder(out.path()).unwrap_err().exit_code(), 2);
+        std::fs::write(out.path().join("config.json"), "{}").unwrap();
+        check_folder(out.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_no_output_file() {
+        let out = tempfile::tempdir().unwrap();
+        assert_eq!(check_file(out.path()).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,166 @@
+//! Shows how far a long step is, and hears Ctrl-C.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use tinybert_host::progress::Progress;
+use tinybert_host::{Error, Result};
+
+/// Exit code of a run that the user ended.
+const INTERRUPTED: i32 = 130;
+/// Time between two progress lines where standard error is not a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Draws bars on a terminal, an occasional plain line elsewhere, and nothing when quiet. Steps may be nested: an
+/// evaluation inside training has a bar of its own.
+pub struct Watch {
+    display: Mutex<Display>,
+    stop: Arc<AtomicBool>,
+}
+
+enum Display {
+    Quiet,
+    Bars { all: MultiProgress, open: Vec<ProgressBar> },
+    Lines { open: Vec<Step> },
+}
+
+/// A step that is shown as plain lines.
+struct Step {
+    name: String,
+    total: u64,
+    begun: Instant,
+    shown: Instant,
+}
+
+impl Watch {
+    /// Installs the handler of SIGINT, SIGTERM and SIGHUP; call it once.
+    pub fn new(quiet: bool) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
+            eprintln!("\nstopping after this step; once more stops at once");
+        })
+        .map_err(|error| Error::Usage(format!("cannot install the Ctrl-C handler: {error}")))?;
+        Ok(Self { display: Mutex::new(Display::new(quiet)), stop })
+    }
+
+    fn display(&self) -> MutexGuard<'_, Display> {
+        // A panic while drawing leaves nothing worse than a wrong bar.
+        self.display.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Display {
+    fn new(quiet: bool) -> Self {
+        if quiet {
+            Self::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Self::Bars { all: MultiProgress::new(), open: Vec::new() }
+        } else {
+            Self::Lines { open: Vec::new() }
+        }
+    }
+}
+
+impl Progress for Watch {
+    fn begin(&self, name: &str, total: u64) {
+        match &mut *self.display() {
+            Display::Quiet => {}
+            Display::Bars { all, open } => open.push(all.add(bar(name, total))),
+            Display::Lines { open } => {
+                let now = Instant::now();
+                open.push(Step { name: name.to_owned(), total, begun: now, shown: now });
+            }
+        }
+    }
+
+    fn advance(&self, done: u64, note: &str) {
+        match &mut *self.display() {
+            Display::Quiet => {}
+            Display::Bars { open, .. } => {
+                if let Some(bar) = open.last() {
+                    bar.set_position(done);
+                    bar.set_message(note.to_owned());
+                }
+            }
+            Display::Lines { open } => {
+                if let Some(step) = open.last_mut().filter(|step| step.shown.elapsed() >= LINE_INTERVAL) {
+                    step.shown = Instant::now();
+                    eprintln!("{}", step.line(done, note, step.begun.elapsed()));
+                }
+            }
+        }
+    }
+
+    fn end(&self) {
+        match &mut *self.display() {
+            Display::Quiet => {}
+            Display::Bars { open, .. } => {
+                if let Some(bar) = open.pop() {
+                    bar.finish_and_clear();
+                }
+            }
+            Display::Lines { open } => drop(open.pop()),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &*self.display() {
+            Display::Quiet => {}
+            Display::Bars { all, .. } => all.suspend(|| eprintln!("{line}")),
+            Display::Lines { .. } => eprintln!("{line}"),
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+fn bar(name: &str, total: u64) -> ProgressBar {
+    let template = "{prefix} [{bar:25}] {pos}/{len} {per_sec}, {eta} left  {msg}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style).with_prefix(name.to_owned())
+}
+
+impl Step {
+    /// `name: 120/2000, 3.1/s, 10 minutes left, note`.
+    fn line(&self, done: u64, note: &str, elapsed: Duration) -> String {
+        let rate = done as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let mut line = format!("{}: {done}/{}, {rate:.1}/s", self.name, self.total);
+        let left = self.total.saturating_sub(done) as f64 / rate;
+        if let Ok(left) = Duration::try_from_secs_f64(left) {
+            line.push_str(&format!(", {} left", HumanDuration(left)));
+        }
+        if !note.is_empty() {
+            line.push_str(&format!(", {note}"));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step() -> Step {
+        Step { name: "distil".into(), total: 2000, begun: Instant::now(), shown: Instant::now() }
+    }
+
+    #[test]
+    fn a_line_tells_rate_and_time_left() {
+        let line = step().line(500, "loss 0.5", Duration::from_secs(250));
+        assert_eq!(line, "distil: 500/2000, 2.0/s, 13 minutes left, loss 0.5");
+    }
+
+    #[test]
+    fn nothing_done_yet_has_no_time_left() {
+        assert_eq!(step().line(0, "", Duration::ZERO), "distil: 0/2000, 0.0/s");
+    }
+}
