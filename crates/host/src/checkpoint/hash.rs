@@ -1,0 +1,47 @@
+//! SHA-256 of files, for the record of what a run read.
+
+use std::fs::File;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Error, Result};
+
+/// A file and the SHA-256 of its contents.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileHash {
+    /// The path as it was given.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the contents in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl FileHash {
+    /// Hashes the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let mut hasher = Sha256::new();
+        let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(Error::io(path))?;
+        let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { path: path.display().to_string(), bytes, sha256 })
+    }
+}
+
+/// Feeds a hasher from [`std::io::copy`].
+struct HashWriter<'h>(&'h mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

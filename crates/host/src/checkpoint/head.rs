@@ -1,0 +1,58 @@
+//! The task heads a checkpoint can carry.
+
+/// What stands on top of the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// The bare encoder; its pooler is kept when the checkpoint has one.
+    None,
+    /// Pooler and linear: one label per sentence or pair.
+    Classification {
+        /// Label names by class index.
+        labels: Vec<String>,
+    },
+    /// Pooler and linear with one output: a score per sentence or pair.
+    Regression,
+    /// A linear on every token.
+    TokenClassification {
+        /// Label names by class index.
+        labels: Vec<String>,
+    },
+    /// Dense, GELU, LayerNorm and a decoder tied to the word embeddings, on every token.
+    MaskedLm,
+}
+
+impl Head {
+    /// Outputs of the head's own last linear; 0 for no head and for the masked-LM head, whose
+    /// decoder is the word embedding matrix.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::None | Self::MaskedLm => 0,
+            Self::Classification { labels } | Self::TokenClassification { labels } => labels.len(),
+            Self::Regression => 1,
+        }
+    }
+
+    /// Label names by class index; empty where the head has none.
+    pub fn labels(&self) -> &[String] {
+        match self {
+            Self::Classification { labels } | Self::TokenClassification { labels } => labels,
+            Self::None | Self::Regression | Self::MaskedLm => &[],
+        }
+    }
+
+    /// True where the head reads the pooled `[CLS]` state.
+    pub fn needs_pooler(&self) -> bool {
+        matches!(self, Self::Classification { .. } | Self::Regression)
+    }
+
+    /// The name of this kind of head in messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "no head",
+            Self::Classification { .. } => "sequence classification",
+            Self::Regression => "regression",
+            Self::TokenClassification { .. } => "token classification",
+            Self::MaskedLm => "masked-LM",
+        }
+    }
+}

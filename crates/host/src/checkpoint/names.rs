@@ -1,0 +1,69 @@
+//! The one list of tensor names and shapes.
+//!
+//! Names are Hugging Face's with the `bert.` prefix; linears are stored `[outputs, inputs]`.
+
+use std::collections::BTreeMap;
+
+use super::{BertConfig, Head};
+
+/// Word embedding matrix, `[vocab, hidden]`; also the decoder of the masked-LM head.
+pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
+
+/// Name and shape of every tensor that a model of this configuration and head must have.
+///
+/// The pooler is part of it only where the head reads it. A loaded checkpoint may carry a pooler
+/// beyond this list (see [`pooler_shapes`]).
+pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec<usize>> {
+    let h = config.hidden_size;
+    let mut shapes = BTreeMap::new();
+    insert(&mut shapes, WORD_EMBEDDINGS, [config.vocab_size, h]);
+    insert(&mut shapes, "bert.embeddings.position_embeddings.weight", [config.max_position_embeddings, h]);
+    insert(&mut shapes, "bert.embeddings.token_type_embeddings.weight", [config.type_vocab_size, h]);
+    layer_norm(&mut shapes, "bert.embeddings.LayerNorm", h);
+    for layer in 0..config.num_hidden_layers {
+        let layer = format!("bert.encoder.layer.{layer}");
+        for part in ["self.query", "self.key", "self.value", "output.dense"] {
+            linear(&mut shapes, &format!("{layer}.attention.{part}"), h, h);
+        }
+        layer_norm(&mut shapes, &format!("{layer}.attention.output.LayerNorm"), h);
+        linear(&mut shapes, &format!("{layer}.intermediate.dense"), config.intermediate_size, h);
+        linear(&mut shapes, &format!("{layer}.output.dense"), h, config.intermediate_size);
+        layer_norm(&mut shapes, &format!("{layer}.output.LayerNorm"), h);
+    }
+    if head.needs_pooler() {
+        shapes.extend(pooler_shapes(config));
+    }
+    match head {
+        Head::None => {}
+        Head::Classification { .. } | Head::Regression | Head::TokenClassification { .. } => {
+            linear(&mut shapes, "classifier", head.outputs(), h);
+        }
+        Head::MaskedLm => {
+            linear(&mut shapes, "cls.predictions.transform.dense", h, h);
+            layer_norm(&mut shapes, "cls.predictions.transform.LayerNorm", h);
+            insert(&mut shapes, "cls.predictions.bias", [config.vocab_size]);
+        }
+    }
+    shapes
+}
+
+/// Name and shape of the pooler's tensors, which checkpoints of any head may carry.
+pub fn pooler_shapes(config: &BertConfig) -> BTreeMap<String, Vec<usize>> {
+    let mut shapes = BTreeMap::new();
+    linear(&mut shapes, "bert.pooler.dense", config.hidden_size, config.hidden_size);
+    shapes
+}
+
+fn insert<const RANK: usize>(shapes: &mut BTreeMap<String, Vec<usize>>, name: &str, shape: [usize; RANK]) {
+    shapes.insert(name.to_owned(), shape.to_vec());
+}
+
+fn linear(shapes: &mut BTreeMap<String, Vec<usize>>, name: &str, outputs: usize, inputs: usize) {
+    insert(shapes, &format!("{name}.weight"), [outputs, inputs]);
+    insert(shapes, &format!("{name}.bias"), [outputs]);
+}
+
+fn layer_norm(shapes: &mut BTreeMap<String, Vec<usize>>, name: &str, width: usize) {
+    insert(shapes, &format!("{name}.weight"), [width]);
+    insert(shapes, &format!("{name}.bias"), [width]);
+}
