@@ -1,0 +1,117 @@
+//! Operands of self-attention, and the checks that every kernel may rely on.
+
+use crate::Shape;
+use crate::linear::{MAX_SIDE, activation_bytes, ensure};
+use crate::scratch::{Lengths, Scratch};
+
+/// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
+const MAX_TOKENS: usize = 1 << 15;
+
+/// Most query rows that a kernel works on together.
+pub(crate) const QUERY_BLOCK: usize = 8;
+
+/// Dimensions of one input's self-attention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AttentionShape {
+    /// Tokens that are attended to; all of them, there is no padding and no mask.
+    pub tokens: usize,
+    /// The first so many tokens are queries: `tokens`, or 1 where only the first token's context is needed.
+    pub queries: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Columns of a head.
+    pub head_dim: usize,
+    /// Bytes from one token's row to the next, at least `3 · heads · head_dim`.
+    pub stride: usize,
+}
+
+impl AttentionShape {
+    /// Columns of the context, `heads · head_dim`.
+    pub const fn width(&self) -> usize {
+        self.heads.saturating_mul(self.head_dim)
+    }
+
+    /// Bytes of scratch memory that attention of this shape needs on any instruction set; it grows with `tokens`.
+    /// `None` beyond what the kernels take.
+    pub const fn scratch_bytes(&self) -> Option<usize> {
+        if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
+            return None;
+        }
+        Lengths::new(self.tokens, self.head_dim).bytes()
+    }
+}
+
+/// Where the context goes.
+#[derive(Debug)]
+pub enum Context<'a> {
+    /// f32, row-major `[queries, heads · head_dim]`.
+    F32 {
+        /// `[queries, heads · head_dim]`.
+        out: &'a mut [f32],
+        /// Scale of the values.
+        scale: f32,
+    },
+    /// Quantized as the input `[queries, heads · head_dim]` of the next linear layer, zero point 0.
+    I8 {
+        /// [`activation_bytes`]`(queries, heads · head_dim)`.
+        out: &'a mut [i8],
+        /// Scale of the values divided by the scale of the context.
+        scale: f32,
+    },
+}
+
+/// What every attention kernel may rely on. Returns the scratch memory, carved.
+pub(crate) fn check<'a>(
+    qkv: &[i8],
+    shape: &AttentionShape,
+    coefficient: f32,
+    context: &Context,
+    scratch: &'a mut [u8],
+) -> Result<Scratch<'a>, Shape> {
+    let &AttentionShape { tokens, queries, heads, head_dim, stride } = shape;
+    ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE && queries <= tokens)?;
+    let width = heads.checked_mul(head_dim).ok_or(Shape)?;
+    ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;
+    ensure(tokens.checked_mul(stride).is_some_and(|bytes| bytes <= qkv.len()))?;
+    // Scores below the largest must not get probabilities above 255.
+    ensure(coefficient >= 0.0 && coefficient.is_finite())?;
+    match context {
+        Context::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len()))?,
+        Context::I8 { out, .. } => {
+            ensure(activation_bytes(queries, width).is_some_and(|bytes| bytes <= out.len()))?;
+        }
+    }
+    Scratch::carve(scratch, Lengths::new(tokens, head_dim)).ok_or(Shape)
+}
+
+/// Query, key and value of one token and head; empty slices if out of range.
+#[derive(Clone, Copy)]
+pub(crate) struct Heads<'a> {
+    qkv: &'a [i8],
+    shape: AttentionShape,
+}
+
+impl<'a> Heads<'a> {
+    pub(crate) fn new(qkv: &'a [i8], shape: AttentionShape) -> Self {
+        Heads { qkv, shape }
+    }
+
+    pub(crate) fn query(&self, token: usize, head: usize) -> &'a [i8] {
+        self.part(0, token, head)
+    }
+
+    pub(crate) fn key(&self, token: usize, head: usize) -> &'a [i8] {
+        self.part(1, token, head)
+    }
+
+    pub(crate) fn value(&self, token: usize, head: usize) -> &'a [i8] {
+        self.part(2, token, head)
+    }
+
+    #[inline]
+    fn part(&self, part: usize, token: usize, head: usize) -> &'a [i8] {
+        let AttentionShape { heads, head_dim, stride, .. } = self.shape;
+        let start = token * stride + (part * heads + head) * head_dim;
+        self.qkv.get(start..start + head_dim).unwrap_or(&[])
+    }
+}

@@ -1,0 +1,190 @@
+//! Operands of the linear layer, and the checks that every kernel may rely on.
+
+use crate::{Panel, Shape};
+
+/// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
+pub const MAX_SIDE: usize = 1 << 16;
+
+/// Rows that a linear layer finishes together where a whole row is needed before it can be quantized.
+pub const ROW_BLOCK: usize = 8;
+
+/// int8 weights of a linear layer with `n` outputs and `k` inputs, used in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear<'a> {
+    /// Outputs.
+    pub n: usize,
+    /// Inputs.
+    pub k: usize,
+    /// Layout of `weights`.
+    pub panel: Panel,
+    /// Packed weights, `panel.packed_len(n, k)` bytes.
+    pub weights: &'a [i8],
+    /// Weight scale of each output `[n]`.
+    pub scale: &'a [f32],
+    /// Bias of each output `[n]`.
+    pub bias: &'a [f32],
+    /// Sum of each output's weights `[n]`; takes the input's zero point out of the products.
+    pub row_sum: &'a [i32],
+}
+
+/// Scales of an activation matrix.
+#[derive(Clone, Copy, Debug)]
+pub enum RowScale<'a> {
+    /// One scale for the tensor, from calibration.
+    Uniform(f32),
+    /// A scale per row `[m]`, found at run time.
+    PerRow(&'a [f32]),
+}
+
+/// An int8 activation matrix `[m, k]`, the input of a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Activations<'a> {
+    /// At least [`activation_bytes`]`(m, k)`, written by the same [`Kernels`](crate::Kernels) value that reads it;
+    /// the order of the bytes is its own affair.
+    pub data: &'a [i8],
+    /// Rows (tokens).
+    pub m: usize,
+    /// Columns.
+    pub k: usize,
+    /// The int8 value that stands for 0.
+    pub zero_point: i8,
+    /// f32 value of one step.
+    pub scale: RowScale<'a>,
+}
+
+/// How a f32 matrix becomes int8.
+#[derive(Debug)]
+pub enum Quantization<'a> {
+    /// One scale and zero point for the tensor, from calibration.
+    Static {
+        /// 1 / scale.
+        inv_scale: f32,
+        /// The int8 value that stands for 0.
+        zero_point: i8,
+    },
+    /// A scale per row such that its largest magnitude becomes 127; zero point 0.
+    PerToken {
+        /// Receives the scales, one per row `[m]`.
+        scale: &'a mut [f32],
+    },
+}
+
+/// What becomes of a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
+#[derive(Debug)]
+pub enum Epilogue<'a> {
+    /// Stored as f32, row-major `[m, n]`.
+    F32 {
+        /// `[m, n]`.
+        out: &'a mut [f32],
+    },
+    /// Added to the residual stream, row-major `[m, n]`.
+    AddF32 {
+        /// `[m, n]`.
+        residual: &'a mut [f32],
+    },
+    /// Rounded to int8 rows, as attention reads them. The writer of the weights has divided `scale` and `bias` by
+    /// the scale of this tensor.
+    I8 {
+        /// Row-major `[m, stride]`; columns from `n` on are left alone.
+        out: &'a mut [i8],
+        /// Bytes from one row to the next, at least `n`.
+        stride: usize,
+    },
+    /// GELU, then quantized as the input `[m, n]` of the next linear layer.
+    Gelu {
+        /// [`activation_bytes`]`(m, n)`.
+        out: &'a mut [i8],
+        /// Quantization of the next linear layer's input.
+        quantization: Quantization<'a>,
+        /// [`ROW_BLOCK`]` · n` values when the quantization is per token, else none.
+        scratch: &'a mut [f32],
+    },
+}
+
+/// LayerNorm's parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNorm<'a> {
+    /// Gain `[hidden]`.
+    pub gamma: &'a [f32],
+    /// Bias `[hidden]`.
+    pub beta: &'a [f32],
+    /// Added to the variance, > 0.
+    pub eps: f32,
+}
+
+/// Bytes of one activation row of `k` columns: what every family may read.
+pub(crate) const fn row_stride(k: usize) -> usize {
+    k.next_multiple_of(16)
+}
+
+/// Bytes that an int8 activation matrix `[m, k]` takes on every instruction set; `None` beyond [`MAX_SIDE`].
+pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
+    if m > MAX_SIDE || k > MAX_SIDE {
+        return None;
+    }
+    m.next_multiple_of(ROW_BLOCK).checked_mul(row_stride(k))
+}
+
+/// `Ok` if the condition holds.
+pub(crate) fn ensure(condition: bool) -> Result<(), Shape> {
+    if condition { Ok(()) } else { Err(Shape) }
+}
+
+impl Linear<'_> {
+    fn check(&self) -> Result<(), Shape> {
+        ensure(self.n <= MAX_SIDE && self.k <= MAX_SIDE)?;
+        ensure(self.panel.packed_len(self.n, self.k) == Some(self.weights.len()))?;
+        ensure(self.scale.len() == self.n && self.bias.len() == self.n && self.row_sum.len() == self.n)
+    }
+}
+
+impl Activations<'_> {
+    fn check(&self) -> Result<(), Shape> {
+        ensure(activation_bytes(self.m, self.k).is_some_and(|bytes| bytes <= self.data.len()))?;
+        match self.scale {
+            RowScale::Uniform(_) => Ok(()),
+            RowScale::PerRow(scale) => ensure(scale.len() == self.m),
+        }
+    }
+
+    /// Scale of row `m`; 0 outside the matrix.
+    #[inline]
+    pub(crate) fn row_scale(&self, m: usize) -> f32 {
+        match self.scale {
+            RowScale::Uniform(scale) => scale,
+            RowScale::PerRow(scale) => scale.get(m).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+impl Quantization<'_> {
+    pub(crate) fn check(&self, m: usize) -> Result<(), Shape> {
+        match self {
+            Quantization::Static { .. } => Ok(()),
+            Quantization::PerToken { scale } => ensure(scale.len() == m),
+        }
+    }
+}
+
+/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand.
+pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue) -> Result<(), Shape> {
+    w.check()?;
+    a.check()?;
+    ensure(a.k == w.k)?;
+    let (m, n) = (a.m, w.n);
+    match epilogue {
+        Epilogue::F32 { out } => ensure(m.checked_mul(n) == Some(out.len())),
+        Epilogue::AddF32 { residual } => ensure(m.checked_mul(n) == Some(residual.len())),
+        Epilogue::I8 { out, stride } => {
+            ensure(*stride >= n && m.checked_mul(*stride).is_some_and(|bytes| bytes <= out.len()))
+        }
+        Epilogue::Gelu { out, quantization, scratch } => {
+            ensure(activation_bytes(m, n).is_some_and(|bytes| bytes <= out.len()))?;
+            quantization.check(m)?;
+            match quantization {
+                Quantization::Static { .. } => Ok(()),
+                Quantization::PerToken { .. } => ensure(scratch.len() >= ROW_BLOCK * n),
+            }
+        }
+    }
+}

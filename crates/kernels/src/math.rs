@@ -1,0 +1,148 @@
+//! Scalar f32 mathematics: the specification of every non-linear function the kernels compute.
+//!
+//! One IEEE rounding per written operation, in the written order; `core` has neither `exp` nor `sqrt`, and a C
+//! library's would differ from one platform to the next. Polynomials are evaluated by Horner's rule, multiply then
+//! add; `tests/reference/fit_polynomials.py` derives their coefficients. Error bounds are checked in `tests/math.rs`.
+
+/// 1.5 · 2^23: adding and subtracting it rounds to the nearest integer, ties to even, for |x| < 2^22.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
+/// Coefficients of 2^f on [−1/2, 1/2], lowest degree first; relative error 7.5e-8.
+const EXP2: [f32; 6] = [1.0, 0.693_146_97, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647];
+
+/// 255 times the coefficients of 2^f on [−1/2, 1/2], lowest degree first; relative error 7.5e-5.
+pub(crate) const PROBABILITY: [f32; 4] =
+    [255.0 * 0.999_928_1, 255.0 * 0.693_261, 255.0 * 0.242_611_1, 255.0 * 0.055_171_31];
+
+/// Below this exponent a probability is 0: 255 · 2^−16 rounds to 0.
+pub(crate) const PROBABILITY_MIN: f32 = -16.0;
+
+/// Where GELU's polynomial ends: above it GELU is x, below −`GELU_CLAMP` it is 0.
+pub(crate) const GELU_CLAMP: f32 = 3.640_625;
+
+/// Coefficients of t, t^3, … t^11 in the odd polynomial for Φ(t) − 1/2 on [−`GELU_CLAMP`, `GELU_CLAMP`].
+/// In f32 its value at the clamp is exactly 1/2.
+pub(crate) const GELU: [f32; 6] =
+    [0.396_490_96, -0.062_606_6, 0.007_855_756, -0.000_618_626_54, 2.696_858_4e-5, -4.920_474e-7];
+
+/// The larger number; `b` if `a` is NaN (or both are equal).
+#[inline(always)]
+pub fn max(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller number; `b` if `a` is NaN (or both are equal).
+#[inline(always)]
+pub fn min(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// Nearest integer, ties to even. |x| < 2^22.
+#[inline(always)]
+pub fn round(x: f32) -> f32 {
+    (x + ROUND) - ROUND
+}
+
+/// Horner's rule, multiply then add; `coefficients` lowest degree first.
+#[inline(always)]
+fn polynomial(x: f32, coefficients: &[f32]) -> f32 {
+    coefficients.iter().rev().fold(0.0, |value, &coefficient| value * x + coefficient)
+}
+
+/// `x · 2^n` by adding `n` to the exponent bits. `x` and the result must be normal numbers.
+#[inline(always)]
+fn scale_by_power(x: f32, n: i32) -> f32 {
+    f32::from_bits(x.to_bits().wrapping_add((n as u32) << 23))
+}
+
+/// 2^x for x clamped to [−126, 126]; relative error at most 2e-7.
+pub fn exp2(x: f32) -> f32 {
+    let x = min(max(x, -126.0), 126.0);
+    let n = round(x);
+    scale_by_power(polynomial(x - n, &EXP2), n as i32)
+}
+
+/// Hyperbolic tangent, absolute error at most 1e-6. NaN gives −1.
+pub fn tanh(x: f32) -> f32 {
+    // tanh(x) = 1 − 2 / (e^2x + 1); beyond ±30 the quotient is 0 or 2 in f32.
+    let x = min(max(x, -30.0), 30.0);
+    1.0 - 2.0 / (exp2(x * (2.0 * core::f32::consts::LOG2_E)) + 1.0)
+}
+
+/// GELU(x) = x·Φ(x), absolute error at most 5e-4. Exactly x from 3.640625 upwards, 0 from −3.640625 downwards.
+pub fn gelu(x: f32) -> f32 {
+    let t = min(max(x, -GELU_CLAMP), GELU_CLAMP);
+    x * (0.5 + polynomial(t * t, &GELU) * t)
+}
+
+/// 1/√x for normal x > 0; relative error at most 3e-7.
+pub fn rsqrt(x: f32) -> f32 {
+    let half = 0.5 * x;
+    let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
+    // Newton's steps take the relative error from 3.5e-2 to 1.8e-3, 4.7e-6 and below f32's resolution.
+    for _ in 0..3 {
+        y *= 1.5 - (half * y) * y;
+    }
+    y
+}
+
+/// `x · inv_scale + zero_point`, limited to [−127, 127], rounded to nearest, ties to even. NaN gives −127.
+#[inline(always)]
+pub fn quantize(x: f32, inv_scale: f32, zero_point: i8) -> i8 {
+    let limited = min(max(x * inv_scale + f32::from(zero_point), -127.0), 127.0);
+    round(limited) as i8
+}
+
+/// Scale and its inverse for a row whose largest magnitude is `amax`; both 0 for a row of zeros.
+#[inline(always)]
+pub(crate) fn row_scales(amax: f32) -> (f32, f32) {
+    if amax < 1e-30 { (0.0, 0.0) } else { (amax * (1.0 / 127.0), 127.0 / amax) }
+}
+
+/// Attention probability, unnormalised: 255 · 2^x rounded to an integer, for x ≤ 0. The largest is 255.
+#[inline(always)]
+pub fn probability(x: f32) -> u8 {
+    let x = max(x, PROBABILITY_MIN);
+    let n = round(x);
+    round(scale_by_power(polynomial(x - n, &PROBABILITY), n as i32)) as u8
+}
+
+/// Turns logits into probabilities in place: `exp(x_i − max) / Σ exp(x_j − max)`, summed in order of `i`.
+pub fn softmax(logits: &mut [f32]) {
+    let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, &x| max(x, largest));
+    let mut total = 0.0;
+    for x in logits.iter_mut() {
+        *x = exp2((*x - largest) * core::f32::consts::LOG2_E);
+        total += *x;
+    }
+    for x in logits.iter_mut() {
+        *x /= total;
+    }
+}
+
+/// Lanes of the fixed summation order.
+pub(crate) const LANES: usize = 16;
+
+/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then the lanes are [`fold`](fold_lanes)ed.
+pub fn sum(row: impl Iterator<Item = f32>) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let mut row = row;
+    'row: loop {
+        for lane in &mut lanes {
+            let Some(x) = row.next() else { break 'row };
+            *lane += x;
+        }
+    }
+    fold_lanes(lanes)
+}
+
+/// Lane j gets lane j+8 (j < 8), then j+4 (j < 4), j+2, j+1; lane 0 is the sum.
+pub(crate) fn fold_lanes(mut lanes: [f32; LANES]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        let (low, high) = lanes.split_at_mut(half);
+        for (lane, &other) in low.iter_mut().zip(high.iter()) {
+            *lane += other;
+        }
+    }
+    lanes[0]
+}

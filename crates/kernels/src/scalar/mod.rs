@@ -1,0 +1,13 @@
+//! The specification: plain loops, one file per operation, for any panel.
+
+mod attention;
+mod embedding;
+mod layer_norm;
+mod linear;
+mod quantize;
+
+pub(crate) use attention::attention;
+pub(crate) use embedding::embed;
+pub(crate) use layer_norm::layer_norm;
+pub(crate) use linear::linear;
+pub(crate) use quantize::{quantize, quantize_row};
