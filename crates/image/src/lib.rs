@@ -1,2 +1,49 @@
-//! tinybert-image
+//! The model image: one file that holds everything a device needs to answer, used in place.
+//!
+//! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap; after that the views it
+//! hands out borrow from the file. The format is described in `docs/image-format.md`. With the feature `alloc`,
+//! [`ImageBuilder`] writes images and [`repack`] changes the layout of their weights.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use tinybert_image::{AlignedBytes, Error, Image};
+//!
+//! let not_an_image = AlignedBytes::from_slice(&[0; 64]);
+//! assert_eq!(Image::from_bytes(&not_an_image).err(), Some(Error::Magic));
+//! # }
+//! ```
 #![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+#[cfg(target_endian = "big")]
+compile_error!("model images are little-endian and used in place: a big-endian target cannot read them");
+
+mod check;
+mod config;
+mod container;
+mod crc;
+mod error;
+mod format;
+mod image;
+mod include;
+mod parts;
+mod records;
+mod views;
+#[cfg(feature = "alloc")]
+mod writer;
+
+pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Panel};
+pub use crc::{Checksum, crc32c};
+pub use error::{Error, Field};
+pub use format::{ALIGNMENT, Bf16, MAX_DIMENSION, SectionKind};
+pub use image::Image;
+pub use records::{Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests};
+pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, ScaledRows};
+#[cfg(feature = "alloc")]
+pub use writer::{
+    AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, LayerData, LayerNormData,
+    LinearData, ScaledRowsData, SelfTestData, repack, seal,
+};

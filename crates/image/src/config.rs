@@ -1,0 +1,267 @@
+//! What the model is: sizes and quantization, decoded from the configuration section and checked.
+
+use crate::format::{ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL};
+use crate::{Error, Field};
+
+/// What the task head answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum HeadKind {
+    /// One of several labels, from the first token.
+    Classification = 1,
+    /// One real number, from the first token.
+    Regression = 2,
+}
+
+/// How a layer computes its attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum AttentionMode {
+    /// Queries, keys and values in int8, unnormalised u8 probabilities.
+    Int8 = 0,
+}
+
+/// Layout of packed weights: `[ceil(n/nr)][ceil(k/kr)][nr][kr]` for `n` outputs and `k` inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panel {
+    /// Outputs per panel.
+    pub nr: usize,
+    /// Inputs that lie together.
+    pub kr: usize,
+}
+
+impl Panel {
+    /// Bytes of the packed weights of a linear, edges included; `None` when that overflows.
+    pub fn packed_bytes(self, outputs: usize, inputs: usize) -> Option<usize> {
+        outputs.checked_next_multiple_of(self.nr)?.checked_mul(inputs.checked_next_multiple_of(self.kr)?)
+    }
+
+    /// Position of weight `[output, input]` in the packed weights of a linear of `inputs` inputs.
+    pub fn position(self, inputs: usize, output: usize, input: usize) -> usize {
+        let block = (output / self.nr) * inputs.div_ceil(self.kr) + input / self.kr;
+        (block * self.nr + output % self.nr) * self.kr + input % self.kr
+    }
+}
+
+/// How a linear's input becomes int8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InputQuantization {
+    /// Each row with a scale from its own largest magnitude, zero point 0.
+    PerToken,
+    /// One scale and zero point from calibration.
+    Static {
+        /// Real value of one integer step.
+        scale: f32,
+        /// The integer that stands for 0.0.
+        zero_point: i8,
+    },
+}
+
+/// Sizes that hold for the whole model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Hidden size.
+    pub hidden: usize,
+    /// Number of Transformer layers.
+    pub layers: usize,
+    /// Number of word rows.
+    pub vocab: usize,
+    /// Number of position rows.
+    pub positions: usize,
+    /// Number of token types.
+    pub types: usize,
+    /// Longest input in tokens, special tokens included, that the image is made for.
+    pub max_tokens: usize,
+    /// Bytes of workspace that an input of `max_tokens` needs.
+    pub workspace_bytes: usize,
+    /// What the task head answers.
+    pub head: HeadKind,
+    /// Number of outputs of the head.
+    pub outputs: usize,
+    /// Whether a pooler (linear and tanh) stands before the output linear.
+    pub pooler: bool,
+    /// Layout of all packed weights.
+    pub panel: Panel,
+    /// LayerNorm's epsilon.
+    pub layer_norm_eps: f32,
+}
+
+/// Sizes and quantization of one layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerConfig {
+    /// Number of attention heads.
+    pub heads: usize,
+    /// Channels of one head.
+    pub head_dim: usize,
+    /// Inner size of the feed-forward network.
+    pub ffn: usize,
+    /// How attention is computed.
+    pub attention: AttentionMode,
+    /// Turns an integer score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`.
+    pub attention_coefficient: f32,
+    /// Turns `Σ p·v / Σ p` into the context: `scale_v`, divided by the scale of the attention output linear's input
+    /// where that is static.
+    pub context_scale: f32,
+    /// Input of the fused query, key and value linear.
+    pub qkv_input: InputQuantization,
+    /// Input of the attention output linear; a static one has zero point 0.
+    pub attention_output_input: InputQuantization,
+    /// Input of the first FFN linear.
+    pub up_input: InputQuantization,
+    /// Input of the second FFN linear, after GELU.
+    pub down_input: InputQuantization,
+}
+
+impl Config {
+    pub(crate) fn decode(record: &ConfigRecord) -> Result<Self, Error> {
+        let head = match record.head {
+            1 => HeadKind::Classification,
+            2 => HeadKind::Regression,
+            _ => return Err(Error::Invalid(Field::HeadKind)),
+        };
+        let panel_side = |side: u32| match side {
+            1..=MAX_PANEL => Ok(side as usize),
+            _ => Err(Error::Invalid(Field::Panel)),
+        };
+        let positions = dimension(record.positions, Field::Positions)?;
+        let max_tokens = dimension(record.max_tokens, Field::MaxTokens)?;
+        let outputs = dimension(record.outputs, Field::Outputs)?;
+        let eps = record.layer_norm_eps;
+        check(record.layers > 0, Field::Layers)?;
+        check(record.vocab > 0, Field::Vocab)?;
+        check((1..=256).contains(&record.types), Field::Types)?;
+        check((2..=positions).contains(&max_tokens), Field::MaxTokens)?;
+        check(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
+        check(record.flags & !FLAG_POOLER == 0, Field::Flags)?;
+        check(eps.is_finite() && eps > 0.0, Field::LayerNormEps)?;
+        if record.reserved != [0; 3] {
+            return Err(Error::Padding);
+        }
+        Ok(Self {
+            hidden: dimension(record.hidden, Field::Hidden)?,
+            layers: size(record.layers, Field::Layers)?,
+            vocab: size(record.vocab, Field::Vocab)?,
+            positions,
+            types: size(record.types, Field::Types)?,
+            max_tokens,
+            workspace_bytes: size(record.workspace_bytes, Field::WorkspaceBytes)?,
+            head,
+            outputs,
+            pooler: record.flags & FLAG_POOLER != 0,
+            panel: Panel { nr: panel_side(record.nr)?, kr: panel_side(record.kr)? },
+            layer_norm_eps: eps,
+        })
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn encode(&self) -> Result<ConfigRecord, Error> {
+        let raw = |value: usize, field| u32::try_from(value).map_err(|_| Error::Invalid(field));
+        Ok(ConfigRecord {
+            hidden: raw(self.hidden, Field::Hidden)?,
+            layers: raw(self.layers, Field::Layers)?,
+            vocab: raw(self.vocab, Field::Vocab)?,
+            positions: raw(self.positions, Field::Positions)?,
+            types: raw(self.types, Field::Types)?,
+            max_tokens: raw(self.max_tokens, Field::MaxTokens)?,
+            workspace_bytes: raw(self.workspace_bytes, Field::WorkspaceBytes)?,
+            head: self.head as u32,
+            outputs: raw(self.outputs, Field::Outputs)?,
+            flags: if self.pooler { FLAG_POOLER } else { 0 },
+            nr: raw(self.panel.nr, Field::Panel)?,
+            kr: raw(self.panel.kr, Field::Panel)?,
+            layer_norm_eps: self.layer_norm_eps,
+            reserved: [0; 3],
+        })
+    }
+}
+
+impl LayerConfig {
+    /// Channels of all heads together: the width of the context, a third of the qkv linear's outputs.
+    /// At most [`MAX_DIMENSION`] in a checked image.
+    pub fn attention_width(&self) -> usize {
+        self.heads.saturating_mul(self.head_dim)
+    }
+
+    pub(crate) fn decode(record: &LayerRecord) -> Result<Self, Error> {
+        let [qkv, attention_output, up, down] = record.inputs;
+        let config = Self {
+            heads: dimension(record.heads, Field::Heads)?,
+            head_dim: dimension(record.head_dim, Field::Heads)?,
+            ffn: dimension(record.ffn, Field::Ffn)?,
+            attention: match record.attention {
+                0 => AttentionMode::Int8,
+                _ => return Err(Error::Invalid(Field::AttentionMode)),
+            },
+            attention_coefficient: record.attention_coefficient,
+            context_scale: record.context_scale,
+            qkv_input: InputQuantization::decode(qkv)?,
+            attention_output_input: InputQuantization::decode(attention_output)?,
+            up_input: InputQuantization::decode(up)?,
+            down_input: InputQuantization::decode(down)?,
+        };
+        let not_negative = |value: f32| value.is_finite() && value >= 0.0;
+        check(config.attention_width() <= MAX_DIMENSION, Field::Heads)?;
+        check(not_negative(config.attention_coefficient), Field::AttentionCoefficient)?;
+        check(not_negative(config.context_scale), Field::ContextScale)?;
+        check(attention_output.zero_point == 0, Field::InputQuantization)?;
+        if record.reserved != [0; 2] {
+            return Err(Error::Padding);
+        }
+        Ok(config)
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn encode(&self) -> Result<LayerRecord, Error> {
+        let raw = |value: usize, field| u32::try_from(value).map_err(|_| Error::Invalid(field));
+        Ok(LayerRecord {
+            heads: raw(self.heads, Field::Heads)?,
+            head_dim: raw(self.head_dim, Field::Heads)?,
+            ffn: raw(self.ffn, Field::Ffn)?,
+            attention: self.attention as u32,
+            attention_coefficient: self.attention_coefficient,
+            context_scale: self.context_scale,
+            inputs: [self.qkv_input, self.attention_output_input, self.up_input, self.down_input]
+                .map(InputQuantization::encode),
+            reserved: [0; 2],
+        })
+    }
+}
+
+impl InputQuantization {
+    fn decode(record: InputRecord) -> Result<Self, Error> {
+        let InputRecord { scale, zero_point } = record;
+        if scale.to_bits() == 0 && zero_point == 0 {
+            return Ok(Self::PerToken);
+        }
+        let usable = scale.is_finite() && scale > 0.0 && (1.0 / scale).is_finite();
+        match i8::try_from(zero_point) {
+            Ok(zero_point) if usable && zero_point != i8::MIN => Ok(Self::Static { scale, zero_point }),
+            _ => Err(Error::Invalid(Field::InputQuantization)),
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    fn encode(self) -> InputRecord {
+        match self {
+            Self::PerToken => InputRecord { scale: 0.0, zero_point: 0 },
+            Self::Static { scale, zero_point } => InputRecord { scale, zero_point: zero_point.into() },
+        }
+    }
+}
+
+fn check(allowed: bool, field: Field) -> Result<(), Error> {
+    if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
+}
+
+fn size(raw: u32, field: Field) -> Result<usize, Error> {
+    usize::try_from(raw).map_err(|_| Error::Invalid(field))
+}
+
+/// A size that is a sum's length somewhere: 1 to [`MAX_DIMENSION`].
+fn dimension(raw: u32, field: Field) -> Result<usize, Error> {
+    let value = size(raw, field)?;
+    check((1..=MAX_DIMENSION).contains(&value), field)?;
+    Ok(value)
+}

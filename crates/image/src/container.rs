@@ -1,0 +1,122 @@
+//! The outer shell: header, section table, section places, padding and checksums.
+
+use core::mem::offset_of;
+
+use zerocopy::FromBytes;
+
+use crate::format::{ALIGNMENT, Header, MAGIC, MAX_SECTIONS, TableEntry, VERSION, padded};
+use crate::{Checksum, Error, SectionKind};
+
+/// The sections of a file whose shell has been checked, their contents not yet looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Container<'a> {
+    /// By kind, in the order of [`SectionKind::ALL`].
+    sections: [Option<&'a [u8]>; SectionKind::ALL.len()],
+}
+
+impl<'a> Container<'a> {
+    /// Checks everything that can be checked without knowing what a section means: after this every byte of the file
+    /// is known to be under a right checksum, or to be zero padding.
+    pub fn open(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
+        if !(bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
+            return Err(Error::Misaligned);
+        }
+        let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Error::TooShort)?;
+        check_header(header, bytes, checksum)?;
+        let table_bytes = usize::from(header.section_count) * size_of::<TableEntry>();
+        let table_end = size_of::<Header>() + table_bytes;
+        let first = padded(table_end).filter(|first| *first <= bytes.len()).ok_or(Error::TooShort)?;
+        let table = rest.get(..table_bytes).ok_or(Error::TooShort)?;
+        if checksum(table) != header.table_crc {
+            return Err(Error::TableCrc);
+        }
+        check_zero(bytes, table_end, first)?;
+        let entries = <[TableEntry]>::ref_from_bytes(table).map_err(|_| Error::TooShort)?;
+
+        let mut sections = [None; SectionKind::ALL.len()];
+        let mut place = first;
+        let mut last_kind = 0;
+        for entry in entries {
+            let kind = SectionKind::from_raw(entry.kind).ok_or(Error::UnknownSection(entry.kind))?;
+            if entry.kind <= last_kind {
+                return Err(Error::SectionOrder(kind));
+            }
+            if entry.reserved != 0 {
+                return Err(Error::Padding);
+            }
+            let (section, next) = section_at(bytes, place, entry).ok_or(Error::SectionBounds(kind))?;
+            if checksum(section) != entry.crc {
+                return Err(Error::SectionCrc(kind));
+            }
+            check_zero(bytes, place + section.len(), next)?;
+            for (slot, known) in sections.iter_mut().zip(SectionKind::ALL) {
+                if known == kind {
+                    *slot = Some(section);
+                }
+            }
+            last_kind = entry.kind;
+            place = next;
+        }
+        if place != bytes.len() {
+            return Err(Error::FileSize { stated: place as u64, given: bytes.len() as u64 });
+        }
+        Ok(Self { sections })
+    }
+
+    /// The bytes of a section, if the file has it.
+    pub fn find(&self, kind: SectionKind) -> Option<&'a [u8]> {
+        self.sections
+            .iter()
+            .zip(SectionKind::ALL)
+            .find(|(_, known)| *known == kind)
+            .and_then(|(bytes, _)| *bytes)
+    }
+
+    /// The bytes of a section that must be there.
+    pub fn need(&self, kind: SectionKind) -> Result<&'a [u8], Error> {
+        self.find(kind).ok_or(Error::MissingSection(kind))
+    }
+}
+
+fn check_header(header: &Header, bytes: &[u8], checksum: Checksum) -> Result<(), Error> {
+    if header.magic != MAGIC {
+        return Err(Error::Magic);
+    }
+    if header.version != VERSION {
+        return Err(Error::Version(header.version));
+    }
+    let covered = bytes.get(..offset_of!(Header, header_crc)).ok_or(Error::TooShort)?;
+    if checksum(covered) != header.header_crc {
+        return Err(Error::HeaderCrc);
+    }
+    let given = bytes.len() as u64;
+    if header.file_bytes != given {
+        return Err(Error::FileSize { stated: header.file_bytes, given });
+    }
+    if header.reserved != [0; 10] {
+        return Err(Error::Padding);
+    }
+    if header.section_count == 0 || header.section_count > MAX_SECTIONS {
+        return Err(Error::SectionCount(header.section_count));
+    }
+    Ok(())
+}
+
+/// The section that `entry` describes, if it begins at `place` and lies in the file; and the place of the next one.
+fn section_at<'a>(bytes: &'a [u8], place: usize, entry: &TableEntry) -> Option<(&'a [u8], usize)> {
+    let offset = usize::try_from(entry.offset).ok()?;
+    let length = usize::try_from(entry.bytes).ok()?;
+    let end = offset.checked_add(length)?;
+    let next = padded(end)?;
+    if offset != place || next > bytes.len() {
+        return None;
+    }
+    Some((bytes.get(offset..end)?, next))
+}
+
+fn check_zero(bytes: &[u8], from: usize, to: usize) -> Result<(), Error> {
+    match bytes.get(from..to) {
+        Some(gap) if gap.iter().all(|byte| *byte == 0) => Ok(()),
+        _ => Err(Error::Padding),
+    }
+}

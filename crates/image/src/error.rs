@@ -1,0 +1,149 @@
+//! Why an image was refused: small codes, no strings.
+
+use core::fmt;
+
+use crate::SectionKind;
+
+/// Why an image was refused, or could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes do not begin at a multiple of [`ALIGNMENT`](crate::ALIGNMENT).
+    Misaligned,
+    /// Fewer bytes than a header has.
+    TooShort,
+    /// The file does not begin with `TBIM`.
+    Magic,
+    /// A format version that this reader does not know.
+    Version(u16),
+    /// The header's checksum is wrong.
+    HeaderCrc,
+    /// The header states another file size than the bytes given: truncated, or something follows.
+    FileSize {
+        /// Bytes the header states.
+        stated: u64,
+        /// Bytes that were given.
+        given: u64,
+    },
+    /// The number of sections is 0, or larger than the format allows.
+    SectionCount(u16),
+    /// The section table's checksum is wrong.
+    TableCrc,
+    /// A section kind that this reader does not know.
+    UnknownSection(u32),
+    /// The section is out of order or twice there.
+    SectionOrder(SectionKind),
+    /// The section does not begin where its predecessor ends, or ends outside the file.
+    SectionBounds(SectionKind),
+    /// The section's checksum is wrong.
+    SectionCrc(SectionKind),
+    /// A section that this model needs is not there.
+    MissingSection(SectionKind),
+    /// The section is shorter or longer than the configuration makes it.
+    SectionSize(SectionKind),
+    /// Padding or a reserved field that is not zero.
+    Padding,
+    /// A value that is not allowed.
+    Invalid(Field),
+}
+
+/// The value that was not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Field {
+    /// Hidden size: 1 to [`MAX_DIMENSION`](crate::MAX_DIMENSION).
+    Hidden,
+    /// Number of layers: at least 1, and as many as there are records.
+    Layers,
+    /// Number of word rows.
+    Vocab,
+    /// Number of position rows.
+    Positions,
+    /// Number of token types: 1 to 256.
+    Types,
+    /// Longest input: 2 to the number of positions.
+    MaxTokens,
+    /// Workspace size: must fit 32 bits.
+    WorkspaceBytes,
+    /// Kind of the task head: unknown to this reader.
+    HeadKind,
+    /// Number of outputs: 1 for regression, as many as labels for classification.
+    Outputs,
+    /// A flag that this reader does not know.
+    Flags,
+    /// Panel `nr` or `kr`: 1 to 64.
+    Panel,
+    /// LayerNorm's epsilon: finite and positive.
+    LayerNormEps,
+    /// Number of attention heads of a layer.
+    Heads,
+    /// Attention mode of a layer: unknown to this reader.
+    AttentionMode,
+    /// Attention coefficient of a layer: finite, not negative.
+    AttentionCoefficient,
+    /// Context scale of a layer: finite, not negative.
+    ContextScale,
+    /// FFN size of a layer.
+    Ffn,
+    /// Input quantization of a linear: scale with a finite reciprocal or 0, zero point in −127 to 127
+    /// (0 where the format says so).
+    InputQuantization,
+    /// A scale of embedding rows that is not finite.
+    RowScale,
+    /// A type embedding that is not finite.
+    TypeRow,
+    /// A LayerNorm weight that is not finite.
+    LayerNorm,
+    /// A weight of −128, or a panel edge that is not zero.
+    Weight,
+    /// A channel scale that is not finite.
+    ChannelScale,
+    /// A bias that is not finite.
+    Bias,
+    /// A row sum that no weights can have.
+    RowSum,
+    /// A label that is not UTF-8.
+    Label,
+    /// A self-test whose tokens the model cannot have, or with an outputs count of another model.
+    SelfTest,
+    /// Two lengths that should be equal in what the writer was given.
+    Length,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misaligned => {
+                write!(f, "the image must begin at a multiple of {} bytes in memory", crate::ALIGNMENT)
+            }
+            Self::TooShort => f.write_str("not a model image: shorter than its header"),
+            Self::Magic => f.write_str("not a model image: it does not begin with \"TBIM\""),
+            Self::Version(version) => {
+                write!(f, "image format version {version}, but this program reads version 1: quantize again")
+            }
+            Self::HeaderCrc => f.write_str("the image's header is damaged (CRC-32C)"),
+            Self::FileSize { stated, given } => {
+                write!(
+                    f,
+                    "the image states {stated} bytes but has {given}: truncated, or something follows it"
+                )
+            }
+            Self::SectionCount(count) => write!(f, "the image states {count} sections, expected 1 to 32"),
+            Self::TableCrc => f.write_str("the image's section table is damaged (CRC-32C)"),
+            Self::UnknownSection(kind) => {
+                write!(f, "section kind {kind} is unknown: the image is newer than this program")
+            }
+            Self::SectionOrder(kind) => write!(f, "section {kind:?} is out of order or twice there"),
+            Self::SectionBounds(kind) => write!(f, "section {kind:?} does not lie where it should"),
+            Self::SectionCrc(kind) => write!(f, "section {kind:?} is damaged (CRC-32C)"),
+            Self::MissingSection(kind) => write!(f, "section {kind:?} is missing"),
+            Self::SectionSize(kind) => {
+                write!(f, "section {kind:?} has another size than the configuration says")
+            }
+            Self::Padding => f.write_str("padding or a reserved field is not zero"),
+            Self::Invalid(field) => write!(f, "the value of {field:?} is not allowed"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

@@ -1,0 +1,149 @@
+//! The checked view of a whole image.
+
+use crate::config::{Config, HeadKind, LayerConfig};
+use crate::container::Container;
+use crate::format::{ConfigRecord, LayerRecord};
+use crate::parts::Parts;
+use crate::records::{Calibration, Labels, Provenance, SelfTests};
+use crate::views::{Embeddings, Head, Layers};
+use crate::{Checksum, Error, Field, SectionKind, crc32c};
+
+/// A model image whose every byte has been checked. Borrows from the file; copying it is cheap.
+#[derive(Clone, Copy)]
+pub struct Image<'a> {
+    config: Config,
+    container: Container<'a>,
+    vocabulary: &'a [u8],
+    embeddings: Embeddings<'a>,
+    layers: Layers<'a>,
+    head: Head<'a>,
+    labels: Labels<'a>,
+    self_tests: SelfTests<'a>,
+    calibration: Option<Calibration<'a>>,
+    provenance: Option<&'a Provenance>,
+}
+
+impl<'a> Image<'a> {
+    /// Checks the file completely and gives its views.
+    ///
+    /// `bytes` must be the whole file and begin at a multiple of [`ALIGNMENT`](crate::ALIGNMENT): memory maps do,
+    /// [`include_model!`](crate::include_model) and [`AlignedBytes`](crate::AlignedBytes) see to it.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::from_bytes_with(bytes, crc32c)
+    }
+
+    /// [`from_bytes`](Self::from_bytes) with another implementation of CRC-32C.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn from_bytes_with(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
+        let container = Container::open(bytes, checksum)?;
+        let section = |kind| container.need(kind).map(|bytes| Parts::new(bytes, kind));
+
+        let mut parts = section(SectionKind::Configuration)?;
+        let record = parts.take::<ConfigRecord>(1)?.first();
+        let config = Config::decode(record.ok_or(Error::SectionSize(SectionKind::Configuration))?)?;
+        let records: &[LayerRecord] = parts.take(config.layers)?;
+        parts.finish()?;
+
+        let mut parts = section(SectionKind::Embeddings)?;
+        let embeddings = Embeddings::read(&mut parts, &config)?;
+        parts.finish()?;
+        embeddings.check()?;
+
+        let layers = Layers::new(&config, records, section(SectionKind::Layers)?);
+        let mut walk = layers;
+        while let Some(layer) = walk.read()? {
+            layer.check()?;
+        }
+        walk.finish()?;
+
+        let mut parts = section(SectionKind::Head)?;
+        let head = Head::read(&mut parts, &config)?;
+        parts.finish()?;
+        head.check()?;
+
+        let labels = container.find(SectionKind::Labels).map_or(Ok(Labels::default()), Labels::open)?;
+        let expected = match config.head {
+            HeadKind::Classification => config.outputs,
+            HeadKind::Regression => 0,
+        };
+        if labels.len() != expected {
+            return Err(Error::Invalid(Field::Outputs));
+        }
+        let calibration = container.find(SectionKind::Calibration);
+        let self_tests = container.find(SectionKind::SelfTest);
+        Ok(Self {
+            config,
+            container,
+            vocabulary: container.need(SectionKind::Vocabulary)?,
+            embeddings,
+            layers,
+            head,
+            labels,
+            self_tests: self_tests
+                .map_or(Ok(SelfTests::default()), |bytes| SelfTests::open(bytes, &config))?,
+            calibration: calibration.map(|bytes| Calibration::open(bytes, config.layers)).transpose()?,
+            provenance: container.find(SectionKind::Provenance).map(Provenance::open).transpose()?,
+        })
+    }
+
+    /// Sizes that hold for the whole model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sizes and quantization of each layer, without its weights.
+    pub fn layer_configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
+        self.layers.map(|layer| layer.config)
+    }
+
+    /// The layers from first to last.
+    pub fn layers(&self) -> Layers<'a> {
+        self.layers
+    }
+
+    /// The tokenizer's packed vocabulary; the tokenizer checks it.
+    pub fn vocabulary(&self) -> &'a [u8] {
+        self.vocabulary
+    }
+
+    /// The embeddings.
+    pub fn embeddings(&self) -> &Embeddings<'a> {
+        &self.embeddings
+    }
+
+    /// The task head.
+    pub fn head(&self) -> &Head<'a> {
+        &self.head
+    }
+
+    /// The names of the labels: as many as outputs for classification, none for regression.
+    pub fn labels(&self) -> Labels<'a> {
+        self.labels
+    }
+
+    /// Inputs with their exact outputs.
+    pub fn self_tests(&self) -> SelfTests<'a> {
+        self.self_tests
+    }
+
+    /// What calibration saw, if the image tells.
+    pub fn calibration(&self) -> Option<Calibration<'a>> {
+        self.calibration
+    }
+
+    /// Hashes of what the image was made from, if the image tells.
+    pub fn provenance(&self) -> Option<&'a Provenance> {
+        self.provenance
+    }
+
+    /// Each section with its unpadded size in bytes, in file order.
+    pub fn section_bytes(&self) -> impl Iterator<Item = (SectionKind, usize)> + use<'a> {
+        let container = self.container;
+        SectionKind::ALL.into_iter().filter_map(move |kind| Some((kind, container.find(kind)?.len())))
+    }
+}

@@ -1,0 +1,210 @@
+//! The small sections: labels, calibration, provenance, self-tests.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::config::Config;
+use crate::{Error, Field, SectionKind};
+
+/// Splits `count` values of `T` off; both ends of `bytes` need no alignment beyond that of `T`.
+fn take<'a, T>(bytes: &mut &'a [u8], count: usize, section: SectionKind) -> Result<&'a [T], Error>
+where
+    T: FromBytes + Immutable + KnownLayout,
+{
+    let (values, rest) =
+        <[T]>::ref_from_prefix_with_elems(bytes, count).map_err(|_| Error::SectionSize(section))?;
+    *bytes = rest;
+    Ok(values)
+}
+
+fn take_u32(bytes: &mut &[u8], section: SectionKind) -> Result<u32, Error> {
+    let (value, rest) = bytes.split_first_chunk().ok_or(Error::SectionSize(section))?;
+    *bytes = rest;
+    Ok(u32::from_le_bytes(*value))
+}
+
+fn take_count(bytes: &mut &[u8], section: SectionKind) -> Result<usize, Error> {
+    usize::try_from(take_u32(bytes, section)?).map_err(|_| Error::SectionSize(section))
+}
+
+fn used_up(bytes: &[u8], section: SectionKind) -> Result<(), Error> {
+    if bytes.is_empty() { Ok(()) } else { Err(Error::SectionSize(section)) }
+}
+
+/// The names of the labels, in the order of the outputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Labels<'a> {
+    left: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Labels<'a> {
+    /// Reads and checks all names.
+    pub(crate) fn open(mut section: &'a [u8]) -> Result<Self, Error> {
+        let left = take_count(&mut section, SectionKind::Labels)?;
+        let labels = Self { left, rest: section };
+        let mut walk = labels;
+        while walk.read()?.is_some() {}
+        used_up(walk.rest, SectionKind::Labels)?;
+        Ok(labels)
+    }
+
+    fn read(&mut self) -> Result<Option<&'a str>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let bytes = take_count(&mut self.rest, SectionKind::Labels)?;
+        let text = take(&mut self.rest, bytes, SectionKind::Labels)?;
+        self.left -= 1;
+        core::str::from_utf8(text).map(Some).map_err(|_| Error::Invalid(Field::Label))
+    }
+}
+
+impl<'a> Iterator for Labels<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        // Checked when the image was opened.
+        self.read().ok().flatten()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Labels<'_> {}
+
+/// An observed range of real values.
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Range {
+    /// Smallest value seen.
+    pub min: f32,
+    /// Largest value seen.
+    pub max: f32,
+}
+
+/// What calibration saw in one layer.
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct CalibrationRecord {
+    /// Inputs of the linears qkv, attention output, up, down.
+    pub inputs: [Range; 4],
+    /// Largest magnitude of the queries.
+    pub query: f32,
+    /// Largest magnitude of the keys.
+    pub key: f32,
+    /// Largest magnitude of the values.
+    pub value: f32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// What calibration saw: information for people, not used by the device.
+#[derive(Clone, Copy, Debug)]
+pub struct Calibration<'a> {
+    /// Number of calibration examples.
+    pub examples: u32,
+    /// One record per layer.
+    pub layers: &'a [CalibrationRecord],
+}
+
+impl<'a> Calibration<'a> {
+    pub(crate) fn open(mut section: &'a [u8], layers: usize) -> Result<Self, Error> {
+        let examples = take_u32(&mut section, SectionKind::Calibration)?;
+        let layers: &[CalibrationRecord] = take(&mut section, layers, SectionKind::Calibration)?;
+        if layers.iter().any(|layer| layer.reserved != 0) {
+            return Err(Error::Padding);
+        }
+        used_up(section, SectionKind::Calibration)?;
+        Ok(Self { examples, layers })
+    }
+}
+
+/// SHA-256 of what the image was made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Provenance {
+    /// The weights file.
+    pub weights: [u8; 32],
+    /// The vocabulary file.
+    pub vocabulary: [u8; 32],
+    /// The calibration data; zero if there was none.
+    pub calibration: [u8; 32],
+}
+
+impl Provenance {
+    pub(crate) fn open(section: &[u8]) -> Result<&Self, Error> {
+        Self::ref_from_bytes(section).map_err(|_| Error::SectionSize(SectionKind::Provenance))
+    }
+}
+
+/// An input with the exact outputs that the host computed for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelfTest<'a> {
+    /// Token ids, special tokens included; each below the vocabulary size.
+    pub ids: &'a [u32],
+    /// Token types, as many.
+    pub type_ids: &'a [u8],
+    /// Outputs of the head (logits or score), to be met bit by bit.
+    pub outputs: &'a [f32],
+}
+
+/// The self-tests of an image.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SelfTests<'a> {
+    left: usize,
+    outputs: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> SelfTests<'a> {
+    /// Reads and checks all self-tests.
+    pub(crate) fn open(mut section: &'a [u8], config: &Config) -> Result<Self, Error> {
+        let left = take_count(&mut section, SectionKind::SelfTest)?;
+        let tests = Self { left, outputs: config.outputs, rest: section };
+        let mut walk = tests;
+        while let Some(test) = walk.read()? {
+            let possible = (1..=config.max_tokens).contains(&test.ids.len())
+                && test.ids.iter().all(|id| usize::try_from(*id).is_ok_and(|id| id < config.vocab))
+                && test.type_ids.iter().all(|id| usize::from(*id) < config.types);
+            if !possible {
+                return Err(Error::Invalid(Field::SelfTest));
+            }
+        }
+        used_up(walk.rest, SectionKind::SelfTest)?;
+        Ok(tests)
+    }
+
+    fn read(&mut self) -> Result<Option<SelfTest<'a>>, Error> {
+        const SECTION: SectionKind = SectionKind::SelfTest;
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let tokens = take_count(&mut self.rest, SECTION)?;
+        let ids = take(&mut self.rest, tokens, SECTION)?;
+        let type_ids = take(&mut self.rest, tokens, SECTION)?;
+        let padding: &[u8] = take(&mut self.rest, tokens.wrapping_neg() % 4, SECTION)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(Error::Padding);
+        }
+        let outputs = take(&mut self.rest, self.outputs, SECTION)?;
+        self.left -= 1;
+        Ok(Some(SelfTest { ids, type_ids, outputs }))
+    }
+}
+
+impl<'a> Iterator for SelfTests<'a> {
+    type Item = SelfTest<'a>;
+
+    fn next(&mut self) -> Option<SelfTest<'a>> {
+        // Checked when the image was opened.
+        self.read().ok().flatten()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for SelfTests<'_> {}

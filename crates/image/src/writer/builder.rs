@@ -1,0 +1,228 @@
+//! From plain arrays to the file.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use zerocopy::{Immutable, IntoBytes};
+
+use super::aligned::AlignedBytes;
+use super::data::{
+    CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
+    SelfTestData,
+};
+use super::pack::pack;
+use super::seal::seal;
+use crate::config::{Config, Panel};
+use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION};
+use crate::image::Image;
+use crate::records::Provenance;
+use crate::{Error, Field, SectionKind};
+
+/// Everything an image is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageBuilder {
+    /// Sizes that hold for the whole model; they must be those of the arrays below.
+    pub config: Config,
+    /// The tokenizer's packed vocabulary.
+    pub vocabulary: Vec<u8>,
+    /// The embeddings.
+    pub embeddings: EmbeddingsData,
+    /// The layers.
+    pub layers: Vec<LayerData>,
+    /// The task head.
+    pub head: HeadData,
+    /// Label names: one per output for classification, none for regression.
+    pub labels: Vec<String>,
+    /// What calibration saw.
+    pub calibration: Option<CalibrationData>,
+    /// Hashes of what the image is made from.
+    pub provenance: Option<Provenance>,
+    /// Inputs with their exact outputs.
+    pub self_tests: Vec<SelfTestData>,
+}
+
+impl ImageBuilder {
+    /// Packs the weights, lays out the file, computes checksums, and reads the result back through all of the
+    /// reader's checks.
+    ///
+    /// # Errors
+    /// [`Field::Length`] where two arrays do not fit together, else what the reader finds wrong.
+    pub fn build(&self) -> Result<AlignedBytes, Error> {
+        let Config { hidden, vocab, positions, types, outputs, panel, .. } = self.config;
+        if panel.nr == 0 || panel.kr == 0 {
+            return Err(Error::Invalid(Field::Panel));
+        }
+        if self.layers.len() != self.config.layers {
+            return Err(Error::Invalid(Field::Layers));
+        }
+
+        let mut configuration = Section::default();
+        configuration.part(&[self.config.encode()?]);
+        let records: Vec<_> =
+            self.layers.iter().map(|layer| layer.config.encode()).collect::<Result<_, _>>()?;
+        configuration.part(&records);
+
+        let mut embeddings = Section::default();
+        embeddings.scaled_rows(&self.embeddings.word, vocab, hidden)?;
+        embeddings.scaled_rows(&self.embeddings.position, positions, hidden)?;
+        embeddings.part(exactly(&self.embeddings.types, types.saturating_mul(hidden))?);
+        embeddings.layer_norm(&self.embeddings.norm, hidden)?;
+
+        let mut layers = Section::default();
+        for layer in &self.layers {
+            let width = layer.config.attention_width();
+            layers.linear(&layer.qkv, width.saturating_mul(3), hidden, panel)?;
+            layers.linear(&layer.attention_output, hidden, width, panel)?;
+            layers.layer_norm(&layer.attention_norm, hidden)?;
+            layers.linear(&layer.up, layer.config.ffn, hidden, panel)?;
+            layers.linear(&layer.down, hidden, layer.config.ffn, panel)?;
+            layers.layer_norm(&layer.output_norm, hidden)?;
+        }
+
+        let mut head = Section::default();
+        if self.config.pooler != self.head.pooler.is_some() {
+            return Err(Error::Invalid(Field::Flags));
+        }
+        if let Some(pooler) = &self.head.pooler {
+            head.linear(pooler, hidden, hidden, panel)?;
+        }
+        head.linear(&self.head.output, outputs, hidden, panel)?;
+
+        let file = assemble(&[
+            (SectionKind::Configuration, Some(configuration.0)),
+            (SectionKind::Vocabulary, Some(self.vocabulary.clone())),
+            (SectionKind::Embeddings, Some(embeddings.0)),
+            (SectionKind::Layers, Some(layers.0)),
+            (SectionKind::Head, Some(head.0)),
+            (SectionKind::Labels, self.labels_section()?),
+            (SectionKind::Calibration, self.calibration_section()?),
+            (SectionKind::Provenance, self.provenance.map(|hashes| hashes.as_bytes().to_vec())),
+            (SectionKind::SelfTest, self.self_test_section()?),
+        ]);
+        Image::from_bytes(&file)?;
+        Ok(file)
+    }
+
+    fn labels_section(&self) -> Result<Option<Vec<u8>>, Error> {
+        if self.labels.is_empty() {
+            return Ok(None);
+        }
+        let mut section = count(self.labels.len())?.to_vec();
+        for label in &self.labels {
+            section.extend(count(label.len())?);
+            section.extend(label.as_bytes());
+        }
+        Ok(Some(section))
+    }
+
+    fn calibration_section(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(calibration) = &self.calibration else { return Ok(None) };
+        let mut section = calibration.examples.to_le_bytes().to_vec();
+        section.extend(exactly(&calibration.layers, self.config.layers)?.as_bytes());
+        Ok(Some(section))
+    }
+
+    fn self_test_section(&self) -> Result<Option<Vec<u8>>, Error> {
+        if self.self_tests.is_empty() {
+            return Ok(None);
+        }
+        let mut section = count(self.self_tests.len())?.to_vec();
+        for test in &self.self_tests {
+            section.extend(count(test.ids.len())?);
+            section.extend(test.ids.as_bytes());
+            section.extend(exactly(&test.type_ids, test.ids.len())?);
+            section.resize(section.len().next_multiple_of(4), 0);
+            section.extend(exactly(&test.outputs, self.config.outputs)?.as_bytes());
+        }
+        Ok(Some(section))
+    }
+}
+
+/// A section whose parts are padded to [`ALIGNMENT`].
+#[derive(Default)]
+struct Section(Vec<u8>);
+
+impl Section {
+    fn part<T: IntoBytes + Immutable>(&mut self, values: &[T]) {
+        self.0.extend(values.as_bytes());
+        self.0.resize(self.0.len().next_multiple_of(ALIGNMENT), 0);
+    }
+
+    fn scaled_rows(&mut self, data: &ScaledRowsData, rows: usize, width: usize) -> Result<(), Error> {
+        self.part(exactly(&data.rows, rows.saturating_mul(width))?);
+        self.part(exactly(&data.scales, rows)?);
+        Ok(())
+    }
+
+    fn layer_norm(&mut self, data: &LayerNormData, hidden: usize) -> Result<(), Error> {
+        self.part(exactly(&data.gamma, hidden)?);
+        self.part(exactly(&data.beta, hidden)?);
+        Ok(())
+    }
+
+    fn linear(
+        &mut self,
+        data: &LinearData,
+        outputs: usize,
+        inputs: usize,
+        panel: Panel,
+    ) -> Result<(), Error> {
+        if data.inputs != inputs || inputs == 0 {
+            return Err(Error::Invalid(Field::Length));
+        }
+        let weights = exactly(&data.weights, outputs.saturating_mul(inputs))?;
+        let row_sum: Vec<i32> =
+            weights.chunks(inputs).map(|row| row.iter().map(|weight| i32::from(*weight)).sum()).collect();
+        self.part(&pack(weights, inputs, panel)?);
+        self.part(exactly(&data.scale, outputs)?);
+        self.part(exactly(&data.bias, outputs)?);
+        self.part(&row_sum);
+        Ok(())
+    }
+}
+
+/// Lays the sections that are there one after the other and seals the file.
+fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBytes {
+    let present: Vec<_> =
+        sections.iter().filter_map(|(kind, bytes)| Some((*kind, bytes.as_deref()?))).collect();
+    let table_bytes = present.len() * size_of::<TableEntry>();
+    let mut offset = (size_of::<Header>() + table_bytes).next_multiple_of(ALIGNMENT);
+    let mut table = Vec::new();
+    for (kind, bytes) in &present {
+        table.push(TableEntry {
+            kind: *kind as u32,
+            crc: 0,
+            offset: offset as u64,
+            bytes: bytes.len() as u64,
+            reserved: 0,
+        });
+        offset = (offset + bytes.len()).next_multiple_of(ALIGNMENT);
+    }
+    let header = Header {
+        magic: MAGIC,
+        version: VERSION,
+        section_count: present.len() as u16,
+        file_bytes: offset as u64,
+        reserved: [0; 10],
+        table_crc: 0,
+        header_crc: 0,
+    };
+    let mut file = AlignedBytes::zeroed(offset);
+    let (shell, _) = file.split_at_mut(size_of::<Header>() + table_bytes);
+    shell[..size_of::<Header>()].copy_from_slice(header.as_bytes());
+    shell[size_of::<Header>()..].copy_from_slice(table.as_bytes());
+    for (entry, (_, bytes)) in table.iter().zip(&present) {
+        let start = entry.offset as usize;
+        file[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+    seal(&mut file);
+    file
+}
+
+fn exactly<T>(values: &[T], length: usize) -> Result<&[T], Error> {
+    if values.len() == length { Ok(values) } else { Err(Error::Invalid(Field::Length)) }
+}
+
+fn count(length: usize) -> Result<[u8; 4], Error> {
+    u32::try_from(length).map(u32::to_le_bytes).map_err(|_| Error::Invalid(Field::Length))
+}

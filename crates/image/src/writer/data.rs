@@ -1,0 +1,99 @@
+//! What the writer is given: the model in plain row-major arrays.
+
+use alloc::vec::Vec;
+
+use crate::config::LayerConfig;
+use crate::format::Bf16;
+use crate::records::CalibrationRecord;
+
+/// A linear before packing; the writer computes row sums and the packed layout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearData {
+    /// Number of inputs, k.
+    pub inputs: usize,
+    /// `[outputs, inputs]`, in −127 to 127.
+    pub weights: Vec<i8>,
+    /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
+    pub scale: Vec<f32>,
+    /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
+    pub bias: Vec<f32>,
+}
+
+/// Weights of a LayerNorm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerNormData {
+    /// `[hidden]`.
+    pub gamma: Vec<f32>,
+    /// `[hidden]`.
+    pub beta: Vec<f32>,
+}
+
+/// Embedding rows of int8 with a scale each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaledRowsData {
+    /// `[rows, hidden]`.
+    pub rows: Vec<i8>,
+    /// `[rows]`.
+    pub scales: Vec<Bf16>,
+}
+
+/// The embeddings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingsData {
+    /// `[vocab, hidden]`.
+    pub word: ScaledRowsData,
+    /// `[positions, hidden]`.
+    pub position: ScaledRowsData,
+    /// `[types, hidden]`.
+    pub types: Vec<f32>,
+    /// The LayerNorm over their sum.
+    pub norm: LayerNormData,
+}
+
+/// One Transformer layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerData {
+    /// Its sizes and quantization.
+    pub config: LayerConfig,
+    /// `[3 · heads · head_dim, hidden]`: all queries, then all keys, then all values, head by head. Output quantized.
+    pub qkv: LinearData,
+    /// `[hidden, heads · head_dim]`.
+    pub attention_output: LinearData,
+    /// After attention and its residual.
+    pub attention_norm: LayerNormData,
+    /// `[ffn, hidden]`.
+    pub up: LinearData,
+    /// `[hidden, ffn]`.
+    pub down: LinearData,
+    /// After the FFN and its residual.
+    pub output_norm: LayerNormData,
+}
+
+/// The task head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadData {
+    /// `[hidden, hidden]`, if the model has one.
+    pub pooler: Option<LinearData>,
+    /// `[outputs, hidden]`.
+    pub output: LinearData,
+}
+
+/// An input with its exact outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelfTestData {
+    /// Token ids, special tokens included.
+    pub ids: Vec<u32>,
+    /// Token types, as many.
+    pub type_ids: Vec<u8>,
+    /// Outputs of the head.
+    pub outputs: Vec<f32>,
+}
+
+/// What calibration saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalibrationData {
+    /// Number of calibration examples.
+    pub examples: u32,
+    /// One record per layer.
+    pub layers: Vec<CalibrationRecord>,
+}

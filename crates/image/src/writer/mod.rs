@@ -1,0 +1,17 @@
+//! Writing images. Needs a heap.
+
+mod aligned;
+mod builder;
+mod data;
+mod pack;
+mod repack;
+mod seal;
+
+pub use aligned::AlignedBytes;
+pub use builder::ImageBuilder;
+pub use data::{
+    CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
+    SelfTestData,
+};
+pub use repack::repack;
+pub use seal::seal;

@@ -1,0 +1,29 @@
+//! Row-major weights to panels and back.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::config::Panel;
+use crate::views::Linear;
+use crate::{Error, Field};
+
+/// Packs `[n, inputs]` weights into panels, edges zero.
+pub(super) fn pack(weights: &[i8], inputs: usize, panel: Panel) -> Result<Vec<i8>, Error> {
+    let outputs = weights.len() / inputs.max(1);
+    let bytes = panel.packed_bytes(outputs, inputs).ok_or(Error::Invalid(Field::Length))?;
+    let mut packed = vec![0; bytes];
+    for (output, row) in weights.chunks(inputs.max(1)).enumerate() {
+        for (input, weight) in row.iter().enumerate() {
+            packed[panel.position(inputs, output, input)] = *weight;
+        }
+    }
+    Ok(packed)
+}
+
+/// Unpacks a linear's weights into `[outputs, inputs]`.
+pub(super) fn unpack(linear: &Linear<'_>) -> Vec<i8> {
+    let position = |output, input| linear.panel.position(linear.inputs, output, input);
+    (0..linear.outputs)
+        .flat_map(|output| (0..linear.inputs).map(move |input| linear.weights[position(output, input)]))
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! From an image back to plain arrays, and to an image for another kernel family.
+
+use alloc::string::String;
+
+use super::aligned::AlignedBytes;
+use super::builder::ImageBuilder;
+use super::data::{
+    CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
+    SelfTestData,
+};
+use super::pack::unpack;
+use crate::config::Panel;
+use crate::views::{LayerNorm, Linear, ScaledRows};
+use crate::{Error, Image};
+
+/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay the
+/// same to the bit; only speed changes.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) where `panel` is out of range.
+pub fn repack(image: &Image<'_>, panel: Panel) -> Result<AlignedBytes, Error> {
+    let mut builder = ImageBuilder::from_image(image);
+    builder.config.panel = panel;
+    builder.build()
+}
+
+impl ImageBuilder {
+    /// Unpacks an image into plain arrays.
+    pub fn from_image(image: &Image<'_>) -> Self {
+        let embeddings = image.embeddings();
+        let head = image.head();
+        Self {
+            config: *image.config(),
+            vocabulary: image.vocabulary().into(),
+            embeddings: EmbeddingsData {
+                word: (&embeddings.word).into(),
+                position: (&embeddings.position).into(),
+                types: embeddings.types.into(),
+                norm: (&embeddings.norm).into(),
+            },
+            layers: image
+                .layers()
+                .map(|layer| LayerData {
+                    config: layer.config,
+                    qkv: (&layer.qkv).into(),
+                    attention_output: (&layer.attention_output).into(),
+                    attention_norm: (&layer.attention_norm).into(),
+                    up: (&layer.up).into(),
+                    down: (&layer.down).into(),
+                    output_norm: (&layer.output_norm).into(),
+                })
+                .collect(),
+            head: HeadData { pooler: head.pooler.as_ref().map(Into::into), output: (&head.output).into() },
+            labels: image.labels().map(String::from).collect(),
+            calibration: image.calibration().map(|calibration| CalibrationData {
+                examples: calibration.examples,
+                layers: calibration.layers.into(),
+            }),
+            provenance: image.provenance().copied(),
+            self_tests: image
+                .self_tests()
+                .map(|test| SelfTestData {
+                    ids: test.ids.into(),
+                    type_ids: test.type_ids.into(),
+                    outputs: test.outputs.into(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<&Linear<'_>> for LinearData {
+    fn from(linear: &Linear<'_>) -> Self {
+        Self {
+            inputs: linear.inputs,
+            weights: unpack(linear),
+            scale: linear.scale.into(),
+            bias: linear.bias.into(),
+        }
+    }
+}
+
+impl From<&LayerNorm<'_>> for LayerNormData {
+    fn from(norm: &LayerNorm<'_>) -> Self {
+        Self { gamma: norm.gamma.into(), beta: norm.beta.into() }
+    }
+}
+
+impl From<&ScaledRows<'_>> for ScaledRowsData {
+    fn from(rows: &ScaledRows<'_>) -> Self {
+        Self { rows: rows.rows.into(), scales: rows.scales.into() }
+    }
+}

@@ -1,0 +1,113 @@
+//! Damaged images: nothing goes unnoticed, and nothing panics even behind right checksums.
+
+mod common;
+
+use common::full_toy;
+use proptest::prelude::*;
+use tinybert_image::{AlignedBytes, Error, Image, ImageBuilder, SectionKind, seal};
+
+/// Reads everything that an image gives.
+fn read_all(bytes: &[u8]) -> Result<(), Error> {
+    let image = Image::from_bytes(bytes)?;
+    assert_eq!(image.layers().count(), image.config().layers);
+    assert_eq!(image.self_tests().count(), image.self_tests().len());
+    assert_eq!(image.labels().count(), image.labels().len());
+    // Unpacking visits every array.
+    let _ = ImageBuilder::from_image(&image);
+    Ok(())
+}
+
+#[test]
+fn a_truncated_or_extended_image_is_refused_at_every_length() {
+    let file = full_toy().build().unwrap();
+    for length in 0..file.len() {
+        assert!(Image::from_bytes(&file[..length]).is_err(), "cut to {length} bytes");
+    }
+    let mut longer = AlignedBytes::zeroed(file.len() + 64);
+    longer[..file.len()].copy_from_slice(&file);
+    assert_eq!(
+        Image::from_bytes(&longer).err(),
+        Some(Error::FileSize { stated: file.len() as u64, given: longer.len() as u64 })
+    );
+}
+
+#[test]
+fn no_flipped_bit_goes_unnoticed() {
+    let mut file = full_toy().build().unwrap();
+    for position in 0..file.len() {
+        for bit in 0..8 {
+            file[position] ^= 1 << bit;
+            assert!(Image::from_bytes(&file).is_err(), "bit {bit} of byte {position}");
+            file[position] ^= 1 << bit;
+        }
+    }
+    assert_eq!(read_all(&file), Ok(()));
+}
+
+#[test]
+fn flipped_bits_behind_right_checksums_never_panic() {
+    let original = full_toy().build().unwrap();
+    let mut file = original.clone();
+    for position in 0..file.len() {
+        for mask in [1, 0x80, 0xff] {
+            file.copy_from_slice(&original);
+            file[position] ^= mask;
+            seal(&mut file);
+            let _ = read_all(&file);
+        }
+    }
+}
+
+#[test]
+fn the_sections_of_an_image_are_needed_known_and_in_order() {
+    let file = full_toy().build().unwrap();
+    let with_kind = |index: usize, kind: u32| {
+        let mut changed = file.clone();
+        changed[64 + 32 * index..][..4].copy_from_slice(&kind.to_le_bytes());
+        seal(&mut changed);
+        Image::from_bytes(&changed).err()
+    };
+    assert_eq!(with_kind(8, 10), Some(Error::UnknownSection(10)));
+    assert_eq!(with_kind(0, 0), Some(Error::UnknownSection(0)));
+    assert_eq!(with_kind(1, 1), Some(Error::SectionOrder(SectionKind::Configuration)));
+    assert_eq!(with_kind(3, 2), Some(Error::SectionOrder(SectionKind::Vocabulary)));
+}
+
+/// Header, section table, configuration and two layer records: where sizes and offsets lie.
+const SIZES_REGION: usize = (64 + 9 * 32_usize).next_multiple_of(64) + 64 * 3;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    /// Sizes, offsets, counts and scales replaced by extreme and by random words.
+    #[test]
+    fn changed_words_behind_right_checksums_never_panic(
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<bool>(), prop_oneof![
+                prop::sample::select(vec![0, 1, 2, 63, 64, 65, 0x7f, 0xff, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, u32::MAX]),
+                any::<u32>(),
+                0..100_u32,
+            ]),
+            1..4,
+        ),
+    ) {
+        let mut file = full_toy().build().unwrap();
+        for (place, near, word) in changes {
+            let words = if near { SIZES_REGION } else { file.len() } / 4;
+            let start = place.index(words) * 4;
+            file[start..start + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        seal(&mut file);
+        let _ = read_all(&file);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), start in any::<bool>()) {
+        let mut file = AlignedBytes::from_slice(&bytes);
+        if start && file.len() >= 8 {
+            file[..8].copy_from_slice(b"TBIM\x01\x00\x03\x00");
+        }
+        seal(&mut file);
+        prop_assert!(Image::from_bytes(&file).is_err());
+    }
+}
