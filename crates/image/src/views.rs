@@ -1,9 +1,9 @@
 //! Borrowed views of the weights, with their shapes.
 
+use crate::Error;
 use crate::config::{Config, LayerConfig, Panel};
 use crate::format::{Bf16, LayerRecord};
 use crate::parts::Parts;
-use crate::{Error, Field};
 
 /// A linear of `outputs` by `inputs` int8 weights, a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +124,7 @@ impl<'a> LayerNorm<'a> {
 
 impl<'a> ScaledRows<'a> {
     pub(crate) fn read(parts: &mut Parts<'a>, rows: usize, width: usize) -> Result<Self, Error> {
-        let values = rows.checked_mul(width).unwrap_or(usize::MAX);
-        Ok(Self { width, rows: parts.take(values)?, scales: parts.take(rows)? })
+        Ok(Self { width, rows: parts.take(rows.saturating_mul(width))?, scales: parts.take(rows)? })
     }
 
     /// Row `index` and its scale; `None` where there is no such row.
@@ -141,7 +140,7 @@ impl<'a> Embeddings<'a> {
         Ok(Self {
             word: ScaledRows::read(parts, config.vocab, config.hidden)?,
             position: ScaledRows::read(parts, config.positions, config.hidden)?,
-            types: parts.take(config.types.checked_mul(config.hidden).unwrap_or(usize::MAX))?,
+            types: parts.take(config.types.saturating_mul(config.hidden))?,
             norm: LayerNorm::read(parts, config.hidden)?,
         })
     }
@@ -180,12 +179,7 @@ impl<'a> Layers<'a> {
         let width = config.attention_width();
         let layer = LayerView {
             config,
-            qkv: Linear::read(
-                parts,
-                width.checked_mul(3).ok_or(Error::Invalid(Field::Heads))?,
-                hidden,
-                panel,
-            )?,
+            qkv: Linear::read(parts, width.saturating_mul(3), hidden, panel)?,
             attention_output: Linear::read(parts, hidden, width, panel)?,
             attention_norm: LayerNorm::read(parts, hidden)?,
             up: Linear::read(parts, config.ffn, hidden, panel)?,
