@@ -5,9 +5,11 @@
 
 pub mod checkpoint;
 pub mod data;
+pub mod distill;
 pub mod error;
 pub mod metrics;
 pub mod progress;
 pub mod task;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -1,0 +1,4 @@
+//! Gradient training: optimizers, schedules, the step loop and fine-tuning.
+
+pub mod optimizer;
+pub mod schedule;
