@@ -2,7 +2,7 @@
 
 use crate::Shape;
 use crate::linear::{MAX_SIDE, activation_bytes, ensure};
-use crate::scratch::{Lengths, Scratch};
+use crate::scratch::{Scratch, Sizes};
 
 /// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
 const MAX_TOKENS: usize = 1 << 15;
@@ -37,7 +37,7 @@ impl AttentionShape {
         if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
             return None;
         }
-        Lengths::new(self.tokens, self.head_dim).bytes()
+        Sizes::new(self.tokens, self.head_dim).bytes()
     }
 }
 
@@ -62,13 +62,12 @@ pub enum Context<'a> {
 
 /// What every attention kernel may rely on. Returns the scratch memory, carved.
 pub(crate) fn check<'a>(
-    qkv: &[i8],
-    shape: &AttentionShape,
-    coefficient: f32,
+    attention: &Attention,
     context: &Context,
     scratch: &'a mut [u8],
 ) -> Result<Scratch<'a>, Shape> {
-    let &AttentionShape { tokens, queries, heads, head_dim, stride } = shape;
+    let &Attention { qkv, shape, coefficient } = attention;
+    let AttentionShape { tokens, queries, heads, head_dim, stride } = shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE && queries <= tokens)?;
     let width = heads.checked_mul(head_dim).ok_or(Shape)?;
     ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;
@@ -81,21 +80,19 @@ pub(crate) fn check<'a>(
             ensure(activation_bytes(queries, width).is_some_and(|bytes| bytes <= out.len()))?;
         }
     }
-    Scratch::carve(scratch, Lengths::new(tokens, head_dim)).ok_or(Shape)
+    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(Shape)
 }
 
-/// Query, key and value of one token and head; empty slices if out of range.
+/// What a kernel computes with, checked.
 #[derive(Clone, Copy)]
-pub(crate) struct Heads<'a> {
-    qkv: &'a [i8],
-    shape: AttentionShape,
+pub(crate) struct Attention<'a> {
+    pub qkv: &'a [i8],
+    pub shape: AttentionShape,
+    pub coefficient: f32,
 }
 
-impl<'a> Heads<'a> {
-    pub(crate) fn new(qkv: &'a [i8], shape: AttentionShape) -> Self {
-        Heads { qkv, shape }
-    }
-
+/// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
+impl<'a> Attention<'a> {
     pub(crate) fn query(&self, token: usize, head: usize) -> &'a [i8] {
         self.part(0, token, head)
     }

@@ -1,6 +1,6 @@
 //! [`Kernels`]: the public operations. Each checks its operands, then calls the chosen instruction set's kernel.
 
-use crate::attention::{AttentionShape, Context};
+use crate::attention::{Attention, AttentionShape, Context};
 use crate::embedding::Embedding;
 use crate::linear::{
     Activations, Epilogue, LayerNorm, Linear, Quantization, activation_bytes, ensure, row_stride,
@@ -130,9 +130,10 @@ impl Kernels {
         context: Context,
         scratch: &mut [u8],
     ) -> Result<(), Shape> {
-        let scratch = attention::check(qkv, &shape, coefficient, &context, scratch)?;
+        let attention = Attention { qkv, shape, coefficient };
+        let scratch = attention::check(&attention, &context, scratch)?;
         // SAFETY: as in `linear`.
-        unsafe { (self.table.attention)(qkv, shape, coefficient, context, scratch) };
+        unsafe { (self.table.attention)(&attention, context, scratch) };
         Ok(())
     }
 

@@ -14,7 +14,11 @@ pub mod math;
 mod panel;
 mod scalar;
 mod scratch;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod simd;
 mod table;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use attention::{AttentionShape, Context};
 pub use embedding::Embedding;

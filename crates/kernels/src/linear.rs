@@ -125,6 +125,15 @@ pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
     m.next_multiple_of(ROW_BLOCK).checked_mul(row_stride(k))
 }
 
+/// Zeroes the columns from `k` on of an activation matrix `[m, k]`.
+pub(crate) fn clear_padding(data: &mut [i8], m: usize, k: usize) {
+    for row in data.chunks_exact_mut(row_stride(k).max(1)).take(m) {
+        if let Some(padding) = row.get_mut(k..) {
+            padding.fill(0);
+        }
+    }
+}
+
 /// `Ok` if the condition holds.
 pub(crate) fn ensure(condition: bool) -> Result<(), Shape> {
     if condition { Ok(()) } else { Err(Shape) }

@@ -1,65 +1,57 @@
 //! Self-attention in int8, one query row of one head at a time.
 
-use crate::attention::{AttentionShape, Context, Heads};
+use crate::attention::{Attention, Context};
 use crate::linear::row_stride;
 use crate::math;
 use crate::scratch::Scratch;
 
-/// Operands are checked.
-pub(crate) fn attention(
-    qkv: &[i8],
-    shape: AttentionShape,
-    coefficient: f32,
-    context: Context,
-    scratch: Scratch,
-) {
-    let width = shape.width().max(1);
+/// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
+pub(crate) fn attention(operands: &Attention, context: Context, scratch: Scratch) {
+    let width = operands.shape.width().max(1);
     match context {
         Context::F32 { out, scale } => {
             for (query, row) in out.chunks_exact_mut(width).enumerate() {
-                context_row(qkv, shape, query, coefficient, scale, row, |x| x, scratch.scores);
+                context_row(operands, query, scale, scratch.scores, row, |x| x);
             }
         }
         Context::I8 { out, scale } => {
-            for (query, row) in out.chunks_exact_mut(row_stride(width)).take(shape.queries).enumerate() {
+            let rows = out.chunks_exact_mut(row_stride(width)).take(operands.shape.queries);
+            for (query, row) in rows.enumerate() {
                 row.fill(0);
-                let quantize = |x| math::quantize(x, 1.0, 0);
-                context_row(qkv, shape, query, coefficient, scale, row, quantize, scratch.scores);
+                context_row(operands, query, scale, scratch.scores, row, |x| math::quantize(x, 1.0, 0));
             }
         }
     }
 }
 
-/// The context of one query over all heads, converted by `store`.
-#[allow(clippy::too_many_arguments)]
+/// The context of one query over all heads, converted by `store`; `weights` `[tokens]` is scratch memory.
 fn context_row<T>(
-    qkv: &[i8],
-    shape: AttentionShape,
+    operands: &Attention,
     query: usize,
-    coefficient: f32,
     scale: f32,
+    weights: &mut [i32],
     row: &mut [T],
     store: impl Fn(f32) -> T,
-    weights: &mut [i32],
 ) {
-    let heads = Heads::new(qkv, shape);
+    let shape = operands.shape;
     let Some(weights) = weights.get_mut(..shape.tokens) else { return };
     for (head, columns) in row.chunks_exact_mut(shape.head_dim.max(1)).take(shape.heads).enumerate() {
         let mut largest = i32::MIN;
         for (token, score) in weights.iter_mut().enumerate() {
-            *score = dot(heads.query(query, head), heads.key(token, head));
+            *score = dot(operands.query(query, head), operands.key(token, head));
             largest = largest.max(*score);
         }
         let mut total = 0;
         for weight in weights.iter_mut() {
-            *weight = i32::from(math::probability((*weight - largest) as f32 * coefficient));
+            let x = (*weight - largest) as f32 * operands.coefficient;
+            *weight = i32::from(math::probability(x));
             total += *weight;
         }
         let factor = (1.0 / total as f32) * scale;
         for (column, out) in columns.iter_mut().enumerate() {
             let mut acc = 0;
             for (token, weight) in weights.iter().enumerate() {
-                let value = heads.value(token, head).get(column).copied().unwrap_or(0);
+                let value = operands.value(token, head).get(column).copied().unwrap_or(0);
                 acc += weight * i32::from(value);
             }
             *out = store(acc as f32 * factor);

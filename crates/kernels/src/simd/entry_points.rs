@@ -1,0 +1,59 @@
+//! Compiles the generic operations for one instruction set.
+
+/// Defines the functions of a [`Table`](crate::table::Table) for the token `$token`, whose instruction set is
+/// `$features`.
+macro_rules! entry_points {
+    ($token:ident, $features:literal) => {
+        #[target_feature(enable = $features)]
+        pub(crate) fn linear(
+            a: &crate::linear::Activations,
+            w: &crate::linear::Linear,
+            epilogue: crate::linear::Epilogue,
+        ) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::linear(token, a, w, epilogue);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn attention(
+            operands: &crate::attention::Attention,
+            context: crate::attention::Context,
+            scratch: crate::scratch::Scratch,
+        ) {
+            // SAFETY: as in `linear`.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::attention(token, operands, context, scratch);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn layer_norm(x: &mut [f32], norm: &crate::linear::LayerNorm) {
+            // SAFETY: as in `linear`.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::layer_norm(token, x, norm);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn quantize(x: &[f32], inv_scale: f32, zero_point: i8, out: &mut [i8]) {
+            // SAFETY: as in `linear`.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::quantize(token, x, inv_scale, zero_point, out);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn quantize_row(x: &[f32], out: &mut [i8]) -> f32 {
+            // SAFETY: as in `linear`.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::quantize_row(token, x, out)
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn embed(row: &crate::embedding::Embedding, out: &mut [f32]) {
+            // SAFETY: as in `linear`.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::embed(token, row, out);
+        }
+    };
+}
+
+pub(crate) use entry_points;

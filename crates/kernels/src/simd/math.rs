@@ -1,0 +1,86 @@
+//! The non-linear functions of [`crate::math`], a vector at a time.
+
+use super::Simd;
+use crate::math::{GELU, GELU_CLAMP, LANES, PROBABILITY, PROBABILITY_MIN, fold_lanes};
+
+/// Horner's rule, multiply then add; `coefficients` lowest degree first.
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: &[f32; N]) -> S::F {
+    let mut value = s.splat(0.0);
+    for (i, &coefficient) in coefficients.iter().rev().enumerate() {
+        let coefficient = s.splat(coefficient);
+        value = if i == 0 { coefficient } else { s.add(s.mul(value, x), coefficient) };
+    }
+    value
+}
+
+/// [`crate::math::gelu`].
+#[inline(always)]
+pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
+    let t = s.min(s.max(x, s.splat(-GELU_CLAMP)), s.splat(GELU_CLAMP));
+    let p = s.mul(polynomial(s, s.mul(t, t), &GELU), t);
+    s.mul(x, s.add(s.splat(0.5), p))
+}
+
+/// [`crate::math::probability`], 0 to 255.
+#[inline(always)]
+pub(super) fn probability<S: Simd>(s: S, x: S::F) -> S::I {
+    let x = s.max(x, s.splat(PROBABILITY_MIN));
+    let n = s.round(x);
+    let fraction = s.sub(x, s.to_f32(n));
+    s.round(s.add_exponent(polynomial(s, fraction, &PROBABILITY), n))
+}
+
+/// Scale and zero point of a quantization, in every lane.
+#[derive(Clone, Copy)]
+pub(super) struct Quantizer<S: Simd> {
+    inv_scale: S::F,
+    zero_point: S::F,
+}
+
+impl<S: Simd> Quantizer<S> {
+    #[inline(always)]
+    pub(super) fn new(s: S, inv_scale: f32, zero_point: i8) -> Self {
+        Quantizer { inv_scale: s.splat(inv_scale), zero_point: s.splat(f32::from(zero_point)) }
+    }
+
+    /// [`crate::math::quantize`] of as many lanes as `out` has room for.
+    #[inline(always)]
+    pub(super) fn store(&self, s: S, x: S::F, out: &mut [i8]) {
+        let x = s.add(s.mul(x, self.inv_scale), self.zero_point);
+        let limited = s.min(s.max(x, s.splat(-127.0)), s.splat(127.0));
+        s.store_i8(s.round(limited), out);
+    }
+}
+
+/// `Σ term(x_i)` in the order of [`crate::math::sum`]. `term(0)` must be +0.0: the last vector is filled up with zeros.
+#[inline(always)]
+pub(super) fn sum<S: Simd>(s: S, row: &[f32], term: impl Fn(S::F) -> S::F) -> f32 {
+    let mut steps = [s.splat(0.0); LANES];
+    for block in row.chunks(LANES) {
+        for (step, x) in steps.iter_mut().zip(block.chunks(S::LANES)) {
+            *step = s.add(*step, term(s.load(x)));
+        }
+    }
+    let mut lanes = [0.0; LANES];
+    for (step, lanes) in steps.iter().zip(lanes.chunks_mut(S::LANES)) {
+        s.store(*step, lanes);
+    }
+    fold_lanes(lanes)
+}
+
+/// Largest lane.
+#[inline(always)]
+pub(super) fn largest_i32<S: Simd>(s: S, x: S::I) -> i32 {
+    let mut lanes = [i32::MIN; LANES];
+    s.store_i32(x, &mut lanes);
+    lanes.into_iter().fold(i32::MIN, i32::max)
+}
+
+/// Sum of the lanes.
+#[inline(always)]
+pub(super) fn total_i32<S: Simd>(s: S, x: S::I) -> i32 {
+    let mut lanes = [0; LANES];
+    s.store_i32(x, &mut lanes);
+    lanes.into_iter().fold(0, i32::wrapping_add)
+}

@@ -1,0 +1,215 @@
+//! Linear layers: the scalar kernel against a naive oracle on unpacked weights, every fast kernel against the scalar one.
+
+mod common;
+
+use common::{Layer, Random, bits, cases, fast};
+use proptest::prelude::*;
+use tinybert_kernels::{Epilogue, Kernels, Panel, Quantization, ROW_BLOCK, Shape, activation_bytes, math};
+
+/// `y` by the definition, in i64 and with a rounding after each operation.
+fn naive(layer: &Layer) -> Vec<f32> {
+    let mut y = Vec::new();
+    for m in 0..layer.m {
+        for n in 0..layer.n {
+            let a = &layer.a[m * layer.k..(m + 1) * layer.k];
+            let w = &layer.w[n * layer.k..(n + 1) * layer.k];
+            let products = a.iter().zip(w);
+            let acc: i64 =
+                products.map(|(&a, &w)| (i64::from(a) - i64::from(layer.zero_point)) * i64::from(w)).sum();
+            let a_scale = if layer.per_row { layer.a_scale[m] } else { layer.a_scale[0] };
+            y.push(acc as f32 * (a_scale * layer.scale[n]) + layer.bias[n]);
+        }
+    }
+    y
+}
+
+fn f32s(kernels: &Kernels, layer: &Layer, panel: Panel) -> Vec<f32> {
+    let (data, weights) = (layer.input(kernels), layer.packed(panel));
+    let mut out = vec![f32::NAN; layer.m * layer.n];
+    let epilogue = Epilogue::F32 { out: &mut out };
+    kernels.linear(&layer.activations(&data), &layer.linear(panel, &weights), epilogue).unwrap();
+    out
+}
+
+/// Everything the other epilogues write, one after the other.
+#[derive(PartialEq, Debug)]
+struct Written {
+    residual: Vec<u32>,
+    rows: Vec<i8>,
+    gelu: Vec<i8>,
+    gelu_per_token: Vec<i8>,
+    scales: Vec<u32>,
+}
+
+fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written {
+    let mut random = Random(seed);
+    let (m, n) = (layer.m, layer.n);
+    let (data, weights) = (layer.input(kernels), layer.packed(panel));
+    let (a, w) = (layer.activations(&data), layer.linear(panel, &weights));
+    let bytes = activation_bytes(m, n).unwrap();
+
+    let mut residual = random.f32s(m * n, -9.0, 9.0);
+    kernels.linear(&a, &w, Epilogue::AddF32 { residual: &mut residual }).unwrap();
+
+    let stride = n + random.below(20);
+    let mut rows = vec![55; m * stride];
+    kernels.linear(&a, &w, Epilogue::I8 { out: &mut rows, stride }).unwrap();
+
+    let quantization =
+        Quantization::Static { inv_scale: random.f32(1.0, 60.0), zero_point: random.below(256) as u8 as i8 };
+    let mut gelu = vec![0; bytes];
+    kernels.linear(&a, &w, Epilogue::Gelu { out: &mut gelu, quantization, scratch: &mut [] }).unwrap();
+
+    let (mut gelu_per_token, mut scales) = (vec![0; bytes], vec![f32::NAN; m]);
+    let mut scratch = vec![f32::NAN; ROW_BLOCK * n];
+    let quantization = Quantization::PerToken { scale: &mut scales };
+    let epilogue = Epilogue::Gelu { out: &mut gelu_per_token, quantization, scratch: &mut scratch };
+    kernels.linear(&a, &w, epilogue).unwrap();
+    Written { residual: bits(&residual), rows, gelu, gelu_per_token, scales: bits(&scales) }
+}
+
+const PANELS: [Panel; 5] = [Panel::PORTABLE, Panel::X86, Panel::NEON, Panel::DOTPROD, Panel { nr: 7, kr: 3 }];
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn scalar_is_the_definition_in_every_layout(m in 1usize..6, n in 1usize..40, k in 1usize..90, seed: u64) {
+        let layer = Layer::random(m, n, k, seed);
+        for panel in PANELS {
+            prop_assert_eq!(bits(&f32s(&Kernels::scalar(), &layer, panel)), bits(&naive(&layer)));
+        }
+    }
+
+    #[test]
+    fn fast_kernels_give_the_scalar_bits(m in 1usize..41, n in 1usize..80, k in 1usize..401, seed: u64) {
+        let layer = Layer::random(m, n, k, seed);
+        let scalar = Kernels::scalar();
+        for kernels in fast() {
+            let panel = kernels.native_panel();
+            prop_assert_eq!(bits(&f32s(&kernels, &layer, panel)), bits(&f32s(&scalar, &layer, panel)));
+            prop_assert_eq!(written(&kernels, &layer, panel, seed), written(&scalar, &layer, panel, seed));
+        }
+    }
+}
+
+#[test]
+fn fast_kernels_take_the_shapes_of_the_model_and_every_tail() {
+    let tails = (1..=17).flat_map(|m| [(m, 50, 37), (m, 33, 16)]);
+    let columns = (1..=50).map(|n| (3, n, 29));
+    let depths = (1..=70).map(|k| (2, 17, k));
+    let model = [(9, 936, 312), (5, 312, 312), (4, 1200, 312), (4, 312, 1200), (1, 312, 312), (1, 2, 312)];
+    for (m, n, k) in tails.chain(columns).chain(depths).chain(model) {
+        let layer = Layer::random(m, n, k, (m * 1_000_000 + n * 1000 + k) as u64);
+        let expected = bits(&naive(&layer));
+        for kernels in fast() {
+            assert_eq!(
+                bits(&f32s(&kernels, &layer, kernels.native_panel())),
+                expected,
+                "{kernels:?} {m} {n} {k}"
+            );
+        }
+    }
+}
+
+#[test]
+fn foreign_layouts_are_computed_too() {
+    let layer = Layer::random(3, 21, 35, 7);
+    for kernels in fast() {
+        for panel in PANELS {
+            assert_eq!(bits(&f32s(&kernels, &layer, panel)), bits(&naive(&layer)), "{kernels:?} {panel:?}");
+        }
+    }
+}
+
+#[test]
+fn residual_adds_to_what_is_there() {
+    let layer = Layer::random(2, 5, 9, 3);
+    let scalar = Kernels::scalar();
+    let (data, weights) = (layer.input(&scalar), layer.packed(Panel::PORTABLE));
+    let mut residual = vec![1.5; 10];
+    let epilogue = Epilogue::AddF32 { residual: &mut residual };
+    scalar.linear(&layer.activations(&data), &layer.linear(Panel::PORTABLE, &weights), epilogue).unwrap();
+    let expected: Vec<f32> = naive(&layer).iter().map(|y| 1.5 + y).collect();
+    assert_eq!(residual, expected);
+}
+
+#[test]
+fn quantized_epilogues_are_the_definition() {
+    let layer = Layer::random(11, 19, 23, 4);
+    let y = naive(&layer);
+    let scalar = Kernels::scalar();
+    let (data, weights) = (layer.input(&scalar), layer.packed(Panel::NEON));
+    let (a, w) = (layer.activations(&data), layer.linear(Panel::NEON, &weights));
+
+    let mut rows = vec![77; 11 * 20];
+    scalar.linear(&a, &w, Epilogue::I8 { out: &mut rows, stride: 20 }).unwrap();
+    for (row, y) in rows.chunks(20).zip(y.chunks(19)) {
+        let expected: Vec<i8> = y.iter().map(|&y| math::quantize(y, 1.0, 0)).collect();
+        assert_eq!(row[..19], expected);
+        assert_eq!(row[19], 77, "columns beyond n are left alone");
+    }
+
+    // What a linear layer makes of the GELU output shows what it holds, whatever its layout: identity weights.
+    let (mut gelu, mut scale) = (vec![0; activation_bytes(11, 19).unwrap()], vec![0.0; 11]);
+    let quantization = Quantization::PerToken { scale: &mut scale };
+    let epilogue = Epilogue::Gelu { out: &mut gelu, quantization, scratch: &mut vec![0.0; ROW_BLOCK * 19] };
+    scalar.linear(&a, &w, epilogue).unwrap();
+    let mut identity = Layer::random(11, 19, 19, 0);
+    identity.w = (0..19 * 19).map(|i| i8::from(i % 20 == 0)).collect();
+    (identity.scale, identity.bias, identity.zero_point) = (vec![1.0; 19], vec![0.0; 19], 0);
+    (identity.per_row, identity.a_scale) = (true, scale);
+    let mut back = vec![0.0; 11 * 19];
+    let weights = identity.packed(Panel::PORTABLE);
+    let epilogue = Epilogue::F32 { out: &mut back };
+    scalar
+        .linear(&identity.activations(&gelu), &identity.linear(Panel::PORTABLE, &weights), epilogue)
+        .unwrap();
+    for ((back, y), scale) in back.chunks(19).zip(y.chunks(19)).zip(&identity.a_scale) {
+        for (back, &y) in back.iter().zip(y) {
+            assert!(
+                (back - math::gelu(y)).abs() <= scale * 0.501,
+                "{back} is not gelu({y}) within half a step {scale}"
+            );
+        }
+    }
+}
+
+#[test]
+fn wrong_sizes_are_refused() {
+    let layer = Layer::random(3, 5, 9, 1);
+    for kernels in fast().chain([Kernels::scalar()]) {
+        let panel = kernels.native_panel();
+        let (data, weights) = (layer.input(&kernels), layer.packed(panel));
+        let (a, w) = (layer.activations(&data), layer.linear(panel, &weights));
+        let run = |a, w, len: usize| kernels.linear(&a, &w, Epilogue::F32 { out: &mut vec![0.0; len] });
+        assert_eq!(run(a, w, 15), Ok(()));
+        for len in [0, 14, 16] {
+            assert_eq!(run(a, w, len), Err(Shape), "out of length {len}");
+        }
+        let mut short = a;
+        short.data = &data[..activation_bytes(3, 9).unwrap() - 1];
+        assert_eq!(run(short, w, 15), Err(Shape), "short activations");
+        let mut deep = a;
+        deep.k = 10;
+        assert_eq!(run(deep, w, 15), Err(Shape), "k of the input is not k of the weights");
+        let mut huge = a;
+        huge.m = usize::MAX / 8;
+        assert_eq!(run(huge, w, 15), Err(Shape), "rows overflow");
+        let mut bare = w;
+        bare.bias = &[];
+        assert_eq!(run(a, bare, 15), Err(Shape), "no bias");
+        let mut cut = w;
+        cut.weights = &weights[1..];
+        assert_eq!(run(a, cut, 15), Err(Shape), "short weights");
+        let mut flat = w;
+        flat.panel = Panel { nr: 0, kr: 4 };
+        assert_eq!(run(a, flat, 15), Err(Shape), "panel without rows");
+        let rows = Epilogue::I8 { out: &mut [0; 30], stride: 4 };
+        assert_eq!(kernels.linear(&a, &w, rows), Err(Shape), "stride below n");
+        let mut scale = [0.0; 3];
+        let quantization = Quantization::PerToken { scale: &mut scale };
+        let gelu = Epilogue::Gelu { out: &mut [0; 128], quantization, scratch: &mut [0.0; 39] };
+        assert_eq!(kernels.linear(&a, &w, gelu), Err(Shape), "scratch of less than ROW_BLOCK rows");
+    }
+}

@@ -1,0 +1,120 @@
+//! The stated error bounds of the f32 functions, against f64.
+
+use tinybert_kernels::math;
+
+/// `count` numbers evenly from `low` to `high`.
+fn range(low: f64, high: f64, count: usize) -> impl Iterator<Item = f32> {
+    (0..=count).map(move |i| (low + (high - low) * i as f64 / count as f64) as f32)
+}
+
+/// erf by its Taylor series; exact to 1e-10 for |x| ≤ 4, beyond which it is ±1 to 2e-8.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 4.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / core::f64::consts::PI.sqrt()
+}
+
+#[test]
+fn erf_is_right() {
+    // DLMF, table 7.23(i).
+    for (x, value) in
+        [(0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0), (3.0, 0.999_977_909_5)]
+    {
+        assert!((erf(x) - value).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn exp2_relative_error_is_below_1_5e_7() {
+    for x in range(-126.0, 126.0, 500_000) {
+        let exact = f64::from(x).exp2();
+        let error = (f64::from(math::exp2(x)) / exact - 1.0).abs();
+        assert!(error <= 1.5e-7, "exp2({x}): relative error {error:e}");
+    }
+    assert_eq!(math::exp2(0.0), 1.0);
+    assert_eq!(math::exp2(-1000.0), f32::MIN_POSITIVE);
+    assert_eq!(math::exp2(1000.0), math::exp2(126.0));
+}
+
+#[test]
+fn tanh_absolute_error_is_below_1e_6() {
+    for x in range(-20.0, 20.0, 500_000) {
+        let error = (f64::from(math::tanh(x)) - f64::from(x).tanh()).abs();
+        assert!(error <= 1e-6, "tanh({x}): error {error:e}");
+    }
+    assert_eq!((math::tanh(1e30), math::tanh(-1e30)), (1.0, -1.0));
+}
+
+#[test]
+fn gelu_absolute_error_is_below_5e_4() {
+    for x in range(-8.0, 8.0, 500_000) {
+        let exact = f64::from(x) * 0.5 * (1.0 + erf(f64::from(x) / 2f64.sqrt()));
+        let error = (f64::from(math::gelu(x)) - exact).abs();
+        assert!(error <= 5e-4, "gelu({x}): error {error:e}");
+    }
+}
+
+#[test]
+fn gelu_is_exact_beyond_the_clamp() {
+    for x in range(3.640_625, 1e4, 10_000) {
+        assert_eq!(math::gelu(x), x);
+        assert_eq!(math::gelu(-x), 0.0);
+    }
+}
+
+#[test]
+fn rsqrt_relative_error_is_below_3e_7() {
+    for exponent in -120..120 {
+        for mantissa in range(1.0, 2.0, 2000) {
+            let x = mantissa * (exponent as f32).exp2();
+            let error = (f64::from(math::rsqrt(x)) * f64::from(x).sqrt() - 1.0).abs();
+            assert!(error <= 3e-7, "rsqrt({x:e}): relative error {error:e}");
+        }
+    }
+}
+
+#[test]
+fn probability_is_within_0_52_of_255_times_exp2() {
+    for x in range(-40.0, 0.0, 500_000) {
+        let exact = 255.0 * f64::from(x).exp2();
+        let error = (f64::from(math::probability(x)) - exact).abs();
+        assert!(error <= 0.52, "probability({x}): error {error}");
+    }
+    assert_eq!((math::probability(0.0), math::probability(f32::NEG_INFINITY)), (255, 0));
+}
+
+#[test]
+fn softmax_is_within_1e_6() {
+    let logits = [1.5f32, -0.25, 7.0, 3.0, 6.5];
+    let exact: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - 7.0).exp()).collect();
+    let total: f64 = exact.iter().sum();
+    let mut ours = logits;
+    math::softmax(&mut ours);
+    for (ours, exact) in ours.iter().zip(&exact) {
+        assert!((f64::from(*ours) - exact / total).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn sum_has_the_documented_order() {
+    // Lanes 0 and 1 hold 2^24 and 1; lane 1 collects sixteen ones before it meets lane 0.
+    let mut x = vec![0.0f32; 16 * 17];
+    x[0] = 16_777_216.0;
+    for block in 0..16 {
+        x[16 * block + 1] = 1.0;
+    }
+    assert_eq!(math::sum(x.iter().copied()), 16_777_232.0);
+    assert_eq!(x.iter().sum::<f32>(), 16_777_216.0, "in plain order the ones are lost");
+}
+
+#[test]
+fn min_and_max_return_the_second_operand_for_nan() {
+    assert_eq!((math::min(f32::NAN, 2.0), math::max(f32::NAN, 2.0)), (2.0, 2.0));
+    assert!(math::min(2.0, f32::NAN).is_nan() && math::max(2.0, f32::NAN).is_nan());
+}

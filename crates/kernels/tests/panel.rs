@@ -1,0 +1,52 @@
+//! The packed layout of weights.
+
+mod common;
+
+use common::{Random, cases};
+use proptest::prelude::*;
+use tinybert_kernels::{Panel, Shape, pack, unpack};
+
+#[test]
+fn layout_is_panels_of_groups() {
+    // [3, 5] in panels of 2 outputs by groups of 4 inputs.
+    let source: Vec<i8> = (1..=15).collect();
+    let panel = Panel { nr: 2, kr: 4 };
+    let mut packed = vec![99; panel.packed_len(3, 5).unwrap()];
+    pack(&source, 3, 5, panel, &mut packed).unwrap();
+    #[rustfmt::skip]
+    let expected = [
+        1, 2, 3, 4,      6, 7, 8, 9,    5, 0, 0, 0,    10, 0, 0, 0,
+        11, 12, 13, 14,  0, 0, 0, 0,    15, 0, 0, 0,   0, 0, 0, 0,
+    ];
+    assert_eq!(packed, expected);
+}
+
+#[test]
+fn wrong_sizes_are_refused() {
+    let panel = Panel { nr: 4, kr: 4 };
+    assert_eq!(pack(&[0; 6], 2, 3, panel, &mut [0; 15]), Err(Shape));
+    assert_eq!(pack(&[0; 5], 2, 3, panel, &mut [0; 16]), Err(Shape));
+    assert_eq!(unpack(&[0; 16], 2, 3, panel, &mut [0; 7]), Err(Shape));
+    assert_eq!(pack(&[], usize::MAX, 2, panel, &mut []), Err(Shape));
+    assert_eq!(Panel { nr: 4, kr: 0 }.packed_len(1, 1), None);
+    assert_eq!(panel.packed_len(usize::MAX, 1), None);
+    assert_eq!(panel.packed_len(usize::MAX / 4, 8), None);
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn unpack_is_the_inverse_of_pack(n in 1usize..40, k in 1usize..60, nr in 1u16..20, kr in 1u16..20, seed: u64) {
+        let panel = Panel { nr, kr };
+        let source = Random(seed).i8s(n * k);
+        let mut packed = vec![99; panel.packed_len(n, k).unwrap()];
+        pack(&source, n, k, panel, &mut packed).unwrap();
+        let mut back = vec![0; n * k];
+        unpack(&packed, n, k, panel, &mut back).unwrap();
+        prop_assert_eq!(&back, &source);
+        // Nothing but the weights and zeros.
+        let nonzero = |x: &[i8]| x.iter().filter(|&&w| w != 0).count();
+        prop_assert_eq!(nonzero(&packed), nonzero(&source));
+    }
+}
