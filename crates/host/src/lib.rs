@@ -8,6 +8,7 @@ pub mod data;
 pub mod distill;
 pub mod error;
 pub mod metrics;
+pub mod nn;
 pub mod progress;
 pub mod task;
 pub mod train;

@@ -1,0 +1,100 @@
+//! Task heads.
+
+use candle_core::Tensor;
+
+use super::bert::{Bert, BertOutput, Dense, DropoutSite, Get, Mode};
+use super::observe::{Observe, Site};
+use super::parameters::{Parameters, lookup};
+use crate::checkpoint::{BertConfig, Head, Tensors};
+use crate::data::Batch;
+use crate::{Error, Result};
+
+/// An encoder with its task head.
+#[derive(Clone)]
+pub struct TaskModel {
+    /// The encoder.
+    pub bert: Bert,
+    /// What the head answers.
+    pub head: Head,
+    /// Absent for token classification.
+    pooler: Option<Dense>,
+    classifier: Dense,
+    /// Dropout before the classifier.
+    rate: f64,
+}
+
+impl TaskModel {
+    /// Over plain tensors: no graph.
+    ///
+    /// # Errors
+    /// A tensor is missing, or the head is not one of classification, regression, token classification.
+    pub fn frozen(config: &BertConfig, head: &Head, tensors: &Tensors) -> Result<Self> {
+        Self::new(Bert::frozen(config, tensors)?, head, &|name| Ok(lookup(tensors, name)?.detach()))
+    }
+
+    /// Over trainable tensors.
+    ///
+    /// # Errors
+    /// As for [`TaskModel::frozen`].
+    pub fn trainable(config: &BertConfig, head: &Head, parameters: &Parameters) -> Result<Self> {
+        Self::new(Bert::trainable(config, parameters)?, head, &|name| parameters.tensor(name))
+    }
+
+    fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
+        let pooler = match head {
+            Head::Classification { .. } | Head::Regression => Some(Dense::new("bert.pooler.dense", get)?),
+            Head::TokenClassification { .. } => None,
+            Head::None | Head::MaskedLm => {
+                return Err(Error::Usage(format!(
+                    "a model with head {head:?} cannot answer a task: fine-tune it on labelled data first"
+                )));
+            }
+        };
+        let rate = bert.config().hidden_dropout_prob;
+        Ok(Self { bert, head: head.clone(), pooler, classifier: Dense::new("classifier", get)?, rate })
+    }
+
+    /// States, scores and logits of a batch.
+    pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
+        let output = self.bert.forward(batch, mode)?;
+        let logits = self.logits(&output)?;
+        Ok((output, logits))
+    }
+
+    /// Logits `[b, outputs]` (regression: `[b, 1]`); for token classification `[b, l, outputs]`.
+    pub fn logits(&self, output: &BertOutput) -> Result<Tensor> {
+        self.answer(output, None)
+    }
+
+    /// Logits without dropout, showing the activations on the way to an observer.
+    pub fn logits_observed(&self, batch: &Batch, observer: &mut dyn Observe) -> Result<Tensor> {
+        let output = self.bert.forward_observed(batch, observer)?;
+        self.answer(&output, Some(observer))
+    }
+
+    fn answer(&self, output: &BertOutput, mut observer: Option<&mut dyn Observe>) -> Result<Tensor> {
+        let mut see = |site: Site, values: &Tensor| match &mut observer {
+            Some(observer) => observer.observe(site, values),
+            None => Ok(()),
+        };
+        let last = &output.states[output.states.len() - 1];
+        let (b, l, hidden) = last.dims3()?;
+        let mut features = match &self.pooler {
+            Some(pooler) => {
+                let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
+                see(Site::PoolerInput, &first)?;
+                pooler.forward(&first)?.tanh()?
+            }
+            None => last.reshape((b * l, hidden))?,
+        };
+        see(Site::ClassifierInput, &features)?;
+        if let Some(dropout) = output.dropout.at(DropoutSite::Pooled, self.rate) {
+            features = dropout.on(&features)?;
+        }
+        let logits = self.classifier.forward(&features)?;
+        match self.pooler {
+            Some(_) => Ok(logits),
+            None => Ok(logits.reshape((b, l, self.head.outputs()))?),
+        }
+    }
+}

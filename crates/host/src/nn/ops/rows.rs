@@ -1,0 +1,141 @@
+//! What the ops share: slices out of candle tensors, vectorised loops, fixed-order sums.
+
+use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
+use rayon::prelude::*;
+
+use super::float::Float;
+
+/// Rows per piece of work; fixed, so that sums over pieces have the same order for any number of threads.
+pub const ROWS_PER_PIECE: usize = 32;
+
+/// The elements of a contiguous operand of a forward pass.
+pub fn slice<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((from, to)) => Ok(&storage.as_slice::<T>()?[from..to]),
+        None => bail!("operand of shape {:?} must be contiguous", layout.shape()),
+    }
+}
+
+/// Runs `body` on the elements of a tensor in a backward pass (row-major; copied only when strided).
+pub fn with_slice<T: Float, R>(tensor: &Tensor, body: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(cpu) => body(slice(cpu, layout)?),
+        _ => bail!("the training ops run on the CPU"),
+    }
+}
+
+/// A tensor of the shape of `like` out of new values.
+pub fn tensor_like<T: Float>(values: Vec<T>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(values, like.shape(), &Device::Cpu)
+}
+
+/// Runs `body` compiled for the widest vectors of this CPU. No fused multiply-add is introduced: the bits do not
+/// depend on the vector width.
+#[inline(always)]
+pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(body)
+}
+
+/// Dot product with 16 partial sums, in a fixed order that every vector width can follow.
+#[inline(always)]
+pub fn dot<T: Float>(a: &[T], b: &[T]) -> T {
+    reduce(a, b, |x, y| x * y)
+}
+
+/// Sum over `f(a_i, b_i)` with 16 partial sums in fixed order.
+#[inline(always)]
+pub fn reduce<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [T::ZERO; 16];
+    let (a_blocks, a_tail) = a.as_chunks::<16>();
+    let (b_blocks, b_tail) = b.as_chunks::<16>();
+    for (x, y) in a_blocks.iter().zip(b_blocks) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane += f(x, y);
+        }
+    }
+    for ((lane, &x), &y) in lanes.iter_mut().zip(a_tail).zip(b_tail) {
+        *lane += f(x, y);
+    }
+    let mut half = 8;
+    while half > 0 {
+        for j in 0..half {
+            let upper = lanes[j + half];
+            lanes[j] += upper;
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// `a += b`.
+#[inline(always)]
+pub fn accumulate<T: Float>(a: &mut [T], b: &[T]) {
+    for (a, &b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+}
+
+/// Sums `[rows, columns]` over its rows: pieces of [`ROWS_PER_PIECE`] rows in parallel, then piece by piece in order.
+pub fn column_sums<T: Float>(values: &[T], columns: usize) -> Vec<T> {
+    let partial: Vec<Vec<T>> = values
+        .par_chunks(columns * ROWS_PER_PIECE)
+        .map(|piece| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let mut sum = vec![T::ZERO; columns];
+                    for row in piece.chunks_exact(columns) {
+                        accumulate(&mut sum, row);
+                    }
+                    sum
+                },
+            )
+        })
+        .collect();
+    add_in_order(partial, columns)
+}
+
+/// Adds partial sums in their order.
+pub fn add_in_order<T: Float>(partial: Vec<Vec<T>>, columns: usize) -> Vec<T> {
+    let mut total = vec![T::ZERO; columns];
+    for sum in &partial {
+        accumulate(&mut total, sum);
+    }
+    total
+}
+
+/// Implements the `cpu_fwd` dispatch of an op over the element type of its first operand.
+macro_rules! by_element_type {
+    ($storage:expr, $T:ident => $body:expr) => {
+        match $storage {
+            candle_core::CpuStorage::F32(_) => {
+                type $T = f32;
+                $body
+            }
+            candle_core::CpuStorage::F64(_) => {
+                type $T = f64;
+                $body
+            }
+            _ => candle_core::bail!("the training ops take f32 or f64"),
+        }
+    };
+}
+/// The same for a tensor in a backward pass.
+macro_rules! by_dtype {
+    ($tensor:expr, $T:ident => $body:expr) => {
+        match $tensor.dtype() {
+            candle_core::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => candle_core::bail!("the training ops take f32 or f64, got {other:?}"),
+        }
+    };
+}
+pub(super) use {by_dtype, by_element_type};

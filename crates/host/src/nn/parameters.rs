@@ -1,0 +1,98 @@
+//! The trainable tensors of a model, by name.
+
+use std::collections::BTreeMap;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
+
+use crate::checkpoint::Tensors;
+use crate::{Error, Result};
+
+/// Trainable tensors sorted by their canonical Hugging Face name. The order of iteration is the order of every norm,
+/// sum and saved file.
+#[derive(Debug, Clone, Default)]
+pub struct Parameters {
+    vars: BTreeMap<String, Var>,
+}
+
+impl Parameters {
+    /// Trainable copies of `tensors`; later changes reach only the copies.
+    pub fn new(tensors: &Tensors) -> Result<Self> {
+        let vars = tensors
+            .iter()
+            .map(|(name, tensor)| Ok((name.clone(), Var::from_tensor(&tensor.copy()?)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self { vars })
+    }
+
+    /// The variable of a name.
+    pub fn get(&self, name: &str) -> Option<&Var> {
+        self.vars.get(name)
+    }
+
+    /// The variable of a name as an operand of a forward pass.
+    pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
+        let var = self.get(name).ok_or_else(|| missing(name))?;
+        Ok(var.as_tensor().clone())
+    }
+
+    /// All variables in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.vars.iter().map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// How many tensors there are.
+    pub fn len(&self) -> usize {
+        self.vars.len()
+    }
+
+    /// True without any tensor.
+    pub fn is_empty(&self) -> bool {
+        self.vars.is_empty()
+    }
+
+    /// A copy of the present values, free of any graph: for saving, and for evaluating with [`super::Bert::frozen`].
+    pub fn to_tensors(&self) -> Result<Tensors> {
+        self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
+    }
+
+    /// Overwrites all values.
+    ///
+    /// # Errors
+    /// A name without a value in `tensors`, or one of another shape.
+    pub fn set(&self, tensors: &Tensors) -> Result<()> {
+        for (name, var) in &self.vars {
+            var.set(lookup(tensors, name)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The tensor of a name.
+pub(super) fn lookup<'a>(tensors: &'a Tensors, name: &str) -> Result<&'a Tensor> {
+    tensors.get(name).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    Error::Input(format!("the model has no tensor {name}"))
+}
+
+/// Makes sure that every trainable tensor is reached by the loss. Call it before the first step: candle drops the
+/// gradient of an operation without a backward pass silently.
+///
+/// # Errors
+/// Names all tensors without a gradient.
+pub fn check_gradients(parameters: &Parameters, gradients: &GradStore) -> Result<()> {
+    let missing: Vec<&str> =
+        parameters.iter().filter(|(_, var)| gradients.get(var).is_none()).map(|(name, _)| name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "no gradient reaches {} of {} trainable tensors: {}; leave them out of the trainable set or add a loss that \
+         depends on them",
+        missing.len(),
+        parameters.len(),
+        missing.join(", ")
+    )))
+}
