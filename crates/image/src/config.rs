@@ -1,6 +1,8 @@
 //! What the model is: sizes and quantization, decoded from the configuration section and checked.
 
-use crate::format::{ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL};
+use crate::format::{
+    ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
+};
 use crate::{Error, Field};
 
 /// What the task head answers.
@@ -132,10 +134,10 @@ impl Config {
         check(record.layers > 0, Field::Layers)?;
         check(record.vocab > 0, Field::Vocab)?;
         check((1..=256).contains(&record.types), Field::Types)?;
-        check((2..=positions).contains(&max_tokens), Field::MaxTokens)?;
+        check((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
         check(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
         check(record.flags & !FLAG_POOLER == 0, Field::Flags)?;
-        check(eps.is_finite() && eps > 0.0, Field::LayerNormEps)?;
+        check(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
         if record.reserved != [0; 3] {
             return Err(Error::Padding);
         }

@@ -61,7 +61,7 @@ pub enum Field {
     Positions,
     /// Number of token types: 1 to 256.
     Types,
-    /// Longest input: 2 to the number of positions.
+    /// Longest input: 3 to the number of positions.
     MaxTokens,
     /// Workspace size: must fit 32 bits.
     WorkspaceBytes,
@@ -73,7 +73,7 @@ pub enum Field {
     Flags,
     /// Panel `nr` or `kr`: 1 to 64.
     Panel,
-    /// LayerNorm's epsilon: finite and positive.
+    /// LayerNorm's epsilon: a positive normal number.
     LayerNormEps,
     /// Number of attention heads of a layer.
     Heads,

@@ -16,6 +16,8 @@ pub(crate) const VERSION: u16 = 1;
 pub(crate) const MAX_SECTIONS: u16 = 32;
 /// Largest `nr` and `kr` of a panel.
 pub(crate) const MAX_PANEL: u32 = 64;
+/// A pair's three special tokens.
+pub(crate) const MIN_TOKENS: usize = 3;
 /// Flag: the head begins with a pooler linear and tanh.
 pub(crate) const FLAG_POOLER: u32 = 1;
 
