@@ -4,14 +4,18 @@
 //! `docs/data.md` has every layout and every error.
 
 pub mod batch;
+mod glue;
+mod row;
 mod spec;
+mod table;
+mod text;
 
 pub use batch::{Batch, EncodedSet, bucketed_batches, collate};
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
 
+use crate::Result;
 use crate::progress::Progress;
 use crate::task::Dataset;
-use crate::{Error, Result};
 
 /// Token ids of one sentence or pair; moves to `checkpoint` together with the text encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +30,17 @@ pub struct Encoded {
 /// [`Progress::say`].
 ///
 /// # Errors
-/// [`Error::Io`] for a file that cannot be read, [`Error::Usage`] for a split the source does not have and a
-/// column it lacks, [`Error::Input`] with file and line for everything else.
-pub fn load(_spec: &DataSpec, split: Split, _progress: &dyn Progress) -> Result<Dataset> {
-    Err(Error::Usage(format!("reading the {split} split is on its way")))
+/// [`Error::Io`](crate::Error::Io) for a file that cannot be read, [`Error::Usage`](crate::Error::Usage) for a
+/// split that the source does not have, [`Error::Input`](crate::Error::Input) with file and line for contents
+/// that are not as they should be.
+pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
+    let model = spec.labels.as_deref();
+    match &spec.source {
+        Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
+        Source::Table { train, dev, test, format, columns, kind } => {
+            let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
+            let table = table::Table { train, dev, test, format: *format, columns, kind: *kind };
+            table.load(split, model, progress)
+        }
+    }
 }
