@@ -1,8 +1,8 @@
-//! GLUE's metrics.
+//! GLUE's metrics, and which of them each task is judged by.
 
 use std::collections::BTreeMap;
 
-use crate::task::Target;
+use crate::task::{Target, TaskKind};
 use crate::{Error, Result};
 
 /// Which metrics a task is judged by.
@@ -11,8 +11,11 @@ use crate::{Error, Result};
 pub enum MetricSet {
     /// `accuracy`.
     Accuracy,
-    /// `accuracy`, `f1` of class 1, and their mean as primary: MRPC, QQP.
-    AccuracyAndF1,
+    /// `accuracy`, `f1`, and their mean as primary: MRPC, QQP.
+    AccuracyAndF1 {
+        /// The class that `f1` is about.
+        positive: u32,
+    },
     /// `matthews` (primary) and `accuracy`: CoLA.
     Matthews,
     /// `pearson`, `spearman`, and their mean as primary: STS-B and every regression.
@@ -37,11 +40,156 @@ impl Metrics {
     }
 }
 
+/// The answer that a head's `logits` `[outputs]` give: the class with the largest (the first of equals), or the
+/// score itself.
+pub fn answer(kind: TaskKind, logits: &[f32]) -> Target {
+    match kind {
+        TaskKind::Classification => {
+            let mut best = 0;
+            for (class, &logit) in logits.iter().enumerate() {
+                if logit > logits[best] {
+                    best = class;
+                }
+            }
+            Target::Class(best as u32)
+        }
+        TaskKind::Regression => Target::Score(logits[0]),
+    }
+}
+
 /// Judges `predictions` ([`Target::Class`] or [`Target::Score`]) by `targets`, sample by sample.
 ///
 /// # Errors
 /// [`Error::Input`] when there is nothing to judge, the counts differ, or a target or prediction is of another
-/// kind than the metrics ask for (an unlabelled split, for instance).
-pub fn evaluate(_set: MetricSet, _predictions: &[Target], _targets: &[Target]) -> Result<Metrics> {
-    Err(Error::Input("metrics are on their way".into()))
+/// kind than the metrics ask for (an unlabelled split, for instance) or not finite.
+pub fn evaluate(set: MetricSet, predictions: &[Target], targets: &[Target]) -> Result<Metrics> {
+    let samples = targets.len();
+    if samples == 0 || predictions.len() != samples {
+        let have = predictions.len();
+        return Err(Error::Input(format!("cannot judge {have} predictions by {samples} targets")));
+    }
+    let (primary, values) = match set {
+        MetricSet::Accuracy => {
+            let accuracy = accuracy(&classes(predictions)?, &classes(targets)?);
+            ("accuracy", BTreeMap::from([("accuracy", accuracy)]))
+        }
+        MetricSet::AccuracyAndF1 { positive } => {
+            let (predictions, targets) = (classes(predictions)?, classes(targets)?);
+            let (accuracy, f1) = (accuracy(&predictions, &targets), f1(&predictions, &targets, positive));
+            let mean = (accuracy + f1) / 2.0;
+            ("accuracy_f1", BTreeMap::from([("accuracy", accuracy), ("f1", f1), ("accuracy_f1", mean)]))
+        }
+        MetricSet::Matthews => {
+            let (predictions, targets) = (classes(predictions)?, classes(targets)?);
+            let (accuracy, matthews) = (accuracy(&predictions, &targets), matthews(&predictions, &targets));
+            ("matthews", BTreeMap::from([("matthews", matthews), ("accuracy", accuracy)]))
+        }
+        MetricSet::PearsonAndSpearman => {
+            let (predictions, targets) = (scores(predictions)?, scores(targets)?);
+            let (pearson, spearman) = (pearson(&predictions, &targets), spearman(&predictions, &targets));
+            let mean = (pearson + spearman) / 2.0;
+            let values = [("pearson", pearson), ("spearman", spearman), ("pearson_spearman", mean)];
+            ("pearson_spearman", BTreeMap::from(values))
+        }
+    };
+    Ok(Metrics { primary, values, samples })
 }
+
+/// Share of equal entries.
+pub fn accuracy(predictions: &[u32], targets: &[u32]) -> f64 {
+    let right = predictions.iter().zip(targets).filter(|(prediction, target)| prediction == target).count();
+    right as f64 / targets.len() as f64
+}
+
+/// F1 of class `positive`, `2 tp / (2 tp + fp + fn)`; 0 where the class is neither predicted nor there.
+pub fn f1(predictions: &[u32], targets: &[u32], positive: u32) -> f64 {
+    let count = |classes: &[u32]| classes.iter().filter(|&&class| class == positive).count();
+    let both = predictions.iter().zip(targets).filter(|&(&p, &t)| p == positive && t == positive).count();
+    // tp + fp are predicted, tp + fn are there.
+    match count(predictions) + count(targets) {
+        0 => 0.0,
+        either => 2.0 * both as f64 / either as f64,
+    }
+}
+
+/// Matthews correlation in Gorodkin's form for any number of classes (two: the usual phi coefficient); 0 where
+/// predictions or targets are all of one class.
+pub fn matthews(predictions: &[u32], targets: &[u32]) -> f64 {
+    let samples = targets.len() as f64;
+    let right = accuracy(predictions, targets) * samples;
+    // How often each class is predicted and true.
+    let mut counts = BTreeMap::<u32, (f64, f64)>::new();
+    for (&prediction, &target) in predictions.iter().zip(targets) {
+        counts.entry(prediction).or_default().0 += 1.0;
+        counts.entry(target).or_default().1 += 1.0;
+    }
+    let sum = |product: fn(&(f64, f64)) -> f64| counts.values().map(product).sum::<f64>();
+    let spread_predicted = samples * samples - sum(|(p, _)| p * p);
+    let spread_true = samples * samples - sum(|(_, t)| t * t);
+    if spread_predicted == 0.0 || spread_true == 0.0 {
+        return 0.0;
+    }
+    (right * samples - sum(|(p, t)| p * t)) / (spread_predicted * spread_true).sqrt()
+}
+
+/// Pearson's correlation; 0 where either side is constant.
+pub fn pearson(predictions: &[f64], targets: &[f64]) -> f64 {
+    let constant = |values: &[f64]| values.iter().all(|&value| value == values[0]);
+    if constant(predictions) || constant(targets) {
+        return 0.0;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mean_p, mean_t) = (mean(predictions), mean(targets));
+    let (mut both, mut square_p, mut square_t) = (0.0, 0.0, 0.0);
+    for (&prediction, &target) in predictions.iter().zip(targets) {
+        let (p, t) = (prediction - mean_p, target - mean_t);
+        both += p * t;
+        square_p += p * p;
+        square_t += t * t;
+    }
+    (both / (square_p.sqrt() * square_t.sqrt())).clamp(-1.0, 1.0)
+}
+
+/// Spearman's correlation: Pearson's of the ranks; equal values share their mean rank.
+pub fn spearman(predictions: &[f64], targets: &[f64]) -> f64 {
+    pearson(&ranks(predictions), &ranks(targets))
+}
+
+/// Ranks from 1 on, ties averaged.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for ties in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        // Ranks first + 1 ..= first + ties, whose mean is this.
+        let rank = first as f64 + (ties.len() as f64 + 1.0) / 2.0;
+        ties.iter().for_each(|&sample| ranks[sample] = rank);
+        first += ties.len();
+    }
+    ranks
+}
+
+fn classes(targets: &[Target]) -> Result<Vec<u32>> {
+    collect(targets, "a class", |target| if let Target::Class(class) = target { Some(class) } else { None })
+}
+
+fn scores(targets: &[Target]) -> Result<Vec<f64>> {
+    collect(targets, "a finite score", |target| match target {
+        Target::Score(score) if score.is_finite() => Some(score.into()),
+        _ => None,
+    })
+}
+
+fn collect<T>(targets: &[Target], want: &str, value: fn(Target) -> Option<T>) -> Result<Vec<T>> {
+    let value = |(sample, &target)| {
+        value(target).ok_or_else(|| match target {
+            Target::None => Error::Input(format!("example {sample} has no label to judge by")),
+            other => Error::Input(format!("example {sample}: expected {want}, found {other:?}")),
+        })
+    };
+    targets.iter().enumerate().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,12 @@ impl DataSpec {
     pub fn metrics(&self) -> MetricSet {
         match (&self.source, self.kind()) {
             (Source::Glue { task: GlueTask::Cola, .. }, _) => MetricSet::Matthews,
-            (Source::Glue { task: GlueTask::Mrpc | GlueTask::Qqp, .. }, _) => MetricSet::AccuracyAndF1,
+            (Source::Glue { task: task @ (GlueTask::Mrpc | GlueTask::Qqp), .. }, _) => {
+                // The paraphrase: class 1, unless a model's list has it elsewhere.
+                let paraphrase = |name: &String| name.eq_ignore_ascii_case(task.labels()[1]);
+                let positive = self.labels.iter().flatten().position(paraphrase).unwrap_or(1) as u32;
+                MetricSet::AccuracyAndF1 { positive }
+            }
             (_, TaskKind::Classification) => MetricSet::Accuracy,
             (_, TaskKind::Regression) => MetricSet::PearsonAndSpearman,
         }

@@ -1,0 +1,145 @@
+use super::*;
+
+fn near(got: f64, want: f64) {
+    assert!((got - want).abs() < 1e-12, "expected {want}, got {got}");
+}
+
+fn class_targets(classes: &[u32]) -> Vec<Target> {
+    classes.iter().copied().map(Target::Class).collect()
+}
+
+fn score_targets(scores: &[f32]) -> Vec<Target> {
+    scores.iter().copied().map(Target::Score).collect()
+}
+
+/// Three true positives, one false positive, one false negative, one true negative.
+const PREDICTED: [u32; 6] = [1, 1, 1, 0, 0, 1];
+const TRUE: [u32; 6] = [1, 1, 0, 0, 1, 1];
+
+#[test]
+fn accuracy_by_hand() {
+    near(accuracy(&PREDICTED, &TRUE), 4.0 / 6.0);
+}
+
+#[test]
+fn f1_by_hand() {
+    near(f1(&PREDICTED, &TRUE, 1), 6.0 / 8.0);
+    near(f1(&PREDICTED, &TRUE, 0), 2.0 / 4.0);
+}
+
+#[test]
+fn f1_without_any_positive_is_zero() {
+    near(f1(&[0, 0], &[0, 0], 1), 0.0);
+    near(f1(&[0, 0], &[1, 0], 1), 0.0);
+}
+
+#[test]
+fn matthews_by_hand() {
+    // (tp tn - fp fn) / sqrt((tp + fp)(tp + fn)(tn + fp)(tn + fn)) = (3 - 1) / sqrt(4 * 4 * 2 * 2)
+    near(matthews(&PREDICTED, &TRUE), 0.25);
+    near(matthews(&TRUE, &TRUE), 1.0);
+    near(matthews(&[0, 1], &[1, 0]), -1.0);
+}
+
+#[test]
+fn matthews_of_a_constant_side_is_zero() {
+    near(matthews(&[1, 1, 1], &[1, 0, 1]), 0.0);
+    near(matthews(&[1, 0, 1], &[1, 1, 1]), 0.0);
+}
+
+#[test]
+fn pearson_by_hand() {
+    // Deviations from 2.5: -1.5 -.5 .5 1.5 and -1.5 .5 -.5 1.5; products sum to 4, squares to 5 and 5.
+    near(pearson(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0]), 0.8);
+    near(pearson(&[1.0, 2.0, 3.0], &[30.0, 20.0, 10.0]), -1.0);
+}
+
+#[test]
+fn spearman_by_hand() {
+    // Ranks 1 2.5 2.5 4 and 1 2 3 4: products of deviations sum to 4.5, squares to 4.5 and 5.
+    near(spearman(&[0.1, 7.0, 7.0, 7.5], &[-3.0, 0.0, 1.0, 900.0]), 4.5 / (4.5f64 * 5.0).sqrt());
+    near(spearman(&[1.0, 2.0, 3.0], &[1.0, 1e6, 1e9]), 1.0);
+}
+
+#[test]
+fn correlation_with_a_constant_is_zero_not_nan() {
+    // 0.1 is not exact: the mean of three differs from it, and so would a variance.
+    let (constant, rising) = ([0.1, 0.1, 0.1], [1.0, 2.0, 3.0]);
+    near(pearson(&constant, &rising), 0.0);
+    near(spearman(&rising, &constant), 0.0);
+    near(pearson(&[1.0], &[2.0]), 0.0);
+}
+
+#[test]
+fn sets_name_their_primary_value() {
+    let (predicted, truth) = (class_targets(&PREDICTED), class_targets(&TRUE));
+    let accuracy = evaluate(MetricSet::Accuracy, &predicted, &truth).unwrap();
+    assert_eq!((accuracy.primary, accuracy.samples), ("accuracy", 6));
+    near(accuracy.primary(), 4.0 / 6.0);
+
+    let both = evaluate(MetricSet::AccuracyAndF1 { positive: 1 }, &predicted, &truth).unwrap();
+    near(both.primary(), (4.0 / 6.0 + 0.75) / 2.0);
+    near(both.values["f1"], 0.75);
+
+    near(evaluate(MetricSet::Matthews, &predicted, &truth).unwrap().primary(), 0.25);
+
+    let (predicted, truth) = (score_targets(&[0.1, 7.0, 7.0, 7.5]), score_targets(&[1.0, 2.0, 3.0, 4.0]));
+    let scores = evaluate(MetricSet::PearsonAndSpearman, &predicted, &truth).unwrap();
+    near(scores.primary(), (scores.values["pearson"] + scores.values["spearman"]) / 2.0);
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_error() {
+    let fault = |set, predictions: &[Target], targets: &[Target]| {
+        evaluate(set, predictions, targets).unwrap_err().to_string()
+    };
+    let class = [Target::Class(1)];
+    assert!(fault(MetricSet::Accuracy, &[], &[]).contains("0 predictions by 0 targets"));
+    assert!(
+        fault(MetricSet::Accuracy, &class, &[Target::Class(0); 2]).contains("1 predictions by 2 targets")
+    );
+    assert!(fault(MetricSet::Accuracy, &class, &[Target::None]).contains("example 0 has no label"));
+    assert!(fault(MetricSet::Matthews, &class, &[Target::Score(0.5)]).contains("expected a class"));
+    let nan = [Target::Score(f32::NAN)];
+    assert!(fault(MetricSet::PearsonAndSpearman, &nan, &[Target::Score(1.0)]).contains("finite score"));
+}
+
+#[test]
+fn the_first_of_equal_logits_wins() {
+    assert_eq!(answer(TaskKind::Classification, &[0.5, 2.0, 2.0]), Target::Class(1));
+    assert_eq!(answer(TaskKind::Regression, &[3.25]), Target::Score(3.25));
+}
+
+/// `tests/reference/metrics.py`: scikit-learn's and scipy's values.
+#[test]
+fn agrees_with_scikit_learn_and_scipy() {
+    #[derive(serde::Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Case {
+        Classes { predictions: Vec<u32>, targets: Vec<u32>, accuracy: f64, matthews: f64, f1: Option<f64> },
+        Scores { predictions: Vec<f64>, targets: Vec<f64>, pearson: f64, spearman: f64 },
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/metrics.json"))
+        .expect("valid reference file");
+    for case in cases {
+        match case {
+            Case::Classes {
+                predictions,
+                targets,
+                accuracy: want_accuracy,
+                matthews: want_matthews,
+                f1: want_f1,
+            } => {
+                near(accuracy(&predictions, &targets), want_accuracy);
+                near(matthews(&predictions, &targets), want_matthews);
+                if let Some(want) = want_f1 {
+                    near(f1(&predictions, &targets, 1), want);
+                }
+            }
+            Case::Scores { predictions, targets, pearson: want_pearson, spearman: want_spearman } => {
+                near(pearson(&predictions, &targets), want_pearson);
+                near(spearman(&predictions, &targets), want_spearman);
+            }
+        }
+    }
+}
