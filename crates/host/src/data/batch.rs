@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::Encoded;
+use crate::checkpoint::Encoded;
 
 /// Samples padded to one length, ready for the model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,15 +17,6 @@ use crate::Result;
 use crate::progress::Progress;
 use crate::task::Dataset;
 
-/// Token ids of one sentence or pair; moves to `checkpoint` together with the text encoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
-    /// Token ids, special tokens included.
-    pub ids: Vec<u32>,
-    /// 0 for the first sentence, 1 for the second; as long as `ids`.
-    pub type_ids: Vec<u32>,
-}
-
 /// Reads one split. Lines that a user should see (labels matched by index, rows left out) go to
 /// [`Progress::say`].
 ///

@@ -32,7 +32,8 @@ impl Table<'_> {
                 return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
             }
         };
-        let path = path.ok_or_else(|| Error::Usage(format!("no {split} file was given")))?;
+        let path =
+            path.ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))?;
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression => (Box::new(Scores::ANY), Vec::new()),
