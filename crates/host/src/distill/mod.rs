@@ -2,3 +2,8 @@
 
 pub mod layer_map;
 pub mod losses;
+mod pair;
+mod task;
+pub mod transfer;
+
+pub use task::{Stage, TaskReport, TaskSettings, task};

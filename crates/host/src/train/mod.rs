@@ -1,4 +1,78 @@
 //! Gradient training: optimizers, schedules, the step loop and fine-tuning.
 
+pub mod epochs;
+mod fine_tune;
 pub mod optimizer;
+pub mod predict;
 pub mod schedule;
+pub mod selection;
+pub mod session;
+pub mod work;
+
+pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
+
+use crate::checkpoint::{BertConfig, FileHash};
+use crate::metrics::MetricSet;
+use crate::task::Dataset;
+use crate::{Error, Result};
+
+/// Labelled data of a task.
+#[derive(Clone, Copy)]
+pub struct TaskData<'a> {
+    /// To learn from.
+    pub train: &'a Dataset,
+    /// To select by.
+    pub dev: &'a Dataset,
+    /// What selects.
+    pub metrics: MetricSet,
+}
+
+impl TaskData<'_> {
+    /// Makes sure that both splits ask the same.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they do not.
+    pub fn check(&self) -> Result<()> {
+        let (train, dev) = (self.train, self.dev);
+        if train.kind != dev.kind || train.labels != dev.labels {
+            return Err(Error::Input(format!(
+                "training and development data ask different things: {:?} with labels {:?}, and {:?} with labels {:?}",
+                train.kind, train.labels, dev.kind, dev.labels
+            )));
+        }
+        Ok(())
+    }
+
+    /// SHA-256 of every file the data were read from.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be read.
+    pub fn hashes(&self) -> Result<Vec<FileHash>> {
+        self.train.sources.iter().chain(&self.dev.sources).map(|path| FileHash::of(path)).collect()
+    }
+}
+
+/// Checks the settings that every kind of training has.
+///
+/// # Errors
+/// [`Error::Usage`] naming the setting.
+pub(crate) fn check_numbers(
+    learning_rate: f64,
+    batch_size: usize,
+    max_tokens: usize,
+    config: &BertConfig,
+) -> Result<()> {
+    if !(learning_rate > 0.0 && learning_rate.is_finite()) {
+        return Err(Error::Usage(format!("learning rate {learning_rate}: it must be a positive number")));
+    }
+    if batch_size == 0 {
+        return Err(Error::Usage("batch size 0: it must be at least 1".into()));
+    }
+    if max_tokens > config.max_position_embeddings {
+        return Err(Error::Usage(format!(
+            "max tokens {max_tokens}: the model has positions for {}",
+            config.max_position_embeddings
+        )));
+    }
+    Ok(())
+}

@@ -102,13 +102,21 @@ impl Optimizer {
     /// [`Error::Diverged`] naming the tensor if a gradient is not finite; nothing is changed then.
     /// An internal error if a parameter has no gradient.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<f64> {
+        let missing: Vec<&str> = self
+            .slots
+            .iter()
+            .filter(|slot| gradients.get(&slot.var).is_none())
+            .map(|slot| slot.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            // candle drops the gradient of an operation without a backward pass silently.
+            return Err(candle_core::Error::Msg(format!("no gradient for {}", missing.join(", "))).into());
+        }
         let gradients = self
             .slots
             .iter()
-            .map(|slot| match gradients.get(&slot.var) {
-                Some(gradient) => gradient.contiguous(),
-                None => Err(candle_core::Error::Msg(format!("no gradient for {}", slot.name))),
-            })
+            .filter_map(|slot| gradients.get(&slot.var))
+            .map(Tensor::contiguous)
             .collect::<candle_core::Result<Vec<_>>>()?;
         let squares = gradients.iter().map(squared_norm).collect::<candle_core::Result<Vec<_>>>()?;
         if let Some(at) = squares.iter().position(|square| !square.is_finite()) {
@@ -147,6 +155,19 @@ impl Optimizer {
             slot.var.inplace_op2(gradient, &update)?;
         }
         Ok(global_norm)
+    }
+
+    /// Adds the gradients of the parameters in `new` to those in `sum`.
+    ///
+    /// # Errors
+    /// An internal error if one has no gradient.
+    pub fn add_gradients(&self, mut sum: GradStore, new: &GradStore) -> Result<GradStore> {
+        for slot in &self.slots {
+            if let (Some(old), Some(new)) = (sum.remove(&slot.var), new.get(&slot.var)) {
+                sum.insert(&slot.var, (old + new)?);
+            }
+        }
+        Ok(sum)
     }
 
     /// Names and values of the parameters, sharing storage with them: copy what has to outlive a step.

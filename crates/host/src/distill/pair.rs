@@ -1,0 +1,46 @@
+//! A teacher and a student that can learn from it.
+
+use crate::checkpoint::{BertConfig, Checkpoint, TextEncoder};
+use crate::nn::Bert;
+use crate::{Error, Result};
+
+/// Makes sure that both models give the same ids to the same text.
+///
+/// # Errors
+/// [`Error::Input`] naming the first difference.
+pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<()> {
+    let advice = "a student learns token by token and needs its teacher's vocabulary: make it with \
+                  `init` from the teacher's folder";
+    if teacher.lowercase() != student.lowercase() {
+        let case = |lower: bool| if lower { "lower-cases text" } else { "keeps upper case" };
+        return Err(Error::Input(format!(
+            "the teacher's tokenizer {} and the student's {}; {advice}",
+            case(teacher.lowercase()),
+            case(student.lowercase())
+        )));
+    }
+    let (teacher, student) = (teacher.pieces(), student.pieces());
+    if teacher.len() != student.len() {
+        return Err(Error::Input(format!(
+            "the teacher's vocabulary has {} pieces and the student's {}; {advice}",
+            teacher.len(),
+            student.len()
+        )));
+    }
+    match teacher.iter().zip(&student).position(|(teacher, student)| teacher != student) {
+        None => Ok(()),
+        Some(id) => Err(Error::Input(format!(
+            "piece {id} is {:?} in the teacher's vocabulary and {:?} in the student's; {advice}",
+            teacher[id], student[id]
+        ))),
+    }
+}
+
+/// The first `layers` layers of a teacher's encoder, without graph.
+///
+/// # Errors
+/// Those of [`Bert::frozen`].
+pub fn lower_layers(teacher: &Checkpoint, layers: usize) -> Result<Bert> {
+    let config = BertConfig { num_hidden_layers: layers, ..teacher.config.clone() };
+    Bert::frozen(&config, &teacher.tensors)
+}

@@ -1,0 +1,314 @@
+//! Task distillation: intermediate layers first, then the teacher's answers.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::losses::{score_mse, soft_cross_entropy};
+use super::pair::{check_vocabulary, lower_layers};
+use super::transfer::{Transfer, TransferSettings};
+use crate::checkpoint::{self, Checkpoint, Head, RunRecord, TextEncoder};
+use crate::data::{Batch, EncodedSet};
+use crate::metrics::Metrics;
+use crate::nn::{Bert, Mode, Parameters, TaskModel};
+use crate::progress::Progress;
+use crate::train::epochs::Epochs;
+use crate::train::optimizer::OptimizerSettings;
+use crate::train::predict::{Judge, encode};
+use crate::train::schedule::Schedule;
+use crate::train::selection::Selection;
+use crate::train::session::{Budget, Length, Losses, Plan, Session, Summary};
+use crate::train::work::WorkFolder;
+use crate::train::{TaskData, check_numbers, head_of, with_head};
+use crate::{Error, Result};
+
+/// Settings of one of the two stages.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Passes over the training data; 0 leaves the stage out.
+    pub epochs: u64,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Time limits.
+    pub budget: Budget,
+}
+
+/// Settings of [`task`]; the defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskSettings {
+    /// Losses of the intermediate stage.
+    pub transfer: TransferSettings,
+    /// Learns embeddings, hidden states and attention.
+    pub intermediate: Stage,
+    /// Learns the answers.
+    pub prediction: Stage,
+    /// t of the soft cross-entropy.
+    pub temperature: f64,
+    /// Evaluations on the development set per pass of the prediction stage; the best one's weights are kept.
+    pub evaluations_per_epoch: usize,
+    /// Longest input in tokens; longer text is cut.
+    pub max_tokens: usize,
+    /// Which Adam.
+    pub optimizer: OptimizerSettings,
+    /// Seed of projections, head, order and dropout.
+    pub seed: u64,
+}
+
+impl Default for TaskSettings {
+    fn default() -> Self {
+        Self {
+            transfer: TransferSettings::default(),
+            intermediate: Stage {
+                epochs: 20,
+                batch_size: 32,
+                learning_rate: 5e-5,
+                schedule: Schedule::Constant,
+                budget: Budget::default(),
+            },
+            prediction: Stage {
+                epochs: 3,
+                batch_size: 32,
+                learning_rate: 3e-5,
+                schedule: Schedule::Linear { warmup: 0.1 },
+                budget: Budget::default(),
+            },
+            temperature: 1.0,
+            evaluations_per_epoch: 1,
+            max_tokens: 128,
+            optimizer: OptimizerSettings::paper(),
+            seed: 42,
+        }
+    }
+}
+
+/// What task distillation achieved.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct TaskReport {
+    /// Of the teacher, on the development set.
+    pub teacher: Metrics,
+    /// Of the student weights that were kept, on the development set.
+    pub dev: Metrics,
+    /// What the intermediate stage did.
+    pub intermediate: Option<Summary>,
+    /// What the prediction stage did.
+    pub prediction: Option<Summary>,
+}
+
+/// Distils the fine-tuned `teacher` into `student` on the texts of `data.train`, whose labels are not looked at,
+/// keeps the weights that are best on `data.dev`, and writes them to `out`.
+///
+/// # Errors
+/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for a teacher without the task's head, another
+/// vocabulary or data that do not fit together; [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in
+/// `OUT.run`; [`Error::Io`].
+pub fn task(
+    settings: &TaskSettings,
+    teacher: &Checkpoint,
+    student: &Checkpoint,
+    data: &TaskData,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<TaskReport> {
+    check(settings, teacher, student, data)?;
+    let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
+    let mut inputs = teacher.hashes()?;
+    inputs.extend(student.hashes()?);
+    inputs.extend(data.hashes()?);
+    let record = RunRecord {
+        command: "distill --stage task".into(),
+        settings: json!(settings),
+        seed: settings.seed,
+        inputs,
+        metrics: json!(null),
+    };
+    let text = &student.text;
+    let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
+    let set = encode(text, data.train, settings.max_tokens)?;
+    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?;
+    let teacher_metrics = judge.judge(&teacher_model)?;
+    progress.say(&format!("teacher: dev {} {:.4}", teacher_metrics.primary, teacher_metrics.primary()));
+
+    let head = &teacher.head;
+    let parameters = Parameters::new(&with_head(student, head, settings.seed)?)?;
+    let mut work = WorkFolder::open(out)?;
+    let save = |folder: &Path| {
+        checkpoint::save(folder, &student.config, head, &parameters.to_tensors()?, text, &record)
+    };
+    let run = Run { settings, text, set: &set, parameters: &parameters, save: &save, progress };
+    let model = TaskModel::trainable(&student.config, head, &parameters)?;
+
+    let lower = lower_layers(teacher, transfer.teacher_layers())?;
+    let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
+    let mut selection = Selection::new(&student.config, head, &parameters, &judge)?;
+    let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
+
+    let (dev, tensors) = selection.best()?;
+    let report = TaskReport { teacher: teacher_metrics, dev, intermediate, prediction };
+    let record = RunRecord { metrics: json!(report), ..record.clone() };
+    checkpoint::save(out, &student.config, head, &tensors, text, &record)?;
+    work.finish()?;
+    Ok(report)
+}
+
+fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, data: &TaskData) -> Result<()> {
+    for stage in [&settings.intermediate, &settings.prediction] {
+        for config in [&student.config, &teacher.config] {
+            check_numbers(stage.learning_rate, stage.batch_size, settings.max_tokens, config)?;
+        }
+    }
+    if settings.intermediate.epochs == 0 && settings.prediction.epochs == 0 {
+        return Err(Error::Usage("both stages have 0 epochs: there is nothing to do".into()));
+    }
+    if settings.evaluations_per_epoch == 0 {
+        return Err(Error::Usage("task distillation needs at least one evaluation per epoch".into()));
+    }
+    if !(settings.temperature > 0.0 && settings.temperature.is_finite()) {
+        return Err(Error::Usage(format!(
+            "temperature {}: it must be a positive number",
+            settings.temperature
+        )));
+    }
+    check_vocabulary(&teacher.text, &student.text)?;
+    data.check()?;
+    let asked = head_of(data.train);
+    if teacher.head.kind() != asked.kind() {
+        return Err(Error::Input(format!(
+            "{}: the task needs a teacher with a {} head, found {}; fine-tune the teacher on the task first",
+            teacher.folder.display(),
+            asked.kind(),
+            teacher.head.kind()
+        )));
+    }
+    if teacher.head.labels() != asked.labels() {
+        return Err(Error::Input(format!(
+            "{}: the teacher answers the labels {:?}, but the data have {:?}",
+            teacher.folder.display(),
+            teacher.head.labels(),
+            asked.labels()
+        )));
+    }
+    Ok(())
+}
+
+/// What both stages share.
+struct Run<'a> {
+    settings: &'a TaskSettings,
+    text: &'a TextEncoder,
+    set: &'a EncodedSet,
+    parameters: &'a Parameters,
+    save: &'a dyn Fn(&Path) -> Result<()>,
+    progress: &'a dyn Progress,
+}
+
+impl Run<'_> {
+    fn epochs(&self, stage: &Stage, evaluations: usize) -> Epochs {
+        Epochs {
+            epochs: stage.epochs,
+            batch_size: stage.batch_size,
+            seed: self.settings.seed,
+            pad_id: self.text.special().pad,
+            evaluations,
+        }
+    }
+
+    fn plan(
+        &self,
+        name: &'static str,
+        stage: &Stage,
+        epochs: &Epochs,
+        resume_hint: &'static str,
+    ) -> Plan<'_> {
+        Plan {
+            name,
+            length: Length::Steps(epochs.steps(self.set.len())),
+            learning_rate: stage.learning_rate,
+            schedule: stage.schedule,
+            optimizer: self.settings.optimizer,
+            seed: self.settings.seed,
+            budget: stage.budget,
+            save: self.save,
+            resume_hint,
+        }
+    }
+
+    /// Embedding, hidden and attention losses, at a constant learning rate by default.
+    fn intermediate(
+        &self,
+        transfer: &Transfer,
+        teacher: &Bert,
+        student: &Bert,
+        work: &mut WorkFolder,
+    ) -> Result<Option<Summary>> {
+        let stage = &self.settings.intermediate;
+        if stage.epochs == 0 {
+            return Ok(None);
+        }
+        let epochs = self.epochs(stage, 0);
+        let hint = "give it as --student, with fewer intermediate epochs, to go on from there";
+        let mut vars = transfer.parameters();
+        let reached = self.parameters.iter().filter(|(name, _)| transfer.reaches(name));
+        vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
+        let plan = self.plan("intermediate", stage, &epochs, hint);
+        let mut session = Session::new(plan, vars, work, self.progress);
+        epochs.run(
+            &mut session,
+            self.set,
+            |batch, mode| {
+                transfer.losses(&student.forward(batch, mode)?, &teacher.forward(batch, Mode::Eval)?)
+            },
+            |_, _| Ok(()),
+        )?;
+        Ok(Some(session.end()))
+    }
+
+    /// The teacher's answers; its scores, not the gold ones, for regression.
+    fn prediction(
+        &self,
+        teacher: &TaskModel,
+        student: &TaskModel,
+        selection: &mut Selection,
+        work: &mut WorkFolder,
+    ) -> Result<Option<Summary>> {
+        let stage = &self.settings.prediction;
+        if stage.epochs == 0 {
+            return Ok(None);
+        }
+        let epochs = self.epochs(stage, self.settings.evaluations_per_epoch);
+        let hint = "give it as --student with --intermediate-epochs 0 to go on from there";
+        let vars = self.parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
+        let plan = self.plan("prediction", stage, &epochs, hint);
+        let mut session = Session::new(plan, vars, work, self.progress);
+        epochs.run(
+            &mut session,
+            self.set,
+            |batch, mode| {
+                let total = self.answer_loss(teacher, student, batch, mode)?;
+                Ok(Losses { total, parts: Vec::new() })
+            },
+            |session, epoch| selection.look(session, epoch, self.progress),
+        )?;
+        Ok(Some(session.end()))
+    }
+
+    fn answer_loss(
+        &self,
+        teacher: &TaskModel,
+        student: &TaskModel,
+        batch: &Batch,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        let (_, learned) = student.forward(batch, mode)?;
+        let (_, target) = teacher.forward(batch, Mode::Eval)?;
+        match student.head {
+            Head::Regression => score_mse(&learned, &target),
+            _ => soft_cross_entropy(&learned, &target, self.settings.temperature),
+        }
+    }
+}

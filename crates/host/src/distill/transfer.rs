@@ -1,0 +1,245 @@
+//! The Transformer losses of a student against a teacher: embeddings, hidden states, attention.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+
+use super::layer_map::LayerMap;
+use super::losses::{attention_mse, hidden_mse};
+use crate::checkpoint::BertConfig;
+use crate::nn::{self, BertOutput};
+use crate::train::session::Losses;
+use crate::{Error, Result};
+
+/// How hidden states of the student are brought to the teacher's width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionKind {
+    /// W_e for the embeddings and W_h for all layers, without bias: the paper's.
+    #[default]
+    Separate,
+    /// One linear with bias for all states: the authors' code's.
+    Shared,
+}
+
+/// Which losses, between which layers.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransferSettings {
+    /// g(m): the teacher layer of each student layer.
+    pub layer_map: LayerMap,
+    /// λ_0 (embeddings) to λ_M; empty for 1 throughout.
+    pub layer_weights: Vec<f64>,
+    /// Factor on the embedding loss.
+    pub embedding_weight: f64,
+    /// Factor on the hidden losses.
+    pub hidden_weight: f64,
+    /// Factor on the attention losses.
+    pub attention_weight: f64,
+    /// How widths are matched.
+    pub projection: ProjectionKind,
+}
+
+impl Default for TransferSettings {
+    fn default() -> Self {
+        Self {
+            layer_map: LayerMap::Uniform,
+            layer_weights: Vec::new(),
+            embedding_weight: 1.0,
+            hidden_weight: 1.0,
+            attention_weight: 1.0,
+            projection: ProjectionKind::Separate,
+        }
+    }
+}
+
+/// What a student layer learns from.
+struct LayerTransfer {
+    /// Teacher layer, counted from 1.
+    teacher: usize,
+    hidden_weight: f64,
+    attention_weight: f64,
+}
+
+/// The losses of one student against one teacher, with the projections that are learned beside the student and
+/// thrown away afterwards.
+pub struct Transfer {
+    embedding_weight: f64,
+    /// By student layer, from the first.
+    layers: Vec<LayerTransfer>,
+    embedding: Projection,
+    hidden: Projection,
+}
+
+/// A learned linear from the student's width to the teacher's.
+#[derive(Clone)]
+struct Projection {
+    /// `[teacher, student]`.
+    weight: Var,
+    /// `[teacher]`.
+    bias: Option<Var>,
+}
+
+impl Projection {
+    fn new(name: &str, student: &BertConfig, teacher: &BertConfig, bias: bool, seed: u64) -> Result<Self> {
+        let shape = [teacher.hidden_size, student.hidden_size];
+        let mut generator = nn::random::generator(seed, name);
+        let values = nn::random::normal(&mut generator, shape.iter().product(), student.initializer_range);
+        let bias = match bias {
+            true => Some(Var::from_tensor(&Tensor::zeros(shape[0], candle_core::DType::F32, &Device::Cpu)?)?),
+            false => None,
+        };
+        Ok(Self { weight: Var::from_vec(values, &shape[..], &Device::Cpu)?, bias })
+    }
+
+    /// `[b, l, student]` to `[b, l, teacher]`.
+    fn forward(&self, states: &Tensor) -> Result<Tensor> {
+        let (b, l, width) = states.dims3()?;
+        let rows = states.reshape((b * l, width))?.matmul(&self.weight.t()?)?;
+        let rows = match &self.bias {
+            Some(bias) => rows.broadcast_add(bias)?,
+            None => rows,
+        };
+        Ok(rows.reshape((b, l, self.weight.dim(0)?))?)
+    }
+}
+
+impl Transfer {
+    /// Resolves the settings for a student and a teacher; projections are drawn by `seed`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if layer map, weights or heads do not fit the two models.
+    pub fn new(
+        settings: &TransferSettings,
+        student: &BertConfig,
+        teacher: &BertConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        let map = settings.layer_map.resolve(student.num_hidden_layers, teacher.num_hidden_layers)?;
+        let weights = layer_weights(settings, map.len())?;
+        let factors = [settings.embedding_weight, settings.hidden_weight, settings.attention_weight];
+        if let Some(bad) = factors.iter().chain(&weights).find(|w| !(w.is_finite() && **w >= 0.0)) {
+            return Err(Error::Usage(format!("loss weight {bad}: it must be a number of at least 0")));
+        }
+        let layers: Vec<LayerTransfer> = map
+            .into_iter()
+            .zip(&weights[1..])
+            .map(|(teacher, weight)| LayerTransfer {
+                teacher,
+                hidden_weight: weight * settings.hidden_weight,
+                attention_weight: weight * settings.attention_weight,
+            })
+            .collect();
+        let (student_heads, teacher_heads) = (student.num_attention_heads, teacher.num_attention_heads);
+        if student_heads != teacher_heads && layers.iter().any(|layer| layer.attention_weight > 0.0) {
+            return Err(Error::Usage(format!(
+                "the student has {student_heads} attention heads and the teacher {teacher_heads}, and the attention loss \
+                 compares head by head; make a student with `init --heads {teacher_heads}`, or leave the loss out with \
+                 `--attention-weight 0`"
+            )));
+        }
+        let embedding_weight = weights[0] * settings.embedding_weight;
+        if embedding_weight == 0.0
+            && layers.iter().all(|l| l.hidden_weight == 0.0 && l.attention_weight == 0.0)
+        {
+            return Err(Error::Usage("every loss has weight 0: there is nothing to learn from".into()));
+        }
+        let shared = settings.projection == ProjectionKind::Shared;
+        let hidden = Projection::new("projection.hidden", student, teacher, shared, seed)?;
+        let embedding = match shared {
+            true => hidden.clone(),
+            false => Projection::new("projection.embedding", student, teacher, false, seed)?,
+        };
+        Ok(Self { embedding_weight, layers, embedding, hidden })
+    }
+
+    /// How many of the teacher's layers have to run: those above the highest one that is learned from do not.
+    pub fn teacher_layers(&self) -> usize {
+        let used = self.layers.iter().filter(|l| l.hidden_weight > 0.0 || l.attention_weight > 0.0);
+        used.map(|layer| layer.teacher).max().unwrap_or(0)
+    }
+
+    /// The projections that the losses use.
+    pub fn parameters(&self) -> BTreeMap<String, Var> {
+        let mut vars = BTreeMap::new();
+        let mut insert = |name: &str, projection: &Projection| {
+            vars.insert(format!("{name}.weight"), projection.weight.clone());
+            if let Some(bias) = &projection.bias {
+                vars.insert(format!("{name}.bias"), bias.clone());
+            }
+        };
+        let shared = self.hidden.bias.is_some();
+        if self.layers.iter().any(|layer| layer.hidden_weight > 0.0)
+            || (shared && self.embedding_weight > 0.0)
+        {
+            insert("projection.hidden", &self.hidden);
+        }
+        if self.embedding_weight > 0.0 && !shared {
+            insert("projection.embedding", &self.embedding);
+        }
+        vars
+    }
+
+    /// Whether a gradient of these losses reaches a tensor of the student. Pooler and head are never reached; the
+    /// top of the last layer only by its hidden loss.
+    pub fn reaches(&self, name: &str) -> bool {
+        if name.starts_with("bert.embeddings.") {
+            return true;
+        }
+        let Some(rest) = name.strip_prefix("bert.encoder.layer.") else { return false };
+        let Some((layer, part)) = rest.split_once('.') else { return false };
+        let Ok(layer) = layer.parse::<usize>() else { return false };
+        // Layer m's hidden loss reaches all of it; its attention loss queries and keys, and all below.
+        self.layers.iter().enumerate().skip(layer).any(|(at, transfer)| {
+            let below = at > layer
+                || part.starts_with("attention.self.query")
+                || part.starts_with("attention.self.key");
+            transfer.hidden_weight > 0.0 || (transfer.attention_weight > 0.0 && below)
+        })
+    }
+
+    /// The weighted sum of all losses, and the weighted sum of each kind.
+    ///
+    /// # Errors
+    /// An internal error of the tensor engine.
+    pub fn losses(&self, student: &BertOutput, teacher: &BertOutput) -> Result<Losses> {
+        let lengths = &student.lengths;
+        let (mut embedding, mut hidden, mut attention) = (Vec::new(), Vec::new(), Vec::new());
+        if self.embedding_weight > 0.0 {
+            let projected = self.embedding.forward(&student.states[0])?;
+            embedding.push((hidden_mse(&projected, &teacher.states[0], lengths)? * self.embedding_weight)?);
+        }
+        for (m, layer) in self.layers.iter().enumerate() {
+            if layer.hidden_weight > 0.0 {
+                let projected = self.hidden.forward(&student.states[m + 1])?;
+                hidden.push(
+                    (hidden_mse(&projected, &teacher.states[layer.teacher], lengths)? * layer.hidden_weight)?,
+                );
+            }
+            if layer.attention_weight > 0.0 {
+                let loss = attention_mse(&student.scores[m], &teacher.scores[layer.teacher - 1], lengths)?;
+                attention.push((loss * layer.attention_weight)?);
+            }
+        }
+        let parts = [("embedding", embedding), ("hidden", hidden), ("attention", attention)]
+            .into_iter()
+            .filter(|(_, losses)| !losses.is_empty())
+            .map(|(name, losses)| Ok((name, Tensor::stack(&losses, 0)?.sum_all()?)))
+            .collect::<Result<Vec<_>>>()?;
+        let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
+        Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, parts })
+    }
+}
+
+/// λ_0 to λ_M.
+fn layer_weights(settings: &TransferSettings, layers: usize) -> Result<Vec<f64>> {
+    match settings.layer_weights.len() {
+        0 => Ok(vec![1.0; layers + 1]),
+        found if found == layers + 1 => Ok(settings.layer_weights.clone()),
+        found => Err(Error::Usage(format!(
+            "expected {} layer weights, one for the embeddings and one for each of the student's {layers} layers, \
+             found {found}",
+            layers + 1
+        ))),
+    }
+}

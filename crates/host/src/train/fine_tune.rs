@@ -1,0 +1,199 @@
+//! Fine-tuning: a task head and its encoder on labelled data.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::epochs::Epochs;
+use super::optimizer::OptimizerSettings;
+use super::predict::{Judge, encode};
+use super::schedule::Schedule;
+use super::selection::Selection;
+use super::session::{Budget, Length, Losses, Plan, Session, Summary};
+use super::work::WorkFolder;
+use super::{TaskData, check_numbers};
+use crate::checkpoint::{self, Checkpoint, Head, RunRecord, Tensors};
+use crate::data::Batch;
+use crate::metrics::Metrics;
+use crate::nn::{Parameters, TaskModel, init_parameters};
+use crate::progress::Progress;
+use crate::task::{Dataset, Target, TaskKind};
+use crate::{Error, Result};
+
+/// Settings of [`fine_tune`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FineTune {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// Longest input in tokens; longer text is cut.
+    pub max_tokens: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Which Adam.
+    pub optimizer: OptimizerSettings,
+    /// Evaluations on the development set per pass; the best one's weights are kept.
+    pub evaluations_per_epoch: usize,
+    /// Seed of head, order and dropout.
+    pub seed: u64,
+    /// Time limits.
+    pub budget: Budget,
+}
+
+impl Default for FineTune {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            batch_size: 32,
+            max_tokens: 128,
+            learning_rate: 5e-5,
+            schedule: Schedule::Linear { warmup: 0.1 },
+            optimizer: OptimizerSettings::adamw(),
+            evaluations_per_epoch: 1,
+            seed: 42,
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// What fine-tuning achieved.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// Of the weights that were kept, on the development set.
+    pub dev: Metrics,
+    /// Steps, tokens and time.
+    pub training: Summary,
+}
+
+/// Trains `model` on `data.train`, keeps the weights that are best on `data.dev`, and writes them to `out`.
+///
+/// A head of the same labels is trained on; any other is replaced by a fresh one.
+///
+/// # Errors
+/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for data that do not fit together;
+/// [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
+pub fn fine_tune(
+    settings: &FineTune,
+    model: &Checkpoint,
+    data: &TaskData,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, &model.config)?;
+    if settings.epochs == 0 || settings.evaluations_per_epoch == 0 {
+        return Err(Error::Usage("fine-tuning needs at least one epoch and one evaluation per epoch".into()));
+    }
+    let head = head_of(data.train);
+    data.check()?;
+    let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target).collect();
+    if let Some(at) = targets.iter().position(|target| *target == Target::None) {
+        return Err(Error::Input(format!("training example {} has no label", at + 1)));
+    }
+    let mut record = RunRecord {
+        command: "fine-tune".into(),
+        settings: json!(settings),
+        seed: settings.seed,
+        inputs: model.hashes()?,
+        metrics: json!(null),
+    };
+    record.inputs.extend(data.hashes()?);
+
+    let text = &model.text;
+    let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
+    let set = encode(text, data.train, settings.max_tokens)?;
+    let parameters = Parameters::new(&with_head(model, &head, settings.seed)?)?;
+    let trained = TaskModel::trainable(&model.config, &head, &parameters)?;
+    let mut selection = Selection::new(&model.config, &head, &parameters, &judge)?;
+    let epochs = Epochs {
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        seed: settings.seed,
+        pad_id: text.special().pad,
+        evaluations: settings.evaluations_per_epoch,
+    };
+
+    let mut work = WorkFolder::open(out)?;
+    let save = |folder: &Path| {
+        checkpoint::save(folder, &model.config, &head, &parameters.to_tensors()?, text, &record)
+    };
+    let plan = Plan {
+        name: "fine-tune",
+        length: Length::Steps(epochs.steps(set.len())),
+        learning_rate: settings.learning_rate,
+        schedule: settings.schedule,
+        optimizer: settings.optimizer,
+        seed: settings.seed,
+        budget: settings.budget,
+        save: &save,
+        resume_hint: "give it as --model to train on from there",
+    };
+    let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
+    let mut session = Session::new(plan, vars, &mut work, progress);
+    epochs.run(
+        &mut session,
+        &set,
+        |batch, mode| {
+            let (_, logits) = trained.forward(batch, mode)?;
+            let total = gold_loss(&logits, batch, &targets)?;
+            Ok(Losses { total, parts: Vec::new() })
+        },
+        |session, epoch| selection.look(session, epoch, progress),
+    )?;
+    let training = session.end();
+    let (dev, tensors) = selection.best()?;
+    let report = Report { dev, training };
+    let record = RunRecord { metrics: json!(report), ..record.clone() };
+    checkpoint::save(out, &model.config, &head, &tensors, text, &record)?;
+    work.finish()?;
+    Ok(report)
+}
+
+/// The head that answers what a data set asks.
+pub fn head_of(data: &Dataset) -> Head {
+    match data.kind {
+        TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
+        TaskKind::Regression => Head::Regression,
+    }
+}
+
+/// The tensors of `model` under `head`: those it has, and fresh ones for what it lacks. A classifier is kept only
+/// if it answers the same labels.
+///
+/// # Errors
+/// An internal error of the tensor engine.
+pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> {
+    let mut tensors = init_parameters(&model.config, head, seed)?;
+    for (name, tensor) in &mut tensors {
+        if let Some(found) = model.tensors.get(name)
+            && (name.starts_with("bert.") || model.head == *head)
+        {
+            *tensor = found.clone();
+        }
+    }
+    Ok(tensors)
+}
+
+/// Cross-entropy, or squared error for regression, of `logits` `[b, outputs]` against the gold `targets` of the
+/// batch's samples.
+fn gold_loss(logits: &Tensor, batch: &Batch, targets: &[Target]) -> Result<Tensor> {
+    let (mut classes, mut scores) = (Vec::new(), Vec::new());
+    for &sample in &batch.samples {
+        match targets[sample] {
+            Target::Class(class) => classes.push(class),
+            Target::Score(score) => scores.push(score),
+            Target::None => {}
+        }
+    }
+    if classes.len() == batch.samples.len() {
+        let classes = Tensor::from_vec(classes, batch.samples.len(), logits.device())?;
+        Ok(candle_nn::loss::cross_entropy(logits, &classes)?)
+    } else {
+        let scores = Tensor::from_vec(scores, (batch.samples.len(), 1), logits.device())?;
+        Ok((logits - scores)?.sqr()?.mean_all()?)
+    }
+}
