@@ -9,7 +9,7 @@ mod init;
 mod observe;
 pub mod ops;
 mod parameters;
-mod random;
+pub mod random;
 
 pub use bert::{Bert, BertOutput, Mode};
 pub use heads::TaskModel;
