@@ -212,6 +212,7 @@ impl Run<'_> {
         Epochs {
             epochs: stage.epochs,
             batch_size: stage.batch_size,
+            micro_batch: stage.batch_size,
             seed: self.settings.seed,
             pad_id: self.text.special().pad,
             evaluations,

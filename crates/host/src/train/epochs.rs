@@ -12,6 +12,8 @@ pub struct Epochs {
     pub epochs: u64,
     /// Samples per step.
     pub batch_size: usize,
+    /// Samples per forward and backward pass; gradients are accumulated over a step's. Limits memory.
+    pub micro_batch: usize,
     /// Seed of the order.
     pub seed: u64,
     /// Fills short rows.
@@ -42,7 +44,9 @@ impl Epochs {
         for epoch in 0..self.epochs {
             let batches = bucketed_batches(&lengths, self.batch_size, self.seed, epoch);
             for (index, samples) in batches.iter().enumerate() {
-                let next = session.step(&[set.collate(samples, self.pad_id)], &mut losses)?;
+                let parts: Vec<Batch> =
+                    samples.chunks(self.micro_batch).map(|part| set.collate(part, self.pad_id)).collect();
+                let next = session.step(&parts, &mut losses)?;
                 // The evaluations of a pass done before and after this batch.
                 let [before, after] = [index, index + 1].map(|done| done * self.evaluations / batches.len());
                 let stopped = next == Next::Stop && self.evaluations > 0;

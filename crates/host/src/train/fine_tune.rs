@@ -112,6 +112,7 @@ pub fn fine_tune(
     let epochs = Epochs {
         epochs: settings.epochs,
         batch_size: settings.batch_size,
+        micro_batch: settings.batch_size,
         seed: settings.seed,
         pad_id: text.special().pad,
         evaluations: settings.evaluations_per_epoch,

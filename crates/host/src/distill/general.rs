@@ -1,0 +1,164 @@
+//! General distillation: a student of the un-fine-tuned teacher on raw text.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::pair::{check_vocabulary, lower_layers};
+use super::transfer::{Transfer, TransferSettings};
+use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord};
+use crate::data::EncodedSet;
+use crate::nn::{Bert, Mode, Parameters};
+use crate::progress::Progress;
+use crate::train::check_numbers;
+use crate::train::epochs::Epochs;
+use crate::train::optimizer::OptimizerSettings;
+use crate::train::schedule::Schedule;
+use crate::train::session::{Budget, Length, Plan, Session, Summary};
+use crate::train::work::WorkFolder;
+use crate::{Error, Result};
+
+/// Settings of [`general`]; the defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeneralSettings {
+    /// Losses.
+    pub transfer: TransferSettings,
+    /// Passes over the corpus.
+    pub epochs: u64,
+    /// Ends the run, and its schedule, after so many tokens if that is earlier.
+    pub max_train_tokens: Option<u64>,
+    /// Windows per step.
+    pub batch_size: usize,
+    /// Windows per forward and backward pass; gradients are accumulated over a step's. Limits memory.
+    pub micro_batch: usize,
+    /// Tokens per window of the corpus, special tokens included.
+    pub max_tokens: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Which Adam.
+    pub optimizer: OptimizerSettings,
+    /// Seed of projections, order and dropout.
+    pub seed: u64,
+    /// Time limits.
+    pub budget: Budget,
+}
+
+impl Default for GeneralSettings {
+    fn default() -> Self {
+        Self {
+            transfer: TransferSettings::default(),
+            epochs: 3,
+            max_train_tokens: None,
+            batch_size: 256,
+            micro_batch: 32,
+            max_tokens: 128,
+            learning_rate: 5e-5,
+            schedule: Schedule::Linear { warmup: 0.1 },
+            optimizer: OptimizerSettings::paper(),
+            seed: 42,
+            budget: Budget::default(),
+        }
+    }
+}
+
+/// Raw text as the stage reads it.
+pub struct Corpus<'a> {
+    /// Windows of at most [`GeneralSettings::max_tokens`] tokens.
+    pub windows: &'a EncodedSet,
+    /// Files they were read from.
+    pub sources: &'a [PathBuf],
+}
+
+/// What general distillation achieved.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct GeneralReport {
+    /// Steps, tokens and time.
+    pub training: Summary,
+}
+
+/// Distils the encoder of `teacher` into `student` and writes it, without head, to `out`.
+///
+/// # Errors
+/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for another vocabulary or an empty corpus;
+/// [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
+pub fn general(
+    settings: &GeneralSettings,
+    teacher: &Checkpoint,
+    student: &Checkpoint,
+    corpus: &Corpus,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<GeneralReport> {
+    for config in [&student.config, &teacher.config] {
+        check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, config)?;
+    }
+    if settings.epochs == 0 || settings.micro_batch == 0 || settings.max_train_tokens == Some(0) {
+        return Err(Error::Usage("epochs, micro batch and training tokens must be at least 1".into()));
+    }
+    check_vocabulary(&teacher.text, &student.text)?;
+    if corpus.windows.is_empty() {
+        return Err(Error::Input("the corpus has no text".into()));
+    }
+    let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
+    let mut inputs = teacher.hashes()?;
+    inputs.extend(student.hashes()?);
+    inputs.extend(corpus.sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
+    let record = RunRecord {
+        command: "distill --stage general".into(),
+        settings: json!(settings),
+        seed: settings.seed,
+        inputs,
+        metrics: json!(null),
+    };
+
+    // Pooler and head of the student learn nothing here and are left behind.
+    let encoder = checkpoint::expected_shapes(&student.config, &Head::None);
+    let tensors = student.tensors.iter().filter(|(name, _)| encoder.contains_key(*name));
+    let parameters =
+        Parameters::new(&tensors.map(|(name, tensor)| (name.clone(), tensor.clone())).collect())?;
+    let trained = Bert::trainable(&student.config, &parameters)?;
+    let lower = lower_layers(teacher, transfer.teacher_layers())?;
+
+    let epochs = Epochs {
+        epochs: settings.epochs,
+        batch_size: settings.batch_size,
+        micro_batch: settings.micro_batch,
+        seed: settings.seed,
+        pad_id: student.text.special().pad,
+        evaluations: 0,
+    };
+    let planned = settings.epochs.saturating_mul(corpus.windows.total_tokens() as u64);
+    let save_as = |folder: &Path, record: &RunRecord| {
+        let tensors = parameters.to_tensors()?;
+        checkpoint::save(folder, &student.config, &Head::None, &tensors, &student.text, record)
+    };
+    let plan = Plan {
+        name: "general",
+        length: Length::Tokens(settings.max_train_tokens.map_or(planned, |limit| limit.min(planned))),
+        learning_rate: settings.learning_rate,
+        schedule: settings.schedule,
+        optimizer: settings.optimizer,
+        seed: settings.seed,
+        budget: settings.budget,
+        save: &|folder| save_as(folder, &record),
+        resume_hint: "give it as --student to go on from there",
+    };
+    let mut vars = transfer.parameters();
+    let reached = parameters.iter().filter(|(name, _)| transfer.reaches(name));
+    vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
+    let mut work = WorkFolder::open(out)?;
+    let mut session = Session::new(plan, vars, &mut work, progress);
+    epochs.run(
+        &mut session,
+        corpus.windows,
+        |batch, mode| transfer.losses(&trained.forward(batch, mode)?, &lower.forward(batch, Mode::Eval)?),
+        |_, _| Ok(()),
+    )?;
+    let report = GeneralReport { training: session.end() };
+    save_as(out, &RunRecord { metrics: json!(report), ..record.clone() })?;
+    work.finish()?;
+    Ok(report)
+}
