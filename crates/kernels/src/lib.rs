@@ -5,6 +5,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod attention;
 mod embedding;
 mod isa;

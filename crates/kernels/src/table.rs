@@ -1,5 +1,7 @@
 //! Which kernel runs where: one table per instruction set.
 
+#[cfg(target_arch = "aarch64")]
+use crate::aarch64::{dotprod, neon};
 use crate::attention::{Attention, Context};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, Epilogue, LayerNorm, Linear};
@@ -49,12 +51,40 @@ static AVX2: Table = Table {
     embed: avx2::embed,
 };
 
-/// Whether this CPU (with the feature `std`) or this build's target (without) has the features.
-#[cfg(target_arch = "x86_64")]
+/// Armv8.0; linear layers and attention by `i8_4x4_smlal`.
+#[cfg(target_arch = "aarch64")]
+static NEON: Table = Table {
+    isa: Isa::Neon,
+    panel: Panel::NEON,
+    linear: neon::linear,
+    attention: neon::attention,
+    layer_norm: neon::layer_norm,
+    quantize: neon::quantize,
+    quantize_row: neon::quantize_row,
+    embed: neon::embed,
+};
+
+/// Armv8.2 dot product; linear layers and attention by `i8_6x12_sdot`.
+#[cfg(target_arch = "aarch64")]
+static NEON_DOTPROD: Table = Table {
+    isa: Isa::NeonDotprod,
+    panel: Panel::DOTPROD,
+    linear: dotprod::linear,
+    attention: dotprod::attention,
+    layer_norm: dotprod::layer_norm,
+    quantize: dotprod::quantize,
+    quantize_row: dotprod::quantize_row,
+    embed: dotprod::embed,
+};
+
+/// Whether this CPU (with the feature `std`) or this build's target (without) has the instruction set extension.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! has {
     ($feature:tt) => {{
-        #[cfg(feature = "std")]
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
         let has = std::arch::is_x86_feature_detected!($feature);
+        #[cfg(all(feature = "std", target_arch = "aarch64"))]
+        let has = std::arch::is_aarch64_feature_detected!($feature);
         #[cfg(not(feature = "std"))]
         let has = cfg!(target_feature = $feature);
         has
@@ -67,6 +97,10 @@ pub(crate) fn available(isa: Isa) -> Option<&'static Table> {
         Isa::Scalar => Some(&SCALAR),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if has!("avx2") => Some(&AVX2),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon if has!("neon") => Some(&NEON),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonDotprod if has!("neon") && has!("dotprod") => Some(&NEON_DOTPROD),
         _ => None,
     }
 }

@@ -1,0 +1,7 @@
+//! aarch64. The name of a micro-kernel's file says what it does: `i8_{rows}x{columns}_{instruction}`.
+
+pub(crate) mod dotprod;
+mod i8_4x4_smlal;
+mod i8_6x12_sdot;
+pub(crate) mod neon;
+mod vector;

@@ -1,0 +1,194 @@
+//! Advanced SIMD: four lanes.
+
+use core::arch::aarch64::*;
+use core::marker::PhantomData;
+
+use crate::simd::Simd;
+
+/// Proof that the CPU has Advanced SIMD and what the micro-kernel of `K` needs beyond it.
+pub(super) struct Vector<K>(PhantomData<K>);
+
+impl<K> Vector<K> {
+    /// # Safety
+    /// The CPU must have Advanced SIMD and what the micro-kernel of `K` needs beyond it.
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        Vector(PhantomData)
+    }
+}
+
+impl<K> Clone for Vector<K> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Vector<K> {}
+
+/// Evaluates an intrinsic that touches no memory.
+macro_rules! neon {
+    ($intrinsic:expr) => {
+        // SAFETY: a `Vector` exists only where the CPU has Advanced SIMD; the intrinsic has no other precondition.
+        unsafe { $intrinsic }
+    };
+}
+
+impl<K> Simd for Vector<K> {
+    const LANES: usize = 4;
+    type F = float32x4_t;
+    type I = int32x4_t;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> float32x4_t {
+        neon!(vdupq_n_f32(x))
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> float32x4_t {
+        match x.first_chunk::<4>() {
+            // SAFETY: `x` has four elements; Advanced SIMD as above.
+            Some(x) => unsafe { vld1q_f32(x.as_ptr()) },
+            None => self.load(&padded(x, 0.0)),
+        }
+    }
+
+    #[inline(always)]
+    fn store(self, x: float32x4_t, out: &mut [f32]) {
+        match out.first_chunk_mut::<4>() {
+            // SAFETY: `out` has four elements; Advanced SIMD as above.
+            Some(out) => unsafe { vst1q_f32(out.as_mut_ptr(), x) },
+            None => {
+                let mut lanes = [0.0; 4];
+                self.store(x, &mut lanes);
+                copy(&lanes, out);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        neon!(vaddq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        neon!(vsubq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        neon!(vmulq_f32(a, b))
+    }
+
+    // FMAXNM and FMINNM return the number when the other operand is a quiet NaN; arithmetic makes no other NaN, and
+    // no second operand here ever is one.
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        neon!(vmaxnmq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        neon!(vminnmq_f32(a, b))
+    }
+
+    #[inline(always)]
+    fn abs(self, x: float32x4_t) -> float32x4_t {
+        neon!(vabsq_f32(x))
+    }
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> int32x4_t {
+        neon!(vdupq_n_s32(x))
+    }
+
+    #[inline(always)]
+    fn load_i32(self, x: &[i32], missing: i32) -> int32x4_t {
+        match x.first_chunk::<4>() {
+            // SAFETY: `x` has four elements; Advanced SIMD as above.
+            Some(x) => unsafe { vld1q_s32(x.as_ptr()) },
+            None => self.load_i32(&padded(x, missing), missing),
+        }
+    }
+
+    #[inline(always)]
+    fn store_i32(self, x: int32x4_t, out: &mut [i32]) {
+        match out.first_chunk_mut::<4>() {
+            // SAFETY: `out` has four elements; Advanced SIMD as above.
+            Some(out) => unsafe { vst1q_s32(out.as_mut_ptr(), x) },
+            None => {
+                let mut lanes = [0; 4];
+                self.store_i32(x, &mut lanes);
+                copy(&lanes, out);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8]) -> int32x4_t {
+        let bytes = x.first_chunk::<4>().copied().unwrap_or_else(|| padded(x, 0));
+        let bytes = u64::from(u32::from_le_bytes(bytes.map(|byte| byte as u8)));
+        neon!(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))))
+    }
+
+    #[inline(always)]
+    fn store_i8(self, x: int32x4_t, out: &mut [i8]) {
+        let words = neon!(vmovn_s32(x));
+        let bytes = neon!(vmovn_s16(vcombine_s16(words, words)));
+        let bytes =
+            neon!(vget_lane_u32::<0>(vreinterpret_u32_s8(bytes))).to_le_bytes().map(|byte| byte as i8);
+        match out.first_chunk_mut::<4>() {
+            Some(out) => *out = bytes,
+            None => copy(&bytes, out),
+        }
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        neon!(vaddq_s32(a, b))
+    }
+
+    #[inline(always)]
+    fn sub_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        neon!(vsubq_s32(a, b))
+    }
+
+    #[inline(always)]
+    fn max_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        neon!(vmaxq_s32(a, b))
+    }
+
+    #[inline(always)]
+    fn to_f32(self, x: int32x4_t) -> float32x4_t {
+        neon!(vcvtq_f32_s32(x))
+    }
+
+    #[inline(always)]
+    fn round(self, x: float32x4_t) -> int32x4_t {
+        neon!(vcvtnq_s32_f32(x))
+    }
+
+    #[inline(always)]
+    fn add_exponent(self, x: float32x4_t, n: int32x4_t) -> float32x4_t {
+        neon!(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32::<23>(n))))
+    }
+}
+
+/// The elements of a slice shorter than a vector, then `missing`.
+#[inline(always)]
+fn padded<T: Copy>(x: &[T], missing: T) -> [T; 4] {
+    let mut lanes = [missing; 4];
+    for (lane, &x) in lanes.iter_mut().zip(x) {
+        *lane = x;
+    }
+    lanes
+}
+
+/// As many lanes as `out` has room for.
+#[inline(always)]
+fn copy<T: Copy>(lanes: &[T; 4], out: &mut [T]) {
+    for (out, &lane) in out.iter_mut().zip(lanes) {
+        *out = lane;
+    }
+}

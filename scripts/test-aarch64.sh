@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs the tests of the crates that go onto a device for 64-bit ARM, under QEMU's user-mode emulation of three CPUs, and
+# checks that each CPU gets the kernels it should. scripts/setup-cross.sh installs what this needs.
+#
+#   scripts/test-aarch64.sh                   all three CPUs
+#   scripts/test-aarch64.sh cortex-a53        one of them
+#
+# KERNEL_CASES (default 64 here) is the number of random shapes per property.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=aarch64-unknown-linux-gnu
+crates=(tinybert-kernels tinybert-image tinybert-tokenizer tinybert-runtime)
+
+# Instruction set that Kernels::detect must find on each CPU model. QEMU refuses the instructions a model lacks.
+declare -A expected=(
+  [cortex-a53]=neon
+  [cortex-a76]=neon-dotprod
+  [max,sve=off]=neon-dotprod
+)
+cpus=("$@")
+[ ${#cpus[@]} -gt 0 ] || cpus=(cortex-a53 cortex-a76 max,sve=off)
+
+if ! rustup target list --installed 2>/dev/null | grep -qx $target; then
+  export RUSTC=/usr/bin/rustc # Debian's; a folder of its own keeps the two compilers' artifacts apart
+fi
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/aarch64}
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export KERNEL_CASES=${KERNEL_CASES:-64}
+
+packages=()
+for crate in "${crates[@]}"; do packages+=(-p "$crate"); done
+
+for cpu in "${cpus[@]}"; do
+  if [ -z "${expected[$cpu]:-}" ]; then
+    echo "test-aarch64: no expectation for CPU $cpu; known: ${!expected[*]}" >&2
+    exit 2
+  fi
+  echo "== $cpu: ${expected[$cpu]}"
+  # No -L: with Debian's libc6:arm64 installed it would mix two C libraries.
+  CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu" EXPECT_ISA=${expected[$cpu]} \
+    cargo test --release --target $target "${packages[@]}" --features tinybert-kernels/std --quiet
+done
