@@ -1,2 +1,26 @@
-//! tinybert-tokenizer
+//! Exact BERT tokenization without an operating system, a heap or a panic.
+//!
+//! A [`Vocabulary`] is a checked view of a packed vocabulary in flash or a mapped file. [`Vocabulary::encode`] gives the
+//! token ids that Hugging Face `tokenizers` gives, for every text, with bounded stack and no recursion. `pack` (feature
+//! `alloc`) makes the packed form, which `docs/tokenizer-format.md` describes.
+
 #![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod encode;
+mod format;
+mod hash;
+#[cfg(feature = "alloc")]
+mod pack;
+mod tokenize;
+mod unicode;
+mod vocabulary;
+mod word;
+
+pub use encode::{EncodeError, Encoded, MIN_TOKENS};
+#[cfg(feature = "alloc")]
+pub use pack::{PackError, pack};
+pub use vocabulary::{Options, Piece, SpecialIds, Vocabulary, VocabularyError};

@@ -1,0 +1,129 @@
+//! `[CLS] text [SEP]` and pairs, truncated as Hugging Face truncates.
+
+use crate::vocabulary::Vocabulary;
+
+/// The least room [`Vocabulary::encode`] works with: `[CLS]` and two `[SEP]`.
+pub const MIN_TOKENS: usize = 3;
+
+/// What [`Vocabulary::encode`] wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Number of tokens, special ones included.
+    pub tokens: usize,
+    /// The texts had more.
+    pub truncated: bool,
+}
+
+/// Why a text was not encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The output holds fewer than [`MIN_TOKENS`].
+    OutputTooShort,
+}
+
+impl Vocabulary<'_> {
+    /// Writes `[CLS] text [SEP]` with type ids 0, or `[CLS] text [SEP] pair [SEP]` with type ids 1 behind the first
+    /// `[SEP]`, truncated to the shorter of `ids` and `type_ids`.
+    ///
+    /// The tokens are those of Hugging Face `tokenizers` for a BERT tokenizer with its special pieces registered and
+    /// `longest_first` truncation. In particular a literal `[SEP]`, `[CLS]`, `[MASK]`, `[PAD]` or `[UNK]` in a text is
+    /// that special piece, not five characters: a text from an untrusted source can contain them.
+    ///
+    /// # Errors
+    /// [`EncodeError::OutputTooShort`].
+    pub fn encode(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        ids: &mut [u32],
+        type_ids: &mut [u8],
+    ) -> Result<Encoded, EncodeError> {
+        let capacity = ids.len().min(type_ids.len());
+        let ids = ids.get_mut(..capacity).filter(|ids| ids.len() >= MIN_TOKENS);
+        let mut output =
+            Tokens { ids: ids.ok_or(EncodeError::OutputTooShort)?, count: 0, enough: usize::MAX };
+        output.push(self.special().classify);
+        let (first, truncated) = match pair {
+            None => self.encode_single(text, &mut output),
+            Some(pair) => self.encode_pair(text, pair, &mut output),
+        };
+        output.push(self.special().separator);
+
+        let second_types = type_ids.iter_mut().take(output.count).skip(first + 2);
+        second_types.for_each(|type_id| *type_id = 1);
+        type_ids.iter_mut().take(first + 2).for_each(|type_id| *type_id = 0);
+        Ok(Encoded { tokens: output.count, truncated })
+    }
+
+    /// `text` behind `[CLS]`; returns its number of tokens and whether some were cut off.
+    fn encode_single(&self, text: &str, output: &mut Tokens<'_>) -> (usize, bool) {
+        let room = output.ids.len() - 2;
+        // One token more than there is room for is enough to know.
+        output.enough = output.count + room + 1;
+        self.tokenize(text, output);
+        let tokens = output.count - 1;
+        output.count = 1 + tokens.min(room);
+        (tokens.min(room), tokens > room)
+    }
+
+    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were cut off.
+    fn encode_pair(&self, text: &str, pair: &str, output: &mut Tokens<'_>) -> (usize, bool) {
+        let room = output.ids.len() - 3;
+        // Both are counted to their ends, for what is kept of one depends on the length of the other.
+        self.tokenize(text, output);
+        let first = output.count - 1;
+        output.push(self.special().separator);
+        let pair_starts = output.count;
+        self.tokenize(pair, output);
+        let second = output.count - pair_starts;
+        if first.saturating_add(second) <= room {
+            return (first, false);
+        }
+        let (first, second) = longest_first(first, second, room);
+        output.count = 1 + first;
+        output.push(self.special().separator);
+        output.enough = output.count + second;
+        self.tokenize(pair, output);
+        output.count = output.enough;
+        (first, true)
+    }
+}
+
+/// How many tokens `longest_first` keeps of two texts that have more than `room` together: the shorter one whole and as
+/// much of the longer as fits, or half each, the odd one for the longer (for the second, if equally long).
+fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
+    let shorter = first.min(second).min(room / 2);
+    if first > second { (room - shorter, shorter) } else { (shorter, room - shorter) }
+}
+
+/// Token ids on their way out. Those that do not fit are counted, not stored.
+pub(crate) struct Tokens<'a> {
+    ids: &'a mut [u32],
+    count: usize,
+    enough: usize,
+}
+
+impl Tokens<'_> {
+    pub(crate) fn push(&mut self, id: u32) {
+        if let Some(place) = self.ids.get_mut(self.count) {
+            *place = id;
+        }
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Number of tokens so far.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Drops the tokens after the first `count`.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.count = count;
+    }
+
+    /// No more tokens are wanted.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.count >= self.enough
+    }
+}

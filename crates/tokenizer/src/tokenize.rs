@@ -1,0 +1,144 @@
+//! BERT's normalisation, pre-tokenization and WordPiece, in one pass over the text.
+
+use crate::encode::Tokens;
+use crate::format::SPECIAL_PIECES;
+use crate::unicode::{class, decompose, is_chinese, lowercase};
+use crate::vocabulary::Vocabulary;
+use crate::word::Word;
+
+impl Vocabulary<'_> {
+    /// Appends the tokens of `text`, without `[CLS]` and `[SEP]`, until it ends or `output` has enough.
+    pub(crate) fn tokenize(&self, text: &str, output: &mut Tokens<'_>) {
+        let mut words = Words { vocabulary: self, word: Word::new(), output };
+        let mut rest = text.chars();
+        while !words.output.is_enough()
+            && let Some(c) = rest.next()
+        {
+            if c == '['
+                && let Some((id, after)) = self.special_piece(rest.as_str())
+            {
+                words.end_word();
+                words.output.push(id);
+                rest = after.chars();
+            } else {
+                words.add(c);
+            }
+        }
+        words.end_word();
+    }
+
+    /// The special piece whose text after the `[` is at the start of `text`, and what is behind it. It is looked for
+    /// before any normalisation.
+    fn special_piece<'t>(&self, text: &'t str) -> Option<(u32, &'t str)> {
+        SPECIAL_PIECES.iter().zip(self.special().by_piece()).find_map(|(piece, id)| {
+            let after = text.strip_prefix(piece.strip_prefix('[')?)?;
+            Some((id?, after))
+        })
+    }
+}
+
+/// Characters in, tokens of whole words out.
+struct Words<'v, 'o, 't> {
+    vocabulary: &'v Vocabulary<'v>,
+    word: Word,
+    output: &'o mut Tokens<'t>,
+}
+
+impl Words<'_, '_, '_> {
+    /// Takes a character of the text.
+    fn add(&mut self, c: char) {
+        match c {
+            'a'..='z' | '0'..='9' => self.word.push_ascii(c as u8),
+            'A'..='Z' if self.vocabulary.options().lowercase => {
+                self.word.push_ascii(c.to_ascii_lowercase() as u8)
+            }
+            'A'..='Z' => self.word.push_ascii(c as u8),
+            '\t' | '\n' | '\r' | ' ' => self.end_word(),
+            '!'..='~' => self.add_alone(c),
+            '\0'..='\x7f' => {}
+            _ => self.add_non_ascii(c),
+        }
+    }
+
+    fn add_non_ascii(&mut self, c: char) {
+        let options = self.vocabulary.options();
+        let class = class(c);
+        if class.is_removed() {
+            return;
+        }
+        let alone = options.split_chinese && is_chinese(c);
+        if class.is_space() || alone {
+            self.end_word();
+        }
+        if class.is_space() {
+            return;
+        }
+        if options.strip_accents {
+            decompose(c, |part| self.add_decomposed(part));
+        } else {
+            self.add_in_lower_case(c, class.is_punctuation());
+        }
+        if alone {
+            self.end_word();
+        }
+    }
+
+    /// Takes a character of a canonical decomposition, in the order before canonical reordering.
+    fn add_decomposed(&mut self, c: char) {
+        let class = class(c);
+        let combining = class.combining();
+        if class.is_nonspacing_mark() {
+            if combining == 0 {
+                self.word.set_barrier();
+            }
+        } else if combining == 0 {
+            self.add_in_lower_case(c, class.is_punctuation());
+        } else {
+            self.word.push_mark(c, combining);
+        }
+    }
+
+    fn add_in_lower_case(&mut self, c: char, is_punctuation: bool) {
+        if is_punctuation {
+            self.add_alone(c);
+        } else if self.vocabulary.options().lowercase {
+            let (lower, more) = lowercase(c);
+            self.word.push(lower);
+            more.into_iter().for_each(|mark| self.word.push(mark));
+        } else {
+            self.word.push(c);
+        }
+    }
+
+    /// Punctuation is a word of its own.
+    fn add_alone(&mut self, c: char) {
+        self.end_word();
+        self.word.push(c);
+        self.end_word();
+    }
+
+    /// Writes the pieces of the word, or `[UNK]` if some part of it has none, and begins the next.
+    fn end_word(&mut self) {
+        if !self.word.is_empty() {
+            let before = self.output.count();
+            if !self.push_pieces() {
+                self.output.truncate(before);
+                self.output.push(self.vocabulary.special().unknown);
+            }
+        }
+        self.word.clear();
+    }
+
+    /// WordPiece: the longest piece first, then the longest continuation, to the end of the word.
+    fn push_pieces(&mut self) -> bool {
+        let Some(mut rest) = self.word.as_bytes() else { return false };
+        let mut continuation = false;
+        while !rest.is_empty() {
+            let Some((id, bytes)) = self.vocabulary.longest_prefix(rest, continuation) else { return false };
+            self.output.push(id);
+            rest = rest.get(bytes..).unwrap_or_default();
+            continuation = true;
+        }
+        true
+    }
+}
