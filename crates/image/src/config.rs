@@ -8,7 +8,6 @@ use crate::{Error, Field};
 /// What the task head answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-#[non_exhaustive]
 pub enum HeadKind {
     /// One of several labels, from the first token.
     Classification = 1,
@@ -19,7 +18,6 @@ pub enum HeadKind {
 /// How a layer computes its attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-#[non_exhaustive]
 pub enum AttentionMode {
     /// Queries, keys and values in int8, unnormalised u8 probabilities.
     Int8 = 0,

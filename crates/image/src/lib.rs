@@ -31,6 +31,8 @@ mod image;
 mod include;
 mod parts;
 mod records;
+#[cfg(feature = "toy")]
+pub mod toy;
 mod views;
 #[cfg(feature = "alloc")]
 mod writer;

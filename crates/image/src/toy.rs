@@ -1,0 +1,169 @@
+//! Small random models in any shape: for tests, examples and the smoke tests of firmware. They compute something, but
+//! mean nothing.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::{
+    AttentionMode, Bf16, CalibrationData, CalibrationRecord, Config, EmbeddingsData, HeadData, HeadKind,
+    ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, Panel, Provenance,
+    Range, ScaledRowsData, SelfTestData,
+};
+
+/// SplitMix64: enough for test weights.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.bits() % end as u64) as usize
+    }
+
+    /// Uniform in −1 to 1.
+    pub fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    /// −127 to 127.
+    pub fn weights(&mut self, count: usize) -> Vec<i8> {
+        (0..count).map(|_| (self.below(255) as i16 - 127) as i8).collect()
+    }
+
+    /// Within `spread` of `around`.
+    pub fn floats(&mut self, count: usize, around: f32, spread: f32) -> Vec<f32> {
+        (0..count).map(|_| around + spread * self.unit()).collect()
+    }
+
+    fn linear(&mut self, outputs: usize, inputs: usize) -> LinearData {
+        // Outputs of about 1, whatever the width.
+        let scale = 0.02 / inputs.isqrt() as f32;
+        LinearData {
+            inputs,
+            weights: self.weights(outputs * inputs),
+            scale: self.floats(outputs, scale, scale * 0.5),
+            bias: self.floats(outputs, 0.0, 0.2),
+        }
+    }
+
+    fn norm(&mut self, hidden: usize) -> LayerNormData {
+        LayerNormData { gamma: self.floats(hidden, 1.0, 0.3), beta: self.floats(hidden, 0.0, 0.3) }
+    }
+
+    fn rows(&mut self, rows: usize, hidden: usize) -> ScaledRowsData {
+        ScaledRowsData {
+            rows: self.weights(rows * hidden),
+            scales: self.floats(rows, 0.01, 0.005).into_iter().map(Bf16::from_f32).collect(),
+        }
+    }
+}
+
+/// Sizes and modes of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    /// Number of attention heads.
+    pub heads: usize,
+    /// Channels of one head.
+    pub head_dim: usize,
+    /// Inner size of the feed-forward network.
+    pub ffn: usize,
+    /// Inputs of qkv, attention output, up, down.
+    pub inputs: [InputQuantization; 4],
+}
+
+/// Static quantization of values within about ±2, with a zero point.
+pub const STATIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 40.0, zero_point: -9 };
+/// Static and symmetric, as the attention output linear wants it.
+pub const SYMMETRIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 60.0, zero_point: 0 };
+/// A scale per row, found at run time.
+pub const PER_TOKEN: InputQuantization = InputQuantization::PerToken;
+
+/// Pieces of a toy vocabulary; `[CLS]` is 2 and `[SEP]` 3.
+pub const PIECES: [&str; 16] = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "some", "jazz", "##ing", "the", "la", "##mp", "on",
+    "!", ",", "turn",
+];
+
+/// A classification model of random weights with three labels and inputs of up to 20 tokens; the vocabulary section is
+/// taken as it is. [`Config::workspace_bytes`] is left 0.
+pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: &[Layer]) -> ImageBuilder {
+    let random = &mut Random(seed);
+    let (positions, types, outputs) = (24, 2, 3);
+    let layers: Vec<_> = layers
+        .iter()
+        .map(|layer| {
+            let Layer { heads, head_dim, ffn, inputs } = *layer;
+            let [qkv_input, attention_output_input, up_input, down_input] = inputs;
+            let width = heads * head_dim;
+            let mut qkv = random.linear(3 * width, hidden);
+            // Queries, keys and values of about ±2 in steps of 1/40.
+            qkv.scale.iter_mut().chain(&mut qkv.bias).for_each(|value| *value *= 40.0);
+            LayerData {
+                config: LayerConfig {
+                    heads,
+                    head_dim,
+                    ffn,
+                    attention: AttentionMode::Int8,
+                    attention_coefficient: core::f32::consts::LOG2_E
+                        / (40.0 * 40.0 * head_dim.isqrt() as f32),
+                    context_scale: match attention_output_input {
+                        InputQuantization::Static { scale, .. } => 1.0 / 40.0 / scale,
+                        InputQuantization::PerToken => 1.0 / 40.0,
+                    },
+                    qkv_input,
+                    attention_output_input,
+                    up_input,
+                    down_input,
+                },
+                qkv,
+                attention_output: random.linear(hidden, width),
+                attention_norm: random.norm(hidden),
+                up: random.linear(ffn, hidden),
+                down: random.linear(hidden, ffn),
+                output_norm: random.norm(hidden),
+            }
+        })
+        .collect();
+    ImageBuilder {
+        config: Config {
+            hidden,
+            layers: layers.len(),
+            vocab,
+            positions,
+            types,
+            max_tokens: 20,
+            workspace_bytes: 0,
+            head: HeadKind::Classification,
+            outputs,
+            pooler: true,
+            panel: Panel { nr: 8, kr: 4 },
+            layer_norm_eps: 1e-12,
+        },
+        vocabulary: vocabulary.to_vec(),
+        embeddings: EmbeddingsData {
+            word: random.rows(vocab, hidden),
+            position: random.rows(positions, hidden),
+            types: random.floats(types * hidden, 0.0, 0.1),
+            norm: random.norm(hidden),
+        },
+        layers,
+        head: HeadData {
+            pooler: Some(random.linear(hidden, hidden)),
+            output: random.linear(outputs, hidden),
+        },
+        labels: ["yes", "no", "häufig"].map(String::from).to_vec(),
+        calibration: None,
+        provenance: None,
+        self_tests: Vec::new(),
+    }
+}

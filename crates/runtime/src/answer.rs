@@ -1,0 +1,80 @@
+//! What a session answers.
+
+use tinybert_kernels::math;
+
+/// The answer to one input, and how the input was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reply<'s> {
+    /// The answer.
+    pub answer: Answer<'s>,
+    /// Tokens the input had, special ones included, after truncation.
+    pub tokens: usize,
+    /// The text was longer than the session takes and has been cut, as Hugging Face cuts it (longest first).
+    pub truncated: bool,
+}
+
+/// What the task head answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Answer<'s> {
+    /// Classification.
+    Label {
+        /// The label with the largest logit; the first one of equals.
+        index: usize,
+        /// `[outputs]`, one per label.
+        logits: &'s [f32],
+    },
+    /// Regression.
+    Score(f32),
+}
+
+impl<'s> Answer<'s> {
+    pub(crate) fn label(logits: &'s [f32]) -> Self {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (index, logit) in logits.iter().enumerate() {
+            if *logit > best.1 {
+                best = (index, *logit);
+            }
+        }
+        Self::Label { index: best.0, logits }
+    }
+
+    /// Writes the probability of each label into `probabilities` and returns the part that was written:
+    /// softmax of the logits; nothing for a score.
+    pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {
+        let Self::Label { logits, .. } = self else { return &[] };
+        let count = logits.len().min(probabilities.len());
+        let Some((written, _)) = probabilities.split_at_mut_checked(count) else { return &[] };
+        for (probability, logit) in written.iter_mut().zip(*logits) {
+            *probability = *logit;
+        }
+        math::softmax(written);
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_largest_logits_is_the_label() {
+        let logits = [f32::NAN, -1.0, 3.0, 3.0, 2.0];
+        assert!(matches!(Answer::label(&logits), Answer::Label { index: 2, .. }));
+        assert!(matches!(Answer::label(&[f32::NAN; 3]), Answer::Label { index: 0, .. }));
+        assert!(matches!(Answer::label(&[]), Answer::Label { index: 0, .. }));
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax() {
+        let mut room = [0.0; 5];
+        let logits = [1.0, 2.0, 4.0];
+        let probabilities = Answer::label(&logits).probabilities(&mut room);
+        let total: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
+        assert_eq!(probabilities.len(), 3);
+        for (probability, logit) in probabilities.iter().zip(logits) {
+            assert!((f64::from(*probability) - f64::from(logit).exp() / total).abs() < 1e-6);
+        }
+        assert!(Answer::Score(1.0).probabilities(&mut room).is_empty());
+    }
+}

@@ -1,0 +1,130 @@
+//! A model: an image that has been checked, its vocabulary, and the kernels it runs on.
+
+use tinybert_image::{Config, Image};
+use tinybert_kernels::Kernels;
+use tinybert_tokenizer::Vocabulary;
+
+use crate::encoder::Encoder;
+use crate::{Error, Session, workspace_bytes};
+
+/// A model that is ready to answer. It borrows the image; nothing is copied.
+#[derive(Clone, Copy)]
+pub struct Model<'a> {
+    image: Image<'a>,
+    vocabulary: Vocabulary<'a>,
+    kernels: Kernels,
+}
+
+impl<'a> Model<'a> {
+    /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std`) or this
+    /// build's target (without) has.
+    ///
+    /// `bytes` must begin at a multiple of [`ALIGNMENT`](tinybert_image::ALIGNMENT).
+    ///
+    /// # Errors
+    /// What is wrong with the image.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        let image = Image::from_bytes(bytes)?;
+        let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
+        let (rows, pieces) = (image.config().vocab, vocabulary.pieces());
+        if usize::try_from(pieces) != Ok(rows) {
+            return Err(Error::VocabularySize {
+                rows,
+                pieces: usize::try_from(pieces).unwrap_or(usize::MAX),
+            });
+        }
+        let model = Self { image, vocabulary, kernels: Kernels::detect() };
+        // Sizes that the kernels do not take would be found out only when running.
+        model.workspace_bytes(image.config().max_tokens).ok_or(Error::TooLarge)?;
+        Ok(model)
+    }
+
+    /// The same model on other kernels; answers stay the same to the bit.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// A session for inputs of up to [`Config::max_tokens`].
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
+    pub fn session<'s>(&'s self, workspace: &'s mut [u8]) -> Result<Session<'s, 'a>, Error> {
+        Session::new(self, workspace, self.image.config().max_tokens)
+    }
+
+    /// A session for inputs of up to `tokens`, in a smaller workspace: [`workspace_bytes`](Self::workspace_bytes).
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for none or more than
+    /// [`Config::max_tokens`].
+    pub fn session_for<'s>(
+        &'s self,
+        tokens: usize,
+        workspace: &'s mut [u8],
+    ) -> Result<Session<'s, 'a>, Error> {
+        let limit = self.image.config().max_tokens;
+        if tokens == 0 || tokens > limit {
+            return Err(Error::TokenCount { given: tokens, limit });
+        }
+        Session::new(self, workspace, tokens)
+    }
+
+    /// Bytes of workspace for inputs of up to `tokens`, wherever it begins; exact.
+    /// `None` beyond [`Config::max_tokens`].
+    pub fn workspace_bytes(&self, tokens: usize) -> Option<usize> {
+        let config = self.image.config();
+        if tokens > config.max_tokens {
+            return None;
+        }
+        workspace_bytes(config, self.image.layer_configs(), tokens)
+    }
+
+    /// Runs the image's self-tests and compares their outputs bit by bit. Returns how many there are.
+    ///
+    /// # Errors
+    /// [`SelfTest`](Error::SelfTest) for the first that differs;
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall).
+    pub fn self_test(&self, workspace: &mut [u8]) -> Result<usize, Error> {
+        let mut session = self.session(workspace)?;
+        let tests = self.image.self_tests();
+        for (index, test) in tests.enumerate() {
+            let outputs = session.outputs(test.ids, test.type_ids)?;
+            let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
+            if !equal {
+                return Err(Error::SelfTest { index });
+            }
+        }
+        Ok(tests.len())
+    }
+
+    /// The name of a label, for classification.
+    pub fn label(&self, index: usize) -> Option<&'a str> {
+        self.image.labels().nth(index)
+    }
+
+    /// Sizes that hold for the whole model.
+    pub fn config(&self) -> &Config {
+        self.image.config()
+    }
+
+    /// The checked image.
+    pub fn image(&self) -> &Image<'a> {
+        &self.image
+    }
+
+    /// The tokenizer.
+    pub fn vocabulary(&self) -> &Vocabulary<'a> {
+        &self.vocabulary
+    }
+
+    /// The kernels it runs on.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    pub(crate) fn encoder(&self) -> Encoder {
+        let Config { hidden, layer_norm_eps, .. } = *self.image.config();
+        Encoder { kernels: self.kernels, hidden, layer_norm_eps }
+    }
+}

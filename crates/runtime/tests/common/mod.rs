@@ -1,0 +1,44 @@
+//! Toy models with a real vocabulary, shared by the tests.
+#![allow(dead_code, reason = "not every test uses everything")]
+
+use tinybert_image::toy::{self, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC};
+use tinybert_image::{HeadKind, ImageBuilder};
+use tinybert_kernels::{Isa, Kernels};
+use tinybert_tokenizer::Options;
+
+/// All instruction sets of this machine.
+pub fn all_kernels() -> impl Iterator<Item = Kernels> {
+    Isa::ALL.into_iter().filter_map(Kernels::with_isa)
+}
+
+/// A model that reads [`PIECES`].
+pub fn toy_model(seed: u64, hidden: usize, layers: &[Layer]) -> ImageBuilder {
+    let vocabulary = tinybert_tokenizer::pack(&PIECES, Options::UNCASED).unwrap();
+    let mut builder = toy::model(seed, hidden, PIECES.len(), &vocabulary, layers);
+    let layers = builder.layers.iter().map(|layer| layer.config);
+    let max_tokens = builder.config.max_tokens;
+    builder.config.workspace_bytes =
+        tinybert_runtime::workspace_bytes(&builder.config, layers, max_tokens).unwrap();
+    builder
+}
+
+/// Three layers of different sizes and modes.
+pub fn three_layers() -> ImageBuilder {
+    let layers = [
+        Layer { heads: 2, head_dim: 3, ffn: 37, inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC] },
+        Layer { heads: 1, head_dim: 26, ffn: 16, inputs: [PER_TOKEN; 4] },
+        Layer { heads: 3, head_dim: 8, ffn: 50, inputs: [PER_TOKEN, SYMMETRIC, STATIC, PER_TOKEN] },
+    ];
+    toy_model(11, 24, &layers)
+}
+
+/// Makes a regression model of it.
+pub fn regression(mut builder: ImageBuilder) -> ImageBuilder {
+    builder.config.head = HeadKind::Regression;
+    builder.config.outputs = 1;
+    builder.head.output.weights.truncate(builder.config.hidden);
+    builder.head.output.scale.truncate(1);
+    builder.head.output.bias.truncate(1);
+    builder.labels.clear();
+    builder
+}

@@ -1,0 +1,249 @@
+//! Sessions: texts, pairs, ids, limits, self-tests, and how they refuse.
+
+mod common;
+
+use common::{regression, three_layers};
+use tinybert_image::toy::{Layer, PER_TOKEN, STATIC, SYMMETRIC};
+use tinybert_image::{AlignedBytes, Config, ImageBuilder, SelfTestData};
+use tinybert_runtime::{Answer, Error, Input, Model, Reply};
+
+fn with_session<T>(bytes: &[u8], ask: impl FnOnce(&mut tinybert_runtime::Session<'_, '_>) -> T) -> T {
+    let model = Model::from_bytes(bytes).unwrap();
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    ask(&mut model.session(&mut workspace).unwrap())
+}
+
+/// A reply that does not borrow the session.
+fn owned(reply: Result<Reply<'_>, Error>) -> Result<(Vec<u32>, usize, bool), Error> {
+    reply.map(|Reply { answer, tokens, truncated }| {
+        let outputs = match answer {
+            Answer::Label { logits, .. } => logits.iter().map(|x| x.to_bits()).collect(),
+            Answer::Score(score) => vec![score.to_bits()],
+            _ => panic!("toy models classify or score"),
+        };
+        (outputs, tokens, truncated)
+    })
+}
+
+#[test]
+fn a_text_is_its_tokens() {
+    let bytes = three_layers().build().unwrap();
+    with_session(&bytes, |session| {
+        let text = owned(session.run(Input::text("Play some JAZZ!"))).unwrap();
+        let ids = owned(session.run(Input::ids(&[2, 5, 6, 7, 13, 3], &[0; 6]))).unwrap();
+        assert_eq!(text, ids);
+        assert_eq!((text.1, text.2), (6, false));
+    });
+}
+
+#[test]
+fn a_pair_has_two_token_types() {
+    let bytes = three_layers().build().unwrap();
+    with_session(&bytes, |session| {
+        let pair = owned(session.run(Input::pair("turn on", "the lamp"))).unwrap();
+        let ids =
+            owned(session.run(Input::ids(&[2, 15, 12, 3, 9, 10, 11, 3], &[0, 0, 0, 0, 1, 1, 1, 1]))).unwrap();
+        assert_eq!(pair, ids);
+    });
+}
+
+#[test]
+fn an_empty_text_is_only_its_special_tokens() {
+    let bytes = three_layers().build().unwrap();
+    with_session(&bytes, |session| {
+        let empty = owned(session.run(Input::text(""))).unwrap();
+        assert_eq!(empty, owned(session.run(Input::ids(&[2, 3], &[0; 2]))).unwrap());
+        let pair = owned(session.run(Input::pair("", ""))).unwrap();
+        assert_eq!(pair, owned(session.run(Input::ids(&[2, 3, 3], &[0, 0, 1]))).unwrap());
+    });
+}
+
+#[test]
+fn a_long_text_is_cut_and_the_reply_says_so() {
+    let bytes = three_layers().build().unwrap();
+    with_session(&bytes, |session| {
+        let fits = owned(session.run(Input::text(&"jazz ".repeat(18)))).unwrap();
+        assert_eq!((fits.1, fits.2), (20, false));
+        let long = owned(session.run(Input::text(&"jazz ".repeat(500)))).unwrap();
+        assert_eq!(long, (fits.0, 20, true));
+    });
+}
+
+#[test]
+fn answers_do_not_depend_on_what_was_asked_before() {
+    let bytes = three_layers().build().unwrap();
+    let fresh = with_session(&bytes, |session| owned(session.run(Input::text("the lamp"))));
+    with_session(&bytes, |session| {
+        owned(session.run(Input::text(&"play ".repeat(30)))).unwrap();
+        assert_eq!(owned(session.run(Input::text("the lamp"))), fresh);
+    });
+}
+
+#[test]
+fn a_label_has_a_name_and_a_score_has_none() {
+    let bytes = three_layers().build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    assert_eq!((model.label(2), model.label(3)), (Some("häufig"), None));
+    with_session(&bytes, |session| {
+        let Answer::Label { index, logits } = session.run(Input::text("play")).unwrap().answer else {
+            panic!()
+        };
+        assert!(logits.len() == 3 && logits.iter().all(|logit| *logit <= logits[index]));
+    });
+    let bytes = regression(three_layers()).build().unwrap();
+    with_session(&bytes, |session| {
+        assert!(
+            matches!(session.run(Input::text("play")).unwrap().answer, Answer::Score(score) if score.is_finite())
+        );
+    });
+}
+
+#[test]
+fn ids_that_the_model_cannot_read_are_refused() {
+    let bytes = three_layers().build().unwrap();
+    with_session(&bytes, |session| {
+        let mut error = |ids: &[u32], type_ids: &[u8]| session.run(Input::ids(ids, type_ids)).err();
+        assert_eq!(error(&[], &[]), Some(Error::TokenCount { given: 0, limit: 20 }));
+        assert_eq!(error(&[2; 21], &[0; 21]), Some(Error::TokenCount { given: 21, limit: 20 }));
+        assert_eq!(error(&[2, 3], &[0]), Some(Error::TypeCount));
+        assert_eq!(error(&[2, 16], &[0, 0]), Some(Error::TokenId));
+        assert_eq!(error(&[2, u32::MAX], &[0, 0]), Some(Error::TokenId));
+        assert_eq!(error(&[2, 3], &[0, 2]), Some(Error::TokenId));
+        assert_eq!(error(&[2, 3], &[0, 1]), None);
+    });
+}
+
+#[test]
+fn the_workspace_is_exact_wherever_it_begins() {
+    let bytes = three_layers().build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    let needed = model.workspace_bytes(20).unwrap();
+    assert_eq!(model.config().workspace_bytes, needed);
+    let mut memory = AlignedBytes::zeroed(needed + 64);
+    for start in 0..64 {
+        let mut session = model.session(&mut memory[start..start + needed]).unwrap();
+        session.run(Input::text("turn the lamp on, play some jazz")).unwrap();
+        let short = model.session(&mut memory[start..start + needed - 1]).err();
+        assert_eq!(short, Some(Error::WorkspaceTooSmall { needed, given: needed - 1 }));
+    }
+    assert_eq!(model.session(&mut []).err(), Some(Error::WorkspaceTooSmall { needed, given: 0 }));
+}
+
+#[test]
+fn a_smaller_workspace_takes_shorter_inputs() {
+    let bytes = three_layers().build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    let expected = with_session(&bytes, |session| owned(session.run(Input::text("play jazz on"))).unwrap());
+    for tokens in 1..=20 {
+        let mut workspace = vec![0; model.workspace_bytes(tokens).unwrap()];
+        let mut session = model.session_for(tokens, &mut workspace).unwrap();
+        assert_eq!(session.limit(), tokens);
+        let reply = owned(session.run(Input::text("play jazz on")));
+        match tokens {
+            1..3 => assert!(matches!(reply, Err(Error::Encode(_)))),
+            3..5 => assert_eq!((reply.clone().unwrap().1, reply.unwrap().2), (tokens, true)),
+            _ => assert_eq!(reply.unwrap(), expected),
+        }
+        let full = vec![5; tokens];
+        assert!(session.run(Input::ids(&full, &vec![0; tokens])).is_ok());
+    }
+    assert_eq!(model.workspace_bytes(21), None);
+    assert!(model.session_for(0, &mut []).is_err() && model.session_for(21, &mut []).is_err());
+}
+
+fn tinybert_workspace(inputs: [tinybert_image::InputQuantization; 4]) -> usize {
+    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, inputs };
+    let builder = common::toy_model(1, 312, &[layer; 4]);
+    let config = Config { max_tokens: 128, positions: 512, ..builder.config };
+    tinybert_runtime::workspace_bytes(&config, builder.layers.iter().map(|layer| layer.config), 128).unwrap()
+}
+
+#[test]
+fn tinybert_4l_312_needs_at_most_380_kilobytes_for_128_tokens() {
+    let fixed = tinybert_workspace([STATIC, SYMMETRIC, STATIC, STATIC]);
+    assert!(fixed <= 380_000, "{fixed} bytes");
+    let per_token = tinybert_workspace([PER_TOKEN, SYMMETRIC, PER_TOKEN, PER_TOKEN]);
+    assert!(per_token <= 380_000, "{per_token} bytes");
+}
+
+/// Self-tests with the outputs that this machine computes.
+fn with_self_tests(mut builder: ImageBuilder) -> ImageBuilder {
+    let bytes = builder.build().unwrap();
+    let inputs = [vec![2, 5, 6, 7, 3], vec![2, 3], vec![2, 15, 12, 9, 10, 11, 13, 3]];
+    builder.self_tests = with_session(&bytes, |session| {
+        let mut test = |ids: &Vec<u32>| {
+            let type_ids = vec![0; ids.len()];
+            let (bits, ..) = owned(session.run(Input::ids(ids, &type_ids))).unwrap();
+            SelfTestData {
+                ids: ids.clone(),
+                type_ids,
+                outputs: bits.into_iter().map(f32::from_bits).collect(),
+            }
+        };
+        inputs.iter().map(&mut test).collect()
+    });
+    builder
+}
+
+#[test]
+fn self_tests_pass_on_the_model_that_made_them_and_on_every_instruction_set() {
+    let bytes = with_self_tests(three_layers()).build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    for kernels in common::all_kernels() {
+        assert_eq!(model.with_kernels(kernels).self_test(&mut workspace), Ok(3));
+    }
+    assert!(matches!(model.self_test(&mut workspace[1..]), Err(Error::WorkspaceTooSmall { .. })));
+}
+
+#[test]
+fn a_self_test_notices_a_changed_weight() {
+    let mut builder = with_self_tests(three_layers());
+    let weight = &mut builder.layers[1].up.weights[0];
+    *weight = if *weight > 0 { -100 } else { 100 };
+    let bytes = builder.build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    assert_eq!(model.self_test(&mut workspace), Err(Error::SelfTest { index: 0 }));
+}
+
+#[test]
+fn a_self_test_notices_a_single_changed_output_bit() {
+    let mut builder = with_self_tests(three_layers());
+    let output = &mut builder.self_tests[2].outputs[1];
+    *output = f32::from_bits(output.to_bits() ^ 1);
+    let bytes = builder.build().unwrap();
+    let model = Model::from_bytes(&bytes).unwrap();
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    assert_eq!(model.self_test(&mut workspace), Err(Error::SelfTest { index: 2 }));
+}
+
+#[test]
+fn a_vocabulary_of_another_size_is_refused() {
+    let mut builder = three_layers();
+    builder.config.vocab = 15;
+    builder.embeddings.word.scales.truncate(15);
+    builder.embeddings.word.rows.truncate(15 * 24);
+    let bytes = builder.build().unwrap();
+    assert_eq!(Model::from_bytes(&bytes).err(), Some(Error::VocabularySize { rows: 15, pieces: 16 }));
+}
+
+#[test]
+fn a_damaged_vocabulary_is_refused() {
+    let mut builder = three_layers();
+    builder.vocabulary.truncate(20);
+    let bytes = builder.build().unwrap();
+    assert!(matches!(Model::from_bytes(&bytes), Err(Error::Vocabulary(_))));
+}
+
+#[test]
+fn sizes_beyond_the_kernels_are_refused_before_anything_runs() {
+    let model = |head_dim| {
+        let layer = Layer { heads: 1, head_dim, ffn: 1, inputs: [PER_TOKEN; 4] };
+        let vocabulary = three_layers().vocabulary;
+        tinybert_image::toy::model(1, 1, 16, &vocabulary, &[layer]).build().unwrap()
+    };
+    // Queries, keys and values are one matrix; 3 · 21,845 is the last below 2^16.
+    assert_eq!(Model::from_bytes(&model(21_845)).err(), None);
+    assert_eq!(Model::from_bytes(&model(21_846)).err(), Some(Error::TooLarge));
+}
