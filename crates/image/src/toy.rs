@@ -2,13 +2,11 @@
 //! mean nothing.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::{
-    AttentionMode, Bf16, CalibrationData, CalibrationRecord, Config, EmbeddingsData, HeadData, HeadKind,
-    ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, Panel, Provenance,
-    Range, ScaledRowsData, SelfTestData,
+    AttentionMode, Bf16, Config, EmbeddingsData, HeadData, HeadKind, ImageBuilder, InputQuantization,
+    LayerConfig, LayerData, LayerNormData, LinearData, Panel, ScaledRowsData,
 };
 
 /// SplitMix64: enough for test weights.

@@ -1,6 +1,27 @@
 //! Text in, answer out, from a model image: no heap, no operating system, no panic, no recursion.
 //!
 //! What is computed stands in `docs/numerics.md`; logits are the same bits on every instruction set.
+//!
+//! ```
+//! use tinybert_runtime::{Answer, Error, Input, Model};
+//! # use tinybert_runtime::{image::toy, tokenizer::{Options, pack}};
+//! # let layer = toy::Layer { heads: 2, head_dim: 4, ffn: 12, inputs: [toy::PER_TOKEN; 4] };
+//! # let vocabulary = pack(&toy::PIECES, Options::UNCASED).unwrap();
+//! # let image = toy::model(1, 8, toy::PIECES.len(), &vocabulary, &[layer]).build().unwrap();
+//! # const WORKSPACE: usize = 16 * 1024;
+//!
+//! let model = Model::from_bytes(&image)?; // checks everything once; borrows; no copy
+//! let mut workspace = [0; WORKSPACE]; // the size that the image states
+//! model.self_test(&mut workspace)?; // this device computes what the host computed
+//!
+//! let mut session = model.session(&mut workspace)?;
+//! let reply = session.run(Input::text("Play some jazz!"))?;
+//! if let Answer::Label { index, logits } = reply.answer {
+//!     assert!(model.label(index).is_some());
+//!     assert_eq!(logits.len(), model.config().outputs);
+//! }
+//! # Ok::<(), Error>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,0 +1,31 @@
+//! Writes a toy image with self-tests, for trying firmware: `toy_image OUT.tbim`. Its answers mean nothing.
+
+use std::error::Error;
+
+use tinybert_runtime::image::toy::{Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, model};
+use tinybert_runtime::image::{Image, SelfTestData};
+use tinybert_runtime::tokenizer::{Options, pack};
+use tinybert_runtime::{Answer, Input, Model, workspace_bytes};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = std::env::args_os().nth(1).ok_or("usage: toy_image OUT.tbim")?;
+    let fixed = Layer { heads: 12, head_dim: 26, ffn: 150, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] };
+    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, inputs: [PER_TOKEN; 4] };
+    let mut builder = model(1, 60, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &[fixed, per_token]);
+
+    let bytes = builder.build()?;
+    let configs: Vec<_> = Image::from_bytes(&bytes)?.layer_configs().collect();
+    builder.config.workspace_bytes =
+        workspace_bytes(&builder.config, configs, builder.config.max_tokens).ok_or("too large")?;
+    let mut workspace = vec![0; builder.config.workspace_bytes];
+    let model = Model::from_bytes(&bytes)?;
+    let mut session = model.session(&mut workspace)?;
+    for ids in [vec![2, 3], vec![2, 5, 6, 7, 13, 3], (0..16).chain([3]).collect()] {
+        let type_ids = vec![0; ids.len()];
+        if let Answer::Label { logits, .. } = session.run(Input::ids(&ids, &type_ids))?.answer {
+            builder.self_tests.push(SelfTestData { outputs: logits.to_vec(), type_ids, ids });
+        }
+    }
+    std::fs::write(out, &*builder.build()?)?;
+    Ok(())
+}

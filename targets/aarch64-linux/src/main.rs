@@ -1,0 +1,37 @@
+//! `tinybert-run IMAGE`: answers each line of standard input with `label`, tab, and the outputs' bits in hexadecimal,
+//! so that machines can be compared. A tab in the line separates the two texts of a pair.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{BufRead, Write};
+
+use tinybert_image::AlignedBytes;
+use tinybert_runtime::{Answer, Input, Model};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args_os().nth(1).ok_or("usage: tinybert-run IMAGE < TEXTS")?;
+    let image = AlignedBytes::from_slice(&std::fs::read(path)?);
+    let model = Model::from_bytes(&image)?;
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    let tests = model.self_test(&mut workspace)?;
+    eprintln!("{tests} self-tests passed on {}", model.kernels().isa().name());
+
+    let mut session = model.session(&mut workspace)?;
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let input = line.split_once('\t').map_or(Input::text(&line), |(text, pair)| Input::pair(text, pair));
+        let reply = session.run(input)?;
+        let (name, outputs) = match &reply.answer {
+            Answer::Label { index, logits } => (model.label(*index).unwrap_or_default(), *logits),
+            Answer::Score(score) => ("score", std::slice::from_ref(score)),
+            _ => return Err("the image answers something this program does not print".into()),
+        };
+        let bits = outputs.iter().fold(String::new(), |mut bits, output| {
+            let _ = write!(bits, " {:08x}", output.to_bits());
+            bits
+        });
+        writeln!(out, "{name}\t{}", bits.trim_start())?;
+    }
+    Ok(())
+}
