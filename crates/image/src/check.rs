@@ -63,26 +63,27 @@ impl Linear<'_> {
 
     /// Whether what the panels hold beyond the last output and the last input is zero.
     fn edges_are_zero(&self) -> bool {
-        let (nr, kr) = (self.panel.nr, self.panel.kr);
+        // Sides and sizes are at least 1 in a decoded configuration; `max` tells the compiler, which then needs no panic.
+        let (nr, kr) = (self.panel.nr.max(1), self.panel.kr.max(1));
         let block = nr * kr;
-        let panel = block * self.inputs.div_ceil(kr);
+        let panel = (block * self.inputs.div_ceil(kr)).max(1);
         let zero = |weights: &[i8]| weights.iter().all(|weight| *weight == 0);
 
-        let last_inputs = (self.inputs - 1) % kr + 1;
-        let inputs_end = last_inputs == kr
+        let inputs_over = self.inputs % kr;
+        let inputs_end = inputs_over == 0
             || self.weights.chunks(panel).all(|panel| {
                 let last_block = panel.rchunks(block).next().unwrap_or_default();
-                last_block.chunks(kr).all(|row| row.get(last_inputs..).is_some_and(zero))
+                last_block.chunks(kr).all(|row| row.get(inputs_over..).is_some_and(zero))
             });
-        let last_outputs = (self.outputs - 1) % nr + 1;
-        let outputs_end = last_outputs == nr
+        let outputs_over = self.outputs % nr;
+        let outputs_end = outputs_over == 0
             || self
                 .weights
                 .rchunks(panel)
                 .next()
                 .unwrap_or_default()
                 .chunks(block)
-                .all(|block| block.get(last_outputs * kr..).is_some_and(zero));
+                .all(|block| block.get(outputs_over * kr..).is_some_and(zero));
         inputs_end && outputs_end
     }
 }
