@@ -1,24 +1,38 @@
 //! Hugging Face folders: reading, auditing, writing.
 
+mod atomic;
+mod audit;
 mod config;
+mod config_json;
 mod files;
 mod hash;
 mod head;
 mod names;
+mod preset;
+mod pytorch;
 mod record;
+mod safetensors;
+mod save;
+#[cfg(test)]
+mod tests;
 mod text;
 mod vocabulary;
+mod weights;
 
 pub use config::BertConfig;
 pub use hash::FileHash;
 pub use head::Head;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+pub use preset::{PRESETS, preset};
 pub use record::RunRecord;
+pub use save::{Storage, check_target, save, save_as};
 pub use text::{Encoded, SpecialIds, TextEncoder};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::config_json::ConfigFile;
+use self::weights::Weights;
 use crate::{Error, Result};
 
 /// A model's f32 tensors by canonical name (see [`expected_shapes`]).
@@ -47,8 +61,36 @@ impl Checkpoint {
     /// [`Error::Input`] listing everything that is wrong with the folder's contents;
     /// [`Error::Io`] when a file cannot be read.
     pub fn load(folder: &Path) -> Result<Self> {
-        let _ = folder;
-        Err(Error::Usage("checkpoints cannot be read yet".to_owned()))
+        let config_path = folder.join("config.json");
+        if !folder.is_dir() {
+            let reason = std::io::Error::new(std::io::ErrorKind::NotFound, "no such model folder");
+            return Err(Error::io(folder)(reason));
+        }
+        let Some(bytes) = files::read_if_there(&config_path)? else {
+            return Err(Error::input(folder, "not a model folder: config.json is missing"));
+        };
+        let file = ConfigFile::parse(&config_path, &bytes)?;
+        let config = file.bert(&config_path)?;
+        let text = TextEncoder::from_folder(folder)?;
+        let weights = Weights::open(folder)?;
+        let head = file.head(&config_path, |name| weights.get(name).is_some())?;
+        let names = audit::audit(folder, &weights, &config, &head)?;
+        if text.vocab_size() != config.vocab_size {
+            return Err(Error::input(
+                folder,
+                format!(
+                    "the tokenizer has {} pieces, the model's vocab_size is {}: take the tokenizer files of the \
+                     model it came from",
+                    text.vocab_size(),
+                    config.vocab_size
+                ),
+            ));
+        }
+        let tensors = weights.read(names)?;
+        let mut sources = vec![config_path];
+        sources.extend(weights.sources().iter().cloned());
+        sources.extend(text.files().iter().map(|(name, _)| folder.join(name)));
+        Ok(Self { config, head, tensors, text, folder: folder.to_path_buf(), sources })
     }
 
     /// SHA-256 of every file the checkpoint was read from.
@@ -58,21 +100,4 @@ impl Checkpoint {
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
         self.sources.iter().map(|path| FileHash::of(path)).collect()
     }
-}
-
-/// Writes a model folder atomically: `config.json`, `model.safetensors`, the tokenizer's files and
-/// `run.json`. A folder that this program wrote before is replaced; any other is refused.
-///
-/// # Errors
-/// [`Error::Usage`] for a folder that is not ours; [`Error::Io`] when it cannot be written.
-pub fn save(
-    folder: &Path,
-    config: &BertConfig,
-    head: &Head,
-    tensors: &Tensors,
-    text: &TextEncoder,
-    record: &RunRecord,
-) -> Result<()> {
-    let _ = (folder, config, head, tensors, text.files(), record);
-    Err(Error::Usage("checkpoints cannot be written yet".to_owned()))
 }

@@ -67,3 +67,36 @@ fn layer_norm(shapes: &mut BTreeMap<String, Vec<usize>>, name: &str, width: usiz
     insert(shapes, &format!("{name}.weight"), [width]);
     insert(shapes, &format!("{name}.bias"), [width]);
 }
+
+/// What a stored tensor is to this program.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The tensor of this canonical name.
+    Canonical(String),
+    /// A buffer, a tied copy or a pre-training head that nothing here reads.
+    Unneeded,
+}
+
+/// Tensors that checkpoints carry and nothing here reads: index buffers, the next-sentence head, and
+/// the masked-LM decoder, which is tied to the word embeddings.
+const UNNEEDED: [&str; 6] = [
+    "bert.embeddings.position_ids",
+    "bert.embeddings.token_type_ids",
+    "cls.seq_relationship.weight",
+    "cls.seq_relationship.bias",
+    "cls.predictions.decoder.weight",
+    "cls.predictions.decoder.bias",
+];
+
+/// The canonical name of a tensor stored as `name`: with the `bert.` prefix that bare encoders are
+/// saved without, and `weight` and `bias` where TensorFlow conversions say `gamma` and `beta`.
+pub(super) fn role_of(name: &str) -> Role {
+    let bare = ["embeddings.", "encoder.", "pooler."].iter().any(|start| name.starts_with(start));
+    let mut canonical = if bare { format!("bert.{name}") } else { name.to_owned() };
+    for (old, new) in [(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")] {
+        if let Some(start) = canonical.strip_suffix(old) {
+            canonical = format!("{start}{new}");
+        }
+    }
+    if UNNEEDED.contains(&canonical.as_str()) { Role::Unneeded } else { Role::Canonical(canonical) }
+}

@@ -12,7 +12,8 @@ use crate::{Error, Result};
 pub(super) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// Files that make up a tokenizer; each is copied into saved checkpoints where it exists.
-const FILES: [&str; 4] = ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
+pub(super) const FILES: [&str; 4] =
+    ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
 /// Pieces by id, and whether text is lower-cased before they are looked up.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,0 +1,140 @@
+//! A folder that appears complete or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
+/// behind by a killed process, it is cleaned away by the next one.
+pub(super) struct Staging {
+    target: PathBuf,
+    folder: PathBuf,
+    /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
+    _lock: File,
+}
+
+impl Staging {
+    /// Begins to write what will be `target`, whose parents are created.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `target` has no name or another process is writing it; [`Error::Io`] when
+    /// the parent cannot be written.
+    pub(super) fn begin(target: &Path) -> Result<Self> {
+        let parent = parent_of(target);
+        fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        let folder = sibling(target, ".partial")?;
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(&folder)(error)),
+            _ => {}
+        }
+        let lock = File::open(&folder).map_err(Error::io(&folder))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Usage(format!(
+                    "{}: another process is writing this folder",
+                    target.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io(&folder)(error)),
+        }
+        // What a killed process left.
+        for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
+            let path = entry.map_err(Error::io(&folder))?.path();
+            fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+        Ok(Self { target: target.to_path_buf(), folder, _lock: lock })
+    }
+
+    /// Refuses to begin on a full disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] saying how much is needed and how much is free.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
+        let space =
+            rustix::fs::statvfs(&self.folder).map_err(|error| Error::io(&self.folder)(error.into()))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        // File systems that do not know their size report no blocks at all.
+        if space.f_blocks > 0 && free < bytes {
+            let needed = format!("{} MiB are needed, {} MiB are free", bytes.div_ceil(1 << 20), free >> 20);
+            return Err(Error::io(&self.target)(std::io::Error::new(ErrorKind::StorageFull, needed)));
+        }
+        Ok(())
+    }
+
+    /// Writes one file and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io(&path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))
+    }
+
+    /// Gives the folder its name; a folder of that name goes away in the same moment.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when that fails: the target is then what it was before.
+    pub(super) fn commit(self) -> Result<()> {
+        sync_folder(&self.folder)?;
+        if self.target.exists() {
+            // From here on the staging folder holds the old contents, and dropping it removes them.
+            exchange(&self.folder, &self.target).map_err(Error::io(&self.target))?;
+        } else {
+            fs::rename(&self.folder, &self.target).map_err(Error::io(&self.target))?;
+        }
+        sync_folder(parent_of(&self.target))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // A failure leaves a folder that the next save cleans away; there is nobody to tell.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Swaps the names of two folders, in one step where the file system can do that. Elsewhere there is a moment
+/// in which `target` does not exist, and its contents stand in `staged` with `.previous` added.
+fn exchange(staged: &Path, target: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    if renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE).is_ok() {
+        return Ok(());
+    }
+    let previous = staged.with_added_extension("previous");
+    fs::rename(target, &previous)?;
+    if let Err(error) = fs::rename(staged, target) {
+        fs::rename(&previous, target)?;
+        return Err(error);
+    }
+    fs::rename(&previous, staged)
+}
+
+/// Makes names created in or moved into a folder outlast a power failure.
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}
+
+/// The folder that `path` stands in, `.` for a bare name.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// `.NAME` with `suffix`, beside `path`.
+fn sibling(path: &Path, suffix: &str) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::Usage(format!("{}: the output must be a folder with a name", path.display())));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(suffix);
+    Ok(path.with_file_name(hidden))
+}
