@@ -132,8 +132,11 @@ impl TextEncoder {
         inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
     }
 
-    /// Ids of the pieces of `text`, without special pieces around it.
-    fn piece_ids(&self, text: &str) -> Result<Vec<u32>> {
+    /// Ids of the pieces of `text`, all of them, without special pieces around it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
+    pub fn piece_ids(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self
             .tokenizer
             .encode_fast(text, false)

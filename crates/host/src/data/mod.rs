@@ -1,16 +1,22 @@
 //! Labelled text, plain corpora, and the batches made of them.
 //!
-//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`]; raw text is packed into windows.
+//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`], which [`EncodedSet::encode`] tokenizes;
+//! [`Corpus`] packs raw text into windows of one length at most. Both are collated into [`Batch`]es.
 //! `docs/data.md` has every layout and every error.
 
-pub mod batch;
+mod batch;
+mod corpus;
+mod encoded;
 mod glue;
 mod row;
+mod shuffle;
 mod spec;
 mod table;
 mod text;
 
-pub use batch::{Batch, EncodedSet, bucketed_batches, collate};
+pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding, split_by_tokens};
+pub use corpus::{Corpus, WindowSettings};
+pub use encoded::EncodedSet;
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
 
 use crate::Result;
@@ -35,3 +41,6 @@ pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Da
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -213,9 +213,15 @@ fn tsv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
 }
 
 fn csv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
+    // The reader's positions stand before the line ends that it skips; its line numbers suffer from that.
+    let begin = |position: &csv::Position| {
+        let before = &content[position.byte() as usize..];
+        content.len() - before.trim_start_matches(['\r', '\n']).len()
+    };
     let fault = |fault: csv::Error| match fault.kind() {
         csv::ErrorKind::UnequalLengths { pos: Some(pos), expected_len, len } => {
-            columns_differ(path, pos.line() as usize, *expected_len as usize, *len as usize)
+            let line = 1 + content[..begin(pos)].matches('\n').count();
+            columns_differ(path, line, *expected_len as usize, *len as usize)
         }
         _ => Error::input(path, fault),
     };
@@ -227,17 +233,17 @@ fn csv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
     let header = Header::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
-    // Of the last record: where it starts, and whether a line break is in one of its cells.
-    let (mut start, mut many_lines) = (content.len(), false);
+    // Where the last record begins, and whether a line break is in one of its cells.
+    let (mut start, mut line, mut many_lines) = (0, 1, false);
     while reader.read_record(&mut record).map_err(fault)? {
-        let position = record.position().expect("a record that was read has a position");
-        start = position.byte() as usize;
+        let next = begin(record.position().expect("a record that was read has a position"));
+        line += content[start..next].matches('\n').count();
+        start = next;
         many_lines = record.iter().any(|cell| cell.contains('\n'));
-        rows.push(header.row(position.line() as usize, |column| &record[column]));
+        rows.push(header.row(line, |column| &record[column]));
     }
-    // The reader takes the end of the file for the missing quote and swallows every line before it.
+    // The reader takes the end of the file for a missing quote, and every line up to there for one cell.
     if many_lines && content[start..].matches('"').count() % 2 == 1 {
-        let line = rows.last().map_or(1, |row| row.line);
         return Err(Error::line(path, line, "a quoted field begins here and never ends"));
     }
     Ok(rows)

@@ -1,0 +1,130 @@
+//! Encoded samples in flat buffers.
+
+use rayon::prelude::*;
+
+use super::batch::Batch;
+use crate::checkpoint::{Encoded, TextEncoder};
+use crate::progress::Progress;
+use crate::task::Dataset;
+use crate::{Error, Result};
+
+/// Many encoded samples: 4 bytes a token and 12 a sample.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EncodedSet {
+    ids: Vec<u32>,
+    /// Where each sample ends in `ids`.
+    ends: Vec<usize>,
+    /// How many tokens of each sample belong to the first sentence and its special pieces.
+    first_tokens: Vec<u32>,
+}
+
+/// Where the second sentence begins: the first token of type 1, or the end.
+pub(super) fn second_from(encoded: &Encoded) -> usize {
+    encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
+}
+
+/// What a step says that was stopped before there was anything to keep.
+pub(super) fn interrupted(step: &str) -> Error {
+    Error::Interrupted(format!("stopped while {step}; start the same command again"))
+}
+
+impl EncodedSet {
+    /// Encodes every example of `dataset` on all cores, each cut to `max_tokens`.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::encode`]; [`Error::Interrupted`] when the user asks to stop.
+    pub fn encode(
+        dataset: &Dataset,
+        text: &TextEncoder,
+        max_tokens: usize,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        /// Examples between two looks at `progress`.
+        const BLOCK: usize = 8192;
+        let mut set = Self::default();
+        progress.begin("tokenize", dataset.examples.len() as u64);
+        for block in dataset.examples.chunks(BLOCK) {
+            if progress.interrupted() {
+                return Err(interrupted("tokenizing"));
+            }
+            let encoded = block
+                .par_iter()
+                .map(|example| text.encode(&example.text, example.pair.as_deref(), max_tokens))
+                .collect::<Result<Vec<_>>>()?;
+            set.extend(encoded);
+            progress.advance(set.len() as u64, "");
+        }
+        progress.end();
+        Ok(set)
+    }
+
+    /// Appends a sample whose second sentence begins at token `second`.
+    pub(super) fn push(&mut self, ids: impl IntoIterator<Item = u32>, second: usize) {
+        self.ids.extend(ids);
+        self.ends.push(self.ids.len());
+        self.first_tokens.push(second as u32);
+    }
+
+    /// Appends the samples of `other`.
+    pub(super) fn append(&mut self, other: &Self) {
+        let offset = self.ids.len();
+        self.ids.extend_from_slice(&other.ids);
+        self.ends.extend(other.ends.iter().map(|end| offset + end));
+        self.first_tokens.extend_from_slice(&other.first_tokens);
+    }
+
+    /// Keeps the first `samples` samples.
+    pub(super) fn truncate(&mut self, samples: usize) {
+        self.ends.truncate(samples);
+        self.first_tokens.truncate(samples);
+        self.ids.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True without samples.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Token ids of a sample, special pieces included.
+    pub fn ids(&self, sample: usize) -> &[u32] {
+        let start = if sample == 0 { 0 } else { self.ends[sample - 1] };
+        &self.ids[start..self.ends[sample]]
+    }
+
+    /// Length of every sample in tokens.
+    pub fn lengths(&self) -> Vec<usize> {
+        (0..self.len()).map(|sample| self.ids(sample).len()).collect()
+    }
+
+    /// Tokens of all samples together.
+    pub fn total_tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Pads `samples` of this set with `pad_id` to the longest of them.
+    pub fn collate(&self, samples: &[usize], pad_id: u32) -> Batch {
+        Batch::pad(samples, pad_id, |sample| (self.ids(sample), self.first_tokens[sample] as usize))
+    }
+}
+
+impl Extend<Encoded> for EncodedSet {
+    fn extend<I: IntoIterator<Item = Encoded>>(&mut self, samples: I) {
+        for encoded in samples {
+            let second = second_from(&encoded);
+            self.push(encoded.ids, second);
+        }
+    }
+}
+
+impl FromIterator<Encoded> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = Encoded>>(samples: I) -> Self {
+        let mut set = Self::default();
+        set.extend(samples);
+        set
+    }
+}
