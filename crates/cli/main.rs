@@ -1,6 +1,7 @@
 //! The command line of tinybert-compress: reads arguments, calls the host library, prints, and turns errors into
 //! exit codes.
 
+mod allocator;
 mod args;
 mod commands;
 mod exit;
@@ -12,10 +13,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use tinybert_host::{Error, Result};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     exit::explain_panics();
     exit::code_of(|| run(&args::Cli::parse()))
 }

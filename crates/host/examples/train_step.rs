@@ -1,10 +1,11 @@
 //! Tokens per second of the training steps that distillation is made of.
 //!
-//! `cargo run --release -p tinybert-host --example train_step` (`RAYON_NUM_THREADS` sets the threads).
+//! `cargo run --release -p tinybert-host --example train_step [-- FILTER [SECONDS]]`; `RAYON_NUM_THREADS` sets
+//! the threads.
 
 use std::time::{Duration, Instant};
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor, Var};
 use tinybert_host::Result;
 use tinybert_host::checkpoint::{BertConfig, Head};
 use tinybert_host::data::Batch;
@@ -40,83 +41,107 @@ fn batch(size: usize, tokens: usize) -> Batch {
     }
 }
 
-/// Median time of a step, after two to warm up, over at least five steps and two seconds.
-fn median(mut step: impl FnMut(u64) -> Result<()>) -> Result<Duration> {
-    let mut times = Vec::new();
-    let start = Instant::now();
-    for i in 0.. {
-        let begin = Instant::now();
-        step(i)?;
-        if i >= 2 {
-            times.push(begin.elapsed());
-        }
-        if times.len() >= 5 && start.elapsed() > Duration::from_secs(2) {
-            break;
-        }
-    }
-    times.sort();
-    Ok(times[times.len() / 2])
+/// CPU time of this process over all its threads, from `/proc` (zero elsewhere).
+fn cpu_time() -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // utime and stime are the 12th and 13th field after the command's closing bracket.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
 }
 
-fn report(what: &str, batch: &Batch, time: Duration) {
-    let rate = batch.ids.len() as f64 / time.as_secs_f64();
+/// Times a step: after two to warm up, at least three steps and `--seconds`. The median tells what the step takes on
+/// a quiet machine, the CPU time what it costs on a busy one.
+fn report(
+    settings: &Settings,
+    what: &str,
+    batch: &Batch,
+    mut step: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    if !what.contains(&settings.filter) {
+        return Ok(());
+    }
+    step(0)?;
+    step(1)?;
+    let (start, cpu_start) = (Instant::now(), cpu_time());
+    let mut times = Vec::new();
+    while times.len() < 3 || start.elapsed() < settings.time {
+        let begin = Instant::now();
+        step(2 + times.len() as u64)?;
+        times.push(begin.elapsed());
+    }
+    let cpu = (cpu_time() - cpu_start) / times.len() as u32;
+    times.sort();
+    let median = times[times.len() / 2];
     println!(
-        "{what:<34} {:>3} x {:<3} {:>8.1} ms {rate:>8.0} tokens/s",
+        "{what:<32} {:>3} x {:<3} {:>8.1} ms (CPU {:>8.1} ms) {:>8.0} tokens/s",
         batch.lengths.len(),
         batch.tokens,
-        time.as_secs_f64() * 1e3
+        median.as_secs_f64() * 1e3,
+        cpu.as_secs_f64() * 1e3,
+        batch.ids.len() as f64 / median.as_secs_f64()
     );
+    Ok(())
+}
+
+struct Settings {
+    /// Measures only what contains this.
+    filter: String,
+    /// Least time for each measurement.
+    time: Duration,
 }
 
 fn mean_square(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok((a - b)?.sqr()?.mean_all()?)
 }
 
+/// Forward passes of teacher and student, the losses over embeddings, hidden states and scores, and the backward pass.
+fn distil(teacher: &Bert, student: &Bert, projection: &Var, batch: &Batch, step: u64) -> Result<()> {
+    let rows = batch.ids.len();
+    let (own_hidden, hidden) = projection.dims2()?;
+    let seen = teacher.forward(batch, Mode::Eval)?;
+    let own = student.forward(batch, Mode::Train { seed: 1, step })?;
+    let mut losses = Vec::new();
+    for (m, from) in [0, 1, 3, 5, 6].into_iter().enumerate() {
+        let projected = own.states[m].reshape((rows, own_hidden))?.matmul(projection)?;
+        losses.push(mean_square(&projected, &seen.states[from].reshape((rows, hidden))?)?);
+    }
+    for (m, from) in [0, 2, 4, 5].into_iter().enumerate() {
+        losses.push(mean_square(&own.scores[m], &seen.scores[from])?);
+    }
+    Tensor::stack(&losses, 0)?.sum_all()?.backward()?;
+    Ok(())
+}
+
 fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let filter = arguments.next().unwrap_or_default();
+    let seconds = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(2.0);
+    let settings = Settings { filter, time: Duration::from_secs_f64(seconds) };
     let teacher_config = config(6, 384, 1536);
     let student_config = config(4, 312, 1200);
     let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
     let teacher_tensors = init_parameters(&teacher_config, &head, 1)?;
     let teacher = Bert::frozen(&teacher_config, &teacher_tensors)?;
+    let student = Parameters::new(&init_parameters(&student_config, &Head::None, 1)?)?;
+    let student = Bert::trainable(&student_config, &student)?;
+    let projection = Var::zeros((312, 384), DType::F32, &Device::Cpu)?;
+    let trained = Parameters::new(&teacher_tensors)?;
+    let model = TaskModel::trainable(&teacher_config, &head, &trained)?;
     for (size, tokens) in [(32, 16), (64, 32), (32, 128)] {
         let batch = batch(size, tokens);
-
-        let parameters = Parameters::new(&teacher_tensors)?;
-        let model = TaskModel::trainable(&teacher_config, &head, &parameters)?;
-        let time = median(|step| {
+        report(&settings, "fine-tune MiniLM-L6", &batch, |step| {
             let (_, logits) = model.forward(&batch, Mode::Train { seed: 1, step })?;
             logits.sqr()?.mean_all()?.backward()?;
             Ok(())
         })?;
-        report("fine-tune MiniLM-L6", &batch, time);
-
-        let time = median(|_| teacher.forward(&batch, Mode::Eval).map(drop))?;
-        report("forward MiniLM-L6", &batch, time);
-
-        let parameters = Parameters::new(&init_parameters(&student_config, &Head::None, 1)?)?;
-        let student = Bert::trainable(&student_config, &parameters)?;
-        let time = median(|step| student.forward(&batch, Mode::Train { seed: 1, step }).map(drop))?;
-        report("forward TinyBERT-4L-312", &batch, time);
-        let projection = candle_core::Var::from_tensor(&Tensor::zeros(
-            (312, 384),
-            candle_core::DType::F32,
-            &candle_core::Device::Cpu,
-        )?)?;
-        let time = median(|step| {
-            let seen = teacher.forward(&batch, Mode::Eval)?;
-            let own = student.forward(&batch, Mode::Train { seed: 1, step })?;
-            let mut loss = Tensor::zeros((), candle_core::DType::F32, &candle_core::Device::Cpu)?;
-            for (m, from) in [0, 1, 3, 5, 6].into_iter().enumerate() {
-                let rows = own.states[m].reshape((size * tokens, 312))?.matmul(&projection)?;
-                loss = (loss + mean_square(&rows, &seen.states[from].reshape((size * tokens, 384))?)?)?;
-            }
-            for (m, from) in [0, 2, 4, 5].into_iter().enumerate() {
-                loss = (loss + mean_square(&own.scores[m], &seen.scores[from])?)?;
-            }
-            loss.backward()?;
-            Ok(())
+        report(&settings, "forward MiniLM-L6", &batch, |_| teacher.forward(&batch, Mode::Eval).map(drop))?;
+        report(&settings, "forward TinyBERT-4L-312", &batch, |step| {
+            student.forward(&batch, Mode::Train { seed: 1, step }).map(drop)
         })?;
-        report("distil MiniLM-L6 to TinyBERT", &batch, time);
+        report(&settings, "distil MiniLM-L6 to TinyBERT", &batch, |step| {
+            distil(&teacher, &student, &projection, &batch, step)
+        })?;
     }
     Ok(())
 }
