@@ -3,13 +3,17 @@
 //! A BERT teacher and labelled text go in; checkpoints, and at the end one model image, come out.
 //! This is the only crate that knows candle.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod data;
 pub mod distill;
 pub mod error;
+pub mod evaluate;
+pub mod image_file;
 pub mod metrics;
 pub mod nn;
 pub mod progress;
+pub mod quantize;
 pub mod task;
 pub mod train;
 

@@ -1,0 +1,53 @@
+//! What an image answers over a data set, computed by the code that runs on the device.
+
+use rayon::prelude::*;
+use tinybert_image::HeadKind;
+use tinybert_runtime::{Answer, Input, Model};
+
+use crate::task::{Dataset, Target, TaskKind};
+use crate::{Error, Result};
+
+/// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
+/// workspace of its own.
+///
+/// # Errors
+/// A data set that asks for something else than the image answers; an answer that is not a number.
+pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
+    check_labels(model, data)?;
+    let workspace_bytes = model.config().workspace_bytes;
+    data.examples
+        .par_iter()
+        .map_init(
+            || vec![0u8; workspace_bytes],
+            |workspace, example| {
+                let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
+                let mut session = model.session(workspace).map_err(|e| Error::Input(e.to_string()))?;
+                let reply = session.run(input).map_err(|e| Error::Input(e.to_string()))?;
+                match reply.answer {
+                    Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
+                    Answer::Score(score) => Ok(Target::Score(score)),
+                    _ => Err(Error::Usage("the image answers neither labels nor scores".into())),
+                }
+            },
+        )
+        .collect()
+}
+
+/// The data set must ask what the image answers, with the same labels in the same order.
+fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
+    let labels: Vec<&str> = model.image().labels().collect();
+    let fits = match (model.config().head, data.kind) {
+        (HeadKind::Classification, TaskKind::Classification) => data.labels == labels,
+        (HeadKind::Regression, TaskKind::Regression) => true,
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "the data set asks for {:?} with labels {:?}, but the image answers {:?} with labels {labels:?}",
+        data.kind,
+        data.labels,
+        model.config().head
+    )))
+}

@@ -1,0 +1,93 @@
+//! Image files on the host: read, checked, and put into the layout of this machine's kernels.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use tinybert_image::{AlignedBytes, Image, Panel, repack};
+use tinybert_kernels::Kernels;
+use tinybert_runtime::Model;
+
+use crate::{Error, Result};
+
+/// An image in memory, checked completely.
+pub struct ImageFile {
+    bytes: AlignedBytes,
+    kernels: Kernels,
+}
+
+impl ImageFile {
+    /// Reads and checks an image.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a whole, undamaged image.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let length = file.metadata().map_err(Error::io(path))?.len();
+        let length =
+            usize::try_from(length).map_err(|_| Error::input(path, "larger than the address space"))?;
+        let mut bytes = AlignedBytes::zeroed(length);
+        file.read_exact(&mut bytes).map_err(Error::io(path))?;
+        Self::new(bytes)
+            .map_err(|error| Error::input(path, format_args!("{error}; make the image anew with `quantize`")))
+    }
+
+    /// Takes an image that is in memory already.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong.
+    pub fn new(bytes: AlignedBytes) -> std::result::Result<Self, tinybert_runtime::Error> {
+        Model::from_bytes(&bytes)?;
+        Ok(Self { bytes, kernels: Kernels::detect() })
+    }
+
+    /// The same image for other kernels: answers stay the same to the bit.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The same image with its weights in the layout that the chosen kernels read fastest.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong.
+    pub fn native(self) -> Result<Self> {
+        let native = self.kernels.native_panel();
+        let panel = Panel { nr: usize::from(native.nr), kr: usize::from(native.kr) };
+        let image = Image::from_bytes(&self.bytes).map_err(damaged)?;
+        if image.config().panel == panel {
+            return Ok(self);
+        }
+        let bytes = repack(&image, panel).map_err(damaged)?;
+        Ok(Self { bytes, kernels: self.kernels })
+    }
+
+    /// The model, ready to answer.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong, which [`ImageFile::new`] has ruled out.
+    pub fn model(&self) -> Result<Model<'_>> {
+        Ok(Model::from_bytes(&self.bytes).map_err(damaged)?.with_kernels(self.kernels))
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Writes an image atomically: a temporary file beside it, synced, then renamed.
+///
+/// # Errors
+/// [`Error::Io`]; nothing half-written is left.
+pub fn write(path: &Path, image: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path))?;
+    file.write_all(image).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
+    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}
+
+fn damaged(error: impl std::fmt::Display) -> Error {
+    Error::Input(format!("the image is not usable: {error}"))
+}

@@ -1,0 +1,222 @@
+//! Post-training int8: a float folder and calibration text in, a model image out.
+//!
+//! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row. Calibration
+//! decides for each linear whether its input gets one static scale or a scale per token (`docs/numerics.md`).
+
+mod calibrate;
+mod plan;
+mod sample;
+mod search;
+mod weights;
+
+use sha2::{Digest, Sha256};
+use tinybert_image::{
+    AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
+};
+use tinybert_kernels::{self as kernels, Kernels};
+use tinybert_runtime::{Answer, Input, Model, workspace_bytes};
+use tinybert_tokenizer::Options;
+
+use calibrate::Calibration;
+use plan::LayerPlan;
+pub use search::InputChoice;
+
+use crate::checkpoint::{Checkpoint, Encoded, Head};
+use crate::progress::Progress;
+use crate::task::{Dataset, Example};
+use crate::{Error, Result};
+
+/// Self-test inputs that an image carries.
+const SELF_TESTS: usize = 4;
+
+/// How an image is made.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Settings {
+    /// Longest input in tokens, special tokens included; the workspace is sized for it.
+    pub max_tokens: usize,
+    /// Calibration examples taken, evenly spread over the data set.
+    pub calibration_examples: usize,
+    /// Layout of the packed weights.
+    pub layout: Layout,
+}
+
+/// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// aarch64 without the dot-product extension (Cortex-A53, A72).
+    Neon,
+    /// aarch64 with the dot-product extension (Cortex-A55, A76 and later).
+    Dotprod,
+    /// x86-64.
+    X86,
+    /// Scalar code: any other target.
+    Portable,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_tokens: 128, calibration_examples: 512, layout: Layout::Dotprod }
+    }
+}
+
+/// An image with what is worth telling about its making.
+pub struct Quantized {
+    /// The file.
+    pub image: AlignedBytes,
+    /// Per layer, the inputs of the linears qkv, attention output, up, down.
+    pub choices: Vec<[InputChoice; 4]>,
+}
+
+/// Makes the image of a checkpoint with a classification or regression head.
+///
+/// # Errors
+/// A head that images do not carry yet, text without examples, weights that are not finite,
+/// [`Error::Interrupted`].
+pub fn quantize(
+    checkpoint: &Checkpoint,
+    calibration: &Dataset,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Quantized> {
+    let (head, labels) = head_kind(&checkpoint.head)?;
+    let config = &checkpoint.config;
+    if settings.max_tokens < 3 || settings.max_tokens > config.max_position_embeddings {
+        return Err(Error::Usage(format!(
+            "--max-tokens {}: expected 3 to {}, the model's positions",
+            settings.max_tokens, config.max_position_embeddings
+        )));
+    }
+    let examples = spread(&calibration.examples, settings.calibration_examples);
+    let texts: Vec<_> = examples.iter().map(|e| (e.text.as_str(), e.pair.as_deref())).collect();
+    let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
+    let seen = Calibration::run(checkpoint, &inputs, progress)?;
+    let plans = (0..config.num_hidden_layers)
+        .map(|layer| LayerPlan::new(layer, config, &seen))
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut builder = ImageBuilder {
+        config: Config {
+            hidden: config.hidden_size,
+            layers: config.num_hidden_layers,
+            vocab: config.vocab_size,
+            positions: config.max_position_embeddings,
+            types: config.type_vocab_size,
+            max_tokens: settings.max_tokens,
+            workspace_bytes: 0,
+            head,
+            outputs: checkpoint.head.outputs(),
+            pooler: true,
+            panel: settings.layout.panel(),
+            layer_norm_eps: config.layer_norm_eps as f32,
+        },
+        vocabulary: vocabulary(checkpoint)?,
+        embeddings: weights::embeddings(checkpoint)?,
+        layers: plans
+            .iter()
+            .enumerate()
+            .map(|(i, plan)| weights::layer(checkpoint, i, plan))
+            .collect::<Result<_>>()?,
+        head: weights::head(checkpoint)?,
+        labels,
+        calibration: Some(CalibrationData {
+            examples: seen.examples as u32,
+            layers: plans.iter().map(|plan| plan.seen).collect(),
+        }),
+        provenance: Some(provenance(checkpoint, &inputs)?),
+        self_tests: Vec::new(),
+    };
+    let layers = plans.iter().map(|plan| plan.config);
+    builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, settings.max_tokens)
+        .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
+    builder.self_tests = self_tests(&builder, &inputs)?;
+    let image = builder.build().map_err(refused)?;
+    Ok(Quantized { image, choices: plans.iter().map(|plan| plan.choices).collect() })
+}
+
+impl Layout {
+    /// Panel shape of the family's micro-kernels.
+    fn panel(self) -> Panel {
+        let panel = match self {
+            Self::Neon => kernels::Panel::NEON,
+            Self::Dotprod => kernels::Panel::DOTPROD,
+            Self::X86 => kernels::Panel::X86,
+            Self::Portable => kernels::Panel::PORTABLE,
+        };
+        Panel { nr: usize::from(panel.nr), kr: usize::from(panel.kr) }
+    }
+}
+
+/// `count` examples with even distances; all, if there are no more.
+fn spread(examples: &[Example], count: usize) -> Vec<&Example> {
+    let step = examples.len().div_ceil(count.max(1)).max(1);
+    examples.iter().step_by(step).collect()
+}
+
+fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
+    match head {
+        Head::Classification { labels } => Ok((HeadKind::Classification, labels.clone())),
+        Head::Regression => Ok((HeadKind::Regression, Vec::new())),
+        other => Err(Error::Usage(format!(
+            "a model with {} cannot become an image: expected a classification or regression head; distil or \
+             fine-tune it on a task first",
+            other.kind()
+        ))),
+    }
+}
+
+fn vocabulary(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
+    let pieces = checkpoint.text.pieces();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let lowercase = checkpoint.text.lowercase();
+    let options = Options { lowercase, strip_accents: lowercase, split_chinese: true };
+    tinybert_tokenizer::pack(&pieces, options).map_err(|error| Error::input(&checkpoint.folder, error))
+}
+
+fn provenance(checkpoint: &Checkpoint, calibration: &[Encoded]) -> Result<Provenance> {
+    let mut weights = Sha256::new();
+    for (name, tensor) in &checkpoint.tensors {
+        weights.update(name);
+        tensor.flatten_all()?.to_vec1::<f32>()?.iter().for_each(|v| weights.update(v.to_le_bytes()));
+    }
+    let mut vocabulary = Sha256::new();
+    checkpoint.text.pieces().iter().for_each(|piece| {
+        vocabulary.update(piece);
+        vocabulary.update("\n");
+    });
+    let mut text = Sha256::new();
+    for input in calibration {
+        text.update((input.ids.len() as u64).to_le_bytes());
+        input.ids.iter().chain(&input.type_ids).for_each(|id| text.update(id.to_le_bytes()));
+    }
+    let [weights, vocabulary, calibration] = [weights, vocabulary, text].map(|hash| hash.finalize().into());
+    Ok(Provenance { weights, vocabulary, calibration })
+}
+
+/// Inputs of the calibration set, shortest to longest, with the exact outputs of the scalar kernels.
+fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTestData>> {
+    let image = builder.build().map_err(refused)?;
+    let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
+    let mut workspace = vec![0; builder.config.workspace_bytes];
+    let mut session = model.session(&mut workspace).map_err(refused)?;
+    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
+    by_length.sort_by_key(|input| input.ids.len());
+    let picks = (0..SELF_TESTS).map(|i| i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1));
+    let mut tests = Vec::new();
+    for input in picks.filter_map(|i| by_length.get(i)) {
+        let type_ids: Vec<u8> = input.type_ids.iter().map(|&t| t as u8).collect();
+        let reply = session.run(Input::ids(&input.ids, &type_ids)).map_err(refused)?;
+        let outputs = match reply.answer {
+            Answer::Label { logits, .. } => logits.to_vec(),
+            Answer::Score(score) => vec![score],
+            _ => return Err(Error::Usage("self-tests know labels and scores only".into())),
+        };
+        tests.push(SelfTestData { ids: input.ids.clone(), type_ids, outputs });
+    }
+    Ok(tests)
+}
+
+/// The reader refused what the writer made: the checkpoint has sizes or values that images cannot carry.
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::Input(format!("the model cannot become an image: {error}"))
+}

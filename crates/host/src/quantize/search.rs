@@ -1,0 +1,198 @@
+//! Choosing scales: the static ones by least squared error, and static against per token.
+
+use super::sample::RowSample;
+use tinybert_kernels::{Kernels, Quantization, activation_bytes};
+
+/// Fractions of the full range that the search for a clipping point tries, from 1 downwards.
+const CLIP_STEPS: usize = 40;
+const CLIP_STEP: f32 = 0.02;
+
+/// A per-token scale follows each row, so it always errs a little less than a static one. It costs the device a pass
+/// over every row, and is taken only where the static scale errs more than this factor above it (mean squared error;
+/// 2.5 is 4 dB).
+const STATIC_TOLERANCE: f64 = 2.5;
+
+/// A static quantization of an activation tensor: `q = rne(x / scale) + zero_point` in [−127, 127].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Static {
+    /// Real value of one step.
+    pub scale: f32,
+    /// The int8 value that stands for 0.
+    pub zero_point: i8,
+}
+
+/// What calibration chose for one linear's input, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct InputChoice {
+    /// The static quantization; `None` means per token.
+    pub fixed: Option<Static>,
+    /// Mean squared error of the best static quantization, relative to the mean square of the values.
+    pub static_error: f64,
+    /// The same of per-token quantization.
+    pub per_token_error: f64,
+}
+
+/// Whether int8 values of a tensor lie evenly around zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symmetry {
+    /// Zero point 0.
+    Symmetric,
+    /// The zero point follows the range; for GELU's outputs, which hardly go below zero.
+    Asymmetric,
+}
+
+/// Chooses how a linear's input is quantized.
+pub fn input_choice(sample: &RowSample, symmetry: Symmetry) -> InputChoice {
+    let (fixed, static_error) = static_scale(sample, symmetry);
+    let per_token_error = relative_error(sample, None);
+    let keep_static = static_error <= STATIC_TOLERANCE * per_token_error;
+    InputChoice { fixed: keep_static.then_some(fixed), static_error, per_token_error }
+}
+
+/// The static quantization with the least squared error over the sample, and that error relative to the mean square.
+pub fn static_scale(sample: &RowSample, symmetry: Symmetry) -> (Static, f64) {
+    let (min, max) = sample.range();
+    let full = match symmetry {
+        Symmetry::Symmetric => (-min.abs().max(max.abs()), min.abs().max(max.abs())),
+        // Zero must be representable, whatever the range.
+        Symmetry::Asymmetric => (min.min(0.0), max.max(0.0)),
+    };
+    let candidates = (0..CLIP_STEPS).map(|i| {
+        let keep = 1.0 - CLIP_STEP * i as f32;
+        // The lower end of an asymmetric range is GELU's floor, never an outlier: only the upper end is clipped.
+        let low = if symmetry == Symmetry::Symmetric { full.0 * keep } else { full.0 };
+        from_range(low, full.1 * keep)
+    });
+    let scored = candidates.map(|fixed| (fixed, relative_error(sample, Some(fixed))));
+    scored.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((from_range(full.0, full.1), 0.0))
+}
+
+/// The quantization that spans `[low, high]` (`low <= 0 <= high`) with 254 steps. A range of nothing gives scale 1.
+fn from_range(low: f32, high: f32) -> Static {
+    let scale = (high - low) / 254.0;
+    if !(scale.is_finite() && scale > f32::MIN_POSITIVE) {
+        return Static { scale: 1.0, zero_point: 0 };
+    }
+    let zero_point = (-127.0 - low / scale).round_ties_even().clamp(-127.0, 127.0);
+    Static { scale, zero_point: zero_point as i8 }
+}
+
+/// Squared error of the device's own quantization of the sampled rows, static or (`None`) per token, relative to the
+/// rows' squares.
+fn relative_error(sample: &RowSample, fixed: Option<Static>) -> f64 {
+    let kernels = Kernels::detect();
+    let (mut error, mut power, mut q) = (0f64, 0f64, Vec::new());
+    for row in sample.rows() {
+        let Some(bytes) = activation_bytes(1, row.len()) else { return f64::INFINITY };
+        q.resize(bytes, 0i8);
+        let mut scale = [0f32];
+        let how = match fixed {
+            Some(fixed) => {
+                Quantization::Static { inv_scale: 1.0 / fixed.scale, zero_point: fixed.zero_point }
+            }
+            None => Quantization::PerToken { scale: &mut scale },
+        };
+        if kernels.quantize(row, row.len(), how, &mut q).is_err() {
+            return f64::INFINITY;
+        }
+        let Static { scale, zero_point } = fixed.unwrap_or(Static { scale: scale[0], zero_point: 0 });
+        for (&x, &q) in row.iter().zip(&q) {
+            let back = (f32::from(q) - f32::from(zero_point)) * scale;
+            error += f64::from(x - back).powi(2);
+            power += f64::from(x).powi(2);
+        }
+    }
+    if power > 0.0 { error / power } else { 0.0 }
+}
+
+/// Quantizes one output channel's weights to int8 in [−127, 127] with the scale of least squared error.
+///
+/// Returns the scale; 0 for a channel of zeros.
+pub fn weight_channel(weights: &[f32], out: &mut [i8]) -> f32 {
+    let largest = weights.iter().fold(0f32, |m, w| m.max(w.abs()));
+    if largest < 1e-30 {
+        out.fill(0);
+        return 0.0;
+    }
+    let quantize = |scale: f32, w: f32| (w / scale).round_ties_even().clamp(-127.0, 127.0);
+    let error = |scale: f32| -> f64 {
+        weights.iter().map(|&w| f64::from(w - quantize(scale, w) * scale).powi(2)).sum()
+    };
+    let scales = (0..10).map(|i| largest * (1.0 - 0.02 * i as f32) / 127.0);
+    let best = scales.map(|s| (s, error(s))).min_by(|a, b| a.1.total_cmp(&b.1));
+    let scale = best.map_or(largest / 127.0, |(s, _)| s);
+    for (q, &w) in out.iter_mut().zip(weights) {
+        *q = quantize(scale, w) as i8;
+    }
+    scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(rows: &[Vec<f32>]) -> RowSample {
+        let mut sample = RowSample::new(rows[0].len());
+        rows.iter().for_each(|r| sample.push(r));
+        sample
+    }
+
+    #[test]
+    fn an_even_tensor_stays_static_and_full_range() {
+        let rows: Vec<Vec<f32>> =
+            (0..64).map(|r| (0..128).map(|i| ((i * 37 + r) % 255) as f32 - 127.0).collect()).collect();
+        let choice = input_choice(&sample(&rows), Symmetry::Symmetric);
+        let fixed = choice.fixed.expect("static");
+        assert_eq!(fixed.zero_point, 0);
+        assert!(
+            (fixed.scale - 1.0).abs() < 1e-6,
+            "integers in [-127, 127] are exact at scale 1, got {}",
+            fixed.scale
+        );
+        assert!(choice.static_error < 1e-12);
+    }
+
+    #[test]
+    fn rows_of_very_different_size_go_per_token() {
+        let rows: Vec<Vec<f32>> = (0..64)
+            .map(|r| (0..64).map(|i| (i as f32 - 31.5) * if r % 2 == 0 { 1.0 } else { 0.004 }).collect())
+            .collect();
+        // Weigh rows alike: a row 250 times smaller vanishes below one static step, but its energy hides that.
+        let small: Vec<Vec<f32>> = rows.iter().skip(1).step_by(2).cloned().collect();
+        let mut mixed = sample(&small);
+        mixed.push(&rows[0]);
+        let choice = input_choice(&mixed, Symmetry::Symmetric);
+        assert!(choice.per_token_error < choice.static_error);
+    }
+
+    #[test]
+    fn gelu_like_values_use_the_whole_int8_range() {
+        let rows: Vec<Vec<f32>> = vec![(0..1000).map(|i| i as f32 * 0.004 - 0.17).collect()];
+        let (fixed, _) = static_scale(&sample(&rows), Symmetry::Asymmetric);
+        assert!(fixed.zero_point < -100, "zero point {}", fixed.zero_point);
+        let span = 254.0 * fixed.scale;
+        assert!((3.5..4.3).contains(&span), "span {span}");
+    }
+
+    #[test]
+    fn outliers_are_clipped_when_that_errs_less() {
+        let mut rows: Vec<Vec<f32>> =
+            (0..400).map(|r| (0..100).map(|i| ((i * r) % 201) as f32 / 100.0 - 1.0).collect()).collect();
+        rows[7][3] = 3.0;
+        let (fixed, _) = static_scale(&sample(&rows), Symmetry::Symmetric);
+        assert!(fixed.scale * 127.0 < 3.0, "clips at {}", fixed.scale * 127.0);
+    }
+
+    #[test]
+    fn a_channel_is_quantized_within_half_a_step_and_zero_stays_zero() {
+        let weights: Vec<f32> = (0..64).map(|i| ((i * 29) % 64) as f32 * 0.01 - 0.3).collect();
+        let mut q = vec![0i8; 64];
+        let scale = weight_channel(&weights, &mut q);
+        for (&w, &q) in weights.iter().zip(&q) {
+            let clipped = w.abs() > 127.0 * scale;
+            assert!(clipped || (w - f32::from(q) * scale).abs() <= scale * 0.5001);
+        }
+        assert_eq!(weight_channel(&[0.0; 4], &mut q[..4]), 0.0);
+        assert_eq!(q[..4], [0; 4]);
+    }
+}
