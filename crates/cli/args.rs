@@ -3,9 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser};
-use tinybert_host::data::{Columns, DataSpec, GlueTask, Source};
-use tinybert_host::task::TaskKind;
+use clap::{Args, Parser, ValueEnum};
+use tinybert_host::checkpoint::Head;
+use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
+use tinybert_host::metrics::MetricSet;
+use tinybert_host::progress::Progress;
+use tinybert_host::task::{Dataset, TaskKind};
+use tinybert_host::train::TaskData;
+use tinybert_host::train::optimizer::OptimizerSettings;
 use tinybert_host::{Error, Result};
 
 use crate::commands::Command;
@@ -26,6 +31,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Every command")]
 pub struct Global {
     /// Seed of everything random: initialisation, shuffling, dropout.
     #[arg(long, global = true, value_name = "N", default_value_t = 42)]
@@ -36,6 +42,25 @@ pub struct Global {
     /// Print results and errors only: no progress.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+/// Optimizers by name.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Adam {
+    /// TinyBERT's: no bias correction, each tensor's gradient clipped by its own norm.
+    Paper,
+    /// Bias correction, gradients clipped by their global norm.
+    Adamw,
+}
+
+impl Adam {
+    /// As the host takes it.
+    pub fn settings(self) -> OptimizerSettings {
+        match self {
+            Self::Paper => OptimizerSettings::paper(),
+            Self::Adamw => OptimizerSettings::adamw(),
+        }
+    }
 }
 
 /// Where labelled text comes from: a GLUE task's folder, or files with named columns.
@@ -97,9 +122,34 @@ impl DataArgs {
         Ok(DataSpec { source, labels })
     }
 
+    /// The training and development sets. `head` is that of a model whose labels they must have.
+    pub fn training(&self, head: Option<&Head>, progress: &dyn Progress) -> Result<Training> {
+        let labels = head.map(|head| head.labels().to_vec()).filter(|labels| !labels.is_empty());
+        let spec = self.spec(labels)?;
+        let train = data::load(&spec, Split::Train, progress)?;
+        // Without labels of a model, those of the training set are the ones to find in the development set.
+        let spec = DataSpec { labels: spec.labels.or_else(|| Some(train.labels.clone())), ..spec };
+        let dev = data::load(&spec, Split::Dev, progress)?;
+        Ok(Training { train, dev, metrics: spec.metrics() })
+    }
+
     /// True where the command line names any data.
     pub fn is_given(&self) -> bool {
         let files = [&self.data, &self.train, &self.dev, &self.test];
         files.into_iter().any(Option::is_some)
+    }
+}
+
+/// What training reads.
+pub struct Training {
+    train: Dataset,
+    dev: Dataset,
+    metrics: MetricSet,
+}
+
+impl Training {
+    /// As the host's training takes it.
+    pub fn view(&self) -> TaskData<'_> {
+        TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }
     }
 }
