@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::program::fails;
-use crate::toy::{self, ENCODER, TEACHER, FRESH};
+use crate::toy::{self, ENCODER, FRESH, TEACHER};
 
 /// Fine-tunes the toy encoder on `data`, which must fail with `code` and an error that holds each of `says`, and
 /// must leave nothing behind.
@@ -61,10 +61,12 @@ fn a_broken_json_line_is_named() {
 #[test]
 fn an_empty_and_a_very_long_text_are_texts() {
     let long = "play ".repeat(5000);
-    let dev = format!("{{\"text\": \"\", \"label\": \"music\"}}\n{{\"text\": \"{long}\", \"label\": \"music\"}}\n");
+    let dev =
+        format!("{{\"text\": \"\", \"label\": \"music\"}}\n{{\"text\": \"{long}\", \"label\": \"music\"}}\n");
     let (data, _) = with_dev("extremes.jsonl", dev);
     let out = toy::path("out-extremes");
-    let line = format!("fine-tune --model {} {data} --epochs 1 --max-tokens 32 --out {}", *ENCODER, out.display());
+    let line =
+        format!("fine-tune --model {} {data} --epochs 1 --max-tokens 32 --out {}", *ENCODER, out.display());
     assert!(crate::program::output(&line).contains("(2 examples)"));
 }
 

@@ -31,7 +31,8 @@ fn truncated_weights_are_recognised() {
     let weights = model.join("model.safetensors");
     let bytes = fs::read(&weights).expect("the copy has weights");
     fs::write(&weights, &bytes[..bytes.len() / 2]).expect("the copy can be written");
-    let line = format!("fine-tune --model {} {} --out {}", model.display(), toy::data(), toy::path("x").display());
+    let line =
+        format!("fine-tune --model {} {} --out {}", model.display(), toy::data(), toy::path("x").display());
     fails(&line, 3, &["model.safetensors", "truncated"]);
 }
 
@@ -40,7 +41,8 @@ fn a_git_lfs_pointer_is_recognised() {
     let model = copy_of(&ENCODER, "lfs-pointer");
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
     fs::write(model.join("model.safetensors"), pointer).expect("the copy can be written");
-    let line = format!("fine-tune --model {} {} --out {}", model.display(), toy::data(), toy::path("x").display());
+    let line =
+        format!("fine-tune --model {} {} --out {}", model.display(), toy::data(), toy::path("x").display());
     fails(&line, 3, &["model.safetensors", "LFS"]);
 }
 

@@ -1,0 +1,85 @@
+//! Training on the toy task: what the commands write and say.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::output;
+use crate::toy::{self, ENCODER, FRESH, STUDENT, TEACHER};
+
+/// The metrics that a run recorded.
+fn record(model: &str) -> serde_json::Value {
+    let json = fs::read(Path::new(model).join("run.json")).expect("every model folder has a run.json");
+    serde_json::from_slice(&json).expect("run.json is JSON")
+}
+
+#[test]
+fn fine_tuning_learns_the_toy_task_and_records_how() {
+    let run = record(&TEACHER);
+    assert_eq!(run["command"], "fine-tune");
+    assert_eq!(run["settings"]["epochs"], 8);
+    assert_eq!(run["seed"], 42);
+    assert!(
+        run["metrics"]["dev"]["values"]["accuracy"].as_f64().expect("accuracy is a number") > 0.9,
+        "{run:#}"
+    );
+    let hashed = run["inputs"].as_array().expect("inputs are a list");
+    assert!(
+        hashed.iter().any(|input| input["path"] == toy::train() && input["sha256"].is_string()),
+        "{run:#}"
+    );
+}
+
+#[test]
+fn task_distillation_brings_the_student_near_its_teacher() {
+    let run = record(&STUDENT);
+    let accuracy =
+        |of: &str| run["metrics"][of]["values"]["accuracy"].as_f64().expect("accuracy is a number");
+    assert!(accuracy("dev") >= accuracy("teacher") - 0.1, "{run:#}");
+}
+
+#[test]
+fn the_general_stage_writes_an_encoder_without_a_head() {
+    let corpus = toy::write(
+        "corpus.txt",
+        "play some jazz in oslo\nhow cold is it\n\nbook a table for two\n".repeat(20),
+    );
+    let line =
+        format!("distill --stage general --teacher {} --student {} --corpus {corpus}", *ENCODER, *FRESH);
+    let out = toy::make("general", &format!("{line} --epochs 2 --batch-size 8 --max-tokens 32"));
+    let weights = fs::read(Path::new(&out).join("model.safetensors")).expect("the stage writes weights");
+    let header = String::from_utf8_lossy(&weights[..weights.len().min(1 << 14)]);
+    assert!(header.contains("bert.encoder.layer.1.") && !header.contains("classifier"));
+}
+
+#[test]
+fn every_training_leaves_its_metrics_by_step() {
+    let lines =
+        fs::read_to_string(Path::new(TEACHER.as_str()).join("metrics.jsonl")).expect("metrics are kept");
+    assert!(lines.lines().any(|line| line.contains("\"loss\"")), "{lines}");
+}
+
+#[test]
+fn one_seed_gives_one_result_on_any_number_of_threads() {
+    let weights = |name: &str, threads: usize| {
+        let line = format!(
+            "fine-tune --model {} {} --epochs 1 --max-tokens 32 --threads {threads}",
+            *ENCODER,
+            toy::data()
+        );
+        fs::read(Path::new(&toy::make(name, &line)).join("model.safetensors")).expect("weights are written")
+    };
+    assert_eq!(weights("one-thread", 1), weights("three-threads", 3));
+}
+
+#[test]
+fn without_a_terminal_nothing_but_lines_is_printed_and_quiet_prints_no_progress() {
+    let out = toy::path("quiet").display().to_string();
+    let line = format!(
+        "fine-tune --model {} {} --epochs 1 --max-tokens 32 --quiet --out {out}",
+        *ENCODER,
+        toy::data()
+    );
+    let assert = crate::program::tinybert(&line).assert().success();
+    assert_eq!(String::from_utf8_lossy(&assert.get_output().stderr), "");
+    assert!(output(&format!("{line}-2")).contains("dev accuracy"));
+}
