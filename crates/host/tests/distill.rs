@@ -1,0 +1,288 @@
+//! Distilling toy teachers into toy students from folder to folder.
+
+mod toy;
+
+use std::path::Path;
+
+use tinybert_host::checkpoint::{Checkpoint, Head};
+use tinybert_host::data::EncodedSet;
+use tinybert_host::distill::{
+    Corpus, GeneralReport, GeneralSettings, Stage, TaskSettings, general, task, transfer::TransferSettings,
+};
+use tinybert_host::metrics::MetricSet;
+use tinybert_host::progress::{Progress, Silent};
+use tinybert_host::task::{Dataset, Target};
+use tinybert_host::train::predict::encode;
+use tinybert_host::train::session::Budget;
+use tinybert_host::train::{FineTune, TaskData, fine_tune};
+use tinybert_host::{Error, Result};
+
+/// A four-layer teacher fine-tuned on `train`, in `place/teacher`.
+fn teacher(place: &Path, train: &Dataset, dev: &Dataset, metrics: MetricSet) -> Checkpoint {
+    let fresh = toy::model(&place.join("fresh"), &toy::config(4, 32), &Head::None);
+    let settings =
+        FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
+    let data = TaskData { train, dev, metrics };
+    let report = fine_tune(&settings, &fresh, &data, &place.join("teacher"), &Silent).unwrap();
+    // Scores of two values leave many ranks equal, which Spearman's correlation does not forgive.
+    assert!(report.dev.primary() > 0.9, "{report:?}");
+    Checkpoint::load(&place.join("teacher")).unwrap()
+}
+
+fn student(place: &Path) -> Checkpoint {
+    toy::model(&place.join("student"), &toy::config(2, 16), &Head::None)
+}
+
+fn task_settings() -> TaskSettings {
+    let defaults = TaskSettings::default();
+    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    TaskSettings {
+        intermediate: stage(defaults.intermediate.clone(), 4),
+        prediction: stage(defaults.prediction.clone(), 4),
+        max_tokens: 16,
+        ..defaults
+    }
+}
+
+fn general_settings() -> GeneralSettings {
+    GeneralSettings {
+        epochs: 4,
+        batch_size: 8,
+        micro_batch: 8,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        ..GeneralSettings::default()
+    }
+}
+
+/// First and last logged value of a part of the loss.
+fn ends(folder: &Path, session: &str, part: &str) -> (f64, f64) {
+    let values: Vec<f64> = toy::metrics(folder)
+        .iter()
+        .filter(|line| line["session"] == session)
+        .map(|line| line["parts"][part].as_f64().unwrap())
+        .collect();
+    (values[0], values[values.len() - 1])
+}
+
+#[test]
+fn a_student_learns_its_teachers_task_from_unlabelled_text() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
+    let teacher = teacher(place.path(), &train, &dev, MetricSet::Accuracy);
+    for example in &mut train.examples {
+        example.target = Target::None;
+    }
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
+    let out = place.path().join("out");
+    let report = task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    assert!(report.dev.primary() >= report.teacher.primary() - 0.05, "{report:?}");
+    assert_eq!(Checkpoint::load(&out).unwrap().head, teacher.head);
+    for part in ["embedding", "hidden", "attention"] {
+        let (first, last) = ends(&out, "intermediate", part);
+        assert!(last < 0.8 * first, "{part}: {first} to {last}");
+    }
+    assert!(!toy::run_folder(&out).exists());
+}
+
+#[test]
+fn regression_learns_the_teachers_scores() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut train, dev) = (toy::scored(200, 1), toy::scored(60, 2));
+    let teacher = teacher(place.path(), &train, &dev, MetricSet::PearsonAndSpearman);
+    for example in &mut train.examples {
+        // Gold scores that would teach the opposite.
+        let Target::Score(score) = example.target else { unreachable!() };
+        example.target = Target::Score(-score);
+    }
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::PearsonAndSpearman };
+    let out = place.path().join("out");
+    let report = task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    assert!(report.dev.values["pearson"] > 0.9, "{report:?}");
+}
+
+/// General distillation of a fresh teacher on toy sentences.
+fn run_general(settings: &GeneralSettings, place: &Path, progress: &dyn Progress) -> Result<GeneralReport> {
+    let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
+    let windows = encode(&teacher.text, &toy::sentences(200, 3), 16)?;
+    let corpus = Corpus { windows: &windows, sources: &[] };
+    general(settings, &teacher, &student(place), &corpus, &place.join("out"), progress)
+}
+
+#[test]
+fn the_general_stage_lowers_every_loss() {
+    let place = tempfile::tempdir().unwrap();
+    run_general(&general_settings(), place.path(), &Silent).unwrap();
+    let out = place.path().join("out");
+    assert_eq!(Checkpoint::load(&out).unwrap().head, Head::None);
+    for part in ["embedding", "hidden", "attention"] {
+        let (first, last) = ends(&out, "general", part);
+        assert!(last < 0.8 * first, "{part}: {first} to {last}");
+    }
+}
+
+#[test]
+fn micro_batches_change_nothing_but_rounding() {
+    let weights = |micro_batch| {
+        let place = tempfile::tempdir().unwrap();
+        let settings = GeneralSettings {
+            micro_batch,
+            epochs: 1,
+            // The schedule would otherwise hide a gradient of the wrong size behind Adam's normalisation.
+            max_train_tokens: Some(400),
+            ..general_settings()
+        };
+        run_general(&settings, place.path(), &Silent).unwrap();
+        toy::bits(&place.path().join("out"))
+    };
+    for ((name, whole), (_, parts)) in weights(8).iter().zip(&weights(4)) {
+        for (a, b) in whole.iter().zip(parts) {
+            let (a, b) = (f32::from_bits(*a), f32::from_bits(*b));
+            assert!((a - b).abs() < 1e-2, "{name}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_token_limit_ends_the_general_stage() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = GeneralSettings { max_train_tokens: Some(300), ..general_settings() };
+    let report = run_general(&settings, place.path(), &Silent).unwrap();
+    assert!((300..400).contains(&report.training.tokens), "{report:?}");
+    assert!(!report.training.out_of_time);
+}
+
+#[test]
+fn an_interrupted_general_stage_leaves_a_student() {
+    let place = tempfile::tempdir().unwrap();
+    let error = run_general(&general_settings(), place.path(), &toy::StopAfter::new(3)).unwrap_err();
+    assert!(matches!(&error, Error::Interrupted(what) if what.contains("--student")), "{error}");
+    let out = place.path().join("out");
+    let so_far = Checkpoint::load(&toy::run_folder(&out).join("checkpoint")).unwrap();
+    assert_eq!((so_far.head, out.exists()), (Head::None, false));
+}
+
+#[test]
+fn losses_can_be_left_out_one_by_one() {
+    for (embedding_weight, hidden_weight, attention_weight) in
+        [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let transfer = TransferSettings {
+            embedding_weight,
+            hidden_weight,
+            attention_weight,
+            ..TransferSettings::default()
+        };
+        let settings = GeneralSettings { transfer, max_train_tokens: Some(200), ..general_settings() };
+        run_general(&settings, place.path(), &Silent).unwrap();
+    }
+}
+
+#[test]
+fn one_seed_gives_one_student_on_any_number_of_threads() {
+    let weights = |threads: usize| {
+        let place = tempfile::tempdir().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            run_general(&GeneralSettings { epochs: 1, ..general_settings() }, place.path(), &Silent)
+        })
+        .unwrap();
+        toy::bits(&place.path().join("out"))
+    };
+    assert_eq!(weights(1), weights(2));
+}
+
+#[test]
+fn a_pair_that_cannot_learn_is_refused_with_a_reason() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    let labelled = Head::Classification { labels: toy::labels() };
+    let with_head = toy::model(&path.join("teacher"), &toy::config(4, 32), &labelled);
+    let bare = toy::model(&path.join("bare"), &toy::config(4, 32), &Head::None);
+    let student = student(path);
+    let data = toy::sentences(8, 1);
+    let out = path.join("out");
+    let refuse = |settings: &TaskSettings,
+                  teacher: &Checkpoint,
+                  student: &Checkpoint,
+                  data: &Dataset,
+                  expected: &str| {
+        let data = TaskData { train: data, dev: data, metrics: MetricSet::Accuracy };
+        let error = task(settings, teacher, student, &data, &out, &Silent).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!out.exists() && !toy::run_folder(&out).exists());
+    };
+    let settings = task_settings();
+
+    refuse(&settings, &bare, &student, &data, "fine-tune the teacher on the task first");
+    refuse(&settings, &with_head, &student, &toy::scored(8, 1), "needs a teacher with a regression head");
+    let mut swapped = data.clone();
+    swapped.labels.reverse();
+    refuse(&settings, &with_head, &student, &swapped, "the teacher answers the labels");
+
+    let mut narrow = toy::config(2, 16);
+    narrow.num_attention_heads = 4;
+    let four_heads = toy::model(&path.join("four"), &narrow, &Head::None);
+    refuse(&settings, &with_head, &four_heads, &data, "`init --heads 2`");
+    let three = toy::model(&path.join("three"), &toy::config(3, 16), &Head::None);
+    refuse(&settings, &with_head, &three, &data, "no multiple");
+
+    let transfer = |transfer| TaskSettings { transfer, ..settings.clone() };
+    let weights = TransferSettings { layer_weights: vec![1.0; 2], ..TransferSettings::default() };
+    refuse(&transfer(weights), &with_head, &student, &data, "expected 3 layer weights");
+    let negative = TransferSettings { hidden_weight: -1.0, ..TransferSettings::default() };
+    refuse(&transfer(negative), &with_head, &student, &data, "loss weight -1");
+    let nothing = TransferSettings { layer_weights: vec![0.0; 3], ..TransferSettings::default() };
+    refuse(&transfer(nothing), &with_head, &student, &data, "nothing to learn from");
+
+    let mut none = settings.clone();
+    (none.intermediate.epochs, none.prediction.epochs) = (0, 0);
+    refuse(&none, &with_head, &student, &data, "nothing to do");
+    refuse(
+        &TaskSettings { temperature: 0.0, ..settings.clone() },
+        &with_head,
+        &student,
+        &data,
+        "temperature 0",
+    );
+}
+
+#[test]
+fn another_vocabulary_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
+    let mut student = student(place.path());
+    let mut pieces = student.text.pieces();
+    pieces.swap(6, 7);
+    let windows = EncodedSet::from_iter([teacher.text.encode("the film", None, 16).unwrap()]);
+    let corpus = Corpus { windows: &windows, sources: &[] };
+    for (pieces, lowercase, expected) in [
+        (pieces.clone(), true, "piece 6 is"),
+        (pieces[..pieces.len() - 1].to_vec(), true, "pieces and the student's"),
+        (pieces, false, "keeps upper case"),
+    ] {
+        student.text = tinybert_host::checkpoint::TextEncoder::from_pieces(pieces, lowercase).unwrap();
+        let out = place.path().join("out");
+        let error = general(&general_settings(), &teacher, &student, &corpus, &out, &Silent).unwrap_err();
+        assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
+    }
+}
+
+#[test]
+fn a_stage_can_be_left_out() {
+    let place = tempfile::tempdir().unwrap();
+    let labelled = Head::Classification { labels: toy::labels() };
+    let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &labelled);
+    let data = toy::sentences(16, 1);
+    let data = TaskData { train: &data, dev: &data, metrics: MetricSet::Accuracy };
+    for (intermediate, prediction) in [(1, 0), (0, 1)] {
+        let mut settings = task_settings();
+        (settings.intermediate.epochs, settings.prediction.epochs) = (intermediate, prediction);
+        settings.intermediate.budget = Budget::default();
+        let out = place.path().join(format!("out{intermediate}"));
+        let report = task(&settings, &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+        let ran = (report.intermediate.map_or(0, |s| s.steps), report.prediction.map_or(0, |s| s.steps));
+        assert_eq!(ran, (2 * intermediate, 2 * prediction));
+    }
+}
