@@ -122,6 +122,39 @@ fn the_general_stage_lowers_every_loss() {
 }
 
 #[test]
+fn an_heir_starts_close_to_its_teacher() {
+    let first_losses = |inherit, hidden| {
+        let place = tempfile::tempdir().unwrap();
+        let settings = GeneralSettings { inherit, max_train_tokens: Some(1), ..general_settings() };
+        let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
+        let student = toy::model(&place.path().join("student"), &toy::config(4, hidden), &Head::None);
+        let windows = encode(&teacher.text, &toy::sentences(200, 3), 16).unwrap();
+        let corpus = Corpus { windows: &windows, sources: &[] };
+        let out = place.path().join("out");
+        general(&settings, &teacher, &student, &corpus, &out, &Silent).unwrap();
+        ["embedding", "hidden", "attention"].map(|part| ends(&out, "general", part).0)
+    };
+    // An heir of all layers in full width is the teacher, up to the dropout in training and the ridge.
+    let (whole, narrow, stranger) = (first_losses(true, 32), first_losses(true, 24), first_losses(false, 24));
+    for ((whole, narrow), stranger) in whole.iter().zip(&narrow).zip(&stranger) {
+        assert!(whole < narrow && *narrow < 0.7 * stranger, "{whole} {narrow} {stranger}");
+    }
+}
+
+#[test]
+fn an_heir_that_is_wider_than_its_teacher_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &Head::None);
+    let student = toy::model(&place.path().join("student"), &toy::config(2, 32), &Head::None);
+    let windows = encode(&teacher.text, &toy::sentences(20, 3), 16).unwrap();
+    let corpus = Corpus { windows: &windows, sources: &[] };
+    let settings = GeneralSettings { inherit: true, ..general_settings() };
+    let error =
+        general(&settings, &teacher, &student, &corpus, &place.path().join("out"), &Silent).unwrap_err();
+    assert!(matches!(&error, Error::Usage(what) if what.contains("hidden size is 32")), "{error}");
+}
+
+#[test]
 fn micro_batches_change_nothing_but_rounding() {
     let weights = |micro_batch| {
         let place = tempfile::tempdir().unwrap();

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::pair::{check_vocabulary, lower_layers};
+use super::inherit::inherit;
+use super::pair::{check_vocabulary, lower_layers, spread};
 use super::transfer::{Transfer, TransferSettings};
-use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord};
+use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::EncodedSet;
 use crate::nn::{Bert, Mode, Parameters};
 use crate::progress::Progress;
@@ -24,6 +25,9 @@ use crate::{Error, Result};
 pub struct GeneralSettings {
     /// Losses.
     pub transfer: TransferSettings,
+    /// Start from the narrowed layers of the teacher that the layer map names, instead of the student's weights.
+    /// Not in the paper; it saves most of the training that a random start needs.
+    pub inherit: bool,
     /// Passes over the corpus.
     pub epochs: u64,
     /// Ends the run, and its schedule, after so many tokens if that is earlier.
@@ -50,6 +54,7 @@ impl Default for GeneralSettings {
     fn default() -> Self {
         Self {
             transfer: TransferSettings::default(),
+            inherit: false,
             epochs: 3,
             max_train_tokens: None,
             batch_size: 256,
@@ -114,13 +119,15 @@ pub fn general(
         metrics: json!(null),
     };
 
-    // Pooler and head of the student learn nothing here and are left behind.
-    let encoder = checkpoint::expected_shapes(&student.config, &Head::None);
-    let tensors = student.tensors.iter().filter(|(name, _)| encoder.contains_key(*name));
-    let parameters =
-        Parameters::new(&tensors.map(|(name, tensor)| (name.clone(), tensor.clone())).collect())?;
+    let samples = spread(corpus.windows);
+    let tensors = match settings.inherit {
+        true => inherit(teacher, &student.config, &transfer.map(), corpus.windows, &samples)?,
+        false => encoder_of(student),
+    };
+    let parameters = Parameters::new(&tensors)?;
     let trained = Bert::trainable(&student.config, &parameters)?;
     let lower = lower_layers(teacher, transfer.teacher_layers())?;
+    transfer.start(&trained, &lower, corpus.windows, &samples)?;
 
     let epochs = Epochs {
         epochs: settings.epochs,
@@ -161,4 +168,11 @@ pub fn general(
     save_as(out, &RunRecord { metrics: json!(report), ..record.clone() })?;
     work.finish()?;
     Ok(report)
+}
+
+/// The student's encoder: pooler and head would learn nothing here and are left behind.
+fn encoder_of(student: &Checkpoint) -> Tensors {
+    let names = checkpoint::expected_shapes(&student.config, &Head::None);
+    let encoder = student.tensors.iter().filter(|(name, _)| names.contains_key(*name));
+    encoder.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()
 }

@@ -1,9 +1,12 @@
 //! Transformer distillation after TinyBERT (arXiv 1909.10351).
 
 mod general;
+mod inherit;
 pub mod layer_map;
+mod linalg;
 pub mod losses;
 mod pair;
+mod projection;
 mod task;
 pub mod transfer;
 

@@ -1,6 +1,7 @@
 //! A teacher and a student that can learn from it.
 
 use crate::checkpoint::{BertConfig, Checkpoint, TextEncoder};
+use crate::data::EncodedSet;
 use crate::nn::Bert;
 use crate::{Error, Result};
 
@@ -43,4 +44,13 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
 pub fn lower_layers(teacher: &Checkpoint, layers: usize) -> Result<Bert> {
     let config = BertConfig { num_hidden_layers: layers, ..teacher.config.clone() };
     Bert::frozen(&config, &teacher.tensors)
+}
+
+/// Samples spread evenly over a set, of about this many tokens together.
+const SAMPLE_TOKENS: usize = 8192;
+
+/// The samples that initial weights are computed from.
+pub fn spread(set: &EncodedSet) -> Vec<usize> {
+    let count = (set.len() * SAMPLE_TOKENS).div_ceil(set.total_tokens().max(1)).clamp(1, set.len());
+    (0..count).map(|i| i * set.len() / count).collect()
 }

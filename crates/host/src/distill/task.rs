@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use serde_json::json;
 
 use super::losses::{score_mse, soft_cross_entropy};
-use super::pair::{check_vocabulary, lower_layers};
+use super::pair::{check_vocabulary, lower_layers, spread};
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{self, Checkpoint, Head, RunRecord, TextEncoder};
 use crate::data::{Batch, EncodedSet};
@@ -251,6 +251,7 @@ impl Run<'_> {
         if stage.epochs == 0 {
             return Ok(None);
         }
+        transfer.start(student, teacher, self.set, &spread(self.set))?;
         let epochs = self.epochs(stage, 0);
         let hint = "give it as --student, with fewer intermediate epochs, to go on from there";
         let mut vars = transfer.parameters();

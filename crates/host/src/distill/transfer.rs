@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
+use super::projection::{LeastSquares, Projection};
 use crate::checkpoint::BertConfig;
-use crate::nn::{self, BertOutput};
+use crate::data::EncodedSet;
+use crate::nn::{Bert, BertOutput, Mode};
 use crate::train::session::Losses;
 use crate::{Error, Result};
 
@@ -20,6 +22,18 @@ pub enum ProjectionKind {
     Separate,
     /// One linear with bias for all states: the authors' code's.
     Shared,
+}
+
+/// What the projections are before the first step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionStart {
+    /// The least-squares fit of the teacher's states by the student's on sample text: a random projection would
+    /// first pull the student towards states that fit nothing.
+    #[default]
+    Fitted,
+    /// Normal with the student's initializer range: the authors' code's.
+    Random,
 }
 
 /// Which losses, between which layers.
@@ -38,6 +52,8 @@ pub struct TransferSettings {
     pub attention_weight: f64,
     /// How widths are matched.
     pub projection: ProjectionKind,
+    /// What the projections start from.
+    pub projection_start: ProjectionStart,
 }
 
 impl Default for TransferSettings {
@@ -49,6 +65,7 @@ impl Default for TransferSettings {
             hidden_weight: 1.0,
             attention_weight: 1.0,
             projection: ProjectionKind::Separate,
+            projection_start: ProjectionStart::Fitted,
         }
     }
 }
@@ -69,39 +86,7 @@ pub struct Transfer {
     layers: Vec<LayerTransfer>,
     embedding: Projection,
     hidden: Projection,
-}
-
-/// A learned linear from the student's width to the teacher's.
-#[derive(Clone)]
-struct Projection {
-    /// `[teacher, student]`.
-    weight: Var,
-    /// `[teacher]`.
-    bias: Option<Var>,
-}
-
-impl Projection {
-    fn new(name: &str, student: &BertConfig, teacher: &BertConfig, bias: bool, seed: u64) -> Result<Self> {
-        let shape = [teacher.hidden_size, student.hidden_size];
-        let mut generator = nn::random::generator(seed, name);
-        let values = nn::random::normal(&mut generator, shape.iter().product(), student.initializer_range);
-        let bias = match bias {
-            true => Some(Var::from_tensor(&Tensor::zeros(shape[0], candle_core::DType::F32, &Device::Cpu)?)?),
-            false => None,
-        };
-        Ok(Self { weight: Var::from_vec(values, &shape[..], &Device::Cpu)?, bias })
-    }
-
-    /// `[b, l, student]` to `[b, l, teacher]`.
-    fn forward(&self, states: &Tensor) -> Result<Tensor> {
-        let (b, l, width) = states.dims3()?;
-        let rows = states.reshape((b * l, width))?.matmul(&self.weight.t()?)?;
-        let rows = match &self.bias {
-            Some(bias) => rows.broadcast_add(bias)?,
-            None => rows,
-        };
-        Ok(rows.reshape((b, l, self.weight.dim(0)?))?)
-    }
+    start: ProjectionStart,
 }
 
 impl Transfer {
@@ -150,7 +135,39 @@ impl Transfer {
             true => hidden.clone(),
             false => Projection::new("projection.embedding", student, teacher, false, seed)?,
         };
-        Ok(Self { embedding_weight, layers, embedding, hidden })
+        Ok(Self { embedding_weight, layers, embedding, hidden, start: settings.projection_start })
+    }
+
+    /// Brings the projections to where they start, with the states of both models on `samples` of `text`.
+    ///
+    /// # Errors
+    /// Those of the forward passes.
+    pub fn start(&self, student: &Bert, teacher: &Bert, text: &EncodedSet, samples: &[usize]) -> Result<()> {
+        if self.start == ProjectionStart::Random {
+            return Ok(());
+        }
+        let shared = self.hidden.bias.is_some();
+        let mut hidden = LeastSquares::new(&self.hidden)?;
+        let mut embedding = LeastSquares::new(&self.embedding)?;
+        for &sample in samples {
+            // One at a time: no padding to be left out.
+            let batch = text.collate(&[sample], 0);
+            let (student, teacher) =
+                (student.forward(&batch, Mode::Eval)?, teacher.forward(&batch, Mode::Eval)?);
+            let sums = if shared { &mut hidden } else { &mut embedding };
+            sums.add(&student.states[0].detach(), &teacher.states[0], self.embedding_weight)?;
+            for (m, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.hidden_weight > 0.0) {
+                let states = (&student.states[m + 1].detach(), &teacher.states[layer.teacher]);
+                hidden.add(states.0, states.1, layer.hidden_weight)?;
+            }
+        }
+        hidden.finish(&self.hidden)?;
+        if shared { Ok(()) } else { embedding.finish(&self.embedding) }
+    }
+
+    /// The teacher layer of each student layer, counted from 1.
+    pub fn map(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.teacher).collect()
     }
 
     /// How many of the teacher's layers have to run: those above the highest one that is learned from do not.
