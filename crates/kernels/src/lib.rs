@@ -1,4 +1,58 @@
-//! int8 kernels of the BERT encoder: linear layers, attention, LayerNorm, quantization.
+//! int8 kernels of the BERT encoder, bit-identical on every instruction set.
+//!
+//! The linear layer with everything that follows it ([`Epilogue`]), self-attention, LayerNorm, quantization, the
+//! embedding sum. Nothing allocates, nothing panics, every operation checks its operands' lengths first and answers
+//! [`Shape`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
+//!
+//! ```
+//! use tinybert_kernels::{Activations, Epilogue, Kernels, Linear, Quantization, RowScale, activation_bytes, pack};
+//!
+//! # fn main() -> Result<(), tinybert_kernels::Shape> {
+//! let kernels = Kernels::detect();
+//! // Two outputs of three inputs: y = [1, 2, 3 ; 0, -1, 0] x + [0.5, 0], packed once, when the model is written.
+//! let panel = kernels.native_panel();
+//! let mut weights = vec![0; panel.packed_len(2, 3).unwrap()];
+//! pack(&[1, 2, 3, 0, -1, 0], 2, 3, panel, &mut weights)?;
+//! let w = Linear { n: 2, k: 3, panel, weights: &weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
+//! // One row of activations in steps of 0.5.
+//! let mut data = vec![0; activation_bytes(1, 3).unwrap()];
+//! kernels.quantize(&[1.0, 0.5, 2.0], 3, Quantization::Static { inv_scale: 2.0, zero_point: 0 }, &mut data)?;
+//! let a = Activations { data: &data, m: 1, k: 3, zero_point: 0, scale: RowScale::Uniform(0.5) };
+//! let mut y = [0.0; 2];
+//! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y })?;
+//! assert_eq!(y, [8.5, -0.5]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | | |
+//! | --- | --- |
+//! | `table.rs` | **which kernel runs where**: a table of functions per instruction set, and when it may be used |
+//! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
+//! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
+//! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
+//! | `simd/` | the same operations over vectors of any width, written once; safe code |
+//! | `x86_64/`, `aarch64/` | per instruction set: the vector type, and a file per micro-kernel |
+//!
+//! `simd/` is generic over a token that proves an instruction set (trait `Simd`: f32 and i32 vectors) and its
+//! integer micro-kernel (trait `MicroKernel`: up to `MR` rows of activations times one panel of `NR`
+//! outputs). The linear layer and attention are both loops around that micro-kernel.
+//!
+//! # How to add a kernel
+//!
+//! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs`: a safe `#[target_feature]`
+//!    function with the signature of `MicroKernel::tile`, which checks that the rows are
+//!    readable and the panel is whole before its first pointer is used. Sums must be exact in i32; no saturating
+//!    instruction.
+//! 2. A new instruction set also gets a token with `Simd` (one IEEE rounding per operation, never a fused
+//!    multiply-add) and `MicroKernel`, whose `NR` and `KR` are the weight layout, named in
+//!    [`Panel`]; the macro `entry_points` compiles the operations for it.
+//! 3. Name it in [`Isa`] (later in [`Isa::ALL`] means faster) and give it a table and a condition in `table.rs`. A single
+//!    operation can be replaced there too, by any function of the same type.
+//! 4. The tests in `tests/` compare every instruction set of the machine with the scalar kernels and need no change;
+//!    `scripts/test-aarch64.sh` runs them for CPUs with and without the extension.
 #![no_std]
 #![warn(missing_docs)]
 

@@ -13,11 +13,11 @@ pub const ROW_BLOCK: usize = 8;
 pub struct Linear<'a> {
     /// Outputs.
     pub n: usize,
-    /// Inputs.
+    /// Inputs, at least 1.
     pub k: usize,
     /// Layout of `weights`.
     pub panel: Panel,
-    /// Packed weights, `panel.packed_len(n, k)` bytes.
+    /// Packed weights in [−127, 127], `panel.packed_len(n, k)` bytes.
     pub weights: &'a [i8],
     /// Weight scale of each output `[n]`.
     pub scale: &'a [f32],
@@ -141,7 +141,7 @@ pub(crate) fn ensure(condition: bool) -> Result<(), Shape> {
 
 impl Linear<'_> {
     fn check(&self) -> Result<(), Shape> {
-        ensure(self.n <= MAX_SIDE && self.k <= MAX_SIDE)?;
+        ensure(self.n <= MAX_SIDE && (1..=MAX_SIDE).contains(&self.k))?;
         ensure(self.panel.packed_len(self.n, self.k) == Some(self.weights.len()))?;
         ensure(self.scale.len() == self.n && self.bias.len() == self.n && self.row_sum.len() == self.n)
     }

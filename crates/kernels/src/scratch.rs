@@ -42,6 +42,8 @@ impl Sizes {
 }
 
 /// What attention keeps for one head, and for one block of query rows of it.
+// Elsewhere only the scalar kernel remains, which needs the scores alone.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
 pub(crate) struct Scratch<'a> {
     /// q·k of a block of query rows, `[QUERY_BLOCK, score_stride]`.
     pub scores: &'a mut [i32],

@@ -3,7 +3,7 @@
 use core::arch::aarch64::*;
 use core::marker::PhantomData;
 
-use crate::simd::Simd;
+use crate::simd::{Simd, partial};
 
 /// Proof that the CPU has Advanced SIMD and what the micro-kernel of `K` needs beyond it.
 pub(super) struct Vector<K>(PhantomData<K>);
@@ -46,22 +46,22 @@ impl<K> Simd for Vector<K> {
 
     #[inline(always)]
     fn load(self, x: &[f32]) -> float32x4_t {
-        match x.first_chunk::<4>() {
-            // SAFETY: `x` has four elements; Advanced SIMD as above.
-            Some(x) => unsafe { vld1q_f32(x.as_ptr()) },
-            None => self.load(&padded(x, 0.0)),
-        }
+        let mut place = [0.0; 4];
+        let x = partial::first(x, 0.0, &mut place);
+        // SAFETY: `x` has four elements; Advanced SIMD as above.
+        unsafe { vld1q_f32(x.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, x: float32x4_t, out: &mut [f32]) {
+        let mut lanes = [0.0; 4];
         match out.first_chunk_mut::<4>() {
             // SAFETY: `out` has four elements; Advanced SIMD as above.
             Some(out) => unsafe { vst1q_f32(out.as_mut_ptr(), x) },
             None => {
-                let mut lanes = [0.0; 4];
-                self.store(x, &mut lanes);
-                copy(&lanes, out);
+                // SAFETY: `lanes` has four elements; Advanced SIMD as above.
+                unsafe { vst1q_f32(lanes.as_mut_ptr(), x) };
+                partial::copy(&lanes, out);
             }
         }
     }
@@ -105,30 +105,31 @@ impl<K> Simd for Vector<K> {
 
     #[inline(always)]
     fn load_i32(self, x: &[i32], missing: i32) -> int32x4_t {
-        match x.first_chunk::<4>() {
-            // SAFETY: `x` has four elements; Advanced SIMD as above.
-            Some(x) => unsafe { vld1q_s32(x.as_ptr()) },
-            None => self.load_i32(&padded(x, missing), missing),
-        }
+        let mut place = [0; 4];
+        let x = partial::first(x, missing, &mut place);
+        // SAFETY: `x` has four elements; Advanced SIMD as above.
+        unsafe { vld1q_s32(x.as_ptr()) }
     }
 
     #[inline(always)]
     fn store_i32(self, x: int32x4_t, out: &mut [i32]) {
+        let mut lanes = [0; 4];
         match out.first_chunk_mut::<4>() {
             // SAFETY: `out` has four elements; Advanced SIMD as above.
             Some(out) => unsafe { vst1q_s32(out.as_mut_ptr(), x) },
             None => {
-                let mut lanes = [0; 4];
-                self.store_i32(x, &mut lanes);
-                copy(&lanes, out);
+                // SAFETY: `lanes` has four elements; Advanced SIMD as above.
+                unsafe { vst1q_s32(lanes.as_mut_ptr(), x) };
+                partial::copy(&lanes, out);
             }
         }
     }
 
     #[inline(always)]
     fn load_i8(self, x: &[i8]) -> int32x4_t {
-        let bytes = x.first_chunk::<4>().copied().unwrap_or_else(|| padded(x, 0));
-        let bytes = u64::from(u32::from_le_bytes(bytes.map(|byte| byte as u8)));
+        let mut place = [0; 4];
+        let bytes = partial::first(x, 0, &mut place).map(|byte| byte as u8);
+        let bytes = u64::from(u32::from_le_bytes(bytes));
         neon!(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))))
     }
 
@@ -140,7 +141,7 @@ impl<K> Simd for Vector<K> {
             neon!(vget_lane_u32::<0>(vreinterpret_u32_s8(bytes))).to_le_bytes().map(|byte| byte as i8);
         match out.first_chunk_mut::<4>() {
             Some(out) => *out = bytes,
-            None => copy(&bytes, out),
+            None => partial::copy(&bytes, out),
         }
     }
 
@@ -172,23 +173,5 @@ impl<K> Simd for Vector<K> {
     #[inline(always)]
     fn add_exponent(self, x: float32x4_t, n: int32x4_t) -> float32x4_t {
         neon!(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32::<23>(n))))
-    }
-}
-
-/// The elements of a slice shorter than a vector, then `missing`.
-#[inline(always)]
-fn padded<T: Copy>(x: &[T], missing: T) -> [T; 4] {
-    let mut lanes = [missing; 4];
-    for (lane, &x) in lanes.iter_mut().zip(x) {
-        *lane = x;
-    }
-    lanes
-}
-
-/// As many lanes as `out` has room for.
-#[inline(always)]
-fn copy<T: Copy>(lanes: &[T; 4], out: &mut [T]) {
-    for (out, &lane) in out.iter_mut().zip(lanes) {
-        *out = lane;
     }
 }

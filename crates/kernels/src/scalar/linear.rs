@@ -1,7 +1,7 @@
 //! Linear layer of int8 activations and weights.
 
 use super::quantize_row;
-use crate::linear::{Activations, Epilogue, Linear, Quantization, row_stride};
+use crate::linear::{Activations, Epilogue, Linear, Quantization, clear_padding, row_stride};
 use crate::math;
 
 /// `acc[m,n] = Σ_k a[m,k]·w[n,k] − zero_point · row_sum[n]`,
@@ -24,8 +24,8 @@ pub(crate) fn linear(a: &Activations, w: &Linear, epilogue: Epilogue) {
             }
         }
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
+            clear_padding(out, a.m, w.n);
             for (m, row) in out.chunks_exact_mut(row_stride(w.n).max(1)).take(a.m).enumerate() {
-                row.fill(0);
                 each(a, w, m, row, |y, out| *out = math::quantize(math::gelu(y), inv_scale, zero_point));
             }
         }
@@ -54,11 +54,11 @@ fn each<T>(a: &Activations, w: &Linear, m: usize, row: &mut [T], store: impl Fn(
 
 /// `Σ_k a[k]·w[n,k]`, group by group of the panel that holds output `n`.
 fn dot(a: &[i8], w: &Linear, n: usize) -> i32 {
-    let (nr, kr) = (usize::from(w.panel.nr), usize::from(w.panel.kr));
+    let (nr, kr) = (usize::from(w.panel.nr).max(1), usize::from(w.panel.kr).max(1));
     let panel_len = w.panel.panel_len(w.k).unwrap_or(0);
     let panel = w.weights.get(n / nr * panel_len..).unwrap_or(&[]);
     let mut acc = 0;
-    for (group, a) in panel.chunks_exact(nr * kr).zip(a.chunks(kr)) {
+    for (group, a) in panel.chunks_exact((nr * kr).max(1)).zip(a.chunks(kr)) {
         let weights = group.get(n % nr * kr..).unwrap_or(&[]);
         acc += a.iter().zip(weights).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum::<i32>();
     }

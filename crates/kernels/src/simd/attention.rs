@@ -3,7 +3,7 @@
 //! i8, less 128, which the sums of the values put right.
 
 use super::math::{Quantizer, largest_i32, probability, total_i32};
-use super::{MR_MAX, MicroKernel, NR_MAX, Rows, RowsMut};
+use super::{MR_MAX, MicroKernel, NR_MAX, Rows, RowsMut, partial};
 use crate::attention::{Attention, Context};
 use crate::linear::{clear_padding, row_stride};
 use crate::scratch::Scratch;
@@ -69,9 +69,9 @@ fn pack_keys<S: MicroKernel>(operands: &Attention, head: usize, keys: &mut [i8])
         for (lane, token) in (index * S::NR..shape.tokens).take(S::NR).enumerate() {
             let key = operands.key(token, head).chunks(S::KR);
             for (group, key) in panel.chunks_exact_mut(S::NR * S::KR).zip(key) {
-                for (place, &k) in group.iter_mut().skip(lane * S::KR).zip(key) {
-                    *place = k;
-                }
+                let Some(place) = group.get_mut(lane * S::KR..(lane + 1) * S::KR) else { return };
+                // A whole group's length is known here, so that this is one move.
+                if key.len() == place.len() { place.copy_from_slice(key) } else { partial::copy(key, place) }
             }
         }
     }

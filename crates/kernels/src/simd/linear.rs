@@ -30,7 +30,7 @@ pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue
             tiles(s, a, w, 0..a.m, out, |y, out| quantizer.store(s, gelu(s, y), out));
         }
         Epilogue::Gelu { out, quantization: Quantization::PerToken { scale }, scratch } => {
-            let blocks = out.chunks_mut(ROW_BLOCK * row_stride(n).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
+            let blocks = out.chunks_mut((ROW_BLOCK * row_stride(n)).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
             for (block, (out, scale)) in blocks.enumerate() {
                 let first = block * ROW_BLOCK;
                 let rows = RowsMut { data: scratch, stride: n };

@@ -11,6 +11,7 @@ mod entry_points;
 mod layer_norm;
 mod linear;
 mod math;
+pub(crate) mod partial;
 mod quantize;
 
 pub(crate) use attention::attention;

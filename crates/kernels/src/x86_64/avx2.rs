@@ -3,7 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::i8_6x16_pmaddwd::i8_6x16_pmaddwd;
-use crate::simd::{MicroKernel, Rows, Simd, Tile};
+use crate::simd::{MicroKernel, Rows, Simd, Tile, partial};
 
 /// Proof that the CPU has AVX2.
 #[derive(Clone, Copy)]
@@ -40,22 +40,22 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn load(self, x: &[f32]) -> __m256 {
-        match x.first_chunk::<8>() {
-            // SAFETY: `x` has eight elements; AVX2 as above.
-            Some(x) => unsafe { _mm256_loadu_ps(x.as_ptr()) },
-            None => self.load(&padded(x, 0.0)),
-        }
+        let mut place = [0.0; 8];
+        let x = partial::first(x, 0.0, &mut place);
+        // SAFETY: `x` has eight elements; AVX2 as above.
+        unsafe { _mm256_loadu_ps(x.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, x: __m256, out: &mut [f32]) {
+        let mut lanes = [0.0; 8];
         match out.first_chunk_mut::<8>() {
             // SAFETY: `out` has eight elements; AVX2 as above.
             Some(out) => unsafe { _mm256_storeu_ps(out.as_mut_ptr(), x) },
             None => {
-                let mut lanes = [0.0; 8];
-                self.store(x, &mut lanes);
-                copy(&lanes, out);
+                // SAFETY: `lanes` has eight elements; AVX2 as above.
+                unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), x) };
+                partial::copy(&lanes, out);
             }
         }
     }
@@ -97,33 +97,32 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn load_i32(self, x: &[i32], missing: i32) -> __m256i {
-        match x.first_chunk::<8>() {
-            // SAFETY: `x` has eight elements; AVX2 as above.
-            Some(x) => unsafe { _mm256_loadu_si256(x.as_ptr().cast()) },
-            None => self.load_i32(&padded(x, missing), missing),
-        }
+        let mut place = [0; 8];
+        let x = partial::first(x, missing, &mut place);
+        // SAFETY: `x` has eight elements; AVX2 as above.
+        unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
     }
 
     #[inline(always)]
     fn store_i32(self, x: __m256i, out: &mut [i32]) {
+        let mut lanes = [0; 8];
         match out.first_chunk_mut::<8>() {
             // SAFETY: `out` has eight elements; AVX2 as above.
             Some(out) => unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), x) },
             None => {
-                let mut lanes = [0; 8];
-                self.store_i32(x, &mut lanes);
-                copy(&lanes, out);
+                // SAFETY: `lanes` has eight elements; AVX2 as above.
+                unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), x) };
+                partial::copy(&lanes, out);
             }
         }
     }
 
     #[inline(always)]
     fn load_i8(self, x: &[i8]) -> __m256i {
-        match x.first_chunk::<8>() {
-            // SAFETY: `x` has eight bytes; AVX2 as above.
-            Some(x) => unsafe { _mm256_cvtepi8_epi32(_mm_loadl_epi64(x.as_ptr().cast())) },
-            None => self.load_i8(&padded(x, 0)),
-        }
+        let mut place = [0; 8];
+        let x = partial::first(x, 0, &mut place);
+        // SAFETY: `x` has eight bytes; AVX2 as above.
+        unsafe { _mm256_cvtepi8_epi32(_mm_loadl_epi64(x.as_ptr().cast())) }
     }
 
     #[inline(always)]
@@ -133,7 +132,10 @@ impl Simd for Avx2 {
         match out.first_chunk_mut::<8>() {
             // SAFETY: `out` has eight bytes; AVX2 as above.
             Some(out) => unsafe { _mm_storel_epi64(out.as_mut_ptr().cast(), bytes) },
-            None => copy(&avx2!(_mm_cvtsi128_si64(bytes)).to_le_bytes().map(|byte| byte as i8), out),
+            None => {
+                let bytes = avx2!(_mm_cvtsi128_si64(bytes)).to_le_bytes().map(|byte| byte as i8);
+                partial::copy(&bytes, out);
+            }
         }
     }
 
@@ -177,23 +179,5 @@ impl MicroKernel for Avx2 {
     fn tile(self, rows: Rows, panel: &[i8], tile: &mut Tile) {
         // SAFETY: the token proves AVX2.
         unsafe { i8_6x16_pmaddwd(rows, panel, tile) }
-    }
-}
-
-/// The elements of a slice shorter than a vector, then `missing`.
-#[inline(always)]
-fn padded<T: Copy>(x: &[T], missing: T) -> [T; 8] {
-    let mut lanes = [missing; 8];
-    for (lane, &x) in lanes.iter_mut().zip(x) {
-        *lane = x;
-    }
-    lanes
-}
-
-/// As many lanes as `out` has room for.
-#[inline(always)]
-fn copy<T: Copy>(lanes: &[T; 8], out: &mut [T]) {
-    for (out, &lane) in out.iter_mut().zip(lanes) {
-        *out = lane;
     }
 }
