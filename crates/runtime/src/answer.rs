@@ -39,6 +39,14 @@ impl<'s> Answer<'s> {
         Self::Label { index: best.0, logits }
     }
 
+    /// The head's outputs as they are: all logits, or the one score.
+    pub fn outputs(&self) -> &[f32] {
+        match self {
+            Self::Label { logits, .. } => logits,
+            Self::Score(score) => core::slice::from_ref(score),
+        }
+    }
+
     /// Writes the probability of each label into `probabilities` and returns the part that was written:
     /// softmax of the logits; nothing for a score.
     pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {

@@ -8,12 +8,12 @@
 //! | residual | f32 `[tokens, hidden]` | 159,744 | from the embeddings to the head |
 //! | activations | i8, a linear's input: `[block, hidden]` or `[tokens, width]` | 40,960 | one linear |
 //! | scales | f32 `[2, tokens]` | 1,024 | one linear: of its input, of its output |
-//! | stage | one of the four below | 136,640 | |
+//! | stage | one of the four below | 136,704 | |
 //!
 //! | stage | parts, one after the other | bytes |
 //! | --- | --- | --- |
 //! | text | ids u32 `[tokens]`, type ids u8 `[tokens]` | 640 |
-//! | attention | qkv i8 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,640 |
+//! | attention | qkv i8 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704 |
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token | 76,800 or 115,200 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` | 1,344 |
 //!

@@ -8,7 +8,7 @@ use common::{all_kernels, regression, three_layers, toy_model};
 use tinybert_image::toy::{Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
-use tinybert_runtime::{Answer, Input, Model};
+use tinybert_runtime::{Input, Model};
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|x| x.to_bits()).collect()
@@ -18,11 +18,7 @@ fn outputs(bytes: &[u8], kernels: Kernels, ids: &[u32], type_ids: &[u8]) -> Vec<
     let model = Model::from_bytes(bytes).unwrap().with_kernels(kernels);
     let mut workspace = vec![0xa5; model.config().workspace_bytes];
     let mut session = model.session(&mut workspace).unwrap();
-    match session.run(Input::ids(ids, type_ids)).unwrap().answer {
-        Answer::Label { logits, .. } => logits.to_vec(),
-        Answer::Score(score) => vec![score],
-        _ => panic!("toy models classify or score"),
-    }
+    session.run(Input::ids(ids, type_ids)).unwrap().answer.outputs().to_vec()
 }
 
 fn random_tokens(random: &mut Random, count: usize) -> (Vec<u32>, Vec<u8>) {

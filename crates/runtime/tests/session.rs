@@ -16,11 +16,7 @@ fn with_session<T>(bytes: &[u8], ask: impl FnOnce(&mut tinybert_runtime::Session
 /// A reply that does not borrow the session.
 fn owned(reply: Result<Reply<'_>, Error>) -> Result<(Vec<u32>, usize, bool), Error> {
     reply.map(|Reply { answer, tokens, truncated }| {
-        let outputs = match answer {
-            Answer::Label { logits, .. } => logits.iter().map(|x| x.to_bits()).collect(),
-            Answer::Score(score) => vec![score.to_bits()],
-            _ => panic!("toy models classify or score"),
-        };
+        let outputs = answer.outputs().iter().map(|x| x.to_bits()).collect();
         (outputs, tokens, truncated)
     })
 }
@@ -44,6 +40,18 @@ fn a_pair_has_two_token_types() {
         let ids =
             owned(session.run(Input::ids(&[2, 15, 12, 3, 9, 10, 11, 3], &[0, 0, 0, 0, 1, 1, 1, 1]))).unwrap();
         assert_eq!(pair, ids);
+    });
+}
+
+#[test]
+fn a_model_with_one_token_type_reads_no_pairs() {
+    let mut builder = three_layers();
+    builder.config.types = 1;
+    builder.embeddings.types.truncate(builder.config.hidden);
+    let bytes = builder.build().unwrap();
+    with_session(&bytes, |session| {
+        assert!(session.run(Input::text("turn on")).is_ok());
+        assert_eq!(session.run(Input::pair("turn on", "the lamp")).err(), Some(Error::TokenId));
     });
 }
 

@@ -36,22 +36,19 @@ fn answer(text: &str) -> Result<(), Error> {
     let _ = writeln!(Output, "{tests} self-tests passed on {isa}");
 
     let mut session = model.session(&mut workspace)?;
-    match session.run(Input::text(text))?.answer {
-        Answer::Label { index, logits } => print(model.label(index).unwrap_or_default(), logits),
-        Answer::Score(score) => print("score", &[score]),
-        _ => print("unknown answer", &[]),
-    }
-    Ok(())
-}
-
-/// Name and bits of the outputs; output that cannot be written is nobody's to report.
-fn print(name: &str, outputs: &[f32]) {
+    let answer = session.run(Input::text(text))?.answer;
+    let name = match answer {
+        Answer::Label { index, .. } => model.label(index).unwrap_or_default(),
+        _ => "score",
+    };
+    // Output that cannot be written is nobody's to report.
     let _ = write!(Output, "{name}\t");
-    for (index, output) in outputs.iter().enumerate() {
+    for (index, output) in answer.outputs().iter().enumerate() {
         let space = if index > 0 { " " } else { "" };
         let _ = write!(Output, "{space}{:08x}", output.to_bits());
     }
     let _ = writeln!(Output);
+    Ok(())
 }
 
 #[panic_handler]

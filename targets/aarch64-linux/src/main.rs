@@ -22,12 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let line = line?;
         let input = line.split_once('\t').map_or(Input::text(&line), |(text, pair)| Input::pair(text, pair));
         let reply = session.run(input)?;
-        let (name, outputs) = match &reply.answer {
-            Answer::Label { index, logits } => (model.label(*index).unwrap_or_default(), *logits),
-            Answer::Score(score) => ("score", std::slice::from_ref(score)),
-            _ => return Err("the image answers something this program does not print".into()),
+        let name = match reply.answer {
+            Answer::Label { index, .. } => model.label(index).unwrap_or_default(),
+            _ => "score",
         };
-        let bits = outputs.iter().fold(String::new(), |mut bits, output| {
+        let bits = reply.answer.outputs().iter().fold(String::new(), |mut bits, output| {
             let _ = write!(bits, " {:08x}", output.to_bits());
             bits
         });
