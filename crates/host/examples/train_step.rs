@@ -109,7 +109,7 @@ fn distil(teacher: &Bert, student: &Bert, projection: &Var, batch: &Batch, step:
     for (m, from) in [0, 2, 4, 5].into_iter().enumerate() {
         losses.push(mean_square(&own.scores[m], &seen.scores[from])?);
     }
-    Tensor::stack(&losses, 0)?.sum_all()?.backward()?;
+    own.tape.backward(&Tensor::stack(&losses, 0)?.sum_all()?)?;
     Ok(())
 }
 
@@ -131,8 +131,8 @@ fn main() -> Result<()> {
     for (size, tokens) in [(32, 16), (64, 32), (32, 128)] {
         let batch = batch(size, tokens);
         report(&settings, "fine-tune MiniLM-L6", &batch, |step| {
-            let (_, logits) = model.forward(&batch, Mode::Train { seed: 1, step })?;
-            logits.sqr()?.mean_all()?.backward()?;
+            let (output, logits) = model.forward(&batch, Mode::Train { seed: 1, step })?;
+            output.tape.backward(&logits.sqr()?.mean_all()?)?;
             Ok(())
         })?;
         report(&settings, "forward MiniLM-L6", &batch, |_| teacher.forward(&batch, Mode::Eval).map(drop))?;

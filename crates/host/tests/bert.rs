@@ -90,7 +90,7 @@ fn real_scores(scores: &Tensor, mask: &Tensor) -> Tensor {
 
 /// The loss of the reference script: all states, all scores and the logits.
 fn reference_loss(output: &BertOutput, logits: &Tensor, classes: &Value) -> Tensor {
-    let mask = &output.mask;
+    let mask = &output.mask.to_dtype(logits.dtype()).unwrap();
     let square = |x: Tensor, scale: f64| (x.sqr().unwrap().sum_all().unwrap() * scale).unwrap();
     let states = output.states.iter().map(|state| square(real_states(state, mask), 0.01));
     let scores = output.scores.iter().map(|scores| square(real_scores(scores, mask), 0.1));
@@ -133,7 +133,7 @@ fn tiny_model_agrees_with_hugging_face_in_outputs_and_gradients() {
     let loss = reference_loss(&output, &logits, &reference["classes"]);
     let expected = reference["loss"].as_f64().unwrap();
     assert!((f64::from(loss.to_scalar::<f32>().unwrap()) - expected).abs() < 1e-5 * expected);
-    let gradients = loss.backward().unwrap();
+    let gradients = output.tape.backward(&loss).unwrap();
     check_gradients(&parameters, &gradients).unwrap();
     for (name, expected) in reference["gradients"].as_object().unwrap() {
         let expected = numbers(expected);
@@ -210,12 +210,77 @@ fn frozen_model_builds_no_graph_and_follows_no_update() {
     assert!(!logits.track_op() && output.states.iter().chain(&output.scores).all(|t| !t.track_op()));
 }
 
+/// The gradients of the reference loss for one batch, by name.
+fn gradients_of(parameters: &Parameters, mode: Mode) -> Vec<(String, Tensor)> {
+    let reference = read("bert_tiny.json");
+    let model = TaskModel::trainable(&config(), &head(), parameters).unwrap();
+    let (output, logits) = model.forward(&batch(&reference), mode).unwrap();
+    let loss = reference_loss(&output, &logits, &reference["classes"]);
+    let gradients = output.tape.backward(&loss).unwrap();
+    parameters.iter().map(|(name, var)| (name.to_owned(), gradients.get(var).unwrap().clone())).collect()
+}
+
+#[test]
+fn whole_model_gradients_agree_with_finite_differences_under_dropout() {
+    let exact = |tensors: &Tensors| -> Tensors {
+        tensors.iter().map(|(name, t)| (name.clone(), t.to_dtype(DType::F64).unwrap())).collect()
+    };
+    let reference = read("bert_tiny.json");
+    let parameters = Parameters::new(&exact(&weights(&reference))).unwrap();
+    let model = TaskModel::trainable(&config(), &head(), &parameters).unwrap();
+    let mode = Mode::Train { seed: 4, step: 2 };
+    let loss = || {
+        let (output, logits) = model.forward(&batch(&reference), mode).unwrap();
+        let loss = reference_loss(&output, &logits, &reference["classes"]);
+        (output.tape, loss)
+    };
+    let (tape, total) = loss();
+    let gradients = tape.backward(&total).unwrap();
+    for (name, var) in parameters.iter() {
+        let gradient = values(gradients.get(var).unwrap());
+        let original = values(var);
+        // A few elements of every tensor.
+        for i in (0..original.len()).step_by(original.len().div_ceil(4)) {
+            let at = |shift: f64| {
+                let mut moved = original.clone();
+                moved[i] += shift;
+                var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
+                loss().1.to_scalar::<f64>().unwrap()
+            };
+            const STEP: f64 = 1e-5;
+            let numeric = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            at(0.0);
+            let error = (numeric - gradient[i]).abs() / (1.0 + numeric.abs());
+            assert!(error < 1e-6, "{name} {i}: {} but finite difference {numeric}", gradient[i]);
+        }
+    }
+}
+
+#[test]
+fn gradients_have_the_same_bits_for_any_number_of_threads() {
+    let parameters = Parameters::new(&init_parameters(&config(), &head(), 5).unwrap()).unwrap();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let bits = |t: &Tensor| {
+                t.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().map(|v| v.to_bits()).collect()
+            };
+            let gradients = gradients_of(&parameters, Mode::Train { seed: 3, step: 1 });
+            gradients.iter().map(|(_, gradient)| bits(gradient)).collect::<Vec<Vec<u32>>>()
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(4));
+}
+
 #[test]
 fn gradient_guard_names_the_tensors_that_no_loss_reaches() {
     let parameters = Parameters::new(&init_parameters(&config(), &head(), 5).unwrap()).unwrap();
     let bert = Bert::trainable(&config(), &parameters).unwrap();
     let output = bert.forward(&batch(&read("bert_tiny.json")), Mode::Eval).unwrap();
-    let gradients = output.states[2].sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    let loss = output.states[2].sqr().unwrap().sum_all().unwrap();
+    let gradients = output.tape.backward(&loss).unwrap();
     let error = check_gradients(&parameters, &gradients).unwrap_err().to_string();
     for name in ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
     {

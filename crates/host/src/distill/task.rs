@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::Tensor;
 use serde_json::json;
 
 use super::losses::{score_mse, soft_cross_entropy};
@@ -290,10 +289,7 @@ impl Run<'_> {
         epochs.run(
             &mut session,
             self.set,
-            |batch, mode| {
-                let total = self.answer_loss(teacher, student, batch, mode)?;
-                Ok(Losses { total, parts: Vec::new() })
-            },
+            |batch, mode| self.answer_loss(teacher, student, batch, mode),
             |session, epoch| selection.look(session, epoch, self.progress),
         )?;
         Ok(Some(session.end()))
@@ -305,12 +301,13 @@ impl Run<'_> {
         student: &TaskModel,
         batch: &Batch,
         mode: Mode,
-    ) -> Result<Tensor> {
-        let (_, learned) = student.forward(batch, mode)?;
+    ) -> Result<Losses> {
+        let (output, learned) = student.forward(batch, mode)?;
         let (_, target) = teacher.forward(batch, Mode::Eval)?;
-        match student.head {
-            Head::Regression => score_mse(&learned, &target),
-            _ => soft_cross_entropy(&learned, &target, self.settings.temperature),
-        }
+        let total = match student.head {
+            Head::Regression => score_mse(&learned, &target)?,
+            _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
+        };
+        Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     }
 }

@@ -244,7 +244,7 @@ impl Transfer {
             .map(|(name, losses)| Ok((name, Tensor::stack(&losses, 0)?.sum_all()?)))
             .collect::<Result<Vec<_>>>()?;
         let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
-        Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, parts })
+        Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, tape: student.tape.clone(), parts })
     }
 }
 

@@ -1,15 +1,20 @@
 //! The encoder.
 
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
-
-use super::observe::{Observe, Site};
-use super::ops::{
-    Dropout, Heads, attention_context, attention_scores, dropout_add, embed, gelu, layer_norm, linear,
-};
+use super::dropout_sites::{DropoutSite, DropoutSites};
+use super::layer::{Get, Layer, LayerRecord, LayerSettings, Norm};
+use super::observe::Observe;
+use super::ops::attention::Heads;
+use super::ops::dropout::RowDropout;
+use super::ops::embedding::{Ids, Tables, embed, embed_backward};
+use super::ops::float::Float;
+use super::ops::layer_norm::{layer_norm, layer_norm_backward};
+use super::ops::rows::{accumulate_all, tensor, with_slice};
 use super::parameters::{Parameters, lookup};
-use super::random::site_key;
+use super::tape::{Tape, add_gradient};
 use crate::Result;
 use crate::checkpoint::{BertConfig, Tensors};
 use crate::data::Batch;
@@ -30,7 +35,8 @@ pub enum Mode {
 
 /// What a forward pass gives.
 pub struct BertOutput {
-    /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output of layer m.
+    /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
+    /// of layer m.
     pub states: Vec<Tensor>,
     /// Raw attention scores of the N layers, `QKᵀ/√head_dim` before mask and softmax, `[b, heads, l, l]`.
     pub scores: Vec<Tensor>,
@@ -38,121 +44,47 @@ pub struct BertOutput {
     pub mask: Tensor,
     /// Real tokens of each sample: the mask in short. All equal to l means that nothing is padded.
     pub lengths: Vec<usize>,
+    /// Leads from a loss on states and scores back to the weights: `output.tape.backward(&loss)`. They are leaves of
+    /// candle's graph, so that `loss.backward()` alone does not reach the encoder.
+    pub tape: Tape,
     pub(super) dropout: DropoutSites,
-}
-
-/// The dropout sites of one forward pass.
-#[derive(Clone)]
-pub(super) struct DropoutSites {
-    mode: Mode,
-    samples: Arc<[u64]>,
-}
-
-/// Sites within a layer; the embeddings and the pooled vector count as layers of their own.
-#[derive(Clone, Copy)]
-pub(super) enum DropoutSite {
-    Embeddings,
-    Probabilities(usize),
-    AttentionOutput(usize),
-    FeedForwardOutput(usize),
-    Pooled,
-}
-
-impl DropoutSite {
-    /// A number of its own for each site.
-    fn number(self) -> u64 {
-        match self {
-            Self::Embeddings => 0,
-            Self::Pooled => 1,
-            Self::Probabilities(layer) => 4 * layer as u64 + 4,
-            Self::AttentionOutput(layer) => 4 * layer as u64 + 5,
-            Self::FeedForwardOutput(layer) => 4 * layer as u64 + 6,
-        }
-    }
-}
-
-impl DropoutSites {
-    /// The masks of a site; `None` where dropout is off.
-    pub(super) fn at(&self, site: DropoutSite, rate: f64) -> Option<Dropout> {
-        match self.mode {
-            Mode::Train { seed, step } if rate > 0.0 => Some(Dropout {
-                key: site_key(seed, step, site.number()),
-                rate,
-                samples: self.samples.clone(),
-            }),
-            _ => None,
-        }
-    }
-}
-
-/// A dense layer: weight `[outputs, inputs]` and bias `[outputs]`.
-#[derive(Clone)]
-pub(super) struct Dense {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Dense {
-    pub(super) fn new(prefix: &str, get: Get) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{prefix}.weight"))?, bias: get(&format!("{prefix}.bias"))? })
-    }
-
-    /// `[rows, inputs]` to `[rows, outputs]`.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(linear(x, &self.weight, &self.bias)?)
-    }
-}
-
-#[derive(Clone)]
-struct Norm {
-    gamma: Tensor,
-    beta: Tensor,
-    eps: f64,
-}
-
-impl Norm {
-    fn new(prefix: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { gamma: get(&format!("{prefix}.weight"))?, beta: get(&format!("{prefix}.bias"))?, eps })
-    }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(layer_norm(x, &self.gamma, &self.beta, self.eps)?)
-    }
-}
-
-/// Finds a tensor by its canonical name.
-pub(super) type Get<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
-
-#[derive(Clone)]
-struct Layer {
-    query: Dense,
-    key: Dense,
-    value: Dense,
-    attention_output: Dense,
-    attention_norm: Norm,
-    up: Dense,
-    down: Dense,
-    output_norm: Norm,
 }
 
 /// A BERT encoder, frozen or trainable.
 #[derive(Clone)]
 pub struct Bert {
+    weights: Arc<Weights>,
+    trainable: bool,
+}
+
+struct Weights {
     config: BertConfig,
-    word: Tensor,
-    position: Tensor,
-    types: Tensor,
+    tables: Tables<Tensor>,
     norm: Norm,
     layers: Vec<Layer>,
 }
 
+/// What the backward pass of a batch needs.
+pub(super) struct Record {
+    weights: Arc<Weights>,
+    batch: Batch,
+    dropout: Option<RowDropout>,
+    /// Word + position + type, `[b * l, hidden]`.
+    embedding_sum: Tensor,
+    layers: Vec<LayerRecord>,
+    /// Leaves of the losses' graph.
+    states: Vec<Tensor>,
+    scores: Vec<Tensor>,
+}
+
 impl Bert {
-    /// Over plain tensors: forward passes build no graph. The tensors are shared, not copied.
+    /// Over plain tensors: forward passes build no graph and keep nothing. The tensors are shared, not copied.
     ///
     /// # Errors
     /// A tensor is missing.
     pub fn frozen(config: &BertConfig, tensors: &Tensors) -> Result<Self> {
-        Self::new(config, &|name| Ok(lookup(tensors, name)?.detach()))
+        let weights = Weights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
+        Ok(Self { weights: Arc::new(weights), trainable: false })
     }
 
     /// Over trainable tensors: follows every update of the parameters.
@@ -160,40 +92,13 @@ impl Bert {
     /// # Errors
     /// A tensor is missing.
     pub fn trainable(config: &BertConfig, parameters: &Parameters) -> Result<Self> {
-        Self::new(config, &|name| parameters.tensor(name))
-    }
-
-    fn new(config: &BertConfig, get: Get) -> Result<Self> {
-        let eps = config.layer_norm_eps;
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| {
-                let dense = |part: &str| Dense::new(&format!("bert.encoder.layer.{layer}.{part}"), get);
-                let norm = |part: &str| Norm::new(&format!("bert.encoder.layer.{layer}.{part}"), eps, get);
-                Ok(Layer {
-                    query: dense("attention.self.query")?,
-                    key: dense("attention.self.key")?,
-                    value: dense("attention.self.value")?,
-                    attention_output: dense("attention.output.dense")?,
-                    attention_norm: norm("attention.output.LayerNorm")?,
-                    up: dense("intermediate.dense")?,
-                    down: dense("output.dense")?,
-                    output_norm: norm("output.LayerNorm")?,
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            config: config.clone(),
-            word: get("bert.embeddings.word_embeddings.weight")?,
-            position: get("bert.embeddings.position_embeddings.weight")?,
-            types: get("bert.embeddings.token_type_embeddings.weight")?,
-            norm: Norm::new("bert.embeddings.LayerNorm", eps, get)?,
-            layers,
-        })
+        let weights = Weights::new(config, &|name| parameters.tensor(name))?;
+        Ok(Self { weights: Arc::new(weights), trainable: true })
     }
 
     /// Sizes of the model.
     pub fn config(&self) -> &BertConfig {
-        &self.config
+        &self.weights.config
     }
 
     /// All states and scores of a batch.
@@ -205,35 +110,88 @@ impl Bert {
     }
 
     /// The same without dropout, showing the activations on the way to an observer.
+    ///
+    /// # Errors
+    /// As for [`Bert::forward`], and those of the observer.
     pub fn forward_observed(&self, batch: &Batch, observer: &mut dyn Observe) -> Result<BertOutput> {
         self.run(batch, Mode::Eval, Some(observer))
     }
 
-    fn run(&self, batch: &Batch, mode: Mode, mut observer: Option<&mut dyn Observe>) -> Result<BertOutput> {
-        let config = &self.config;
+    fn run(&self, batch: &Batch, mode: Mode, observer: Option<&mut dyn Observe>) -> Result<BertOutput> {
+        match self.weights.tables.words.dtype() {
+            DType::F64 => self.run_as::<f64>(batch, mode, observer),
+            _ => self.run_as::<f32>(batch, mode, observer),
+        }
+    }
+
+    fn run_as<T: Float>(
+        &self,
+        batch: &Batch,
+        mode: Mode,
+        mut observer: Option<&mut dyn Observe>,
+    ) -> Result<BertOutput> {
+        let weights = &*self.weights;
+        let config = &weights.config;
         let (b, l, hidden) = (batch.lengths.len(), batch.tokens, config.hidden_size);
         let dropout = DropoutSites { mode, samples: batch.samples.iter().map(|&id| id as u64).collect() };
-        let heads = Heads {
-            lengths: batch.lengths.clone().into(),
-            tokens: l,
-            heads: config.num_attention_heads,
-            head_dim: config.head_dim(),
+        let by_rows = |site, rate| dropout.at(site, rate).map(|dropout| dropout.by_rows(l));
+        // Leaves of the losses' graph where there is something to train.
+        let leaf = |values: Vec<T>, shape: &[usize]| match self.trainable {
+            true => Ok(Var::from_vec(values, shape, &Device::Cpu)?.into_inner()),
+            false => tensor(values, shape),
         };
-        let unflatten = |rows: &Tensor| rows.reshape((b, l, hidden));
 
-        let sum = embed(&self.word, &self.position, &self.types, &batch.ids, &batch.type_ids, l)?;
-        let mut state = self.norm.forward(&sum)?;
-        if let Some(dropout) = dropout.at(DropoutSite::Embeddings, config.hidden_dropout_prob) {
-            state = dropout.on(&state)?;
+        let (embedding_sum, normal) = weights.embed::<T>(batch)?;
+        let embedding_dropout = by_rows(DropoutSite::Embeddings, config.hidden_dropout_prob);
+        let state = match &embedding_dropout {
+            Some(dropout) => dropout.apply_all(&normal, hidden).0,
+            None => normal,
+        };
+        let mut states = vec![leaf(state, &[b, l, hidden])?];
+        let (mut scores, mut layers) = (Vec::new(), Vec::new());
+        for (i, layer) in weights.layers.iter().enumerate() {
+            let x = states[i].detach().reshape((b * l, hidden))?;
+            let settings = LayerSettings {
+                index: i,
+                heads: Heads {
+                    lengths: batch.lengths.clone().into(),
+                    tokens: l,
+                    heads: config.num_attention_heads,
+                    head_dim: config.head_dim(),
+                    dropout: dropout.at(DropoutSite::Probabilities(i), config.attention_probs_dropout_prob),
+                },
+                attention_dropout: by_rows(DropoutSite::AttentionOutput(i), config.hidden_dropout_prob),
+                output_dropout: by_rows(DropoutSite::FeedForwardOutput(i), config.hidden_dropout_prob),
+            };
+            let mut wrap = |raw: Vec<T>| {
+                let raw = leaf(raw, &[b, config.num_attention_heads, l, l])?;
+                scores.push(raw.clone());
+                Ok(raw.detach())
+            };
+            let output = layer.forward::<T>(&x, settings, &mut wrap, &mut observer)?;
+            states.push(leaf(output.state, &[b, l, hidden])?);
+            if self.trainable {
+                layers.push(output.record);
+            }
         }
-        let (mut states, mut scores) = (vec![unflatten(&state)?], Vec::with_capacity(self.layers.len()));
-        for (i, layer) in self.layers.iter().enumerate() {
-            let (next, raw) = layer.forward(i, &state, &heads, config, &dropout, &mut observer)?;
-            states.push(unflatten(&next)?);
-            scores.push(raw);
-            state = next;
-        }
-        Ok(BertOutput { states, scores, mask: padding_mask(batch)?, lengths: batch.lengths.clone(), dropout })
+        let record = self.trainable.then(|| Record {
+            weights: self.weights.clone(),
+            batch: batch.clone(),
+            dropout: embedding_dropout,
+            embedding_sum,
+            layers,
+            states: states.clone(),
+            scores: scores.clone(),
+        });
+        let tape = Tape(record.map(Arc::new));
+        Ok(BertOutput {
+            states,
+            scores,
+            mask: padding_mask(batch)?,
+            lengths: batch.lengths.clone(),
+            tape,
+            dropout,
+        })
     }
 }
 
@@ -245,44 +203,91 @@ fn padding_mask(batch: &Batch) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (batch.lengths.len(), l), &Device::Cpu)?)
 }
 
-impl Layer {
-    /// State `[b * l, hidden]` to the next state and the raw scores `[b, heads, l, l]`.
-    fn forward(
-        &self,
-        layer: usize,
-        x: &Tensor,
-        heads: &Heads,
-        config: &BertConfig,
-        dropout: &DropoutSites,
-        observer: &mut Option<&mut dyn Observe>,
-    ) -> Result<(Tensor, Tensor)> {
-        let mut see = |site: Site, values: &Tensor| match observer {
-            Some(observer) => observer.observe(site, values),
-            None => Ok(()),
-        };
-        let hidden_rate = config.hidden_dropout_prob;
+impl Weights {
+    fn new(config: &BertConfig, get: Get) -> Result<Self> {
+        let eps = config.layer_norm_eps;
+        Ok(Self {
+            config: config.clone(),
+            tables: Tables {
+                words: get("bert.embeddings.word_embeddings.weight")?,
+                positions: get("bert.embeddings.position_embeddings.weight")?,
+                types: get("bert.embeddings.token_type_embeddings.weight")?,
+            },
+            norm: Norm::new("bert.embeddings.LayerNorm", eps, get)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|layer| Layer::new(layer, eps, get))
+                .collect::<Result<_>>()?,
+        })
+    }
 
-        see(Site::AttentionInput(layer), x)?;
-        let (q, k, v) = (self.query.forward(x)?, self.key.forward(x)?, self.value.forward(x)?);
-        see(Site::Query(layer), &q)?;
-        see(Site::Key(layer), &k)?;
-        see(Site::Value(layer), &v)?;
-        let scores = attention_scores(&q, &k, heads)?;
-        let probability_dropout =
-            dropout.at(DropoutSite::Probabilities(layer), config.attention_probs_dropout_prob);
-        let context = attention_context(&scores, &v, heads, probability_dropout)?;
-        see(Site::Context(layer), &context)?;
-        let attended = self.attention_output.forward(&context)?;
-        let sum = dropout_add(&attended, x, dropout.at(DropoutSite::AttentionOutput(layer), hidden_rate))?;
-        let x = self.attention_norm.forward(&sum)?;
+    /// Rows of the embedding tables.
+    fn table_rows(&self) -> Result<Tables<usize>> {
+        let Tables { words, positions, types } = &self.tables;
+        Ok(Tables { words: words.dim(0)?, positions: positions.dim(0)?, types: types.dim(0)? })
+    }
 
-        see(Site::FeedForwardInput(layer), &x)?;
-        let wide = self.up.forward(&x)?;
-        see(Site::PreGelu(layer), &wide)?;
-        let active = gelu(&wide)?;
-        see(Site::PostGelu(layer), &active)?;
-        let narrow = self.down.forward(&active)?;
-        let sum = dropout_add(&narrow, &x, dropout.at(DropoutSite::FeedForwardOutput(layer), hidden_rate))?;
-        Ok((self.output_norm.forward(&sum)?, scores))
+    /// Sum of the embeddings, and its LayerNorm; `[b * l, hidden]` both.
+    fn embed<T: Float>(&self, batch: &Batch) -> Result<(Tensor, Vec<T>)> {
+        let (ids, hidden) = (ids(batch), self.config.hidden_size);
+        ids.check(self.table_rows()?)?;
+        let Tables { words, positions, types } = &self.tables;
+        let sum = with_slice(words, |words| {
+            with_slice(positions, |positions| {
+                with_slice(types, |types| Ok(embed::<T>(Tables { words, positions, types }, ids, hidden)))
+            })
+        })?;
+        let normal = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
+        Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
+    }
+}
+
+fn ids(batch: &Batch) -> Ids<'_> {
+    Ids { words: &batch.ids, types: &batch.type_ids, tokens: batch.tokens }
+}
+
+impl Record {
+    /// Adds the gradients of the weights to `grads`, which holds those of states and scores.
+    pub fn backward(&self, grads: &mut GradStore) -> Result<()> {
+        match self.embedding_sum.dtype() {
+            DType::F64 => self.backward_as::<f64>(grads),
+            _ => self.backward_as::<f32>(grads),
+        }
+    }
+
+    fn backward_as<T: Float>(&self, grads: &mut GradStore) -> Result<()> {
+        let hidden = self.weights.config.hidden_size;
+        // Gradient of the state under the layers done so far, from above and from losses on it.
+        let mut grad: Option<Vec<T>> = None;
+        for at in (0..self.states.len()).rev() {
+            if let Some(own) = grads.remove(&self.states[at]) {
+                grad = Some(match grad {
+                    None => own.flatten_all()?.to_vec1()?,
+                    Some(mut sum) => {
+                        with_slice(&own, |own| Ok(accumulate_all(&mut sum, own)))?;
+                        sum
+                    }
+                });
+            }
+            if at > 0 {
+                let x = self.states[at - 1].detach().reshape(((), hidden))?;
+                let d_scores = grads.remove(&self.scores[at - 1]);
+                let (layer, record) = (&self.weights.layers[at - 1], &self.layers[at - 1]);
+                grad = layer.backward(record, &x, grad, d_scores.as_ref(), grads)?;
+            }
+        }
+        let Some(mut grad) = grad else { return Ok(()) };
+        if let Some(dropout) = &self.dropout {
+            grad = dropout.apply_all(&grad, hidden).0;
+        }
+        let norm = &self.weights.norm;
+        let affine = with_slice(&self.embedding_sum, |sum| {
+            with_slice(&norm.gamma, |gamma| Ok(layer_norm_backward(sum, &mut grad, gamma, norm.eps)))
+        })?;
+        norm.add_gradients(affine, grads)?;
+        let gradients = embed_backward(&grad, ids(&self.batch), self.weights.table_rows()?, hidden);
+        let tables = &self.weights.tables;
+        add_gradient(grads, &tables.words, gradients.words)?;
+        add_gradient(grads, &tables.positions, gradients.positions)?;
+        add_gradient(grads, &tables.types, gradients.types)
     }
 }

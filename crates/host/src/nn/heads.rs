@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::bert::{Bert, BertOutput, Dense, DropoutSite, Get, Mode};
+use super::bert::{Bert, BertOutput, Mode};
+use super::dropout_sites::DropoutSite;
+use super::layer::{Get, Linear};
 use super::observe::{Observe, Site};
 use super::parameters::{Parameters, lookup};
 use crate::checkpoint::{BertConfig, Head, Tensors};
@@ -17,8 +19,8 @@ pub struct TaskModel {
     /// What the head answers.
     pub head: Head,
     /// Absent for token classification.
-    pooler: Option<Dense>,
-    classifier: Dense,
+    pooler: Option<Linear>,
+    classifier: Linear,
     /// Dropout before the classifier.
     rate: f64,
 }
@@ -42,7 +44,7 @@ impl TaskModel {
 
     fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
         let pooler = match head {
-            Head::Classification { .. } | Head::Regression => Some(Dense::new("bert.pooler.dense", get)?),
+            Head::Classification { .. } | Head::Regression => Some(Linear::new("bert.pooler.dense", get)?),
             Head::TokenClassification { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(
@@ -51,7 +53,7 @@ impl TaskModel {
             }
         };
         let rate = bert.config().hidden_dropout_prob;
-        Ok(Self { bert, head: head.clone(), pooler, classifier: Dense::new("classifier", get)?, rate })
+        Ok(Self { bert, head: head.clone(), pooler, classifier: Linear::new("classifier", get)?, rate })
     }
 
     /// States, scores and logits of a batch.
@@ -83,18 +85,24 @@ impl TaskModel {
             Some(pooler) => {
                 let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
                 see(Site::PoolerInput, &first)?;
-                pooler.forward(&first)?.tanh()?
+                apply(pooler, &first)?.tanh()?
             }
             None => last.reshape((b * l, hidden))?,
         };
         see(Site::ClassifierInput, &features)?;
         if let Some(dropout) = output.dropout.at(DropoutSite::Pooled, self.rate) {
-            features = dropout.on(&features)?;
+            let rows_per_sample = features.dim(0)? / b;
+            features = dropout.by_rows(rows_per_sample).on(&features)?;
         }
-        let logits = self.classifier.forward(&features)?;
+        let logits = apply(&self.classifier, &features)?;
         match self.pooler {
             Some(_) => Ok(logits),
             None => Ok(logits.reshape((b, l, self.head.outputs()))?),
         }
     }
+}
+
+/// A linear in candle's graph: heads are small.
+fn apply(linear: &Linear, x: &Tensor) -> Result<Tensor> {
+    Ok(x.matmul(&linear.weight.t()?)?.broadcast_add(&linear.bias)?)
 }

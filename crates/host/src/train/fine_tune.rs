@@ -139,9 +139,9 @@ pub fn fine_tune(
         &mut session,
         &set,
         |batch, mode| {
-            let (_, logits) = trained.forward(batch, mode)?;
+            let (output, logits) = trained.forward(batch, mode)?;
             let total = gold_loss(&logits, batch, &targets)?;
-            Ok(Losses { total, parts: Vec::new() })
+            Ok(Losses { total, tape: output.tape, parts: Vec::new() })
         },
         |session, epoch| selection.look(session, epoch, progress),
     )?;

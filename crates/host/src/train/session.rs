@@ -12,7 +12,7 @@ use super::optimizer::{Optimizer, OptimizerSettings};
 use super::schedule::Schedule;
 use super::work::WorkFolder;
 use crate::data::Batch;
-use crate::nn::Mode;
+use crate::nn::{Mode, Tape};
 use crate::progress::Progress;
 use crate::{Error, Result};
 
@@ -39,6 +39,8 @@ impl Default for Budget {
 pub struct Losses {
     /// Scalar with a graph.
     pub total: Tensor,
+    /// The way from it back to the encoder's weights.
+    pub tape: Tape,
     /// Named scalars.
     pub parts: Vec<(&'static str, Tensor)>,
 }
@@ -169,7 +171,7 @@ impl<'a> Session<'a> {
             let losses = losses(batch, mode)?;
             self.record(&losses, share)?;
             let total = if batches.len() == 1 { losses.total } else { (losses.total * share)? };
-            let new = total.backward()?;
+            let new = losses.tape.backward(&total)?;
             gradients = Some(match gradients {
                 None => new,
                 Some(sum) => self.optimizer.add_gradients(sum, &new)?,

@@ -1,20 +1,18 @@
-//! Scaled dot-product attention in two ops: raw scores (which the distillation losses see), and softmax, dropout and
-//! weighted sum of the values in one.
+//! Scaled dot-product attention over all heads of a batch.
 //!
-//! Queries, keys and values stay `[b * l, hidden]`; a head is a strided view of `head_dim` columns, so nothing is
-//! transposed or copied. Work is split by sample and head.
+//! Queries, keys and values lie side by side in `[b * l, 3 * hidden]`; a head's part of them is a strided view, so
+//! that nothing is transposed or copied. Work is split by sample.
 
 use std::sync::Arc;
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::float::Float;
-use super::rows::{by_dtype, by_element_type, dot, reduce, slice, tensor_like, vectorised, with_slice};
+use super::rows::{dot, reduce, storage_product, vectorised, with_cpu};
 
-/// Sizes of a batch of attention heads.
+/// Sizes of a batch of attention heads, and its dropout.
 #[derive(Clone, Debug)]
 pub struct Heads {
     /// Real tokens of each sample (keys beyond them are masked); the batch size is their number.
@@ -25,6 +23,16 @@ pub struct Heads {
     pub heads: usize,
     /// Columns of a head.
     pub head_dim: usize,
+    /// Dropout of the probabilities.
+    pub dropout: Option<Dropout>,
+}
+
+/// Third of the columns of a row of queries, keys and values.
+#[derive(Clone, Copy)]
+enum Part {
+    Query,
+    Key,
+    Value,
 }
 
 impl Heads {
@@ -37,174 +45,33 @@ impl Heads {
         self.tokens * self.tokens
     }
 
-    fn scores_shape(&self) -> Shape {
-        Shape::from((self.lengths.len(), self.heads, self.tokens, self.tokens))
+    fn scale<T: Float>(&self) -> T {
+        T::of(1.0 / (self.head_dim as f64).sqrt())
     }
 
-    /// View of one head of one sample in `[b * l, hidden]`: `[l, head_dim]`.
-    fn head(&self, layout: &Layout, sample: usize, head: usize) -> Layout {
-        let offset = layout.start_offset() + sample * self.tokens * self.hidden() + head * self.head_dim;
-        Layout::new(Shape::from((self.tokens, self.head_dim)), vec![self.hidden(), 1], offset)
+    /// `[l, head_dim]` view of a head of a sample within rows of `width` columns, from `column` on.
+    fn view(&self, sample: usize, width: usize, column: usize) -> Layout {
+        let offset = sample * self.tokens * width + column;
+        Layout::new(Shape::from((self.tokens, self.head_dim)), vec![width, 1], offset)
     }
 
-    /// The l x l square of one head in the scores.
-    fn square_of(&self, layout: &Layout, sample: usize, head: usize) -> Layout {
-        let offset = layout.start_offset() + (sample * self.heads + head) * self.square();
-        Layout::contiguous_with_offset((self.tokens, self.tokens), offset)
+    /// The view of a head's queries, keys or values.
+    fn part(&self, sample: usize, head: usize, part: Part) -> Layout {
+        self.view(sample, 3 * self.hidden(), part as usize * self.hidden() + head * self.head_dim)
     }
 
-    /// Writes the product of a square and a head's `[l, head_dim]`, times `scale`, into that head's columns of a sample.
-    fn write_head<T: Float>(&self, product: &[T], scale: T, head: usize, sample_rows: &mut [T]) {
-        let rows = sample_rows.chunks_exact_mut(self.hidden()).zip(product.chunks_exact(self.head_dim));
-        for (to, from) in rows {
-            let to = &mut to[head * self.head_dim..(head + 1) * self.head_dim];
-            to.iter_mut().zip(from).for_each(|(to, &from)| *to = from * scale);
+    /// Writes `[l, head_dim]` values, scaled, into rows of `width` columns from `column` on.
+    fn write<T: Float>(&self, values: &[T], scale: T, rows: &mut [T], width: usize, column: usize) {
+        for (row, values) in rows.chunks_exact_mut(width).zip(values.chunks_exact(self.head_dim)) {
+            let row = &mut row[column..column + self.head_dim];
+            row.iter_mut().zip(values).for_each(|(to, &from)| *to = from * scale);
         }
     }
-}
 
-/// Product of two strided matrices as values: `[m, k] x [k, n]`.
-fn product<T: Float>(a: &CpuStorage, a_layout: &Layout, b: &CpuStorage, b_layout: &Layout) -> Result<Vec<T>> {
-    let ((m, k), (_, n)) = (a_layout.shape().dims2()?, b_layout.shape().dims2()?);
-    T::values(a.matmul(b, (1, m, n, k), a_layout, b_layout)?)
-}
-
-/// Runs `body` on the CPU storage of a contiguous tensor.
-fn with_cpu<R>(tensor: &Tensor, body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(cpu) => body(cpu, layout),
-        _ => bail!("the training ops run on the CPU"),
-    }
-}
-
-struct Scores(Heads);
-
-/// `QKᵀ/√head_dim` before mask and softmax, for q and k `[b * l, hidden]`; gives `[b, heads, l, l]`.
-pub fn attention_scores(q: &Tensor, k: &Tensor, heads: &Heads) -> Result<Tensor> {
-    q.apply_op2(k, Scores(heads.clone()))
-}
-
-impl Scores {
-    fn scale<T: Float>(&self) -> T {
-        T::of(1.0 / (self.0.head_dim as f64).sqrt())
-    }
-
-    fn forward<T: Float>(
-        &self,
-        q: &CpuStorage,
-        q_layout: &Layout,
-        k: &CpuStorage,
-        k_layout: &Layout,
-    ) -> Result<Vec<T>> {
-        let (sizes, scale) = (&self.0, self.scale::<T>());
-        let mut scores = vec![T::ZERO; sizes.lengths.len() * sizes.heads * sizes.square()];
-        scores.par_chunks_mut(sizes.square()).enumerate().try_for_each(|(i, square)| {
-            let (sample, head) = (i / sizes.heads, i % sizes.heads);
-            let keys = sizes.head(k_layout, sample, head).transpose(0, 1)?;
-            let raw: Vec<T> = product(q, &sizes.head(q_layout, sample, head), k, &keys)?;
-            square.iter_mut().zip(raw).for_each(|(to, from)| *to = from * scale);
-            Ok::<_, candle_core::Error>(())
-        })?;
-        Ok(scores)
-    }
-
-    /// `scale · D · other` by head, with D the gradient of the scores, transposed if asked for: the gradient of q
-    /// from the keys, or of k from the queries.
-    fn backward<T: Float>(&self, grad: &Tensor, transposed: bool, other: &Tensor) -> Result<Tensor> {
-        let (sizes, scale) = (&self.0, self.scale::<T>());
-        let mut out = vec![T::ZERO; other.elem_count()];
-        with_cpu(grad, |grad, grad_layout| {
-            with_cpu(other, |other, other_layout| {
-                out.par_chunks_mut(sizes.tokens * sizes.hidden()).enumerate().try_for_each(
-                    |(sample, rows)| {
-                        for head in 0..sizes.heads {
-                            let mut square = sizes.square_of(grad_layout, sample, head);
-                            if transposed {
-                                square = square.transpose(0, 1)?;
-                            }
-                            let part =
-                                product(grad, &square, other, &sizes.head(other_layout, sample, head))?;
-                            sizes.write_head(&part, scale, head, rows);
-                        }
-                        Ok(())
-                    },
-                )
-            })
-        })?;
-        tensor_like(out, other)
-    }
-}
-
-impl CustomOp2 for Scores {
-    fn name(&self) -> &'static str {
-        "attention-scores"
-    }
-
-    fn cpu_fwd(
-        &self,
-        q: &CpuStorage,
-        q_layout: &Layout,
-        k: &CpuStorage,
-        k_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let scores = by_element_type!(q, T => T::storage(self.forward::<T>(q, q_layout, k, k_layout)?));
-        Ok((scores, self.0.scores_shape()))
-    }
-
-    fn bwd(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        _s: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        by_dtype!(q, T => Ok((Some(self.backward::<T>(&grad, false, k)?), Some(self.backward::<T>(&grad, true, q)?))))
-    }
-}
-
-struct Context {
-    sizes: Heads,
-    dropout: Option<Dropout>,
-}
-
-/// `dropout(softmax(scores + mask)) · V` for scores `[b, heads, l, l]` and v `[b * l, hidden]`; gives `[b * l, hidden]`.
-/// Keys beyond a sample's length have probability exactly 0.
-pub fn attention_context(
-    scores: &Tensor,
-    v: &Tensor,
-    heads: &Heads,
-    dropout: Option<Dropout>,
-) -> Result<Tensor> {
-    scores.apply_op2(v, Context { sizes: heads.clone(), dropout })
-}
-
-/// Softmax of the first `row.len()` scores.
-#[inline(always)]
-fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
-    let mut maximum = scores.first().copied().unwrap_or(T::ZERO);
-    for &score in scores {
-        maximum = maximum.larger(score);
-    }
-    for (p, &score) in row.iter_mut().zip(scores) {
-        *p = (score - maximum).exponential();
-    }
-    let inverse = T::ONE / reduce(row, row, |p, _| p);
-    row.iter_mut().for_each(|p| *p = *p * inverse);
-}
-
-impl Context {
-    /// Row key of a query for the dropout of its probabilities: independent of padding.
-    fn row_key(&self, dropout: &Dropout, sample: usize, head: usize, query: usize) -> u64 {
-        dropout.row_key(sample, (head as u64) << 32 | query as u64)
-    }
-
-    /// Probabilities of one head, padded keys 0; `[l, l]`.
+    /// Softmax of the scores of one head over the real keys; padded keys have probability exactly 0.
     #[inline(always)]
     fn probabilities<T: Float>(&self, scores: &[T], sample: usize) -> Vec<T> {
-        let (l, length) = (self.sizes.tokens, self.sizes.lengths[sample]);
+        let (l, length) = (self.tokens, self.lengths[sample]);
         let mut p = vec![T::ZERO; scores.len()];
         for (p, scores) in p.chunks_exact_mut(l).zip(scores.chunks_exact(l)) {
             softmax(&scores[..length], &mut p[..length]);
@@ -212,126 +79,148 @@ impl Context {
         p
     }
 
-    /// The dropout mask of one head applied to each row; the rows themselves without dropout.
+    /// Applies the dropout of one head to its `[l, l]` rows, numbered by head and query whatever the padding.
     #[inline(always)]
-    fn dropped<T: Float>(&self, rows: Vec<T>, sample: usize, head: usize) -> Vec<T> {
-        let Some(dropout) = &self.dropout else { return rows };
-        let l = self.sizes.tokens;
-        let mut out = vec![T::ZERO; rows.len()];
-        for (query, (to, from)) in out.chunks_exact_mut(l).zip(rows.chunks_exact(l)).enumerate() {
-            dropout.keep(self.row_key(dropout, sample, head, query), from, to);
-        }
-        out
-    }
-
-    fn forward<T: Float>(&self, scores: &[T], v: &CpuStorage, v_layout: &Layout) -> Result<Vec<T>> {
-        let sizes = &self.sizes;
-        let (l, square) = (sizes.tokens, sizes.square());
-        let mut context = vec![T::ZERO; sizes.lengths.len() * l * sizes.hidden()];
-        context
-            .par_chunks_mut(l * sizes.hidden())
-            .zip(scores.par_chunks(sizes.heads * square))
-            .enumerate()
-            .try_for_each(|(sample, (rows, scores))| {
-            for (head, scores) in scores.chunks_exact(square).enumerate() {
-                let p = vectorised(
-                    #[inline(always)]
-                    || self.dropped(self.probabilities(scores, sample), sample, head),
-                );
-                let values = sizes.head(v_layout, sample, head);
-                let part = product(&T::storage(p), &Layout::contiguous((l, l)), v, &values)?;
-                sizes.write_head(&part, T::ONE, head, rows);
+    fn drop_out<T: Float>(&self, rows: &mut [T], sample: usize, head: usize) {
+        if let Some(dropout) = &self.dropout {
+            for (query, row) in (0u64..).zip(rows.chunks_exact_mut(self.tokens)) {
+                dropout.apply(sample, (head as u64) << 32 | query, row);
             }
-            Ok::<_, candle_core::Error>(())
-        })?;
-        Ok(context)
-    }
-
-    /// Gradients with respect to scores and values. With P the probabilities, M the dropout mask and C the context:
-    /// dV = (M∘P)ᵀ dC; dP = M ∘ (dC Vᵀ); dS = P ∘ (dP − rowsum(dP ∘ P)).
-    fn backward<T: Float>(
-        &self,
-        scores: &[T],
-        (v, v_layout): (&CpuStorage, &Layout),
-        (grad, grad_layout): (&CpuStorage, &Layout),
-    ) -> Result<(Vec<T>, Vec<T>)> {
-        let sizes = &self.sizes;
-        let (l, square) = (sizes.tokens, sizes.square());
-        let mut d_scores = vec![T::ZERO; scores.len()];
-        let mut d_v = vec![T::ZERO; sizes.lengths.len() * l * sizes.hidden()];
-        d_v.par_chunks_mut(l * sizes.hidden())
-            .zip(d_scores.par_chunks_mut(sizes.heads * square))
-            .zip(scores.par_chunks(sizes.heads * square))
-            .enumerate()
-            .try_for_each(|(sample, ((d_v, d_scores), scores))| {
-                let heads = d_scores.chunks_exact_mut(square).zip(scores.chunks_exact(square)).enumerate();
-                for (head, (d_scores, scores)) in heads {
-                    let d_context = sizes.head(grad_layout, sample, head);
-                    let p = vectorised(
-                        #[inline(always)]
-                        || self.probabilities(scores, sample),
-                    );
-                    let kept = vectorised(
-                        #[inline(always)]
-                        || self.dropped(p.clone(), sample, head),
-                    );
-                    let by_key = Layout::contiguous((l, l)).transpose(0, 1)?;
-                    let part = product(&T::storage(kept), &by_key, grad, &d_context)?;
-                    sizes.write_head(&part, T::ONE, head, d_v);
-                    let values = sizes.head(v_layout, sample, head).transpose(0, 1)?;
-                    let d_kept: Vec<T> = product(grad, &d_context, v, &values)?;
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            let d_p = self.dropped(d_kept, sample, head);
-                            let rows =
-                                d_scores.chunks_exact_mut(l).zip(p.chunks_exact(l)).zip(d_p.chunks_exact(l));
-                            for ((d_s, p), d_p) in rows {
-                                let mean = dot(p, d_p);
-                                for ((d_s, &p), &d_p) in d_s.iter_mut().zip(p).zip(d_p) {
-                                    *d_s = p * (d_p - mean);
-                                }
-                            }
-                        },
-                    );
-                }
-                Ok::<_, candle_core::Error>(())
-            })?;
-        Ok((d_scores, d_v))
+        }
     }
 }
 
-impl CustomOp2 for Context {
-    fn name(&self) -> &'static str {
-        "attention-context"
+/// Softmax of `scores` into `row`.
+#[inline(always)]
+fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
+    let maximum = scores.iter().fold(T::of(f64::NEG_INFINITY), |maximum, &score| maximum.larger(score));
+    for (p, &score) in row.iter_mut().zip(scores) {
+        *p = (score - maximum).exponential();
     }
+    let inverse = T::ONE / reduce(row, row, |p, _| p);
+    row.iter_mut().for_each(|p| *p = *p * inverse);
+}
 
-    fn cpu_fwd(
-        &self,
-        scores: &CpuStorage,
-        scores_layout: &Layout,
-        v: &CpuStorage,
-        v_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let context = by_element_type!(scores, T => {
-            T::storage(self.forward::<T>(slice(scores, scores_layout)?, v, v_layout)?)
-        });
-        Ok((context, Shape::from((self.sizes.lengths.len() * self.sizes.tokens, self.sizes.hidden()))))
-    }
+/// For queries, keys and values `[b * l, 3 * hidden]`: the raw scores `QKᵀ/√head_dim` before mask and softmax
+/// `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, hidden]`.
+pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T>)> {
+    let (hidden, square) = (sizes.hidden(), sizes.square());
+    let rows = sizes.lengths.len() * sizes.tokens;
+    let mut scores = vec![T::ZERO; sizes.lengths.len() * sizes.heads * square];
+    let mut context = vec![T::ZERO; rows * hidden];
+    let samples =
+        scores.par_chunks_mut(sizes.heads * square).zip(context.par_chunks_mut(sizes.tokens * hidden));
+    with_cpu(qkv, |qkv, _| {
+        samples.enumerate().try_for_each(|(sample, (scores, context))| {
+            for (head, scores) in scores.chunks_exact_mut(square).enumerate() {
+                let [q, k, v] =
+                    [Part::Query, Part::Key, Part::Value].map(|part| sizes.part(sample, head, part));
+                let raw: Vec<T> = storage_product(qkv, &q, qkv, &k.transpose(0, 1)?)?;
+                let p = vectorised(
+                    #[inline(always)]
+                    || {
+                        let scale = sizes.scale::<T>();
+                        scores.iter_mut().zip(&raw).for_each(|(score, &raw)| *score = raw * scale);
+                        let mut p = sizes.probabilities(scores, sample);
+                        sizes.drop_out(&mut p, sample, head);
+                        p
+                    },
+                );
+                let p_layout = Layout::contiguous((sizes.tokens, sizes.tokens));
+                let part: Vec<T> = storage_product(&T::storage(p), &p_layout, qkv, &v)?;
+                sizes.write(&part, T::ONE, context, hidden, head * sizes.head_dim);
+            }
+            Ok::<_, candle_core::Error>(())
+        })
+    })?;
+    Ok((scores, context))
+}
 
-    fn bwd(
-        &self,
-        scores: &Tensor,
-        v: &Tensor,
-        _c: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (d_scores, d_v) = by_dtype!(v, T => {
-            let (d_scores, d_v) = with_slice::<T, _>(scores, |values| {
-                with_cpu(v, |v, v_layout| with_cpu(grad, |g, g_layout| self.backward(values, (v, v_layout), (g, g_layout))))
-            })?;
-            (tensor_like(d_scores, scores)?, tensor_like(d_v, v)?)
-        });
-        Ok((Some(d_scores), Some(d_v)))
-    }
+/// What reaches the attention from above.
+pub struct AttentionGradient<'a, T> {
+    /// Gradient of the context, `[b * l, hidden]`.
+    pub context: Option<&'a Tensor>,
+    /// Gradient of the raw scores from a loss on them, `[b, heads, l, l]`.
+    pub scores: Option<&'a [T]>,
+}
+
+/// The gradient of queries, keys and values `[b * l, 3 * hidden]`, that of the values 0 without one of the context.
+///
+/// With P the probabilities, M the dropout mask and C the context: dV = (M∘P)ᵀ dC; dP = M ∘ (dC Vᵀ);
+/// dS = P ∘ (dP − rowsum(dP ∘ P)) + the loss's own; dQ = dS K / √d; dK = dSᵀ Q / √d.
+pub fn attention_backward<T: Float>(
+    qkv: &Tensor,
+    scores: &[T],
+    grad: &AttentionGradient<T>,
+    sizes: &Heads,
+) -> Result<Vec<T>> {
+    let (square, width) = (sizes.square(), 3 * sizes.hidden());
+    let mut d_qkv = vec![T::ZERO; qkv.elem_count()];
+    let samples = d_qkv.par_chunks_mut(sizes.tokens * width).zip(scores.par_chunks(sizes.heads * square));
+    with_cpu(qkv, |qkv, _| {
+        samples.enumerate().try_for_each(|(sample, (rows, scores))| {
+            for (head, scores) in scores.chunks_exact(square).enumerate() {
+                let own = grad.scores.map(|all| &all[(sample * sizes.heads + head) * square..][..square]);
+                let mut d_scores = match grad.context {
+                    Some(d_context) => with_cpu(d_context, |d_context, _| {
+                        context_backward(qkv, d_context, scores, sizes, (sample, head), rows)
+                    })?,
+                    None => vec![T::ZERO; square],
+                };
+                if let Some(own) = own {
+                    super::rows::accumulate(&mut d_scores, own);
+                }
+                let d_scores = T::storage(d_scores);
+                let layout = Layout::contiguous((sizes.tokens, sizes.tokens));
+                let (q, k) = (sizes.part(sample, head, Part::Query), sizes.part(sample, head, Part::Key));
+                let d_q: Vec<T> = storage_product(&d_scores, &layout, qkv, &k)?;
+                let d_k: Vec<T> = storage_product(&d_scores, &layout.transpose(0, 1)?, qkv, &q)?;
+                sizes.write(&d_q, sizes.scale(), rows, width, q.start_offset() % width);
+                sizes.write(&d_k, sizes.scale(), rows, width, k.start_offset() % width);
+            }
+            Ok::<_, candle_core::Error>(())
+        })
+    })?;
+    Ok(d_qkv)
+}
+
+/// Gradient of one head's raw scores from that of the context; writes that of the values into the sample's `rows`.
+fn context_backward<T: Float>(
+    qkv: &CpuStorage,
+    d_context: &CpuStorage,
+    scores: &[T],
+    sizes: &Heads,
+    (sample, head): (usize, usize),
+    rows: &mut [T],
+) -> Result<Vec<T>> {
+    let l = sizes.tokens;
+    let (p, kept) = vectorised(
+        #[inline(always)]
+        || {
+            let p = sizes.probabilities(scores, sample);
+            let mut kept = p.clone();
+            sizes.drop_out(&mut kept, sample, head);
+            (p, kept)
+        },
+    );
+    let above = sizes.view(sample, sizes.hidden(), head * sizes.head_dim);
+    let v = sizes.part(sample, head, Part::Value);
+    let by_key = Layout::contiguous((l, l)).transpose(0, 1)?;
+    let d_v: Vec<T> = storage_product(&T::storage(kept), &by_key, d_context, &above)?;
+    let width = 3 * sizes.hidden();
+    sizes.write(&d_v, T::ONE, rows, width, v.start_offset() % width);
+    let mut d_scores: Vec<T> = storage_product(d_context, &above, qkv, &v.transpose(0, 1)?)?;
+    vectorised(
+        #[inline(always)]
+        || {
+            sizes.drop_out(&mut d_scores, sample, head);
+            for (d_s, p) in d_scores.chunks_exact_mut(l).zip(p.chunks_exact(l)) {
+                let mean = dot(p, d_s);
+                for (d_s, &p) in d_s.iter_mut().zip(p) {
+                    *d_s = p * (*d_s - mean);
+                }
+            }
+        },
+    );
+    Ok(d_scores)
 }

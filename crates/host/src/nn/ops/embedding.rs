@@ -1,115 +1,91 @@
 //! Sum of word, position and type embeddings.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, bail};
 use rayon::prelude::*;
 
 use super::float::Float;
-use super::rows::{accumulate, by_dtype, by_element_type, slice, tensor_like, vectorised, with_slice};
+use super::rows::{ROWS_PER_PIECE, accumulate, vectorised};
 
-struct Embed {
-    ids: Vec<u32>,
-    type_ids: Vec<u32>,
-    /// Padded length l of a sequence: the position of row r is r mod l.
-    tokens: usize,
+/// Which rows of the three tables a batch takes, row-major `[b, l]`.
+#[derive(Clone, Copy)]
+pub struct Ids<'a> {
+    /// Word of each token.
+    pub words: &'a [u32],
+    /// Type of each token.
+    pub types: &'a [u32],
+    /// Padded length l: token r has position r mod l.
+    pub tokens: usize,
 }
 
-/// `word[id] + position[t] + type[type_id]` for row-major ids `[b, l]`; gives `[b * l, hidden]`.
-///
-/// # Errors
-/// An id outside its table, or sequences longer than the position table.
-pub fn embed(
-    word: &Tensor,
-    position: &Tensor,
-    types: &Tensor,
-    ids: &[u32],
-    type_ids: &[u32],
-    tokens: usize,
-) -> Result<Tensor> {
-    let (vocabulary, positions, type_count) = (word.dim(0)?, position.dim(0)?, types.dim(0)?);
-    if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
-        bail!("token id {id} with a vocabulary of {vocabulary}: is this tokenizer the model's own?");
-    }
-    if let Some(id) = type_ids.iter().find(|&&id| id as usize >= type_count) {
-        bail!("token type id {id} with {type_count} types: the model was not made for sentence pairs");
-    }
-    if tokens > positions {
-        bail!("sequence of {tokens} tokens with {positions} positions: shorten the maximal length");
-    }
-    word.apply_op3(position, types, Embed { ids: ids.to_vec(), type_ids: type_ids.to_vec(), tokens })
+/// The tables, `[rows, hidden]` each.
+#[derive(Clone, Copy)]
+pub struct Tables<T> {
+    /// By token id.
+    pub words: T,
+    /// By position.
+    pub positions: T,
+    /// By token type.
+    pub types: T,
 }
 
-impl Embed {
-    fn forward<T: Float>(&self, word: &[T], position: &[T], types: &[T], hidden: usize) -> Vec<T> {
-        let row = |table: &[T], i: usize| -> std::ops::Range<usize> {
-            debug_assert!((i + 1) * hidden <= table.len());
-            i * hidden..(i + 1) * hidden
-        };
-        let mut y = vec![T::ZERO; self.ids.len() * hidden];
-        y.par_chunks_mut(hidden).with_min_len(64).enumerate().for_each(|(r, y)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    y.copy_from_slice(&word[row(word, self.ids[r] as usize)]);
-                    accumulate(y, &types[row(types, self.type_ids[r] as usize)]);
-                    accumulate(y, &position[row(position, r % self.tokens)]);
-                },
-            )
-        });
-        y
+impl Ids<'_> {
+    /// Makes sure that every row exists in tables of so many rows.
+    ///
+    /// # Errors
+    /// An id outside its table, or sequences longer than the position table.
+    pub fn check(&self, rows: Tables<usize>) -> Result<()> {
+        if let Some(id) = self.words.iter().find(|&&id| id as usize >= rows.words) {
+            bail!("token id {id} with a vocabulary of {}: is this tokenizer the model's own?", rows.words);
+        }
+        if let Some(id) = self.types.iter().find(|&&id| id as usize >= rows.types) {
+            bail!("token type id {id} with {} types: the model was not made for sentence pairs", rows.types);
+        }
+        if self.tokens > rows.positions {
+            bail!(
+                "sequence of {} tokens with {} positions: shorten the maximal length",
+                self.tokens,
+                rows.positions
+            );
+        }
+        Ok(())
     }
 }
 
-/// Adds row r of `grad` to row `index(r)` of a table of `rows` rows.
+/// `word + position + type` of every token, `[b * l, hidden]`; the ids have been checked.
+pub fn embed<T: Float>(tables: Tables<&[T]>, ids: Ids, hidden: usize) -> Vec<T> {
+    let mut y = vec![T::ZERO; ids.words.len() * hidden];
+    y.par_chunks_mut(hidden).with_min_len(ROWS_PER_PIECE).enumerate().for_each(|(r, y)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                y.copy_from_slice(&tables.words[span(ids.words[r] as usize, hidden)]);
+                accumulate(y, &tables.types[span(ids.types[r] as usize, hidden)]);
+                accumulate(y, &tables.positions[span(r % ids.tokens, hidden)]);
+            },
+        )
+    });
+    y
+}
+
+/// The elements of a row.
+fn span(row: usize, hidden: usize) -> std::ops::Range<usize> {
+    row * hidden..(row + 1) * hidden
+}
+
+/// Gradients of the tables, of so many rows, from that of the sum.
+pub fn embed_backward<T: Float>(grad: &[T], ids: Ids, rows: Tables<usize>, hidden: usize) -> Tables<Vec<T>> {
+    Tables {
+        words: scatter(grad, rows.words, hidden, |r| ids.words[r] as usize),
+        positions: scatter(grad, rows.positions, hidden, |r| r % ids.tokens),
+        types: scatter(grad, rows.types, hidden, |r| ids.types[r] as usize),
+    }
+}
+
+/// Adds row r of `grad` to row `index(r)` of a table of `rows` rows, in the order of r.
 fn scatter<T: Float>(grad: &[T], rows: usize, hidden: usize, index: impl Fn(usize) -> usize) -> Vec<T> {
     let mut table = vec![T::ZERO; rows * hidden];
     for (r, grad) in grad.chunks_exact(hidden).enumerate() {
-        let at = index(r) * hidden;
-        accumulate(&mut table[at..at + hidden], grad);
+        accumulate(&mut table[span(index(r), hidden)], grad);
     }
     table
-}
-
-impl CustomOp3 for Embed {
-    fn name(&self) -> &'static str {
-        "embed"
-    }
-
-    fn cpu_fwd(
-        &self,
-        word: &CpuStorage,
-        word_layout: &Layout,
-        position: &CpuStorage,
-        position_layout: &Layout,
-        types: &CpuStorage,
-        types_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (_, hidden) = word_layout.shape().dims2()?;
-        let y = by_element_type!(word, T => {
-            let (position, types) = (slice(position, position_layout)?, slice(types, types_layout)?);
-            T::storage(self.forward::<T>(slice(word, word_layout)?, position, types, hidden))
-        });
-        Ok((y, Shape::from((self.ids.len(), hidden))))
-    }
-
-    fn bwd(
-        &self,
-        word: &Tensor,
-        position: &Tensor,
-        types: &Tensor,
-        _y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (_, hidden) = word.dims2()?;
-        by_dtype!(grad, T => with_slice::<T, _>(grad, |g| {
-            let table = |of: &Tensor, index: &dyn Fn(usize) -> usize| match of.track_op() {
-                true => tensor_like(scatter(g, of.dim(0)?, hidden, index), of).map(Some),
-                false => Ok(None),
-            };
-            Ok((
-                table(word, &|r| self.ids[r] as usize)?,
-                table(position, &|r| r % self.tokens)?,
-                table(types, &|r| self.type_ids[r] as usize)?,
-            ))
-        }))
-    }
 }

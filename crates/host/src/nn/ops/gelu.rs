@@ -1,20 +1,9 @@
-//! The erf form of GELU: `x · Φ(x)`.
+//! The erf form of GELU, `x · Φ(x)`, with the bias of the linear before it.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::float::Float;
-use super::rows::{by_dtype, by_element_type, slice, tensor_like, vectorised, with_slice};
-
-struct Gelu;
-
-/// Elements per piece of work.
-const PIECE: usize = 16 * 1024;
-
-/// `x (1 + erf(x / √2)) / 2`, elementwise.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    x.apply_op1(Gelu)
-}
+use super::rows::{ROWS_PER_PIECE, accumulate, add_in_order, vectorised};
 
 /// Φ(x), the standard normal distribution function.
 #[inline(always)]
@@ -22,14 +11,19 @@ fn normal_cdf<T: Float>(x: T) -> T {
     T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function())
 }
 
-fn forward<T: Float>(x: &[T]) -> Vec<T> {
+/// Adds `bias` to every row of `x` in place and gives `x (1 + erf(x / √2)) / 2` of the sum.
+pub fn bias_gelu<T: Float>(x: &mut [T], bias: &[T]) -> Vec<T> {
+    let piece = bias.len() * ROWS_PER_PIECE;
     let mut y = vec![T::ZERO; x.len()];
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| {
+    y.par_chunks_mut(piece).zip(x.par_chunks_mut(piece)).for_each(|(y, x)| {
         vectorised(
             #[inline(always)]
             || {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = x * normal_cdf(x);
+                for (y, x) in y.chunks_exact_mut(bias.len()).zip(x.chunks_exact_mut(bias.len())) {
+                    accumulate(x, bias);
+                    for (y, &x) in y.iter_mut().zip(&*x) {
+                        *y = x * normal_cdf(x);
+                    }
                 }
             },
         )
@@ -37,40 +31,26 @@ fn forward<T: Float>(x: &[T]) -> Vec<T> {
     y
 }
 
-fn backward<T: Float>(x: &[T], grad: &[T]) -> Vec<T> {
-    let mut d_x = vec![T::ZERO; x.len()];
+/// Turns the gradient of the result into that of `x` (the sum with the bias) in place; gives the gradient of the bias.
+pub fn bias_gelu_backward<T: Float>(x: &[T], grad: &mut [T], columns: usize) -> Vec<T> {
     // 1/√(2π), so that `density` is φ(x).
     let norm = T::of(0.398_942_280_401_432_7);
-    d_x.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).zip(grad.par_chunks(PIECE)).for_each(
-        |((d_x, x), grad)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for ((d_x, &x), &grad) in d_x.iter_mut().zip(x).zip(grad) {
+    let piece = columns * ROWS_PER_PIECE;
+    let partial = grad.par_chunks_mut(piece).zip(x.par_chunks(piece)).map(|(grad, x)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut d_bias = vec![T::ZERO; columns];
+                for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+                    for (grad, &x) in grad.iter_mut().zip(x) {
                         let density = norm * (T::of(-0.5) * x * x).exponential();
-                        *d_x = grad * (normal_cdf(x) + x * density);
+                        *grad = *grad * (normal_cdf(x) + x * density);
                     }
-                },
-            )
-        },
-    );
-    d_x
-}
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu-erf"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let y = by_element_type!(x, T => T::storage(forward::<T>(slice(x, layout)?)));
-        Ok((y, layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let d_x = by_dtype!(x, T => with_slice::<T, _>(x, |v| {
-            with_slice::<T, _>(grad, |grad| tensor_like(backward(v, grad), x))
-        }))?;
-        Ok(Some(d_x))
-    }
+                    accumulate(&mut d_bias, grad);
+                }
+                d_bias
+            },
+        )
+    });
+    add_in_order(partial.collect(), columns)
 }

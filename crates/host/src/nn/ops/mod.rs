@@ -1,24 +1,17 @@
-//! Differentiable operations with hand-written backward passes.
+//! The expensive parts of the encoder, each with its backward pass.
 //!
-//! candle's fused layer norm and softmax have no gradient, and its composed ones cost many passes over memory. Each
-//! op here is one pass forward and one backward, parallel over fixed pieces of the rows, so that the result has the
-//! same bits for any number of threads.
+//! candle's fused layer norm and softmax have no gradient; its composed ones, and its bookkeeping of a gradient for
+//! every intermediate tensor, cost many passes over memory. Each op here is one pass forward and one backward over
+//! plain buffers, parallel over fixed pieces of the rows, so that the result has the same bits for any number of
+//! threads. All are generic over f32 (training) and f64 (finite differences).
 
-mod attention;
-mod dropout;
-mod embedding;
-mod float;
-mod gelu;
-mod layer_norm;
-mod linear;
-mod rows;
-
-pub use attention::{Heads, attention_context, attention_scores};
-pub use dropout::{Dropout, dropout_add};
-pub use embedding::embed;
-pub use gelu::gelu;
-pub use layer_norm::layer_norm;
-pub use linear::linear;
+pub mod attention;
+pub mod dropout;
+pub mod embedding;
+pub mod float;
+pub mod gelu;
+pub mod layer_norm;
+pub mod rows;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
-//! What the ops share: slices out of candle tensors, vectorised loops, fixed-order sums.
+//! What the ops share: buffers in and out of candle tensors, matrix products, vectorised loops, fixed-order sums.
 
-use candle_core::{CpuStorage, Device, Layout, Result, Storage, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 use super::float::Float;
@@ -8,7 +9,16 @@ use super::float::Float;
 /// Rows per piece of work; fixed, so that sums over pieces have the same order for any number of threads.
 pub const ROWS_PER_PIECE: usize = 32;
 
-/// The elements of a contiguous operand of a forward pass.
+/// Runs `body` on the CPU storage of a tensor.
+pub fn with_cpu<R>(tensor: &Tensor, body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(cpu) => body(cpu, layout),
+        _ => bail!("the training ops run on the CPU"),
+    }
+}
+
+/// The elements of a contiguous operand.
 pub fn slice<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
         Some((from, to)) => Ok(&storage.as_slice::<T>()?[from..to]),
@@ -16,19 +26,33 @@ pub fn slice<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<&
     }
 }
 
-/// Runs `body` on the elements of a tensor in a backward pass (row-major; copied only when strided).
+/// Runs `body` on the elements of a tensor, row-major; copied only when strided.
 pub fn with_slice<T: Float, R>(tensor: &Tensor, body: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(cpu) => body(slice(cpu, layout)?),
-        _ => bail!("the training ops run on the CPU"),
-    }
+    with_cpu(&tensor.contiguous()?, |storage, layout| body(slice(storage, layout)?))
 }
 
-/// A tensor of the shape of `like` out of new values.
-pub fn tensor_like<T: Float>(values: Vec<T>, like: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(values, like.shape(), &Device::Cpu)
+/// A tensor out of a buffer, which it takes over.
+pub fn tensor<T: Float>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::from_vec(values, shape.into(), &Device::Cpu)
+}
+
+/// `[m, k] x [k, n]` as a buffer; both may be transposed by their strides, nothing is copied.
+pub fn product<T: Float>(a: &Tensor, b: &Tensor) -> Result<Vec<T>> {
+    with_cpu(a, |a, a_layout| with_cpu(b, |b, b_layout| storage_product(a, a_layout, b, b_layout)))
+}
+
+/// The same for views of storage.
+pub fn storage_product<T: Float>(
+    a: &CpuStorage,
+    a_layout: &Layout,
+    b: &CpuStorage,
+    b_layout: &Layout,
+) -> Result<Vec<T>> {
+    let ((m, k), (inner, n)) = (a_layout.shape().dims2()?, b_layout.shape().dims2()?);
+    if k != inner {
+        bail!("product of [{m}, {k}] and [{inner}, {n}]");
+    }
+    T::values(a.matmul(b, (1, m, n, k), a_layout, b_layout)?)
 }
 
 /// Runs `body` compiled for the widest vectors of this CPU. No fused multiply-add is introduced: the bits do not
@@ -106,26 +130,31 @@ pub fn add_in_order<T: Float>(partial: Vec<Vec<T>>, columns: usize) -> Vec<T> {
     total
 }
 
-/// Implements the `cpu_fwd` dispatch of an op over the element type of its first operand.
-macro_rules! by_element_type {
-    ($storage:expr, $T:ident => $body:expr) => {
-        match $storage {
-            candle_core::CpuStorage::F32(_) => {
-                type $T = f32;
-                $body
-            }
-            candle_core::CpuStorage::F64(_) => {
-                type $T = f64;
-                $body
-            }
-            _ => candle_core::bail!("the training ops take f32 or f64"),
-        }
-    };
+/// Adds `bias` to every row of `[rows, columns]`.
+pub fn add_bias<T: Float>(values: &mut [T], bias: &[T]) {
+    values.par_chunks_mut(bias.len() * ROWS_PER_PIECE).for_each(|piece| {
+        vectorised(
+            #[inline(always)]
+            || piece.chunks_exact_mut(bias.len()).for_each(|row| accumulate(row, bias)),
+        )
+    });
 }
-/// The same for a tensor in a backward pass.
+
+/// `a += b` in parallel.
+pub fn accumulate_all<T: Float>(a: &mut [T], b: &[T]) {
+    const PIECE: usize = 16 * 1024;
+    a.par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| {
+        vectorised(
+            #[inline(always)]
+            || accumulate(a, b),
+        )
+    });
+}
+
+/// Runs a block with `$T` as the element type of a tensor.
 macro_rules! by_dtype {
-    ($tensor:expr, $T:ident => $body:expr) => {
-        match $tensor.dtype() {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
             candle_core::DType::F32 => {
                 type $T = f32;
                 $body
@@ -138,4 +167,4 @@ macro_rules! by_dtype {
         }
     };
 }
-pub(super) use {by_dtype, by_element_type};
+pub(crate) use by_dtype;
