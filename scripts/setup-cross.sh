@@ -16,6 +16,7 @@ apt_install() {
     echo "setup-cross: run as root, or install: $*" >&2
     exit 1
   fi
+  case "$*" in *:arm64*) dpkg --add-architecture arm64 ;; esac
   apt-get update -q
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
@@ -31,7 +32,6 @@ elif rustup target add $linux $bare 2>/dev/null; then
 else
   # Debian's packages carry the standard library for Linux, and the sources from which cargo -Zbuild-std makes `core`
   # for bare metal.
-  dpkg --print-foreign-architectures | grep -qx arm64 || dpkg --add-architecture arm64
   apt_install rustc-web rust-web-src libstd-rust-web-dev:arm64
   echo "setup-cross: using $(/usr/bin/rustc --version)"
 fi

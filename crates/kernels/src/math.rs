@@ -131,10 +131,10 @@ pub fn softmax(logits: &mut [f32]) {
 /// Lanes of the fixed summation order.
 pub(crate) const LANES: usize = 16;
 
-/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then the lanes are [`fold`](fold_lanes)ed.
-pub fn sum(row: impl Iterator<Item = f32>) -> f32 {
+/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then lane j gets lane j+8 (j < 8), j+4 (j < 4),
+/// j+2, j+1.
+pub fn sum(mut row: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
-    let mut row = row;
     'row: loop {
         for lane in &mut lanes {
             let Some(x) = row.next() else { break 'row };

@@ -13,8 +13,8 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Row-major `[n, k]`; no family's own layout, but every build can read it.
-    pub const PORTABLE: Panel = Panel { nr: 1, kr: 1 };
+    /// Output after output, each filled up to 16 inputs, which lets a compiler vectorise the portable kernel.
+    pub const PORTABLE: Panel = Panel { nr: 1, kr: 16 };
     /// x86-64: four 8-bit products per 32-bit lane, 16 outputs.
     pub const X86: Panel = Panel { nr: 16, kr: 4 };
     /// Armv8.0 NEON: 16 products of one output per step, 4 outputs.

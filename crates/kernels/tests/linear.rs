@@ -68,7 +68,14 @@ fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written
     Written { residual: bits(&residual), rows, gelu, gelu_per_token, scales: bits(&scales) }
 }
 
-const PANELS: [Panel; 5] = [Panel::PORTABLE, Panel::X86, Panel::NEON, Panel::DOTPROD, Panel { nr: 7, kr: 3 }];
+const PANELS: [Panel; 6] = [
+    Panel { nr: 1, kr: 1 },
+    Panel::PORTABLE,
+    Panel::X86,
+    Panel::NEON,
+    Panel::DOTPROD,
+    Panel { nr: 7, kr: 3 },
+];
 
 proptest! {
     #![proptest_config(cases())]

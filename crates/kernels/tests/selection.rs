@@ -30,6 +30,13 @@ fn detect_finds_the_expected_instruction_set() {
     if std::arch::is_x86_feature_detected!("avx2") {
         assert_ne!(Kernels::detect().isa(), Isa::Scalar);
     }
-    #[cfg(target_arch = "aarch64")]
-    assert_ne!(Kernels::detect().isa(), Isa::Scalar);
+    // Without `std` nothing is asked of the CPU: the target's features decide.
+    #[cfg(not(feature = "std"))]
+    if cfg!(target_feature = "dotprod") {
+        assert_eq!(Kernels::detect().isa(), Isa::NeonDotprod);
+    } else if cfg!(target_arch = "aarch64") {
+        assert_eq!(Kernels::detect().isa(), Isa::Neon);
+    } else if cfg!(target_feature = "avx2") {
+        assert_eq!(Kernels::detect().isa(), Isa::Avx2);
+    }
 }
