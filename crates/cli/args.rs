@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
-use tinybert_host::checkpoint::Head;
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
 use tinybert_host::metrics::MetricSet;
+use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Progress;
+use tinybert_host::runtime::kernels::Isa;
 use tinybert_host::task::{Dataset, TaskKind};
 use tinybert_host::train::TaskData;
 use tinybert_host::train::optimizer::OptimizerSettings;
@@ -42,6 +43,32 @@ pub struct Global {
     /// Print results and errors only: no progress.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+/// A model that answers: a folder or an image.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Model folder with a task head, or image.
+    #[arg(long, value_name = "PATH")]
+    model: PathBuf,
+    /// Longest input of a folder in tokens; an image has its own limit.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+    /// Instruction set for an image: scalar, avx2, neon, neon-dotprod [default: the best of this machine].
+    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    isa: Option<Isa>,
+}
+
+impl ModelArgs {
+    /// Opens it.
+    pub fn open(&self) -> Result<Predictor> {
+        Predictor::open(&self.model, self.max_tokens, self.isa)
+    }
+}
+
+/// An instruction set by name; whether this machine has it shows later.
+pub fn parse_isa(name: &str) -> std::result::Result<Isa, String> {
+    Isa::parse(name).ok_or_else(|| format!("expected one of {}", Isa::ALL.map(Isa::name).join(", ")))
 }
 
 /// Optimizers by name.
@@ -96,8 +123,8 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
-    /// What the host is to read. `labels` are those of a model that already has a head.
-    pub fn spec(&self, labels: Option<Vec<String>>) -> Result<DataSpec> {
+    /// What the host is to read. `labels` are those of a model that already has a head; none if it has no labels.
+    pub fn spec(&self, labels: &[String]) -> Result<DataSpec> {
         let source = match (self.task, &self.data) {
             (Some(task), Some(folder)) => Source::Glue { task, folder: folder.clone() },
             _ if !self.is_given() => {
@@ -119,18 +146,21 @@ impl DataArgs {
                 kind: if self.regression { TaskKind::Regression } else { TaskKind::Classification },
             },
         };
-        Ok(DataSpec { source, labels })
+        Ok(DataSpec { source, labels: (!labels.is_empty()).then(|| labels.to_vec()) })
     }
 
-    /// The training and development sets. `head` is that of a model whose labels they must have.
-    pub fn training(&self, head: Option<&Head>, progress: &dyn Progress) -> Result<Training> {
-        let labels = head.map(|head| head.labels().to_vec()).filter(|labels| !labels.is_empty());
+    /// The training and development sets. `labels` are those of a model, which they must have.
+    pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<Training> {
         let spec = self.spec(labels)?;
         let train = data::load(&spec, Split::Train, progress)?;
-        // Without labels of a model, those of the training set are the ones to find in the development set.
-        let spec = DataSpec { labels: spec.labels.or_else(|| Some(train.labels.clone())), ..spec };
-        let dev = data::load(&spec, Split::Dev, progress)?;
+        // Without a model's labels, those of the training set are the ones to find in the development set.
+        let dev = data::load(&self.spec(&train.labels)?, Split::Dev, progress)?;
         Ok(Training { train, dev, metrics: spec.metrics() })
+    }
+
+    /// True where there is something to learn from.
+    pub fn has_training(&self) -> bool {
+        self.data.is_some() || self.train.is_some()
     }
 
     /// True where the command line names any data.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use tinybert_host::checkpoint;
 use tinybert_host::metrics::Metrics;
 use tinybert_host::{Error, Result};
 
@@ -23,18 +24,11 @@ pub fn metrics(metrics: &Metrics) -> String {
     line + &format!(" ({} examples)", metrics.samples)
 }
 
-/// Refuses an output folder that could not be written at the end of a long run: a path that runs through a file, a
-/// folder without write permission, or one that this program did not write.
+/// Refuses an output folder that could not be written at the end of a long run: one that holds something else than a
+/// checkpoint of ours, or whose path runs through a file or a folder without write permission.
 pub fn check_folder(out: &Path) -> Result<()> {
     probe(out)?;
-    let Ok(mut entries) = out.read_dir() else { return Ok(()) };
-    if entries.next().is_some() && !out.join("run.json").exists() {
-        return Err(Error::Usage(format!(
-            "--out {}: the folder holds other files and was not written by this program; name a new or an empty folder",
-            out.display()
-        )));
-    }
-    Ok(())
+    checkpoint::check_target(out)
 }
 
 /// Refuses an output file that could not be written at the end of a long run.
@@ -70,15 +64,6 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = check_folder(&file.path().join("out")).unwrap_err();
         assert_eq!(error.exit_code(), 4, "{error}");
-    }
-
-    #[test]
-    fn foreign_files_are_not_overwritten_but_our_own_folder_may_be() {
-        let out = tempfile::tempdir().unwrap();
-        std::fs::write(out.path().join("notes.txt"), "mine").unwrap();
-        assert_eq!(check_folder(out.path()).unwrap_err().exit_code(), 2);
-        std::fs::write(out.path().join("run.json"), "{}").unwrap();
-        check_folder(out.path()).unwrap();
     }
 
     #[test]

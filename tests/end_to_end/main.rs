@@ -1,7 +1,10 @@
 //! The program from outside: every command on toy models, and everything that can be wrong with its input.
 
+mod answers;
 mod bad_data;
+mod bad_image;
 mod bad_model;
+mod outputs;
 mod program;
 mod toy;
 mod training;

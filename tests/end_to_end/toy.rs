@@ -116,3 +116,8 @@ pub static STUDENT: LazyLock<String> = LazyLock::new(|| {
     let rates = "--intermediate-lr 1e-3 --intermediate-epochs 8 --prediction-lr 1e-3 --prediction-epochs 8";
     make("student", &format!("{line} {rates} --batch-size 16 --max-tokens 32"))
 });
+
+/// The image of [`STUDENT`], for inputs of up to 32 tokens.
+pub static IMAGE: LazyLock<String> = LazyLock::new(|| {
+    make("model.tbim", &format!("quantize --model {} {} --max-tokens 32", *STUDENT, data()))
+});

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, WindowSettings};
 use tinybert_host::distill::layer_map::LayerMap;
-use tinybert_host::distill::transfer::{ProjectionKind, TransferSettings};
+use tinybert_host::distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
 use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
 use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::{Error, Result};
@@ -78,6 +78,9 @@ struct LossArgs {
     /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two without.
     #[arg(long)]
     shared_projection: bool,
+    /// Start the projections at random, as in the authors' code, instead of from a least-squares fit.
+    #[arg(long)]
+    random_projection: bool,
 }
 
 // The defaults of the two stages are in the host, so that an option of the wrong stage shows by its presence.
@@ -88,6 +91,9 @@ struct GeneralArgs {
     /// Plain text: a paragraph a line, a blank line between documents.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
     corpus: Vec<PathBuf>,
+    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the paper).
+    #[arg(long)]
+    inherit: bool,
     /// Passes over the corpus [default: 3].
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
@@ -152,6 +158,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         optimizer: args.optimizer.settings(),
         epochs: options.epochs.unwrap_or(defaults.epochs),
         max_train_tokens: options.max_train_tokens,
+        inherit: options.inherit,
         batch_size: args.batch_size.unwrap_or(defaults.batch_size),
         micro_batch: options.micro_batch.unwrap_or(defaults.micro_batch),
         max_tokens: args.max_tokens,
@@ -202,7 +209,7 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     };
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
-    let data = args.data.training(Some(&teacher.head), &watch)?;
+    let data = args.data.training(teacher.head.labels(), &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), &args.out, &watch)?;
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
@@ -221,6 +228,11 @@ impl LossArgs {
                 ProjectionKind::Shared
             } else {
                 ProjectionKind::Separate
+            },
+            projection_start: if self.random_projection {
+                ProjectionStart::Random
+            } else {
+                ProjectionStart::Fitted
             },
         }
     }

@@ -46,7 +46,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_folder(&args.out)?;
     let watch = Watch::new(global.quiet)?;
     let model = Checkpoint::load(&args.model)?;
-    let data = args.data.training(None, &watch)?;
+    let data = args.data.training(&[], &watch)?;
     let settings = FineTune {
         epochs: args.epochs,
         batch_size: args.batch_size,

@@ -1,8 +1,13 @@
 //! One file per command: its arguments, and a thin call of the host library.
 
+mod bench;
 mod distill;
+mod eval;
 mod fine_tune;
 mod init;
+mod inspect;
+mod quantize;
+mod run;
 
 use clap::Subcommand;
 use tinybert_host::Result;
@@ -14,6 +19,11 @@ pub enum Command {
     Init(init::Args),
     FineTune(fine_tune::Args),
     Distill(distill::Args),
+    Quantize(quantize::Args),
+    Eval(eval::Args),
+    Run(run::Args),
+    Inspect(inspect::Args),
+    Bench(bench::Args),
 }
 
 /// Runs the command.
@@ -22,5 +32,10 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::Init(args) => init::run(args, global),
         Command::FineTune(args) => fine_tune::run(args, global),
         Command::Distill(args) => distill::run(args, global),
+        Command::Quantize(args) => quantize::run(args, global),
+        Command::Eval(args) => eval::run(args, global),
+        Command::Run(args) => run::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => bench::run(args, global),
     }
 }

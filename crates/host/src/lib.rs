@@ -12,9 +12,11 @@ pub mod evaluate;
 pub mod image_file;
 pub mod metrics;
 pub mod nn;
+pub mod predictor;
 pub mod progress;
 pub mod quantize;
 pub mod task;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use tinybert_runtime as runtime;

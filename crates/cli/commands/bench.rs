@@ -1,0 +1,56 @@
+//! `bench`: latency of an image on this machine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+use tinybert_host::image_file::ImageFile;
+use tinybert_host::runtime::kernels::Isa;
+use tinybert_host::{Error, Result, bench, predictor};
+
+use crate::args::{Global, parse_isa};
+use crate::output::print_line;
+
+/// Times an image on this machine, after warm-up, one answer after the other.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// The image.
+    image: PathBuf,
+    /// Input lengths in tokens.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16,32,64,128")]
+    seq: Vec<usize>,
+    /// Seconds to measure each length for, at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    min_time: f64,
+    /// Instruction set: scalar, avx2, neon, neon-dotprod [default: the best of this machine].
+    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    isa: Option<Isa>,
+    /// Print a JSON object per length.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let min_time = Duration::try_from_secs_f64(args.min_time)
+        .map_err(|error| Error::Usage(format!("--min-time {}: {error}", args.min_time)))?;
+    let mut image = ImageFile::open(&args.image)?;
+    if let Some(isa) = args.isa {
+        image = image.with_kernels(predictor::kernels(isa)?);
+    }
+    let image = image.native()?;
+    let model = image.model()?;
+    let threads = global.threads.map_or(1, usize::from);
+    for &seq in &args.seq {
+        let latency = bench::latency(&model, seq, threads, min_time)?;
+        if args.json {
+            print_line(json!(latency))?;
+        } else {
+            let bench::Latency { seq, median_ms, min_ms, runs } = latency;
+            print_line(format_args!(
+                "{seq:4} tokens: median {median_ms:.3} ms, best {min_ms:.3} ms of {runs} runs"
+            ))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `inspect`: what is inside a folder or an image.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::image_file::ImageFile;
+use tinybert_host::runtime::Model;
+use tinybert_host::runtime::image::{
+    CalibrationRecord, InputQuantization, LayerConfig, Provenance, Range, SectionKind,
+};
+use tinybert_host::{Error, Result};
+
+use crate::output::print_line;
+
+/// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Image file or model folder.
+    path: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.path.is_dir() { inspect_folder(&args.path) } else { inspect_image(&ImageFile::open(&args.path)?) }
+}
+
+fn inspect_folder(folder: &Path) -> Result<()> {
+    let Checkpoint { config, head, tensors, text, .. } = Checkpoint::load(folder)?;
+    print_line(format_args!(
+        "{} layers, hidden {}, {} heads, feed-forward {}, {} positions",
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.intermediate_size,
+        config.max_position_embeddings
+    ))?;
+    let case = if text.lowercase() { "uncased" } else { "cased" };
+    print_line(format_args!("{} pieces, {case}", text.vocab_size()))?;
+    print_line(format_args!("{}: {}", head.kind(), head.labels().join(", ")))?;
+    let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
+    print_line(format_args!("{parameters} parameters in {} tensors", tensors.len()))
+}
+
+fn inspect_image(file: &ImageFile) -> Result<()> {
+    let model = file.model()?;
+    let (image, config) = (model.image(), model.config());
+    print_line(format_args!(
+        "{} layers, hidden {}, {} pieces, {} positions, weight panels {}x{}",
+        config.layers, config.hidden, config.vocab, config.positions, config.panel.nr, config.panel.kr
+    ))?;
+    let labels: Vec<_> = image.labels().collect();
+    print_line(format_args!("{:?}: {}", config.head, labels.join(", ")))?;
+    print_sizes(file)?;
+    let seen = image.calibration();
+    if let Some(calibration) = seen {
+        print_line(format_args!("calibrated on {} examples", calibration.examples))?;
+    }
+    for (index, layer) in image.layer_configs().enumerate() {
+        let record = seen.and_then(|calibration| calibration.layers.get(index));
+        print_layer(index + 1, &layer, record)?;
+    }
+    if let Some(provenance) = image.provenance() {
+        print_provenance(provenance)?;
+    }
+    print_self_tests(&model)
+}
+
+/// Flash by section and the workspace: what the device must have.
+pub fn print_sizes(file: &ImageFile) -> Result<()> {
+    let model = file.model()?;
+    for (kind, bytes) in model.image().section_bytes() {
+        print_line(format_args!("{:14} {bytes:>10} bytes", section_name(kind)))?;
+    }
+    print_line(format_args!("{:14} {:>10} bytes", "flash in all", file.size()))?;
+    let config = model.config();
+    print_line(format_args!(
+        "{:14} {:>10} bytes for {} tokens",
+        "workspace RAM", config.workspace_bytes, config.max_tokens
+    ))
+}
+
+fn section_name(kind: SectionKind) -> &'static str {
+    match kind {
+        SectionKind::Configuration => "configuration",
+        SectionKind::Vocabulary => "vocabulary",
+        SectionKind::Embeddings => "embeddings",
+        SectionKind::Layers => "layers",
+        SectionKind::Head => "head",
+        SectionKind::Labels => "labels",
+        SectionKind::Calibration => "calibration",
+        SectionKind::Provenance => "provenance",
+        SectionKind::SelfTest => "self-tests",
+    }
+}
+
+fn print_layer(number: usize, layer: &LayerConfig, seen: Option<&CalibrationRecord>) -> Result<()> {
+    let LayerConfig { heads, head_dim, ffn, .. } = layer;
+    print_line(format_args!("layer {number}: {heads} heads of {head_dim}, feed-forward {ffn}"))?;
+    let inputs = [
+        ("qkv", layer.qkv_input),
+        ("attention output", layer.attention_output_input),
+        ("up", layer.up_input),
+        ("down", layer.down_input),
+    ];
+    for (index, (name, input)) in inputs.into_iter().enumerate() {
+        let input = match input {
+            InputQuantization::PerToken => "per token".to_owned(),
+            InputQuantization::Static { scale, zero_point } => {
+                format!("static, scale {scale:.5}, zero point {zero_point}")
+            }
+        };
+        let range = seen
+            .and_then(|record| record.inputs.get(index))
+            .map(|Range { min, max }| format!("; seen {min:.3} to {max:.3}"));
+        print_line(format_args!("  {name}: {input}{}", range.unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+fn print_provenance(provenance: &Provenance) -> Result<()> {
+    let Provenance { weights, vocabulary, calibration } = provenance;
+    for (name, hash) in [("weights", weights), ("vocabulary", vocabulary), ("calibration", calibration)] {
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        print_line(format_args!("SHA-256 of {name}: {hash}"))?;
+    }
+    Ok(())
+}
+
+/// Does this machine compute what the image says?
+fn print_self_tests(model: &Model) -> Result<()> {
+    let mut workspace = vec![0; model.config().workspace_bytes];
+    let isa = model.kernels().isa().name();
+    match model.self_test(&mut workspace) {
+        Ok(tests) => print_line(format_args!("{tests} self-tests passed on {isa}")),
+        Err(error) => Err(Error::Input(format!("on {isa}: {error}"))),
+    }
+}

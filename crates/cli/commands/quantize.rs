@@ -1,0 +1,82 @@
+//! `quantize`: a float folder becomes a model image.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::data::{self, Split};
+use tinybert_host::image_file::{self, ImageFile};
+use tinybert_host::predictor::{FloatModel, Predictor};
+use tinybert_host::quantize::{Layout, Settings, quantize};
+use tinybert_host::{Error, Result};
+
+use crate::args::{DataArgs, Global};
+use crate::commands::inspect;
+use crate::output::{self, print_line};
+use crate::watch::Watch;
+
+/// Writes the int8 model image of a task model; prints flash by section, RAM, and float against int8.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Model folder with a task head.
+    #[arg(long, value_name = "FOLDER")]
+    model: PathBuf,
+    /// Image file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Longest input on the device in tokens; longer text is cut.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().max_tokens)]
+    max_tokens: usize,
+    /// Training examples to calibrate activations with (development examples if there is no training file).
+    #[arg(long, value_name = "N", default_value_t = Settings::default().calibration_examples)]
+    calibration_examples: usize,
+    /// Weight layout: the kernels that read it fastest; all others read it too.
+    #[arg(long, value_name = "NAME", default_value = "dotprod")]
+    layout: LayoutName,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LayoutName {
+    /// aarch64 without the dot product: Cortex-A53, A72.
+    Neon,
+    /// aarch64 with the dot product: Cortex-A55, A76 and later.
+    Dotprod,
+    /// x86-64.
+    X86,
+    /// Any other.
+    Portable,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    output::check_file(&args.out)?;
+    let watch = Watch::new(global.quiet)?;
+    let checkpoint = Checkpoint::load(&args.model)?;
+    let spec = args.data.spec(checkpoint.head.labels())?;
+    let dev = data::load(&spec, Split::Dev, &watch)?;
+    let train = match args.data.has_training() {
+        true => Some(data::load(&spec, Split::Train, &watch)?),
+        false => None,
+    };
+    let settings = Settings {
+        max_tokens: args.max_tokens,
+        calibration_examples: args.calibration_examples,
+        layout: match args.layout {
+            LayoutName::Neon => Layout::Neon,
+            LayoutName::Dotprod => Layout::Dotprod,
+            LayoutName::X86 => Layout::X86,
+            LayoutName::Portable => Layout::Portable,
+        },
+    };
+    let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
+    image_file::write(&args.out, &made.image)?;
+    let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
+    inspect::print_sizes(&image)?;
+    let float = Predictor::Folder(FloatModel::new(&checkpoint, args.max_tokens)?);
+    for (name, predictor) in [("float", float), ("int8", Predictor::Image(image))] {
+        let metrics = predictor.evaluate(&dev, spec.metrics())?;
+        print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
+    }
+    print_line(format_args!("wrote {}", args.out.display()))
+}

@@ -1,0 +1,130 @@
+//! `run`: answers text.
+
+use std::io::BufRead;
+
+use clap::Args as ClapArgs;
+use serde_json::{Map, Value, json};
+use tinybert_host::predictor::{Answer, Question, Reply};
+use tinybert_host::{Error, Result};
+
+use crate::args::ModelArgs;
+use crate::output::print_line;
+
+/// Stands for standard input in errors.
+const STANDARD_INPUT: &str = "standard input";
+
+/// Answers one text, or every line of standard input.
+#[derive(ClapArgs)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The text; without it, every line of standard input is one.
+    text: Option<String>,
+    /// Second sentence, for models of sentence pairs.
+    #[arg(long, value_name = "TEXT", requires = "text")]
+    pair: Option<String>,
+    /// Each line of standard input holds two sentences, separated by a tab.
+    #[arg(long, conflicts_with = "text")]
+    pairs: bool,
+    /// Print a JSON object per answer.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let predictor = args.model.open()?;
+    let labels = predictor.labels()?;
+    let print = |question: &Question, reply: Reply| {
+        if args.json {
+            print_line(to_json(question, &reply, &labels))
+        } else {
+            print_line(to_text(&reply, &labels))
+        }
+    };
+    match &args.text {
+        Some(text) => predictor.answer_each([Ok((text.clone(), args.pair.clone()))], print),
+        None => predictor.answer_each(questions(std::io::stdin().lock(), args.pairs), print),
+    }
+}
+
+/// One question per line.
+fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Question>> {
+    input.split(b'\n').enumerate().map(move |(index, line)| {
+        let line = line.map_err(Error::io(STANDARD_INPUT))?;
+        question(line, pairs).map_err(|what| Error::line(STANDARD_INPUT, index + 1, what))
+    })
+}
+
+fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'static str> {
+    let mut text = String::from_utf8(line).map_err(|_| "the line is not UTF-8; convert it first")?;
+    if text.ends_with('\r') {
+        text.pop();
+    }
+    if !pairs {
+        return Ok((text, None));
+    }
+    match text.split_once('\t') {
+        Some((first, second)) if !second.contains('\t') => Ok((first.to_owned(), Some(second.to_owned()))),
+        _ => Err("expected two sentences separated by one tab, as --pairs says"),
+    }
+}
+
+/// `label<TAB>probability`, or the score.
+fn to_text(reply: &Reply, labels: &[String]) -> String {
+    let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
+    match &reply.answer {
+        Answer::Label { index, probabilities } => {
+            format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
+        }
+        Answer::Score(score) => format!("{score:.4}{cut}"),
+    }
+}
+
+fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
+    let mut json = json!({ "text": text, "tokens": reply.tokens, "truncated": reply.truncated });
+    if let Some(pair) = pair {
+        json["pair"] = json!(pair);
+    }
+    match &reply.answer {
+        Answer::Label { index, probabilities } => {
+            let by_label: Map<_, _> =
+                labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
+            json["label"] = json!(labels[*index]);
+            json["probability"] = json!(probabilities[*index]);
+            json["probabilities"] = Value::Object(by_label);
+        }
+        Answer::Score(score) => json["score"] = json!(score),
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &[u8], pairs: bool) -> Vec<std::result::Result<Question, String>> {
+        questions(input, pairs).map(|question| question.map_err(|error| error.to_string())).collect()
+    }
+
+    #[test]
+    fn each_line_is_a_question_and_so_is_an_empty_one() {
+        let found = read(b"play\tjazz\r\n\nstop", false);
+        assert_eq!(found, ["play\tjazz", "", "stop"].map(|text| Ok((text.to_owned(), None))));
+    }
+
+    #[test]
+    fn a_tab_separates_pairs() {
+        assert_eq!(read(b"a b\tc\n", true), [Ok(("a b".to_owned(), Some("c".to_owned())))]);
+        for line in ["no tab", "one\ttwo\tthree"] {
+            let error = read(line.as_bytes(), true).remove(0).unwrap_err();
+            assert!(error.contains("standard input:1") && error.contains("tab"), "{error}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_named_by_line() {
+        let found = read(b"good\n\xff\xfe\n", false);
+        assert!(found[0].is_ok());
+        assert!(found[1].as_ref().unwrap_err().contains("standard input:2"), "{found:?}");
+    }
+}

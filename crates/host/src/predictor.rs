@@ -1,0 +1,215 @@
+//! Asking a trained model in either form: the float folder, or the image that runs on the device.
+
+use std::path::Path;
+
+use tinybert_kernels::{Isa, Kernels, math};
+use tinybert_runtime as runtime;
+
+use crate::checkpoint::{Checkpoint, Head, TextEncoder};
+use crate::data::collate;
+use crate::image_file::ImageFile;
+use crate::metrics::{self, MetricSet, Metrics};
+use crate::nn::{Mode, TaskModel};
+use crate::task::Dataset;
+use crate::train::predict::Judge;
+use crate::{Error, Result, evaluate};
+
+/// A model that answers.
+pub enum Predictor {
+    /// Float, by candle.
+    Folder(FloatModel),
+    /// Int8, by the code of the device.
+    Image(ImageFile),
+}
+
+/// A model folder, ready to answer.
+pub struct FloatModel {
+    model: TaskModel,
+    text: TextEncoder,
+    max_tokens: usize,
+}
+
+/// A sentence or a pair of sentences.
+pub type Question = (String, Option<String>);
+
+/// What a model answers to one question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// Probability of each label, or the score where the model has no labels.
+    pub answer: Answer,
+    /// Tokens of the input, special ones included, after it was cut.
+    pub tokens: usize,
+    /// The text was longer than the model takes and has been cut.
+    pub truncated: bool,
+}
+
+/// The answer itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Classification.
+    Label {
+        /// Index of the answer.
+        index: usize,
+        /// Softmax of the logits `[labels]`.
+        probabilities: Vec<f32>,
+    },
+    /// Regression.
+    Score(f32),
+}
+
+impl FloatModel {
+    /// The model of a checkpoint; longer text is cut to `max_tokens`, and to the model's positions.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model that answers neither labels nor scores of sentences.
+    pub fn new(checkpoint: &Checkpoint, max_tokens: usize) -> Result<Self> {
+        let Checkpoint { config, head, tensors, text, folder, .. } = checkpoint;
+        if !matches!(head, Head::Classification { .. } | Head::Regression) {
+            return Err(Error::Usage(format!(
+                "{}: a model with {} gives no answer per sentence; fine-tune or distil it on a task first",
+                folder.display(),
+                head.kind()
+            )));
+        }
+        let model = TaskModel::frozen(config, head, tensors)?;
+        Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
+    }
+
+    fn answer(&self, (text, pair): &Question) -> Result<Reply> {
+        let mut encoded = self.text.encode(text, pair.as_deref(), usize::MAX)?;
+        let truncated = encoded.ids.len() > self.max_tokens;
+        if truncated {
+            encoded = self.text.encode(text, pair.as_deref(), self.max_tokens)?;
+        }
+        let tokens = encoded.ids.len();
+        let batch = collate(&[encoded], &[0], self.text.special().pad);
+        let (_, logits) = self.model.forward(&batch, Mode::Eval)?;
+        let mut outputs = logits.flatten_all()?.to_vec1::<f32>()?;
+        let answer = match (&self.model.head, outputs.as_mut_slice()) {
+            (Head::Regression, [score]) => Answer::Score(*score),
+            (_, logits) => {
+                math::softmax(logits);
+                let index = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
+                Answer::Label { index, probabilities: outputs }
+            }
+        };
+        Ok(Reply { answer, tokens, truncated })
+    }
+}
+
+impl Predictor {
+    /// Opens a model folder or an image. `max_tokens` is for folders; an image has its own limit.
+    ///
+    /// # Errors
+    /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
+    /// instruction set that is asked of a folder, or that this machine lacks.
+    pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
+        if path.is_dir() {
+            return match isa {
+                None => Ok(Self::Folder(FloatModel::new(&Checkpoint::load(path)?, max_tokens)?)),
+                Some(isa) => Err(Error::Usage(format!(
+                    "--isa {}: only images run on kernels of a chosen instruction set, and {} is a folder",
+                    isa.name(),
+                    path.display()
+                ))),
+            };
+        }
+        let image = ImageFile::open(path)?;
+        match isa {
+            None => Ok(Self::Image(image)),
+            Some(isa) => Ok(Self::Image(image.with_kernels(kernels(isa)?))),
+        }
+    }
+
+    /// Label names by class index; none for a model that answers with scores.
+    ///
+    /// # Errors
+    /// An image that is not usable, which opening it has ruled out.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Folder(folder) => Ok(folder.model.head.labels().to_vec()),
+            Self::Image(image) => Ok(image.model()?.image().labels().map(String::from).collect()),
+        }
+    }
+
+    /// How well the model answers `data`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for data that ask for something else than the model answers; those of the forward pass.
+    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet) -> Result<Metrics> {
+        match self {
+            Self::Folder(folder) => {
+                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model)
+            }
+            Self::Image(image) => {
+                let predictions = evaluate::predictions(&image.model()?, data)?;
+                let targets: Vec<_> = data.examples.iter().map(|example| example.target).collect();
+                metrics::evaluate(metrics, &predictions, &targets)
+            }
+        }
+    }
+
+    /// Answers one question after the other, as they come, and hands each with its reply to `each`.
+    ///
+    /// # Errors
+    /// The first error of a question, of the model, or of `each`.
+    pub fn answer_each(
+        &self,
+        questions: impl IntoIterator<Item = Result<Question>>,
+        mut each: impl FnMut(&Question, Reply) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Folder(folder) => questions.into_iter().try_for_each(|question| {
+                let question = question?;
+                each(&question, folder.answer(&question)?)
+            }),
+            Self::Image(image) => {
+                let model = image.model()?;
+                let mut workspace = vec![0; model.config().workspace_bytes];
+                let mut session = model.session(&mut workspace).map_err(refused)?;
+                questions.into_iter().try_for_each(|question| {
+                    let question = question?;
+                    let (text, pair) = &question;
+                    let input = runtime::Input::Text { text, pair: pair.as_deref() };
+                    let reply = Reply::of_device(&session.run(input).map_err(refused)?)?;
+                    each(&question, reply)
+                })
+            }
+        }
+    }
+}
+
+impl Reply {
+    fn of_device(reply: &runtime::Reply) -> Result<Self> {
+        let answer = match reply.answer {
+            runtime::Answer::Label { index, logits } => {
+                let mut probabilities = vec![0.0; logits.len()];
+                reply.answer.probabilities(&mut probabilities);
+                Answer::Label { index, probabilities }
+            }
+            runtime::Answer::Score(score) => Answer::Score(score),
+            _ => return Err(Error::Usage("the image answers neither labels nor scores".into())),
+        };
+        Ok(Self { answer, tokens: reply.tokens, truncated: reply.truncated })
+    }
+}
+
+/// The kernels of an instruction set.
+///
+/// # Errors
+/// [`Error::Usage`] if this machine lacks it.
+pub fn kernels(isa: Isa) -> Result<Kernels> {
+    Kernels::with_isa(isa).ok_or_else(|| {
+        let here: Vec<_> = Isa::ALL.into_iter().filter(|&isa| Kernels::with_isa(isa).is_some()).collect();
+        let here: Vec<_> = here.into_iter().map(Isa::name).collect();
+        Error::Usage(format!(
+            "--isa {}: this machine has no such instructions; it has {}",
+            isa.name(),
+            here.join(", ")
+        ))
+    })
+}
+
+fn refused(error: runtime::Error) -> Error {
+    Error::Input(error.to_string())
+}

@@ -1,0 +1,60 @@
+//! Images that are not whole or not what they should be: exit code 3, never an answer.
+
+use std::fs;
+
+use crate::program::fails;
+use crate::toy::{self, IMAGE};
+
+fn refused(name: &str, image: &[u8]) {
+    let path = toy::write(name, image);
+    for command in ["inspect", "bench --min-time 0.01 --seq 4", "run play --model"] {
+        fails(&format!("{command} {path}"), 3, &[&path]);
+    }
+}
+
+fn image() -> Vec<u8> {
+    fs::read(IMAGE.as_str()).expect("quantize writes an image")
+}
+
+#[test]
+fn a_truncated_image_is_refused_wherever_it_ends() {
+    let image = image();
+    for (index, length) in [0, 1, 63, 64, 100, image.len() / 2, image.len() - 1].into_iter().enumerate() {
+        refused(&format!("truncated-{index}.tbim"), &image[..length]);
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_noticed_wherever_it_is() {
+    let good = image();
+    for index in 0..12 {
+        let mut image = good.clone();
+        image[index * (good.len() - 1) / 11] ^= 1 << (index % 8);
+        refused(&format!("flipped-{index}.tbim"), &image);
+    }
+}
+
+#[test]
+fn another_kind_of_file_is_refused() {
+    refused("text.tbim", b"this is not an image\n");
+}
+
+#[test]
+fn a_missing_image_is_an_io_error() {
+    fails("inspect no-such.tbim", 4, &["no-such.tbim"]);
+}
+
+#[test]
+fn an_image_with_other_labels_than_the_data_is_refused() {
+    let data = toy::write("other-labels.jsonl", "{\"text\": \"play\", \"label\": \"sport\"}\n");
+    fails(&format!("eval --model {} --dev {data}", *IMAGE), 3, &["sport", "music"]);
+}
+
+#[test]
+fn a_folder_without_a_task_head_cannot_become_an_image() {
+    let out = toy::path("no-head.tbim");
+    let line =
+        format!("quantize --model {} {} --max-tokens 32 --out {}", *toy::ENCODER, toy::data(), out.display());
+    fails(&line, 2, &["head"]);
+    assert!(!out.exists());
+}
