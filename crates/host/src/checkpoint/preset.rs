@@ -33,3 +33,30 @@ pub fn preset(name: &str) -> Result<BertConfig> {
         initializer_range: 0.02,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Head, expected_shapes, pooler_shapes};
+
+    #[test]
+    fn tinybert_4l_312_has_the_published_number_of_parameters() {
+        let config = preset("tinybert-4l-312").unwrap();
+        config.validate().unwrap();
+        let mut shapes = expected_shapes(&config, &Head::None);
+        shapes.extend(pooler_shapes(&config));
+        let parameters: usize = shapes.values().map(|shape| shape.iter().product::<usize>()).sum();
+        // The authors' folder TinyBERT_General_4L_312D: 14.5 million, with the pooler exactly this.
+        assert_eq!(parameters, 14_350_248);
+    }
+
+    #[test]
+    fn unknown_presets_and_sizes_that_do_not_fit_are_usage_errors() {
+        let error = preset("tinybert").unwrap_err();
+        assert!(error.to_string().contains("tinybert-4l-312, tinybert-6l-768"), "{error}");
+        let config = BertConfig { num_attention_heads: 11, ..preset("tinybert-4l-312").unwrap() };
+        let error = config.validate().unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("12, 13, 24"), "{error}");
+    }
+}

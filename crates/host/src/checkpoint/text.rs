@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-use super::vocabulary::{self, Vocabulary};
+use super::files;
+use super::vocabulary::{self, NamedFiles, Vocabulary};
 use crate::{Error, Result};
 
 /// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
@@ -29,7 +30,7 @@ pub struct TextEncoder {
     vocabulary: Vocabulary,
     special: SpecialIds,
     /// Tokenizer files by name, as they are copied into saved checkpoints.
-    files: Vec<(String, Vec<u8>)>,
+    files: NamedFiles,
 }
 
 /// Ids of the pieces that BERT gives a meaning of their own.
@@ -71,7 +72,16 @@ impl TextEncoder {
         Self::build(vocabulary, files)
     }
 
-    fn build(vocabulary: Vocabulary, files: Vec<(String, Vec<u8>)>) -> Result<Self> {
+    /// The vocabulary of a `vocab.txt`, one piece per line, with lower-casing or without.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_vocab_txt(path: &Path, lowercase: bool) -> Result<Self> {
+        let pieces = vocabulary::read_vocab_txt(path, &files::read(path)?)?;
+        Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
+    }
+
+    fn build(vocabulary: Vocabulary, files: NamedFiles) -> Result<Self> {
         let id = |piece: &str| vocabulary.id(piece);
         let required = |piece: &str| {
             id(piece).ok_or_else(|| {

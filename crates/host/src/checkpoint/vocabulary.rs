@@ -15,6 +15,9 @@ pub(super) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MAS
 pub(super) const FILES: [&str; 4] =
     ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
+/// Tokenizer files by name, with their contents.
+pub(super) type NamedFiles = Vec<(String, Vec<u8>)>;
+
 /// Pieces by id, and whether text is lower-cased before they are looked up.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Vocabulary {
@@ -54,7 +57,7 @@ impl Vocabulary {
     }
 
     /// The files that Hugging Face tokenizers are loaded from, by name.
-    pub(super) fn to_files(&self) -> Vec<(String, Vec<u8>)> {
+    pub(super) fn to_files(&self) -> NamedFiles {
         let config = json!({ "tokenizer_class": "BertTokenizer", "do_lower_case": self.lowercase });
         let list: String = self.pieces.iter().map(|piece| format!("{piece}\n")).collect();
         vec![
@@ -68,7 +71,7 @@ impl Vocabulary {
 ///
 /// # Errors
 /// See [`super::TextEncoder::from_folder`].
-pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, Vec<(String, Vec<u8>)>)> {
+pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
     let mut found = Vec::new();
     for name in FILES {
         if let Some(bytes) = files::read_if_there(&folder.join(name))? {
@@ -125,7 +128,7 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, Vec<(String, Vec
 }
 
 /// One piece per line; the line number, from 0, is the id.
-fn read_vocab_txt(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
+pub(super) fn read_vocab_txt(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         Error::line(path, line, "not valid UTF-8")

@@ -3,5 +3,7 @@
 mod faults;
 mod folder;
 mod formats;
+mod pytorch;
 mod saving;
 mod teacher;
+mod text;
