@@ -77,23 +77,6 @@ pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize
     order.chunks(batch_size).map(<[usize]>::to_vec).collect()
 }
 
-/// Splits a batch in order into parts that have at most `max_tokens` tokens when padded, or one sample.
-pub fn split_by_tokens<'a>(batch: &'a [usize], lengths: &[usize], max_tokens: usize) -> Vec<&'a [usize]> {
-    let mut parts = Vec::new();
-    let (mut start, mut longest) = (0, 0);
-    for (end, &sample) in batch.iter().enumerate() {
-        longest = longest.max(lengths[sample]);
-        if end > start && longest * (end + 1 - start) > max_tokens {
-            parts.push(&batch[start..end]);
-            (start, longest) = (end, lengths[sample]);
-        }
-    }
-    if start < batch.len() {
-        parts.push(&batch[start..]);
-    }
-    parts
-}
-
 /// Share of the positions of all `batches` that is padding, 0 to 1.
 pub fn padding(lengths: &[usize], batches: &[Vec<usize>]) -> f64 {
     let real: usize = batches.iter().flatten().map(|&sample| lengths[sample]).sum();

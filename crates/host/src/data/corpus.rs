@@ -1,7 +1,7 @@
 //! Raw text for the general stage: a paragraph a line, a blank line between documents.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
@@ -14,7 +14,8 @@ use crate::{Error, Result};
 
 /// Documents of one or several files, in memory.
 pub struct Corpus {
-    files: Vec<(PathBuf, String)>,
+    /// Contents of the files.
+    files: Vec<String>,
     documents: Vec<Document>,
 }
 
@@ -53,14 +54,9 @@ impl Corpus {
             if corpus.documents.len() == known {
                 return Err(Error::input(path, "there is no text in this file"));
             }
-            corpus.files.push((path.clone(), content));
+            corpus.files.push(content);
         }
         Ok(corpus)
-    }
-
-    /// Files it was read from.
-    pub fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|(path, _)| path.as_path())
     }
 
     /// Number of documents.
@@ -112,7 +108,7 @@ impl Corpus {
                 rest.split_at(rest.iter().position(full).map_or(rest.len(), |last| last + 1));
             let packed = block
                 .par_iter()
-                .map(|document| packer.pack(&self.files[document.file].1[document.bytes.clone()]))
+                .map(|document| packer.pack(&self.files[document.file][document.bytes.clone()]))
                 .collect::<Result<Vec<_>>>()?;
             packed.iter().for_each(|windows| set.append(windows));
             done += bytes;

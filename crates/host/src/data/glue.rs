@@ -79,8 +79,8 @@ fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) ->
     let names: Vec<String> = task.labels().iter().map(|&name| name.into()).collect();
     let origin = format!("the labels of {}", task.name());
     let coded = |order: Vec<String>, indices: Vec<u32>| {
-        let cells = layout(task).cells.iter().map(|&cell| cell.into()).zip(indices);
-        Classes::coded(order, cells.collect::<Vec<_>>().into_iter(), origin)
+        let cells = layout(task).cells.iter().map(|&cell| cell.into()).zip(indices).collect();
+        Classes::coded(order, cells, origin)
     };
     let by_index = (0..names.len() as u32).collect();
     let Some(model) = model else { return Ok(coded(names, by_index)) };

@@ -14,7 +14,7 @@ mod spec;
 mod table;
 mod text;
 
-pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding, split_by_tokens};
+pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
 pub use corpus::{Corpus, WindowSettings};
 pub use encoded::EncodedSet;
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};

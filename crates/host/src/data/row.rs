@@ -79,9 +79,9 @@ impl Classes {
         Self { names, cells, origin }
     }
 
-    /// Cells hold `cells`, each of which stands for a class index.
-    pub fn coded(names: Vec<String>, cells: impl Iterator<Item = (String, u32)>, origin: String) -> Self {
-        Self { names, cells: cells.collect(), origin }
+    /// Cells hold the keys of `cells`, which stand for class indices.
+    pub fn coded(names: Vec<String>, cells: HashMap<String, u32>, origin: String) -> Self {
+        Self { names, cells, origin }
     }
 }
 

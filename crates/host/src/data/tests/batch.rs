@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::checkpoint::Encoded;
-use crate::data::{EncodedSet, bucketed_batches, collate, evaluation_batches, padding, split_by_tokens};
+use crate::data::{EncodedSet, bucketed_batches, collate, evaluation_batches, padding};
 
 fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
     let mut all = batches.concat();
@@ -23,10 +23,6 @@ fn rows_are_padded_to_the_longest() {
         (batch.lengths.as_slice(), batch.samples.as_slice(), batch.tokens),
         (&[3, 5][..], &[2, 1][..], 5)
     );
-
-    let set: EncodedSet = encoded.into_iter().collect();
-    assert_eq!(set.collate(&[2, 1], 7), batch);
-    assert_eq!((set.lengths(), set.total_tokens()), (vec![5, 5, 3], 13));
 }
 
 #[test]
@@ -63,14 +59,6 @@ fn evaluation_begins_with_the_longest() {
     assert_eq!(evaluation_batches(&[5, 9, 7, 9], 2), [vec![1, 3], vec![2, 0]]);
 }
 
-#[test]
-fn parts_of_a_batch_keep_to_the_token_limit() {
-    let lengths = [4, 4, 6, 30, 2];
-    assert_eq!(split_by_tokens(&[0, 1, 2, 3, 4], &lengths, 12), [&[0, 1][..], &[2], &[3], &[4]]);
-    assert_eq!(split_by_tokens(&[0, 1, 2], &lengths, 18), [&[0, 1, 2]]);
-    assert!(split_by_tokens(&[], &lengths, 18).is_empty());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -86,13 +74,6 @@ proptest! {
         prop_assert_eq!(sorted(&training), all.clone());
         prop_assert_eq!(training.len(), lengths.len().div_ceil(batch_size));
         prop_assert!(training.iter().all(|batch| !batch.is_empty() && batch.len() <= batch_size));
-        prop_assert_eq!(sorted(&evaluation_batches(&lengths, batch_size)), all.clone());
-
-        let parts: Vec<Vec<usize>> = split_by_tokens(&all, &lengths, 256).into_iter().map(<[usize]>::to_vec).collect();
-        prop_assert_eq!(parts.concat(), all);
-        for part in &parts {
-            let longest = part.iter().map(|&sample| lengths[sample]).max().unwrap_or(0);
-            prop_assert!(part.len() == 1 || part.len() * longest <= 256);
-        }
+        prop_assert_eq!(sorted(&evaluation_batches(&lengths, batch_size)), all);
     }
 }
