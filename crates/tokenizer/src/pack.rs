@@ -171,29 +171,28 @@ impl PerfectHash {
 
         let mut table = Self { seed, displacements: vec![0; buckets], slots: vec![0; slots] };
         let mut taken = vec![false; slots];
+        let mut places = vec![];
         for bucket in order {
-            let (displacement, places) = (0..=u16::MAX).find_map(|displacement| {
-                Some((displacement, free_places(&members[bucket], displacement, &taken)?))
-            })?;
+            let members = &members[bucket];
+            let displacement = (0..=u16::MAX)
+                .find(|&displacement| find_places(members, displacement, &taken, &mut places))?;
             table.displacements[bucket] = displacement;
-            for (place, (_, id)) in places.into_iter().zip(&members[bucket]) {
+            for (&place, &(_, id)) in places.iter().zip(members) {
                 taken[place] = true;
-                table.slots[place] = *id;
+                table.slots[place] = id;
             }
         }
         Some(table)
     }
 }
 
-/// The slots of a bucket's pieces, if they are free and distinct.
-fn free_places(members: &[(u64, u32)], displacement: u16, taken: &[bool]) -> Option<Vec<usize>> {
-    let mut places: Vec<usize> = Vec::with_capacity(members.len());
-    for (hash, _) in members {
-        let place = hash::slot(*hash, displacement, taken.len() as u32) as usize;
-        if taken[place] || places.contains(&place) {
-            return None;
-        }
+/// Writes the slots of a bucket's pieces; false if they are not all free and distinct.
+fn find_places(members: &[(u64, u32)], displacement: u16, taken: &[bool], places: &mut Vec<usize>) -> bool {
+    places.clear();
+    members.iter().all(|&(hash, _)| {
+        let place = hash::slot(hash, displacement, taken.len() as u32) as usize;
+        let free = !taken[place] && !places.contains(&place);
         places.push(place);
-    }
-    Some(places)
+        free
+    })
 }

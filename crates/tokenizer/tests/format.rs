@@ -135,7 +135,7 @@ fn each_kind_of_damage_has_its_error() {
     assert_eq!(error_with(slots, &[6, 0]), Some(VocabularyError::Slot));
     assert_eq!(error_with(64, &[1, 0, 0, 0]), Some(VocabularyError::Offset), "does not start at 0");
     assert_eq!(error_with(starts + 2, &[0xff, 0x7f]), Some(VocabularyError::Offset), "not ascending");
-    assert_eq!(error_with(packed.len() - 1, &[b'e']), Some(VocabularyError::Text));
+    assert_eq!(error_with(packed.len() - 1, b"e"), Some(VocabularyError::Text));
     assert_eq!(error_with(packed.len() - 26, b"{"), Some(VocabularyError::Special));
     assert_eq!(Vocabulary::from_bytes(&[]).err(), Some(VocabularyError::Header));
     assert_eq!(error_with(0, &packed), None);
