@@ -5,7 +5,9 @@
 #   scripts/test-aarch64.sh                   all three CPUs
 #   scripts/test-aarch64.sh cortex-a53        one of them
 #
-# KERNEL_CASES (default 64 here) is the number of random shapes per property.
+# KERNEL_CASES (default 64 here) is the number of random shapes per property, TINYBERT_TOKENIZER_STRINGS (default 1000
+# here) that of strings compared with Hugging Face. Every scalar value is compared on the host alone: the tokenizer has no
+# code of its own for any CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +29,7 @@ fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/aarch64}
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export KERNEL_CASES=${KERNEL_CASES:-64}
+export TINYBERT_TOKENIZER_STRINGS=${TINYBERT_TOKENIZER_STRINGS:-1000}
 
 packages=()
 for crate in "${crates[@]}"; do packages+=(-p "$crate"); done
@@ -39,5 +42,5 @@ for cpu in "${cpus[@]}"; do
   echo "== $cpu: ${expected[$cpu]}"
   # No -L: with Debian's libc6:arm64 installed it would mix two C libraries.
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu" EXPECT_ISA=${expected[$cpu]} \
-    cargo test --release --target $target "${packages[@]}" --features tinybert-kernels/std --quiet
+    cargo test --release --target $target "${packages[@]}" --features tinybert-kernels/std --quiet -- --skip scalars::
 done
