@@ -1,4 +1,4 @@
-//! Time to tokenize 25 words, beside Hugging Face's tokenizer, and to open a vocabulary.
+//! Time to tokenize a sentence, beside Hugging Face's tokenizer, and to open a vocabulary.
 //!
 //! `TINYBERT_VOCAB` names a `vocab.txt`, without which a small vocabulary of the texts' own words is used.
 
@@ -12,9 +12,9 @@ use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 /// 25 words; 34 pieces of bert-base-uncased.
-const ENGLISH: &str = "Please add the unreleased Thelonious Monk recordings from nineteen fifty-seven to my bebop playlist, \
-                       then play something mellow and dim the kitchenette lights to forty percent.";
-/// 25 words with accents, ideographs, Hangul and marks.
+const ENGLISH: &str = "Please add the unreleased Thelonious Monk recordings from nineteen fifty to my bebop playlist, \
+                       play something mellow and dim the kitchenette lights to forty percent.";
+/// 28 words with accents, ideographs, Hangul and marks.
 const MIXED: &str = "Añade la canción «Für Élise» à ma liste, s'il vous plaît; dann spiele 東京 소녀 от Чайковского и \
                      Ωδή στη χαρά, naïvely façade jalapeño čtvrtek i\u{307}stanbul dnes večer.";
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
