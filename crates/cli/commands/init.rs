@@ -6,11 +6,17 @@ use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tinybert_host::Result;
-use tinybert_host::checkpoint::{self, BertConfig, Head, PRESETS, RunRecord, TextEncoder, preset};
+use tinybert_host::checkpoint::{
+    self, BertConfig, Checkpoint, FileHash, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
+    train_vocabulary,
+};
+use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
 use tinybert_host::nn::init_parameters;
+use tinybert_host::task::TaskKind;
 
 use crate::args::Global;
 use crate::output::{self, print_line};
+use crate::watch::Watch;
 
 /// Writes a student folder with random weights: sizes of a preset or your own, the vocabulary of a teacher.
 #[derive(ClapArgs)]
@@ -18,14 +24,33 @@ pub struct Args {
     /// Sizes by name; those given beside it replace single ones.
     #[arg(long, value_name = "NAME", default_value = PRESETS[0], value_parser = PossibleValuesParser::new(PRESETS))]
     preset: String,
-    /// Folder with the vocabulary: vocab.txt or tokenizer.json; the teacher's, for distillation.
+    #[command(flatten)]
+    vocabulary: Vocabulary,
+    /// Start from this teacher's embeddings, projected to the student's width: where the embedding loss would lead.
     #[arg(long, value_name = "FOLDER")]
-    vocab_from: PathBuf,
+    embeddings_from: Option<PathBuf>,
     /// Folder to write.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     #[command(flatten)]
     sizes: Sizes,
+}
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Vocabulary")]
+struct Vocabulary {
+    /// Folder with the vocabulary: vocab.txt or tokenizer.json; the teacher's, for distillation.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "train_vocab_from")]
+    vocab_from: Option<PathBuf>,
+    /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv or .tsv with named columns.
+    #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
+    train_vocab_from: Option<PathBuf>,
+    /// Pieces of a learned vocabulary.
+    #[arg(long, value_name = "N", default_value_t = 4000)]
+    vocab_size: usize,
+    /// Column of the text that a vocabulary is learned from.
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_column: String,
 }
 
 #[derive(ClapArgs)]
@@ -50,19 +75,52 @@ struct Sizes {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_folder(&args.out)?;
-    let text = TextEncoder::from_folder(&args.vocab_from)?;
+    let watch = Watch::new(global.quiet)?;
+    let text = args.vocabulary.encoder(&watch)?;
     let config = args.config(text.vocab_size())?;
-    let tensors = init_parameters(&config, &Head::None, global.seed)?;
+    let mut tensors = init_parameters(&config, &Head::None, global.seed)?;
+    let mut inputs: Vec<FileHash> =
+        args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of(path)).collect::<Result<_>>()?;
+    if let Some(folder) = &args.embeddings_from {
+        let teacher = Checkpoint::load(folder)?;
+        tensors.extend(embeddings_from_teacher(&teacher, &config)?);
+        inputs.extend(teacher.hashes()?);
+    }
     let record = RunRecord {
         command: "init".into(),
-        settings: json!({ "preset": args.preset, "vocab_from": args.vocab_from, "config": config }),
+        settings: json!({
+            "preset": args.preset,
+            "vocab_from": args.vocabulary.vocab_from,
+            "train_vocab_from": args.vocabulary.train_vocab_from,
+            "embeddings_from": args.embeddings_from,
+            "config": config,
+        }),
         seed: global.seed,
-        inputs: Vec::new(),
+        inputs,
         metrics: json!(null),
     };
     checkpoint::save(&args.out, &config, &Head::None, &tensors, &text, &record)?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
+}
+
+impl Vocabulary {
+    fn encoder(&self, watch: &Watch) -> Result<TextEncoder> {
+        let Some(file) = &self.train_vocab_from else {
+            return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
+        };
+        let source = Source::Table {
+            train: Some(file.clone()),
+            dev: None,
+            test: None,
+            format: None,
+            columns: Columns { text: self.text_column.clone(), pair: None, label: None },
+            kind: TaskKind::Regression,
+        };
+        let texts = data::load(&DataSpec { source, labels: None }, Split::Train, watch)?;
+        let pieces = train_vocabulary(texts.examples.iter().map(|e| e.text.as_str()), self.vocab_size, true)?;
+        TextEncoder::from_pieces(pieces, true)
+    }
 }
 
 impl Args {
