@@ -73,8 +73,8 @@ fn every_line_of_standard_input_gets_an_answer_an_empty_and_a_very_long_one_too(
 
 #[test]
 fn the_line_that_is_not_utf_8_is_named_after_the_answers_before_it() {
-    let assert = tinybert(&format!("run --model {}", *IMAGE)).write_stdin(b"play\n\xff\xfe\n".as_slice());
-    let assert = assert.assert().code(3);
+    let mut run = tinybert(&format!("run --model {}", *IMAGE));
+    let assert = run.write_stdin(b"play\n\xff\xfe\n".as_slice()).assert().code(3);
     assert_eq!(String::from_utf8_lossy(&assert.get_output().stdout).lines().count(), 1);
     error_says(assert, &["standard input:2", "UTF-8"]);
 }

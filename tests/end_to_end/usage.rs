@@ -1,11 +1,10 @@
 //! Command lines that cannot be: exit code 2, and nothing is touched.
 
-use crate::program::{fails, tinybert};
-use crate::toy;
+use crate::program::{fails, output, tinybert};
 
 #[test]
 fn help_is_no_error_and_lists_every_command() {
-    let help = crate::program::output("--help");
+    let help = output("--help");
     for command in ["init", "fine-tune", "distill", "quantize", "eval", "run", "inspect", "bench", "demo"] {
         assert!(help.contains(command), "{command} is missing in:\n{help}");
     }
