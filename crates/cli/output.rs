@@ -1,7 +1,7 @@
 //! What commands write: standard output, and a check of the output path before any work starts.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tinybert_host::checkpoint;
 use tinybert_host::metrics::Metrics;
@@ -27,7 +27,8 @@ pub fn metrics(metrics: &Metrics) -> String {
 /// Refuses an output folder that could not be written at the end of a long run: one that holds something else than a
 /// checkpoint of ours, or whose path runs through a file or a folder without write permission.
 pub fn check_folder(out: &Path) -> Result<()> {
-    probe(out)?;
+    let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
+    probe(out, nearest)?;
     checkpoint::check_target(out)
 }
 
@@ -36,14 +37,13 @@ pub fn check_file(out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::Usage(format!("--out {}: is a folder; name a file", out.display())));
     }
-    probe(out.parent().unwrap_or(out))
+    probe(out, out.parent().unwrap_or(out))
 }
 
-/// Creates and removes a temporary file in `folder`, or in its nearest parent that exists.
-fn probe(folder: &Path) -> Result<()> {
-    let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
-    let nearest = if nearest.as_os_str().is_empty() { PathBuf::from(".") } else { nearest.to_path_buf() };
-    tempfile::tempfile_in(&nearest).map(drop).map_err(Error::io(folder))
+/// Creates and removes a temporary file in `folder`, on behalf of `out`.
+fn probe(out: &Path, folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    tempfile::tempfile_in(folder).map(drop).map_err(Error::io(out))
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("a/b");
         check_folder(&out).unwrap();
-        check_file(&out.join("model.tbim")).unwrap();
+        check_file(&parent.path().join("model.tbim")).unwrap();
         assert_eq!(parent.path().read_dir().unwrap().count(), 0);
     }
 
@@ -64,6 +64,12 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = check_folder(&file.path().join("out")).unwrap_err();
         assert_eq!(error.exit_code(), 4, "{error}");
+    }
+
+    #[test]
+    fn a_file_needs_a_folder_that_is_there() {
+        let parent = tempfile::tempdir().unwrap();
+        assert_eq!(check_file(&parent.path().join("a/model.tbim")).unwrap_err().exit_code(), 4);
     }
 
     #[test]

@@ -42,11 +42,7 @@ fn a_folder_with_other_files_is_not_written_over() {
     fs::create_dir_all(toy::path("precious")).expect("the target folder can be written");
     fs::write(&notes, "mine").expect("the target folder can be written");
     for writer in &writers()[..3] {
-        fails(
-            &format!("{writer} --out {}", toy::path("precious").display()),
-            2,
-            &["precious", "not empty"],
-        );
+        fails(&format!("{writer} --out {}", toy::path("precious").display()), 2, &["precious", "not empty"]);
     }
     assert_eq!(fs::read_to_string(notes).expect("the notes are still there"), "mine");
 }
