@@ -58,6 +58,7 @@ fn report(
     batch: &Batch,
     mut step: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
+    let what = format!("{what:<32} {:>3} x {:<3}", batch.lengths.len(), batch.tokens);
     if !what.contains(&settings.filter) {
         return Ok(());
     }
@@ -74,9 +75,7 @@ fn report(
     times.sort();
     let median = times[times.len() / 2];
     println!(
-        "{what:<32} {:>3} x {:<3} {:>8.1} ms (CPU {:>8.1} ms) {:>8.0} tokens/s",
-        batch.lengths.len(),
-        batch.tokens,
+        "{what} {:>8.1} ms (CPU {:>8.1} ms) {:>8.0} tokens/s",
         median.as_secs_f64() * 1e3,
         cpu.as_secs_f64() * 1e3,
         batch.ids.len() as f64 / median.as_secs_f64()

@@ -139,6 +139,7 @@ fn tiny_model_agrees_with_hugging_face_in_outputs_and_gradients() {
         let expected = numbers(expected);
         let largest = expected.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
         let ours = values(gradients.get(parameters.get(name).unwrap()).unwrap());
+        let ours: Vec<f64> = ours.into_iter().step_by(5).collect();
         let gap = difference(&ours, &expected);
         assert!(gap < 1e-5 * largest, "{name}: {gap}");
     }

@@ -1,8 +1,9 @@
 //! The encoder.
 
+use std::sync::Arc;
+
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use std::sync::Arc;
 
 use super::dropout_sites::{DropoutSite, DropoutSites};
 use super::layer::{Get, Layer, LayerRecord, LayerSettings, Norm};

@@ -6,8 +6,8 @@
     /tmp/reference/bin/python bert.py teacher PATH/TO/all-MiniLM-L6-v2   # writes bert_minilm.json
 
 `tiny` is a random model (hidden 32, 2 layers, 4 heads, vocabulary 50, 3 labels) with all its weights, outputs and
-gradients; `teacher` is a sample of the outputs of the real all-MiniLM-L6-v2. Made with torch 2.x on the CPU in f32
-(tiny: f64, rounded at the end).
+gradients; `teacher` is a sample of the outputs of the real all-MiniLM-L6-v2. Computed on the CPU in f32 (tiny: f64,
+rounded at the end); made with torch 2.15 and transformers 5.23.
 """
 
 import json
@@ -23,6 +23,10 @@ HERE = pathlib.Path(__file__).parent
 def flat(tensor, digits=None):
     values = tensor.detach().double().flatten().tolist()
     return values if digits is None else [float(f"{v:.{digits}g}") for v in values]
+
+
+def flat_ints(tensor):
+    return tensor.flatten().tolist()
 
 
 def raw_scores(model, run):
@@ -58,8 +62,8 @@ def tiny():
         for name, p in model.named_parameters():
             if p.dim() == 1:
                 p.add_(0.1 * torch.randn_like(p))
-            # Six digits: the file holds exactly the numbers that torch computes with.
-            p.copy_(torch.tensor(flat(p, 6), dtype=torch.float32).view_as(p))
+            # Four digits: the file holds exactly the numbers that torch computes with.
+            p.copy_(torch.tensor(flat(p, 4), dtype=torch.float32).view_as(p))
     model = model.double().eval()
     # The second sample is padded by two tokens.
     ids = torch.tensor([[2, 17, 5, 33, 49, 3], [2, 8, 8, 3, 0, 0]])
@@ -78,15 +82,12 @@ def tiny():
     keep = lambda t: flat(t, 9)
     json.dump({
         "ids": flat_ints(ids), "type_ids": flat_ints(types), "lengths": lengths, "classes": [2, 0],
-        "weights": {n: {"shape": list(p.shape), "values": flat(p)} for n, p in model.named_parameters()},
+        "weights": {n: {"shape": list(p.shape), "values": flat(p, 4)} for n, p in model.named_parameters()},
         "states": [keep(h) for h in output.hidden_states], "scores": [keep(s) for s in scores],
         "logits": keep(output.logits), "loss": float(loss),
-        "gradients": {n: flat(p.grad, 7) for n, p in model.named_parameters()},
-    }, open(HERE / "bert_tiny.json", "w"))
-
-
-def flat_ints(tensor):
-    return tensor.flatten().tolist()
+        # Every fifth element of each.
+        "gradients": {n: flat(p.grad, 7)[::5] for n, p in model.named_parameters()},
+    }, open(HERE / "bert_tiny.json", "w"), separators=(",", ":"))
 
 
 SENTENCES = [
@@ -112,7 +113,7 @@ def teacher(folder):
             "states": [flat(h[0, [0, length - 1], :8], 7) for h in output.hidden_states],
             "scores": [flat(s[0, [0, 11], 1], 7) for s in scores],
         })
-    json.dump({"cases": cases}, open(HERE / "bert_minilm.json", "w"), indent=None)
+    json.dump({"cases": cases}, open(HERE / "bert_minilm.json", "w"), separators=(",", ":"))
 
 
 if __name__ == "__main__":
