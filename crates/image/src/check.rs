@@ -55,7 +55,7 @@ impl Linear<'_> {
         allow(!forbidden && self.edges_are_zero(), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
-        // Not compared with the weights, which would cost as much as an inference; bounded, so that nothing overflows.
+        // Not compared with the weights, which would cost a slow pass over them; bounded, so that nothing overflows.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
         allow(!impossible, Field::RowSum)
