@@ -24,7 +24,8 @@ cpus=("$@")
 [ ${#cpus[@]} -gt 0 ] || cpus=(cortex-a53 cortex-a76 max,sve=off)
 
 if ! rustup target list --installed 2>/dev/null | grep -qx $target; then
-  export RUSTC=/usr/bin/rustc # Debian's; a folder of its own keeps the two compilers' artifacts apart
+  # Debian's; a folder of its own keeps the two compilers' artifacts apart.
+  export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
 fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/aarch64}
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc

@@ -65,7 +65,7 @@ impl Linear<'_> {
     fn edges_are_zero(&self) -> bool {
         // Sides and sizes are at least 1 in a decoded configuration; `max` tells the compiler, which then needs no panic.
         let (nr, kr) = (self.panel.nr.max(1), self.panel.kr.max(1));
-        let block = nr * kr;
+        let block = (nr * kr).max(1);
         let panel = (block * self.inputs.div_ceil(kr)).max(1);
         let zero = |weights: &[i8]| weights.iter().all(|weight| *weight == 0);
 

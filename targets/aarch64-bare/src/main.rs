@@ -51,8 +51,13 @@ fn answer(text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+unsafe extern "C" {
+    /// Defined nowhere: if anything in this firmware can panic, it does not link.
+    fn a_panic_path_was_linked() -> !;
+}
+
 #[panic_handler]
 fn panic(_: &PanicInfo) -> ! {
-    let _ = writeln!(Output, "panic");
-    semihosting::exit(101)
+    // SAFETY: a program in which this is reachable does not link.
+    unsafe { a_panic_path_was_linked() }
 }
