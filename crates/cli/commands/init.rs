@@ -7,8 +7,8 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tinybert_host::Result;
 use tinybert_host::checkpoint::{
-    self, BertConfig, Checkpoint, FileHash, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
-    train_vocabulary,
+    self, BertConfig, Checkpoint, FileHash, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher,
+    preset, train_vocabulary,
 };
 use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
 use tinybert_host::nn::init_parameters;
