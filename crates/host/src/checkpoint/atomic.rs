@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
+/// Extension of the old contents while two folders change names.
+const PREVIOUS: &str = "previous";
+
 /// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
 /// behind by a killed process, it is cleaned away by the next one.
 pub(super) struct Staging {
@@ -42,6 +45,7 @@ impl Staging {
             Err(TryLockError::Error(error)) => return Err(Error::io(&folder)(error)),
         }
         // What a killed process left.
+        recover(&folder, target).map_err(Error::io(target))?;
         for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
             let path = entry.map_err(Error::io(&folder))?.path();
             fs::remove_file(&path).map_err(Error::io(&path))?;
@@ -99,20 +103,31 @@ impl Drop for Staging {
     }
 }
 
-/// Swaps the names of two folders, in one step where the file system can do that. Elsewhere there is a moment
-/// in which `target` does not exist, and its contents stand in `staged` with `.previous` added.
+/// Swaps the names of two folders, in one step where the file system can do that.
 fn exchange(staged: &Path, target: &Path) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    if renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE).is_ok() {
-        return Ok(());
+    match renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        Err(_) => exchange_in_steps(staged, target),
     }
-    let previous = staged.with_added_extension("previous");
+}
+
+/// Swaps the names of two folders by renaming. A process killed in between leaves no `target`, and its contents by
+/// the name that [`recover`] knows.
+fn exchange_in_steps(staged: &Path, target: &Path) -> std::io::Result<()> {
+    let previous = staged.with_added_extension(PREVIOUS);
     fs::rename(target, &previous)?;
     if let Err(error) = fs::rename(staged, target) {
         fs::rename(&previous, target)?;
         return Err(error);
     }
     fs::rename(&previous, staged)
+}
+
+/// Brings back a target that an interrupted [`exchange_in_steps`] left without its name.
+fn recover(staged: &Path, target: &Path) -> std::io::Result<()> {
+    let previous = staged.with_added_extension(PREVIOUS);
+    if previous.exists() && !target.exists() { fs::rename(previous, target) } else { Ok(()) }
 }
 
 /// Makes names created in or moved into a folder outlast a power failure.
@@ -137,4 +152,42 @@ fn sibling(path: &Path, suffix: &str) -> Result<PathBuf> {
     hidden.push(name);
     hidden.push(suffix);
     Ok(path.with_file_name(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(path: &Path, contents: &str) {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("file"), contents).unwrap();
+    }
+
+    fn contents(path: &Path) -> String {
+        fs::read_to_string(path.join("file")).unwrap()
+    }
+
+    #[test]
+    fn both_ways_to_exchange_folders_do_the_same() {
+        for exchange in [exchange, exchange_in_steps] {
+            let parent = tempfile::TempDir::new().unwrap();
+            let [staged, target] = [".x.partial", "x"].map(|name| parent.path().join(name));
+            folder_with(&staged, "new");
+            folder_with(&target, "old");
+            exchange(&staged, &target).unwrap();
+            assert_eq!((contents(&target), contents(&staged)), ("new".to_owned(), "old".to_owned()));
+            assert_eq!(parent.path().read_dir().unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_process_killed_between_two_renames_costs_nothing() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let target = parent.path().join("x");
+        folder_with(&parent.path().join(".x.partial"), "new, but not told so");
+        folder_with(&parent.path().join(".x.partial.previous"), "old");
+        drop(Staging::begin(&target).unwrap());
+        assert_eq!(contents(&target), "old");
+        assert_eq!(parent.path().read_dir().unwrap().count(), 1);
+    }
 }

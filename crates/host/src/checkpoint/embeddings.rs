@@ -1,14 +1,14 @@
 //! A student's embeddings from its teacher's, narrowed to the student's width.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
 use crate::{Error, Result};
 
 /// The three embedding matrices of a student of sizes `config`, made from a teacher with the same vocabulary.
 ///
-/// All three are projected by one orthonormal basis, the one that keeps most of the teacher's word embeddings: up to
-/// LayerNorm that is the minimiser of the embedding-layer loss of distillation (arXiv 1909.10351, eq. 9), so a
+/// All three are projected by one orthonormal basis, the one that keeps most of what the teacher's embeddings sum to:
+/// up to LayerNorm that is the minimiser of the embedding-layer loss of distillation (arXiv 1909.10351, eq. 9), so a
 /// student starts where a long general stage would take it. The scale is the teacher's: LayerNorm takes it out.
 ///
 /// # Errors
@@ -33,17 +33,28 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
             config.max_position_embeddings
         ));
     }
-    let projection = Projection::fit(&without_mean(&teacher.tensors[WORD_EMBEDDINGS])?, config.hidden_size)?;
-    let mut tensors = Tensors::new();
+    let mut tables = Vec::new();
     for (name, rows) in [
         (WORD_EMBEDDINGS, config.vocab_size),
         ("bert.embeddings.position_embeddings.weight", config.max_position_embeddings),
         ("bert.embeddings.token_type_embeddings.weight", config.type_vocab_size),
     ] {
-        let kept = teacher.tensors[name].narrow(0, 0, rows)?;
-        tensors.insert(name.to_owned(), projection.apply(&without_mean(&kept)?)?);
+        tables.push((name, without_mean(&teacher.tensors[name].narrow(0, 0, rows)?)?));
     }
-    Ok(tensors)
+    // A token is one row of each table, so each table counts by the mean over its rows. Word embeddings alone would
+    // not do: positions stand nearly at right angles to them.
+    let mut moments = Tensor::zeros((from.hidden_size, from.hidden_size), DType::F64, &Device::Cpu)?;
+    for (_, rows) in &tables {
+        moments = (moments + (second_moments(rows)? / rows.dim(0)? as f64)?)?;
+    }
+    let projection = Projection::fit(&moments, config.hidden_size)?;
+    tables.into_iter().map(|(name, rows)| Ok((name.to_owned(), projection.apply(&rows)?))).collect()
+}
+
+/// XᵀX of rows `[n, width]`, in f64.
+fn second_moments(rows: &Tensor) -> Result<Tensor> {
+    let rows = rows.to_dtype(DType::F64)?;
+    Ok(rows.t()?.matmul(&rows)?)
 }
 
 /// Rows `[rows, width]` without the mean of each row, which the LayerNorm after the embeddings discards.
@@ -57,17 +68,15 @@ struct Projection {
 }
 
 impl Projection {
-    /// The subspace that keeps most of the energy of `rows` (`[n, wide]`): the leading right singular vectors, from the
-    /// eigenvectors of the Gram matrix.
+    /// The subspace that keeps most of the energy of rows with these second moments (`[wide, wide]`): the leading
+    /// eigenvectors.
     ///
     /// Within that subspace the axes are turned by an orthonormal cosine transform. It spreads every component over
     /// all coordinates, so that none stands out when activations are quantized, and puts the weakest component on the
     /// constant vector, which the student's LayerNorm discards.
-    fn fit(rows: &Tensor, narrow: usize) -> Result<Self> {
-        let wide = rows.dim(1)?;
-        let rows = rows.to_dtype(DType::F64)?;
-        let gram = rows.t()?.matmul(&rows)?.to_vec2()?;
-        let components = eigenvectors(gram);
+    fn fit(moments: &Tensor, narrow: usize) -> Result<Self> {
+        let wide = moments.dim(0)?;
+        let components = eigenvectors(moments.to_vec2()?);
         let mut basis = vec![0.0; wide * narrow];
         for (frequency, component) in components[..narrow].iter().rev().enumerate() {
             for (axis, value) in component.iter().enumerate() {
@@ -76,7 +85,7 @@ impl Projection {
                 }
             }
         }
-        Ok(Self { basis: Tensor::from_vec(basis, (wide, narrow), rows.device())? })
+        Ok(Self { basis: Tensor::from_vec(basis, (wide, narrow), &Device::Cpu)? })
     }
 
     /// Projects rows `[n, wide]` to f32 `[n, narrow]`.
@@ -155,8 +164,6 @@ fn dot(left: &[f64], right: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
 
     /// `rows x wide` with known singular values: a diagonal between two Householder reflections.
@@ -173,6 +180,10 @@ mod tests {
         Tensor::from_vec(entries, (rows, wide), &Device::Cpu).unwrap()
     }
 
+    fn fit(rows: &Tensor, narrow: usize) -> Projection {
+        Projection::fit(&second_moments(rows).unwrap(), narrow).unwrap()
+    }
+
     fn energy(tensor: &Tensor) -> f64 {
         tensor.to_dtype(DType::F64).unwrap().sqr().unwrap().sum_all().unwrap().to_scalar().unwrap()
     }
@@ -183,7 +194,7 @@ mod tests {
     fn what_a_projection_loses_is_the_energy_of_the_singular_values_left_out() {
         let rows = with_singular_values(20, 8, &VALUES);
         for narrow in [1, 2, 4, 5, 8] {
-            let projection = Projection::fit(&rows, narrow).unwrap();
+            let projection = fit(&rows, narrow);
             let basis = &projection.basis;
             let back = rows.matmul(basis).unwrap().matmul(&basis.t().unwrap()).unwrap();
             let lost = energy(&(&rows - back).unwrap());
@@ -194,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_basis_is_orthonormal() {
-        let basis = Projection::fit(&with_singular_values(20, 8, &VALUES), 5).unwrap().basis;
+        let basis = fit(&with_singular_values(20, 8, &VALUES), 5).basis;
         let gram: Vec<Vec<f64>> = basis.t().unwrap().matmul(&basis).unwrap().to_vec2().unwrap();
         for (i, row) in gram.iter().enumerate() {
             for (j, value) in row.iter().enumerate() {
@@ -206,7 +217,7 @@ mod tests {
     #[test]
     fn a_matrix_of_low_rank_is_kept_whole() {
         let rows = with_singular_values(20, 8, &[3.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        let narrow = Projection::fit(&rows, 3).unwrap().apply(&rows).unwrap();
+        let narrow = fit(&rows, 3).apply(&rows).unwrap();
         assert!((energy(&narrow) - 13.0).abs() < 1e-5);
     }
 
@@ -214,8 +225,7 @@ mod tests {
     fn no_coordinate_stands_out() {
         // One component has nearly all the energy, as real embeddings' mean has.
         let rows = with_singular_values(40, 16, &[100.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-        let narrow: Vec<Vec<f32>> =
-            Projection::fit(&rows, 8).unwrap().apply(&rows).unwrap().to_vec2().unwrap();
+        let narrow: Vec<Vec<f32>> = fit(&rows, 8).apply(&rows).unwrap().to_vec2().unwrap();
         let column = |j: usize| narrow.iter().map(|row| f64::from(row[j]).powi(2)).sum::<f64>();
         let largest = (0..8).map(column).fold(0.0, f64::max);
         assert!(largest < 2.1 * 10_007.0 / 8.0, "a coordinate has the energy {largest}");
@@ -224,9 +234,7 @@ mod tests {
     #[test]
     fn the_same_embeddings_give_the_same_bits() {
         let rows = with_singular_values(20, 8, &VALUES);
-        let project = || -> Vec<Vec<f32>> {
-            Projection::fit(&rows, 5).unwrap().apply(&rows).unwrap().to_vec2().unwrap()
-        };
+        let project = || -> Vec<Vec<f32>> { fit(&rows, 5).apply(&rows).unwrap().to_vec2().unwrap() };
         assert_eq!(project(), project());
     }
 }
