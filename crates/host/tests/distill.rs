@@ -7,9 +7,11 @@ use std::path::Path;
 use tinybert_host::checkpoint::{Checkpoint, Head};
 use tinybert_host::data::EncodedSet;
 use tinybert_host::distill::{
-    Corpus, GeneralReport, GeneralSettings, Stage, TaskSettings, general, task, transfer::TransferSettings,
+    Corpus, GeneralReport, GeneralSettings, Stage, TaskSettings, general, task,
+    transfer::{Transfer, TransferSettings},
 };
 use tinybert_host::metrics::MetricSet;
+use tinybert_host::nn::{Bert, Mode, Parameters, init_parameters};
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::task::{Dataset, Target};
 use tinybert_host::train::predict::encode;
@@ -209,6 +211,41 @@ fn losses_can_be_left_out_one_by_one() {
         };
         let settings = GeneralSettings { transfer, max_train_tokens: Some(200), ..general_settings() };
         run_general(&settings, place.path(), &Silent).unwrap();
+    }
+}
+
+#[test]
+fn the_reached_tensors_are_exactly_those_with_a_gradient() {
+    let (student, teacher) = (toy::config(2, 16), toy::config(4, 32));
+    let labelled = Head::Classification { labels: toy::labels() };
+    let parameters = Parameters::new(&init_parameters(&student, &labelled, 1).unwrap()).unwrap();
+    let trained = Bert::trainable(&student, &parameters).unwrap();
+    let frozen = Bert::frozen(&teacher, &init_parameters(&teacher, &Head::None, 2).unwrap()).unwrap();
+    let batch = encode(&toy::text(), &toy::sentences(4, 1), 16).unwrap().collate(&[0, 1, 2, 3], 0);
+    for (layer_weights, embedding_weight, hidden_weight, attention_weight) in [
+        (vec![1.0, 1.0, 1.0], 1.0, 1.0, 1.0),
+        (vec![1.0, 1.0, 1.0], 0.0, 0.0, 1.0),
+        (vec![1.0, 1.0, 1.0], 1.0, 0.0, 0.0),
+        (vec![0.0, 1.0, 0.0], 1.0, 1.0, 0.0),
+        (vec![0.0, 1.0, 0.0], 1.0, 0.0, 1.0),
+    ] {
+        let settings = TransferSettings {
+            layer_weights,
+            embedding_weight,
+            hidden_weight,
+            attention_weight,
+            ..TransferSettings::default()
+        };
+        let transfer = Transfer::new(&settings, &student, &teacher, 3).unwrap();
+        let outputs =
+            (trained.forward(&batch, Mode::Eval).unwrap(), frozen.forward(&batch, Mode::Eval).unwrap());
+        let gradients = transfer.losses(&outputs.0, &outputs.1).unwrap().total.backward().unwrap();
+        for (name, var) in parameters.iter() {
+            assert_eq!(transfer.reaches(name), gradients.get(var).is_some(), "{name} under {settings:?}");
+        }
+        for (name, var) in transfer.parameters() {
+            assert!(gradients.get(&var).is_some(), "{name} under {settings:?}");
+        }
     }
 }
 
