@@ -239,7 +239,8 @@ fn the_reached_tensors_are_exactly_those_with_a_gradient() {
         let transfer = Transfer::new(&settings, &student, &teacher, 3).unwrap();
         let outputs =
             (trained.forward(&batch, Mode::Eval).unwrap(), frozen.forward(&batch, Mode::Eval).unwrap());
-        let gradients = transfer.losses(&outputs.0, &outputs.1).unwrap().total.backward().unwrap();
+        let losses = transfer.losses(&outputs.0, &outputs.1).unwrap();
+        let gradients = outputs.0.tape.backward(&losses.total).unwrap();
         for (name, var) in parameters.iter() {
             assert_eq!(transfer.reaches(name), gradients.get(var).is_some(), "{name} under {settings:?}");
         }

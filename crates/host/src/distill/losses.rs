@@ -1,10 +1,11 @@
 //! The four losses of TinyBERT. Padding takes no part in any of them.
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor};
 use candle_nn::ops::log_softmax;
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::nn::ops::rows::{slice, vectorised, with_slice};
 
 /// Mean squared error of hidden states `[b, l, h]` over the real tokens (eqs. 8 and 9, after projection).
 ///
@@ -115,6 +116,29 @@ impl MaskedMse {
     }
 }
 
+impl MaskedMse {
+    /// factor·(student − teacher) on the real part of one sequence of `length` tokens.
+    #[inline(always)]
+    fn difference(
+        &self,
+        extents: &Extents,
+        length: usize,
+        factor: f32,
+        student: &[f32],
+        teacher: &[f32],
+        result: &mut [f32],
+    ) {
+        let columns = self.columns(extents, length);
+        for at in Self::row_starts(extents, length) {
+            let real = at..at + columns;
+            let pairs = student[real.clone()].iter().zip(&teacher[real.clone()]);
+            for (result, (s, t)) in result[real].iter_mut().zip(pairs) {
+                *result = factor * (s - t);
+            }
+        }
+    }
+}
+
 impl CustomOp2 for MaskedMse {
     fn name(&self) -> &'static str {
         "masked-mse"
@@ -131,16 +155,19 @@ impl CustomOp2 for MaskedMse {
             candle_core::bail!("masked mse of {:?} and {:?}", student_layout.shape(), teacher_layout.shape())
         }
         let extents = self.extents(student_layout.shape())?;
-        let (student, teacher) = (contiguous(student, student_layout)?, contiguous(teacher, teacher_layout)?);
+        let (student, teacher) =
+            (slice::<f32>(student, student_layout)?, slice::<f32>(teacher, teacher_layout)?);
         let sums: Vec<f64> = student
             .par_chunks(extents.sequence())
             .zip(teacher.par_chunks(extents.sequence()))
             .zip(&self.lengths)
             .map(|((student, teacher), &length)| {
                 let columns = self.columns(&extents, length);
-                Self::row_starts(&extents, length)
-                    .map(|at| squared_distance(&student[at..at + columns], &teacher[at..at + columns]))
-                    .sum()
+                vectorised(|| {
+                    Self::row_starts(&extents, length)
+                        .map(|at| squared_distance(&student[at..at + columns], &teacher[at..at + columns]))
+                        .sum()
+                })
             })
             .collect();
         // In the order of sequences, whatever the number of threads.
@@ -158,36 +185,25 @@ impl CustomOp2 for MaskedMse {
         let extents = self.extents(student.shape())?;
         let factor = (2.0 * f64::from(gradient.to_scalar::<f32>()?) / self.count(&extents)) as f32;
         let mut result = vec![0.0f32; student.elem_count()];
-        {
-            let (student_storage, student_layout) = student.storage_and_layout();
-            let (teacher_storage, teacher_layout) = teacher.storage_and_layout();
-            let (Storage::Cpu(student), Storage::Cpu(teacher)) = (&*student_storage, &*teacher_storage)
-            else {
-                candle_core::bail!("masked mse works on the CPU only")
-            };
-            let (student, teacher) =
-                (contiguous(student, student_layout)?, contiguous(teacher, teacher_layout)?);
-            result
-                .par_chunks_mut(extents.sequence())
-                .zip(student.par_chunks(extents.sequence()))
-                .zip(teacher.par_chunks(extents.sequence()))
-                .zip(&self.lengths)
-                .for_each(|(((result, student), teacher), &length)| {
-                    let columns = self.columns(&extents, length);
-                    for at in Self::row_starts(&extents, length) {
-                        let real = at..at + columns;
-                        let pairs = student[real.clone()].iter().zip(&teacher[real.clone()]);
-                        for (result, (s, t)) in result[real].iter_mut().zip(pairs) {
-                            *result = factor * (s - t);
-                        }
-                    }
-                });
-        }
+        with_slice(student, |student: &[f32]| {
+            with_slice(teacher, |teacher: &[f32]| {
+                result
+                    .par_chunks_mut(extents.sequence())
+                    .zip(student.par_chunks(extents.sequence()))
+                    .zip(teacher.par_chunks(extents.sequence()))
+                    .zip(&self.lengths)
+                    .for_each(|(((result, student), teacher), &length)| {
+                        vectorised(|| self.difference(&extents, length, factor, student, teacher, result));
+                    });
+                Ok(())
+            })
+        })?;
         Ok((Some(Tensor::from_vec(result, student.shape(), student.device())?), None))
     }
 }
 
 /// Σ (a − b)² in f32 lanes, widened per block: rows are at most a few thousand long.
+#[inline(always)]
 fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     let (a_blocks, a_rest) = a.as_chunks::<8>();
     let (b_blocks, b_rest) = b.as_chunks::<8>();
@@ -199,13 +215,6 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     }
     let rest = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
     lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest
-}
-
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("masked mse expects contiguous tensors"),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod heads;
 mod init;
 mod layer;
 mod observe;
-mod ops;
+pub(crate) mod ops;
 mod parameters;
 pub mod random;
 mod tape;

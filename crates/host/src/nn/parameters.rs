@@ -77,14 +77,16 @@ fn missing(name: &str) -> Error {
     Error::Input(format!("the model has no tensor {name}"))
 }
 
-/// Makes sure that every trainable tensor is reached by the loss. Call it before the first step: candle drops the
-/// gradient of an operation without a backward pass silently.
+/// Makes sure that every trainable tensor is reached by the loss: candle drops the gradient of an operation without a
+/// backward pass silently.
 ///
 /// # Errors
 /// Names all tensors without a gradient.
-pub fn check_gradients(parameters: &Parameters, gradients: &GradStore) -> Result<()> {
-    let missing: Vec<&str> =
-        parameters.iter().filter(|(_, var)| gradients.get(var).is_none()).map(|(name, _)| name).collect();
+pub fn check_gradients<'a>(
+    variables: impl Iterator<Item = (&'a str, &'a Var)>,
+    gradients: &GradStore,
+) -> Result<()> {
+    let (reached, missing): (Vec<_>, Vec<_>) = variables.partition(|(_, var)| gradients.get(var).is_some());
     if missing.is_empty() {
         return Ok(());
     }
@@ -92,7 +94,7 @@ pub fn check_gradients(parameters: &Parameters, gradients: &GradStore) -> Result
         "no gradient reaches {} of {} trainable tensors: {}; leave them out of the trainable set or add a loss that \
          depends on them",
         missing.len(),
-        parameters.len(),
-        missing.join(", ")
+        reached.len() + missing.len(),
+        missing.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     )))
 }

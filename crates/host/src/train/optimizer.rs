@@ -1,4 +1,4 @@
-//! Adam in two forms, with its state in plain vectors so that it can be saved, and an in-place update.
+//! Adam in two forms, with an in-place update and moments in plain vectors.
 //!
 //! candle's own AdamW has no clipping, no parameter groups and hides its moments, and allocates a dozen
 //! temporaries per tensor.
@@ -7,9 +7,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
+use crate::nn::check_gradients;
+use crate::nn::ops::rows::{slice, vectorised, with_slice};
 use crate::{Error, Result};
 
 /// Elements per unit of parallel work. Norms are summed per chunk and then in chunk order, so that the
@@ -100,18 +102,9 @@ impl Optimizer {
     ///
     /// # Errors
     /// [`Error::Diverged`] naming the tensor if a gradient is not finite; nothing is changed then.
-    /// An internal error if a parameter has no gradient.
+    /// [`Error::Usage`] naming every parameter without a gradient.
     pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> Result<f64> {
-        let missing: Vec<&str> = self
-            .slots
-            .iter()
-            .filter(|slot| gradients.get(&slot.var).is_none())
-            .map(|slot| slot.name.as_str())
-            .collect();
-        if !missing.is_empty() {
-            // candle drops the gradient of an operation without a backward pass silently.
-            return Err(candle_core::Error::Msg(format!("no gradient for {}", missing.join(", "))).into());
-        }
+        check_gradients(self.slots.iter().map(|slot| (slot.name.as_str(), &slot.var)), gradients)?;
         let gradients = self
             .slots
             .iter()
@@ -169,58 +162,27 @@ impl Optimizer {
         }
         Ok(sum)
     }
-
-    /// Names and values of the parameters, sharing storage with them: copy what has to outlive a step.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.slots.iter().map(|slot| (slot.name.as_str(), slot.var.as_tensor()))
-    }
-
-    /// Steps taken and both moments as `NAME.first` and `NAME.second`.
-    ///
-    /// # Errors
-    /// An internal error of the tensor engine.
-    pub fn state(&self) -> Result<(u64, BTreeMap<String, Tensor>)> {
-        let mut moments = BTreeMap::new();
-        for slot in &self.slots {
-            let tensor = |values: &[f32]| Tensor::from_slice(values, slot.var.shape(), &Device::Cpu);
-            moments.insert(format!("{}.first", slot.name), tensor(&slot.first)?);
-            moments.insert(format!("{}.second", slot.name), tensor(&slot.second)?);
-        }
-        Ok((self.steps, moments))
-    }
 }
 
 /// Sum of squares in f64, the same for any number of threads.
 fn squared_norm(gradient: &Tensor) -> candle_core::Result<f64> {
-    let (storage, layout) = gradient.storage_and_layout();
-    let values = match &*storage {
-        candle_core::Storage::Cpu(storage) => contiguous(storage, layout)?,
-        _ => candle_core::bail!("the optimizer works on the CPU only"),
-    };
-    let partial: Vec<f64> = values
-        .par_chunks(CHUNK)
-        .map(|chunk| {
-            // Eight independent sums let the compiler use vectors.
-            let mut lanes = [0.0f64; 8];
-            let (blocks, rest) = chunk.as_chunks::<8>();
-            for block in blocks {
-                for (lane, &value) in lanes.iter_mut().zip(block) {
-                    *lane += f64::from(value) * f64::from(value);
-                }
-            }
-            lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
-        })
-        .collect();
+    let partial: Vec<f64> = with_slice(gradient, |values: &[f32]| {
+        Ok(values.par_chunks(CHUNK).map(|chunk| vectorised(|| sum_of_squares(chunk))).collect())
+    })?;
     Ok(partial.iter().sum())
 }
 
-/// The elements of a contiguous f32 tensor.
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    let values = storage.as_slice::<f32>()?;
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => candle_core::bail!("the optimizer expects contiguous tensors"),
+/// Eight independent sums let the compiler use vectors.
+#[inline(always)]
+fn sum_of_squares(values: &[f32]) -> f64 {
+    let mut lanes = [0.0f64; 8];
+    let (blocks, rest) = values.as_chunks::<8>();
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane += f64::from(value) * f64::from(value);
+        }
     }
+    lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
 }
 
 /// The numbers of one tensor's update: `p = keep·p − rate·m / (√v·inverse_root_correction + ε)`.
@@ -238,6 +200,7 @@ struct Coefficients {
 }
 
 impl Coefficients {
+    #[inline(always)]
     fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
         // Moments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
         let flush = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x };
@@ -270,7 +233,7 @@ impl InplaceOp2 for Update<'_> {
         gradient: &CpuStorage,
         gradient_layout: &Layout,
     ) -> candle_core::Result<()> {
-        let gradient = contiguous(gradient, gradient_layout)?;
+        let gradient = slice::<f32>(gradient, gradient_layout)?;
         let (CpuStorage::F32(parameters), Some((start, end))) = (parameters, layout.contiguous_offsets())
         else {
             candle_core::bail!("the optimizer expects contiguous f32 parameters")
@@ -283,7 +246,7 @@ impl InplaceOp2 for Update<'_> {
             .zip(first.par_chunks_mut(CHUNK))
             .zip(second.par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks(CHUNK))
-            .for_each(|(((p, m), v), g)| coefficients.apply(p, m, v, g));
+            .for_each(|(((p, m), v), g)| vectorised(|| coefficients.apply(p, m, v, g)));
         Ok(())
     }
 }

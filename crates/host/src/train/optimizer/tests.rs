@@ -1,3 +1,5 @@
+use candle_core::Device;
+
 use super::*;
 
 /// Written by `tests/reference/optimizer.py`.
