@@ -264,7 +264,10 @@ impl Record {
                 grad = Some(match grad {
                     None => own.flatten_all()?.to_vec1()?,
                     Some(mut sum) => {
-                        with_slice(&own, |own| Ok(accumulate_all(&mut sum, own)))?;
+                        with_slice(&own, |own| {
+                            accumulate_all(&mut sum, own);
+                            Ok(())
+                        })?;
                         sum
                     }
                 });

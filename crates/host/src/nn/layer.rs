@@ -202,7 +202,10 @@ impl Layer {
             |of: fn(&Linear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
         let (qkv_weight, qkv_bias) = (stacked(|p| &p.weight)?, stacked(|p| &p.bias)?);
         let mut qkv = product::<T>(x, &qkv_weight.t()?)?;
-        with_slice(&qkv_bias, |bias| Ok(add_bias(&mut qkv, bias)))?;
+        with_slice(&qkv_bias, |bias| {
+            add_bias(&mut qkv, bias);
+            Ok(())
+        })?;
         let qkv = tensor(qkv, (rows, 3 * hidden))?;
         for (i, site) in [Site::Query(layer), Site::Key(layer), Site::Value(layer)].into_iter().enumerate() {
             see(site, &qkv.narrow(1, i * hidden, hidden)?)?;

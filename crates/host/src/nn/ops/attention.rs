@@ -98,7 +98,7 @@ fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
         *p = (score - maximum).exponential();
     }
     let inverse = T::ONE / reduce(row, row, |p, _| p);
-    row.iter_mut().for_each(|p| *p = *p * inverse);
+    row.iter_mut().for_each(|p| *p *= inverse);
 }
 
 /// For queries, keys and values `[b * l, 3 * hidden]`: the raw scores `QKᵀ/√head_dim` before mask and softmax

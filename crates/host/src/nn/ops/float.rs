@@ -1,6 +1,6 @@
 //! The scalar functions of the ops for f32 (fast, vectorisable) and f64 (exact, for the gradient checks).
 
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
 use candle_core::{CpuStorage, Result, WithDType, bail};
 
@@ -14,6 +14,7 @@ pub trait Float:
     + Div<Output = Self>
     + Neg<Output = Self>
     + AddAssign
+    + MulAssign
     + Send
     + Sync
 {
@@ -120,7 +121,7 @@ fn exp_f32(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
     (p * r * r + r + 1.0) * power
 }

@@ -44,7 +44,7 @@ pub fn bias_gelu_backward<T: Float>(x: &[T], grad: &mut [T], columns: usize) -> 
                 for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
                     for (grad, &x) in grad.iter_mut().zip(x) {
                         let density = norm * (T::of(-0.5) * x * x).exponential();
-                        *grad = *grad * (normal_cdf(x) + x * density);
+                        *grad *= normal_cdf(x) + x * density;
                     }
                     accumulate(&mut d_bias, grad);
                 }

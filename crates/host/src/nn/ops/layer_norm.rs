@@ -122,7 +122,7 @@ fn backward_then<T: Float>(
                     {
                         *n = (x - mean) * inverse;
                         *d_gamma += *g * *n;
-                        *g = *g * gamma;
+                        *g *= gamma;
                     }
                     let mean_grad = reduce(grad, grad, |g, _| g) / width;
                     let mean_projected = dot(grad, &normal) / width;
