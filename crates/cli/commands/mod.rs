@@ -1,6 +1,7 @@
 //! One file per command: its arguments, and a thin call of the host library.
 
 mod bench;
+mod demo;
 mod distill;
 mod eval;
 mod fine_tune;
@@ -24,6 +25,15 @@ pub enum Command {
     Run(run::Args),
     Inspect(inspect::Args),
     Bench(bench::Args),
+    Demo(demo::Args),
+}
+
+impl Command {
+    /// True for commands that compute with candle for long, and so want its environment settled. The others are to
+    /// answer at once.
+    pub fn computes(&self) -> bool {
+        !matches!(self, Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
+    }
 }
 
 /// Runs the command.
@@ -37,5 +47,6 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args, global),
+        Command::Demo(args) => demo::run(args, global),
     }
 }

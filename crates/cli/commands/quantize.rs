@@ -73,7 +73,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     image_file::write(&args.out, &made.image)?;
     let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
     inspect::print_sizes(&image)?;
-    let float = Predictor::Folder(FloatModel::new(&checkpoint, args.max_tokens)?);
+    let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
     for (name, predictor) in [("float", float), ("int8", Predictor::Image(image))] {
         let metrics = predictor.evaluate(&dev, spec.metrics())?;
         print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;

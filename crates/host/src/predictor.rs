@@ -17,7 +17,7 @@ use crate::{Error, Result, evaluate};
 /// A model that answers.
 pub enum Predictor {
     /// Float, by candle.
-    Folder(FloatModel),
+    Folder(Box<FloatModel>),
     /// Int8, by the code of the device.
     Image(ImageFile),
 }
@@ -106,7 +106,7 @@ impl Predictor {
     pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
         if path.is_dir() {
             return match isa {
-                None => Ok(Self::Folder(FloatModel::new(&Checkpoint::load(path)?, max_tokens)?)),
+                None => Ok(Self::Folder(Box::new(FloatModel::new(&Checkpoint::load(path)?, max_tokens)?))),
                 Some(isa) => Err(Error::Usage(format!(
                     "--isa {}: only images run on kernels of a chosen instruction set, and {} is a folder",
                     isa.name(),

@@ -1,0 +1,191 @@
+//! `demo`: the whole line on the data and the teacher that ship with the program.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args as ClapArgs;
+use serde_json::json;
+use tinybert_host::bench;
+use tinybert_host::checkpoint::{self, BertConfig, Checkpoint, Head, RunRecord};
+use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
+use tinybert_host::distill::{self, Stage, TaskSettings};
+use tinybert_host::image_file::{self, ImageFile};
+use tinybert_host::nn::init_parameters;
+use tinybert_host::predictor::{Answer, FloatModel, Predictor};
+use tinybert_host::progress::Progress;
+use tinybert_host::quantize::{Layout, Settings, quantize};
+use tinybert_host::task::{Dataset, TaskKind};
+use tinybert_host::train::TaskData;
+use tinybert_host::{Error, Result};
+
+use crate::args::Global;
+use crate::output::print_line;
+use crate::shipped;
+use crate::watch::Watch;
+
+/// Longest input in tokens.
+const MAX_TOKENS: usize = 48;
+/// Answered at the end.
+const SENTENCES: [&str; 4] = [
+    "play some jazz from the sixties",
+    "book a table for two in oslo tonight",
+    "will it rain in lisbon on sunday",
+    "add this song to my workout playlist",
+];
+
+/// Distils, quantizes and runs a small model from what ships with the program; no download.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Folder to write teacher, data, student and model.tbim into.
+    #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
+    out: PathBuf,
+    /// One pass per stage: shows that the line works, not what it reaches.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// A row of the result table.
+struct Row {
+    name: &'static str,
+    bytes: u64,
+    accuracy: f64,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let begun = Instant::now();
+    let watch = Watch::new(global.quiet)?;
+    shipped::unpack(&args.out)?;
+    let teacher = Checkpoint::load(&args.out.join("teacher"))?;
+    let snips = |split| data::load(&snips(&args.out, &teacher.head), split, &watch);
+    let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
+
+    print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
+    let student = distil(args, global, &teacher, (&train, &dev), &watch)?;
+    print_line("Quantizing it to int8 ...")?;
+    let settings = Settings { max_tokens: MAX_TOKENS, layout: Layout::Dotprod, ..Settings::default() };
+    let path = args.out.join("model.tbim");
+    let made = quantize(&student, &train, &settings, &watch)?;
+    image_file::write(&path, &made.image)?;
+
+    print_line("Evaluating on the 700 test sentences ...")?;
+    let int8 = Predictor::open(&path, MAX_TOKENS, None)?;
+    let rows = [
+        row("teacher, 12 layers, f32", &teacher, &test)?,
+        row("student, 4 layers, f32", &student, &test)?,
+        Row { name: "model.tbim, int8", bytes: file_bytes(&path)?, accuracy: accuracy(&int8, &test)? },
+    ];
+    print_table(&rows)?;
+    print_latency(&path)?;
+    print_answers(&int8)?;
+    print_line(format_args!(
+        "\nwrote {} in {:.0} s; now try",
+        path.display(),
+        begun.elapsed().as_secs_f64()
+    ))?;
+    print_line(format_args!("  tinybert-compress run --model {} \"TEXT\"", path.display()))
+}
+
+/// The shipped data, with the teacher's labels.
+fn snips(out: &Path, teacher: &Head) -> DataSpec {
+    let file = |name: &str| Some(out.join("snips").join(name));
+    let columns = Columns { text: "text".into(), pair: None, label: Some("label".into()) };
+    DataSpec {
+        source: Source::Table {
+            train: file("train.jsonl"),
+            dev: file("dev.jsonl"),
+            test: file("test.jsonl"),
+            format: None,
+            columns,
+            kind: TaskKind::Classification,
+        },
+        labels: Some(teacher.labels().to_vec()),
+    }
+}
+
+/// Makes a fresh student and distils the teacher into it.
+fn distil(
+    args: &Args,
+    global: &Global,
+    teacher: &Checkpoint,
+    (train, dev): (&Dataset, &Dataset),
+    watch: &dyn Progress,
+) -> Result<Checkpoint> {
+    let config = BertConfig {
+        num_hidden_layers: 4,
+        hidden_size: 96,
+        intermediate_size: 384,
+        ..teacher.config.clone()
+    };
+    let fresh = args.out.join("student-fresh");
+    let tensors = init_parameters(&config, &Head::None, global.seed)?;
+    let record = RunRecord {
+        command: "demo".into(),
+        settings: json!({ "config": config }),
+        seed: global.seed,
+        inputs: Vec::new(),
+        metrics: json!(null),
+    };
+    checkpoint::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
+    let fresh = Checkpoint::load(&fresh)?;
+
+    // The paper's rates are for general students of weeks of pre-training; this one starts from nothing.
+    let defaults = TaskSettings::default();
+    let epochs = |full| if args.quick { 1 } else { full };
+    let settings = TaskSettings {
+        intermediate: Stage { epochs: epochs(3), learning_rate: 1e-3, ..defaults.intermediate },
+        prediction: Stage { epochs: epochs(4), learning_rate: 1e-3, ..defaults.prediction },
+        max_tokens: MAX_TOKENS,
+        seed: global.seed,
+        ..defaults
+    };
+    let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
+    let out = args.out.join("student");
+    distill::task(&settings, teacher, &fresh, &data, &out, watch)?;
+    Checkpoint::load(&out)
+}
+
+fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset) -> Result<Row> {
+    let values: usize = checkpoint.tensors.values().map(|tensor| tensor.elem_count()).sum();
+    let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
+    Ok(Row { name, bytes: 4 * values as u64, accuracy: accuracy(&predictor, test)? })
+}
+
+fn accuracy(predictor: &Predictor, test: &Dataset) -> Result<f64> {
+    Ok(predictor.evaluate(test, tinybert_host::metrics::MetricSet::Accuracy)?.primary())
+}
+
+fn file_bytes(path: &Path) -> Result<u64> {
+    Ok(std::fs::metadata(path).map_err(Error::io(path))?.len())
+}
+
+fn print_table(rows: &[Row]) -> Result<()> {
+    print_line(format_args!("\n{:26} {:>10} {:>14}", "SNIPS intents", "size", "test accuracy"))?;
+    for Row { name, bytes, accuracy } in rows {
+        let megabytes = *bytes as f64 / 1e6;
+        print_line(format_args!("{name:26} {megabytes:>7.2} MB {:>12.1} %", 100.0 * accuracy))?;
+    }
+    Ok(())
+}
+
+fn print_latency(path: &Path) -> Result<()> {
+    let image = ImageFile::open(path)?.native()?;
+    let model = image.model()?;
+    let isa = model.kernels().isa().name();
+    for seq in [16, MAX_TOKENS] {
+        let latency = bench::latency(&model, seq, 1, Duration::from_millis(200))?;
+        print_line(format_args!("{seq} tokens: {:.3} ms on one core ({isa})", latency.median_ms))?;
+    }
+    print_line(format_args!("workspace RAM: {} bytes", model.config().workspace_bytes))
+}
+
+fn print_answers(predictor: &Predictor) -> Result<()> {
+    let labels = predictor.labels()?;
+    print_line("")?;
+    let questions = SENTENCES.map(|sentence| Ok((sentence.to_owned(), None)));
+    predictor.answer_each(questions, |(text, _), reply| match reply.answer {
+        Answer::Label { index, probabilities } => {
+            print_line(format_args!("{text:40} {} ({:.2})", labels[index], probabilities[index]))
+        }
+        Answer::Score(score) => print_line(format_args!("{text:40} {score:.2}")),
+    })
+}

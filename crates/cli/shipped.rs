@@ -1,0 +1,35 @@
+//! The data and the teacher that ship inside the program; `demo/README.md` says where they come from.
+
+use std::fs;
+use std::path::Path;
+
+use tinybert_host::{Error, Result};
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../demo/", $name)))),*]
+    };
+}
+
+/// Name below `demo/` and contents.
+const FILES: &[(&str, &[u8])] = shipped![
+    "snips/train.jsonl",
+    "snips/dev.jsonl",
+    "snips/test.jsonl",
+    "teacher/config.json",
+    "teacher/model.safetensors",
+    "teacher/run.json",
+    "teacher/tokenizer_config.json",
+    "teacher/vocab.txt",
+];
+
+/// Writes all files below `folder`.
+pub fn unpack(folder: &Path) -> Result<()> {
+    for (name, contents) in FILES {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        fs::write(&path, contents).map_err(Error::io(&path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Writes a model folder again with its weights in half precision: `half_precision FROM TO`.
+
+use std::path::Path;
+
+use tinybert_host::checkpoint::{Checkpoint, RunRecord, Storage, save_as};
+use tinybert_host::{Error, Result};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [from, to] = arguments.as_slice() else {
+        return Err(Error::Usage("expected two folders: half_precision FROM TO".into()));
+    };
+    let path = Path::new(from).join("run.json");
+    let run = std::fs::read(&path).map_err(Error::io(&path))?;
+    let record: RunRecord = serde_json::from_slice(&run).map_err(|error| Error::input(&path, error))?;
+    let model = Checkpoint::load(Path::new(from))?;
+    save_as(Path::new(to), Storage::F16, &model.config, &model.head, &model.tensors, &model.text, &record)
+}
