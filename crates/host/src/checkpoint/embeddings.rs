@@ -165,6 +165,8 @@ fn dot(left: &[f64], right: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Head;
+    use crate::checkpoint::tests::folder::ModelFolder;
 
     /// `rows x wide` with known singular values: a diagonal between two Householder reflections.
     fn with_singular_values(rows: usize, wide: usize, values: &[f64]) -> Tensor {
@@ -236,5 +238,38 @@ mod tests {
         let rows = with_singular_values(20, 8, &VALUES);
         let project = || -> Vec<Vec<f32>> { fit(&rows, 5).apply(&rows).unwrap().to_vec2().unwrap() };
         assert_eq!(project(), project());
+    }
+
+    fn teacher() -> Checkpoint {
+        ModelFolder::new(&Head::None).finish().load().unwrap()
+    }
+
+    #[test]
+    fn at_full_width_the_angles_within_and_between_the_tables_stay() {
+        let teacher = teacher();
+        let projected = embeddings_from_teacher(&teacher, &teacher.config).unwrap();
+        assert_eq!(projected.len(), 3);
+        let all = |tables: &Tensors| {
+            let tables: Vec<_> = projected.keys().map(|name| without_mean(&tables[name]).unwrap()).collect();
+            Tensor::cat(&tables, 0).unwrap()
+        };
+        let products = |rows: Tensor| rows.matmul(&rows.t().unwrap()).unwrap();
+        let difference = (products(all(&projected)) - products(all(&teacher.tensors))).unwrap();
+        assert!(energy(&difference) < 1e-8, "{difference}");
+    }
+
+    #[test]
+    fn sizes_that_the_teacher_cannot_give_are_usage_errors() {
+        let teacher = teacher();
+        let config = || teacher.config.clone();
+        for (student, part) in [
+            (BertConfig { vocab_size: 11, ..config() }, "10 word pieces"),
+            (BertConfig { hidden_size: 10, ..config() }, "width 8"),
+            (BertConfig { max_position_embeddings: 17, ..config() }, "16 positions"),
+        ] {
+            let error = embeddings_from_teacher(&teacher, &student).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Tests on whole folders: every format, and every fault that must be named.
 
 mod faults;
-mod folder;
+pub(super) mod folder;
 mod formats;
 mod pytorch;
 mod saving;
