@@ -205,7 +205,6 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
         evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
         max_tokens: args.max_tokens,
         seed: global.seed,
-        ..defaults
     };
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
