@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::encoded::{EncodedSet, interrupted};
+use super::encoded::EncodedSet;
 use super::shuffle::Shuffler;
 use super::text;
 use crate::checkpoint::TextEncoder;
@@ -97,7 +97,8 @@ impl Corpus {
         );
         while !rest.is_empty() && set.total_tokens() < limit {
             if progress.interrupted() {
-                return Err(interrupted("tokenizing the corpus"));
+                let how = "stopped while tokenizing the corpus; start the same command again";
+                return Err(Error::Interrupted(how.into()));
             }
             let mut bytes = 0;
             let full = |document: &&Document| {

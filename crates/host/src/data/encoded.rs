@@ -1,12 +1,7 @@
 //! Encoded samples in flat buffers.
 
-use rayon::prelude::*;
-
 use super::batch::Batch;
-use crate::checkpoint::{Encoded, TextEncoder};
-use crate::progress::Progress;
-use crate::task::Dataset;
-use crate::{Error, Result};
+use crate::checkpoint::Encoded;
 
 /// Many encoded samples: 4 bytes a token and 12 a sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,41 +18,7 @@ pub(super) fn second_from(encoded: &Encoded) -> usize {
     encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }
 
-/// What a step says that was stopped before there was anything to keep.
-pub(super) fn interrupted(step: &str) -> Error {
-    Error::Interrupted(format!("stopped while {step}; start the same command again"))
-}
-
 impl EncodedSet {
-    /// Encodes every example of `dataset` on all cores, each cut to `max_tokens`.
-    ///
-    /// # Errors
-    /// As [`TextEncoder::encode`]; [`Error::Interrupted`] when the user asks to stop.
-    pub fn encode(
-        dataset: &Dataset,
-        text: &TextEncoder,
-        max_tokens: usize,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
-        /// Examples between two looks at `progress`.
-        const BLOCK: usize = 8192;
-        let mut set = Self::default();
-        progress.begin("tokenize", dataset.examples.len() as u64);
-        for block in dataset.examples.chunks(BLOCK) {
-            if progress.interrupted() {
-                return Err(interrupted("tokenizing"));
-            }
-            let encoded = block
-                .par_iter()
-                .map(|example| text.encode(&example.text, example.pair.as_deref(), max_tokens))
-                .collect::<Result<Vec<_>>>()?;
-            set.extend(encoded);
-            progress.advance(set.len() as u64, "");
-        }
-        progress.end();
-        Ok(set)
-    }
-
     /// Appends a sample whose second sentence begins at token `second`.
     pub(super) fn push(&mut self, ids: impl IntoIterator<Item = u32>, second: usize) {
         self.ids.extend(ids);
@@ -112,19 +73,13 @@ impl EncodedSet {
     }
 }
 
-impl Extend<Encoded> for EncodedSet {
-    fn extend<I: IntoIterator<Item = Encoded>>(&mut self, samples: I) {
-        for encoded in samples {
-            let second = second_from(&encoded);
-            self.push(encoded.ids, second);
-        }
-    }
-}
-
 impl FromIterator<Encoded> for EncodedSet {
     fn from_iter<I: IntoIterator<Item = Encoded>>(samples: I) -> Self {
         let mut set = Self::default();
-        set.extend(samples);
+        for encoded in samples {
+            let second = second_from(&encoded);
+            set.push(encoded.ids, second);
+        }
         set
     }
 }

@@ -1,7 +1,7 @@
 //! Labelled text, plain corpora, and the batches made of them.
 //!
-//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`], which [`EncodedSet::encode`] tokenizes;
-//! [`Corpus`] packs raw text into windows of one length at most. Both are collated into [`Batch`]es.
+//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`]; [`Corpus`] packs raw text into windows of one
+//! length at most. Encoded, both are an [`EncodedSet`], of which [`Batch`]es are made.
 //! `docs/data.md` has every layout and every error.
 
 mod batch;

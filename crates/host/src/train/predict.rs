@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 
 use crate::checkpoint::{Head, TextEncoder};
-use crate::data::EncodedSet;
+use crate::data::{EncodedSet, evaluation_batches};
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::{Mode, TaskModel};
 use crate::task::{Dataset, Target};
@@ -57,13 +57,9 @@ impl Judge {
 /// # Errors
 /// [`Error::Usage`] for a head that gives no answer per sentence; those of the forward pass.
 pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Target>> {
-    // Longest first, so that padding is rare and a lack of memory shows at once.
-    let lengths = set.lengths();
-    let mut order: Vec<usize> = (0..set.len()).collect();
-    order.sort_by_key(|&sample| std::cmp::Reverse(lengths[sample]));
     let mut answers = vec![Target::None; set.len()];
-    for samples in order.chunks(BATCH) {
-        let (_, logits) = model.forward(&set.collate(samples, pad_id), Mode::Eval)?;
+    for samples in evaluation_batches(&set.lengths(), BATCH) {
+        let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
         for (&sample, answer) in samples.iter().zip(answers_of(&model.head, &logits)?) {
             answers[sample] = answer;
         }

@@ -23,6 +23,10 @@ fn rows_are_padded_to_the_longest() {
         (batch.lengths.as_slice(), batch.samples.as_slice(), batch.tokens),
         (&[3, 5][..], &[2, 1][..], 5)
     );
+
+    let set: EncodedSet = encoded.into_iter().collect();
+    assert_eq!(set.collate(&[2, 1], 7), batch);
+    assert_eq!((set.lengths(), set.total_tokens()), (vec![5, 5, 3], 13));
 }
 
 #[test]

@@ -3,9 +3,8 @@ use proptest::prelude::*;
 use super::Folder;
 use crate::Error;
 use crate::checkpoint::TextEncoder;
-use crate::data::{Corpus, EncodedSet, WindowSettings};
+use crate::data::{Corpus, WindowSettings};
 use crate::progress::{Progress, Silent};
-use crate::task::{Dataset, Example, Target, TaskKind};
 
 /// `a` to `e` are words, `##x` continues one.
 fn encoder() -> TextEncoder {
@@ -99,27 +98,6 @@ impl Progress for Impatient {
 #[test]
 fn the_user_may_stop_it() {
     assert!(matches!(open("a").windows(&encoder(), settings(8), &Impatient), Err(Error::Interrupted(_))));
-}
-
-#[test]
-fn a_data_set_is_encoded_in_its_order() {
-    let example = |text: &str, pair: Option<&str>| Example {
-        text: text.into(),
-        pair: pair.map(String::from),
-        target: Target::None,
-    };
-    let dataset = Dataset {
-        examples: vec![example("a bx", None), example("", None), example("a", Some("b"))],
-        labels: Vec::new(),
-        kind: TaskKind::Regression,
-        sources: Vec::new(),
-    };
-    let set = EncodedSet::encode(&dataset, &encoder(), 16, &Silent).expect("valid text");
-    assert_eq!(
-        (0..3).map(|sample| set.ids(sample)).collect::<Vec<_>>(),
-        [&[2, 6, 7, 11, 3][..], &[2, 3], &[2, 6, 3, 7, 3]]
-    );
-    assert_eq!(set.collate(&[2], 0).type_ids, [0, 0, 0, 1, 1]);
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::{Folder, fault, load_and_listen, strings, targets, texts};
 use crate::Error;
 use crate::data::{Columns, DataSpec, Format, Source, Split, load};
@@ -213,4 +215,39 @@ fn missing_files_and_splits_are_told_apart() {
         matches!(load(&spec, Split::Train, &Silent), Err(Error::Io { path, .. }) if path.ends_with("no.csv"))
     );
     assert!(matches!(load(&spec, Split::Dev, &Silent), Err(Error::Usage(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// What the csv crate writes comes back, whatever quotes and line ends the cells hold.
+    #[test]
+    fn csv_cells_may_hold_anything(
+        cells in proptest::collection::vec(("[a \"',\r\n\té]{0,8}", "[xy]"), 1..6),
+    ) {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(["text", "label"]).unwrap();
+        for (text, label) in &cells {
+            writer.write_record([text, label]).unwrap();
+        }
+        let folder = Folder::new();
+        let spec = train(&folder, "a.csv", writer.into_inner().unwrap());
+        let (dataset, _) = load_and_listen(&spec, Split::Train);
+        prop_assert_eq!(texts(&dataset), cells.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>());
+    }
+
+    /// Any bytes give examples or an error, in every format.
+    #[test]
+    fn no_content_makes_a_reader_panic(
+        header in prop_oneof![Just(""), Just("text,label\n"), Just("text\tlabel\n")],
+        body in proptest::collection::vec(
+            prop_oneof![Just(b'"'), Just(b','), Just(b'\t'), Just(b'\r'), Just(b'\n'), Just(b'{'), Just(0xc3), any::<u8>()],
+            0..40,
+        ),
+    ) {
+        let folder = Folder::new();
+        for name in ["a.csv", "a.tsv", "a.jsonl"] {
+            let _ = load(&train(&folder, name, [header.as_bytes(), &body].concat()), Split::Train, &Silent);
+        }
+    }
 }
