@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::checkpoint::Encoded;
-use crate::data::{bucketed_batches, collate, evaluation_batches, padding};
+use crate::data::{EncodedSet, bucketed_batches, collate, evaluation_batches, padding};
 
 fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
     let mut all = batches.concat();
