@@ -37,11 +37,6 @@ impl WorkFolder {
         Ok(Self { out: out.to_path_buf(), folder, metrics })
     }
 
-    /// The folder that the finished model goes to.
-    pub fn out(&self) -> &Path {
-        &self.out
-    }
-
     /// The folder of the latest checkpoint, an ordinary model folder.
     pub fn checkpoint(&self) -> PathBuf {
         self.folder.join("checkpoint")
