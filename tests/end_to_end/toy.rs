@@ -113,7 +113,7 @@ pub static FRESH: LazyLock<String> = LazyLock::new(|| student("fresh", "--hidden
 /// The toy task's student, distilled from [`TEACHER`].
 pub static STUDENT: LazyLock<String> = LazyLock::new(|| {
     let line = format!("distill --stage task --teacher {} --student {} {}", *TEACHER, *FRESH, data());
-    let rates = "--intermediate-lr 1e-3 --intermediate-epochs 8 --prediction-lr 1e-3 --prediction-epochs 8";
+    let rates = "--intermediate-lr 1e-3 --intermediate-epochs 16 --prediction-lr 1e-3 --prediction-epochs 24";
     make("student", &format!("{line} {rates} --batch-size 16 --max-tokens 32"))
 });
 
