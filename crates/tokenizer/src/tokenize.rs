@@ -6,20 +6,40 @@ use crate::unicode::{class, decompose, is_chinese, lowercase};
 use crate::vocabulary::Vocabulary;
 use crate::word::Word;
 
+/// The bytes that are ASCII letters or digits.
+static IS_ALPHANUMERIC: [bool; 256] = is_alphanumeric();
+
+const fn is_alphanumeric() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+}
+
 impl Vocabulary<'_> {
     /// Appends the tokens of `text`, without `[CLS]` and `[SEP]`, until it ends or `output` has enough.
     pub(crate) fn tokenize(&self, text: &str, output: &mut Tokens<'_>) {
         let mut words = Words { vocabulary: self, word: Word::new(), output };
-        let mut rest = text.chars();
-        while !words.output.is_enough()
-            && let Some(c) = rest.next()
-        {
+        let mut rest = text;
+        while !words.output.is_enough() {
+            // Most of most texts: letters and digits that need no more than the lower case.
+            let plain = rest.bytes().take_while(|&byte| IS_ALPHANUMERIC[usize::from(byte)]).count();
+            if let Some((run, after)) = rest.split_at_checked(plain) {
+                words.word.push_alphanumeric(run.as_bytes(), self.options().lowercase);
+                rest = after;
+            }
+            let mut after = rest.chars();
+            let Some(c) = after.next() else { break };
+            rest = after.as_str();
             if c == '['
-                && let Some((id, after)) = self.special_piece(rest.as_str())
+                && let Some((id, after)) = self.special_piece(rest)
             {
                 words.end_word();
                 words.output.push(id);
-                rest = after.chars();
+                rest = after;
             } else {
                 words.add(c);
             }
@@ -45,14 +65,9 @@ struct Words<'v, 'o, 't> {
 }
 
 impl Words<'_, '_, '_> {
-    /// Takes a character of the text.
+    /// Takes a character of the text that is no ASCII letter or digit.
     fn add(&mut self, c: char) {
         match c {
-            'a'..='z' | '0'..='9' => self.word.push_ascii(c as u8),
-            'A'..='Z' if self.vocabulary.options().lowercase => {
-                self.word.push_ascii(c.to_ascii_lowercase() as u8)
-            }
-            'A'..='Z' => self.word.push_ascii(c as u8),
             '\t' | '\n' | '\r' | ' ' => self.end_word(),
             '!'..='~' => self.add_alone(c),
             '\0'..='\x7f' => {}

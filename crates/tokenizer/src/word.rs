@@ -39,12 +39,17 @@ impl Word {
         if self.chars > MAX_CHARS { None } else { self.utf8.get(..self.bytes) }
     }
 
-    pub(crate) fn push_ascii(&mut self, byte: u8) {
-        self.chars = self.chars.saturating_add(1);
-        if let Some(place) = self.utf8.get_mut(self.bytes).filter(|_| self.chars <= MAX_CHARS) {
-            *place = byte;
-            self.bytes += 1;
+    /// Appends ASCII letters and digits, in lower case if asked.
+    pub(crate) fn push_alphanumeric(&mut self, run: &[u8], lowercase: bool) {
+        self.chars = self.chars.saturating_add(run.len());
+        if self.chars > MAX_CHARS {
+            return;
         }
+        // The bit is what lower-case letters have and capitals have not; digits have it too.
+        let lower = if lowercase { 0x20 } else { 0 };
+        let places = self.utf8.iter_mut().skip(self.bytes);
+        places.zip(run).for_each(|(place, byte)| *place = byte | lower);
+        self.bytes += run.len();
     }
 
     /// Appends a character.
