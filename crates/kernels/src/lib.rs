@@ -32,6 +32,7 @@
 //! | `table.rs` | **which kernel runs where**: a table of functions per instruction set, and when it may be used |
 //! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
+//! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
 //! | `simd/` | the same operations over vectors of any width, written once; safe code |
 //! | `x86_64/`, `aarch64/` | per instruction set: the vector type, and a file per micro-kernel |
@@ -62,6 +63,7 @@ extern crate std;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod attention;
+mod crc32c;
 mod embedding;
 mod isa;
 mod kernels;
@@ -77,6 +79,7 @@ mod table;
 mod x86_64;
 
 pub use attention::{AttentionShape, Context};
+pub use crc32c::crc32c;
 pub use embedding::Embedding;
 pub use isa::Isa;
 pub use kernels::Kernels;

@@ -90,6 +90,8 @@ macro_rules! has {
         has
     }};
 }
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use has;
 
 /// The table of that instruction set, if it may be used.
 pub(crate) fn available(isa: Isa) -> Option<&'static Table> {

@@ -24,7 +24,8 @@ impl<'a> Model<'a> {
     /// # Errors
     /// What is wrong with the image.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        let image = Image::from_bytes(bytes)?;
+        let checksum = tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c);
+        let image = Image::from_bytes_with(bytes, checksum)?;
         let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
         let (rows, pieces) = (image.config().vocab, vocabulary.pieces());
         if usize::try_from(pieces) != Ok(rows) {

@@ -1,5 +1,6 @@
 //! aarch64. The name of a micro-kernel's file says what it does: `i8_{rows}x{columns}_{instruction}`.
 
+pub(crate) mod crc32c;
 pub(crate) mod dotprod;
 mod i8_4x4_smlal;
 mod i8_6x12_sdot;
