@@ -27,7 +27,8 @@ pub fn run(args: &Args) -> Result<()> {
 fn inspect_folder(folder: &Path) -> Result<()> {
     let Checkpoint { config, head, tensors, text, .. } = Checkpoint::load(folder)?;
     print_line(format_args!(
-        "{} layers, hidden {}, {} heads, feed-forward {}, {} positions",
+        "{}: {} layers, hidden {}, {} heads, feed-forward {}, {} positions",
+        config.architecture.name(),
         config.num_hidden_layers,
         config.hidden_size,
         config.num_attention_heads,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor, Var};
 use tinybert_host::Result;
-use tinybert_host::checkpoint::{BertConfig, Head};
+use tinybert_host::checkpoint::{Architecture, BertConfig, Head};
 use tinybert_host::data::Batch;
 use tinybert_host::nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
 
@@ -16,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn config(layers: usize, hidden: usize, intermediate: usize) -> BertConfig {
     BertConfig {
+        architecture: Architecture::Bert,
         vocab_size: 30_522,
         hidden_size: hidden,
         num_hidden_layers: layers,

@@ -65,7 +65,7 @@ pub(super) fn audit(
     if problems.is_empty() {
         return Ok(expected.into_keys().collect());
     }
-    Err(Error::input(folder, message(&problems, &hints, head)))
+    Err(Error::input(folder, message(&problems, &hints, config, head)))
 }
 
 /// True for tensors that would change what the encoder computes. Others belong to heads of other kinds.
@@ -121,8 +121,12 @@ fn hint_for_shape(name: &str, expected: &[usize], found: &[usize]) -> Option<Str
     })
 }
 
-fn message(problems: &[String], hints: &BTreeSet<String>, head: &Head) -> String {
-    let mut text = format!("the weights are not those of the model in config.json (BERT, {}):", head.kind());
+fn message(problems: &[String], hints: &BTreeSet<String>, config: &BertConfig, head: &Head) -> String {
+    let mut text = format!(
+        "the weights are not those of the model in config.json ({}, {}):",
+        config.architecture.name(),
+        head.kind()
+    );
     for problem in problems.iter().take(LISTED) {
         text += &format!("\n  {problem}");
     }

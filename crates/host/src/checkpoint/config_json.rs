@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{BertConfig, Head, Storage, files};
+use super::mpnet::{EXTRA_PIECES, FIRST_POSITION, RELATIVE_BUCKETS};
+use super::{Architecture, BertConfig, Head, SpecialIds, Storage, files};
 use crate::{Error, Result};
 
 /// The fields of `config.json` that matter here; any others are left alone.
@@ -33,9 +34,10 @@ pub(super) struct ConfigFile {
     num_labels: Option<usize>,
     id2label: Option<BTreeMap<String, String>>,
     label2id: Option<BTreeMap<String, usize>>,
+    relative_attention_num_buckets: Option<usize>,
 }
 
-/// Kinds of head by the class that transformers gives them.
+/// Kinds of head by the class that transformers gives them; MPNet's have `MPNet` for `Bert`.
 const ARCHITECTURES: [&str; 5] = [
     "BertModel",
     "BertForSequenceClassification",
@@ -46,16 +48,16 @@ const ARCHITECTURES: [&str; 5] = [
 
 impl ConfigFile {
     /// # Errors
-    /// [`Error::Input`] for anything but a complete configuration of a BERT encoder.
+    /// [`Error::Input`] for anything but a configuration of a BERT or MPNet encoder.
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let file: Self = files::parse_json(path, bytes)?;
         let refuse = |key: &str, found: &str, supported: &str| {
             Err(Error::input(path, format!("{key} {found:?} is not supported; supported: {supported}")))
         };
         match file.model_type.as_deref() {
-            Some("bert") => {}
-            Some(other) => return refuse("model_type", other, "\"bert\""),
-            None => return Err(Error::input(path, "model_type is missing; expected \"bert\"")),
+            Some("bert" | "mpnet") => {}
+            Some(other) => return refuse("model_type", other, "\"bert\", and \"mpnet\" for teachers"),
+            None => return Err(Error::input(path, "model_type is missing; expected \"bert\" or \"mpnet\"")),
         }
         if let Some(activation) = file.hidden_act.as_deref()
             && !["gelu", "gelu_python"].contains(&activation)
@@ -70,14 +72,27 @@ impl ConfigFile {
         if file.is_decoder == Some(true) {
             return refuse("is_decoder", "true", "encoders");
         }
+        if let Some(buckets) = file.relative_attention_num_buckets
+            && buckets != RELATIVE_BUCKETS
+        {
+            return refuse("relative_attention_num_buckets", &buckets.to_string(), "32");
+        }
         Ok(file)
+    }
+
+    /// The family of the encoder, whose tokenizer has these special pieces.
+    pub(super) fn architecture(&self, special: SpecialIds) -> Architecture {
+        match self.model_type.as_deref() {
+            Some("mpnet") => Architecture::MpNet(special),
+            _ => Architecture::Bert,
+        }
     }
 
     /// Sizes of the encoder; what transformers would give a default has that default.
     ///
     /// # Errors
     /// [`Error::Input`] naming every missing size, or the one that cannot be.
-    pub(super) fn bert(&self, path: &Path) -> Result<BertConfig> {
+    pub(super) fn encoder(&self, path: &Path, architecture: Architecture) -> Result<BertConfig> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -93,7 +108,15 @@ impl ConfigFile {
         }
         let [vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size, positions] =
             sizes.map(|(_, size)| size.unwrap_or_default());
+        let (vocab_size, positions, eps) = match architecture {
+            Architecture::Bert => (vocab_size, positions, 1e-12),
+            // Counted here as BERT counts them; a vocabulary too small for that is refused below.
+            Architecture::MpNet(_) => {
+                (vocab_size.saturating_sub(EXTRA_PIECES), positions.saturating_sub(FIRST_POSITION), 1e-5)
+            }
+        };
         let config = BertConfig {
+            architecture,
             vocab_size,
             hidden_size,
             num_hidden_layers,
@@ -101,7 +124,7 @@ impl ConfigFile {
             intermediate_size,
             max_position_embeddings: positions,
             type_vocab_size: self.type_vocab_size.unwrap_or(2),
-            layer_norm_eps: self.layer_norm_eps.unwrap_or(1e-12),
+            layer_norm_eps: self.layer_norm_eps.unwrap_or(eps),
             hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
             attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
             initializer_range: self.initializer_range.unwrap_or(0.02),
@@ -115,9 +138,19 @@ impl ConfigFile {
     /// # Errors
     /// [`Error::Input`] for an unknown architecture or labels that contradict each other.
     pub(super) fn head(&self, path: &Path, has_tensor: impl Fn(&str) -> bool) -> Result<Head> {
-        let architecture = match self.architectures.as_deref().and_then(<[String]>::first) {
-            Some(name) => name.as_str(),
-            None if has_tensor("cls.predictions.transform.dense.weight") => "BertForMaskedLM",
+        let named = self.architectures.as_deref().and_then(<[String]>::first);
+        let bert_name = named.map(|name| match self.model_type.as_deref() {
+            Some("mpnet") => name.replacen("MPNet", "Bert", 1),
+            _ => name.clone(),
+        });
+        let has_lm_head = has_tensor("cls.predictions.transform.dense.weight");
+        let architecture = match bert_name.as_deref() {
+            // Sentence encoders made of MPNet keep its name and leave out the head.
+            Some("BertForMaskedLM") if self.model_type.as_deref() == Some("mpnet") && !has_lm_head => {
+                "BertModel"
+            }
+            Some(name) => name,
+            None if has_lm_head => "BertForMaskedLM",
             None if !has_tensor("classifier.weight") => "BertModel",
             None if has_tensor("bert.pooler.dense.weight") => "BertForSequenceClassification",
             None => "BertForTokenClassification",
@@ -207,18 +240,38 @@ impl ConfigFile {
 
 /// The `config.json` that transformers loads this model with.
 pub(super) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, storage: Storage) -> Value {
-    let architecture = match head {
-        Head::None => "BertModel",
-        Head::Classification { .. } | Head::Regression => "BertForSequenceClassification",
-        Head::TokenClassification { .. } => "BertForTokenClassification",
-        Head::MaskedLm => "BertForMaskedLM",
+    let class = match head {
+        Head::None => "Model",
+        Head::Classification { .. } | Head::Regression => "ForSequenceClassification",
+        Head::TokenClassification { .. } => "ForTokenClassification",
+        Head::MaskedLm => "ForMaskedLM",
     };
-    let mut json = serde_json::to_value(config).expect("sizes and floats are plain JSON");
-    json["model_type"] = json!("bert");
-    json["architectures"] = json!([architecture]);
-    json["hidden_act"] = json!("gelu");
-    json["position_embedding_type"] = json!("absolute");
-    json["pad_token_id"] = json!(pad_token_id);
+    let mut json = json!({
+        "hidden_size": config.hidden_size, "num_hidden_layers": config.num_hidden_layers,
+        "num_attention_heads": config.num_attention_heads, "intermediate_size": config.intermediate_size,
+        "hidden_act": "gelu", "layer_norm_eps": config.layer_norm_eps,
+        "hidden_dropout_prob": config.hidden_dropout_prob,
+        "attention_probs_dropout_prob": config.attention_probs_dropout_prob,
+        "initializer_range": config.initializer_range,
+        "vocab_size": config.word_rows(),
+        "max_position_embeddings": config.first_position() + config.max_position_embeddings,
+    });
+    match config.architecture {
+        Architecture::Bert => {
+            json["model_type"] = json!("bert");
+            json["architectures"] = json!([format!("Bert{class}")]);
+            json["type_vocab_size"] = json!(config.type_vocab_size);
+            json["position_embedding_type"] = json!("absolute");
+            json["pad_token_id"] = json!(pad_token_id);
+        }
+        Architecture::MpNet(_) => {
+            json["model_type"] = json!("mpnet");
+            json["architectures"] = json!([format!("MPNet{class}")]);
+            json["relative_attention_num_buckets"] = json!(RELATIVE_BUCKETS);
+            (json["bos_token_id"], json["pad_token_id"], json["eos_token_id"]) =
+                (json!(0), json!(1), json!(2));
+        }
+    }
     json["torch_dtype"] = json!(storage.torch_name());
     let labels = match head {
         Head::Regression => &["LABEL_0".to_owned()][..],

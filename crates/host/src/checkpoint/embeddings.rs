@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
+use super::{BertConfig, Checkpoint, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS};
 use crate::{Error, Result};
 
 /// The three embedding matrices of a student of sizes `config`, made from a teacher with the same vocabulary.
@@ -37,9 +37,9 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     for (name, rows) in [
         (WORD_EMBEDDINGS, config.vocab_size),
         ("bert.embeddings.position_embeddings.weight", config.max_position_embeddings),
-        ("bert.embeddings.token_type_embeddings.weight", config.type_vocab_size),
+        (TYPE_EMBEDDINGS, config.type_vocab_size),
     ] {
-        tables.push((name, without_mean(&teacher.tensors[name].narrow(0, 0, rows)?)?));
+        tables.push((name, without_mean(&teacher.embedding_table(name)?.narrow(0, 0, rows)?)?));
     }
     // A token is one row of each table, so each table counts by the mean over its rows. Word embeddings alone would
     // not do: positions stand nearly at right angles to them.

@@ -8,6 +8,7 @@ mod embeddings;
 mod files;
 mod hash;
 mod head;
+mod mpnet;
 mod names;
 mod pickle;
 mod preset;
@@ -22,10 +23,12 @@ mod vocabulary;
 mod weights;
 mod wordpiece;
 
-pub use config::BertConfig;
+pub use config::{Architecture, BertConfig};
 pub use embeddings::embeddings_from_teacher;
 pub use hash::FileHash;
 pub use head::Head;
+pub(crate) use mpnet::{PieceIds, RELATIVE_BIAS};
+pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
 pub use preset::{PRESETS, preset};
 pub use record::RunRecord;
@@ -75,9 +78,10 @@ impl Checkpoint {
             return Err(Error::input(folder, "not a model folder: config.json is missing"));
         };
         let file = ConfigFile::parse(&config_path, &bytes)?;
-        let config = file.bert(&config_path)?;
         let text = TextEncoder::from_folder(folder)?;
-        let weights = Weights::open(folder)?;
+        let architecture = file.architecture(text.special());
+        let config = file.encoder(&config_path, architecture)?;
+        let weights = Weights::open(folder, architecture)?;
         let head = file.head(&config_path, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
         if text.vocab_size() != config.vocab_size {
@@ -94,7 +98,7 @@ impl Checkpoint {
         let tensors = weights.read(names)?;
         let mut sources = vec![config_path];
         sources.extend(weights.sources().iter().cloned());
-        sources.extend(text.files().iter().map(|(name, _)| folder.join(name)));
+        sources.extend(vocabulary::FILES.iter().map(|name| folder.join(name)).filter(|file| file.exists()));
         Ok(Self { config, head, tensors, text, folder: folder.to_path_buf(), sources })
     }
 

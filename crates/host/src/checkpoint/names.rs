@@ -4,10 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{BertConfig, Head};
+use super::mpnet::{self, RELATIVE_BIAS, RELATIVE_BUCKETS};
+use super::{Architecture, BertConfig, Head};
 
 /// Word embedding matrix, `[vocab, hidden]`; also the decoder of the masked-LM head.
 pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
+
+/// Segment type embeddings, `[types, hidden]`.
+pub(crate) const TYPE_EMBEDDINGS: &str = "bert.embeddings.token_type_embeddings.weight";
 
 /// Name and shape of every tensor that a model of this configuration and head must have.
 ///
@@ -16,9 +20,15 @@ pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
 pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec<usize>> {
     let h = config.hidden_size;
     let mut shapes = BTreeMap::new();
-    insert(&mut shapes, WORD_EMBEDDINGS, [config.vocab_size, h]);
-    insert(&mut shapes, "bert.embeddings.position_embeddings.weight", [config.max_position_embeddings, h]);
-    insert(&mut shapes, "bert.embeddings.token_type_embeddings.weight", [config.type_vocab_size, h]);
+    insert(&mut shapes, WORD_EMBEDDINGS, [config.word_rows(), h]);
+    let positions = config.first_position() + config.max_position_embeddings;
+    insert(&mut shapes, "bert.embeddings.position_embeddings.weight", [positions, h]);
+    match config.architecture {
+        Architecture::Bert => insert(&mut shapes, TYPE_EMBEDDINGS, [config.type_vocab_size, h]),
+        Architecture::MpNet(_) => {
+            insert(&mut shapes, RELATIVE_BIAS, [RELATIVE_BUCKETS, config.num_attention_heads]);
+        }
+    }
     layer_norm(&mut shapes, "bert.embeddings.LayerNorm", h);
     for layer in 0..config.num_hidden_layers {
         let layer = format!("bert.encoder.layer.{layer}");
@@ -41,7 +51,7 @@ pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec
         Head::MaskedLm => {
             linear(&mut shapes, "cls.predictions.transform.dense", h, h);
             layer_norm(&mut shapes, "cls.predictions.transform.LayerNorm", h);
-            insert(&mut shapes, "cls.predictions.bias", [config.vocab_size]);
+            insert(&mut shapes, "cls.predictions.bias", [config.word_rows()]);
         }
     }
     shapes
@@ -88,11 +98,15 @@ const UNNEEDED: [&str; 6] = [
     "cls.predictions.decoder.bias",
 ];
 
-/// The canonical name of a tensor stored as `name`: with the `bert.` prefix that bare encoders are
+/// The canonical name of a tensor that a model of this architecture stores as `name`: with the `bert.` prefix that bare encoders are
 /// saved without, and `weight` and `bias` where TensorFlow conversions say `gamma` and `beta`.
-pub(super) fn role_of(name: &str) -> Role {
+pub(super) fn role_of(architecture: &Architecture, name: &str) -> Role {
+    let name = match architecture {
+        Architecture::Bert => name.to_owned(),
+        Architecture::MpNet(_) => mpnet::bert_name(name),
+    };
     let bare = ["embeddings.", "encoder.", "pooler."].iter().any(|start| name.starts_with(start));
-    let mut canonical = if bare { format!("bert.{name}") } else { name.to_owned() };
+    let mut canonical = if bare { format!("bert.{name}") } else { name };
     for (old, new) in [(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")] {
         if let Some(start) = canonical.strip_suffix(old) {
             canonical = format!("{start}{new}");

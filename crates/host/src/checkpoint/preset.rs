@@ -1,6 +1,6 @@
 //! Student sizes by name.
 
-use super::BertConfig;
+use super::{Architecture, BertConfig};
 use crate::{Error, Result};
 
 /// The names that [`preset`] knows.
@@ -20,6 +20,7 @@ pub fn preset(name: &str) -> Result<BertConfig> {
         }
     };
     Ok(BertConfig {
+        architecture: Architecture::Bert,
         vocab_size: 30522,
         hidden_size,
         num_hidden_layers,

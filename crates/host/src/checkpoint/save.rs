@@ -7,7 +7,8 @@ use candle_core::{DType, Tensor};
 
 use super::atomic::Staging;
 use super::{
-    BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, record, vocabulary,
+    Architecture, BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, mpnet,
+    record, vocabulary,
 };
 use crate::{Error, Result};
 
@@ -75,14 +76,19 @@ pub fn save_as(
 ) -> Result<()> {
     check_target(folder)?;
     let weights = serialize(config, head, tensors, storage)?;
+    let mpnet_files = match config.architecture {
+        Architecture::Bert => None,
+        Architecture::MpNet(_) => Some(mpnet::tokenizer_files(&text.pieces(), text.lowercase())),
+    };
+    let tokenizer_files = mpnet_files.as_deref().unwrap_or(text.files());
     let config = config_json::to_json(config, head, text.special().pad, storage);
 
     let staging = Staging::begin(folder)?;
-    let tokenizer_bytes: usize = text.files().iter().map(|(_, bytes)| bytes.len()).sum();
+    let tokenizer_bytes: usize = tokenizer_files.iter().map(|(_, bytes)| bytes.len()).sum();
     // The small JSON files fit into the last MiB.
     staging.reserve((weights.len() + tokenizer_bytes) as u64 + (1 << 20))?;
     staging.write(CONFIG, format!("{config:#}\n").as_bytes())?;
-    for (name, bytes) in text.files() {
+    for (name, bytes) in tokenizer_files {
         staging.write(name, bytes)?;
     }
     staging.write(WEIGHTS, &weights)?;
@@ -136,6 +142,8 @@ fn serialize(config: &BertConfig, head: &Head, tensors: &Tensors, storage: Stora
             )));
         }
     }
+    let renamed = config.architecture.mpnet().map(|_| mpnet::own_names(tensors, head));
+    let tensors = renamed.as_ref().unwrap_or(tensors);
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         // A sum is finite only if all its terms are.

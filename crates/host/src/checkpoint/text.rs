@@ -34,7 +34,7 @@ pub struct TextEncoder {
 }
 
 /// Ids of the pieces that BERT gives a meaning of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SpecialIds {
     /// `[PAD]`, fills batches.
     pub pad: u32,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::files;
+use super::{files, mpnet};
 use crate::{Error, Result};
 
 /// The pieces that BERT gives a meaning of its own; all but the last are required.
@@ -67,7 +67,28 @@ impl Vocabulary {
     }
 }
 
-/// The vocabulary of a model folder, and the tokenizer files found there by name.
+/// Whose special pieces a vocabulary has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Bert,
+    MpNet,
+}
+
+impl Style {
+    fn of(pieces: &[String]) -> Self {
+        if mpnet::is_mpnet(pieces) { Self::MpNet } else { Self::Bert }
+    }
+
+    /// Padding, unknown, first, separator, mask.
+    fn special(self) -> [&'static str; 5] {
+        match self {
+            Self::Bert => SPECIAL,
+            Self::MpNet => ["<pad>", "[UNK]", "<s>", "</s>", mpnet::MASK],
+        }
+    }
+}
+
+/// The BERT vocabulary of a model folder, and the tokenizer files found there by name.
 ///
 /// # Errors
 /// See [`super::TextEncoder::from_folder`].
@@ -86,7 +107,6 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
         Some(bytes) => files::parse_json(&config_path, bytes)?,
         None => json!({}),
     };
-    check_tokenizer_config(&config_path, &config)?;
     let configured_lowercase = config.get("do_lower_case").and_then(Value::as_bool);
 
     let list = match bytes_of("vocab.txt") {
@@ -123,8 +143,18 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
             ));
         }
     };
-    let vocabulary = Vocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error))?;
-    Ok((vocabulary, found))
+    let new = |pieces| Vocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
+    let style = Style::of(&pieces);
+    check_tokenizer_config(&config_path, &config, style)?;
+    match style {
+        Style::Bert => Ok((new(pieces)?, found)),
+        // Text is read with BERT's pieces, and so are all students' folders.
+        Style::MpNet => {
+            let vocabulary = new(mpnet::bert_pieces(pieces))?;
+            let files = vocabulary.to_files();
+            Ok((vocabulary, files))
+        }
+    }
 }
 
 /// One piece per line; the line number, from 0, is the id.
@@ -137,12 +167,14 @@ pub(super) fn read_vocab_txt(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
 }
 
 /// Refuses settings that BERT's fast tokenizer would follow and this program does not.
-fn check_tokenizer_config(path: &Path, config: &Value) -> Result<()> {
+fn check_tokenizer_config(path: &Path, config: &Value, style: Style) -> Result<()> {
     let refuse = |key: &str, found: &Value, expected: &str| {
         Err(Error::input(path, format!("{key} is {found}; this program supports {expected}")))
     };
     if let Some(class @ Value::String(name)) = config.get("tokenizer_class") {
-        const CLASSES: [&str; 6] = [
+        const CLASSES: [&str; 8] = [
+            "MPNetTokenizer",
+            "MPNetTokenizerFast",
             "BertTokenizer",
             "BertTokenizerFast",
             "DistilBertTokenizer",
@@ -164,7 +196,7 @@ fn check_tokenizer_config(path: &Path, config: &Value) -> Result<()> {
         return refuse("strip_accents", found, &format!("{lowercase}, as do_lower_case"));
     }
     let names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"];
-    for (key, piece) in names.into_iter().zip(SPECIAL) {
+    for (key, piece) in names.into_iter().zip(style.special()) {
         // Either the text itself or an object that describes the token.
         let Some(found) = config.get(key).map(|value| value.get("content").unwrap_or(value)) else {
             continue;
@@ -229,15 +261,26 @@ fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Vec<String>, 
             }
         }
     }
+    let pieces: Vec<String> = pieces.into_iter().flatten().collect();
+    let style = Style::of(&pieces);
     for token in definition["added_tokens"].as_array().into_iter().flatten() {
-        check_added_token(path, token, ids)?;
+        check_added_token(path, token, ids, style)?;
     }
-    Ok((pieces.into_iter().flatten().collect(), lowercase))
+    Ok((pieces, lowercase))
 }
 
 /// Added tokens are matched in the text before normalisation; only the special pieces may be such.
-fn check_added_token(path: &Path, token: &Value, ids: &serde_json::Map<String, Value>) -> Result<()> {
+fn check_added_token(
+    path: &Path,
+    token: &Value,
+    ids: &serde_json::Map<String, Value>,
+    style: Style,
+) -> Result<()> {
     let content = token["content"].as_str().unwrap_or_default();
+    if style == Style::MpNet && ids.get(content) == Some(&token["id"]) {
+        // Text is matched against BERT's special pieces instead.
+        return Ok(());
+    }
     if !SPECIAL.contains(&content) {
         return Err(Error::input(
             path,

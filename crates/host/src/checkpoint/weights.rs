@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 
 use super::names::{Role, role_of};
-use super::{files, pytorch, safetensors};
+use super::{Architecture, files, pytorch, safetensors};
 use crate::{Error, Result};
 
 /// Number format of a stored tensor.
@@ -53,6 +53,8 @@ pub(super) struct Stored {
 
 /// The tensors of a model folder by canonical name.
 pub(super) struct Weights {
+    /// Whose names they are stored by.
+    architecture: Architecture,
     /// The folder's weight files and what is in them, with an index file if there is one.
     sources: Vec<PathBuf>,
     tensors: BTreeMap<String, (PathBuf, Stored)>,
@@ -64,11 +66,11 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::Input`] when there are no weights or a file is damaged; [`Error::Io`] when one cannot be read.
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    pub(super) fn open(folder: &Path, architecture: Architecture) -> Result<Self> {
         let single = folder.join("model.safetensors");
         let index = folder.join("model.safetensors.index.json");
         let pickle = folder.join("pytorch_model.bin");
-        let mut weights = Self { sources: Vec::new(), tensors: BTreeMap::new() };
+        let mut weights = Self { architecture, sources: Vec::new(), tensors: BTreeMap::new() };
         if single.exists() {
             weights.add(&single, safetensors::list(&single)?)?;
         } else if index.exists() {
@@ -95,7 +97,7 @@ impl Weights {
 
     fn add(&mut self, path: &Path, tensors: Vec<Stored>) -> Result<()> {
         for stored in tensors {
-            let Role::Canonical(name) = role_of(&stored.name) else { continue };
+            let Role::Canonical(name) = role_of(&self.architecture, &stored.name) else { continue };
             if let Some((other_path, other)) = self.tensors.get(&name) {
                 return Err(Error::input(
                     path,

@@ -189,7 +189,7 @@ impl Narrowing<'_> {
             ("token_type", student.type_vocab_size),
         ] {
             let name = format!("bert.embeddings.{table}_embeddings.weight");
-            let table = self.teacher(&name)?.narrow(0, 0, rows)?;
+            let table = self.teacher.embedding_table(&name)?.to_dtype(DType::F64)?.narrow(0, 0, rows)?;
             tensors.insert(name, self.hidden.keep(&table, 1)?);
         }
         self.norm("bert.embeddings.LayerNorm", "bert.embeddings.LayerNorm", tensors)

@@ -102,6 +102,7 @@ mod tests {
     #[test]
     fn least_squares_finds_the_linear_map_behind_the_states() {
         let config = |hidden_size| BertConfig {
+            architecture: Default::default(),
             vocab_size: 1,
             hidden_size,
             num_hidden_layers: 1,

@@ -7,7 +7,7 @@ use candle_core::{Tensor, Var};
 use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, Projection};
-use crate::checkpoint::BertConfig;
+use crate::checkpoint::{Architecture, BertConfig};
 use crate::data::EncodedSet;
 use crate::nn::{Bert, BertOutput, Mode};
 use crate::train::session::Losses;
@@ -100,6 +100,12 @@ impl Transfer {
         teacher: &BertConfig,
         seed: u64,
     ) -> Result<Self> {
+        if student.architecture != Architecture::Bert {
+            return Err(Error::Usage(format!(
+                "the student is {}; only a teacher can be: make a student with `init`",
+                student.architecture.name()
+            )));
+        }
         let map = settings.layer_map.resolve(student.num_hidden_layers, teacher.num_hidden_layers)?;
         let weights = layer_weights(settings, map.len())?;
         let factors = [settings.embedding_weight, settings.hidden_weight, settings.attention_weight];

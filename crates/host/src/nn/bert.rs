@@ -1,5 +1,6 @@
 //! The encoder.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
@@ -13,12 +14,13 @@ use super::ops::dropout::RowDropout;
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
 use super::ops::layer_norm::{layer_norm, layer_norm_backward};
-use super::ops::rows::{accumulate_all, tensor, with_slice};
+use super::ops::relative;
+use super::ops::rows::{accumulate, accumulate_all, tensor, with_slice};
 use super::parameters::{Parameters, lookup};
 use super::tape::{Tape, add_gradient};
-use crate::Result;
-use crate::checkpoint::{BertConfig, Tensors};
+use crate::checkpoint::{BertConfig, PieceIds, RELATIVE_BIAS, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS};
 use crate::data::Batch;
+use crate::{Error, Result};
 
 /// Whether dropout is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,8 @@ pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
     /// of layer m.
     pub states: Vec<Tensor>,
-    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` before mask and softmax, `[b, heads, l, l]`.
+    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (and MPNet's position bias) before mask and softmax,
+    /// `[b, heads, l, l]`.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
     pub mask: Tensor,
@@ -51,7 +54,7 @@ pub struct BertOutput {
     pub(super) dropout: DropoutSites,
 }
 
-/// A BERT encoder, frozen or trainable.
+/// A BERT or MPNet encoder, frozen or trainable. Batches have BERT's token ids for both.
 #[derive(Clone)]
 pub struct Bert {
     weights: Arc<Weights>,
@@ -61,6 +64,10 @@ pub struct Bert {
 struct Weights {
     config: BertConfig,
     tables: Tables<Tensor>,
+    /// MPNet's rows of BERT's pieces.
+    piece_rows: Option<PieceIds>,
+    /// MPNet's scores by bucket of relative position, `[buckets, heads]`.
+    relative_bias: Option<Tensor>,
     norm: Norm,
     layers: Vec<Layer>,
 }
@@ -143,6 +150,7 @@ impl Bert {
         };
 
         let (embedding_sum, normal) = weights.embed::<T>(batch)?;
+        let relative_bias = weights.bias_by_distance::<T>(l)?;
         let embedding_dropout = by_rows(DropoutSite::Embeddings, config.hidden_dropout_prob);
         let state = match &embedding_dropout {
             Some(dropout) => dropout.apply_all(&normal, hidden).0,
@@ -160,6 +168,7 @@ impl Bert {
                     heads: config.num_attention_heads,
                     head_dim: config.head_dim(),
                     dropout: dropout.at(DropoutSite::Probabilities(i), config.attention_probs_dropout_prob),
+                    relative_bias: relative_bias.clone(),
                 },
                 attention_dropout: by_rows(DropoutSite::AttentionOutput(i), config.hidden_dropout_prob),
                 output_dropout: by_rows(DropoutSite::FeedForwardOutput(i), config.hidden_dropout_prob),
@@ -207,13 +216,16 @@ fn padding_mask(batch: &Batch) -> Result<Tensor> {
 impl Weights {
     fn new(config: &BertConfig, get: Get) -> Result<Self> {
         let eps = config.layer_norm_eps;
+        let mpnet = config.architecture.mpnet();
         Ok(Self {
             config: config.clone(),
             tables: Tables {
-                words: get("bert.embeddings.word_embeddings.weight")?,
+                words: get(WORD_EMBEDDINGS)?,
                 positions: get("bert.embeddings.position_embeddings.weight")?,
-                types: get("bert.embeddings.token_type_embeddings.weight")?,
+                types: if mpnet.is_none() { Some(get(TYPE_EMBEDDINGS)?) } else { None },
             },
+            piece_rows: mpnet.map(|special| PieceIds::new(config.vocab_size, special)),
+            relative_bias: mpnet.map(|_| get(RELATIVE_BIAS)).transpose()?,
             norm: Norm::new("bert.embeddings.LayerNorm", eps, get)?,
             layers: (0..config.num_hidden_layers)
                 .map(|layer| Layer::new(layer, eps, get))
@@ -224,26 +236,52 @@ impl Weights {
     /// Rows of the embedding tables.
     fn table_rows(&self) -> Result<Tables<usize>> {
         let Tables { words, positions, types } = &self.tables;
-        Ok(Tables { words: words.dim(0)?, positions: positions.dim(0)?, types: types.dim(0)? })
+        let types = types.as_ref().map(|types| types.dim(0)).transpose()?;
+        Ok(Tables { words: words.dim(0)?, positions: positions.dim(0)?, types })
+    }
+
+    /// The table rows of a batch's words.
+    fn word_rows<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, [u32]>> {
+        let Some(rows) = &self.piece_rows else { return Ok(Cow::Borrowed(&batch.ids)) };
+        let row = |&id: &u32| {
+            rows.rows().get(id as usize).copied().ok_or_else(|| {
+                Error::Input(format!("token id {id} with a vocabulary of {} pieces", rows.rows().len()))
+            })
+        };
+        Ok(Cow::Owned(batch.ids.iter().map(row).collect::<Result<_>>()?))
+    }
+
+    /// Which rows of the tables a batch takes, given those of its words.
+    fn ids<'a>(&self, batch: &'a Batch, words: &'a [u32]) -> Ids<'a> {
+        let first_position = self.config.first_position();
+        Ids { words, types: &batch.type_ids, tokens: batch.tokens, first_position }
+    }
+
+    /// The relative bias of sequences of `tokens` tokens, `[heads, 2 * tokens - 1]`, if the model has one.
+    fn bias_by_distance<T: Float>(&self, tokens: usize) -> Result<Option<Tensor>> {
+        let Some(table) = &self.relative_bias else { return Ok(None) };
+        let heads = self.config.num_attention_heads;
+        let bias = with_slice::<T, _>(table, |table| Ok(relative::by_distance(table, heads, tokens)))?;
+        Ok(Some(tensor(bias, (heads, relative::distances(tokens)))?))
     }
 
     /// Sum of the embeddings, and its LayerNorm; `[b * l, hidden]` both.
     fn embed<T: Float>(&self, batch: &Batch) -> Result<(Tensor, Vec<T>)> {
-        let (ids, hidden) = (ids(batch), self.config.hidden_size);
+        let (words, hidden) = (self.word_rows(batch)?, self.config.hidden_size);
+        let ids = self.ids(batch, &words);
         ids.check(self.table_rows()?)?;
         let Tables { words, positions, types } = &self.tables;
         let sum = with_slice(words, |words| {
-            with_slice(positions, |positions| {
-                with_slice(types, |types| Ok(embed::<T>(Tables { words, positions, types }, ids, hidden)))
+            with_slice(positions, |positions| match types {
+                Some(types) => with_slice(types, |types| {
+                    Ok(embed::<T>(Tables { words, positions, types: Some(types) }, ids, hidden))
+                }),
+                None => Ok(embed::<T>(Tables { words, positions, types: None }, ids, hidden)),
             })
         })?;
         let normal = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
         Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
     }
-}
-
-fn ids(batch: &Batch) -> Ids<'_> {
-    Ids { words: &batch.ids, types: &batch.type_ids, tokens: batch.tokens }
 }
 
 impl Record {
@@ -259,6 +297,7 @@ impl Record {
         let hidden = self.weights.config.hidden_size;
         // Gradient of the state under the layers done so far, from above and from losses on it.
         let mut grad: Option<Vec<T>> = None;
+        let mut d_bias: Option<Vec<T>> = None;
         for at in (0..self.states.len()).rev() {
             if let Some(own) = grads.remove(&self.states[at]) {
                 grad = Some(match grad {
@@ -276,8 +315,22 @@ impl Record {
                 let x = self.states[at - 1].detach().reshape(((), hidden))?;
                 let d_scores = grads.remove(&self.scores[at - 1]);
                 let (layer, record) = (&self.weights.layers[at - 1], &self.layers[at - 1]);
-                grad = layer.backward(record, &x, grad, d_scores.as_ref(), grads)?;
+                let below = layer.backward(record, &x, grad, d_scores.as_ref(), grads)?;
+                let (state, bias) = below.map(|below| (below.state, below.relative_bias)).unzip();
+                grad = state;
+                d_bias = match (d_bias, bias.flatten()) {
+                    (Some(mut sum), Some(bias)) => {
+                        accumulate(&mut sum, &bias);
+                        Some(sum)
+                    }
+                    (sum, bias) => sum.or(bias),
+                };
             }
+        }
+        if let (Some(table), Some(d_bias)) = (&self.weights.relative_bias, d_bias) {
+            let (values, heads) = (table.elem_count(), self.weights.config.num_attention_heads);
+            let d_table = relative::by_distance_backward(&d_bias, values, heads, self.batch.tokens);
+            add_gradient(grads, table, d_table)?;
         }
         let Some(mut grad) = grad else { return Ok(()) };
         if let Some(dropout) = &self.dropout {
@@ -288,10 +341,15 @@ impl Record {
             with_slice(&norm.gamma, |gamma| Ok(layer_norm_backward(sum, &mut grad, gamma, norm.eps)))
         })?;
         norm.add_gradients(affine, grads)?;
-        let gradients = embed_backward(&grad, ids(&self.batch), self.weights.table_rows()?, hidden);
+        let words = self.weights.word_rows(&self.batch)?;
+        let ids = self.weights.ids(&self.batch, &words);
+        let gradients = embed_backward(&grad, ids, self.weights.table_rows()?, hidden);
         let tables = &self.weights.tables;
         add_gradient(grads, &tables.words, gradients.words)?;
         add_gradient(grads, &tables.positions, gradients.positions)?;
-        add_gradient(grads, &tables.types, gradients.types)
+        if let (Some(types), Some(gradient)) = (&tables.types, gradients.types) {
+            add_gradient(grads, types, gradient)?;
+        }
+        Ok(())
     }
 }

@@ -161,6 +161,14 @@ pub(super) struct LayerOutput<T> {
     pub record: LayerRecord,
 }
 
+/// What goes further down from a layer.
+pub(super) struct LayerGradient<T> {
+    /// Of the input state, `[b * l, hidden]`.
+    pub state: Vec<T>,
+    /// Of the relative bias by distance, `[heads, 2l − 1]`, where there is one.
+    pub relative_bias: Option<Vec<T>>,
+}
+
 impl Layer {
     pub fn new(layer: usize, eps: f64, get: Get) -> Result<Self> {
         let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
@@ -241,7 +249,7 @@ impl Layer {
         Ok(LayerOutput { state, record })
     }
 
-    /// The gradient of the input state `x` from that of the output and that of the scores; `None` when there is
+    /// The gradients of the input state `x` and of the relative bias from that of the output and that of the scores; `None` when there is
     /// neither. Adds those of the weights that are reached.
     pub fn backward<T: Float>(
         &self,
@@ -250,14 +258,14 @@ impl Layer {
         d_state: Option<Vec<T>>,
         d_scores: Option<&Tensor>,
         grads: &mut GradStore,
-    ) -> Result<Option<Vec<T>>> {
+    ) -> Result<Option<LayerGradient<T>>> {
         if d_state.is_none() && d_scores.is_none() {
             return Ok(None);
         }
         let above = d_state.map(|grad| self.backward_to_context(record, x, grad, grads)).transpose()?;
         let context = above.as_ref().map(|(d_context, _)| d_context);
         let d_scores = d_scores.map(|d_scores| d_scores.flatten_all()?.to_vec1::<T>()).transpose()?;
-        let d_qkv = with_slice::<T, _>(&record.scores, |scores| {
+        let (d_qkv, relative_bias) = with_slice::<T, _>(&record.scores, |scores| {
             let grad = AttentionGradient { context, scores: d_scores.as_deref() };
             attention_backward(&record.qkv, scores, &grad, &record.settings.heads)
         })?;
@@ -276,7 +284,7 @@ impl Layer {
         if let Some((_, d_residual)) = &above {
             accumulate_all(&mut d_x, d_residual);
         }
-        Ok(Some(d_x))
+        Ok(Some(LayerGradient { state: d_x, relative_bias }))
     }
 
     /// From the gradient of the output state down to those of the context and of `x` as a residual.

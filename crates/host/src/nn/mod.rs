@@ -1,4 +1,4 @@
-//! BERT on candle for training: every hidden state and raw attention score, with checked gradients.
+//! BERT (and MPNet) on candle for training: every hidden state and raw attention score, with checked gradients.
 //!
 //! One code path serves the frozen teacher (plain tensors, no graph) and the student under training
 //! ([`Parameters`]). The encoder's backward pass is its own
@@ -19,5 +19,6 @@ pub use bert::{Bert, BertOutput, Mode};
 pub use heads::TaskModel;
 pub use init::init_parameters;
 pub use observe::{Observe, Site};
+pub(crate) use parameters::lookup;
 pub use parameters::{Parameters, check_gradients};
 pub use tape::Tape;

@@ -69,7 +69,7 @@ impl Parameters {
 }
 
 /// The tensor of a name.
-pub(super) fn lookup<'a>(tensors: &'a Tensors, name: &str) -> Result<&'a Tensor> {
+pub(crate) fn lookup<'a>(tensors: &'a Tensors, name: &str) -> Result<&'a Tensor> {
     tensors.get(name).ok_or_else(|| missing(name))
 }
 

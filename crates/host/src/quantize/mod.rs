@@ -21,7 +21,7 @@ use calibrate::Calibration;
 use plan::LayerPlan;
 pub use search::InputChoice;
 
-use crate::checkpoint::{Checkpoint, Encoded, Head};
+use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head};
 use crate::progress::Progress;
 use crate::task::{Dataset, Example};
 use crate::{Error, Result};
@@ -81,6 +81,13 @@ pub fn quantize(
 ) -> Result<Quantized> {
     let (head, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
+    if config.architecture != Architecture::Bert {
+        return Err(Error::Usage(format!(
+            "{}: devices run BERT and this is {}; distil a student from it first",
+            checkpoint.folder.display(),
+            config.architecture.name()
+        )));
+    }
     if settings.max_tokens < 3 || settings.max_tokens > config.max_position_embeddings {
         return Err(Error::Usage(format!(
             "--max-tokens {}: expected 3 to {}, the model's positions",

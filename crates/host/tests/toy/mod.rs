@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tinybert_host::checkpoint::{self, BertConfig, Checkpoint, Head, RunRecord, TextEncoder};
+use tinybert_host::checkpoint::{self, Architecture, BertConfig, Checkpoint, Head, RunRecord, TextEncoder};
 use tinybert_host::nn::init_parameters;
 use tinybert_host::progress::Progress;
 use tinybert_host::task::{Dataset, Example, Target, TaskKind};
@@ -24,6 +24,7 @@ pub fn text() -> TextEncoder {
 /// A configuration of these sizes; two heads.
 pub fn config(layers: usize, hidden: usize) -> BertConfig {
     BertConfig {
+        architecture: Architecture::Bert,
         vocab_size: text().vocab_size(),
         hidden_size: hidden,
         num_hidden_layers: layers,

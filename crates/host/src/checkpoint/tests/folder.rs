@@ -8,7 +8,9 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::checkpoint::{BertConfig, Checkpoint, Head, RunRecord, Tensors, TextEncoder, expected_shapes};
+use crate::checkpoint::{
+    Architecture, BertConfig, Checkpoint, Head, RunRecord, Tensors, TextEncoder, expected_shapes,
+};
 
 /// Pieces of the toy vocabulary.
 pub const PIECES: [&str; 10] =
@@ -16,6 +18,7 @@ pub const PIECES: [&str; 10] =
 
 pub fn config() -> BertConfig {
     BertConfig {
+        architecture: Architecture::Bert,
         vocab_size: PIECES.len(),
         hidden_size: 8,
         num_hidden_layers: 2,

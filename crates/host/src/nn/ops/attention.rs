@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::float::Float;
-use super::rows::{dot, reduce, storage_product, vectorised, with_cpu};
+use super::relative;
+use super::rows::{add_in_order, dot, reduce, storage_product, vectorised, with_cpu, with_slice};
 
 /// Sizes of a batch of attention heads, and its dropout.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Heads {
     pub head_dim: usize,
     /// Dropout of the probabilities.
     pub dropout: Option<Dropout>,
+    /// Added to the scores by distance of key and query, `[heads, 2l − 1]`.
+    pub relative_bias: Option<Tensor>,
 }
 
 /// Third of the columns of a row of queries, keys and values.
@@ -53,6 +56,25 @@ impl Heads {
     fn view(&self, sample: usize, width: usize, column: usize) -> Layout {
         let offset = sample * self.tokens * width + column;
         Layout::new(Shape::from((self.tokens, self.head_dim)), vec![width, 1], offset)
+    }
+
+    /// Elements of the relative bias of all heads.
+    fn bias_elements(&self) -> usize {
+        self.heads * relative::distances(self.tokens)
+    }
+
+    /// Runs `body` on the relative bias, if there is one.
+    fn with_bias<T: Float, R>(&self, body: impl FnOnce(Option<&[T]>) -> Result<R>) -> Result<R> {
+        match &self.relative_bias {
+            Some(bias) => with_slice(bias, |bias| body(Some(bias))),
+            None => body(None),
+        }
+    }
+
+    /// One head's part of the relative bias or of its gradient.
+    fn head_of_bias(&self, head: usize) -> std::ops::Range<usize> {
+        let distances = relative::distances(self.tokens);
+        head * distances..(head + 1) * distances
     }
 
     /// The view of a head's queries, keys or values.
@@ -101,8 +123,8 @@ fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
     row.iter_mut().for_each(|p| *p *= inverse);
 }
 
-/// For queries, keys and values `[b * l, 3 * hidden]`: the raw scores `QKᵀ/√head_dim` before mask and softmax
-/// `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, hidden]`.
+/// For queries, keys and values `[b * l, 3 * hidden]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before mask and
+/// softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, hidden]`.
 pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T>)> {
     let (hidden, square) = (sizes.hidden(), sizes.square());
     let rows = sizes.lengths.len() * sizes.tokens;
@@ -110,7 +132,7 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
     let mut context = vec![T::ZERO; rows * hidden];
     let samples =
         scores.par_chunks_mut(sizes.heads * square).zip(context.par_chunks_mut(sizes.tokens * hidden));
-    with_cpu(qkv, |qkv, _| {
+    let run = |bias: Option<&[T]>, qkv: &CpuStorage| {
         samples.enumerate().try_for_each(|(sample, (scores, context))| {
             for (head, scores) in scores.chunks_exact_mut(square).enumerate() {
                 let [q, k, v] =
@@ -121,6 +143,9 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
                     || {
                         let scale = sizes.scale::<T>();
                         scores.iter_mut().zip(&raw).for_each(|(score, &raw)| *score = raw * scale);
+                        if let Some(bias) = bias {
+                            relative::add(&bias[sizes.head_of_bias(head)], scores, sizes.tokens);
+                        }
                         let mut p = sizes.probabilities(scores, sample);
                         sizes.drop_out(&mut p, sample, head);
                         p
@@ -132,7 +157,8 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
             }
             Ok::<_, candle_core::Error>(())
         })
-    })?;
+    };
+    sizes.with_bias(|bias| with_cpu(qkv, |qkv, _| run(bias, qkv)))?;
     Ok((scores, context))
 }
 
@@ -144,7 +170,8 @@ pub struct AttentionGradient<'a, T> {
     pub scores: Option<&'a [T]>,
 }
 
-/// The gradient of queries, keys and values `[b * l, 3 * hidden]`, that of the values 0 without one of the context.
+/// The gradient of queries, keys and values `[b * l, 3 * hidden]`, that of the values 0 without one of the context, and
+/// that of the relative bias if there is one, `[heads, 2l − 1]`, summed over the samples in their order.
 ///
 /// With P the probabilities, M the dropout mask and C the context: dV = (M∘P)ᵀ dC; dP = M ∘ (dC Vᵀ);
 /// dS = P ∘ (dP − rowsum(dP ∘ P)) + the loss's own; dQ = dS K / √d; dK = dSᵀ Q / √d.
@@ -153,12 +180,14 @@ pub fn attention_backward<T: Float>(
     scores: &[T],
     grad: &AttentionGradient<T>,
     sizes: &Heads,
-) -> Result<Vec<T>> {
+) -> Result<(Vec<T>, Option<Vec<T>>)> {
     let (square, width) = (sizes.square(), 3 * sizes.hidden());
     let mut d_qkv = vec![T::ZERO; qkv.elem_count()];
     let samples = d_qkv.par_chunks_mut(sizes.tokens * width).zip(scores.par_chunks(sizes.heads * square));
-    with_cpu(qkv, |qkv, _| {
-        samples.enumerate().try_for_each(|(sample, (rows, scores))| {
+    let bias_elements = if sizes.relative_bias.is_some() { sizes.bias_elements() } else { 0 };
+    let d_bias = with_cpu(qkv, |qkv, _| {
+        let samples = samples.enumerate().map(|(sample, (rows, scores))| {
+            let mut d_bias = vec![T::ZERO; bias_elements];
             for (head, scores) in scores.chunks_exact(square).enumerate() {
                 let own = grad.scores.map(|all| &all[(sample * sizes.heads + head) * square..][..square]);
                 let mut d_scores = match grad.context {
@@ -170,6 +199,9 @@ pub fn attention_backward<T: Float>(
                 if let Some(own) = own {
                     super::rows::accumulate(&mut d_scores, own);
                 }
+                if !d_bias.is_empty() {
+                    relative::add_backward(&d_scores, &mut d_bias[sizes.head_of_bias(head)], sizes.tokens);
+                }
                 let d_scores = T::storage(d_scores);
                 let layout = Layout::contiguous((sizes.tokens, sizes.tokens));
                 let (q, k) = (sizes.part(sample, head, Part::Query), sizes.part(sample, head, Part::Key));
@@ -178,10 +210,12 @@ pub fn attention_backward<T: Float>(
                 sizes.write(&d_q, sizes.scale(), rows, width, q.start_offset() % width);
                 sizes.write(&d_k, sizes.scale(), rows, width, k.start_offset() % width);
             }
-            Ok::<_, candle_core::Error>(())
-        })
+            Ok::<_, candle_core::Error>(d_bias)
+        });
+        samples.collect::<Result<Vec<_>>>()
     })?;
-    Ok(d_qkv)
+    let d_bias = sizes.relative_bias.is_some().then(|| add_in_order(d_bias, bias_elements));
+    Ok((d_qkv, d_bias))
 }
 
 /// Gradient of one head's raw scores from that of the context; writes that of the values into the sample's `rows`.

@@ -15,6 +15,8 @@ pub struct Ids<'a> {
     pub types: &'a [u32],
     /// Padded length l: token r has position r mod l.
     pub tokens: usize,
+    /// Row of position 0.
+    pub first_position: usize,
 }
 
 /// The tables, `[rows, hidden]` each.
@@ -24,8 +26,8 @@ pub struct Tables<T> {
     pub words: T,
     /// By position.
     pub positions: T,
-    /// By token type.
-    pub types: T,
+    /// By token type; absent from models that know no types.
+    pub types: Option<T>,
 }
 
 impl Ids<'_> {
@@ -37,21 +39,28 @@ impl Ids<'_> {
         if let Some(id) = self.words.iter().find(|&&id| id as usize >= rows.words) {
             bail!("token id {id} with a vocabulary of {}: is this tokenizer the model's own?", rows.words);
         }
-        if let Some(id) = self.types.iter().find(|&&id| id as usize >= rows.types) {
-            bail!("token type id {id} with {} types: the model was not made for sentence pairs", rows.types);
+        if let Some(types) = rows.types
+            && let Some(id) = self.types.iter().find(|&&id| id as usize >= types)
+        {
+            bail!("token type id {id} with {types} types: the model was not made for sentence pairs");
         }
-        if self.tokens > rows.positions {
+        if self.first_position + self.tokens > rows.positions {
             bail!(
                 "sequence of {} tokens with {} positions: shorten the maximal length",
                 self.tokens,
-                rows.positions
+                rows.positions - self.first_position
             );
         }
         Ok(())
     }
+
+    /// Row of the position table of token r.
+    fn position(&self, r: usize) -> usize {
+        self.first_position + r % self.tokens
+    }
 }
 
-/// `word + position + type` of every token, `[b * l, hidden]`; the ids have been checked.
+/// `word + position (+ type)` of every token, `[b * l, hidden]`; the ids have been checked.
 pub fn embed<T: Float>(tables: Tables<&[T]>, ids: Ids, hidden: usize) -> Vec<T> {
     let mut y = vec![T::ZERO; ids.words.len() * hidden];
     y.par_chunks_mut(hidden).with_min_len(ROWS_PER_PIECE).enumerate().for_each(|(r, y)| {
@@ -59,8 +68,10 @@ pub fn embed<T: Float>(tables: Tables<&[T]>, ids: Ids, hidden: usize) -> Vec<T> 
             #[inline(always)]
             || {
                 y.copy_from_slice(&tables.words[span(ids.words[r] as usize, hidden)]);
-                accumulate(y, &tables.types[span(ids.types[r] as usize, hidden)]);
-                accumulate(y, &tables.positions[span(r % ids.tokens, hidden)]);
+                if let Some(types) = tables.types {
+                    accumulate(y, &types[span(ids.types[r] as usize, hidden)]);
+                }
+                accumulate(y, &tables.positions[span(ids.position(r), hidden)]);
             },
         )
     });
@@ -76,8 +87,8 @@ fn span(row: usize, hidden: usize) -> std::ops::Range<usize> {
 pub fn embed_backward<T: Float>(grad: &[T], ids: Ids, rows: Tables<usize>, hidden: usize) -> Tables<Vec<T>> {
     Tables {
         words: scatter(grad, rows.words, hidden, |r| ids.words[r] as usize),
-        positions: scatter(grad, rows.positions, hidden, |r| r % ids.tokens),
-        types: scatter(grad, rows.types, hidden, |r| ids.types[r] as usize),
+        positions: scatter(grad, rows.positions, hidden, |r| ids.position(r)),
+        types: rows.types.map(|rows| scatter(grad, rows, hidden, |r| ids.types[r] as usize)),
     }
 }
 

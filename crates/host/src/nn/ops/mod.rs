@@ -11,6 +11,7 @@ pub mod embedding;
 pub mod float;
 pub mod gelu;
 pub mod layer_norm;
+pub mod relative;
 pub mod rows;
 
 #[cfg(test)]

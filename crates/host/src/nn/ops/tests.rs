@@ -99,12 +99,23 @@ fn add_norm_gradients_with_and_without_dropout() {
 }
 
 #[test]
-fn attention_gradients_with_and_without_dropout() {
-    // Two samples of 4 and 2 real tokens, padded to 4; two heads of 3 columns.
-    let qkv = values("qkv", 8 * 18);
-    for dropout in [None, Some(dropout(&[5, 9]))] {
-        let sizes = Heads { lengths: [4, 2].into(), tokens: 4, heads: 2, head_dim: 3, dropout };
-        let run = |qkv: &[f64]| attention::<f64>(&tensor(qkv.to_vec(), (8, 18)).unwrap(), &sizes).unwrap();
+fn attention_gradients_with_and_without_dropout_and_relative_bias() {
+    // Two samples of 4 and 2 real tokens, padded to 4; two heads of 3 columns, 7 distances.
+    let (qkv, bias) = (values("qkv", 8 * 18), values("bias", 2 * 7));
+    for (dropout, biased) in [(None, false), (Some(dropout(&[5, 9])), false), (Some(dropout(&[5, 9])), true)]
+    {
+        let sizes = |bias: &[f64]| Heads {
+            lengths: [4, 2].into(),
+            tokens: 4,
+            heads: 2,
+            head_dim: 3,
+            dropout: dropout.clone(),
+            relative_bias: biased.then(|| tensor(bias.to_vec(), (2, 7)).unwrap()),
+        };
+        let attend = |qkv: &[f64], bias: &[f64]| {
+            attention::<f64>(&tensor(qkv.to_vec(), (8, 18)).unwrap(), &sizes(bias)).unwrap()
+        };
+        let run = |qkv: &[f64]| attend(qkv, &bias);
         let (scores, context) = run(&qkv);
         let backward = |of_context: bool, of_scores: bool| {
             let d_context = tensor(loss_gradient(&context), (8, 6)).unwrap();
@@ -113,37 +124,44 @@ fn attention_gradients_with_and_without_dropout() {
                 context: of_context.then_some(&d_context),
                 scores: of_scores.then_some(&d_scores[..]),
             };
-            attention_backward(&tensor(qkv.clone(), (8, 18)).unwrap(), &scores, &grad, &sizes).unwrap()
+            attention_backward(&tensor(qkv.clone(), (8, 18)).unwrap(), &scores, &grad, &sizes(&bias)).unwrap()
         };
-        check("context", &qkv, &backward(true, false), |qkv| loss(&run(qkv).1));
-        check("scores", &qkv, &backward(false, true), |qkv| loss(&run(qkv).0));
-        check("both", &qkv, &backward(true, true), |qkv| loss(&run(qkv).0) + loss(&run(qkv).1));
+        check("context", &qkv, &backward(true, false).0, |qkv| loss(&run(qkv).1));
+        check("scores", &qkv, &backward(false, true).0, |qkv| loss(&run(qkv).0));
+        let (d_qkv, d_bias) = backward(true, true);
+        check("both", &qkv, &d_qkv, |qkv| loss(&run(qkv).0) + loss(&run(qkv).1));
+        assert_eq!(d_bias.is_some(), biased);
+        if let Some(d_bias) = d_bias {
+            let loss = |(scores, context): (Vec<f64>, Vec<f64>)| loss(&scores) + loss(&context);
+            check("bias", &bias, &d_bias, |bias| loss(attend(&qkv, bias)));
+        }
     }
 }
 
 #[test]
 fn embedding_gradients_with_repeated_ids() {
     let (words, positions, types) = (values("word", 9 * 3), values("position", 5 * 3), values("type", 2 * 3));
-    let ids = Ids { words: &[1, 4, 1, 8, 0, 1], types: &[0, 1, 1, 0, 0, 1], tokens: 3 };
-    let run =
-        |words: &[f64], positions: &[f64], types: &[f64]| embed(Tables { words, positions, types }, ids, 3);
+    let ids = Ids { words: &[1, 4, 1, 8, 0, 1], types: &[0, 1, 1, 0, 0, 1], tokens: 3, first_position: 2 };
+    let run = |words: &[f64], positions: &[f64], types: &[f64]| {
+        embed(Tables { words, positions, types: Some(types) }, ids, 3)
+    };
     let grad = loss_gradient(&run(&words, &positions, &types));
-    let tables = embed_backward(&grad, ids, Tables { words: 9, positions: 5, types: 2 }, 3);
+    let tables = embed_backward(&grad, ids, Tables { words: 9, positions: 5, types: Some(2) }, 3);
     check("words", &words, &tables.words, |words| loss(&run(words, &positions, &types)));
     check("positions", &positions, &tables.positions, |positions| loss(&run(&words, positions, &types)));
-    check("types", &types, &tables.types, |types| loss(&run(&words, &positions, types)));
+    check("types", &types, &tables.types.unwrap(), |types| loss(&run(&words, &positions, types)));
 }
 
 #[test]
 fn embedding_refuses_ids_outside_its_tables() {
-    let rows = Tables { words: 9, positions: 2, types: 1 };
+    let rows = Tables { words: 9, positions: 2, types: Some(1) };
     let refusal = |words: &[u32], types: &[u32]| {
-        Ids { words, types, tokens: words.len() }.check(rows).unwrap_err().to_string()
+        Ids { words, types, tokens: words.len(), first_position: 0 }.check(rows).unwrap_err().to_string()
     };
     assert!(refusal(&[9, 0], &[0, 0]).contains("token id 9"));
     assert!(refusal(&[8, 0], &[0, 1]).contains("type id 1"));
     assert!(refusal(&[0; 3], &[0; 3]).contains("3 tokens"));
-    Ids { words: &[8, 0], types: &[0, 0], tokens: 2 }.check(rows).unwrap();
+    Ids { words: &[8, 0], types: &[0, 0], tokens: 2, first_position: 0 }.check(rows).unwrap();
 }
 
 #[test]
@@ -158,7 +176,14 @@ fn f32_agrees_with_f64() {
     assert!(gap(&exact, &fast) < 2e-6);
     let (exact, fast) = (bias_gelu(&mut x.clone(), &beta), bias_gelu(&mut narrow(&x), &narrow(&beta)));
     assert!(gap(&exact, &fast) < 1e-6);
-    let sizes = Heads { lengths: [4, 3].into(), tokens: 4, heads: 2, head_dim: 3, dropout: None };
+    let sizes = Heads {
+        lengths: [4, 3].into(),
+        tokens: 4,
+        heads: 2,
+        head_dim: 3,
+        dropout: None,
+        relative_bias: None,
+    };
     let qkv = tensor(values("qkv", 8 * 18), (8, 18)).unwrap();
     let (_, exact) = attention::<f64>(&qkv, &sizes).unwrap();
     let (_, fast) = attention::<f32>(&qkv.to_dtype(DType::F32).unwrap(), &sizes).unwrap();
