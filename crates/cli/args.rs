@@ -1,6 +1,6 @@
 //! Arguments that several commands share. Those of one command stand in its own file.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
@@ -10,8 +10,8 @@ use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Progress;
 use tinybert_host::runtime::kernels::Isa;
 use tinybert_host::task::{Dataset, TaskKind};
-use tinybert_host::train::TaskData;
 use tinybert_host::train::optimizer::OptimizerSettings;
+use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
 use crate::commands::Command;
@@ -88,6 +88,41 @@ impl Adam {
             Self::Adamw => OptimizerSettings::adamw(),
         }
     }
+}
+
+/// Where a training command writes and how it outlives an interruption.
+#[derive(Args)]
+pub struct OutputArgs {
+    /// Folder to write; checkpoints stand in FOLDER.run until it is complete.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Go on from the last checkpoint in FOLDER.run, to the weights that the uninterrupted run would have had.
+    #[arg(long)]
+    resume: bool,
+    /// Minutes between checkpoints.
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = parse_minutes)]
+    checkpoint_minutes: f64,
+    /// Steps between checkpoints, if that is earlier.
+    #[arg(long, value_name = "N")]
+    checkpoint_steps: Option<NonZeroU64>,
+}
+
+impl OutputArgs {
+    /// As the host takes it.
+    pub fn settings(&self) -> Output {
+        Output {
+            folder: self.out.clone(),
+            resume: self.resume,
+            checkpoint_minutes: self.checkpoint_minutes,
+            checkpoint_steps: self.checkpoint_steps.map(NonZeroU64::get),
+        }
+    }
+}
+
+/// A time that is not negative.
+fn parse_minutes(text: &str) -> std::result::Result<f64, String> {
+    let minutes = text.parse().map_err(|_| "expected a number of minutes")?;
+    if minutes >= 0.0 { Ok(minutes) } else { Err("expected at least 0 minutes".into()) }
 }
 
 /// Where labelled text comes from: a GLUE task's folder, or files with named columns.

@@ -31,6 +31,8 @@ enum Display {
 struct Step {
     name: String,
     total: u64,
+    /// Units that an earlier process did.
+    resumed: u64,
     begun: Instant,
     shown: Instant,
 }
@@ -75,7 +77,24 @@ impl Progress for Watch {
             Display::Bars { all, open } => open.push(all.add(bar(name, total))),
             Display::Lines { open } => {
                 let now = Instant::now();
-                open.push(Step { name: name.to_owned(), total, begun: now, shown: now });
+                open.push(Step { name: name.to_owned(), total, resumed: 0, begun: now, shown: now });
+            }
+        }
+    }
+
+    fn resume(&self, done: u64) {
+        match &mut *self.display() {
+            Display::Quiet => {}
+            Display::Bars { open, .. } => {
+                if let Some(bar) = open.last() {
+                    bar.set_position(done);
+                    bar.reset_eta();
+                }
+            }
+            Display::Lines { open } => {
+                if let Some(step) = open.last_mut() {
+                    step.resumed = done;
+                }
             }
         }
     }
@@ -132,7 +151,7 @@ fn bar(name: &str, total: u64) -> ProgressBar {
 impl Step {
     /// `name: 120/2000, 3.1/s, 10 minutes left, note`.
     fn line(&self, done: u64, note: &str, elapsed: Duration) -> String {
-        let rate = done as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let rate = done.saturating_sub(self.resumed) as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
         let mut line = format!("{}: {done}/{}, {rate:.1}/s", self.name, self.total);
         let left = self.total.saturating_sub(done) as f64 / rate;
         if let Ok(left) = Duration::try_from_secs_f64(left) {
@@ -150,13 +169,20 @@ mod tests {
     use super::*;
 
     fn step() -> Step {
-        Step { name: "distil".into(), total: 2000, begun: Instant::now(), shown: Instant::now() }
+        let now = Instant::now();
+        Step { name: "distil".into(), total: 2000, resumed: 0, begun: now, shown: now }
     }
 
     #[test]
     fn a_line_tells_rate_and_time_left() {
         let line = step().line(500, "loss 0.5", Duration::from_secs(250));
         assert_eq!(line, "distil: 500/2000, 2.0/s, 13 minutes left, loss 0.5");
+    }
+
+    #[test]
+    fn what_an_earlier_process_did_counts_as_done_but_not_as_speed() {
+        let line = Step { resumed: 400, ..step() }.line(500, "", Duration::from_secs(50));
+        assert_eq!(line, "distil: 500/2000, 2.0/s, 13 minutes left");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bad_image;
 mod bad_model;
 mod outputs;
 mod program;
+mod resume;
 mod toy;
 mod training;
 mod usage;

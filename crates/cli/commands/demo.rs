@@ -15,7 +15,7 @@ use tinybert_host::predictor::{Answer, FloatModel, Predictor};
 use tinybert_host::progress::Progress;
 use tinybert_host::quantize::{Layout, Settings, quantize};
 use tinybert_host::task::{Dataset, TaskKind};
-use tinybert_host::train::TaskData;
+use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
 use crate::args::Global;
@@ -139,9 +139,11 @@ fn distil(
         ..defaults
     };
     let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
-    let out = args.out.join("student");
-    distill::task(&settings, teacher, &fresh, &data, &out, watch)?;
-    Checkpoint::load(&out)
+    let mut out = Output::from(args.out.join("student"));
+    out.resume = out.run_folder()?.exists();
+    let folder = out.folder.clone();
+    distill::task(&settings, teacher, &fresh, &data, out, watch)?;
+    Checkpoint::load(&folder)
 }
 
 fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset) -> Result<Row> {

@@ -11,7 +11,7 @@ use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
 use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::{Error, Result};
 
-use crate::args::{Adam, DataArgs, Global};
+use crate::args::{Adam, DataArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -27,9 +27,8 @@ pub struct Args {
     /// Model folder of the student: fresh from init, or the result of the general stage.
     #[arg(long, value_name = "FOLDER")]
     student: PathBuf,
-    /// Folder to write.
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Examples per step [default: 256 in the general stage, 32 in the task stage].
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
@@ -135,7 +134,7 @@ struct TaskArgs {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_folder(&args.out)?;
+    output::check_folder(&args.output.out)?;
     match (args.stage, &args.general, &args.task) {
         (Stage::General, Some(options), None) if !args.data.is_given() => general(args, options, global),
         (Stage::General, ..) => Err(Error::Usage(
@@ -164,7 +163,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         max_tokens: args.max_tokens,
         learning_rate: options.lr.unwrap_or(defaults.learning_rate),
         seed: global.seed,
-        budget: Budget { max_minutes: options.max_minutes, ..defaults.budget },
+        budget: Budget { max_minutes: options.max_minutes },
         ..defaults
     };
     let teacher = Checkpoint::load(&args.teacher)?;
@@ -177,10 +176,10 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     };
     let windows = corpus.windows(&student.text, windows, &watch)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
-    let report = distill::general(&settings, &teacher, &student, &corpus, &args.out, &watch)?;
+    let report = distill::general(&settings, &teacher, &student, &corpus, args.output.settings(), &watch)?;
     let Summary { steps, tokens, seconds, .. } = report.training;
     print_line(format_args!("{steps} steps over {tokens} tokens in {seconds:.0} s"))?;
-    print_line(format_args!("wrote {}", args.out.display()))
+    print_line(format_args!("wrote {}", args.output.out.display()))
 }
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
@@ -209,10 +208,10 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
-    let report = distill::task(&settings, &teacher, &student, &data.view(), &args.out, &watch)?;
+    let report = distill::task(&settings, &teacher, &student, &data.view(), args.output.settings(), &watch)?;
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
-    print_line(format_args!("wrote {}", args.out.display()))
+    print_line(format_args!("wrote {}", args.output.out.display()))
 }
 
 impl LossArgs {

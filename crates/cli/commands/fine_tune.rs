@@ -7,7 +7,7 @@ use tinybert_host::Result;
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
 
-use crate::args::{Adam, DataArgs, Global};
+use crate::args::{Adam, DataArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -35,15 +35,15 @@ pub struct Args {
     /// Optimizer.
     #[arg(long, value_name = "NAME", default_value = "adamw")]
     optimizer: Adam,
-    /// Folder to write.
-    #[arg(long, value_name = "FOLDER")]
-    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     data: DataArgs,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_folder(&args.out)?;
+    let out = &args.output.out;
+    output::check_folder(out)?;
     let watch = Watch::new(global.quiet)?;
     let model = Checkpoint::load(&args.model)?;
     let data = args.data.training(&[], &watch)?;
@@ -57,7 +57,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         seed: global.seed,
         ..FineTune::default()
     };
-    let report = fine_tune(&settings, &model, &data.view(), &args.out, &watch)?;
+    let report = fine_tune(&settings, &model, &data.view(), args.output.settings(), &watch)?;
     print_line(format_args!("dev {}", output::metrics(&report.dev)))?;
-    print_line(format_args!("wrote {}", args.out.display()))
+    print_line(format_args!("wrote {}", out.display()))
 }

@@ -4,6 +4,8 @@
 pub trait Progress: Sync {
     /// A step begins: its name, and how many units (steps, sentences) it has.
     fn begin(&self, _name: &str, _total: u64) {}
+    /// The first `done` units of the step that just began were finished by an earlier process.
+    fn resume(&self, _done: u64) {}
     /// `done` units of the current step are finished; `note` is a short line such as `loss 0.123`.
     fn advance(&self, _done: u64, _note: &str) {}
     /// The current step is over.

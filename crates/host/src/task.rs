@@ -1,5 +1,9 @@
 //! What is to be learned: the kind of answer, examples with their targets, and label names.
 
+use sha2::{Digest, Sha256};
+
+use crate::checkpoint;
+
 /// The kind of answer a task head gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,4 +47,22 @@ pub struct Dataset {
     pub kind: TaskKind,
     /// Files it was read from, for messages and for hashing into `run.json`.
     pub sources: Vec<std::path::PathBuf>,
+}
+
+impl Dataset {
+    /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files read in another way give another.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut text = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        self.labels.iter().for_each(|label| text(label));
+        for example in &self.examples {
+            text(&example.text);
+            text(&format!("{:?}", example.pair));
+            text(&format!("{:?}", example.target));
+        }
+        checkpoint::hex(hash)
+    }
 }

@@ -21,7 +21,7 @@ fn run(settings: &FineTune, place: &Path) -> Result<Report> {
     let model = toy::model(&place.join("fresh"), &toy::config(2, 16), &Head::None);
     let (train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    fine_tune(settings, &model, &data, &place.join("out"), &Silent)
+    fine_tune(settings, &model, &data, place.join("out"), &Silent)
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn regression_learns_scores() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
     let (train, dev) = (toy::scored(200, 1), toy::scored(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::PearsonAndSpearman };
-    let report = fine_tune(&settings(), &model, &data, &place.path().join("out"), &Silent).unwrap();
+    let report = fine_tune(&settings(), &model, &data, place.path().join("out"), &Silent).unwrap();
     assert!(report.dev.values["pearson"] >= 0.95, "{report:?}");
 }
 
@@ -61,26 +61,9 @@ fn one_seed_gives_one_result_on_any_number_of_threads() {
 }
 
 #[test]
-fn an_interruption_leaves_a_checkpoint_to_go_on_from() {
-    let place = tempfile::tempdir().unwrap();
-    let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
-    let (train, dev) = (toy::sentences(80, 1), toy::sentences(20, 2));
-    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    let out = place.path().join("out");
-    let error = fine_tune(&settings(), &model, &data, &out, &toy::StopAfter::new(7)).unwrap_err();
-    assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 7 steps")), "{error}");
-    assert!(!out.exists());
-
-    let so_far = Checkpoint::load(&toy::run_folder(&out).join("checkpoint")).unwrap();
-    assert_eq!(so_far.head, Head::Classification { labels: toy::labels() });
-    fine_tune(&settings(), &so_far, &data, &out, &Silent).unwrap();
-    assert!(Checkpoint::load(&out).is_ok() && !toy::run_folder(&out).exists());
-}
-
-#[test]
 fn time_that_is_up_ends_the_run_early_but_well() {
     let place = tempfile::tempdir().unwrap();
-    let budget = Budget { max_minutes: Some(0.0), ..Budget::default() };
+    let budget = Budget { max_minutes: Some(0.0) };
     let report = run(&FineTune { budget, ..settings() }, place.path()).unwrap();
     assert!(report.training.out_of_time && report.training.steps == 0);
     assert!(Checkpoint::load(&place.path().join("out")).is_ok());
@@ -111,7 +94,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
     let refuse = |train: &_, dev: &_, expected: &str| {
         let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
-        let error = fine_tune(&settings(), &model, &data, &place.path().join("out"), &Silent).unwrap_err();
+        let error = fine_tune(&settings(), &model, &data, place.path().join("out"), &Silent).unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
     };
     refuse(&toy::sentences(8, 1), &toy::scored(8, 1), "ask different things");

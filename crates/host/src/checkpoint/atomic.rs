@@ -80,6 +80,16 @@ impl Staging {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))
     }
 
+    /// Has `write` write one file at the path it is given, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// Those of `write`; [`Error::Io`] naming the file.
+    pub(super) fn write_by(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let path = self.folder.join(name);
+        write(&path)?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))
+    }
+
     /// Gives the folder its name; a folder of that name goes away in the same moment.
     ///
     /// # Errors

@@ -26,13 +26,15 @@ mod wordpiece;
 pub use config::{Architecture, BertConfig};
 pub use embeddings::embeddings_from_teacher;
 pub use hash::FileHash;
+pub(crate) use hash::hex;
 pub use head::Head;
 pub(crate) use mpnet::{PieceIds, RELATIVE_BIAS};
 pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
 pub use preset::{PRESETS, preset};
 pub use record::RunRecord;
-pub use save::{Storage, check_target, save, save_as};
+pub(crate) use save::METRICS;
+pub use save::{Companion, Storage, check_target, save, save_as, save_with};
 pub use text::{Encoded, SpecialIds, TextEncoder};
 pub use wordpiece::train_vocabulary;
 

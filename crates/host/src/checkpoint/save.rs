@@ -41,8 +41,18 @@ impl Storage {
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
-/// Training's log, which it moves into the finished folder.
-const METRICS: &str = "metrics.jsonl";
+/// Training's log, a [`Companion`] of the finished model.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+
+/// A further file of a model folder, which appears together with the model.
+pub struct Companion<'a> {
+    /// Its name in the folder.
+    pub name: &'static str,
+    /// Bytes it takes at most, to know beforehand that the disk has room.
+    pub bytes: u64,
+    /// Writes it to the path it is given. The model's files and earlier companions are there already.
+    pub write: &'a dyn Fn(&Path) -> Result<()>,
+}
 
 /// Writes a model folder atomically: `config.json`, `model.safetensors`, the tokenizer's files and
 /// `run.json`. A folder that this program wrote before is replaced; any other is refused.
@@ -58,7 +68,24 @@ pub fn save(
     text: &TextEncoder,
     record: &RunRecord,
 ) -> Result<()> {
-    save_as(folder, Storage::F32, config, head, tensors, text, record)
+    save_with(folder, config, head, tensors, text, record, &[])
+}
+
+/// [`save`] with further files, which appear with the model or not at all.
+///
+/// # Errors
+/// As [`save`], and those of the companions.
+pub fn save_with(
+    folder: &Path,
+    config: &BertConfig,
+    head: &Head,
+    tensors: &Tensors,
+    text: &TextEncoder,
+    record: &RunRecord,
+    companions: &[Companion],
+) -> Result<()> {
+    let model = Model { storage: Storage::F32, config, head, tensors, text, record };
+    model.save(folder, companions)
 }
 
 /// [`save`] with the weights in another number format.
@@ -74,27 +101,47 @@ pub fn save_as(
     text: &TextEncoder,
     record: &RunRecord,
 ) -> Result<()> {
-    check_target(folder)?;
-    let weights = serialize(config, head, tensors, storage)?;
-    let mpnet_files = match config.architecture {
-        Architecture::Bert => None,
-        Architecture::MpNet(_) => Some(mpnet::tokenizer_files(&text.pieces(), text.lowercase())),
-    };
-    let tokenizer_files = mpnet_files.as_deref().unwrap_or(text.files());
-    let config = config_json::to_json(config, head, text.special().pad, storage);
+    Model { storage, config, head, tensors, text, record }.save(folder, &[])
+}
 
-    let staging = Staging::begin(folder)?;
-    let tokenizer_bytes: usize = tokenizer_files.iter().map(|(_, bytes)| bytes.len()).sum();
-    // The small JSON files fit into the last MiB.
-    staging.reserve((weights.len() + tokenizer_bytes) as u64 + (1 << 20))?;
-    staging.write(CONFIG, format!("{config:#}\n").as_bytes())?;
-    for (name, bytes) in tokenizer_files {
-        staging.write(name, bytes)?;
+/// What a model folder is made of.
+struct Model<'a> {
+    storage: Storage,
+    config: &'a BertConfig,
+    head: &'a Head,
+    tensors: &'a Tensors,
+    text: &'a TextEncoder,
+    record: &'a RunRecord,
+}
+
+impl Model<'_> {
+    fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
+        check_target(folder)?;
+        let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
+        let mpnet_files = match self.config.architecture {
+            Architecture::Bert => None,
+            Architecture::MpNet(_) => Some(mpnet::tokenizer_files(&self.text.pieces(), self.text.lowercase())),
+        };
+        let tokenizer_files = mpnet_files.as_deref().unwrap_or(self.text.files());
+        let config = config_json::to_json(self.config, self.head, self.text.special().pad, self.storage);
+
+        let staging = Staging::begin(folder)?;
+        let tokenizer_bytes: usize = tokenizer_files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let companion_bytes: u64 = companions.iter().map(|companion| companion.bytes).sum();
+        // The small JSON files fit into the last MiB.
+        staging.reserve((weights.len() + tokenizer_bytes) as u64 + companion_bytes + (1 << 20))?;
+        staging.write(CONFIG, format!("{config:#}\n").as_bytes())?;
+        for (name, bytes) in tokenizer_files {
+            staging.write(name, bytes)?;
+        }
+        staging.write(WEIGHTS, &weights)?;
+        drop(weights);
+        staging.write(record::FILE, self.record.to_json().as_bytes())?;
+        for companion in companions {
+            staging.write_by(companion.name, companion.write)?;
+        }
+        staging.commit()
     }
-    staging.write(WEIGHTS, &weights)?;
-    // The record comes last: a folder that has it has everything.
-    staging.write(record::FILE, record.to_json().as_bytes())?;
-    staging.commit()
 }
 
 /// Checks that `folder` can become a checkpoint: that there is nothing of that name, an empty folder, or a

@@ -1,7 +1,9 @@
 //! Encoded samples in flat buffers.
 
+use sha2::{Digest, Sha256};
+
 use super::batch::Batch;
-use crate::checkpoint::Encoded;
+use crate::checkpoint::{self, Encoded};
 
 /// Many encoded samples: 4 bytes a token and 12 a sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +67,19 @@ impl EncodedSet {
     /// Tokens of all samples together.
     pub fn total_tokens(&self) -> usize {
         self.ids.len()
+    }
+
+    /// SHA-256 over all samples in their order: equal only for sets that give the same batches.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update((self.len() as u64).to_le_bytes());
+        for sample in 0..self.len() {
+            let ids = self.ids(sample);
+            hash.update((ids.len() as u64).to_le_bytes());
+            hash.update(self.first_tokens[sample].to_le_bytes());
+            hash.update(ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
+        }
+        checkpoint::hex(hash)
     }
 
     /// Pads `samples` of this set with `pad_id` to the longest of them.

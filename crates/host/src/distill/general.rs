@@ -1,6 +1,6 @@
 //! General distillation: a student of the un-fine-tuned teacher on raw text.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -11,13 +11,16 @@ use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::EncodedSet;
 use crate::nn::{Bert, Mode, Parameters};
 use crate::progress::Progress;
-use crate::train::check_numbers;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
 use crate::train::schedule::Schedule;
 use crate::train::session::{Budget, Length, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
+use crate::train::{Identity, Output, Trainee, check_numbers};
 use crate::{Error, Result};
+
+/// Of the session.
+const NAME: &str = "general";
 
 /// Settings of [`general`]; the defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -94,7 +97,7 @@ pub fn general(
     teacher: &Checkpoint,
     student: &Checkpoint,
     corpus: &Corpus,
-    out: &Path,
+    out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<GeneralReport> {
     for config in [&student.config, &teacher.config] {
@@ -119,15 +122,21 @@ pub fn general(
         metrics: json!(null),
     };
 
+    let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
+    let mut work = WorkFolder::open(&out.into(), identity, progress)?;
     let samples = spread(corpus.windows);
-    let tensors = match settings.inherit {
-        true => inherit(teacher, &student.config, &transfer.map(), corpus.windows, &samples)?,
-        false => encoder_of(student),
+    let parameters = match work.resumed_model() {
+        Some(tensors) => Parameters::new(tensors)?,
+        None if settings.inherit => {
+            Parameters::new(&inherit(teacher, &student.config, &transfer.map(), corpus.windows, &samples)?)?
+        }
+        None => Parameters::new(&encoder_of(student))?,
     };
-    let parameters = Parameters::new(&tensors)?;
     let trained = Bert::trainable(&student.config, &parameters)?;
     let lower = lower_layers(teacher, transfer.teacher_layers())?;
-    transfer.start(&trained, &lower, corpus.windows, &samples)?;
+    if !work.resumes(NAME) {
+        transfer.start(&trained, &lower, corpus.windows, &samples)?;
+    }
 
     let epochs = Epochs {
         epochs: settings.epochs,
@@ -138,35 +147,35 @@ pub fn general(
         evaluations: 0,
     };
     let planned = settings.epochs.saturating_mul(corpus.windows.total_tokens() as u64);
-    let save_as = |folder: &Path, record: &RunRecord| {
-        let tensors = parameters.to_tensors()?;
-        checkpoint::save(folder, &student.config, &Head::None, &tensors, &student.text, record)
+    let trainee = Trainee {
+        config: &student.config,
+        head: &Head::None,
+        text: &student.text,
+        parameters: &parameters,
+        record: &record,
     };
     let plan = Plan {
-        name: "general",
+        name: NAME,
         length: Length::Tokens(settings.max_train_tokens.map_or(planned, |limit| limit.min(planned))),
         learning_rate: settings.learning_rate,
         schedule: settings.schedule,
         optimizer: settings.optimizer,
         seed: settings.seed,
         budget: settings.budget,
-        save: &|folder| save_as(folder, &record),
-        resume_hint: "give it as --student to go on from there",
+        trainee,
     };
     let mut vars = transfer.parameters();
     let reached = parameters.iter().filter(|(name, _)| transfer.reaches(name));
     vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
-    let mut work = WorkFolder::open(out)?;
-    let mut session = Session::new(plan, vars, &mut work, progress);
+    let mut session = Session::new(plan, vars, &mut work, progress)?;
     epochs.run(
         &mut session,
         corpus.windows,
         |batch, mode| transfer.losses(&trained.forward(batch, mode)?, &lower.forward(batch, Mode::Eval)?),
-        |_, _| Ok(()),
+        None,
     )?;
     let report = GeneralReport { training: session.end() };
-    save_as(out, &RunRecord { metrics: json!(report), ..record.clone() })?;
-    work.finish()?;
+    work.finish(&trainee, &parameters.to_tensors()?, json!(report))?;
     Ok(report)
 }
 

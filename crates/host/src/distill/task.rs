@@ -1,13 +1,11 @@
 //! Task distillation: intermediate layers first, then the teacher's answers.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::losses::{score_mse, soft_cross_entropy};
 use super::pair::{check_vocabulary, lower_layers, spread};
 use super::transfer::{Transfer, TransferSettings};
-use crate::checkpoint::{self, Checkpoint, Head, RunRecord, TextEncoder};
+use crate::checkpoint::{Checkpoint, Head, RunRecord};
 use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
 use crate::nn::{Bert, Mode, Parameters, TaskModel};
@@ -19,7 +17,7 @@ use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
-use crate::train::{TaskData, check_numbers, head_of, with_head};
+use crate::train::{Output, TaskData, Trainee, check_numbers, head_of, with_head};
 use crate::{Error, Result};
 
 /// Settings of one of the two stages.
@@ -112,7 +110,7 @@ pub fn task(
     teacher: &Checkpoint,
     student: &Checkpoint,
     data: &TaskData,
-    out: &Path,
+    out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<TaskReport> {
     check(settings, teacher, student, data)?;
@@ -135,24 +133,23 @@ pub fn task(
     progress.say(&format!("teacher: dev {} {:.4}", teacher_metrics.primary, teacher_metrics.primary()));
 
     let head = &teacher.head;
-    let parameters = Parameters::new(&with_head(student, head, settings.seed)?)?;
-    let mut work = WorkFolder::open(out)?;
-    let save = |folder: &Path| {
-        checkpoint::save(folder, &student.config, head, &parameters.to_tensors()?, text, &record)
+    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
+    let parameters = match work.resumed_model() {
+        Some(tensors) => Parameters::new(tensors)?,
+        None => Parameters::new(&with_head(student, head, settings.seed)?)?,
     };
-    let run = Run { settings, text, set: &set, parameters: &parameters, save: &save, progress };
+    let trainee = Trainee { config: &student.config, head, text, parameters: &parameters, record: &record };
+    let run = Run { settings, set: &set, trainee, progress };
     let model = TaskModel::trainable(&student.config, head, &parameters)?;
 
     let lower = lower_layers(teacher, transfer.teacher_layers())?;
     let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
-    let mut selection = Selection::new(&student.config, head, &parameters, &judge)?;
+    let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
 
     let (dev, tensors) = selection.best()?;
     let report = TaskReport { teacher: teacher_metrics, dev, intermediate, prediction };
-    let record = RunRecord { metrics: json!(report), ..record.clone() };
-    checkpoint::save(out, &student.config, head, &tensors, text, &record)?;
-    work.finish()?;
+    work.finish(&trainee, &tensors, json!(report))?;
     Ok(report)
 }
 
@@ -199,32 +196,28 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
 /// What both stages share.
 struct Run<'a> {
     settings: &'a TaskSettings,
-    text: &'a TextEncoder,
     set: &'a EncodedSet,
-    parameters: &'a Parameters,
-    save: &'a dyn Fn(&Path) -> Result<()>,
+    trainee: Trainee<'a>,
     progress: &'a dyn Progress,
 }
 
+/// Names of the two sessions.
+const INTERMEDIATE: &str = "intermediate";
+const PREDICTION: &str = "prediction";
+
 impl Run<'_> {
-    fn epochs(&self, stage: &Stage, evaluations: usize) -> Epochs {
+    fn epochs(&self, stage: &Stage) -> Epochs {
         Epochs {
             epochs: stage.epochs,
             batch_size: stage.batch_size,
             micro_batch: stage.batch_size,
             seed: self.settings.seed,
-            pad_id: self.text.special().pad,
-            evaluations,
+            pad_id: self.trainee.text.special().pad,
+            evaluations: self.settings.evaluations_per_epoch,
         }
     }
 
-    fn plan(
-        &self,
-        name: &'static str,
-        stage: &Stage,
-        epochs: &Epochs,
-        resume_hint: &'static str,
-    ) -> Plan<'_> {
+    fn plan(&self, name: &'static str, stage: &Stage, epochs: &Epochs) -> Plan<'_> {
         Plan {
             name,
             length: Length::Steps(epochs.steps(self.set.len())),
@@ -233,8 +226,7 @@ impl Run<'_> {
             optimizer: self.settings.optimizer,
             seed: self.settings.seed,
             budget: stage.budget,
-            save: self.save,
-            resume_hint,
+            trainee: self.trainee,
         }
     }
 
@@ -247,24 +239,26 @@ impl Run<'_> {
         work: &mut WorkFolder,
     ) -> Result<Option<Summary>> {
         let stage = &self.settings.intermediate;
-        if stage.epochs == 0 {
-            return Ok(None);
+        let done = work.done(INTERMEDIATE);
+        if stage.epochs == 0 || done.is_some() {
+            return Ok(done);
         }
-        transfer.start(student, teacher, self.set, &spread(self.set))?;
-        let epochs = self.epochs(stage, 0);
-        let hint = "give it as --student, with fewer intermediate epochs, to go on from there";
+        if !work.resumes(INTERMEDIATE) {
+            transfer.start(student, teacher, self.set, &spread(self.set))?;
+        }
+        let epochs = self.epochs(stage);
         let mut vars = transfer.parameters();
-        let reached = self.parameters.iter().filter(|(name, _)| transfer.reaches(name));
+        let reached = self.trainee.parameters.iter().filter(|(name, _)| transfer.reaches(name));
         vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
-        let plan = self.plan("intermediate", stage, &epochs, hint);
-        let mut session = Session::new(plan, vars, work, self.progress);
+        let plan = self.plan(INTERMEDIATE, stage, &epochs);
+        let mut session = Session::new(plan, vars, work, self.progress)?;
         epochs.run(
             &mut session,
             self.set,
             |batch, mode| {
                 transfer.losses(&student.forward(batch, mode)?, &teacher.forward(batch, Mode::Eval)?)
             },
-            |_, _| Ok(()),
+            None,
         )?;
         Ok(Some(session.end()))
     }
@@ -281,16 +275,16 @@ impl Run<'_> {
         if stage.epochs == 0 {
             return Ok(None);
         }
-        let epochs = self.epochs(stage, self.settings.evaluations_per_epoch);
-        let hint = "give it as --student with --intermediate-epochs 0 to go on from there";
-        let vars = self.parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
-        let plan = self.plan("prediction", stage, &epochs, hint);
-        let mut session = Session::new(plan, vars, work, self.progress);
+        let epochs = self.epochs(stage);
+        let parameters = self.trainee.parameters.iter();
+        let vars = parameters.map(|(name, var)| (name.to_owned(), var.clone())).collect();
+        let plan = self.plan(PREDICTION, stage, &epochs);
+        let mut session = Session::new(plan, vars, work, self.progress)?;
         epochs.run(
             &mut session,
             self.set,
             |batch, mode| self.answer_loss(teacher, student, batch, mode),
-            |session, epoch| selection.look(session, epoch, self.progress),
+            Some(selection),
         )?;
         Ok(Some(session.end()))
     }

@@ -56,6 +56,11 @@ impl Parameters {
         self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
     }
 
+    /// The present values without a graph, in shared storage: they follow every update.
+    pub fn detached(&self) -> Tensors {
+        self.vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
+    }
+
     /// Overwrites all values.
     ///
     /// # Errors

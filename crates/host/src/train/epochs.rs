@@ -1,5 +1,6 @@
 //! Passes over an encoded data set.
 
+use super::selection::Selection;
 use super::session::{Losses, Next, Session};
 use crate::Result;
 use crate::data::{Batch, EncodedSet, bucketed_batches};
@@ -18,7 +19,7 @@ pub struct Epochs {
     pub seed: u64,
     /// Fills short rows.
     pub pad_id: u32,
-    /// Calls of `evaluate` per pass; 0 for none.
+    /// Looks of the selection per pass, if there is one.
     pub evaluations: usize,
 }
 
@@ -28,30 +29,35 @@ impl Epochs {
         self.epochs * samples.div_ceil(self.batch_size) as u64
     }
 
-    /// Steps through all passes, or until the session stops; then `evaluate` is called a last time. It is
-    /// given the session and the passes done, such as 1.5.
+    /// Steps through all passes from where the session stands, or until it stops. `selection` looks at the model
+    /// between, and a last time when the session stops.
     ///
     /// # Errors
-    /// Those of the session and of `evaluate`.
+    /// Those of the session and of `selection`.
     pub fn run(
         &self,
         session: &mut Session,
         set: &EncodedSet,
         mut losses: impl FnMut(&Batch, Mode) -> Result<Losses>,
-        mut evaluate: impl FnMut(&mut Session, f64) -> Result<()>,
+        mut selection: Option<&mut Selection>,
     ) -> Result<()> {
         let lengths = set.lengths();
-        for epoch in 0..self.epochs {
+        let per_epoch = lengths.len().div_ceil(self.batch_size).max(1) as u64;
+        let (first_epoch, first_batch) = (session.steps() / per_epoch, session.steps() % per_epoch);
+        for epoch in first_epoch..self.epochs {
             let batches = bucketed_batches(&lengths, self.batch_size, self.seed, epoch);
-            for (index, samples) in batches.iter().enumerate() {
+            let done = if epoch == first_epoch { first_batch as usize } else { 0 };
+            for (index, samples) in batches.iter().enumerate().skip(done) {
+                session.keep(selection.as_deref())?;
                 let parts: Vec<Batch> =
                     samples.chunks(self.micro_batch).map(|part| set.collate(part, self.pad_id)).collect();
                 let next = session.step(&parts, &mut losses)?;
                 // The evaluations of a pass done before and after this batch.
                 let [before, after] = [index, index + 1].map(|done| done * self.evaluations / batches.len());
-                let stopped = next == Next::Stop && self.evaluations > 0;
-                if after > before || stopped {
-                    evaluate(session, epoch as f64 + (index + 1) as f64 / batches.len() as f64)?;
+                if let Some(selection) = selection.as_deref_mut()
+                    && (after > before || next == Next::Stop)
+                {
+                    selection.look(session, epoch as f64 + (index + 1) as f64 / batches.len() as f64)?;
                 }
                 if next == Next::Stop {
                     return Ok(());

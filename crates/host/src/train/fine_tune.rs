@@ -1,7 +1,5 @@
 //! Fine-tuning: a task head and its encoder on labelled data.
 
-use std::path::Path;
-
 use candle_core::Tensor;
 use serde_json::json;
 
@@ -12,8 +10,8 @@ use super::schedule::Schedule;
 use super::selection::Selection;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::work::WorkFolder;
-use super::{TaskData, check_numbers};
-use crate::checkpoint::{self, Checkpoint, Head, RunRecord, Tensors};
+use super::{Output, TaskData, Trainee, check_numbers};
+use crate::checkpoint::{Checkpoint, Head, RunRecord, Tensors};
 use crate::data::Batch;
 use crate::metrics::Metrics;
 use crate::nn::{Parameters, TaskModel, init_parameters};
@@ -81,7 +79,7 @@ pub fn fine_tune(
     settings: &FineTune,
     model: &Checkpoint,
     data: &TaskData,
-    out: &Path,
+    out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<Report> {
     check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, &model.config)?;
@@ -106,9 +104,15 @@ pub fn fine_tune(
     let text = &model.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
-    let parameters = Parameters::new(&with_head(model, &head, settings.seed)?)?;
+    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
+    let parameters = match work.resumed_model() {
+        Some(tensors) => Parameters::new(tensors)?,
+        None => Parameters::new(&with_head(model, &head, settings.seed)?)?,
+    };
+    let trainee =
+        Trainee { config: &model.config, head: &head, text, parameters: &parameters, record: &record };
     let trained = TaskModel::trainable(&model.config, &head, &parameters)?;
-    let mut selection = Selection::new(&model.config, &head, &parameters, &judge)?;
+    let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let epochs = Epochs {
         epochs: settings.epochs,
         batch_size: settings.batch_size,
@@ -116,11 +120,6 @@ pub fn fine_tune(
         seed: settings.seed,
         pad_id: text.special().pad,
         evaluations: settings.evaluations_per_epoch,
-    };
-
-    let mut work = WorkFolder::open(out)?;
-    let save = |folder: &Path| {
-        checkpoint::save(folder, &model.config, &head, &parameters.to_tensors()?, text, &record)
     };
     let plan = Plan {
         name: "fine-tune",
@@ -130,11 +129,10 @@ pub fn fine_tune(
         optimizer: settings.optimizer,
         seed: settings.seed,
         budget: settings.budget,
-        save: &save,
-        resume_hint: "give it as --model to train on from there",
+        trainee,
     };
     let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
-    let mut session = Session::new(plan, vars, &mut work, progress);
+    let mut session = Session::new(plan, vars, &mut work, progress)?;
     epochs.run(
         &mut session,
         &set,
@@ -143,14 +141,12 @@ pub fn fine_tune(
             let total = gold_loss(&logits, batch, &targets)?;
             Ok(Losses { total, tape: output.tape, parts: Vec::new() })
         },
-        |session, epoch| selection.look(session, epoch, progress),
+        Some(&mut selection),
     )?;
     let training = session.end();
     let (dev, tensors) = selection.best()?;
     let report = Report { dev, training };
-    let record = RunRecord { metrics: json!(report), ..record.clone() };
-    checkpoint::save(out, &model.config, &head, &tensors, text, &record)?;
-    work.finish()?;
+    work.finish(&trainee, &tensors, json!(report))?;
     Ok(report)
 }
 

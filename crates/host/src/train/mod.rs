@@ -2,16 +2,24 @@
 
 pub mod epochs;
 mod fine_tune;
+mod identity;
 pub mod optimizer;
 pub mod predict;
 pub mod schedule;
 pub mod selection;
 pub mod session;
+mod snapshot;
+mod trainee;
+mod window;
 pub mod work;
+
+pub use identity::Identity;
+pub use trainee::Trainee;
+pub use work::Output;
 
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
 
-use crate::checkpoint::{BertConfig, FileHash};
+use crate::checkpoint::{BertConfig, FileHash, RunRecord};
 use crate::metrics::MetricSet;
 use crate::task::Dataset;
 use crate::{Error, Result};
@@ -41,6 +49,13 @@ impl TaskData<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// The identity of a run that `record` describes and that learns from these data.
+    pub(crate) fn identity(&self, record: &RunRecord) -> Identity {
+        Identity::new(record)
+            .with_digest("training examples", self.train.digest())
+            .with_digest("development examples", self.dev.digest())
     }
 
     /// SHA-256 of every file the data were read from.

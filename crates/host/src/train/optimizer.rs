@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// result does not depend on the number of threads.
 const CHUNK: usize = 1 << 15;
 
+/// Names of the two moments.
+const MOMENTS: [&str; 2] = ["first-moment/", "second-moment/"];
+
 /// Which Adam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,6 +99,44 @@ impl Optimizer {
             })
             .collect();
         Self { settings, slots, steps: 0 }
+    }
+
+    /// The parameters in the order of their names.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.slots.iter().map(|slot| (slot.name.as_str(), &slot.var))
+    }
+
+    /// Every moment: which one, of which parameter, and its values.
+    pub fn moments(&self) -> impl Iterator<Item = (&'static str, &str, &[f32])> {
+        self.slots.iter().flat_map(|slot| {
+            MOMENTS
+                .into_iter()
+                .zip([&slot.first, &slot.second])
+                .map(|(moment, values)| (moment, slot.name.as_str(), values.as_slice()))
+        })
+    }
+
+    /// Goes on after `steps` steps with the moments that `find` gives, named as by [`Optimizer::moments`].
+    ///
+    /// # Errors
+    /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
+    pub fn restore(&mut self, steps: u64, mut find: impl FnMut(&str, &str) -> Result<Tensor>) -> Result<()> {
+        for slot in &mut self.slots {
+            for (moment, values) in MOMENTS.into_iter().zip([&mut slot.first, &mut slot.second]) {
+                let found = find(moment, &slot.name)?.flatten_all()?.to_vec1::<f32>()?;
+                if found.len() != values.len() {
+                    return Err(Error::Input(format!(
+                        "{moment}{}: expected {} values, found {}",
+                        slot.name,
+                        values.len(),
+                        found.len()
+                    )));
+                }
+                *values = found;
+            }
+        }
+        self.steps = steps;
+        Ok(())
     }
 
     /// Updates every parameter in place; returns the global norm of the gradients before clipping.

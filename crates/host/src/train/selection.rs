@@ -1,52 +1,62 @@
 //! Keeping the best of the models seen during a run.
 
+use candle_core::Tensor;
 use serde_json::json;
 
 use super::predict::Judge;
-use super::session::Session;
+use super::session::{BEST, Session};
+use super::trainee::Trainee;
+use super::work::WorkFolder;
 use crate::Result;
-use crate::checkpoint::{BertConfig, Head, Tensors};
+use crate::checkpoint::Tensors;
 use crate::metrics::Metrics;
-use crate::nn::{Parameters, TaskModel};
-use crate::progress::Progress;
+use crate::nn::TaskModel;
 
 /// Judges a model under training from time to time and remembers its best weights.
 pub struct Selection<'a> {
     judge: &'a Judge,
+    trainee: Trainee<'a>,
     /// Shares the storage of the parameters, without their graph.
     model: TaskModel,
-    parameters: &'a Parameters,
     best: Option<(Metrics, Tensors)>,
 }
 
 impl<'a> Selection<'a> {
-    /// Watches `parameters`, which belong to a model of this configuration and head.
+    /// Watches a model; the best weights that the checkpoint in `work` has are the ones to beat.
     ///
     /// # Errors
-    /// Those of [`TaskModel::frozen`].
-    pub fn new(
-        config: &BertConfig,
-        head: &Head,
-        parameters: &'a Parameters,
-        judge: &'a Judge,
-    ) -> Result<Self> {
-        let shared =
-            parameters.iter().map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect();
-        Ok(Self { judge, model: TaskModel::frozen(config, head, &shared)?, parameters, best: None })
+    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    pub fn new(trainee: Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
+        let best =
+            work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
+        let best = match best {
+            Some(best) => {
+                let model = TaskModel::frozen(trainee.config, trainee.head, &best)?;
+                Some((judge.judge(&model)?, best))
+            }
+            None => None,
+        };
+        let model = TaskModel::frozen(trainee.config, trainee.head, &trainee.parameters.detached())?;
+        Ok(Self { judge, trainee, model, best })
     }
 
     /// Judges the present weights; keeps a copy if they are the best so far. Of equals the first stays.
     ///
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
-    pub fn look(&mut self, session: &mut Session, epoch: f64, progress: &dyn Progress) -> Result<()> {
+    pub fn look(&mut self, session: &mut Session, epoch: f64) -> Result<()> {
         let metrics = self.judge.judge(&self.model)?;
         session.log(&json!({ "step": session.steps(), "epoch": epoch, "dev": metrics }))?;
-        progress.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
+        session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
         if self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary()) {
-            self.best = Some((metrics, self.parameters.to_tensors()?));
+            self.best = Some((metrics, self.trainee.parameters.to_tensors()?));
         }
         Ok(())
+    }
+
+    /// The best weights that were seen, by name; nothing before the first look.
+    pub(super) fn best_so_far(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.best.iter().flat_map(|(_, tensors)| tensors)
     }
 
     /// The best weights and their metrics; the present ones if none were judged.
@@ -56,7 +66,7 @@ impl<'a> Selection<'a> {
     pub fn best(self) -> Result<(Metrics, Tensors)> {
         match self.best {
             Some(best) => Ok(best),
-            None => Ok((self.judge.judge(&self.model)?, self.parameters.to_tensors()?)),
+            None => Ok((self.judge.judge(&self.model)?, self.trainee.parameters.to_tensors()?)),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The step loop that every kind of training shares.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use candle_core::backprop::GradStore;
@@ -10,6 +11,10 @@ use serde_json::json;
 
 use super::optimizer::{Optimizer, OptimizerSettings};
 use super::schedule::Schedule;
+use super::selection::Selection;
+use super::snapshot::{SessionState, Values};
+use super::trainee::Trainee;
+use super::window::Window;
 use super::work::WorkFolder;
 use crate::data::Batch;
 use crate::nn::{Mode, Tape};
@@ -19,20 +24,17 @@ use crate::{Error, Result};
 /// Steps per line of `metrics.jsonl`.
 const LOG_STEPS: u64 = 20;
 
-/// How long a run may take and how much of it a crash may cost.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+/// Prefixes of the tensors in a checkpoint beside the model's own: what is learned with it and thrown away, and the
+/// best weights so far. Moments have theirs from the optimizer.
+const VALUE: &str = "value/";
+pub(super) const BEST: &str = "best/";
+
+/// How long a run may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Budget {
     /// Stops after so many minutes of training and finishes with what there is. The schedule does not know of
     /// it: limit steps or tokens instead where a run has to be repeatable.
     pub max_minutes: Option<f64>,
-    /// Minutes between checkpoints.
-    pub checkpoint_minutes: f64,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { max_minutes: None, checkpoint_minutes: 10.0 }
-    }
 }
 
 /// The loss of one batch: what is minimised, and its parts for the record.
@@ -70,10 +72,8 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// Time limits.
     pub budget: Budget,
-    /// Writes the present model to a folder.
-    pub save: &'a dyn Fn(&Path) -> Result<()>,
-    /// How to go on from a checkpoint, for the message after an interruption.
-    pub resume_hint: &'static str,
+    /// What is trained.
+    pub trainee: Trainee<'a>,
 }
 
 /// Whether to go on.
@@ -92,23 +92,16 @@ pub struct Session<'a> {
     work: &'a mut WorkFolder,
     progress: &'a dyn Progress,
     started: Instant,
-    saved: Instant,
+    /// Of this process and those before it: seconds until [`Session::started`], and tokens.
+    before: (f64, u64),
+    saved: (Instant, u64),
     steps: u64,
     tokens: u64,
     window: Window,
 }
 
-/// Sums over the steps since the last line of metrics.
-#[derive(Default)]
-struct Window {
-    steps: u64,
-    loss: f64,
-    parts: BTreeMap<&'static str, f64>,
-    gradient_norm: f64,
-}
-
 /// What a session did.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Summary {
     /// Optimizer steps taken.
     pub steps: u64,
@@ -121,45 +114,68 @@ pub struct Summary {
 }
 
 impl<'a> Session<'a> {
-    /// A session over `parameters`, all of which the losses must reach.
+    /// A session over `parameters`, all of which the losses must reach. It goes on where the checkpoint in `work`
+    /// stands, if that was written in a session of this name.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the checkpoint lacks a tensor.
     pub fn new(
         plan: Plan<'a>,
         parameters: BTreeMap<String, Var>,
         work: &'a mut WorkFolder,
         progress: &'a dyn Progress,
-    ) -> Self {
-        let total = match plan.length {
-            Length::Steps(total) | Length::Tokens(total) => total,
-        };
-        progress.begin(plan.name, total);
+    ) -> Result<Self> {
         let now = Instant::now();
-        Self {
+        let mut session = Self {
             optimizer: Optimizer::new(plan.optimizer, parameters),
             plan,
             work,
             progress,
             started: now,
-            saved: now,
+            before: (0.0, 0),
+            saved: (now, 0),
             steps: 0,
             tokens: 0,
             window: Window::default(),
+        };
+        session.restore()?;
+        let total = match session.plan.length {
+            Length::Steps(total) | Length::Tokens(total) => total,
+        };
+        progress.begin(session.plan.name, total);
+        progress.resume(session.done());
+        Ok(session)
+    }
+
+    /// Takes over from the checkpoint.
+    fn restore(&mut self) -> Result<()> {
+        if !self.work.resumes(self.plan.name) {
+            return Ok(());
         }
+        let Some(snapshot) = &mut self.work.resumed else { return Ok(()) };
+        let SessionState { steps, tokens, seconds, ref window, .. } = snapshot.state.session;
+        (self.steps, self.tokens, self.window) = (steps, tokens, window.clone());
+        (self.before, self.saved.1) = ((seconds, tokens), steps);
+        for (name, var) in self.optimizer.parameters() {
+            // The model's own tensors are its parameters' first values already.
+            if !snapshot.model.contains_key(name) {
+                var.set(&snapshot.take(&format!("{VALUE}{name}"))?)?;
+            }
+        }
+        snapshot.model.clear();
+        self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))
     }
 
     /// One optimizer step on the mean gradient of `batches`, weighted by their tokens. `losses` is called for
     /// each of them.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] after a checkpoint was saved; [`Error::Diverged`] for a loss or gradient that is
-    /// not finite; whatever `losses` and saving give.
+    /// [`Error::Diverged`] for a loss or gradient that is not finite; whatever `losses` gives.
     pub fn step(
         &mut self,
         batches: &[Batch],
         mut losses: impl FnMut(&Batch, Mode) -> Result<Losses>,
     ) -> Result<Next> {
-        if self.progress.interrupted() {
-            return Err(self.interrupt());
-        }
         if self.finished() || self.out_of_time() {
             return Ok(Next::Stop);
         }
@@ -185,14 +201,62 @@ impl<'a> Session<'a> {
         })?;
         self.steps += 1;
         self.tokens += tokens;
-        self.window.steps += 1;
-        self.window.gradient_norm += norm;
+        self.window.add_step(norm);
         self.report(rate)?;
-        if self.saved.elapsed() >= minutes(self.plan.budget.checkpoint_minutes) {
-            (self.plan.save)(&self.work.checkpoint())?;
-            self.saved = Instant::now();
-        }
         Ok(if self.finished() { Next::Stop } else { Next::Continue })
+    }
+
+    /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop. `selection` is what
+    /// judges the session, if anything does.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; those of saving.
+    pub fn keep(&mut self, selection: Option<&Selection>) -> Result<()> {
+        let interrupted = self.progress.interrupted();
+        let (time, steps) = self.saved;
+        let output = self.work.output();
+        let due = time.elapsed() >= minutes(output.checkpoint_minutes)
+            || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval);
+        if !(interrupted || due) {
+            return Ok(());
+        }
+        let folder = self.save(selection)?;
+        self.saved = (Instant::now(), self.steps);
+        if !interrupted {
+            return Ok(());
+        }
+        Err(Error::Interrupted(format!(
+            "{} interrupted after {} steps; the same command with --resume goes on from {}",
+            self.plan.name,
+            self.steps,
+            folder.display()
+        )))
+    }
+
+    fn save(&mut self, selection: Option<&Selection>) -> Result<PathBuf> {
+        let state = SessionState {
+            name: self.plan.name.into(),
+            steps: self.steps,
+            tokens: self.tokens,
+            seconds: self.seconds(),
+            window: self.window.clone(),
+        };
+        let trainee = self.plan.trainee;
+        let mut tensors = Vec::new();
+        for (name, var) in self.optimizer.parameters() {
+            if trainee.parameters.get(name).is_none() {
+                tensors
+                    .push((format!("{VALUE}{name}"), Values::Tensor(Cow::Owned(var.as_detached_tensor()))));
+            }
+        }
+        for (moment, name, values) in self.optimizer.moments() {
+            tensors.push((format!("{moment}{name}"), Values::moment(values)));
+        }
+        let best = selection.into_iter().flat_map(Selection::best_so_far);
+        tensors.extend(
+            best.map(|(name, tensor)| (format!("{BEST}{name}"), Values::Tensor(Cow::Borrowed(tensor)))),
+        );
+        self.work.save(&trainee, state, &tensors)
     }
 
     /// Writes a line of its own to the metrics.
@@ -203,6 +267,11 @@ impl<'a> Session<'a> {
         self.work.log(line)
     }
 
+    /// Shows the user a line worth keeping.
+    pub fn say(&self, line: &str) {
+        self.progress.say(line);
+    }
+
     /// Optimizer steps taken.
     pub fn steps(&self) -> u64 {
         self.steps
@@ -211,11 +280,26 @@ impl<'a> Session<'a> {
     /// Ends the session.
     pub fn end(self) -> Summary {
         self.progress.end();
-        Summary {
+        let summary = Summary {
             steps: self.steps,
             tokens: self.tokens,
-            seconds: self.started.elapsed().as_secs_f64(),
+            seconds: self.seconds(),
             out_of_time: !self.finished() && self.out_of_time(),
+        };
+        self.work.end(self.plan.name, summary);
+        summary
+    }
+
+    /// Wall-clock seconds of training, those before an interruption included.
+    fn seconds(&self) -> f64 {
+        self.before.0 + self.started.elapsed().as_secs_f64()
+    }
+
+    /// What is done, in the unit of [`Plan::length`].
+    fn done(&self) -> u64 {
+        match self.plan.length {
+            Length::Steps(_) => self.steps,
+            Length::Tokens(total) => self.tokens.min(total),
         }
     }
 
@@ -227,7 +311,7 @@ impl<'a> Session<'a> {
     }
 
     fn out_of_time(&self) -> bool {
-        self.plan.budget.max_minutes.is_some_and(|limit| self.started.elapsed() >= minutes(limit))
+        self.plan.budget.max_minutes.is_some_and(|limit| self.seconds() >= 60.0 * limit)
     }
 
     /// Where the middle of the coming step lies between start and end.
@@ -249,68 +333,37 @@ impl<'a> Session<'a> {
             let parts = parts.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
             return Err(self.diverged(&format!("the loss is {total}{parts}")));
         }
-        self.window.loss += share * total;
-        for (name, value) in parts {
-            *self.window.parts.entry(name).or_default() += share * value;
-        }
+        self.window.add_losses(share, total, &parts);
         Ok(())
     }
 
     /// Tells the watcher, and every [`LOG_STEPS`] steps the metrics file.
     fn report(&mut self, rate: f64) -> Result<()> {
-        let done = match self.plan.length {
-            Length::Steps(_) => self.steps,
-            Length::Tokens(total) => self.tokens.min(total),
-        };
-        let mean = |sum: f64| sum / self.window.steps as f64;
-        let seconds = self.started.elapsed().as_secs_f64();
-        let mut note = format!("loss {:.4}", mean(self.window.loss));
-        if self.window.parts.len() > 1 {
-            for (name, sum) in &self.window.parts {
-                note += &format!(", {name} {:.4}", mean(*sum));
-            }
-        }
-        note += &format!(", {:.0} tokens/s", self.tokens as f64 / seconds);
-        self.progress.advance(done, &note);
-        if self.window.steps == LOG_STEPS || self.finished() {
-            let parts: BTreeMap<_, _> =
-                self.window.parts.iter().map(|(name, sum)| (*name, mean(*sum))).collect();
-            self.work.log(&json!({
-                "session": self.plan.name, "step": self.steps, "tokens": self.tokens, "seconds": seconds,
-                "learning_rate": rate, "loss": mean(self.window.loss), "parts": parts,
-                "gradient_norm": mean(self.window.gradient_norm),
-            }))?;
+        let speed = (self.tokens - self.before.1) as f64 / self.started.elapsed().as_secs_f64();
+        self.progress.advance(self.done(), &format!("{}, {speed:.0} tokens/s", self.window.note()));
+        if self.window.steps() == LOG_STEPS || self.finished() {
+            let mut line = self.window.fields();
+            line["session"] = json!(self.plan.name);
+            line["step"] = json!(self.steps);
+            line["tokens"] = json!(self.tokens);
+            line["seconds"] = json!(self.seconds());
+            line["learning_rate"] = json!(rate);
+            self.work.log(&line)?;
             self.window = Window::default();
         }
         Ok(())
     }
 
     fn diverged(&self, what: &str) -> Error {
-        let checkpoint = self.work.checkpoint();
-        let kept = if checkpoint.exists() {
-            format!("the last checkpoint is {}", checkpoint.display())
-        } else {
-            "no checkpoint had been written".into()
+        let kept = match self.work.last_checkpoint() {
+            Some(checkpoint) => format!("the last checkpoint is {}", checkpoint.display()),
+            None => "no checkpoint had been written".into(),
         };
         Error::Diverged(format!(
             "{} diverged at step {}: {what}; {kept}; try a lower learning rate",
             self.plan.name,
             self.steps + 1
         ))
-    }
-
-    fn interrupt(&self) -> Error {
-        let checkpoint = self.work.checkpoint();
-        match (self.plan.save)(&checkpoint) {
-            Ok(()) => Error::Interrupted(format!(
-                "{} interrupted after {} steps; the model so far is {}; {}",
-                self.plan.name,
-                self.steps,
-                checkpoint.display(),
-                self.plan.resume_hint
-            )),
-            Err(error) => error,
-        }
     }
 }
 

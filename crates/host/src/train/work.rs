@@ -1,45 +1,128 @@
 //! `OUT.run`: where a run keeps its metrics and checkpoints until `OUT` is complete.
 
-use std::fs::{self, File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::identity::Identity;
+use super::session::Summary;
+use super::snapshot::{self, SessionState, Snapshot, State, Values};
+use super::trainee::Trainee;
+use crate::checkpoint::{Companion, METRICS, Tensors};
+use crate::progress::Progress;
 use crate::{Error, Result};
 
-const METRICS: &str = "metrics.jsonl";
+/// Checkpoints that stay: the last, and the one before should that be damaged.
+const KEPT: usize = 2;
 
-/// The working folder of a run whose result will be the folder `out`.
-///
-/// Dropped before [`WorkFolder::finish`], it stays if it holds a checkpoint and vanishes otherwise.
-pub struct WorkFolder {
-    out: PathBuf,
-    folder: PathBuf,
-    metrics: File,
+/// Where a run writes, and what an interruption may cost it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The result. Checkpoints stand in `OUT.run` beside it until it is complete.
+    pub folder: PathBuf,
+    /// Go on from the last checkpoint instead of beginning.
+    pub resume: bool,
+    /// Minutes between checkpoints.
+    pub checkpoint_minutes: f64,
+    /// Steps between checkpoints, if that is earlier.
+    pub checkpoint_steps: Option<u64>,
 }
 
-impl WorkFolder {
-    /// Creates `OUT.run`, or goes on in the one that an interrupted run left.
+impl<P: Into<PathBuf>> From<P> for Output {
+    /// A run from the beginning with a checkpoint every ten minutes.
+    fn from(folder: P) -> Self {
+        Self { folder: folder.into(), resume: false, checkpoint_minutes: 10.0, checkpoint_steps: None }
+    }
+}
+
+impl Output {
+    /// `OUT.run`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if `out` has no last component; [`Error::Io`] if the folder cannot be written.
-    pub fn open(out: &Path) -> Result<Self> {
-        let Some(name) = out.file_name() else {
-            return Err(Error::Usage(format!("{}: the output must be a folder with a name", out.display())));
+    /// [`Error::Usage`] if the output has no last component.
+    pub fn run_folder(&self) -> Result<PathBuf> {
+        let Some(name) = self.folder.file_name() else {
+            let folder = self.folder.display();
+            return Err(Error::Usage(format!("{folder}: the output must be a folder with a name")));
         };
         let mut name = name.to_owned();
         name.push(".run");
-        let folder = out.with_file_name(name);
+        Ok(self.folder.with_file_name(name))
+    }
+}
+
+/// The working folder of a run.
+///
+/// Dropped before [`WorkFolder::finish`], it stays if it holds a checkpoint and vanishes otherwise.
+pub struct WorkFolder {
+    output: Output,
+    folder: PathBuf,
+    identity: Identity,
+    metrics: File,
+    /// What to go on from, until the session and the selection that it belongs to have taken it.
+    pub(super) resumed: Option<Snapshot>,
+    /// What the finished sessions of the run did, by name.
+    done: BTreeMap<String, Summary>,
+    /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
+    _lock: File,
+}
+
+impl WorkFolder {
+    /// Creates `OUT.run`, or goes on in the one that an interrupted run of this identity left.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the folder holds a run that is not to be resumed, or another process is writing it, or
+    /// there is nothing to resume but a complete result; those of [`Identity::check`]; [`Error::Input`] if no
+    /// checkpoint is whole; [`Error::Io`] if the folder cannot be written.
+    pub fn open(output: &Output, identity: Identity, progress: &dyn Progress) -> Result<Self> {
+        let folder = output.run_folder()?;
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let lock = lock(&folder)?;
+        remove_partial(&folder)?;
+        let resumed = resume(output, &folder, &identity, progress)?;
         let path = folder.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
-        Ok(Self { out: out.to_path_buf(), folder, metrics })
+        let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
+        let found = metrics.metadata().map_err(Error::io(&path))?.len();
+        if found < expected {
+            return Err(Error::input(
+                &path,
+                format!("cut off: the checkpoint was written after {expected} bytes, the file has {found}"),
+            ));
+        }
+        // Lines after the checkpoint will be written again.
+        metrics.set_len(expected).map_err(Error::io(&path))?;
+        let done = resumed.as_ref().map_or_else(BTreeMap::new, |snapshot| snapshot.state.done.clone());
+        Ok(Self { output: output.clone(), folder, identity, metrics, resumed, done, _lock: lock })
     }
 
-    /// The folder of the latest checkpoint, an ordinary model folder.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.folder.join("checkpoint")
+    /// Where and how often the run writes.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The model's tensors as the checkpoint has them; `None` for a run from the beginning.
+    pub fn resumed_model(&self) -> Option<&Tensors> {
+        self.resumed.as_ref().map(|snapshot| &snapshot.model)
+    }
+
+    /// True if `session` has begun, and is to go on, in the checkpoint.
+    pub fn resumes(&self, session: &str) -> bool {
+        self.resumed.as_ref().is_some_and(|snapshot| snapshot.state.session.name == session)
+    }
+
+    /// What the session of this name did, if it is finished.
+    pub fn done(&self, session: &str) -> Option<Summary> {
+        self.done.get(session).copied()
+    }
+
+    /// Records that a session is finished.
+    pub(super) fn end(&mut self, session: &str, summary: Summary) {
+        self.done.insert(session.to_owned(), summary);
     }
 
     /// Appends one line to `metrics.jsonl`.
@@ -53,58 +136,168 @@ impl WorkFolder {
         self.metrics.write_all(text.as_bytes()).map_err(failed)
     }
 
-    /// Moves the metrics into the finished model's folder and removes the working folder.
+    /// The last checkpoint, an ordinary model folder with the state of the run beside the model.
+    pub fn last_checkpoint(&self) -> Option<PathBuf> {
+        checkpoints(&self.folder).ok()?.pop()
+    }
+
+    /// Writes a checkpoint, removes old ones and gives its folder.
+    pub(super) fn save(
+        &mut self,
+        trainee: &Trainee,
+        session: SessionState,
+        tensors: &[(String, Values)],
+    ) -> Result<PathBuf> {
+        let path = self.folder.join(METRICS);
+        self.metrics.sync_all().map_err(Error::io(&path))?;
+        let metrics_bytes = self.metrics.metadata().map_err(Error::io(&path))?.len();
+        let steps = session.steps + self.done.values().map(|summary| summary.steps).sum::<u64>();
+        let folder = self.folder.join(format!("step-{steps:08}"));
+        let state =
+            State { identity: self.identity.clone(), session, done: self.done.clone(), metrics_bytes };
+        // One run has one state after each number of steps.
+        if !folder.exists() {
+            snapshot::write(&folder, trainee, &state, tensors)?;
+        }
+        let all = checkpoints(&self.folder)?;
+        for old in all.iter().rev().skip(KEPT) {
+            fs::remove_dir_all(old).map_err(Error::io(old))?;
+        }
+        Ok(folder)
+    }
+
+    /// Writes the finished model with its metrics to `OUT` and removes the working folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if that fails.
-    pub fn finish(self) -> Result<()> {
+    /// [`Error::Io`] if that fails; those of [`crate::checkpoint::save`].
+    pub fn finish(self, trainee: &Trainee, tensors: &Tensors, results: Value) -> Result<()> {
         let metrics = self.folder.join(METRICS);
-        fs::rename(&metrics, self.out.join(METRICS)).map_err(Error::io(&metrics))?;
-        fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
+        let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
+        let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
+        let companion = Companion { name: METRICS, bytes, write: &copy };
+        trainee.save(&self.output.folder, tensors, results, &[companion])?;
+        // Under another name first: a process killed on the way leaves no half of a run.
+        let gone = gone(&self.folder);
+        fs::rename(&self.folder, &gone).map_err(Error::io(&self.folder))?;
+        fs::remove_dir_all(&gone).map_err(Error::io(&gone))
     }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        if !self.checkpoint().exists() {
+        if self.last_checkpoint().is_none() {
             // Nothing worth keeping; and nobody to report a failure to.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a finished run's folder is called while it is removed.
+fn gone(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.done"))
+}
 
-    #[test]
-    fn metrics_move_into_the_finished_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let out = place.path().join("model");
-        let mut work = WorkFolder::open(&out).unwrap();
-        work.log(&serde_json::json!({"step": 1})).unwrap();
-        work.log(&serde_json::json!({"step": 2})).unwrap();
-        fs::create_dir(&out).unwrap();
-        work.finish().unwrap();
-        assert_eq!(fs::read_to_string(out.join(METRICS)).unwrap(), "{\"step\":1}\n{\"step\":2}\n");
-        assert!(!place.path().join("model.run").exists());
-    }
-
-    #[test]
-    fn an_abandoned_folder_stays_only_with_a_checkpoint() {
-        let place = tempfile::tempdir().unwrap();
-        let out = place.path().join("model");
-        drop(WorkFolder::open(&out).unwrap());
-        assert!(!place.path().join("model.run").exists());
-
-        let work = WorkFolder::open(&out).unwrap();
-        fs::create_dir(work.checkpoint()).unwrap();
-        drop(work);
-        assert!(place.path().join("model.run/checkpoint").exists());
-    }
-
-    #[test]
-    fn an_output_without_a_name_is_refused() {
-        assert!(matches!(WorkFolder::open(Path::new("/")), Err(Error::Usage(_))));
+fn lock(folder: &Path) -> Result<File> {
+    let lock = File::open(folder).map_err(Error::io(folder))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Usage(format!("{}: another process is running this run", folder.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
     }
 }
+
+/// Removes what a killed process left unfinished.
+fn remove_partial(folder: &Path) -> Result<()> {
+    let gone = gone(folder);
+    if gone.exists() {
+        fs::remove_dir_all(&gone).map_err(Error::io(&gone))?;
+    }
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(".step-") {
+            fs::remove_dir_all(entry.path()).map_err(Error::io(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The folders of complete checkpoints, the last one last.
+fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let name = entry.file_name();
+        if let Some(steps) = name.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<u64>().ok()) {
+            found.push((steps, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// What there is to go on from.
+fn resume(
+    output: &Output,
+    folder: &Path,
+    identity: &Identity,
+    progress: &dyn Progress,
+) -> Result<Option<Snapshot>> {
+    let all = checkpoints(folder)?;
+    match (all.last(), output.resume) {
+        (None, false) => return Ok(None),
+        (Some(last), false) => {
+            return Err(Error::Usage(format!(
+                "{} is left of an interrupted run: give --resume to go on with it, or remove {} to begin anew",
+                last.display(),
+                folder.display()
+            )));
+        }
+        (None, true) if output.folder.exists() && output.folder.join(METRICS).exists() => {
+            return Err(Error::Usage(format!(
+                "{} is complete and there is nothing to resume; leave --resume out to run again and replace it",
+                output.folder.display()
+            )));
+        }
+        (None, true) => {
+            progress.say(&format!("no checkpoint in {}: beginning anew", folder.display()));
+            return Ok(None);
+        }
+        (Some(_), true) => {}
+    }
+    let mut damaged = Vec::new();
+    for (older, path) in all.iter().enumerate().rev() {
+        match whole(path, folder, identity)? {
+            Ok(snapshot) => {
+                for path in damaged {
+                    fs::remove_dir_all(path).map_err(Error::io(path))?;
+                }
+                progress.say(&format!("going on from {}", path.display()));
+                return Ok(Some(snapshot));
+            }
+            Err(damage) if older == 0 => return Err(damage),
+            Err(damage) => {
+                progress.say(&format!("{damage}; trying the checkpoint before it"));
+                damaged.push(path);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The checkpoint at `path`, or what is wrong with it.
+///
+/// # Errors
+/// Those of [`Identity::check`]: if the run is another one, an older checkpoint does not help.
+fn whole(path: &Path, folder: &Path, identity: &Identity) -> Result<Result<Snapshot>> {
+    match snapshot::read_state(path) {
+        Ok(state) => state.check(identity, folder)?,
+        Err(damage) => return Ok(Err(damage)),
+    }
+    Ok(snapshot::read(path))
+}
+
+#[cfg(test)]
+mod tests;
