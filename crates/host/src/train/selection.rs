@@ -4,13 +4,16 @@ use candle_core::Tensor;
 use serde_json::json;
 
 use super::predict::Judge;
-use super::session::{BEST, Session};
+use super::session::Session;
 use super::trainee::Trainee;
 use super::work::WorkFolder;
 use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::metrics::Metrics;
 use crate::nn::TaskModel;
+
+/// Prefix of the best weights in a checkpoint.
+pub(super) const BEST: &str = "best/";
 
 /// Judges a model under training from time to time and remembers its best weights.
 pub struct Selection<'a> {

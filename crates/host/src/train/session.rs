@@ -1,8 +1,8 @@
 //! The step loop that every kind of training shares.
 
-use std::borrow::Cow;
+mod keep;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use candle_core::backprop::GradStore;
@@ -11,8 +11,6 @@ use serde_json::json;
 
 use super::optimizer::{Optimizer, OptimizerSettings};
 use super::schedule::Schedule;
-use super::selection::Selection;
-use super::snapshot::{SessionState, Values};
 use super::trainee::Trainee;
 use super::window::Window;
 use super::work::WorkFolder;
@@ -23,11 +21,6 @@ use crate::{Error, Result};
 
 /// Steps per line of `metrics.jsonl`.
 const LOG_STEPS: u64 = 20;
-
-/// Prefixes of the tensors in a checkpoint beside the model's own: what is learned with it and thrown away, and the
-/// best weights so far. Moments have theirs from the optimizer.
-const VALUE: &str = "value/";
-pub(super) const BEST: &str = "best/";
 
 /// How long a run may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -147,25 +140,6 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// Takes over from the checkpoint.
-    fn restore(&mut self) -> Result<()> {
-        if !self.work.resumes(self.plan.name) {
-            return Ok(());
-        }
-        let Some(snapshot) = &mut self.work.resumed else { return Ok(()) };
-        let SessionState { steps, tokens, seconds, ref window, .. } = snapshot.state.session;
-        (self.steps, self.tokens, self.window) = (steps, tokens, window.clone());
-        (self.before, self.saved.1) = ((seconds, tokens), steps);
-        for (name, var) in self.optimizer.parameters() {
-            // The model's own tensors are its parameters' first values already.
-            if !snapshot.model.contains_key(name) {
-                var.set(&snapshot.take(&format!("{VALUE}{name}"))?)?;
-            }
-        }
-        snapshot.model.clear();
-        self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))
-    }
-
     /// One optimizer step on the mean gradient of `batches`, weighted by their tokens. `losses` is called for
     /// each of them.
     ///
@@ -204,59 +178,6 @@ impl<'a> Session<'a> {
         self.window.add_step(norm);
         self.report(rate)?;
         Ok(if self.finished() { Next::Stop } else { Next::Continue })
-    }
-
-    /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop. `selection` is what
-    /// judges the session, if anything does.
-    ///
-    /// # Errors
-    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; those of saving.
-    pub fn keep(&mut self, selection: Option<&Selection>) -> Result<()> {
-        let interrupted = self.progress.interrupted();
-        let (time, steps) = self.saved;
-        let output = self.work.output();
-        let due = time.elapsed() >= minutes(output.checkpoint_minutes)
-            || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval);
-        if !(interrupted || due) {
-            return Ok(());
-        }
-        let folder = self.save(selection)?;
-        self.saved = (Instant::now(), self.steps);
-        if !interrupted {
-            return Ok(());
-        }
-        Err(Error::Interrupted(format!(
-            "{} interrupted after {} steps; the same command with --resume goes on from {}",
-            self.plan.name,
-            self.steps,
-            folder.display()
-        )))
-    }
-
-    fn save(&mut self, selection: Option<&Selection>) -> Result<PathBuf> {
-        let state = SessionState {
-            name: self.plan.name.into(),
-            steps: self.steps,
-            tokens: self.tokens,
-            seconds: self.seconds(),
-            window: self.window.clone(),
-        };
-        let trainee = self.plan.trainee;
-        let mut tensors = Vec::new();
-        for (name, var) in self.optimizer.parameters() {
-            if trainee.parameters.get(name).is_none() {
-                tensors
-                    .push((format!("{VALUE}{name}"), Values::Tensor(Cow::Owned(var.as_detached_tensor()))));
-            }
-        }
-        for (moment, name, values) in self.optimizer.moments() {
-            tensors.push((format!("{moment}{name}"), Values::moment(values)));
-        }
-        let best = selection.into_iter().flat_map(Selection::best_so_far);
-        tensors.extend(
-            best.map(|(name, tensor)| (format!("{BEST}{name}"), Values::Tensor(Cow::Borrowed(tensor)))),
-        );
-        self.work.save(&trainee, state, &tensors)
     }
 
     /// Writes a line of its own to the metrics.

@@ -76,7 +76,7 @@ impl WorkFolder {
     ///
     /// # Errors
     /// [`Error::Usage`] if the folder holds a run that is not to be resumed, or another process is writing it, or
-    /// there is nothing to resume but a complete result; those of [`Identity::check`]; [`Error::Input`] if no
+    /// there is nothing to resume but a complete result, or settings differ; [`Error::Input`] if other inputs do or no
     /// checkpoint is whole; [`Error::Io`] if the folder cannot be written.
     pub fn open(output: &Output, identity: Identity, progress: &dyn Progress) -> Result<Self> {
         let folder = output.run_folder()?;

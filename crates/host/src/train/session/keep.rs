@@ -1,0 +1,88 @@
+//! How a session gets into a checkpoint and out of it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::{Session, minutes};
+use crate::train::selection::{BEST, Selection};
+use crate::train::snapshot::{SessionState, Values};
+use crate::{Error, Result};
+
+/// Prefix of what is learned beside the model and thrown away. The model's own tensors stand in its file, and moments
+/// have their prefixes from the optimizer.
+const VALUE: &str = "value/";
+
+impl Session<'_> {
+    /// Takes over from the checkpoint, if that was written in a session of this name.
+    pub(super) fn restore(&mut self) -> Result<()> {
+        if !self.work.resumes(self.plan.name) {
+            return Ok(());
+        }
+        let Some(snapshot) = &mut self.work.resumed else { return Ok(()) };
+        let SessionState { steps, tokens, seconds, ref window, .. } = snapshot.state.session;
+        (self.steps, self.tokens, self.window) = (steps, tokens, window.clone());
+        (self.before, self.saved.1) = ((seconds, tokens), steps);
+        for (name, var) in self.optimizer.parameters() {
+            // The model's own tensors are its parameters' first values already.
+            if !snapshot.model.contains_key(name) {
+                var.set(&snapshot.take(&format!("{VALUE}{name}"))?)?;
+            }
+        }
+        snapshot.model.clear();
+        self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))
+    }
+
+    /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop. `selection` is what
+    /// judges the session, if anything does.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; those of saving.
+    pub fn keep(&mut self, selection: Option<&Selection>) -> Result<()> {
+        let interrupted = self.progress.interrupted();
+        let (time, steps) = self.saved;
+        let output = self.work.output();
+        let due = time.elapsed() >= minutes(output.checkpoint_minutes)
+            || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval);
+        if !(interrupted || due) {
+            return Ok(());
+        }
+        let folder = self.save(selection)?;
+        self.saved = (Instant::now(), self.steps);
+        if !interrupted {
+            return Ok(());
+        }
+        Err(Error::Interrupted(format!(
+            "{} interrupted after {} steps; the same command with --resume goes on from {}",
+            self.plan.name,
+            self.steps,
+            folder.display()
+        )))
+    }
+
+    fn save(&mut self, selection: Option<&Selection>) -> Result<PathBuf> {
+        let state = SessionState {
+            name: self.plan.name.into(),
+            steps: self.steps,
+            tokens: self.tokens,
+            seconds: self.seconds(),
+            window: self.window.clone(),
+        };
+        let trainee = self.plan.trainee;
+        let mut tensors = Vec::new();
+        for (name, var) in self.optimizer.parameters() {
+            if trainee.parameters.get(name).is_none() {
+                tensors
+                    .push((format!("{VALUE}{name}"), Values::Tensor(Cow::Owned(var.as_detached_tensor()))));
+            }
+        }
+        for (moment, name, values) in self.optimizer.moments() {
+            tensors.push((format!("{moment}{name}"), Values::moment(values)));
+        }
+        let best = selection.into_iter().flat_map(Selection::best_so_far);
+        tensors.extend(
+            best.map(|(name, tensor)| (format!("{BEST}{name}"), Values::Tensor(Cow::Borrowed(tensor)))),
+        );
+        self.work.save(&trainee, state, &tensors)
+    }
+}
