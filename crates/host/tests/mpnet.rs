@@ -17,7 +17,7 @@ use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_host::progress::Silent;
-use tinybert_host::train::{FineTune, TaskData, fine_tune};
+use tinybert_host::train::{FineTune, Output, TaskData, fine_tune};
 
 use reference_values::{assert_agrees, ints, read, sample_difference, weights};
 
@@ -171,7 +171,7 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let settings =
         FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
-    let report = fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, &at("teacher"), &Silent).unwrap();
+    let report = fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, at("teacher"), &Silent).unwrap();
     assert!(report.dev.primary() > 0.9, "{report:?}");
     let teacher = Checkpoint::load(&at("teacher")).unwrap();
     assert!(matches!(teacher.config.architecture, Architecture::MpNet(_)));
@@ -185,9 +185,25 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
         max_tokens: 16,
         ..defaults
     };
-    let report = distill::task(&settings, &teacher, &student, &data, &at("out"), &Silent).unwrap();
+    let report = distill::task(&settings, &teacher, &student, &data, at("out"), &Silent).unwrap();
     assert!(report.dev.primary() >= report.teacher.primary() - 0.1, "{report:?}");
     assert_eq!(Checkpoint::load(&at("out")).unwrap().config.architecture, Architecture::Bert);
+}
+
+#[test]
+fn fine_tuning_mpnet_in_parts_is_fine_tuning_it() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
+    let settings = FineTune { epochs: 2, batch_size: 8, max_tokens: 16, ..FineTune::default() };
+    let model = toy_mpnet(&at("fresh"));
+    fine_tune(&settings, &model, &data, at("whole"), &Silent).unwrap();
+    let error = fine_tune(&settings, &model, &data, at("parts"), &toy::StopAfter::new(4)).unwrap_err();
+    assert_eq!(error.exit_code(), 130, "{error}");
+    let resumed = Output { resume: true, ..Output::from(at("parts")) };
+    fine_tune(&settings, &model, &data, resumed, &Silent).unwrap();
+    assert_eq!(toy::bits(&at("parts")), toy::bits(&at("whole")));
 }
 
 #[test]
@@ -208,9 +224,9 @@ fn the_general_stage_takes_mpnet_as_teacher_and_inherits_from_it_but_not_as_stud
             max_tokens: 16,
             ..Default::default()
         };
-        distill::general(&settings, &teacher, &student, &corpus, &at("out"), &Silent).unwrap();
+        distill::general(&settings, &teacher, &student, &corpus, at("out"), &Silent).unwrap();
         let error =
-            distill::general(&settings, &student, &teacher, &corpus, &at("other"), &Silent).unwrap_err();
+            distill::general(&settings, &student, &teacher, &corpus, at("other"), &Silent).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
     }
     let tables = embeddings_from_teacher(&teacher, &student.config).unwrap();

@@ -120,7 +120,9 @@ impl Model<'_> {
         let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
         let mpnet_files = match self.config.architecture {
             Architecture::Bert => None,
-            Architecture::MpNet(_) => Some(mpnet::tokenizer_files(&self.text.pieces(), self.text.lowercase())),
+            Architecture::MpNet(_) => {
+                Some(mpnet::tokenizer_files(&self.text.pieces(), self.text.lowercase()))
+            }
         };
         let tokenizer_files = mpnet_files.as_deref().unwrap_or(self.text.files());
         let config = config_json::to_json(self.config, self.head, self.text.special().pad, self.storage);
