@@ -1,28 +1,37 @@
-//! `fine-tune`: a task head on an encoder, trained on labelled data.
+//! `fine-tune`: a task head on an encoder, trained on labelled data; or a masked-LM head, trained on raw text.
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
-use tinybert_host::Result;
+use clap::{Args as ClapArgs, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
+use tinybert_host::{Error, Result};
 
 use crate::args::{Adam, DataArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
-/// Trains a task head and the encoder on labelled data: makes a task teacher of a general model.
+mod masked_lm;
+
+use masked_lm::MaskedLmArgs;
+
+/// Trains a task head and the encoder on labelled data: makes a task teacher of a general model. Or trains a masked-LM
+/// head on raw text, for `augment` and to adapt the encoder to a domain.
 #[derive(ClapArgs)]
 pub struct Args {
+    /// What to learn.
+    #[arg(long, default_value = "task")]
+    objective: Objective,
     /// Model folder to start from; a head with other labels is replaced by a fresh one.
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
     /// Passes over the training data.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
     epochs: u64,
-    /// Peak learning rate; it rises over the first tenth of the run, then falls linearly to 0.
-    #[arg(long, value_name = "RATE", default_value_t = FineTune::default().learning_rate)]
-    lr: f64,
+    /// Peak learning rate; it rises over the first tenth of the run, then falls linearly to 0 [default: 5e-5, and 1e-3
+    /// for a masked-LM head alone].
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
     /// Examples per step.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().batch_size)]
     batch_size: usize,
@@ -38,12 +47,35 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    masked_lm: Option<MaskedLmArgs>,
+    #[command(flatten)]
     data: DataArgs,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Objective {
+    /// The labels of the data.
+    Task,
+    /// Hidden words of a corpus.
+    Mlm,
+}
+
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let out = &args.output.out;
-    output::check_folder(out)?;
+    output::check_folder(&args.output.out)?;
+    match (args.objective, &args.masked_lm) {
+        (Objective::Task, None) => task(args, global),
+        (Objective::Task, Some(_)) => Err(Error::Usage(
+            "--objective task reads labelled data; options of the masked-LM objective mean nothing to it"
+                .into(),
+        )),
+        (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, global),
+        (Objective::Mlm, _) => {
+            Err(Error::Usage("--objective mlm reads --corpus; labelled data mean nothing to it".into()))
+        }
+    }
+}
+
+fn task(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
     let model = Checkpoint::load(&args.model)?;
     let data = args.data.training(&[], &watch)?;
@@ -51,7 +83,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         epochs: args.epochs,
         batch_size: args.batch_size,
         max_tokens: args.max_tokens,
-        learning_rate: args.lr,
+        learning_rate: args.lr.unwrap_or(FineTune::default().learning_rate),
         optimizer: args.optimizer.settings(),
         evaluations_per_epoch: args.evaluations_per_epoch,
         seed: global.seed,
@@ -59,5 +91,5 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let report = fine_tune(&settings, &model, &data.view(), args.output.settings(), &watch)?;
     print_line(format_args!("dev {}", output::metrics(&report.dev)))?;
-    print_line(format_args!("wrote {}", out.display()))
+    print_line(format_args!("wrote {}", args.output.out.display()))
 }

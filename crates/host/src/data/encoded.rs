@@ -43,6 +43,18 @@ impl EncodedSet {
         self.ids.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
+    /// Sets `count` samples apart, spread evenly: the others, and those.
+    pub fn hold_out(&self, count: usize) -> (Self, Self) {
+        let (mut kept, mut held) = (Self::default(), Self::default());
+        for sample in 0..self.len() {
+            // Changes `count` times on the way.
+            let is_held = (sample + 1) * count / self.len() > sample * count / self.len();
+            let set = if is_held { &mut held } else { &mut kept };
+            set.push(self.ids(sample).iter().copied(), self.first_tokens[sample] as usize);
+        }
+        (kept, held)
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.ends.len()

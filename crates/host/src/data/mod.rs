@@ -8,8 +8,9 @@ mod batch;
 mod corpus;
 mod encoded;
 mod glue;
+mod masking;
 mod row;
-mod shuffle;
+pub(crate) mod shuffle;
 mod spec;
 mod table;
 mod text;
@@ -17,6 +18,7 @@ mod text;
 pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
 pub use corpus::{Corpus, WindowSettings};
 pub use encoded::EncodedSet;
+pub use masking::{Masking, Targets};
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
 
 use crate::Result;

@@ -14,12 +14,20 @@ impl Shuffler {
         Self(rng)
     }
 
-    /// Fisher-Yates.
+    /// [`shuffle`] by this stream.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
-            // The high half of the product is uniform in 0..=i, but for a bias below i / 2^64.
-            let j = (u128::from(self.0.next_u64()) * (i as u128 + 1)) >> 64;
-            items.swap(i, j as usize);
-        }
+        shuffle(&mut self.0, items);
     }
+}
+
+/// Fisher-Yates.
+pub(crate) fn shuffle<T>(rng: &mut ChaCha8Rng, items: &mut [T]) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, below(rng, i + 1));
+    }
+}
+
+/// A number below `n`, which is not 0: the high half of the product is uniform, but for a bias below n / 2^64.
+pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }

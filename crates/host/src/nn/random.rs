@@ -14,11 +14,16 @@ pub fn generator(seed: u64, name: &str) -> ChaCha8Rng {
 
 /// A 64-bit key for one dropout site in one step, from ChaCha8 keyed by the three numbers.
 pub fn site_key(seed: u64, step: u64, site: u64) -> u64 {
+    keyed([seed, step, site, 0]).next_u64()
+}
+
+/// A ChaCha8 generator whose key is these four numbers.
+pub fn keyed(numbers: [u64; 4]) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (bytes, word) in key.chunks_exact_mut(8).zip([seed, step, site]) {
+    for (bytes, word) in key.chunks_exact_mut(8).zip(numbers) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
-    ChaCha8Rng::from_seed(key).next_u64()
+    ChaCha8Rng::from_seed(key)
 }
 
 /// `n` draws from the normal distribution (Box-Muller in f64), with mean 0 and deviation `sigma`.

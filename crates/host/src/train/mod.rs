@@ -3,6 +3,7 @@
 pub mod epochs;
 mod fine_tune;
 mod identity;
+mod masked_lm;
 pub mod optimizer;
 pub mod predict;
 pub mod schedule;
@@ -18,6 +19,7 @@ pub use trainee::Trainee;
 pub use work::Output;
 
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
+pub use masked_lm::{Guesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 
 use crate::checkpoint::{BertConfig, FileHash, RunRecord};
 use crate::metrics::MetricSet;
