@@ -81,7 +81,7 @@ impl TiedCrossEntropy {
                         #[inline(always)]
                         || {
                             let loss = softmax_and_loss(row, label as usize);
-                            row[label as usize] = row[label as usize] - T::ONE;
+                            row[label as usize] += -T::ONE;
                             let share = T::of(1.0 / n as f64);
                             row.iter_mut().for_each(|d| *d *= share);
                             loss
