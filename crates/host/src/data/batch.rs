@@ -37,6 +37,22 @@ impl Batch {
         }
         Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens }
     }
+
+    /// Samples.
+    #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Tokens that are not padding.
+    pub fn real_tokens(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    /// (query, key) pairs of tokens that are not padding.
+    pub fn real_pairs(&self) -> usize {
+        self.lengths.iter().map(|length| length * length).sum()
+    }
 }
 
 /// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.

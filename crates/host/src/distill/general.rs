@@ -171,7 +171,10 @@ pub fn general(
     epochs.run(
         &mut session,
         corpus.windows,
-        |batch, mode| transfer.losses(&trained.forward(batch, mode)?, &lower.forward(batch, Mode::Eval)?),
+        |micro| {
+            let student = trained.forward(micro.batch, micro.mode)?;
+            transfer.losses(&student, &lower.forward(micro.batch, Mode::Eval)?, micro)
+        },
         None,
     )?;
     let report = GeneralReport { training: session.end() };

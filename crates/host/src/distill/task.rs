@@ -15,7 +15,7 @@ use crate::train::optimizer::OptimizerSettings;
 use crate::train::predict::{Judge, encode};
 use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
-use crate::train::session::{Budget, Length, Losses, Plan, Session, Summary};
+use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
 use crate::train::{Output, TaskData, Trainee, check_numbers, head_of, with_head};
 use crate::{Error, Result};
@@ -28,6 +28,8 @@ pub struct Stage {
     pub epochs: u64,
     /// Examples per step.
     pub batch_size: usize,
+    /// Examples per forward and backward pass at most; gradients are accumulated over a step's. Limits memory.
+    pub micro_batch: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// How it changes.
@@ -65,6 +67,7 @@ impl Default for TaskSettings {
             intermediate: Stage {
                 epochs: 20,
                 batch_size: 32,
+                micro_batch: 32,
                 learning_rate: 5e-5,
                 schedule: Schedule::Constant,
                 budget: Budget::default(),
@@ -72,6 +75,7 @@ impl Default for TaskSettings {
             prediction: Stage {
                 epochs: 3,
                 batch_size: 32,
+                micro_batch: 32,
                 learning_rate: 3e-5,
                 schedule: Schedule::Linear { warmup: 0.1 },
                 budget: Budget::default(),
@@ -158,6 +162,9 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         for config in [&student.config, &teacher.config] {
             check_numbers(stage.learning_rate, stage.batch_size, settings.max_tokens, config)?;
         }
+        if stage.micro_batch == 0 {
+            return Err(Error::Usage("micro-batch 0: it must be at least 1".into()));
+        }
     }
     if settings.intermediate.epochs == 0 && settings.prediction.epochs == 0 {
         return Err(Error::Usage("both stages have 0 epochs: there is nothing to do".into()));
@@ -210,7 +217,7 @@ impl Run<'_> {
         Epochs {
             epochs: stage.epochs,
             batch_size: stage.batch_size,
-            micro_batch: stage.batch_size,
+            micro_batch: stage.micro_batch,
             seed: self.settings.seed,
             pad_id: self.trainee.text.special().pad,
             evaluations: self.settings.evaluations_per_epoch,
@@ -255,8 +262,9 @@ impl Run<'_> {
         epochs.run(
             &mut session,
             self.set,
-            |batch, mode| {
-                transfer.losses(&student.forward(batch, mode)?, &teacher.forward(batch, Mode::Eval)?)
+            |micro| {
+                let learned = student.forward(micro.batch, micro.mode)?;
+                transfer.losses(&learned, &teacher.forward(micro.batch, Mode::Eval)?, micro)
             },
             None,
         )?;
@@ -283,25 +291,20 @@ impl Run<'_> {
         epochs.run(
             &mut session,
             self.set,
-            |batch, mode| self.answer_loss(teacher, student, batch, mode),
+            |micro| self.answer_loss(teacher, student, micro),
             Some(selection),
         )?;
         Ok(Some(session.end()))
     }
 
-    fn answer_loss(
-        &self,
-        teacher: &TaskModel,
-        student: &TaskModel,
-        batch: &Batch,
-        mode: Mode,
-    ) -> Result<Losses> {
-        let (output, learned) = student.forward(batch, mode)?;
-        let (_, target) = teacher.forward(batch, Mode::Eval)?;
+    fn answer_loss(&self, teacher: &TaskModel, student: &TaskModel, micro: &MicroBatch) -> Result<Losses> {
+        let (output, learned) = student.forward(micro.batch, micro.mode)?;
+        let (_, target) = teacher.forward(micro.batch, Mode::Eval)?;
         let total = match student.head {
             Head::Regression => score_mse(&learned, &target)?,
             _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
         };
+        let total = (total * micro.share(Batch::len))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     }
 }

@@ -8,9 +8,9 @@ use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, Projection};
 use crate::checkpoint::{Architecture, BertConfig};
-use crate::data::EncodedSet;
+use crate::data::{Batch, EncodedSet};
 use crate::nn::{Bert, BertOutput, Mode};
-use crate::train::session::Losses;
+use crate::train::session::{Losses, MicroBatch};
 use crate::{Error, Result};
 
 /// How hidden states of the student are brought to the teacher's width.
@@ -221,11 +221,13 @@ impl Transfer {
         })
     }
 
-    /// The weighted sum of all losses, and the weighted sum of each kind.
+    /// The weighted sum of all losses, and the weighted sum of each kind, as shares of the step's: those of states
+    /// are means over its tokens, those of scores over its pairs of tokens.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
-    pub fn losses(&self, student: &BertOutput, teacher: &BertOutput) -> Result<Losses> {
+    pub fn losses(&self, student: &BertOutput, teacher: &BertOutput, micro: &MicroBatch) -> Result<Losses> {
+        let (tokens, pairs) = (micro.share(Batch::real_tokens), micro.share(Batch::real_pairs));
         let lengths = &student.lengths;
         let (mut embedding, mut hidden, mut attention) = (Vec::new(), Vec::new(), Vec::new());
         if self.embedding_weight > 0.0 {
@@ -244,11 +246,12 @@ impl Transfer {
                 attention.push((loss * layer.attention_weight)?);
             }
         }
-        let parts = [("embedding", embedding), ("hidden", hidden), ("attention", attention)]
-            .into_iter()
-            .filter(|(_, losses)| !losses.is_empty())
-            .map(|(name, losses)| Ok((name, Tensor::stack(&losses, 0)?.sum_all()?)))
-            .collect::<Result<Vec<_>>>()?;
+        let parts =
+            [("embedding", embedding, tokens), ("hidden", hidden, tokens), ("attention", attention, pairs)]
+                .into_iter()
+                .filter(|(_, losses, _)| !losses.is_empty())
+                .map(|(name, losses, share)| Ok((name, (Tensor::stack(&losses, 0)?.sum_all()? * share)?)))
+                .collect::<Result<Vec<_>>>()?;
         let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
         Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, tape: student.tape.clone(), parts })
     }

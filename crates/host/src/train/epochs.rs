@@ -1,10 +1,9 @@
 //! Passes over an encoded data set.
 
 use super::selection::Selection;
-use super::session::{Losses, Next, Session};
+use super::session::{Losses, MicroBatch, Next, Session};
 use crate::Result;
 use crate::data::{Batch, EncodedSet, bucketed_batches};
-use crate::nn::Mode;
 
 /// How to pass over a data set.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +37,7 @@ impl Epochs {
         &self,
         session: &mut Session,
         set: &EncodedSet,
-        mut losses: impl FnMut(&Batch, Mode) -> Result<Losses>,
+        mut losses: impl FnMut(&MicroBatch) -> Result<Losses>,
         mut selection: Option<&mut Selection>,
     ) -> Result<()> {
         let lengths = set.lengths();

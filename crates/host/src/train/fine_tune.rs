@@ -27,6 +27,8 @@ pub struct FineTune {
     pub epochs: u64,
     /// Examples per step.
     pub batch_size: usize,
+    /// Examples per forward and backward pass at most; gradients are accumulated over a step's. Limits memory.
+    pub micro_batch: usize,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
     /// Peak learning rate.
@@ -48,6 +50,7 @@ impl Default for FineTune {
         Self {
             epochs: 3,
             batch_size: 32,
+            micro_batch: 32,
             max_tokens: 128,
             learning_rate: 5e-5,
             schedule: Schedule::Linear { warmup: 0.1 },
@@ -83,8 +86,11 @@ pub fn fine_tune(
     progress: &dyn Progress,
 ) -> Result<Report> {
     check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, &model.config)?;
-    if settings.epochs == 0 || settings.evaluations_per_epoch == 0 {
-        return Err(Error::Usage("fine-tuning needs at least one epoch and one evaluation per epoch".into()));
+    if settings.epochs == 0 || settings.evaluations_per_epoch == 0 || settings.micro_batch == 0 {
+        return Err(Error::Usage(
+            "fine-tuning needs at least one epoch, one evaluation per epoch and one example per micro-batch"
+                .into(),
+        ));
     }
     let head = head_of(data.train);
     data.check()?;
@@ -116,7 +122,7 @@ pub fn fine_tune(
     let epochs = Epochs {
         epochs: settings.epochs,
         batch_size: settings.batch_size,
-        micro_batch: settings.batch_size,
+        micro_batch: settings.micro_batch,
         seed: settings.seed,
         pad_id: text.special().pad,
         evaluations: settings.evaluations_per_epoch,
@@ -136,9 +142,9 @@ pub fn fine_tune(
     epochs.run(
         &mut session,
         &set,
-        |batch, mode| {
-            let (output, logits) = trained.forward(batch, mode)?;
-            let total = gold_loss(&logits, batch, &targets)?;
+        |micro| {
+            let (output, logits) = trained.forward(micro.batch, micro.mode)?;
+            let total = (gold_loss(&logits, micro.batch, &targets)? * micro.share(Batch::len))?;
             Ok(Losses { total, tape: output.tape, parts: Vec::new() })
         },
         Some(&mut selection),

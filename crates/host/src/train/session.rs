@@ -30,7 +30,7 @@ pub struct Budget {
     pub max_minutes: Option<f64>,
 }
 
-/// The loss of one batch: what is minimised, and its parts for the record.
+/// The losses of one micro-batch as shares of its step's: what is minimised, and its parts for the record.
 pub struct Losses {
     /// Scalar with a graph.
     pub total: Tensor,
@@ -38,6 +38,24 @@ pub struct Losses {
     pub tape: Tape,
     /// Named scalars.
     pub parts: Vec<(&'static str, Tensor)>,
+}
+
+/// A part of a step that fits into memory: one forward and backward pass.
+pub struct MicroBatch<'a> {
+    /// Its samples.
+    pub batch: &'a Batch,
+    /// How the student runs forward.
+    pub mode: Mode,
+    /// All parts of the step, this one too.
+    pub step: &'a [Batch],
+}
+
+impl MicroBatch<'_> {
+    /// This part's share of the step in the unit that `count` counts: what a mean over the part is multiplied by, so
+    /// that the sum over the parts is the mean over the step. 1 for a step in one part.
+    pub fn share(&self, count: impl Fn(&Batch) -> usize) -> f64 {
+        count(self.batch) as f64 / self.step.iter().map(&count).sum::<usize>() as f64
+    }
 }
 
 /// Length of a session in the unit that its schedule and its progress bar count.
@@ -140,28 +158,26 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// One optimizer step on the mean gradient of `batches`, weighted by their tokens. `losses` is called for
-    /// each of them.
+    /// One optimizer step on the sum of the gradients of `batches`. `losses` is called for each of them and gives its
+    /// share of the step's losses.
     ///
     /// # Errors
     /// [`Error::Diverged`] for a loss or gradient that is not finite; whatever `losses` gives.
     pub fn step(
         &mut self,
         batches: &[Batch],
-        mut losses: impl FnMut(&Batch, Mode) -> Result<Losses>,
+        mut losses: impl FnMut(&MicroBatch) -> Result<Losses>,
     ) -> Result<Next> {
         if self.finished() || self.out_of_time() {
             return Ok(Next::Stop);
         }
-        let tokens = batches.iter().map(tokens).sum::<u64>();
+        let tokens = batches.iter().map(|batch| batch.real_tokens() as u64).sum::<u64>();
         let mode = Mode::Train { seed: self.plan.seed, step: self.steps };
         let mut gradients: Option<GradStore> = None;
         for batch in batches {
-            let share = self::tokens(batch) as f64 / tokens as f64;
-            let losses = losses(batch, mode)?;
-            self.record(&losses, share)?;
-            let total = if batches.len() == 1 { losses.total } else { (losses.total * share)? };
-            let new = losses.tape.backward(&total)?;
+            let losses = losses(&MicroBatch { batch, mode, step: batches })?;
+            self.record(&losses)?;
+            let new = losses.tape.backward(&losses.total)?;
             gradients = Some(match gradients {
                 None => new,
                 Some(sum) => self.optimizer.add_gradients(sum, &new)?,
@@ -243,7 +259,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn record(&mut self, losses: &Losses, share: f64) -> Result<()> {
+    fn record(&mut self, losses: &Losses) -> Result<()> {
         let total = f64::from(losses.total.to_scalar::<f32>()?);
         let parts = losses
             .parts
@@ -254,7 +270,7 @@ impl<'a> Session<'a> {
             let parts = parts.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
             return Err(self.diverged(&format!("the loss is {total}{parts}")));
         }
-        self.window.add_losses(share, total, &parts);
+        self.window.add_losses(total, &parts);
         Ok(())
     }
 
@@ -286,10 +302,6 @@ impl<'a> Session<'a> {
             self.steps + 1
         ))
     }
-}
-
-fn tokens(batch: &Batch) -> u64 {
-    batch.lengths.iter().sum::<usize>() as u64
 }
 
 fn minutes(minutes: f64) -> Duration {

@@ -31,11 +31,11 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Takes in the losses of a batch that is `share` of its step.
-    pub fn add_losses(&mut self, share: f64, total: f64, parts: &[(&'static str, f64)]) {
-        self.loss.0 += share * total;
+    /// Takes in the losses of a step, or of a part of one.
+    pub fn add_losses(&mut self, total: f64, parts: &[(&'static str, f64)]) {
+        self.loss.0 += total;
         for (name, value) in parts {
-            self.parts.entry((*name).to_owned()).or_default().0 += share * value;
+            self.parts.entry((*name).to_owned()).or_default().0 += value;
         }
     }
 
@@ -80,12 +80,12 @@ mod tests {
     fn a_window_that_went_through_json_goes_on_to_the_same_means() {
         let mut window = Window::default();
         for step in 1..=7 {
-            window.add_losses(1.0, 0.1 / f64::from(step), &[("hidden", 1.0 / 3.0), ("attention", 1e-300)]);
+            window.add_losses(0.1 / f64::from(step), &[("hidden", 1.0 / 3.0), ("attention", 1e-300)]);
             window.add_step(0.7);
         }
         let mut read: Window = serde_json::from_str(&serde_json::to_string(&window).unwrap()).unwrap();
         for window in [&mut window, &mut read] {
-            window.add_losses(0.3, 0.2, &[("hidden", 0.1)]);
+            window.add_losses(0.2, &[("hidden", 0.1)]);
             window.add_step(0.1);
         }
         assert_eq!((window.steps(), window.fields()), (8, read.fields()));
