@@ -15,7 +15,7 @@ use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::trainee::Trainee;
 use super::work::{Output, WorkFolder};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
-use crate::data::{EncodedSet, Masking, evaluation_batches};
+use crate::data::{Batch, EncodedSet, Masking, evaluation_batches};
 use crate::nn::{MaskedLm, Mode, Parameters, init_parameters, unigram_bias};
 use crate::progress::Progress;
 use crate::{Error, Result};
@@ -184,12 +184,14 @@ pub fn masked_lm(
     epochs.run(
         &mut session,
         &train,
-        |batch, mode| {
-            let step = if let Mode::Train { step, .. } = mode { step } else { 0 };
-            let (masked, targets) = masking.apply(batch, step);
+        |micro| {
+            let step = if let Mode::Train { step, .. } = micro.mode { step } else { 0 };
+            let (masked, targets) = masking.apply(micro.batch, step);
+            let guessed = |batch: &Batch| masking.apply(batch, step).1.pieces.len();
             // An encoder that does not learn has no use for dropout.
-            let mode = if settings.train_encoder { mode } else { Mode::Eval };
-            let (output, total) = trained.loss(&masked, &targets, mode)?;
+            let mode = if settings.train_encoder { micro.mode } else { Mode::Eval };
+            let (output, mean) = trained.loss(&masked, &targets, mode)?;
+            let total = (mean * micro.share(guessed))?;
             Ok(Losses { total, tape: output.tape, parts: Vec::new() })
         },
         None,
