@@ -11,6 +11,7 @@ use tinybert_host::progress::Progress;
 use tinybert_host::runtime::kernels::Isa;
 use tinybert_host::task::{Dataset, TaskKind};
 use tinybert_host::train::optimizer::OptimizerSettings;
+use tinybert_host::train::schedule::Schedule;
 use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
@@ -73,20 +74,69 @@ pub fn parse_isa(name: &str) -> std::result::Result<Isa, String> {
 
 /// Optimizers by name.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum Adam {
+enum Adam {
     /// TinyBERT's: no bias correction, each tensor's gradient clipped by its own norm.
     Paper,
     /// Bias correction, gradients clipped by their global norm.
     Adamw,
 }
 
-impl Adam {
-    /// As the host takes it.
-    pub fn settings(self) -> OptimizerSettings {
-        match self {
-            Self::Paper => OptimizerSettings::paper(),
-            Self::Adamw => OptimizerSettings::adamw(),
+/// Learning-rate schedules by name.
+#[derive(Clone, Copy, ValueEnum)]
+enum Decay {
+    /// Rises from 0 during the warm-up, then falls linearly to 0.
+    Linear,
+    /// The same rise, then half a cosine down to 0.
+    Cosine,
+    /// The same rate throughout.
+    Constant,
+}
+
+/// How training steps.
+#[derive(Args)]
+#[command(next_help_heading = "Optimization")]
+pub struct OptimizerArgs {
+    /// Optimizer [default: adamw for fine-tune, paper for distill].
+    #[arg(long, value_name = "NAME")]
+    optimizer: Option<Adam>,
+    /// Decoupled weight decay; biases and LayerNorms never decay.
+    #[arg(long, value_name = "W", default_value_t = OptimizerSettings::paper().weight_decay)]
+    weight_decay: f64,
+    /// Learning rate over the run; of the task stage, over its prediction part.
+    #[arg(long, value_name = "NAME", default_value = "linear")]
+    schedule: Decay,
+    /// Share of the run over which the learning rate rises.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    warmup: f64,
+    /// Examples per forward and backward pass; a step accumulates them; limits memory [default: 32].
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<usize>,
+}
+
+impl OptimizerArgs {
+    /// The optimizer that was asked for, or `default`.
+    pub fn optimizer(&self, default: OptimizerSettings) -> OptimizerSettings {
+        let chosen = match self.optimizer {
+            Some(Adam::Paper) => OptimizerSettings::paper(),
+            Some(Adam::Adamw) => OptimizerSettings::adamw(),
+            None => default,
+        };
+        OptimizerSettings { weight_decay: self.weight_decay, ..chosen }
+    }
+
+    /// The schedule that was asked for.
+    pub fn schedule(&self) -> Schedule {
+        let warmup = self.warmup;
+        match self.schedule {
+            Decay::Linear => Schedule::Linear { warmup },
+            Decay::Cosine => Schedule::Cosine { warmup },
+            Decay::Constant => Schedule::Constant,
         }
+    }
+
+    /// The micro-batch that was asked for, or `default`.
+    pub fn micro_batch(&self, default: usize) -> usize {
+        self.micro_batch.unwrap_or(default)
     }
 }
 

@@ -17,6 +17,9 @@ fn fine_tuning_learns_the_toy_task_and_records_how() {
     let run = record(&TEACHER);
     assert_eq!(run["command"], "fine-tune");
     assert_eq!(run["settings"]["epochs"], 8);
+    assert_eq!(run["settings"]["optimizer"]["method"], "adamw");
+    assert_eq!(run["settings"]["optimizer"]["clip_norm"], 1.0);
+    assert_eq!(run["settings"]["schedule"]["linear"]["warmup"], 0.1);
     assert_eq!(run["seed"], 42);
     assert!(
         run["metrics"]["dev"]["values"]["accuracy"].as_f64().expect("accuracy is a number") > 0.9,
@@ -27,6 +30,20 @@ fn fine_tuning_learns_the_toy_task_and_records_how() {
         hashed.iter().any(|input| input["path"] == toy::train() && input["sha256"].is_string()),
         "{run:#}"
     );
+}
+
+#[test]
+fn what_is_asked_of_the_optimizer_is_done_and_recorded() {
+    let options = "--optimizer paper --weight-decay 0 --schedule cosine --warmup 0.5 --micro-batch 3";
+    let line = format!("fine-tune --model {} {} {options} --epochs 1 --max-tokens 32", *ENCODER, toy::data());
+    let run = record(&toy::make("cosine", &line));
+    let settings = &run["settings"];
+    assert_eq!(settings["optimizer"]["method"], "paper");
+    assert_eq!(settings["optimizer"]["weight_decay"], 0.0);
+    assert_eq!(settings["schedule"]["cosine"]["warmup"], 0.5);
+    assert_eq!(settings["micro_batch"], 3);
+    let line = format!("{} --out {}", line.replace("0.5", "1.5"), toy::path("warmup").display());
+    crate::program::fails(&line, 2, &["warm-up 1.5"]);
 }
 
 #[test]

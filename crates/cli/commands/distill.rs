@@ -11,7 +11,7 @@ use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
 use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::{Error, Result};
 
-use crate::args::{Adam, DataArgs, Global, OutputArgs};
+use crate::args::{DataArgs, Global, OptimizerArgs, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -35,9 +35,8 @@ pub struct Args {
     /// Longest input in tokens; longer text is cut.
     #[arg(long, value_name = "N", default_value_t = TaskSettings::default().max_tokens)]
     max_tokens: usize,
-    /// Optimizer.
-    #[arg(long, value_name = "NAME", default_value = "paper")]
-    optimizer: Adam,
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
     #[command(flatten)]
     losses: LossArgs,
     #[command(flatten)]
@@ -96,12 +95,9 @@ struct GeneralArgs {
     /// Passes over the corpus [default: 3].
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
-    /// Peak learning rate; rises over the first tenth of the run, then falls linearly to 0 [default: 5e-5].
+    /// Peak learning rate [default: 5e-5].
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Windows per forward and backward pass; a step accumulates them; limits memory [default: 32].
-    #[arg(long, value_name = "N")]
-    micro_batch: Option<usize>,
     /// End the run and its learning-rate schedule after so many tokens.
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
@@ -122,7 +118,7 @@ struct TaskArgs {
     /// Passes that learn the teacher's answers [default: 3].
     #[arg(long, value_name = "N")]
     prediction_epochs: Option<u64>,
-    /// Their peak learning rate, with warm-up and linear fall [default: 3e-5].
+    /// Their peak learning rate [default: 3e-5].
     #[arg(long, value_name = "RATE")]
     prediction_lr: Option<f64>,
     /// Temperature of the soft cross-entropy [default: 1].
@@ -154,17 +150,17 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     let defaults = GeneralSettings::default();
     let settings = GeneralSettings {
         transfer: args.losses.settings(),
-        optimizer: args.optimizer.settings(),
+        optimizer: args.optimizer.optimizer(defaults.optimizer),
+        schedule: args.optimizer.schedule(),
         epochs: options.epochs.unwrap_or(defaults.epochs),
         max_train_tokens: options.max_train_tokens,
         inherit: options.inherit,
         batch_size: args.batch_size.unwrap_or(defaults.batch_size),
-        micro_batch: options.micro_batch.unwrap_or(defaults.micro_batch),
+        micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
         max_tokens: args.max_tokens,
         learning_rate: options.lr.unwrap_or(defaults.learning_rate),
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
-        ..defaults
     };
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
@@ -187,16 +183,19 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let defaults = TaskSettings::default();
     let settings = TaskSettings {
         transfer: args.losses.settings(),
-        optimizer: args.optimizer.settings(),
+        optimizer: args.optimizer.optimizer(defaults.optimizer),
         intermediate: distill::Stage {
             epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
             batch_size: args.batch_size.unwrap_or(defaults.intermediate.batch_size),
+            micro_batch: args.optimizer.micro_batch(defaults.intermediate.micro_batch),
             learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
             ..defaults.intermediate
         },
         prediction: distill::Stage {
             epochs: options.prediction_epochs.unwrap_or(defaults.prediction.epochs),
             batch_size: args.batch_size.unwrap_or(defaults.prediction.batch_size),
+            micro_batch: args.optimizer.micro_batch(defaults.prediction.micro_batch),
+            schedule: args.optimizer.schedule(),
             learning_rate: options.prediction_lr.unwrap_or(defaults.prediction.learning_rate),
             ..defaults.prediction
         },

@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
 use tinybert_host::{Error, Result};
 
-use crate::args::{Adam, DataArgs, Global, OutputArgs};
+use crate::args::{DataArgs, Global, OptimizerArgs, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -28,8 +28,7 @@ pub struct Args {
     /// Passes over the training data.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
     epochs: u64,
-    /// Peak learning rate; it rises over the first tenth of the run, then falls linearly to 0 [default: 5e-5, and 1e-3
-    /// for a masked-LM head alone].
+    /// Peak learning rate [default: 5e-5, and 1e-3 for a masked-LM head alone].
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// Examples per step.
@@ -41,9 +40,8 @@ pub struct Args {
     /// Evaluations on the development set per epoch; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().evaluations_per_epoch)]
     evaluations_per_epoch: usize,
-    /// Optimizer.
-    #[arg(long, value_name = "NAME", default_value = "adamw")]
-    optimizer: Adam,
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -79,15 +77,18 @@ fn task(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
     let model = Checkpoint::load(&args.model)?;
     let data = args.data.training(&[], &watch)?;
+    let defaults = FineTune::default();
     let settings = FineTune {
         epochs: args.epochs,
         batch_size: args.batch_size,
+        micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
         max_tokens: args.max_tokens,
-        learning_rate: args.lr.unwrap_or(FineTune::default().learning_rate),
-        optimizer: args.optimizer.settings(),
+        learning_rate: args.lr.unwrap_or(defaults.learning_rate),
+        schedule: args.optimizer.schedule(),
+        optimizer: args.optimizer.optimizer(defaults.optimizer),
         evaluations_per_epoch: args.evaluations_per_epoch,
         seed: global.seed,
-        ..FineTune::default()
+        budget: defaults.budget,
     };
     let report = fine_tune(&settings, &model, &data.view(), args.output.settings(), &watch)?;
     print_line(format_args!("dev {}", output::metrics(&report.dev)))?;

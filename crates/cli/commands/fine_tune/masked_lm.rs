@@ -55,10 +55,11 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
         batch_size: args.batch_size,
         max_tokens: args.max_tokens,
         learning_rate: args.lr.unwrap_or(rate),
-        optimizer: args.optimizer.settings(),
+        micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
+        schedule: args.optimizer.schedule(),
+        optimizer: args.optimizer.optimizer(defaults.optimizer),
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
-        ..defaults
     };
     let windows = WindowSettings {
         max_tokens: args.max_tokens,

@@ -16,7 +16,7 @@ use crate::train::optimizer::OptimizerSettings;
 use crate::train::schedule::Schedule;
 use crate::train::session::{Budget, Length, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
-use crate::train::{Identity, Output, Trainee, check_numbers};
+use crate::train::{Identity, Output, StepSettings, Trainee, check_max_tokens};
 use crate::{Error, Result};
 
 /// Of the session.
@@ -100,11 +100,19 @@ pub fn general(
     out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<GeneralReport> {
-    for config in [&student.config, &teacher.config] {
-        check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, config)?;
+    StepSettings {
+        learning_rate: settings.learning_rate,
+        schedule: settings.schedule,
+        optimizer: settings.optimizer,
+        batch_size: settings.batch_size,
+        micro_batch: settings.micro_batch,
     }
-    if settings.epochs == 0 || settings.micro_batch == 0 || settings.max_train_tokens == Some(0) {
-        return Err(Error::Usage("epochs, micro batch and training tokens must be at least 1".into()));
+    .check()?;
+    for config in [&student.config, &teacher.config] {
+        check_max_tokens(settings.max_tokens, config)?;
+    }
+    if settings.epochs == 0 || settings.max_train_tokens == Some(0) {
+        return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
     }
     check_vocabulary(&teacher.text, &student.text)?;
     if corpus.windows.is_empty() {

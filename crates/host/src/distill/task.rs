@@ -17,7 +17,7 @@ use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
-use crate::train::{Output, TaskData, Trainee, check_numbers, head_of, with_head};
+use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, head_of, with_head};
 use crate::{Error, Result};
 
 /// Settings of one of the two stages.
@@ -159,12 +159,17 @@ pub fn task(
 
 fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, data: &TaskData) -> Result<()> {
     for stage in [&settings.intermediate, &settings.prediction] {
-        for config in [&student.config, &teacher.config] {
-            check_numbers(stage.learning_rate, stage.batch_size, settings.max_tokens, config)?;
+        StepSettings {
+            learning_rate: stage.learning_rate,
+            schedule: stage.schedule,
+            optimizer: settings.optimizer,
+            batch_size: stage.batch_size,
+            micro_batch: stage.micro_batch,
         }
-        if stage.micro_batch == 0 {
-            return Err(Error::Usage("micro-batch 0: it must be at least 1".into()));
-        }
+        .check()?;
+    }
+    for config in [&student.config, &teacher.config] {
+        check_max_tokens(settings.max_tokens, config)?;
     }
     if settings.intermediate.epochs == 0 && settings.prediction.epochs == 0 {
         return Err(Error::Usage("both stages have 0 epochs: there is nothing to do".into()));

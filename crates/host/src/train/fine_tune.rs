@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use super::selection::Selection;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::work::WorkFolder;
-use super::{Output, TaskData, Trainee, check_numbers};
+use super::{Output, StepSettings, TaskData, Trainee, check_max_tokens};
 use crate::checkpoint::{Checkpoint, Head, RunRecord, Tensors};
 use crate::data::Batch;
 use crate::metrics::Metrics;
@@ -85,12 +85,17 @@ pub fn fine_tune(
     out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, &model.config)?;
-    if settings.epochs == 0 || settings.evaluations_per_epoch == 0 || settings.micro_batch == 0 {
-        return Err(Error::Usage(
-            "fine-tuning needs at least one epoch, one evaluation per epoch and one example per micro-batch"
-                .into(),
-        ));
+    StepSettings {
+        learning_rate: settings.learning_rate,
+        schedule: settings.schedule,
+        optimizer: settings.optimizer,
+        batch_size: settings.batch_size,
+        micro_batch: settings.micro_batch,
+    }
+    .check()?;
+    check_max_tokens(settings.max_tokens, &model.config)?;
+    if settings.epochs == 0 || settings.evaluations_per_epoch == 0 {
+        return Err(Error::Usage("fine-tuning needs at least one epoch and one evaluation per epoch".into()));
     }
     let head = head_of(data.train);
     data.check()?;

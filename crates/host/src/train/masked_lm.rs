@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use candle_core::D;
 use serde_json::json;
 
-use super::check_numbers;
 use super::epochs::Epochs;
 use super::identity::Identity;
 use super::optimizer::OptimizerSettings;
@@ -14,6 +13,7 @@ use super::schedule::Schedule;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::trainee::Trainee;
 use super::work::{Output, WorkFolder};
+use super::{StepSettings, check_max_tokens};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::{Batch, EncodedSet, Masking, evaluation_batches};
 use crate::nn::{MaskedLm, Mode, Parameters, init_parameters, unigram_bias};
@@ -119,9 +119,17 @@ pub fn masked_lm(
     out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<MaskedLmReport> {
-    check_numbers(settings.learning_rate, settings.batch_size, settings.max_tokens, &model.config)?;
-    if settings.epochs == 0 || settings.micro_batch == 0 || settings.max_train_tokens == Some(0) {
-        return Err(Error::Usage("epochs, micro batch and training tokens must be at least 1".into()));
+    StepSettings {
+        learning_rate: settings.learning_rate,
+        schedule: settings.schedule,
+        optimizer: settings.optimizer,
+        batch_size: settings.batch_size,
+        micro_batch: settings.micro_batch,
+    }
+    .check()?;
+    check_max_tokens(settings.max_tokens, &model.config)?;
+    if settings.epochs == 0 || settings.max_train_tokens == Some(0) {
+        return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
     }
     if windows.is_empty() {
         return Err(Error::Input("the corpus has no text".into()));

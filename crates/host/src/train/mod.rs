@@ -21,6 +21,8 @@ pub use work::Output;
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
 pub use masked_lm::{Guesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 
+use self::optimizer::OptimizerSettings;
+use self::schedule::Schedule;
 use crate::checkpoint::{BertConfig, FileHash, RunRecord};
 use crate::metrics::MetricSet;
 use crate::task::Dataset;
@@ -69,22 +71,38 @@ impl TaskData<'_> {
     }
 }
 
-/// Checks the settings that every kind of training has.
+/// The settings that every kind of training has.
+pub(crate) struct StepSettings {
+    pub learning_rate: f64,
+    pub schedule: Schedule,
+    pub optimizer: OptimizerSettings,
+    pub batch_size: usize,
+    pub micro_batch: usize,
+}
+
+impl StepSettings {
+    /// # Errors
+    /// [`Error::Usage`] naming the setting that cannot be.
+    pub fn check(&self) -> Result<()> {
+        let &Self { learning_rate, schedule, optimizer, batch_size, micro_batch } = self;
+        if !(learning_rate > 0.0 && learning_rate.is_finite()) {
+            return Err(Error::Usage(format!("learning rate {learning_rate}: it must be a positive number")));
+        }
+        for (name, size) in [("batch size", batch_size), ("micro-batch", micro_batch)] {
+            if size == 0 {
+                return Err(Error::Usage(format!("{name} 0: it must be at least 1")));
+            }
+        }
+        schedule.check()?;
+        optimizer.check()
+    }
+}
+
+/// Makes sure that a model has positions for inputs of this length.
 ///
 /// # Errors
-/// [`Error::Usage`] naming the setting.
-pub(crate) fn check_numbers(
-    learning_rate: f64,
-    batch_size: usize,
-    max_tokens: usize,
-    config: &BertConfig,
-) -> Result<()> {
-    if !(learning_rate > 0.0 && learning_rate.is_finite()) {
-        return Err(Error::Usage(format!("learning rate {learning_rate}: it must be a positive number")));
-    }
-    if batch_size == 0 {
-        return Err(Error::Usage("batch size 0: it must be at least 1".into()));
-    }
+/// [`Error::Usage`] with both numbers.
+pub(crate) fn check_max_tokens(max_tokens: usize, config: &BertConfig) -> Result<()> {
     if max_tokens > config.max_position_embeddings {
         return Err(Error::Usage(format!(
             "max tokens {max_tokens}: the model has positions for {}",

@@ -68,6 +68,34 @@ impl OptimizerSettings {
     }
 }
 
+impl OptimizerSettings {
+    /// Makes sure that every number is one that Adam can work with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let fraction = |value: f64| (0.0..1.0).contains(&value);
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        for (name, value, fits, needs) in [
+            ("beta1", self.beta1, fraction(self.beta1), "from 0 to below 1"),
+            ("beta2", self.beta2, fraction(self.beta2), "from 0 to below 1"),
+            ("epsilon", self.epsilon, positive(self.epsilon), "positive"),
+            (
+                "weight decay",
+                self.weight_decay,
+                self.weight_decay == 0.0 || positive(self.weight_decay),
+                "at least 0",
+            ),
+            ("clipping norm", self.clip_norm, self.clip_norm > 0.0, "positive"),
+        ] {
+            if !fits {
+                return Err(Error::Usage(format!("{name} {value}: it must be {needs}")));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One parameter and its moments.
 struct Slot {
     name: String,
