@@ -43,6 +43,8 @@ enum LayoutName {
     Neon,
     /// aarch64 with the dot product: Cortex-A55, A76 and later.
     Dotprod,
+    /// aarch64 with the int8 matrix multiplication: Cortex-A510, X2, Neoverse V1 and later.
+    I8mm,
     /// x86-64.
     X86,
     /// Any other.
@@ -65,6 +67,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         layout: match args.layout {
             LayoutName::Neon => Layout::Neon,
             LayoutName::Dotprod => Layout::Dotprod,
+            LayoutName::I8mm => Layout::I8mm,
             LayoutName::X86 => Layout::X86,
             LayoutName::Portable => Layout::Portable,
         },

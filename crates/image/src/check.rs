@@ -63,28 +63,16 @@ impl Linear<'_> {
 
     /// Whether what the panels hold beyond the last output and the last input is zero.
     fn edges_are_zero(&self) -> bool {
-        // Sides and sizes are at least 1 in a decoded configuration; `max` tells the compiler, which then needs no panic.
-        let (nr, kr) = (self.panel.nr.max(1), self.panel.kr.max(1));
-        let block = (nr * kr).max(1);
-        let panel = (block * self.inputs.div_ceil(kr)).max(1);
-        let zero = |weights: &[i8]| weights.iter().all(|weight| *weight == 0);
-
-        let inputs_over = self.inputs % kr;
-        let inputs_end = inputs_over == 0
-            || self.weights.chunks(panel).all(|panel| {
-                let last_block = panel.rchunks(block).next().unwrap_or_default();
-                last_block.chunks(kr).all(|row| row.get(inputs_over..).is_some_and(zero))
-            });
-        let outputs_over = self.outputs % nr;
-        let outputs_end = outputs_over == 0
-            || self
-                .weights
-                .rchunks(panel)
-                .next()
-                .unwrap_or_default()
-                .chunks(block)
-                .all(|block| block.get(outputs_over * kr..).is_some_and(zero));
-        inputs_end && outputs_end
+        let Self { outputs, inputs, panel, .. } = *self;
+        let (Some(columns), Some(depth)) = (panel.columns(outputs), panel.depth(inputs)) else {
+            return false;
+        };
+        let zero = |output, input| {
+            let position = panel.position(outputs, inputs, output, input);
+            position.and_then(|position| self.weights.get(position)) == Some(&0)
+        };
+        let beyond_inputs = (0..columns).all(|output| (inputs..depth).all(|input| zero(output, input)));
+        beyond_inputs && (outputs..columns).all(|output| (0..depth).all(|input| zero(output, input)))
     }
 }
 

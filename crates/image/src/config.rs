@@ -23,7 +23,8 @@ pub enum AttentionMode {
     Int8 = 0,
 }
 
-/// Layout of packed weights: `[ceil(n/nr)][ceil(k/kr)][nr][kr]` for `n` outputs and `k` inputs.
+/// Layout of packed weights: `[ceil(n/nr)][ceil(k/kr)][nr][kr]` for `n` outputs and `k` inputs, `n` filled up with zeros to
+/// a multiple of gcd(nr, 8), `k` to one of gcd(kr, 8): the last panel may be narrower, the last groups shallower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panel {
     /// Outputs per panel.
@@ -32,16 +33,36 @@ pub struct Panel {
     pub kr: usize,
 }
 
+/// Greatest common divisor of a panel's side, at least 1, and 8.
+fn edge(side: usize) -> usize {
+    1 << (side | 8).trailing_zeros()
+}
+
 impl Panel {
-    /// Bytes of the packed weights of a linear, edges included; `None` when that overflows.
-    pub fn packed_bytes(self, outputs: usize, inputs: usize) -> Option<usize> {
-        outputs.checked_next_multiple_of(self.nr)?.checked_mul(inputs.checked_next_multiple_of(self.kr)?)
+    /// Outputs with what they are filled up with; `None` when that overflows.
+    pub fn columns(self, outputs: usize) -> Option<usize> {
+        outputs.checked_next_multiple_of(edge(self.nr))
     }
 
-    /// Position of weight `[output, input]` in the packed weights of a linear of `inputs` inputs.
-    pub fn position(self, inputs: usize, output: usize, input: usize) -> usize {
-        let block = (output / self.nr) * inputs.div_ceil(self.kr) + input / self.kr;
-        (block * self.nr + output % self.nr) * self.kr + input % self.kr
+    /// Inputs with what they are filled up with; `None` when that overflows.
+    pub fn depth(self, inputs: usize) -> Option<usize> {
+        inputs.checked_next_multiple_of(edge(self.kr))
+    }
+
+    /// Bytes of the packed weights of a linear, edges included; `None` when that overflows.
+    pub fn packed_bytes(self, outputs: usize, inputs: usize) -> Option<usize> {
+        self.columns(outputs)?.checked_mul(self.depth(inputs)?)
+    }
+
+    /// Position of weight `[output, input]` in the packed weights of a linear of `outputs` and `inputs`, edges included;
+    /// `None` beyond them.
+    pub fn position(self, outputs: usize, inputs: usize, output: usize, input: usize) -> Option<usize> {
+        let (columns, depth) = (self.columns(outputs)?, self.depth(inputs)?);
+        let (lane, step) = (output.checked_rem(self.nr)?, input.checked_rem(self.kr)?);
+        let (panel, group) = (output - lane, input - step);
+        let width = self.nr.min(columns.checked_sub(panel)?);
+        let run = self.kr.min(depth.checked_sub(group)?);
+        Some(panel * depth + group * width + lane * run + step)
     }
 }
 

@@ -119,7 +119,7 @@ impl fmt::Display for Error {
             Self::TooShort => f.write_str("not a model image: shorter than its header"),
             Self::Magic => f.write_str("not a model image: it does not begin with \"TBIM\""),
             Self::Version(version) => {
-                write!(f, "image format version {version}, but this program reads version 1: quantize again")
+                write!(f, "image format version {version}, but this program reads version 2: quantize again")
             }
             Self::HeaderCrc => f.write_str("the image's header is damaged (CRC-32C)"),
             Self::FileSize { stated, given } => {

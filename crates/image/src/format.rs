@@ -12,7 +12,7 @@ pub const ALIGNMENT: usize = 64;
 pub const MAX_DIMENSION: usize = 65_535;
 
 pub(crate) const MAGIC: [u8; 4] = *b"TBIM";
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 pub(crate) const MAX_SECTIONS: u16 = 32;
 /// Largest `nr` and `kr` of a panel.
 pub(crate) const MAX_PANEL: u32 = 64;

@@ -4,8 +4,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tinybert_kernels::{
-    Activations, AttentionShape, Context, Epilogue, Isa, Kernels, LayerNorm, Linear, Quantization, RowScale,
-    activation_bytes,
+    Activations, ActivationsMut, AttentionShape, Context, Epilogue, Isa, Kernels, LayerNorm, Linear,
+    Quantization, RowScale, activation_bytes, row_stride,
 };
 
 const HIDDEN: usize = 312;
@@ -37,16 +37,22 @@ fn linear(c: &mut Criterion) {
                 let weights = bytes(panel.packed_len(n, k).unwrap());
                 let w =
                     Linear { n, k, panel, weights: &weights, scale: &scale, bias: &bias, row_sum: &row_sum };
-                let a =
-                    Activations { data: &data, m: tokens, k, zero_point: 3, scale: RowScale::Uniform(0.02) };
+                let a = Activations {
+                    data: &data,
+                    stride: row_stride(k),
+                    m: tokens,
+                    k,
+                    zero_point: 3,
+                    scale: RowScale::Uniform(0.02),
+                };
                 let mut int8 = vec![0; activation_bytes(tokens, n).unwrap()];
                 let mut float = vec![0.0; tokens * n];
                 group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
                     b.iter(|| {
                         let epilogue = match name {
-                            "qkv" => Epilogue::I8 { out: &mut int8, stride: n },
+                            "qkv" => Epilogue::I8 { out: &mut int8, stride: row_stride(n) },
                             "up" => Epilogue::Gelu {
-                                out: &mut int8,
+                                out: ActivationsMut::new(&mut int8, n),
                                 quantization: Quantization::Static { inv_scale: 40.0, zero_point: -100 },
                                 scratch: &mut [],
                             },
@@ -65,10 +71,11 @@ fn attention(c: &mut Criterion) {
     for tokens in TOKENS {
         let shape = AttentionShape {
             tokens,
+            first_query: 0,
             queries: tokens,
             heads: HEADS,
             head_dim: HIDDEN / HEADS,
-            stride: 3 * HIDDEN,
+            stride: row_stride(3 * HIDDEN),
         };
         let qkv = bytes(tokens * shape.stride);
         let mut scratch = vec![0; shape.scratch_bytes().unwrap()];
@@ -77,7 +84,7 @@ fn attention(c: &mut Criterion) {
         for kernels in all() {
             group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
                 b.iter(|| {
-                    let context = Context::I8 { out: &mut out, scale: 0.5 };
+                    let context = Context::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 0.5 };
                     kernels.attention(&qkv, shape, 1e-3, context, &mut scratch)
                 });
             });
@@ -97,7 +104,12 @@ fn layer_norm(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
                 b.iter(|| {
                     let quantization = Quantization::Static { inv_scale: 30.0, zero_point: 0 };
-                    kernels.layer_norm_quantize(&mut x, &norm, quantization, &mut out)
+                    kernels.layer_norm_quantize(
+                        &mut x,
+                        &norm,
+                        quantization,
+                        ActivationsMut::new(&mut out, HIDDEN),
+                    )
                 });
             });
         }

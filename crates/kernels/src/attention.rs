@@ -1,7 +1,7 @@
 //! Operands of self-attention, and the checks that every kernel may rely on.
 
 use crate::Shape;
-use crate::linear::{MAX_SIDE, activation_bytes, ensure};
+use crate::linear::{ActivationsMut, MAX_SIDE, ensure};
 use crate::scratch::{Scratch, Sizes};
 
 /// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
@@ -15,7 +15,9 @@ pub(crate) const QUERY_BLOCK: usize = 8;
 pub struct AttentionShape {
     /// Tokens that are attended to; all of them, there is no padding and no mask.
     pub tokens: usize,
-    /// The first so many tokens are queries: `tokens`, or 1 where only the first token's context is needed.
+    /// The first token whose context is computed.
+    pub first_query: usize,
+    /// Tokens from there on whose context is computed.
     pub queries: usize,
     /// Heads.
     pub heads: usize,
@@ -53,8 +55,8 @@ pub enum Context<'a> {
     },
     /// Quantized as the input `[queries, heads · head_dim]` of the next linear layer, zero point 0.
     I8 {
-        /// [`activation_bytes`]`(queries, heads · head_dim)`.
-        out: &'a mut [i8],
+        /// `[queries, heads · head_dim]`.
+        out: ActivationsMut<'a>,
         /// Scale of the values divided by the scale of the context.
         scale: f32,
     },
@@ -67,8 +69,9 @@ pub(crate) fn check<'a>(
     scratch: &'a mut [u8],
 ) -> Result<Scratch<'a>, Shape> {
     let &Attention { qkv, shape, coefficient } = attention;
-    let AttentionShape { tokens, queries, heads, head_dim, stride } = shape;
-    ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE && queries <= tokens)?;
+    let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
+    ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
+    ensure(first_query.checked_add(queries).is_some_and(|end| end <= tokens))?;
     let width = heads.checked_mul(head_dim).ok_or(Shape)?;
     ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;
     ensure(tokens.checked_mul(stride).is_some_and(|bytes| bytes <= qkv.len()))?;
@@ -77,7 +80,7 @@ pub(crate) fn check<'a>(
     match context {
         Context::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len()))?,
         Context::I8 { out, .. } => {
-            ensure(activation_bytes(queries, width).is_some_and(|bytes| bytes <= out.len()))?;
+            out.check(queries, width)?;
         }
     }
     Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(Shape)
@@ -93,8 +96,9 @@ pub(crate) struct Attention<'a> {
 
 /// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
 impl<'a> Attention<'a> {
-    pub(crate) fn query(&self, token: usize, head: usize) -> &'a [i8] {
-        self.part(0, token, head)
+    /// Counts from the first query on.
+    pub(crate) fn query(&self, query: usize, head: usize) -> &'a [i8] {
+        self.part(0, self.shape.first_query + query, head)
     }
 
     pub(crate) fn key(&self, token: usize, head: usize) -> &'a [i8] {

@@ -8,23 +8,33 @@ pub enum Isa {
     Scalar,
     /// x86-64 with AVX2.
     Avx2,
+    /// x86-64 with AVX2 and its 8-bit dot product, VPDPBUSD (AVX-VNNI).
+    AvxVnni,
+    /// x86-64 with AVX-512 and its 8-bit dot product.
+    Avx512Vnni,
     /// aarch64 with its baseline Advanced SIMD (Cortex-A53, A72).
     Neon,
     /// aarch64 with the Armv8.2 dot product, SDOT (Cortex-A55, A76).
     NeonDotprod,
+    /// aarch64 with the Armv8.6 int8 matrix multiplication, SMMLA (Cortex-A510, Neoverse V1).
+    NeonI8mm,
 }
 
 impl Isa {
     /// All of them, for tests and help texts. Those the machine lacks are refused by `Kernels::with_isa`.
-    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Avx2, Isa::Neon, Isa::NeonDotprod];
+    pub const ALL: [Isa; 7] =
+        [Isa::Scalar, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni, Isa::Neon, Isa::NeonDotprod, Isa::NeonI8mm];
 
-    /// Lower-case name: `scalar`, `avx2`, `neon`, `neon-dotprod`.
+    /// Lower-case name, such as `neon-dotprod`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
+            Isa::AvxVnni => "avx-vnni",
+            Isa::Avx512Vnni => "avx512-vnni",
             Isa::Neon => "neon",
             Isa::NeonDotprod => "neon-dotprod",
+            Isa::NeonI8mm => "neon-i8mm",
         }
     }
 

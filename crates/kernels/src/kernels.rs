@@ -2,11 +2,9 @@
 
 use crate::attention::{Attention, AttentionShape, Context};
 use crate::embedding::Embedding;
-use crate::linear::{
-    Activations, Epilogue, LayerNorm, Linear, Quantization, activation_bytes, ensure, row_stride,
-};
+use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, Table};
-use crate::{Isa, Panel, Shape, attention, linear};
+use crate::{Isa, Panel, Shape, attention, linear, scalar};
 
 /// The kernels of one instruction set; having one proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
@@ -48,9 +46,12 @@ impl Kernels {
     /// [`Shape`] if a length does not fit `m`, `n` and `k`.
     pub fn linear(&self, a: &Activations, w: &Linear, epilogue: Epilogue) -> Result<(), Shape> {
         linear::check(a, w, &epilogue)?;
-        let kernel = if w.panel == self.table.panel { self.table.linear } else { table::SCALAR.linear };
-        // SAFETY: `self` proves that the CPU has the instruction set of its table.
-        unsafe { kernel(a, w, epilogue) };
+        if w.panel == self.table.panel {
+            // SAFETY: `self` proves that the CPU has the instruction set of its table.
+            unsafe { (self.table.linear)(a, w, epilogue) };
+        } else {
+            scalar::linear(self.table.layout, a, w, epilogue);
+        }
         Ok(())
     }
 
@@ -61,14 +62,12 @@ impl Kernels {
     pub fn layer_norm(&self, x: &mut [f32], norm: &LayerNorm) -> Result<(), Shape> {
         let hidden = norm.gamma.len();
         ensure(hidden > 0 && norm.beta.len() == hidden && x.len().is_multiple_of(hidden))?;
-        for row in x.chunks_exact_mut(hidden) {
-            // SAFETY: as in `linear`.
-            unsafe { (self.table.layer_norm)(row, norm) };
-        }
+        // SAFETY: as in `linear`.
+        unsafe { (self.table.layer_norm)(x, norm) };
         Ok(())
     }
 
-    /// Quantizes `x` `[m, k]` as the input of a linear layer into `out`, [`activation_bytes`]`(m, k)`.
+    /// Quantizes `x` `[m, k]` as the input of a linear layer.
     ///
     /// # Errors
     /// [`Shape`] if a length does not fit `m` and `k`.
@@ -77,27 +76,11 @@ impl Kernels {
         x: &[f32],
         k: usize,
         quantization: Quantization,
-        out: &mut [i8],
+        out: ActivationsMut,
     ) -> Result<(), Shape> {
-        ensure(k > 0 && x.len().is_multiple_of(k))?;
-        let m = x.len() / k;
-        ensure(activation_bytes(m, k).is_some_and(|bytes| bytes <= out.len()))?;
-        quantization.check(m)?;
-        let rows = x.chunks_exact(k).zip(out.chunks_exact_mut(row_stride(k)));
-        match quantization {
-            Quantization::Static { inv_scale, zero_point } => {
-                for (x, out) in rows {
-                    // SAFETY: as in `linear`.
-                    unsafe { (self.table.quantize)(x, inv_scale, zero_point, out) };
-                }
-            }
-            Quantization::PerToken { scale } => {
-                for ((x, out), scale) in rows.zip(scale) {
-                    // SAFETY: as in `linear`.
-                    *scale = unsafe { (self.table.quantize_row)(x, out) };
-                }
-            }
-        }
+        check_rows(x, k, &quantization, &out)?;
+        // SAFETY: as in `linear`.
+        unsafe { (self.table.quantize)(x, k, quantization, out) };
         Ok(())
     }
 
@@ -110,10 +93,14 @@ impl Kernels {
         x: &mut [f32],
         norm: &LayerNorm,
         quantization: Quantization,
-        out: &mut [i8],
+        out: ActivationsMut,
     ) -> Result<(), Shape> {
-        self.layer_norm(x, norm)?;
-        self.quantize(x, norm.gamma.len(), quantization, out)
+        let hidden = norm.gamma.len();
+        ensure(norm.beta.len() == hidden)?;
+        check_rows(x, hidden, &quantization, &out)?;
+        // SAFETY: as in `linear`.
+        unsafe { (self.table.layer_norm_quantize)(x, norm, quantization, out) };
+        Ok(())
     }
 
     /// Self-attention over `qkv` `[tokens, stride]`: a row holds query, key and value, each `[heads, head_dim]`.
@@ -148,6 +135,14 @@ impl Kernels {
         unsafe { (self.table.embed)(row, out) };
         Ok(())
     }
+}
+
+/// `x` is `[m, k]`, and its int8 form fits `out`.
+fn check_rows(x: &[f32], k: usize, quantization: &Quantization, out: &ActivationsMut) -> Result<(), Shape> {
+    ensure(k > 0 && x.len().is_multiple_of(k))?;
+    let m = x.len() / k;
+    out.check(m, k)?;
+    quantization.check(m)
 }
 
 impl core::fmt::Debug for Kernels {

@@ -5,7 +5,7 @@
 //! [`Shape`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
 //!
 //! ```
-//! use tinybert_kernels::{Activations, Epilogue, Kernels, Linear, Quantization, RowScale, activation_bytes, pack};
+//! use tinybert_kernels::{Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, activation_bytes, pack};
 //!
 //! # fn main() -> Result<(), tinybert_kernels::Shape> {
 //! let kernels = Kernels::detect();
@@ -16,8 +16,9 @@
 //! let w = Linear { n: 2, k: 3, panel, weights: &weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
 //! // One row of activations in steps of 0.5.
 //! let mut data = vec![0; activation_bytes(1, 3).unwrap()];
-//! kernels.quantize(&[1.0, 0.5, 2.0], 3, Quantization::Static { inv_scale: 2.0, zero_point: 0 }, &mut data)?;
-//! let a = Activations { data: &data, m: 1, k: 3, zero_point: 0, scale: RowScale::Uniform(0.5) };
+//! let quantization = Quantization::Static { inv_scale: 2.0, zero_point: 0 };
+//! kernels.quantize(&[1.0, 0.5, 2.0], 3, quantization, ActivationsMut::new(&mut data, 3))?;
+//! let a = Activations { data: &data, stride: 16, m: 1, k: 3, zero_point: 0, scale: RowScale::Uniform(0.5) };
 //! let mut y = [0.0; 2];
 //! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y })?;
 //! assert_eq!(y, [8.5, -0.5]);
@@ -67,6 +68,7 @@ mod crc32c;
 mod embedding;
 mod isa;
 mod kernels;
+mod layout;
 mod linear;
 pub mod math;
 mod panel;
@@ -84,7 +86,8 @@ pub use embedding::Embedding;
 pub use isa::Isa;
 pub use kernels::Kernels;
 pub use linear::{
-    Activations, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale, activation_bytes,
+    Activations, ActivationsMut, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale,
+    activation_bytes, row_stride,
 };
 pub use panel::{Panel, pack, unpack};
 

@@ -39,9 +39,11 @@ pub enum RowScale<'a> {
 /// An int8 activation matrix `[m, k]`, the input of a linear layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Activations<'a> {
-    /// At least [`activation_bytes`]`(m, k)`, written by the same [`Kernels`](crate::Kernels) value that reads it;
-    /// the order of the bytes is its own affair.
+    /// Written by the same [`Kernels`](crate::Kernels) value that reads it; the order of the bytes is its own affair.
+    /// Whole blocks of [`ROW_BLOCK`] rows.
     pub data: &'a [i8],
+    /// Bytes of a row, as they were written.
+    pub stride: usize,
     /// Rows (tokens).
     pub m: usize,
     /// Columns.
@@ -50,6 +52,26 @@ pub struct Activations<'a> {
     pub zero_point: i8,
     /// f32 value of one step.
     pub scale: RowScale<'a>,
+}
+
+/// Where an int8 activation matrix `[m, k]` is written.
+#[derive(Debug)]
+pub struct ActivationsMut<'a> {
+    /// Whole blocks of [`ROW_BLOCK`] rows.
+    pub data: &'a mut [i8],
+    /// Bytes of a row: a multiple of 16, at least `k`.
+    pub stride: usize,
+}
+
+impl<'a> ActivationsMut<'a> {
+    /// The closest rows of `k` columns: `data` has [`activation_bytes`]`(m, k)`.
+    pub fn new(data: &'a mut [i8], k: usize) -> Self {
+        ActivationsMut { data, stride: row_stride(k) }
+    }
+
+    pub(crate) fn check(&self, m: usize, k: usize) -> Result<(), Shape> {
+        check_activations(self.data, self.stride, m, k)
+    }
 }
 
 /// How a f32 matrix becomes int8.
@@ -85,15 +107,16 @@ pub enum Epilogue<'a> {
     /// Rounded to int8 rows, as attention reads them. The writer of the weights has divided `scale` and `bias` by
     /// the scale of this tensor.
     I8 {
-        /// Row-major `[m, stride]`; columns from `n` on are left alone.
+        /// Row-major `[m, stride]`, of which the last row may end after [`row_stride`]`(n)`; what stands in columns from
+        /// `n` on may change.
         out: &'a mut [i8],
-        /// Bytes from one row to the next, at least `n`.
+        /// Bytes from one row to the next, at least [`row_stride`]`(n)`.
         stride: usize,
     },
     /// GELU, then quantized as the input `[m, n]` of the next linear layer.
     Gelu {
-        /// [`activation_bytes`]`(m, n)`.
-        out: &'a mut [i8],
+        /// `[m, n]`.
+        out: ActivationsMut<'a>,
         /// Quantization of the next linear layer's input.
         quantization: Quantization<'a>,
         /// [`ROW_BLOCK`]` · n` values when the quantization is per token, else none.
@@ -112,8 +135,8 @@ pub struct LayerNorm<'a> {
     pub eps: f32,
 }
 
-/// Bytes of one activation row of `k` columns: what every family may read.
-pub(crate) const fn row_stride(k: usize) -> usize {
+/// Bytes of a row of `k` int8 columns: what every family may read and write.
+pub const fn row_stride(k: usize) -> usize {
     k.next_multiple_of(16)
 }
 
@@ -125,18 +148,33 @@ pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
     m.next_multiple_of(ROW_BLOCK).checked_mul(row_stride(k))
 }
 
-/// Zeroes the columns from `k` on of an activation matrix `[m, k]`.
-pub(crate) fn clear_padding(data: &mut [i8], m: usize, k: usize) {
-    for row in data.chunks_exact_mut(row_stride(k).max(1)).take(m) {
-        if let Some(padding) = row.get_mut(k..) {
-            padding.fill(0);
-        }
-    }
-}
-
 /// `Ok` if the condition holds.
 pub(crate) fn ensure(condition: bool) -> Result<(), Shape> {
     if condition { Ok(()) } else { Err(Shape) }
+}
+
+fn check_activations(data: &[i8], stride: usize, m: usize, k: usize) -> Result<(), Shape> {
+    ensure(m <= MAX_SIDE && k <= MAX_SIDE && stride >= row_stride(k) && stride.is_multiple_of(16))?;
+    ensure(m.next_multiple_of(ROW_BLOCK).checked_mul(stride).is_some_and(|bytes| bytes <= data.len()))
+}
+
+impl<'a> Linear<'a> {
+    /// The same layer for the outputs from `first` on, which must be a multiple of the panel's `nr`.
+    ///
+    /// # Errors
+    /// [`Shape`] if it is not, or there are fewer outputs.
+    pub fn from_output(&self, first: usize) -> Result<Linear<'a>, Shape> {
+        let start = first.checked_mul(self.panel.depth(self.k)).ok_or(Shape)?;
+        ensure(first.checked_rem(usize::from(self.panel.nr)) == Some(0))?;
+        Ok(Linear {
+            n: self.n.checked_sub(first).ok_or(Shape)?,
+            weights: self.weights.get(start..).ok_or(Shape)?,
+            scale: self.scale.get(first..).ok_or(Shape)?,
+            bias: self.bias.get(first..).ok_or(Shape)?,
+            row_sum: self.row_sum.get(first..).ok_or(Shape)?,
+            ..*self
+        })
+    }
 }
 
 impl Linear<'_> {
@@ -149,7 +187,7 @@ impl Linear<'_> {
 
 impl Activations<'_> {
     fn check(&self) -> Result<(), Shape> {
-        ensure(activation_bytes(self.m, self.k).is_some_and(|bytes| bytes <= self.data.len()))?;
+        check_activations(self.data, self.stride, self.m, self.k)?;
         match self.scale {
             RowScale::Uniform(_) => Ok(()),
             RowScale::PerRow(scale) => ensure(scale.len() == self.m),
@@ -185,10 +223,13 @@ pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue) -> Result<
         Epilogue::F32 { out } => ensure(m.checked_mul(n) == Some(out.len())),
         Epilogue::AddF32 { residual } => ensure(m.checked_mul(n) == Some(residual.len())),
         Epilogue::I8 { out, stride } => {
-            ensure(*stride >= n && m.checked_mul(*stride).is_some_and(|bytes| bytes <= out.len()))
+            ensure(*stride >= row_stride(n))?;
+            let before_last = m.saturating_sub(1).checked_mul(*stride);
+            let bytes = before_last.and_then(|bytes| bytes.checked_add(row_stride(n)));
+            ensure(m == 0 || bytes.is_some_and(|bytes| bytes <= out.len()))
         }
         Epilogue::Gelu { out, quantization, scratch } => {
-            ensure(activation_bytes(m, n).is_some_and(|bytes| bytes <= out.len()))?;
+            out.check(m, n)?;
             quantization.check(m)?;
             match quantization {
                 Quantization::Static { .. } => Ok(()),

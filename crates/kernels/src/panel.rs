@@ -2,8 +2,11 @@
 
 use crate::Shape;
 
-/// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`, the edges filled with zeros:
-/// a micro-kernel that makes `nr` outputs reads its weights front to back.
+/// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`: a micro-kernel that makes `nr`
+/// outputs reads its weights front to back.
+///
+/// `n` is filled up with zeros to a multiple of gcd(nr, 8), `k` to one of gcd(kr, 8), and no further: the last panel has
+/// fewer outputs, the last group of every panel fewer inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Panel {
     /// Outputs (columns of the result) per panel.
@@ -12,34 +15,56 @@ pub struct Panel {
     pub kr: u16,
 }
 
+/// Greatest common divisor of `side` and 8; 1 for 0.
+const fn edge(side: u16) -> usize {
+    let lowest_bit = 1 << (side | 8).trailing_zeros();
+    if side == 0 { 1 } else { lowest_bit }
+}
+
 impl Panel {
-    /// Output after output, each filled up to 16 inputs, which lets a compiler vectorise the portable kernel.
+    /// Output after output, each in runs of 16 inputs, which lets a compiler vectorise the portable kernel.
     pub const PORTABLE: Panel = Panel { nr: 1, kr: 16 };
-    /// x86-64: four 8-bit products per 32-bit lane, 16 outputs.
-    pub const X86: Panel = Panel { nr: 16, kr: 4 };
+    /// x86-64: four 8-bit products per 32-bit lane, 48 outputs.
+    pub const X86: Panel = Panel { nr: 48, kr: 4 };
     /// Armv8.0 NEON: 16 products of one output per step, 4 outputs.
     pub const NEON: Panel = Panel { nr: 4, kr: 16 };
     /// Armv8.2 dot product: four products per 32-bit lane, 12 outputs.
     pub const DOTPROD: Panel = Panel { nr: 12, kr: 4 };
+    /// Armv8.6 matrix multiplication: eight products per 32-bit lane, 12 outputs.
+    pub const I8MM: Panel = Panel { nr: 12, kr: 8 };
 
     /// Bytes of an `[n, k]` matrix in this layout; `None` on overflow or if a side of the panel is 0.
     pub const fn packed_len(&self, n: usize, k: usize) -> Option<usize> {
-        let Some(panels) = n.checked_next_multiple_of(self.nr as usize) else { return None };
-        let Some(groups) = k.checked_next_multiple_of(self.kr as usize) else { return None };
-        panels.checked_mul(groups)
+        if self.nr == 0 || self.kr == 0 {
+            return None;
+        }
+        let Some(columns) = n.checked_next_multiple_of(edge(self.nr)) else { return None };
+        let Some(depth) = k.checked_next_multiple_of(edge(self.kr)) else { return None };
+        columns.checked_mul(depth)
     }
 
-    /// Bytes of one panel: `nr` outputs of `k` inputs.
-    pub(crate) const fn panel_len(&self, k: usize) -> Option<usize> {
-        self.packed_len(self.nr as usize, k)
+    /// Inputs of an output with what they are filled up with.
+    pub(crate) const fn depth(&self, k: usize) -> usize {
+        k.next_multiple_of(edge(self.kr))
     }
 
-    /// Place of `weight[row, column]` in the packed matrix. Both must lie inside the packed matrix.
-    pub(crate) const fn offset(&self, row: usize, column: usize, k: usize) -> usize {
+    /// Outputs with what they are filled up with.
+    pub(crate) const fn columns(&self, n: usize) -> usize {
+        n.next_multiple_of(edge(self.nr))
+    }
+
+    /// Place of `weight[row, column]` in the packed matrix `[n, k]`.
+    pub(crate) const fn offset(&self, row: usize, column: usize, n: usize, k: usize) -> usize {
         let (nr, kr) = (self.nr as usize, self.kr as usize);
-        let groups = k.div_ceil(kr);
-        (((row / nr) * groups + column / kr) * nr + row % nr) * kr + column % kr
+        let (first, group) = (row / nr * nr, column / kr * kr);
+        let width = smaller(nr, self.columns(n) - first);
+        let run = smaller(kr, self.depth(k) - group);
+        first * self.depth(k) + group * width + row % nr * run + column % kr
     }
+}
+
+const fn smaller(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
 }
 
 /// Packs row-major weights `src` `[n, k]` into `dst`, whose length must be `panel.packed_len(n, k)`.
@@ -51,7 +76,7 @@ pub fn pack(src: &[i8], n: usize, k: usize, panel: Panel, dst: &mut [i8]) -> Res
     dst.fill(0);
     for row in 0..n {
         for (column, &weight) in src.iter().skip(row * k).take(k).enumerate() {
-            if let Some(place) = dst.get_mut(panel.offset(row, column, k)) {
+            if let Some(place) = dst.get_mut(panel.offset(row, column, n, k)) {
                 *place = weight;
             }
         }
@@ -67,7 +92,7 @@ pub fn unpack(src: &[i8], n: usize, k: usize, panel: Panel, dst: &mut [i8]) -> R
     check(dst.len(), src.len(), n, k, panel)?;
     for row in 0..n {
         for (column, weight) in dst.iter_mut().skip(row * k).take(k).enumerate() {
-            if let Some(&packed) = src.get(panel.offset(row, column, k)) {
+            if let Some(&packed) = src.get(panel.offset(row, column, n, k)) {
                 *weight = packed;
             }
         }

@@ -32,7 +32,7 @@ impl Sizes {
 
     /// Bytes to ask the caller for; `None` on overflow.
     pub(crate) const fn bytes(&self) -> Option<usize> {
-        let words = QUERY_BLOCK * self.token_columns + self.head_columns;
+        let words = (QUERY_BLOCK + 1) * self.token_columns + self.head_columns;
         let blocks = QUERY_BLOCK * (self.head_depth + self.token_depth);
         let Some(keys) = self.token_columns.checked_mul(self.head_depth) else { return None };
         let Some(values) = self.head_columns.checked_mul(self.token_depth) else { return None };
@@ -48,18 +48,18 @@ pub(crate) struct Scratch<'a> {
     /// q·k of a block of query rows, `[QUERY_BLOCK, score_stride]`.
     pub scores: &'a mut [i32],
     pub score_stride: usize,
-    /// 128 · Σ_j v_j of each column.
+    /// What a token's key adds to every score, because queries are stored with a bias.
+    pub key_sums: &'a mut [i32],
+    /// What a column of the values adds to every context, because probabilities are stored with a bias.
     pub value_sums: &'a mut [i32],
     /// The head's keys, packed like weights `[tokens, head_dim]`.
     pub keys: &'a mut [i8],
     /// The head's values, packed like weights `[head_dim, tokens]`.
     pub values: &'a mut [i8],
-    /// A block of query rows, `[QUERY_BLOCK, query_stride]`.
+    /// A block of query rows, laid out like activations `[QUERY_BLOCK, head_dim]`.
     pub queries: &'a mut [i8],
-    pub query_stride: usize,
-    /// Probabilities of a block of query rows, less 128, `[QUERY_BLOCK, probability_stride]`.
+    /// Probabilities of a block of query rows, like activations `[QUERY_BLOCK, tokens]`.
     pub probabilities: &'a mut [i8],
-    pub probability_stride: usize,
 }
 
 impl<'a> Scratch<'a> {
@@ -72,6 +72,7 @@ impl<'a> Scratch<'a> {
         // SAFETY: every bit pattern is an i32, and align_to_mut yields only the aligned middle of the buffer.
         let (_, words, _) = unsafe { buffer.align_to_mut::<i32>() };
         let (scores, rest) = words.split_at_mut_checked(QUERY_BLOCK * token_columns)?;
+        let (key_sums, rest) = rest.split_at_mut_checked(token_columns)?;
         let (value_sums, rest) = rest.split_at_mut_checked(head_columns)?;
         // SAFETY: every bit pattern is an i8, and i8 needs no alignment.
         let (_, bytes, _) = unsafe { rest.align_to_mut::<i8>() };
@@ -82,13 +83,12 @@ impl<'a> Scratch<'a> {
         Some(Scratch {
             scores,
             score_stride: token_columns,
+            key_sums,
             value_sums,
             keys,
             values,
             queries,
-            query_stride: head_depth,
             probabilities,
-            probability_stride: token_depth,
         })
     }
 }

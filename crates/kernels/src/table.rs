@@ -1,13 +1,14 @@
 //! Which kernel runs where: one table per instruction set.
 
 #[cfg(target_arch = "aarch64")]
-use crate::aarch64::{dotprod, neon};
+use crate::aarch64::{dotprod, i8mm, neon};
 use crate::attention::{Attention, Context};
 use crate::embedding::Embedding;
-use crate::linear::{Activations, Epilogue, LayerNorm, Linear};
+use crate::layout::Layout;
+use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization};
 use crate::scratch::Scratch;
 #[cfg(target_arch = "x86_64")]
-use crate::x86_64::avx2;
+use crate::x86_64::{avx_vnni, avx2, avx512_vnni};
 use crate::{Isa, Panel, scalar};
 
 /// The kernels of one instruction set.
@@ -19,36 +20,68 @@ pub(crate) struct Table {
     pub isa: Isa,
     /// Weight layout of `linear`; other layouts go to the scalar kernel.
     pub panel: Panel,
+    /// How int8 activations lie.
+    pub layout: Layout,
     pub linear: unsafe fn(&Activations, &Linear, Epilogue),
     pub attention: unsafe fn(&Attention, Context, Scratch),
     pub layer_norm: unsafe fn(&mut [f32], &LayerNorm),
-    pub quantize: unsafe fn(&[f32], f32, i8, &mut [i8]),
-    pub quantize_row: unsafe fn(&[f32], &mut [i8]) -> f32,
+    pub layer_norm_quantize: unsafe fn(&mut [f32], &LayerNorm, Quantization, ActivationsMut),
+    pub quantize: unsafe fn(&[f32], usize, Quantization, ActivationsMut),
     pub embed: unsafe fn(&Embedding, &mut [f32]),
 }
 
 pub(crate) static SCALAR: Table = Table {
     isa: Isa::Scalar,
     panel: Panel::PORTABLE,
-    linear: scalar::linear,
+    layout: Layout::ROW_MAJOR,
+    linear: |a, w, epilogue| scalar::linear(Layout::ROW_MAJOR, a, w, epilogue),
     attention: scalar::attention,
     layer_norm: scalar::layer_norm,
+    layer_norm_quantize: scalar::layer_norm_quantize,
     quantize: scalar::quantize,
-    quantize_row: scalar::quantize_row,
     embed: scalar::embed,
 };
 
-/// AVX2; linear layers and attention by `i8_6x16_pmaddwd`.
+/// AVX2; linear layers and attention by `i8_6x8_pmaddwd`.
 #[cfg(target_arch = "x86_64")]
 static AVX2: Table = Table {
     isa: Isa::Avx2,
     panel: Panel::X86,
+    layout: avx2::LAYOUT,
     linear: avx2::linear,
     attention: avx2::attention,
     layer_norm: avx2::layer_norm,
+    layer_norm_quantize: avx2::layer_norm_quantize,
     quantize: avx2::quantize,
-    quantize_row: avx2::quantize_row,
     embed: avx2::embed,
+};
+
+/// AVX-VNNI; linear layers and attention by `i8_4x24_vpdpbusd`.
+#[cfg(target_arch = "x86_64")]
+static AVX_VNNI: Table = Table {
+    isa: Isa::AvxVnni,
+    panel: Panel::X86,
+    layout: avx_vnni::LAYOUT,
+    linear: avx_vnni::linear,
+    attention: avx_vnni::attention,
+    layer_norm: avx_vnni::layer_norm,
+    layer_norm_quantize: avx_vnni::layer_norm_quantize,
+    quantize: avx_vnni::quantize,
+    embed: avx_vnni::embed,
+};
+
+/// AVX-512 VNNI; linear layers and attention by `i8_8x48_vpdpbusd`.
+#[cfg(target_arch = "x86_64")]
+static AVX512_VNNI: Table = Table {
+    isa: Isa::Avx512Vnni,
+    panel: Panel::X86,
+    layout: avx512_vnni::LAYOUT,
+    linear: avx512_vnni::linear,
+    attention: avx512_vnni::attention,
+    layer_norm: avx512_vnni::layer_norm,
+    layer_norm_quantize: avx512_vnni::layer_norm_quantize,
+    quantize: avx512_vnni::quantize,
+    embed: avx512_vnni::embed,
 };
 
 /// Armv8.0; linear layers and attention by `i8_4x4_smlal`.
@@ -56,25 +89,41 @@ static AVX2: Table = Table {
 static NEON: Table = Table {
     isa: Isa::Neon,
     panel: Panel::NEON,
+    layout: neon::LAYOUT,
     linear: neon::linear,
     attention: neon::attention,
     layer_norm: neon::layer_norm,
+    layer_norm_quantize: neon::layer_norm_quantize,
     quantize: neon::quantize,
-    quantize_row: neon::quantize_row,
     embed: neon::embed,
 };
 
-/// Armv8.2 dot product; linear layers and attention by `i8_6x12_sdot`.
+/// Armv8.2 dot product; linear layers and attention by `i8_8x12_sdot`.
 #[cfg(target_arch = "aarch64")]
 static NEON_DOTPROD: Table = Table {
     isa: Isa::NeonDotprod,
     panel: Panel::DOTPROD,
+    layout: dotprod::LAYOUT,
     linear: dotprod::linear,
     attention: dotprod::attention,
     layer_norm: dotprod::layer_norm,
+    layer_norm_quantize: dotprod::layer_norm_quantize,
     quantize: dotprod::quantize,
-    quantize_row: dotprod::quantize_row,
     embed: dotprod::embed,
+};
+
+/// Armv8.6 matrix multiplication; linear layers and attention by `i8_8x12_smmla`.
+#[cfg(target_arch = "aarch64")]
+static NEON_I8MM: Table = Table {
+    isa: Isa::NeonI8mm,
+    panel: Panel::I8MM,
+    layout: i8mm::LAYOUT,
+    linear: i8mm::linear,
+    attention: i8mm::attention,
+    layer_norm: i8mm::layer_norm,
+    layer_norm_quantize: i8mm::layer_norm_quantize,
+    quantize: i8mm::quantize,
+    embed: i8mm::embed,
 };
 
 /// Whether this CPU (with the feature `std`) or this build's target (without) has the instruction set extension.
@@ -99,10 +148,18 @@ pub(crate) fn available(isa: Isa) -> Option<&'static Table> {
         Isa::Scalar => Some(&SCALAR),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if has!("avx2") => Some(&AVX2),
+        #[cfg(target_arch = "x86_64")]
+        Isa::AvxVnni if has!("avx2") && has!("avxvnni") => Some(&AVX_VNNI),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni if has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512vnni") => {
+            Some(&AVX512_VNNI)
+        }
         #[cfg(target_arch = "aarch64")]
         Isa::Neon if has!("neon") => Some(&NEON),
         #[cfg(target_arch = "aarch64")]
         Isa::NeonDotprod if has!("neon") && has!("dotprod") => Some(&NEON_DOTPROD),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonI8mm if has!("neon") && has!("dotprod") && has!("i8mm") => Some(&NEON_I8MM),
         _ => None,
     }
 }

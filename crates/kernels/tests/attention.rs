@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast};
+use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
-use tinybert_kernels::{AttentionShape, Context, Kernels, Shape, activation_bytes, math};
+use tinybert_kernels::{ActivationsMut, AttentionShape, Context, Kernels, Shape, activation_bytes, math};
 
 struct Case {
     shape: AttentionShape,
@@ -18,7 +18,7 @@ impl Case {
         let mut random = Random(seed);
         let stride = 3 * heads * head_dim + random.below(7);
         Case {
-            shape: AttentionShape { tokens, queries, heads, head_dim, stride },
+            shape: AttentionShape { tokens, first_query: 0, queries, heads, head_dim, stride },
             qkv: random.i8s(tokens * stride),
             // From nearly uniform to nearly one-hot attention.
             coefficient: [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e9][random.below(6)],
@@ -70,11 +70,12 @@ impl Case {
 
     fn i8s(&self, kernels: &Kernels, misalign: usize) -> Vec<i8> {
         let mut out = vec![99; activation_bytes(self.shape.queries, self.shape.width()).unwrap()];
-        let context = Context::I8 { out: &mut out, scale: self.scale };
+        let context =
+            Context::I8 { out: ActivationsMut::new(&mut out, self.shape.width()), scale: self.scale };
         let mut scratch = vec![0x55; self.shape.scratch_bytes().unwrap() + misalign];
         let scratch = &mut scratch[misalign..];
         kernels.attention(&self.qkv, self.shape, self.coefficient, context, scratch).unwrap();
-        out
+        values(kernels, &out, self.shape.queries, self.shape.width())
     }
 }
 

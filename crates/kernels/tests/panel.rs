@@ -7,18 +7,39 @@ use proptest::prelude::*;
 use tinybert_kernels::{Panel, Shape, pack, unpack};
 
 #[test]
-fn layout_is_panels_of_groups() {
+fn layout_is_panels_of_groups_filled_up_no_further_than_needed() {
     // [3, 5] in panels of 2 outputs by groups of 4 inputs.
     let source: Vec<i8> = (1..=15).collect();
-    let panel = Panel { nr: 2, kr: 4 };
-    let mut packed = vec![99; panel.packed_len(3, 5).unwrap()];
-    pack(&source, 3, 5, panel, &mut packed).unwrap();
     #[rustfmt::skip]
     let expected = [
         1, 2, 3, 4,      6, 7, 8, 9,    5, 0, 0, 0,    10, 0, 0, 0,
         11, 12, 13, 14,  0, 0, 0, 0,    15, 0, 0, 0,   0, 0, 0, 0,
     ];
-    assert_eq!(packed, expected);
+    assert_eq!(packed(&source, 3, 5, Panel { nr: 2, kr: 4 }), expected);
+
+    // Panels of 3 need no filling up to 3, groups of 12 none beyond a multiple of 4.
+    #[rustfmt::skip]
+    let expected = [
+        1, 2, 3, 4, 5, 0, 0, 0,  6, 7, 8, 9, 10, 0, 0, 0,  11, 12, 13, 14, 15, 0, 0, 0,
+        16, 17, 18, 19, 20, 0, 0, 0,
+    ];
+    let source: Vec<i8> = (1..=20).collect();
+    assert_eq!(packed(&source, 4, 5, Panel { nr: 3, kr: 12 }), expected);
+}
+
+#[test]
+fn layouts_of_the_model_waste_nothing() {
+    for panel in [Panel::X86, Panel::NEON, Panel::DOTPROD, Panel::I8MM] {
+        for (n, k) in [(936, 312), (312, 312), (1200, 312), (312, 1200)] {
+            assert_eq!(panel.packed_len(n, k), Some(n * k), "{panel:?} [{n}, {k}]");
+        }
+    }
+}
+
+fn packed(source: &[i8], n: usize, k: usize, panel: Panel) -> Vec<i8> {
+    let mut packed = vec![99; panel.packed_len(n, k).unwrap()];
+    pack(source, n, k, panel, &mut packed).unwrap();
+    packed
 }
 
 #[test]
@@ -30,7 +51,7 @@ fn wrong_sizes_are_refused() {
     assert_eq!(pack(&[], usize::MAX, 2, panel, &mut []), Err(Shape));
     assert_eq!(Panel { nr: 4, kr: 0 }.packed_len(1, 1), None);
     assert_eq!(panel.packed_len(usize::MAX, 1), None);
-    assert_eq!(panel.packed_len(usize::MAX / 4, 8), None);
+    assert_eq!(panel.packed_len(usize::MAX / 8 * 2, 8), None);
 }
 
 proptest! {
@@ -40,8 +61,7 @@ proptest! {
     fn unpack_is_the_inverse_of_pack(n in 1usize..40, k in 1usize..60, nr in 1u16..20, kr in 1u16..20, seed: u64) {
         let panel = Panel { nr, kr };
         let source = Random(seed).i8s(n * k);
-        let mut packed = vec![99; panel.packed_len(n, k).unwrap()];
-        pack(&source, n, k, panel, &mut packed).unwrap();
+        let packed = packed(&source, n, k, panel);
         let mut back = vec![0; n * k];
         unpack(&packed, n, k, panel, &mut back).unwrap();
         prop_assert_eq!(&back, &source);

@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast};
+use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
-use tinybert_kernels::{Embedding, Kernels, LayerNorm, Quantization, Shape, activation_bytes, math};
+use tinybert_kernels::{
+    ActivationsMut, Embedding, Kernels, LayerNorm, Quantization, Shape, activation_bytes, math,
+};
 
 /// A row as it may come: small, large, constant, with an outlier, zero.
 fn row(n: usize, seed: u64) -> Vec<f32> {
@@ -34,10 +36,12 @@ fn quantized(kernels: &Kernels, x: &[f32], k: usize, seed: u64) -> (Vec<i8>, Vec
     let mut fixed = vec![99; activation_bytes(m, k).unwrap()];
     let inv_scale = [0.0, 1e-3, 1.0, 40.0, 1e9][random.below(5)];
     let quantization = Quantization::Static { inv_scale, zero_point: random.bits() as i8 };
-    kernels.quantize(x, k, quantization, &mut fixed).unwrap();
+    kernels.quantize(x, k, quantization, ActivationsMut::new(&mut fixed, k)).unwrap();
     let (mut per_token, mut scale) = (vec![99; activation_bytes(m, k).unwrap()], vec![f32::NAN; m]);
-    kernels.quantize(x, k, Quantization::PerToken { scale: &mut scale }, &mut per_token).unwrap();
-    (fixed, per_token, bits(&scale))
+    kernels
+        .quantize(x, k, Quantization::PerToken { scale: &mut scale }, ActivationsMut::new(&mut per_token, k))
+        .unwrap();
+    (values(kernels, &fixed, m, k), values(kernels, &per_token, m, k), bits(&scale))
 }
 
 proptest! {
@@ -97,14 +101,15 @@ fn quantize_row_reaches_127_and_keeps_half_a_step() {
     let x = Random(9).f32s(50, -3.0, 3.0);
     let mut scale = [0.0];
     let mut out = vec![0; activation_bytes(1, 50).unwrap()];
-    Kernels::scalar().quantize(&x, 50, Quantization::PerToken { scale: &mut scale }, &mut out).unwrap();
+    Kernels::scalar()
+        .quantize(&x, 50, Quantization::PerToken { scale: &mut scale }, ActivationsMut::new(&mut out, 50))
+        .unwrap();
     let amax = x.iter().fold(0.0f32, |amax, x| amax.max(x.abs()));
     assert_eq!(scale[0], amax * (1.0 / 127.0));
     assert_eq!(out[..50].iter().map(|q| q.unsigned_abs()).max(), Some(127));
     for (&q, x) in out.iter().zip(&x) {
         assert!((f32::from(q) * scale[0] - x).abs() <= 0.501 * scale[0]);
     }
-    assert!(out[50..64].iter().all(|&q| q == 0), "padding is zero");
 }
 
 #[test]
@@ -134,8 +139,8 @@ fn special_values_quantize_alike() {
     for kernels in fast().chain([Kernels::scalar()]) {
         let mut out = vec![0; activation_bytes(1, x.len()).unwrap()];
         let quantization = Quantization::Static { inv_scale: 1.0, zero_point: 0 };
-        kernels.quantize(&x, x.len(), quantization, &mut out).unwrap();
-        assert_eq!(out[..x.len()], expected, "{kernels:?}");
+        kernels.quantize(&x, x.len(), quantization, ActivationsMut::new(&mut out, x.len())).unwrap();
+        assert_eq!(values(&kernels, &out, 1, x.len()), expected, "{kernels:?}");
     }
 }
 
@@ -145,8 +150,9 @@ fn zero_rows_have_scale_zero() {
         for tiny in [0.0, -0.0, 1e-31] {
             let mut scale = [1.0];
             let mut out = vec![99; activation_bytes(1, 5).unwrap()];
-            kernels.quantize(&[tiny; 5], 5, Quantization::PerToken { scale: &mut scale }, &mut out).unwrap();
-            assert_eq!((scale[0].to_bits(), &out[..5]), (0, &[0; 5][..]));
+            let quantization = Quantization::PerToken { scale: &mut scale };
+            kernels.quantize(&[tiny; 5], 5, quantization, ActivationsMut::new(&mut out, 5)).unwrap();
+            assert_eq!((scale[0].to_bits(), values(&kernels, &out, 1, 5)), (0, vec![0; 5]));
         }
     }
 }
@@ -159,12 +165,16 @@ fn fused_layer_norm_is_the_two_steps() {
     for kernels in fast().chain([Kernels::scalar()]) {
         let quantization = || Quantization::Static { inv_scale: 40.0, zero_point: 3 };
         let mut fused = (x.clone(), vec![0; activation_bytes(3, 20).unwrap()]);
-        kernels.layer_norm_quantize(&mut fused.0, &norm, quantization(), &mut fused.1).unwrap();
+        kernels
+            .layer_norm_quantize(&mut fused.0, &norm, quantization(), ActivationsMut::new(&mut fused.1, 20))
+            .unwrap();
         let mut steps = (x.clone(), vec![0; activation_bytes(3, 20).unwrap()]);
         kernels.layer_norm(&mut steps.0, &norm).unwrap();
-        kernels.quantize(&steps.0, 20, quantization(), &mut steps.1).unwrap();
-        assert_eq!(fused, steps);
-        assert_eq!(math::quantize(steps.0[0], 40.0, 3), steps.1[0]);
+        kernels.quantize(&steps.0, 20, quantization(), ActivationsMut::new(&mut steps.1, 20)).unwrap();
+        assert_eq!(fused.0, steps.0);
+        let quantized: Vec<i8> = steps.0.iter().map(|&x| math::quantize(x, 40.0, 3)).collect();
+        assert_eq!(values(&kernels, &fused.1, 3, 20), quantized);
+        assert_eq!(values(&kernels, &steps.1, 3, 20), quantized);
     }
 }
 
@@ -172,11 +182,27 @@ fn fused_layer_norm_is_the_two_steps() {
 fn wrong_sizes_are_refused() {
     for kernels in fast().chain([Kernels::scalar()]) {
         let fixed = || Quantization::Static { inv_scale: 1.0, zero_point: 0 };
-        assert_eq!(kernels.quantize(&[0.0; 7], 3, fixed(), &mut [0; 999]), Err(Shape), "no whole rows");
-        assert_eq!(kernels.quantize(&[0.0; 6], 0, fixed(), &mut [0; 999]), Err(Shape), "no columns");
-        assert_eq!(kernels.quantize(&[0.0; 6], 3, fixed(), &mut [0; 127]), Err(Shape), "short output");
+        assert_eq!(
+            kernels.quantize(&[0.0; 7], 3, fixed(), ActivationsMut::new(&mut [0; 999], 3)),
+            Err(Shape),
+            "no whole rows"
+        );
+        assert_eq!(
+            kernels.quantize(&[0.0; 6], 0, fixed(), ActivationsMut::new(&mut [0; 999], 3)),
+            Err(Shape),
+            "no columns"
+        );
+        assert_eq!(
+            kernels.quantize(&[0.0; 6], 3, fixed(), ActivationsMut::new(&mut [0; 127], 3)),
+            Err(Shape),
+            "short output"
+        );
         let per_token = Quantization::PerToken { scale: &mut [0.0; 3] };
-        assert_eq!(kernels.quantize(&[0.0; 6], 3, per_token, &mut [0; 999]), Err(Shape), "a scale too many");
+        assert_eq!(
+            kernels.quantize(&[0.0; 6], 3, per_token, ActivationsMut::new(&mut [0; 999], 3)),
+            Err(Shape),
+            "a scale too many"
+        );
         let norm = LayerNorm { gamma: &[1.0; 3], beta: &[0.0; 2], eps: 1e-12 };
         assert_eq!(kernels.layer_norm(&mut [0.0; 3], &norm), Err(Shape), "beta shorter than gamma");
         let row = Embedding {

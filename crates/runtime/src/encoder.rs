@@ -1,16 +1,24 @@
 //! The encoder: embeddings and Transformer layers over the residual stream `[tokens, hidden]`.
+//!
+//! Every LayerNorm writes the int8 input of the linear that follows it along with the residual stream, so that nothing
+//! passes over the rows for quantization alone. A layer has three steps, between which the bands wait for each other:
+//! queries, keys and values; attention; everything after it.
 
-use tinybert_image::{Embeddings, InputQuantization, LayerView};
-use tinybert_kernels::{Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Shape};
+use tinybert_image::{Config, Embeddings, InputQuantization, LayerConfig, LayerView};
+use tinybert_kernels::{
+    AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization, Shape,
+};
 
 use crate::Error;
-use crate::quantized::Quantized;
-use crate::workspace::{AttentionStage, Buffers, FfnStage, ROWS, attention_shape};
+use crate::quantized::{Input, Quantized};
+use crate::team::{Team, band};
+use crate::workspace::{AttentionBand, AttentionStage, Buffers, FfnStage, ROWS, ffn_stage_bytes, qkv_stride};
 
 /// What the layers of a model have in common.
 #[derive(Clone, Copy)]
-pub(crate) struct Encoder {
+pub(crate) struct Encoder<'t> {
     pub kernels: Kernels,
+    pub team: Team<'t>,
     pub hidden: usize,
     pub layer_norm_eps: f32,
 }
@@ -29,16 +37,21 @@ pub(crate) fn linear<'a>(linear: &tinybert_image::Linear<'a>) -> Result<Linear<'
     })
 }
 
-impl Encoder {
-    /// Sums and normalises the embeddings of `ids` into `residual` `[tokens, hidden]`.
+impl<'t> Encoder<'t> {
+    pub fn new(kernels: Kernels, team: Team<'t>, config: &Config) -> Self {
+        Self { kernels, team, hidden: config.hidden, layer_norm_eps: config.layer_norm_eps }
+    }
+
+    /// Sums and normalises the embeddings of `ids`: the residual stream, and the first layer's `input`.
     pub fn embed(
         &self,
         tables: &Embeddings<'_>,
+        input: InputQuantization,
         ids: &[u32],
         type_ids: &[u8],
-        residual: &mut [f32],
+        buffers: Rows<'_>,
     ) -> Result<(), Error> {
-        let rows = residual.chunks_exact_mut(self.hidden.max(1));
+        let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
             let id = usize::try_from(*id).map_err(|_| Error::TokenId)?;
             let (word, word_scale) = tables.word.row(id).ok_or(Error::TokenId)?;
@@ -46,23 +59,30 @@ impl Encoder {
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
             self.kernels.embed(&Embedding { word, word_scale, position, position_scale, kind }, row)?;
         }
-        Ok(self.layer_norm(residual, &tables.norm)?)
+        let bands = self.bands(ids.len(), buffers)?;
+        Ok(self
+            .team
+            .each(bands, |mut band| self.norm(&tables.norm, band.residual, input, &mut band.input, 0))?)
     }
 
-    /// One layer over `tokens` rows of the residual stream. Only the first `rows` of them are finished: all for the
-    /// next layer, one where only the first token is read.
+    /// One layer over `tokens` rows, whose int8 form is the layer's input. Only the first `rows` of them are finished:
+    /// all for the `next` layer's input, one where only the first token is read.
     pub fn layer(
         &self,
         layer: &LayerView<'_>,
+        next: Option<InputQuantization>,
         buffers: &mut Buffers<'_>,
         tokens: usize,
         rows: usize,
     ) -> Result<(), Shape> {
         self.attention(layer, buffers, tokens, rows)?;
-        self.ffn(layer, buffers, rows)
+        let bytes = ffn_stage_bytes(&layer.config, self.hidden, rows.min(ROWS)).ok_or(Shape)?;
+        let (rest, stage) = buffers.rows();
+        let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
+        self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
     }
 
-    /// `x = LayerNorm(x + attention(x))` of the first `rows` rows.
+    /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
     fn attention(
         &self,
         layer: &LayerView<'_>,
@@ -70,75 +90,169 @@ impl Encoder {
         tokens: usize,
         rows: usize,
     ) -> Result<(), Shape> {
-        let config = &layer.config;
-        let width = config.attention_width();
-        let stage = AttentionStage::carve(buffers.stage, config, tokens).ok_or(Shape)?;
-        let residual = buffers.residual.get_mut(..tokens.saturating_mul(self.hidden)).ok_or(Shape)?;
+        let (config, count) = (&layer.config, self.team.count());
+        let AttentionStage { qkv, bands } =
+            AttentionStage::carve(buffers.stage, config, tokens, rows, count).ok_or(Shape)?;
+        let input = Input { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
+        let (tokens_band, qkv_stride) = (band(tokens, count), qkv_stride(config));
+        let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(qkv_stride).max(1)).enumerate();
+        self.team.each(qkv_bands, |(index, qkv)| self.qkv(layer, input, index * tokens_band, rows, qkv))?;
 
-        let weights = linear(&layer.qkv)?;
-        let x_blocks = residual.chunks(ROWS.saturating_mul(self.hidden).max(1));
-        let qkv_blocks = stage.qkv.chunks_mut(ROWS.saturating_mul(weights.n).max(1));
-        let mut input = Quantized {
-            data: &mut *buffers.activations,
-            scales: &mut *buffers.input_scales,
-            input: config.qkv_input,
-        };
-        for (x, qkv) in x_blocks.zip(qkv_blocks) {
-            input.write(&self.kernels, x, self.hidden)?;
-            let m = x.len().checked_div(self.hidden).ok_or(Shape)?;
-            let epilogue = Epilogue::I8 { out: qkv, stride: weights.n };
-            self.kernels.linear(&input.read(m, self.hidden)?, &weights, epilogue)?;
-        }
-
-        input.input = config.attention_output_input;
-        let shape = attention_shape(config, tokens, rows);
-        let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
-        match config.attention_output_input {
-            InputQuantization::Static { .. } => {
-                let context = Context::I8 { out: &mut *input.data, scale };
-                self.kernels.attention(stage.qkv, shape, coefficient, context, stage.scratch)?;
-            }
-            InputQuantization::PerToken => {
-                let out = stage.context.get_mut(..rows.saturating_mul(width)).ok_or(Shape)?;
-                let context = Context::F32 { out: &mut *out, scale };
-                self.kernels.attention(stage.qkv, shape, coefficient, context, stage.scratch)?;
-                input.write(&self.kernels, out, width)?;
-            }
-        }
-        let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(Shape)?;
-        let epilogue = Epilogue::AddF32 { residual: &mut *residual };
-        self.kernels.linear(&input.read(rows, width)?, &linear(&layer.attention_output)?, epilogue)?;
-        self.layer_norm(residual, &layer.attention_norm)
+        let rows_band = band(rows, count);
+        let data = buffers.activations.chunks_mut(rows_band.saturating_mul(buffers.stride).max(1));
+        let contexts = data.zip(buffers.scales.chunks_mut(rows_band)).zip(bands).enumerate();
+        self.team.each(contexts.take(rows.div_ceil(rows_band)), |(index, ((data, scales), stage))| {
+            let first_query = index * rows_band;
+            let shape = AttentionShape {
+                tokens,
+                first_query,
+                queries: rows_band.min(rows - first_query),
+                heads: config.heads,
+                head_dim: config.head_dim,
+                stride: qkv_stride,
+            };
+            let context = Quantized { data, stride: buffers.stride, scales };
+            self.context(config, qkv, shape, stage, context)
+        })
     }
 
-    /// `x = LayerNorm(x + down(gelu(up(x))))` of the first `rows` rows, [`ROWS`] at a time.
-    fn ffn(&self, layer: &LayerView<'_>, buffers: &mut Buffers<'_>, rows: usize) -> Result<(), Shape> {
-        let config = &layer.config;
-        let (up, down) = (linear(&layer.up)?, linear(&layer.down)?);
-        let residual = buffers.residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(Shape)?;
-        let stage = FfnStage::carve(buffers.stage, config, rows.min(ROWS)).ok_or(Shape)?;
-        let mut outer = Quantized {
-            data: &mut *buffers.activations,
-            scales: &mut *buffers.input_scales,
-            input: config.up_input,
-        };
-        let mut inner =
-            Quantized { data: stage.inner, scales: &mut *buffers.output_scales, input: config.down_input };
-        for x in residual.chunks_mut(ROWS.saturating_mul(self.hidden).max(1)) {
-            let m = x.len().checked_div(self.hidden).ok_or(Shape)?;
-            outer.write(&self.kernels, x, self.hidden)?;
-            let (quantization, out) = inner.target(m)?;
-            let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *stage.scratch };
-            self.kernels.linear(&outer.read(m, self.hidden)?, &up, epilogue)?;
-            let epilogue = Epilogue::AddF32 { residual: &mut *x };
-            self.kernels.linear(&inner.read(m, config.ffn)?, &down, epilogue)?;
-            self.layer_norm(x, &layer.output_norm)?;
+    /// Keys and values of the tokens from `first` on, [`ROWS`] at a time, and the queries of those of them that are
+    /// among the first `rows`.
+    fn qkv(
+        &self,
+        layer: &LayerView<'_>,
+        input: Input<'_>,
+        first: usize,
+        rows: usize,
+        qkv: &mut [i8],
+    ) -> Result<(), Shape> {
+        let (config, weights) = (&layer.config, linear(&layer.qkv)?);
+        let stride = qkv_stride(config);
+        let whole_panels =
+            config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(Shape)?;
+        let without_queries = config.attention_width() - whole_panels;
+        for (block, qkv) in qkv.chunks_mut(ROWS.saturating_mul(stride).max(1)).enumerate() {
+            let first = first + block * ROWS;
+            let m = qkv.len().checked_div(stride).ok_or(Shape)?;
+            let queries = m.min(rows.saturating_sub(first));
+            if queries < m {
+                let out = qkv.get_mut(without_queries..).ok_or(Shape)?;
+                let weights = weights.from_output(without_queries)?;
+                let input = input.read(config.qkv_input, first, m, self.hidden)?;
+                self.kernels.linear(&input, &weights, Epilogue::I8 { out, stride })?;
+            }
+            if queries > 0 {
+                let input = input.read(config.qkv_input, first, queries, self.hidden)?;
+                self.kernels.linear(&input, &weights, Epilogue::I8 { out: qkv, stride })?;
+            }
         }
         Ok(())
     }
 
-    fn layer_norm(&self, x: &mut [f32], norm: &tinybert_image::LayerNorm<'_>) -> Result<(), Shape> {
-        let norm = LayerNorm { gamma: norm.gamma, beta: norm.beta, eps: self.layer_norm_eps };
-        self.kernels.layer_norm(x, &norm)
+    /// Attention of the queries of `shape`, quantized into `context`.
+    fn context(
+        &self,
+        config: &LayerConfig,
+        qkv: &[i8],
+        shape: AttentionShape,
+        stage: AttentionBand<'_>,
+        mut context: Quantized<'_>,
+    ) -> Result<(), Shape> {
+        let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
+        let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
+        if let Quantization::Static { .. } = quantization {
+            let out = Context::I8 { out, scale };
+            return self.kernels.attention(qkv, shape, coefficient, out, stage.scratch);
+        }
+        let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(Shape)?;
+        let f32s = Context::F32 { out: &mut *x, scale };
+        self.kernels.attention(qkv, shape, coefficient, f32s, stage.scratch)?;
+        self.kernels.quantize(x, shape.width(), quantization, out)
     }
+
+    /// `x = LayerNorm(x + output(context))`, `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS`] rows at a time.
+    fn after_attention(
+        &self,
+        layer: &LayerView<'_>,
+        next: Option<InputQuantization>,
+        mut band: Band<'_>,
+        stage: &mut [u8],
+    ) -> Result<(), Shape> {
+        let (config, hidden) = (&layer.config, self.hidden);
+        let (output, up, down) = (linear(&layer.attention_output)?, linear(&layer.up)?, linear(&layer.down)?);
+        let rows = band.residual.len().checked_div(hidden).ok_or(Shape)?;
+        let FfnStage { mut outer, mut inner, scratch } =
+            FfnStage::carve(stage, config, hidden, rows.min(ROWS)).ok_or(Shape)?;
+        let blocks = band.residual.chunks_mut(ROWS.saturating_mul(hidden).max(1));
+        for (first, x) in (0..rows).step_by(ROWS).zip(blocks) {
+            let m = x.len().checked_div(hidden).ok_or(Shape)?;
+            let context =
+                band.input.read(config.attention_output_input, first, m, config.attention_width())?;
+            self.kernels.linear(&context, &output, Epilogue::AddF32 { residual: &mut *x })?;
+            self.norm(&layer.attention_norm, x, config.up_input, &mut outer, 0)?;
+
+            let (quantization, out) = inner.write(config.down_input, 0, m)?;
+            let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *scratch };
+            self.kernels.linear(&outer.read(config.up_input, 0, m, hidden)?, &up, epilogue)?;
+            let inner = inner.read(config.down_input, 0, m, config.ffn)?;
+            self.kernels.linear(&inner, &down, Epilogue::AddF32 { residual: &mut *x })?;
+            match next {
+                Some(input) => self.norm(&layer.output_norm, x, input, &mut band.input, first)?,
+                None => self.kernels.layer_norm(x, &self.parameters(&layer.output_norm))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Normalises `x` and quantizes it into the rows from `first` on.
+    fn norm(
+        &self,
+        norm: &tinybert_image::LayerNorm<'_>,
+        x: &mut [f32],
+        input: InputQuantization,
+        out: &mut Quantized<'_>,
+        first: usize,
+    ) -> Result<(), Shape> {
+        let m = x.len().checked_div(self.hidden).ok_or(Shape)?;
+        let (quantization, out) = out.write(input, first, m)?;
+        self.kernels.layer_norm_quantize(x, &self.parameters(norm), quantization, out)
+    }
+
+    fn parameters<'a>(&self, norm: &tinybert_image::LayerNorm<'a>) -> LayerNorm<'a> {
+        LayerNorm { gamma: norm.gamma, beta: norm.beta, eps: self.layer_norm_eps }
+    }
+
+    /// Cuts the first `rows` rows into bands.
+    fn bands<'w>(
+        &self,
+        rows: usize,
+        buffers: Rows<'w>,
+    ) -> Result<impl Iterator<Item = Band<'w>> + use<'w>, Shape> {
+        let band = band(rows, self.team.count());
+        let Rows { residual, activations, stride, scales } = buffers;
+        let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(Shape)?;
+        let residual = residual.chunks_mut(band.saturating_mul(self.hidden).max(1));
+        let inputs = activations.chunks_mut(band.saturating_mul(stride).max(1)).zip(scales.chunks_mut(band));
+        Ok(residual.zip(inputs).map(move |(residual, (data, scales))| Band {
+            residual,
+            input: Quantized { data, stride, scales },
+        }))
+    }
+}
+
+/// The buffers that live through all layers.
+pub(crate) struct Rows<'w> {
+    /// `[tokens, hidden]`.
+    pub residual: &'w mut [f32],
+    /// The int8 input of a linear, `[tokens, stride]`.
+    pub activations: &'w mut [i8],
+    pub stride: usize,
+    /// Scales of the rows of `activations`.
+    pub scales: &'w mut [f32],
+}
+
+/// The rows that one thread works on.
+struct Band<'w> {
+    residual: &'w mut [f32],
+    input: Quantized<'w>,
 }

@@ -1,33 +1,37 @@
 //! The task head: pooler and output linear on the first token's row.
 
 use tinybert_image::{Head, InputQuantization};
-use tinybert_kernels::{Epilogue, Kernels, Shape, math};
+use tinybert_kernels::{Epilogue, Shape, math};
 
-use crate::encoder::linear;
+use crate::encoder::{Encoder, Rows, linear};
 use crate::quantized::Quantized;
 use crate::workspace::HeadStage;
 
-/// Computes the outputs for `first`, the first token's row `[hidden]`, with per-token quantization.
+/// How the head's linears take their input.
+const INPUT: InputQuantization = InputQuantization::PerToken;
+
+/// Computes the outputs for the first token's row.
 pub(crate) fn run<'w>(
-    kernels: &Kernels,
+    encoder: &Encoder<'_>,
     head: &Head<'_>,
-    first: &[f32],
-    activations: &mut [i8],
-    scales: &mut [f32],
+    rows: Rows<'_>,
     stage: HeadStage<'w>,
 ) -> Result<&'w [f32], Shape> {
-    let hidden = first.len();
-    let mut input = Quantized { data: activations, scales, input: InputQuantization::PerToken };
-    input.write(kernels, first, hidden)?;
+    let (kernels, hidden) = (&encoder.kernels, encoder.hidden);
+    let first = rows.residual.get(..hidden).ok_or(Shape)?;
+    let mut input = Quantized { data: rows.activations, stride: rows.stride, scales: rows.scales };
+    let (quantization, out) = input.write(INPUT, 0, 1)?;
+    kernels.quantize(first, hidden, quantization, out)?;
     if let Some(pooler) = &head.pooler {
         let epilogue = Epilogue::F32 { out: &mut *stage.pooled };
-        kernels.linear(&input.read(1, hidden)?, &linear(pooler)?, epilogue)?;
+        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler)?, epilogue)?;
         for x in stage.pooled.iter_mut() {
             *x = math::tanh(*x);
         }
-        input.write(kernels, stage.pooled, hidden)?;
+        let (quantization, out) = input.write(INPUT, 0, 1)?;
+        kernels.quantize(stage.pooled, hidden, quantization, out)?;
     }
     let epilogue = Epilogue::F32 { out: &mut *stage.outputs };
-    kernels.linear(&input.read(1, hidden)?, &linear(&head.output)?, epilogue)?;
+    kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(&head.output)?, epilogue)?;
     Ok(stage.outputs)
 }

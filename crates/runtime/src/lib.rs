@@ -25,6 +25,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 mod answer;
 mod encoder;
 mod error;
@@ -32,12 +35,15 @@ mod head;
 mod model;
 mod quantized;
 mod session;
+mod team;
 mod workspace;
 
 pub use answer::{Answer, Reply};
 pub use error::Error;
 pub use model::Model;
 pub use session::{Input, Session};
+#[cfg(feature = "threads")]
+pub use team::Threads;
 pub use workspace::workspace_bytes;
 
 pub use tinybert_image as image;

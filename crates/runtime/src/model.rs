@@ -4,7 +4,7 @@ use tinybert_image::{Config, Image};
 use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
-use crate::encoder::Encoder;
+use crate::team::Team;
 use crate::{Error, Session, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
@@ -51,7 +51,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
     pub fn session<'s>(&'s self, workspace: &'s mut [u8]) -> Result<Session<'s, 'a>, Error> {
-        Session::new(self, workspace, self.image.config().max_tokens)
+        Session::new(self, workspace, self.image.config().max_tokens, Team::ALONE)
     }
 
     /// A session for inputs of up to `tokens`, in a smaller workspace: [`workspace_bytes`](Self::workspace_bytes).
@@ -68,7 +68,28 @@ impl<'a> Model<'a> {
         if tokens == 0 || tokens > limit {
             return Err(Error::TokenCount { given: tokens, limit });
         }
-        Session::new(self, workspace, tokens)
+        Session::new(self, workspace, tokens, Team::ALONE)
+    }
+
+    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the same to the
+    /// bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
+    #[cfg(feature = "threads")]
+    pub fn session_with<'s>(
+        &'s self,
+        threads: &'s crate::Threads,
+        workspace: &'s mut [u8],
+    ) -> Result<Session<'s, 'a>, Error> {
+        Session::new(self, workspace, self.image.config().max_tokens, Team::Threads(threads))
+    }
+
+    /// Bytes of workspace for a session that so many threads share; exact. `None` where they are too many.
+    #[cfg(feature = "threads")]
+    pub fn workspace_bytes_for(&self, threads: usize) -> Option<usize> {
+        let config = self.image.config();
+        crate::workspace::workspace_bytes_for(config, self.image.layer_configs(), config.max_tokens, threads)
     }
 
     /// Bytes of workspace for inputs of up to `tokens`, wherever it begins; exact.
@@ -122,10 +143,5 @@ impl<'a> Model<'a> {
     /// The kernels it runs on.
     pub fn kernels(&self) -> Kernels {
         self.kernels
-    }
-
-    pub(crate) fn encoder(&self) -> Encoder {
-        let Config { hidden, layer_norm_eps, .. } = *self.image.config();
-        Encoder { kernels: self.kernels, hidden, layer_norm_eps }
     }
 }

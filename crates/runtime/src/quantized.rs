@@ -1,45 +1,76 @@
 //! The int8 input of a linear, static or per token.
 
 use tinybert_image::InputQuantization;
-use tinybert_kernels::{Activations, Kernels, Quantization, RowScale, Shape};
+use tinybert_kernels::{Activations, ActivationsMut, Quantization, RowScale, Shape};
 
-/// Where the input of a linear is written and then read.
+/// Rows of int8 activations, and their scales where those are per token.
 pub(crate) struct Quantized<'w> {
-    /// The int8 values.
+    /// The int8 values, `stride` bytes a row.
     pub data: &'w mut [i8],
-    /// Scales of the rows, if they are per token.
+    /// Bytes of a row.
+    pub stride: usize,
+    /// Scales of the rows.
     pub scales: &'w mut [f32],
-    /// How they are quantized.
-    pub input: InputQuantization,
 }
 
 impl Quantized<'_> {
-    /// Quantizes `x` `[m, k]`.
-    pub fn write(&mut self, kernels: &Kernels, x: &[f32], k: usize) -> Result<(), Shape> {
-        let rows = x.len().checked_div(k).ok_or(Shape)?;
-        let (quantization, data) = self.target(rows)?;
-        kernels.quantize(x, k, quantization, data)
-    }
-
-    /// For a kernel that writes `m` rows itself.
-    pub fn target(&mut self, m: usize) -> Result<(Quantization<'_>, &mut [i8]), Shape> {
-        let quantization = match self.input {
+    /// For a kernel that writes the rows from `first` to `first + m`; `first` is the first of a block of rows.
+    pub fn write(
+        &mut self,
+        input: InputQuantization,
+        first: usize,
+        m: usize,
+    ) -> Result<(Quantization<'_>, ActivationsMut<'_>), Shape> {
+        let quantization = match input {
             InputQuantization::Static { scale, zero_point } => {
                 Quantization::Static { inv_scale: 1.0 / scale, zero_point }
             }
             InputQuantization::PerToken => {
-                Quantization::PerToken { scale: self.scales.get_mut(..m).ok_or(Shape)? }
+                let scale = self.scales.get_mut(first..).and_then(|scales| scales.get_mut(..m));
+                Quantization::PerToken { scale: scale.ok_or(Shape)? }
             }
         };
-        Ok((quantization, self.data))
+        let data = self.data.get_mut(first.saturating_mul(self.stride)..).ok_or(Shape)?;
+        Ok((quantization, ActivationsMut { data, stride: self.stride }))
     }
 
-    /// As the input `[m, k]` of a linear.
-    pub fn read(&self, m: usize, k: usize) -> Result<Activations<'_>, Shape> {
-        let (zero_point, scale) = match self.input {
+    /// As the input `[m, k]` of a linear, from row `first` on.
+    pub fn read(
+        &self,
+        input: InputQuantization,
+        first: usize,
+        m: usize,
+        k: usize,
+    ) -> Result<Activations<'_>, Shape> {
+        Input { data: self.data, stride: self.stride, scales: self.scales }.read(input, first, m, k)
+    }
+}
+
+/// [`Quantized`] to be read, by any number of threads.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'w> {
+    pub data: &'w [i8],
+    pub stride: usize,
+    pub scales: &'w [f32],
+}
+
+impl<'w> Input<'w> {
+    /// [`Quantized::read`].
+    pub fn read(
+        self,
+        input: InputQuantization,
+        first: usize,
+        m: usize,
+        k: usize,
+    ) -> Result<Activations<'w>, Shape> {
+        let (zero_point, scale) = match input {
             InputQuantization::Static { scale, zero_point } => (zero_point, RowScale::Uniform(scale)),
-            InputQuantization::PerToken => (0, RowScale::PerRow(self.scales.get(..m).ok_or(Shape)?)),
+            InputQuantization::PerToken => {
+                let scales = self.scales.get(first..).and_then(|scales| scales.get(..m));
+                (0, RowScale::PerRow(scales.ok_or(Shape)?))
+            }
         };
-        Ok(Activations { data: self.data, m, k, zero_point, scale })
+        let data = self.data.get(first.saturating_mul(self.stride)..).ok_or(Shape)?;
+        Ok(Activations { data, stride: self.stride, m, k, zero_point, scale })
     }
 }

@@ -2,6 +2,8 @@
 
 use tinybert_image::HeadKind;
 
+use crate::encoder::Encoder;
+use crate::team::Team;
 use crate::workspace::{Buffers, HeadStage, TextStage};
 use crate::{Answer, Error, Model, Reply, head};
 
@@ -44,15 +46,22 @@ impl<'t> Input<'t> {
 /// A model with the workspace it computes in.
 pub struct Session<'s, 'a> {
     model: &'s Model<'a>,
+    encoder: Encoder<'s>,
     buffers: Buffers<'s>,
     limit: usize,
 }
 
 impl<'s, 'a> Session<'s, 'a> {
-    pub(crate) fn new(model: &'s Model<'a>, workspace: &'s mut [u8], limit: usize) -> Result<Self, Error> {
+    pub(crate) fn new(
+        model: &'s Model<'a>,
+        workspace: &'s mut [u8],
+        limit: usize,
+        team: Team<'s>,
+    ) -> Result<Self, Error> {
         let image = model.image();
-        let buffers = Buffers::carve(workspace, image.config(), image.layer_configs(), limit)?;
-        Ok(Self { model, buffers, limit })
+        let buffers = Buffers::carve(workspace, image.config(), image.layer_configs(), limit, team.count())?;
+        let encoder = Encoder::new(model.kernels(), team, image.config());
+        Ok(Self { model, encoder, buffers, limit })
     }
 
     /// Most tokens that an input may have, special ones included. Longer texts are cut, longer ids refused.
@@ -67,9 +76,14 @@ impl<'s, 'a> Session<'s, 'a> {
     /// texts: [`Encode`](Error::Encode) in a session for fewer than three tokens, [`TokenId`](Error::TokenId) for a
     /// pair where the model has one token type.
     pub fn run(&mut self, input: Input<'_>) -> Result<Reply<'_>, Error> {
-        let (tokens, truncated) = self.embed(input)?;
+        let team = self.encoder.team;
+        let (tokens, truncated) = team.enter(|| {
+            let (tokens, truncated) = self.embed(input)?;
+            self.layers(tokens)?;
+            Ok::<_, Error>((tokens, truncated))
+        })?;
         let head = self.model.config().head;
-        let outputs = self.finish(tokens)?;
+        let outputs = self.head()?;
         let answer = match head {
             HeadKind::Classification => Answer::label(outputs),
             HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::Shape)?),
@@ -80,54 +94,57 @@ impl<'s, 'a> Session<'s, 'a> {
     /// The outputs of the head: logits, or one score. What self-tests compare.
     pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
         let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
-        self.finish(tokens)
+        self.layers(tokens)?;
+        self.head()
     }
 
-    /// Reads the input and writes its embeddings into the residual stream. Returns the number of tokens, and whether
-    /// the text was cut.
+    /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the number of
+    /// tokens, and whether the text was cut.
     fn embed(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
-        let Buffers { residual, stage, .. } = &mut self.buffers;
-        let image = self.model.image();
+        let Self { model, encoder, limit, .. } = *self;
+        let image = model.image();
+        let first = image.layers().next().ok_or(Error::Shape)?.config.qkv_input;
+        let (rows, stage) = self.buffers.rows();
         match input {
             Input::Text { text, pair } => {
-                let TextStage { ids, type_ids } = TextStage::carve(stage, self.limit).ok_or(Error::Shape)?;
-                let encoded = self.model.vocabulary().encode(text, pair, ids, type_ids)?;
+                let TextStage { ids, type_ids } = TextStage::carve(stage, limit).ok_or(Error::Shape)?;
+                let encoded = model.vocabulary().encode(text, pair, ids, type_ids)?;
                 let ids = ids.get(..encoded.tokens).ok_or(Error::Shape)?;
-                let residual = rows(residual, encoded.tokens, image.config().hidden)?;
-                self.model.encoder().embed(image.embeddings(), ids, type_ids, residual)?;
+                encoder.embed(image.embeddings(), first, ids, type_ids, rows)?;
                 Ok((encoded.tokens, encoded.truncated))
             }
             Input::Ids { ids, type_ids } => {
-                if ids.is_empty() || ids.len() > self.limit {
-                    return Err(Error::TokenCount { given: ids.len(), limit: self.limit });
+                if ids.is_empty() || ids.len() > limit {
+                    return Err(Error::TokenCount { given: ids.len(), limit });
                 }
                 if type_ids.len() != ids.len() {
                     return Err(Error::TypeCount);
                 }
-                let residual = rows(residual, ids.len(), image.config().hidden)?;
-                self.model.encoder().embed(image.embeddings(), ids, type_ids, residual)?;
+                encoder.embed(image.embeddings(), first, ids, type_ids, rows)?;
                 Ok((ids.len(), false))
             }
         }
     }
 
-    /// Layers and head over the embedded input.
-    fn finish(&mut self, tokens: usize) -> Result<&[f32], Error> {
-        let (image, encoder) = (self.model.image(), self.model.encoder());
-        let mut layers = image.layers();
+    /// All layers over the embedded input.
+    fn layers(&mut self, tokens: usize) -> Result<(), Error> {
+        let encoder = self.encoder;
+        let mut layers = self.model.image().layers();
         while let Some(layer) = layers.next() {
+            let next = layers.clone().next().map(|next| next.config.qkv_input);
             // The heads read the first token only, so nothing else of the last layer is needed.
-            let rows = if layers.len() == 0 { 1 } else { tokens };
-            encoder.layer(&layer, &mut self.buffers, tokens, rows)?;
+            let rows = if next.is_some() { tokens } else { 1 };
+            encoder.layer(&layer, next, &mut self.buffers, tokens, rows)?;
         }
-        let Buffers { residual, activations, input_scales, stage, .. } = &mut self.buffers;
-        let first = rows(residual, 1, image.config().hidden)?;
-        let stage = HeadStage::carve(stage, image.config()).ok_or(Error::Shape)?;
-        Ok(head::run(&encoder.kernels, image.head(), first, activations, input_scales, stage)?)
+        Ok(())
     }
-}
 
-/// The first `count` rows of `x` `[.., hidden]`.
-fn rows(x: &mut [f32], count: usize, hidden: usize) -> Result<&mut [f32], Error> {
-    x.get_mut(..count.saturating_mul(hidden)).ok_or(Error::Shape)
+    /// The head over the first token.
+    fn head(&mut self) -> Result<&[f32], Error> {
+        let Self { model, encoder, .. } = *self;
+        let image = model.image();
+        let (rows, stage) = self.buffers.rows();
+        let stage = HeadStage::carve(stage, image.config()).ok_or(Error::Shape)?;
+        Ok(head::run(&encoder, image.head(), rows, stage)?)
+    }
 }

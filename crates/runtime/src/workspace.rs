@@ -22,10 +22,13 @@
 use core::mem;
 
 use tinybert_image::{Config, InputQuantization, LayerConfig};
-use tinybert_kernels::{AttentionShape, MAX_SIDE, ROW_BLOCK, activation_bytes};
+use tinybert_kernels::{AttentionShape, MAX_SIDE, ROW_BLOCK, activation_bytes, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
+use crate::encoder::Rows;
+use crate::quantized::Quantized;
+use crate::team::band;
 
 /// Rows that the linears before attention and the FFN work on together.
 pub(crate) const ROWS: usize = 64;
@@ -42,7 +45,17 @@ pub fn workspace_bytes(
     layers: impl IntoIterator<Item = LayerConfig>,
     tokens: usize,
 ) -> Option<usize> {
-    Layout::new(config, layers, tokens)?.bytes()
+    workspace_bytes_for(config, layers, tokens, 1)
+}
+
+/// The same when so many threads share the work.
+pub(crate) fn workspace_bytes_for(
+    config: &Config,
+    layers: impl IntoIterator<Item = LayerConfig>,
+    tokens: usize,
+    threads: usize,
+) -> Option<usize> {
+    Layout::new(config, layers, tokens, threads)?.bytes()
 }
 
 /// Elements of the buffers.
@@ -50,6 +63,7 @@ pub fn workspace_bytes(
 struct Layout {
     residual: usize,
     activations: usize,
+    stride: usize,
     scales: usize,
     stage: usize,
 }
@@ -58,26 +72,38 @@ struct Layout {
 pub(crate) struct Buffers<'w> {
     /// The residual stream `[tokens, hidden]`.
     pub residual: &'w mut [f32],
-    /// The int8 input of the linear at work.
+    /// The int8 form of all tokens, `stride` bytes each: the input of the qkv linear, then the context.
     pub activations: &'w mut [i8],
+    /// Bytes of a row, for the widest layer.
+    pub stride: usize,
     /// Scales of its rows, where they are per token.
-    pub input_scales: &'w mut [f32],
-    /// Scales of the rows it writes, where they are per token.
-    pub output_scales: &'w mut [f32],
+    pub scales: &'w mut [f32],
     /// Whatever lives no longer than a stage.
     pub stage: &'w mut [u8],
 }
 
 impl Layout {
-    fn new(config: &Config, layers: impl IntoIterator<Item = LayerConfig>, tokens: usize) -> Option<Self> {
-        let block = tokens.min(ROWS);
-        let mut activations = activation_bytes(block, config.hidden)?;
+    fn new(
+        config: &Config,
+        layers: impl IntoIterator<Item = LayerConfig>,
+        tokens: usize,
+        threads: usize,
+    ) -> Option<Self> {
+        let mut stride = row_stride(config.hidden);
         let mut stage = TextStage::bytes(tokens)?.max(HeadStage::bytes(config)?);
         for layer in layers {
-            activations = activations.max(activation_bytes(tokens, layer.attention_width())?);
-            stage = stage.max(AttentionStage::bytes(&layer, tokens)?).max(FfnStage::bytes(&layer, block)?);
+            stride = stride.max(row_stride(layer.attention_width()));
+            let ffn = ffn_stage_bytes(&layer, config.hidden, tokens.min(ROWS))?.checked_mul(threads)?;
+            stage = stage.max(AttentionStage::bytes(&layer, tokens, tokens, threads)?).max(ffn);
         }
-        Some(Self { residual: tokens.checked_mul(config.hidden)?, activations, scales: tokens, stage })
+        let activations = tokens.checked_next_multiple_of(ROW_BLOCK)?.checked_mul(stride)?;
+        Some(Self {
+            residual: tokens.checked_mul(config.hidden)?,
+            activations,
+            stride,
+            scales: tokens,
+            stage,
+        })
     }
 
     /// All parts, and what aligning the first one may cost.
@@ -85,7 +111,6 @@ impl Layout {
         sum(&[
             padded::<f32>(self.residual)?,
             padded::<i8>(self.activations)?,
-            padded::<f32>(self.scales)?,
             padded::<f32>(self.scales)?,
             padded::<u8>(self.stage)?,
             ALIGNMENT - 1,
@@ -100,8 +125,9 @@ impl<'w> Buffers<'w> {
         config: &Config,
         layers: impl IntoIterator<Item = LayerConfig>,
         tokens: usize,
+        threads: usize,
     ) -> Result<Self, Error> {
-        let layout = Layout::new(config, layers, tokens).ok_or(Error::TooLarge)?;
+        let layout = Layout::new(config, layers, tokens, threads).ok_or(Error::TooLarge)?;
         let (needed, given) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
         if given < needed {
             return Err(Error::WorkspaceTooSmall { needed, given });
@@ -112,12 +138,18 @@ impl<'w> Buffers<'w> {
             Some(Self {
                 residual: carver.take(layout.residual)?,
                 activations: carver.take(layout.activations)?,
-                input_scales: carver.take(layout.scales)?,
-                output_scales: carver.take(layout.scales)?,
+                stride: layout.stride,
+                scales: carver.take(layout.scales)?,
                 stage: carver.take(layout.stage)?,
             })
         })()
         .ok_or(Error::Shape)
+    }
+
+    /// What lives through all layers.
+    pub fn rows(&mut self) -> (Rows<'_>, &mut [u8]) {
+        let Self { residual, activations, stride, scales, stage } = self;
+        (Rows { residual, activations, stride: *stride, scales }, stage)
     }
 }
 
@@ -140,68 +172,109 @@ impl<'w> TextStage<'w> {
     }
 }
 
+/// Bytes from one token's queries, keys and values to the next's; they have room for a vector that begins with the last
+/// column, wherever in the row a linear's outputs begin.
+pub(crate) fn qkv_stride(layer: &LayerConfig) -> usize {
+    row_stride(layer.attention_width().saturating_mul(3).min(MAX_SIDE) + 15)
+}
+
 /// Stage while a layer's attention runs.
-pub(crate) struct AttentionStage<'w> {
-    /// Queries, keys and values `[tokens, 3 · width]`.
+pub(crate) struct AttentionStage<'w, B> {
+    /// Queries, keys and values `[tokens, qkv_stride]`.
     pub qkv: &'w mut [i8],
+    /// What each thread needs besides.
+    pub bands: B,
+}
+
+/// What one thread's attention needs.
+pub(crate) struct AttentionBand<'w> {
     /// Attention's own.
     pub scratch: &'w mut [u8],
-    /// `[tokens, width]` where the context's scales are per token, else empty.
+    /// `[band, width]` where the context's scales are per token, else empty.
     pub context: &'w mut [f32],
 }
 
-impl<'w> AttentionStage<'w> {
-    /// Elements of qkv, scratch and context.
-    fn lengths(layer: &LayerConfig, tokens: usize) -> Option<[usize; 3]> {
+impl<'w> AttentionStage<'w, ()> {
+    /// Elements of qkv, and of scratch and context of a thread, when `rows` tokens are queries.
+    fn lengths(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<[usize; 3]> {
         let width = layer.attention_width();
-        let row = width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
-        let context = tokens.checked_mul(width)?;
-        Some([
-            tokens.checked_mul(row)?,
-            attention_shape(layer, tokens, tokens).scratch_bytes()?,
-            if layer.attention_output_input == InputQuantization::PerToken { context } else { 0 },
-        ])
+        width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
+        let shape = AttentionShape {
+            tokens,
+            first_query: 0,
+            queries: rows,
+            heads: layer.heads,
+            head_dim: layer.head_dim,
+            stride: qkv_stride(layer),
+        };
+        let context = match layer.attention_output_input {
+            InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
+            InputQuantization::Static { .. } => 0,
+        };
+        Some([tokens.checked_mul(shape.stride)?, shape.scratch_bytes()?, context])
     }
 
-    fn bytes(layer: &LayerConfig, tokens: usize) -> Option<usize> {
-        let [qkv, scratch, context] = Self::lengths(layer, tokens)?;
-        sum(&[padded::<i8>(qkv)?, padded::<u8>(scratch)?, padded::<f32>(context)?])
+    fn bytes(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<usize> {
+        let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
+        let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
+        sum(&[padded::<i8>(qkv)?, band.checked_mul(threads)?])
     }
 
-    pub fn carve(stage: &'w mut [u8], layer: &LayerConfig, tokens: usize) -> Option<Self> {
-        let [qkv, scratch, context] = Self::lengths(layer, tokens)?;
+    pub fn carve(
+        stage: &'w mut [u8],
+        layer: &LayerConfig,
+        tokens: usize,
+        rows: usize,
+        threads: usize,
+    ) -> Option<AttentionStage<'w, impl Iterator<Item = AttentionBand<'w>> + use<'w>>> {
+        let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
         let mut carver = Carver(stage);
-        Some(Self { qkv: carver.take(qkv)?, scratch: carver.take(scratch)?, context: carver.take(context)? })
+        let qkv = carver.take(qkv)?;
+        let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
+        let bands = carver.0.chunks_exact_mut(band.max(1)).map_while(move |part| {
+            let mut carver = Carver(part);
+            Some(AttentionBand { scratch: carver.take(scratch)?, context: carver.take(context)? })
+        });
+        Some(AttentionStage { qkv, bands })
     }
 }
 
-/// Stage while a layer's FFN runs on a block of rows.
+/// Stage while one thread's rows go through what follows attention.
 pub(crate) struct FfnStage<'w> {
+    /// After the first LayerNorm, the input of the first linear.
+    pub outer: Quantized<'w>,
     /// After GELU, the input of the second linear.
-    pub inner: &'w mut [i8],
+    pub inner: Quantized<'w>,
     /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
 }
 
+/// Bytes of a [`FfnStage`] for blocks of `rows` rows.
+pub(crate) fn ffn_stage_bytes(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<usize> {
+    let [outer, inner, scratch] = FfnStage::lengths(layer, hidden, rows)?;
+    let scales = padded::<f32>(rows)?.checked_mul(2)?;
+    sum(&[padded::<i8>(outer)?, padded::<i8>(inner)?, padded::<f32>(scratch)?, scales])
+}
+
 impl<'w> FfnStage<'w> {
-    /// Elements of inner and scratch.
-    fn lengths(layer: &LayerConfig, rows: usize) -> Option<[usize; 2]> {
+    /// Elements of outer, inner and scratch.
+    fn lengths(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<[usize; 3]> {
         let scratch = match layer.down_input {
             InputQuantization::PerToken => ROW_BLOCK.checked_mul(layer.ffn)?,
             InputQuantization::Static { .. } => 0,
         };
-        Some([activation_bytes(rows, layer.ffn)?, scratch])
+        Some([activation_bytes(rows, hidden)?, activation_bytes(rows, layer.ffn)?, scratch])
     }
 
-    fn bytes(layer: &LayerConfig, rows: usize) -> Option<usize> {
-        let [inner, scratch] = Self::lengths(layer, rows)?;
-        sum(&[padded::<i8>(inner)?, padded::<f32>(scratch)?])
-    }
-
-    pub fn carve(stage: &'w mut [u8], layer: &LayerConfig, rows: usize) -> Option<Self> {
-        let [inner, scratch] = Self::lengths(layer, rows)?;
+    pub fn carve(stage: &'w mut [u8], layer: &LayerConfig, hidden: usize, rows: usize) -> Option<Self> {
+        let [outer, inner, scratch] = Self::lengths(layer, hidden, rows)?;
         let mut carver = Carver(stage);
-        Some(Self { inner: carver.take(inner)?, scratch: carver.take(scratch)? })
+        let mut quantized = |bytes, columns| {
+            let (data, scales) = (carver.take(bytes)?, carver.take(rows)?);
+            Some(Quantized { data, stride: row_stride(columns), scales })
+        };
+        let (outer, inner) = (quantized(outer, hidden)?, quantized(inner, layer.ffn)?);
+        Some(Self { outer, inner, scratch: carver.take(scratch)? })
     }
 }
 
@@ -222,12 +295,6 @@ impl<'w> HeadStage<'w> {
         let mut carver = Carver(stage);
         Some(Self { pooled: carver.take(config.hidden)?, outputs: carver.take(config.outputs)? })
     }
-}
-
-/// The shape of a layer's attention, where the first `queries` tokens look at all `tokens`.
-pub(crate) fn attention_shape(layer: &LayerConfig, tokens: usize, queries: usize) -> AttentionShape {
-    let LayerConfig { heads, head_dim, .. } = *layer;
-    AttentionShape { tokens, queries, heads, head_dim, stride: layer.attention_width().saturating_mul(3) }
 }
 
 /// Cuts padded parts off the front of a buffer that begins aligned.

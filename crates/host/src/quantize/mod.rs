@@ -48,6 +48,8 @@ pub enum Layout {
     Neon,
     /// aarch64 with the dot-product extension (Cortex-A55, A76 and later).
     Dotprod,
+    /// aarch64 with the int8 matrix multiplication (Cortex-A510, X2, Neoverse V1 and later).
+    I8mm,
     /// x86-64.
     X86,
     /// Scalar code: any other target.
@@ -147,6 +149,7 @@ impl Layout {
         let panel = match self {
             Self::Neon => kernels::Panel::NEON,
             Self::Dotprod => kernels::Panel::DOTPROD,
+            Self::I8mm => kernels::Panel::I8MM,
             Self::X86 => kernels::Panel::X86,
             Self::Portable => kernels::Panel::PORTABLE,
         };

@@ -14,7 +14,8 @@ pub(super) fn pack(weights: &[i8], inputs: usize, panel: Panel) -> Result<Vec<i8
     let mut packed = vec![0; bytes];
     for (output, row) in weights.chunks(inputs.max(1)).enumerate() {
         for (input, weight) in row.iter().enumerate() {
-            packed[panel.position(inputs, output, input)] = *weight;
+            let position = panel.position(outputs, inputs, output, input);
+            packed[position.ok_or(Error::Invalid(Field::Length))?] = *weight;
         }
     }
     Ok(packed)
@@ -22,8 +23,11 @@ pub(super) fn pack(weights: &[i8], inputs: usize, panel: Panel) -> Result<Vec<i8
 
 /// Unpacks a linear's weights into `[outputs, inputs]`.
 pub(super) fn unpack(linear: &Linear<'_>) -> Vec<i8> {
-    let position = |output, input| linear.panel.position(linear.inputs, output, input);
-    (0..linear.outputs)
-        .flat_map(|output| (0..linear.inputs).map(move |input| linear.weights[position(output, input)]))
-        .collect()
+    let Linear { outputs, inputs, panel, .. } = *linear;
+    let weight = |output, input| {
+        let position = panel.position(outputs, inputs, output, input);
+        // A checked image has all its weights.
+        position.and_then(|position| linear.weights.get(position)).copied().unwrap_or(0)
+    };
+    (0..outputs).flat_map(|output| (0..inputs).map(move |input| weight(output, input))).collect()
 }

@@ -1,8 +1,10 @@
 //! Advanced SIMD with the dot product of Armv8.2: Cortex-A55, A76.
 
-use super::i8_6x12_sdot::i8_6x12_sdot;
+use super::i8_8x12_sdot::{self, i8_8x12_sdot};
 use super::vector::Vector;
-use crate::simd::{MicroKernel, Rows, Tile};
+use crate::Panel;
+use crate::layout::Layout;
+use crate::simd::{Columns, MicroKernel, Rows, Tile, VECTORS_MAX};
 
 /// Vectors, and the micro-kernel of the dot product.
 pub(super) enum Dotprod {}
@@ -12,13 +14,17 @@ type NeonDotprod = Vector<Dotprod>;
 crate::simd::entry_points!(NeonDotprod, "neon,dotprod");
 
 impl MicroKernel for NeonDotprod {
-    const MR: usize = 6;
-    const NR: usize = 12;
-    const KR: usize = 4;
+    const MR: usize = i8_8x12_sdot::MR;
+    const VECTORS: usize = 3;
+    const PANEL: Panel = Panel::DOTPROD;
+    const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, panel: &[i8], tile: &mut Tile) {
-        // SAFETY: the token proves Advanced SIMD and the dot product.
-        unsafe { i8_6x12_sdot(rows, panel, tile) }
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: the token proves the instruction set.
+        unsafe { i8_8x12_sdot(rows, columns, init, tile) }
     }
 }
+
+/// The layout of activations.
+pub(crate) const LAYOUT: Layout = Layout { rows: i8_8x12_sdot::MR, depth: i8_8x12_sdot::KR, bias: 0 };

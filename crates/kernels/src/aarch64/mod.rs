@@ -3,6 +3,8 @@
 pub(crate) mod crc32c;
 pub(crate) mod dotprod;
 mod i8_4x4_smlal;
-mod i8_6x12_sdot;
+mod i8_8x12_sdot;
+mod i8_8x12_smmla;
+pub(crate) mod i8mm;
 pub(crate) mod neon;
 mod vector;

@@ -1,8 +1,10 @@
 //! Baseline Advanced SIMD (Armv8.0): Cortex-A53, A72.
 
-use super::i8_4x4_smlal::i8_4x4_smlal;
+use super::i8_4x4_smlal::{self, i8_4x4_smlal};
 use super::vector::Vector;
-use crate::simd::{MicroKernel, Rows, Tile};
+use crate::Panel;
+use crate::layout::Layout;
+use crate::simd::{Columns, MicroKernel, Rows, Tile, VECTORS_MAX};
 
 /// Vectors, and the micro-kernel of the baseline.
 pub(super) enum Baseline {}
@@ -12,13 +14,17 @@ type Neon = Vector<Baseline>;
 crate::simd::entry_points!(Neon, "neon");
 
 impl MicroKernel for Neon {
-    const MR: usize = 4;
-    const NR: usize = 4;
-    const KR: usize = 16;
+    const MR: usize = i8_4x4_smlal::MR;
+    const VECTORS: usize = 1;
+    const PANEL: Panel = Panel::NEON;
+    const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, panel: &[i8], tile: &mut Tile) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
         // SAFETY: the token proves Advanced SIMD.
-        unsafe { i8_4x4_smlal(rows, panel, tile) }
+        unsafe { i8_4x4_smlal(rows, columns, init, tile) }
     }
 }
+
+/// The layout of activations.
+pub(crate) const LAYOUT: Layout = Layout { rows: i8_4x4_smlal::MR, depth: i8_4x4_smlal::KR, bias: 0 };

@@ -36,6 +36,7 @@ macro_rules! neon {
 
 impl<K> Simd for Vector<K> {
     const LANES: usize = 4;
+    const GROUP: usize = 4;
     type F = float32x4_t;
     type I = int32x4_t;
 
@@ -134,18 +135,6 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    fn store_i8(self, x: int32x4_t, out: &mut [i8]) {
-        let words = neon!(vmovn_s32(x));
-        let bytes = neon!(vmovn_s16(vcombine_s16(words, words)));
-        let bytes =
-            neon!(vget_lane_u32::<0>(vreinterpret_u32_s8(bytes))).to_le_bytes().map(|byte| byte as i8);
-        match out.first_chunk_mut::<4>() {
-            Some(out) => *out = bytes,
-            None => partial::copy(&bytes, out),
-        }
-    }
-
-    #[inline(always)]
     fn add_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
         neon!(vaddq_s32(a, b))
     }
@@ -173,5 +162,61 @@ impl<K> Simd for Vector<K> {
     #[inline(always)]
     fn add_exponent(self, x: float32x4_t, n: int32x4_t) -> float32x4_t {
         neon!(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x), vshlq_n_s32::<23>(n))))
+    }
+
+    #[inline(always)]
+    fn round_i8(self, x: float32x4_t) -> int32x4_t {
+        neon!(vcvtnq_s32_f32(vmaxnmq_f32(x, vdupq_n_f32(-127.0))))
+    }
+
+    #[inline(always)]
+    fn store_i8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+        // The vectors that are there, and the first again in place of those that are not.
+        let [a, b, c, d] = core::array::from_fn(|r| x[if r < R { r } else { 0 }]);
+        let words = neon!([vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)]);
+        let bytes = neon!(vqmovn_high_s16(vqmovn_s16(words[0]), words[1]));
+        self.store_words::<R>(bytes, flip, out, at, step);
+    }
+
+    #[inline(always)]
+    fn store_u8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+        let [a, b, c, d] =
+            core::array::from_fn(|r| neon!(vreinterpretq_s16_s32(x[if r < R { r } else { 0 }])));
+        let words = neon!([vuzp1q_s16(a, b), vuzp1q_s16(c, d)]).map(|x| neon!(vreinterpretq_s8_s16(x)));
+        let bytes = neon!(vuzp1q_s8(words[0], words[1]));
+        self.store_words::<R>(bytes, flip, out, at, step);
+    }
+}
+
+impl<K> Vector<K> {
+    /// Writes the first `R` words of `bytes`, their bits of `flip` flipped, word `r` to `out[at + r·step..]`; nothing if
+    /// they are not all inside.
+    #[inline(always)]
+    fn store_words<const R: usize>(self, bytes: int8x16_t, flip: i8, out: &mut [i8], at: usize, step: usize) {
+        let bytes = if flip == 0 { bytes } else { neon!(veorq_s8(bytes, vdupq_n_s8(flip))) };
+        let Some(out) = out.get_mut(at..) else { return };
+        if R > 4 || (R - 1).saturating_mul(step).saturating_add(4) > out.len() {
+            return;
+        }
+        if R == 4 && step == 4 {
+            // SAFETY: `out` has 3·4 + 4 bytes.
+            unsafe { vst1q_s8(out.as_mut_ptr(), bytes) };
+            return;
+        }
+        let (words, out) = (neon!(vreinterpretq_s32_s8(bytes)), out.as_mut_ptr());
+        // SAFETY: word r < R begins at r·step, and out has at least (R − 1)·step + 4 bytes; the intrinsic asks for no
+        // alignment.
+        unsafe {
+            vst1q_lane_s32::<0>(out.cast(), words);
+            if R > 1 {
+                vst1q_lane_s32::<1>(out.add(step).cast(), words);
+            }
+            if R > 2 {
+                vst1q_lane_s32::<2>(out.add(2 * step).cast(), words);
+            }
+            if R > 3 {
+                vst1q_lane_s32::<3>(out.add(3 * step).cast(), words);
+            }
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Self-attention in int8, one query row of one head at a time.
 
 use crate::attention::{Attention, Context};
-use crate::linear::{clear_padding, row_stride};
 use crate::math;
 use crate::scratch::Scratch;
 
 /// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
 pub(crate) fn attention(operands: &Attention, context: Context, scratch: Scratch) {
     let width = operands.shape.width();
+    let queries = operands.shape.queries;
     match context {
         Context::F32 { out, scale } => {
             for (query, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
@@ -15,9 +15,7 @@ pub(crate) fn attention(operands: &Attention, context: Context, scratch: Scratch
             }
         }
         Context::I8 { out, scale } => {
-            clear_padding(out, operands.shape.queries, width);
-            let rows = out.chunks_exact_mut(row_stride(width).max(1)).take(operands.shape.queries);
-            for (query, row) in rows.enumerate() {
+            for (query, row) in out.data.chunks_exact_mut(out.stride.max(1)).take(queries).enumerate() {
                 context_row(operands, query, scale, scratch.scores, row, |x| math::quantize(x, 1.0, 0));
             }
         }

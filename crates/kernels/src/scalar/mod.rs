@@ -8,6 +8,6 @@ mod quantize;
 
 pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
-pub(crate) use layer_norm::layer_norm;
+pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
-pub(crate) use quantize::{quantize, quantize_row};
+pub(crate) use quantize::quantize;

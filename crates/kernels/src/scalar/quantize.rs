@@ -1,20 +1,48 @@
 //! From f32 to int8, with a given scale or with the row's own.
 
+use crate::layout::Layout;
+use crate::linear::{ActivationsMut, Quantization};
 use crate::math;
 
-/// Quantizes a row of activations; what is left of `out` becomes zero.
-pub(crate) fn quantize(x: &[f32], inv_scale: f32, zero_point: i8, out: &mut [i8]) {
-    let (row, padding) = out.split_at_mut(x.len().min(out.len()));
-    for (q, &x) in row.iter_mut().zip(x) {
-        *q = math::quantize(x, inv_scale, zero_point);
+/// Quantizes `x` as row `m` of an activation matrix of `x.len()` columns.
+#[inline]
+pub(crate) fn write_row(
+    layout: Layout,
+    m: usize,
+    x: &[f32],
+    inv_scale: f32,
+    zero_point: i8,
+    out: &mut ActivationsMut,
+) {
+    for (column, &value) in x.iter().enumerate() {
+        if let Some(place) = out.data.get_mut(layout.offset(m, column, out.stride)) {
+            *place = math::quantize(value, inv_scale, zero_point) ^ layout.flip();
+        }
     }
-    padding.fill(0);
 }
 
-/// Quantizes a row such that its largest magnitude becomes 127; returns the scale. What is left of `out` becomes zero.
-pub(crate) fn quantize_row(x: &[f32], out: &mut [i8]) -> f32 {
+/// Quantizes a row such that its largest magnitude becomes 127; returns the scale.
+#[inline]
+pub(crate) fn quantize_row(layout: Layout, m: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
     let amax = x.iter().fold(0.0, |amax, &x| math::max(x.abs(), amax));
     let (scale, inv_scale) = math::row_scales(amax);
-    quantize(x, inv_scale, 0, out);
+    write_row(layout, m, x, inv_scale, 0, out);
     scale
+}
+
+/// Quantizes `x` `[m, k]`.
+pub(crate) fn quantize(x: &[f32], k: usize, quantization: Quantization, mut out: ActivationsMut) {
+    let rows = x.chunks_exact(k.max(1)).enumerate();
+    match quantization {
+        Quantization::Static { inv_scale, zero_point } => {
+            for (m, x) in rows {
+                write_row(Layout::ROW_MAJOR, m, x, inv_scale, zero_point, &mut out);
+            }
+        }
+        Quantization::PerToken { scale } => {
+            for ((m, x), scale) in rows.zip(scale) {
+                *scale = quantize_row(Layout::ROW_MAJOR, m, x, &mut out);
+            }
+        }
+    }
 }

@@ -1,195 +1,222 @@
 //! Self-attention around the micro-kernel of the linear layers: a head's keys are packed like the weights
-//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. Probabilities are stored as
-//! i8, less 128, which the sums of the values put right.
+//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A few query rows at a time;
+//! nowhere stands a matrix of tokens by tokens.
 
 use super::math::{Quantizer, largest_i32, probability, total_i32};
-use super::{MR_MAX, MicroKernel, NR_MAX, Rows, RowsMut, partial};
-use crate::attention::{Attention, Context};
-use crate::linear::{clear_padding, row_stride};
+use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, pack, partial};
+use crate::attention::{Attention, Context, QUERY_BLOCK};
+use crate::linear::row_stride;
 use crate::scratch::Scratch;
 
 /// [`crate::scalar::attention`]. Operands are checked.
 #[inline(always)]
 pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Context, scratch: Scratch) {
-    let (queries, width) = (operands.shape.queries, operands.shape.width());
+    let width = operands.shape.width();
     match context {
-        Context::F32 { out, scale } => {
-            let out = RowsMut { data: out, stride: width };
-            heads(s, operands, scale, scratch, out, |x, out| s.store(x, out));
-        }
+        Context::F32 { out, scale } => heads(s, operands, scale, scratch, |row, column, len, x| {
+            let start = row * width + column;
+            s.store(x, out.get_mut(start..start + len).unwrap_or(&mut []));
+        }),
         Context::I8 { out, scale } => {
-            clear_padding(out, queries, width);
             let quantizer = Quantizer::new(s, 1.0, 0);
-            let out = RowsMut { data: out, stride: row_stride(width) };
-            heads(s, operands, scale, scratch, out, |x, out| quantizer.store(s, x, out));
-        }
-    }
-}
-
-/// Head by head, a block of query rows at a time.
-#[inline(always)]
-fn heads<S: MicroKernel, T>(
-    s: S,
-    operands: &Attention,
-    scale: f32,
-    mut scratch: Scratch,
-    mut out: RowsMut<T>,
-    store: impl Fn(S::F, &mut [T]),
-) {
-    let shape = operands.shape;
-    for head in 0..shape.heads {
-        pack_keys::<S>(operands, head, scratch.keys);
-        pack_values::<S>(operands, head, scratch.values);
-        sum_values(operands, head, scratch.value_sums);
-        for first in (0..shape.queries).step_by(S::MR) {
-            let count = S::MR.min(shape.queries - first);
-            copy_queries(operands, head, first, &mut scratch);
-            scores(s, operands, count, &mut scratch);
-            let mut factors = [0.0; MR_MAX];
-            for (row, factor) in factors.iter_mut().take(count).enumerate() {
-                let total = probabilities(s, operands, row, &mut scratch);
-                *factor = (1.0 / total as f32) * scale;
-            }
-            let factors = factors.get(..count).unwrap_or(&[]);
-            contexts(s, operands, factors, &scratch, |row, column, x| {
-                let width = S::LANES.min(shape.head_dim.saturating_sub(column));
-                store(x, out.part(first + row, head * shape.head_dim + column, width));
+            heads(s, operands, scale, scratch, |row, column, len, x| {
+                let mut bytes = [0; 16];
+                s.store_i8([quantizer.apply(s, x)], S::LAYOUT.flip(), &mut bytes, 0, 0);
+                for (column, &byte) in (column..).zip(bytes.iter().take(len)) {
+                    if let Some(place) = out.data.get_mut(S::LAYOUT.offset(row, column, out.stride)) {
+                        *place = byte;
+                    }
+                }
             });
         }
     }
 }
 
-/// Packs the head's keys like the weights `[tokens, head_dim]`.
+/// Head by head, a block of query rows at a time. `store` gets a row, a column of the context, and how much of the vector
+/// that begins there belongs to the head.
 #[inline(always)]
-fn pack_keys<S: MicroKernel>(operands: &Attention, head: usize, keys: &mut [i8]) {
+fn heads<S: MicroKernel>(
+    s: S,
+    operands: &Attention,
+    scale: f32,
+    mut scratch: Scratch,
+    mut store: impl FnMut(usize, usize, usize, S::F),
+) {
     let shape = operands.shape;
-    let panel_len = S::PANEL.panel_len(shape.head_dim).unwrap_or(0).max(1);
-    for (index, panel) in keys.chunks_exact_mut(panel_len).take(shape.tokens.div_ceil(S::NR)).enumerate() {
-        panel.fill(0);
-        for (lane, token) in (index * S::NR..shape.tokens).take(S::NR).enumerate() {
-            let key = operands.key(token, head).chunks(S::KR);
-            for (group, key) in panel.chunks_exact_mut(S::NR * S::KR).zip(key) {
-                let Some(place) = group.get_mut(lane * S::KR..(lane + 1) * S::KR) else { return };
-                // A whole group's length is known here, so that this is one move.
-                if key.len() == place.len() { place.copy_from_slice(key) } else { partial::copy(key, place) }
+    for head in 0..shape.heads {
+        pack::keys::<S>(operands, head, scratch.keys);
+        pack::values::<S>(operands, head, scratch.values);
+        // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column
+        // have too much or lack.
+        let bias = i32::from(S::LAYOUT.bias);
+        let (tokens, head_dim) = (shape.tokens, shape.head_dim);
+        corrections(s, scratch.keys, [tokens, head_dim], -bias, scratch.probabilities, scratch.key_sums);
+        corrections(
+            s,
+            scratch.values,
+            [head_dim, tokens],
+            128 - bias,
+            scratch.probabilities,
+            scratch.value_sums,
+        );
+        for first in (0..shape.queries).step_by(QUERY_BLOCK) {
+            let count = QUERY_BLOCK.min(shape.queries - first);
+            pack::queries::<S>(operands, head, first, count, scratch.queries);
+            let Scratch { queries, keys, key_sums, scores, score_stride, .. } = &mut scratch;
+            product(s, queries, keys, key_sums, [count, tokens, head_dim], |row, column, acc| {
+                let start = row * *score_stride + column;
+                s.store_i32(acc, scores.get_mut(start..start + S::LANES).unwrap_or(&mut []));
+            });
+            let mut factors = [0.0; QUERY_BLOCK];
+            probabilities(s, operands, count, &mut scratch, &mut factors);
+            for factor in &mut factors {
+                *factor *= scale;
             }
+            let Scratch { probabilities, values, value_sums, .. } = &mut scratch;
+            product(s, probabilities, values, value_sums, [count, head_dim, tokens], |row, column, acc| {
+                let factor = factors.get(row).copied().unwrap_or(0.0);
+                let len = S::LANES.min(head_dim.saturating_sub(column));
+                let x = s.mul(s.to_f32(acc), s.splat(factor));
+                store(first + row, head * head_dim + column, len, x);
+            });
         }
     }
 }
 
-/// Packs the head's values like the weights `[head_dim, tokens]`.
+/// `Σ_k a[m,k]·w[n,k] + init[n]`, a vector at a time, of `[m, n, k]`; `m` is at most [`QUERY_BLOCK`].
 #[inline(always)]
-fn pack_values<S: MicroKernel>(operands: &Attention, head: usize, values: &mut [i8]) {
-    let shape = operands.shape;
-    let panel_len = S::PANEL.panel_len(shape.tokens).unwrap_or(0).max(1);
-    let panels = shape.head_dim.div_ceil(S::NR);
-    for (index, panel) in values.chunks_exact_mut(panel_len).take(panels).enumerate() {
-        panel.fill(0);
-        for (group, first) in panel.chunks_exact_mut(S::NR * S::KR).zip((0..shape.tokens).step_by(S::KR)) {
-            for (step, token) in (first..shape.tokens).take(S::KR).enumerate() {
-                let value = operands.value(token, head).iter().skip(index * S::NR);
-                for (place, &v) in group.iter_mut().skip(step).step_by(S::KR).zip(value) {
-                    *place = v;
+fn product<S: MicroKernel>(
+    s: S,
+    a: &[i8],
+    weights: &[i8],
+    init: &[i32],
+    [m, n, k]: [usize; 3],
+    mut each: impl FnMut(usize, usize, S::I),
+) {
+    let (depth, stride) = (S::PANEL.depth(k), row_stride(k));
+    let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(n));
+    let mut tile: Tile<S::I> = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+    for panel in (0..all).step_by(nr) {
+        let width = nr.min(all - panel);
+        let weights = weights.get(panel * depth..(panel + width) * depth).unwrap_or(&[]);
+        for first in (0..width).step_by(S::VECTORS * S::LANES) {
+            let vectors = S::VECTORS.min((width - first).div_ceil(S::LANES));
+            let columns = Columns { panel: weights, width, first, vectors };
+            let column = panel + first;
+            let mut start = [s.splat_i32(0); VECTORS_MAX];
+            for (start, init) in start.iter_mut().zip(init.get(column..).unwrap_or(&[]).chunks(S::LANES)) {
+                *start = s.load_i32(init, 0);
+            }
+            for row in (0..m).step_by(S::MR) {
+                let data = a.get(row * stride..).unwrap_or(&[]);
+                s.tile(Rows { data, stride, count: S::MR.min(m - row) }, columns, start, &mut tile);
+                for (row, acc) in (row..m).zip(&tile).take(S::MR) {
+                    for (vector, &acc) in acc.iter().enumerate().take(vectors) {
+                        each(row, column + vector * S::LANES, acc);
+                    }
                 }
             }
         }
     }
 }
 
-/// `128 · Σ_j v_j` of each of the head's columns: what the probabilities' missing 128 would have added.
+/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product with a row of ones, for which `ones` lends its place.
 #[inline(always)]
-fn sum_values(operands: &Attention, head: usize, sums: &mut [i32]) {
-    sums.fill(0);
-    for token in 0..operands.shape.tokens {
-        for (sum, &v) in sums.iter_mut().zip(operands.value(token, head)) {
-            *sum += 128 * i32::from(v);
+fn corrections<S: MicroKernel>(
+    s: S,
+    weights: &[i8],
+    [n, k]: [usize; 2],
+    factor: i32,
+    ones: &mut [i8],
+    out: &mut [i32],
+) {
+    if factor == 0 {
+        return out.fill(0);
+    }
+    // With the layout's bias added to it, too: 1 is what the micro-kernel reads.
+    let bytes = (S::LAYOUT.rows * row_stride(k)).min(ones.len());
+    let ones = ones.get_mut(..bytes).unwrap_or(&mut []);
+    ones.fill(1);
+    product(s, ones, weights, &[], [1, n, k], |_, column, acc| {
+        let mut sums = [0; 16];
+        s.store_i32(acc, &mut sums);
+        for (out, sum) in out.iter_mut().skip(column).zip(sums).take(S::LANES) {
+            *out = factor * sum;
         }
-    }
+    });
 }
 
-/// Copies a block of query rows to where a micro-kernel may read whole groups.
+/// Turns the scores of `count` query rows into probabilities; their `factors` become `1 / Σ p`.
 #[inline(always)]
-fn copy_queries(operands: &Attention, head: usize, first: usize, scratch: &mut Scratch) {
-    let rows = scratch.queries.chunks_exact_mut(scratch.query_stride.max(1));
-    for (row, token) in rows.zip(first..operands.shape.queries) {
-        for (place, &q) in row.iter_mut().zip(operands.query(token, head)) {
-            *place = q;
-        }
-    }
-}
-
-/// `q·k_j` of `count` query rows with every token, into `scratch.scores`.
-#[inline(always)]
-fn scores<S: MicroKernel>(s: S, operands: &Attention, count: usize, scratch: &mut Scratch) {
-    let shape = operands.shape;
-    let panel_len = S::PANEL.panel_len(shape.head_dim).unwrap_or(0).max(1);
-    let rows = Rows { data: scratch.queries, stride: scratch.query_stride, count };
-    let mut tile = [[0; NR_MAX]; MR_MAX];
-    for (panel, first) in scratch.keys.chunks_exact(panel_len).zip((0..shape.tokens).step_by(S::NR)) {
-        s.tile(rows, panel, &mut tile);
-        let lines = scratch.scores.chunks_exact_mut(scratch.score_stride.max(1));
-        for (line, acc) in lines.zip(&tile).take(count) {
-            // The stride leaves room for a whole panel.
-            for (place, &score) in line.iter_mut().skip(first).zip(acc.iter().take(S::NR)) {
-                *place = score;
-            }
-        }
-    }
-}
-
-/// Turns the scores of query row `row` into probabilities; returns their sum.
-#[inline(always)]
-fn probabilities<S: MicroKernel>(s: S, operands: &Attention, row: usize, scratch: &mut Scratch) -> i32 {
-    let tokens = operands.shape.tokens;
-    let scores = row * scratch.score_stride;
-    let scores = scratch.scores.get(scores..scores + tokens).unwrap_or(&[]);
-    let out = row * scratch.probability_stride;
-    let out = scratch.probabilities.get_mut(out..out + tokens).unwrap_or(&mut []);
-
-    let mut largest = s.splat_i32(i32::MIN);
-    for score in scores.chunks(S::LANES) {
-        largest = s.max_i32(s.load_i32(score, i32::MIN), largest);
-    }
-    let largest = largest_i32(s, largest);
-
-    let coefficient = s.splat(operands.coefficient);
-    let mut total = s.splat_i32(0);
-    let mut missing = 0;
-    for (score, out) in scores.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
-        // A missing lane counts as the largest score, whose probability is 255.
-        missing = S::LANES - score.len();
-        let below = s.sub_i32(s.load_i32(score, largest), s.splat_i32(largest));
-        let p = probability(s, s.mul(s.to_f32(below), coefficient));
-        total = s.add_i32(total, p);
-        s.store_i8(s.sub_i32(p, s.splat_i32(128)), out);
-    }
-    total_i32(s, total) - 255 * missing as i32
-}
-
-/// `Σ_j p_j·v_j · factor` of as many query rows as there are factors; `store` gets a row, a column of the head and the
-/// vector that begins there.
-#[inline(always)]
-fn contexts<S: MicroKernel>(
+fn probabilities<S: MicroKernel>(
     s: S,
     operands: &Attention,
-    factors: &[f32],
-    scratch: &Scratch,
-    mut store: impl FnMut(usize, usize, S::F),
+    count: usize,
+    scratch: &mut Scratch,
+    factors: &mut [f32; QUERY_BLOCK],
 ) {
-    let shape = operands.shape;
-    let panel_len = S::PANEL.panel_len(shape.tokens).unwrap_or(0).max(1);
-    let rows = Rows { data: scratch.probabilities, stride: scratch.probability_stride, count: factors.len() };
-    let mut tile = [[0; NR_MAX]; MR_MAX];
-    for (panel, first) in scratch.values.chunks_exact(panel_len).zip((0..shape.head_dim).step_by(S::NR)) {
-        s.tile(rows, panel, &mut tile);
-        for (row, (acc, &factor)) in tile.iter().zip(factors).enumerate() {
-            let factor = s.splat(factor);
-            let sums = scratch.value_sums.chunks_exact(S::LANES).skip(first / S::LANES);
-            let columns = (first..first + S::NR).step_by(S::LANES);
-            for ((acc, sum), column) in acc.chunks_exact(S::LANES).zip(sums).zip(columns) {
-                let acc = s.add_i32(s.load_i32(acc, 0), s.load_i32(sum, 0));
-                store(row, column, s.mul(s.to_f32(acc), factor));
-            }
+    for first in (0..count).step_by(S::GROUP) {
+        if S::GROUP == 4 {
+            group::<S, 4>(s, operands, first, scratch, factors);
+        } else {
+            group::<S, 1>(s, operands, first, scratch, factors);
         }
     }
+}
+
+/// [`probabilities`] of `R` rows. Rows that no query has may hold anything.
+#[inline(always)]
+fn group<S: MicroKernel, const R: usize>(
+    s: S,
+    operands: &Attention,
+    first: usize,
+    scratch: &mut Scratch,
+    factors: &mut [f32; QUERY_BLOCK],
+) {
+    let tokens = operands.shape.tokens;
+    let rows: [&[i32]; R] = core::array::from_fn(|row| {
+        let start = (first + row) * scratch.score_stride;
+        scratch.scores.get(start..start + tokens).unwrap_or(&[])
+    });
+    let largest = rows.map(|row| largest_of(s, row));
+    let coefficient = s.splat(operands.coefficient);
+    let mut totals = [s.splat_i32(0); R];
+    let whole = tokens / S::LANES * S::LANES;
+    let flip = S::LAYOUT.flip() ^ i8::MIN;
+    let stride = row_stride(tokens);
+    for column in (0..tokens).step_by(S::LANES) {
+        let mut p = totals;
+        for (row, p) in p.iter_mut().enumerate() {
+            let most = s.splat_i32(largest[row]);
+            let scores = if column < whole {
+                s.load_i32(rows[row].get(column..column + S::LANES).unwrap_or(&[0; 16]), 0)
+            } else {
+                // A missing lane counts as the largest score, whose probability is 255.
+                s.load_i32(rows[row].get(column..).unwrap_or(&[]), largest[row])
+            };
+            *p = probability(s, s.mul(s.to_f32(s.sub_i32(scores, most)), coefficient));
+        }
+        for (total, &p) in totals.iter_mut().zip(&p) {
+            *total = s.add_i32(*total, p);
+        }
+        let (at, step) = (S::LAYOUT.offset(first, column, stride), S::LAYOUT.step(stride));
+        s.store_u8(p, flip, scratch.probabilities, at, step);
+    }
+    let missing = 255 * (tokens.next_multiple_of(S::LANES) - tokens) as i32;
+    for (factor, total) in factors.iter_mut().skip(first).zip(totals) {
+        *factor = 1.0 / (total_i32(s, total) - missing) as f32;
+    }
+}
+
+/// Largest of a row of scores.
+#[inline(always)]
+fn largest_of<S: MicroKernel>(s: S, scores: &[i32]) -> i32 {
+    let mut largest = s.splat_i32(i32::MIN);
+    let mut vectors = scores.chunks_exact(S::LANES);
+    for score in &mut vectors {
+        largest = s.max_i32(s.load_i32(score, 0), largest);
+    }
+    let mut rest = [i32::MIN; 16];
+    partial::copy(vectors.remainder(), &mut rest);
+    largest_i32(s, s.max_i32(s.load_i32(&rest, 0), largest))
 }

@@ -34,17 +34,27 @@ macro_rules! entry_points {
         }
 
         #[target_feature(enable = $features)]
-        pub(crate) fn quantize(x: &[f32], inv_scale: f32, zero_point: i8, out: &mut [i8]) {
+        pub(crate) fn layer_norm_quantize(
+            x: &mut [f32],
+            norm: &crate::linear::LayerNorm,
+            quantization: crate::linear::Quantization,
+            out: crate::linear::ActivationsMut,
+        ) {
             // SAFETY: as in `linear`.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::quantize(token, x, inv_scale, zero_point, out);
+            crate::simd::layer_norm_quantize(token, x, norm, quantization, out);
         }
 
         #[target_feature(enable = $features)]
-        pub(crate) fn quantize_row(x: &[f32], out: &mut [i8]) -> f32 {
+        pub(crate) fn quantize(
+            x: &[f32],
+            k: usize,
+            quantization: crate::linear::Quantization,
+            out: crate::linear::ActivationsMut,
+        ) {
             // SAFETY: as in `linear`.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::quantize_row(token, x, out)
+            crate::simd::quantize(token, x, k, quantization, out);
         }
 
         #[target_feature(enable = $features)]

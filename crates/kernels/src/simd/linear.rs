@@ -1,115 +1,173 @@
 //! Linear layer around a micro-kernel: panels of weights outside, blocks of rows inside, so that a panel stays in the
-//! first-level cache; the epilogue takes each tile while it is there too.
+//! first-level cache; the epilogue takes each tile while it is in registers.
 
 use core::ops::Range;
 
 use super::math::{Quantizer, gelu};
-use super::{MR_MAX, MicroKernel, NR_MAX, Rows, RowsMut, Simd, quantize_row};
-use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK, clear_padding, row_stride};
+use super::sink::{GeluActivations, RowsF32, RowsI8, Sink};
+use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, quantize};
+use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 
 /// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
 #[inline(always)]
 pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue: Epilogue) {
-    let n = w.n;
+    let (all, n) = (0..a.m, w.n);
     match epilogue {
         Epilogue::F32 { out } => {
-            tiles(s, a, w, 0..a.m, RowsMut { data: out, stride: n }, |y, out| s.store(y, out));
+            let store = |y, place: &mut [f32]| s.store(y, place);
+            tiles(s, a, w, all, &mut RowsF32 { out, n, store });
         }
         Epilogue::AddF32 { residual } => {
-            let out = RowsMut { data: residual, stride: n };
-            tiles(s, a, w, 0..a.m, out, |y, out| s.store(s.add(s.load(out), y), out));
+            let store = |y, place: &mut [f32]| s.store(s.add(s.load(place), y), place);
+            tiles(s, a, w, all, &mut RowsF32 { out: residual, n, store });
         }
         Epilogue::I8 { out, stride } => {
             let quantizer = Quantizer::new(s, 1.0, 0);
-            tiles(s, a, w, 0..a.m, RowsMut { data: out, stride }, |y, out| quantizer.store(s, y, out));
+            tiles(s, a, w, all, &mut RowsI8 { out, stride, quantizer });
         }
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
-            clear_padding(out, a.m, n);
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
-            let out = RowsMut { data: out, stride: row_stride(n) };
-            tiles(s, a, w, 0..a.m, out, |y, out| quantizer.store(s, gelu(s, y), out));
+            tiles(s, a, w, all, &mut GeluActivations { out, quantizer });
         }
         Epilogue::Gelu { out, quantization: Quantization::PerToken { scale }, scratch } => {
-            let blocks = out.chunks_mut((ROW_BLOCK * row_stride(n)).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
-            for (block, (out, scale)) in blocks.enumerate() {
+            let blocks =
+                out.data.chunks_mut((ROW_BLOCK * out.stride).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
+            for (block, (data, scale)) in blocks.enumerate() {
                 let first = block * ROW_BLOCK;
-                let rows = RowsMut { data: scratch, stride: n };
-                tiles(s, a, w, first..first + scale.len(), rows, |y, out| s.store(gelu(s, y), out));
-                let rows = scratch.chunks_exact(n.max(1)).zip(out.chunks_mut(row_stride(n).max(1)));
-                for ((x, out), scale) in rows.zip(scale) {
-                    *scale = quantize_row(s, x, out);
+                let store = |y, place: &mut [f32]| s.store(gelu(s, y), place);
+                let rows = first..first + scale.len();
+                tiles(s, a, w, rows, &mut RowsF32 { out: &mut *scratch, n, store });
+                let x = scratch.get(..scale.len() * n).unwrap_or(&[]);
+                let out = ActivationsMut { data, stride: out.stride };
+                quantize(s, x, n, Quantization::PerToken { scale }, out);
+            }
+        }
+    }
+}
+
+/// What a tile's columns have in common.
+struct Parameters<S: MicroKernel> {
+    /// Weight scale, already times the activations' if that is one for the tensor.
+    scale: [S::F; VECTORS_MAX],
+    bias: [S::F; VECTORS_MAX],
+    /// `−(zero point + bias of the layout) · row_sum`, where the sums begin.
+    init: [S::I; VECTORS_MAX],
+}
+
+impl<S: MicroKernel> Parameters<S> {
+    #[inline(always)]
+    fn new(s: S, a: &Activations, w: &Linear, first: usize) -> Self {
+        let (scale, bias) = (w.scale.get(first..).unwrap_or(&[]), w.bias.get(first..).unwrap_or(&[]));
+        let row_sum = w.row_sum.get(first..).unwrap_or(&[]);
+        let zero = i32::from(a.zero_point) + i32::from(S::LAYOUT.bias);
+        let mut parameters = Parameters {
+            scale: [s.splat(0.0); VECTORS_MAX],
+            bias: [s.splat(0.0); VECTORS_MAX],
+            init: [s.splat_i32(0); VECTORS_MAX],
+        };
+        let a_scale = match a.scale {
+            RowScale::Uniform(scale) => s.splat(scale),
+            RowScale::PerRow(_) => s.splat(1.0),
+        };
+        let places = parameters.scale.iter_mut().zip(&mut parameters.bias).zip(&mut parameters.init);
+        for (vector, ((scale_place, bias_place), init)) in places.take(S::VECTORS).enumerate() {
+            let first = vector * S::LANES;
+            *scale_place = s.mul(a_scale, s.load(scale.get(first..).unwrap_or(&[])));
+            *bias_place = s.load(bias.get(first..).unwrap_or(&[]));
+            let mut zeros = [0_i32; 16];
+            for (place, sum) in zeros.iter_mut().zip(row_sum.iter().skip(first)) {
+                *place = sum.wrapping_mul(zero).wrapping_neg();
+            }
+            *init = s.load_i32(&zeros, 0);
+        }
+        parameters
+    }
+}
+
+/// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
+/// [`ROW_BLOCK`].
+#[inline(always)]
+fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut impl Sink<S>) {
+    let (depth, stride) = (S::PANEL.depth(w.k), a.stride);
+    let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
+    let mut tile: Tile<S::I> = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+    for panel in (0..all).step_by(nr) {
+        let width = nr.min(all - panel);
+        let weights = w.weights.get(panel * depth..(panel + width) * depth).unwrap_or(&[]);
+        for first in (0..width).step_by(S::VECTORS * S::LANES) {
+            let vectors = S::VECTORS.min((width - first).div_ceil(S::LANES));
+            let columns = Columns { panel: weights, width, first, vectors };
+            let column = panel + first;
+            let parameters = Parameters::new(s, a, w, column);
+            for block in rows.clone().step_by(S::MR) {
+                let count = S::MR.min(rows.end - block);
+                let row = block - rows.start;
+                let data = a.data.get(block * stride..).unwrap_or(&[]);
+                s.tile(Rows { data, stride, count }, columns, parameters.init, &mut tile);
+                if count == S::MR && vectors == S::VECTORS && matches!(a.scale, RowScale::Uniform(_)) {
+                    whole(s, &tile, &parameters, row, column, sink);
+                } else {
+                    let scale = |row| match a.scale {
+                        RowScale::Uniform(_) => 1.0,
+                        RowScale::PerRow(_) => a.row_scale(block + row),
+                    };
+                    edge(
+                        s,
+                        &tile,
+                        &parameters,
+                        count,
+                        vectors.min((w.n - column).div_ceil(S::LANES)),
+                        scale,
+                        |r, v, y| {
+                            sink.put(s, row + r, column + v * S::LANES, [y]);
+                        },
+                    );
                 }
             }
         }
     }
 }
 
-/// Per-output parameters of one panel; columns beyond `n` are 0.
-struct Columns {
-    scale: [f32; NR_MAX],
-    bias: [f32; NR_MAX],
-    /// `zero_point · row_sum`.
-    zero: [i32; NR_MAX],
-}
-
-impl Columns {
-    #[inline(always)]
-    fn new(w: &Linear, first: usize, zero_point: i8) -> Self {
-        let mut columns = Columns { scale: [0.0; NR_MAX], bias: [0.0; NR_MAX], zero: [0; NR_MAX] };
-        let parameters = w.scale.iter().zip(w.bias).zip(w.row_sum).skip(first);
-        let places = columns.scale.iter_mut().zip(&mut columns.bias).zip(&mut columns.zero);
-        for (((scale, bias), zero), ((&s, &b), &row_sum)) in places.zip(parameters) {
-            (*scale, *bias, *zero) = (s, b, row_sum.wrapping_mul(i32::from(zero_point)));
-        }
-        columns
-    }
-}
-
-/// Computes the rows `rows` of `y` and hands every vector of them to `store`, with its place in `out`, whose first row
-/// is row `rows.start`.
+/// `y = acc · scale + bias` of a whole tile.
 #[inline(always)]
-fn tiles<S: MicroKernel, T>(
+fn whole<S: MicroKernel>(
     s: S,
-    a: &Activations,
-    w: &Linear,
-    rows: Range<usize>,
-    mut out: RowsMut<T>,
-    store: impl Fn(S::F, &mut [T]),
+    tile: &Tile<S::I>,
+    parameters: &Parameters<S>,
+    row: usize,
+    column: usize,
+    sink: &mut impl Sink<S>,
 ) {
-    let panel_len = S::PANEL.panel_len(w.k).unwrap_or(0).max(1);
-    let stride = row_stride(a.k);
-    let mut tile = [[0; NR_MAX]; MR_MAX];
-    for (index, panel) in w.weights.chunks_exact(panel_len).enumerate() {
-        let first = index * S::NR;
-        let width = S::NR.min(w.n - first);
-        let columns = Columns::new(w, first, a.zero_point);
-        for block in rows.clone().step_by(S::MR) {
-            let count = S::MR.min(rows.end - block);
-            let data = a.data.get(block * stride..).unwrap_or(&[]);
-            s.tile(Rows { data, stride, count }, panel, &mut tile);
-            for (row, acc) in (block..block + count).zip(&tile) {
-                let scale = s.splat(a.row_scale(row));
-                finish(s, acc, scale, &columns, out.part(row - rows.start, first, width), &store);
+    for vector in 0..S::VECTORS {
+        let (scale, bias) = (parameters.scale[vector], parameters.bias[vector]);
+        let y = |row: usize| s.add(s.mul(s.to_f32(tile[row][vector]), scale), bias);
+        let column = column + vector * S::LANES;
+        for first in (0..S::MR).step_by(S::GROUP) {
+            if S::GROUP == 4 {
+                sink.put(s, row + first, column, [y(first), y(first + 1), y(first + 2), y(first + 3)]);
+            } else {
+                sink.put(s, row + first, column, [y(first)]);
             }
         }
     }
 }
 
-/// `y = (acc − zero) · (activation scale · scale) + bias` for one row of a tile.
+/// The same of a tile with fewer rows or columns, or with a scale for each row.
 #[inline(always)]
-fn finish<S: Simd, T>(
+fn edge<S: MicroKernel>(
     s: S,
-    acc: &[i32; NR_MAX],
-    activation_scale: S::F,
-    columns: &Columns,
-    out: &mut [T],
-    store: &impl Fn(S::F, &mut [T]),
+    tile: &Tile<S::I>,
+    parameters: &Parameters<S>,
+    rows: usize,
+    vectors: usize,
+    row_scale: impl Fn(usize) -> f32,
+    mut put: impl FnMut(usize, usize, S::F),
 ) {
-    let parameters = columns.scale.chunks(S::LANES).zip(columns.bias.chunks(S::LANES));
-    let sums = acc.chunks(S::LANES).zip(columns.zero.chunks(S::LANES));
-    for (out, ((acc, zero), (scale, bias))) in out.chunks_mut(S::LANES).zip(sums.zip(parameters)) {
-        let acc = s.to_f32(s.sub_i32(s.load_i32(acc, 0), s.load_i32(zero, 0)));
-        let scale = s.mul(activation_scale, s.load(scale));
-        store(s.add(s.mul(acc, scale), s.load(bias)), out);
+    for (row, acc) in tile.iter().enumerate().take(rows) {
+        let row_scale = s.splat(row_scale(row));
+        let columns = parameters.scale.iter().zip(&parameters.bias).zip(acc);
+        for (vector, ((&scale, &bias), &acc)) in columns.enumerate().take(vectors) {
+            put(row, vector, s.add(s.mul(s.to_f32(acc), s.mul(row_scale, scale)), bias));
+        }
     }
 }

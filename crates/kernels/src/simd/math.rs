@@ -1,6 +1,6 @@
 //! The non-linear functions of [`crate::math`], a vector at a time.
 
-use super::Simd;
+use super::{Simd, partial};
 use crate::math::{GELU, GELU_CLAMP, LANES, PROBABILITY, PROBABILITY_MIN, fold_lanes};
 
 /// Horner's rule, multiply then add; `coefficients` lowest degree first.
@@ -44,21 +44,28 @@ impl<S: Simd> Quantizer<S> {
         Quantizer { inv_scale: s.splat(inv_scale), zero_point: s.splat(f32::from(zero_point)) }
     }
 
-    /// [`crate::math::quantize`] of as many lanes as `out` has room for.
+    /// [`crate::math::quantize`]: what [`Simd::store_i8`] narrows.
     #[inline(always)]
-    pub(super) fn store(&self, s: S, x: S::F, out: &mut [i8]) {
-        let x = s.add(s.mul(x, self.inv_scale), self.zero_point);
-        let limited = s.min(s.max(x, s.splat(-127.0)), s.splat(127.0));
-        s.store_i8(s.round(limited), out);
+    pub(super) fn apply(&self, s: S, x: S::F) -> S::I {
+        s.round_i8(s.add(s.mul(x, self.inv_scale), self.zero_point))
     }
 }
 
-/// `Σ term(x_i)` in the order of [`crate::math::sum`]. `term(0)` must be +0.0: the last vector is filled up with zeros.
+/// `Σ term(x_i)` in the order of [`crate::math::sum`]. The last 16 elements are filled up with `missing`, whose term must
+/// be +0.0.
 #[inline(always)]
-pub(super) fn sum<S: Simd>(s: S, row: &[f32], term: impl Fn(S::F) -> S::F) -> f32 {
+pub(super) fn sum<S: Simd>(s: S, row: &[f32], missing: f32, term: impl Fn(S::F) -> S::F) -> f32 {
     let mut steps = [s.splat(0.0); LANES];
-    for block in row.chunks(LANES) {
-        for (step, x) in steps.iter_mut().zip(block.chunks(S::LANES)) {
+    let mut blocks = row.chunks_exact(LANES);
+    for block in &mut blocks {
+        for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
+            *step = s.add(*step, term(s.load(x)));
+        }
+    }
+    if !blocks.remainder().is_empty() {
+        let mut block = [missing; LANES];
+        partial::copy(blocks.remainder(), &mut block);
+        for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
             *step = s.add(*step, term(s.load(x)));
         }
     }

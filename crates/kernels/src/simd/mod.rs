@@ -11,17 +11,20 @@ mod entry_points;
 mod layer_norm;
 mod linear;
 mod math;
+mod pack;
 pub(crate) mod partial;
 mod quantize;
+mod sink;
 
 pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
 pub(crate) use entry_points::entry_points;
-pub(crate) use layer_norm::layer_norm;
+pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
-pub(crate) use quantize::{quantize, quantize_row};
+pub(crate) use quantize::quantize;
 
 use crate::Panel;
+use crate::layout::Layout;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
 ///
@@ -30,6 +33,8 @@ use crate::Panel;
 pub(crate) trait Simd: Copy {
     /// Lanes of a vector; divides 16.
     const LANES: usize;
+    /// Rows whose results are narrowed to int8 together: 4 where that fills a vector of bytes, else 1.
+    const GROUP: usize;
     /// `LANES` f32.
     type F: Copy;
     /// `LANES` i32.
@@ -53,8 +58,6 @@ pub(crate) trait Simd: Copy {
     fn store_i32(self, x: Self::I, out: &mut [i32]);
     /// Widens; missing lanes are 0.
     fn load_i8(self, x: &[i8]) -> Self::I;
-    /// Narrows values that fit i8.
-    fn store_i8(self, x: Self::I, out: &mut [i8]);
     fn add_i32(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i32(self, a: Self::I, b: Self::I) -> Self::I;
     fn max_i32(self, a: Self::I, b: Self::I) -> Self::I;
@@ -65,58 +68,69 @@ pub(crate) trait Simd: Copy {
     fn round(self, x: Self::F) -> Self::I;
     /// Adds `n << 23` to the bits of `x`: `x · 2^n` for normal numbers.
     fn add_exponent(self, x: Self::F, n: Self::I) -> Self::F;
+    /// Nearest integer, ties to even, of `x` or −127 where that is larger; what is above 127 need only stay above it.
+    /// NaN gives −127.
+    fn round_i8(self, x: Self::F) -> Self::I;
+
+    /// Narrows `R` vectors (1 or [`GROUP`](Self::GROUP)) to i8, larger values to 127, flips the bits of `flip` in every
+    /// byte, and writes vector `r` to `out[at + r·step..]`, a whole vector each. Writes nothing if they are not all
+    /// inside `out`.
+    fn store_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
+    /// The same for values 0 to 255.
+    fn store_u8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
 }
 
-/// Most rows and columns of a micro-kernel's tile.
+/// Most rows of a micro-kernel's tile.
 pub(crate) const MR_MAX: usize = 8;
-pub(crate) const NR_MAX: usize = 16;
+/// Most vectors in a row of a tile.
+pub(crate) const VECTORS_MAX: usize = 3;
 
-/// Result of a micro-kernel: the first `rows` rows and `NR` columns are written.
-pub(crate) type Tile = [[i32; NR_MAX]; MR_MAX];
+/// Sums of a micro-kernel, `[row][vector of columns]`. What lies beyond the tile's rows and vectors means nothing.
+pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 
-/// Rows of int8 activations, `stride` bytes apart.
+/// Rows of int8 activations for a tile, in the kernel's [`Layout`]; `data` begins with the first row's block.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub data: &'a [i8],
+    /// Bytes of a row.
     pub stride: usize,
+    /// At least 1.
     pub count: usize,
 }
 
 impl Rows<'_> {
-    /// Whether `depth` bytes of every row may be read.
+    /// Whether `depth` bytes of every row may be read: of `count` rows in row-major layout, of `block` rows otherwise.
     #[inline(always)]
-    pub(crate) fn readable(&self, depth: usize) -> bool {
-        self.count > 0 && (self.count - 1) * self.stride + depth <= self.data.len()
+    pub(crate) fn readable(&self, block: usize, depth: usize) -> bool {
+        let bytes = if block == 1 { (self.count - 1) * self.stride + depth } else { block * depth };
+        self.count > 0 && bytes <= self.data.len()
     }
 }
 
-/// A row-major matrix that a kernel writes, `stride` elements from one row to the next.
-pub(crate) struct RowsMut<'a, T> {
-    pub data: &'a mut [T],
-    pub stride: usize,
+/// Columns of a panel `[groups][width][kr]` for a tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    pub panel: &'a [i8],
+    /// Columns of the panel: its `nr`, or what is left in the last one.
+    pub width: usize,
+    /// First column of the tile.
+    pub first: usize,
+    /// Vectors of columns in the tile.
+    pub vectors: usize,
 }
 
-impl<T> RowsMut<'_, T> {
-    /// `len` elements of a row from `column` on; empty if they are not all there.
-    #[inline(always)]
-    fn part(&mut self, row: usize, column: usize, len: usize) -> &mut [T] {
-        let start = row * self.stride + column;
-        self.data.get_mut(start..start + len).unwrap_or(&mut [])
-    }
-}
-
-/// The integer micro-kernel of an instruction set: up to `MR` rows of activations times one panel of `NR` outputs.
+/// The integer micro-kernel of an instruction set: up to `MR` rows of activations times up to `VECTORS` vectors of a
+/// panel's columns.
 pub(crate) trait MicroKernel: Simd {
-    /// Most rows, at most [`MR_MAX`].
+    /// Most rows, at most [`MR_MAX`]; `LAYOUT.rows` or, in row-major layout, any number.
     const MR: usize;
-    /// Outputs of a panel: at most [`NR_MAX`], a multiple of `LANES`, divides 48.
-    const NR: usize;
-    /// Consecutive inputs of an output in a panel; divides 16.
-    const KR: usize;
+    /// Most vectors of columns, at most [`VECTORS_MAX`].
+    const VECTORS: usize;
     /// The weight layout.
-    const PANEL: Panel = Panel { nr: Self::NR as u16, kr: Self::KR as u16 };
+    const PANEL: Panel;
+    /// The layout of activations.
+    const LAYOUT: Layout;
 
-    /// `tile[r][c] = Σ_k rows[r][k] · panel[k / KR][c][k mod KR]` over the whole panel `[groups][NR][KR]`.
-    /// Every row has `groups · KR` bytes; what the panel pads with zeros may hold anything in the rows.
-    fn tile(self, rows: Rows, panel: &[i8], tile: &mut Tile);
+    /// `tile[r][v] = init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds.
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code)]
 
 use proptest::test_runner::Config;
-use tinybert_kernels::{Activations, Isa, Kernels, Linear, Panel, RowScale, activation_bytes, pack};
+use tinybert_kernels::{
+    Activations, ActivationsMut, Isa, Kernels, Linear, Panel, RowScale, activation_bytes, pack, row_stride,
+};
 
 /// The fast kernels of this machine; the scalar ones are what they are compared with.
 pub fn fast() -> impl Iterator<Item = Kernels> {
@@ -111,15 +113,37 @@ impl Layer {
         let x: Vec<f32> = self.a.iter().map(|&q| f32::from(q)).collect();
         let quantization = tinybert_kernels::Quantization::Static { inv_scale: 1.0, zero_point: 0 };
         let mut data = vec![99; activation_bytes(self.m, self.k).unwrap()];
-        kernels.quantize(&x, self.k, quantization, &mut data).unwrap();
+        kernels.quantize(&x, self.k, quantization, ActivationsMut::new(&mut data, self.k)).unwrap();
         data
     }
 
     pub fn activations<'a>(&'a self, data: &'a [i8]) -> Activations<'a> {
         let scale =
             if self.per_row { RowScale::PerRow(&self.a_scale) } else { RowScale::Uniform(self.a_scale[0]) };
-        Activations { data, m: self.m, k: self.k, zero_point: self.zero_point, scale }
+        Activations {
+            data,
+            stride: row_stride(self.k),
+            m: self.m,
+            k: self.k,
+            zero_point: self.zero_point,
+            scale,
+        }
     }
+}
+
+/// The values of an int8 activation matrix `[m, k]` that `kernels` has written, row-major: what a linear layer with
+/// identity weights makes of them, so that the order of the bytes stays the kernels' own affair.
+pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
+    let identity: Vec<i8> = (0..k * k).map(|i| i8::from(i % (k + 1) == 0)).collect();
+    let panel = Panel::PORTABLE;
+    let mut weights = vec![0; panel.packed_len(k, k).unwrap()];
+    pack(&identity, k, k, panel, &mut weights).unwrap();
+    let (ones, zeros, sums) = (vec![1.0; k], vec![0.0; k], vec![1; k]);
+    let w = Linear { n: k, k, panel, weights: &weights, scale: &ones, bias: &zeros, row_sum: &sums };
+    let a = Activations { data, stride: row_stride(k), m, k, zero_point: 0, scale: RowScale::Uniform(1.0) };
+    let mut out = vec![f32::NAN; m * k];
+    kernels.linear(&a, &w, tinybert_kernels::Epilogue::F32 { out: &mut out }).unwrap();
+    out.into_iter().map(|x| x as i8).collect()
 }
 
 /// The bits, so that −0 differs from +0.

@@ -1,0 +1,39 @@
+//! The layout of int8 activations: each kernel family's own, written and read by nobody else.
+
+/// Rows in blocks, the bytes of a block in the order in which a micro-kernel reads them.
+///
+/// A matrix `[m, k]` is `[ceil(m/rows)][ceil(k/depth)][rows][depth]`; with one row in a block it is row-major. A row
+/// takes `stride` bytes, a multiple of 16; what they hold beyond `k` does not matter, as the weights there are 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Rows of a block; divides [`ROW_BLOCK`](crate::ROW_BLOCK).
+    pub rows: usize,
+    /// Consecutive bytes of a row; divides 16.
+    pub depth: usize,
+    /// What is added to every value, modulo 256: 0, or 128 for an instruction that wants unsigned activations.
+    pub bias: u8,
+}
+
+impl Layout {
+    pub(crate) const ROW_MAJOR: Layout = Layout { rows: 1, depth: 16, bias: 0 };
+
+    /// Place of element `[row, column]` of a matrix whose rows take `stride` bytes.
+    #[inline(always)]
+    pub(crate) const fn offset(&self, row: usize, column: usize, stride: usize) -> usize {
+        row / self.rows * self.rows * stride
+            + column / self.depth * self.depth * self.rows
+            + row % self.rows * self.depth
+            + column % self.depth
+    }
+
+    /// Bytes from an element to the one below it in the same block; in row-major layout, in the next row.
+    #[inline(always)]
+    pub(crate) const fn step(&self, stride: usize) -> usize {
+        if self.rows == 1 { stride } else { self.depth }
+    }
+
+    /// The bits that `bias` flips.
+    pub(crate) const fn flip(&self) -> i8 {
+        self.bias as i8
+    }
+}

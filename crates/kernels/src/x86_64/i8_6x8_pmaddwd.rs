@@ -1,0 +1,64 @@
+//! 6 rows by 8 columns, K in groups of 4, for AVX2: bytes widened to 16 bits, VPMADDWD (two exact products added into
+//! an i32), VPADDD. VPMADDUBSW would be twice as wide but saturates.
+
+use core::arch::x86_64::*;
+
+use crate::simd::{Columns, Rows, Tile};
+
+/// Rows of a tile.
+pub(super) const MR: usize = 6;
+/// Columns of a tile: two accumulators for each row.
+const NR: usize = 8;
+/// Inputs of a group.
+const KR: usize = 4;
+
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn i8_6x8_pmaddwd(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    match rows.count {
+        1 => product::<1>(rows, columns, init, tile),
+        2 => product::<2>(rows, columns, init, tile),
+        3 => product::<3>(rows, columns, init, tile),
+        4 => product::<4>(rows, columns, init, tile),
+        5 => product::<5>(rows, columns, init, tile),
+        _ => product::<6>(rows, columns, init, tile),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn product<const R: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    let group = KR * columns.width;
+    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
+    let inside = columns.first.checked_add(NR).is_some_and(|end| end <= columns.width);
+    if rows.count < R || !inside || !rows.readable(1, KR * groups) {
+        return;
+    }
+    // Lane 2c + h of accumulator [r][i] sums the products of row r, column 4i + c, inputs 2h and 2h + 1.
+    let mut acc = [[_mm256_setzero_si256(); 2]; R];
+    let panel = columns.panel.as_ptr().wrapping_add(KR * columns.first);
+    for index in 0..groups {
+        // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first, and first + 8 ≤ width.
+        let weights = unsafe {
+            let weights = panel.add(group * index).cast::<__m128i>();
+            [_mm_loadu_si128(weights), _mm_loadu_si128(weights.add(1))]
+        };
+        let weights = weights.map(|weights| _mm256_cvtepi8_epi16(weights));
+        for (row, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: `readable` has shown that 4·groups bytes of each of the first `count` ≥ R rows lie in `data`.
+            let bytes = unsafe {
+                rows.data.as_ptr().add(row * rows.stride + KR * index).cast::<i32>().read_unaligned()
+            };
+            let activations = _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes));
+            for (acc, weights) in acc.iter_mut().zip(weights) {
+                *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(activations, weights));
+            }
+        }
+    }
+    for (acc, row) in acc.into_iter().zip(tile) {
+        // [c0 c1 c4 c5 | c2 c3 c6 c7], then in order.
+        let sums = _mm256_hadd_epi32(acc[0], acc[1]);
+        row[0] = _mm256_add_epi32(init[0], _mm256_permute4x64_epi64::<0b11_01_10_00>(sums));
+    }
+}

@@ -1,0 +1,169 @@
+//! AVX-512 vectors: sixteen lanes, masks for what is shorter.
+
+use core::arch::x86_64::*;
+
+use crate::simd::Simd;
+
+/// Proof that the CPU has AVX-512 F, BW, VL and VNNI.
+#[derive(Clone, Copy)]
+pub(super) struct Zmm(());
+
+impl Zmm {
+    /// # Safety
+    /// The CPU must have AVX-512 F, BW, VL and VNNI.
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        Zmm(())
+    }
+}
+
+/// Evaluates an intrinsic that touches no memory.
+macro_rules! avx512 {
+    ($intrinsic:expr) => {
+        // SAFETY: a `Zmm` exists only where the CPU has AVX-512, and the intrinsic has no other precondition.
+        unsafe { $intrinsic }
+    };
+}
+
+/// The first lanes, as many as there are elements.
+#[inline(always)]
+pub(super) fn first_lanes(elements: usize) -> __mmask16 {
+    if elements >= 16 { 0xffff } else { (1 << elements) - 1 }
+}
+
+impl Simd for Zmm {
+    const LANES: usize = 16;
+    const GROUP: usize = 1;
+    type F = __m512;
+    type I = __m512i;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        avx512!(_mm512_set1_ps(x))
+    }
+
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> __m512 {
+        // SAFETY: only lanes of the mask are read, no more than `x` has elements; AVX-512 as above.
+        unsafe { _mm512_maskz_loadu_ps(first_lanes(x.len()), x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: __m512, out: &mut [f32]) {
+        // SAFETY: only lanes of the mask are written, no more than `out` has elements; AVX-512 as above.
+        unsafe { _mm512_mask_storeu_ps(out.as_mut_ptr(), first_lanes(out.len()), x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn abs(self, x: __m512) -> __m512 {
+        avx512!(_mm512_abs_ps(x))
+    }
+
+    #[inline(always)]
+    fn splat_i32(self, x: i32) -> __m512i {
+        avx512!(_mm512_set1_epi32(x))
+    }
+
+    #[inline(always)]
+    fn load_i32(self, x: &[i32], missing: i32) -> __m512i {
+        // SAFETY: as in `load`.
+        unsafe { _mm512_mask_loadu_epi32(_mm512_set1_epi32(missing), first_lanes(x.len()), x.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store_i32(self, x: __m512i, out: &mut [i32]) {
+        // SAFETY: as in `store`.
+        unsafe { _mm512_mask_storeu_epi32(out.as_mut_ptr(), first_lanes(out.len()), x) }
+    }
+
+    #[inline(always)]
+    fn load_i8(self, x: &[i8]) -> __m512i {
+        // SAFETY: as in `load`.
+        unsafe { _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first_lanes(x.len()), x.as_ptr())) }
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_add_epi32(a, b))
+    }
+
+    #[inline(always)]
+    fn sub_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_sub_epi32(a, b))
+    }
+
+    #[inline(always)]
+    fn max_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_max_epi32(a, b))
+    }
+
+    #[inline(always)]
+    fn to_f32(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(x))
+    }
+
+    #[inline(always)]
+    fn round(self, x: __m512) -> __m512i {
+        avx512!(_mm512_cvtps_epi32(x))
+    }
+
+    #[inline(always)]
+    fn add_exponent(self, x: __m512, n: __m512i) -> __m512 {
+        avx512!(_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32::<23>(n))))
+    }
+
+    #[inline(always)]
+    fn round_i8(self, x: __m512) -> __m512i {
+        let limited = self.min(self.max(x, self.splat(-127.0)), self.splat(127.0));
+        avx512!(_mm512_cvtps_epi32(limited))
+    }
+
+    #[inline(always)]
+    fn store_i8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+        store_bytes(x.map(|x| avx512!(_mm512_cvtsepi32_epi8(x))), flip, out, at, step);
+    }
+
+    #[inline(always)]
+    fn store_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+        store_bytes(x.map(|x| avx512!(_mm512_cvtepi32_epi8(x))), flip, out, at, step);
+    }
+}
+
+/// Writes every vector, its bits of `flip` flipped; nothing from where they do not fit.
+#[inline(always)]
+fn store_bytes<const R: usize>(x: [__m128i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    for (row, x) in x.into_iter().enumerate() {
+        let place = out.get_mut(at + row * step..).and_then(|out| out.first_chunk_mut::<16>());
+        let Some(place) = place else { return };
+        // SAFETY: `place` has sixteen bytes; SSE2 is part of x86-64.
+        unsafe {
+            let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
+            _mm_storeu_si128(place.as_mut_ptr().cast(), x);
+        }
+    }
+}

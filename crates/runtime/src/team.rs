@@ -1,0 +1,92 @@
+//! Who computes: the caller alone, or a pool of threads, each a band of the rows.
+//!
+//! A row's results do not depend on the rows beside it, so that the number of threads changes no bit.
+
+use tinybert_kernels::{ROW_BLOCK, Shape};
+
+/// Threads that compute an answer together, started once. For targets with an operating system; feature `threads`.
+#[cfg(feature = "threads")]
+pub struct Threads(rayon::ThreadPool);
+
+#[cfg(feature = "threads")]
+impl Threads {
+    /// Starts `count` threads; 0 means as many as there are cores.
+    ///
+    /// # Errors
+    /// The operating system's, where it gives no thread.
+    pub fn start(count: usize) -> std::io::Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+        pool.map(Self).map_err(std::io::Error::other)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.current_num_threads()
+    }
+}
+
+/// Who computes.
+#[derive(Clone, Copy)]
+pub(crate) enum Team<'t> {
+    /// The caller; the lifetime is that of nothing.
+    Alone(core::marker::PhantomData<&'t ()>),
+    /// A pool.
+    #[cfg(feature = "threads")]
+    Threads(&'t Threads),
+}
+
+impl Team<'_> {
+    pub const ALONE: Team<'static> = Team::Alone(core::marker::PhantomData);
+
+    /// How many compute.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Alone(_) => 1,
+            #[cfg(feature = "threads")]
+            Self::Threads(threads) => threads.count(),
+        }
+    }
+
+    /// Runs `work` where [`each`](Self::each) has the least way to the others.
+    #[cfg_attr(not(feature = "threads"), expect(clippy::unused_self))]
+    pub fn enter<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
+        match self {
+            Self::Alone(_) => work(),
+            #[cfg(feature = "threads")]
+            Self::Threads(threads) => threads.0.install(work),
+        }
+    }
+
+    /// Calls `work` with every part, and waits for all of them.
+    pub fn each<T: Send>(
+        self,
+        mut parts: impl Iterator<Item = T>,
+        work: impl Fn(T) -> Result<(), Shape> + Sync,
+    ) -> Result<(), Shape> {
+        match self {
+            Self::Alone(_) => parts.try_for_each(work),
+            #[cfg(feature = "threads")]
+            Self::Threads(_) => {
+                let failed = core::sync::atomic::AtomicBool::new(false);
+                let run = |part| {
+                    if work(part).is_err() {
+                        failed.store(true, core::sync::atomic::Ordering::Relaxed);
+                    }
+                };
+                rayon::scope(|scope| {
+                    let own = parts.next();
+                    for part in parts {
+                        scope.spawn(|_| run(part));
+                    }
+                    own.map(run);
+                });
+                if failed.into_inner() { Err(Shape) } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// Rows of a band, whole blocks, when `rows` are shared by `count`.
+pub(crate) fn band(rows: usize, count: usize) -> usize {
+    rows.div_ceil(count.max(1)).next_multiple_of(ROW_BLOCK).max(ROW_BLOCK)
+}
