@@ -109,6 +109,21 @@ impl<'a> Attention<'a> {
         self.part(2, token, head)
     }
 
+    /// First column of the head's queries in a row of `qkv`.
+    pub(crate) fn query_column(&self, head: usize) -> usize {
+        head * self.shape.head_dim
+    }
+
+    /// First column of the head's keys.
+    pub(crate) fn key_column(&self, head: usize) -> usize {
+        (self.shape.heads + head) * self.shape.head_dim
+    }
+
+    /// First column of the head's values.
+    pub(crate) fn value_column(&self, head: usize) -> usize {
+        (2 * self.shape.heads + head) * self.shape.head_dim
+    }
+
     #[inline]
     fn part(&self, part: usize, token: usize, head: usize) -> &'a [i8] {
         let AttentionShape { heads, head_dim, stride, .. } = self.shape;

@@ -103,7 +103,7 @@ pub fn quantize(x: f32, inv_scale: f32, zero_point: i8) -> i8 {
 
 /// Scale and its inverse for a row whose largest magnitude is `amax`; both 0 for a row of zeros.
 #[inline(always)]
-pub(crate) fn row_scales(amax: f32) -> (f32, f32) {
+pub fn row_scales(amax: f32) -> (f32, f32) {
     if amax < 1e-30 { (0.0, 0.0) } else { (amax * (1.0 / 127.0), 127.0 / amax) }
 }
 

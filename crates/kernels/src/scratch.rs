@@ -7,6 +7,9 @@ const COLUMNS: usize = 48;
 /// A multiple of every panel's `kr`.
 const DEPTH: usize = 16;
 
+/// Most columns that stand before a head's values so that its context begins with a whole word.
+const MOST_SHIFT: usize = 3;
+
 /// Bytes that aligning the caller's buffer may cost, at its beginning and its end.
 const SLACK: usize = 2 * (align_of::<i32>() - 1);
 
@@ -25,7 +28,7 @@ impl Sizes {
         Sizes {
             token_columns: tokens.next_multiple_of(COLUMNS),
             token_depth: tokens.next_multiple_of(DEPTH),
-            head_columns: head_dim.next_multiple_of(COLUMNS),
+            head_columns: (head_dim + MOST_SHIFT).next_multiple_of(COLUMNS),
             head_depth: head_dim.next_multiple_of(DEPTH),
         }
     }

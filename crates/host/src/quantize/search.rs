@@ -1,7 +1,7 @@
 //! Choosing scales: the static ones by least squared error, and static against per token.
 
 use super::sample::RowSample;
-use tinybert_kernels::{Kernels, Quantization, activation_bytes};
+use tinybert_kernels::math;
 
 /// Fractions of the full range that the search for a clipping point tries, from 1 downwards.
 const CLIP_STEPS: usize = 40;
@@ -82,23 +82,18 @@ fn from_range(low: f32, high: f32) -> Static {
 /// Squared error of the device's own quantization of the sampled rows, static or (`None`) per token, relative to the
 /// rows' squares.
 fn relative_error(sample: &RowSample, fixed: Option<Static>) -> f64 {
-    let kernels = Kernels::detect();
-    let (mut error, mut power, mut q) = (0f64, 0f64, Vec::new());
+    let (mut error, mut power) = (0f64, 0f64);
     for row in sample.rows() {
-        let Some(bytes) = activation_bytes(1, row.len()) else { return f64::INFINITY };
-        q.resize(bytes, 0i8);
-        let mut scale = [0f32];
-        let how = match fixed {
-            Some(fixed) => {
-                Quantization::Static { inv_scale: 1.0 / fixed.scale, zero_point: fixed.zero_point }
+        let (scale, inv_scale, zero_point) = match fixed {
+            Some(Static { scale, zero_point }) => (scale, 1.0 / scale, zero_point),
+            None => {
+                let amax = row.iter().fold(0.0, |amax, x| math::max(x.abs(), amax));
+                let (scale, inv_scale) = math::row_scales(amax);
+                (scale, inv_scale, 0)
             }
-            None => Quantization::PerToken { scale: &mut scale },
         };
-        if kernels.quantize(row, row.len(), how, &mut q).is_err() {
-            return f64::INFINITY;
-        }
-        let Static { scale, zero_point } = fixed.unwrap_or(Static { scale: scale[0], zero_point: 0 });
-        for (&x, &q) in row.iter().zip(&q) {
+        for &x in row {
+            let q = math::quantize(x, inv_scale, zero_point);
             let back = (f32::from(q) - f32::from(zero_point)) * scale;
             error += f64::from(x - back).powi(2);
             power += f64::from(x).powi(2);

@@ -11,8 +11,8 @@ use crate::simd::{Columns, Rows, Tile};
 pub(super) const MR: usize = 8;
 /// Inputs of a group.
 pub(super) const KR: usize = 4;
-/// Bytes of a vector: 4 rows or 4 columns of a group.
-const VECTOR: usize = 16;
+/// Columns of a panel.
+const NR: usize = 12;
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
@@ -25,10 +25,129 @@ pub(super) fn i8_8x12_sdot(rows: Rows, columns: Columns, init: [int32x4_t; 3], t
         (2..=4, 3) => product::<4, 3>(rows, columns, init, tile),
         (2..=4, 2) => product::<4, 2>(rows, columns, init, tile),
         (2..=4, _) => product::<4, 1>(rows, columns, init, tile),
-        (_, 3) => product::<8, 3>(rows, columns, init, tile),
+        (_, 3) => whole(rows, columns, init, tile),
         (_, 2) => product::<8, 2>(rows, columns, init, tile),
         (_, _) => product::<8, 1>(rows, columns, init, tile),
     }
+}
+
+/// SDOT of one vector of a group's weights with all eight rows, whose activations are in v0 and v1.
+macro_rules! rows {
+    ($w:literal: $r0:literal $r1:literal $r2:literal $r3:literal $r4:literal $r5:literal $r6:literal $r7:literal) => {
+        concat!(
+            "sdot v",
+            $r0,
+            ".4s, v",
+            $w,
+            ".16b, v0.4b[0]\n",
+            "sdot v",
+            $r1,
+            ".4s, v",
+            $w,
+            ".16b, v0.4b[1]\n",
+            "sdot v",
+            $r2,
+            ".4s, v",
+            $w,
+            ".16b, v0.4b[2]\n",
+            "sdot v",
+            $r3,
+            ".4s, v",
+            $w,
+            ".16b, v0.4b[3]\n",
+            "sdot v",
+            $r4,
+            ".4s, v",
+            $w,
+            ".16b, v1.4b[0]\n",
+            "sdot v",
+            $r5,
+            ".4s, v",
+            $w,
+            ".16b, v1.4b[1]\n",
+            "sdot v",
+            $r6,
+            ".4s, v",
+            $w,
+            ".16b, v1.4b[2]\n",
+            "sdot v",
+            $r7,
+            ".4s, v",
+            $w,
+            ".16b, v1.4b[3]\n",
+        )
+    };
+}
+
+/// The products of a group whose three vectors of weights are in the given registers. Accumulator [row][vector] is
+/// v(8 + 3·row + vector).
+macro_rules! group {
+    ($w0:literal, $w1:literal, $w2:literal) => {
+        concat!(
+            rows!($w0: 8 11 14 17 20 23 26 29),
+            rows!($w1: 9 12 15 18 21 24 27 30),
+            rows!($w2: 10 13 16 19 22 25 28 31),
+        )
+    };
+}
+
+/// A whole tile: four groups at a time in a loop whose registers are chosen by hand.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+fn whole(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    let groups = columns.panel.len() / (KR * NR);
+    if columns.width != NR || !rows.readable(MR, KR * groups) {
+        return;
+    }
+    let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
+    let fours = groups / 4;
+    let (mut a, mut w) = (rows.data.as_ptr(), columns.panel.as_ptr());
+    if fours > 0 {
+        // SAFETY: an iteration reads 128 bytes of activations and 192 of weights, which four groups have: `readable` has
+        // shown that `data` has 32 bytes for each group, and the panel has 48. Only the registers named are changed.
+        unsafe {
+            asm!(
+                "2:",
+                "ldp q2, q3, [{w}], #192",
+                "ldp q0, q1, [{a}], #128",
+                "ldp q4, q5, [{w}, #-160]",
+                group!(2, 3, 4),
+                "ldp q0, q1, [{a}, #-96]",
+                "ldp q6, q7, [{w}, #-128]",
+                group!(5, 6, 7),
+                "ldp q0, q1, [{a}, #-64]",
+                "ldp q2, q3, [{w}, #-96]",
+                "ldp q4, q5, [{w}, #-64]",
+                group!(2, 3, 4),
+                "ldp q0, q1, [{a}, #-32]",
+                "ldp q6, q7, [{w}, #-32]",
+                "subs {fours}, {fours}, #1",
+                group!(5, 6, 7),
+                "b.ne 2b",
+                a = inout(reg) a,
+                w = inout(reg) w,
+                fours = inout(reg) fours => _,
+                inout("v8") r0[0], inout("v9") r0[1], inout("v10") r0[2],
+                inout("v11") r1[0], inout("v12") r1[1], inout("v13") r1[2],
+                inout("v14") r2[0], inout("v15") r2[1], inout("v16") r2[2],
+                inout("v17") r3[0], inout("v18") r3[1], inout("v19") r3[2],
+                inout("v20") r4[0], inout("v21") r4[1], inout("v22") r4[2],
+                inout("v23") r5[0], inout("v24") r5[1], inout("v25") r5[2],
+                inout("v26") r6[0], inout("v27") r6[1], inout("v28") r6[2],
+                inout("v29") r7[0], inout("v30") r7[1], inout("v31") r7[2],
+                out("v0") _, out("v1") _, out("v2") _, out("v3") _,
+                out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+                options(readonly, nostack),
+            );
+        }
+    }
+    let mut acc = [r0, r1, r2, r3, r4, r5, r6, r7];
+    for _ in 4 * fours..groups {
+        // SAFETY: `a` and `w` stand at the next of the remaining groups, each of 32 and 48 bytes.
+        unsafe { add_group(&mut acc, a, w) };
+        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * NR));
+    }
+    *tile = acc;
 }
 
 /// `R` rows and `V` vectors of columns.
@@ -52,35 +171,42 @@ fn product<const R: usize, const V: usize>(
     }
     let (mut a, mut w) = (rows.data.as_ptr(), columns.panel.as_ptr().wrapping_add(KR * columns.first));
     for _ in 0..groups {
-        let mut activations = [vdupq_n_s8(0); 2];
-        let mut weights = [vdupq_n_s8(0); V];
-        // SAFETY: `readable` has shown that `data` has 32 bytes for each group, of which this is at most the last one.
-        // The weights of a group are 4·width bytes, of which these 16·V begin at 4·first, and first + 4·V ≤ width.
-        unsafe {
-            activations[0] = vld1q_s8(a);
-            if R > 4 {
-                activations[1] = vld1q_s8(a.add(VECTOR));
-            }
-            for (vector, weights) in weights.iter_mut().enumerate() {
-                *weights = vld1q_s8(w.add(VECTOR * vector));
-            }
-        }
+        // SAFETY: `readable` has shown that `data` has 32 bytes for each group. The weights of a group are 4·width bytes,
+        // of which these 16·V begin at 4·first, and first + 4·V ≤ width.
+        unsafe { add_group(&mut acc, a, w) };
         (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(group));
-        for (vector, &weights) in weights.iter().enumerate() {
-            for half in 0..R.div_ceil(4) {
-                let activations = activations[half];
-                let row = 4 * half;
-                acc[row][vector] = sdot::<0>(acc[row][vector], weights, activations);
-                if R > 1 {
-                    acc[row + 1][vector] = sdot::<1>(acc[row + 1][vector], weights, activations);
-                    acc[row + 2][vector] = sdot::<2>(acc[row + 2][vector], weights, activations);
-                    acc[row + 3][vector] = sdot::<3>(acc[row + 3][vector], weights, activations);
-                }
-            }
-        }
     }
     for (tile, acc) in tile.iter_mut().zip(acc) {
         tile[..V].copy_from_slice(&acc);
+    }
+}
+
+/// Adds the products of one group.
+///
+/// # Safety
+/// `a` must be valid for reads of 32 bytes, `w` of 16·V bytes.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn add_group<const R: usize, const V: usize>(
+    acc: &mut [[int32x4_t; V]; R],
+    a: *const i8,
+    w: *const i8,
+) {
+    // SAFETY: as this function requires.
+    let activations = unsafe { [vld1q_s8(a), vld1q_s8(a.add(16))] };
+    for vector in 0..V {
+        // SAFETY: as this function requires, vector < V.
+        let weights = unsafe { vld1q_s8(w.add(16 * vector)) };
+        for (rows, activations) in acc.chunks_mut(4).zip(activations) {
+            if let [r0, rest @ ..] = rows {
+                r0[vector] = sdot::<0>(r0[vector], weights, activations);
+                if let [r1, r2, r3] = rest {
+                    r1[vector] = sdot::<1>(r1[vector], weights, activations);
+                    r2[vector] = sdot::<2>(r2[vector], weights, activations);
+                    r3[vector] = sdot::<3>(r3[vector], weights, activations);
+                }
+            }
+        }
     }
 }
 

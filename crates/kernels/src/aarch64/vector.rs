@@ -175,7 +175,7 @@ impl<K> Simd for Vector<K> {
         let [a, b, c, d] = core::array::from_fn(|r| x[if r < R { r } else { 0 }]);
         let words = neon!([vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)]);
         let bytes = neon!(vqmovn_high_s16(vqmovn_s16(words[0]), words[1]));
-        self.store_words::<R>(bytes, flip, out, at, step);
+        store::<R>(flipped(bytes, flip), out, at, step);
     }
 
     #[inline(always)]
@@ -184,39 +184,81 @@ impl<K> Simd for Vector<K> {
             core::array::from_fn(|r| neon!(vreinterpretq_s16_s32(x[if r < R { r } else { 0 }])));
         let words = neon!([vuzp1q_s16(a, b), vuzp1q_s16(c, d)]).map(|x| neon!(vreinterpretq_s8_s16(x)));
         let bytes = neon!(vuzp1q_s8(words[0], words[1]));
-        self.store_words::<R>(bytes, flip, out, at, step);
+        store::<R>(flipped(bytes, flip), out, at, step);
+    }
+
+    #[inline(always)]
+    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        // SAFETY: every row has 16 bytes; Advanced SIMD as above.
+        let [a, b, c, d] = rows.map(|row| unsafe { vreinterpretq_s32_s8(vld1q_s8(row.as_ptr())) });
+        let pairs = neon!([vtrn1q_s32(a, b), vtrn2q_s32(a, b), vtrn1q_s32(c, d), vtrn2q_s32(c, d)]);
+        let [ab0, ab1, cd0, cd1] = pairs.map(|pair| neon!(vreinterpretq_s64_s32(pair)));
+        let words =
+            neon!([vzip1q_s64(ab0, cd0), vzip1q_s64(ab1, cd1), vzip2q_s64(ab0, cd0), vzip2q_s64(ab1, cd1)]);
+        words.map(|words| to_bytes(neon!(vreinterpretq_s8_s64(words))))
+    }
+
+    #[inline(always)]
+    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        // SAFETY: every row has 16 bytes; Advanced SIMD as above.
+        let [a, b, c, d] = rows.map(|row| unsafe { vld1q_s8(row.as_ptr()) });
+        let pairs = neon!([vzip1q_s8(a, b), vzip1q_s8(c, d), vzip2q_s8(a, b), vzip2q_s8(c, d)]);
+        let [ab0, cd0, ab1, cd1] = pairs.map(|pair| neon!(vreinterpretq_s16_s8(pair)));
+        let words =
+            neon!([vzip1q_s16(ab0, cd0), vzip2q_s16(ab0, cd0), vzip1q_s16(ab1, cd1), vzip2q_s16(ab1, cd1)]);
+        words.map(|words| to_bytes(neon!(vreinterpretq_s8_s16(words))))
+    }
+
+    #[inline(always)]
+    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
+        // SAFETY: the array has 16 bytes; Advanced SIMD as above.
+        store::<4>(unsafe { vld1q_s8(words.as_ptr()) }, out, at, step);
     }
 }
 
-impl<K> Vector<K> {
-    /// Writes the first `R` words of `bytes`, their bits of `flip` flipped, word `r` to `out[at + r·step..]`; nothing if
-    /// they are not all inside.
-    #[inline(always)]
-    fn store_words<const R: usize>(self, bytes: int8x16_t, flip: i8, out: &mut [i8], at: usize, step: usize) {
-        let bytes = if flip == 0 { bytes } else { neon!(veorq_s8(bytes, vdupq_n_s8(flip))) };
-        let Some(out) = out.get_mut(at..) else { return };
-        if R > 4 || (R - 1).saturating_mul(step).saturating_add(4) > out.len() {
-            return;
-        }
+/// The vector as an array, which stays in its register.
+#[inline(always)]
+fn to_bytes(x: int8x16_t) -> [i8; 16] {
+    let mut bytes = [0; 16];
+    // SAFETY: the array has 16 bytes; a vector was made with Advanced SIMD.
+    unsafe { vst1q_s8(bytes.as_mut_ptr(), x) };
+    bytes
+}
+
+/// Flips the bits of `flip` in every byte.
+#[inline(always)]
+fn flipped(bytes: int8x16_t, flip: i8) -> int8x16_t {
+    if flip == 0 {
+        return bytes;
+    }
+    // SAFETY: a vector was made with Advanced SIMD.
+    unsafe { veorq_s8(bytes, vdupq_n_s8(flip)) }
+}
+
+/// Writes the first `R` words, at most 4, word `r` to `out[at + r·step..]`; nothing if they are not all inside.
+#[inline(always)]
+fn store<const R: usize>(bytes: int8x16_t, out: &mut [i8], at: usize, step: usize) {
+    let Some(out) = out.get_mut(at..) else { return };
+    if R > 4 || (R - 1).saturating_mul(step).saturating_add(4) > out.len() {
+        return;
+    }
+    let out = out.as_mut_ptr();
+    // SAFETY: word r < R begins at r·step, and `out` has at least (R − 1)·step + 4 bytes, which are 16 for four words in
+    // steps of 4; the intrinsics ask for no alignment. A vector was made with Advanced SIMD.
+    unsafe {
         if R == 4 && step == 4 {
-            // SAFETY: `out` has 3·4 + 4 bytes.
-            unsafe { vst1q_s8(out.as_mut_ptr(), bytes) };
-            return;
+            return vst1q_s8(out, bytes);
         }
-        let (words, out) = (neon!(vreinterpretq_s32_s8(bytes)), out.as_mut_ptr());
-        // SAFETY: word r < R begins at r·step, and out has at least (R − 1)·step + 4 bytes; the intrinsic asks for no
-        // alignment.
-        unsafe {
-            vst1q_lane_s32::<0>(out.cast(), words);
-            if R > 1 {
-                vst1q_lane_s32::<1>(out.add(step).cast(), words);
-            }
-            if R > 2 {
-                vst1q_lane_s32::<2>(out.add(2 * step).cast(), words);
-            }
-            if R > 3 {
-                vst1q_lane_s32::<3>(out.add(3 * step).cast(), words);
-            }
+        let words = vreinterpretq_s32_s8(bytes);
+        vst1q_lane_s32::<0>(out.cast(), words);
+        if R > 1 {
+            vst1q_lane_s32::<1>(out.add(step).cast(), words);
+        }
+        if R > 2 {
+            vst1q_lane_s32::<2>(out.add(2 * step).cast(), words);
+        }
+        if R > 3 {
+            vst1q_lane_s32::<3>(out.add(3 * step).cast(), words);
         }
     }
 }

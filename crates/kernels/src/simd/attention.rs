@@ -2,10 +2,12 @@
 //! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A few query rows at a time;
 //! nowhere stands a matrix of tokens by tokens.
 
+use core::ops::Range;
+
 use super::math::{Quantizer, largest_i32, probability, total_i32};
 use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, pack, partial};
 use crate::attention::{Attention, Context, QUERY_BLOCK};
-use crate::linear::row_stride;
+use crate::linear::{ActivationsMut, row_stride};
 use crate::scratch::Scratch;
 
 /// [`crate::scalar::attention`]. Operands are checked.
@@ -13,18 +15,37 @@ use crate::scratch::Scratch;
 pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Context, scratch: Scratch) {
     let width = operands.shape.width();
     match context {
-        Context::F32 { out, scale } => heads(s, operands, scale, scratch, |row, column, len, x| {
-            let start = row * width + column;
-            s.store(x, out.get_mut(start..start + len).unwrap_or(&mut []));
+        Context::F32 { out, scale } => heads(s, operands, 1, scale, scratch, |at, x| {
+            for (row, x) in x.into_iter().enumerate().take(at.rows) {
+                let start = (at.row + row) * width + at.column;
+                s.store(x, out.get_mut(start..start + at.lanes.end).unwrap_or(&mut []));
+            }
         }),
         Context::I8 { out, scale } => {
             let quantizer = Quantizer::new(s, 1.0, 0);
-            heads(s, operands, scale, scratch, |row, column, len, x| {
-                let mut bytes = [0; 16];
-                s.store_i8([quantizer.apply(s, x)], S::LAYOUT.flip(), &mut bytes, 0, 0);
-                for (column, &byte) in (column..).zip(bytes.iter().take(len)) {
-                    if let Some(place) = out.data.get_mut(S::LAYOUT.offset(row, column, out.stride)) {
-                        *place = byte;
+            let ActivationsMut { data, stride } = out;
+            // In a blocked layout a vector must not begin inside a word of four columns.
+            let alignment = if S::LAYOUT.rows == 1 { 1 } else { S::LANES };
+            heads(s, operands, alignment, scale, scratch, |at, x| {
+                let q = x.map(|x| quantizer.apply(s, x));
+                let place = S::LAYOUT.offset(at.row, at.column, stride);
+                // Columns behind the head's are those of the next head, which comes later, or padding.
+                if at.lanes.start == 0 && at.rows == S::GROUP && at.column + S::LANES <= stride {
+                    if S::GROUP == 4 {
+                        s.store_i8(q, S::LAYOUT.flip(), data, place, S::LAYOUT.step(stride));
+                    } else {
+                        s.store_i8([q[0]], S::LAYOUT.flip(), data, place, S::LAYOUT.step(stride));
+                    }
+                    return;
+                }
+                for (row, q) in q.into_iter().enumerate().take(at.rows) {
+                    let mut bytes = [0; 16];
+                    s.store_i8([q], S::LAYOUT.flip(), &mut bytes, 0, 0);
+                    for lane in at.lanes.clone() {
+                        let place = S::LAYOUT.offset(at.row + row, at.column + lane, stride);
+                        if let (Some(place), Some(&byte)) = (data.get_mut(place), bytes.get(lane)) {
+                            *place = byte;
+                        }
                     }
                 }
             });
@@ -32,58 +53,100 @@ pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Con
     }
 }
 
-/// Head by head, a block of query rows at a time. `store` gets a row, a column of the context, and how much of the vector
-/// that begins there belongs to the head.
+/// Where vectors of the context belong.
+struct Place {
+    /// First of the rows.
+    row: usize,
+    /// How many there are.
+    rows: usize,
+    /// Column of the first lane.
+    column: usize,
+    /// Lanes that belong to the head.
+    lanes: Range<usize>,
+}
+
+/// Head by head, a block of query rows at a time. The vectors of the context that `store` gets begin at multiples of
+/// `alignment` columns.
 #[inline(always)]
 fn heads<S: MicroKernel>(
     s: S,
     operands: &Attention,
+    alignment: usize,
     scale: f32,
     mut scratch: Scratch,
-    mut store: impl FnMut(usize, usize, usize, S::F),
+    mut store: impl FnMut(Place, [S::F; 4]),
 ) {
     let shape = operands.shape;
+    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column have too
+    // much or lack.
+    let bias = i32::from(S::LAYOUT.bias);
     for head in 0..shape.heads {
-        pack::keys::<S>(operands, head, scratch.keys);
-        pack::values::<S>(operands, head, scratch.values);
-        // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column
-        // have too much or lack.
-        let bias = i32::from(S::LAYOUT.bias);
-        let (tokens, head_dim) = (shape.tokens, shape.head_dim);
-        corrections(s, scratch.keys, [tokens, head_dim], -bias, scratch.probabilities, scratch.key_sums);
-        corrections(
-            s,
-            scratch.values,
-            [head_dim, tokens],
-            128 - bias,
-            scratch.probabilities,
-            scratch.value_sums,
-        );
+        let first_column = head * shape.head_dim;
+        let shift = first_column % alignment;
+        let (tokens, columns) = (shape.tokens, shift + shape.head_dim);
+        let Scratch { keys, values, key_sums, value_sums, probabilities, .. } = &mut scratch;
+        pack::keys(s, operands, head, keys);
+        pack::values(s, operands, head, shift, values);
+        corrections(s, keys, [tokens, shape.head_dim], -bias, probabilities, key_sums);
+        corrections(s, values, [columns, tokens], 128 - bias, probabilities, value_sums);
         for first in (0..shape.queries).step_by(QUERY_BLOCK) {
             let count = QUERY_BLOCK.min(shape.queries - first);
-            pack::queries::<S>(operands, head, first, count, scratch.queries);
             let Scratch { queries, keys, key_sums, scores, score_stride, .. } = &mut scratch;
-            product(s, queries, keys, key_sums, [count, tokens, head_dim], |row, column, acc| {
-                let start = row * *score_stride + column;
-                s.store_i32(acc, scores.get_mut(start..start + S::LANES).unwrap_or(&mut []));
-            });
+            pack::queries(s, operands, head, first, count, queries);
+            product(
+                s,
+                queries,
+                keys,
+                key_sums,
+                [count, tokens, shape.head_dim],
+                |row, column, vectors, tile| {
+                    for (row, acc) in (row..count).zip(tile) {
+                        let start = row * *score_stride + column;
+                        let place = scores.get_mut(start..start + vectors * S::LANES).unwrap_or(&mut []);
+                        for (place, &acc) in place.chunks_exact_mut(S::LANES).zip(acc) {
+                            s.store_i32(acc, place);
+                        }
+                    }
+                },
+            );
             let mut factors = [0.0; QUERY_BLOCK];
-            probabilities(s, operands, count, &mut scratch, &mut factors);
+            probabilities_of(s, operands, count, &mut scratch, &mut factors);
             for factor in &mut factors {
                 *factor *= scale;
             }
             let Scratch { probabilities, values, value_sums, .. } = &mut scratch;
-            product(s, probabilities, values, value_sums, [count, head_dim, tokens], |row, column, acc| {
-                let factor = factors.get(row).copied().unwrap_or(0.0);
-                let len = S::LANES.min(head_dim.saturating_sub(column));
-                let x = s.mul(s.to_f32(acc), s.splat(factor));
-                store(first + row, head * head_dim + column, len, x);
-            });
+            product(
+                s,
+                probabilities,
+                values,
+                value_sums,
+                [count, columns, tokens],
+                |row, column, vectors, tile| {
+                    for vector in 0..vectors {
+                        let column = column + vector * S::LANES;
+                        let lanes =
+                            shift.saturating_sub(column)..S::LANES.min(columns.saturating_sub(column));
+                        for group in (0..S::MR.min(count - row)).step_by(S::GROUP) {
+                            let row = row + group;
+                            let x = core::array::from_fn(|r| {
+                                // Beyond the group, or the rows of the tile, any will do.
+                                let r = if r < S::GROUP { r } else { 0 };
+                                let factor = factors.get(row + r).copied().unwrap_or(0.0);
+                                s.mul(s.to_f32(tile[(group + r) % MR_MAX][vector]), s.splat(factor))
+                            });
+                            let (row, rows) = (first + row, S::GROUP.min(count - row));
+                            let column = first_column + column - shift;
+                            store(Place { row, rows, column, lanes: lanes.clone() }, x);
+                        }
+                    }
+                },
+            );
         }
     }
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]`, a vector at a time, of `[m, n, k]`; `m` is at most [`QUERY_BLOCK`].
+/// `Σ_k a[m,k]·w[n,k] + init[n]` of `[m, n, k]`, a tile at a time; `m` is at most [`QUERY_BLOCK`]. `each` gets a tile's first
+/// row and column, and how many vectors of columns it has.
 #[inline(always)]
 fn product<S: MicroKernel>(
     s: S,
@@ -91,7 +154,7 @@ fn product<S: MicroKernel>(
     weights: &[i8],
     init: &[i32],
     [m, n, k]: [usize; 3],
-    mut each: impl FnMut(usize, usize, S::I),
+    mut each: impl FnMut(usize, usize, usize, &Tile<S::I>),
 ) {
     let (depth, stride) = (S::PANEL.depth(k), row_stride(k));
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(n));
@@ -110,11 +173,7 @@ fn product<S: MicroKernel>(
             for row in (0..m).step_by(S::MR) {
                 let data = a.get(row * stride..).unwrap_or(&[]);
                 s.tile(Rows { data, stride, count: S::MR.min(m - row) }, columns, start, &mut tile);
-                for (row, acc) in (row..m).zip(&tile).take(S::MR) {
-                    for (vector, &acc) in acc.iter().enumerate().take(vectors) {
-                        each(row, column + vector * S::LANES, acc);
-                    }
-                }
+                each(row, column, vectors, &tile);
             }
         }
     }
@@ -137,18 +196,21 @@ fn corrections<S: MicroKernel>(
     let bytes = (S::LAYOUT.rows * row_stride(k)).min(ones.len());
     let ones = ones.get_mut(..bytes).unwrap_or(&mut []);
     ones.fill(1);
-    product(s, ones, weights, &[], [1, n, k], |_, column, acc| {
-        let mut sums = [0; 16];
-        s.store_i32(acc, &mut sums);
-        for (out, sum) in out.iter_mut().skip(column).zip(sums).take(S::LANES) {
-            *out = factor * sum;
+    product(s, ones, weights, &[], [1, n, k], |_, column, vectors, [tile, ..]| {
+        for (vector, &acc) in tile.iter().enumerate().take(vectors) {
+            let mut sums = [0; 16];
+            s.store_i32(acc, &mut sums);
+            let column = column + vector * S::LANES;
+            for (out, sum) in out.iter_mut().skip(column).zip(sums).take(S::LANES) {
+                *out = factor * sum;
+            }
         }
     });
 }
 
 /// Turns the scores of `count` query rows into probabilities; their `factors` become `1 / Σ p`.
 #[inline(always)]
-fn probabilities<S: MicroKernel>(
+fn probabilities_of<S: MicroKernel>(
     s: S,
     operands: &Attention,
     count: usize,
@@ -164,7 +226,7 @@ fn probabilities<S: MicroKernel>(
     }
 }
 
-/// [`probabilities`] of `R` rows. Rows that no query has may hold anything.
+/// [`probabilities_of`] `R` rows. Rows that no query has may hold anything.
 #[inline(always)]
 fn group<S: MicroKernel, const R: usize>(
     s: S,

@@ -76,7 +76,14 @@ pub(crate) trait Simd: Copy {
     /// byte, and writes vector `r` to `out[at + r·step..]`, a whole vector each. Writes nothing if they are not all
     /// inside `out`.
     fn store_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
-    /// The same for values 0 to 255.
+    /// Rows of four words to columns of words: word `r` of result `w` is word `w` of row `r`.
+    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
+    /// Rows of bytes to words: byte `r` of word `c` of result `w` is byte `4·w + c` of row `r`.
+    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
+    /// Writes word `w` of four to `out[at + w·step..]`; nothing if they are not all inside `out`.
+    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize);
+
+    /// The same as [`store_i8`](Self::store_i8) for values 0 to 255.
     fn store_u8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
 }
 

@@ -7,5 +7,6 @@ pub(crate) mod crc32c;
 mod i8_4x24_vpdpbusd;
 mod i8_6x8_pmaddwd;
 mod i8_8x48_vpdpbusd;
+mod sse;
 mod ymm;
 mod zmm;

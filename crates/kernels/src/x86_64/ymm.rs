@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 use core::marker::PhantomData;
 
+use super::sse;
 use crate::simd::{Simd, partial};
 
 /// Proof that the CPU has AVX2 and what the micro-kernel of `K` needs beyond it.
@@ -184,6 +185,21 @@ impl<K> Simd for Ymm<K> {
             avx2!(_mm_packus_epi16(words, words))
         });
         store_bytes(bytes, flip, out, at, step);
+    }
+
+    #[inline(always)]
+    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        sse::transpose_words(rows)
+    }
+
+    #[inline(always)]
+    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        sse::transpose_bytes(rows)
+    }
+
+    #[inline(always)]
+    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
+        sse::store_words(words, out, at, step);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::*;
 
+use super::sse;
 use crate::simd::Simd;
 
 /// Proof that the CPU has AVX-512 F, BW, VL and VNNI.
@@ -151,6 +152,21 @@ impl Simd for Zmm {
     #[inline(always)]
     fn store_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
         store_bytes(x.map(|x| avx512!(_mm512_cvtepi32_epi8(x))), flip, out, at, step);
+    }
+
+    #[inline(always)]
+    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        sse::transpose_words(rows)
+    }
+
+    #[inline(always)]
+    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+        sse::transpose_bytes(rows)
+    }
+
+    #[inline(always)]
+    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
+        sse::store_words(words, out, at, step);
     }
 }
 

@@ -1,0 +1,67 @@
+//! What needs 16 bytes at a time only, with SSE2, which every x86-64 has.
+
+use core::arch::x86_64::*;
+
+/// [`Simd::transpose_words`](crate::simd::Simd::transpose_words).
+#[inline(always)]
+pub(super) fn transpose_words(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+    // SAFETY: every row has 16 bytes; SSE2 is part of x86-64.
+    let [a, b, c, d] = rows.map(|row| unsafe { _mm_loadu_si128(row.as_ptr().cast()) });
+    // SAFETY: SSE2 is part of x86-64.
+    let words = unsafe {
+        let (ab0, ab1) = (_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
+        let (cd0, cd1) = (_mm_unpacklo_epi32(c, d), _mm_unpackhi_epi32(c, d));
+        [
+            _mm_unpacklo_epi64(ab0, cd0),
+            _mm_unpackhi_epi64(ab0, cd0),
+            _mm_unpacklo_epi64(ab1, cd1),
+            _mm_unpackhi_epi64(ab1, cd1),
+        ]
+    };
+    words.map(to_bytes)
+}
+
+/// [`Simd::transpose_bytes`](crate::simd::Simd::transpose_bytes).
+#[inline(always)]
+pub(super) fn transpose_bytes(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
+    // SAFETY: every row has 16 bytes; SSE2 is part of x86-64.
+    let [a, b, c, d] = rows.map(|row| unsafe { _mm_loadu_si128(row.as_ptr().cast()) });
+    // SAFETY: SSE2 is part of x86-64.
+    let words = unsafe {
+        let (ab0, ab1) = (_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b));
+        let (cd0, cd1) = (_mm_unpacklo_epi8(c, d), _mm_unpackhi_epi8(c, d));
+        [
+            _mm_unpacklo_epi16(ab0, cd0),
+            _mm_unpackhi_epi16(ab0, cd0),
+            _mm_unpacklo_epi16(ab1, cd1),
+            _mm_unpackhi_epi16(ab1, cd1),
+        ]
+    };
+    words.map(to_bytes)
+}
+
+/// [`Simd::store_words`](crate::simd::Simd::store_words).
+#[inline(always)]
+pub(super) fn store_words(words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
+    let Some(out) = out.get_mut(at..) else { return };
+    if step == 4 {
+        if let Some(place) = out.first_chunk_mut() {
+            *place = words;
+        }
+        return;
+    }
+    for (index, word) in words.as_chunks::<4>().0.iter().enumerate() {
+        let place = out.get_mut(index * step..).and_then(|place| place.first_chunk_mut());
+        let Some(place) = place else { return };
+        *place = *word;
+    }
+}
+
+/// The vector as an array, which stays in its register.
+#[inline(always)]
+fn to_bytes(x: __m128i) -> [i8; 16] {
+    let mut bytes = [0; 16];
+    // SAFETY: the array has 16 bytes; SSE2 is part of x86-64.
+    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), x) };
+    bytes
+}
