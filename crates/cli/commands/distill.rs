@@ -127,6 +127,9 @@ struct TaskArgs {
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
     evaluations_per_epoch: Option<usize>,
+    /// Learn from a teacher that is no better than chance on the development set too.
+    #[arg(long)]
+    allow_weak_teacher: bool,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
@@ -203,6 +206,7 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
         evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
         max_tokens: args.max_tokens,
         seed: global.seed,
+        allow_weak_teacher: options.allow_weak_teacher,
     };
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;

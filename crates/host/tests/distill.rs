@@ -16,7 +16,7 @@ use tinybert_host::nn::{Bert, Mode, Parameters, init_parameters};
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::task::{Dataset, Target};
 use tinybert_host::train::predict::encode;
-use tinybert_host::train::session::{Budget, MicroBatch};
+use tinybert_host::train::session::MicroBatch;
 use tinybert_host::train::{FineTune, TaskData, fine_tune};
 use tinybert_host::{Error, Result};
 
@@ -225,6 +225,7 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
             intermediate: stage(defaults.intermediate.clone()),
             prediction: stage(defaults.prediction.clone()),
             max_tokens,
+            allow_weak_teacher: true,
             ..defaults
         };
         for (name, left_out) in [("intermediate", false), ("prediction", true)] {
@@ -375,6 +376,55 @@ fn a_pair_that_cannot_learn_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_teacher_near_chance_is_refused_unless_allowed() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let refusal = |teacher: &Checkpoint, train: &Dataset, dev: &Dataset, metrics| {
+        let data = TaskData { train, dev, metrics };
+        let student = student(place.path());
+        let error = task(&task_settings(), teacher, &student, &data, &out, &Silent).unwrap_err();
+        let Error::Input(what) = error else { panic!("{error}") };
+        assert!(what.contains("--allow-weak-teacher") && !out.exists(), "{what}");
+        what
+    };
+    let (mut train, mut dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
+
+    // One class of two thirds, and a head that was never trained.
+    let labelled = Head::Classification { labels: toy::labels() };
+    let fresh = toy::model(&place.path().join("untrained"), &toy::config(4, 32), &labelled);
+    for (at, example) in dev.examples.iter_mut().enumerate() {
+        example.target = Target::Class(u32::from(at % 3 > 0));
+    }
+    let what = refusal(&fresh, &train, &dev, MetricSet::Accuracy);
+    assert!(what.contains("60 examples") && what.contains("always the same gives 0.6667"), "{what}");
+
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
+    let mut allowed = TaskSettings { allow_weak_teacher: true, ..task_settings() };
+    allowed.intermediate.epochs = 0;
+    allowed.prediction.epochs = 1;
+    task(&allowed, &fresh, &student(place.path()), &data, &out, &Silent).unwrap();
+    std::fs::remove_dir_all(&out).unwrap();
+
+    let regression = toy::model(&place.path().join("scores"), &toy::config(4, 32), &Head::Regression);
+    let mut scored = toy::scored(60, 2);
+    for (at, example) in scored.examples.iter_mut().enumerate() {
+        example.target = Target::Score((at as f32 * 0.7).sin());
+    }
+    refusal(&regression, &toy::scored(20, 1), &scored, MetricSet::PearsonAndSpearman);
+
+    // A good teacher whose labels are in another order than the data's.
+    let dev = toy::sentences(60, 2);
+    let teacher = teacher(place.path(), &train, &dev, MetricSet::Accuracy);
+    let mut flipped = dev.clone();
+    for example in train.examples.iter_mut().chain(&mut flipped.examples) {
+        let Target::Class(class) = example.target else { unreachable!() };
+        example.target = Target::Class(1 - class);
+    }
+    let what = refusal(&teacher, &train, &flipped, MetricSet::Accuracy);
+    assert!(what.contains("another order") && what.contains("\"negative\" for \"positive\""), "{what}");
+}
+
+#[test]
 fn another_vocabulary_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
@@ -405,7 +455,7 @@ fn a_stage_can_be_left_out() {
     for (intermediate, prediction) in [(1, 0), (0, 1)] {
         let mut settings = task_settings();
         (settings.intermediate.epochs, settings.prediction.epochs) = (intermediate, prediction);
-        settings.intermediate.budget = Budget::default();
+        settings.allow_weak_teacher = true;
         let out = place.path().join(format!("out{intermediate}"));
         let report = task(&settings, &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
         let ran = (report.intermediate.map_or(0, |s| s.steps), report.prediction.map_or(0, |s| s.steps));

@@ -71,6 +71,7 @@ fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()>
         prediction: stage(defaults.prediction.clone(), 2),
         evaluations_per_epoch: 2,
         max_tokens: 16,
+        allow_weak_teacher: true,
         ..defaults
     };
     with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)

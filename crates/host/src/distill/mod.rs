@@ -6,6 +6,7 @@ pub mod layer_map;
 mod linalg;
 pub mod losses;
 mod pair;
+mod preflight;
 mod projection;
 mod task;
 pub mod transfer;

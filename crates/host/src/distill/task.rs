@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::losses::{score_mse, soft_cross_entropy};
-use super::pair::{check_vocabulary, lower_layers, spread};
+use super::pair::{lower_layers, spread};
+use super::preflight;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{Checkpoint, Head, RunRecord};
 use crate::data::{Batch, EncodedSet};
@@ -17,7 +18,7 @@ use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
-use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, head_of, with_head};
+use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, with_head};
 use crate::{Error, Result};
 
 /// Settings of one of the two stages.
@@ -58,6 +59,8 @@ pub struct TaskSettings {
     pub optimizer: OptimizerSettings,
     /// Seed of projections, head, order and dropout.
     pub seed: u64,
+    /// Learn from a teacher that is no better than chance too.
+    pub allow_weak_teacher: bool,
 }
 
 impl Default for TaskSettings {
@@ -85,6 +88,7 @@ impl Default for TaskSettings {
             max_tokens: 128,
             optimizer: OptimizerSettings::paper(),
             seed: 42,
+            allow_weak_teacher: false,
         }
     }
 }
@@ -106,7 +110,7 @@ pub struct TaskReport {
 /// keeps the weights that are best on `data.dev`, and writes them to `out`.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for a teacher without the task's head, another
+/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for a teacher that cannot teach the task, another
 /// vocabulary or data that do not fit together; [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in
 /// `OUT.run`; [`Error::Io`].
 pub fn task(
@@ -133,8 +137,8 @@ pub fn task(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?;
-    let teacher_metrics = judge.judge(&teacher_model)?;
-    progress.say(&format!("teacher: dev {} {:.4}", teacher_metrics.primary, teacher_metrics.primary()));
+    let allow_weak = settings.allow_weak_teacher;
+    let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
 
     let head = &teacher.head;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
@@ -183,26 +187,8 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
             settings.temperature
         )));
     }
-    check_vocabulary(&teacher.text, &student.text)?;
     data.check()?;
-    let asked = head_of(data.train);
-    if teacher.head.kind() != asked.kind() {
-        return Err(Error::Input(format!(
-            "{}: the task needs a teacher with a {} head, found {}; fine-tune the teacher on the task first",
-            teacher.folder.display(),
-            asked.kind(),
-            teacher.head.kind()
-        )));
-    }
-    if teacher.head.labels() != asked.labels() {
-        return Err(Error::Input(format!(
-            "{}: the teacher answers the labels {:?}, but the data have {:?}",
-            teacher.folder.display(),
-            teacher.head.labels(),
-            asked.labels()
-        )));
-    }
-    Ok(())
+    preflight::check_pair(teacher, student, data)
 }
 
 /// What both stages share.

@@ -48,7 +48,23 @@ impl Judge {
     /// # Errors
     /// Those of the forward pass and of [`metrics::evaluate`].
     pub fn judge(&self, model: &TaskModel) -> Result<Metrics> {
-        metrics::evaluate(self.metrics, &predictions(model, &self.set, self.pad_id)?, &self.targets)
+        self.metrics(&self.predictions(model)?)
+    }
+
+    /// What a model answers to every sample, in their order.
+    ///
+    /// # Errors
+    /// Those of [`predictions`].
+    pub fn predictions(&self, model: &TaskModel) -> Result<Vec<Target>> {
+        predictions(model, &self.set, self.pad_id)
+    }
+
+    /// Metrics of such answers.
+    ///
+    /// # Errors
+    /// Those of [`metrics::evaluate`].
+    pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
+        metrics::evaluate(self.metrics, predictions, &self.targets)
     }
 }
 

@@ -1,0 +1,164 @@
+//! Whether a teacher has anything to teach, before hours go into learning from it.
+
+use super::pair::check_vocabulary;
+use crate::checkpoint::Checkpoint;
+use crate::metrics::Metrics;
+use crate::nn::TaskModel;
+use crate::progress::Progress;
+use crate::task::{Dataset, Target, TaskKind};
+use crate::train::predict::Judge;
+use crate::train::{TaskData, head_of};
+use crate::{Error, Result};
+
+/// A teacher has learned something if it goes at least this share of the way from chance to a perfect answer.
+const LEAST: f64 = 0.1;
+
+/// Makes sure that the teacher answers what the data ask, and that the student reads text as it does.
+///
+/// # Errors
+/// [`Error::Input`] naming what differs.
+pub fn check_pair(teacher: &Checkpoint, student: &Checkpoint, data: &TaskData) -> Result<()> {
+    check_vocabulary(&teacher.text, &student.text)?;
+    let asked = head_of(data.train);
+    if teacher.head.kind() != asked.kind() {
+        return Err(Error::Input(format!(
+            "{}: the task needs a teacher with a {} head, found {}; fine-tune the teacher on the task first",
+            teacher.folder.display(),
+            asked.kind(),
+            teacher.head.kind()
+        )));
+    }
+    if teacher.head.labels() != asked.labels() {
+        return Err(Error::Input(format!(
+            "{}: the teacher answers the labels {:?}, but the data have {:?}",
+            teacher.folder.display(),
+            teacher.head.labels(),
+            asked.labels()
+        )));
+    }
+    Ok(())
+}
+
+/// The teacher's metrics on the development set.
+///
+/// # Errors
+/// [`Error::Input`] for one near chance unless `allow_weak`; those of [`Judge::predictions`].
+pub fn evaluate(
+    teacher: &Checkpoint,
+    model: &TaskModel,
+    data: &TaskData,
+    judge: &Judge,
+    allow_weak: bool,
+    progress: &dyn Progress,
+) -> Result<Metrics> {
+    let predictions = judge.predictions(model)?;
+    let found = judge.metrics(&predictions)?;
+    let constant = constant_answer(data.dev);
+    // Nothing correlates with a constant.
+    let chance = match data.dev.kind {
+        TaskKind::Classification => judge.metrics(&vec![constant; predictions.len()])?.primary(),
+        TaskKind::Regression => 0.0,
+    };
+    let least = chance + LEAST * (1.0 - chance);
+    progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));
+    // What is not a number is weak too.
+    if found.primary() >= least {
+        return Ok(found);
+    }
+    let mut message = format!(
+        "{}: on the {} examples of the development set the teacher's {} is {:.4}, and answering always the same gives \
+         {chance:.4}: it has not learned this task",
+        teacher.folder.display(),
+        found.samples,
+        found.primary,
+        found.primary(),
+    );
+    if let Some(renamed) = renamed_labels(&predictions, data.dev) {
+        message += &renamed;
+    }
+    if allow_weak {
+        progress.say(&format!("warning: {message}"));
+        return Ok(found);
+    }
+    Err(Error::Input(format!(
+        "{message}; fine-tune it first, or give --allow-weak-teacher (below {least:.4})"
+    )))
+}
+
+/// The answer that is right most often.
+fn constant_answer(data: &Dataset) -> Target {
+    let mut counts = vec![0usize; data.labels.len()];
+    for example in &data.examples {
+        if let Target::Class(class) = example.target
+            && let Some(count) = counts.get_mut(class as usize)
+        {
+            *count += 1;
+        }
+    }
+    let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]);
+    Target::Class(most.unwrap_or(0) as u32)
+}
+
+/// What to say if the teacher would be right often under other names of its labels: then they are in another order.
+fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
+    let classes = data.labels.len();
+    let mut counts = vec![vec![0usize; classes]; classes];
+    for (prediction, example) in predictions.iter().zip(&data.examples) {
+        if let (Target::Class(answer), Target::Class(gold)) = (prediction, example.target) {
+            counts[*answer as usize][gold as usize] += 1;
+        }
+    }
+    let names: Vec<usize> =
+        counts.iter().map(|row| (0..classes).rev().max_by_key(|&gold| row[gold]).unwrap_or(0)).collect();
+    let each_once = (0..classes).all(|gold| names.contains(&gold));
+    let right: usize = names.iter().zip(&counts).map(|(&gold, row)| row[gold]).sum();
+    let share = right as f64 / predictions.len().max(1) as f64;
+    // Chance finds names too, but hardly ones that are all different and right three times in four.
+    let changed: Vec<String> = (0..classes)
+        .filter(|&answer| names[answer] != answer)
+        .map(|answer| format!("{:?} for {:?}", data.labels[answer], data.labels[names[answer]]))
+        .collect();
+    (each_once && share >= 0.75 && !changed.is_empty()).then(|| {
+        format!(
+            ". If it says {}, it is right in {:.1} % of them: its labels are in another order, so correct id2label \
+             in its config.json",
+            changed.join(", "),
+            100.0 * share
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Example;
+
+    fn dataset(classes: &[u32]) -> Dataset {
+        let example = |class: &u32| Example { text: "x".into(), pair: None, target: Target::Class(*class) };
+        Dataset {
+            examples: classes.iter().map(example).collect(),
+            labels: ["no", "maybe", "yes"].map(String::from).into(),
+            kind: TaskKind::Classification,
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_constant_answer_is_the_most_frequent_label_and_the_first_of_equals() {
+        assert_eq!(constant_answer(&dataset(&[2, 0, 2, 1])), Target::Class(2));
+        assert_eq!(constant_answer(&dataset(&[2, 1, 1, 2])), Target::Class(1));
+    }
+
+    #[test]
+    fn labels_in_another_order_are_recognised_by_what_they_are_said_for() {
+        let gold = dataset(&[0, 1, 2, 0, 1, 2, 0, 1]);
+        let shifted: Vec<Target> = [1, 2, 0, 1, 2, 0, 1, 0].map(Target::Class).into();
+        let said = renamed_labels(&shifted, &gold).unwrap();
+        assert!(said.contains("\"maybe\" for \"no\"") && said.contains("87.5 %"), "{said}");
+        // Right as it is, or wrong in no consistent way.
+        let right: Vec<Target> = gold.examples.iter().map(|example| example.target).collect();
+        assert_eq!(renamed_labels(&right, &gold), None);
+        let muddled: Vec<Target> = [1, 1, 1, 0, 2, 0, 2, 0].map(Target::Class).into();
+        assert_eq!(renamed_labels(&muddled, &gold), None);
+    }
+}
