@@ -1,5 +1,6 @@
 //! One file per command: its arguments, and a thin call of the host library.
 
+mod augment;
 mod bench;
 mod demo;
 mod distill;
@@ -19,6 +20,7 @@ use crate::args::Global;
 pub enum Command {
     Init(init::Args),
     FineTune(fine_tune::Args),
+    Augment(augment::Args),
     Distill(distill::Args),
     Quantize(quantize::Args),
     Eval(eval::Args),
@@ -41,6 +43,7 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
     match command {
         Command::Init(args) => init::run(args, global),
         Command::FineTune(args) => fine_tune::run(args, global),
+        Command::Augment(args) => augment::run(args, global),
         Command::Distill(args) => distill::run(args, global),
         Command::Quantize(args) => quantize::run(args, global),
         Command::Eval(args) => eval::run(args, global),

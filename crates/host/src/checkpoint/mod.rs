@@ -35,7 +35,7 @@ pub use preset::{PRESETS, preset};
 pub use record::RunRecord;
 pub(crate) use save::METRICS;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
-pub use text::{Encoded, SpecialIds, TextEncoder};
+pub use text::{Encoded, SpecialIds, TextEncoder, Word};
 pub use wordpiece::train_vocabulary;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,15 @@ pub struct Encoded {
     pub type_ids: Vec<u32>,
 }
 
+/// A word of a text as BERT's normalisation and punctuation rules split it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Its bytes in the text.
+    pub span: std::ops::Range<usize>,
+    /// Its pieces.
+    pub ids: Vec<u32>,
+}
+
 /// BERT's normalisation and WordPiece over a vocabulary.
 ///
 /// Whatever files it comes from, it is built in one way: clean text, spaces around CJK characters,
@@ -152,6 +161,31 @@ impl TextEncoder {
             .encode_fast(text, false)
             .map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The words of `text` with their pieces, in order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
+    pub fn words(&self, text: &str) -> Result<Vec<Word>> {
+        let encoding = self
+            .tokenizer
+            .encode(text, false)
+            .map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
+        let mut words: Vec<Word> = Vec::new();
+        let mut last = None;
+        let pieces = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(encoding.get_word_ids());
+        for ((&id, &(start, end)), &number) in pieces {
+            match words.last_mut() {
+                Some(word) if number.is_some() && number == last => {
+                    word.ids.push(id);
+                    word.span.end = word.span.end.max(end);
+                }
+                _ => words.push(Word { span: start..end, ids: vec![id] }),
+            }
+            last = number;
+        }
+        Ok(words)
     }
 
     /// The pieces by id.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::row::{Classes, Labeller, Row, Scores, by_index_notice, examples, is_generic};
-use super::spec::{GlueTask, Split};
+use super::spec::{Columns, GlueTask, Split};
 use super::text::{self, list};
 use crate::progress::Progress;
 use crate::task::{Dataset, TaskKind};
@@ -60,8 +60,7 @@ pub(super) fn load(
     model: Option<&[String]>,
     progress: &dyn Progress,
 ) -> Result<Dataset> {
-    let path: PathBuf = folder.join(file_name(task, split)?);
-    let rows = rows(task, &path, split, &text::read(&path)?, progress)?;
+    let (path, rows) = read(task, folder, split, progress)?;
     let (labeller, labels): (Box<dyn Labeller>, _) = match task.kind() {
         TaskKind::Regression => (Box::new(Scores { range: (0.0, 5.0) }), Vec::new()),
         TaskKind::Classification => {
@@ -72,6 +71,24 @@ pub(super) fn load(
     };
     let examples = examples(&path, rows, &*labeller)?;
     Ok(Dataset { examples, labels, kind: task.kind(), sources: vec![path] })
+}
+
+/// The rows of one split, and its file.
+pub(super) fn read(
+    task: GlueTask,
+    folder: &Path,
+    split: Split,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, Vec<Row>)> {
+    let path = folder.join(file_name(task, split)?);
+    let rows = rows(task, &path, split, &text::read(&path)?, progress)?;
+    Ok((path, rows))
+}
+
+/// The columns of a task by their names in the header.
+pub(super) fn columns(task: GlueTask) -> Columns {
+    let Layout { text, pair, label, .. } = layout(task);
+    Columns { text: text.into(), pair: pair.map(String::from), label: Some(label.into()) }
 }
 
 /// Which class index each label cell of a task stands for, in a model's own order if it has one.

@@ -9,6 +9,7 @@ mod corpus;
 mod encoded;
 mod glue;
 mod masking;
+mod rewrite;
 mod row;
 pub(crate) mod shuffle;
 mod spec;
@@ -19,6 +20,7 @@ pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
 pub use corpus::{Corpus, WindowSettings};
 pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
+pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
 
 use crate::Result;

@@ -24,16 +24,7 @@ pub(super) struct Table<'a> {
 impl Table<'_> {
     /// Reads one split; see [`super::load`].
     pub fn load(&self, split: Split, model: Option<&[String]>, progress: &dyn Progress) -> Result<Dataset> {
-        let path = match split {
-            Split::Train => self.train,
-            Split::Dev => self.dev,
-            Split::Test => self.test,
-            Split::DevMismatched | Split::TestMismatched => {
-                return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
-            }
-        };
-        let path =
-            path.ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))?;
+        let path = self.path(split)?;
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression => (Box::new(Scores::ANY), Vec::new()),
@@ -45,6 +36,28 @@ impl Table<'_> {
         };
         let examples = examples(path, rows, &*labeller)?;
         Ok(Dataset { examples, labels, kind: self.kind, sources: vec![path.clone()] })
+    }
+
+    /// The rows of one split, its file and the file's format.
+    pub fn read(&self, split: Split) -> Result<(PathBuf, Vec<Row>, Format)> {
+        let path = self.path(split)?;
+        Ok((path.clone(), self.rows(path)?, self.format(path)?))
+    }
+
+    fn path(&self, split: Split) -> Result<&PathBuf> {
+        let path = match split {
+            Split::Train => self.train,
+            Split::Dev => self.dev,
+            Split::Test => self.test,
+            Split::DevMismatched | Split::TestMismatched => {
+                return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
+            }
+        };
+        path.ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))
+    }
+
+    fn format(&self, path: &Path) -> Result<Format> {
+        self.format.map_or_else(|| Format::of(path), Ok)
     }
 
     /// The label set: a model's that names its labels, else the training file's, else that of the rows at hand.
@@ -82,7 +95,7 @@ impl Table<'_> {
     }
 
     fn rows(&self, path: &Path) -> Result<Vec<Row>> {
-        let format = self.format.map_or_else(|| Format::of(path), Ok)?;
+        let format = self.format(path)?;
         let content = text::read(path)?;
         match format {
             Format::Jsonl => jsonl(path, &content, self.columns),

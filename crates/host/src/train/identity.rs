@@ -44,7 +44,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs.
-    pub(super) fn check(&self, present: &Self, folder: &Path) -> Result<()> {
+    pub(crate) fn check(&self, present: &Self, folder: &Path) -> Result<()> {
         let settings = self.settings_that_differ(present);
         let inputs = self.inputs_that_differ(present);
         if settings.is_empty() && inputs.is_empty() {

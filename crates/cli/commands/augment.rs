@@ -1,0 +1,111 @@
+//! `augment`: more task data, with words replaced.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment};
+use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::data::{Split, read_rows};
+use tinybert_host::{Error, Result};
+
+use crate::args::{DataArgs, Global};
+use crate::output::{self, print_line};
+use crate::watch::Watch;
+
+/// Writes task data with variants of every sentence, words replaced by what a masked LM or word vectors put near them.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective mlm).
+    #[arg(long, value_name = "FOLDER")]
+    model: PathBuf,
+    /// Word vectors as text, a word and its numbers a line (GloVe), for words of several pieces.
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    /// Variants of each sentence, all different; fewer where there are no more.
+    #[arg(long, value_name = "N", default_value_t = AugmentSettings::default().variants)]
+    variants: usize,
+    /// Probability that a word is replaced.
+    #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().probability)]
+    probability: f64,
+    /// Candidates of each word.
+    #[arg(long, value_name = "K", default_value_t = AugmentSettings::default().candidates)]
+    candidates: usize,
+    /// Share of a sentence masked in one pass, at least one word; 0 masks one word at a time, slower.
+    #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
+    masked_share: f64,
+    /// File to write, of the format of --train; for a GLUE task the folder to write, with the other splits as they are.
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// Go on where an interrupted run stopped, to the same output.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let file = args.file()?;
+    output::check_file(&file)?;
+    let watch = Watch::new(global.quiet)?;
+    let rows = read_rows(&args.data.spec(&[])?, Split::Train, &watch)?;
+    let model = Checkpoint::load(&args.model)?;
+    let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
+    let settings = AugmentSettings {
+        variants: args.variants,
+        probability: args.probability,
+        candidates: args.candidates,
+        masked_share: args.masked_share,
+        seed: global.seed,
+    };
+    let sources = Sources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
+    let report = augment(&settings, &sources, &rows, &file, args.resume, &watch)?;
+    if let Some(folder) = &args.data.data {
+        copy_splits(folder, &args.out)?;
+    }
+    print_line(format_args!("candidates: {}", report.candidates))?;
+    print_line(format_args!(
+        "{} rows became {}, {:.1} rows per second",
+        report.rows, report.written, report.rows_per_second
+    ))?;
+    print_line(format_args!("wrote {}", args.out.display()))
+}
+
+impl Args {
+    /// The file that rows are written to; the folder of a GLUE task is made.
+    fn file(&self) -> Result<PathBuf> {
+        let Some(source) = &self.data.data else {
+            let extension = |path: &Path| path.extension().map(|extension| extension.to_ascii_lowercase());
+            return match &self.data.train {
+                Some(train) if extension(train) == extension(&self.out) => Ok(self.out.clone()),
+                Some(train) => Err(Error::Usage(format!(
+                    "--out {}: rows are written in the format of {}; give it the same extension",
+                    self.out.display(),
+                    train.display()
+                ))),
+                None => Err(Error::Usage("no data: give --task NAME --data FOLDER, or --train FILE".into())),
+            };
+        };
+        fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
+        let real = |path: &Path| path.canonicalize().map_err(Error::io(path));
+        if real(source)? == real(&self.out)? {
+            return Err(Error::Usage(format!(
+                "--out {}: is the folder of the data; write to another one",
+                self.out.display()
+            )));
+        }
+        Ok(self.out.join("train.tsv"))
+    }
+}
+
+/// Copies the splits that are not augmented, so that the output is a folder of the task.
+fn copy_splits(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).map_err(Error::io(from))? {
+        let path = entry.map_err(Error::io(from))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.ends_with(".tsv") && name != "train.tsv" {
+            fs::copy(&path, to.join(name)).map_err(Error::io(to.join(name)))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Which words of a sentence may be replaced.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use crate::Result;
+use crate::checkpoint::{TextEncoder, Word};
+
+/// English function words, which carry no topic to vary.
+static STOP_WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("stop_words.txt").split_whitespace().collect());
+
+/// A sentence taken apart.
+pub struct Sentence<'a> {
+    /// As it stands in the data.
+    pub text: &'a str,
+    /// All its words.
+    pub words: Vec<Word>,
+    /// Indices of those that may be replaced.
+    pub replaceable: Vec<usize>,
+}
+
+impl<'a> Sentence<'a> {
+    /// # Errors
+    /// As [`TextEncoder::words`].
+    pub fn new(text: &'a str, encoder: &TextEncoder) -> Result<Self> {
+        let words = encoder.words(text)?;
+        let may = |word: &Word| {
+            let spelling = &text[word.span.clone()];
+            let letters = |c: char| c.is_ascii_lowercase() || (encoder.lowercase() && c.is_ascii_uppercase());
+            spelling.chars().all(letters) && !STOP_WORDS.contains(spelling.to_ascii_lowercase().as_str())
+        };
+        let replaceable = (0..words.len()).filter(|&at| may(&words[at])).collect();
+        Ok(Self { text, words, replaceable })
+    }
+
+    /// A word in lower case.
+    pub fn spelling(&self, word: usize) -> String {
+        self.text[self.words[word].span.clone()].to_ascii_lowercase()
+    }
+}
+
+/// True for a spelling that may take a word's place.
+pub fn is_plain(spelling: &str) -> bool {
+    !spelling.is_empty() && spelling.bytes().all(|byte| byte.is_ascii_lowercase())
+}
