@@ -1,6 +1,7 @@
 //! The program from outside: every command on toy models, and everything that can be wrong with its input.
 
 mod answers;
+mod augment;
 mod bad_data;
 mod bad_image;
 mod bad_model;
