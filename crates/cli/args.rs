@@ -165,8 +165,23 @@ impl OutputArgs {
             resume: self.resume,
             checkpoint_minutes: self.checkpoint_minutes,
             checkpoint_steps: self.checkpoint_steps.map(NonZeroU64::get),
+            teacher_cache: None,
         }
     }
+}
+
+/// Bytes, with K, M, G or T for powers of 1024.
+pub fn parse_bytes(text: &str) -> std::result::Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, unit)) if !unit.is_ascii_digit() => {
+            let power =
+                "KMGT".find(unit.to_ascii_uppercase()).ok_or("expected K, M, G or T after the number")?;
+            (&text[..at], 10 * (power as u32 + 1))
+        }
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| "expected a number of bytes, such as 20G")?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than any disk has".into())
 }
 
 /// A time that is not negative.
@@ -266,5 +281,20 @@ impl Training {
     /// As the host's training takes it.
     pub fn view(&self) -> TaskData<'_> {
         TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units_of_powers_of_1024() {
+        assert_eq!(parse_bytes("123"), Ok(123));
+        assert_eq!(parse_bytes("2K"), Ok(2048));
+        assert_eq!(parse_bytes("20g"), Ok(20 << 30));
+        for wrong in ["", "G", "1.5G", "-1", "10X", "99999999T", "1é"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -8,10 +8,11 @@ use tinybert_host::data::{self, WindowSettings};
 use tinybert_host::distill::layer_map::LayerMap;
 use tinybert_host::distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
 use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
+use tinybert_host::train::Output;
 use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, Global, OptimizerArgs, OutputArgs};
+use crate::args::{DataArgs, Global, OptimizerArgs, OutputArgs, parse_bytes};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -127,6 +128,13 @@ struct TaskArgs {
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
     evaluations_per_epoch: Option<usize>,
+    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
+    /// bytes, such as 20G; what does not fit is computed at every step.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    teacher_cache: Option<u64>,
+    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
+    #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
+    teacher_cache_folder: Option<PathBuf>,
     /// Learn from a teacher that is no better than chance on the development set too.
     #[arg(long)]
     allow_weak_teacher: bool,
@@ -206,12 +214,14 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
         evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
         max_tokens: args.max_tokens,
         seed: global.seed,
+        teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
         allow_weak_teacher: options.allow_weak_teacher,
     };
+    let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
-    let report = distill::task(&settings, &teacher, &student, &data.view(), args.output.settings(), &watch)?;
+    let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))

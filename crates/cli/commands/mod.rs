@@ -17,6 +17,7 @@ use tinybert_host::Result;
 use crate::args::Global;
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one command per process")]
 pub enum Command {
     Init(init::Args),
     FineTune(fine_tune::Args),

@@ -12,7 +12,7 @@ const PREVIOUS: &str = "previous";
 
 /// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
 /// behind by a killed process, it is cleaned away by the next one.
-pub(super) struct Staging {
+pub(crate) struct Staging {
     target: PathBuf,
     folder: PathBuf,
     /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
@@ -25,7 +25,7 @@ impl Staging {
     /// # Errors
     /// [`Error::Usage`] when `target` has no name or another process is writing it; [`Error::Io`] when
     /// the parent cannot be written.
-    pub(super) fn begin(target: &Path) -> Result<Self> {
+    pub(crate) fn begin(target: &Path) -> Result<Self> {
         let parent = parent_of(target);
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
         let folder = sibling(target, ".partial")?;
@@ -57,7 +57,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Io`] saying how much is needed and how much is free.
-    pub(super) fn reserve(&self, bytes: u64) -> Result<()> {
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<()> {
         let space =
             rustix::fs::statvfs(&self.folder).map_err(|error| Error::io(&self.folder)(error.into()))?;
         let free = space.f_bavail.saturating_mul(space.f_frsize);
@@ -73,7 +73,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Io`] naming the file.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
         let mut file =
             OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io(&path))?;
@@ -84,7 +84,7 @@ impl Staging {
     ///
     /// # Errors
     /// Those of `write`; [`Error::Io`] naming the file.
-    pub(super) fn write_by(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    pub(crate) fn write_by(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let path = self.folder.join(name);
         write(&path)?;
         File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))
@@ -94,7 +94,7 @@ impl Staging {
     ///
     /// # Errors
     /// [`Error::Io`] when that fails: the target is then what it was before.
-    pub(super) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
         sync_folder(&self.folder)?;
         if self.target.exists() {
             // From here on the staging folder holds the old contents, and dropping it removes them.

@@ -23,6 +23,7 @@ mod vocabulary;
 mod weights;
 mod wordpiece;
 
+pub(crate) use atomic::Staging;
 pub use config::{Architecture, BertConfig};
 pub use embeddings::embeddings_from_teacher;
 pub use hash::FileHash;

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::inherit::inherit;
 use super::pair::{check_vocabulary, lower_layers, spread};
+use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::EncodedSet;
-use crate::nn::{Bert, Mode, Parameters};
+use crate::nn::{Bert, Parameters};
 use crate::progress::Progress;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
@@ -175,13 +176,14 @@ pub fn general(
     let mut vars = transfer.parameters();
     let reached = parameters.iter().filter(|(name, _)| transfer.reaches(name));
     vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
+    let taught = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
     let mut session = Session::new(plan, vars, &mut work, progress)?;
     epochs.run(
         &mut session,
         corpus.windows,
         |micro| {
             let student = trained.forward(micro.batch, micro.mode)?;
-            transfer.losses(&student, &lower.forward(micro.batch, Mode::Eval)?, micro)
+            transfer.losses(&student, &taught.of(micro.batch)?, micro)
         },
         None,
     )?;

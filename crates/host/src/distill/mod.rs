@@ -9,6 +9,7 @@ mod pair;
 mod preflight;
 mod projection;
 mod task;
+pub mod teacher;
 pub mod transfer;
 
 pub use general::{Corpus, GeneralReport, GeneralSettings, general};

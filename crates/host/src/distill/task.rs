@@ -5,11 +5,12 @@ use serde_json::json;
 use super::losses::{score_mse, soft_cross_entropy};
 use super::pair::{lower_layers, spread};
 use super::preflight;
+use super::teacher::{TeacherAnswers, TeacherCache};
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{Checkpoint, Head, RunRecord};
 use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
-use crate::nn::{Bert, Mode, Parameters, TaskModel};
+use crate::nn::{Bert, Parameters, TaskModel};
 use crate::progress::Progress;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
@@ -59,6 +60,9 @@ pub struct TaskSettings {
     pub optimizer: OptimizerSettings,
     /// Seed of projections, head, order and dropout.
     pub seed: u64,
+    /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for none. Cached states and scores
+    /// have half precision.
+    pub teacher_cache_bytes: u64,
     /// Learn from a teacher that is no better than chance too.
     pub allow_weak_teacher: bool,
 }
@@ -88,6 +92,7 @@ impl Default for TaskSettings {
             max_tokens: 128,
             optimizer: OptimizerSettings::paper(),
             seed: 42,
+            teacher_cache_bytes: 0,
             allow_weak_teacher: false,
         }
     }
@@ -136,18 +141,26 @@ pub fn task(
     let text = &student.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
+    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?;
     let allow_weak = settings.allow_weak_teacher;
     let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
 
     let head = &teacher.head;
-    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(tensors)?,
         None => Parameters::new(&with_head(student, head, settings.seed)?)?,
     };
     let trainee = Trainee { config: &student.config, head, text, parameters: &parameters, record: &record };
-    let run = Run { settings, set: &set, trainee, progress };
+    let cache_folder = work.output().teacher_cache();
+    let cache = TeacherCache {
+        folder: &cache_folder,
+        bytes: settings.teacher_cache_bytes,
+        teacher,
+        set: &set,
+        progress,
+    };
+    let run = Run { settings, set: &set, trainee, cache, progress };
     let model = TaskModel::trainable(&student.config, head, &parameters)?;
 
     let lower = lower_layers(teacher, transfer.teacher_layers())?;
@@ -196,6 +209,7 @@ struct Run<'a> {
     settings: &'a TaskSettings,
     set: &'a EncodedSet,
     trainee: Trainee<'a>,
+    cache: TeacherCache<'a>,
     progress: &'a dyn Progress,
 }
 
@@ -244,6 +258,7 @@ impl Run<'_> {
         if !work.resumes(INTERMEDIATE) {
             transfer.start(student, teacher, self.set, &spread(self.set))?;
         }
+        let taught = self.cache.states(teacher, transfer.wanted())?;
         let epochs = self.epochs(stage);
         let mut vars = transfer.parameters();
         let reached = self.trainee.parameters.iter().filter(|(name, _)| transfer.reaches(name));
@@ -255,7 +270,7 @@ impl Run<'_> {
             self.set,
             |micro| {
                 let learned = student.forward(micro.batch, micro.mode)?;
-                transfer.losses(&learned, &teacher.forward(micro.batch, Mode::Eval)?, micro)
+                transfer.losses(&learned, &taught.of(micro.batch)?, micro)
             },
             None,
         )?;
@@ -274,6 +289,7 @@ impl Run<'_> {
         if stage.epochs == 0 {
             return Ok(None);
         }
+        let taught = self.cache.answers(teacher)?;
         let epochs = self.epochs(stage);
         let parameters = self.trainee.parameters.iter();
         let vars = parameters.map(|(name, var)| (name.to_owned(), var.clone())).collect();
@@ -282,15 +298,20 @@ impl Run<'_> {
         epochs.run(
             &mut session,
             self.set,
-            |micro| self.answer_loss(teacher, student, micro),
+            |micro| self.answer_loss(&taught, student, micro),
             Some(selection),
         )?;
         Ok(Some(session.end()))
     }
 
-    fn answer_loss(&self, teacher: &TaskModel, student: &TaskModel, micro: &MicroBatch) -> Result<Losses> {
+    fn answer_loss(
+        &self,
+        teacher: &TeacherAnswers,
+        student: &TaskModel,
+        micro: &MicroBatch,
+    ) -> Result<Losses> {
         let (output, learned) = student.forward(micro.batch, micro.mode)?;
-        let (_, target) = teacher.forward(micro.batch, Mode::Eval)?;
+        let target = teacher.of(micro.batch)?;
         let total = match student.head {
             Head::Regression => score_mse(&learned, &target)?,
             _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,

@@ -1,12 +1,13 @@
 //! The Transformer losses of a student against a teacher: embeddings, hidden states, attention.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Tensor, Var};
 
 use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, Projection};
+use super::teacher::{TeacherOutput, Wanted};
 use crate::checkpoint::{Architecture, BertConfig};
 use crate::data::{Batch, EncodedSet};
 use crate::nn::{Bert, BertOutput, Mode};
@@ -182,6 +183,19 @@ impl Transfer {
         used.map(|layer| layer.teacher).max().unwrap_or(0)
     }
 
+    /// What the losses look at in the teacher.
+    pub fn wanted(&self) -> Wanted {
+        let mut states = BTreeSet::new();
+        if self.embedding_weight > 0.0 {
+            states.insert(0);
+        }
+        states
+            .extend(self.layers.iter().filter(|layer| layer.hidden_weight > 0.0).map(|layer| layer.teacher));
+        let scores = self.layers.iter().filter(|layer| layer.attention_weight > 0.0);
+        let scores: BTreeSet<usize> = scores.map(|layer| layer.teacher - 1).collect();
+        Wanted { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
+    }
+
     /// The projections that the losses use.
     pub fn parameters(&self) -> BTreeMap<String, Var> {
         let mut vars = BTreeMap::new();
@@ -226,23 +240,29 @@ impl Transfer {
     ///
     /// # Errors
     /// An internal error of the tensor engine.
-    pub fn losses(&self, student: &BertOutput, teacher: &BertOutput, micro: &MicroBatch) -> Result<Losses> {
+    pub fn losses(
+        &self,
+        student: &BertOutput,
+        teacher: &TeacherOutput,
+        micro: &MicroBatch,
+    ) -> Result<Losses> {
         let (tokens, pairs) = (micro.share(Batch::real_tokens), micro.share(Batch::real_pairs));
         let lengths = &student.lengths;
         let (mut embedding, mut hidden, mut attention) = (Vec::new(), Vec::new(), Vec::new());
         if self.embedding_weight > 0.0 {
             let projected = self.embedding.forward(&student.states[0])?;
-            embedding.push((hidden_mse(&projected, &teacher.states[0], lengths)? * self.embedding_weight)?);
+            embedding.push((hidden_mse(&projected, &teacher.states[&0], lengths)? * self.embedding_weight)?);
         }
         for (m, layer) in self.layers.iter().enumerate() {
             if layer.hidden_weight > 0.0 {
                 let projected = self.hidden.forward(&student.states[m + 1])?;
                 hidden.push(
-                    (hidden_mse(&projected, &teacher.states[layer.teacher], lengths)? * layer.hidden_weight)?,
+                    (hidden_mse(&projected, &teacher.states[&layer.teacher], lengths)?
+                        * layer.hidden_weight)?,
                 );
             }
             if layer.attention_weight > 0.0 {
-                let loss = attention_mse(&student.scores[m], &teacher.scores[layer.teacher - 1], lengths)?;
+                let loss = attention_mse(&student.scores[m], &teacher.scores[&(layer.teacher - 1)], lengths)?;
                 attention.push((loss * layer.attention_weight)?);
             }
         }

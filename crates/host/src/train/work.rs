@@ -30,16 +30,29 @@ pub struct Output {
     pub checkpoint_minutes: f64,
     /// Steps between checkpoints, if that is earlier.
     pub checkpoint_steps: Option<u64>,
+    /// Where a teacher's states and answers are cached, if they are; `teacher-cache` beside the result if not said.
+    pub teacher_cache: Option<PathBuf>,
 }
 
 impl<P: Into<PathBuf>> From<P> for Output {
     /// A run from the beginning with a checkpoint every ten minutes.
     fn from(folder: P) -> Self {
-        Self { folder: folder.into(), resume: false, checkpoint_minutes: 10.0, checkpoint_steps: None }
+        Self {
+            folder: folder.into(),
+            resume: false,
+            checkpoint_minutes: 10.0,
+            checkpoint_steps: None,
+            teacher_cache: None,
+        }
     }
 }
 
 impl Output {
+    /// Where a teacher's states and answers are cached.
+    pub fn teacher_cache(&self) -> PathBuf {
+        self.teacher_cache.clone().unwrap_or_else(|| self.folder.with_file_name("teacher-cache"))
+    }
+
     /// `OUT.run`.
     ///
     /// # Errors

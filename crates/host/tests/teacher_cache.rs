@@ -1,0 +1,185 @@
+//! Distillation with the teacher's states and answers read from a cache.
+
+mod toy;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tinybert_host::checkpoint::{Checkpoint, Head};
+use tinybert_host::data::EncodedSet;
+use tinybert_host::distill::teacher::{TeacherCache, TeacherOutput, Wanted};
+use tinybert_host::distill::{Stage, TaskSettings, task};
+use tinybert_host::metrics::MetricSet;
+use tinybert_host::nn::{Bert, Mode, TaskModel};
+use tinybert_host::progress::Silent;
+use tinybert_host::train::predict::encode;
+use tinybert_host::train::{Output, TaskData};
+use tinybert_host::{Error, Result};
+
+const BUDGET: u64 = 1 << 20;
+
+fn labelled() -> Head {
+    Head::Classification { labels: toy::labels() }
+}
+
+fn teacher(place: &Path) -> Checkpoint {
+    toy::model(&place.join("teacher"), &toy::config(4, 32), &labelled())
+}
+
+fn values(tensor: &candle_core::Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Sentences of several lengths.
+fn sentences() -> EncodedSet {
+    let set = encode(&toy::text(), &toy::sentences(40, 1), 16).unwrap();
+    assert!(set.lengths().iter().any(|&length| length != set.lengths()[0]));
+    set
+}
+
+#[test]
+fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
+    let place = tempfile::tempdir().unwrap();
+    let (teacher, set) = (teacher(place.path()), sentences());
+    let folder = place.path().join("cache");
+    let cache =
+        TeacherCache { folder: &folder, bytes: BUDGET, teacher: &teacher, set: &set, progress: &Silent };
+    let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
+    let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
+    let wanted = Wanted { states: vec![0, 2, 4], scores: vec![1, 3] };
+    let states = cache.states(&bert, wanted.clone()).unwrap();
+    let answers = cache.answers(&model).unwrap();
+    for samples in [vec![0, 1, 2, 3, 4, 5, 6], vec![39], vec![17, 3, 17]] {
+        let batch = set.collate(&samples, 0);
+        let read = states.of(&batch).unwrap();
+        let (output, logits) = model.forward(&batch, Mode::Eval).unwrap();
+        let computed = TeacherOutput::of(&output, &wanted);
+        for (row, &length) in batch.lengths.iter().enumerate() {
+            for (state, tensor) in &computed.states {
+                let real = |tensor: &candle_core::Tensor| {
+                    values(&tensor.get(row).unwrap().narrow(0, 0, length).unwrap())
+                };
+                close(&real(&read.states[state]), &real(tensor));
+            }
+            for (layer, tensor) in &computed.scores {
+                let real = |tensor: &candle_core::Tensor| {
+                    let row = tensor.get(row).unwrap();
+                    values(&row.narrow(1, 0, length).unwrap().narrow(2, 0, length).unwrap())
+                };
+                close(&real(&read.scores[layer]), &real(tensor));
+            }
+        }
+        let read = values(&answers.of(&batch).unwrap());
+        for (read, computed) in read.iter().zip(values(&logits)) {
+            assert!((read - computed).abs() < 1e-5, "{read} and {computed}");
+        }
+    }
+}
+
+/// Within half a unit in the last place of half precision, and the rounding of another batch.
+fn close(read: &[f32], computed: &[f32]) {
+    assert_eq!(read.len(), computed.len());
+    for (read, computed) in read.iter().zip(computed) {
+        let room = 2f32.powi(-11) * computed.abs().max(2f32.powi(-14)) + 1e-6;
+        assert!((read - computed).abs() <= room, "{read} and {computed}");
+    }
+}
+
+fn distil(place: &Path, out: &str, teacher_cache_bytes: u64, threads: usize) -> Result<PathBuf> {
+    let student = toy::model(&place.join("student"), &toy::config(2, 16), &Head::None);
+    let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
+    let defaults = TaskSettings::default();
+    let stage = |stage| Stage { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let settings = TaskSettings {
+        intermediate: stage(defaults.intermediate.clone()),
+        prediction: stage(defaults.prediction.clone()),
+        max_tokens: 16,
+        teacher_cache_bytes,
+        allow_weak_teacher: true,
+        ..defaults
+    };
+    let out = place.join(out);
+    let output = Output { teacher_cache: Some(place.join("cache")), ..Output::from(&out) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| task(&settings, &teacher(place), &student, &data, output, &Silent))?;
+    Ok(out)
+}
+
+/// The entries of the cache: their folders.
+fn entries(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(place.join("cache")) else { return Vec::new() };
+    let mut entries: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+#[test]
+fn a_full_cache_an_empty_one_and_a_damaged_one_give_the_same_student() {
+    let place = tempfile::tempdir().unwrap();
+    let weights = |out, threads| toy::bits(&distil(place.path(), out, BUDGET, threads).unwrap());
+    let cold = weights("cold", 2);
+    let first = entries(place.path());
+    assert_eq!(first.len(), 2);
+    assert_eq!(weights("warm", 1), cold);
+    for entry in &first {
+        let path = entry.join("values.bin");
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[5] ^= 0x10;
+        fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(weights("damaged", 1), cold);
+    fs::remove_dir_all(place.path().join("cache")).unwrap();
+    assert_eq!(weights("rebuilt", 1), cold);
+    assert_eq!(entries(place.path()), first);
+}
+
+#[test]
+fn what_exceeds_the_budget_is_computed() {
+    let place = tempfile::tempdir().unwrap();
+    let without = toy::bits(&distil(place.path(), "without", 0, 1).unwrap());
+    assert_eq!(entries(place.path()).len(), 0);
+    // Room for nothing, then for the answers alone: 40 samples of two logits.
+    assert_eq!(toy::bits(&distil(place.path(), "nothing", 319, 1).unwrap()), without);
+    assert_eq!(entries(place.path()).len(), 0);
+    distil(place.path(), "answers", 320, 1).unwrap();
+    assert_eq!(entries(place.path()).len(), 1);
+}
+
+#[test]
+fn the_oldest_entries_make_room_for_new_ones() {
+    let place = tempfile::tempdir().unwrap();
+    let (teacher, set) = (teacher(place.path()), sentences());
+    let folder = place.path().join("cache");
+    let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
+    let fill = |state, bytes| {
+        let cache = TeacherCache { folder: &folder, bytes, teacher: &teacher, set: &set, progress: &Silent };
+        cache.states(&bert, Wanted { states: vec![state], scores: Vec::new() }).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        entries(place.path())
+    };
+    let one = set.total_tokens() as u64 * 32 * 2;
+    // Room for two entries, and for the answers that are not asked for.
+    let budget = 2 * one + 320;
+    let first = fill(0, budget);
+    let both = fill(1, budget);
+    assert_eq!((first.len(), both.len()), (1, 2));
+    assert_eq!(fill(0, budget), both, "used again");
+    let now = fill(2, budget);
+    assert_eq!(now.len(), 2);
+    assert!(now.contains(&first[0]), "the one used last stays");
+}
+
+#[test]
+fn an_interrupted_pass_leaves_no_entry() {
+    let place = tempfile::tempdir().unwrap();
+    let (teacher, set) = (teacher(place.path()), sentences());
+    let folder = place.path().join("cache");
+    let stop = toy::StopAfter::new(1);
+    let cache =
+        TeacherCache { folder: &folder, bytes: BUDGET, teacher: &teacher, set: &set, progress: &stop };
+    let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
+    let Err(Error::Interrupted(what)) = cache.answers(&model) else { panic!("not interrupted") };
+    assert!(what.contains("start the same command again"), "{what}");
+    assert_eq!(entries(place.path()).len(), 0);
+}
