@@ -31,7 +31,7 @@ pub struct Args {
     /// Candidates of each word.
     #[arg(long, value_name = "K", default_value_t = AugmentSettings::default().candidates)]
     candidates: usize,
-    /// Share of a sentence masked in one pass, at least one word; 0 masks one word at a time, slower.
+    /// Share of the masked LM's input that is masked in one pass, at least one word; 0 masks one word at a time, slower.
     #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
     masked_share: f64,
     /// File to write, of the format of --train; for a GLUE task the folder to write, with the other splits as they are.

@@ -44,16 +44,31 @@ fn main() -> tinybert_host::Result<()> {
     let out = std::env::temp_dir().join(format!("augment-speed-{}.tsv", std::process::id()));
     for share in [0.0, AugmentSettings::default().masked_share] {
         let settings = AugmentSettings { masked_share: share, ..AugmentSettings::default() };
-        let report = augment(&settings, &sources, &rows, &out, false, &Silent)?;
-        println!("augment, masked share {share}: {:.2} sentences/s", report.rows_per_second);
+        let (begun, cpu) = (Instant::now(), cpu_seconds());
+        augment(&settings, &sources, &rows, &out, false, &Silent)?;
+        report(&format!("augment, masked share {share}"), rows.rows.len(), begun, cpu);
     }
     // A part of them is enough for the slow one.
     rows.rows = rows.rows.into_iter().step_by(8).collect();
     let unit_vectors = all_vectors(Path::new(vectors))?;
-    let begun = Instant::now();
+    let (begun, cpu) = (Instant::now(), cpu_seconds());
     one_at_a_time(&model, &unit_vectors, &rows)?;
-    println!("one at a time: {:.2} sentences/s", rows.rows.len() as f64 / begun.elapsed().as_secs_f64());
+    report("one at a time", rows.rows.len(), begun, cpu);
     Ok(())
+}
+
+fn report(what: &str, sentences: usize, begun: Instant, cpu: f64) {
+    let n = sentences as f64;
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    println!("{what}: {:.2} sentences/s, {:.2} per CPU second", n / wall, n / cpu);
+}
+
+/// Seconds of CPU time that this process has taken: a fair measure on a machine that does other work too.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Fields 14 and 15, user and system time in hundredths; the name before them is in brackets.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Every word of the file with its unit vector.

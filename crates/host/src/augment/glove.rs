@@ -9,17 +9,23 @@ use rayon::prelude::*;
 
 use super::top::Top;
 use super::words::is_plain;
-use crate::nn::ops::rows::{dot, vectorised};
+use crate::nn::ops::rows::vectorised;
 use crate::{Error, Result};
+
+/// Words whose neighbours are looked for together.
+const BLOCK: usize = 16;
 
 /// Unit vectors of plain words, in file order (GloVe's is by frequency).
 pub struct WordVectors {
     words: Vec<String>,
     index: HashMap<String, usize>,
-    /// `[words, width]`.
+    /// `[words / LANES, width, LANES]`: the vectors of [`LANES`] words side by side, zeros behind the last.
     values: Vec<f32>,
     width: usize,
 }
+
+/// Words whose cosines are computed together, one in each lane of a vector register.
+const LANES: usize = 16;
 
 impl WordVectors {
     /// Reads a text file of lines `word v1 … vn`; a first line of two numbers, as fastText writes it, is passed over.
@@ -71,9 +77,15 @@ impl WordVectors {
         }
         let norm = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
         if norm > 0.0 {
+            let (block, lane) = (self.words.len() / LANES, self.words.len() % LANES);
+            if lane == 0 {
+                self.values.resize((block + 1) * self.width * LANES, 0.0);
+            }
+            for (at, value) in vector.iter().enumerate() {
+                self.values[(block * self.width + at) * LANES + lane] = (f64::from(*value) / norm) as f32;
+            }
             self.index.insert(word.to_owned(), self.words.len());
             self.words.push(word.to_owned());
-            self.values.extend(vector.iter().map(|v| (f64::from(*v) / norm) as f32));
         }
         Ok(())
     }
@@ -88,29 +100,51 @@ impl WordVectors {
         self.words.is_empty()
     }
 
-    fn vector(&self, at: usize) -> &[f32] {
-        &self.values[at * self.width..(at + 1) * self.width]
+    /// The unit vector of a word.
+    fn vector(&self, word: usize) -> Vec<f32> {
+        let block = &self.values[word / LANES * self.width * LANES..][..self.width * LANES];
+        block.chunks_exact(LANES).map(|lanes| lanes[word % LANES]).collect()
     }
 
-    /// The `count` words of the largest cosine to `word`, the nearest first, without itself; none for an unknown word. Of
+    /// For each of `words` the `count` others of the largest cosine, the nearest first; none for an unknown word. Of
     /// equals the one that comes first in the file is nearer.
-    pub fn neighbours(&self, word: &str, count: usize) -> Vec<String> {
-        let Some(&at) = self.index.get(word) else { return Vec::new() };
-        let own = self.vector(at);
-        let mut top = Top::new(count);
+    pub fn neighbours(&self, words: &[String], count: usize) -> Vec<Vec<String>> {
+        let known: Vec<Option<(usize, Vec<f32>)>> =
+            words.iter().map(|word| self.index.get(word).map(|&at| (at, self.vector(at)))).collect();
+        let mut tops: Vec<Top> = words.iter().map(|_| Top::new(count)).collect();
         vectorised(
             #[inline(always)]
             || {
-                for (other, vector) in self.values.chunks_exact(self.width).enumerate() {
-                    let cosine = dot(own, vector);
-                    if top.admits(cosine) && other != at {
-                        top.insert(cosine, other);
+                // A block is read once for all words.
+                for (number, block) in self.values.chunks_exact(self.width * LANES).enumerate() {
+                    for (top, known) in tops.iter_mut().zip(&known) {
+                        let Some((at, own)) = known else { continue };
+                        let cosines = cosines(own, block);
+                        let others = number * LANES..self.words.len();
+                        for (other, &cosine) in others.zip(&cosines) {
+                            if top.admits(cosine) && other != *at {
+                                top.insert(cosine, other);
+                            }
+                        }
                     }
                 }
             },
         );
-        top.into_items().into_iter().map(|other| self.words[other].clone()).collect()
+        let spell = |top: Top| top.into_items().into_iter().map(|other| self.words[other].clone()).collect();
+        tops.into_iter().map(spell).collect()
     }
+}
+
+/// Cosines of a unit vector with those of a block, summed in the order of the dimensions.
+#[inline(always)]
+fn cosines(own: &[f32], block: &[f32]) -> [f32; LANES] {
+    let mut sums = [0.0; LANES];
+    for (value, lanes) in own.iter().zip(block.as_chunks::<LANES>().0) {
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            *sum += value * lane;
+        }
+    }
+    sums
 }
 
 /// The neighbours of every word that was asked for, each computed once.
@@ -132,9 +166,9 @@ impl<'a> Neighbours<'a> {
         words.sort_unstable();
         words.dedup();
         let (vectors, count) = (self.vectors, self.count);
-        self.known.par_extend(words.into_par_iter().map(|word| {
-            let near = vectors.neighbours(&word, count);
-            (word, near)
+        self.known.par_extend(words.par_chunks(BLOCK).flat_map_iter(|block| {
+            let near = vectors.neighbours(block, count);
+            block.iter().cloned().zip(near)
         }));
     }
 
@@ -160,9 +194,9 @@ mod tests {
         // Cosines to north: 10, north-east 0.707, east 0, south -1.
         let vectors = read("north 0 2\nsouth 0 -1\neast 3 0\nnortheast 5 5\n10 0 1\nnorth 1 0\n").unwrap();
         assert_eq!(vectors.len(), 4);
-        assert_eq!(vectors.neighbours("north", 2), ["northeast", "east"]);
-        assert_eq!(vectors.neighbours("north", 9), ["northeast", "east", "south"]);
-        assert!(vectors.neighbours("west", 2).is_empty());
+        let near = |word: &str, count| vectors.neighbours(&["west".into(), word.into()], count);
+        assert_eq!(near("north", 2), [vec![], vec!["northeast".to_owned(), "east".into()]]);
+        assert_eq!(near("north", 9)[1], ["northeast", "east", "south"]);
         let mut known = Neighbours::new(&vectors, 1);
         known.prepare(vec!["east".into(), "west".into(), "east".into()]);
         assert_eq!((known.of("east"), known.of("west").len()), (&["northeast".to_owned()][..], 0));

@@ -38,7 +38,7 @@ struct Question {
 pub type Answer = ((usize, usize), Vec<String>);
 
 impl MaskedCandidates {
-    /// `count` candidates each. In one pass at most `share` of a sentence's pieces are masked, at least one.
+    /// `count` candidates each. In one pass at most `share` of the input's tokens are masked, at least one.
     ///
     /// # Errors
     /// [`Error::Usage`] for a vocabulary without `[MASK]`; a tensor is missing.
@@ -107,7 +107,8 @@ impl MaskedCandidates {
                 .filter(|(place, _)| (start..start + window.len()).contains(place))
                 .map(|&(place, index)| (place - start, index))
                 .collect();
-            let together = ((window.len() as f64 * self.share) as usize).max(1);
+            let input = 2 * window.len() + 3;
+            let together = ((input as f64 * self.share) as usize).max(1);
             let passes = inside.len().div_ceil(together);
             // Dealt out in turn, so that the words of a pass stand apart.
             questions.extend((0..passes).map(|pass| {

@@ -42,8 +42,9 @@ pub struct AugmentSettings {
     pub probability: f64,
     /// Candidates of each word, K.
     pub candidates: usize,
-    /// Share of a sentence's pieces that is masked in one pass of the masked LM, at least one. 0 masks one word at a time,
-    /// as the authors do; more words a pass are faster, and 0.15 is what masked LMs are trained with.
+    /// Share of the masked LM's input that is masked in one pass, at least one word. The input holds the sentence twice.
+    /// 0 masks one word at a time, as the authors do; more words a pass are faster, and 0.15 is what masked LMs are
+    /// trained with.
     pub masked_share: f64,
     /// Seed of the draws.
     pub seed: u64,
