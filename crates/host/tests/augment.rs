@@ -310,6 +310,19 @@ fn one_word_at_a_time_and_several_agree_where_there_is_one_word() {
 }
 
 #[test]
+fn a_file_of_someone_elses_is_not_replaced_but_our_own_is() {
+    let place = tempfile::tempdir().unwrap();
+    let rows = sentences(place.path());
+    let error = run(&settings(), &rows, place.path(), "train.jsonl").unwrap_err();
+    assert!(matches!(&error, Error::Usage(what) if what.contains("not written by this command")), "{error}");
+    let first = run(&settings(), &rows, place.path(), "out.jsonl").unwrap();
+    assert_ne!(
+        first,
+        run(&AugmentSettings { seed: 1, ..settings() }, &rows, place.path(), "out.jsonl").unwrap()
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_reason() {
     let place = tempfile::tempdir().unwrap();
     let rows = sentences(place.path());

@@ -8,14 +8,14 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::top::Top;
-use super::words::is_plain;
+use super::words::is_candidate;
 use crate::nn::ops::rows::vectorised;
 use crate::{Error, Result};
 
 /// Words whose neighbours are looked for together.
 const BLOCK: usize = 16;
 
-/// Unit vectors of plain words, in file order (GloVe's is by frequency).
+/// Unit vectors of words that may be or take a replaced word's place, in file order (GloVe's is by frequency).
 pub struct WordVectors {
     words: Vec<String>,
     index: HashMap<String, usize>,
@@ -57,7 +57,7 @@ impl WordVectors {
         if line == 1 && word.parse::<usize>().is_ok() && numbers.trim().parse::<usize>().is_ok() {
             return Ok(());
         }
-        if !is_plain(word) || self.index.contains_key(word) {
+        if !is_candidate(word) || self.index.contains_key(word) {
             return Ok(());
         }
         let vector: Vec<f32> = numbers
@@ -204,16 +204,16 @@ mod tests {
 
     #[test]
     fn a_fasttext_header_is_passed_over_and_faults_are_named_by_line() {
-        assert_eq!(read("2 3\na 1 2 3\nb 3 2 1\n").unwrap().len(), 2);
+        assert_eq!(read("2 3\nfire 1 2 3\nwater 3 2 1\n").unwrap().len(), 2);
         let says = |text: &str, part: &str| {
             let error = read(text).err().expect("must be refused");
             assert_eq!(error.exit_code(), 3);
             assert!(error.to_string().contains(part), "{error}");
         };
-        says("a 1 2\nb 1\n", ":2: expected \"b\" and 2 numbers, found 1");
-        says("a 1 x\n", ":1: expected \"a\" and finite numbers");
-        says("a 1 inf\n", ":1: expected");
-        says("a\n", ":1: expected \"a\" and 1 numbers, found 0");
+        says("fire 1 2\nwater 1\n", ":2: expected \"water\" and 2 numbers, found 1");
+        says("fire 1 x\n", ":1: expected \"fire\" and finite numbers");
+        says("fire 1 inf\n", ":1: expected");
+        says("fire\n", ":1: expected \"fire\" and 1 numbers, found 0");
         says("", "no word");
     }
 }

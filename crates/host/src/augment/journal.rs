@@ -14,6 +14,9 @@ use crate::{Error, Result};
 /// Time that an interruption may cost.
 const SAVED_EVERY: Duration = Duration::from_secs(10);
 
+/// What the record beside an output has behind its name.
+const RECORD: &str = ".run.json";
+
 /// How far a run has come.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct State {
@@ -38,11 +41,17 @@ impl Journal {
     /// Begins `OUT.run`, or goes on in the one that an interrupted run of this identity left.
     ///
     /// # Errors
-    /// [`Error::Usage`] if an interrupted run is there that is not to be resumed, is none of this identity or is being
+    /// [`Error::Usage`] if `out` is there and not ours, or an interrupted run is there that is not to be resumed, is none of this identity or is being
     /// written by another process, or if there is none to resume; [`Error::Input`] for other inputs or a damaged state;
     /// [`Error::Io`] if nothing can be written.
     pub fn open(out: &Path, resume: bool, identity: Identity) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
+        if out.exists() && !with_suffix(out, RECORD)?.exists() {
+            return Err(Error::Usage(format!(
+                "{}: is there already and was not written by this command; choose another name",
+                out.display()
+            )));
+        }
         let found = folder.join("state.json");
         let state = match (resume, found.exists()) {
             (true, true) => read_state(&found, &folder, &identity)?,
@@ -141,7 +150,7 @@ impl Journal {
         let output = FileHash::of(&self.folder.join("rows"))?;
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
-        replace(&with_suffix(&self.out, ".run.json")?, &format!("{json:#}\n"))?;
+        replace(&with_suffix(&self.out, RECORD)?, &format!("{json:#}\n"))?;
         fs::rename(self.folder.join("rows"), &self.out).map_err(Error::io(&self.out))?;
         fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::top::Top;
-use super::words::{Sentence, is_plain};
+use super::words::{Sentence, is_candidate};
 use crate::checkpoint::{Checkpoint, Encoded, SpecialIds};
 use crate::data::collate;
 use crate::nn::MaskedLm;
@@ -19,7 +19,7 @@ pub struct MaskedCandidates {
     model: MaskedLm,
     special: SpecialIds,
     mask: u32,
-    /// Pieces that are plain words, by id.
+    /// Pieces that may take a word's place, by id.
     words: Vec<Option<String>>,
     /// Longest copy of a sentence, in pieces.
     window: usize,
@@ -47,7 +47,7 @@ impl MaskedCandidates {
         let Some(mask) = special.mask else {
             return Err(Error::Usage("this vocabulary has no [MASK] piece, which a masked LM needs".into()));
         };
-        let words = checkpoint.text.pieces().into_iter().map(|piece| is_plain(&piece).then_some(piece));
+        let words = checkpoint.text.pieces().into_iter().map(|piece| is_candidate(&piece).then_some(piece));
         Ok(Self {
             model: MaskedLm::frozen(&checkpoint.config, &checkpoint.tensors)?,
             special,
@@ -160,7 +160,7 @@ impl MaskedCandidates {
         Ok(answers)
     }
 
-    /// The plain words of the largest logits, but for `piece`, which stood there.
+    /// The words of the largest logits, but for `piece`, which stood there.
     fn best(&self, logits: &[f32], piece: u32) -> Vec<String> {
         let mut top = Top::new(self.count);
         for (id, &logit) in logits.iter().enumerate() {

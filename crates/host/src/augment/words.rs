@@ -40,7 +40,12 @@ impl<'a> Sentence<'a> {
     }
 }
 
-/// True for a spelling that may take a word's place.
+/// True for a word of the letters a to z.
 pub fn is_plain(spelling: &str) -> bool {
     !spelling.is_empty() && spelling.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// True for a spelling that may take a word's place: a plain word with a meaning of its own.
+pub fn is_candidate(spelling: &str) -> bool {
+    is_plain(spelling) && !STOP_WORDS.contains(spelling)
 }
