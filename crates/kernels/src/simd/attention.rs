@@ -27,7 +27,7 @@ pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Con
             // In a blocked layout a vector must not begin inside a word of four columns.
             let alignment = if S::LAYOUT.rows == 1 { 1 } else { S::LANES };
             heads(s, operands, alignment, scale, scratch, |at, x| {
-                let q = x.map(|x| quantizer.apply(s, x));
+                let q = quantizer.apply(s, x);
                 let place = S::LAYOUT.offset(at.row, at.column, stride);
                 // Columns behind the head's are those of the next head, which comes later, or padding.
                 if at.lanes.start == 0 && at.rows == S::GROUP && at.column + S::LANES <= stride {
@@ -128,12 +128,12 @@ fn heads<S: MicroKernel>(
                             shift.saturating_sub(column)..S::LANES.min(columns.saturating_sub(column));
                         for group in (0..S::MR.min(count - row)).step_by(S::GROUP) {
                             let row = row + group;
-                            let x = core::array::from_fn(|r| {
-                                // Beyond the group, or the rows of the tile, any will do.
-                                let r = if r < S::GROUP { r } else { 0 };
+                            // Beyond the tile, which a last group may reach, any row will do.
+                            let mut x = [s.splat(0.0); 4];
+                            for (r, x) in x.iter_mut().enumerate().take(S::GROUP) {
                                 let factor = factors.get(row + r).copied().unwrap_or(0.0);
-                                s.mul(s.to_f32(tile[(group + r) % MR_MAX][vector]), s.splat(factor))
-                            });
+                                *x = s.mul(s.to_f32(tile[(group + r) % MR_MAX][vector]), s.splat(factor));
+                            }
                             let (row, rows) = (first + row, S::GROUP.min(count - row));
                             let column = first_column + column - shift;
                             store(Place { row, rows, column, lanes: lanes.clone() }, x);
@@ -240,7 +240,10 @@ fn group<S: MicroKernel, const R: usize>(
         let start = (first + row) * scratch.score_stride;
         scratch.scores.get(start..start + tokens).unwrap_or(&[])
     });
-    let largest = rows.map(|row| largest_of(s, row));
+    let mut largest = [0; R];
+    for (largest, row) in largest.iter_mut().zip(rows) {
+        *largest = largest_of(s, row);
+    }
     let coefficient = s.splat(operands.coefficient);
     let mut totals = [s.splat_i32(0); R];
     let whole = tokens / S::LANES * S::LANES;

@@ -1,7 +1,7 @@
 //! [`crate::scalar::layer_norm`], a vector at a time, and with the next linear layer's quantization in the same pass.
 
-use super::math::{Quantizer, sum};
-use super::quantize::{columns, part, put};
+use super::math::{Quantizer, sum, sum_of_squares};
+use super::quantize::put;
 use super::{MicroKernel, quantize};
 use crate::linear::{ActivationsMut, LayerNorm, Quantization};
 use crate::math::rsqrt;
@@ -9,9 +9,8 @@ use crate::math::rsqrt;
 /// Normalises the rows of `x` `[m, hidden]`.
 #[inline(always)]
 pub(crate) fn layer_norm<S: MicroKernel>(s: S, x: &mut [f32], norm: &LayerNorm) {
-    for row in x.chunks_exact_mut(norm.gamma.len().max(1)) {
-        let rows = [Row::new(s, row, norm.eps)];
-        normalise(s, rows, norm, |_, _| ());
+    for x in x.chunks_exact_mut(norm.gamma.len().max(1)) {
+        normalise::<S, 1>(s, x, norm, 0, None);
     }
 }
 
@@ -32,77 +31,69 @@ pub(crate) fn layer_norm_quantize<S: MicroKernel>(
     let quantizer = Quantizer::new(s, inv_scale, zero_point);
     let mut groups = x.chunks_exact_mut((S::GROUP * hidden).max(1));
     let mut row = 0;
-    for group in &mut groups {
-        let mut rows = group.chunks_exact_mut(hidden.max(1));
+    for x in &mut groups {
         if S::GROUP == 4 {
-            if let (Some(a), Some(b), Some(c), Some(d)) = (rows.next(), rows.next(), rows.next(), rows.next())
-            {
-                let rows = [
-                    Row::new(s, a, norm.eps),
-                    Row::new(s, b, norm.eps),
-                    Row::new(s, c, norm.eps),
-                    Row::new(s, d, norm.eps),
-                ];
-                normalise(s, rows, norm, |column, y| {
-                    put(s, y.map(|y| quantizer.apply(s, y)), row, column, &mut out);
-                });
-            }
-        } else if let Some(only) = rows.next() {
-            normalise(s, [Row::new(s, only, norm.eps)], norm, |column, y| {
-                put(s, y.map(|y| quantizer.apply(s, y)), row, column, &mut out);
-            });
+            normalise::<S, 4>(s, x, norm, row, Some((quantizer, &mut out)));
+        } else {
+            normalise::<S, 1>(s, x, norm, row, Some((quantizer, &mut out)));
         }
         row += S::GROUP;
     }
     for (row, x) in (row..).zip(groups.into_remainder().chunks_exact_mut(hidden.max(1))) {
-        normalise(s, [Row::new(s, x, norm.eps)], norm, |column, y| {
-            put(s, y.map(|y| quantizer.apply(s, y)), row, column, &mut out);
-        });
+        normalise::<S, 1>(s, x, norm, row, Some((quantizer, &mut out)));
     }
 }
 
-/// A row and what is known of it.
-struct Row<'a, S: MicroKernel> {
-    x: &'a mut [f32],
-    mean: S::F,
-    factor: S::F,
-}
-
-impl<'a, S: MicroKernel> Row<'a, S> {
-    #[inline(always)]
-    fn new(s: S, x: &'a mut [f32], eps: f32) -> Self {
-        let count = x.len() as f32;
-        let mean = sum(s, x, 0.0, |x| x) / count;
-        let means = s.splat(mean);
-        let square = |x| {
-            let d = s.sub(x, means);
-            s.mul(d, d)
-        };
-        let variance = sum(s, x, mean, square) / count;
-        Row { x, mean: means, factor: s.splat(rsqrt(variance + eps)) }
-    }
-}
-
-/// `((x − mean) · factor) · gamma + beta` in every row; `each` gets the vectors that begin at a column too.
+/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from `row` on.
 #[inline(always)]
 fn normalise<S: MicroKernel, const R: usize>(
     s: S,
-    mut rows: [Row<S>; R],
+    x: &mut [f32],
     norm: &LayerNorm,
-    mut each: impl FnMut(usize, [S::F; R]),
+    row: usize,
+    mut quantized: Option<(Quantizer<S>, &mut ActivationsMut)>,
 ) {
     let hidden = norm.gamma.len();
-    columns(s, hidden, |column, whole| {
-        let (gamma, beta) = (part(s, norm.gamma, column, whole), part(s, norm.beta, column, whole));
+    if x.len() != R * hidden || norm.beta.len() != hidden {
+        return;
+    }
+    let (mut means, mut factors) = ([s.splat(0.0); R], [s.splat(0.0); R]);
+    for ((x, mean), factor) in x.chunks_exact(hidden.max(1)).zip(&mut means).zip(&mut factors) {
+        let count = x.len() as f32;
+        let row_mean = sum(s, x) / count;
+        let variance = sum_of_squares(s, x, row_mean) / count;
+        (*mean, *factor) = (s.splat(row_mean), s.splat(rsqrt(variance + norm.eps)));
+    }
+    for column in (0..hidden).step_by(S::LANES) {
+        let whole = hidden - column >= S::LANES;
+        // SAFETY: column < hidden, and a whole vector of columns is inside when `whole` says so. Both parameters and each
+        // of the R rows have `hidden` elements, as was checked above.
+        let (gamma, beta) =
+            unsafe { (part(norm.gamma, column, whole, S::LANES), part(norm.beta, column, whole, S::LANES)) };
+        let (gamma, beta) = (s.load(gamma), s.load(beta));
         let mut y = [gamma; R];
-        for (row, y) in rows.iter_mut().zip(&mut y) {
-            let x = s.mul(s.sub(part(s, row.x, column, whole), row.mean), row.factor);
-            *y = s.add(s.mul(x, gamma), beta);
-            let end = if whole { column + S::LANES } else { hidden };
-            if let Some(place) = row.x.get_mut(column..end) {
-                s.store(*y, place);
-            }
+        for (r, y) in y.iter_mut().enumerate() {
+            // SAFETY: as above.
+            let place = unsafe {
+                let end = if whole { column + S::LANES } else { hidden };
+                x.get_unchecked_mut(r * hidden + column..r * hidden + end)
+            };
+            let normal = s.mul(s.sub(s.load(place), means[r]), factors[r]);
+            *y = s.add(s.mul(normal, gamma), beta);
+            s.store(*y, place);
         }
-        each(column, y);
-    });
+        if let Some((quantizer, out)) = &mut quantized {
+            put(s, quantizer.apply(s, y), row, column, out);
+        }
+    }
+}
+
+/// `lanes` elements from `at` on if the vector is `whole`, else what is left of the slice.
+///
+/// # Safety
+/// They must be there.
+#[inline(always)]
+unsafe fn part(x: &[f32], at: usize, whole: bool, lanes: usize) -> &[f32] {
+    // SAFETY: as this function requires.
+    unsafe { if whole { x.get_unchecked(at..at + lanes) } else { x.get_unchecked(at..) } }
 }

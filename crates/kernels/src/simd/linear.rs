@@ -140,13 +140,17 @@ fn whole<S: MicroKernel>(
 ) {
     for vector in 0..S::VECTORS {
         let (scale, bias) = (parameters.scale[vector], parameters.bias[vector]);
-        let y = |row: usize| s.add(s.mul(s.to_f32(tile[row][vector]), scale), bias);
         let column = column + vector * S::LANES;
         for first in (0..S::MR).step_by(S::GROUP) {
             if S::GROUP == 4 {
-                sink.put(s, row + first, column, [y(first), y(first + 1), y(first + 2), y(first + 3)]);
+                let mut y = [scale; 4];
+                for (y, acc) in y.iter_mut().zip(&tile[first..]) {
+                    *y = s.add(s.mul(s.to_f32(acc[vector]), scale), bias);
+                }
+                sink.put(s, row + first, column, y);
             } else {
-                sink.put(s, row + first, column, [y(first)]);
+                let y = s.add(s.mul(s.to_f32(tile[first][vector]), scale), bias);
+                sink.put(s, row + first, column, [y]);
             }
         }
     }

@@ -46,27 +46,44 @@ impl<S: Simd> Quantizer<S> {
 
     /// [`crate::math::quantize`]: what [`Simd::store_i8`] narrows.
     #[inline(always)]
-    pub(super) fn apply(&self, s: S, x: S::F) -> S::I {
-        s.round_i8(s.add(s.mul(x, self.inv_scale), self.zero_point))
+    pub(super) fn apply<const R: usize>(&self, s: S, x: [S::F; R]) -> [S::I; R] {
+        let mut q = [s.splat_i32(0); R];
+        for (q, &x) in q.iter_mut().zip(&x) {
+            *q = s.round_i8(s.add(s.mul(x, self.inv_scale), self.zero_point));
+        }
+        q
     }
 }
 
-/// `Σ term(x_i)` in the order of [`crate::math::sum`]. The last 16 elements are filled up with `missing`, whose term must
-/// be +0.0.
+/// `Σ x_i` in the order of [`crate::math::sum`].
 #[inline(always)]
-pub(super) fn sum<S: Simd>(s: S, row: &[f32], missing: f32, term: impl Fn(S::F) -> S::F) -> f32 {
+pub(super) fn sum<S: Simd>(s: S, row: &[f32]) -> f32 {
+    terms::<S, false>(s, row, 0.0)
+}
+
+/// `Σ (x_i − mean)²` in the same order.
+#[inline(always)]
+pub(super) fn sum_of_squares<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
+    terms::<S, true>(s, row, mean)
+}
+
+/// [`sum`], or [`sum_of_squares`] of distances from `mean`. The last 16 elements are filled up with `mean`, whose square is
+/// +0.0, or with 0.
+#[inline(always)]
+fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
+    let means = s.splat(mean);
     let mut steps = [s.splat(0.0); LANES];
     let mut blocks = row.chunks_exact(LANES);
     for block in &mut blocks {
         for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
-            *step = s.add(*step, term(s.load(x)));
+            *step = s.add(*step, term::<S, SQUARES>(s, s.load(x), means));
         }
     }
     if !blocks.remainder().is_empty() {
-        let mut block = [missing; LANES];
+        let mut block = [mean; LANES];
         partial::copy(blocks.remainder(), &mut block);
         for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
-            *step = s.add(*step, term(s.load(x)));
+            *step = s.add(*step, term::<S, SQUARES>(s, s.load(x), means));
         }
     }
     let mut lanes = [0.0; LANES];
@@ -74,6 +91,16 @@ pub(super) fn sum<S: Simd>(s: S, row: &[f32], missing: f32, term: impl Fn(S::F) 
         s.store(*step, lanes);
     }
     fold_lanes(lanes)
+}
+
+#[inline(always)]
+fn term<S: Simd, const SQUARES: bool>(s: S, x: S::F, mean: S::F) -> S::F {
+    if SQUARES {
+        let distance = s.sub(x, mean);
+        s.mul(distance, distance)
+    } else {
+        x
+    }
 }
 
 /// Largest lane.

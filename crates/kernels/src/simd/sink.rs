@@ -45,7 +45,7 @@ pub(super) struct RowsI8<'a, S: Simd> {
 impl<S: Simd> Sink<S> for RowsI8<'_, S> {
     #[inline(always)]
     fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
-        let q = y.map(|y| self.quantizer.apply(s, y));
+        let q = self.quantizer.apply(s, y);
         s.store_i8(q, 0, self.out, row * self.stride + column, self.stride);
     }
 }
@@ -58,8 +58,11 @@ pub(super) struct GeluActivations<'a, S: Simd> {
 
 impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
     #[inline(always)]
-    fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
-        let q = y.map(|y| self.quantizer.apply(s, gelu(s, y)));
+    fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, mut y: [S::F; R]) {
+        for y in &mut y {
+            *y = gelu(s, *y);
+        }
+        let q = self.quantizer.apply(s, y);
         let (at, step) = (S::LAYOUT.offset(row, column, self.out.stride), S::LAYOUT.step(self.out.stride));
         s.store_i8(q, S::LAYOUT.flip(), self.out.data, at, step);
     }

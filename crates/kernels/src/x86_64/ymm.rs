@@ -171,20 +171,18 @@ impl<K> Simd for Ymm<K> {
 
     #[inline(always)]
     fn store_i8<const R: usize>(self, x: [__m256i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-        let bytes = x.map(|x| {
+        for (row, x) in x.into_iter().enumerate() {
             let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)));
-            avx2!(_mm_packs_epi16(words, words))
-        });
-        store_bytes(bytes, flip, out, at, step);
+            store_bytes(avx2!(_mm_packs_epi16(words, words)), flip, out, at + row * step);
+        }
     }
 
     #[inline(always)]
     fn store_u8<const R: usize>(self, x: [__m256i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-        let bytes = x.map(|x| {
+        for (row, x) in x.into_iter().enumerate() {
             let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)));
-            avx2!(_mm_packus_epi16(words, words))
-        });
-        store_bytes(bytes, flip, out, at, step);
+            store_bytes(avx2!(_mm_packus_epi16(words, words)), flip, out, at + row * step);
+        }
     }
 
     #[inline(always)]
@@ -203,16 +201,13 @@ impl<K> Simd for Ymm<K> {
     }
 }
 
-/// Writes the first eight bytes of every vector, their bits of `flip` flipped; nothing from where they do not fit.
+/// Writes the first 8 bytes, their bits of `flip` flipped; nothing if they do not fit.
 #[inline(always)]
-fn store_bytes<const R: usize>(x: [__m128i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-    for (row, x) in x.into_iter().enumerate() {
-        let place = out.get_mut(at + row * step..).and_then(|out| out.first_chunk_mut::<8>());
-        let Some(place) = place else { return };
-        // SAFETY: `place` has eight bytes; a vector was made with AVX2, which implies SSE2.
-        unsafe {
-            let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
-            _mm_storel_epi64(place.as_mut_ptr().cast(), x);
-        }
+fn store_bytes(x: __m128i, flip: i8, out: &mut [i8], at: usize) {
+    let Some(place) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<8>()) else { return };
+    // SAFETY: `place` has 8 bytes; SSE2 is part of x86-64.
+    unsafe {
+        let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
+        _mm_storel_epi64(place.as_mut_ptr().cast(), x);
     }
 }

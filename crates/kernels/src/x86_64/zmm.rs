@@ -146,12 +146,16 @@ impl Simd for Zmm {
 
     #[inline(always)]
     fn store_i8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-        store_bytes(x.map(|x| avx512!(_mm512_cvtsepi32_epi8(x))), flip, out, at, step);
+        for (row, x) in x.into_iter().enumerate() {
+            store_bytes(avx512!(_mm512_cvtsepi32_epi8(x)), flip, out, at + row * step);
+        }
     }
 
     #[inline(always)]
     fn store_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-        store_bytes(x.map(|x| avx512!(_mm512_cvtepi32_epi8(x))), flip, out, at, step);
+        for (row, x) in x.into_iter().enumerate() {
+            store_bytes(avx512!(_mm512_cvtepi32_epi8(x)), flip, out, at + row * step);
+        }
     }
 
     #[inline(always)]
@@ -170,16 +174,13 @@ impl Simd for Zmm {
     }
 }
 
-/// Writes every vector, its bits of `flip` flipped; nothing from where they do not fit.
+/// Writes the first 16 bytes, their bits of `flip` flipped; nothing if they do not fit.
 #[inline(always)]
-fn store_bytes<const R: usize>(x: [__m128i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
-    for (row, x) in x.into_iter().enumerate() {
-        let place = out.get_mut(at + row * step..).and_then(|out| out.first_chunk_mut::<16>());
-        let Some(place) = place else { return };
-        // SAFETY: `place` has sixteen bytes; SSE2 is part of x86-64.
-        unsafe {
-            let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
-            _mm_storeu_si128(place.as_mut_ptr().cast(), x);
-        }
+fn store_bytes(x: __m128i, flip: i8, out: &mut [i8], at: usize) {
+    let Some(place) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<16>()) else { return };
+    // SAFETY: `place` has 16 bytes; SSE2 is part of x86-64.
+    unsafe {
+        let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
+        _mm_storeu_si128(place.as_mut_ptr().cast(), x);
     }
 }
