@@ -48,9 +48,8 @@ impl Sizes {
 // Elsewhere only the scalar kernel remains, which needs the scores alone.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
 pub(crate) struct Scratch<'a> {
-    /// q·k of a block of query rows, `[QUERY_BLOCK, score_stride]`.
+    /// q·k of a block of query rows, room for `[QUERY_BLOCK, tokens]` in whole tiles.
     pub scores: &'a mut [i32],
-    pub score_stride: usize,
     /// What a token's key adds to every score, because queries are stored with a bias.
     pub key_sums: &'a mut [i32],
     /// What a column of the values adds to every context, because probabilities are stored with a bias.
@@ -83,15 +82,6 @@ impl<'a> Scratch<'a> {
         let (values, rest) = rest.split_at_mut_checked(head_columns * token_depth)?;
         let (queries, rest) = rest.split_at_mut_checked(QUERY_BLOCK * head_depth)?;
         let (probabilities, _) = rest.split_at_mut_checked(QUERY_BLOCK * token_depth)?;
-        Some(Scratch {
-            scores,
-            score_stride: token_columns,
-            key_sums,
-            value_sums,
-            keys,
-            values,
-            queries,
-            probabilities,
-        })
+        Some(Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities })
     }
 }

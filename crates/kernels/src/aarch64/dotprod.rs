@@ -1,6 +1,6 @@
 //! Advanced SIMD with the dot product of Armv8.2: Cortex-A55, A76.
 
-use super::i8_8x12_sdot::{self, i8_8x12_sdot};
+use super::i8_8x12_sdot;
 use super::vector::Vector;
 use crate::Panel;
 use crate::layout::Layout;
@@ -20,9 +20,15 @@ impl MicroKernel for NeonDotprod {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves the instruction set.
-        unsafe { i8_8x12_sdot(rows, columns, init, tile) }
+        unsafe { i8_8x12_sdot::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_8x12_sdot::edge(rows, columns, init, tile) }
     }
 }
 

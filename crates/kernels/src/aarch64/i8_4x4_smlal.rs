@@ -3,7 +3,7 @@
 
 use core::arch::aarch64::*;
 
-use crate::simd::{Columns, Rows, Tile};
+use crate::simd::{Columns, MR_MAX, Rows, Tile};
 
 /// Rows of a block of activations.
 pub(super) const MR: usize = 4;
@@ -15,7 +15,16 @@ pub(super) const KR: usize = 16;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn i8_4x4_smlal(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let mut tile = [init; MR_MAX];
+    product::<4>(rows, columns, init, &mut tile);
+    tile
+}
+
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
+#[target_feature(enable = "neon")]
+pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
     match rows.count {
         1 => product::<1>(rows, columns, init, tile),
         _ => product::<4>(rows, columns, init, tile),

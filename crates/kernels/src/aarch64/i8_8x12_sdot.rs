@@ -14,10 +14,10 @@ pub(super) const KR: usize = 4;
 /// Columns of a panel.
 const NR: usize = 12;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
-#[inline]
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn i8_8x12_sdot(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
     match (rows.count, columns.vectors) {
         (1, 3) => product::<1, 3>(rows, columns, init, tile),
         (1, 2) => product::<1, 2>(rows, columns, init, tile),
@@ -25,7 +25,7 @@ pub(super) fn i8_8x12_sdot(rows: Rows, columns: Columns, init: [int32x4_t; 3], t
         (2..=4, 3) => product::<4, 3>(rows, columns, init, tile),
         (2..=4, 2) => product::<4, 2>(rows, columns, init, tile),
         (2..=4, _) => product::<4, 1>(rows, columns, init, tile),
-        (_, 3) => whole(rows, columns, init, tile),
+        (_, 3) => product::<8, 3>(rows, columns, init, tile),
         (_, 2) => product::<8, 2>(rows, columns, init, tile),
         (_, _) => product::<8, 1>(rows, columns, init, tile),
     }
@@ -91,13 +91,13 @@ macro_rules! group {
     };
 }
 
-/// A whole tile: four groups at a time in a loop whose registers are chosen by hand.
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): four groups at a time in a loop whose registers are chosen by hand.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn whole(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let groups = columns.panel.len() / (KR * NR);
     if columns.width != NR || !rows.readable(MR, KR * groups) {
-        return;
+        return [init; MR];
     }
     let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
     let fours = groups / 4;
@@ -147,7 +147,7 @@ fn whole(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int
         unsafe { add_group(&mut acc, a, w) };
         (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * NR));
     }
-    *tile = acc;
+    acc
 }
 
 /// `R` rows and `V` vectors of columns.

@@ -18,7 +18,16 @@ const VECTOR: usize = 16;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-pub(super) fn i8_8x12_smmla(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let mut tile = [init; MR];
+    product::<4, 3, 6>(rows, columns, init, &mut tile);
+    tile
+}
+
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
+#[target_feature(enable = "neon,dotprod,i8mm")]
+pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
     match (rows.count, columns.vectors) {
         (1..=2, 3) => product::<1, 3, 6>(rows, columns, init, tile),
         (1..=2, 2) => product::<1, 2, 4>(rows, columns, init, tile),

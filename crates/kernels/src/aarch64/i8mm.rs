@@ -1,6 +1,6 @@
 //! Advanced SIMD with the matrix multiplication of Armv8.6: Cortex-A510, A715, X2, Neoverse V1.
 
-use super::i8_8x12_smmla::{self, i8_8x12_smmla};
+use super::i8_8x12_smmla;
 use super::vector::Vector;
 use crate::Panel;
 use crate::layout::Layout;
@@ -20,9 +20,15 @@ impl MicroKernel for NeonI8mm {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves the instruction set.
-        unsafe { i8_8x12_smmla(rows, columns, init, tile) }
+        unsafe { i8_8x12_smmla::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_8x12_smmla::edge(rows, columns, init, tile) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Baseline Advanced SIMD (Armv8.0): Cortex-A53, A72.
 
-use super::i8_4x4_smlal::{self, i8_4x4_smlal};
+use super::i8_4x4_smlal;
 use super::vector::Vector;
 use crate::Panel;
 use crate::layout::Layout;
@@ -20,9 +20,15 @@ impl MicroKernel for Neon {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves Advanced SIMD.
-        unsafe { i8_4x4_smlal(rows, columns, init, tile) }
+        unsafe { i8_4x4_smlal::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_4x4_smlal::edge(rows, columns, init, tile) }
     }
 }
 

@@ -64,36 +64,54 @@ fn normalise<S: MicroKernel, const R: usize>(
         let variance = sum_of_squares(s, x, row_mean) / count;
         (*mean, *factor) = (s.splat(row_mean), s.splat(rsqrt(variance + norm.eps)));
     }
-    for column in (0..hidden).step_by(S::LANES) {
-        let whole = hidden - column >= S::LANES;
-        // SAFETY: column < hidden, and a whole vector of columns is inside when `whole` says so. Both parameters and each
-        // of the R rows have `hidden` elements, as was checked above.
-        let (gamma, beta) =
-            unsafe { (part(norm.gamma, column, whole, S::LANES), part(norm.beta, column, whole, S::LANES)) };
-        let (gamma, beta) = (s.load(gamma), s.load(beta));
-        let mut y = [gamma; R];
-        for (r, y) in y.iter_mut().enumerate() {
-            // SAFETY: as above.
-            let place = unsafe {
-                let end = if whole { column + S::LANES } else { hidden };
-                x.get_unchecked_mut(r * hidden + column..r * hidden + end)
-            };
-            let normal = s.mul(s.sub(s.load(place), means[r]), factors[r]);
-            *y = s.add(s.mul(normal, gamma), beta);
-            s.store(*y, place);
+    let whole = hidden / S::LANES;
+    for vector in 0..whole {
+        // SAFETY: vectors before `whole` end before `hidden`; `x` has R·hidden elements, both parameters `hidden`.
+        unsafe {
+            step::<S, R>(s, x, norm, (&means, &factors), row, vector * S::LANES, S::LANES, &mut quantized);
         }
-        if let Some((quantizer, out)) = &mut quantized {
-            put(s, quantizer.apply(s, y), row, column, out);
+    }
+    if whole * S::LANES < hidden {
+        let left = hidden - whole * S::LANES;
+        // SAFETY: as above, what is left of every row.
+        unsafe {
+            step::<S, R>(s, x, norm, (&means, &factors), row, whole * S::LANES, left, &mut quantized);
         }
     }
 }
 
-/// `lanes` elements from `at` on if the vector is `whole`, else what is left of the slice.
+/// The vector of `lanes` elements that begins at `column`, in every row.
 ///
 /// # Safety
-/// They must be there.
+/// `x` must have R·hidden elements, the parameters `hidden`, and `column + lanes` must be at most `hidden`.
 #[inline(always)]
-unsafe fn part(x: &[f32], at: usize, whole: bool, lanes: usize) -> &[f32] {
+#[expect(clippy::too_many_arguments, reason = "the body of a loop, called for whole vectors and the rest")]
+unsafe fn step<S: MicroKernel, const R: usize>(
+    s: S,
+    x: &mut [f32],
+    norm: &LayerNorm,
+    (means, factors): (&[S::F; R], &[S::F; R]),
+    row: usize,
+    column: usize,
+    lanes: usize,
+    quantized: &mut Option<(Quantizer<S>, &mut ActivationsMut)>,
+) {
+    let hidden = norm.gamma.len();
+    let columns = column..column + lanes;
     // SAFETY: as this function requires.
-    unsafe { if whole { x.get_unchecked(at..at + lanes) } else { x.get_unchecked(at..) } }
+    let (gamma, beta) =
+        unsafe { (norm.gamma.get_unchecked(columns.clone()), norm.beta.get_unchecked(columns)) };
+    let (gamma, beta) = (s.load(gamma), s.load(beta));
+    let mut y = [gamma; R];
+    for (r, y) in y.iter_mut().enumerate() {
+        let start = r * hidden + column;
+        // SAFETY: as this function requires, for row r < R.
+        let place = unsafe { x.get_unchecked_mut(start..start + lanes) };
+        let normal = s.mul(s.sub(s.load(place), means[r]), factors[r]);
+        *y = s.add(s.mul(normal, gamma), beta);
+        s.store(*y, place);
+    }
+    if let Some((quantizer, out)) = quantized {
+        put(s, quantizer.apply(s, y), row, column, out);
+    }
 }

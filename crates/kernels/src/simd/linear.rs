@@ -22,8 +22,7 @@ pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue
             tiles(s, a, w, all, &mut RowsF32 { out: residual, n, store });
         }
         Epilogue::I8 { out, stride } => {
-            let quantizer = Quantizer::new(s, 1.0, 0);
-            tiles(s, a, w, all, &mut RowsI8 { out, stride, quantizer });
+            tiles(s, a, w, all, &mut RowsI8 { out, stride });
         }
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
@@ -88,10 +87,11 @@ impl<S: MicroKernel> Parameters<S> {
 /// [`ROW_BLOCK`].
 #[inline(always)]
 fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut impl Sink<S>) {
-    let (depth, stride) = (S::PANEL.depth(w.k), a.stride);
+    let depth = S::PANEL.depth(w.k);
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
-    let mut tile: Tile<S::I> = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-    for panel in (0..all).step_by(nr) {
+    let uniform = matches!(a.scale, RowScale::Uniform(_));
+    for panel in 0..all.div_ceil(nr) {
+        let panel = panel * nr;
         let width = nr.min(all - panel);
         let weights = w.weights.get(panel * depth..(panel + width) * depth).unwrap_or(&[]);
         for first in (0..width).step_by(S::VECTORS * S::LANES) {
@@ -99,30 +99,32 @@ fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, 
             let columns = Columns { panel: weights, width, first, vectors };
             let column = panel + first;
             let parameters = Parameters::new(s, a, w, column);
-            for block in rows.clone().step_by(S::MR) {
-                let count = S::MR.min(rows.end - block);
-                let row = block - rows.start;
-                let data = a.data.get(block * stride..).unwrap_or(&[]);
-                s.tile(Rows { data, stride, count }, columns, parameters.init, &mut tile);
-                if count == S::MR && vectors == S::VECTORS && matches!(a.scale, RowScale::Uniform(_)) {
-                    whole(s, &tile, &parameters, row, column, sink);
-                } else {
-                    let scale = |row| match a.scale {
-                        RowScale::Uniform(_) => 1.0,
-                        RowScale::PerRow(_) => a.row_scale(block + row),
-                    };
-                    edge(
-                        s,
-                        &tile,
-                        &parameters,
-                        count,
-                        vectors.min((w.n - column).div_ceil(S::LANES)),
-                        scale,
-                        |r, v, y| {
-                            sink.put(s, row + r, column + v * S::LANES, [y]);
-                        },
-                    );
+            let mut block = rows.start;
+            if uniform && vectors == S::VECTORS {
+                while block + S::MR <= rows.end {
+                    let data = a.data.get(block * a.stride..).unwrap_or(&[]);
+                    let tile =
+                        s.tile(Rows { data, stride: a.stride, count: S::MR }, columns, parameters.init);
+                    whole(s, &tile, &parameters, block - rows.start, column, sink);
+                    block += S::MR;
                 }
+            }
+            // What the last vectors hold beyond the last output is nobody's.
+            let vectors = vectors.min((w.n - column).div_ceil(S::LANES));
+            while block < rows.end {
+                let count = S::MR.min(rows.end - block);
+                let data = a.data.get(block * a.stride..).unwrap_or(&[]);
+                let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+                s.edge(Rows { data, stride: a.stride, count }, columns, parameters.init, &mut tile);
+                for (row, acc) in (block..block + count).zip(&tile) {
+                    let scale = s.splat(if uniform { 1.0 } else { a.row_scale(row) });
+                    for vector in 0..vectors {
+                        let scale = s.mul(scale, parameters.scale[vector]);
+                        let y = s.add(s.mul(s.to_f32(acc[vector]), scale), parameters.bias[vector]);
+                        sink.put(s, row - rows.start, column + vector * S::LANES, [y]);
+                    }
+                }
+                block += count;
             }
         }
     }
@@ -142,36 +144,15 @@ fn whole<S: MicroKernel>(
         let (scale, bias) = (parameters.scale[vector], parameters.bias[vector]);
         let column = column + vector * S::LANES;
         for first in (0..S::MR).step_by(S::GROUP) {
+            let mut y = [scale; 4];
+            for (y, acc) in y.iter_mut().zip(&tile[first..]).take(S::GROUP) {
+                *y = s.add(s.mul(s.to_f32(acc[vector]), scale), bias);
+            }
             if S::GROUP == 4 {
-                let mut y = [scale; 4];
-                for (y, acc) in y.iter_mut().zip(&tile[first..]) {
-                    *y = s.add(s.mul(s.to_f32(acc[vector]), scale), bias);
-                }
                 sink.put(s, row + first, column, y);
             } else {
-                let y = s.add(s.mul(s.to_f32(tile[first][vector]), scale), bias);
-                sink.put(s, row + first, column, [y]);
+                sink.put(s, row + first, column, [y[0]]);
             }
-        }
-    }
-}
-
-/// The same of a tile with fewer rows or columns, or with a scale for each row.
-#[inline(always)]
-fn edge<S: MicroKernel>(
-    s: S,
-    tile: &Tile<S::I>,
-    parameters: &Parameters<S>,
-    rows: usize,
-    vectors: usize,
-    row_scale: impl Fn(usize) -> f32,
-    mut put: impl FnMut(usize, usize, S::F),
-) {
-    for (row, acc) in tile.iter().enumerate().take(rows) {
-        let row_scale = s.splat(row_scale(row));
-        let columns = parameters.scale.iter().zip(&parameters.bias).zip(acc);
-        for (vector, ((&scale, &bias), &acc)) in columns.enumerate().take(vectors) {
-            put(row, vector, s.add(s.mul(s.to_f32(acc), s.mul(row_scale, scale)), bias));
         }
     }
 }

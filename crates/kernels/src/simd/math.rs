@@ -72,25 +72,38 @@ pub(super) fn sum_of_squares<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
 #[inline(always)]
 fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
     let means = s.splat(mean);
-    let mut steps = [s.splat(0.0); LANES];
-    let mut blocks = row.chunks_exact(LANES);
-    for block in &mut blocks {
-        for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
-            *step = s.add(*step, term::<S, SQUARES>(s, s.load(x), means));
-        }
+    // As many vectors as have 16 lanes together.
+    let mut steps = [s.splat(0.0); MOST_STEPS];
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        add_terms::<S, SQUARES>(s, &mut steps, block, means);
     }
-    if !blocks.remainder().is_empty() {
+    if !rest.is_empty() {
         let mut block = [mean; LANES];
-        partial::copy(blocks.remainder(), &mut block);
-        for (step, x) in steps.iter_mut().zip(block.chunks_exact(S::LANES)) {
-            *step = s.add(*step, term::<S, SQUARES>(s, s.load(x), means));
-        }
+        partial::copy(rest, &mut block);
+        add_terms::<S, SQUARES>(s, &mut steps, &block, means);
     }
     let mut lanes = [0.0; LANES];
-    for (step, lanes) in steps.iter().zip(lanes.chunks_mut(S::LANES)) {
+    for (step, lanes) in steps.iter().zip(lanes.chunks_exact_mut(S::LANES)) {
         s.store(*step, lanes);
     }
     fold_lanes(lanes)
+}
+
+/// Vectors of 16 lanes where a vector has the fewest.
+const MOST_STEPS: usize = 4;
+
+#[inline(always)]
+fn add_terms<S: Simd, const SQUARES: bool>(
+    s: S,
+    steps: &mut [S::F; MOST_STEPS],
+    block: &[f32; LANES],
+    mean: S::F,
+) {
+    for step in 0..LANES / S::LANES {
+        let x = s.load(&block[step * S::LANES..(step + 1) * S::LANES]);
+        steps[step] = s.add(steps[step], term::<S, SQUARES>(s, x, mean));
+    }
 }
 
 #[inline(always)]

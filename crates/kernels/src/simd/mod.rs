@@ -6,6 +6,7 @@
 //! keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the width.
 
 mod attention;
+mod context;
 mod embedding;
 mod entry_points;
 mod layer_norm;
@@ -15,6 +16,7 @@ mod pack;
 pub(crate) mod partial;
 mod quantize;
 mod sink;
+mod softmax;
 
 pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
@@ -138,6 +140,8 @@ pub(crate) trait MicroKernel: Simd {
     /// The layout of activations.
     const LAYOUT: Layout;
 
-    /// `tile[r][v] = init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds.
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
+    /// `init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds, of `MR` rows and `VECTORS` vectors.
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I>;
+    /// The same of any number of rows and vectors. Not inlined, as it is rare.
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
 }

@@ -36,16 +36,18 @@ impl<S: Simd, F: Fn(S::F, &mut [f32])> Sink<S> for RowsF32<'_, F> {
 }
 
 /// Row-major int8 `[m, stride]`.
-pub(super) struct RowsI8<'a, S: Simd> {
+pub(super) struct RowsI8<'a> {
     pub out: &'a mut [i8],
     pub stride: usize,
-    pub quantizer: Quantizer<S>,
 }
 
-impl<S: Simd> Sink<S> for RowsI8<'_, S> {
+impl<S: Simd> Sink<S> for RowsI8<'_> {
     #[inline(always)]
     fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
-        let q = self.quantizer.apply(s, y);
+        let mut q = [s.splat_i32(0); R];
+        for (q, &y) in q.iter_mut().zip(&y) {
+            *q = s.round_i8(y);
+        }
         s.store_i8(q, 0, self.out, row * self.stride + column, self.stride);
     }
 }

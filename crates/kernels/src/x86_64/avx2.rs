@@ -1,6 +1,6 @@
 //! AVX2 without a dot product.
 
-use super::i8_6x8_pmaddwd::{self, i8_6x8_pmaddwd};
+use super::i8_6x8_pmaddwd;
 use super::ymm::Ymm;
 use crate::Panel;
 use crate::layout::Layout;
@@ -20,9 +20,15 @@ impl MicroKernel for Avx2 {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves AVX2.
-        unsafe { i8_6x8_pmaddwd(rows, columns, init, tile) }
+        unsafe { i8_6x8_pmaddwd::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_6x8_pmaddwd::edge(rows, columns, init, tile) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! AVX-512 with its 8-bit dot product: Ice Lake, Zen 4.
 
-use super::i8_8x48_vpdpbusd::{self, i8_8x48_vpdpbusd};
+use super::i8_8x48_vpdpbusd;
 use super::zmm::Zmm;
 use crate::Panel;
 use crate::layout::Layout;
@@ -15,9 +15,15 @@ impl MicroKernel for Zmm {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves AVX-512 F, BW, VL and VNNI.
-        unsafe { i8_8x48_vpdpbusd(rows, columns, init, tile) }
+        unsafe { i8_8x48_vpdpbusd::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_8x48_vpdpbusd::edge(rows, columns, init, tile) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! AVX2 with the 8-bit dot product of AVX-VNNI: Alder Lake, Zen 5.
 
-use super::i8_4x24_vpdpbusd::{self, i8_4x24_vpdpbusd};
+use super::i8_4x24_vpdpbusd;
 use super::ymm::Ymm;
 use crate::Panel;
 use crate::layout::Layout;
@@ -20,9 +20,15 @@ impl MicroKernel for AvxVnni {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
         // SAFETY: the token proves AVX2 and AVX-VNNI.
-        unsafe { i8_4x24_vpdpbusd(rows, columns, init, tile) }
+        unsafe { i8_4x24_vpdpbusd::tile(rows, columns, init) }
+    }
+
+    #[inline(always)]
+    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+        // SAFETY: as above.
+        unsafe { i8_4x24_vpdpbusd::edge(rows, columns, init, tile) }
     }
 }
 

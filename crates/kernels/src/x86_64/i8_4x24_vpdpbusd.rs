@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use crate::simd::{Columns, Rows, Tile};
+use crate::simd::{Columns, MR_MAX, Rows, Tile};
 
 /// Rows of a tile.
 pub(super) const MR: usize = 4;
@@ -17,17 +17,26 @@ const KR: usize = 4;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
-pub(super) fn i8_4x24_vpdpbusd(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+pub(super) fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
+    let mut tile = [init; MR_MAX];
+    product::<4, 3>(rows, columns, init, &mut tile);
+    tile
+}
+
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
+#[target_feature(enable = "avx2,avxvnni")]
+pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
     match columns.vectors {
-        3 => edge::<3>(rows, columns, init, tile),
-        2 => edge::<2>(rows, columns, init, tile),
-        _ => edge::<1>(rows, columns, init, tile),
+        3 => of_vectors::<3>(rows, columns, init, tile),
+        2 => of_vectors::<2>(rows, columns, init, tile),
+        _ => of_vectors::<1>(rows, columns, init, tile),
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
-fn edge<const V: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+fn of_vectors<const V: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
     match rows.count {
         1 => product::<1, V>(rows, columns, init, tile),
         2 => product::<2, V>(rows, columns, init, tile),

@@ -3,7 +3,7 @@
 
 use core::arch::x86_64::*;
 
-use crate::simd::{Columns, Rows, Tile};
+use crate::simd::{Columns, MR_MAX, Rows, Tile};
 
 /// Rows of a tile.
 pub(super) const MR: usize = 6;
@@ -15,7 +15,16 @@ const KR: usize = 4;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn i8_6x8_pmaddwd(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+pub(super) fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
+    let mut tile = [init; MR_MAX];
+    product::<6>(rows, columns, init, &mut tile);
+    tile
+}
+
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
     match rows.count {
         1 => product::<1>(rows, columns, init, tile),
         2 => product::<2>(rows, columns, init, tile),

@@ -18,21 +18,26 @@ const KR: usize = 4;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn i8_8x48_vpdpbusd(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
-    match (rows.count, columns.vectors) {
-        (8.., 3) => product::<8, 3>(rows, columns, init, tile),
-        (8.., 2) => product::<8, 2>(rows, columns, init, tile),
-        (8.., _) => product::<8, 1>(rows, columns, init, tile),
-        (_, 3) => edge::<3>(rows, columns, init, tile),
-        (_, 2) => edge::<2>(rows, columns, init, tile),
-        (_, _) => edge::<1>(rows, columns, init, tile),
+pub(super) fn tile(rows: Rows, columns: Columns, init: [__m512i; 3]) -> Tile<__m512i> {
+    let mut tile = [init; MR];
+    product::<8, 3>(rows, columns, init, &mut tile);
+    tile
+}
+
+/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn edge(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
+    match columns.vectors {
+        3 => of_vectors::<3>(rows, columns, init, tile),
+        2 => of_vectors::<2>(rows, columns, init, tile),
+        _ => of_vectors::<1>(rows, columns, init, tile),
     }
 }
 
-/// Fewer than eight rows.
-#[inline(never)]
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn edge<const V: usize>(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
+fn of_vectors<const V: usize>(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
     match rows.count {
         1 => product::<1, V>(rows, columns, init, tile),
         2 => product::<2, V>(rows, columns, init, tile),
@@ -40,7 +45,8 @@ fn edge<const V: usize>(rows: Rows, columns: Columns, init: [__m512i; 3], tile: 
         4 => product::<4, V>(rows, columns, init, tile),
         5 => product::<5, V>(rows, columns, init, tile),
         6 => product::<6, V>(rows, columns, init, tile),
-        _ => product::<7, V>(rows, columns, init, tile),
+        7 => product::<7, V>(rows, columns, init, tile),
+        _ => product::<8, V>(rows, columns, init, tile),
     }
 }
 

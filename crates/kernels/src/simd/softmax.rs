@@ -1,0 +1,137 @@
+//! From scores to unnormalised probabilities.
+
+use super::attention::TakeTile;
+use super::math::{largest_i32, probability, total_i32};
+use super::{MR_MAX, MicroKernel, Tile};
+use crate::attention::Attention;
+use crate::linear::row_stride;
+
+/// Scores as the micro-kernel makes them: tile after tile of `[MR][columns of a tile]`.
+pub(super) struct Scores<'a> {
+    pub scores: &'a mut [i32],
+}
+
+/// Columns of a whole tile.
+const fn tile_columns<S: MicroKernel>() -> usize {
+    S::VECTORS * S::LANES
+}
+
+impl<S: MicroKernel> TakeTile<S> for Scores<'_> {
+    #[inline(always)]
+    fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>) {
+        let at = column * S::MR;
+        let Some(place) = self.scores.get_mut(at..at + S::MR * tile_columns::<S>()) else { return };
+        for row in 0..S::MR {
+            for vector in 0..vectors {
+                let at = row * tile_columns::<S>() + vector * S::LANES;
+                s.store_i32(tile[row][vector], &mut place[at..at + S::LANES]);
+            }
+        }
+    }
+}
+
+/// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale / Σ p` of
+/// each row.
+#[inline(always)]
+pub(super) fn probabilities<S: MicroKernel>(
+    s: S,
+    operands: &Attention,
+    count: usize,
+    scale: f32,
+    scores: &[i32],
+    out: &mut [i8],
+) -> [f32; MR_MAX] {
+    let mut factors = [0.0; MR_MAX];
+    let mut row = 0;
+    while row < count {
+        if S::GROUP == 4 {
+            rows::<S, 4>(s, operands, row, scale, scores, out, &mut factors);
+        } else {
+            rows::<S, 1>(s, operands, row, scale, scores, out, &mut factors);
+        }
+        row += S::GROUP;
+    }
+    factors
+}
+
+/// [`probabilities`] of the `R` rows from `first` on. Rows that no query has may hold anything.
+#[inline(always)]
+fn rows<S: MicroKernel, const R: usize>(
+    s: S,
+    operands: &Attention,
+    first: usize,
+    scale: f32,
+    scores: &[i32],
+    out: &mut [i8],
+    factors: &mut [f32; MR_MAX],
+) {
+    let tokens = operands.shape.tokens;
+    let (columns, size) = (tile_columns::<S>(), S::MR * tile_columns::<S>());
+    // What a tile has of these rows; whole tiles first, then the vectors of the last one.
+    let whole = tokens / columns;
+    let mut tiles = scores.chunks_exact(size).map(|tile| tile.get(first * columns..).unwrap_or(&[]));
+    let (last, rest) = (tiles.clone().nth(whole).unwrap_or(&[]), tokens % columns);
+
+    let mut most = [s.splat_i32(i32::MIN); R];
+    for tile in tiles.clone().take(whole) {
+        let Some(tile) = tile.get(..R * columns) else { return };
+        for vector in 0..S::VECTORS {
+            for (row, most) in most.iter_mut().enumerate() {
+                let at = row * columns + vector * S::LANES;
+                *most = s.max_i32(*most, s.load_i32(&tile[at..at + S::LANES], 0));
+            }
+        }
+    }
+    for column in (0..rest).step_by(S::LANES) {
+        for (row, most) in most.iter_mut().enumerate() {
+            *most = s.max_i32(*most, part(s, last, row * columns + column, rest - column, i32::MIN));
+        }
+    }
+    let mut largest = [0; R];
+    for (largest, most) in largest.iter_mut().zip(&mut most) {
+        *largest = largest_i32(s, *most);
+        *most = s.splat_i32(*largest);
+    }
+
+    let (stride, flip) = (row_stride(tokens), S::LAYOUT.flip() ^ i8::MIN);
+    let coefficient = s.splat(operands.coefficient);
+    let mut totals = [s.splat_i32(0); R];
+    let mut vector = 0;
+    for tile in tiles.by_ref().take(whole) {
+        let Some(tile) = tile.get(..R * columns) else { return };
+        for inner in 0..S::VECTORS {
+            let mut p = most;
+            for (row, p) in p.iter_mut().enumerate() {
+                let at = row * columns + inner * S::LANES;
+                let below = s.sub_i32(s.load_i32(&tile[at..at + S::LANES], 0), most[row]);
+                *p = probability(s, s.mul(s.to_f32(below), coefficient));
+                totals[row] = s.add_i32(totals[row], *p);
+            }
+            let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
+            s.store_u8(p, flip, out, at, S::LAYOUT.step(stride));
+            vector += 1;
+        }
+    }
+    for column in (0..rest).step_by(S::LANES) {
+        let mut p = most;
+        for (row, p) in p.iter_mut().enumerate() {
+            // A missing lane counts as the largest score, whose probability is 255.
+            let scores = part(s, last, row * columns + column, rest - column, largest[row]);
+            *p = probability(s, s.mul(s.to_f32(s.sub_i32(scores, most[row])), coefficient));
+            totals[row] = s.add_i32(totals[row], *p);
+        }
+        let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
+        s.store_u8(p, flip, out, at, S::LAYOUT.step(stride));
+        vector += 1;
+    }
+    let missing = 255 * (vector * S::LANES - tokens) as i32;
+    for (factor, total) in factors.iter_mut().skip(first).zip(totals) {
+        *factor = (1.0 / (total_i32(s, total) - missing) as f32) * scale;
+    }
+}
+
+/// The vector from `at` on, of which `left` lanes mean something and the others become `missing`.
+#[inline(always)]
+fn part<S: MicroKernel>(s: S, scores: &[i32], at: usize, left: usize, missing: i32) -> S::I {
+    s.load_i32(scores.get(at..at + left.min(S::LANES)).unwrap_or(&[]), missing)
+}
