@@ -2,6 +2,7 @@
 //! 2 · 127 · 128 < 2^15), SADALP adds pairs of those to i32.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 
 use crate::simd::{Columns, MR_MAX, Rows, Tile};
 
@@ -12,12 +13,104 @@ const NR: usize = 4;
 /// Inputs of a group; the last one of a panel may have half as many.
 pub(super) const KR: usize = 16;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// The products of four rows, 16 inputs each in v0 to v3, with two columns in the registers `$c0` and `$c1`. The sums of row r
+/// are in v(16 + 4·r + column).
+macro_rules! columns {
+    ($c0:literal $c1:literal: $r0c0:literal $r1c0:literal $r2c0:literal $r3c0:literal $r0c1:literal $r1c1:literal $r2c1:literal $r3c1:literal) => {
+        concat!(
+            "smull v8.8h, v0.8b, v", $c0, ".8b\n", "smull v9.8h, v1.8b, v", $c0, ".8b\n",
+            "smull v10.8h, v2.8b, v", $c0, ".8b\n", "smull v11.8h, v3.8b, v", $c0, ".8b\n",
+            "smull v12.8h, v0.8b, v", $c1, ".8b\n", "smull v13.8h, v1.8b, v", $c1, ".8b\n",
+            "smull v14.8h, v2.8b, v", $c1, ".8b\n", "smull v15.8h, v3.8b, v", $c1, ".8b\n",
+            "smlal2 v8.8h, v0.16b, v", $c0, ".16b\n", "smlal2 v9.8h, v1.16b, v", $c0, ".16b\n",
+            "smlal2 v10.8h, v2.16b, v", $c0, ".16b\n", "smlal2 v11.8h, v3.16b, v", $c0, ".16b\n",
+            "smlal2 v12.8h, v0.16b, v", $c1, ".16b\n", "smlal2 v13.8h, v1.16b, v", $c1, ".16b\n",
+            "smlal2 v14.8h, v2.16b, v", $c1, ".16b\n", "smlal2 v15.8h, v3.16b, v", $c1, ".16b\n",
+            add!($r0c0 $r1c0 $r2c0 $r3c0 $r0c1 $r1c1 $r2c1 $r3c1),
+        )
+    };
+}
+
+/// Adds v8 to v15 to the sums.
+macro_rules! add {
+    ($s0:literal $s1:literal $s2:literal $s3:literal $s4:literal $s5:literal $s6:literal $s7:literal) => {
+        concat!(
+            "sadalp v", $s0, ".4s, v8.8h\n", "sadalp v", $s1, ".4s, v9.8h\n",
+            "sadalp v", $s2, ".4s, v10.8h\n", "sadalp v", $s3, ".4s, v11.8h\n",
+            "sadalp v", $s4, ".4s, v12.8h\n", "sadalp v", $s5, ".4s, v13.8h\n",
+            "sadalp v", $s6, ".4s, v14.8h\n", "sadalp v", $s7, ".4s, v15.8h\n",
+        )
+    };
+}
+
+/// [`columns!`] for a last group of 8 inputs.
+macro_rules! half_columns {
+    ($c0:literal $c1:literal: $($sums:literal)*) => {
+        concat!(
+            "smull v8.8h, v0.8b, v", $c0, ".8b\n", "smull v9.8h, v1.8b, v", $c0, ".8b\n",
+            "smull v10.8h, v2.8b, v", $c0, ".8b\n", "smull v11.8h, v3.8b, v", $c0, ".8b\n",
+            "smull v12.8h, v0.8b, v", $c1, ".8b\n", "smull v13.8h, v1.8b, v", $c1, ".8b\n",
+            "smull v14.8h, v2.8b, v", $c1, ".8b\n", "smull v15.8h, v3.8b, v", $c1, ".8b\n",
+            add!($($sums)*),
+        )
+    };
+}
+
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let mut tile = [init; MR_MAX];
-    product::<4>(rows, columns, init, &mut tile);
+    let depth = columns.panel.len() / NR;
+    if columns.width != NR || !rows.readable(MR, depth.next_multiple_of(KR)) {
+        return tile;
+    }
+    let [mut r0, mut r1, mut r2, mut r3] = [[init[0]; NR]; MR];
+    // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 8 bytes each of four rows of 16
+    // and of four columns of 8. `readable` has shown that `data` has the former; `depth`, a multiple of 8, is what the panel
+    // has of the latter. Only the registers named are changed.
+    unsafe {
+        asm!(
+            "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",
+            "movi v20.4s, #0", "movi v21.4s, #0", "movi v22.4s, #0", "movi v23.4s, #0",
+            "movi v24.4s, #0", "movi v25.4s, #0", "movi v26.4s, #0", "movi v27.4s, #0",
+            "movi v28.4s, #0", "movi v29.4s, #0", "movi v30.4s, #0", "movi v31.4s, #0",
+            "lsr {groups}, {depth}, #4",
+            "cbz {groups}, 3f",
+            "2:",
+            "ldp q0, q1, [{a}], #64",
+            "ldp q4, q5, [{w}], #64",
+            "ldp q2, q3, [{a}, #-32]",
+            "ldp q6, q7, [{w}, #-32]",
+            "subs {groups}, {groups}, #1",
+            columns!(4 5: 16 20 24 28 17 21 25 29),
+            columns!(6 7: 18 22 26 30 19 23 27 31),
+            "b.ne 2b",
+            "3:",
+            "tbz {depth}, #3, 4f",
+            "ldp q0, q1, [{a}]",
+            "ldp d4, d5, [{w}]",
+            "ldp q2, q3, [{a}, #32]",
+            "ldp d6, d7, [{w}, #16]",
+            half_columns!(4 5: 16 20 24 28 17 21 25 29),
+            half_columns!(6 7: 18 22 26 30 19 23 27 31),
+            "4:",
+            a = inout(reg) rows.data.as_ptr() => _,
+            w = inout(reg) columns.panel.as_ptr() => _,
+            depth = in(reg) depth,
+            groups = out(reg) _,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") r0[0], out("v17") r0[1], out("v18") r0[2], out("v19") r0[3],
+            out("v20") r1[0], out("v21") r1[1], out("v22") r1[2], out("v23") r1[3],
+            out("v24") r2[0], out("v25") r2[1], out("v26") r2[2], out("v27") r2[3],
+            out("v28") r3[0], out("v29") r3[1], out("v30") r3[2], out("v31") r3[3],
+            options(readonly, nostack),
+        );
+    }
+    for (row, [c0, c1, c2, c3]) in tile.iter_mut().zip([r0, r1, r2, r3]) {
+        row[0] = vaddq_s32(init[0], vpaddq_s32(vpaddq_s32(c0, c1), vpaddq_s32(c2, c3)));
+    }
     tile
 }
 

@@ -12,16 +12,112 @@ use crate::simd::{Columns, Rows, Tile};
 pub(super) const MR: usize = 8;
 /// Inputs of a group.
 pub(super) const KR: usize = 8;
+/// Columns of a panel.
+const NR: usize = 12;
 /// Bytes of a vector: 2 rows or 2 columns of a group.
 const VECTOR: usize = 16;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// SMMLA of a pair of columns with the four pairs of rows in v0 to v3.
+macro_rules! pairs {
+    ($w:literal: $p0:literal $p1:literal $p2:literal $p3:literal) => {
+        concat!(
+            "smmla v", $p0, ".4s, v0.16b, v", $w, ".16b\n",
+            "smmla v", $p1, ".4s, v1.16b, v", $w, ".16b\n",
+            "smmla v", $p2, ".4s, v2.16b, v", $w, ".16b\n",
+            "smmla v", $p3, ".4s, v3.16b, v", $w, ".16b\n",
+        )
+    };
+}
+
+/// The products of a group whose activations begin `$a` bytes from `{a}` and whose weights begin `$w0` from `{w}`; the other
+/// numbers are 32 and 64 more. Accumulator [pair of rows][pair of columns] is v(8 + 6·rows + columns).
+macro_rules! group {
+    ($a0:literal $a1:literal, $w0:literal $w1:literal $w2:literal) => {
+        concat!(
+            "ldp q0, q1, [{a}, #", $a0, "]\n",
+            "ldp q4, q5, [{w}, #", $w0, "]\n",
+            "ldp q2, q3, [{a}, #", $a1, "]\n",
+            pairs!(4: 8 14 20 26),
+            "ldp q6, q7, [{w}, #", $w1, "]\n",
+            pairs!(5: 9 15 21 27),
+            pairs!(6: 10 16 22 28),
+            "ldp q4, q5, [{w}, #", $w2, "]\n",
+            pairs!(7: 11 17 23 29),
+            pairs!(4: 12 18 24 30),
+            pairs!(5: 13 19 25 31),
+        )
+    };
+}
+
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in an iteration.
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
 pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let mut tile = [init; MR];
-    product::<4, 3, 6>(rows, columns, init, &mut tile);
-    tile
+    let groups = columns.panel.len() / (KR * NR);
+    if columns.width != NR || !rows.readable(MR, KR * groups) {
+        return [init; MR];
+    }
+    let [mut p0, mut p1, mut p2, mut p3] = [[init[0]; NR / 2]; MR / 2];
+    // SAFETY: every group reads 64 bytes of activations and 96 of weights: `readable` has shown that `data` has the former,
+    // and `groups` is how many the panel has of the latter. Only the registers named are changed.
+    unsafe {
+        asm!(
+            ".arch_extension i8mm",
+            // Both rows of a pair begin with the same two columns.
+            "zip1 v8.2d, v4.2d, v4.2d", "zip2 v9.2d, v4.2d, v4.2d", "zip1 v10.2d, v5.2d, v5.2d", "zip2 v11.2d, v5.2d, v5.2d", "zip1 v12.2d, v6.2d, v6.2d", "zip2 v13.2d, v6.2d, v6.2d",
+            "zip1 v14.2d, v4.2d, v4.2d", "zip2 v15.2d, v4.2d, v4.2d", "zip1 v16.2d, v5.2d, v5.2d", "zip2 v17.2d, v5.2d, v5.2d", "zip1 v18.2d, v6.2d, v6.2d", "zip2 v19.2d, v6.2d, v6.2d",
+            "zip1 v20.2d, v4.2d, v4.2d", "zip2 v21.2d, v4.2d, v4.2d", "zip1 v22.2d, v5.2d, v5.2d", "zip2 v23.2d, v5.2d, v5.2d", "zip1 v24.2d, v6.2d, v6.2d", "zip2 v25.2d, v6.2d, v6.2d",
+            "zip1 v26.2d, v4.2d, v4.2d", "zip2 v27.2d, v4.2d, v4.2d", "zip1 v28.2d, v5.2d, v5.2d", "zip2 v29.2d, v5.2d, v5.2d", "zip1 v30.2d, v6.2d, v6.2d", "zip2 v31.2d, v6.2d, v6.2d",
+            "lsr {twos}, {groups}, #1",
+            "cbz {twos}, 3f",
+            "2:",
+            group!(0 32, 0 32 64),
+            "subs {twos}, {twos}, #1",
+            group!(64 96, 96 128 160),
+            "add {a}, {a}, #128",
+            "add {w}, {w}, #192",
+            "b.ne 2b",
+            "3:",
+            "tbz {groups}, #0, 4f",
+            group!(0 32, 0 32 64),
+            "4:",
+            a = inout(reg) rows.data.as_ptr() => _,
+            w = inout(reg) columns.panel.as_ptr() => _,
+            groups = in(reg) groups,
+            twos = out(reg) _,
+            inout("v4") init[0] => _, inout("v5") init[1] => _, inout("v6") init[2] => _,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v7") _,
+            out("v8") p0[0], out("v9") p0[1], out("v10") p0[2], out("v11") p0[3], out("v12") p0[4], out("v13") p0[5],
+            out("v14") p1[0], out("v15") p1[1], out("v16") p1[2], out("v17") p1[3], out("v18") p1[4], out("v19") p1[5],
+            out("v20") p2[0], out("v21") p2[1], out("v22") p2[2], out("v23") p2[3], out("v24") p2[4], out("v25") p2[5],
+            out("v26") p3[0], out("v27") p3[1], out("v28") p3[2], out("v29") p3[3], out("v30") p3[4], out("v31") p3[5],
+            options(readonly, nostack),
+        );
+    }
+    let [[r0, r1], [r2, r3], [r4, r5], [r6, r7]] = [rows_of(p0), rows_of(p1), rows_of(p2), rows_of(p3)];
+    [r0, r1, r2, r3, r4, r5, r6, r7]
+}
+
+/// The two rows of a pair, from accumulators of two columns each.
+#[inline]
+#[target_feature(enable = "neon")]
+fn rows_of(pairs: [int32x4_t; 6]) -> [[int32x4_t; 3]; 2] {
+    let [a, b, c, d, e, f] = pairs;
+    [[low(a, b), low(c, d), low(e, f)], [high(a, b), high(c, d), high(e, f)]]
+}
+
+/// The first row of two accumulators.
+#[inline]
+#[target_feature(enable = "neon")]
+fn low(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+    vreinterpretq_s32_s64(vzip1q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)))
+}
+
+/// The second row.
+#[inline]
+#[target_feature(enable = "neon")]
+fn high(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+    vreinterpretq_s32_s64(vzip2q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)))
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
@@ -88,10 +184,8 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
     }
     for (rows, acc) in tile.chunks_exact_mut(2).zip(acc) {
         for vector in 0..V {
-            let (low, high) =
-                (vreinterpretq_s64_s32(acc[2 * vector]), vreinterpretq_s64_s32(acc[2 * vector + 1]));
-            rows[0][vector] = vreinterpretq_s32_s64(vzip1q_s64(low, high));
-            rows[1][vector] = vreinterpretq_s32_s64(vzip2q_s64(low, high));
+            let (first, second) = (acc[2 * vector], acc[2 * vector + 1]);
+            (rows[0][vector], rows[1][vector]) = (low(first, second), high(first, second));
         }
     }
 }

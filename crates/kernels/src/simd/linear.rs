@@ -130,7 +130,7 @@ fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, 
     }
 }
 
-/// `y = acc · scale + bias` of a whole tile.
+/// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
 #[inline(always)]
 fn whole<S: MicroKernel>(
     s: S,
@@ -140,19 +140,50 @@ fn whole<S: MicroKernel>(
     column: usize,
     sink: &mut impl Sink<S>,
 ) {
-    for vector in 0..S::VECTORS {
-        let (scale, bias) = (parameters.scale[vector], parameters.bias[vector]);
-        let column = column + vector * S::LANES;
-        for first in (0..S::MR).step_by(S::GROUP) {
-            let mut y = [scale; 4];
-            for (y, acc) in y.iter_mut().zip(&tile[first..]).take(S::GROUP) {
-                *y = s.add(s.mul(s.to_f32(acc[vector]), scale), bias);
-            }
-            if S::GROUP == 4 {
-                sink.put(s, row + first, column, y);
-            } else {
-                sink.put(s, row + first, column, [y[0]]);
-            }
+    whole_vector::<S, 0>(s, tile, parameters, row, column, sink);
+    if S::VECTORS > 1 {
+        whole_vector::<S, 1>(s, tile, parameters, row, column, sink);
+    }
+    if S::VECTORS > 2 {
+        whole_vector::<S, 2>(s, tile, parameters, row, column, sink);
+    }
+}
+
+#[inline(always)]
+fn whole_vector<S: MicroKernel, const V: usize>(
+    s: S,
+    tile: &Tile<S::I>,
+    parameters: &Parameters<S>,
+    row: usize,
+    column: usize,
+    sink: &mut impl Sink<S>,
+) {
+    let (scale, bias) = (parameters.scale[V], parameters.bias[V]);
+    let column = column + V * S::LANES;
+    if S::GROUP == 4 {
+        sink.put(s, row, column, four::<S, V>(s, tile, 0, scale, bias));
+        if S::MR > 4 {
+            sink.put(s, row + 4, column, four::<S, V>(s, tile, 4, scale, bias));
+        }
+    } else {
+        for (r, acc) in tile.iter().enumerate().take(S::MR) {
+            sink.put(s, row + r, column, [s.add(s.mul(s.to_f32(acc[V]), scale), bias)]);
         }
     }
+}
+
+/// `y` of the four rows from `first` on.
+#[inline(always)]
+fn four<S: MicroKernel, const V: usize>(
+    s: S,
+    tile: &Tile<S::I>,
+    first: usize,
+    scale: S::F,
+    bias: S::F,
+) -> [S::F; 4] {
+    let mut y = [scale; 4];
+    for (r, y) in y.iter_mut().enumerate() {
+        *y = s.add(s.mul(s.to_f32(tile[first + r][V]), scale), bias);
+    }
+    y
 }
