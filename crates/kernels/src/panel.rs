@@ -67,6 +67,51 @@ const fn smaller(a: usize, b: usize) -> usize {
     if a < b { a } else { b }
 }
 
+/// The place of one output, or of several that follow it in its panel.
+// Elsewhere only the scalar kernel remains, which asks for single weights.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[derive(Clone, Copy)]
+pub(crate) struct Lane {
+    /// Where the panel begins.
+    start: usize,
+    /// Outputs of the panel.
+    width: usize,
+    /// Outputs before it in the panel.
+    lane: usize,
+    /// Inputs of the panel.
+    depth: usize,
+}
+
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+impl Lane {
+    /// Output `row` of a packed matrix `[n, k]`.
+    #[inline(always)]
+    pub(crate) fn new(panel: Panel, row: usize, n: usize, k: usize) -> Lane {
+        let nr = panel.nr as usize;
+        let (first, depth) = (row / nr * nr, panel.depth(k));
+        Lane {
+            start: first * depth,
+            width: smaller(nr, panel.columns(n).saturating_sub(first)),
+            lane: row - first,
+            depth,
+        }
+    }
+
+    /// Place of its weight for input `column`.
+    #[inline(always)]
+    pub(crate) fn offset(&self, panel: Panel, column: usize) -> usize {
+        let group = column / panel.kr as usize * panel.kr as usize;
+        self.start + group * self.width + self.lane * self.step(panel, column) + (column - group)
+    }
+
+    /// Bytes from there to the next output's weight.
+    #[inline(always)]
+    pub(crate) fn step(&self, panel: Panel, column: usize) -> usize {
+        let group = column / panel.kr as usize * panel.kr as usize;
+        smaller(panel.kr as usize, self.depth - group)
+    }
+}
+
 /// Packs row-major weights `src` `[n, k]` into `dst`, whose length must be `panel.packed_len(n, k)`.
 ///
 /// # Errors

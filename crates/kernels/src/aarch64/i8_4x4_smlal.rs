@@ -35,10 +35,30 @@ macro_rules! columns {
 macro_rules! add {
     ($s0:literal $s1:literal $s2:literal $s3:literal $s4:literal $s5:literal $s6:literal $s7:literal) => {
         concat!(
-            "sadalp v", $s0, ".4s, v8.8h\n", "sadalp v", $s1, ".4s, v9.8h\n",
-            "sadalp v", $s2, ".4s, v10.8h\n", "sadalp v", $s3, ".4s, v11.8h\n",
-            "sadalp v", $s4, ".4s, v12.8h\n", "sadalp v", $s5, ".4s, v13.8h\n",
-            "sadalp v", $s6, ".4s, v14.8h\n", "sadalp v", $s7, ".4s, v15.8h\n",
+            "sadalp v",
+            $s0,
+            ".4s, v8.8h\n",
+            "sadalp v",
+            $s1,
+            ".4s, v9.8h\n",
+            "sadalp v",
+            $s2,
+            ".4s, v10.8h\n",
+            "sadalp v",
+            $s3,
+            ".4s, v11.8h\n",
+            "sadalp v",
+            $s4,
+            ".4s, v12.8h\n",
+            "sadalp v",
+            $s5,
+            ".4s, v13.8h\n",
+            "sadalp v",
+            $s6,
+            ".4s, v14.8h\n",
+            "sadalp v",
+            $s7,
+            ".4s, v15.8h\n",
         )
     };
 }

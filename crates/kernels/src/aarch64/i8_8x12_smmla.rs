@@ -21,10 +21,26 @@ const VECTOR: usize = 16;
 macro_rules! pairs {
     ($w:literal: $p0:literal $p1:literal $p2:literal $p3:literal) => {
         concat!(
-            "smmla v", $p0, ".4s, v0.16b, v", $w, ".16b\n",
-            "smmla v", $p1, ".4s, v1.16b, v", $w, ".16b\n",
-            "smmla v", $p2, ".4s, v2.16b, v", $w, ".16b\n",
-            "smmla v", $p3, ".4s, v3.16b, v", $w, ".16b\n",
+            "smmla v",
+            $p0,
+            ".4s, v0.16b, v",
+            $w,
+            ".16b\n",
+            "smmla v",
+            $p1,
+            ".4s, v1.16b, v",
+            $w,
+            ".16b\n",
+            "smmla v",
+            $p2,
+            ".4s, v2.16b, v",
+            $w,
+            ".16b\n",
+            "smmla v",
+            $p3,
+            ".4s, v3.16b, v",
+            $w,
+            ".16b\n",
         )
     };
 }

@@ -3,53 +3,67 @@
 use super::{MicroKernel, partial};
 use crate::attention::Attention;
 use crate::linear::row_stride;
+use crate::panel::Lane;
 
 /// Bytes of a row that are moved together.
 const BYTES: usize = 16;
 /// Rows that are moved together, and bytes of a word.
 const WORD: usize = 4;
 
-/// 16 bytes of the rows from `at` on; zeros beyond the end.
+/// Four rows of bytes.
+type Block = [[i8; BYTES]; WORD];
+
+/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`; zeros for tokens from `end` on and
+/// beyond the end of `qkv`.
 #[inline(always)]
-fn bytes(qkv: &[i8], at: usize) -> [i8; BYTES] {
-    match qkv.get(at..).and_then(|rest| rest.first_chunk::<BYTES>()) {
-        Some(bytes) => *bytes,
-        None => {
-            let mut bytes = [0; BYTES];
-            partial::copy(qkv.get(at..).unwrap_or(&[]), &mut bytes);
-            bytes
+fn block(operands: &Attention, column: usize, token: usize, end: usize) -> Block {
+    let (qkv, stride) = (operands.qkv, operands.shape.stride);
+    let at = token * stride + column;
+    let mut block = [[0; BYTES]; WORD];
+    if let (true, Some(rows)) = (token + WORD <= end, qkv.get(at..at + (WORD - 1) * stride + BYTES)) {
+        for (row, bytes) in block.iter_mut().enumerate() {
+            // SAFETY: the last row's bytes are the last of `rows`.
+            let from = unsafe { rows.get_unchecked(row * stride..row * stride + BYTES) };
+            bytes.copy_from_slice(from);
+        }
+    } else {
+        for (row, bytes) in block.iter_mut().enumerate().take(end.saturating_sub(token)) {
+            partial::copy(qkv.get(at + row * stride..).unwrap_or(&[]), bytes);
         }
     }
+    block
 }
 
-/// Column `column` and the 15 after it of four tokens' part of a head, beginning with `token`; zeros for tokens from `end`
-/// on.
+/// Makes the bytes of every row from `from` on zero.
 #[inline(always)]
-fn rows(operands: &Attention, start: usize, token: usize, end: usize, column: usize) -> [[i8; BYTES]; WORD] {
-    let stride = operands.shape.stride;
-    core::array::from_fn(|row| {
-        let token = token + row;
-        if token < end { bytes(operands.qkv, token * stride + start + column) } else { [0; BYTES] }
-    })
+fn clear(block: &mut Block, from: usize) {
+    for row in block {
+        for (index, byte) in row.iter_mut().enumerate() {
+            *byte = if index < from { *byte } else { 0 };
+        }
+    }
 }
 
 /// Keys as the weights `[tokens, head_dim]`.
 #[inline(always)]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
-    let (kr, depth) = (usize::from(S::PANEL.kr), S::PANEL.depth(head_dim));
+    let depth = S::PANEL.depth(head_dim);
     for token in (0..tokens).step_by(WORD) {
-        for column in (0..head_dim).step_by(BYTES) {
+        let lane = Lane::new(S::PANEL, token, tokens, head_dim);
+        for first in (0..head_dim).step_by(BYTES) {
+            let mut block = block(operands, operands.key_column(head) + first, token, tokens);
             // What follows the head in a row does not belong to its keys.
-            let own: [i8; BYTES] = core::array::from_fn(|i| if column + i < head_dim { -1 } else { 0 });
-            let rows = rows(operands, operands.key_column(head), token, tokens, column)
-                .map(|row| core::array::from_fn(|i| row[i] & own[i]));
-            for (word, bytes) in s.transpose_words(rows).into_iter().enumerate() {
-                let column = column + WORD * word;
+            if first + BYTES > head_dim {
+                clear(&mut block, head_dim - first);
+            }
+            let words = s.transpose_words(block);
+            let mut column = first;
+            for word in words {
                 if column < depth {
-                    let step = kr.min(depth - column / kr * kr);
-                    s.store_words(bytes, keys, S::PANEL.offset(token, column, tokens, head_dim), step);
+                    s.store_words(word, keys, lane.offset(S::PANEL, column), lane.step(S::PANEL, column));
                 }
+                column += WORD;
             }
         }
     }
@@ -64,18 +78,21 @@ pub(super) fn values<S: MicroKernel>(
     shift: usize,
     values: &mut [i8],
 ) {
-    let (tokens, rows_count) = (operands.shape.tokens, shift + operands.shape.head_dim);
-    let (kr, columns) = (usize::from(S::PANEL.kr), S::PANEL.columns(rows_count));
-    let depth = S::PANEL.depth(tokens);
-    for token in (0..depth).step_by(WORD) {
-        let step = kr.min(depth - token / kr * kr);
-        for first in (0..rows_count).step_by(BYTES) {
-            let rows = rows(operands, operands.value_column(head) - shift, token, tokens, first);
-            for (word, bytes) in s.transpose_bytes(rows).into_iter().enumerate() {
-                let row = first + WORD * word;
-                if row < columns {
-                    s.store_words(bytes, values, S::PANEL.offset(row, token, rows_count, tokens), step);
-                }
+    let (tokens, rows) = (operands.shape.tokens, shift + operands.shape.head_dim);
+    let (columns, depth) = (S::PANEL.columns(rows), S::PANEL.depth(tokens));
+    for first in (0..rows).step_by(BYTES) {
+        let lane = |word: usize| Lane::new(S::PANEL, first + WORD * word, rows, tokens);
+        let lanes = [lane(0), lane(1), lane(2), lane(3)];
+        let count = (columns - first).div_ceil(WORD);
+        for token in (0..depth).step_by(WORD) {
+            let words = s.transpose_bytes(block(
+                operands,
+                operands.value_column(head) - shift + first,
+                token,
+                tokens,
+            ));
+            for (word, lane) in words.iter().zip(&lanes).take(count) {
+                s.store_words(*word, values, lane.offset(S::PANEL, token), lane.step(S::PANEL, token));
             }
         }
     }
@@ -94,19 +111,22 @@ pub(super) fn queries<S: MicroKernel>(
     let (stride, first) = (row_stride(operands.shape.head_dim), operands.shape.first_query + first);
     for row in (0..count).step_by(WORD) {
         for column in (0..operands.shape.head_dim).step_by(BYTES) {
-            let rows = rows(operands, operands.query_column(head), first + row, first + count, column)
-                .map(|row| row.map(|q| q ^ S::LAYOUT.flip()));
+            let mut block = block(operands, operands.query_column(head) + column, first + row, first + count);
             if S::LAYOUT.rows == 1 {
-                for (row, bytes) in (row..count).zip(rows) {
+                for (row, bytes) in (row..count).zip(&mut block) {
+                    for byte in bytes.iter_mut() {
+                        *byte ^= S::LAYOUT.flip();
+                    }
                     let place = queries.get_mut(row * stride + column..);
                     if let Some(place) = place.and_then(|place| place.first_chunk_mut::<BYTES>()) {
-                        *place = bytes;
+                        *place = *bytes;
                     }
                 }
             } else {
-                for (word, bytes) in s.transpose_words(rows).into_iter().enumerate() {
-                    let at = S::LAYOUT.offset(row, column + WORD * word, stride);
-                    s.store_words(bytes, queries, at, S::LAYOUT.depth);
+                let mut column = column;
+                for word in s.transpose_words(block) {
+                    s.store_words(word, queries, S::LAYOUT.offset(row, column, stride), S::LAYOUT.depth);
+                    column += WORD;
                 }
             }
         }
