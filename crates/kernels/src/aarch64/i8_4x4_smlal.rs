@@ -13,65 +13,32 @@ const NR: usize = 4;
 /// Inputs of a group; the last one of a panel may have half as many.
 pub(super) const KR: usize = 16;
 
-/// The products of four rows, 16 inputs each in v0 to v3, with two columns in the registers `$c0` and `$c1`. The sums of row r
-/// are in v(16 + 4·r + column).
-macro_rules! columns {
-    ($c0:literal $c1:literal: $r0c0:literal $r1c0:literal $r2c0:literal $r3c0:literal $r0c1:literal $r1c1:literal $r2c1:literal $r3c1:literal) => {
+/// An instruction for each of four rows and two columns: v8 to v15 with rows v0 to v3 and the columns in `$c0` and `$c1`.
+#[rustfmt::skip]
+macro_rules! rows {
+    ($op:literal $size:literal: $c0:literal $c1:literal) => {
         concat!(
-            "smull v8.8h, v0.8b, v", $c0, ".8b\n", "smull v9.8h, v1.8b, v", $c0, ".8b\n",
-            "smull v10.8h, v2.8b, v", $c0, ".8b\n", "smull v11.8h, v3.8b, v", $c0, ".8b\n",
-            "smull v12.8h, v0.8b, v", $c1, ".8b\n", "smull v13.8h, v1.8b, v", $c1, ".8b\n",
-            "smull v14.8h, v2.8b, v", $c1, ".8b\n", "smull v15.8h, v3.8b, v", $c1, ".8b\n",
-            "smlal2 v8.8h, v0.16b, v", $c0, ".16b\n", "smlal2 v9.8h, v1.16b, v", $c0, ".16b\n",
-            "smlal2 v10.8h, v2.16b, v", $c0, ".16b\n", "smlal2 v11.8h, v3.16b, v", $c0, ".16b\n",
-            "smlal2 v12.8h, v0.16b, v", $c1, ".16b\n", "smlal2 v13.8h, v1.16b, v", $c1, ".16b\n",
-            "smlal2 v14.8h, v2.16b, v", $c1, ".16b\n", "smlal2 v15.8h, v3.16b, v", $c1, ".16b\n",
-            add!($r0c0 $r1c0 $r2c0 $r3c0 $r0c1 $r1c1 $r2c1 $r3c1),
+            row!($op $size: 8 0 $c0), row!($op $size: 9 1 $c0), row!($op $size: 10 2 $c0), row!($op $size: 11 3 $c0),
+            row!($op $size: 12 0 $c1), row!($op $size: 13 1 $c1), row!($op $size: 14 2 $c1), row!($op $size: 15 3 $c1),
         )
     };
 }
 
-/// Adds v8 to v15 to the sums.
+macro_rules! row {
+    ($op:literal $size:literal: $products:literal $row:literal $column:literal) => {
+        concat!($op, " v", $products, ".8h, v", $row, $size, ", v", $column, $size, "\n")
+    };
+}
+
+/// Adds v8 to v15 to the sums. Those of row r and a column are in v(16 + 4·r + column).
+#[rustfmt::skip]
 macro_rules! add {
     ($s0:literal $s1:literal $s2:literal $s3:literal $s4:literal $s5:literal $s6:literal $s7:literal) => {
         concat!(
-            "sadalp v",
-            $s0,
-            ".4s, v8.8h\n",
-            "sadalp v",
-            $s1,
-            ".4s, v9.8h\n",
-            "sadalp v",
-            $s2,
-            ".4s, v10.8h\n",
-            "sadalp v",
-            $s3,
-            ".4s, v11.8h\n",
-            "sadalp v",
-            $s4,
-            ".4s, v12.8h\n",
-            "sadalp v",
-            $s5,
-            ".4s, v13.8h\n",
-            "sadalp v",
-            $s6,
-            ".4s, v14.8h\n",
-            "sadalp v",
-            $s7,
-            ".4s, v15.8h\n",
-        )
-    };
-}
-
-/// [`columns!`] for a last group of 8 inputs.
-macro_rules! half_columns {
-    ($c0:literal $c1:literal: $($sums:literal)*) => {
-        concat!(
-            "smull v8.8h, v0.8b, v", $c0, ".8b\n", "smull v9.8h, v1.8b, v", $c0, ".8b\n",
-            "smull v10.8h, v2.8b, v", $c0, ".8b\n", "smull v11.8h, v3.8b, v", $c0, ".8b\n",
-            "smull v12.8h, v0.8b, v", $c1, ".8b\n", "smull v13.8h, v1.8b, v", $c1, ".8b\n",
-            "smull v14.8h, v2.8b, v", $c1, ".8b\n", "smull v15.8h, v3.8b, v", $c1, ".8b\n",
-            add!($($sums)*),
+            "sadalp v", $s0, ".4s, v8.8h\n", "sadalp v", $s1, ".4s, v9.8h\n",
+            "sadalp v", $s2, ".4s, v10.8h\n", "sadalp v", $s3, ".4s, v11.8h\n",
+            "sadalp v", $s4, ".4s, v12.8h\n", "sadalp v", $s5, ".4s, v13.8h\n",
+            "sadalp v", $s6, ".4s, v14.8h\n", "sadalp v", $s7, ".4s, v15.8h\n",
         )
     };
 }
@@ -98,22 +65,24 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             "lsr {groups}, {depth}, #4",
             "cbz {groups}, 3f",
             "2:",
-            "ldp q0, q1, [{a}], #64",
-            "ldp q4, q5, [{w}], #64",
-            "ldp q2, q3, [{a}, #-32]",
-            "ldp q6, q7, [{w}, #-32]",
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64",
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64",
             "subs {groups}, {groups}, #1",
-            columns!(4 5: 16 20 24 28 17 21 25 29),
-            columns!(6 7: 18 22 26 30 19 23 27 31),
+            rows!("smull" ".8b": 4 5),
+            rows!("smlal2" ".16b": 4 5),
+            add!(16 20 24 28 17 21 25 29),
+            rows!("smull" ".8b": 6 7),
+            rows!("smlal2" ".16b": 6 7),
+            add!(18 22 26 30 19 23 27 31),
             "b.ne 2b",
             "3:",
             "tbz {depth}, #3, 4f",
-            "ldp q0, q1, [{a}]",
-            "ldp d4, d5, [{w}]",
-            "ldp q2, q3, [{a}, #32]",
-            "ldp d6, d7, [{w}, #16]",
-            half_columns!(4 5: 16 20 24 28 17 21 25 29),
-            half_columns!(6 7: 18 22 26 30 19 23 27 31),
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}]",
+            "ld1 {{v4.8b, v5.8b, v6.8b, v7.8b}}, [{w}]",
+            rows!("smull" ".8b": 4 5),
+            add!(16 20 24 28 17 21 25 29),
+            rows!("smull" ".8b": 6 7),
+            add!(18 22 26 30 19 23 27 31),
             "4:",
             a = inout(reg) rows.data.as_ptr() => _,
             w = inout(reg) columns.panel.as_ptr() => _,

@@ -31,63 +31,41 @@ pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mu
     }
 }
 
-/// SDOT of one vector of a group's weights with all eight rows, whose activations are in v0 and v1.
+/// SDOT of the weights in `$w` with the activations of eight rows, a word each in the registers `$a0` and `$a1`.
+#[rustfmt::skip]
 macro_rules! rows {
-    ($w:literal: $r0:literal $r1:literal $r2:literal $r3:literal $r4:literal $r5:literal $r6:literal $r7:literal) => {
+    ($w:literal, $a0:literal $a1:literal: $r0:literal $r1:literal $r2:literal $r3:literal $r4:literal $r5:literal $r6:literal $r7:literal) => {
         concat!(
-            "sdot v",
-            $r0,
-            ".4s, v",
-            $w,
-            ".16b, v0.4b[0]\n",
-            "sdot v",
-            $r1,
-            ".4s, v",
-            $w,
-            ".16b, v0.4b[1]\n",
-            "sdot v",
-            $r2,
-            ".4s, v",
-            $w,
-            ".16b, v0.4b[2]\n",
-            "sdot v",
-            $r3,
-            ".4s, v",
-            $w,
-            ".16b, v0.4b[3]\n",
-            "sdot v",
-            $r4,
-            ".4s, v",
-            $w,
-            ".16b, v1.4b[0]\n",
-            "sdot v",
-            $r5,
-            ".4s, v",
-            $w,
-            ".16b, v1.4b[1]\n",
-            "sdot v",
-            $r6,
-            ".4s, v",
-            $w,
-            ".16b, v1.4b[2]\n",
-            "sdot v",
-            $r7,
-            ".4s, v",
-            $w,
-            ".16b, v1.4b[3]\n",
+            sdot!($r0, $w, $a0 "0"), sdot!($r1, $w, $a0 "1"), sdot!($r2, $w, $a0 "2"), sdot!($r3, $w, $a0 "3"),
+            sdot!($r4, $w, $a1 "0"), sdot!($r5, $w, $a1 "1"), sdot!($r6, $w, $a1 "2"), sdot!($r7, $w, $a1 "3"),
         )
     };
 }
 
-/// The products of a group whose three vectors of weights are in the given registers. Accumulator [row][vector] is
+/// One SDOT: sums, weights, activations and the word of them.
+macro_rules! sdot {
+    ($sum:literal, $w:literal, $a:literal $word:literal) => {
+        concat!("sdot v", $sum, ".4s, v", $w, ".16b, v", $a, ".4b[", $word, "]\n")
+    };
+}
+
+/// The products of the next group, whose activations are in the registers `$a0` and `$a1`. Accumulator [row][vector] is
 /// v(8 + 3·row + vector).
 macro_rules! group {
-    ($w0:literal, $w1:literal, $w2:literal) => {
+    ($a0:literal $a1:literal) => {
         concat!(
-            rows!($w0: 8 11 14 17 20 23 26 29),
-            rows!($w1: 9 12 15 18 21 24 27 30),
-            rows!($w2: 10 13 16 19 22 25 28 31),
+            "ld1 {{v4.16b, v5.16b, v6.16b}}, [{w}], #48\n",
+            rows!(4, $a0 $a1: 8 11 14 17 20 23 26 29),
+            rows!(5, $a0 $a1: 9 12 15 18 21 24 27 30),
+            rows!(6, $a0 $a1: 10 13 16 19 22 25 28 31),
         )
+    };
+}
+
+/// The next two groups.
+macro_rules! two_groups {
+    () => {
+        concat!("ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n", group!(0 1), group!(2 3))
     };
 }
 
@@ -115,44 +93,24 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             "lsr {fours}, {groups}, #2",
             "cbz {fours}, 3f",
             "2:",
-            "ldp q2, q3, [{w}], #192",
-            "ldp q0, q1, [{a}], #128",
-            "ldp q4, q5, [{w}, #-160]",
-            group!(2, 3, 4),
-            "ldp q0, q1, [{a}, #-96]",
-            "ldp q6, q7, [{w}, #-128]",
-            group!(5, 6, 7),
-            "ldp q0, q1, [{a}, #-64]",
-            "ldp q2, q3, [{w}, #-96]",
-            "ldp q4, q5, [{w}, #-64]",
-            group!(2, 3, 4),
-            "ldp q0, q1, [{a}, #-32]",
-            "ldp q6, q7, [{w}, #-32]",
+            two_groups!(),
             "subs {fours}, {fours}, #1",
-            group!(5, 6, 7),
+            two_groups!(),
             "b.ne 2b",
             "3:",
             "tbz {groups}, #1, 4f",
-            "ldp q2, q3, [{w}], #96",
-            "ldp q0, q1, [{a}], #64",
-            "ldp q4, q5, [{w}, #-64]",
-            group!(2, 3, 4),
-            "ldp q0, q1, [{a}, #-32]",
-            "ldp q6, q7, [{w}, #-32]",
-            group!(5, 6, 7),
+            two_groups!(),
             "4:",
             "tbz {groups}, #0, 5f",
-            "ldp q2, q3, [{w}]",
-            "ldp q0, q1, [{a}]",
-            "ldr q4, [{w}, #32]",
-            group!(2, 3, 4),
+            "ld1 {{v0.16b, v1.16b}}, [{a}]",
+            group!(0 1),
             "5:",
             a = inout(reg) rows.data.as_ptr() => _,
             w = inout(reg) columns.panel.as_ptr() => _,
             groups = in(reg) groups,
             fours = out(reg) _,
             inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
-            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v0") _, out("v1") _, out("v5") _, out("v6") _,
             out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
             out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
             out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],

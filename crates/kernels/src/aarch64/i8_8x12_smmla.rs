@@ -45,20 +45,17 @@ macro_rules! pairs {
     };
 }
 
-/// The products of a group whose activations begin `$a` bytes from `{a}` and whose weights begin `$w0` from `{w}`; the other
-/// numbers are 32 and 64 more. Accumulator [pair of rows][pair of columns] is v(8 + 6·rows + columns).
+/// The products of the next group. Accumulator [pair of rows][pair of columns] is v(8 + 6·rows + columns).
 macro_rules! group {
-    ($a0:literal $a1:literal, $w0:literal $w1:literal $w2:literal) => {
+    () => {
         concat!(
-            "ldp q0, q1, [{a}, #", $a0, "]\n",
-            "ldp q4, q5, [{w}, #", $w0, "]\n",
-            "ldp q2, q3, [{a}, #", $a1, "]\n",
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n",
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
             pairs!(4: 8 14 20 26),
-            "ldp q6, q7, [{w}, #", $w1, "]\n",
             pairs!(5: 9 15 21 27),
             pairs!(6: 10 16 22 28),
-            "ldp q4, q5, [{w}, #", $w2, "]\n",
             pairs!(7: 11 17 23 29),
+            "ld1 {{v4.16b, v5.16b}}, [{w}], #32\n",
             pairs!(4: 12 18 24 30),
             pairs!(5: 13 19 25 31),
         )
@@ -87,15 +84,13 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             "lsr {twos}, {groups}, #1",
             "cbz {twos}, 3f",
             "2:",
-            group!(0 32, 0 32 64),
+            group!(),
             "subs {twos}, {twos}, #1",
-            group!(64 96, 96 128 160),
-            "add {a}, {a}, #128",
-            "add {w}, {w}, #192",
+            group!(),
             "b.ne 2b",
             "3:",
             "tbz {groups}, #0, 4f",
-            group!(0 32, 0 32 64),
+            group!(),
             "4:",
             a = inout(reg) rows.data.as_ptr() => _,
             w = inout(reg) columns.panel.as_ptr() => _,
