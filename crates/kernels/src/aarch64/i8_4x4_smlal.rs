@@ -44,18 +44,17 @@ macro_rules! add {
 }
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand.
+///
+/// # Safety
+/// There must be four rows, and they must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let mut tile = [init; MR_MAX];
-    let depth = columns.panel.len() / NR;
-    if columns.width != NR || !rows.readable(MR, depth.next_multiple_of(KR)) {
-        return tile;
-    }
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let depth = columns.depth();
     let [mut r0, mut r1, mut r2, mut r3] = [[init[0]; NR]; MR];
-    // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 8 bytes each of four rows of 16
-    // and of four columns of 8. `readable` has shown that `data` has the former; `depth`, a multiple of 8, is what the panel
-    // has of the latter. Only the registers named are changed.
+    // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 64 and, as a panel's depth is a
+    // multiple of 8, 32. Four rows with whole groups, a block, are there, and a panel has 4·depth bytes. Only the registers
+    // named are changed.
     unsafe {
         asm!(
             "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",
@@ -84,8 +83,8 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             rows!("smull" ".8b": 6 7),
             add!(18 22 26 30 19 23 27 31),
             "4:",
-            a = inout(reg) rows.data.as_ptr() => _,
-            w = inout(reg) columns.panel.as_ptr() => _,
+            a = inout(reg) rows.as_ptr() => _,
+            w = inout(reg) columns.as_ptr() => _,
             depth = in(reg) depth,
             groups = out(reg) _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
@@ -97,6 +96,7 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             options(readonly, nostack),
         );
     }
+    let mut tile = [init; MR_MAX];
     for (row, [c0, c1, c2, c3]) in tile.iter_mut().zip([r0, r1, r2, r3]) {
         row[0] = vaddq_s32(init[0], vpaddq_s32(vpaddq_s32(c0, c1), vpaddq_s32(c2, c3)));
     }
@@ -104,10 +104,13 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match rows.count {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    match rows.count() {
         1 => product::<1>(rows, columns, init, tile),
         _ => product::<4>(rows, columns, init, tile),
     }
@@ -116,21 +119,18 @@ pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mu
 #[inline]
 #[target_feature(enable = "neon")]
 fn product<const R: usize>(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    let depth = columns.panel.len() / NR;
-    if !rows.readable(MR, depth.next_multiple_of(KR)) {
-        return;
-    }
+    let depth = columns.depth();
     // The four lanes of accumulator [r][c] sum to the result of row r, column c.
     let mut acc = [[vdupq_n_s32(0); NR]; R];
-    let (mut a, mut w) = (rows.data.as_ptr(), columns.panel.as_ptr());
+    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr());
     for _ in 0..depth / KR {
         let mut activations = [vdupq_n_s8(0); R];
         for (row, activations) in activations.iter_mut().enumerate() {
-            // SAFETY: `readable` has shown that `data` has four rows of 16 bytes for each group.
+            // SAFETY: four rows with whole groups of 16 bytes, a block, are there.
             *activations = unsafe { vld1q_s8(a.add(KR * row)) };
         }
         for column in 0..NR {
-            // SAFETY: the panel has four columns of 16 bytes for each whole group.
+            // SAFETY: a panel has 4·depth bytes, four columns of 16 for each whole group.
             let weights = unsafe { vld1q_s8(w.add(KR * column)) };
             for (acc, &activations) in acc.iter_mut().zip(&activations) {
                 let products = vmull_s8(vget_low_s8(activations), vget_low_s8(weights));

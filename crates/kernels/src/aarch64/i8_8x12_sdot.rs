@@ -11,14 +11,15 @@ use crate::simd::{Columns, Rows, Tile};
 pub(super) const MR: usize = 8;
 /// Inputs of a group.
 pub(super) const KR: usize = 4;
-/// Columns of a panel.
-const NR: usize = 12;
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match (rows.count, columns.vectors) {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    match (rows.count(), columns.vectors()) {
         (1, 3) => product::<1, 3>(rows, columns, init, tile),
         (1, 2) => product::<1, 2>(rows, columns, init, tile),
         (1, _) => product::<1, 1>(rows, columns, init, tile),
@@ -70,16 +71,16 @@ macro_rules! two_groups {
 }
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in an iteration.
+///
+/// # Safety
+/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.panel.len() / (KR * NR);
-    if columns.width != NR || !rows.readable(MR, KR * groups) {
-        return [init; MR];
-    }
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = columns.depth() / KR;
     let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
-    // SAFETY: every group reads 32 bytes of activations and 48 of weights: `readable` has shown that `data` has the former,
-    // and `groups` is how many the panel has of the latter. Only the registers named are changed.
+    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
+    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
     unsafe {
         asm!(
             "mov v8.16b, v2.16b", "mov v9.16b, v3.16b", "mov v10.16b, v4.16b",
@@ -105,8 +106,8 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             "ld1 {{v0.16b, v1.16b}}, [{a}]",
             group!(0 1),
             "5:",
-            a = inout(reg) rows.data.as_ptr() => _,
-            w = inout(reg) columns.panel.as_ptr() => _,
+            a = inout(reg) rows.as_ptr() => _,
+            w = inout(reg) columns.as_ptr() => _,
             groups = in(reg) groups,
             fours = out(reg) _,
             inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
@@ -125,7 +126,7 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
     [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 
-/// `R` rows and `V` vectors of columns.
+/// `R` rows, of which some may not be wanted, and `V` vectors of columns, which must be inside the panel.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn product<const R: usize, const V: usize>(
@@ -134,22 +135,16 @@ fn product<const R: usize, const V: usize>(
     init: [int32x4_t; 3],
     tile: &mut Tile<int32x4_t>,
 ) {
-    let group = KR * columns.width;
-    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
-    let inside = columns.first.checked_add(4 * V).is_some_and(|end| end <= columns.width);
-    if !inside || !rows.readable(MR, KR * groups) {
-        return;
-    }
     let mut acc = [[init[0]; V]; R];
     for row in &mut acc {
         row.copy_from_slice(&init[..V]);
     }
-    let (mut a, mut w) = (rows.data.as_ptr(), columns.panel.as_ptr().wrapping_add(KR * columns.first));
-    for _ in 0..groups {
-        // SAFETY: `readable` has shown that `data` has 32 bytes for each group. The weights of a group are 4·width bytes,
-        // of which these 16·V begin at 4·first, and first + 4·V ≤ width.
+    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr().wrapping_add(KR * columns.first()));
+    for _ in 0..columns.depth() / KR {
+        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 4·width bytes, of
+        // which these 16·V begin at 4·first; a panel's width is a multiple of 4, so that its vectors are whole.
         unsafe { add_group(&mut acc, a, w) };
-        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(group));
+        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * columns.width()));
     }
     for (tile, acc) in tile.iter_mut().zip(acc) {
         tile[..V].copy_from_slice(&acc);

@@ -12,8 +12,6 @@ use crate::simd::{Columns, Rows, Tile};
 pub(super) const MR: usize = 8;
 /// Inputs of a group.
 pub(super) const KR: usize = 8;
-/// Columns of a panel.
-const NR: usize = 12;
 /// Bytes of a vector: 2 rows or 2 columns of a group.
 const VECTOR: usize = 16;
 
@@ -63,16 +61,16 @@ macro_rules! group {
 }
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in an iteration.
+///
+/// # Safety
+/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.panel.len() / (KR * NR);
-    if columns.width != NR || !rows.readable(MR, KR * groups) {
-        return [init; MR];
-    }
-    let [mut p0, mut p1, mut p2, mut p3] = [[init[0]; NR / 2]; MR / 2];
-    // SAFETY: every group reads 64 bytes of activations and 96 of weights: `readable` has shown that `data` has the former,
-    // and `groups` is how many the panel has of the latter. Only the registers named are changed.
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = columns.depth() / KR;
+    let [mut p0, mut p1, mut p2, mut p3] = [[init[0]; 6]; MR / 2];
+    // SAFETY: every group reads 64 bytes of activations and 96 of weights. Eight rows of at least `depth` bytes, a block, are
+    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
     unsafe {
         asm!(
             ".arch_extension i8mm",
@@ -92,8 +90,8 @@ pub(super) fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<i
             "tbz {groups}, #0, 4f",
             group!(),
             "4:",
-            a = inout(reg) rows.data.as_ptr() => _,
-            w = inout(reg) columns.panel.as_ptr() => _,
+            a = inout(reg) rows.as_ptr() => _,
+            w = inout(reg) columns.as_ptr() => _,
             groups = in(reg) groups,
             twos = out(reg) _,
             inout("v4") init[0] => _, inout("v5") init[1] => _, inout("v6") init[2] => _,
@@ -132,10 +130,13 @@ fn high(a: int32x4_t, b: int32x4_t) -> int32x4_t {
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match (rows.count, columns.vectors) {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    match (rows.count(), columns.vectors()) {
         (1..=2, 3) => product::<1, 3, 6>(rows, columns, init, tile),
         (1..=2, 2) => product::<1, 2, 4>(rows, columns, init, tile),
         (1..=2, _) => product::<1, 1, 2>(rows, columns, init, tile),
@@ -157,12 +158,6 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
     init: [int32x4_t; 3],
     tile: &mut Tile<int32x4_t>,
 ) {
-    let group = KR * columns.width;
-    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
-    let inside = columns.first.checked_add(4 * V).is_some_and(|end| end <= columns.width);
-    if CP != 2 * V || !inside || !rows.readable(MR, KR * groups) {
-        return;
-    }
     let mut acc = [[init[0]; CP]; RP];
     for row in &mut acc {
         for (vector, &init) in init.iter().enumerate().take(V) {
@@ -172,12 +167,12 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
             row[2 * vector + 1] = vreinterpretq_s32_s64(vdupq_laneq_s64::<1>(init));
         }
     }
-    let (mut a, mut w) = (rows.data.as_ptr(), columns.panel.as_ptr().wrapping_add(KR * columns.first));
-    for _ in 0..groups {
+    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr().wrapping_add(KR * columns.first()));
+    for _ in 0..columns.depth() / KR {
         let mut activations = [vdupq_n_s8(0); RP];
         let mut weights = [vdupq_n_s8(0); CP];
-        // SAFETY: `readable` has shown that `data` has 64 bytes for each group. The weights of a group are 8·width
-        // bytes, of which these 32·V begin at 8·first, and first + 4·V ≤ width.
+        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 8·width bytes, of
+        // which these 32·V begin at 8·first; a panel's width is a multiple of 4, so that its vectors are whole.
         unsafe {
             for (pair, activations) in activations.iter_mut().enumerate() {
                 *activations = vld1q_s8(a.add(VECTOR * pair));
@@ -186,7 +181,7 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
                 *weights = vld1q_s8(w.add(VECTOR * pair));
             }
         }
-        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(group));
+        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * columns.width()));
         for (column, &weights) in weights.iter().enumerate() {
             for (acc, &activations) in acc.iter_mut().zip(&activations) {
                 acc[column] = smmla(acc[column], activations, weights);

@@ -170,21 +170,23 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    fn store_i8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_i8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: *mut i8, step: usize) {
         // The vectors that are there, and the first again in place of those that are not.
         let [a, b, c, d] = core::array::from_fn(|r| x[if r < R { r } else { 0 }]);
         let words = neon!([vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)]);
         let bytes = neon!(vqmovn_high_s16(vqmovn_s16(words[0]), words[1]));
-        store::<R>(flipped(bytes, flip), out, at, step);
+        // SAFETY: as is asked of the caller.
+        unsafe { write::<R>(flipped(bytes, flip), out, step) }
     }
 
     #[inline(always)]
-    fn store_u8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_u8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: *mut i8, step: usize) {
         let [a, b, c, d] =
             core::array::from_fn(|r| neon!(vreinterpretq_s16_s32(x[if r < R { r } else { 0 }])));
         let words = neon!([vuzp1q_s16(a, b), vuzp1q_s16(c, d)]).map(|x| neon!(vreinterpretq_s8_s16(x)));
         let bytes = neon!(vuzp1q_s8(words[0], words[1]));
-        store::<R>(flipped(bytes, flip), out, at, step);
+        // SAFETY: as is asked of the caller.
+        unsafe { write::<R>(flipped(bytes, flip), out, step) }
     }
 
     #[inline(always)]
@@ -211,8 +213,11 @@ impl<K> Simd for Vector<K> {
 
     #[inline(always)]
     fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
-        // SAFETY: the array has 16 bytes; Advanced SIMD as above.
-        store::<4>(unsafe { vld1q_s8(words.as_ptr()) }, out, at, step);
+        let Some(out) = out.get_mut(at..) else { return };
+        if step.saturating_mul(3).saturating_add(4) <= out.len() {
+            // SAFETY: the array has 16 bytes, and there is room for four words `step` bytes apart.
+            unsafe { write::<4>(vld1q_s8(words.as_ptr()), out.as_mut_ptr(), step) }
+        }
     }
 }
 
@@ -235,16 +240,14 @@ fn flipped(bytes: int8x16_t, flip: i8) -> int8x16_t {
     unsafe { veorq_s8(bytes, vdupq_n_s8(flip)) }
 }
 
-/// Writes the first `R` words, at most 4, word `r` to `out[at + r·step..]`; nothing if they are not all inside.
+/// Writes the first `R` words, at most 4, word `r` to `out + r·step`.
+///
+/// # Safety
+/// `out` must be valid for writes of (R − 1)·step + 4 bytes.
 #[inline(always)]
-fn store<const R: usize>(bytes: int8x16_t, out: &mut [i8], at: usize, step: usize) {
-    let Some(out) = out.get_mut(at..) else { return };
-    if R > 4 || (R - 1).saturating_mul(step).saturating_add(4) > out.len() {
-        return;
-    }
-    let out = out.as_mut_ptr();
-    // SAFETY: word r < R begins at r·step, and `out` has at least (R − 1)·step + 4 bytes, which are 16 for four words in
-    // steps of 4; the intrinsics ask for no alignment. A vector was made with Advanced SIMD.
+unsafe fn write<const R: usize>(bytes: int8x16_t, out: *mut i8, step: usize) {
+    // SAFETY: as this function requires; four words in steps of 4 are 16 bytes. The intrinsics ask for no alignment, and a
+    // vector was made with Advanced SIMD.
     unsafe {
         if R == 4 && step == 4 {
             return vst1q_s8(out, bytes);

@@ -67,26 +67,26 @@ fn product<S: MicroKernel>(
     [m, n, k]: [usize; 3],
     each: &mut impl TakeTile<S>,
 ) {
-    let depth = S::PANEL.depth(k);
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(n));
-    let rows = Rows { data: a, stride: row_stride(k), count: m };
-    for panel in (0..all).step_by(nr) {
-        let width = nr.min(all - panel);
-        let weights = weights.get(panel * depth..(panel + width) * depth).unwrap_or(&[]);
-        for first in (0..width).step_by(S::VECTORS * S::LANES) {
-            let vectors = S::VECTORS.min((width - first).div_ceil(S::LANES));
-            let columns = Columns { panel: weights, width, first, vectors };
+    let Some(rows) = Rows::new(a, row_stride(k), m, S::PANEL.depth(k), S::LAYOUT) else { return };
+    for panel in 0..all.div_ceil(nr) {
+        let panel = panel * nr;
+        for first in (0..nr.min(all - panel)).step_by(S::VECTORS * S::LANES) {
+            let Some(columns) = Columns::new::<S>(weights, [n, k], panel, first) else { return };
             let column = panel + first;
             let mut start = [s.splat_i32(0); VECTORS_MAX];
             for (start, init) in start.iter_mut().zip(init.get(column..).unwrap_or(&[]).chunks(S::LANES)) {
                 *start = s.load_i32(init, 0);
             }
-            if m == S::MR && vectors == S::VECTORS {
-                each.take(s, column, S::VECTORS, &s.tile(rows, columns, start));
+            if m == S::MR && columns.vectors() == S::VECTORS {
+                // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
+                let tile = unsafe { s.tile(rows, columns, start) };
+                each.take(s, column, S::VECTORS, &tile);
             } else {
                 let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-                s.edge(rows, columns, start, &mut tile);
-                each.take(s, column, vectors, &tile);
+                // SAFETY: the rows were made for the panel.
+                unsafe { s.edge(rows, columns, start, &mut tile) };
+                each.take(s, column, columns.vectors(), &tile);
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use core::ops::Range;
 
-use super::math::{Quantizer, gelu};
-use super::sink::{GeluActivations, RowsF32, RowsI8, Sink};
+use super::math::Quantizer;
+use super::sink::{GeluActivations, GeluRows, RowsF32, RowsI8, Sink};
 use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, quantize};
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 
@@ -13,17 +13,9 @@ use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization,
 pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue: Epilogue) {
     let (all, n) = (0..a.m, w.n);
     match epilogue {
-        Epilogue::F32 { out } => {
-            let store = |y, place: &mut [f32]| s.store(y, place);
-            tiles(s, a, w, all, &mut RowsF32 { out, n, store });
-        }
-        Epilogue::AddF32 { residual } => {
-            let store = |y, place: &mut [f32]| s.store(s.add(s.load(place), y), place);
-            tiles(s, a, w, all, &mut RowsF32 { out: residual, n, store });
-        }
-        Epilogue::I8 { out, stride } => {
-            tiles(s, a, w, all, &mut RowsI8 { out, stride });
-        }
+        Epilogue::F32 { out } => tiles(s, a, w, all, &mut RowsF32::<false> { out, n }),
+        Epilogue::AddF32 { residual } => tiles(s, a, w, all, &mut RowsF32::<true> { out: residual, n }),
+        Epilogue::I8 { out, stride } => tiles(s, a, w, all, &mut RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
             tiles(s, a, w, all, &mut GeluActivations { out, quantizer });
@@ -33,9 +25,8 @@ pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue
                 out.data.chunks_mut((ROW_BLOCK * out.stride).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
             for (block, (data, scale)) in blocks.enumerate() {
                 let first = block * ROW_BLOCK;
-                let store = |y, place: &mut [f32]| s.store(gelu(s, y), place);
                 let rows = first..first + scale.len();
-                tiles(s, a, w, rows, &mut RowsF32 { out: &mut *scratch, n, store });
+                tiles(s, a, w, rows, &mut GeluRows(RowsF32 { out: &mut *scratch, n }));
                 let x = scratch.get(..scale.len() * n).unwrap_or(&[]);
                 let out = ActivationsMut { data, stride: out.stride };
                 quantize(s, x, n, Quantization::PerToken { scale }, out);
@@ -87,41 +78,43 @@ impl<S: MicroKernel> Parameters<S> {
 /// [`ROW_BLOCK`].
 #[inline(always)]
 fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut impl Sink<S>) {
-    let depth = S::PANEL.depth(w.k);
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
     let uniform = matches!(a.scale, RowScale::Uniform(_));
     for panel in 0..all.div_ceil(nr) {
         let panel = panel * nr;
-        let width = nr.min(all - panel);
-        let weights = w.weights.get(panel * depth..(panel + width) * depth).unwrap_or(&[]);
-        for first in (0..width).step_by(S::VECTORS * S::LANES) {
-            let vectors = S::VECTORS.min((width - first).div_ceil(S::LANES));
-            let columns = Columns { panel: weights, width, first, vectors };
+        for first in (0..nr.min(all - panel)).step_by(S::VECTORS * S::LANES) {
+            let Some(columns) = Columns::new::<S>(w.weights, [w.n, w.k], panel, first) else { return };
             let column = panel + first;
             let parameters = Parameters::new(s, a, w, column);
             let mut block = rows.start;
-            if uniform && vectors == S::VECTORS {
+            if uniform && columns.vectors() == S::VECTORS {
                 while block + S::MR <= rows.end {
-                    let data = a.data.get(block * a.stride..).unwrap_or(&[]);
-                    let tile =
-                        s.tile(Rows { data, stride: a.stride, count: S::MR }, columns, parameters.init);
-                    whole(s, &tile, &parameters, block - rows.start, column, sink);
+                    let (row, width) = (block - rows.start, S::VECTORS * S::LANES);
+                    if !sink.has_room(row, column, S::MR, width) {
+                        break;
+                    }
+                    let Some(rows) = activation_rows::<S>(a, block, S::MR, columns) else { return };
+                    // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
+                    let tile = unsafe { s.tile(rows, columns, parameters.init) };
+                    // SAFETY: the sink has room for the tile.
+                    unsafe { whole(s, &tile, &parameters, row, column, sink) };
                     block += S::MR;
                 }
             }
             // What the last vectors hold beyond the last output is nobody's.
-            let vectors = vectors.min((w.n - column).div_ceil(S::LANES));
+            let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
             while block < rows.end {
                 let count = S::MR.min(rows.end - block);
-                let data = a.data.get(block * a.stride..).unwrap_or(&[]);
+                let Some(part) = activation_rows::<S>(a, block, count, columns) else { return };
                 let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-                s.edge(Rows { data, stride: a.stride, count }, columns, parameters.init, &mut tile);
+                // SAFETY: the rows were made for the panel.
+                unsafe { s.edge(part, columns, parameters.init, &mut tile) };
                 for (row, acc) in (block..block + count).zip(&tile) {
                     let scale = s.splat(if uniform { 1.0 } else { a.row_scale(row) });
                     for vector in 0..vectors {
                         let scale = s.mul(scale, parameters.scale[vector]);
                         let y = s.add(s.mul(s.to_f32(acc[vector]), scale), parameters.bias[vector]);
-                        sink.put(s, row - rows.start, column + vector * S::LANES, [y]);
+                        sink.put_edge(s, row - rows.start, column + vector * S::LANES, y);
                     }
                 }
                 block += count;
@@ -130,9 +123,23 @@ fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, 
     }
 }
 
-/// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
+/// `count` rows from row `first`, a block's first, on.
 #[inline(always)]
-fn whole<S: MicroKernel>(
+fn activation_rows<'a, S: MicroKernel>(
+    a: &Activations<'a>,
+    first: usize,
+    count: usize,
+    columns: Columns,
+) -> Option<Rows<'a>> {
+    Rows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth(), S::LAYOUT)
+}
+
+/// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
+///
+/// # Safety
+/// The sink must have room for it.
+#[inline(always)]
+unsafe fn whole<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
     parameters: &Parameters<S>,
@@ -140,17 +147,22 @@ fn whole<S: MicroKernel>(
     column: usize,
     sink: &mut impl Sink<S>,
 ) {
-    whole_vector::<S, 0>(s, tile, parameters, row, column, sink);
-    if S::VECTORS > 1 {
-        whole_vector::<S, 1>(s, tile, parameters, row, column, sink);
-    }
-    if S::VECTORS > 2 {
-        whole_vector::<S, 2>(s, tile, parameters, row, column, sink);
+    // SAFETY: as this function requires.
+    unsafe {
+        whole_vector::<S, 0>(s, tile, parameters, row, column, sink);
+        if S::VECTORS > 1 {
+            whole_vector::<S, 1>(s, tile, parameters, row, column, sink);
+        }
+        if S::VECTORS > 2 {
+            whole_vector::<S, 2>(s, tile, parameters, row, column, sink);
+        }
     }
 }
 
+/// # Safety
+/// The sink must have room for the tile.
 #[inline(always)]
-fn whole_vector<S: MicroKernel, const V: usize>(
+unsafe fn whole_vector<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
     parameters: &Parameters<S>,
@@ -160,14 +172,17 @@ fn whole_vector<S: MicroKernel, const V: usize>(
 ) {
     let (scale, bias) = (parameters.scale[V], parameters.bias[V]);
     let column = column + V * S::LANES;
-    if S::GROUP == 4 {
-        sink.put(s, row, column, four::<S, V>(s, tile, 0, scale, bias));
-        if S::MR > 4 {
-            sink.put(s, row + 4, column, four::<S, V>(s, tile, 4, scale, bias));
-        }
-    } else {
-        for (r, acc) in tile.iter().enumerate().take(S::MR) {
-            sink.put(s, row + r, column, [s.add(s.mul(s.to_f32(acc[V]), scale), bias)]);
+    // SAFETY: as this function requires.
+    unsafe {
+        if S::GROUP == 4 {
+            sink.put(s, row, column, four::<S, V>(s, tile, 0, scale, bias));
+            if S::MR > 4 {
+                sink.put(s, row + 4, column, four::<S, V>(s, tile, 4, scale, bias));
+            }
+        } else {
+            for (r, acc) in tile.iter().enumerate().take(S::MR) {
+                sink.put(s, row + r, column, [s.add(s.mul(s.to_f32(acc[V]), scale), bias)]);
+            }
         }
     }
 }

@@ -75,18 +75,33 @@ pub(crate) trait Simd: Copy {
     fn round_i8(self, x: Self::F) -> Self::I;
 
     /// Narrows `R` vectors (1 or [`GROUP`](Self::GROUP)) to i8, larger values to 127, flips the bits of `flip` in every
-    /// byte, and writes vector `r` to `out[at + r·step..]`, a whole vector each. Writes nothing if they are not all
-    /// inside `out`.
-    fn store_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
+    /// byte, and writes vector `r` to `out + r·step`, a whole vector each.
+    ///
+    /// # Safety
+    /// `out` must be valid for writes of (R − 1)·step + LANES bytes.
+    unsafe fn write_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
+    /// The same for values 0 to 255.
+    ///
+    /// # Safety
+    /// As [`write_i8`](Self::write_i8).
+    unsafe fn write_u8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
+
+    /// [`write_i8`](Self::write_i8) to `out[at..]`; nothing if the vectors are not all inside `out`.
+    #[inline(always)]
+    fn store_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+        let Some(out) = out.get_mut(at..) else { return };
+        if (R - 1).saturating_mul(step).saturating_add(Self::LANES) <= out.len() {
+            // SAFETY: as was checked.
+            unsafe { self.write_i8(x, flip, out.as_mut_ptr(), step) }
+        }
+    }
+
     /// Rows of four words to columns of words: word `r` of result `w` is word `w` of row `r`.
     fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
     /// Rows of bytes to words: byte `r` of word `c` of result `w` is byte `4·w + c` of row `r`.
     fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
     /// Writes word `w` of four to `out[at + w·step..]`; nothing if they are not all inside `out`.
     fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize);
-
-    /// The same as [`store_i8`](Self::store_i8) for values 0 to 255.
-    fn store_u8<const R: usize>(self, x: [Self::I; R], flip: i8, out: &mut [i8], at: usize, step: usize);
 }
 
 /// Most rows of a micro-kernel's tile.
@@ -100,32 +115,94 @@ pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 /// Rows of int8 activations for a tile, in the kernel's [`Layout`]; `data` begins with the first row's block.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
-    pub data: &'a [i8],
-    /// Bytes of a row.
-    pub stride: usize,
-    /// At least 1.
-    pub count: usize,
+    data: &'a [i8],
+    stride: usize,
+    count: usize,
 }
 
-impl Rows<'_> {
-    /// Whether `depth` bytes of every row may be read: of `count` rows in row-major layout, of `block` rows otherwise.
+impl<'a> Rows<'a> {
+    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read no more than `depth`; `None` if they are
+    /// not all there, whole blocks of `layout` and whole groups of 16 bytes.
     #[inline(always)]
-    pub(crate) fn readable(&self, block: usize, depth: usize) -> bool {
-        let bytes = if block == 1 { (self.count - 1) * self.stride + depth } else { block * depth };
-        self.count > 0 && bytes <= self.data.len()
+    pub(crate) fn new(
+        data: &'a [i8],
+        stride: usize,
+        count: usize,
+        depth: usize,
+        layout: Layout,
+    ) -> Option<Self> {
+        let rows = count.next_multiple_of(layout.rows);
+        let there = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
+        (count > 0 && there && depth.next_multiple_of(16) <= stride).then_some(Rows { data, stride, count })
+    }
+
+    /// How many there are, at least 1.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "blocked layouts need no stride"))]
+    /// Bytes of a row: those of the layout's whole blocks are all there.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const i8 {
+        self.data.as_ptr()
     }
 }
 
 /// Columns of a panel `[groups][width][kr]` for a tile.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns<'a> {
-    pub panel: &'a [i8],
-    /// Columns of the panel: its `nr`, or what is left in the last one.
-    pub width: usize,
+    panel: &'a [i8],
+    width: usize,
+    depth: usize,
+    first: usize,
+    vectors: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns from `first` on, as many as make a tile or are left, of the panel of a matrix `[n, k]` that begins with
+    /// column `panel`; `None` if it is not there.
+    #[inline(always)]
+    pub(crate) fn new<S: MicroKernel>(
+        weights: &'a [i8],
+        [n, k]: [usize; 2],
+        panel: usize,
+        first: usize,
+    ) -> Option<Self> {
+        let depth = S::PANEL.depth(k);
+        let width = usize::from(S::PANEL.nr).min(S::PANEL.columns(n).checked_sub(panel)?);
+        let panel = weights.get(panel * depth..)?.get(..width * depth)?;
+        let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
+        (vectors > 0).then_some(Columns { panel, width, depth, first, vectors })
+    }
+
+    /// Columns of the panel: its `nr`, or what is left in the last one. The panel has width · depth bytes.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Inputs of the panel, no more than the rows of a product with it have.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// First column of the tile.
-    pub first: usize,
-    /// Vectors of columns in the tile.
-    pub vectors: usize,
+    pub(crate) fn first(&self) -> usize {
+        self.first
+    }
+
+    /// Vectors of columns in the tile, at least 1; all but the last one's columns are inside the panel, and that has one
+    /// at least.
+    pub(crate) fn vectors(&self) -> usize {
+        self.vectors
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const i8 {
+        self.panel.as_ptr()
+    }
 }
 
 /// The integer micro-kernel of an instruction set: up to `MR` rows of activations times up to `VECTORS` vectors of a
@@ -141,7 +218,19 @@ pub(crate) trait MicroKernel: Simd {
     const LAYOUT: Layout;
 
     /// `init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds, of `MR` rows and `VECTORS` vectors.
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I>;
-    /// The same of any number of rows and vectors. Not inlined, as it is rare.
-    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
+    ///
+    /// # Safety
+    /// There must be so many rows and vectors, and the rows must have been made for the panel's depth.
+    unsafe fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I>;
+    /// The same of any number of rows, up to `MR`, and vectors. Not inlined, as it is rare.
+    ///
+    /// # Safety
+    /// The rows must have been made for the panel's depth.
+    unsafe fn edge(
+        self,
+        rows: Rows,
+        columns: Columns,
+        init: [Self::I; VECTORS_MAX],
+        tile: &mut Tile<Self::I>,
+    );
 }

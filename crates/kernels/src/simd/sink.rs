@@ -6,33 +6,78 @@ use crate::linear::ActivationsMut;
 
 /// Takes the results of a linear layer.
 pub(super) trait Sink<S: Simd> {
+    /// Whether there is room for `rows` rows of `columns` columns, multiples of a vector's, from a row and a column on, and
+    /// nothing else may be hurt there.
+    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool;
+
     /// Takes the vector of columns that begins at `column` of the rows `row`, … `row + R − 1`.
-    fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]);
+    ///
+    /// # Safety
+    /// [`has_room`](Self::has_room) must have been found for a tile that holds it.
+    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]);
+
+    /// The same of one row, of as many columns as there are.
+    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F);
 }
 
-/// Row-major f32 `[m, n]`, of which `store` makes what it wants.
-pub(super) struct RowsF32<'a, F> {
+/// Row-major f32 `[m, n]`, stored or, if `ADD`, added to what is there.
+pub(super) struct RowsF32<'a, const ADD: bool> {
     pub out: &'a mut [f32],
     pub n: usize,
-    /// Gets the results and their place, a vector or what is left of the row.
-    pub store: F,
 }
 
-impl<S: Simd, F: Fn(S::F, &mut [f32])> Sink<S> for RowsF32<'_, F> {
+impl<S: Simd, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
     #[inline(always)]
-    fn put<const R: usize>(&mut self, _: S, row: usize, column: usize, y: [S::F; R]) {
+    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
+        column + columns <= self.n && (row + rows - 1) * self.n + column + columns <= self.out.len()
+    }
+
+    #[inline(always)]
+    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
         for (row, y) in (row..).zip(y) {
             let start = row * self.n + column;
-            // Two branches, so that the length of a whole vector is known in one of them.
-            let width = self.n - column;
-            let place = if width >= S::LANES {
-                self.out.get_mut(start..start + S::LANES)
-            } else {
-                self.out.get_mut(start..start + width)
-            };
-            (self.store)(y, place.unwrap_or(&mut []));
+            // SAFETY: the tile's rows and columns are inside, as the caller has found out.
+            let place = unsafe { self.out.get_unchecked_mut(start..start + S::LANES) };
+            s.store(if ADD { s.add(s.load(place), y) } else { y }, place);
         }
     }
+
+    #[inline(always)]
+    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+        let start = row * self.n + column;
+        let width = S::LANES.min(self.n.saturating_sub(column));
+        let Some(place) = self.out.get_mut(start..start + width) else { return };
+        s.store(if ADD { s.add(s.load(place), y) } else { y }, place);
+    }
+}
+
+/// GELU, then row-major f32 `[m, n]`.
+pub(super) struct GeluRows<'a>(pub RowsF32<'a, false>);
+
+impl<S: Simd> Sink<S> for GeluRows<'_> {
+    #[inline(always)]
+    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
+        Sink::<S>::has_room(&self.0, row, column, rows, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
+        // SAFETY: as is asked of the caller.
+        unsafe { self.0.put(s, row, column, gelu_all(s, y)) }
+    }
+
+    #[inline(always)]
+    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+        self.0.put_edge(s, row, column, gelu(s, y));
+    }
+}
+
+#[inline(always)]
+fn gelu_all<S: Simd, const R: usize>(s: S, mut y: [S::F; R]) -> [S::F; R] {
+    for y in &mut y {
+        *y = gelu(s, *y);
+    }
+    y
 }
 
 /// Row-major int8 `[m, stride]`.
@@ -43,16 +88,30 @@ pub(super) struct RowsI8<'a> {
 
 impl<S: Simd> Sink<S> for RowsI8<'_> {
     #[inline(always)]
-    fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
+    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
+        column + columns <= self.stride && (row + rows - 1) * self.stride + column + columns <= self.out.len()
+    }
+
+    #[inline(always)]
+    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
         let mut q = [s.splat_i32(0); R];
         for (q, &y) in q.iter_mut().zip(&y) {
             *q = s.round_i8(y);
         }
-        s.store_i8(q, 0, self.out, row * self.stride + column, self.stride);
+        // SAFETY: the tile's rows and columns are inside, as the caller has found out.
+        unsafe {
+            let out = self.out.as_mut_ptr().add(row * self.stride + column);
+            s.write_i8(q, 0, out, self.stride);
+        }
+    }
+
+    #[inline(always)]
+    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+        s.store_i8([s.round_i8(y)], 0, self.out, row * self.stride + column, self.stride);
     }
 }
 
-/// GELU, then the next linear layer's input `[m, k]` in the kernel's layout.
+/// GELU, then the next linear layer's input in the kernel's layout.
 pub(super) struct GeluActivations<'a, S: Simd> {
     pub out: ActivationsMut<'a>,
     pub quantizer: Quantizer<S>,
@@ -60,12 +119,24 @@ pub(super) struct GeluActivations<'a, S: Simd> {
 
 impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
     #[inline(always)]
-    fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, mut y: [S::F; R]) {
-        for y in &mut y {
-            *y = gelu(s, *y);
-        }
-        let q = self.quantizer.apply(s, y);
+    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
+        let last = S::LAYOUT.offset(row + rows - 1, column + columns - 1, self.out.stride);
+        column + columns <= self.out.stride && last < self.out.data.len()
+    }
+
+    #[inline(always)]
+    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
+        let q = self.quantizer.apply(s, gelu_all(s, y));
         let (at, step) = (S::LAYOUT.offset(row, column, self.out.stride), S::LAYOUT.step(self.out.stride));
+        // SAFETY: the tile's last element is inside, as the caller has found out, and offsets grow with row and column
+        // within a tile, which holds whole blocks or, in row-major layout, any rows.
+        unsafe { s.write_i8(q, S::LAYOUT.flip(), self.out.data.as_mut_ptr().add(at), step) }
+    }
+
+    #[inline(always)]
+    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+        let (at, step) = (S::LAYOUT.offset(row, column, self.out.stride), S::LAYOUT.step(self.out.stride));
+        let q = self.quantizer.apply(s, [gelu(s, y)]);
         s.store_i8(q, S::LAYOUT.flip(), self.out.data, at, step);
     }
 }

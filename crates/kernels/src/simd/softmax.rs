@@ -94,6 +94,9 @@ fn rows<S: MicroKernel, const R: usize>(
     }
 
     let (stride, flip) = (row_stride(tokens), S::LAYOUT.flip() ^ i8::MIN);
+    if S::LAYOUT.offset(first + R - 1, stride - 1, stride) >= out.len() {
+        return;
+    }
     let coefficient = s.splat(operands.coefficient);
     let mut totals = [s.splat_i32(0); R];
     let mut vector = 0;
@@ -108,7 +111,8 @@ fn rows<S: MicroKernel, const R: usize>(
                 totals[row] = s.add_i32(totals[row], *p);
             }
             let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
-            s.store_u8(p, flip, out, at, S::LAYOUT.step(stride));
+            // SAFETY: the last column's element of the last row is inside, and offsets grow with rows and columns.
+            unsafe { s.write_u8(p, flip, out.as_mut_ptr().add(at), S::LAYOUT.step(stride)) }
             vector += 1;
         }
     }
@@ -121,7 +125,8 @@ fn rows<S: MicroKernel, const R: usize>(
             totals[row] = s.add_i32(totals[row], *p);
         }
         let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
-        s.store_u8(p, flip, out, at, S::LAYOUT.step(stride));
+        // SAFETY: as above.
+        unsafe { s.write_u8(p, flip, out.as_mut_ptr().add(at), S::LAYOUT.step(stride)) }
         vector += 1;
     }
     let missing = 255 * (vector * S::LANES - tokens) as i32;

@@ -20,13 +20,19 @@ impl MicroKernel for Avx2 {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
-        // SAFETY: the token proves AVX2.
+    unsafe fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
+        // SAFETY: the token proves AVX2; the rest is asked of the caller.
         unsafe { i8_6x8_pmaddwd::tile(rows, columns, init) }
     }
 
     #[inline(always)]
-    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    unsafe fn edge(
+        self,
+        rows: Rows,
+        columns: Columns,
+        init: [Self::I; VECTORS_MAX],
+        tile: &mut Tile<Self::I>,
+    ) {
         // SAFETY: as above.
         unsafe { i8_6x8_pmaddwd::edge(rows, columns, init, tile) }
     }

@@ -15,13 +15,19 @@ impl MicroKernel for Zmm {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
-        // SAFETY: the token proves AVX-512 F, BW, VL and VNNI.
+    unsafe fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
+        // SAFETY: the token proves AVX-512 F, BW, VL and VNNI; the rest is asked of the caller.
         unsafe { i8_8x48_vpdpbusd::tile(rows, columns, init) }
     }
 
     #[inline(always)]
-    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    unsafe fn edge(
+        self,
+        rows: Rows,
+        columns: Columns,
+        init: [Self::I; VECTORS_MAX],
+        tile: &mut Tile<Self::I>,
+    ) {
         // SAFETY: as above.
         unsafe { i8_8x48_vpdpbusd::edge(rows, columns, init, tile) }
     }

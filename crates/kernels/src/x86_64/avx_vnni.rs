@@ -20,13 +20,19 @@ impl MicroKernel for AvxVnni {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
-        // SAFETY: the token proves AVX2 and AVX-VNNI.
+    unsafe fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I> {
+        // SAFETY: the token proves AVX2 and AVX-VNNI; the rest is asked of the caller.
         unsafe { i8_4x24_vpdpbusd::tile(rows, columns, init) }
     }
 
     #[inline(always)]
-    fn edge(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>) {
+    unsafe fn edge(
+        self,
+        rows: Rows,
+        columns: Columns,
+        init: [Self::I; VECTORS_MAX],
+        tile: &mut Tile<Self::I>,
+    ) {
         // SAFETY: as above.
         unsafe { i8_4x24_vpdpbusd::edge(rows, columns, init, tile) }
     }

@@ -15,19 +15,25 @@ const LANES: usize = 8;
 const KR: usize = 4;
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+///
+/// # Safety
+/// There must be four rows and three vectors, and the rows must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
     let mut tile = [init; MR_MAX];
     product::<4, 3>(rows, columns, init, &mut tile);
     tile
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "avx2,avxvnni")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    match columns.vectors {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    match columns.vectors() {
         3 => of_vectors::<3>(rows, columns, init, tile),
         2 => of_vectors::<2>(rows, columns, init, tile),
         _ => of_vectors::<1>(rows, columns, init, tile),
@@ -37,7 +43,7 @@ pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut 
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
 fn of_vectors<const V: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    match rows.count {
+    match rows.count() {
         1 => product::<1, V>(rows, columns, init, tile),
         2 => product::<2, V>(rows, columns, init, tile),
         3 => product::<3, V>(rows, columns, init, tile),
@@ -54,29 +60,23 @@ fn product<const R: usize, const V: usize>(
     init: [__m256i; 3],
     tile: &mut Tile<__m256i>,
 ) {
-    let group = KR * columns.width;
-    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
-    let inside = columns.first.checked_add(LANES * V).is_some_and(|end| end <= columns.width);
-    if rows.count < R || !inside || !rows.readable(1, KR * groups) {
-        return;
-    }
+    let group = KR * columns.width();
     let mut acc = [[init[0]; V]; R];
     for row in &mut acc {
         row.copy_from_slice(&init[..V]);
     }
-    let panel = columns.panel.as_ptr().wrapping_add(KR * columns.first);
-    for index in 0..groups {
+    let panel = columns.as_ptr().wrapping_add(KR * columns.first());
+    for index in 0..columns.depth() / KR {
         let mut weights = [_mm256_setzero_si256(); V];
         for (vector, weights) in weights.iter_mut().enumerate() {
-            // SAFETY: the weights of a group are 4·width bytes, of which these 32·V begin at 4·first, and
-            // first + 8·V ≤ width.
+            // SAFETY: the weights of a group are 4·width bytes, of which these 32·V begin at 4·first; a panel's width is
+            // a multiple of 8, so that its vectors are whole.
             *weights = unsafe { _mm256_loadu_si256(panel.add(group * index + KR * LANES * vector).cast()) };
         }
         for (row, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: `readable` has shown that 4·groups bytes of each of the first `count` ≥ R rows lie in `data`.
-            let bytes = unsafe {
-                rows.data.as_ptr().add(row * rows.stride + KR * index).cast::<i32>().read_unaligned()
-            };
+            // SAFETY: R ≤ count rows of at least `depth` bytes are there.
+            let bytes =
+                unsafe { rows.as_ptr().add(row * rows.stride() + KR * index).cast::<i32>().read_unaligned() };
             let activations = _mm256_set1_epi32(bytes);
             for (acc, &weights) in acc.iter_mut().zip(&weights) {
                 *acc = _mm256_dpbusd_avx_epi32(*acc, activations, weights);

@@ -7,25 +7,29 @@ use crate::simd::{Columns, MR_MAX, Rows, Tile};
 
 /// Rows of a tile.
 pub(super) const MR: usize = 6;
-/// Columns of a tile: two accumulators for each row.
-const NR: usize = 8;
 /// Inputs of a group.
 const KR: usize = 4;
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+///
+/// # Safety
+/// There must be six rows, and the rows must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
     let mut tile = [init; MR_MAX];
     product::<6>(rows, columns, init, &mut tile);
     tile
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "avx2")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    match rows.count {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    match rows.count() {
         1 => product::<1>(rows, columns, init, tile),
         2 => product::<2>(rows, columns, init, tile),
         3 => product::<3>(rows, columns, init, tile),
@@ -38,27 +42,22 @@ pub(super) fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn product<const R: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    let group = KR * columns.width;
-    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
-    let inside = columns.first.checked_add(NR).is_some_and(|end| end <= columns.width);
-    if rows.count < R || !inside || !rows.readable(1, KR * groups) {
-        return;
-    }
+    let group = KR * columns.width();
     // Lane 2c + h of accumulator [r][i] sums the products of row r, column 4i + c, inputs 2h and 2h + 1.
     let mut acc = [[_mm256_setzero_si256(); 2]; R];
-    let panel = columns.panel.as_ptr().wrapping_add(KR * columns.first);
-    for index in 0..groups {
-        // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first, and first + 8 ≤ width.
+    let panel = columns.as_ptr().wrapping_add(KR * columns.first());
+    for index in 0..columns.depth() / KR {
+        // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first; a panel's width is a
+        // multiple of 8, so that its vectors are whole.
         let weights = unsafe {
             let weights = panel.add(group * index).cast::<__m128i>();
             [_mm_loadu_si128(weights), _mm_loadu_si128(weights.add(1))]
         };
         let weights = weights.map(|weights| _mm256_cvtepi8_epi16(weights));
         for (row, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: `readable` has shown that 4·groups bytes of each of the first `count` ≥ R rows lie in `data`.
-            let bytes = unsafe {
-                rows.data.as_ptr().add(row * rows.stride + KR * index).cast::<i32>().read_unaligned()
-            };
+            // SAFETY: R ≤ count rows of at least `depth` bytes are there.
+            let bytes =
+                unsafe { rows.as_ptr().add(row * rows.stride() + KR * index).cast::<i32>().read_unaligned() };
             let activations = _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes));
             for (acc, weights) in acc.iter_mut().zip(weights) {
                 *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(activations, weights));

@@ -16,19 +16,25 @@ const LANES: usize = 16;
 const KR: usize = 4;
 
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+///
+/// # Safety
+/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn tile(rows: Rows, columns: Columns, init: [__m512i; 3]) -> Tile<__m512i> {
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [__m512i; 3]) -> Tile<__m512i> {
     let mut tile = [init; MR];
     product::<8, 3>(rows, columns, init, &mut tile);
     tile
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+///
+/// # Safety
+/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) fn edge(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
-    match columns.vectors {
+pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
+    match columns.vectors() {
         3 => of_vectors::<3>(rows, columns, init, tile),
         2 => of_vectors::<2>(rows, columns, init, tile),
         _ => of_vectors::<1>(rows, columns, init, tile),
@@ -38,7 +44,7 @@ pub(super) fn edge(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn of_vectors<const V: usize>(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
-    match rows.count {
+    match rows.count() {
         1 => product::<1, V>(rows, columns, init, tile),
         2 => product::<2, V>(rows, columns, init, tile),
         3 => product::<3, V>(rows, columns, init, tile),
@@ -59,20 +65,15 @@ fn product<const R: usize, const V: usize>(
     init: [__m512i; 3],
     tile: &mut Tile<__m512i>,
 ) {
-    let group = KR * columns.width;
-    let groups = columns.panel.len().checked_div(group).unwrap_or(0);
+    let group = KR * columns.width();
     // The last vector of a panel may have fewer columns.
-    let last = columns.width.saturating_sub(columns.first + LANES * (V - 1));
-    if rows.count < R || last == 0 || !rows.readable(1, KR * groups) {
-        return;
-    }
-    let last = first_lanes(last);
+    let last = first_lanes(columns.width() - columns.first() - LANES * (V - 1));
     let mut acc = [[init[0]; V]; R];
     for row in &mut acc {
         row.copy_from_slice(&init[..V]);
     }
-    let panel = columns.panel.as_ptr().wrapping_add(KR * columns.first);
-    for index in 0..groups {
+    let panel = columns.as_ptr().wrapping_add(KR * columns.first());
+    for index in 0..columns.depth() / KR {
         let mut weights = [_mm512_setzero_si512(); V];
         for (vector, weights) in weights.iter_mut().enumerate() {
             let lanes = if vector + 1 == V { last } else { 0xffff };
@@ -83,10 +84,9 @@ fn product<const R: usize, const V: usize>(
             };
         }
         for (row, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: `readable` has shown that 4·groups bytes of each of the first `count` ≥ R rows lie in `data`.
-            let bytes = unsafe {
-                rows.data.as_ptr().add(row * rows.stride + KR * index).cast::<i32>().read_unaligned()
-            };
+            // SAFETY: R ≤ count rows of at least `depth` bytes are there.
+            let bytes =
+                unsafe { rows.as_ptr().add(row * rows.stride() + KR * index).cast::<i32>().read_unaligned() };
             let activations = _mm512_set1_epi32(bytes);
             for (acc, &weights) in acc.iter_mut().zip(&weights) {
                 *acc = _mm512_dpbusd_epi32(*acc, activations, weights);

@@ -170,18 +170,22 @@ impl<K> Simd for Ymm<K> {
     }
 
     #[inline(always)]
-    fn store_i8<const R: usize>(self, x: [__m256i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_i8<const R: usize>(self, x: [__m256i; R], flip: i8, out: *mut i8, step: usize) {
         for (row, x) in x.into_iter().enumerate() {
             let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)));
-            store_bytes(avx2!(_mm_packs_epi16(words, words)), flip, out, at + row * step);
+            let bytes = avx2!(_mm_packs_epi16(words, words));
+            // SAFETY: as is asked of the caller.
+            unsafe { write(bytes, flip, out.add(row * step)) }
         }
     }
 
     #[inline(always)]
-    fn store_u8<const R: usize>(self, x: [__m256i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_u8<const R: usize>(self, x: [__m256i; R], flip: i8, out: *mut i8, step: usize) {
         for (row, x) in x.into_iter().enumerate() {
             let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)));
-            store_bytes(avx2!(_mm_packus_epi16(words, words)), flip, out, at + row * step);
+            let bytes = avx2!(_mm_packus_epi16(words, words));
+            // SAFETY: as is asked of the caller.
+            unsafe { write(bytes, flip, out.add(row * step)) }
         }
     }
 
@@ -201,13 +205,12 @@ impl<K> Simd for Ymm<K> {
     }
 }
 
-/// Writes the first 8 bytes, their bits of `flip` flipped; nothing if they do not fit.
+/// Writes the first 8 bytes, their bits of `flip` flipped.
+///
+/// # Safety
+/// `out` must be valid for writes of 8 bytes.
 #[inline(always)]
-fn store_bytes(x: __m128i, flip: i8, out: &mut [i8], at: usize) {
-    let Some(place) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<8>()) else { return };
-    // SAFETY: `place` has 8 bytes; SSE2 is part of x86-64.
-    unsafe {
-        let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
-        _mm_storel_epi64(place.as_mut_ptr().cast(), x);
-    }
+unsafe fn write(x: __m128i, flip: i8, out: *mut i8) {
+    // SAFETY: as this function requires; SSE2 is part of x86-64.
+    unsafe { _mm_storel_epi64(out.cast(), _mm_xor_si128(x, _mm_set1_epi8(flip))) }
 }

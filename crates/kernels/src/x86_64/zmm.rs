@@ -145,16 +145,20 @@ impl Simd for Zmm {
     }
 
     #[inline(always)]
-    fn store_i8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_i8<const R: usize>(self, x: [__m512i; R], flip: i8, out: *mut i8, step: usize) {
         for (row, x) in x.into_iter().enumerate() {
-            store_bytes(avx512!(_mm512_cvtsepi32_epi8(x)), flip, out, at + row * step);
+            let bytes = avx512!(_mm512_cvtsepi32_epi8(x));
+            // SAFETY: as is asked of the caller.
+            unsafe { write(bytes, flip, out.add(row * step)) }
         }
     }
 
     #[inline(always)]
-    fn store_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: &mut [i8], at: usize, step: usize) {
+    unsafe fn write_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: *mut i8, step: usize) {
         for (row, x) in x.into_iter().enumerate() {
-            store_bytes(avx512!(_mm512_cvtepi32_epi8(x)), flip, out, at + row * step);
+            let bytes = avx512!(_mm512_cvtepi32_epi8(x));
+            // SAFETY: as is asked of the caller.
+            unsafe { write(bytes, flip, out.add(row * step)) }
         }
     }
 
@@ -174,13 +178,12 @@ impl Simd for Zmm {
     }
 }
 
-/// Writes the first 16 bytes, their bits of `flip` flipped; nothing if they do not fit.
+/// Writes the first 16 bytes, their bits of `flip` flipped.
+///
+/// # Safety
+/// `out` must be valid for writes of 16 bytes.
 #[inline(always)]
-fn store_bytes(x: __m128i, flip: i8, out: &mut [i8], at: usize) {
-    let Some(place) = out.get_mut(at..).and_then(|out| out.first_chunk_mut::<16>()) else { return };
-    // SAFETY: `place` has 16 bytes; SSE2 is part of x86-64.
-    unsafe {
-        let x = _mm_xor_si128(x, _mm_set1_epi8(flip));
-        _mm_storeu_si128(place.as_mut_ptr().cast(), x);
-    }
+unsafe fn write(x: __m128i, flip: i8, out: *mut i8) {
+    // SAFETY: as this function requires; SSE2 is part of x86-64.
+    unsafe { _mm_storeu_si128(out.cast(), _mm_xor_si128(x, _mm_set1_epi8(flip))) }
 }
