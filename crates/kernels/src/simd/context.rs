@@ -67,6 +67,15 @@ impl<S: MicroKernel> Sink<S> for ContextI8<'_> {
         for (row, &q) in (row..).zip(&q).take(rows) {
             let mut bytes = [0; 16];
             s.store_i8([q], flip, &mut bytes, 0, 0);
+            let first = S::LAYOUT.offset(row, column + lanes.start, stride);
+            let place = self.out.data.get_mut(first..).and_then(|place| place.first_chunk_mut::<2>());
+            if let (true, [_, _, high @ .., _, _, _, _, _, _, _, _, _, _, _, _], Some(place)) =
+                (S::LANES == 4 && lanes == (2..4), &bytes, place)
+            {
+                // The usual case of even head dimensions, in one move.
+                *place = *high;
+                continue;
+            }
             for lane in lanes.clone() {
                 let place = self.out.data.get_mut(S::LAYOUT.offset(row, column + lane, stride));
                 if let (Some(place), Some(&byte)) = (place, bytes.get(lane)) {

@@ -100,8 +100,11 @@ pub(crate) trait Simd: Copy {
     fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
     /// Rows of bytes to words: byte `r` of word `c` of result `w` is byte `4·w + c` of row `r`.
     fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
-    /// Writes word `w` of four to `out[at + w·step..]`; nothing if they are not all inside `out`.
-    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize);
+    /// Writes word `w` of four to `out + w·step`.
+    ///
+    /// # Safety
+    /// `out` must be valid for writes of 3·step + 4 bytes.
+    unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize);
 }
 
 /// Most rows of a micro-kernel's tile.

@@ -34,34 +34,35 @@ fn block(operands: &Attention, column: usize, token: usize, end: usize) -> Block
     block
 }
 
-/// Makes the bytes of every row from `from` on zero.
-#[inline(always)]
-fn clear(block: &mut Block, from: usize) {
-    for row in block {
-        for (index, byte) in row.iter_mut().enumerate() {
-            *byte = if index < from { *byte } else { 0 };
-        }
-    }
-}
-
 /// Keys as the weights `[tokens, head_dim]`.
 #[inline(always)]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
+    if S::PANEL.packed_len(tokens, head_dim).is_none_or(|bytes| keys.len() < bytes) {
+        return;
+    }
     let depth = S::PANEL.depth(head_dim);
-    for token in (0..tokens).step_by(WORD) {
-        let lane = Lane::new(S::PANEL, token, tokens, head_dim);
-        for first in (0..head_dim).step_by(BYTES) {
+    for first in (0..head_dim).step_by(BYTES) {
+        // What follows the head in a row does not belong to its keys.
+        let mut own = [0; BYTES];
+        for (index, own) in own.iter_mut().enumerate() {
+            *own = if first + index < head_dim { -1 } else { 0 };
+        }
+        for token in (0..tokens).step_by(WORD) {
+            let lane = Lane::new(S::PANEL, token, tokens, head_dim);
             let mut block = block(operands, operands.key_column(head) + first, token, tokens);
-            // What follows the head in a row does not belong to its keys.
-            if first + BYTES > head_dim {
-                clear(&mut block, head_dim - first);
+            for row in &mut block {
+                for (byte, own) in row.iter_mut().zip(&own) {
+                    *byte &= own;
+                }
             }
-            let words = s.transpose_words(block);
             let mut column = first;
-            for word in words {
+            for word in s.transpose_words(block) {
                 if column < depth {
-                    s.store_words(word, keys, lane.offset(S::PANEL, column), lane.step(S::PANEL, column));
+                    let (at, step) = (lane.offset(S::PANEL, column), lane.step(S::PANEL, column));
+                    // SAFETY: the word is one of four columns that follow each other, which all are inside, as panels
+                    // have multiples of four; `depth` is a multiple of four, too.
+                    unsafe { s.write_words(word, keys.as_mut_ptr().add(at), step) }
                 }
                 column += WORD;
             }
@@ -79,20 +80,20 @@ pub(super) fn values<S: MicroKernel>(
     values: &mut [i8],
 ) {
     let (tokens, rows) = (operands.shape.tokens, shift + operands.shape.head_dim);
+    if S::PANEL.packed_len(rows, tokens).is_none_or(|bytes| values.len() < bytes) {
+        return;
+    }
     let (columns, depth) = (S::PANEL.columns(rows), S::PANEL.depth(tokens));
     for first in (0..rows).step_by(BYTES) {
         let lane = |word: usize| Lane::new(S::PANEL, first + WORD * word, rows, tokens);
         let lanes = [lane(0), lane(1), lane(2), lane(3)];
-        let count = (columns - first).div_ceil(WORD);
+        let count = (columns - first) / WORD;
         for token in (0..depth).step_by(WORD) {
-            let words = s.transpose_bytes(block(
-                operands,
-                operands.value_column(head) - shift + first,
-                token,
-                tokens,
-            ));
-            for (word, lane) in words.iter().zip(&lanes).take(count) {
-                s.store_words(*word, values, lane.offset(S::PANEL, token), lane.step(S::PANEL, token));
+            let block = block(operands, operands.value_column(head) - shift + first, token, tokens);
+            for (word, lane) in s.transpose_bytes(block).iter().zip(&lanes).take(count) {
+                let (at, step) = (lane.offset(S::PANEL, token), lane.step(S::PANEL, token));
+                // SAFETY: as in `keys`, with rows for columns.
+                unsafe { s.write_words(*word, values.as_mut_ptr().add(at), step) }
             }
         }
     }
@@ -109,6 +110,9 @@ pub(super) fn queries<S: MicroKernel>(
     queries: &mut [i8],
 ) {
     let (stride, first) = (row_stride(operands.shape.head_dim), operands.shape.first_query + first);
+    if queries.len() < count.next_multiple_of(S::LAYOUT.rows) * stride {
+        return;
+    }
     for row in (0..count).step_by(WORD) {
         for column in (0..operands.shape.head_dim).step_by(BYTES) {
             let mut block = block(operands, operands.query_column(head) + column, first + row, first + count);
@@ -125,7 +129,10 @@ pub(super) fn queries<S: MicroKernel>(
             } else {
                 let mut column = column;
                 for word in s.transpose_words(block) {
-                    s.store_words(word, queries, S::LAYOUT.offset(row, column, stride), S::LAYOUT.depth);
+                    let at = S::LAYOUT.offset(row, column, stride);
+                    // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is every word of
+                    // a row, whose bytes are a multiple of 16.
+                    unsafe { s.write_words(word, queries.as_mut_ptr().add(at), S::LAYOUT.depth) }
                     column += WORD;
                 }
             }

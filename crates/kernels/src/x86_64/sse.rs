@@ -40,20 +40,19 @@ pub(super) fn transpose_bytes(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
     words.map(to_bytes)
 }
 
-/// [`Simd::store_words`](crate::simd::Simd::store_words).
+/// [`Simd::write_words`](crate::simd::Simd::write_words).
+///
+/// # Safety
+/// `out` must be valid for writes of 3·step + 4 bytes.
 #[inline(always)]
-pub(super) fn store_words(words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
-    let Some(out) = out.get_mut(at..) else { return };
+pub(super) unsafe fn write_words(words: [i8; 16], out: *mut i8, step: usize) {
     if step == 4 {
-        if let Some(place) = out.first_chunk_mut() {
-            *place = words;
-        }
-        return;
+        // SAFETY: as this function requires, 16 bytes.
+        return unsafe { out.cast::<[i8; 16]>().write(words) };
     }
     for (index, word) in words.as_chunks::<4>().0.iter().enumerate() {
-        let place = out.get_mut(index * step..).and_then(|place| place.first_chunk_mut());
-        let Some(place) = place else { return };
-        *place = *word;
+        // SAFETY: as this function requires, for index < 4.
+        unsafe { out.add(index * step).cast::<[i8; 4]>().write(*word) }
     }
 }
 

@@ -173,8 +173,9 @@ impl Simd for Zmm {
     }
 
     #[inline(always)]
-    fn store_words(self, words: [i8; 16], out: &mut [i8], at: usize, step: usize) {
-        sse::store_words(words, out, at, step);
+    unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize) {
+        // SAFETY: as is asked of the caller.
+        unsafe { sse::write_words(words, out, step) }
     }
 }
 
