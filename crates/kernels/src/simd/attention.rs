@@ -37,16 +37,17 @@ fn heads<S: MicroKernel>(s: S, operands: &Attention, scale: f32, scratch: Scratc
         pack::values(s, operands, head, shift, values);
         corrections(s, keys, [tokens, shape.head_dim], -bias, p, key_sums);
         corrections(s, values, [columns, tokens], 128 - bias, p, value_sums);
+        let key_init = if bias == 0 { None } else { Some(&*key_sums) };
         for first in (0..shape.queries).step_by(S::MR) {
             let count = S::MR.min(shape.queries - first);
             pack::queries(s, operands, head, first, count, queries);
             let mut all = Scores { scores: &mut *scores };
-            product(s, queries, keys, key_sums, [count, tokens, shape.head_dim], &mut all);
+            product(s, queries, keys, key_init, [count, tokens, shape.head_dim], &mut all);
             let factors = probabilities(s, operands, count, scale, scores, p);
             let (first_column, row) = (first_column - shift, first);
             let mut context =
                 HeadContext { sink: &mut sink, factors, row, rows: count, first_column, shift, columns };
-            product(s, p, values, value_sums, [count, columns, tokens], &mut context);
+            product(s, p, values, Some(value_sums), [count, columns, tokens], &mut context);
         }
     }
 }
@@ -57,38 +58,63 @@ pub(super) trait TakeTile<S: MicroKernel> {
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>);
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]` of `[m, n, k]`, a tile at a time; `m` is at most [`MicroKernel::MR`].
+/// `Σ_k a[m,k]·w[n,k] + init[n]` of `[m, n, k]`, a tile at a time; `m` is at most [`MicroKernel::MR`]. Without `init`, sums
+/// begin at 0.
 #[inline(always)]
 fn product<S: MicroKernel>(
     s: S,
     a: &[i8],
     weights: &[i8],
-    init: &[i32],
+    init: Option<&[i32]>,
     [m, n, k]: [usize; 3],
     each: &mut impl TakeTile<S>,
 ) {
-    let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(n));
-    let Some(rows) = Rows::new(a, row_stride(k), m, S::PANEL.depth(k), S::LAYOUT) else { return };
-    for panel in 0..all.div_ceil(nr) {
-        let panel = panel * nr;
-        for first in (0..nr.min(all - panel)).step_by(S::VECTORS * S::LANES) {
-            let Some(columns) = Columns::new::<S>(weights, [n, k], panel, first) else { return };
-            let column = panel + first;
-            let mut start = [s.splat_i32(0); VECTORS_MAX];
-            for (start, init) in start.iter_mut().zip(init.get(column..).unwrap_or(&[]).chunks(S::LANES)) {
-                *start = s.load_i32(init, 0);
-            }
-            if m == S::MR && columns.vectors() == S::VECTORS {
-                // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
-                let tile = unsafe { s.tile(rows, columns, start) };
-                each.take(s, column, S::VECTORS, &tile);
-            } else {
-                let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-                // SAFETY: the rows were made for the panel.
-                unsafe { s.edge(rows, columns, start, &mut tile) };
-                each.take(s, column, columns.vectors(), &tile);
-            }
+    let (nr, depth) = (usize::from(S::PANEL.nr), S::PANEL.depth(k));
+    let Some(rows) = Rows::new(a, row_stride(k), m, depth, S::LAYOUT) else { return };
+    let whole = S::PANEL.columns(n) / nr;
+    for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
+        for tile in 0..nr / (S::VECTORS * S::LANES) {
+            let first = tile * S::VECTORS * S::LANES;
+            let Some(columns) = Columns::of_panel::<S>(panel, nr, depth, first) else { return };
+            one_tile(s, rows, columns, init, m == S::MR, index * nr + first, each);
         }
+    }
+    let mut column = whole * nr;
+    while column < S::PANEL.columns(n) {
+        let Some(columns) = Columns::new::<S>(weights, [n, k], whole * nr, column - whole * nr) else {
+            return;
+        };
+        one_tile(s, rows, columns, init, false, column, each);
+        column += columns.vectors() * S::LANES;
+    }
+}
+
+/// The tile whose first column is `column`; `whole` says that it has all rows and vectors.
+#[inline(always)]
+fn one_tile<S: MicroKernel>(
+    s: S,
+    rows: Rows,
+    columns: Columns,
+    init: Option<&[i32]>,
+    whole: bool,
+    column: usize,
+    each: &mut impl TakeTile<S>,
+) {
+    let mut start = [s.splat_i32(0); VECTORS_MAX];
+    if let Some(init) = init.and_then(|init| init.get(column..column + S::VECTORS * S::LANES)) {
+        for (start, init) in start.iter_mut().zip(init.chunks_exact(S::LANES)) {
+            *start = s.load_i32(init, 0);
+        }
+    }
+    if whole {
+        // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
+        let tile = unsafe { s.tile(rows, columns, start) };
+        each.take(s, column, S::VECTORS, &tile);
+    } else {
+        let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+        // SAFETY: the rows were made for the panel.
+        unsafe { s.edge(rows, columns, start, &mut tile) };
+        each.take(s, column, columns.vectors(), &tile);
     }
 }
 
@@ -109,7 +135,7 @@ fn corrections<S: MicroKernel>(
     let bytes = (S::LAYOUT.rows * row_stride(k)).min(ones.len());
     let ones = ones.get_mut(..bytes).unwrap_or(&mut []);
     ones.fill(1);
-    product(s, ones, weights, &[], [1, n, k], &mut Corrections { out, factor });
+    product(s, ones, weights, None, [1, n, k], &mut Corrections { out, factor });
 }
 
 struct Corrections<'a> {

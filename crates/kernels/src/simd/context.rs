@@ -55,27 +55,29 @@ impl<S: MicroKernel> Sink<S> for ContextI8<'_> {
             *q = s.round_i8(x);
         }
         // Columns behind the head's are those of the next head, which comes later, or padding.
-        if lanes.start == 0 && rows == S::GROUP && column + S::LANES <= stride {
+        if rows == S::GROUP && column + S::LANES <= stride {
             let (at, step) = (S::LAYOUT.offset(row, column, stride), S::LAYOUT.step(stride));
-            if S::GROUP == 4 {
-                s.store_i8(q, flip, self.out.data, at, step);
-            } else {
-                s.store_i8([q[0]], flip, self.out.data, at, step);
+            if lanes.start == 0 {
+                return match S::GROUP {
+                    4 => s.store_i8(q, flip, self.out.data, at, step),
+                    _ => s.store_i8([q[0]], flip, self.out.data, at, step),
+                };
             }
-            return;
+            let there = self.out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
+            if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, there) {
+                // The usual case of even head dimensions: the second half of every word.
+                let mut words = [0; 16];
+                s.store_i8(q, flip, &mut words, 0, 4);
+                for (r, word) in words.as_chunks::<4>().0.iter().enumerate() {
+                    // SAFETY: `out` has four words in steps of `step`.
+                    unsafe { out.get_unchecked_mut(r * step + 2..r * step + 4) }.copy_from_slice(&word[2..]);
+                }
+                return;
+            }
         }
         for (row, &q) in (row..).zip(&q).take(rows) {
             let mut bytes = [0; 16];
             s.store_i8([q], flip, &mut bytes, 0, 0);
-            let first = S::LAYOUT.offset(row, column + lanes.start, stride);
-            let place = self.out.data.get_mut(first..).and_then(|place| place.first_chunk_mut::<2>());
-            if let (true, [_, _, high @ .., _, _, _, _, _, _, _, _, _, _, _, _], Some(place)) =
-                (S::LANES == 4 && lanes == (2..4), &bytes, place)
-            {
-                // The usual case of even head dimensions, in one move.
-                *place = *high;
-                continue;
-            }
             for lane in lanes.clone() {
                 let place = self.out.data.get_mut(S::LAYOUT.offset(row, column + lane, stride));
                 if let (Some(place), Some(&byte)) = (place, bytes.get(lane)) {

@@ -178,8 +178,20 @@ impl<'a> Columns<'a> {
         let depth = S::PANEL.depth(k);
         let width = usize::from(S::PANEL.nr).min(S::PANEL.columns(n).checked_sub(panel)?);
         let panel = weights.get(panel * depth..)?.get(..width * depth)?;
+        Self::of_panel::<S>(panel, width, depth, first)
+    }
+
+    /// The same of a panel of `width` columns by `depth`.
+    #[inline(always)]
+    pub(crate) fn of_panel<S: MicroKernel>(
+        panel: &'a [i8],
+        width: usize,
+        depth: usize,
+        first: usize,
+    ) -> Option<Self> {
         let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
-        (vectors > 0).then_some(Columns { panel, width, depth, first, vectors })
+        let there = width.checked_mul(depth) == Some(panel.len()) && vectors > 0;
+        there.then_some(Columns { panel, width, depth, first, vectors })
     }
 
     /// Columns of the panel: its `nr`, or what is left in the last one. The panel has width · depth bytes.

@@ -138,5 +138,9 @@ fn rows<S: MicroKernel, const R: usize>(
 /// The vector from `at` on, of which `left` lanes mean something and the others become `missing`.
 #[inline(always)]
 fn part<S: MicroKernel>(s: S, scores: &[i32], at: usize, left: usize, missing: i32) -> S::I {
+    if left >= S::LANES {
+        // A length that is known.
+        return s.load_i32(scores.get(at..at + S::LANES).unwrap_or(&[0; 16]), missing);
+    }
     s.load_i32(scores.get(at..at + left.min(S::LANES)).unwrap_or(&[]), missing)
 }
