@@ -1,11 +1,11 @@
 //! `init`: a fresh student folder.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tinybert_host::Result;
 use tinybert_host::checkpoint::{
     self, BertConfig, Checkpoint, FileHash, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher,
     preset, train_vocabulary,
@@ -13,6 +13,7 @@ use tinybert_host::checkpoint::{
 use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
 use tinybert_host::nn::init_parameters;
 use tinybert_host::task::TaskKind;
+use tinybert_host::{Error, Result};
 
 use crate::args::Global;
 use crate::output::{self, print_line};
@@ -29,6 +30,9 @@ pub struct Args {
     /// Start from this teacher's embeddings, projected to the student's width: where the embedding loss would lead.
     #[arg(long, value_name = "FOLDER")]
     embeddings_from: Option<PathBuf>,
+    /// Labels of a classification head with random weights, in the order of their outputs [default: no head].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    labels: Vec<String>,
     /// Folder to write.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -78,7 +82,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
     let text = args.vocabulary.encoder(&watch)?;
     let config = args.config(text.vocab_size())?;
-    let mut tensors = init_parameters(&config, &Head::None, global.seed)?;
+    let head = args.head()?;
+    let mut tensors = init_parameters(&config, &head, global.seed)?;
     let mut inputs: Vec<FileHash> =
         args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of(path)).collect::<Result<_>>()?;
     if let Some(folder) = &args.embeddings_from {
@@ -93,13 +98,14 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "vocab_from": args.vocabulary.vocab_from,
             "train_vocab_from": args.vocabulary.train_vocab_from,
             "embeddings_from": args.embeddings_from,
+            "labels": args.labels,
             "config": config,
         }),
         seed: global.seed,
         inputs,
         metrics: json!(null),
     };
-    checkpoint::save(&args.out, &config, &Head::None, &tensors, &text, &record)?;
+    checkpoint::save(&args.out, &config, &head, &tensors, &text, &record)?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
 }
@@ -124,6 +130,20 @@ impl Vocabulary {
 }
 
 impl Args {
+    fn head(&self) -> Result<Head> {
+        let mut distinct = HashSet::new();
+        match &self.labels[..] {
+            [] => Ok(Head::None),
+            [only] => {
+                Err(Error::Usage(format!("--labels {only}: expected two or more, separated by commas")))
+            }
+            labels => match labels.iter().find(|label| label.is_empty() || !distinct.insert(*label)) {
+                Some(label) => Err(Error::Usage(format!("--labels: {label:?} is empty or given twice"))),
+                None => Ok(Head::Classification { labels: labels.to_vec() }),
+            },
+        }
+    }
+
     fn config(&self, vocab_size: usize) -> Result<BertConfig> {
         let preset = preset(&self.preset)?;
         let sizes = &self.sizes;
