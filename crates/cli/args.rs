@@ -55,7 +55,8 @@ pub struct ModelArgs {
     /// Longest input of a folder in tokens; an image has its own limit.
     #[arg(long, value_name = "N", default_value_t = 128)]
     max_tokens: usize,
-    /// Instruction set for an image: scalar, avx2, neon, neon-dotprod [default: the best of this machine].
+    /// Instruction set for an image: scalar, avx2, avx-vnni, avx512-vnni, neon, neon-dotprod, neon-i8mm
+    /// [default: the best of this machine].
     #[arg(long, value_name = "NAME", value_parser = parse_isa)]
     isa: Option<Isa>,
 }

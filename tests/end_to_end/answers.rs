@@ -127,8 +127,11 @@ fn inspect_shows_what_is_inside_and_proves_the_self_tests() {
 
 #[test]
 fn bench_prints_a_json_line_per_length() {
-    let printed = output(&format!("bench {} --seq 4,16 --threads 1 --min-time 0.02 --json", *IMAGE));
-    let lines = json_lines(&printed);
-    assert_eq!(lines.iter().map(|line| line["seq"].as_u64()).collect::<Vec<_>>(), [Some(4), Some(16)]);
-    assert!(lines.iter().all(|line| line["median_ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{printed}");
+    for threads in [1, 2] {
+        let line = format!("bench {} --seq 4,16 --threads {threads} --min-time 0.02 --json", *IMAGE);
+        let printed = output(&line);
+        let lines = json_lines(&printed);
+        assert_eq!(lines.iter().map(|line| line["seq"].as_u64()).collect::<Vec<_>>(), [Some(4), Some(16)]);
+        assert!(lines.iter().all(|line| line["median_ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{printed}");
+    }
 }

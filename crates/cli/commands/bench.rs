@@ -12,7 +12,7 @@ use tinybert_host::{Error, Result, bench, predictor};
 use crate::args::{Global, parse_isa};
 use crate::output::print_line;
 
-/// Times an image on this machine, after warm-up, one answer after the other.
+/// Times an image on this machine, after warm-up, one answer after the other; `--threads` share each [default: 1].
 #[derive(ClapArgs)]
 pub struct Args {
     /// The image.
@@ -23,7 +23,8 @@ pub struct Args {
     /// Seconds to measure each length for, at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     min_time: f64,
-    /// Instruction set: scalar, avx2, neon, neon-dotprod [default: the best of this machine].
+    /// Instruction set: scalar, avx2, avx-vnni, avx512-vnni, neon, neon-dotprod, neon-i8mm
+    /// [default: the best of this machine].
     #[arg(long, value_name = "NAME", value_parser = parse_isa)]
     isa: Option<Isa>,
     /// Print a JSON object per length.

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-use tinybert_runtime::{Input, Model};
+use tinybert_runtime::{Input, Model, Session, Threads};
 
 use crate::{Error, Result};
 
@@ -23,13 +22,10 @@ pub struct Latency {
     pub runs: usize,
 }
 
-/// Times answers to inputs of `seq` tokens for at least `min_time`.
-///
-/// With `threads` above 1 so many sessions answer at the same time, each with a thread of its own; the latency is
-/// still that of one answer.
+/// Times answers to inputs of `seq` tokens for at least `min_time`; `threads` share the work of each answer.
 ///
 /// # Errors
-/// A length that the image does not take; a model that cannot run.
+/// A length that the image does not take; a model that cannot run; threads that cannot be started.
 pub fn latency(model: &Model<'_>, seq: usize, threads: usize, min_time: Duration) -> Result<Latency> {
     let limit = model.config().max_tokens;
     if seq < 2 || seq > limit {
@@ -37,20 +33,26 @@ pub fn latency(model: &Model<'_>, seq: usize, threads: usize, min_time: Duration
             "--seq {seq}: expected 2 to {limit}, the longest input of this image"
         )));
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))?;
-    let sessions: Vec<Vec<f64>> = pool.install(|| {
-        (0..threads).into_par_iter().map(|_| time_one(model, seq, min_time)).collect::<Result<_>>()
-    })?;
-    let mut times: Vec<f64> = sessions.into_iter().flatten().collect();
+    let mut times = if threads == 1 {
+        let mut workspace = vec![0; model.workspace_bytes(seq).unwrap_or_default()];
+        time(model, &mut model.session_for(seq, &mut workspace).map_err(refused)?, seq, min_time)?
+    } else {
+        let pool =
+            Threads::start(threads).map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))?;
+        let mut workspace = vec![0; model.workspace_bytes_for(threads).unwrap_or_default()];
+        time(model, &mut model.session_with(&pool, &mut workspace).map_err(refused)?, seq, min_time)?
+    };
     times.sort_by(f64::total_cmp);
     Ok(Latency { seq, median_ms: times[times.len() / 2], min_ms: times[0], runs: times.len() })
 }
 
-/// Milliseconds of each answer, in one session.
-fn time_one(model: &Model<'_>, seq: usize, min_time: Duration) -> Result<Vec<f64>> {
+/// Milliseconds of each answer.
+fn time(
+    model: &Model<'_>,
+    session: &mut Session<'_, '_>,
+    seq: usize,
+    min_time: Duration,
+) -> Result<Vec<f64>> {
     let special = model.vocabulary().special();
     let words = model.config().vocab as u32;
     let mut ids: Vec<u32> = (0..seq as u32).map(|i| i.wrapping_mul(7919) % words).collect();
@@ -58,9 +60,6 @@ fn time_one(model: &Model<'_>, seq: usize, min_time: Duration) -> Result<Vec<f64
     ids[seq - 1] = special.separator;
     let type_ids = vec![0u8; seq];
 
-    let refused = |error: tinybert_runtime::Error| Error::Input(error.to_string());
-    let mut workspace = vec![0u8; model.workspace_bytes(seq).unwrap_or_default()];
-    let mut session = model.session_for(seq, &mut workspace).map_err(refused)?;
     let mut times = Vec::new();
     let start = Instant::now();
     for run in 0.. {
@@ -74,4 +73,8 @@ fn time_one(model: &Model<'_>, seq: usize, min_time: Duration) -> Result<Vec<f64
         }
     }
     Ok(times)
+}
+
+fn refused(error: tinybert_runtime::Error) -> Error {
+    Error::Input(error.to_string())
 }

@@ -68,15 +68,15 @@ impl Team<'_> {
             #[cfg(feature = "threads")]
             Self::Threads(_) => {
                 let failed = core::sync::atomic::AtomicBool::new(false);
-                let run = |part| {
+                let run = &|part| {
                     if work(part).is_err() {
                         failed.store(true, core::sync::atomic::Ordering::Relaxed);
                     }
                 };
-                rayon::scope(|scope| {
+                rayon::in_place_scope(|scope| {
                     let own = parts.next();
                     for part in parts {
-                        scope.spawn(|_| run(part));
+                        scope.spawn(move |_| run(part));
                     }
                     own.map(run);
                 });
