@@ -1,16 +1,21 @@
 //! `tinybert-run IMAGE`: answers each line of standard input with `label`, tab, and the outputs' bits in hexadecimal,
 //! so that machines can be compared. A tab in the line separates the two texts of a pair.
+//!
+//! The image is mapped, not read: nothing of it is copied, and processes share it. Its layout should be this CPU's.
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufRead, Write};
 
-use tinybert_image::AlignedBytes;
+use memmap2::MmapOptions;
 use tinybert_runtime::{Answer, Input, Model};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("usage: tinybert-run IMAGE < TEXTS")?;
-    let image = AlignedBytes::from_slice(&std::fs::read(path)?);
+    let file = File::open(path)?;
+    // SAFETY: an image is replaced by renaming, never written in place, so that the mapped bytes stay as they are.
+    let image = unsafe { MmapOptions::new().populate().map(&file)? };
     let model = Model::from_bytes(&image)?;
     let mut workspace = vec![0; model.config().workspace_bytes];
     let tests = model.self_test(&mut workspace)?;
