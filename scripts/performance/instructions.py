@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Prints tables of executed aarch64 instructions: in all, by class, and by operation of the model.
+
+    instructions.py --cache FOLDER --count PROGRAM
+
+PROGRAM is crates/runtime/examples/count.rs for aarch64, FOLDER is what prepare.sh has filled. Counts are of
+one answer after two others; they are the same in every run."""
+
+import argparse
+import dataclasses
+import pathlib
+
+import executed
+
+LENGTHS = (32, 64, 128)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A CPU model of QEMU and what runs on it."""
+
+    name: str
+    cpu: str
+    layout: str
+    isa: str
+
+
+TARGETS = (
+    Target("NEON baseline", "cortex-a72", "neon", "neon"),
+    Target("SDOT", "cortex-a76", "dotprod", "neon-dotprod"),
+    Target("SMMLA", "max,sve=off", "i8mm", "neon-i8mm"),
+)
+
+
+def row(cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |")
+
+
+def head(cells):
+    row(cells)
+    print("| --- " * len(cells) + "|")
+
+
+def millions(count):
+    return f"{count / 1e6:.2f}" if count else ""
+
+
+def totals(profiles):
+    head(["kernels", "CPU model", "image layout", *(f"{length} tokens" for length in LENGTHS)])
+    for target in TARGETS:
+        counts = [f"{profiles[target, length].total / 1e6:.1f}" for length in LENGTHS]
+        row([target.name, f"`{target.cpu}`", f"`{target.layout}`", *counts])
+
+
+def classes(profiles, length):
+    counted = {target: profiles[target, length].classes for target in TARGETS}
+    names = sorted(set().union(*counted.values()), key=lambda name: -sum(c[name] for c in counted.values()))
+    head(["class", *(target.name for target in TARGETS)])
+    for name in names:
+        row([name, *(millions(counted[target][name]) for target in TARGETS)])
+
+
+def operations(profiles, length):
+    counted = {target: profiles[target, length].operations for target in TARGETS}
+    names = {name for counts in counted.values() for name, _ in counts}
+
+    def whole(target, name):
+        return counted[target][name, True] + counted[target][name, False]
+
+    head(["operation", *(f"{target.name}: all, in the micro-kernel" for target in TARGETS)])
+    for name in sorted(names, key=lambda name: -sum(whole(target, name) for target in TARGETS)):
+        cells = []
+        for target in TARGETS:
+            inner = millions(counted[target][name, True])
+            cells.append(millions(whole(target, name)) + (f", {inner}" if inner else ""))
+        row([name, *cells])
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=pathlib.Path, required=True)
+    parser.add_argument("--count", required=True)
+    arguments = parser.parse_args()
+
+    cache, profiles = arguments.cache, {}
+    for target in TARGETS:
+        image = cache / f"{target.layout}.tbim"
+        for length in LENGTHS:
+            command = [arguments.count, image, str(length), target.isa]
+            report = cache / "executed.txt"
+            profiles[target, length] = executed.run(cache / "libcount.so", target.cpu, command, report)
+
+    longest = LENGTHS[-1]
+    print("\nExecuted instructions of one answer, millions:\n")
+    totals(profiles)
+    print(f"\nBy class at {longest} tokens, millions:\n")
+    classes(profiles, longest)
+    print(f"\nBy operation at {longest} tokens, millions; the micro-kernel is a product's innermost part:\n")
+    operations(profiles, longest)
+
+
+main()
