@@ -18,7 +18,7 @@ crates=(tinybert-kernels tinybert-image tinybert-tokenizer tinybert-runtime)
 declare -A expected=(
   [cortex-a53]=neon
   [cortex-a76]=neon-dotprod
-  [max,sve=off]=neon-dotprod
+  [max,sve=off]=neon-i8mm
 )
 cpus=("$@")
 [ ${#cpus[@]} -gt 0 ] || cpus=(cortex-a53 cortex-a76 max,sve=off)

@@ -14,7 +14,9 @@ pub enum Isa {
     Avx512Vnni,
     /// aarch64 with its baseline Advanced SIMD (Cortex-A53, A72).
     Neon,
-    /// aarch64 with the Armv8.2 dot product, SDOT (Cortex-A55, A76).
+    /// aarch64 with the Armv8.2 dot product, SDOT, on an in-order core (Cortex-A55).
+    NeonDotprodA55,
+    /// aarch64 with the Armv8.2 dot product, SDOT (Cortex-A76).
     NeonDotprod,
     /// aarch64 with the Armv8.6 int8 matrix multiplication, SMMLA (Cortex-A510, Neoverse V1).
     NeonI8mm,
@@ -22,8 +24,16 @@ pub enum Isa {
 
 impl Isa {
     /// All of them, for tests and help texts. Those the machine lacks are refused by `Kernels::with_isa`.
-    pub const ALL: [Isa; 7] =
-        [Isa::Scalar, Isa::Avx2, Isa::AvxVnni, Isa::Avx512Vnni, Isa::Neon, Isa::NeonDotprod, Isa::NeonI8mm];
+    pub const ALL: [Isa; 8] = [
+        Isa::Scalar,
+        Isa::Avx2,
+        Isa::AvxVnni,
+        Isa::Avx512Vnni,
+        Isa::Neon,
+        Isa::NeonDotprodA55,
+        Isa::NeonDotprod,
+        Isa::NeonI8mm,
+    ];
 
     /// Lower-case name, such as `neon-dotprod`.
     pub const fn name(self) -> &'static str {
@@ -33,6 +43,7 @@ impl Isa {
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512Vnni => "avx512-vnni",
             Isa::Neon => "neon",
+            Isa::NeonDotprodA55 => "neon-dotprod-a55",
             Isa::NeonDotprod => "neon-dotprod",
             Isa::NeonI8mm => "neon-i8mm",
         }
@@ -42,4 +53,20 @@ impl Isa {
     pub fn parse(name: &str) -> Option<Isa> {
         Isa::ALL.into_iter().find(|isa| isa.name() == name)
     }
+}
+
+/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux tells; without `std`
+/// the caller knows and names it.
+pub(crate) fn in_order() -> bool {
+    #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
+    {
+        /// Part numbers of Cortex-A55 and Cortex-A510.
+        const PARTS: [&str; 2] = ["0xd05", "0xd46"];
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let mut parts =
+            cpuinfo.lines().filter_map(|line| line.strip_prefix("CPU part")?.rsplit(':').next()).peekable();
+        parts.peek().is_some() && parts.all(|part| PARTS.contains(&part.trim()))
+    }
+    #[cfg(not(all(feature = "std", target_arch = "aarch64", target_os = "linux")))]
+    false
 }

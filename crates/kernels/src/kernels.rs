@@ -4,7 +4,7 @@ use crate::attention::{Attention, AttentionShape, Context};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, Table};
-use crate::{Isa, Panel, Shape, attention, linear, scalar};
+use crate::{Isa, Panel, Shape, attention, isa, linear, scalar};
 
 /// The kernels of one instruction set; having one proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
@@ -21,8 +21,11 @@ impl Kernels {
     /// The fastest kernels for this CPU: asked of the CPU with the feature `std`, else those that the target's
     /// compile-time features promise.
     pub fn detect() -> Self {
-        let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa);
-        fastest.unwrap_or(Kernels::scalar())
+        let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
+        match fastest.isa() {
+            Isa::NeonDotprod if isa::in_order() => Kernels::with_isa(Isa::NeonDotprodA55).unwrap_or(fastest),
+            _ => fastest,
+        }
     }
 
     /// The kernels of the named instruction set; `None` if this build or this CPU lacks it.

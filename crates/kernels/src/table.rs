@@ -1,7 +1,7 @@
 //! Which kernel runs where: one table per instruction set.
 
 #[cfg(target_arch = "aarch64")]
-use crate::aarch64::{dotprod, i8mm, neon};
+use crate::aarch64::{dotprod, dotprod_a55, i8mm, neon};
 use crate::attention::{Attention, Context};
 use crate::embedding::Embedding;
 use crate::layout::Layout;
@@ -16,6 +16,7 @@ use crate::{Isa, Panel, scalar};
 /// # Safety
 /// The CPU must have the instruction set when one of them is called. Their operands must be checked, or results are
 /// wrong; memory stays safe even then.
+#[derive(Clone, Copy)]
 pub(crate) struct Table {
     pub isa: Isa,
     /// Weight layout of `linear`; other layouts go to the scalar kernel.
@@ -112,6 +113,15 @@ static NEON_DOTPROD: Table = Table {
     embed: dotprod::embed,
 };
 
+/// Armv8.2 dot product on an in-order core; linear layers and attention by `i8_8x12_sdot_a55`.
+#[cfg(target_arch = "aarch64")]
+static NEON_DOTPROD_A55: Table = Table {
+    isa: Isa::NeonDotprodA55,
+    linear: dotprod_a55::linear,
+    attention: dotprod_a55::attention,
+    ..NEON_DOTPROD
+};
+
 /// Armv8.6 matrix multiplication; linear layers and attention by `i8_8x12_smmla`.
 #[cfg(target_arch = "aarch64")]
 static NEON_I8MM: Table = Table {
@@ -156,6 +166,8 @@ pub(crate) fn available(isa: Isa) -> Option<&'static Table> {
         }
         #[cfg(target_arch = "aarch64")]
         Isa::Neon if has!("neon") => Some(&NEON),
+        #[cfg(target_arch = "aarch64")]
+        Isa::NeonDotprodA55 if has!("neon") && has!("dotprod") => Some(&NEON_DOTPROD_A55),
         #[cfg(target_arch = "aarch64")]
         Isa::NeonDotprod if has!("neon") && has!("dotprod") => Some(&NEON_DOTPROD),
         #[cfg(target_arch = "aarch64")]

@@ -32,7 +32,9 @@ fn detect_finds_the_expected_instruction_set() {
     }
     // Without `std` nothing is asked of the CPU: the target's features decide.
     #[cfg(not(feature = "std"))]
-    if cfg!(target_feature = "dotprod") {
+    if cfg!(target_feature = "i8mm") {
+        assert_eq!(Kernels::detect().isa(), Isa::NeonI8mm);
+    } else if cfg!(target_feature = "dotprod") {
         assert_eq!(Kernels::detect().isa(), Isa::NeonDotprod);
     } else if cfg!(target_arch = "aarch64") {
         assert_eq!(Kernels::detect().isa(), Isa::Neon);

@@ -1,4 +1,4 @@
-//! Advanced SIMD with the dot product of Armv8.2: Cortex-A55, A76.
+//! Advanced SIMD with the dot product of Armv8.2, for out-of-order cores: Cortex-A76 and later.
 
 use super::i8_8x12_sdot;
 use super::vector::Vector;

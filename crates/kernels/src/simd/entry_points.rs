@@ -1,9 +1,51 @@
 //! Compiles the generic operations for one instruction set.
 
 /// Defines the functions of a [`Table`](crate::table::Table) for the token `$token`, whose instruction set is
-/// `$features`.
+/// `$features`: all, or those that call the micro-kernel.
 macro_rules! entry_points {
     ($token:ident, $features:literal) => {
+        crate::simd::entry_points!($token, $features, products);
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn layer_norm(x: &mut [f32], norm: &crate::linear::LayerNorm) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::layer_norm(token, x, norm);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn layer_norm_quantize(
+            x: &mut [f32],
+            norm: &crate::linear::LayerNorm,
+            quantization: crate::linear::Quantization,
+            out: crate::linear::ActivationsMut,
+        ) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::layer_norm_quantize(token, x, norm, quantization, out);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn quantize(
+            x: &[f32],
+            k: usize,
+            quantization: crate::linear::Quantization,
+            out: crate::linear::ActivationsMut,
+        ) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::quantize(token, x, k, quantization, out);
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn embed(row: &crate::embedding::Embedding, out: &mut [f32]) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::embed(token, row, out);
+        }
+    };
+
+    ($token:ident, $features:literal, products) => {
         #[target_feature(enable = $features)]
         pub(crate) fn linear(
             a: &crate::linear::Activations,
@@ -21,47 +63,9 @@ macro_rules! entry_points {
             context: crate::attention::Context,
             scratch: crate::scratch::Scratch,
         ) {
-            // SAFETY: as in `linear`.
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
             crate::simd::attention(token, operands, context, scratch);
-        }
-
-        #[target_feature(enable = $features)]
-        pub(crate) fn layer_norm(x: &mut [f32], norm: &crate::linear::LayerNorm) {
-            // SAFETY: as in `linear`.
-            let token = unsafe { $token::new_unchecked() };
-            crate::simd::layer_norm(token, x, norm);
-        }
-
-        #[target_feature(enable = $features)]
-        pub(crate) fn layer_norm_quantize(
-            x: &mut [f32],
-            norm: &crate::linear::LayerNorm,
-            quantization: crate::linear::Quantization,
-            out: crate::linear::ActivationsMut,
-        ) {
-            // SAFETY: as in `linear`.
-            let token = unsafe { $token::new_unchecked() };
-            crate::simd::layer_norm_quantize(token, x, norm, quantization, out);
-        }
-
-        #[target_feature(enable = $features)]
-        pub(crate) fn quantize(
-            x: &[f32],
-            k: usize,
-            quantization: crate::linear::Quantization,
-            out: crate::linear::ActivationsMut,
-        ) {
-            // SAFETY: as in `linear`.
-            let token = unsafe { $token::new_unchecked() };
-            crate::simd::quantize(token, x, k, quantization, out);
-        }
-
-        #[target_feature(enable = $features)]
-        pub(crate) fn embed(row: &crate::embedding::Embedding, out: &mut [f32]) {
-            // SAFETY: as in `linear`.
-            let token = unsafe { $token::new_unchecked() };
-            crate::simd::embed(token, row, out);
         }
     };
 }

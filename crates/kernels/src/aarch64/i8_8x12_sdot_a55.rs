@@ -1,0 +1,154 @@
+//! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions a cycle only if they do not
+//! meet in a pipe: a 64-bit load into a vector register, a load into a general register or an `ins` between two of them
+//! goes with an SDOT, a 128-bit load with nothing. So every vector is loaded in two halves, one group ahead of its use.
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+
+pub(super) use super::i8_8x12_sdot::edge;
+use super::i8_8x12_sdot::{KR, MR};
+use crate::simd::{Columns, Rows, Tile};
+
+/// One SDOT: sums, weights, activations and the word of them.
+macro_rules! sdot {
+    ($sum:literal, $w:literal, $a:literal $word:literal) => {
+        concat!("sdot v", $sum, ".4s, v", $w, ".16b, v", $a, ".4b[", $word, "]\n")
+    };
+}
+
+/// First half of a vector; second half into a general register; from there into the vector.
+macro_rules! low {
+    ($v:literal, $from:literal, $at:literal) => {
+        concat!("ldr d", $v, ", [{", $from, "}, #", $at, "]\n")
+    };
+}
+macro_rules! high {
+    ($t:literal, $from:literal, $at:literal) => {
+        concat!("ldr {", $t, "}, [{", $from, "}, #", $at, "]\n")
+    };
+}
+macro_rules! join {
+    ($v:literal, $t:literal) => {
+        concat!("ins v", $v, ".d[1], {", $t, "}\n")
+    };
+}
+
+/// The products of a group with activations in `$a0`, `$a1` and weights in `$w0`, `$w1`, `$w2`, while the next group's are
+/// loaded into `$b0`, `$b1` and `$x0`, `$x1`, `$x2`. The numbers after them are where the six halves of activations and
+/// weights stand from `{a}` and `{w}`.
+#[rustfmt::skip]
+macro_rules! group {
+    ($a0:literal $a1:literal, $w0:literal $w1:literal $w2:literal;
+     $b0:literal $b1:literal, $x0:literal $x1:literal $x2:literal;
+     $t0:literal $t1:literal $t2:literal;
+     $p0:literal $p1:literal $p2:literal $p3:literal;
+     $q0:literal $q1:literal $q2:literal $q3:literal $q4:literal $q5:literal) => {
+        concat!(
+            sdot!(8, $w0, $a0 "0"), low!($x0, "w", $q0),
+            sdot!(11, $w0, $a0 "1"), high!($t0, "w", $q1),
+            sdot!(14, $w0, $a0 "2"), low!($b0, "a", $p0),
+            sdot!(17, $w0, $a0 "3"), high!($t1, "a", $p1),
+            sdot!(20, $w0, $a1 "0"),
+            sdot!(23, $w0, $a1 "1"), join!($x0, $t0),
+            sdot!(26, $w0, $a1 "2"), low!($b1, "a", $p2),
+            sdot!(29, $w0, $a1 "3"), join!($b0, $t1),
+            sdot!(9, $w1, $a0 "0"), high!($t2, "a", $p3),
+            sdot!(12, $w1, $a0 "1"), low!($x1, "w", $q2),
+            sdot!(15, $w1, $a0 "2"), high!($t0, "w", $q3),
+            sdot!(18, $w1, $a0 "3"),
+            sdot!(21, $w1, $a1 "0"), join!($b1, $t2),
+            sdot!(24, $w1, $a1 "1"),
+            sdot!(27, $w1, $a1 "2"), join!($x1, $t0),
+            sdot!(30, $w1, $a1 "3"),
+            sdot!(10, $w2, $a0 "0"),
+            sdot!(13, $w2, $a0 "1"), low!($x2, "w", $q4),
+            sdot!(16, $w2, $a0 "2"), high!($t1, "w", $q5),
+            sdot!(19, $w2, $a0 "3"),
+            sdot!(22, $w2, $a1 "0"),
+            sdot!(25, $w2, $a1 "1"),
+            sdot!(28, $w2, $a1 "2"), join!($x2, $t1),
+            sdot!(31, $w2, $a1 "3"),
+        )
+    };
+}
+
+/// The products of a group in the registers v0 to v4.
+#[rustfmt::skip]
+macro_rules! rest {
+    () => {
+        concat!(
+            sdot!(8, 2, 0 "0"), sdot!(11, 2, 0 "1"), sdot!(14, 2, 0 "2"), sdot!(17, 2, 0 "3"), sdot!(20, 2, 1 "0"), sdot!(23, 2, 1 "1"), sdot!(26, 2, 1 "2"), sdot!(29, 2, 1 "3"),
+            sdot!(9, 3, 0 "0"), sdot!(12, 3, 0 "1"), sdot!(15, 3, 0 "2"), sdot!(18, 3, 0 "3"), sdot!(21, 3, 1 "0"), sdot!(24, 3, 1 "1"), sdot!(27, 3, 1 "2"), sdot!(30, 3, 1 "3"),
+            sdot!(10, 4, 0 "0"), sdot!(13, 4, 0 "1"), sdot!(16, 4, 0 "2"), sdot!(19, 4, 0 "3"), sdot!(22, 4, 1 "0"), sdot!(25, 4, 1 "1"), sdot!(28, 4, 1 "2"), sdot!(31, 4, 1 "3"),
+        )
+    };
+}
+
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+///
+/// # Safety
+/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = columns.depth() / KR;
+    // The loop reads one group more than it multiplies; one at least is left for what follows it.
+    let fours = groups.saturating_sub(1) / 4;
+    let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
+    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
+    // there, and three vectors are a whole panel's 12 columns; 4·fours + 1 ≤ groups where the loop is entered. Only the
+    // registers named are changed.
+    unsafe {
+        asm!(
+            "mov v8.16b, v2.16b", "mov v9.16b, v3.16b", "mov v10.16b, v4.16b",
+            "mov v11.16b, v2.16b", "mov v12.16b, v3.16b", "mov v13.16b, v4.16b",
+            "mov v14.16b, v2.16b", "mov v15.16b, v3.16b", "mov v16.16b, v4.16b",
+            "mov v17.16b, v2.16b", "mov v18.16b, v3.16b", "mov v19.16b, v4.16b",
+            "mov v20.16b, v2.16b", "mov v21.16b, v3.16b", "mov v22.16b, v4.16b",
+            "mov v23.16b, v2.16b", "mov v24.16b, v3.16b", "mov v25.16b, v4.16b",
+            "mov v26.16b, v2.16b", "mov v27.16b, v3.16b", "mov v28.16b, v4.16b",
+            "mov v29.16b, v2.16b", "mov v30.16b, v3.16b", "mov v31.16b, v4.16b",
+            "cbz {fours}, 3f",
+            "ldp q0, q1, [{a}]",
+            "ldp q2, q3, [{w}]",
+            "ldr q4, [{w}, #32]",
+            "2:",
+            group!(0 1, 2 3 4; 5 6, 7 2 3; "t0" "t1" "t2"; 32 40 48 56; 48 56 64 72 80 88),
+            group!(5 6, 7 2 3; 0 1, 4 7 2; "t2" "t0" "t1"; 64 72 80 88; 96 104 112 120 128 136),
+            group!(0 1, 4 7 2; 5 6, 3 4 7; "t1" "t2" "t0"; 96 104 112 120; 144 152 160 168 176 184),
+            group!(5 6, 3 4 7; 0 1, 2 3 4; "t0" "t1" "t2"; 128 136 144 152; 192 200 208 216 224 232),
+            "add {a}, {a}, #128",
+            "subs {fours}, {fours}, #1",
+            "add {w}, {w}, #192",
+            "b.ne 2b",
+            "3:",
+            // What is left, one group at a time.
+            "cbz {rest}, 5f",
+            "4:",
+            "ldp q0, q1, [{a}], #32",
+            "ldp q2, q3, [{w}], #32",
+            "ldr q4, [{w}], #16",
+            "subs {rest}, {rest}, #1",
+            rest!(),
+            "b.ne 4b",
+            "5:",
+            a = inout(reg) rows.as_ptr() => _,
+            w = inout(reg) columns.as_ptr() => _,
+            fours = inout(reg) fours => _,
+            rest = inout(reg) groups - 4 * fours => _,
+            t0 = out(reg) _, t1 = out(reg) _, t2 = out(reg) _,
+            inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
+            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
+            out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
+            out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],
+            out("v17") r3[0], out("v18") r3[1], out("v19") r3[2],
+            out("v20") r4[0], out("v21") r4[1], out("v22") r4[2],
+            out("v23") r5[0], out("v24") r5[1], out("v25") r5[2],
+            out("v26") r6[0], out("v27") r6[1], out("v28") r6[2],
+            out("v29") r7[0], out("v30") r7[1], out("v31") r7[2],
+            options(readonly, nostack),
+        );
+    }
+    [r0, r1, r2, r3, r4, r5, r6, r7]
+}
