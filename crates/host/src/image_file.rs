@@ -1,14 +1,14 @@
 //! Image files on the host: read, checked, and put into the layout of this machine's kernels.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
 use std::path::Path;
 
 use tinybert_image::{AlignedBytes, Image, Panel, repack};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
 
+use crate::checkpoint::write_file;
 use crate::{Error, Result};
 
 /// An image in memory, checked completely.
@@ -82,14 +82,7 @@ impl ImageFile {
 /// # Errors
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write(path: &Path, image: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Readable by whom the user's umask says, as any other output; temporary files are private by default.
-    let anyone = std::fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
-    file.write_all(image).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
-    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+    write_file(path, image)
 }
 
 fn damaged(error: impl std::fmt::Display) -> Error {

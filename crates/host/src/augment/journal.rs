@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::checkpoint::{FileHash, RunRecord};
+use crate::checkpoint::{FileHash, RunRecord, write_file};
 use crate::train::Identity;
 use crate::{Error, Result};
 
@@ -136,7 +136,7 @@ impl Journal {
     pub fn save(&mut self) -> Result<()> {
         self.file.sync_data().map_err(Error::io(self.folder.join("rows")))?;
         let text = serde_json::to_string(&self.state).expect("a state is plain values");
-        replace(&self.folder.join("state.json"), &text)?;
+        write_file(&self.folder.join("state.json"), text.as_bytes())?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Journal {
         let output = FileHash::of(&self.folder.join("rows"))?;
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
-        replace(&with_suffix(&self.out, RECORD)?, &format!("{json:#}\n"))?;
+        write_file(&with_suffix(&self.out, RECORD)?, format!("{json:#}\n").as_bytes())?;
         fs::rename(self.folder.join("rows"), &self.out).map_err(Error::io(&self.out))?;
         fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
     }
@@ -172,16 +172,4 @@ fn read_state(path: &Path, folder: &Path, identity: &Identity) -> Result<State> 
         .map_err(|error| Error::input(path, format!("damaged: {error}; remove {}", folder.display())))?;
     state.identity.check(identity, folder)?;
     Ok(state)
-}
-
-/// Writes a small file that is there completely or as it was before.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_data()?;
-        file.persist(path).map_err(|error| error.error).map(drop)
-    };
-    write().map_err(Error::io(path))
 }

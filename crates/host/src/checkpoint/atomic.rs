@@ -1,14 +1,30 @@
-//! A folder that appears complete or not at all.
+//! Files and folders that appear complete or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
 /// Extension of the old contents while two folders change names.
 const PREVIOUS: &str = "previous";
+
+/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed.
+///
+/// # Errors
+/// [`Error::Io`]; nothing half-written is left.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Readable by whom the user's umask says, as any other output; temporary files are private by default.
+    let anyone = fs::Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
+    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}
 
 /// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
 /// behind by a killed process, it is cleaned away by the next one.

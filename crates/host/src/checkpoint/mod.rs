@@ -23,7 +23,7 @@ mod vocabulary;
 mod weights;
 mod wordpiece;
 
-pub(crate) use atomic::Staging;
+pub(crate) use atomic::{Staging, write_file};
 pub use config::{Architecture, BertConfig};
 pub use embeddings::embeddings_from_teacher;
 pub use hash::FileHash;
