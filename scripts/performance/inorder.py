@@ -9,8 +9,8 @@ Rules, as published in ncnn's docs/developer-guide/arm-a53-a55-dual-issue.md, in
 * Vector arithmetic pairs with a 64-bit load to a general register, integer arithmetic, a branch, or INS from
   a general register; on A55 with a 64-bit vector load, too. On A53 that load pairs only with the others of
   the list.
-* There is one load unit: two loads do not pair. A 128-bit vector load takes two cycles and pairs with
-  nothing, LDP of two Q registers four.
+* There is one load unit: two loads do not pair. A 128-bit vector load takes two cycles for each register and
+  pairs with nothing.
 * Results are ready after 3 cycles (loads), 4 (multiply, dot product; 1 if only accumulated onto), 2 (other
   vector arithmetic, INS), 1 (integer, a load's updated base).
 """
@@ -50,7 +50,7 @@ def register(text):
 
 def parse(mnemonic, operands):
     """An instruction as objdump prints it."""
-    if mnemonic in ("ldr", "ldp", "ldur"):
+    if mnemonic in ("ldr", "ldp", "ldur", "ld1"):
         return parse_load(operands)
     if mnemonic.startswith("b") or mnemonic in ("cbz", "cbnz", "tbz", "tbnz"):
         return Instruction(BRANCH, [register(operands.split(",")[0])], [], 0)
@@ -68,15 +68,24 @@ def parse(mnemonic, operands):
 
 
 def parse_load(operands):
-    """LDR, LDUR or LDP."""
+    """LDR, LDUR, LDP, or LD1 of whole registers."""
     targets, _, address = operands.partition("[")
-    targets = [part.strip() for part in targets.split(",") if part.strip()]
+    found = re.findall(r"\b([vqdxw])(\d+)(?:\.(\w+))?", targets)
+    numbers = [int(number) for _, number, _ in found]
+    if "-" in targets:
+        numbers = range(numbers[0], numbers[-1] + 1)
+    letter, _, shape = found[0]
+    general = letter in "xw"
+    wide = letter == "q" or shape in ("16b", "8h", "4s", "2d")
+    kind = LOAD if general else WIDE_LOAD if wide or len(numbers) > 1 else VECTOR_LOAD
     base = register(address)
-    kind = {"q": WIDE_LOAD, "d": VECTOR_LOAD if len(targets) == 1 else WIDE_LOAD}.get(targets[0][0], LOAD)
-    cycles = len(targets) * (2 if targets[0][0] == "q" else 1)
-    updates = not address.endswith("]")
     return Instruction(
-        kind, [base], [register(target) for target in targets], 3, cycles, base=base if updates else ""
+        kind,
+        [base],
+        [("x" if general else "v") + str(number) for number in numbers],
+        3,
+        len(numbers) * (2 if wide else 1),
+        base="" if address.strip().endswith("]") else base,
     )
 
 

@@ -28,6 +28,7 @@ class Target:
 TARGETS = (
     Target("NEON baseline", "cortex-a72", "neon", "neon"),
     Target("SDOT", "cortex-a76", "dotprod", "neon-dotprod"),
+    Target("SDOT, in order", "cortex-a76", "dotprod", "neon-dotprod-a55"),
     Target("SMMLA", "max,sve=off", "i8mm", "neon-i8mm"),
 )
 
