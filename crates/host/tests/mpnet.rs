@@ -3,7 +3,7 @@
 mod reference_values;
 mod toy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tinybert_host::checkpoint::{
     self, Architecture, BertConfig, Checkpoint, FileHash, Head, Tensors, TextEncoder, embeddings_from_teacher,
 };
-use tinybert_host::data::{Batch, collate};
+use tinybert_host::data::{Batch, Targets, collate};
 use tinybert_host::distill::{self, Corpus, GeneralSettings, TaskSettings};
 use tinybert_host::metrics::MetricSet;
-use tinybert_host::nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
+use tinybert_host::nn::{Bert, MaskedLm, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_host::progress::Silent;
 use tinybert_host::train::{FineTune, Output, TaskData, fine_tune};
 
-use reference_values::{assert_agrees, ints, read, sample_difference, weights};
+use reference_values::{assert_agrees, difference, ints, numbers, read, sample_difference, values, weights};
 
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
@@ -30,20 +30,35 @@ fn pieces() -> Vec<String> {
 
 /// The tiny model as transformers would save it.
 fn tiny_folder(reference: &Value) -> tempfile::TempDir {
+    let head = json!({ "id2label": { "0": "a", "1": "b", "2": "c" } });
+    folder_of(reference, "MPNetForSequenceClassification", &pieces(), 34, head)
+}
+
+/// The folder of a model of hidden 16 over BERT's `pieces`.
+fn folder_of(
+    reference: &Value,
+    class: &str,
+    pieces: &[String],
+    positions: usize,
+    more: Value,
+) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-    let vocabulary = ["<s>", "<pad>", "</s>", "<unk>"].map(String::from).into_iter().chain(pieces());
+    let vocabulary =
+        ["<s>", "<pad>", "</s>", "<unk>"].map(String::from).into_iter().chain(pieces.iter().cloned());
     write("vocab.txt", vocabulary.chain(["<mask>".into()]).map(|piece| piece + "\n").collect());
     write(
         "tokenizer_config.json",
         json!({ "tokenizer_class": "MPNetTokenizer", "do_lower_case": true }).to_string(),
     );
-    let config = json!({
-        "model_type": "mpnet", "architectures": ["MPNetForSequenceClassification"], "vocab_size": 50,
-        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24,
-        "max_position_embeddings": 34, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
-        "relative_attention_num_buckets": 32, "id2label": { "0": "a", "1": "b", "2": "c" },
+    let layers = if class.contains("MaskedLM") { 1 } else { 2 };
+    let mut config = json!({
+        "model_type": "mpnet", "architectures": [class], "vocab_size": pieces.len() + 5,
+        "hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 24,
+        "max_position_embeddings": positions, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
+        "relative_attention_num_buckets": 32,
     });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     write("config.json", config.to_string());
     let tensors = weights(reference);
     safetensors::serialize_to_file(&tensors, None, &folder.path().join("model.safetensors")).unwrap();
@@ -83,6 +98,36 @@ fn tiny_model_agrees_with_hugging_face_in_outputs_and_gradients() {
     let model = TaskModel::trainable(&checkpoint.config, &checkpoint.head, &parameters).unwrap();
     let (output, logits) = model.forward(&batch, Mode::Eval).unwrap();
     assert_agrees(&reference, &parameters, canonical, &output, &logits);
+}
+
+#[test]
+fn the_masked_lm_head_agrees_with_hugging_face_and_is_saved_by_its_names() {
+    let reference = read("mpnet_masked_lm.json");
+    let folder = folder_of(&reference, "MPNetForMaskedLM", &pieces()[..25], 10, json!({}));
+    let checkpoint = Checkpoint::load(folder.path()).unwrap();
+    assert_eq!(checkpoint.head, Head::MaskedLm);
+    let batch = Batch {
+        ids: ints(&reference["ids"]),
+        type_ids: ints(&reference["type_ids"]),
+        lengths: vec![6, 4],
+        samples: vec![0, 1],
+        tokens: 6,
+    };
+    let targets = Targets { positions: ints(&reference["positions"]), pieces: ints(&reference["pieces"]) };
+    let model = MaskedLm::frozen(&checkpoint.config, &checkpoint.tensors).unwrap();
+    let logits = model.logits(&batch, &targets.positions).unwrap();
+    assert!(difference(&values(&logits), &numbers(&reference["logits"])) < 1e-5);
+    let (_, loss) = model.loss(&batch, &targets, Mode::Eval).unwrap();
+    assert!((values(&loss)[0] - reference["loss"].as_f64().unwrap()).abs() < 1e-5);
+
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let Checkpoint { config, head, tensors, text, .. } = &checkpoint;
+    checkpoint::save(&out, config, head, tensors, text, &toy::record()).unwrap();
+    let stored =
+        candle_core::safetensors::load(out.join("model.safetensors"), &candle_core::Device::Cpu).unwrap();
+    let names: BTreeSet<&String> = stored.keys().collect();
+    assert_eq!(names, reference["weights"].as_object().unwrap().keys().collect());
 }
 
 #[test]
