@@ -159,6 +159,10 @@ fn an_interrupted_run_goes_on_to_the_same_bytes_and_refuses_another() {
     let other = AugmentSettings { variants: 6, ..settings() };
     let error = go(&other, true, &Silent).unwrap_err();
     assert!(error.to_string().contains("variants: it began with 5, now 6"), "{error}");
+    let mut fewer = sentences(place.path());
+    fewer.rows.pop();
+    let error = augment(&settings(), &sources, &fewer, &out, true, &Silent).unwrap_err();
+    assert!(error.to_string().contains("other rows"), "{error}");
     // What a killed process wrote after its last word on how far it is.
     let unfinished = place.path().join("out.jsonl.run").join("rows");
     fs::write(&unfinished, fs::read_to_string(&unfinished).unwrap() + "{\"te").unwrap();

@@ -11,7 +11,7 @@ use tinybert_host::metrics::MetricSet;
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::task::Dataset;
 use tinybert_host::train::predict::encode;
-use tinybert_host::train::{FineTune, Output, TaskData, fine_tune};
+use tinybert_host::train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
 use tinybert_host::{Error, Result};
 
 /// A checkpoint every three steps, and the last one when stopped.
@@ -77,6 +77,20 @@ fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()>
     with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
 }
 
+fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let model = toy::model(&place.join("fresh"), &toy::config(1, 16), &Head::None);
+    let windows = encode(&model.text, &toy::sentences(60, 3), 16)?;
+    let settings = MaskedLmSettings {
+        train_encoder: true,
+        epochs: 2,
+        batch_size: 8,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        ..MaskedLmSettings::default()
+    };
+    masked_lm(&settings, &model, &windows, &[], output, progress).map(drop)
+}
+
 /// The lines of metrics without what a clock says.
 fn metrics(out: &Path) -> Vec<serde_json::Value> {
     let mut lines = toy::metrics(out);
@@ -124,6 +138,11 @@ fn fine_tuning_in_parts_is_fine_tuning() {
 #[test]
 fn the_general_stage_in_parts_is_the_general_stage() {
     stopping_changes_nothing(run_general);
+}
+
+#[test]
+fn masked_lm_training_in_parts_is_masked_lm_training() {
+    stopping_changes_nothing(run_masked_lm);
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub fn augment(
         inputs,
         metrics: json!(null),
     };
-    let mut journal = Journal::open(out, resume, Identity::new(&record))?;
+    let mut journal = Journal::open(out, resume, Identity::new(&record).with_digest("rows", rows.digest()))?;
     let masked = match sources.model.head {
         Head::MaskedLm => {
             Some(MaskedCandidates::new(sources.model, settings.candidates, settings.masked_share)?)

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::row::Row;
 use super::spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
 use super::{glue, table};
+use crate::checkpoint;
 use crate::progress::Progress;
 use crate::task::TaskKind;
 use crate::{Error, Result};
@@ -64,6 +66,16 @@ pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Resu
     }
     let rows = rows.into_iter().map(|Row { text, pair, label, .. }| RawRow { text, pair, label }).collect();
     Ok(RawRows { rows, source, layout: RowLayout { format, header, kind: spec.kind() } })
+}
+
+impl RawRows {
+    /// SHA-256 of what the rows would be written as: equal only for the same rows.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.layout.header());
+        self.rows.iter().for_each(|row| hash.update(self.layout.line(row)));
+        checkpoint::hex(hash)
+    }
 }
 
 impl RowLayout {
