@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment};
 use tinybert_host::checkpoint::{self, BertConfig, Checkpoint, Head, TextEncoder};
-use tinybert_host::data::{self, Columns, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
-use tinybert_host::nn::init_parameters;
+use tinybert_host::data::{
+    self, Batch, Columns, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows,
+};
+use tinybert_host::nn::{MaskedLm, init_parameters};
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::task::TaskKind;
 use tinybert_host::{Error, Result};
@@ -301,6 +303,35 @@ fn a_sentence_longer_than_the_model_is_augmented_all_over() {
     }
     // Five draws at 0.4 miss a place once in 13.
     assert!(changed.len() > 25 && changed.iter().any(|&at| at > 35), "{changed:?}");
+}
+
+#[test]
+fn a_candidate_is_what_the_masked_lm_finds_likeliest_before_the_sentence_itself() {
+    let place = tempfile::tempdir().unwrap();
+    let model = masked_lm(place.path());
+    let id = |word: &str| model.text.pieces().iter().position(|piece| piece == word).unwrap() as u32;
+    // [CLS] the [MASK] was [SEP] the film was [SEP]
+    let masked = ["[CLS]", "the", "[MASK]", "was", "[SEP]"].map(id);
+    let original = ["the", "film", "was", "[SEP]"].map(id);
+    let batch = Batch {
+        ids: [&masked[..], &original[..]].concat(),
+        type_ids: vec![0, 0, 0, 0, 0, 1, 1, 1, 1],
+        lengths: vec![9],
+        samples: vec![0],
+        tokens: 9,
+    };
+    let logits = MaskedLm::frozen(&model.config, &model.tensors).unwrap().logits(&batch, &[2]).unwrap();
+    let logits: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();
+    let words = ["play", "saw", "today", "dull", "bad", "slow", "good", "bright", "fine"];
+    let best = words.into_iter().max_by(|a, b| logits[id(a) as usize].total_cmp(&logits[id(b) as usize]));
+
+    let path = place.path().join("one.tsv");
+    fs::write(&path, "text\tlabel\nthe film was\tx\n").unwrap();
+    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let settings = AugmentSettings { variants: 1, probability: 1.0, candidates: 1, ..settings() };
+    let out = place.path().join("out.tsv");
+    augment(&settings, &sources, &rows(&table(path, false)), &out, false, &Silent).unwrap();
+    assert_eq!(rows(&table(out, false)).rows[1].text, format!("the {} was", best.unwrap()));
 }
 
 #[test]

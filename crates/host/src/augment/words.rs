@@ -49,3 +49,33 @@ pub fn is_plain(spelling: &str) -> bool {
 pub fn is_candidate(spelling: &str) -> bool {
     is_plain(spelling) && !STOP_WORDS.contains(spelling)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spellings of the words of `text` that may be replaced, and the pieces of each.
+    fn replaceable(text: &str, lowercase: bool) -> Vec<(String, usize)> {
+        let pieces =
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "##s", "good", "GOOD", ",", "naive"];
+        let encoder = TextEncoder::from_pieces(pieces.map(String::from).into(), lowercase).unwrap();
+        let sentence = Sentence::new(text, &encoder).unwrap();
+        let of = |&word: &usize| {
+            (text[sentence.words[word].span.clone()].to_owned(), sentence.words[word].ids.len())
+        };
+        sentence.replaceable.iter().map(of).collect()
+    }
+
+    #[test]
+    fn words_of_letters_may_be_replaced_but_for_stop_words() {
+        let text = "The GOOD films, na\u{ef}ve 2nd film's [SEP] unknown\u{2014}good";
+        let words = |list: &[(&str, usize)]| -> Vec<(String, usize)> {
+            list.iter().map(|&(word, pieces)| (word.to_owned(), pieces)).collect()
+        };
+        let lower = [("GOOD", 1), ("films", 2), ("film", 1), ("unknown", 1), ("good", 1)];
+        assert_eq!(replaceable(text, true), words(&lower));
+        // A cased vocabulary's capitals would be lost in a lower-case candidate.
+        assert_eq!(replaceable(text, false), words(&lower[1..]));
+        assert!(replaceable("", true).is_empty());
+    }
+}
