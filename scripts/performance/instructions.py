@@ -11,6 +11,7 @@ import dataclasses
 import pathlib
 
 import executed
+from model import multiply_adds
 
 LENGTHS = (32, 64, 128)
 
@@ -23,13 +24,15 @@ class Target:
     cpu: str
     layout: str
     isa: str
+    # Multiply-adds of an instruction; NEON needs two multiplications and a pairwise addition for 16.
+    rate: float
 
 
 TARGETS = (
-    Target("NEON baseline", "cortex-a72", "neon", "neon"),
-    Target("SDOT", "cortex-a76", "dotprod", "neon-dotprod"),
-    Target("SDOT, in order", "cortex-a76", "dotprod", "neon-dotprod-a55"),
-    Target("SMMLA", "max,sve=off", "i8mm", "neon-i8mm"),
+    Target("NEON baseline", "cortex-a72", "neon", "neon", 16 / 3),
+    Target("SDOT", "cortex-a76", "dotprod", "neon-dotprod", 16),
+    Target("SDOT, in order", "cortex-a76", "dotprod", "neon-dotprod-a55", 16),
+    Target("SMMLA", "max,sve=off", "i8mm", "neon-i8mm", 32),
 )
 
 
@@ -49,8 +52,11 @@ def millions(count):
 def totals(profiles):
     head(["kernels", "CPU model", "image layout", *(f"{length} tokens" for length in LENGTHS)])
     for target in TARGETS:
-        counts = [f"{profiles[target, length].total / 1e6:.1f}" for length in LENGTHS]
-        row([target.name, f"`{target.cpu}`", f"`{target.layout}`", *counts])
+        cells = []
+        for length in LENGTHS:
+            total, least = profiles[target, length].total, multiply_adds(length) / target.rate
+            cells.append(f"{total / 1e6:.1f} ({least / total:.0%})")
+        row([target.name, f"`{target.cpu}`", f"`{target.layout}`", *cells])
 
 
 def classes(profiles, length):
@@ -94,7 +100,7 @@ def main():
             profiles[target, length] = executed.run(cache / "libcount.so", target.cpu, command, report)
 
     longest = LENGTHS[-1]
-    print("\nExecuted instructions of one answer, millions:\n")
+    print("Of one answer, millions; in brackets the share that its products cannot do without:\n")
     totals(profiles)
     print(f"\nBy class at {longest} tokens, millions:\n")
     classes(profiles, longest)

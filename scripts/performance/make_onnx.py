@@ -16,8 +16,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-VOCABULARY, POSITIONS, TYPES = 30522, 512, 2
-LAYERS, HIDDEN, HEADS, FFN, LABELS = 4, 312, 12, 1200, 2
+from model import FFN, HEADS, HIDDEN, LABELS, LAYERS, POSITIONS, TYPES, VOCABULARY
+
 HEAD_DIM = HIDDEN // HEADS
 OPSET = 17
 

@@ -26,22 +26,8 @@ machine() {
   echo "* load average before the x86-64 measurements: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 }
 
-# Most multiply-adds per second of one core, and the least time that the model's own would take with them.
-limit() {
-  local peak tokens
-  peak=$("$cache/peak") || return 0
-  echo
-  echo "One core does $peak thousand million multiply-adds a second with VPDPBUSD ($here/peak.c). The model's own take at least:"
-  for tokens in 16 32 64 128 256; do
-    python3 $here/floor.py "$peak" $tokens
-  done | paste -sd ' '
-}
-
-threads() {
-  local count
-  for count in 1 2; do
-    "$program" bench "$cache/x86-256.tbim" --seq 128 --threads $count --min-time 2 | sed "s/^/$count threads, /"
-  done
+compare() {
+  python3 $here/compare.py --cache "$cache" --program "$program" --image "$cache/x86-256.tbim" "$@"
 }
 
 bytes_of_code() {
@@ -68,12 +54,15 @@ startup() {
 heading "Machine and versions"
 machine
 heading "x86-64, one thread"
-python3 $here/compare.py --cache "$cache" --program "$program" --image "$cache/x86-256.tbim" --seq 16,32,64,128,256
-limit
+if peak=$("$cache/peak"); then
+  echo "The limit is $peak thousand million multiply-adds a second, what one core does with VPDPBUSD ($here/peak.c)."
+  echo
+  compare --peak "$peak"
+else
+  compare
+fi
 heading "x86-64, two threads"
-python3 $here/compare.py --cache "$cache" --program "$program" --image "$cache/x86-256.tbim" --threads 2
-echo
-threads
+compare --threads 2
 heading "Start, memory, code"
 echo "* process start to first answer, image mapped, median and best of 200 (ms): $(startup "$runner" "$cache/x86.tbim")"
 echo "* starting a process that does nothing (ms): $(startup true)"
