@@ -18,12 +18,11 @@ const EXP2: [f32; 7] = [
     0.000_153_457_84,
 ];
 
-/// 255 times the coefficients of 2^f on [−1/2, 1/2], lowest degree first; relative error 7.5e-5.
-pub(crate) const PROBABILITY: [f32; 4] =
-    [255.0 * 0.999_928_1, 255.0 * 0.693_261, 255.0 * 0.242_611_1, 255.0 * 0.055_171_31];
+/// Steps of 1/2048 in which a probability's exponent is rounded; −16 is the lowest.
+pub(crate) const EXPONENT_STEPS: f32 = 2048.0;
 
-/// Below this exponent a probability is 0: 255 · 2^−16 rounds to 0.
-pub(crate) const PROBABILITY_MIN: f32 = -16.0;
+/// Coefficients of 64 · 255 · 2^f, f in [0, 1) with 15 fractional bits, lowest degree first; relative error 1.2e-4.
+pub(crate) const PROBABILITY: [i16; 4] = [16_320, 11_344, 3_716, 1_257];
 
 /// Where GELU's polynomial ends: above it GELU is x, below −`GELU_CLAMP` it is 0.
 pub(crate) const GELU_CLAMP: f32 = 3.640_625;
@@ -107,12 +106,25 @@ pub fn row_scales(amax: f32) -> (f32, f32) {
     if amax < 1e-30 { (0.0, 0.0) } else { (amax * (1.0 / 127.0), 127.0 / amax) }
 }
 
-/// Attention probability, unnormalised: 255 · 2^x rounded to an integer, for x ≤ 0. The largest is 255.
+/// `(a · b + 2^14) >> 15`: the product of fixed-point numbers of which one has 15 fractional bits.
+#[inline(always)]
+fn multiply_round(a: i32, b: i32) -> i32 {
+    (a * b + (1 << 14)) >> 15
+}
+
+/// Attention probability, unnormalised: 255 · 2^x rounded to an integer, for x ≤ 0, within 0.56. The largest is 255.
+///
+/// In fixed point, so that a vector holds twice as many: the exponent in steps of 1/2048, not below −16, its whole part a
+/// shift, its fraction the argument of a polynomial.
 #[inline(always)]
 pub fn probability(x: f32) -> u8 {
-    let x = max(x, PROBABILITY_MIN);
-    let n = round(x);
-    round(scale_by_power(polynomial(x - n, &PROBABILITY), n as i32)) as u8
+    let q = round(max(x * EXPONENT_STEPS, f32::from(i16::MIN))) as i32;
+    let (n, fraction) = (q >> 11, (q & 2047) << 4);
+    let [c0, c1, c2, c3] = PROBABILITY.map(i32::from);
+    let power =
+        multiply_round(multiply_round(multiply_round(c3, fraction) + c2, fraction) + c1, fraction) + c0;
+    let shift = 6 - n;
+    ((power + (1 << (shift - 1))) >> shift) as u8
 }
 
 /// Turns logits into probabilities in place: `exp(x_i − max) / Σ exp(x_j − max)`, summed in order of `i`.

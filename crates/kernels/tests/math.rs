@@ -80,11 +80,11 @@ fn rsqrt_relative_error_is_below_3e_7() {
 }
 
 #[test]
-fn probability_is_within_0_52_of_255_times_exp2() {
+fn probability_is_within_0_56_of_255_times_exp2() {
     for x in range(-40.0, 0.0, 500_000) {
         let exact = 255.0 * f64::from(x).exp2();
         let error = (f64::from(math::probability(x)) - exact).abs();
-        assert!(error <= 0.52, "probability({x}): error {error}");
+        assert!(error <= 0.56, "probability({x}): error {error}");
     }
     assert_eq!((math::probability(0.0), math::probability(f32::NEG_INFINITY)), (255, 0));
 }

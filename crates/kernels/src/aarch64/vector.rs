@@ -3,6 +3,7 @@
 use core::arch::aarch64::*;
 use core::marker::PhantomData;
 
+use crate::math::PROBABILITY;
 use crate::simd::{Simd, partial};
 
 /// Proof that the CPU has Advanced SIMD and what the micro-kernel of `K` needs beyond it.
@@ -180,13 +181,33 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    unsafe fn write_u8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: *mut i8, step: usize) {
-        let [a, b, c, d] =
-            core::array::from_fn(|r| neon!(vreinterpretq_s16_s32(x[if r < R { r } else { 0 }])));
-        let words = neon!([vuzp1q_s16(a, b), vuzp1q_s16(c, d)]).map(|x| neon!(vreinterpretq_s8_s16(x)));
-        let bytes = neon!(vuzp1q_s8(words[0], words[1]));
+    unsafe fn write_probabilities<const R: usize>(
+        self,
+        exponents: [int32x4_t; R],
+        totals: &mut [int32x4_t; R],
+        flip: i8,
+        out: *mut i8,
+        step: usize,
+    ) {
+        // Two vectors at a time; in place of one that is not there stands the first.
+        let at = |r: usize| exponents[if r < R { r } else { 0 }];
+        let [first, second] =
+            neon!([vqmovn_high_s32(vqmovn_s32(at(0)), at(1)), vqmovn_high_s32(vqmovn_s32(at(2)), at(3))]);
+        let (first, second) = (probabilities(first), probabilities(second));
+        totals[0] = neon!(vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(totals[0]), first)));
+        if R > 2 {
+            totals[1] = neon!(vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(totals[1]), second)));
+        }
+        let bytes = neon!(vuzp1q_s8(vreinterpretq_s8_u16(first), vreinterpretq_s8_u16(second)));
         // SAFETY: as is asked of the caller.
         unsafe { write::<R>(flipped(bytes, flip), out, step) }
+    }
+
+    #[inline(always)]
+    fn total<const R: usize>(self, totals: [int32x4_t; R], row: usize) -> i32 {
+        let mut lanes = [0; 4];
+        self.store_i32(totals[row / 2], &mut lanes);
+        lanes[row % 2 * 2].wrapping_add(lanes[row % 2 * 2 + 1])
     }
 
     #[inline(always)]
@@ -215,6 +236,22 @@ impl<K> Simd for Vector<K> {
     unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize) {
         // SAFETY: the array has 16 bytes; the rest is asked of the caller.
         unsafe { write::<4>(vld1q_s8(words.as_ptr()), out, step) }
+    }
+}
+
+/// Probabilities of eight exponents in steps of 1/2048.
+#[inline(always)]
+fn probabilities(exponents: int16x8_t) -> uint16x8_t {
+    // SAFETY: a vector was made with Advanced SIMD.
+    unsafe {
+        let fraction =
+            vreinterpretq_s16_u16(vshrq_n_u16::<1>(vreinterpretq_u16_s16(vshlq_n_s16::<5>(exponents))));
+        let [c0, c1, c2, c3] = PROBABILITY.map(|c| vdupq_n_s16(c));
+        let power = vaddq_s16(vqrdmulhq_s16(c3, fraction), c2);
+        let power = vaddq_s16(vqrdmulhq_s16(power, fraction), c1);
+        let power = vaddq_s16(vqrdmulhq_s16(power, fraction), c0);
+        let shift = vsubq_s16(vshrq_n_s16::<11>(exponents), vdupq_n_s16(6));
+        vrshlq_u16(vreinterpretq_u16_s16(power), shift)
     }
 }
 

@@ -77,7 +77,7 @@ impl<S: MicroKernel> Parameters<S> {
 /// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
 /// [`ROW_BLOCK`].
 #[inline(always)]
-fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut impl Sink<S>) {
+fn tiles<S: MicroKernel, K: Sink<S>>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut K) {
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
     let uniform = matches!(a.scale, RowScale::Uniform(_));
     for panel in 0..all.div_ceil(nr) {
@@ -97,7 +97,13 @@ fn tiles<S: MicroKernel>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, 
                     // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
                     let tile = unsafe { s.tile(rows, columns, parameters.init) };
                     // SAFETY: the sink has room for the tile.
-                    unsafe { whole(s, &tile, &parameters, row, column, sink) };
+                    unsafe {
+                        if K::MANY_CONSTANTS {
+                            whole(s, core::hint::black_box(&tile), &parameters, row, column, sink);
+                        } else {
+                            whole(s, &tile, &parameters, row, column, sink);
+                        }
+                    }
                     block += S::MR;
                 }
             }

@@ -1,7 +1,7 @@
 //! The non-linear functions of [`crate::math`], a vector at a time.
 
 use super::{Simd, partial};
-use crate::math::{GELU, GELU_CLAMP, LANES, PROBABILITY, PROBABILITY_MIN, fold_lanes};
+use crate::math::{GELU, GELU_CLAMP, LANES, fold_lanes};
 
 /// Horner's rule, multiply then add; `coefficients` lowest degree first.
 #[inline(always)]
@@ -20,15 +20,6 @@ pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     let t = s.min(s.max(x, s.splat(-GELU_CLAMP)), s.splat(GELU_CLAMP));
     let p = s.mul(polynomial(s, s.mul(t, t), &GELU), t);
     s.mul(x, s.add(s.splat(0.5), p))
-}
-
-/// [`crate::math::probability`], 0 to 255.
-#[inline(always)]
-pub(super) fn probability<S: Simd>(s: S, x: S::F) -> S::I {
-    let x = s.max(x, s.splat(PROBABILITY_MIN));
-    let n = s.round(x);
-    let fraction = s.sub(x, s.to_f32(n));
-    s.round(s.add_exponent(polynomial(s, fraction, &PROBABILITY), n))
 }
 
 /// Scale and zero point of a quantization, in every lane.
@@ -122,12 +113,4 @@ pub(super) fn largest_i32<S: Simd>(s: S, x: S::I) -> i32 {
     let mut lanes = [i32::MIN; LANES];
     s.store_i32(x, &mut lanes);
     lanes.into_iter().fold(i32::MIN, i32::max)
-}
-
-/// Sum of the lanes.
-#[inline(always)]
-pub(super) fn total_i32<S: Simd>(s: S, x: S::I) -> i32 {
-    let mut lanes = [0; LANES];
-    s.store_i32(x, &mut lanes);
-    lanes.into_iter().fold(0, i32::wrapping_add)
 }

@@ -66,7 +66,7 @@ pub(crate) trait Simd: Copy {
 
     /// Nearest f32, ties to even.
     fn to_f32(self, x: Self::I) -> Self::F;
-    /// Nearest integer, ties to even, of |x| < 2^22.
+    /// Nearest integer, ties to even, of |x| < 2^22; of smaller x the smallest i32, or the nearest.
     fn round(self, x: Self::F) -> Self::I;
     /// Adds `n << 23` to the bits of `x`: `x · 2^n` for normal numbers.
     fn add_exponent(self, x: Self::F, n: Self::I) -> Self::F;
@@ -80,11 +80,21 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `out` must be valid for writes of (R − 1)·step + LANES bytes.
     unsafe fn write_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
-    /// The same for values 0 to 255.
+    /// Probabilities of exponents in steps of 1/2048, see [`math::probability`](crate::math::probability); lower ones than
+    /// an i16 has count as its lowest. They are added to `totals`, and written as bytes like [`write_i8`](Self::write_i8)'s.
     ///
     /// # Safety
     /// As [`write_i8`](Self::write_i8).
-    unsafe fn write_u8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
+    unsafe fn write_probabilities<const R: usize>(
+        self,
+        exponents: [Self::I; R],
+        totals: &mut [Self::I; R],
+        flip: i8,
+        out: *mut i8,
+        step: usize,
+    );
+    /// What has been added to `totals` for vector `row`.
+    fn total<const R: usize>(self, totals: [Self::I; R], row: usize) -> i32;
 
     /// [`write_i8`](Self::write_i8) to `out[at..]`; nothing if the vectors are not all inside `out`.
     #[inline(always)]

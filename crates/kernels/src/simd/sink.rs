@@ -6,6 +6,9 @@ use crate::linear::ActivationsMut;
 
 /// Takes the results of a linear layer.
 pub(super) trait Sink<S: Simd> {
+    /// Whether it has so many constants that a tile's sums better wait in memory for their turn.
+    const MANY_CONSTANTS: bool = false;
+
     /// Whether there is room for `rows` rows of `columns` columns, multiples of a vector's, from a row and a column on, and
     /// nothing else may be hurt there.
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool;
@@ -118,6 +121,8 @@ pub(super) struct GeluActivations<'a, S: Simd> {
 }
 
 impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
+    const MANY_CONSTANTS: bool = true;
+
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         let last = S::LAYOUT.offset(row + rows - 1, column + columns - 1, self.out.stride);

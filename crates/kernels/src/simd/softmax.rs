@@ -1,10 +1,11 @@
 //! From scores to unnormalised probabilities.
 
 use super::attention::TakeTile;
-use super::math::{largest_i32, probability, total_i32};
+use super::math::largest_i32;
 use super::{MR_MAX, MicroKernel, Tile};
 use crate::attention::Attention;
 use crate::linear::row_stride;
+use crate::math::EXPONENT_STEPS;
 
 /// Scores as the micro-kernel makes them: tile after tile of `[MR][columns of a tile]`.
 pub(super) struct Scores<'a> {
@@ -97,41 +98,46 @@ fn rows<S: MicroKernel, const R: usize>(
     if S::LAYOUT.offset(first + R - 1, stride - 1, stride) >= out.len() {
         return;
     }
-    let coefficient = s.splat(operands.coefficient);
+    // A power of two changes no rounding, and a limit only what is far below the lowest exponent.
+    let coefficient = s.splat((operands.coefficient * EXPONENT_STEPS).min(f32::MAX));
     let mut totals = [s.splat_i32(0); R];
     let mut vector = 0;
     for tile in tiles.by_ref().take(whole) {
         let Some(tile) = tile.get(..R * columns) else { return };
         for inner in 0..S::VECTORS {
-            let mut p = most;
-            for (row, p) in p.iter_mut().enumerate() {
+            let mut exponents = most;
+            for (row, exponents) in exponents.iter_mut().enumerate() {
                 let at = row * columns + inner * S::LANES;
                 let below = s.sub_i32(s.load_i32(&tile[at..at + S::LANES], 0), most[row]);
-                *p = probability(s, s.mul(s.to_f32(below), coefficient));
-                totals[row] = s.add_i32(totals[row], *p);
+                *exponents = s.round(s.mul(s.to_f32(below), coefficient));
             }
             let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
             // SAFETY: the last column's element of the last row is inside, and offsets grow with rows and columns.
-            unsafe { s.write_u8(p, flip, out.as_mut_ptr().add(at), S::LAYOUT.step(stride)) }
+            unsafe {
+                let (out, step) = (out.as_mut_ptr().add(at), S::LAYOUT.step(stride));
+                s.write_probabilities(exponents, &mut totals, flip, out, step);
+            }
             vector += 1;
         }
     }
     for column in (0..rest).step_by(S::LANES) {
-        let mut p = most;
-        for (row, p) in p.iter_mut().enumerate() {
+        let mut exponents = most;
+        for (row, exponents) in exponents.iter_mut().enumerate() {
             // A missing lane counts as the largest score, whose probability is 255.
             let scores = part(s, last, row * columns + column, rest - column, largest[row]);
-            *p = probability(s, s.mul(s.to_f32(s.sub_i32(scores, most[row])), coefficient));
-            totals[row] = s.add_i32(totals[row], *p);
+            *exponents = s.round(s.mul(s.to_f32(s.sub_i32(scores, most[row])), coefficient));
         }
         let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
         // SAFETY: as above.
-        unsafe { s.write_u8(p, flip, out.as_mut_ptr().add(at), S::LAYOUT.step(stride)) }
+        unsafe {
+            let (out, step) = (out.as_mut_ptr().add(at), S::LAYOUT.step(stride));
+            s.write_probabilities(exponents, &mut totals, flip, out, step);
+        }
         vector += 1;
     }
     let missing = 255 * (vector * S::LANES - tokens) as i32;
-    for (factor, total) in factors.iter_mut().skip(first).zip(totals) {
-        *factor = (1.0 / (total_i32(s, total) - missing) as f32) * scale;
+    for (row, factor) in factors.iter_mut().skip(first).enumerate().take(R) {
+        *factor = (1.0 / (s.total(totals, row) - missing) as f32) * scale;
     }
 }
 

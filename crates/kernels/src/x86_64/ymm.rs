@@ -4,6 +4,7 @@ use core::arch::x86_64::*;
 use core::marker::PhantomData;
 
 use super::sse;
+use crate::math::PROBABILITY;
 use crate::simd::{Simd, partial};
 
 /// Proof that the CPU has AVX2 and what the micro-kernel of `K` needs beyond it.
@@ -180,13 +181,46 @@ impl<K> Simd for Ymm<K> {
     }
 
     #[inline(always)]
-    unsafe fn write_u8<const R: usize>(self, x: [__m256i; R], flip: i8, out: *mut i8, step: usize) {
-        for (row, x) in x.into_iter().enumerate() {
-            let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x)));
+    unsafe fn write_probabilities<const R: usize>(
+        self,
+        exponents: [__m256i; R],
+        totals: &mut [__m256i; R],
+        flip: i8,
+        out: *mut i8,
+        step: usize,
+    ) {
+        let [c0, c1, c2, c3] = PROBABILITY;
+        for (row, (exponents, total)) in exponents.into_iter().zip(totals).enumerate() {
+            let exponents = avx2!(_mm_packs_epi32(
+                _mm256_castsi256_si128(exponents),
+                _mm256_extracti128_si256::<1>(exponents)
+            ));
+            let p = avx2!({
+                let fraction = _mm_srli_epi16::<1>(_mm_slli_epi16::<5>(exponents));
+                let power = _mm_mulhrs_epi16(_mm_set1_epi16(c3), fraction);
+                let power = _mm_mulhrs_epi16(_mm_add_epi16(power, _mm_set1_epi16(c2)), fraction);
+                let power = _mm_mulhrs_epi16(_mm_add_epi16(power, _mm_set1_epi16(c1)), fraction);
+                // AVX2 shifts lanes by their own counts in 32 bits only.
+                let power = _mm256_cvtepu16_epi32(_mm_add_epi16(power, _mm_set1_epi16(c0)));
+                let n = _mm256_cvtepi16_epi32(_mm_srai_epi16::<11>(exponents));
+                let less_one = _mm256_sub_epi32(_mm256_set1_epi32(5), n);
+                let shift = _mm256_add_epi32(less_one, _mm256_set1_epi32(1));
+                let half = _mm256_sllv_epi32(_mm256_set1_epi32(1), less_one);
+                _mm256_srlv_epi32(_mm256_add_epi32(power, half), shift)
+            });
+            *total = avx2!(_mm256_add_epi32(*total, p));
+            let words = avx2!(_mm_packs_epi32(_mm256_castsi256_si128(p), _mm256_extracti128_si256::<1>(p)));
             let bytes = avx2!(_mm_packus_epi16(words, words));
             // SAFETY: as is asked of the caller.
             unsafe { write(bytes, flip, out.add(row * step)) }
         }
+    }
+
+    #[inline(always)]
+    fn total<const R: usize>(self, totals: [__m256i; R], row: usize) -> i32 {
+        let mut lanes = [0; 8];
+        self.store_i32(totals[row], &mut lanes);
+        lanes.into_iter().fold(0, i32::wrapping_add)
     }
 
     #[inline(always)]

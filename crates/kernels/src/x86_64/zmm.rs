@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::sse;
+use crate::math::PROBABILITY;
 use crate::simd::Simd;
 
 /// Proof that the CPU has AVX-512 F, BW, VL and VNNI.
@@ -154,12 +155,40 @@ impl Simd for Zmm {
     }
 
     #[inline(always)]
-    unsafe fn write_u8<const R: usize>(self, x: [__m512i; R], flip: i8, out: *mut i8, step: usize) {
-        for (row, x) in x.into_iter().enumerate() {
-            let bytes = avx512!(_mm512_cvtepi32_epi8(x));
+    unsafe fn write_probabilities<const R: usize>(
+        self,
+        exponents: [__m512i; R],
+        totals: &mut [__m512i; R],
+        flip: i8,
+        out: *mut i8,
+        step: usize,
+    ) {
+        let [c0, c1, c2, c3] = PROBABILITY;
+        for (row, (exponents, total)) in exponents.into_iter().zip(totals).enumerate() {
+            let exponents = avx512!(_mm512_cvtsepi32_epi16(exponents));
+            let p = avx512!({
+                let fraction = _mm256_srli_epi16::<1>(_mm256_slli_epi16::<5>(exponents));
+                let power = _mm256_mulhrs_epi16(_mm256_set1_epi16(c3), fraction);
+                let power = _mm256_mulhrs_epi16(_mm256_add_epi16(power, _mm256_set1_epi16(c2)), fraction);
+                let power = _mm256_mulhrs_epi16(_mm256_add_epi16(power, _mm256_set1_epi16(c1)), fraction);
+                let power = _mm256_add_epi16(power, _mm256_set1_epi16(c0));
+                let less_one = _mm256_sub_epi16(_mm256_set1_epi16(5), _mm256_srai_epi16::<11>(exponents));
+                let shift = _mm256_add_epi16(less_one, _mm256_set1_epi16(1));
+                let half = _mm256_sllv_epi16(_mm256_set1_epi16(1), less_one);
+                _mm256_srlv_epi16(_mm256_add_epi16(power, half), shift)
+            });
+            *total = avx512!(_mm512_add_epi32(*total, _mm512_cvtepu16_epi32(p)));
+            let bytes = avx512!(_mm256_cvtepi16_epi8(p));
             // SAFETY: as is asked of the caller.
             unsafe { write(bytes, flip, out.add(row * step)) }
         }
+    }
+
+    #[inline(always)]
+    fn total<const R: usize>(self, totals: [__m512i; R], row: usize) -> i32 {
+        let mut lanes = [0; 16];
+        self.store_i32(totals[row], &mut lanes);
+        lanes.into_iter().fold(0, i32::wrapping_add)
     }
 
     #[inline(always)]
