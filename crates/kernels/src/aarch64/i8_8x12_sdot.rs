@@ -50,23 +50,46 @@ macro_rules! sdot {
     };
 }
 
-/// The products of the next group, whose activations are in the registers `$a0` and `$a1`. Accumulator [row][vector] is
-/// v(8 + 3·row + vector).
-macro_rules! group {
-    ($a0:literal $a1:literal) => {
+/// The products of the weights' vector 0, 1 or 2 in `$w` with the activations in `$a0` and `$a1`. Accumulator [row][vector]
+/// is v(8 + 3·row + vector).
+macro_rules! vector {
+    (0, $w:literal, $a0:literal $a1:literal) => {
+        rows!($w, $a0 $a1: 8 11 14 17 20 23 26 29)
+    };
+    (1, $w:literal, $a0:literal $a1:literal) => {
+        rows!($w, $a0 $a1: 9 12 15 18 21 24 27 30)
+    };
+    (2, $w:literal, $a0:literal $a1:literal) => {
+        rows!($w, $a0 $a1: 10 13 16 19 22 25 28 31)
+    };
+}
+
+/// The next four groups: four times three vectors of weights are three loads of four.
+#[rustfmt::skip]
+macro_rules! four_groups {
+    () => {
         concat!(
-            "ld1 {{v4.16b, v5.16b, v6.16b}}, [{w}], #48\n",
-            rows!(4, $a0 $a1: 8 11 14 17 20 23 26 29),
-            rows!(5, $a0 $a1: 9 12 15 18 21 24 27 30),
-            rows!(6, $a0 $a1: 10 13 16 19 22 25 28 31),
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n",
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            vector!(0, 4, 0 1), vector!(1, 5, 0 1), vector!(2, 6, 0 1), vector!(0, 7, 2 3),
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            vector!(1, 4, 2 3), vector!(2, 5, 2 3),
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n",
+            vector!(0, 6, 0 1), vector!(1, 7, 0 1),
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            vector!(2, 4, 0 1), vector!(0, 5, 2 3), vector!(1, 6, 2 3), vector!(2, 7, 2 3),
         )
     };
 }
 
-/// The next two groups.
-macro_rules! two_groups {
-    () => {
-        concat!("ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n", group!(0 1), group!(2 3))
+/// The next group, whose activations are in `$a0` and `$a1`.
+#[rustfmt::skip]
+macro_rules! group {
+    ($a0:literal $a1:literal) => {
+        concat!(
+            "ld1 {{v4.16b, v5.16b, v6.16b}}, [{w}], #48\n",
+            vector!(0, 4, $a0 $a1), vector!(1, 5, $a0 $a1), vector!(2, 6, $a0 $a1),
+        )
     };
 }
 
@@ -94,13 +117,14 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             "lsr {fours}, {groups}, #2",
             "cbz {fours}, 3f",
             "2:",
-            two_groups!(),
             "subs {fours}, {fours}, #1",
-            two_groups!(),
+            four_groups!(),
             "b.ne 2b",
             "3:",
             "tbz {groups}, #1, 4f",
-            two_groups!(),
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64",
+            group!(0 1),
+            group!(2 3),
             "4:",
             "tbz {groups}, #0, 5f",
             "ld1 {{v0.16b, v1.16b}}, [{a}]",
@@ -111,7 +135,7 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             groups = in(reg) groups,
             fours = out(reg) _,
             inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
-            out("v0") _, out("v1") _, out("v5") _, out("v6") _,
+            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
             out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
             out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],

@@ -43,19 +43,46 @@ macro_rules! pairs {
     };
 }
 
-/// The products of the next group. Accumulator [pair of rows][pair of columns] is v(8 + 6·rows + columns).
-macro_rules! group {
+/// The products of the weights' pair of columns 0 to 5 in `$w` with the activations in v0 to v3. Accumulator [pair of
+/// rows][pair of columns] is v(8 + 6·rows + columns).
+#[rustfmt::skip]
+macro_rules! columns {
+    (0, $w:literal) => { pairs!($w: 8 14 20 26) };
+    (1, $w:literal) => { pairs!($w: 9 15 21 27) };
+    (2, $w:literal) => { pairs!($w: 10 16 22 28) };
+    (3, $w:literal) => { pairs!($w: 11 17 23 29) };
+    (4, $w:literal) => { pairs!($w: 12 18 24 30) };
+    (5, $w:literal) => { pairs!($w: 13 19 25 31) };
+}
+
+/// The next two groups: twice six vectors of weights are three loads of four.
+#[rustfmt::skip]
+macro_rules! two_groups {
     () => {
         concat!(
             "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n",
             "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
-            pairs!(4: 8 14 20 26),
-            pairs!(5: 9 15 21 27),
-            pairs!(6: 10 16 22 28),
-            pairs!(7: 11 17 23 29),
-            "ld1 {{v4.16b, v5.16b}}, [{w}], #32\n",
-            pairs!(4: 12 18 24 30),
-            pairs!(5: 13 19 25 31),
+            columns!(0, 4), columns!(1, 5), columns!(2, 6), columns!(3, 7),
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            columns!(4, 4), columns!(5, 5),
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}], #64\n",
+            columns!(0, 6), columns!(1, 7),
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            columns!(2, 4), columns!(3, 5), columns!(4, 6), columns!(5, 7),
+        )
+    };
+}
+
+/// The last group.
+#[rustfmt::skip]
+macro_rules! group {
+    () => {
+        concat!(
+            "ld1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{a}]\n",
+            "ld1 {{v4.16b, v5.16b, v6.16b, v7.16b}}, [{w}], #64\n",
+            columns!(0, 4), columns!(1, 5), columns!(2, 6), columns!(3, 7),
+            "ld1 {{v4.16b, v5.16b}}, [{w}]\n",
+            columns!(4, 4), columns!(5, 5),
         )
     };
 }
@@ -82,9 +109,8 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             "lsr {twos}, {groups}, #1",
             "cbz {twos}, 3f",
             "2:",
-            group!(),
             "subs {twos}, {twos}, #1",
-            group!(),
+            two_groups!(),
             "b.ne 2b",
             "3:",
             "tbz {groups}, #0, 4f",

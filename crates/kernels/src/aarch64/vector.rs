@@ -211,9 +211,9 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-        // SAFETY: every row has 16 bytes; Advanced SIMD as above.
-        let [a, b, c, d] = rows.map(|row| unsafe { vreinterpretq_s32_s8(vld1q_s8(row.as_ptr())) });
+    unsafe fn transpose_words(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+        // SAFETY: as is asked of the caller.
+        let [a, b, c, d] = unsafe { load_rows(rows, stride) }.map(|row| neon!(vreinterpretq_s32_s8(row)));
         let pairs = neon!([vtrn1q_s32(a, b), vtrn2q_s32(a, b), vtrn1q_s32(c, d), vtrn2q_s32(c, d)]);
         let [ab0, ab1, cd0, cd1] = pairs.map(|pair| neon!(vreinterpretq_s64_s32(pair)));
         let words =
@@ -222,9 +222,9 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-        // SAFETY: every row has 16 bytes; Advanced SIMD as above.
-        let [a, b, c, d] = rows.map(|row| unsafe { vld1q_s8(row.as_ptr()) });
+    unsafe fn transpose_bytes(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+        // SAFETY: as is asked of the caller.
+        let [a, b, c, d] = unsafe { load_rows(rows, stride) };
         let pairs = neon!([vzip1q_s8(a, b), vzip1q_s8(c, d), vzip2q_s8(a, b), vzip2q_s8(c, d)]);
         let [ab0, cd0, ab1, cd1] = pairs.map(|pair| neon!(vreinterpretq_s16_s8(pair)));
         let words =
@@ -236,6 +236,23 @@ impl<K> Simd for Vector<K> {
     unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize) {
         // SAFETY: the array has 16 bytes; the rest is asked of the caller.
         unsafe { write::<4>(vld1q_s8(words.as_ptr()), out, step) }
+    }
+}
+
+/// 16 bytes of each of four rows.
+///
+/// # Safety
+/// They must be valid for reads.
+#[inline(always)]
+unsafe fn load_rows(rows: *const i8, stride: usize) -> [int8x16_t; 4] {
+    // SAFETY: as this function requires; a caller's vectors were made with Advanced SIMD.
+    unsafe {
+        [
+            vld1q_s8(rows),
+            vld1q_s8(rows.add(stride)),
+            vld1q_s8(rows.add(2 * stride)),
+            vld1q_s8(rows.add(3 * stride)),
+        ]
     }
 }
 

@@ -106,10 +106,16 @@ pub(crate) trait Simd: Copy {
         }
     }
 
-    /// Rows of four words to columns of words: word `r` of result `w` is word `w` of row `r`.
-    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
-    /// Rows of bytes to words: byte `r` of word `c` of result `w` is byte `4·w + c` of row `r`.
-    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4];
+    /// Four rows of four words, `stride` bytes apart, to columns of words: word `r` of result `w` is word `w` of row `r`.
+    ///
+    /// # Safety
+    /// 16 bytes of every row must be valid for reads.
+    unsafe fn transpose_words(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4];
+    /// Four rows of 16 bytes to words: byte `r` of word `c` of result `w` is byte `4·w + c` of row `r`.
+    ///
+    /// # Safety
+    /// As [`transpose_words`](Self::transpose_words).
+    unsafe fn transpose_bytes(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4];
     /// Writes word `w` of four to `out + w·step`.
     ///
     /// # Safety

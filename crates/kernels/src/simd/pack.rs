@@ -13,25 +13,27 @@ const WORD: usize = 4;
 /// Four rows of bytes.
 type Block = [[i8; BYTES]; WORD];
 
-/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`; zeros for tokens from `end` on and
-/// beyond the end of `qkv`.
+/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they are: in place,
+/// or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
 #[inline(always)]
-fn block(operands: &Attention, column: usize, token: usize, end: usize) -> Block {
-    let (qkv, stride) = (operands.qkv, operands.shape.stride);
+fn block<'a>(
+    operands: &Attention<'a>,
+    column: usize,
+    token: usize,
+    end: usize,
+    room: &'a mut Block,
+) -> (&'a [i8], usize) {
+    let stride = operands.shape.stride;
     let at = token * stride + column;
-    let mut block = [[0; BYTES]; WORD];
-    if let (true, Some(rows)) = (token + WORD <= end, qkv.get(at..at + (WORD - 1) * stride + BYTES)) {
-        for (row, bytes) in block.iter_mut().enumerate() {
-            // SAFETY: the last row's bytes are the last of `rows`.
-            let from = unsafe { rows.get_unchecked(row * stride..row * stride + BYTES) };
-            bytes.copy_from_slice(from);
-        }
-    } else {
-        for (row, bytes) in block.iter_mut().enumerate().take(end.saturating_sub(token)) {
-            partial::copy(qkv.get(at + row * stride..).unwrap_or(&[]), bytes);
-        }
+    let last = (WORD - 1) * stride + BYTES;
+    if let (true, Some(rows)) = (token + WORD <= end, operands.qkv.get(at..at + last)) {
+        return (rows, stride);
     }
-    block
+    *room = [[0; BYTES]; WORD];
+    for (row, bytes) in room.iter_mut().enumerate().take(end.saturating_sub(token)) {
+        partial::copy(operands.qkv.get(at + row * stride..).unwrap_or(&[]), bytes);
+    }
+    (room.as_flattened(), BYTES)
 }
 
 /// Keys as the weights `[tokens, head_dim]`.
@@ -42,22 +44,26 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
         return;
     }
     let depth = S::PANEL.depth(head_dim);
+    // What follows the head in a row does not belong to its keys.
+    let mut own = [0; BYTES];
+    for (index, own) in own.iter_mut().enumerate() {
+        *own = if index % WORD < head_dim % WORD { -1 } else { 0 };
+    }
+    let mut room = [[0; BYTES]; WORD];
     for first in (0..head_dim).step_by(BYTES) {
-        // What follows the head in a row does not belong to its keys.
-        let mut own = [0; BYTES];
-        for (index, own) in own.iter_mut().enumerate() {
-            *own = if first + index < head_dim { -1 } else { 0 };
-        }
         for token in (0..tokens).step_by(WORD) {
             let lane = Lane::new(S::PANEL, token, tokens, head_dim);
-            let mut block = block(operands, operands.key_column(head) + first, token, tokens);
-            for row in &mut block {
-                for (byte, own) in row.iter_mut().zip(&own) {
-                    *byte &= own;
-                }
-            }
+            let (rows, stride) = block(operands, operands.key_column(head) + first, token, tokens, &mut room);
             let mut column = first;
-            for word in s.transpose_words(block) {
+            // SAFETY: a block has four rows of 16 bytes.
+            for mut word in unsafe { s.transpose_words(rows.as_ptr(), stride) } {
+                if column >= head_dim {
+                    word = [0; BYTES];
+                } else if column + WORD > head_dim {
+                    for (byte, own) in word.iter_mut().zip(&own) {
+                        *byte &= own;
+                    }
+                }
                 if column < depth {
                     let (at, step) = (lane.offset(S::PANEL, column), lane.step(S::PANEL, column));
                     // SAFETY: the word is one of four columns that follow each other, which all are inside, as panels
@@ -84,13 +90,16 @@ pub(super) fn values<S: MicroKernel>(
         return;
     }
     let (columns, depth) = (S::PANEL.columns(rows), S::PANEL.depth(tokens));
+    let mut room = [[0; BYTES]; WORD];
     for first in (0..rows).step_by(BYTES) {
         let lane = |word: usize| Lane::new(S::PANEL, first + WORD * word, rows, tokens);
         let lanes = [lane(0), lane(1), lane(2), lane(3)];
-        let count = (columns - first) / WORD;
+        let (column, count) = (operands.value_column(head) - shift + first, (columns - first) / WORD);
         for token in (0..depth).step_by(WORD) {
-            let block = block(operands, operands.value_column(head) - shift + first, token, tokens);
-            for (word, lane) in s.transpose_bytes(block).iter().zip(&lanes).take(count) {
+            let (rows, stride) = block(operands, column, token, tokens, &mut room);
+            // SAFETY: a block has four rows of 16 bytes.
+            let words = unsafe { s.transpose_bytes(rows.as_ptr(), stride) };
+            for (word, lane) in words.iter().zip(&lanes).take(count) {
                 let (at, step) = (lane.offset(S::PANEL, token), lane.step(S::PANEL, token));
                 // SAFETY: as in `keys`, with rows for columns.
                 unsafe { s.write_words(*word, values.as_mut_ptr().add(at), step) }
@@ -113,22 +122,26 @@ pub(super) fn queries<S: MicroKernel>(
     if queries.len() < count.next_multiple_of(S::LAYOUT.rows) * stride {
         return;
     }
+    let mut room = [[0; BYTES]; WORD];
     for row in (0..count).step_by(WORD) {
         for column in (0..operands.shape.head_dim).step_by(BYTES) {
-            let mut block = block(operands, operands.query_column(head) + column, first + row, first + count);
+            let from = operands.query_column(head) + column;
+            let (rows, step) = block(operands, from, first + row, first + count, &mut room);
             if S::LAYOUT.rows == 1 {
-                for (row, bytes) in (row..count).zip(&mut block) {
-                    for byte in bytes.iter_mut() {
-                        *byte ^= S::LAYOUT.flip();
-                    }
+                for (index, row) in (row..count).take(WORD).enumerate() {
+                    let bytes = rows.get(index * step..).and_then(|rows| rows.first_chunk::<BYTES>());
                     let place = queries.get_mut(row * stride + column..);
-                    if let Some(place) = place.and_then(|place| place.first_chunk_mut::<BYTES>()) {
-                        *place = *bytes;
+                    let place = place.and_then(|place| place.first_chunk_mut::<BYTES>());
+                    if let (Some(place), Some(bytes)) = (place, bytes) {
+                        for (place, byte) in place.iter_mut().zip(bytes) {
+                            *place = byte ^ S::LAYOUT.flip();
+                        }
                     }
                 }
             } else {
                 let mut column = column;
-                for word in s.transpose_words(block) {
+                // SAFETY: a block has four rows of 16 bytes.
+                for word in unsafe { s.transpose_words(rows.as_ptr(), step) } {
                     let at = S::LAYOUT.offset(row, column, stride);
                     // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is every word of
                     // a row, whose bytes are a multiple of 16.

@@ -3,10 +3,13 @@
 use core::arch::x86_64::*;
 
 /// [`Simd::transpose_words`](crate::simd::Simd::transpose_words).
+///
+/// # Safety
+/// 16 bytes of every row must be valid for reads.
 #[inline(always)]
-pub(super) fn transpose_words(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-    // SAFETY: every row has 16 bytes; SSE2 is part of x86-64.
-    let [a, b, c, d] = rows.map(|row| unsafe { _mm_loadu_si128(row.as_ptr().cast()) });
+pub(super) unsafe fn transpose_words(rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+    // SAFETY: as this function requires.
+    let [a, b, c, d] = unsafe { load_rows(rows, stride) };
     // SAFETY: SSE2 is part of x86-64.
     let words = unsafe {
         let (ab0, ab1) = (_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
@@ -22,10 +25,13 @@ pub(super) fn transpose_words(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
 }
 
 /// [`Simd::transpose_bytes`](crate::simd::Simd::transpose_bytes).
+///
+/// # Safety
+/// 16 bytes of every row must be valid for reads.
 #[inline(always)]
-pub(super) fn transpose_bytes(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-    // SAFETY: every row has 16 bytes; SSE2 is part of x86-64.
-    let [a, b, c, d] = rows.map(|row| unsafe { _mm_loadu_si128(row.as_ptr().cast()) });
+pub(super) unsafe fn transpose_bytes(rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+    // SAFETY: as this function requires.
+    let [a, b, c, d] = unsafe { load_rows(rows, stride) };
     // SAFETY: SSE2 is part of x86-64.
     let words = unsafe {
         let (ab0, ab1) = (_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b));
@@ -38,6 +44,23 @@ pub(super) fn transpose_bytes(rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
         ]
     };
     words.map(to_bytes)
+}
+
+/// 16 bytes of each of four rows.
+///
+/// # Safety
+/// They must be valid for reads.
+#[inline(always)]
+unsafe fn load_rows(rows: *const i8, stride: usize) -> [__m128i; 4] {
+    // SAFETY: as this function requires; SSE2 is part of x86-64.
+    unsafe {
+        [
+            _mm_loadu_si128(rows.cast()),
+            _mm_loadu_si128(rows.add(stride).cast()),
+            _mm_loadu_si128(rows.add(2 * stride).cast()),
+            _mm_loadu_si128(rows.add(3 * stride).cast()),
+        ]
+    }
 }
 
 /// [`Simd::write_words`](crate::simd::Simd::write_words).

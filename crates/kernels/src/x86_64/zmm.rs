@@ -192,13 +192,15 @@ impl Simd for Zmm {
     }
 
     #[inline(always)]
-    fn transpose_words(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-        sse::transpose_words(rows)
+    unsafe fn transpose_words(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+        // SAFETY: as is asked of the caller.
+        unsafe { sse::transpose_words(rows, stride) }
     }
 
     #[inline(always)]
-    fn transpose_bytes(self, rows: [[i8; 16]; 4]) -> [[i8; 16]; 4] {
-        sse::transpose_bytes(rows)
+    unsafe fn transpose_bytes(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+        // SAFETY: as is asked of the caller.
+        unsafe { sse::transpose_bytes(rows, stride) }
     }
 
     #[inline(always)]
