@@ -53,7 +53,7 @@ fn product<const R: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], til
             let weights = panel.add(group * index).cast::<__m128i>();
             [_mm_loadu_si128(weights), _mm_loadu_si128(weights.add(1))]
         };
-        let weights = weights.map(|weights| _mm256_cvtepi8_epi16(weights));
+        let weights = [_mm256_cvtepi8_epi16(weights[0]), _mm256_cvtepi8_epi16(weights[1])];
         for (row, acc) in acc.iter_mut().enumerate() {
             // SAFETY: R ≤ count rows of at least `depth` bytes are there.
             let bytes =
