@@ -21,6 +21,8 @@ pub enum HeadKind {
 pub enum AttentionMode {
     /// Queries, keys and values in int8, unnormalised u8 probabilities.
     Int8 = 0,
+    /// All of it in f32, where int8 costs accuracy.
+    F32 = 1,
 }
 
 /// Layout of packed weights: `[ceil(n/nr)][ceil(k/kr)][nr][kr]` for `n` outputs and `k` inputs, `n` filled up with zeros to
@@ -120,9 +122,10 @@ pub struct LayerConfig {
     pub ffn: usize,
     /// How attention is computed.
     pub attention: AttentionMode,
-    /// Turns an integer score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`.
+    /// Turns a score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`; the scales are 1 in
+    /// f32.
     pub attention_coefficient: f32,
-    /// Turns `Σ p·v / Σ p` into the context: `scale_v`, divided by the scale of the attention output linear's input
+    /// Turns `Σ p·v / Σ p` into the context: `scale_v` (1 in f32), divided by the scale of the attention output linear's input
     /// where that is static.
     pub context_scale: f32,
     /// Input of the fused query, key and value linear.
@@ -213,6 +216,7 @@ impl LayerConfig {
             ffn: dimension(record.ffn, Field::Ffn)?,
             attention: match record.attention {
                 0 => AttentionMode::Int8,
+                1 => AttentionMode::F32,
                 _ => return Err(Error::Invalid(Field::AttentionMode)),
             },
             attention_coefficient: record.attention_coefficient,

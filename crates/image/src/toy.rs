@@ -75,10 +75,16 @@ pub struct Layer {
     pub head_dim: usize,
     /// Inner size of the feed-forward network.
     pub ffn: usize,
+    /// How attention is computed.
+    pub attention: AttentionMode,
     /// Inputs of qkv, attention output, up, down.
     pub inputs: [InputQuantization; 4],
 }
 
+/// Attention in int8.
+pub const INT8: AttentionMode = AttentionMode::Int8;
+/// Attention in f32.
+pub const F32: AttentionMode = AttentionMode::F32;
 /// Static quantization of values within about ±2, with a zero point.
 pub const STATIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 40.0, zero_point: -9 };
 /// Static and symmetric, as the attention output linear wants it.
@@ -100,23 +106,27 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| {
-            let Layer { heads, head_dim, ffn, inputs } = *layer;
+            let Layer { heads, head_dim, ffn, attention, inputs } = *layer;
             let [qkv_input, attention_output_input, up_input, down_input] = inputs;
             let width = heads * head_dim;
             let mut qkv = random.linear(3 * width, hidden);
-            // Queries, keys and values of about ±2 in steps of 1/40.
-            qkv.scale.iter_mut().chain(&mut qkv.bias).for_each(|value| *value *= 40.0);
+            // Queries, keys and values of about ±2, in int8 in steps of 1/40.
+            let steps = match attention {
+                AttentionMode::Int8 => 40.0,
+                AttentionMode::F32 => 1.0,
+            };
+            qkv.scale.iter_mut().chain(&mut qkv.bias).for_each(|value| *value *= steps);
             LayerData {
                 config: LayerConfig {
                     heads,
                     head_dim,
                     ffn,
-                    attention: AttentionMode::Int8,
+                    attention,
                     attention_coefficient: core::f32::consts::LOG2_E
-                        / (40.0 * 40.0 * head_dim.isqrt() as f32),
+                        / (steps * steps * head_dim.isqrt() as f32),
                     context_scale: match attention_output_input {
-                        InputQuantization::Static { scale, .. } => 1.0 / 40.0 / scale,
-                        InputQuantization::PerToken => 1.0 / 40.0,
+                        InputQuantization::Static { scale, .. } => 1.0 / steps / scale,
+                        InputQuantization::PerToken => 1.0 / steps,
                     },
                     qkv_input,
                     attention_output_input,

@@ -1,6 +1,6 @@
 //! How large images are: the promise of 14.9 MB for TinyBERT-4L-312 with its vocabulary.
 
-use tinybert_image::toy::{Layer, PER_TOKEN, model};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, model};
 use tinybert_image::{ImageBuilder, Panel};
 
 /// Bytes of an image by the formula of the format's description.
@@ -38,8 +38,8 @@ fn formula(builder: &ImageBuilder) -> usize {
 #[test]
 fn images_have_the_size_the_format_says() {
     let layers = [
-        Layer { heads: 2, head_dim: 3, ffn: 11, inputs: [PER_TOKEN; 4] },
-        Layer { heads: 3, head_dim: 9, ffn: 40, inputs: [PER_TOKEN; 4] },
+        Layer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: [PER_TOKEN; 4] },
+        Layer { heads: 3, head_dim: 9, ffn: 40, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let builder = model(1, 18, 31, &[7; 100], &layers);
     assert_eq!(builder.build().unwrap().len(), formula(&builder));
@@ -47,7 +47,7 @@ fn images_have_the_size_the_format_says() {
 
 #[test]
 fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, inputs: [PER_TOKEN; 4] };
+    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: [PER_TOKEN; 4] };
     let mut builder = model(1, 312, 30_522, &vec![0; 325_000], &[layer; 4]);
     let row = |rows: usize| rows * 312;
     builder.config.positions = 512;

@@ -92,6 +92,33 @@ fn attention(c: &mut Criterion) {
     }
 }
 
+fn attention_f32(c: &mut Criterion) {
+    let mut group = c.benchmark_group("attention_f32");
+    for tokens in TOKENS {
+        let shape = AttentionShape {
+            tokens,
+            first_query: 0,
+            queries: tokens,
+            heads: HEADS,
+            head_dim: HIDDEN / HEADS,
+            stride: 3 * HIDDEN,
+        };
+        let qkv: Vec<f32> =
+            bytes(tokens * shape.stride).into_iter().map(|byte| f32::from(byte) / 64.0).collect();
+        let mut scratch = vec![0; shape.scratch_bytes_f32().unwrap()];
+        let mut out = vec![0; activation_bytes(tokens, HIDDEN).unwrap()];
+        group.throughput(Throughput::Elements((2 * tokens * tokens * HIDDEN) as u64));
+        for kernels in all() {
+            group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
+                b.iter(|| {
+                    let context = Context::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 20.0 };
+                    kernels.attention_f32(&qkv, shape, 0.28, context, &mut scratch)
+                });
+            });
+        }
+    }
+}
+
 fn layer_norm(c: &mut Criterion) {
     let mut group = c.benchmark_group("layer_norm_quantize");
     let (gamma, beta) = (vec![1.01; HIDDEN], vec![0.1; HIDDEN]);
@@ -116,5 +143,5 @@ fn layer_norm(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, linear, attention, layer_norm);
+criterion_group!(benches, linear, attention, attention_f32, layer_norm);
 criterion_main!(benches);

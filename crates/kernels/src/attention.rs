@@ -2,7 +2,7 @@
 
 use crate::Shape;
 use crate::linear::{ActivationsMut, MAX_SIDE, ensure};
-use crate::scratch::{Scratch, Sizes};
+use crate::scratch::{Scratch, ScratchF32, Sizes, SizesF32};
 
 /// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
 const MAX_TOKENS: usize = 1 << 15;
@@ -23,7 +23,7 @@ pub struct AttentionShape {
     pub heads: usize,
     /// Columns of a head.
     pub head_dim: usize,
-    /// Bytes from one token's row to the next, at least `3 · heads · head_dim`.
+    /// Elements from one token's row to the next, at least `3 · heads · head_dim`.
     pub stride: usize,
 }
 
@@ -41,6 +41,14 @@ impl AttentionShape {
         }
         Sizes::new(self.tokens, self.head_dim).bytes()
     }
+
+    /// The same for attention in f32.
+    pub const fn scratch_bytes_f32(&self) -> Option<usize> {
+        if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
+            return None;
+        }
+        SizesF32::new(self.tokens, self.head_dim).bytes()
+    }
 }
 
 /// Where the context goes.
@@ -50,7 +58,7 @@ pub enum Context<'a> {
     F32 {
         /// `[queries, heads · head_dim]`.
         out: &'a mut [f32],
-        /// Scale of the values.
+        /// Scale of the values, 1 if they are f32.
         scale: f32,
     },
     /// Quantized as the input `[queries, heads · head_dim]` of the next linear layer, zero point 0.
@@ -68,44 +76,57 @@ pub(crate) fn check<'a>(
     context: &Context,
     scratch: &'a mut [u8],
 ) -> Result<Scratch<'a>, Shape> {
+    check_operands(attention, context)?;
+    let AttentionShape { tokens, head_dim, .. } = attention.shape;
+    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(Shape)
+}
+
+/// The same in f32.
+pub(crate) fn check_f32<'a>(
+    attention: &Attention<f32>,
+    context: &Context,
+    scratch: &'a mut [u8],
+) -> Result<ScratchF32<'a>, Shape> {
+    check_operands(attention, context)?;
+    let AttentionShape { tokens, head_dim, .. } = attention.shape;
+    ScratchF32::carve(scratch, SizesF32::new(tokens, head_dim)).ok_or(Shape)
+}
+
+fn check_operands<T>(attention: &Attention<T>, context: &Context) -> Result<(), Shape> {
     let &Attention { qkv, shape, coefficient } = attention;
     let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
     ensure(first_query.checked_add(queries).is_some_and(|end| end <= tokens))?;
     let width = heads.checked_mul(head_dim).ok_or(Shape)?;
     ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;
-    ensure(tokens.checked_mul(stride).is_some_and(|bytes| bytes <= qkv.len()))?;
+    ensure(tokens.checked_mul(stride).is_some_and(|elements| elements <= qkv.len()))?;
     // Scores below the largest must not get probabilities above 255.
     ensure(coefficient >= 0.0 && coefficient.is_finite())?;
     match context {
-        Context::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len()))?,
-        Context::I8 { out, .. } => {
-            out.check(queries, width)?;
-        }
+        Context::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len())),
+        Context::I8 { out, .. } => out.check(queries, width),
     }
-    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(Shape)
 }
 
-/// What a kernel computes with, checked.
-#[derive(Clone, Copy)]
-pub(crate) struct Attention<'a> {
-    pub qkv: &'a [i8],
+/// What a kernel computes with, checked; queries, keys and values are int8 or f32.
+pub(crate) struct Attention<'a, T = i8> {
+    pub qkv: &'a [T],
     pub shape: AttentionShape,
     pub coefficient: f32,
 }
 
 /// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
-impl<'a> Attention<'a> {
+impl<'a, T> Attention<'a, T> {
     /// Counts from the first query on.
-    pub(crate) fn query(&self, query: usize, head: usize) -> &'a [i8] {
+    pub(crate) fn query(&self, query: usize, head: usize) -> &'a [T] {
         self.part(0, self.shape.first_query + query, head)
     }
 
-    pub(crate) fn key(&self, token: usize, head: usize) -> &'a [i8] {
+    pub(crate) fn key(&self, token: usize, head: usize) -> &'a [T] {
         self.part(1, token, head)
     }
 
-    pub(crate) fn value(&self, token: usize, head: usize) -> &'a [i8] {
+    pub(crate) fn value(&self, token: usize, head: usize) -> &'a [T] {
         self.part(2, token, head)
     }
 
@@ -125,7 +146,7 @@ impl<'a> Attention<'a> {
     }
 
     #[inline]
-    fn part(&self, part: usize, token: usize, head: usize) -> &'a [i8] {
+    fn part(&self, part: usize, token: usize, head: usize) -> &'a [T] {
         let AttentionShape { heads, head_dim, stride, .. } = self.shape;
         let start = token * stride + (part * heads + head) * head_dim;
         self.qkv.get(start..start + head_dim).unwrap_or(&[])

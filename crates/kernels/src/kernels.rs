@@ -127,6 +127,26 @@ impl Kernels {
         Ok(())
     }
 
+    /// Self-attention as [`attention`](Self::attention), in f32: probabilities too, and sums in a fixed order.
+    /// `coefficient` is `log2(e) / √head_dim`; `scratch` has [`AttentionShape::scratch_bytes_f32`].
+    ///
+    /// # Errors
+    /// [`Shape`] as there.
+    pub fn attention_f32(
+        &self,
+        qkv: &[f32],
+        shape: AttentionShape,
+        coefficient: f32,
+        context: Context,
+        scratch: &mut [u8],
+    ) -> Result<(), Shape> {
+        let attention = Attention { qkv, shape, coefficient };
+        let scratch = attention::check_f32(&attention, &context, scratch)?;
+        // SAFETY: as in `linear`.
+        unsafe { (self.table.attention_f32)(&attention, context, scratch) };
+        Ok(())
+    }
+
     /// Sums the embeddings of one token into `out` `[hidden]`.
     ///
     /// # Errors

@@ -20,7 +20,7 @@
 //! kernels.quantize(&[1.0, 0.5, 2.0], 3, quantization, ActivationsMut::new(&mut data, 3))?;
 //! let a = Activations { data: &data, stride: 16, m: 1, k: 3, zero_point: 0, scale: RowScale::Uniform(0.5) };
 //! let mut y = [0.0; 2];
-//! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y })?;
+//! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y, stride: 2 })?;
 //! assert_eq!(y, [8.5, -0.5]);
 //! # Ok(())
 //! # }

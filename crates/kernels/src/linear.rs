@@ -94,10 +94,12 @@ pub enum Quantization<'a> {
 /// What becomes of a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
-    /// Stored as f32, row-major `[m, n]`.
+    /// Stored as f32.
     F32 {
-        /// `[m, n]`.
+        /// Row-major `[m, stride]`, of which the last row may end after `n`; columns from `n` on are left alone.
         out: &'a mut [f32],
+        /// Elements from one row to the next, at least `n`.
+        stride: usize,
     },
     /// Added to the residual stream, row-major `[m, n]`.
     AddF32 {
@@ -213,6 +215,13 @@ impl Quantization<'_> {
     }
 }
 
+/// `len` elements hold `m` rows of `n`, each `stride` after the one before.
+fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), Shape> {
+    let before_last = m.saturating_sub(1).checked_mul(stride);
+    let elements = before_last.and_then(|elements| elements.checked_add(n));
+    ensure(m == 0 || elements.is_some_and(|elements| elements <= len))
+}
+
 /// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand.
 pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue) -> Result<(), Shape> {
     w.check()?;
@@ -220,13 +229,14 @@ pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue) -> Result<
     ensure(a.k == w.k)?;
     let (m, n) = (a.m, w.n);
     match epilogue {
-        Epilogue::F32 { out } => ensure(m.checked_mul(n) == Some(out.len())),
+        Epilogue::F32 { out, stride } => {
+            ensure(*stride >= n)?;
+            holds_rows(out.len(), m, n, *stride)
+        }
         Epilogue::AddF32 { residual } => ensure(m.checked_mul(n) == Some(residual.len())),
         Epilogue::I8 { out, stride } => {
             ensure(*stride >= row_stride(n))?;
-            let before_last = m.saturating_sub(1).checked_mul(*stride);
-            let bytes = before_last.and_then(|bytes| bytes.checked_add(row_stride(n)));
-            ensure(m == 0 || bytes.is_some_and(|bytes| bytes <= out.len()))
+            holds_rows(out.len(), m, row_stride(n), *stride)
         }
         Epilogue::Gelu { out, quantization, scratch } => {
             out.check(m, n)?;

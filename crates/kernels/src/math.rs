@@ -8,7 +8,7 @@
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
 /// Coefficients of 2^f on [−1/2, 1/2], lowest degree first; relative error 1.9e-9.
-const EXP2: [f32; 7] = [
+pub(crate) const EXP2: [f32; 7] = [
     1.0,
     core::f32::consts::LN_2,
     0.240_226_47,
@@ -17,6 +17,9 @@ const EXP2: [f32; 7] = [
     0.001_339_993_1,
     0.000_153_457_84,
 ];
+
+/// Exponents beyond ±126 would leave the normal numbers.
+pub(crate) const EXP2_LIMIT: f32 = 126.0;
 
 /// Steps of 1/2048 in which a probability's exponent is rounded; −16 is the lowest.
 pub(crate) const EXPONENT_STEPS: f32 = 2048.0;
@@ -64,7 +67,7 @@ fn scale_by_power(x: f32, n: i32) -> f32 {
 
 /// 2^x for x clamped to [−126, 126]; relative error at most 1.5e-7.
 pub fn exp2(x: f32) -> f32 {
-    let x = min(max(x, -126.0), 126.0);
+    let x = min(max(x, -EXP2_LIMIT), EXP2_LIMIT);
     let n = round(x);
     scale_by_power(polynomial(x - n, &EXP2), n as i32)
 }

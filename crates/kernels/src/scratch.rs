@@ -85,3 +85,56 @@ impl<'a> Scratch<'a> {
         Some(Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities })
     }
 }
+
+/// Multiple of tokens that a row of keys or scores in f32 has room for: two vectors of any width.
+pub(crate) const COLUMNS_F32: usize = 32;
+/// Query rows that a kernel in f32 works on together.
+pub(crate) const QUERY_BLOCK_F32: usize = 4;
+
+/// Sizes of the parts in f32, in elements.
+#[derive(Clone, Copy)]
+pub(crate) struct SizesF32 {
+    columns: usize,
+    head_dim: usize,
+}
+
+impl SizesF32 {
+    /// `tokens` and `head_dim` at most 2^15.
+    pub(crate) const fn new(tokens: usize, head_dim: usize) -> SizesF32 {
+        SizesF32 { columns: tokens.next_multiple_of(COLUMNS_F32), head_dim }
+    }
+
+    /// Bytes to ask the caller for; `None` on overflow.
+    pub(crate) const fn bytes(&self) -> Option<usize> {
+        let Some(elements) = self.columns.checked_mul(self.head_dim + QUERY_BLOCK_F32) else { return None };
+        let Some(bytes) = elements.checked_mul(size_of::<f32>()) else { return None };
+        bytes.checked_add(SLACK)
+    }
+}
+
+/// What attention in f32 keeps for one head, and for one block of query rows of it.
+pub(crate) struct ScratchF32<'a> {
+    /// Elements of a row, `tokens` or a little more.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+    pub columns: usize,
+    /// The head's keys, `[head_dim, columns]`.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+    pub keys: &'a mut [f32],
+    /// Scores, then probabilities of a block of query rows, `[QUERY_BLOCK_F32, columns]`.
+    pub scores: &'a mut [f32],
+}
+
+impl<'a> ScratchF32<'a> {
+    /// Cuts the parts out of `buffer`; `None` if it is shorter than `sizes.bytes()`.
+    pub(crate) fn carve(buffer: &'a mut [u8], sizes: SizesF32) -> Option<ScratchF32<'a>> {
+        let SizesF32 { columns, head_dim } = sizes;
+        if buffer.len() < sizes.bytes()? {
+            return None;
+        }
+        // SAFETY: every bit pattern is an f32, and align_to_mut yields only the aligned middle of the buffer.
+        let (_, elements, _) = unsafe { buffer.align_to_mut::<f32>() };
+        let (keys, rest) = elements.split_at_mut_checked(head_dim * columns)?;
+        let (scores, _) = rest.split_at_mut_checked(QUERY_BLOCK_F32 * columns)?;
+        Some(ScratchF32 { columns, keys, scores })
+    }
+}

@@ -6,7 +6,7 @@ use crate::attention::{Attention, Context};
 use crate::embedding::Embedding;
 use crate::layout::Layout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, ScratchF32};
 #[cfg(target_arch = "x86_64")]
 use crate::x86_64::{avx_vnni, avx2, avx512_vnni};
 use crate::{Isa, Panel, scalar};
@@ -25,6 +25,7 @@ pub(crate) struct Table {
     pub layout: Layout,
     pub linear: unsafe fn(&Activations, &Linear, Epilogue),
     pub attention: unsafe fn(&Attention, Context, Scratch),
+    pub attention_f32: unsafe fn(&Attention<f32>, Context, ScratchF32),
     pub layer_norm: unsafe fn(&mut [f32], &LayerNorm),
     pub layer_norm_quantize: unsafe fn(&mut [f32], &LayerNorm, Quantization, ActivationsMut),
     pub quantize: unsafe fn(&[f32], usize, Quantization, ActivationsMut),
@@ -37,6 +38,7 @@ pub(crate) static SCALAR: Table = Table {
     layout: Layout::ROW_MAJOR,
     linear: |a, w, epilogue| scalar::linear(Layout::ROW_MAJOR, a, w, epilogue),
     attention: scalar::attention,
+    attention_f32: scalar::attention_f32,
     layer_norm: scalar::layer_norm,
     layer_norm_quantize: scalar::layer_norm_quantize,
     quantize: scalar::quantize,
@@ -51,6 +53,7 @@ static AVX2: Table = Table {
     layout: avx2::LAYOUT,
     linear: avx2::linear,
     attention: avx2::attention,
+    attention_f32: avx2::attention_f32,
     layer_norm: avx2::layer_norm,
     layer_norm_quantize: avx2::layer_norm_quantize,
     quantize: avx2::quantize,
@@ -65,6 +68,7 @@ static AVX_VNNI: Table = Table {
     layout: avx_vnni::LAYOUT,
     linear: avx_vnni::linear,
     attention: avx_vnni::attention,
+    attention_f32: avx_vnni::attention_f32,
     layer_norm: avx_vnni::layer_norm,
     layer_norm_quantize: avx_vnni::layer_norm_quantize,
     quantize: avx_vnni::quantize,
@@ -79,6 +83,7 @@ static AVX512_VNNI: Table = Table {
     layout: avx512_vnni::LAYOUT,
     linear: avx512_vnni::linear,
     attention: avx512_vnni::attention,
+    attention_f32: avx512_vnni::attention_f32,
     layer_norm: avx512_vnni::layer_norm,
     layer_norm_quantize: avx512_vnni::layer_norm_quantize,
     quantize: avx512_vnni::quantize,
@@ -93,6 +98,7 @@ static NEON: Table = Table {
     layout: neon::LAYOUT,
     linear: neon::linear,
     attention: neon::attention,
+    attention_f32: neon::attention_f32,
     layer_norm: neon::layer_norm,
     layer_norm_quantize: neon::layer_norm_quantize,
     quantize: neon::quantize,
@@ -107,6 +113,7 @@ static NEON_DOTPROD: Table = Table {
     layout: dotprod::LAYOUT,
     linear: dotprod::linear,
     attention: dotprod::attention,
+    attention_f32: dotprod::attention_f32,
     layer_norm: dotprod::layer_norm,
     layer_norm_quantize: dotprod::layer_norm_quantize,
     quantize: dotprod::quantize,
@@ -130,6 +137,7 @@ static NEON_I8MM: Table = Table {
     layout: i8mm::LAYOUT,
     linear: i8mm::linear,
     attention: i8mm::attention,
+    attention_f32: i8mm::attention_f32,
     layer_norm: i8mm::layer_norm,
     layer_norm_quantize: i8mm::layer_norm_quantize,
     quantize: i8mm::quantize,

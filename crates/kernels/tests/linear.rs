@@ -28,10 +28,16 @@ fn naive(layer: &Layer) -> Vec<f32> {
 
 fn f32s(kernels: &Kernels, layer: &Layer, panel: Panel) -> Vec<f32> {
     let (data, weights) = (layer.input(kernels), layer.packed(panel));
-    let mut out = vec![f32::NAN; layer.m * layer.n];
-    let epilogue = Epilogue::F32 { out: &mut out };
+    let stride = layer.n + layer.k % 3;
+    let mut out = vec![-0.0; layer.m * stride];
+    let epilogue = Epilogue::F32 { out: &mut out, stride };
     kernels.linear(&layer.activations(&data), &layer.linear(panel, &weights), epilogue).unwrap();
-    out
+    let rows = out.chunks(stride).map(|row| row.split_at(layer.n));
+    rows.flat_map(|(row, beyond)| {
+        assert_eq!(bits(beyond), bits(&vec![-0.0; beyond.len()]), "columns beyond n are left alone");
+        row.to_vec()
+    })
+    .collect()
 }
 
 /// Everything the other epilogues write, one after the other.
@@ -193,9 +199,10 @@ fn wrong_sizes_are_refused() {
         let panel = kernels.native_panel();
         let (data, weights) = (layer.input(&kernels), layer.packed(panel));
         let (a, w) = (layer.activations(&data), layer.linear(panel, &weights));
-        let run = |a, w, len: usize| kernels.linear(&a, &w, Epilogue::F32 { out: &mut vec![0.0; len] });
+        let run =
+            |a, w, len: usize| kernels.linear(&a, &w, Epilogue::F32 { out: &mut vec![0.0; len], stride: 5 });
         assert_eq!(run(a, w, 15), Ok(()));
-        for len in [0, 14, 16] {
+        for len in [0, 14] {
             assert_eq!(run(a, w, len), Err(Shape), "out of length {len}");
         }
         let mut short = a;
@@ -217,6 +224,8 @@ fn wrong_sizes_are_refused() {
         flat.panel = Panel { nr: 0, kr: 4 };
         assert_eq!(run(a, flat, 15), Err(Shape), "panel without rows");
         let rows = Epilogue::I8 { out: &mut [0; 30], stride: 4 };
+        assert_eq!(kernels.linear(&a, &w, rows), Err(Shape), "stride below n");
+        let rows = Epilogue::F32 { out: &mut [0.0; 30], stride: 4 };
         assert_eq!(kernels.linear(&a, &w, rows), Err(Shape), "stride below n");
         let mut scale = [0.0; 3];
         let quantization = Quantization::PerToken { scale: &mut scale };

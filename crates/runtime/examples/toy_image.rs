@@ -2,15 +2,21 @@
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, model};
+use tinybert_runtime::image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, model};
 use tinybert_runtime::image::{Image, SelfTestData};
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::{Input, Model, workspace_bytes};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = std::env::args_os().nth(1).ok_or("usage: toy_image OUT.tbim")?;
-    let fixed = Layer { heads: 12, head_dim: 26, ffn: 150, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] };
-    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, inputs: [PER_TOKEN; 4] };
+    let fixed = Layer {
+        heads: 12,
+        head_dim: 26,
+        ffn: 150,
+        attention: INT8,
+        inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
+    };
+    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
     let mut builder = model(1, 60, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &[fixed, per_token]);
 
     let bytes = builder.build()?;

@@ -4,15 +4,16 @@
 //! passes over the rows for quantization alone. A layer has three steps, between which the bands wait for each other:
 //! queries, keys and values; attention; everything after it.
 
-use tinybert_image::{Config, Embeddings, InputQuantization, LayerConfig, LayerView};
+use tinybert_image::{AttentionMode, Config, Embeddings, InputQuantization, LayerConfig, LayerView};
 use tinybert_kernels::{
     AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization, Shape,
 };
 
 use crate::Error;
+use crate::qkv::Qkv;
 use crate::quantized::{Input, Quantized};
 use crate::team::{Team, band};
-use crate::workspace::{AttentionBand, AttentionStage, Buffers, FfnStage, ROWS, ffn_stage_bytes, qkv_stride};
+use crate::workspace::{AttentionBand, AttentionStage, Buffers, FfnStage, ROWS, ffn_stage_bytes};
 
 /// What the layers of a model have in common.
 #[derive(Clone, Copy)]
@@ -75,7 +76,10 @@ impl<'t> Encoder<'t> {
         tokens: usize,
         rows: usize,
     ) -> Result<(), Shape> {
-        self.attention(layer, buffers, tokens, rows)?;
+        match layer.config.attention {
+            AttentionMode::Int8 => self.attention::<i8>(layer, buffers, tokens, rows)?,
+            AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows)?,
+        }
         let bytes = ffn_stage_bytes(&layer.config, self.hidden, rows.min(ROWS)).ok_or(Shape)?;
         let (rest, stage) = buffers.rows();
         let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
@@ -83,7 +87,7 @@ impl<'t> Encoder<'t> {
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
-    fn attention(
+    fn attention<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
         buffers: &mut Buffers<'_>,
@@ -92,10 +96,10 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), Shape> {
         let (config, count) = (&layer.config, self.team.count());
         let AttentionStage { qkv, bands } =
-            AttentionStage::carve(buffers.stage, config, tokens, rows, count).ok_or(Shape)?;
+            AttentionStage::<T, _>::carve(buffers.stage, config, tokens, rows, count).ok_or(Shape)?;
         let input = Input { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
-        let (tokens_band, qkv_stride) = (band(tokens, count), qkv_stride(config));
-        let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(qkv_stride).max(1)).enumerate();
+        let (tokens_band, stride) = (band(tokens, count), T::stride(config));
+        let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
         self.team.each(qkv_bands, |(index, qkv)| self.qkv(layer, input, index * tokens_band, rows, qkv))?;
 
         let rows_band = band(rows, count);
@@ -109,7 +113,7 @@ impl<'t> Encoder<'t> {
                 queries: rows_band.min(rows - first_query),
                 heads: config.heads,
                 head_dim: config.head_dim,
-                stride: qkv_stride,
+                stride,
             };
             let context = Quantized { data, stride: buffers.stride, scales };
             self.context(config, qkv, shape, stage, context)
@@ -118,16 +122,16 @@ impl<'t> Encoder<'t> {
 
     /// Keys and values of the tokens from `first` on, [`ROWS`] at a time, and the queries of those of them that are
     /// among the first `rows`.
-    fn qkv(
+    fn qkv<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
         input: Input<'_>,
         first: usize,
         rows: usize,
-        qkv: &mut [i8],
+        qkv: &mut [T],
     ) -> Result<(), Shape> {
         let (config, weights) = (&layer.config, linear(&layer.qkv)?);
-        let stride = qkv_stride(config);
+        let stride = T::stride(config);
         let whole_panels =
             config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(Shape)?;
         let without_queries = config.attention_width() - whole_panels;
@@ -139,21 +143,21 @@ impl<'t> Encoder<'t> {
                 let out = qkv.get_mut(without_queries..).ok_or(Shape)?;
                 let weights = weights.from_output(without_queries)?;
                 let input = input.read(config.qkv_input, first, m, self.hidden)?;
-                self.kernels.linear(&input, &weights, Epilogue::I8 { out, stride })?;
+                self.kernels.linear(&input, &weights, T::epilogue(out, stride))?;
             }
             if queries > 0 {
                 let input = input.read(config.qkv_input, first, queries, self.hidden)?;
-                self.kernels.linear(&input, &weights, Epilogue::I8 { out: qkv, stride })?;
+                self.kernels.linear(&input, &weights, T::epilogue(qkv, stride))?;
             }
         }
         Ok(())
     }
 
     /// Attention of the queries of `shape`, quantized into `context`.
-    fn context(
+    fn context<T: Qkv>(
         &self,
         config: &LayerConfig,
-        qkv: &[i8],
+        qkv: &[T],
         shape: AttentionShape,
         stage: AttentionBand<'_>,
         mut context: Quantized<'_>,
@@ -162,11 +166,11 @@ impl<'t> Encoder<'t> {
         let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
         if let Quantization::Static { .. } = quantization {
             let out = Context::I8 { out, scale };
-            return self.kernels.attention(qkv, shape, coefficient, out, stage.scratch);
+            return T::attention(self.kernels, qkv, shape, coefficient, out, stage.scratch);
         }
         let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(Shape)?;
         let f32s = Context::F32 { out: &mut *x, scale };
-        self.kernels.attention(qkv, shape, coefficient, f32s, stage.scratch)?;
+        T::attention(self.kernels, qkv, shape, coefficient, f32s, stage.scratch)?;
         self.kernels.quantize(x, shape.width(), quantization, out)
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn run<'w>(
     let (quantization, out) = input.write(INPUT, 0, 1)?;
     kernels.quantize(first, hidden, quantization, out)?;
     if let Some(pooler) = &head.pooler {
-        let epilogue = Epilogue::F32 { out: &mut *stage.pooled };
+        let epilogue = Epilogue::F32 { out: &mut *stage.pooled, stride: hidden };
         kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler)?, epilogue)?;
         for x in stage.pooled.iter_mut() {
             *x = math::tanh(*x);
@@ -31,7 +31,7 @@ pub(crate) fn run<'w>(
         let (quantization, out) = input.write(INPUT, 0, 1)?;
         kernels.quantize(stage.pooled, hidden, quantization, out)?;
     }
-    let epilogue = Epilogue::F32 { out: &mut *stage.outputs };
+    let epilogue = Epilogue::F32 { stride: stage.outputs.len(), out: &mut *stage.outputs };
     kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(&head.output)?, epilogue)?;
     Ok(stage.outputs)
 }

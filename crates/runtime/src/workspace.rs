@@ -13,7 +13,7 @@
 //! | stage | parts, one after the other | bytes |
 //! | --- | --- | --- |
 //! | text | ids u32 `[tokens]`, type ids u8 `[tokens]` | 640 |
-//! | attention | qkv i8 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704 |
+//! | attention | qkv i8 or f32 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704 |
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token | 76,800 or 115,200 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` | 1,344 |
 //!
@@ -21,12 +21,13 @@
 
 use core::mem;
 
-use tinybert_image::{Config, InputQuantization, LayerConfig};
+use tinybert_image::{AttentionMode, Config, InputQuantization, LayerConfig};
 use tinybert_kernels::{AttentionShape, MAX_SIDE, ROW_BLOCK, activation_bytes, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
 use crate::encoder::Rows;
+use crate::qkv::Qkv;
 use crate::quantized::Quantized;
 use crate::team::band;
 
@@ -94,7 +95,11 @@ impl Layout {
         for layer in layers {
             stride = stride.max(row_stride(layer.attention_width()));
             let ffn = ffn_stage_bytes(&layer, config.hidden, tokens.min(ROWS))?.checked_mul(threads)?;
-            stage = stage.max(AttentionStage::bytes(&layer, tokens, tokens, threads)?).max(ffn);
+            let attention = match layer.attention {
+                AttentionMode::Int8 => AttentionStage::<i8, ()>::bytes(&layer, tokens, tokens, threads)?,
+                AttentionMode::F32 => AttentionStage::<f32, ()>::bytes(&layer, tokens, tokens, threads)?,
+            };
+            stage = stage.max(attention).max(ffn);
         }
         let activations = tokens.checked_next_multiple_of(ROW_BLOCK)?.checked_mul(stride)?;
         Some(Self {
@@ -172,16 +177,10 @@ impl<'w> TextStage<'w> {
     }
 }
 
-/// Bytes from one token's queries, keys and values to the next's; they have room for a vector that begins with the last
-/// column, wherever in the row a linear's outputs begin.
-pub(crate) fn qkv_stride(layer: &LayerConfig) -> usize {
-    row_stride(layer.attention_width().saturating_mul(3).min(MAX_SIDE) + 15)
-}
-
 /// Stage while a layer's attention runs.
-pub(crate) struct AttentionStage<'w, B> {
-    /// Queries, keys and values `[tokens, qkv_stride]`.
-    pub qkv: &'w mut [i8],
+pub(crate) struct AttentionStage<'w, T, B> {
+    /// Queries, keys and values `[tokens, stride]`.
+    pub qkv: &'w mut [T],
     /// What each thread needs besides.
     pub bands: B,
 }
@@ -194,7 +193,7 @@ pub(crate) struct AttentionBand<'w> {
     pub context: &'w mut [f32],
 }
 
-impl<'w> AttentionStage<'w, ()> {
+impl<'w, T: Qkv> AttentionStage<'w, T, ()> {
     /// Elements of qkv, and of scratch and context of a thread, when `rows` tokens are queries.
     fn lengths(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<[usize; 3]> {
         let width = layer.attention_width();
@@ -205,19 +204,19 @@ impl<'w> AttentionStage<'w, ()> {
             queries: rows,
             heads: layer.heads,
             head_dim: layer.head_dim,
-            stride: qkv_stride(layer),
+            stride: T::stride(layer),
         };
         let context = match layer.attention_output_input {
             InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
             InputQuantization::Static { .. } => 0,
         };
-        Some([tokens.checked_mul(shape.stride)?, shape.scratch_bytes()?, context])
+        Some([tokens.checked_mul(shape.stride)?, T::scratch_bytes(&shape)?, context])
     }
 
     fn bytes(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<usize> {
         let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
         let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
-        sum(&[padded::<i8>(qkv)?, band.checked_mul(threads)?])
+        sum(&[padded::<T>(qkv)?, band.checked_mul(threads)?])
     }
 
     pub fn carve(
@@ -226,10 +225,10 @@ impl<'w> AttentionStage<'w, ()> {
         tokens: usize,
         rows: usize,
         threads: usize,
-    ) -> Option<AttentionStage<'w, impl Iterator<Item = AttentionBand<'w>> + use<'w>>> {
+    ) -> Option<AttentionStage<'w, T, impl Iterator<Item = AttentionBand<'w>> + use<'w, T>>> {
         let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
         let mut carver = Carver(stage);
-        let qkv = carver.take(qkv)?;
+        let qkv = carver.take::<T>(qkv)?;
         let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
         let bands = carver.0.chunks_exact_mut(band.max(1)).map_while(move |part| {
             let mut carver = Carver(part);

@@ -3,15 +3,21 @@
 mod common;
 
 use proptest::prelude::*;
-use tinybert_image::toy::{Layer, PER_TOKEN, STATIC, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
 use tinybert_image::{AlignedBytes, seal};
 use tinybert_runtime::{Input, Model};
 
 /// A model so small that every byte can be tried.
 fn small() -> AlignedBytes {
     let layers = [
-        Layer { heads: 2, head_dim: 3, ffn: 5, inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC] },
-        Layer { heads: 1, head_dim: 4, ffn: 3, inputs: [PER_TOKEN; 4] },
+        Layer {
+            heads: 2,
+            head_dim: 3,
+            ffn: 5,
+            attention: INT8,
+            inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
+        },
+        Layer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     common::toy_model(2, 6, &layers).build().unwrap()
 }

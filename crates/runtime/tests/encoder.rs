@@ -5,7 +5,7 @@ mod common;
 mod oracle;
 
 use common::{all_kernels, regression, three_layers, toy_model};
-use tinybert_image::toy::{Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::{Input, Model};
@@ -77,9 +77,16 @@ fn a_model_without_a_pooler() {
 
 #[test]
 fn tinybert_s_own_shape() {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] };
+    let layer = Layer {
+        heads: 12,
+        head_dim: 26,
+        ffn: 1200,
+        attention: INT8,
+        inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
+    };
     let per_token = Layer { inputs: [PER_TOKEN; 4], ..layer };
-    check(&toy_model(3, 312, &[layer, per_token]), &[17]);
+    let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| Layer { attention: F32, ..layer });
+    check(&toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]), &[17]);
 }
 
 #[test]
@@ -92,7 +99,8 @@ fn random_shapes() {
                 let mut input = |fixed| if random.below(2) == 0 { PER_TOKEN } else { fixed };
                 let inputs = [input(STATIC), input(SYMMETRIC), input(STATIC), input(STATIC)];
                 let (heads, head_dim) = (1 + random.below(4), 1 + random.below(40));
-                Layer { heads, head_dim, ffn: 1 + random.below(100), inputs }
+                let attention = [INT8, F32][random.below(2)];
+                Layer { heads, head_dim, ffn: 1 + random.below(100), attention, inputs }
             })
             .collect();
         let mut builder = toy_model(seed, 1 + random.below(80), &layers);

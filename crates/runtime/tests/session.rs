@@ -3,8 +3,8 @@
 mod common;
 
 use common::{regression, three_layers};
-use tinybert_image::toy::{Layer, PER_TOKEN, STATIC, SYMMETRIC};
-use tinybert_image::{AlignedBytes, Config, ImageBuilder, SelfTestData};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
+use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
 
 fn with_session<T>(bytes: &[u8], ask: impl FnOnce(&mut tinybert_runtime::Session<'_, '_>) -> T) -> T {
@@ -159,8 +159,8 @@ fn a_smaller_workspace_takes_shorter_inputs() {
     assert!(model.session_for(0, &mut []).is_err() && model.session_for(21, &mut []).is_err());
 }
 
-fn tinybert_workspace(inputs: [tinybert_image::InputQuantization; 4]) -> usize {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, inputs };
+fn tinybert_workspace(attention: AttentionMode, inputs: [tinybert_image::InputQuantization; 4]) -> usize {
+    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention, inputs };
     let builder = common::toy_model(1, 312, &[layer; 4]);
     let config = Config { max_tokens: 128, positions: 512, ..builder.config };
     tinybert_runtime::workspace_bytes(&config, builder.layers.iter().map(|layer| layer.config), 128).unwrap()
@@ -168,10 +168,18 @@ fn tinybert_workspace(inputs: [tinybert_image::InputQuantization; 4]) -> usize {
 
 #[test]
 fn tinybert_4l_312_needs_at_most_380_kilobytes_for_128_tokens() {
-    let fixed = tinybert_workspace([STATIC, SYMMETRIC, STATIC, STATIC]);
+    let fixed = tinybert_workspace(INT8, [STATIC, SYMMETRIC, STATIC, STATIC]);
     assert!(fixed <= 380_000, "{fixed} bytes");
-    let per_token = tinybert_workspace([PER_TOKEN, SYMMETRIC, PER_TOKEN, PER_TOKEN]);
+    let per_token = tinybert_workspace(INT8, [PER_TOKEN, SYMMETRIC, PER_TOKEN, PER_TOKEN]);
     assert!(per_token <= 380_000, "{per_token} bytes");
+}
+
+#[test]
+fn attention_in_f32_needs_four_times_the_queries_keys_and_values() {
+    let inputs = [STATIC, SYMMETRIC, STATIC, STATIC];
+    let more = tinybert_workspace(F32, inputs) - tinybert_workspace(INT8, inputs);
+    // The int8 rows have room for 16 more elements; the scratch memories differ by a few kilobytes.
+    assert!(more.abs_diff(128 * (4 * 936 - 952)) < 10_000, "{more} bytes more");
 }
 
 /// Self-tests with the outputs that this machine computes.
@@ -247,7 +255,7 @@ fn a_damaged_vocabulary_is_refused() {
 #[test]
 fn sizes_beyond_the_kernels_are_refused_before_anything_runs() {
     let model = |head_dim| {
-        let layer = Layer { heads: 1, head_dim, ffn: 1, inputs: [PER_TOKEN; 4] };
+        let layer = Layer { heads: 1, head_dim, ffn: 1, attention: INT8, inputs: [PER_TOKEN; 4] };
         let vocabulary = three_layers().vocabulary;
         tinybert_image::toy::model(1, 1, 16, &vocabulary, &[layer]).build().unwrap()
     };

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{all_kernels, three_layers, toy_model};
-use tinybert_image::toy::{Layer, PIECES, STATIC, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, Layer, PIECES, STATIC, SYMMETRIC};
 use tinybert_runtime::{Error, Input, Model, Threads};
 
 fn ids(tokens: usize) -> (Vec<u32>, Vec<u8>) {
@@ -13,12 +13,10 @@ fn ids(tokens: usize) -> (Vec<u32>, Vec<u8>) {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let wide = toy_model(
-        3,
-        40,
-        &[Layer { heads: 4, head_dim: 10, ffn: 70, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] }; 3],
-    );
-    for builder in [three_layers(), wide] {
+    let inputs = [STATIC, SYMMETRIC, STATIC, STATIC];
+    let wide =
+        [INT8, F32, INT8].map(|attention| Layer { heads: 4, head_dim: 10, ffn: 70, attention, inputs });
+    for builder in [three_layers(), toy_model(3, 40, &wide)] {
         let bytes = builder.build().unwrap();
         for kernels in all_kernels() {
             let model = Model::from_bytes(&bytes).unwrap().with_kernels(kernels);

@@ -1,14 +1,20 @@
 //! An image with everything in it.
 
-use tinybert_image::toy::{Layer, PER_TOKEN, STATIC, SYMMETRIC, model};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC, model};
 use tinybert_image::{CalibrationData, CalibrationRecord, ImageBuilder, Provenance, Range, SelfTestData};
 
 /// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
 /// made up.
 pub fn full_toy() -> ImageBuilder {
     let layers = [
-        Layer { heads: 2, head_dim: 3, ffn: 11, inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC] },
-        Layer { heads: 1, head_dim: 5, ffn: 7, inputs: [PER_TOKEN; 4] },
+        Layer {
+            heads: 2,
+            head_dim: 3,
+            ffn: 11,
+            attention: INT8,
+            inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
+        },
+        Layer { heads: 1, head_dim: 5, ffn: 7, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let mut builder = model(7, 10, 13, b"any bytes", &layers);
     builder.config.workspace_bytes = 12_345;

@@ -1,59 +1,87 @@
-//! Self-attention in int8, one query row of one head at a time.
+//! Self-attention, one query row of one head at a time, and its int8 form.
 
-use crate::attention::{Attention, Context};
+use crate::attention::{Attention, AttentionShape, Context};
 use crate::math;
 use crate::scratch::Scratch;
 
 /// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
 pub(crate) fn attention(operands: &Attention, context: Context, scratch: Scratch) {
-    let width = operands.shape.width();
-    let queries = operands.shape.queries;
+    let Some(weights) = scratch.scores.get_mut(..operands.shape.tokens) else { return };
+    each_head(operands.shape, context, Int8 { operands, weights });
+}
+
+/// A way of computing attention.
+pub(super) trait Attend {
+    /// Computes the probabilities of a query's row and returns their sum.
+    fn weigh(&mut self, query: usize, head: usize) -> f32;
+    /// `Σ_j p_j·v_j` of one column with these probabilities.
+    fn column(&self, head: usize, column: usize) -> f32;
+}
+
+/// The context of every query and head.
+pub(super) fn each_head(shape: AttentionShape, context: Context, mut attend: impl Attend) {
     match context {
         Context::F32 { out, scale } => {
-            for (query, row) in out.chunks_exact_mut(width.max(1)).enumerate() {
-                context_row(operands, query, scale, scratch.scores, row, |x| x);
+            for (query, row) in out.chunks_exact_mut(shape.width().max(1)).enumerate() {
+                context_row(shape, query, scale, &mut attend, row, |x| x);
             }
         }
         Context::I8 { out, scale } => {
-            for (query, row) in out.data.chunks_exact_mut(out.stride.max(1)).take(queries).enumerate() {
-                context_row(operands, query, scale, scratch.scores, row, |x| math::quantize(x, 1.0, 0));
+            let rows = out.data.chunks_exact_mut(out.stride.max(1)).take(shape.queries);
+            for (query, row) in rows.enumerate() {
+                context_row(shape, query, scale, &mut attend, row, |x| math::quantize(x, 1.0, 0));
             }
         }
     }
 }
 
-/// The context of one query over all heads, converted by `store`; `weights` `[tokens]` is scratch memory.
+/// The context of one query over all heads, converted by `store`.
 fn context_row<T>(
-    operands: &Attention,
+    shape: AttentionShape,
     query: usize,
     scale: f32,
-    weights: &mut [i32],
+    attend: &mut impl Attend,
     row: &mut [T],
     store: impl Fn(f32) -> T,
 ) {
-    let shape = operands.shape;
-    let Some(weights) = weights.get_mut(..shape.tokens) else { return };
     for (head, columns) in row.chunks_exact_mut(shape.head_dim.max(1)).take(shape.heads).enumerate() {
+        let factor = (1.0 / attend.weigh(query, head)) * scale;
+        for (column, out) in columns.iter_mut().enumerate() {
+            *out = store(attend.column(head, column) * factor);
+        }
+    }
+}
+
+/// int8, unnormalised u8 probabilities.
+struct Int8<'a> {
+    operands: &'a Attention<'a>,
+    /// Scores, then probabilities `[tokens]`.
+    weights: &'a mut [i32],
+}
+
+impl Attend for Int8<'_> {
+    fn weigh(&mut self, query: usize, head: usize) -> f32 {
         let mut largest = i32::MIN;
-        for (token, score) in weights.iter_mut().enumerate() {
-            *score = dot(operands.query(query, head), operands.key(token, head));
+        for (token, score) in self.weights.iter_mut().enumerate() {
+            *score = dot(self.operands.query(query, head), self.operands.key(token, head));
             largest = largest.max(*score);
         }
         let mut total = 0;
-        for weight in weights.iter_mut() {
-            let x = (*weight - largest) as f32 * operands.coefficient;
+        for weight in self.weights.iter_mut() {
+            let x = (*weight - largest) as f32 * self.operands.coefficient;
             *weight = i32::from(math::probability(x));
             total += *weight;
         }
-        let factor = (1.0 / total as f32) * scale;
-        for (column, out) in columns.iter_mut().enumerate() {
-            let mut acc = 0;
-            for (token, weight) in weights.iter().enumerate() {
-                let value = operands.value(token, head).get(column).copied().unwrap_or(0);
-                acc += weight * i32::from(value);
-            }
-            *out = store(acc as f32 * factor);
+        total as f32
+    }
+
+    fn column(&self, head: usize, column: usize) -> f32 {
+        let mut acc = 0;
+        for (token, weight) in self.weights.iter().enumerate() {
+            let value = self.operands.value(token, head).get(column).copied().unwrap_or(0);
+            acc += weight * i32::from(value);
         }
+        acc as f32
     }
 }
 

@@ -11,8 +11,8 @@ use crate::math;
 #[inline]
 pub(crate) fn linear(layout: Layout, a: &Activations, w: &Linear, epilogue: Epilogue) {
     match epilogue {
-        Epilogue::F32 { out } => {
-            for (m, row) in out.chunks_exact_mut(w.n.max(1)).enumerate() {
+        Epilogue::F32 { out, stride } => {
+            for (m, row) in out.chunks_mut(stride.max(1)).take(a.m).enumerate() {
                 each(layout, a, w, m, row, |y, out| *out = y);
             }
         }

@@ -1,12 +1,14 @@
 //! The specification: plain loops, one file per operation, for any panel.
 
 mod attention;
+mod attention_f32;
 mod embedding;
 mod layer_norm;
 mod linear;
 mod quantize;
 
 pub(crate) use attention::attention;
+pub(crate) use attention_f32::attention_f32;
 pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;

@@ -7,6 +7,17 @@ macro_rules! entry_points {
         crate::simd::entry_points!($token, $features, products);
 
         #[target_feature(enable = $features)]
+        pub(crate) fn attention_f32(
+            operands: &crate::attention::Attention<f32>,
+            context: crate::attention::Context,
+            scratch: crate::scratch::ScratchF32,
+        ) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::attention_f32(token, operands, context, scratch);
+        }
+
+        #[target_feature(enable = $features)]
         pub(crate) fn layer_norm(x: &mut [f32], norm: &crate::linear::LayerNorm) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };

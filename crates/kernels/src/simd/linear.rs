@@ -13,8 +13,10 @@ use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization,
 pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue: Epilogue) {
     let (all, n) = (0..a.m, w.n);
     match epilogue {
-        Epilogue::F32 { out } => tiles(s, a, w, all, &mut RowsF32::<false> { out, n }),
-        Epilogue::AddF32 { residual } => tiles(s, a, w, all, &mut RowsF32::<true> { out: residual, n }),
+        Epilogue::F32 { out, stride } => tiles(s, a, w, all, &mut RowsF32::<false> { out, n, stride }),
+        Epilogue::AddF32 { residual } => {
+            tiles(s, a, w, all, &mut RowsF32::<true> { out: residual, n, stride: n })
+        }
         Epilogue::I8 { out, stride } => tiles(s, a, w, all, &mut RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
@@ -26,7 +28,7 @@ pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue
             for (block, (data, scale)) in blocks.enumerate() {
                 let first = block * ROW_BLOCK;
                 let rows = first..first + scale.len();
-                tiles(s, a, w, rows, &mut GeluRows(RowsF32 { out: &mut *scratch, n }));
+                tiles(s, a, w, rows, &mut GeluRows(RowsF32 { out: &mut *scratch, n, stride: n }));
                 let x = scratch.get(..scale.len() * n).unwrap_or(&[]);
                 let out = ActivationsMut { data, stride: out.stride };
                 quantize(s, x, n, Quantization::PerToken { scale }, out);

@@ -1,7 +1,7 @@
 //! The non-linear functions of [`crate::math`], a vector at a time.
 
 use super::{Simd, partial};
-use crate::math::{GELU, GELU_CLAMP, LANES, fold_lanes};
+use crate::math::{EXP2, EXP2_LIMIT, GELU, GELU_CLAMP, LANES, fold_lanes};
 
 /// Horner's rule, multiply then add; `coefficients` lowest degree first.
 #[inline(always)]
@@ -20,6 +20,14 @@ pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     let t = s.min(s.max(x, s.splat(-GELU_CLAMP)), s.splat(GELU_CLAMP));
     let p = s.mul(polynomial(s, s.mul(t, t), &GELU), t);
     s.mul(x, s.add(s.splat(0.5), p))
+}
+
+/// [`crate::math::exp2`].
+#[inline(always)]
+pub(super) fn exp2<S: Simd>(s: S, x: S::F) -> S::F {
+    let x = s.min(s.max(x, s.splat(-EXP2_LIMIT)), s.splat(EXP2_LIMIT));
+    let n = s.round(x);
+    s.add_exponent(polynomial(s, s.sub(x, s.to_f32(n)), &EXP2), n)
 }
 
 /// Scale and zero point of a quantization, in every lane.
@@ -113,4 +121,12 @@ pub(super) fn largest_i32<S: Simd>(s: S, x: S::I) -> i32 {
     let mut lanes = [i32::MIN; LANES];
     s.store_i32(x, &mut lanes);
     lanes.into_iter().fold(i32::MIN, i32::max)
+}
+
+/// Largest lane that is no NaN.
+#[inline(always)]
+pub(super) fn largest<S: Simd>(s: S, x: S::F) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    s.store(x, &mut lanes);
+    lanes.into_iter().fold(f32::NEG_INFINITY, crate::math::max)
 }

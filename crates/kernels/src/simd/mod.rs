@@ -6,6 +6,7 @@
 //! keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the width.
 
 mod attention;
+mod attention_f32;
 mod context;
 mod embedding;
 mod entry_points;
@@ -19,6 +20,7 @@ mod sink;
 mod softmax;
 
 pub(crate) use attention::attention;
+pub(crate) use attention_f32::attention_f32;
 pub(crate) use embedding::embed;
 pub(crate) use entry_points::entry_points;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};

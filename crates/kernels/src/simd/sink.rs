@@ -23,22 +23,23 @@ pub(super) trait Sink<S: Simd> {
     fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F);
 }
 
-/// Row-major f32 `[m, n]`, stored or, if `ADD`, added to what is there.
+/// Row-major f32, `n` columns of `[m, stride]`, stored or, if `ADD`, added to what is there.
 pub(super) struct RowsF32<'a, const ADD: bool> {
     pub out: &'a mut [f32],
     pub n: usize,
+    pub stride: usize,
 }
 
 impl<S: Simd, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
-        column + columns <= self.n && (row + rows - 1) * self.n + column + columns <= self.out.len()
+        column + columns <= self.n && (row + rows - 1) * self.stride + column + columns <= self.out.len()
     }
 
     #[inline(always)]
     unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
         for (row, y) in (row..).zip(y) {
-            let start = row * self.n + column;
+            let start = row * self.stride + column;
             // SAFETY: the tile's rows and columns are inside, as the caller has found out.
             let place = unsafe { self.out.get_unchecked_mut(start..start + S::LANES) };
             s.store(if ADD { s.add(s.load(place), y) } else { y }, place);
@@ -47,7 +48,7 @@ impl<S: Simd, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
 
     #[inline(always)]
     fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
-        let start = row * self.n + column;
+        let start = row * self.stride + column;
         let width = S::LANES.min(self.n.saturating_sub(column));
         let Some(place) = self.out.get_mut(start..start + width) else { return };
         s.store(if ADD { s.add(s.load(place), y) } else { y }, place);

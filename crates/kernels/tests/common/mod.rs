@@ -142,7 +142,7 @@ pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
     let w = Linear { n: k, k, panel, weights: &weights, scale: &ones, bias: &zeros, row_sum: &sums };
     let a = Activations { data, stride: row_stride(k), m, k, zero_point: 0, scale: RowScale::Uniform(1.0) };
     let mut out = vec![f32::NAN; m * k];
-    kernels.linear(&a, &w, tinybert_kernels::Epilogue::F32 { out: &mut out }).unwrap();
+    kernels.linear(&a, &w, tinybert_kernels::Epilogue::F32 { out: &mut out, stride: k }).unwrap();
     out.into_iter().map(|x| x as i8).collect()
 }
 

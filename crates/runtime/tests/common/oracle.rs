@@ -1,7 +1,7 @@
 //! The whole model in plain loops, written from `docs/numerics.md` over unpacked weights. It shares with the runtime
-//! only the four scalar functions whose polynomials that page names (gelu, rsqrt, tanh, probability).
+//! only the five scalar functions whose polynomials that page names (gelu, rsqrt, tanh, exp2, probability).
 
-use tinybert_image::{ImageBuilder, InputQuantization, LayerData, LayerNormData, LinearData};
+use tinybert_image::{AttentionMode, ImageBuilder, InputQuantization, LayerData, LayerNormData, LinearData};
 use tinybert_kernels::math;
 
 type Rows = Vec<Vec<f32>>;
@@ -50,13 +50,14 @@ fn embed(model: &ImageBuilder, ids: &[u32], type_ids: &[u8]) -> Rows {
 
 fn encode(layer: &LayerData, mut x: Rows, eps: f32) -> Rows {
     let config = &layer.config;
-    let qkv: Vec<Vec<i32>> = x
-        .iter()
-        .map(|row| linear(&layer.qkv, &quantize_row(row, config.qkv_input)))
-        .map(|row| row.iter().map(|y| quantize(*y, 1.0, 0.0)).collect())
-        .collect();
+    let qkv: Rows = x.iter().map(|row| linear(&layer.qkv, &quantize_row(row, config.qkv_input))).collect();
+    let quantized: Vec<Vec<i32>> =
+        qkv.iter().map(|row| row.iter().map(|y| quantize(*y, 1.0, 0.0)).collect()).collect();
     for (query, x) in x.iter_mut().enumerate() {
-        let context = attention(layer, &qkv, query);
+        let context = match config.attention {
+            AttentionMode::Int8 => attention(layer, &quantized, query),
+            AttentionMode::F32 => attention_f32(layer, &qkv, query),
+        };
         let context = match config.attention_output_input {
             InputQuantization::PerToken => quantize_row(&context, InputQuantization::PerToken),
             InputQuantization::Static { scale, .. } => Quantized {
@@ -93,6 +94,28 @@ fn attention(layer: &LayerData, qkv: &[Vec<i32>], query: usize) -> Vec<f32> {
         for c in columns.clone() {
             let acc: i32 = (0..qkv.len()).map(|key| p[key] * qkv[key][2 * width + c]).sum();
             context.push(acc as f32 * ((1.0 / total as f32) * config.context_scale));
+        }
+    }
+    context
+}
+
+fn attention_f32(layer: &LayerData, qkv: &Rows, query: usize) -> Vec<f32> {
+    let config = &layer.config;
+    let width = config.heads * config.head_dim;
+    let mut context = Vec::new();
+    for head in 0..config.heads {
+        let columns = head * config.head_dim..(head + 1) * config.head_dim;
+        // Left to right, one rounding per product and per sum.
+        let score =
+            |key: &Vec<f32>| columns.clone().fold(0.0_f32, |score, c| score + qkv[query][c] * key[width + c]);
+        let scores: Vec<f32> = qkv.iter().map(score).collect();
+        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let p: Vec<f32> =
+            scores.iter().map(|s| math::exp2((s - largest) * config.attention_coefficient)).collect();
+        let factor = (1.0 / sum(&p)) * config.context_scale;
+        for c in columns {
+            let weighted = p.iter().zip(qkv).fold(0.0_f32, |acc, (p, row)| acc + p * row[2 * width + c]);
+            context.push(weighted * factor);
         }
     }
     context

@@ -1,0 +1,80 @@
+//! Queries, keys and values in the type that a layer's attention mode asks for.
+
+use tinybert_image::LayerConfig;
+use tinybert_kernels::{AttentionShape, Context, Epilogue, Kernels, MAX_SIDE, Shape, row_stride};
+use zerocopy::{FromBytes, IntoBytes, KnownLayout};
+
+/// An element of the matrix of queries, keys and values; what is done with that matrix.
+pub(crate) trait Qkv: Copy + FromBytes + IntoBytes + KnownLayout + Send + Sync {
+    /// Elements from one token's queries, keys and values to the next's.
+    fn stride(layer: &LayerConfig) -> usize;
+
+    /// Bytes of scratch memory that attention needs.
+    fn scratch_bytes(shape: &AttentionShape) -> Option<usize>;
+
+    /// How the qkv linear writes it.
+    fn epilogue(out: &mut [Self], stride: usize) -> Epilogue<'_>;
+
+    /// Attention over it.
+    fn attention(
+        kernels: Kernels,
+        qkv: &[Self],
+        shape: AttentionShape,
+        coefficient: f32,
+        context: Context<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), Shape>;
+}
+
+/// [`AttentionMode::Int8`](tinybert_image::AttentionMode::Int8).
+impl Qkv for i8 {
+    /// There is room for a vector that begins with the last column, wherever in the row a linear's outputs begin.
+    fn stride(layer: &LayerConfig) -> usize {
+        row_stride(layer.attention_width().saturating_mul(3).min(MAX_SIDE) + 15)
+    }
+
+    fn scratch_bytes(shape: &AttentionShape) -> Option<usize> {
+        shape.scratch_bytes()
+    }
+
+    fn epilogue(out: &mut [Self], stride: usize) -> Epilogue<'_> {
+        Epilogue::I8 { out, stride }
+    }
+
+    fn attention(
+        kernels: Kernels,
+        qkv: &[Self],
+        shape: AttentionShape,
+        coefficient: f32,
+        context: Context<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), Shape> {
+        kernels.attention(qkv, shape, coefficient, context, scratch)
+    }
+}
+
+/// [`AttentionMode::F32`](tinybert_image::AttentionMode::F32).
+impl Qkv for f32 {
+    fn stride(layer: &LayerConfig) -> usize {
+        layer.attention_width().saturating_mul(3).min(MAX_SIDE)
+    }
+
+    fn scratch_bytes(shape: &AttentionShape) -> Option<usize> {
+        shape.scratch_bytes_f32()
+    }
+
+    fn epilogue(out: &mut [Self], stride: usize) -> Epilogue<'_> {
+        Epilogue::F32 { out, stride }
+    }
+
+    fn attention(
+        kernels: Kernels,
+        qkv: &[Self],
+        shape: AttentionShape,
+        coefficient: f32,
+        context: Context<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), Shape> {
+        kernels.attention_f32(qkv, shape, coefficient, context, scratch)
+    }
+}
