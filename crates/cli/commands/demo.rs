@@ -140,7 +140,7 @@ fn distil(
     };
     let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
     let mut out = Output::from(args.out.join("student"));
-    out.resume = out.run_folder()?.exists();
+    out.resume = out.can_resume()?;
     let folder = out.folder.clone();
     distill::task(&settings, teacher, &fresh, &data, out, watch)?;
     Checkpoint::load(&folder)

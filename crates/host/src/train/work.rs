@@ -53,11 +53,17 @@ impl Output {
         self.teacher_cache.clone().unwrap_or_else(|| self.folder.with_file_name("teacher-cache"))
     }
 
-    /// `OUT.run`.
+    /// Whether there is a checkpoint to go on from.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the output has no last component.
-    pub fn run_folder(&self) -> Result<PathBuf> {
+    /// [`Error::Usage`] if the output has no last component; [`Error::Io`] if its place cannot be read.
+    pub fn can_resume(&self) -> Result<bool> {
+        let folder = self.run_folder()?;
+        Ok(folder.exists() && !checkpoints(&folder)?.is_empty())
+    }
+
+    /// `OUT.run`.
+    fn run_folder(&self) -> Result<PathBuf> {
         let Some(name) = self.folder.file_name() else {
             let folder = self.folder.display();
             return Err(Error::Usage(format!("{folder}: the output must be a folder with a name")));
