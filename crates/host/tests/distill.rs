@@ -209,7 +209,7 @@ fn first_means(out: &Path) -> [f64; 2] {
 
 #[test]
 fn micro_batches_change_nothing_but_rounding_in_any_stage() {
-    let (train, dev) = (toy::sentences(32, 1), toy::sentences(8, 2));
+    let (train, dev) = (toy::sentences(16, 1), toy::sentences(8, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let means = |micro_batch| {
         let place = tempfile::tempdir().unwrap();
