@@ -33,24 +33,36 @@
 //! | `table.rs` | **which kernel runs where**: a table of functions per instruction set, and when it may be used |
 //! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
-//! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
+//! | `panel.rs`, `layout.rs` | how weights and int8 activations lie in memory |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
-//! | `simd/` | the same operations over vectors of any width, written once; safe code |
-//! | `x86_64/`, `aarch64/` | per instruction set: the vector type, and a file per micro-kernel |
+//! | `simd/` | the same operations over vectors of any width, written once |
+//! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
+//! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
+//!
+//! | instruction set | micro-kernel | weights `[nr][kr]` | activations |
+//! | --- | --- | --- | --- |
+//! | `scalar` | loops | any; `[1][16]` is best | row-major |
+//! | `avx2` | `i8_6x8_pmaddwd` | `[48][4]` | row-major |
+//! | `avx-vnni` | `i8_4x24_vpdpbusd` | `[48][4]` | row-major, plus 128 |
+//! | `avx512-vnni` | `i8_8x48_vpdpbusd` | `[48][4]` | row-major, plus 128 |
+//! | `neon` | `i8_4x4_smlal` | `[4][16]` | blocks `[4][16]` |
+//! | `neon-dotprod-a55` | `i8_8x12_sdot_a55` | `[12][4]` | blocks `[8][4]` |
+//! | `neon-dotprod` | `i8_8x12_sdot` | `[12][4]` | blocks `[8][4]` |
+//! | `neon-i8mm` | `i8_8x12_smmla` | `[12][8]` | blocks `[8][8]` |
 //!
 //! `simd/` is generic over a token that proves an instruction set (trait `Simd`: f32 and i32 vectors) and its
-//! integer micro-kernel (trait `MicroKernel`: up to `MR` rows of activations times one panel of `NR`
-//! outputs). The linear layer and attention are both loops around that micro-kernel.
+//! integer micro-kernel (trait `MicroKernel`: `MR` rows of activations times `VECTORS` vectors of a panel's columns). The
+//! linear layer and attention are both loops around that micro-kernel; what follows a product (`simd/sink.rs`,
+//! `simd/softmax.rs`, `simd/context.rs`) takes its sums from registers and writes the next product's input in its layout.
 //!
 //! # How to add a kernel
 //!
-//! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs`: a safe `#[target_feature]`
-//!    function with the signature of `MicroKernel::tile`, which checks that the rows are
-//!    readable and the panel is whole before its first pointer is used. Sums must be exact in i32; no saturating
-//!    instruction.
+//! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs` with two functions: `tile`, inlined,
+//!    for a whole tile, and `edge` for any other. Sums must be exact in i32; no saturating instruction.
 //! 2. A new instruction set also gets a token with `Simd` (one IEEE rounding per operation, never a fused
-//!    multiply-add) and `MicroKernel`, whose `NR` and `KR` are the weight layout, named in
-//!    [`Panel`]; the macro `entry_points` compiles the operations for it.
+//!    multiply-add) and `MicroKernel`, whose panel is named in [`Panel`]; the macro `entry_points` compiles the operations
+//!    for it. What is generic must be `#[inline(always)]` and without closures around vectors: a closure is compiled
+//!    without the instruction set.
 //! 3. Name it in [`Isa`] (later in [`Isa::ALL`] means faster) and give it a table and a condition in `table.rs`. A single
 //!    operation can be replaced there too, by any function of the same type.
 //! 4. The tests in `tests/` compare every instruction set of the machine with the scalar kernels and need no change;

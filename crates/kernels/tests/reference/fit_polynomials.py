@@ -7,6 +7,7 @@ coefficients, lowest degree first, and the largest error of the fit in f64; the 
     python3 fit_polynomials.py
 """
 
+import itertools
 import math
 
 
@@ -71,6 +72,34 @@ def exp2(degree):
     print(f"exp2 degree {degree}: relative error {error:.2e}\n  {c}")
 
 
+def probability():
+    """64 * 255 * 2^f on [0, 1) in integers: the search around the best real coefficients that keeps f = 0 exact."""
+    steps = 2048
+    _, (c1, c2, c3) = minimax(
+        [i / steps for i in range(4, steps, 8)],
+        lambda f: [f, f**2, f**3],
+        lambda f: 64 * 255 * (2.0**f - 1),
+        lambda f: 2.0**-f / (64 * 255),
+        rounds=100,
+    )
+    multiply = lambda a, b: (a * b + (1 << 14)) >> 15
+    fractions = [(i << 4, 64 * 255 * 2.0 ** (i / steps)) for i in range(steps)]
+
+    def worst(a1, a2, a3):
+        power = lambda f: multiply(multiply(multiply(a3, f) + a2, f) + a1, f) + 16320
+        return max(abs(power(f) / exact - 1) for f, exact in fractions)
+
+    centre = tuple(map(round, (c1, c2, c3)))
+    best = (worst(*centre), centre)
+    while True:
+        near = itertools.product(*(range(c - 2, c + 3) for c in best[1]))
+        better = min((worst(*c), c) for c in near)
+        if better >= best:
+            break
+        best = better
+    print(f"probability: relative error {best[0]:.2e}\n  {(16320, *best[1])}")
+
+
 def gelu(degree, clamp):
     """x * (1/2 + p(x)), p odd with p(clamp) = 1/2, so that GELU is x above the clamp and 0 below it."""
     powers = range(3, degree + 1, 2)
@@ -90,5 +119,5 @@ def gelu(degree, clamp):
 
 if __name__ == "__main__":
     exp2(6)  # EXP2
-    exp2(3)  # PROBABILITY, times 255
+    probability()
     gelu(11, 3.640625)  # GELU; near the best clamp, and one where f32 meets 1/2 exactly
