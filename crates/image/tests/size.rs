@@ -8,7 +8,8 @@ fn formula(builder: &ImageBuilder) -> usize {
     let config = &builder.config;
     let pad = |bytes: usize| bytes.div_ceil(64) * 64;
     let linear = |n: usize, k: usize| {
-        let common_with_8 = |side: usize| (1..=8).rev().find(|by| side % by == 0 && 8 % by == 0).unwrap();
+        let common_with_8 =
+            |side: usize| [8, 4, 2, 1].into_iter().find(|&by| side.is_multiple_of(by)).unwrap();
         let [rows, columns] = [(n, config.panel.nr), (k, config.panel.kr)]
             .map(|(length, side)| length.div_ceil(common_with_8(side)) * common_with_8(side));
         pad(rows * columns) + 3 * pad(4 * n)

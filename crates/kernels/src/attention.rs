@@ -115,40 +115,37 @@ pub(crate) struct Attention<'a, T = i8> {
     pub coefficient: f32,
 }
 
+/// What of a head a column of `qkv` belongs to.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    Queries,
+    Keys,
+    Values,
+}
+
 /// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
 impl<'a, T> Attention<'a, T> {
     /// Counts from the first query on.
     pub(crate) fn query(&self, query: usize, head: usize) -> &'a [T] {
-        self.part(0, self.shape.first_query + query, head)
+        self.part(Part::Queries, self.shape.first_query + query, head)
     }
 
     pub(crate) fn key(&self, token: usize, head: usize) -> &'a [T] {
-        self.part(1, token, head)
+        self.part(Part::Keys, token, head)
     }
 
     pub(crate) fn value(&self, token: usize, head: usize) -> &'a [T] {
-        self.part(2, token, head)
+        self.part(Part::Values, token, head)
     }
 
-    /// First column of the head's queries in a row of `qkv`.
-    pub(crate) fn query_column(&self, head: usize) -> usize {
-        head * self.shape.head_dim
-    }
-
-    /// First column of the head's keys.
-    pub(crate) fn key_column(&self, head: usize) -> usize {
-        (self.shape.heads + head) * self.shape.head_dim
-    }
-
-    /// First column of the head's values.
-    pub(crate) fn value_column(&self, head: usize) -> usize {
-        (2 * self.shape.heads + head) * self.shape.head_dim
+    /// First column of the part of a head in a row of `qkv`.
+    pub(crate) fn column(&self, part: Part, head: usize) -> usize {
+        (part as usize * self.shape.heads + head) * self.shape.head_dim
     }
 
     #[inline]
-    fn part(&self, part: usize, token: usize, head: usize) -> &'a [T] {
-        let AttentionShape { heads, head_dim, stride, .. } = self.shape;
-        let start = token * stride + (part * heads + head) * head_dim;
-        self.qkv.get(start..start + head_dim).unwrap_or(&[])
+    fn part(&self, part: Part, token: usize, head: usize) -> &'a [T] {
+        let start = token * self.shape.stride + self.column(part, head);
+        self.qkv.get(start..start + self.shape.head_dim).unwrap_or(&[])
     }
 }

@@ -27,6 +27,8 @@ impl Layout {
     }
 
     /// Bytes from an element to the one below it in the same block; in row-major layout, in the next row.
+    // Elsewhere only the scalar kernel remains, which asks for single elements.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline(always)]
     pub(crate) const fn step(&self, stride: usize) -> usize {
         if self.rows == 1 { stride } else { self.depth }

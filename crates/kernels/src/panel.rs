@@ -69,7 +69,7 @@ const fn smaller(a: usize, b: usize) -> usize {
 
 /// The place of one output, or of several that follow it in its panel.
 // Elsewhere only the scalar kernel remains, which asks for single weights.
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Lane {
     /// Where the panel begins.
@@ -82,7 +82,7 @@ pub(crate) struct Lane {
     depth: usize,
 }
 
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 impl Lane {
     /// Output `row` of a packed matrix `[n, k]`.
     #[inline(always)]

@@ -48,7 +48,6 @@ impl Team<'_> {
     }
 
     /// Runs `work` where [`each`](Self::each) has the least way to the others.
-    #[cfg_attr(not(feature = "threads"), expect(clippy::unused_self))]
     pub fn enter<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
         match self {
             Self::Alone(_) => work(),

@@ -140,7 +140,7 @@ fn product<const R: usize>(rows: Rows, columns: Columns, init: [int32x4_t; 3], t
         }
         (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * NR));
     }
-    if depth % KR != 0 {
+    if !depth.is_multiple_of(KR) {
         for column in 0..NR {
             // SAFETY: what follows the whole groups are four columns of 8 bytes: a panel's depth is a multiple of 8.
             let weights = unsafe { vld1_s8(w.add(KR / 2 * column)) };

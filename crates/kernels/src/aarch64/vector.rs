@@ -136,11 +136,6 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
-    fn add_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
-        neon!(vaddq_s32(a, b))
-    }
-
-    #[inline(always)]
     fn sub_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
         neon!(vsubq_s32(a, b))
     }

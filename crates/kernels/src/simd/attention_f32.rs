@@ -4,7 +4,7 @@
 use super::context::{ContextI8, ContextRows, Sink};
 use super::math::{exp2, largest, sum};
 use super::{MicroKernel, Simd};
-use crate::attention::{Attention, Context};
+use crate::attention::{Attention, Context, Part};
 use crate::scratch::{QUERY_BLOCK_F32 as ROWS, ScratchF32};
 
 /// Vectors of a tile: with four rows the sums stay in registers everywhere.
@@ -67,7 +67,7 @@ fn heads<S: MicroKernel>(
 #[inline(always)]
 fn transpose(operands: &Attention<f32>, head: usize, keys: &mut [f32], columns: usize) {
     let shape = operands.shape;
-    let from = operands.qkv.get(operands.key_column(head)..).unwrap_or(&[]);
+    let from = operands.qkv.get(operands.column(Part::Keys, head)..).unwrap_or(&[]);
     for (d, row) in keys.chunks_exact_mut(columns.max(1)).enumerate() {
         let (there, beyond) = row.split_at_mut(shape.tokens.min(columns));
         let column = from.get(d..).unwrap_or(&[]).iter().step_by(shape.stride.max(1));
@@ -174,7 +174,7 @@ fn write_context<S: MicroKernel>(
     }
     let first_column = head * shape.head_dim;
     let shift = sink.shift(first_column);
-    let values = operands.qkv.get(operands.value_column(head) - shift..).unwrap_or(&[]);
+    let values = operands.qkv.get(operands.column(Part::Values, head) - shift..).unwrap_or(&[]);
     let width = shift + shape.head_dim;
     for column in (0..width).step_by(VECTORS * S::LANES) {
         let sums = tile(s, rows, values.get(column..).unwrap_or(&[]), shape.stride);

@@ -119,9 +119,10 @@ fn tiles<S: MicroKernel, K: Sink<S>>(s: S, a: &Activations, w: &Linear, rows: Ra
                 unsafe { s.edge(part, columns, parameters.init, &mut tile) };
                 for (row, acc) in (block..block + count).zip(&tile) {
                     let scale = s.splat(if uniform { 1.0 } else { a.row_scale(row) });
-                    for vector in 0..vectors {
-                        let scale = s.mul(scale, parameters.scale[vector]);
-                        let y = s.add(s.mul(s.to_f32(acc[vector]), scale), parameters.bias[vector]);
+                    let columns = parameters.scale.iter().zip(&parameters.bias).zip(acc);
+                    for (vector, ((&column_scale, &bias), &acc)) in columns.enumerate().take(vectors) {
+                        let scale = s.mul(scale, column_scale);
+                        let y = s.add(s.mul(s.to_f32(acc), scale), bias);
                         sink.put_edge(s, row - rows.start, column + vector * S::LANES, y);
                     }
                 }

@@ -62,7 +62,6 @@ pub(crate) trait Simd: Copy {
     fn store_i32(self, x: Self::I, out: &mut [i32]);
     /// Widens; missing lanes are 0.
     fn load_i8(self, x: &[i8]) -> Self::I;
-    fn add_i32(self, a: Self::I, b: Self::I) -> Self::I;
     fn sub_i32(self, a: Self::I, b: Self::I) -> Self::I;
     fn max_i32(self, a: Self::I, b: Self::I) -> Self::I;
 

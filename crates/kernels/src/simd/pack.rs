@@ -1,7 +1,7 @@
 //! Packs a head's keys and values like weights, its queries like activations: four rows of 16 bytes at a time.
 
 use super::{MicroKernel, partial};
-use crate::attention::Attention;
+use crate::attention::{Attention, Part};
 use crate::linear::row_stride;
 use crate::panel::Lane;
 
@@ -53,7 +53,8 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
     for first in (0..head_dim).step_by(BYTES) {
         for token in (0..tokens).step_by(WORD) {
             let lane = Lane::new(S::PANEL, token, tokens, head_dim);
-            let (rows, stride) = block(operands, operands.key_column(head) + first, token, tokens, &mut room);
+            let (rows, stride) =
+                block(operands, operands.column(Part::Keys, head) + first, token, tokens, &mut room);
             let mut column = first;
             // SAFETY: a block has four rows of 16 bytes.
             for mut word in unsafe { s.transpose_words(rows.as_ptr(), stride) } {
@@ -94,7 +95,7 @@ pub(super) fn values<S: MicroKernel>(
     for first in (0..rows).step_by(BYTES) {
         let lane = |word: usize| Lane::new(S::PANEL, first + WORD * word, rows, tokens);
         let lanes = [lane(0), lane(1), lane(2), lane(3)];
-        let (column, count) = (operands.value_column(head) - shift + first, (columns - first) / WORD);
+        let (column, count) = (operands.column(Part::Values, head) - shift + first, (columns - first) / WORD);
         for token in (0..depth).step_by(WORD) {
             let (rows, stride) = block(operands, column, token, tokens, &mut room);
             // SAFETY: a block has four rows of 16 bytes.
@@ -125,7 +126,7 @@ pub(super) fn queries<S: MicroKernel>(
     let mut room = [[0; BYTES]; WORD];
     for row in (0..count).step_by(WORD) {
         for column in (0..operands.shape.head_dim).step_by(BYTES) {
-            let from = operands.query_column(head) + column;
+            let from = operands.column(Part::Queries, head) + column;
             let (rows, step) = block(operands, from, first + row, first + count, &mut room);
             if S::LAYOUT.rows == 1 {
                 for (index, row) in (row..count).take(WORD).enumerate() {

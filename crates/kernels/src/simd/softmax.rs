@@ -22,10 +22,10 @@ impl<S: MicroKernel> TakeTile<S> for Scores<'_> {
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>) {
         let at = column * S::MR;
         let Some(place) = self.scores.get_mut(at..at + S::MR * tile_columns::<S>()) else { return };
-        for row in 0..S::MR {
-            for vector in 0..vectors {
+        for (row, acc) in tile.iter().enumerate().take(S::MR) {
+            for (vector, &acc) in acc.iter().enumerate().take(vectors) {
                 let at = row * tile_columns::<S>() + vector * S::LANES;
-                s.store_i32(tile[row][vector], &mut place[at..at + S::LANES]);
+                s.store_i32(acc, &mut place[at..at + S::LANES]);
             }
         }
     }

@@ -135,11 +135,6 @@ impl<K> Simd for Ymm<K> {
     }
 
     #[inline(always)]
-    fn add_i32(self, a: __m256i, b: __m256i) -> __m256i {
-        avx2!(_mm256_add_epi32(a, b))
-    }
-
-    #[inline(always)]
     fn sub_i32(self, a: __m256i, b: __m256i) -> __m256i {
         avx2!(_mm256_sub_epi32(a, b))
     }

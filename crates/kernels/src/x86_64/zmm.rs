@@ -110,11 +110,6 @@ impl Simd for Zmm {
     }
 
     #[inline(always)]
-    fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
-        avx512!(_mm512_add_epi32(a, b))
-    }
-
-    #[inline(always)]
     fn sub_i32(self, a: __m512i, b: __m512i) -> __m512i {
         avx512!(_mm512_sub_epi32(a, b))
     }
