@@ -1,5 +1,7 @@
 //! The layout of int8 activations: each kernel family's own, written and read by nobody else.
 
+use crate::panel::at_least_one;
+
 /// Rows in blocks, the bytes of a block in the order in which a micro-kernel reads them.
 ///
 /// A matrix `[m, k]` is `[ceil(m/rows)][ceil(k/depth)][rows][depth]`; with one row in a block it is row-major. A row
@@ -20,10 +22,8 @@ impl Layout {
     /// Place of element `[row, column]` of a matrix whose rows take `stride` bytes.
     #[inline(always)]
     pub(crate) const fn offset(&self, row: usize, column: usize, stride: usize) -> usize {
-        row / self.rows * self.rows * stride
-            + column / self.depth * self.depth * self.rows
-            + row % self.rows * self.depth
-            + column % self.depth
+        let (rows, depth) = (at_least_one(self.rows), at_least_one(self.depth));
+        row / rows * rows * stride + column / depth * depth * rows + row % rows * depth + column % depth
     }
 
     /// Bytes from an element to the one below it in the same block; in row-major layout, in the next row.

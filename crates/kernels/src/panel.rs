@@ -55,12 +55,18 @@ impl Panel {
 
     /// Place of `weight[row, column]` in the packed matrix `[n, k]`.
     pub(crate) const fn offset(&self, row: usize, column: usize, n: usize, k: usize) -> usize {
-        let (nr, kr) = (self.nr as usize, self.kr as usize);
+        let (nr, kr) = (at_least_one(self.nr as usize), at_least_one(self.kr as usize));
         let (first, group) = (row / nr * nr, column / kr * kr);
         let width = smaller(nr, self.columns(n) - first);
         let run = smaller(kr, self.depth(k) - group);
         first * self.depth(k) + group * width + row % nr * run + column % kr
     }
+}
+
+/// A side as a divisor: that it is not 0 has been checked where the operands came in, but not to the compiler's knowledge,
+/// which would link a panic.
+pub(crate) const fn at_least_one(side: usize) -> usize {
+    if side == 0 { 1 } else { side }
 }
 
 const fn smaller(a: usize, b: usize) -> usize {
@@ -87,7 +93,7 @@ impl Lane {
     /// Output `row` of a packed matrix `[n, k]`.
     #[inline(always)]
     pub(crate) fn new(panel: Panel, row: usize, n: usize, k: usize) -> Lane {
-        let nr = panel.nr as usize;
+        let nr = at_least_one(panel.nr as usize);
         let (first, depth) = (row / nr * nr, panel.depth(k));
         Lane {
             start: first * depth,
@@ -100,14 +106,16 @@ impl Lane {
     /// Place of its weight for input `column`.
     #[inline(always)]
     pub(crate) fn offset(&self, panel: Panel, column: usize) -> usize {
-        let group = column / panel.kr as usize * panel.kr as usize;
+        let kr = at_least_one(panel.kr as usize);
+        let group = column / kr * kr;
         self.start + group * self.width + self.lane * self.step(panel, column) + (column - group)
     }
 
     /// Bytes from there to the next output's weight.
     #[inline(always)]
     pub(crate) fn step(&self, panel: Panel, column: usize) -> usize {
-        let group = column / panel.kr as usize * panel.kr as usize;
+        let kr = at_least_one(panel.kr as usize);
+        let group = column / kr * kr;
         smaller(panel.kr as usize, self.depth - group)
     }
 }
