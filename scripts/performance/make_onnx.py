@@ -18,6 +18,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from model import FFN, HEADS, HIDDEN, LABELS, LAYERS, POSITIONS, TYPES, VOCABULARY
 
+
 HEAD_DIM = HIDDEN // HEADS
 OPSET = 17
 
