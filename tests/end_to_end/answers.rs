@@ -116,6 +116,7 @@ fn inspect_shows_what_is_inside_and_proves_the_self_tests() {
         "workspace RAM",
         "self-tests passed on",
         "embeddings",
+        "attention in ",
     ] {
         assert!(image.contains(part), "{part} is missing in:\n{image}");
     }
@@ -123,6 +124,18 @@ fn inspect_shows_what_is_inside_and_proves_the_self_tests() {
     for part in ["2 layers, hidden 32", "sequence classification: music, table, weather", "parameters"] {
         assert!(folder.contains(part), "{part} is missing in:\n{folder}");
     }
+}
+
+#[test]
+fn attention_in_f32_is_there_for_the_asking() {
+    let image = toy::path("f32.tbim");
+    let options = format!("{} --max-tokens 32 --attention f32", toy::data());
+    output(&format!("quantize --model {} {options} --out {}", *STUDENT, image.display()));
+    let inside = output(&format!("inspect {}", image.display()));
+    assert_eq!(inside.matches("attention in f32").count(), 2, "both layers:\n{inside}");
+    assert!(inside.contains("self-tests passed on"), "{inside}");
+    let answer = output(&format!("run --model {} play", image.display()));
+    assert!(answer.starts_with("music\t"), "{answer}");
 }
 
 #[test]

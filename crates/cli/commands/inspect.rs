@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::image_file::ImageFile;
 use tinybert_host::runtime::Model;
 use tinybert_host::runtime::image::{
-    CalibrationRecord, InputQuantization, LayerConfig, Provenance, Range, SectionKind,
+    AttentionMode, CalibrationRecord, InputQuantization, LayerConfig, Provenance, Range, SectionKind,
 };
 use tinybert_host::{Error, Result};
 
@@ -94,9 +94,20 @@ fn section_name(kind: SectionKind) -> &'static str {
     }
 }
 
+/// As `quantize --attention` names it.
+pub fn attention_name(mode: AttentionMode) -> &'static str {
+    match mode {
+        AttentionMode::Int8 => "int8",
+        AttentionMode::F32 => "f32",
+    }
+}
+
 fn print_layer(number: usize, layer: &LayerConfig, seen: Option<&CalibrationRecord>) -> Result<()> {
     let LayerConfig { heads, head_dim, ffn, .. } = layer;
-    print_line(format_args!("layer {number}: {heads} heads of {head_dim}, feed-forward {ffn}"))?;
+    let attention = attention_name(layer.attention);
+    print_line(format_args!(
+        "layer {number}: {heads} heads of {head_dim}, attention in {attention}, feed-forward {ffn}"
+    ))?;
     let inputs = [
         ("qkv", layer.qkv_input),
         ("attention output", layer.attention_output_input),

@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, Split};
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{Layout, Settings, quantize};
+use tinybert_host::quantize::{Attention, AttentionChoice, Layout, Settings, quantize};
 use tinybert_host::{Error, Result};
 
 use crate::args::{DataArgs, Global};
@@ -33,6 +33,9 @@ pub struct Args {
     /// Weight layout: the kernels that read it fastest; all others read it too.
     #[arg(long, value_name = "NAME", default_value = "dotprod")]
     layout: LayoutName,
+    /// How attention is computed; auto: f32 in the layers where int8 would cost accuracy.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    attention: AttentionName,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -49,6 +52,16 @@ enum LayoutName {
     X86,
     /// Any other.
     Portable,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AttentionName {
+    /// Layer by layer, by the error that int8 makes on the calibration examples.
+    Auto,
+    /// int8 in all layers.
+    Int8,
+    /// f32 in all layers: slower, more workspace.
+    F32,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
@@ -71,11 +84,23 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             LayoutName::X86 => Layout::X86,
             LayoutName::Portable => Layout::Portable,
         },
+        attention: match args.attention {
+            AttentionName::Auto => Attention::Auto,
+            AttentionName::Int8 => Attention::Int8,
+            AttentionName::F32 => Attention::F32,
+        },
     };
     let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
     image_file::write(&args.out, &made.image)?;
     let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
     inspect::print_sizes(&image)?;
+    for (layer, AttentionChoice { mode, int8_error }) in (1..).zip(made.attention) {
+        let mode = inspect::attention_name(mode);
+        print_line(format_args!(
+            "layer {layer}: attention in {mode}; in int8 its context errs by {:.3} %",
+            100.0 * int8_error.sqrt()
+        ))?;
+    }
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
     for (name, predictor) in [("float", float), ("int8", Predictor::Image(image))] {
         let metrics = predictor.evaluate(&dev, spec.metrics())?;

@@ -1,8 +1,10 @@
 //! Post-training int8: a float folder and calibration text in, a model image out.
 //!
 //! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row. Calibration
-//! decides for each linear whether its input gets one static scale or a scale per token (`docs/numerics.md`).
+//! decides for each linear whether its input gets one static scale or a scale per token, and for each layer whether its
+//! attention is int8 or f32 (`docs/numerics.md`).
 
+mod attention;
 mod calibrate;
 mod plan;
 mod sample;
@@ -17,6 +19,7 @@ use tinybert_kernels::{self as kernels, Kernels};
 use tinybert_runtime::{Answer, Input, Model, workspace_bytes};
 use tinybert_tokenizer::Options;
 
+pub use attention::{Attention, AttentionChoice};
 use calibrate::Calibration;
 use plan::LayerPlan;
 pub use search::InputChoice;
@@ -38,6 +41,8 @@ pub struct Settings {
     pub calibration_examples: usize,
     /// Layout of the packed weights.
     pub layout: Layout,
+    /// Who chooses how attention is computed.
+    pub attention: Attention,
 }
 
 /// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
@@ -58,7 +63,12 @@ pub enum Layout {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_tokens: 128, calibration_examples: 512, layout: Layout::Dotprod }
+        Self {
+            max_tokens: 128,
+            calibration_examples: 512,
+            layout: Layout::Dotprod,
+            attention: Attention::Auto,
+        }
     }
 }
 
@@ -68,6 +78,8 @@ pub struct Quantized {
     pub image: AlignedBytes,
     /// Per layer, the inputs of the linears qkv, attention output, up, down.
     pub choices: Vec<[InputChoice; 4]>,
+    /// Per layer, how attention is computed.
+    pub attention: Vec<AttentionChoice>,
 }
 
 /// Makes the image of a checkpoint with a classification or regression head.
@@ -101,7 +113,7 @@ pub fn quantize(
     let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
     let seen = Calibration::run(checkpoint, &inputs, progress)?;
     let plans = (0..config.num_hidden_layers)
-        .map(|layer| LayerPlan::new(layer, config, &seen))
+        .map(|layer| LayerPlan::new(layer, config, settings.attention, &seen))
         .collect::<Result<Vec<_>>>()?;
 
     let mut builder = ImageBuilder {
@@ -140,7 +152,11 @@ pub fn quantize(
         .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
     builder.self_tests = self_tests(&builder, &inputs)?;
     let image = builder.build().map_err(refused)?;
-    Ok(Quantized { image, choices: plans.iter().map(|plan| plan.choices).collect() })
+    Ok(Quantized {
+        image,
+        choices: plans.iter().map(|plan| plan.choices).collect(),
+        attention: plans.iter().map(|plan| plan.attention).collect(),
+    })
 }
 
 impl Layout {

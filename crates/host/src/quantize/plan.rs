@@ -1,9 +1,8 @@
 //! Which scale every activation gets: the outcome of calibration, before any weight is touched.
 
-use std::f64::consts::LOG2_E;
-
 use tinybert_image::{AttentionMode, CalibrationRecord, InputQuantization, LayerConfig, Range};
 
+use super::attention::{Attention, AttentionChoice, coefficient};
 use super::calibrate::Calibration;
 use super::sample::RowSample;
 use super::search::{InputChoice, Symmetry, input_choice, static_scale};
@@ -15,10 +14,12 @@ use crate::nn::Site;
 pub struct LayerPlan {
     /// Sizes and input quantization, as the image records them.
     pub config: LayerConfig,
-    /// Static scales of queries, keys and values, by which the fused linear's output is divided.
+    /// Static scales of queries, keys and values, by which the fused linear's output is divided; 1 in f32.
     pub qkv_scales: [f32; 3],
     /// How the inputs of the linears qkv, attention output, up and down are quantized, and at what error.
     pub choices: [InputChoice; 4],
+    /// How attention is computed, and at what error in int8.
+    pub attention: AttentionChoice,
     /// What was seen, for `inspect`.
     pub seen: CalibrationRecord,
 }
@@ -28,7 +29,12 @@ impl LayerPlan {
     ///
     /// # Errors
     /// Calibration saw nothing at one of the layer's sites.
-    pub fn new(layer: usize, config: &BertConfig, calibration: &Calibration) -> Result<Self> {
+    pub fn new(
+        layer: usize,
+        config: &BertConfig,
+        attention: Attention,
+        calibration: &Calibration,
+    ) -> Result<Self> {
         let [qkv, context, up, down] = [
             (Site::AttentionInput(layer), Symmetry::Symmetric),
             (Site::Context(layer), Symmetry::Symmetric),
@@ -41,27 +47,34 @@ impl LayerPlan {
             calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
         });
         let [q, k, v] = projected;
-        let [(scale_q, query), (scale_k, key), (scale_v, value)] = [q?, k?, v?];
+        let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
 
         let choices = inputs.map(|(choice, _)| choice);
-        let head_dim = config.head_dim();
-        let coefficient = f64::from(scale_q) * f64::from(scale_k) * LOG2_E / (head_dim as f64).sqrt();
+        let (heads, head_dim) = (config.num_attention_heads, config.head_dim());
+        let int8_scales = [int8_q, int8_k, int8_v];
+        let attention = attention.choose(layer, [heads, head_dim], int8_scales, calibration)?;
+        let qkv_scales = match attention.mode {
+            AttentionMode::Int8 => int8_scales,
+            AttentionMode::F32 => [1.0; 3],
+        };
+        let [scale_q, scale_k, scale_v] = qkv_scales;
         let context_scale = choices[1].fixed.map_or(1.0, |fixed| fixed.scale);
         Ok(Self {
             config: LayerConfig {
-                heads: config.num_attention_heads,
+                heads,
                 head_dim,
                 ffn: config.intermediate_size,
-                attention: AttentionMode::Int8,
-                attention_coefficient: coefficient as f32,
+                attention: attention.mode,
+                attention_coefficient: coefficient(scale_q, scale_k, head_dim),
                 context_scale: scale_v / context_scale,
                 qkv_input: recorded(&choices[0]),
                 attention_output_input: recorded(&choices[1]),
                 up_input: recorded(&choices[2]),
                 down_input: recorded(&choices[3]),
             },
-            qkv_scales: [scale_q, scale_k, scale_v],
+            qkv_scales,
             choices,
+            attention,
             seen: CalibrationRecord {
                 inputs: inputs.map(|(_, range)| range),
                 query,
