@@ -13,7 +13,7 @@
 //! | stage | parts, one after the other | bytes |
 //! | --- | --- | --- |
 //! | text | ids u32 `[tokens]`, type ids u8 `[tokens]` | 640 |
-//! | attention | qkv i8 or f32 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704 |
+//! | attention | qkv i8 or f32 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704; in f32 494,656 |
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token | 76,800 or 115,200 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` | 1,344 |
 //!
