@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 head -n "$count" "$data" | sed -n 's/.*"text": *"\([^"]*\)".*/\1/p' >"$work/texts"
 # Calibration decides scales, not bits: a few examples do.
 head -n 100 "$data" >"$work/calibration.jsonl"
-for layout in x86 neon dotprod i8mm; do
+for layout in portable x86 neon dotprod i8mm; do
   target/release/tinybert-compress quantize --quiet --model "$model" --dev "$work/calibration.jsonl" --layout $layout \
     --out "$work/$layout.tbim" >"$work/log"
 done
@@ -44,7 +44,7 @@ compare() {
   echo "$isa: $(wc -l <"$work/answers") answers, the same bits"
 }
 
-compare x86 scalar "$CARGO_TARGET_DIR/$host/release/tinybert-run"
+compare portable scalar "$CARGO_TARGET_DIR/$host/release/tinybert-run"
 for isa in avx2 avx-vnni avx512-vnni; do compare x86 $isa "$CARGO_TARGET_DIR/$host/release/tinybert-run"; done
 run=$CARGO_TARGET_DIR/$arm/release/tinybert-run
 # No -L: with Debian's libc6:arm64 installed it would mix two C libraries.
