@@ -56,17 +56,33 @@ impl Isa {
 }
 
 /// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux tells; without `std`
-/// the caller knows and names it.
+/// the caller knows and names it. Allocates nothing.
 pub(crate) fn in_order() -> bool {
     #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
     {
-        /// Part numbers of Cortex-A55 and Cortex-A510.
-        const PARTS: [&str; 2] = ["0xd05", "0xd46"];
-        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let mut parts =
-            cpuinfo.lines().filter_map(|line| line.strip_prefix("CPU part")?.rsplit(':').next()).peekable();
-        parts.peek().is_some() && parts.all(|part| PARTS.contains(&part.trim()))
+        let mut parts = (0..).map_while(linux_part).peekable();
+        parts.peek().is_some() && parts.all(|part| IN_ORDER_PARTS.contains(&part))
     }
     #[cfg(not(all(feature = "std", target_arch = "aarch64", target_os = "linux")))]
     false
+}
+
+/// Arm's part numbers of Cortex-A55 and Cortex-A510.
+#[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
+const IN_ORDER_PARTS: [u64; 2] = [0xd05, 0xd46];
+
+/// Part number of a core, from its identification register; `None` beyond the last one.
+#[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
+fn linux_part(core: u32) -> Option<u64> {
+    use std::io::{Read, Write};
+
+    let mut path = [0; 80];
+    let mut rest = &mut path[..];
+    write!(rest, "/sys/devices/system/cpu/cpu{core}/regs/identification/midr_el1").ok()?;
+    let length = 80 - rest.len();
+    let mut register = [0; 32];
+    let path = core::str::from_utf8(path.get(..length)?).ok()?;
+    let bytes = std::fs::File::open(path).ok()?.read(&mut register).ok()?;
+    let digits = core::str::from_utf8(register.get(..bytes)?).ok()?.trim().strip_prefix("0x")?;
+    Some(u64::from_str_radix(digits, 16).ok()? >> 4 & 0xfff)
 }
