@@ -12,11 +12,13 @@ model=$1 data=$2 count=${3:-1000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 head -n "$count" "$data" | sed -n 's/.*"text": *"\([^"]*\)".*/\1/p' >"$work/texts"
+positions=$(sed -n 's/.*"max_position_embeddings": *\([0-9]*\).*/\1/p' "$model/config.json")
+tokens=$((positions < 128 ? positions : 128))
 # Calibration decides scales, not bits: a few examples do.
 head -n 100 "$data" >"$work/calibration.jsonl"
 for layout in portable x86 neon dotprod i8mm; do
   target/release/tinybert-compress quantize --quiet --model "$model" --dev "$work/calibration.jsonl" --layout $layout \
-    --out "$work/$layout.tbim" >"$work/log"
+    --max-tokens $tokens --out "$work/$layout.tbim" >"$work/log"
 done
 
 host=$(rustc -vV | sed -n 's/^host: //p')
