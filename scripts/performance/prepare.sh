@@ -19,11 +19,14 @@ install_packages() {
 # The counting plugin is compiled against a header that only QEMU's source package has. Lists of source packages are kept
 # apart, so that the machine's own settings stay as they are.
 build_plugin() {
-  local sources=$cache/qemu-source release
+  local sources=$cache/qemu-source release mirror
   if [ ! -f "$sources/qemu-plugin.h" ]; then
     release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    # The machine's own mirror.
+    mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+      awk -v release="$release" '$2 == release && $3 == "main" { print $1; exit }')
     mkdir -p "$sources/lists/partial"
-    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $release main" \
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" \
       >"$sources/sources.list"
     (
       cd "$sources"
