@@ -49,6 +49,7 @@ macro_rules! sdot {
         concat!("sdot v", $sum, ".4s, v", $w, ".16b, v", $a, ".4b[", $word, "]\n")
     };
 }
+pub(super) use sdot;
 
 /// The products of the weights' vector 0, 1 or 2 in `$w` with the activations in `$a0` and `$a1`. Accumulator [row][vector]
 /// is v(8 + 3·row + vector).
@@ -193,11 +194,11 @@ unsafe fn add_group<const R: usize, const V: usize>(
         let weights = unsafe { vld1q_s8(w.add(16 * vector)) };
         for (rows, activations) in acc.chunks_mut(4).zip(activations) {
             if let [r0, rest @ ..] = rows {
-                r0[vector] = sdot::<0>(r0[vector], weights, activations);
+                r0[vector] = dot_lane::<0>(r0[vector], weights, activations);
                 if let [r1, r2, r3] = rest {
-                    r1[vector] = sdot::<1>(r1[vector], weights, activations);
-                    r2[vector] = sdot::<2>(r2[vector], weights, activations);
-                    r3[vector] = sdot::<3>(r3[vector], weights, activations);
+                    r1[vector] = dot_lane::<1>(r1[vector], weights, activations);
+                    r2[vector] = dot_lane::<2>(r2[vector], weights, activations);
+                    r3[vector] = dot_lane::<3>(r3[vector], weights, activations);
                 }
             }
         }
@@ -207,7 +208,7 @@ unsafe fn add_group<const R: usize, const V: usize>(
 /// `acc[c] += Σ_i weights[4c + i] · activations[4 LANE + i]`. The intrinsic for it is not stable.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn sdot<const LANE: i32>(acc: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_t {
+fn dot_lane<const LANE: i32>(acc: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_t {
     let mut sum = acc;
     // SAFETY: only registers are touched, and the CPU has SDOT as this function requires.
     unsafe {

@@ -5,16 +5,9 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-pub(super) use super::i8_8x12_sdot::edge;
-use super::i8_8x12_sdot::{KR, MR};
+use super::i8_8x12_sdot::{KR, sdot};
+pub(super) use super::i8_8x12_sdot::{MR, edge};
 use crate::simd::{Columns, Rows, Tile};
-
-/// One SDOT: sums, weights, activations and the word of them.
-macro_rules! sdot {
-    ($sum:literal, $w:literal, $a:literal $word:literal) => {
-        concat!("sdot v", $sum, ".4s, v", $w, ".16b, v", $a, ".4b[", $word, "]\n")
-    };
-}
 
 /// First half of a vector; second half into a general register; from there into the vector.
 macro_rules! low {

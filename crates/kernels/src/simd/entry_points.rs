@@ -81,4 +81,40 @@ macro_rules! entry_points {
     };
 }
 
-pub(crate) use entry_points;
+/// Implements [`MicroKernel`](crate::simd::MicroKernel) for the token `$token` by the functions `tile` and `edge` of the module
+/// `$kernel`, which has its `MR`.
+macro_rules! micro_kernel {
+    ($token:ty, $kernel:ident, $vectors:literal, $panel:expr, $layout:expr) => {
+        impl crate::simd::MicroKernel for $token {
+            const MR: usize = $kernel::MR;
+            const VECTORS: usize = $vectors;
+            const PANEL: crate::Panel = $panel;
+            const LAYOUT: crate::layout::Layout = $layout;
+
+            #[inline(always)]
+            unsafe fn tile(
+                self,
+                rows: crate::simd::Rows,
+                columns: crate::simd::Columns,
+                init: [Self::I; crate::simd::VECTORS_MAX],
+            ) -> crate::simd::Tile<Self::I> {
+                // SAFETY: the token proves the instruction set; the rest is asked of the caller.
+                unsafe { $kernel::tile(rows, columns, init) }
+            }
+
+            #[inline(always)]
+            unsafe fn edge(
+                self,
+                rows: crate::simd::Rows,
+                columns: crate::simd::Columns,
+                init: [Self::I; crate::simd::VECTORS_MAX],
+                tile: &mut crate::simd::Tile<Self::I>,
+            ) {
+                // SAFETY: as above.
+                unsafe { $kernel::edge(rows, columns, init, tile) }
+            }
+        }
+    };
+}
+
+pub(crate) use {entry_points, micro_kernel};

@@ -22,7 +22,7 @@ mod softmax;
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
 pub(crate) use embedding::embed;
-pub(crate) use entry_points::entry_points;
+pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
 pub(crate) use quantize::quantize;
