@@ -1,7 +1,7 @@
 //! Arguments that several commands share. Those of one command stand in its own file.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
@@ -192,7 +192,7 @@ fn parse_minutes(text: &str) -> std::result::Result<f64, String> {
 }
 
 /// Where labelled text comes from: a GLUE task's folder, or files with named columns.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct DataArgs {
     /// GLUE task of --data: sst-2, cola, rte, sts-b, mrpc, mnli, qqp or qnli.
     #[arg(long, value_name = "NAME", requires = "data", help_heading = "Data")]
@@ -257,6 +257,14 @@ impl DataArgs {
         // Without a model's labels, those of the training set are the ones to find in the development set.
         let dev = data::load(&self.spec(&train.labels)?, Split::Dev, progress)?;
         Ok(Training { train, dev, metrics: spec.metrics() })
+    }
+
+    /// The same data with the training set of another place: a file, or the folder of a GLUE task.
+    pub fn with_training(&self, place: &Path) -> Self {
+        match self.task {
+            Some(_) => Self { data: Some(place.into()), ..self.clone() },
+            None => Self { train: Some(place.into()), ..self.clone() },
+        }
     }
 
     /// True where there is something to learn from.

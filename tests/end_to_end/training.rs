@@ -69,6 +69,19 @@ fn the_general_stage_writes_an_encoder_without_a_head() {
 }
 
 #[test]
+fn ablations_print_a_row_for_each_part_left_out() {
+    let line = format!("ablations --teacher {} --student {} {}", *TEACHER, *FRESH, toy::data());
+    let line = format!("{line} --max-tokens 32 --intermediate-epochs 1 --prediction-epochs 1");
+    let out = toy::path("ablations").display().to_string();
+    let table = output(&format!("{line} --rows full,no-hidden --seeds 1,2 --out {out}"));
+    assert!(table.starts_with("| row | dev accuracy | from full | seeds |"), "{table}");
+    assert!(table.contains("| full |") && table.contains("| no-hidden |"), "{table}");
+    assert_eq!(record(&format!("{out}/no-hidden-2"))["settings"]["transfer"]["hidden_weight"], 0.0);
+    crate::program::fails(&format!("{line} --rows no-general --out {out}-2"), 2, &["--fresh"]);
+    crate::program::fails(&format!("{line} --rows no-thing --out {out}-2"), 2, &["no-transformer"]);
+}
+
+#[test]
 fn every_training_leaves_its_metrics_by_step() {
     let lines =
         fs::read_to_string(Path::new(TEACHER.as_str()).join("metrics.jsonl")).expect("metrics are kept");

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, and a thin call of the host library.
 
+mod ablations;
 mod augment;
 mod bench;
 mod demo;
@@ -17,12 +18,12 @@ use tinybert_host::Result;
 use crate::args::Global;
 
 #[derive(Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one command per process")]
 pub enum Command {
     Init(init::Args),
     FineTune(fine_tune::Args),
     Augment(augment::Args),
     Distill(distill::Args),
+    Ablations(ablations::Args),
     Quantize(quantize::Args),
     Eval(eval::Args),
     Run(run::Args),
@@ -46,6 +47,7 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::FineTune(args) => fine_tune::run(args, global),
         Command::Augment(args) => augment::run(args, global),
         Command::Distill(args) => distill::run(args, global),
+        Command::Ablations(args) => ablations::run(args, global),
         Command::Quantize(args) => quantize::run(args, global),
         Command::Eval(args) => eval::run(args, global),
         Command::Run(args) => run::run(args),

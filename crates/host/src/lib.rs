@@ -3,6 +3,7 @@
 //! A BERT teacher and labelled text go in; checkpoints, and at the end one model image, come out.
 //! This is the only crate that knows candle.
 
+pub mod ablations;
 pub mod augment;
 pub mod bench;
 pub mod checkpoint;

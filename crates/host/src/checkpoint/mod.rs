@@ -33,6 +33,7 @@ pub(crate) use mpnet::{PieceIds, RELATIVE_BIAS};
 pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
 pub use preset::{PRESETS, preset};
+pub(crate) use record::FILE as RUN_RECORD;
 pub use record::RunRecord;
 pub(crate) use save::METRICS;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};

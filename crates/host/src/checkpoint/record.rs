@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::FileHash;
 
 /// Name of the record in a checkpoint.
-pub(super) const FILE: &str = "run.json";
+pub(crate) const FILE: &str = "run.json";
 
 /// What `program` says in every record, by which our checkpoints are known.
 const PROGRAM: &str = "tinybert-compress";

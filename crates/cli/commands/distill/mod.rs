@@ -1,0 +1,137 @@
+//! `distill`: a student learns from a teacher, on raw text or on a task.
+
+mod options;
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::data::{self, WindowSettings};
+use tinybert_host::distill::{self, Corpus, GeneralSettings};
+use tinybert_host::train::Output;
+use tinybert_host::train::session::{Budget, Summary};
+use tinybert_host::{Error, Result};
+
+pub use self::options::{StepArgs, TaskArgs};
+use crate::args::{DataArgs, Global, OutputArgs};
+use crate::output::{self, print_line};
+use crate::watch::Watch;
+
+/// Teaches a student its teacher's embeddings, hidden states, attention and (task stage) answers.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// What to learn from.
+    #[arg(long)]
+    stage: Stage,
+    /// Model folder of the teacher: pre-trained for the general stage, fine-tuned for the task stage.
+    #[arg(long, value_name = "FOLDER")]
+    teacher: PathBuf,
+    /// Model folder of the student: fresh from init, or the result of the general stage.
+    #[arg(long, value_name = "FOLDER")]
+    student: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    steps: StepArgs,
+    #[command(flatten)]
+    general: Option<GeneralArgs>,
+    #[command(flatten)]
+    task: Option<TaskArgs>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stage {
+    /// Raw text and a teacher without a task.
+    General,
+    /// A task's data and teacher: first the intermediate layers, then the answers.
+    Task,
+}
+
+// The defaults of the two stages are in the host, so that an option of the wrong stage shows by its presence.
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "General stage")]
+struct GeneralArgs {
+    /// Plain text: a paragraph a line, a blank line between documents.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
+    corpus: Vec<PathBuf>,
+    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the paper).
+    #[arg(long)]
+    inherit: bool,
+    /// Passes over the corpus [default: 3].
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Peak learning rate [default: 5e-5].
+    #[arg(long, value_name = "RATE")]
+    lr: Option<f64>,
+    /// End the run and its learning-rate schedule after so many tokens.
+    #[arg(long, value_name = "N")]
+    max_train_tokens: Option<u64>,
+    /// Stop after so many minutes with what there is; the schedule does not know of it.
+    #[arg(long, value_name = "M")]
+    max_minutes: Option<f64>,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    output::check_folder(&args.output.out)?;
+    match (args.stage, &args.general, &args.task) {
+        (Stage::General, Some(options), None) if !args.data.is_given() => general(args, options, global),
+        (Stage::General, ..) => Err(Error::Usage(
+            "--stage general reads --corpus; options of the task stage and labelled data mean nothing to it"
+                .into(),
+        )),
+        (Stage::Task, None, Some(options)) => task(args, options, global),
+        (Stage::Task, None, None) => task(args, &TaskArgs::default(), global),
+        (Stage::Task, Some(_), _) => Err(Error::Usage(
+            "--stage task reads labelled data; options of the general stage mean nothing to it".into(),
+        )),
+    }
+}
+
+fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
+    let watch = Watch::new(global.quiet)?;
+    let defaults = GeneralSettings::default();
+    let settings = GeneralSettings {
+        transfer: args.steps.losses.settings(),
+        optimizer: args.steps.optimizer.optimizer(defaults.optimizer),
+        schedule: args.steps.optimizer.schedule(),
+        epochs: options.epochs.unwrap_or(defaults.epochs),
+        max_train_tokens: options.max_train_tokens,
+        inherit: options.inherit,
+        batch_size: args.steps.batch_size.unwrap_or(defaults.batch_size),
+        micro_batch: args.steps.optimizer.micro_batch(defaults.micro_batch),
+        max_tokens: args.steps.max_tokens,
+        learning_rate: options.lr.unwrap_or(defaults.learning_rate),
+        seed: global.seed,
+        budget: Budget { max_minutes: options.max_minutes },
+    };
+    let teacher = Checkpoint::load(&args.teacher)?;
+    let student = Checkpoint::load(&args.student)?;
+    let corpus = data::Corpus::open(&options.corpus)?;
+    let windows = WindowSettings {
+        max_tokens: args.steps.max_tokens,
+        limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
+        seed: global.seed,
+    };
+    let windows = corpus.windows(&student.text, windows, &watch)?;
+    let corpus = Corpus { windows: &windows, sources: &options.corpus };
+    let report = distill::general(&settings, &teacher, &student, &corpus, args.output.settings(), &watch)?;
+    let Summary { steps, tokens, seconds, .. } = report.training;
+    print_line(format_args!("{steps} steps over {tokens} tokens in {seconds:.0} s"))?;
+    print_line(format_args!("wrote {}", args.output.out.display()))
+}
+
+fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
+    let watch = Watch::new(global.quiet)?;
+    let settings = args.steps.task_settings(options, global.seed);
+    let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
+    let teacher = Checkpoint::load(&args.teacher)?;
+    let student = Checkpoint::load(&args.student)?;
+    let data = args.data.training(teacher.head.labels(), &watch)?;
+    let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
+    print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
+    print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
+    print_line(format_args!("wrote {}", args.output.out.display()))
+}

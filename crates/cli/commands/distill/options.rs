@@ -1,0 +1,141 @@
+//! Options of a distillation that several commands have.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tinybert_host::distill::layer_map::LayerMap;
+use tinybert_host::distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
+use tinybert_host::distill::{Stage, TaskSettings};
+
+use crate::args::{OptimizerArgs, parse_bytes};
+
+/// Batches, optimizer and losses.
+#[derive(Args)]
+pub struct StepArgs {
+    /// Examples per step [default: 256 in the general stage, 32 in the task stage].
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Longest input in tokens; longer text is cut.
+    #[arg(long, value_name = "N", default_value_t = TaskSettings::default().max_tokens)]
+    pub max_tokens: usize,
+    #[command(flatten)]
+    pub optimizer: OptimizerArgs,
+    #[command(flatten)]
+    pub losses: LossArgs,
+}
+
+impl StepArgs {
+    /// Settings of a task stage.
+    pub fn task_settings(&self, options: &TaskArgs, seed: u64) -> TaskSettings {
+        let defaults = TaskSettings::default();
+        TaskSettings {
+            transfer: self.losses.settings(),
+            optimizer: self.optimizer.optimizer(defaults.optimizer),
+            intermediate: Stage {
+                epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
+                batch_size: self.batch_size.unwrap_or(defaults.intermediate.batch_size),
+                micro_batch: self.optimizer.micro_batch(defaults.intermediate.micro_batch),
+                learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
+                ..defaults.intermediate
+            },
+            prediction: Stage {
+                epochs: options.prediction_epochs.unwrap_or(defaults.prediction.epochs),
+                batch_size: self.batch_size.unwrap_or(defaults.prediction.batch_size),
+                micro_batch: self.optimizer.micro_batch(defaults.prediction.micro_batch),
+                schedule: self.optimizer.schedule(),
+                learning_rate: options.prediction_lr.unwrap_or(defaults.prediction.learning_rate),
+                ..defaults.prediction
+            },
+            temperature: options.temperature.unwrap_or(defaults.temperature),
+            evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
+            max_tokens: self.max_tokens,
+            seed,
+            teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
+            allow_weak_teacher: options.allow_weak_teacher,
+        }
+    }
+}
+
+/// What the intermediate layers are compared by.
+#[derive(Args)]
+#[command(next_help_heading = "Losses")]
+pub struct LossArgs {
+    /// Teacher layer of each student layer: uniform, top, bottom, or a list such as 1,3,5,6.
+    #[arg(long, value_name = "MAP", default_value_t)]
+    layer_map: LayerMap,
+    /// Weights of the embeddings and of each student layer, such as 1,1,1,1,2 [default: 1 each].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    layer_weights: Vec<f64>,
+    /// Factor on the embedding loss; 0 leaves it out.
+    #[arg(long, value_name = "W", default_value_t = TransferSettings::default().embedding_weight)]
+    embedding_weight: f64,
+    /// Factor on the hidden losses; 0 leaves them out.
+    #[arg(long, value_name = "W", default_value_t = TransferSettings::default().hidden_weight)]
+    hidden_weight: f64,
+    /// Factor on the attention losses; 0 leaves them out.
+    #[arg(long, value_name = "W", default_value_t = TransferSettings::default().attention_weight)]
+    attention_weight: f64,
+    /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two without.
+    #[arg(long)]
+    shared_projection: bool,
+    /// Start the projections at random, as in the authors' code, instead of from a least-squares fit.
+    #[arg(long)]
+    random_projection: bool,
+}
+
+/// What only the task stage has.
+#[derive(Args, Default)]
+#[command(next_help_heading = "Task stage")]
+pub struct TaskArgs {
+    /// Passes that learn embeddings, hidden states and attention [default: 20].
+    #[arg(long, value_name = "N")]
+    intermediate_epochs: Option<u64>,
+    /// Their constant learning rate [default: 5e-5].
+    #[arg(long, value_name = "RATE")]
+    intermediate_lr: Option<f64>,
+    /// Passes that learn the teacher's answers [default: 3].
+    #[arg(long, value_name = "N")]
+    prediction_epochs: Option<u64>,
+    /// Their peak learning rate [default: 3e-5].
+    #[arg(long, value_name = "RATE")]
+    prediction_lr: Option<f64>,
+    /// Temperature of the soft cross-entropy [default: 1].
+    #[arg(long, value_name = "T")]
+    temperature: Option<f64>,
+    /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
+    #[arg(long, value_name = "N")]
+    evaluations_per_epoch: Option<usize>,
+    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
+    /// bytes, such as 20G; what does not fit is computed at every step.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    teacher_cache: Option<u64>,
+    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
+    #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
+    pub teacher_cache_folder: Option<PathBuf>,
+    /// Learn from a teacher that is no better than chance on the development set too.
+    #[arg(long)]
+    allow_weak_teacher: bool,
+}
+
+impl LossArgs {
+    /// As the host takes them.
+    pub fn settings(&self) -> TransferSettings {
+        TransferSettings {
+            layer_map: self.layer_map.clone(),
+            layer_weights: self.layer_weights.clone(),
+            embedding_weight: self.embedding_weight,
+            hidden_weight: self.hidden_weight,
+            attention_weight: self.attention_weight,
+            projection: if self.shared_projection {
+                ProjectionKind::Shared
+            } else {
+                ProjectionKind::Separate
+            },
+            projection_start: if self.random_projection {
+                ProjectionStart::Random
+            } else {
+                ProjectionStart::Fitted
+            },
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The rows as Markdown.
+
+use std::fmt::Write;
+
+use super::{Finished, Row};
+
+/// A table of the rows in their order: the mean over the seeds with its standard deviation, and the distance from
+/// the whole method.
+pub(super) fn markdown(finished: &[Finished]) -> String {
+    let metric = finished.first().map_or("metric", |row| &row.metric);
+    let mut table = format!(
+        "| row | dev {metric} | from full | seeds | steps | tokens | minutes |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n"
+    );
+    let full = Mean::of(finished, Row::Full);
+    for row in Row::ALL {
+        let Some(mean) = Mean::of(finished, row) else { continue };
+        let from_full = match &full {
+            Some(full) if row != Row::Full => format!("{:+.2}", 100.0 * (mean.dev - full.dev)),
+            _ => String::new(),
+        };
+        let spread = mean.deviation.map_or(String::new(), |deviation| format!(" ± {:.2}", 100.0 * deviation));
+        writeln!(
+            table,
+            "| {} | {:.2}{spread} | {from_full} | {} | {:.0} | {:.0} | {:.1} |",
+            row.name(),
+            100.0 * mean.dev,
+            mean.seeds,
+            mean.steps,
+            mean.tokens,
+            mean.seconds / 60.0
+        )
+        .expect("a string takes all that is written to it");
+    }
+    table
+}
+
+/// Means over a row's seeds.
+struct Mean {
+    dev: f64,
+    /// Standard deviation of the sample; none of a single seed.
+    deviation: Option<f64>,
+    seeds: usize,
+    steps: f64,
+    tokens: f64,
+    seconds: f64,
+}
+
+impl Mean {
+    /// `None` for a row that has not run.
+    fn of(finished: &[Finished], row: Row) -> Option<Self> {
+        let runs: Vec<&Finished> = finished.iter().filter(|run| run.row == row).collect();
+        if runs.is_empty() {
+            return None;
+        }
+        let count = runs.len() as f64;
+        let mean = |value: &dyn Fn(&Finished) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
+        let dev = mean(&|run| run.dev);
+        let squares = runs.iter().map(|run| (run.dev - dev).powi(2)).sum::<f64>();
+        Some(Self {
+            dev,
+            deviation: (runs.len() > 1).then(|| (squares / (count - 1.0)).sqrt()),
+            seeds: runs.len(),
+            steps: mean(&|run| run.steps as f64),
+            tokens: mean(&|run| run.tokens as f64),
+            seconds: mean(&|run| run.seconds),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(row: Row, seed: u64, dev: f64) -> Finished {
+        Finished { row, seed, metric: "accuracy".into(), dev, steps: 10, tokens: 1000, seconds: 90.0 }
+    }
+
+    #[test]
+    fn rows_have_means_deviations_and_distances() {
+        let runs = [
+            run(Row::MapTop, 1, 0.5),
+            run(Row::Full, 1, 0.80),
+            run(Row::Full, 2, 0.82),
+            run(Row::Full, 3, 0.90),
+        ];
+        let table = markdown(&runs);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 4, "{table}");
+        assert!(lines[0].starts_with("| row | dev accuracy |"), "{table}");
+        // 0.84; the deviations -0.04, -0.02 and 0.06 give a variance of 0.0056 / 2.
+        assert_eq!(lines[2], "| full | 84.00 ± 5.29 |  | 3 | 10 | 1000 | 1.5 |");
+        assert_eq!(lines[3], "| map-top | 50.00 | -34.00 | 1 | 10 | 1000 | 1.5 |");
+    }
+}
