@@ -272,6 +272,11 @@ impl DataArgs {
         self.data.is_some() || self.train.is_some()
     }
 
+    /// True where there is something to select by.
+    pub fn has_dev(&self) -> bool {
+        self.data.is_some() || self.dev.is_some()
+    }
+
     /// True where the command line names any data.
     pub fn is_given(&self) -> bool {
         let files = [&self.data, &self.train, &self.dev, &self.test];

@@ -9,6 +9,7 @@ mod eval;
 mod fine_tune;
 mod init;
 mod inspect;
+mod prune;
 mod quantize;
 mod run;
 
@@ -24,6 +25,7 @@ pub enum Command {
     Augment(augment::Args),
     Distill(distill::Args),
     Ablations(ablations::Args),
+    Prune(prune::Args),
     Quantize(quantize::Args),
     Eval(eval::Args),
     Run(run::Args),
@@ -48,6 +50,7 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::Augment(args) => augment::run(args, global),
         Command::Distill(args) => distill::run(args, global),
         Command::Ablations(args) => ablations::run(args, global),
+        Command::Prune(args) => prune::run(args, global),
         Command::Quantize(args) => quantize::run(args, global),
         Command::Eval(args) => eval::run(args, global),
         Command::Run(args) => run::run(args),

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod nn;
 pub mod predictor;
 pub mod progress;
+pub mod prune;
 pub mod quantize;
 pub mod task;
 pub mod train;

@@ -106,6 +106,13 @@ impl Checkpoint {
         Ok(Self { config, head, tensors, text, folder: folder.to_path_buf(), sources })
     }
 
+    /// The same model with other tensors and another tokenizer, which has as many pieces as the tensors have rows.
+    pub(crate) fn with(&self, tensors: Tensors, text: TextEncoder) -> Self {
+        let config = BertConfig { vocab_size: text.vocab_size(), ..self.config.clone() };
+        let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
+        Self { config, head, tensors, text, folder, sources }
+    }
+
     /// SHA-256 of every file the checkpoint was read from.
     ///
     /// # Errors

@@ -64,6 +64,11 @@ impl Corpus {
         self.documents.len()
     }
 
+    /// The text of every document, in file order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|document| self.text_of(document))
+    }
+
     /// Packs the text into `[CLS] … [SEP]` windows on all cores.
     ///
     /// A window holds whole sentences of one document, as many as fit; a sentence that is longer than a window
@@ -109,7 +114,7 @@ impl Corpus {
                 rest.split_at(rest.iter().position(full).map_or(rest.len(), |last| last + 1));
             let packed = block
                 .par_iter()
-                .map(|document| packer.pack(&self.files[document.file][document.bytes.clone()]))
+                .map(|document| packer.pack(self.text_of(document)))
                 .collect::<Result<Vec<_>>>()?;
             packed.iter().for_each(|windows| set.append(windows));
             done += bytes;
@@ -121,6 +126,10 @@ impl Corpus {
             set.truncate(set.len() - 1);
         }
         Ok(set)
+    }
+
+    fn text_of(&self, document: &Document) -> &str {
+        &self.files[document.file][document.bytes.clone()]
     }
 }
 

@@ -1,0 +1,106 @@
+//! Pruning takes away what it says, and nothing else.
+
+mod toy;
+
+use std::path::Path;
+
+use tinybert_host::checkpoint::{self, Checkpoint, Head, TextEncoder};
+use tinybert_host::data::collate;
+use tinybert_host::nn::{Bert, Mode, init_parameters};
+use tinybert_host::prune::{Characters, Coverage, PieceCounts, VocabularySettings};
+
+/// Letters, some of them as continuations only, and words of them; é occurs in a word and never alone.
+const PIECES: [&str; 19] = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "##c", "ab", "abc", "##bc",
+    "cab", "caé", "я", "##я", "bca",
+];
+
+fn text() -> TextEncoder {
+    TextEncoder::from_pieces(PIECES.map(String::from).into(), false).unwrap()
+}
+
+fn kept(texts: &[&str], settings: &VocabularySettings) -> Vec<String> {
+    let text = text();
+    let mut counts = PieceCounts::new(&text);
+    counts.add(texts).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    counts.keep(settings).unwrap().prune(&model(folder.path(), &Head::MaskedLm)).unwrap().text.pieces()
+}
+
+fn model(folder: &Path, head: &Head) -> Checkpoint {
+    let config = checkpoint::BertConfig { vocab_size: PIECES.len(), ..toy::config(2, 16) };
+    let tensors = init_parameters(&config, head, 5).unwrap();
+    checkpoint::save(folder, &config, head, &tensors, &text(), &toy::record()).unwrap();
+    Checkpoint::load(folder).unwrap()
+}
+
+#[test]
+fn used_pieces_specials_and_spellings_stay() {
+    // "ab" and "cab" are used; "abc", "##bc" and "bca" are not. "caé" stays: é cannot be spelled without it.
+    let left = kept(&["ab cab", "ab"], &VocabularySettings::default());
+    let expected: Vec<&str> =
+        PIECES.into_iter().filter(|piece| !["abc", "##bc", "bca"].contains(piece)).collect();
+    assert_eq!(left, expected);
+}
+
+#[test]
+fn ascii_characters_alone_leave_the_others_out() {
+    let settings = VocabularySettings { characters: Characters::Ascii, ..VocabularySettings::default() };
+    let left = kept(&["ab"], &settings);
+    assert!(left.iter().all(|piece| piece.is_ascii()), "{left:?}");
+    let left = kept(&["ab я"], &settings);
+    assert!(left.contains(&"я".to_owned()), "what the text uses stays: {left:?}");
+}
+
+#[test]
+fn rare_pieces_go_first() {
+    let texts = ["ab ab ab cab cab bca"];
+    let often = VocabularySettings { min_count: 2, ..VocabularySettings::default() };
+    assert!(!kept(&texts, &often).contains(&"bca".to_owned()));
+    let needed = kept(&[], &VocabularySettings::default()).len();
+    let few = VocabularySettings { max_pieces: Some(needed + 1), ..VocabularySettings::default() };
+    let left = kept(&texts, &few);
+    assert!(left.contains(&"ab".to_owned()) && !left.contains(&"cab".to_owned()), "{left:?}");
+
+    let text = text();
+    let none = VocabularySettings { max_pieces: Some(3), ..VocabularySettings::default() };
+    let error = PieceCounts::new(&text).keep(&none).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("3 pieces") && error.contains(&needed.to_string()), "{error}");
+}
+
+/// Greedy longest-first matching finds the same pieces as long as all of them stay.
+#[test]
+fn text_that_was_counted_is_answered_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = model(&folder.path().join("before"), &Head::None);
+    let mut counts = PieceCounts::new(&before.text);
+    counts.add(&["ab cab", "bb я"]).unwrap();
+    let after = counts.keep(&VocabularySettings::default()).unwrap().prune(&before).unwrap();
+    assert_eq!(after.text.vocab_size(), PIECES.len() - 3);
+    let path = folder.path().join("after");
+    checkpoint::save(&path, &after.config, &after.head, &after.tensors, &after.text, &toy::record()).unwrap();
+    let after = Checkpoint::load(&path).unwrap();
+
+    let state = |model: &Checkpoint| -> Vec<u32> {
+        let encoded = model.text.encode("cab ab я", Some("bb ab"), 16).unwrap();
+        let batch = collate(&[encoded], &[0], model.text.special().pad);
+        let output =
+            Bert::frozen(&model.config, &model.tensors).unwrap().forward(&batch, Mode::Eval).unwrap();
+        let last = output.states.last().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        last.into_iter().map(f32::to_bits).collect()
+    };
+    assert_eq!(state(&before), state(&after));
+}
+
+#[test]
+fn coverage_counts_words_that_changed_and_words_that_are_lost() {
+    let before = text();
+    let without = |gone: &[&str]| {
+        let left = PIECES.into_iter().filter(|piece| !gone.contains(piece)).map(String::from).collect();
+        TextEncoder::from_pieces(left, false).unwrap()
+    };
+    // "abc" falls apart into "ab" "##c", "я" is lost, "d" was unknown before.
+    let coverage = Coverage::of(&["abc ab", "я d"], &before, &without(&["abc", "я"])).unwrap();
+    let expected = Coverage { words: 4, same: 2, lost: 1, pieces_before: 4, pieces_after: 5 };
+    assert_eq!(coverage, expected);
+}
