@@ -8,6 +8,7 @@ use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Progress;
+use tinybert_host::quantize::Layout;
 use tinybert_host::runtime::kernels::Isa;
 use tinybert_host::task::{Dataset, TaskKind};
 use tinybert_host::train::optimizer::OptimizerSettings;
@@ -71,6 +72,34 @@ impl ModelArgs {
 /// An instruction set by name; whether this machine has it shows later.
 pub fn parse_isa(name: &str) -> std::result::Result<Isa, String> {
     Isa::parse(name).ok_or_else(|| format!("expected one of {}", Isa::ALL.map(Isa::name).join(", ")))
+}
+
+/// Weight layouts by name.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LayoutName {
+    /// aarch64 without the dot product: Cortex-A53, A72.
+    Neon,
+    /// aarch64 with the dot product: Cortex-A55, A76 and later.
+    Dotprod,
+    /// aarch64 with the int8 matrix multiplication: Cortex-A510, X2, Neoverse V1 and later.
+    I8mm,
+    /// x86-64.
+    X86,
+    /// Any other.
+    Portable,
+}
+
+impl LayoutName {
+    /// The layout of that name.
+    pub fn layout(self) -> Layout {
+        match self {
+            Self::Neon => Layout::Neon,
+            Self::Dotprod => Layout::Dotprod,
+            Self::I8mm => Layout::I8mm,
+            Self::X86 => Layout::X86,
+            Self::Portable => Layout::Portable,
+        }
+    }
 }
 
 /// Optimizers by name.

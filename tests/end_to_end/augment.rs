@@ -47,7 +47,7 @@ fn what_is_missing_is_said_and_nothing_at_all_is_refused() {
     let assert = tinybert(&format!("{line} --vectors {vectors}")).assert().success();
     let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
     assert!(said.contains("NOTE") && said.contains("no masked-LM head"), "{said}");
-    fails(&format!("{line} --vectors {vectors} --resume"), 2, &["no interrupted run"]);
+    fails(&format!("{line} --vectors {vectors} --resume"), 2, &["nothing to resume"]);
     fails(&format!("{line}.csv --vectors {vectors}"), 2, &["same extension"]);
 }
 

@@ -8,6 +8,7 @@ mod bad_model;
 mod fresh;
 mod outputs;
 mod program;
+mod prune;
 mod resume;
 mod toy;
 mod training;

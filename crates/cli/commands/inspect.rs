@@ -35,6 +35,10 @@ fn inspect_folder(folder: &Path) -> Result<()> {
         config.intermediate_size,
         config.max_position_embeddings
     ))?;
+    for layer in (0..config.num_hidden_layers).filter(|_| !config.pruned.is_empty()) {
+        let (heads, ffn) = (config.heads(layer), config.ffn(layer));
+        print_line(format_args!("layer {}: {heads} heads, feed-forward {ffn}", layer + 1))?;
+    }
     let case = if text.lowercase() { "uncased" } else { "cased" };
     print_line(format_args!("{} pieces, {case}", text.vocab_size()))?;
     print_line(format_args!("{}: {}", head.kind(), head.labels().join(", ")))?;

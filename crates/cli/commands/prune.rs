@@ -4,39 +4,90 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
-use tinybert_host::Result;
 use tinybert_host::checkpoint::{self, Checkpoint, FileHash, RunRecord};
-use tinybert_host::data::{self, Corpus, Split};
-use tinybert_host::prune::{Characters, Coverage, PieceCounts, VocabularySettings};
+use tinybert_host::data::{self, Corpus, DataSpec, Split};
+use tinybert_host::prune::{
+    Characters, Coverage, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings,
+};
 use tinybert_host::task::Dataset;
+use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, Global};
+use crate::args::{DataArgs, Global, LayoutName};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
-/// Writes a smaller model folder: with --vocab, without the word pieces that the task's text does not use.
+/// Writes a smaller model folder: without the attention heads and feed-forward neurons that matter least, or without
+/// the word pieces that the task's text does not use.
 #[derive(ClapArgs)]
 pub struct Args {
     /// Model folder.
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    #[command(flatten)]
-    vocabulary: Vocabulary,
     /// Folder to write.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    #[command(flatten)]
+    structure: Structure,
+    #[command(flatten)]
+    vocabulary: Vocabulary,
     #[command(flatten)]
     data: DataArgs,
 }
 
 #[derive(ClapArgs)]
+#[command(next_help_heading = "Heads and neurons")]
+struct Structure {
+    /// Share of the attention heads that stay, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    heads: f64,
+    /// Share of the feed-forward neurons that stay, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    ffn: f64,
+    /// What the shares are of.
+    #[arg(long, value_name = "WHAT", default_value = "global")]
+    scope: ScopeName,
+    /// What tells important from unimportant.
+    #[arg(long, value_name = "MEASURE", default_value = "taylor")]
+    importance: ImportanceName,
+    /// Training examples that importance is measured on.
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    importance_examples: usize,
+    /// Longest of them in tokens.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+    /// Neurons of a layer come in multiples of this [default: what the kernels of --layout fill].
+    #[arg(long, value_name = "N")]
+    multiple_of: Option<usize>,
+    /// Weight layout of the later image.
+    #[arg(long, value_name = "NAME", default_value = "dotprod")]
+    layout: LayoutName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ScopeName {
+    /// All layers together: layers that matter more keep more.
+    Global,
+    /// Each layer.
+    Layer,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ImportanceName {
+    /// First-order change of the task loss without the part; needs labelled data.
+    Taylor,
+    /// Size of the weights that read the part.
+    Magnitude,
+}
+
+#[derive(ClapArgs)]
 #[command(next_help_heading = "Vocabulary")]
 struct Vocabulary {
-    /// Keep the pieces that the training data and --corpus use, special pieces and single characters.
-    #[arg(long, required = true)]
+    /// Keep the pieces that the training data and --corpus use, special pieces and single characters; the last step
+    /// before quantize.
+    #[arg(long)]
     vocab: bool,
     /// Text like that of the device's future, besides the training data.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "vocab")]
     corpus: Vec<PathBuf>,
     /// Keep pieces that occur at least so often.
     #[arg(long, value_name = "N", default_value_t = VocabularySettings::default().min_count)]
@@ -59,48 +110,139 @@ enum CharacterSet {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
+    if !args.structure.is_given() && !args.vocabulary.vocab {
+        return Err(Error::Usage("nothing to prune: give --heads, --ffn or --vocab".into()));
+    }
     output::check_folder(&args.out)?;
     let watch = Watch::new(global.quiet)?;
     let model = Checkpoint::load(&args.model)?;
-    let spec = args.data.spec(model.head.labels())?;
-    let train = data::load(&spec, Split::Train, &watch)?;
-
-    let mut counts = PieceCounts::new(&model.text);
-    counts.add(&texts(&train))?;
-    counts.add(&Corpus::open(&args.vocabulary.corpus)?.texts().collect::<Vec<_>>())?;
-    let settings = args.vocabulary.settings();
-    let pruned = counts.keep(&settings)?.prune(&model)?;
-    // The development set was not counted: it shows what unseen text costs.
-    let unseen = if args.data.has_dev() { Some(data::load(&spec, Split::Dev, &watch)?) } else { None };
-    let coverage =
-        unseen.as_ref().map(|unseen| Coverage::of(&texts(unseen), &model.text, &pruned.text)).transpose()?;
-
-    let mut inputs = model.hashes()?;
-    let files = train.sources.iter().chain(&args.vocabulary.corpus);
-    inputs.extend(files.map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
-    let record = RunRecord {
+    let mut record = RunRecord {
         command: "prune".into(),
-        settings: json!({ "vocabulary": settings, "corpus": args.vocabulary.corpus }),
+        settings: json!({}),
         seed: global.seed,
-        inputs,
-        metrics: json!({ "pieces": pruned.text.vocab_size(), "unseen": coverage }),
+        inputs: model.hashes()?,
+        metrics: json!({}),
+    };
+    let mut lines = Vec::new();
+    let pruned = match args.structure.is_given() {
+        true => args.structure.prune(&model, &args.data, &mut record, &mut lines, &watch)?,
+        false => model,
+    };
+    let pruned = match args.vocabulary.vocab {
+        true => args.vocabulary.prune(&pruned, &args.data, &mut record, &mut lines, &watch)?,
+        false => pruned,
     };
     checkpoint::save(&args.out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;
-    let (before, after) = (model.text.vocab_size(), pruned.text.vocab_size());
-    print_line(format_args!("{after} of {before} pieces kept"))?;
-    if let Some(coverage) = coverage {
-        print_line(describe(&coverage))?;
+    lines.iter().try_for_each(print_line)?;
+    let parameters: usize = pruned.tensors.values().map(|tensor| tensor.elem_count()).sum();
+    print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
+}
+
+impl Structure {
+    fn is_given(&self) -> bool {
+        self.heads != 1.0 || self.ffn != 1.0
     }
-    print_line(format_args!("wrote {}", args.out.display()))
+
+    fn prune(
+        &self,
+        model: &Checkpoint,
+        data: &DataArgs,
+        record: &mut RunRecord,
+        lines: &mut Vec<String>,
+        watch: &Watch,
+    ) -> Result<Checkpoint> {
+        let settings = StructureSettings {
+            heads: self.heads,
+            neurons: self.ffn,
+            scope: match self.scope {
+                ScopeName::Global => Scope::Global,
+                ScopeName::Layer => Scope::Layer,
+            },
+            multiple_of: self.multiple_of.unwrap_or(self.layout.layout().multiple()),
+        };
+        let (importance, measure) = match self.importance {
+            ImportanceName::Magnitude => (Importance::magnitude(model)?, json!("magnitude")),
+            ImportanceName::Taylor => {
+                let train = data::load(&data.spec(model.head.labels())?, Split::Train, watch)?;
+                hash_sources(&train, record)?;
+                let (examples, tokens) = (self.importance_examples, self.max_tokens);
+                let importance = Importance::taylor(model, &train, examples, tokens, watch)?;
+                (importance, json!({ "taylor": { "examples": examples, "max_tokens": tokens } }))
+            }
+        };
+        let pruned = KeptParts::choose(&importance, &settings)?.prune(model)?;
+        record.settings["structure"] = json!({ "shares": settings, "importance": measure });
+        lines.extend((0..pruned.config.num_hidden_layers).map(|layer| {
+            format!(
+                "layer {}: {} of {} heads, {} of {} neurons kept",
+                layer + 1,
+                pruned.config.heads(layer),
+                model.config.heads(layer),
+                pruned.config.ffn(layer),
+                model.config.ffn(layer)
+            )
+        }));
+        Ok(pruned)
+    }
+}
+
+impl Vocabulary {
+    fn prune(
+        &self,
+        model: &Checkpoint,
+        data: &DataArgs,
+        record: &mut RunRecord,
+        lines: &mut Vec<String>,
+        watch: &Watch,
+    ) -> Result<Checkpoint> {
+        let spec: DataSpec = data.spec(model.head.labels())?;
+        let train = data::load(&spec, Split::Train, watch)?;
+        let mut counts = PieceCounts::new(&model.text);
+        counts.add(&texts(&train))?;
+        counts.add(&Corpus::open(&self.corpus)?.texts().collect::<Vec<_>>())?;
+        let settings = VocabularySettings {
+            min_count: self.min_count,
+            max_pieces: self.max_pieces,
+            characters: match self.characters {
+                CharacterSet::All => Characters::All,
+                CharacterSet::Ascii => Characters::Ascii,
+            },
+        };
+        let pruned = counts.keep(&settings)?.prune(model)?;
+        hash_sources(&train, record)?;
+        for path in &self.corpus {
+            record.inputs.push(FileHash::of(path)?);
+        }
+        record.settings["vocabulary"] = json!(settings);
+        record.metrics["pieces"] = json!(pruned.text.vocab_size());
+        lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
+        // The development set was not counted: it shows what unseen text costs.
+        if data.has_dev() {
+            let unseen = data::load(&spec, Split::Dev, watch)?;
+            let coverage = Coverage::of(&texts(&unseen), &model.text, &pruned.text)?;
+            record.metrics["unseen"] = json!(coverage);
+            lines.push(describe(&coverage));
+        }
+        Ok(pruned)
+    }
+}
+
+/// Notes the files of a data set, once.
+fn hash_sources(data: &Dataset, record: &mut RunRecord) -> Result<()> {
+    for path in &data.sources {
+        let hash = FileHash::of(path)?;
+        if !record.inputs.contains(&hash) {
+            record.inputs.push(hash);
+        }
+    }
+    Ok(())
 }
 
 /// Both sentences of every example.
 fn texts(data: &Dataset) -> Vec<&str> {
-    data.examples
-        .iter()
-        .flat_map(|example| [Some(example.text.as_str()), example.pair.as_deref()])
-        .flatten()
-        .collect()
+    let both =
+        data.examples.iter().flat_map(|example| [Some(example.text.as_str()), example.pair.as_deref()]);
+    both.flatten().collect()
 }
 
 fn describe(coverage: &Coverage) -> String {
@@ -113,14 +255,4 @@ fn describe(coverage: &Coverage) -> String {
         share(coverage.lost),
         100.0 * (longer - 1.0)
     )
-}
-
-impl Vocabulary {
-    fn settings(&self) -> VocabularySettings {
-        let characters = match self.characters {
-            CharacterSet::All => Characters::All,
-            CharacterSet::Ascii => Characters::Ascii,
-        };
-        VocabularySettings { min_count: self.min_count, max_pieces: self.max_pieces, characters }
-    }
 }

@@ -7,10 +7,10 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, Split};
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{Attention, AttentionChoice, Layout, Settings, quantize};
+use tinybert_host::quantize::{Attention, AttentionChoice, Settings, quantize};
 use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, Global};
+use crate::args::{DataArgs, Global, LayoutName};
 use crate::commands::inspect;
 use crate::output::{self, print_line};
 use crate::watch::Watch;
@@ -41,20 +41,6 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum LayoutName {
-    /// aarch64 without the dot product: Cortex-A53, A72.
-    Neon,
-    /// aarch64 with the dot product: Cortex-A55, A76 and later.
-    Dotprod,
-    /// aarch64 with the int8 matrix multiplication: Cortex-A510, X2, Neoverse V1 and later.
-    I8mm,
-    /// x86-64.
-    X86,
-    /// Any other.
-    Portable,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum AttentionName {
     /// Layer by layer, by the error that int8 makes on the calibration examples.
     Auto,
@@ -77,13 +63,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let settings = Settings {
         max_tokens: args.max_tokens,
         calibration_examples: args.calibration_examples,
-        layout: match args.layout {
-            LayoutName::Neon => Layout::Neon,
-            LayoutName::Dotprod => Layout::Dotprod,
-            LayoutName::I8mm => Layout::I8mm,
-            LayoutName::X86 => Layout::X86,
-            LayoutName::Portable => Layout::Portable,
-        },
+        layout: args.layout.layout(),
         attention: match args.attention {
             AttentionName::Auto => Attention::Auto,
             AttentionName::Int8 => Attention::Int8,

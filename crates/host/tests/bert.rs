@@ -28,6 +28,7 @@ fn config() -> BertConfig {
         hidden_dropout_prob: 0.1,
         attention_probs_dropout_prob: 0.1,
         initializer_range: 0.02,
+        pruned: Default::default(),
     }
 }
 

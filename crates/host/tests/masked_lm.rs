@@ -31,6 +31,7 @@ fn reference() -> (serde_json::Value, BertConfig, Batch, Targets) {
         hidden_dropout_prob: 0.0,
         attention_probs_dropout_prob: 0.0,
         initializer_range: 0.02,
+        pruned: Default::default(),
     };
     let lengths: Vec<usize> = ints(&reference["lengths"]).iter().map(|&n| n as usize).collect();
     let batch = Batch {

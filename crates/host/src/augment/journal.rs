@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::checkpoint::{FileHash, RunRecord, write_file};
+use crate::progress::Progress;
 use crate::train::Identity;
 use crate::{Error, Result};
 
@@ -42,9 +43,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Usage`] if `out` is there and not ours, or an interrupted run is there that is not to be resumed, is none of this identity or is being
-    /// written by another process, or if there is none to resume; [`Error::Input`] for other inputs or a damaged state;
+    /// written by another process, or if `out` is complete and is to be resumed; [`Error::Input`] for other inputs or a damaged state;
     /// [`Error::Io`] if nothing can be written.
-    pub fn open(out: &Path, resume: bool, identity: Identity) -> Result<Self> {
+    pub fn open(out: &Path, resume: bool, identity: Identity, progress: &dyn Progress) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
         if out.exists() && !with_suffix(out, RECORD)?.exists() {
             return Err(Error::Usage(format!(
@@ -55,10 +56,10 @@ impl Journal {
         let found = folder.join("state.json");
         let state = match (resume, found.exists()) {
             (true, true) => read_state(&found, &folder, &identity)?,
-            (true, false) => {
+            (true, false) if out.exists() => {
                 return Err(Error::Usage(format!(
-                    "{}: there is no interrupted run to resume; leave out --resume to begin one",
-                    folder.display()
+                    "{} is complete and there is nothing to resume; leave --resume out to run again and replace it",
+                    out.display()
                 )));
             }
             (false, true) => {
@@ -67,7 +68,12 @@ impl Journal {
                     folder.display()
                 )));
             }
-            (false, false) => State { identity, rows: 0, written: 0, bytes: 0 },
+            (_, false) => {
+                if resume {
+                    progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
+                }
+                State { identity, rows: 0, written: 0, bytes: 0 }
+            }
         };
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         let path = folder.join("rows");

@@ -112,7 +112,8 @@ pub fn augment(
         inputs,
         metrics: json!(null),
     };
-    let mut journal = Journal::open(out, resume, Identity::new(&record).with_digest("rows", rows.digest()))?;
+    let identity = Identity::new(&record).with_digest("rows", rows.digest());
+    let mut journal = Journal::open(out, resume, identity, progress)?;
     let masked = match sources.model.head {
         Head::MaskedLm => {
             Some(MaskedCandidates::new(sources.model, settings.candidates, settings.masked_share)?)

@@ -1,7 +1,7 @@
 //! The sizes of a BERT encoder and what `config.json` says of them.
 
-use super::SpecialIds;
 use super::mpnet::{EXTRA_PIECES, FIRST_POSITION};
+use super::{Pruned, SpecialIds};
 use crate::{Error, Result};
 
 /// Which family an encoder is of.
@@ -46,9 +46,9 @@ pub struct BertConfig {
     pub hidden_size: usize,
     /// Encoder layers, `N`.
     pub num_hidden_layers: usize,
-    /// Attention heads per layer; divides `hidden_size`.
+    /// Attention heads per layer before pruning; divides `hidden_size`.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward network between its two linears.
+    /// Width of the feed-forward network between its two linears; of a pruned model the largest there may be.
     pub intermediate_size: usize,
     /// Longest sequence in tokens, special tokens included.
     pub max_position_embeddings: usize,
@@ -62,6 +62,9 @@ pub struct BertConfig {
     pub attention_probs_dropout_prob: f64,
     /// Standard deviation of freshly initialised weights.
     pub initializer_range: f64,
+    /// What layers have less than the sizes above say.
+    #[serde(default, skip_serializing_if = "Pruned::is_empty")]
+    pub pruned: Pruned,
 }
 
 /// Largest accepted value of each size: far above any BERT, and small enough that no product of
@@ -139,6 +142,9 @@ impl BertConfig {
                 return Err(Error::Usage(format!("{name} is {value}; it must be above 0 and below 1")));
             }
         }
-        Ok(())
+        if !self.pruned.is_empty() && self.architecture != Architecture::Bert {
+            return Err(Error::Usage(format!("{} models cannot be pruned", self.architecture.name())));
+        }
+        self.pruned.validate(self)
     }
 }

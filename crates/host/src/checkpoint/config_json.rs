@@ -1,12 +1,12 @@
 //! `config.json`: the sizes of the encoder and its task head, as transformers writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::mpnet::{EXTRA_PIECES, FIRST_POSITION, RELATIVE_BUCKETS};
-use super::{Architecture, BertConfig, Head, SpecialIds, Storage, files};
+use super::{Architecture, BertConfig, Head, Pruned, SpecialIds, Storage, files};
 use crate::{Error, Result};
 
 /// The fields of `config.json` that matter here; any others are left alone.
@@ -35,6 +35,9 @@ pub(super) struct ConfigFile {
     id2label: Option<BTreeMap<String, String>>,
     label2id: Option<BTreeMap<String, usize>>,
     relative_attention_num_buckets: Option<usize>,
+    #[serde(default)]
+    pruned_heads: BTreeMap<usize, BTreeSet<usize>>,
+    intermediate_sizes: Option<Vec<usize>>,
 }
 
 /// Kinds of head by the class that transformers gives them; MPNet's have `MPNet` for `Bert`.
@@ -128,9 +131,29 @@ impl ConfigFile {
             hidden_dropout_prob: self.hidden_dropout_prob.unwrap_or(0.1),
             attention_probs_dropout_prob: self.attention_probs_dropout_prob.unwrap_or(0.1),
             initializer_range: self.initializer_range.unwrap_or(0.02),
+            pruned: self.pruned(path, num_hidden_layers, intermediate_size)?,
         };
         config.validate().map_err(|error| Error::input(path, error))?;
         Ok(config)
+    }
+
+    /// What layers have less than the common sizes.
+    fn pruned(&self, path: &Path, layers: usize, intermediate_size: usize) -> Result<Pruned> {
+        let widths = self.intermediate_sizes.as_deref().unwrap_or_default();
+        if !widths.is_empty() && widths.len() != layers {
+            let found = widths.len();
+            return Err(Error::input(
+                path,
+                format!("intermediate_sizes has {found} widths; expected one for each of {layers} layers"),
+            ));
+        }
+        let narrow = widths.iter().copied().enumerate().filter(|(_, width)| *width != intermediate_size);
+        // An empty set says nothing; transformers writes such.
+        let heads = self.pruned_heads.iter().filter(|(_, gone)| !gone.is_empty());
+        Ok(Pruned {
+            heads: heads.map(|(layer, gone)| (*layer, gone.clone())).collect(),
+            intermediate_sizes: narrow.collect(),
+        })
     }
 
     /// The task head by `architectures`, or, where that is missing, by the tensors that are there.
@@ -272,6 +295,7 @@ pub(super) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, stora
                 (json!(0), json!(1), json!(2));
         }
     }
+    config.pruned.write(config, &mut json);
     json["torch_dtype"] = json!(storage.torch_name());
     let labels = match head {
         Head::Regression => &["LABEL_0".to_owned()][..],

@@ -12,6 +12,7 @@ mod mpnet;
 mod names;
 mod pickle;
 mod preset;
+mod pruned;
 mod pytorch;
 mod record;
 mod safetensors;
@@ -33,6 +34,7 @@ pub(crate) use mpnet::{PieceIds, RELATIVE_BIAS};
 pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
 pub use preset::{PRESETS, preset};
+pub use pruned::Pruned;
 pub(crate) use record::FILE as RUN_RECORD;
 pub use record::RunRecord;
 pub(crate) use save::METRICS;
@@ -106,9 +108,8 @@ impl Checkpoint {
         Ok(Self { config, head, tensors, text, folder: folder.to_path_buf(), sources })
     }
 
-    /// The same model with other tensors and another tokenizer, which has as many pieces as the tensors have rows.
-    pub(crate) fn with(&self, tensors: Tensors, text: TextEncoder) -> Self {
-        let config = BertConfig { vocab_size: text.vocab_size(), ..self.config.clone() };
+    /// This model in other sizes, with the tensors and the tokenizer that go with them.
+    pub(crate) fn with(&self, config: BertConfig, tensors: Tensors, text: TextEncoder) -> Self {
         let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
         Self { config, head, tensors, text, folder, sources }
     }

@@ -31,13 +31,15 @@ pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec
     }
     layer_norm(&mut shapes, "bert.embeddings.LayerNorm", h);
     for layer in 0..config.num_hidden_layers {
+        let (width, ffn) = (config.attention_width(layer), config.ffn(layer));
         let layer = format!("bert.encoder.layer.{layer}");
-        for part in ["self.query", "self.key", "self.value", "output.dense"] {
-            linear(&mut shapes, &format!("{layer}.attention.{part}"), h, h);
+        for part in ["query", "key", "value"] {
+            linear(&mut shapes, &format!("{layer}.attention.self.{part}"), width, h);
         }
+        linear(&mut shapes, &format!("{layer}.attention.output.dense"), h, width);
         layer_norm(&mut shapes, &format!("{layer}.attention.output.LayerNorm"), h);
-        linear(&mut shapes, &format!("{layer}.intermediate.dense"), config.intermediate_size, h);
-        linear(&mut shapes, &format!("{layer}.output.dense"), h, config.intermediate_size);
+        linear(&mut shapes, &format!("{layer}.intermediate.dense"), ffn, h);
+        linear(&mut shapes, &format!("{layer}.output.dense"), h, ffn);
         layer_norm(&mut shapes, &format!("{layer}.output.LayerNorm"), h);
     }
     if head.needs_pooler() {

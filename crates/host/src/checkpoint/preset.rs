@@ -32,6 +32,7 @@ pub fn preset(name: &str) -> Result<BertConfig> {
         hidden_dropout_prob: 0.1,
         attention_probs_dropout_prob: 0.1,
         initializer_range: 0.02,
+        pruned: Default::default(),
     })
 }
 

@@ -44,6 +44,11 @@ pub fn inherit(
 }
 
 fn check(teacher: &BertConfig, student: &BertConfig) -> Result<()> {
+    if !student.pruned.is_empty() || !teacher.pruned.is_empty() {
+        return Err(Error::Usage(
+            "pruned models cannot inherit or be inherited from: prune afterwards".into(),
+        ));
+    }
     if student.num_attention_heads != teacher.num_attention_heads {
         return Err(Error::Usage(format!(
             "a student can inherit only from a teacher with as many attention heads: it has {}, the teacher {}; make \

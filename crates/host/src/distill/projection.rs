@@ -114,6 +114,7 @@ mod tests {
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             initializer_range: 0.5,
+            pruned: Default::default(),
         };
         let truth = Projection::new("truth", &config(4), &config(7), true, 1).unwrap();
         truth.bias.as_ref().unwrap().set(&Tensor::arange(0f32, 7.0, &Device::Cpu).unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
@@ -77,6 +77,8 @@ struct LayerTransfer {
     teacher: usize,
     hidden_weight: f64,
     attention_weight: f64,
+    /// Which of the teacher's heads the student's learn from, where pruning left only some.
+    heads: Option<Tensor>,
 }
 
 /// The losses of one student against one teacher, with the projections that are learned beside the student and
@@ -116,12 +118,19 @@ impl Transfer {
         let layers: Vec<LayerTransfer> = map
             .into_iter()
             .zip(&weights[1..])
-            .map(|(teacher, weight)| LayerTransfer {
-                teacher,
-                hidden_weight: weight * settings.hidden_weight,
-                attention_weight: weight * settings.attention_weight,
+            .enumerate()
+            .map(|(m, (teacher, weight))| {
+                Ok(LayerTransfer {
+                    teacher,
+                    hidden_weight: weight * settings.hidden_weight,
+                    attention_weight: weight * settings.attention_weight,
+                    heads: heads_left(student, m)?,
+                })
             })
-            .collect();
+            .collect::<Result<_>>()?;
+        if !teacher.pruned.is_empty() {
+            return Err(Error::Usage("the teacher is pruned; a student learns from the whole model".into()));
+        }
         let (student_heads, teacher_heads) = (student.num_attention_heads, teacher.num_attention_heads);
         if student_heads != teacher_heads && layers.iter().any(|layer| layer.attention_weight > 0.0) {
             return Err(Error::Usage(format!(
@@ -262,7 +271,13 @@ impl Transfer {
                 );
             }
             if layer.attention_weight > 0.0 {
-                let loss = attention_mse(&student.scores[m], &teacher.scores[&(layer.teacher - 1)], lengths)?;
+                let scores = &teacher.scores[&(layer.teacher - 1)];
+                let loss = match &layer.heads {
+                    None => attention_mse(&student.scores[m], scores, lengths)?,
+                    Some(heads) => {
+                        attention_mse(&student.scores[m], &scores.index_select(heads, 1)?, lengths)?
+                    }
+                };
                 attention.push((loss * layer.attention_weight)?);
             }
         }
@@ -275,6 +290,15 @@ impl Transfer {
         let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
         Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, tape: student.tape.clone(), parts })
     }
+}
+
+/// The heads of student layer `m` (from 0) by their numbers before pruning; `None` if all are there.
+fn heads_left(student: &BertConfig, m: usize) -> Result<Option<Tensor>> {
+    if student.heads(m) == student.num_attention_heads {
+        return Ok(None);
+    }
+    let heads: Vec<u32> = student.head_numbers(m).map(|head| head as u32).collect();
+    Ok(Some(Tensor::new(heads, &Device::Cpu)?))
 }
 
 /// λ_0 to λ_M.

@@ -42,7 +42,7 @@ pub struct BertOutput {
     /// of layer m.
     pub states: Vec<Tensor>,
     /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (and MPNet's position bias) before mask and softmax,
-    /// `[b, heads, l, l]`.
+    /// `[b, heads, l, l]`; of a pruned layer those of the heads that are left.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
     pub mask: Tensor,
@@ -165,7 +165,7 @@ impl Bert {
                 heads: Heads {
                     lengths: batch.lengths.clone().into(),
                     tokens: l,
-                    heads: config.num_attention_heads,
+                    heads: config.heads(i),
                     head_dim: config.head_dim(),
                     dropout: dropout.at(DropoutSite::Probabilities(i), config.attention_probs_dropout_prob),
                     relative_bias: relative_bias.clone(),
@@ -174,7 +174,7 @@ impl Bert {
                 output_dropout: by_rows(DropoutSite::FeedForwardOutput(i), config.hidden_dropout_prob),
             };
             let mut wrap = |raw: Vec<T>| {
-                let raw = leaf(raw, &[b, config.num_attention_heads, l, l])?;
+                let raw = leaf(raw, &[b, config.heads(i), l, l])?;
                 scores.push(raw.clone());
                 Ok(raw.detach())
             };

@@ -139,7 +139,7 @@ pub(super) struct LayerSettings {
 /// The intermediate values of a pass, `[b * l, ...]` each.
 pub(super) struct LayerRecord {
     settings: LayerSettings,
-    /// Weights of queries, keys and values, `[3 * hidden, hidden]`.
+    /// Weights of queries, keys and values, `[3 * width, hidden]`; the width is that of all heads together.
     qkv_weight: Tensor,
     qkv: Tensor,
     /// `[b, heads, l, l]`, shared with the caller's.
@@ -200,6 +200,7 @@ impl Layer {
     ) -> Result<LayerOutput<T>> {
         let layer = settings.index;
         let (rows, hidden) = x.dims2()?;
+        let width = self.query.weight.dim(0)?;
         let mut see = |site: Site, values: &Tensor| match observer {
             Some(observer) => observer.observe(site, values),
             None => Ok(()),
@@ -214,13 +215,13 @@ impl Layer {
             add_bias(&mut qkv, bias);
             Ok(())
         })?;
-        let qkv = tensor(qkv, (rows, 3 * hidden))?;
+        let qkv = tensor(qkv, (rows, 3 * width))?;
         for (i, site) in [Site::Query(layer), Site::Key(layer), Site::Value(layer)].into_iter().enumerate() {
-            see(site, &qkv.narrow(1, i * hidden, hidden)?)?;
+            see(site, &qkv.narrow(1, i * width, width)?)?;
         }
         let (scores, context) = attention::<T>(&qkv, &settings.heads)?;
         let scores = scores_tensor(scores)?;
-        let context = tensor(context, (rows, hidden))?;
+        let context = tensor(context, (rows, width))?;
         see(Site::Context(layer), &context)?;
         let (attention_sum, middle) =
             self.attention_output.forward::<T>(&context, x, settings.attention_dropout.as_ref())?;
@@ -262,20 +263,20 @@ impl Layer {
         if d_state.is_none() && d_scores.is_none() {
             return Ok(None);
         }
-        let above = d_state.map(|grad| self.backward_to_context(record, x, grad, grads)).transpose()?;
+        let above = d_state.map(|grad| self.backward_to_context(record, grad, grads)).transpose()?;
         let context = above.as_ref().map(|(d_context, _)| d_context);
         let d_scores = d_scores.map(|d_scores| d_scores.flatten_all()?.to_vec1::<T>()).transpose()?;
         let (d_qkv, relative_bias) = with_slice::<T, _>(&record.scores, |scores| {
             let grad = AttentionGradient { context, scores: d_scores.as_deref() };
             attention_backward(&record.qkv, scores, &grad, &record.settings.heads)
         })?;
-        let (_, hidden) = x.dims2()?;
-        let d_bias = column_sums(&d_qkv, 3 * hidden);
+        let (width, hidden) = self.query.weight.dims2()?;
+        let d_bias = column_sums(&d_qkv, 3 * width);
         let d_qkv = tensor(d_qkv, record.qkv.shape())?;
         let d_weight = product::<T>(&d_qkv.t()?, x)?;
         // No gradient reaches the values without one of the context.
         let reached = if context.is_some() { 3 } else { 2 };
-        let parts = d_weight.chunks_exact(hidden * hidden).zip(d_bias.chunks_exact(hidden));
+        let parts = d_weight.chunks_exact(width * hidden).zip(d_bias.chunks_exact(width));
         for (projection, (d_weight, d_bias)) in self.projections().into_iter().zip(parts).take(reached) {
             add_gradient(grads, &projection.weight, d_weight.to_vec())?;
             add_gradient(grads, &projection.bias, d_bias.to_vec())?;
@@ -287,11 +288,10 @@ impl Layer {
         Ok(Some(LayerGradient { state: d_x, relative_bias }))
     }
 
-    /// From the gradient of the output state down to those of the context and of `x` as a residual.
+    /// From the gradient of the output state down to those of the context and of the layer's input as a residual.
     fn backward_to_context<T: Float>(
         &self,
         record: &LayerRecord,
-        x: &Tensor,
         mut d_state: Vec<T>,
         grads: &mut GradStore,
     ) -> Result<(Tensor, Vec<T>)> {
@@ -314,6 +314,6 @@ impl Layer {
             &mut d_middle,
             grads,
         )?;
-        Ok((tensor(d_context, x.shape())?, d_middle))
+        Ok((tensor(d_context, record.context.shape())?, d_middle))
     }
 }

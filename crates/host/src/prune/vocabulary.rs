@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::checkpoint::{Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS};
+use crate::checkpoint::{BertConfig, Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS};
 use crate::{Error, Result};
 
 /// What marks a piece that continues a word.
@@ -157,7 +157,8 @@ impl KeptPieces {
         let pieces = model.text.pieces();
         let kept = self.ids.iter().map(|&id| pieces[id as usize].clone()).collect();
         let text = TextEncoder::from_pieces(kept, model.text.lowercase())?;
-        Ok(model.with(tensors, text))
+        let config = BertConfig { vocab_size: text.vocab_size(), ..model.config.clone() };
+        Ok(model.with(config, tensors, text))
     }
 }
 

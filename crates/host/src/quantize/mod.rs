@@ -160,6 +160,12 @@ pub fn quantize(
 }
 
 impl Layout {
+    /// Outputs and inputs of linears that are multiples of this fill the family's panels.
+    pub fn multiple(self) -> usize {
+        let Panel { nr, kr } = self.panel();
+        (1..=kr).map(|times| nr * times).find(|multiple| multiple.is_multiple_of(kr)).unwrap_or(nr)
+    }
+
     /// Panel shape of the family's micro-kernels.
     fn panel(self) -> Panel {
         let panel = match self {

@@ -50,7 +50,7 @@ impl LayerPlan {
         let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
 
         let choices = inputs.map(|(choice, _)| choice);
-        let (heads, head_dim) = (config.num_attention_heads, config.head_dim());
+        let (heads, head_dim) = (config.heads(layer), config.head_dim());
         let int8_scales = [int8_q, int8_k, int8_v];
         let attention = attention.choose(layer, [heads, head_dim], int8_scales, calibration)?;
         let qkv_scales = match attention.mode {
@@ -63,7 +63,7 @@ impl LayerPlan {
             config: LayerConfig {
                 heads,
                 head_dim,
-                ffn: config.intermediate_size,
+                ffn: config.ffn(layer),
                 attention: attention.mode,
                 attention_coefficient: coefficient(scale_q, scale_k, head_dim),
                 context_scale: scale_v / context_scale,

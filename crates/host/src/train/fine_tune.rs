@@ -188,7 +188,7 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
 
 /// Cross-entropy, or squared error for regression, of `logits` `[b, outputs]` against the gold `targets` of the
 /// batch's samples.
-fn gold_loss(logits: &Tensor, batch: &Batch, targets: &[Target]) -> Result<Tensor> {
+pub fn gold_loss(logits: &Tensor, batch: &Batch, targets: &[Target]) -> Result<Tensor> {
     let (mut classes, mut scores) = (Vec::new(), Vec::new());
     for &sample in &batch.samples {
         match targets[sample] {

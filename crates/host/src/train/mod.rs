@@ -18,8 +18,10 @@ pub use identity::Identity;
 pub use trainee::Trainee;
 pub use work::Output;
 
+pub(crate) use fine_tune::gold_loss;
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
 pub use masked_lm::{Guesses, MaskedLmReport, MaskedLmSettings, masked_lm};
+pub(crate) use predict::encode;
 
 use self::optimizer::OptimizerSettings;
 use self::schedule::Schedule;

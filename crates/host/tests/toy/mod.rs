@@ -36,6 +36,7 @@ pub fn config(layers: usize, hidden: usize) -> BertConfig {
         hidden_dropout_prob: 0.1,
         attention_probs_dropout_prob: 0.1,
         initializer_range: 0.1,
+        pruned: Default::default(),
     }
 }
 

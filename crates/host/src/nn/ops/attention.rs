@@ -1,6 +1,6 @@
 //! Scaled dot-product attention over all heads of a batch.
 //!
-//! Queries, keys and values lie side by side in `[b * l, 3 * hidden]`; a head's part of them is a strided view, so
+//! Queries, keys and values lie side by side in `[b * l, 3 * width]`; a head's part of them is a strided view, so
 //! that nothing is transposed or copied. Work is split by sample.
 
 use std::sync::Arc;
@@ -39,7 +39,8 @@ enum Part {
 }
 
 impl Heads {
-    fn hidden(&self) -> usize {
+    /// Columns of all heads together.
+    fn width(&self) -> usize {
         self.heads * self.head_dim
     }
 
@@ -79,7 +80,7 @@ impl Heads {
 
     /// The view of a head's queries, keys or values.
     fn part(&self, sample: usize, head: usize, part: Part) -> Layout {
-        self.view(sample, 3 * self.hidden(), part as usize * self.hidden() + head * self.head_dim)
+        self.view(sample, 3 * self.width(), part as usize * self.width() + head * self.head_dim)
     }
 
     /// Writes `[l, head_dim]` values, scaled, into rows of `width` columns from `column` on.
@@ -123,15 +124,15 @@ fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
     row.iter_mut().for_each(|p| *p *= inverse);
 }
 
-/// For queries, keys and values `[b * l, 3 * hidden]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before mask and
-/// softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, hidden]`.
+/// For queries, keys and values `[b * l, 3 * width]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before mask and
+/// softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, width]`.
 pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T>)> {
-    let (hidden, square) = (sizes.hidden(), sizes.square());
+    let (width, square) = (sizes.width(), sizes.square());
     let rows = sizes.lengths.len() * sizes.tokens;
     let mut scores = vec![T::ZERO; sizes.lengths.len() * sizes.heads * square];
-    let mut context = vec![T::ZERO; rows * hidden];
+    let mut context = vec![T::ZERO; rows * width];
     let samples =
-        scores.par_chunks_mut(sizes.heads * square).zip(context.par_chunks_mut(sizes.tokens * hidden));
+        scores.par_chunks_mut(sizes.heads * square).zip(context.par_chunks_mut(sizes.tokens * width));
     let run = |bias: Option<&[T]>, qkv: &CpuStorage| {
         samples.enumerate().try_for_each(|(sample, (scores, context))| {
             for (head, scores) in scores.chunks_exact_mut(square).enumerate() {
@@ -153,7 +154,7 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
                 );
                 let p_layout = Layout::contiguous((sizes.tokens, sizes.tokens));
                 let part: Vec<T> = storage_product(&T::storage(p), &p_layout, qkv, &v)?;
-                sizes.write(&part, T::ONE, context, hidden, head * sizes.head_dim);
+                sizes.write(&part, T::ONE, context, width, head * sizes.head_dim);
             }
             Ok::<_, candle_core::Error>(())
         })
@@ -170,7 +171,7 @@ pub struct AttentionGradient<'a, T> {
     pub scores: Option<&'a [T]>,
 }
 
-/// The gradient of queries, keys and values `[b * l, 3 * hidden]`, that of the values 0 without one of the context, and
+/// The gradient of queries, keys and values `[b * l, 3 * width]`, that of the values 0 without one of the context, and
 /// that of the relative bias if there is one, `[heads, 2l − 1]`, summed over the samples in their order.
 ///
 /// With P the probabilities, M the dropout mask and C the context: dV = (M∘P)ᵀ dC; dP = M ∘ (dC Vᵀ);
@@ -181,7 +182,7 @@ pub fn attention_backward<T: Float>(
     grad: &AttentionGradient<T>,
     sizes: &Heads,
 ) -> Result<(Vec<T>, Option<Vec<T>>)> {
-    let (square, width) = (sizes.square(), 3 * sizes.hidden());
+    let (square, width) = (sizes.square(), 3 * sizes.width());
     let mut d_qkv = vec![T::ZERO; qkv.elem_count()];
     let samples = d_qkv.par_chunks_mut(sizes.tokens * width).zip(scores.par_chunks(sizes.heads * square));
     let bias_elements = if sizes.relative_bias.is_some() { sizes.bias_elements() } else { 0 };
@@ -237,11 +238,11 @@ fn context_backward<T: Float>(
             (p, kept)
         },
     );
-    let above = sizes.view(sample, sizes.hidden(), head * sizes.head_dim);
+    let above = sizes.view(sample, sizes.width(), head * sizes.head_dim);
     let v = sizes.part(sample, head, Part::Value);
     let by_key = Layout::contiguous((l, l)).transpose(0, 1)?;
     let d_v: Vec<T> = storage_product(&T::storage(kept), &by_key, d_context, &above)?;
-    let width = 3 * sizes.hidden();
+    let width = 3 * sizes.width();
     sizes.write(&d_v, T::ONE, rows, width, v.start_offset() % width);
     let mut d_scores: Vec<T> = storage_product(d_context, &above, qkv, &v.transpose(0, 1)?)?;
     vectorised(

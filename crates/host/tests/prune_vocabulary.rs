@@ -1,4 +1,4 @@
-//! Pruning takes away what it says, and nothing else.
+//! Pruning a vocabulary takes away what it says, and nothing else.
 
 mod toy;
 
