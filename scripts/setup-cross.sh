@@ -23,7 +23,7 @@ apt_install() {
 
 rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 
-apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm
+apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm make
 # What emulated programs are linked to at run time, where QEMU looks for it.
 apt_install libc6:arm64 libgcc-s1:arm64
 

@@ -10,6 +10,7 @@
 # code of its own for any CPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/toolchain.sh
 
 target=aarch64-unknown-linux-gnu
 crates=(tinybert-kernels tinybert-image tinybert-tokenizer tinybert-runtime)
@@ -23,10 +24,8 @@ declare -A expected=(
 cpus=("$@")
 [ ${#cpus[@]} -gt 0 ] || cpus=(cortex-a53 cortex-a76 max,sve=off)
 
-if ! rustup target list --installed 2>/dev/null | grep -qx $target; then
-  # Debian's; a folder of its own keeps the two compilers' artifacts apart.
-  export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
-fi
+use_compiler_for $target
+# A folder of its own keeps two compilers' artifacts apart.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/aarch64}
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export KERNEL_CASES=${KERNEL_CASES:-64}

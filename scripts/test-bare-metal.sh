@@ -1,38 +1,98 @@
 #!/usr/bin/env bash
-# Builds the runtime as bare-metal firmware, boots it on QEMU's virt board, and compares its answers bit by bit with
-# the host's. Needs scripts/setup-cross.sh once. Usage: test-bare-metal.sh [IMAGE [TEXT]]
+# Builds the runtime as firmware, boots it on QEMU's virt board with four CPUs, and compares its answers bit by bit with the
+# host's. Also: that a build with a panic path is refused, that no allocator is linked, how deep the stack gets, and the size of
+# the code. Needs scripts/setup-cross.sh once.
+#
+#   scripts/test-bare-metal.sh                 toy images, each in the weight layout of the CPU
+#   scripts/test-bare-metal.sh IMAGE [TEXTS]   a given image on every CPU; TEXTS: a file of lines
 set -euo pipefail
 cd "$(dirname "$0")/.."
-image=${1:-target/toy.tbim}
-text=${2:-Play some jazz!}
+source scripts/toolchain.sh
 
-if [ $# -eq 0 ]; then
-    cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$image"
+stack_limit=8192
+# Of code and constants of our crates, the Unicode tables included: for one kind of core, and with all kernels.
+one_core_limit=$((200 * 1024))
+every_core_limit=$((440 * 1024))
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The weight layout of each CPU.
+declare -A layouts=([cortex-a53]=neon [cortex-a72]=neon [cortex-a76]=dotprod [max,sve=off]=i8mm)
+if [ $# -gt 0 ]; then
+  given=$(realpath "$1")
+  layouts=([cortex-a53]=given [cortex-a72]=given [cortex-a76]=given [max,sve=off]=given)
+  ln -s "$given" "$work/given.tbim"
+else
+  for layout in neon dotprod i8mm; do
+    cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/$layout.tbim" $layout
+  done
 fi
-image=$(realpath "$image")
-host=$(rustc -vV | sed -n 's/^host: //p')
+if [ $# -gt 1 ]; then
+  cp "$2" "$work/texts"
+else
+  printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' \
+    "the lamp the lamp the lamp the lamp the lamp the lamp the lamp the lamp" >"$work/texts"
+fi
+
+fail() { echo "test-bare-metal: $*" >&2; exit 1; }
+
 # --manifest-path, not the folder: the folder's own settings would build for ARM.
-expected=$(cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$host" \
-    -- "$image" <<<"$text")
-echo "host: $expected"
+host=(cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" --)
+for image in "$work"/*.tbim; do "${host[@]}" "$image" <"$work/texts" >"${image%.tbim}.expected" 2>/dev/null; done
 
-if ! rustup target list --installed 2>/dev/null | grep -qx aarch64-unknown-none; then
-    # Debian's compiler brings the sources of core; .cargo/config.toml tells cargo to build them for the board.
-    export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-fi
-export TINYBERT_IMAGE=$image
-cd targets/aarch64-bare
+use_compiler_for aarch64-unknown-none
+built=$PWD/targets/aarch64-bare/target/aarch64-unknown-none/release/tinybert-bare
+# build LAYOUT [OPTION...]
+build() {
+  local layout=$1
+  shift
+  (cd targets/aarch64-bare && TINYBERT_IMAGE=$work/$layout.tbim cargo build --quiet --release "$@" 2>"$work/log")
+}
+
+# sizes LIMIT: what the firmware that was built last takes, by section and by crate; LIMIT bytes for our crates together.
+sizes() {
+  aarch64-linux-gnu-size -A "$built" | awk '{ size[$1] = $2 }
+    END { printf "  sections, the image and its workspace included: .text %d, .rodata %d, .data %d, .bss %d\n",
+      size[".text"], size[".rodata"], size[".data"], size[".bss"] }'
+  aarch64-linux-gnu-nm -C -S -t d "$built" | awk -v limit="$1" '
+    NF > 3 && $3 ~ /^[tTwWrR]$/ && match($0, /tinybert_(kernels|image|runtime|tokenizer)/) {
+      bytes[substr($0, RSTART + 9, RLENGTH - 9)] += $2; all += $2
+    }
+    END {
+      for (crate in bytes) printf "  %-10s %7d bytes of code and constants\n", crate, bytes[crate]
+      printf "  %-10s %7d\n", "together", all
+      exit all > limit
+    }' || fail "more code than $1 bytes"
+}
+
+for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
+  build "$layout" || { cat "$work/log" >&2; fail "the firmware does not build"; }
+  if aarch64-linux-gnu-nm "$built" | grep -E '__rust_alloc|__rg_|__rdl_|\b(malloc|calloc|realloc)\b'; then
+    fail "an allocator is linked"
+  fi
+  aarch64-linux-gnu-objcopy -O binary "$built" "$work/firmware"
+  for cpu in "${!layouts[@]}"; do
+    [ "${layouts[$cpu]}" = "$layout" ] || continue
+    { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$cpu" -m 64M -nic none \
+      -display none -monitor none -serial stdio -semihosting-config enable=on,target=native \
+      -bios "$work/firmware" >"$work/output" || { cat "$work/output" >&2; fail "$cpu: the firmware failed"; }
+    grep -P '\t' "$work/output" | cut -f 1,2 >"$work/answers"
+    cmp "$work/$layout.expected" "$work/answers" || fail "$cpu gave other bits than the host"
+    stack=$(sed -n 's/^\([0-9]*\) bytes of stack used$/\1/p' "$work/output")
+    echo "$cpu: $(head -n 1 "$work/output"); $(wc -l <"$work/answers") answers, the host's bits; stack $stack bytes"
+    [ "$stack" -le $stack_limit ] || fail "$cpu: $stack bytes of stack, more than $stack_limit"
+  done
+done
+echo "firmware for every core:"
+sizes $every_core_limit
+
+# The control: a firmware with a line that can panic must not link, for that reason.
+if build "$layout" --features negative-control; then fail "a firmware that can panic was linked"; fi
+grep -q a_panic_path_was_linked "$work/log" || { cat "$work/log" >&2; fail "the control failed for another reason"; }
+echo "a firmware that can panic is refused by the linker"
+
 for cpu in cortex-a53 cortex-a76; do
-    # Added to the flags of .cargo/config.toml: without an operating system the build decides which kernels run.
-    cargo build --quiet --release --config "target.aarch64-unknown-none.rustflags=[\"-Ctarget-cpu=$cpu\"]"
-    # Semihosting writes to QEMU's standard error; a comma in an option's value is written twice.
-    output=$(timeout 60 qemu-system-aarch64 -M virt -cpu "$cpu" -m 128M -nic none \
-        -nographic -monitor none -serial none \
-        -semihosting-config "enable=on,target=native,arg=${text//,/,,}" \
-        -kernel target/aarch64-unknown-none/release/tinybert-bare 2>&1)
-    echo "$cpu: $output"
-    if [ "$(tail -n 1 <<<"$output")" != "$expected" ]; then
-        echo "error: $cpu gave other bits than the host" >&2
-        exit 1
-    fi
+  build "$layout" --no-default-features --config "target.aarch64-unknown-none.rustflags=[\"-Ctarget-cpu=$cpu\"]"
+  echo "firmware for $cpu alone:"
+  sizes $one_core_limit
 done

@@ -7,6 +7,7 @@
 # TEXTS.jsonl has a "text" in each line and, for calibration, what the model's task needs. Needs scripts/setup-cross.sh once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/toolchain.sh
 model=$1 data=$2 count=${3:-1000}
 
 work=$(mktemp -d)
@@ -21,12 +22,12 @@ for layout in portable x86 neon dotprod i8mm; do
     --max-tokens $tokens --out "$work/$layout.tbim" >"$work/log"
 done
 
-host=$(rustc -vV | sed -n 's/^host: //p')
+host=$(host_target)
 arm=aarch64-unknown-linux-gnu
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/identity}
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 cargo build --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$host"
-if ! rustup target list --installed 2>/dev/null | grep -qx $arm; then export RUSTC=/usr/bin/rustc; fi
+use_compiler_for $arm
 cargo build --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target $arm
 
 # compare LAYOUT ISA COMMAND...: answers, and says whether they are those of the scalar kernels.

@@ -18,9 +18,15 @@ use crate::output::print_line;
 pub struct Args {
     /// Image file or model folder.
     path: PathBuf,
+    /// Prints a C header with the image's sizes instead: what firmware must know when it is built.
+    #[arg(long)]
+    header: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if args.header {
+        return print_header(&ImageFile::open(&args.path)?);
+    }
     if args.path.is_dir() { inspect_folder(&args.path) } else { inspect_image(&ImageFile::open(&args.path)?) }
 }
 
@@ -68,6 +74,23 @@ fn inspect_image(file: &ImageFile) -> Result<()> {
         print_provenance(provenance)?;
     }
     print_self_tests(&model)
+}
+
+/// `model.h`: constants for `tinybert.h`.
+fn print_header(file: &ImageFile) -> Result<()> {
+    let model = file.model()?;
+    let config = model.config();
+    print_line("/* Sizes of a model image. Made by `tinybert-compress inspect --header`; do not edit. */")?;
+    print_line("#ifndef TINYBERT_MODEL_H\n#define TINYBERT_MODEL_H\n")?;
+    for (what, name, value) in [
+        ("Bytes of the image.", "IMAGE_BYTES", file.size()),
+        ("Bytes of workspace that the longest input needs.", "WORKSPACE_BYTES", config.workspace_bytes),
+        ("Tokens of the longest input, special ones included.", "MAX_TOKENS", config.max_tokens),
+        ("Outputs of an answer.", "OUTPUT_COUNT", config.outputs),
+    ] {
+        print_line(format_args!("/* {what} */\n#define TINYBERT_{name} {value}"))?;
+    }
+    print_line("\n#endif")
 }
 
 /// Flash by section and the workspace: what the device must have.

@@ -39,6 +39,7 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     /// The first thing found wrong.
+    #[inline(never)] // What the checks need of the stack is free again when answers run.
     pub fn from_bytes_with(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
         let container = Container::open(bytes, checksum)?;
         let section = |kind| container.need(kind).map(|bytes| Parts::new(bytes, kind));

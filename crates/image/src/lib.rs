@@ -17,6 +17,8 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "embed")]
+extern crate std;
 
 #[cfg(target_endian = "big")]
 compile_error!("model images are little-endian and used in place: a big-endian target cannot read them");
@@ -25,6 +27,8 @@ mod check;
 mod config;
 mod container;
 mod crc;
+#[cfg(feature = "embed")]
+mod embed;
 mod error;
 mod format;
 mod image;
@@ -39,6 +43,8 @@ mod writer;
 
 pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Panel};
 pub use crc::{Checksum, crc32c};
+#[cfg(feature = "embed")]
+pub use embed::embed_model;
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAX_DIMENSION, SectionKind};
 pub use image::Image;

@@ -190,6 +190,12 @@ impl<'a> Layers<'a> {
         Ok(Some(layer))
     }
 
+    /// Sizes and quantization of the layer that comes next.
+    pub fn next_config(&self) -> Option<LayerConfig> {
+        // `Image::from_bytes` has decoded it before, so there is no error to lose.
+        LayerConfig::decode(self.records.first()?).ok()
+    }
+
     /// After the last layer: the section must be used up.
     pub(crate) fn finish(self) -> Result<(), Error> {
         self.parts.finish()

@@ -55,20 +55,30 @@ impl Isa {
     }
 }
 
-/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux tells; without `std`
-/// the caller knows and names it. Allocates nothing.
+/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux or
+/// the identification registers tell; without `std` and `id-registers` the caller knows and names it. Allocates nothing.
 pub(crate) fn in_order() -> bool {
     #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
     {
         let mut parts = (0..).map_while(linux_part).peekable();
         parts.peek().is_some() && parts.all(|part| IN_ORDER_PARTS.contains(&part))
     }
-    #[cfg(not(all(feature = "std", target_arch = "aarch64", target_os = "linux")))]
+    #[cfg(all(not(feature = "std"), feature = "id-registers", target_arch = "aarch64"))]
+    {
+        IN_ORDER_PARTS.contains(&crate::aarch64::id_registers::part())
+    }
+    #[cfg(not(all(
+        target_arch = "aarch64",
+        any(all(feature = "std", target_os = "linux"), all(not(feature = "std"), feature = "id-registers"))
+    )))]
     false
 }
 
 /// Arm's part numbers of Cortex-A55 and Cortex-A510.
-#[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
+#[cfg(all(
+    target_arch = "aarch64",
+    any(all(feature = "std", target_os = "linux"), feature = "id-registers")
+))]
 const IN_ORDER_PARTS: [u64; 2] = [0xd05, 0xd46];
 
 /// Part number of a core, from its identification register; `None` beyond the last one.

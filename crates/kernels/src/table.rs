@@ -144,7 +144,8 @@ static NEON_I8MM: Table = Table {
     embed: i8mm::embed,
 };
 
-/// Whether this CPU (with the feature `std`) or this build's target (without) has the instruction set extension.
+/// Whether this CPU (with the feature `std` or `id-registers`) or this build's target (without) has the instruction set
+/// extension.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! has {
     ($feature:tt) => {{
@@ -152,7 +153,9 @@ macro_rules! has {
         let has = std::arch::is_x86_feature_detected!($feature);
         #[cfg(all(feature = "std", target_arch = "aarch64"))]
         let has = std::arch::is_aarch64_feature_detected!($feature);
-        #[cfg(not(feature = "std"))]
+        #[cfg(all(not(feature = "std"), feature = "id-registers", target_arch = "aarch64"))]
+        let has = cfg!(target_feature = $feature) || crate::aarch64::id_registers::has($feature);
+        #[cfg(not(any(feature = "std", all(feature = "id-registers", target_arch = "aarch64"))))]
         let has = cfg!(target_feature = $feature);
         has
     }};

@@ -1,14 +1,29 @@
-//! Writes a toy image with self-tests, for trying firmware: `toy_image OUT.tbim`. Its answers mean nothing.
+//! Writes a toy image with self-tests, for trying firmware. Its answers mean nothing.
+//!
+//!     toy_image OUT.tbim [neon|dotprod|i8mm]
+//!
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them.
 
 use std::error::Error;
 
 use tinybert_runtime::image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, model};
 use tinybert_runtime::image::{Image, SelfTestData};
+use tinybert_runtime::kernels::Panel;
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::{Input, Model, workspace_bytes};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let out = std::env::args_os().nth(1).ok_or("usage: toy_image OUT.tbim")?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (out, panel) = match &arguments[..] {
+        [out] => (out, None),
+        [out, layout] => match layout.as_str() {
+            "neon" => (out, Some(Panel::NEON)),
+            "dotprod" => (out, Some(Panel::DOTPROD)),
+            "i8mm" => (out, Some(Panel::I8MM)),
+            _ => return Err(format!("no layout is called {layout}").into()),
+        },
+        _ => return Err("usage: toy_image OUT.tbim [neon|dotprod|i8mm]".into()),
+    };
     let fixed = Layer {
         heads: 12,
         head_dim: 26,
@@ -18,6 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
     let mut builder = model(1, 60, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &[fixed, per_token]);
+    if let Some(Panel { nr, kr }) = panel {
+        builder.config.panel = tinybert_runtime::image::Panel { nr: nr.into(), kr: kr.into() };
+    }
 
     let bytes = builder.build()?;
     let configs: Vec<_> = Image::from_bytes(&bytes)?.layer_configs().collect();

@@ -68,6 +68,7 @@ impl<'t> Encoder<'t> {
 
     /// One layer over `tokens` rows, whose int8 form is the layer's input. Only the first `rows` of them are finished:
     /// all for the `next` layer's input, one where only the first token is read.
+    #[inline(never)] // The layers' loop has enough of its own on the stack.
     pub fn layer(
         &self,
         layer: &LayerView<'_>,

@@ -16,16 +16,19 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std`) or this
+    /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std` or `id-registers`) or this
     /// build's target (without) has.
     ///
     /// `bytes` must begin at a multiple of [`ALIGNMENT`](tinybert_image::ALIGNMENT).
     ///
     /// # Errors
     /// What is wrong with the image.
+    #[inline(never)] // What the checks need of the stack is free again when answers run.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         let checksum = tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c);
-        let image = Image::from_bytes_with(bytes, checksum)?;
+        let image = Image::from_bytes_with(bytes, checksum);
+        // By reference, and a model only at the end: copies of these are large for a small stack.
+        let image = image.as_ref().map_err(|error| *error)?;
         let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
         let (rows, pieces) = (image.config().vocab, vocabulary.pieces());
         if usize::try_from(pieces) != Ok(rows) {
@@ -34,10 +37,10 @@ impl<'a> Model<'a> {
                 pieces: usize::try_from(pieces).unwrap_or(usize::MAX),
             });
         }
-        let model = Self { image, vocabulary, kernels: Kernels::detect() };
         // Sizes that the kernels do not take would be found out only when running.
-        model.workspace_bytes(image.config().max_tokens).ok_or(Error::TooLarge)?;
-        Ok(model)
+        let config = image.config();
+        workspace_bytes(config, image.layer_configs(), config.max_tokens).ok_or(Error::TooLarge)?;
+        Ok(Self { image: *image, vocabulary, kernels: Kernels::detect() })
     }
 
     /// The same model on other kernels; answers stay the same to the bit.
@@ -107,6 +110,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// [`SelfTest`](Error::SelfTest) for the first that differs;
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall).
+    #[inline(never)] // As above.
     pub fn self_test(&self, workspace: &mut [u8]) -> Result<usize, Error> {
         let mut session = self.session(workspace)?;
         let tests = self.image.self_tests();

@@ -52,6 +52,7 @@ pub struct Session<'s, 'a> {
 }
 
 impl<'s, 'a> Session<'s, 'a> {
+    #[inline(never)]
     pub(crate) fn new(
         model: &'s Model<'a>,
         workspace: &'s mut [u8],
@@ -100,10 +101,11 @@ impl<'s, 'a> Session<'s, 'a> {
 
     /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the number of
     /// tokens, and whether the text was cut.
+    #[inline(never)] // What reading the text needs of the stack is free again when the layers run.
     fn embed(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
         let Self { model, encoder, limit, .. } = *self;
         let image = model.image();
-        let first = image.layers().next().ok_or(Error::Shape)?.config.qkv_input;
+        let first = image.layers().next_config().ok_or(Error::Shape)?.qkv_input;
         let (rows, stage) = self.buffers.rows();
         match input {
             Input::Text { text, pair } => {
@@ -127,11 +129,12 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     /// All layers over the embedded input.
+    #[inline(never)]
     fn layers(&mut self, tokens: usize) -> Result<(), Error> {
         let encoder = self.encoder;
         let mut layers = self.model.image().layers();
         while let Some(layer) = layers.next() {
-            let next = layers.clone().next().map(|next| next.config.qkv_input);
+            let next = layers.next_config().map(|next| next.qkv_input);
             // The heads read the first token only, so nothing else of the last layer is needed.
             let rows = if next.is_some() { tokens } else { 1 };
             encoder.layer(&layer, next, &mut self.buffers, tokens, rows)?;
@@ -140,6 +143,7 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 
     /// The head over the first token.
+    #[inline(never)]
     fn head(&mut self) -> Result<&[f32], Error> {
         let Self { model, encoder, .. } = *self;
         let image = model.image();

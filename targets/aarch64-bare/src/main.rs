@@ -1,59 +1,55 @@
-//! The runtime as firmware. Proves by the image's self-tests that it computes what the host computed, answers the text
-//! of its command line, and prints label and logits as `targets/aarch64-linux` does. Exit code 0 if all went well.
+//! The runtime as firmware for QEMU's virt board: the image in flash, a static workspace, answers on the serial console
+//! (`targets/console`). Exit code 0 if all went well.
 #![no_std]
 #![no_main]
 
+mod board;
 mod semihosting;
 
 use core::arch::global_asm;
 use core::fmt::Write;
 use core::panic::PanicInfo;
 
-use semihosting::Output;
-use tinybert_runtime::{Answer, Error, Input, Model};
+use board::Virt;
+#[cfg(feature = "negative-control")]
+use tinybert_console::Board;
+use tinybert_console::{Output, serve, stack};
 
 global_asm!(include_str!("start.s"));
 
-include!(concat!(env!("OUT_DIR"), "/workspace.rs"));
+include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+/// 64-byte aligned, so that nothing of it is lost to alignment.
+#[repr(align(64))]
+struct Workspace([u8; WORKSPACE_BYTES]);
+static mut WORKSPACE: Workspace = Workspace([0; WORKSPACE_BYTES]);
+static mut LINE: [u8; 1024] = [0; 1024];
+
+unsafe extern "C" {
+    // Of link.ld.
+    static stack_bottom: u32;
+    static stack_top: u32;
+    /// Defined nowhere: if anything in this firmware can panic, it does not link.
+    fn a_panic_path_was_linked() -> !;
+}
 
 // SAFETY: start.s calls the one function of this name.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
-    let mut buffer = [0; 1024];
-    let text = semihosting::command_line(&mut buffer).unwrap_or_default();
-    let failed = match answer(text) {
-        Ok(()) => false,
-        Err(error) => writeln!(Output, "error: {error}").is_ok(),
-    };
-    semihosting::exit(failed.into())
-}
-
-fn answer(text: &str) -> Result<(), Error> {
-    let model = Model::from_bytes(tinybert_image::include_model!(concat!(env!("OUT_DIR"), "/model.tbim")))?;
-    let mut workspace = [0; WORKSPACE];
-    let tests = model.self_test(&mut workspace)?;
-    let isa = model.kernels().isa().name();
-    let _ = writeln!(Output, "{tests} self-tests passed on {isa}");
-
-    let mut session = model.session(&mut workspace)?;
-    let answer = session.run(Input::text(text))?.answer;
-    let name = match answer {
-        Answer::Label { index, .. } => model.label(index).unwrap_or_default(),
-        _ => "score",
-    };
-    // Output that cannot be written is nobody's to report.
-    let _ = write!(Output, "{name}\t");
-    for (index, output) in answer.outputs().iter().enumerate() {
-        let space = if index > 0 { " " } else { "" };
-        let _ = write!(Output, "{space}{:08x}", output.to_bits());
+    let mut board = Virt::new();
+    // SAFETY: `main` is called once, on one core, and nothing else names these.
+    let (workspace, line) = unsafe { (&mut (*&raw mut WORKSPACE).0, &mut *&raw mut LINE) };
+    // The control of the rule that no panic path may be linked: an index that can be out of bounds.
+    #[cfg(feature = "negative-control")]
+    let line = &mut line[..Board::cycles(&board) as usize];
+    let served = serve(&mut board, MODEL, workspace, line);
+    if let Err(error) = &served {
+        let _ = writeln!(Output(&mut board), "error: {error}");
     }
-    let _ = writeln!(Output);
-    Ok(())
-}
-
-unsafe extern "C" {
-    /// Defined nowhere: if anything in this firmware can panic, it does not link.
-    fn a_panic_path_was_linked() -> !;
+    // SAFETY: the linker script's bounds of the stack that this runs on.
+    let used = unsafe { stack::used(&raw const stack_bottom, &raw const stack_top) };
+    let _ = writeln!(Output(&mut board), "{used} bytes of stack used");
+    semihosting::exit(served.is_err().into())
 }
 
 #[panic_handler]

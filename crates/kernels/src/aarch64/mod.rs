@@ -8,5 +8,7 @@ mod i8_8x12_sdot;
 mod i8_8x12_sdot_a55;
 mod i8_8x12_smmla;
 pub(crate) mod i8mm;
+#[cfg(all(feature = "id-registers", not(feature = "std")))]
+pub(crate) mod id_registers;
 pub(crate) mod neon;
 mod vector;

@@ -1,0 +1,60 @@
+//! The opened model in memory that C has put aside for it.
+
+use core::mem::MaybeUninit;
+
+use tinybert_runtime::Model;
+
+use crate::Status;
+
+/// Words of a model.
+pub const HANDLE_WORDS: usize = 128;
+
+/// Says that a model has been opened. Zeroed memory and most other bytes do not.
+const OPEN: u64 = u64::from_le_bytes(*b"TinyBERT");
+
+/// An open model. Its contents are this library's alone; it may be copied. Zero it before it is opened: `= {0}`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Handle {
+    /// Not for the caller.
+    pub words: [u64; HANDLE_WORDS],
+}
+
+/// What is in the words.
+#[repr(C)]
+struct Opened {
+    open: u64,
+    model: Model<'static>,
+}
+
+const _: () =
+    assert!(size_of::<Opened>() <= size_of::<Handle>() && align_of::<Opened>() <= align_of::<Handle>());
+
+impl Handle {
+    /// Checks the image and writes an open model.
+    pub(crate) fn open(image: &'static [u8], place: &mut MaybeUninit<Self>) -> Result<(), Status> {
+        let model = Model::from_bytes(image);
+        // By reference, and field by field: copies of a model are large for a small stack.
+        let model = model.as_ref().map_err(|error| *error)?;
+        let opened = place.as_mut_ptr().cast::<Opened>();
+        // SAFETY: a handle is at least as large and as aligned as what is in it (asserted above), and is ours to write.
+        unsafe {
+            place.as_mut_ptr().write_bytes(0, 1);
+            (&raw mut (*opened).model).write(*model);
+            (&raw mut (*opened).open).write(OPEN);
+        }
+        Ok(())
+    }
+
+    /// The model, if it is open.
+    ///
+    /// # Safety
+    /// If `handle` is not null, it points to a handle that is zero or was opened, and nobody writes it for `'h`.
+    pub(crate) unsafe fn get<'h>(handle: *const Self) -> Result<&'h Model<'static>, Status> {
+        // SAFETY: as the caller promises; a handle's words have no invalid bits.
+        let [handle] = (unsafe { crate::memory::slice(handle, 1)? }) else { return Err(Status::NotOpen) };
+        let [OPEN, ..] = handle.words else { return Err(Status::NotOpen) };
+        // SAFETY: the first word says that `open` has written an `Opened` here, which is no larger and no more aligned.
+        Ok(unsafe { &(*(&raw const *handle).cast::<Opened>()).model })
+    }
+}

@@ -1,0 +1,239 @@
+//! The C interface of the runtime; `tinybert.h` beside this folder is what C sees of it.
+//!
+//! The one promise that this crate cannot check is C's own: that a pointer which is neither null nor misaligned points to as
+//! many bytes as the caller says, that nobody else writes them meanwhile, and that an opened image stays where it is. Every
+//! `unsafe` block rests on that and on checks made just before it. Everything else has an error code.
+#![no_std]
+
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+mod handle;
+mod memory;
+#[cfg(target_os = "none")]
+mod panic;
+mod status;
+
+use core::ffi::c_char;
+
+use tinybert_runtime::{Answer as Answered, Input};
+
+pub use handle::{HANDLE_WORDS, Handle};
+use memory::{place, slice, slice_mut};
+pub use status::Status;
+
+/// What kind of answer a model gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum Kind {
+    /// One of several labels; the outputs are their logits.
+    Label = 1,
+    /// One real number: the first output.
+    Score = 2,
+    /// Something else that the outputs are.
+    Other = 3,
+}
+
+/// UTF-8 text that need not end with a zero.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Text {
+    /// First byte; may be null if there are none.
+    pub bytes: *const c_char,
+    /// Number of bytes.
+    pub length: usize,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Answer {
+    /// What kind of answer it is.
+    pub kind: Kind,
+    /// The label with the largest logit, where the kind is TINYBERT_KIND_LABEL; else 0.
+    pub label: u32,
+    /// The head's outputs. They lie in the workspace and live until it is used again.
+    pub outputs: *const f32,
+    /// Number of outputs.
+    pub output_count: usize,
+    /// Tokens the input had, special ones included.
+    pub tokens: usize,
+    /// The text was too long and has been cut.
+    pub truncated: bool,
+}
+
+/// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
+/// stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close.
+///
+/// # Safety
+/// `image` points to `image_bytes` bytes and `model` to a model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, model: *mut Handle) -> Status {
+    status::of(|| {
+        // SAFETY: as the caller promises.
+        let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
+        Handle::open(image, model)
+    })
+}
+
+/// Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_workspace_bytes(model: *const Handle) -> usize {
+    // SAFETY: as the caller promises.
+    unsafe { Handle::get(model) }.map_or(0, |model| model.config().workspace_bytes)
+}
+
+/// Number of outputs that an answer has; 0 if the model is not open.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_output_count(model: *const Handle) -> usize {
+    // SAFETY: as the caller promises.
+    unsafe { Handle::get(model) }.map_or(0, |model| model.config().outputs)
+}
+
+/// Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
+/// computes what the host measured.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_self_test(
+    model: *const Handle,
+    workspace: *mut u8,
+    workspace_bytes: usize,
+) -> Status {
+    status::of(|| {
+        // SAFETY: as the caller promises.
+        let (model, workspace) = unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?) };
+        Ok(model.self_test(workspace).map(|_| ())?)
+    })
+}
+
+/// Answers a text.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's, the
+/// text to as many bytes as it says, `answer` to an answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_run_text(
+    model: *const Handle,
+    workspace: *mut u8,
+    workspace_bytes: usize,
+    text: Text,
+    answer: *mut Answer,
+) -> Status {
+    // SAFETY: as the caller promises.
+    status::of(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
+}
+
+/// Answers a pair of texts.
+///
+/// # Safety
+/// As `tinybert_run_text`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_run_pair(
+    model: *const Handle,
+    workspace: *mut u8,
+    workspace_bytes: usize,
+    text: Text,
+    pair: Text,
+    answer: *mut Answer,
+) -> Status {
+    // SAFETY: as the caller promises.
+    status::of(|| unsafe {
+        run(model, workspace, workspace_bytes, Input::pair(text.read()?, pair.read()?), answer)
+    })
+}
+
+/// Answers token ids, special ones included, with a token type each.
+///
+/// # Safety
+/// As `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_run_ids(
+    model: *const Handle,
+    workspace: *mut u8,
+    workspace_bytes: usize,
+    ids: *const u32,
+    type_ids: *const u8,
+    count: usize,
+    answer: *mut Answer,
+) -> Status {
+    // SAFETY: as the caller promises.
+    status::of(|| unsafe {
+        let input = Input::ids(slice(ids, count)?, slice(type_ids, count)?);
+        run(model, workspace, workspace_bytes, input, answer)
+    })
+}
+
+/// The name of a label; it lies in the image.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `name` to a text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut Text) -> Status {
+    status::of(|| {
+        // SAFETY: as the caller promises.
+        let (model, name) = unsafe { (Handle::get(model)?, place(name)?) };
+        let label =
+            usize::try_from(label).ok().and_then(|label| model.label(label)).ok_or(Status::NoSuchLabel)?;
+        name.write(Text { bytes: label.as_ptr().cast(), length: label.len() });
+        Ok(())
+    })
+}
+
+/// What a status means, in English, ending with a zero.
+#[cfg(feature = "status-text")]
+#[unsafe(no_mangle)]
+pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
+    status::text(status).as_ptr()
+}
+
+impl Text {
+    /// # Safety
+    /// It points to as many bytes as it says, for `'t`.
+    unsafe fn read<'t>(self) -> Result<&'t str, Status> {
+        if self.length == 0 {
+            return Ok("");
+        }
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { slice(self.bytes.cast::<u8>(), self.length)? };
+        core::str::from_utf8(bytes).map_err(|_| Status::NotUtf8)
+    }
+}
+
+/// # Safety
+/// As [`tinybert_run_text`].
+unsafe fn run(
+    model: *const Handle,
+    workspace: *mut u8,
+    workspace_bytes: usize,
+    input: Input<'_>,
+    answer: *mut Answer,
+) -> Result<(), Status> {
+    // SAFETY: as the caller promises.
+    let (model, workspace, answer) =
+        unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?, place(answer)?) };
+    let mut session = model.session(workspace)?;
+    let reply = session.run(input)?;
+    let (kind, label) = match reply.answer {
+        Answered::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
+        Answered::Score(_) => (Kind::Score, 0),
+        _ => (Kind::Other, 0),
+    };
+    let outputs = reply.answer.outputs();
+    answer.write(Answer {
+        kind,
+        label,
+        outputs: outputs.as_ptr(),
+        output_count: outputs.len(),
+        tokens: reply.tokens,
+        truncated: reply.truncated,
+    });
+    Ok(())
+}

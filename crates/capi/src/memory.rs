@@ -1,0 +1,50 @@
+//! Pointers from C, checked as far as that can be.
+
+use core::mem::MaybeUninit;
+use core::slice;
+
+use crate::Status;
+
+/// Bytes of `count` elements, if they can be in memory from `pointer` on.
+fn check<T>(pointer: *const T, count: usize) -> Result<(), Status> {
+    if pointer.is_null() {
+        return Err(Status::NullPointer);
+    }
+    if !pointer.is_aligned() {
+        return Err(Status::Misaligned);
+    }
+    let bytes = count.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok());
+    let end = bytes.and_then(|bytes| (pointer as usize).checked_add(bytes));
+    end.map(|_| ()).ok_or(Status::TooLarge)
+}
+
+/// `count` elements to read.
+///
+/// # Safety
+/// If `pointer` is not null, it points to `count` elements that nobody writes for `'a`.
+pub(crate) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T], Status> {
+    check(pointer, count)?;
+    // SAFETY: not null, aligned, no longer than memory; the rest is the caller's promise. Every `T` that is asked for (u8,
+    // u32) has no invalid bits.
+    Ok(unsafe { slice::from_raw_parts(pointer, count) })
+}
+
+/// `count` bytes to write.
+///
+/// # Safety
+/// If `pointer` is not null, it points to `count` bytes that are nobody else's for `'a`.
+pub(crate) unsafe fn slice_mut<'a>(pointer: *mut u8, count: usize) -> Result<&'a mut [u8], Status> {
+    check(pointer, count)?;
+    // SAFETY: as in `slice`, and nobody else's.
+    Ok(unsafe { slice::from_raw_parts_mut(pointer, count) })
+}
+
+/// Room for one value, which may not be there yet.
+///
+/// # Safety
+/// If `pointer` is not null, it points to room for a `T` that is nobody else's for `'a`.
+pub(crate) unsafe fn place<'a, T>(pointer: *mut T) -> Result<&'a mut MaybeUninit<T>, Status> {
+    check(pointer, 1)?;
+    // SAFETY: not null, aligned; that it is room for a `T` and nobody else's is the caller's promise.
+    Ok(unsafe { &mut *pointer.cast() })
+}

@@ -1,0 +1,82 @@
+//! What every function returns.
+
+use tinybert_runtime::{Error, image};
+
+/// How a call went. Values keep their meaning in later versions; new ones may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum Status {
+    /// It went well.
+    Ok = 0,
+    /// A pointer that is needed is null.
+    NullPointer = 1,
+    /// A pointer is not aligned to its type, or the image not to TINYBERT_IMAGE_ALIGNMENT.
+    Misaligned = 2,
+    /// A size is more than memory can hold or than this library takes.
+    TooLarge = 3,
+    /// The model has not been opened.
+    NotOpen = 4,
+    /// The bytes are no model image of a version that this library knows.
+    NotAnImage = 5,
+    /// The image is damaged, cut, or was written wrongly.
+    ImageDamaged = 6,
+    /// The workspace is smaller than tinybert_workspace_bytes.
+    WorkspaceTooSmall = 7,
+    /// The text is not UTF-8.
+    NotUtf8 = 8,
+    /// There are no token ids, or more than the model takes.
+    TokenCount = 9,
+    /// A token id or a token type that the model does not have.
+    TokenId = 10,
+    /// This device computes other bits than the host did: image, memory or processor are not to be trusted.
+    SelfTestFailed = 11,
+    /// The model has no label of that number.
+    NoSuchLabel = 12,
+    /// A fault of this library.
+    Internal = 13,
+}
+
+/// The status of a result.
+pub(crate) fn of(call: impl FnOnce() -> Result<(), Status>) -> Status {
+    call().err().unwrap_or(Status::Ok)
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Image(image::Error::Misaligned) => Self::Misaligned,
+            Error::Image(image::Error::Magic | image::Error::TooShort | image::Error::Version(_)) => {
+                Self::NotAnImage
+            }
+            Error::Image(_) | Error::Vocabulary(_) | Error::VocabularySize { .. } => Self::ImageDamaged,
+            Error::TooLarge => Self::TooLarge,
+            Error::WorkspaceTooSmall { .. } => Self::WorkspaceTooSmall,
+            Error::TokenCount { .. } => Self::TokenCount,
+            Error::TokenId | Error::TypeCount => Self::TokenId,
+            Error::SelfTest { .. } => Self::SelfTestFailed,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// What a status means.
+#[cfg(feature = "status-text")]
+pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
+    const TEXTS: [&core::ffi::CStr; 14] = [
+        c"ok",
+        c"a pointer that is needed is null",
+        c"a pointer or the image is misaligned",
+        c"a size is too large",
+        c"the model has not been opened",
+        c"the bytes are no model image of a known version",
+        c"the image is damaged",
+        c"the workspace is too small",
+        c"the text is not UTF-8",
+        c"no token ids, or more than the model takes",
+        c"a token id or type that the model does not have",
+        c"this device computes other bits than the host did",
+        c"the model has no label of that number",
+        c"internal error",
+    ];
+    usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
+}

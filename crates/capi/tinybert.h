@@ -1,0 +1,262 @@
+/*
+ * TinyBERT on a device: text in, answer out, from a model image. No heap, no global state, no operating system.
+ *
+ * Open the image once, then run texts in a workspace of your own, as large as the image says. Every function returns a
+ * status; nothing is written through an output pointer unless it is TINYBERT_OK. A model and an image may be shared by
+ * threads as long as each has a workspace of its own.
+ *
+ * Made by cbindgen from crates/capi; do not edit.
+ */
+
+#ifndef TINYBERT_H
+#define TINYBERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Alignment in bytes of the image's first byte. */
+#define TINYBERT_IMAGE_ALIGNMENT 64
+
+
+/*
+ Words of a model.
+ */
+#define TINYBERT_MODEL_WORDS 128
+
+/*
+ How a call went. Values keep their meaning in later versions; new ones may come.
+ */
+typedef enum {
+  /*
+   It went well.
+   */
+  TINYBERT_STATUS_OK = 0,
+  /*
+   A pointer that is needed is null.
+   */
+  TINYBERT_STATUS_NULL_POINTER = 1,
+  /*
+   A pointer is not aligned to its type, or the image not to TINYBERT_IMAGE_ALIGNMENT.
+   */
+  TINYBERT_STATUS_MISALIGNED = 2,
+  /*
+   A size is more than memory can hold or than this library takes.
+   */
+  TINYBERT_STATUS_TOO_LARGE = 3,
+  /*
+   The model has not been opened.
+   */
+  TINYBERT_STATUS_NOT_OPEN = 4,
+  /*
+   The bytes are no model image of a version that this library knows.
+   */
+  TINYBERT_STATUS_NOT_AN_IMAGE = 5,
+  /*
+   The image is damaged, cut, or was written wrongly.
+   */
+  TINYBERT_STATUS_IMAGE_DAMAGED = 6,
+  /*
+   The workspace is smaller than tinybert_workspace_bytes.
+   */
+  TINYBERT_STATUS_WORKSPACE_TOO_SMALL = 7,
+  /*
+   The text is not UTF-8.
+   */
+  TINYBERT_STATUS_NOT_UTF8 = 8,
+  /*
+   There are no token ids, or more than the model takes.
+   */
+  TINYBERT_STATUS_TOKEN_COUNT = 9,
+  /*
+   A token id or a token type that the model does not have.
+   */
+  TINYBERT_STATUS_TOKEN_ID = 10,
+  /*
+   This device computes other bits than the host did: image, memory or processor are not to be trusted.
+   */
+  TINYBERT_STATUS_SELF_TEST_FAILED = 11,
+  /*
+   The model has no label of that number.
+   */
+  TINYBERT_STATUS_NO_SUCH_LABEL = 12,
+  /*
+   A fault of this library.
+   */
+  TINYBERT_STATUS_INTERNAL = 13,
+} tinybert_status;
+
+/*
+ What kind of answer a model gives.
+ */
+typedef enum {
+  /*
+   One of several labels; the outputs are their logits.
+   */
+  TINYBERT_KIND_LABEL = 1,
+  /*
+   One real number: the first output.
+   */
+  TINYBERT_KIND_SCORE = 2,
+  /*
+   Something else that the outputs are.
+   */
+  TINYBERT_KIND_OTHER = 3,
+} tinybert_kind;
+
+/*
+ An open model. Its contents are this library's alone; it may be copied. Zero it before it is opened: `= {0}`.
+ */
+typedef struct {
+  /*
+   Not for the caller.
+   */
+  uint64_t words[TINYBERT_MODEL_WORDS];
+} tinybert_model;
+
+/*
+ UTF-8 text that need not end with a zero.
+ */
+typedef struct {
+  /*
+   First byte; may be null if there are none.
+   */
+  const char *bytes;
+  /*
+   Number of bytes.
+   */
+  size_t length;
+} tinybert_text;
+
+/*
+ An answer.
+ */
+typedef struct {
+  /*
+   What kind of answer it is.
+   */
+  tinybert_kind kind;
+  /*
+   The label with the largest logit, where the kind is TINYBERT_KIND_LABEL; else 0.
+   */
+  uint32_t label;
+  /*
+   The head's outputs. They lie in the workspace and live until it is used again.
+   */
+  const float *outputs;
+  /*
+   Number of outputs.
+   */
+  size_t output_count;
+  /*
+   Tokens the input had, special ones included.
+   */
+  size_t tokens;
+  /*
+   The text was too long and has been cut.
+   */
+  bool truncated;
+} tinybert_answer;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
+ stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close.
+
+ # Safety
+ `image` points to `image_bytes` bytes and `model` to a model.
+ */
+tinybert_status tinybert_open(const uint8_t *image,
+                              size_t image_bytes,
+                              tinybert_model *model);
+
+/*
+ Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_workspace_bytes(const tinybert_model *model);
+
+/*
+ Number of outputs that an answer has; 0 if the model is not open.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_output_count(const tinybert_model *model);
+
+/*
+ Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
+ computes what the host measured.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.
+ */
+tinybert_status tinybert_self_test(const tinybert_model *model,
+                                   uint8_t *workspace,
+                                   size_t workspace_bytes);
+
+/*
+ Answers a text.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's, the
+ text to as many bytes as it says, `answer` to an answer.
+ */
+tinybert_status tinybert_run_text(const tinybert_model *model,
+                                  uint8_t *workspace,
+                                  size_t workspace_bytes,
+                                  tinybert_text text,
+                                  tinybert_answer *answer);
+
+/*
+ Answers a pair of texts.
+
+ # Safety
+ As `tinybert_run_text`.
+ */
+tinybert_status tinybert_run_pair(const tinybert_model *model,
+                                  uint8_t *workspace,
+                                  size_t workspace_bytes,
+                                  tinybert_text text,
+                                  tinybert_text pair,
+                                  tinybert_answer *answer);
+
+/*
+ Answers token ids, special ones included, with a token type each.
+
+ # Safety
+ As `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
+ */
+tinybert_status tinybert_run_ids(const tinybert_model *model,
+                                 uint8_t *workspace,
+                                 size_t workspace_bytes,
+                                 const uint32_t *ids,
+                                 const uint8_t *type_ids,
+                                 size_t count,
+                                 tinybert_answer *answer);
+
+/*
+ The name of a label; it lies in the image.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `name` to a text.
+ */
+tinybert_status tinybert_label(const tinybert_model *model, uint32_t label, tinybert_text *name);
+
+#if defined(TINYBERT_STATUS_TEXT)
+/*
+ What a status means, in English, ending with a zero.
+ */
+const char *tinybert_status_text(uint32_t status);
+#endif
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* TINYBERT_H */

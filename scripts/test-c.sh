@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The C interface: libtinybert.a with every wrong argument under AddressSanitizer on this machine, then as firmware in C11 and
+# C++17 on QEMU's virt board, bit by bit against the host. Needs scripts/setup-cross.sh once, and the release build for
+# `inspect --header`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/toolchain.sh
+
+stack_limit=8192
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { echo "test-c: $*" >&2; exit 1; }
+
+cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/model.tbim" dotprod
+target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/model.h"
+printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' >"$work/texts"
+cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- \
+  "$work/model.tbim" <"$work/texts" >"$work/expected" 2>/dev/null
+
+# library TARGET FEATURES: builds libtinybert.a into $work/TARGET.a.
+library() {
+  # Its standard error: the warning about unaligned loads (.cargo/config.toml).
+  cargo build --quiet --profile device -p tinybert-capi --target "$1" --features "$2" 2>"$work/log" || { cat "$work/log" >&2; fail "the library"; }
+  cp "${CARGO_TARGET_DIR:-target}/$1/device/libtinybert.a" "$work/$1.a"
+}
+
+host=$(host_target)
+library "$host" std,status-text
+gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -Icrates/capi \
+  -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
+"$work/interface" "$work/model.tbim" "$work/texts" >"$work/answers" || fail "the interface on the host"
+cmp "$work/expected" "$work/answers"
+echo "interface under AddressSanitizer: every wrong argument has its status; the same bits"
+
+bare=aarch64-unknown-none
+use_compiler_for $bare
+library $bare id-registers
+make --quiet -C targets/c-firmware MODEL="$work/model.tbim" LIBRARY="$work/$bare.a" BUILD="$work"
+for language in c cpp; do
+  for cpu in cortex-a53 cortex-a76; do
+    { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu $cpu -m 64M -nic none -display none \
+      -monitor none -serial stdio -semihosting-config enable=on,target=native -bios "$work/firmware-$language.bin" \
+      >"$work/output" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
+    grep -P '\t' "$work/output" | cut -f 1,2 >"$work/answers"
+    cmp "$work/expected" "$work/answers" || fail "$language firmware on $cpu gave other bits than the host"
+    stack=$(sed -n 's/^\([0-9]*\) bytes of stack used$/\1/p' "$work/output")
+    [ "$stack" -le $stack_limit ] || fail "$language firmware on $cpu: $stack bytes of stack, more than $stack_limit"
+    echo "firmware in $language on $cpu: $(wc -l <"$work/answers") answers, the host's bits; stack $stack bytes"
+  done
+done

@@ -1,0 +1,123 @@
+/* What the C interface promises, run on the host under AddressSanitizer: answers as in the answers file, and an error code for
+ * every wrong argument. Usage: interface IMAGE TEXTS; prints what the targets print. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tinybert.h"
+
+/* assert that is there in every build and says what was found. */
+#define EXPECT(expression, expected)                                                                      \
+    do {                                                                                                  \
+        unsigned found = (unsigned)(expression);                                                          \
+        if (found != (unsigned)(expected)) {                                                              \
+            fprintf(stderr, "%s:%d: %s is %u, expected %s\n", __FILE__, __LINE__, #expression, found, #expected); \
+            exit(1);                                                                                      \
+        }                                                                                                 \
+    } while (0)
+
+static uint8_t *read_image(const char *path, size_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END) != 0) { perror(path); exit(1); }
+    *bytes = (size_t)ftell(file);
+    rewind(file);
+    /* Exactly as long as the image, so that a byte read behind it is noticed. */
+    uint8_t *image = aligned_alloc(TINYBERT_IMAGE_ALIGNMENT, *bytes);
+    if (!image || fread(image, 1, *bytes, file) != *bytes) { perror(path); exit(1); }
+    fclose(file);
+    return image;
+}
+
+static void wrong_arguments(uint8_t *image, size_t bytes)
+{
+    tinybert_model model = { 0 }, other = { 0 };
+    tinybert_answer answer;
+    tinybert_text text = { "play", 4 }, name;
+    uint8_t small[64];
+
+    EXPECT(tinybert_open(NULL, bytes, &model), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_open(image, bytes, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_open(image + 1, bytes - 1, &model), TINYBERT_STATUS_MISALIGNED);
+    EXPECT(tinybert_open(image, SIZE_MAX, &model), TINYBERT_STATUS_TOO_LARGE);
+    EXPECT(tinybert_open(image, 0, &model), TINYBERT_STATUS_NOT_AN_IMAGE);
+    EXPECT(tinybert_open(image, bytes - 64, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
+    image[bytes / 2] ^= 1;
+    EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
+    image[bytes / 2] ^= 1;
+    /* Nothing has been written so far. */
+    EXPECT(memcmp(&model, &other, sizeof model), 0);
+    EXPECT(tinybert_run_text(&model, small, sizeof small, text, &answer), TINYBERT_STATUS_NOT_OPEN);
+    EXPECT(tinybert_workspace_bytes(&model), 0);
+    EXPECT(tinybert_workspace_bytes(NULL), 0);
+
+    EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_OK);
+    size_t needed = tinybert_workspace_bytes(&model);
+    uint8_t *workspace = malloc(needed);
+    const uint32_t ids[4] = { 2, 5, 3, 0 }, beyond[1] = { UINT32_MAX };
+    const uint8_t types[3] = { 0 };
+    EXPECT(tinybert_self_test(&model, workspace, needed), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_self_test(&model, small, sizeof small), TINYBERT_STATUS_WORKSPACE_TOO_SMALL);
+    EXPECT(tinybert_run_text(NULL, workspace, needed, text, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_text((tinybert_model *)(void *)((char *)&model + 1), workspace, needed, text, &answer),
+           TINYBERT_STATUS_MISALIGNED);
+    EXPECT(tinybert_run_text(&model, NULL, needed, text, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_text(&model, workspace, needed - 1, text, &answer), TINYBERT_STATUS_WORKSPACE_TOO_SMALL);
+    EXPECT(tinybert_run_text(&model, workspace, needed, text, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_text(&model, workspace, needed, (tinybert_text){ NULL, 4 }, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_text(&model, workspace, needed, (tinybert_text){ "\xff", 1 }, &answer), TINYBERT_STATUS_NOT_UTF8);
+    EXPECT(tinybert_run_text(&model, workspace, needed, (tinybert_text){ NULL, 0 }, &answer), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, ids, types, 3, &answer), TINYBERT_STATUS_OK);
+    EXPECT(answer.tokens, 3);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, ids, types, 0, &answer), TINYBERT_STATUS_TOKEN_COUNT);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, NULL, types, 3, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, ids, NULL, 3, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, (const uint32_t *)(const void *)((const char *)ids + 1), types, 3, &answer),
+           TINYBERT_STATUS_MISALIGNED);
+    EXPECT(tinybert_run_ids(&model, workspace, needed, beyond, types, 1, &answer), TINYBERT_STATUS_TOKEN_ID);
+    EXPECT(tinybert_label(&model, UINT32_MAX, &name), TINYBERT_STATUS_NO_SUCH_LABEL);
+    EXPECT(tinybert_label(&model, 0, NULL), TINYBERT_STATUS_NULL_POINTER);
+    free(workspace);
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 3) { fprintf(stderr, "usage: interface IMAGE TEXTS\n"); return 2; }
+    size_t bytes;
+    uint8_t *image = read_image(arguments[1], &bytes);
+    wrong_arguments(image, bytes);
+
+    tinybert_model model = { 0 };
+    EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_OK);
+    size_t needed = tinybert_workspace_bytes(&model);
+    uint8_t *workspace = malloc(needed);
+    FILE *texts = fopen(arguments[2], "rb");
+    if (!texts) { perror(arguments[2]); return 1; }
+    char line[1024];
+    while (fgets(line, sizeof line, texts)) {
+        size_t length = strcspn(line, "\n");
+        char *tab = memchr(line, '\t', length);
+        tinybert_text text = { line, tab ? (size_t)(tab - line) : length }, name = { "score", 5 };
+        tinybert_answer answer;
+        if (tab) {
+            tinybert_text pair = { tab + 1, (size_t)(line + length - tab) - 1 };
+            EXPECT(tinybert_run_pair(&model, workspace, needed, text, pair, &answer), TINYBERT_STATUS_OK);
+        } else {
+            EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_OK);
+        }
+        EXPECT(answer.output_count, tinybert_output_count(&model));
+        if (answer.kind == TINYBERT_KIND_LABEL) EXPECT(tinybert_label(&model, answer.label, &name), TINYBERT_STATUS_OK);
+        printf("%.*s", (int)name.length, name.bytes);
+        for (size_t i = 0; i < answer.output_count; i++) {
+            uint32_t bits;
+            memcpy(&bits, &answer.outputs[i], sizeof bits);
+            printf("%c%08x", i == 0 ? '\t' : ' ', bits);
+        }
+        putchar('\n');
+    }
+    fclose(texts);
+    free(workspace);
+    free(image);
+    return 0;
+}

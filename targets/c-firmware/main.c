@@ -1,0 +1,85 @@
+/* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. Prints for each
+ * line label, tab, the outputs' bits, tab, cycles, as the other targets do. A tab in the line separates a pair of texts. */
+#include "board.h"
+#include "model.h"
+#include "tinybert.h"
+
+extern const uint8_t model[];
+
+static uint8_t workspace[TINYBERT_WORKSPACE_BYTES];
+static tinybert_model opened;
+static char line[1024];
+
+/* The program needs no C library; a literal knows its length. */
+#define WRITE(literal) board_write_text(literal, sizeof(literal) - 1)
+
+/* Reads a line without its end. Returns 0 after the last one. */
+static int read_line(size_t *length)
+{
+    *length = 0;
+    for (;;) {
+        uint8_t byte = board_read();
+        if (byte == BOARD_END) return 0;
+        if (byte == '\n') return 1;
+        if (*length < sizeof line) line[(*length)++] = (char)byte;
+    }
+}
+
+static tinybert_status answer_line(size_t length)
+{
+    size_t tab = 0;
+    while (tab < length && line[tab] != '\t') tab++;
+    tinybert_text text = { line, tab };
+    tinybert_answer answer;
+    uint32_t start = board_cycles();
+    tinybert_status status;
+    if (tab == length) {
+        status = tinybert_run_text(&opened, workspace, sizeof workspace, text, &answer);
+    } else {
+        tinybert_text pair = { line + tab + 1, length - tab - 1 };
+        status = tinybert_run_pair(&opened, workspace, sizeof workspace, text, pair, &answer);
+    }
+    uint32_t cycles = board_cycles() - start;
+    if (status != TINYBERT_STATUS_OK) return status;
+
+    tinybert_text name = { "score", 5 };
+    if (answer.kind == TINYBERT_KIND_LABEL) status = tinybert_label(&opened, answer.label, &name);
+    if (status != TINYBERT_STATUS_OK) return status;
+    board_write_text(name.bytes, name.length);
+    for (size_t i = 0; i < answer.output_count; i++) {
+        board_write(i == 0 ? '\t' : ' ');
+        board_write_bits(answer.outputs[i]);
+    }
+    board_write('\t');
+    board_write_number(cycles);
+    WRITE(" cycles\n");
+    return status;
+}
+
+static tinybert_status serve(void)
+{
+    tinybert_status status = tinybert_open(model, TINYBERT_IMAGE_BYTES, &opened);
+    if (status != TINYBERT_STATUS_OK) return status;
+    status = tinybert_self_test(&opened, workspace, sizeof workspace);
+    if (status != TINYBERT_STATUS_OK) return status;
+    WRITE("self-tests passed\n");
+    size_t length;
+    while (read_line(&length)) {
+        status = answer_line(length);
+        if (status != TINYBERT_STATUS_OK) return status;
+    }
+    return status;
+}
+
+int main(void)
+{
+    tinybert_status status = serve();
+    if (status != TINYBERT_STATUS_OK) {
+        WRITE("error: status ");
+        board_write_number((uint64_t)status);
+        board_write('\n');
+    }
+    board_write_number(board_stack_used());
+    WRITE(" bytes of stack used\n");
+    board_exit(status != TINYBERT_STATUS_OK);
+}

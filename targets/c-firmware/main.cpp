@@ -1,0 +1,83 @@
+// The same from C++17: a class around the C interface, without exceptions, RTTI or a C++ library.
+#include "board.h"
+#include "model.h"
+#include "tinybert.h"
+
+extern "C" const uint8_t model[];
+
+namespace {
+
+class Classifier {
+public:
+    tinybert_status open(const uint8_t *image, size_t bytes)
+    {
+        tinybert_status status = tinybert_open(image, bytes, &model_);
+        return status == TINYBERT_STATUS_OK ? tinybert_self_test(&model_, workspace_, sizeof workspace_) : status;
+    }
+
+    // `pair` may be null.
+    tinybert_status run(tinybert_text text, const tinybert_text *pair, tinybert_answer &answer)
+    {
+        return pair ? tinybert_run_pair(&model_, workspace_, sizeof workspace_, text, *pair, &answer)
+                    : tinybert_run_text(&model_, workspace_, sizeof workspace_, text, &answer);
+    }
+
+    tinybert_text name(const tinybert_answer &answer) const
+    {
+        tinybert_text name = { "score", 5 };
+        if (answer.kind == TINYBERT_KIND_LABEL) tinybert_label(&model_, answer.label, &name);
+        return name;
+    }
+
+private:
+    tinybert_model model_ {};
+    uint8_t workspace_[TINYBERT_WORKSPACE_BYTES] {};
+};
+
+Classifier classifier;
+char line[1024];
+
+bool read_line(size_t &length)
+{
+    for (length = 0;;) {
+        uint8_t byte = board_read();
+        if (byte == BOARD_END) return false;
+        if (byte == '\n') return true;
+        if (length < sizeof line) line[length++] = static_cast<char>(byte);
+    }
+}
+
+tinybert_status serve()
+{
+    tinybert_status status = classifier.open(model, TINYBERT_IMAGE_BYTES);
+    for (size_t length; status == TINYBERT_STATUS_OK && read_line(length);) {
+        size_t tab = 0;
+        while (tab < length && line[tab] != '\t') tab++;
+        const tinybert_text text { line, tab }, pair { line + tab + 1, length - tab - 1 };
+        tinybert_answer answer;
+        uint32_t start = board_cycles();
+        status = classifier.run(text, tab < length ? &pair : nullptr, answer);
+        uint32_t cycles = board_cycles() - start;
+        if (status != TINYBERT_STATUS_OK) break;
+        tinybert_text name = classifier.name(answer);
+        board_write_text(name.bytes, name.length);
+        for (size_t i = 0; i < answer.output_count; i++) {
+            board_write(i == 0 ? '\t' : ' ');
+            board_write_bits(answer.outputs[i]);
+        }
+        board_write('\t');
+        board_write_number(cycles);
+        board_write_text(" cycles\n", 8);
+    }
+    return status;
+}
+
+} // namespace
+
+int main()
+{
+    tinybert_status status = serve();
+    board_write_number(board_stack_used());
+    board_write_text(" bytes of stack used\n", 21);
+    board_exit(status != TINYBERT_STATUS_OK);
+}

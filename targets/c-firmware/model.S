@@ -1,0 +1,7 @@
+/* The model image in flash, aligned as tinybert_open wants it. */
+.section .rodata
+.balign 64
+.global model
+model:
+    .incbin MODEL
+.section .note.GNU-stack, "", %progbits

@@ -1,0 +1,89 @@
+//! What firmware does on any board.
+
+use core::fmt::{self, Write};
+
+use tinybert_runtime::{Error, Model};
+
+use crate::{Line, input};
+
+/// Control-D: ends the conversation.
+const END: u8 = 4;
+
+/// What a board gives: a console and a clock.
+pub trait Board {
+    /// Waits for the next byte from the console.
+    fn read(&mut self) -> u8;
+
+    /// Writes a byte to the console.
+    fn write(&mut self, byte: u8);
+
+    /// A counter of the core's cycles that may wrap around.
+    fn cycles(&self) -> u32;
+}
+
+/// Proves by the image's self-tests that this board computes what the host computed, then answers the console's lines,
+/// each with the cycles it took, until Control-D. Lines may be as long as `buffer`.
+///
+/// # Errors
+/// What is wrong with the image, the workspace or the board.
+pub fn serve(
+    board: &mut impl Board,
+    image: &[u8],
+    workspace: &mut [u8],
+    buffer: &mut [u8],
+) -> Result<(), Error> {
+    let model = Model::from_bytes(image);
+    // By reference: a second copy of the model would take a tenth of the stack.
+    let model = model.as_ref().map_err(|error| *error)?;
+    let tests = model.self_test(workspace)?;
+    // Output that cannot be written is nobody's to report, here and below.
+    let _ = writeln!(Output(board), "{tests} self-tests passed on {}", model.kernels().isa().name());
+
+    let mut session = model.session(workspace)?;
+    while let Some(line) = read_line(board, buffer) {
+        let Ok(line) = line else {
+            let _ = writeln!(Output(board), "error: the line is too long or not UTF-8");
+            continue;
+        };
+        let start = board.cycles();
+        let reply = session.run(input(line));
+        let cycles = board.cycles().wrapping_sub(start);
+        let _ = match &reply {
+            Ok(reply) => writeln!(Output(board), "{}\t{cycles} cycles", Line(model, &reply.answer)),
+            Err(error) => writeln!(Output(board), "error: {error}"),
+        };
+    }
+    Ok(())
+}
+
+/// The console of a board, for `write!`.
+pub struct Output<'b, B>(pub &'b mut B);
+
+impl<B: Board> Write for Output<'_, B> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.bytes().for_each(|byte| self.0.write(byte));
+        Ok(())
+    }
+}
+
+/// A line that is too long or no UTF-8.
+struct Unreadable;
+
+/// The next line without its end; `None` after the last one.
+fn read_line<'l>(board: &mut impl Board, buffer: &'l mut [u8]) -> Option<Result<&'l str, Unreadable>> {
+    let mut length: usize = 0;
+    loop {
+        match board.read() {
+            END => return None,
+            b'\n' => break,
+            byte => {
+                if let Some(place) = buffer.get_mut(length) {
+                    *place = byte;
+                }
+                length = length.saturating_add(1);
+            }
+        }
+    }
+    let line = buffer.get(..length).and_then(|line| core::str::from_utf8(line).ok());
+    Some(line.map(|line| line.trim_end_matches('\r')).ok_or(Unreadable))
+}

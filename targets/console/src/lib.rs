@@ -1,0 +1,36 @@
+//! The line protocol of all targets: a text in, out come label, tab, and the outputs' bits in hexadecimal, so that
+//! machines can be compared. A tab in the text separates the two texts of a pair.
+#![no_std]
+
+mod board;
+pub mod stack;
+
+pub use board::{Board, Output, serve};
+
+use core::fmt;
+
+use tinybert_runtime::{Answer, Input, Model};
+
+/// What a line asks.
+pub fn input(line: &str) -> Input<'_> {
+    line.split_once('\t').map_or(Input::text(line), |(text, pair)| Input::pair(text, pair))
+}
+
+/// An answer as a line, without its end.
+pub struct Line<'a>(pub &'a Model<'a>, pub &'a Answer<'a>);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(model, answer) = self;
+        let name = match answer {
+            Answer::Label { index, .. } => model.label(*index).unwrap_or_default(),
+            _ => "score",
+        };
+        f.write_str(name)?;
+        for (index, output) in answer.outputs().iter().enumerate() {
+            let before = if index == 0 { '\t' } else { ' ' };
+            write!(f, "{before}{:08x}", output.to_bits())?;
+        }
+        Ok(())
+    }
+}
