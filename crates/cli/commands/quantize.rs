@@ -82,7 +82,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         ))?;
     }
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
-    for (name, predictor) in [("float", float), ("int8", Predictor::Image(image))] {
+    for (name, predictor) in [("float", float), ("int8", Predictor::Image(image.native()?))] {
         let metrics = predictor.evaluate(&dev, spec.metrics())?;
         print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
     }

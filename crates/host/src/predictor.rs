@@ -115,10 +115,12 @@ impl Predictor {
             };
         }
         let image = ImageFile::open(path)?;
-        match isa {
-            None => Ok(Self::Image(image)),
-            Some(isa) => Ok(Self::Image(image.with_kernels(kernels(isa)?))),
-        }
+        let image = match isa {
+            None => image,
+            Some(isa) => image.with_kernels(kernels(isa)?),
+        };
+        // Weights in another family's layout are read by scalar code alone, a hundred times slower.
+        Ok(Self::Image(image.native()?))
     }
 
     /// Label names by class index; none for a model that answers with scores.
