@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what building and testing for 64-bit ARM needs on a Debian or Ubuntu x86-64 machine: a linker and C library,
-# QEMU, and Rust's standard library for aarch64. Idempotent; needs root where a package is missing.
+# Installs what building and testing for ARM needs on a Debian or Ubuntu x86-64 machine: linkers and C libraries, QEMU, and
+# Rust's standard library. Idempotent; needs root where a package is missing.
 #
 # Rust's part comes from rustup where it can be fetched, otherwise from Debian's packages (rustc-web, 1.95 or later).
 set -euo pipefail
 
-linux=aarch64-unknown-linux-gnu
-bare=aarch64-unknown-none
+targets=(aarch64-unknown-linux-gnu aarch64-unknown-none armv7-unknown-linux-gnueabihf thumbv7em-none-eabihf
+  thumbv8m.main-none-eabihf)
 
 have() { dpkg -s "$@" >/dev/null 2>&1; }
 
@@ -24,16 +24,18 @@ apt_install() {
 rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 
 apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm make
+apt_install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What emulated programs are linked to at run time, where QEMU looks for it.
 apt_install libc6:arm64 libgcc-s1:arm64
 
-if rustup_has $linux && rustup_has $bare; then
-  echo "setup-cross: rustup's targets are installed"
-elif rustup target add $linux $bare 2>/dev/null; then
-  echo "setup-cross: rustup's targets were added"
-else
-  # Debian's packages carry the standard library for Linux, and the sources from which cargo -Zbuild-std makes `core`
-  # for bare metal.
-  apt_install rustc-web rust-web-src libstd-rust-web-dev:arm64
-  echo "setup-cross: using $(/usr/bin/rustc --version)"
-fi
+for target in "${targets[@]}"; do
+  if rustup_has "$target" || rustup target add "$target" 2>/dev/null; then
+    echo "setup-cross: rustup has $target"
+    continue
+  fi
+  # Debian's packages carry the standard library of aarch64 Linux, and the sources from which cargo -Zbuild-std makes that of
+  # every other target.
+  apt_install rustc-web rust-web-src
+  if [ "$target" = aarch64-unknown-linux-gnu ]; then apt_install libstd-rust-web-dev:arm64; fi
+  echo "setup-cross: $(/usr/bin/rustc --version) for $target"
+done

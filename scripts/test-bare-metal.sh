@@ -27,18 +27,11 @@ else
     cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/$layout.tbim" $layout
   done
 fi
-if [ $# -gt 1 ]; then
-  cp "$2" "$work/texts"
-else
-  printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' \
-    "the lamp the lamp the lamp the lamp the lamp the lamp the lamp the lamp" >"$work/texts"
-fi
+if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; fi
 
 fail() { echo "test-bare-metal: $*" >&2; exit 1; }
 
-# --manifest-path, not the folder: the folder's own settings would build for ARM.
-host=(cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" --)
-for image in "$work"/*.tbim; do "${host[@]}" "$image" <"$work/texts" >"${image%.tbim}.expected" 2>/dev/null; done
+for image in "$work"/*.tbim; do answer_on_host "$image" <"$work/texts" >"${image%.tbim}.expected"; done
 
 use_compiler_for aarch64-unknown-none
 built=$PWD/targets/aarch64-bare/target/aarch64-unknown-none/release/tinybert-bare
@@ -76,11 +69,7 @@ for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
     { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$cpu" -m 64M -nic none \
       -display none -monitor none -serial stdio -semihosting-config enable=on,target=native \
       -bios "$work/firmware" >"$work/output" || { cat "$work/output" >&2; fail "$cpu: the firmware failed"; }
-    grep -P '\t' "$work/output" | cut -f 1,2 >"$work/answers"
-    cmp "$work/$layout.expected" "$work/answers" || fail "$cpu gave other bits than the host"
-    stack=$(sed -n 's/^\([0-9]*\) bytes of stack used$/\1/p' "$work/output")
-    echo "$cpu: $(head -n 1 "$work/output"); $(wc -l <"$work/answers") answers, the host's bits; stack $stack bytes"
-    [ "$stack" -le $stack_limit ] || fail "$cpu: $stack bytes of stack, more than $stack_limit"
+    check_answers "$cpu" "$work/$layout.expected" "$work/output" $stack_limit
   done
 done
 echo "firmware for every core:"

@@ -13,9 +13,8 @@ fail() { echo "test-c: $*" >&2; exit 1; }
 
 cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/model.tbim" dotprod
 target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/model.h"
-printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' >"$work/texts"
-cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- \
-  "$work/model.tbim" <"$work/texts" >"$work/expected" 2>/dev/null
+write_texts "$work/texts"
+answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 
 # library TARGET FEATURES: builds libtinybert.a into $work/TARGET.a.
 library() {
@@ -41,10 +40,6 @@ for language in c cpp; do
     { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu $cpu -m 64M -nic none -display none \
       -monitor none -serial stdio -semihosting-config enable=on,target=native -bios "$work/firmware-$language.bin" \
       >"$work/output" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
-    grep -P '\t' "$work/output" | cut -f 1,2 >"$work/answers"
-    cmp "$work/expected" "$work/answers" || fail "$language firmware on $cpu gave other bits than the host"
-    stack=$(sed -n 's/^\([0-9]*\) bytes of stack used$/\1/p' "$work/output")
-    [ "$stack" -le $stack_limit ] || fail "$language firmware on $cpu: $stack bytes of stack, more than $stack_limit"
-    echo "firmware in $language on $cpu: $(wc -l <"$work/answers") answers, the host's bits; stack $stack bytes"
+    check_answers "firmware in $language on $cpu" "$work/expected" "$work/output" $stack_limit
   done
 done

@@ -1,4 +1,4 @@
-# Sourced by the scripts that build for boards: which compiler builds for a target.
+# Sourced by the scripts that build for boards: which compiler builds for a target, and what firmware is asked and checked for.
 
 # use_compiler_for TARGET: rustup's where it has the target's standard library. Otherwise Debian's, which brings the sources
 # that the target folder's .cargo/config.toml has cargo build the library from. scripts/setup-cross.sh installs both.
@@ -12,3 +12,30 @@ use_compiler_for() {
 
 # host_target: the triple of this machine.
 host_target() { rustc -vV | sed -n 's/^host: //p'; }
+
+# write_texts FILE: lines that firmware is asked.
+write_texts() {
+  printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' \
+    "the lamp the lamp the lamp the lamp the lamp the lamp the lamp the lamp" >"$1"
+}
+
+# answer_on_host IMAGE: answers standard input as the targets do. --manifest-path, not the folder: the folder's own settings
+# would build for ARM.
+answer_on_host() {
+  cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- "$1"
+}
+
+# check_answers NAME EXPECTED OUTPUT STACK_LIMIT: the bits of what a firmware printed, and how deep its stack was.
+check_answers() {
+  local name=$1 expected=$2 output=$3 limit=$4 stack
+  if ! cmp "$expected" <(grep -P '\t' "$output" | cut -f 1,2); then
+    echo "error: $name gave other bits than the host" >&2
+    exit 1
+  fi
+  stack=$(sed -n 's/^\([0-9]*\) bytes of stack used$/\1/p' "$output")
+  echo "$name: $(grep -m 1 passed "$output"); $(wc -l <"$expected") answers, the host's bits; stack $stack bytes"
+  if [ "$stack" -gt "$limit" ]; then
+    echo "error: $name used $stack bytes of stack, more than $limit" >&2
+    exit 1
+  fi
+}

@@ -50,6 +50,7 @@ bool read_line(size_t &length)
 tinybert_status serve()
 {
     tinybert_status status = classifier.open(model, TINYBERT_IMAGE_BYTES);
+    if (status == TINYBERT_STATUS_OK) board_write_text("self-tests passed\n", 18);
     for (size_t length; status == TINYBERT_STATUS_OK && read_line(length);) {
         size_t tab = 0;
         while (tab < length && line[tab] != '\t') tab++;

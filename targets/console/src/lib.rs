@@ -3,6 +3,7 @@
 #![no_std]
 
 mod board;
+mod firmware;
 pub mod stack;
 
 pub use board::{Board, Output, serve};

@@ -1,0 +1,55 @@
+//! What the `main.rs` of every board has in common.
+
+/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code: the image that
+/// the build script has taken in (`tinybert_image::embed_model`), a static workspace, `main` for start-up code to call, and a
+/// panic handler that does not link.
+///
+/// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
+/// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).
+#[macro_export]
+macro_rules! firmware {
+    ($board:expr, $exit:path) => {
+        include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+        /// 64-byte aligned, so that nothing of it is lost to alignment.
+        #[repr(align(64))]
+        struct Workspace([u8; WORKSPACE_BYTES]);
+        static mut WORKSPACE: Workspace = Workspace([0; WORKSPACE_BYTES]);
+        static mut LINE: [u8; 1024] = [0; 1024];
+
+        unsafe extern "C" {
+            // Of the linker script.
+            static stack_bottom: u32;
+            static stack_top: u32;
+            /// Defined nowhere: if anything in this firmware can panic, it does not link.
+            fn a_panic_path_was_linked() -> !;
+        }
+
+        // SAFETY: start-up code calls the one function of this name.
+        #[unsafe(no_mangle)]
+        extern "C" fn main() -> ! {
+            use core::fmt::Write;
+
+            let mut board = $board;
+            // SAFETY: `main` is called once, on one core, and nothing else names these.
+            let (workspace, line) = unsafe { (&mut (*&raw mut WORKSPACE).0, &mut *&raw mut LINE) };
+            // The control of the rule that no panic path may be linked: an index that can be out of bounds.
+            #[cfg(feature = "negative-control")]
+            let line = &mut line[..$crate::Board::cycles(&board) as usize];
+            let served = $crate::serve(&mut board, MODEL, workspace, line);
+            if let Err(error) = &served {
+                let _ = writeln!($crate::Output(&mut board), "error: {error}");
+            }
+            // SAFETY: the linker script's bounds of the stack that this runs on.
+            let used = unsafe { $crate::stack::used(&raw const stack_bottom, &raw const stack_top) };
+            let _ = writeln!($crate::Output(&mut board), "{used} bytes of stack used");
+            $exit(served.is_err().into())
+        }
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo) -> ! {
+            // SAFETY: a program in which this is reachable does not link.
+            unsafe { a_panic_path_was_linked() }
+        }
+    };
+}

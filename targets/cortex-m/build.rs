@@ -1,0 +1,20 @@
+//! Takes the model image named by `TINYBERT_IMAGE` in, and chooses the board by the target.
+
+use std::env;
+use std::error::Error;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=TINYBERT_IMAGE");
+    println!("cargo::rerun-if-changed=link");
+    let board = match env::var("TARGET")?.as_str() {
+        "thumbv7em-none-eabihf" => "mps2-an386",
+        "thumbv8m.main-none-eabihf" => "mps2-an505",
+        other => return Err(format!("no board of {other} is known here").into()),
+    };
+    let folder = env::var("CARGO_MANIFEST_DIR")?;
+    println!("cargo::rustc-link-arg=-L{folder}/link");
+    println!("cargo::rustc-link-arg=-T{folder}/link/{board}.ld");
+    let image = env::var_os("TINYBERT_IMAGE").ok_or("TINYBERT_IMAGE must name a model image")?;
+    tinybert_image::embed_model(Path::new(&image))
+}

@@ -1,0 +1,10 @@
+//! The runtime as firmware for Arm's MPS2 boards with a Cortex-M4 or a Cortex-M33: scalar kernels, the same bits, answers on
+//! the serial console (`targets/console`). Exit code 0 if all went well.
+#![no_std]
+#![no_main]
+
+mod board;
+
+core::arch::global_asm!(include_str!("start.s"));
+
+tinybert_console::firmware!(board::Mps2::new(), board::exit);
