@@ -42,6 +42,7 @@ code_size() {
   fi
   for cpu in cortex-a53 cortex-a76; do
     (cd targets/aarch64-bare && env "${compiler[@]}" TINYBERT_IMAGE="$cache/dotprod.tbim" cargo build -q --release \
+      --no-default-features \
       --target-dir "$cache/bare" --config "target.aarch64-unknown-none.rustflags=[\"-Ctarget-cpu=$cpu\"]") >&2
     echo "$cpu: $(bytes_of_code "$cache/bare/aarch64-unknown-none/release/tinybert-bare") bytes"
   done
