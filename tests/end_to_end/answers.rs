@@ -129,11 +129,12 @@ fn inspect_shows_what_is_inside_and_proves_the_self_tests() {
 #[test]
 fn attention_in_f32_is_there_for_the_asking() {
     let image = toy::path("f32.tbim");
-    let options = format!("{} --max-tokens 32 --attention f32", toy::data());
+    let options = format!("{} --max-tokens 24 --attention f32", toy::data());
     output(&format!("quantize --model {} {options} --out {}", *STUDENT, image.display()));
     let inside = output(&format!("inspect {}", image.display()));
     assert_eq!(inside.matches("attention in f32").count(), 2, "both layers:\n{inside}");
     assert!(inside.contains("self-tests passed on"), "{inside}");
+    assert!(inside.contains("24 positions"), "no more than the longest input has:\n{inside}");
     let answer = answers(&image.display().to_string(), "", "play some jazz\n");
     assert!(answer.starts_with("music\t"), "{answer}");
 }

@@ -121,7 +121,8 @@ pub fn quantize(
             hidden: config.hidden_size,
             layers: config.num_hidden_layers,
             vocab: config.vocab_size,
-            positions: config.max_position_embeddings,
+            // Those beyond the longest input are never read.
+            positions: settings.max_tokens,
             types: config.type_vocab_size,
             max_tokens: settings.max_tokens,
             workspace_bytes: 0,
@@ -132,7 +133,7 @@ pub fn quantize(
             layer_norm_eps: config.layer_norm_eps as f32,
         },
         vocabulary: vocabulary(checkpoint)?,
-        embeddings: weights::embeddings(checkpoint)?,
+        embeddings: weights::embeddings(checkpoint, settings.max_tokens)?,
         layers: plans
             .iter()
             .enumerate()

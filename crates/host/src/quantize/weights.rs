@@ -9,13 +9,13 @@ use super::search::weight_channel;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::{Error, Result};
 
-/// The embeddings in int8 with a bf16 scale per row; types and LayerNorm stay f32.
-pub fn embeddings(checkpoint: &Checkpoint) -> Result<EmbeddingsData> {
+/// The embeddings in int8 with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
+pub fn embeddings(checkpoint: &Checkpoint, positions: usize) -> Result<EmbeddingsData> {
     let part = |name: &str| values(&checkpoint.tensors, &format!("bert.embeddings.{name}"));
     let hidden = checkpoint.config.hidden_size;
     Ok(EmbeddingsData {
         word: scaled_rows(&part("word_embeddings.weight")?, hidden),
-        position: scaled_rows(&part("position_embeddings.weight")?, hidden),
+        position: scaled_rows(&part("position_embeddings.weight")?[..positions * hidden], hidden),
         types: part("token_type_embeddings.weight")?,
         norm: layer_norm(&checkpoint.tensors, "bert.embeddings.LayerNorm")?,
     })
