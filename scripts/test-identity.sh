@@ -2,13 +2,14 @@
 # Answers sentences with one model on every instruction set there is, on this x86-64 machine and, under QEMU, on three
 # 64-bit ARM CPUs, and compares the outputs' bits. Each uses the image in its own weight layout, as a device would.
 #
-#   scripts/test-identity.sh MODEL_FOLDER TEXTS.jsonl [COUNT]     COUNT sentences, 1000 if it is not given
+#   scripts/test-identity.sh MODEL_FOLDER TEXTS.jsonl [COUNT [OPTION...]]     COUNT sentences, 1000 if it is not given
 #
-# TEXTS.jsonl has a "text" in each line and, for calibration, what the model's task needs. Needs scripts/setup-cross.sh once.
+# TEXTS.jsonl has a "text" in each line and, for calibration, what the model's task needs; OPTIONs such as --tagging say how it
+# lies there. Needs scripts/setup-cross.sh once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
-model=$1 data=$2 count=${3:-1000}
+model=$1 data=$2 count=${3:-1000} options=("${@:4}")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -19,7 +20,7 @@ tokens=$((positions < 128 ? positions : 128))
 head -n 100 "$data" >"$work/calibration.jsonl"
 for layout in portable x86 neon dotprod i8mm; do
   target/release/tinybert-compress quantize --quiet --model "$model" --dev "$work/calibration.jsonl" --layout $layout \
-    --max-tokens $tokens --out "$work/$layout.tbim" >"$work/log"
+    "${options[@]}" --max-tokens $tokens --out "$work/$layout.tbim" >"$work/log"
 done
 
 host=$(host_target)

@@ -229,7 +229,7 @@ pub struct DataArgs {
     /// Folder with the task's files in GLUE's own layout (train.tsv, dev.tsv).
     #[arg(long, value_name = "FOLDER", requires = "task", help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Training file: .jsonl, .csv or .tsv with named columns.
+    /// Training file: .jsonl, .csv or .tsv with named columns; with --tagging also .conll.
     #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
     pub train: Option<PathBuf>,
     /// Development file, as --train.
@@ -250,6 +250,15 @@ pub struct DataArgs {
     /// Labels are real numbers to be predicted.
     #[arg(long, conflicts_with = "task", help_heading = "Data")]
     pub regression: bool,
+    /// Every word has a BIO tag; files may also be .conll, a word and its tag a line.
+    #[arg(long, conflicts_with_all = ["task", "regression", "pair_column"], help_heading = "Data")]
+    pub tagging: bool,
+    /// With --tagging: column of the words, a list or separated by spaces.
+    #[arg(long, value_name = "NAME", default_value = "tokens", help_heading = "Data")]
+    pub tokens_column: String,
+    /// With --tagging: column of the tags, as the words.
+    #[arg(long, value_name = "NAME", default_value = "tags", help_heading = "Data")]
+    pub tags_column: String,
 }
 
 impl DataArgs {
@@ -268,15 +277,27 @@ impl DataArgs {
                 dev: self.dev.clone(),
                 test: self.test.clone(),
                 format: None,
-                columns: Columns {
-                    text: self.text_column.clone(),
-                    pair: self.pair_column.clone(),
-                    label: Some(self.label_column.clone()),
-                },
-                kind: if self.regression { TaskKind::Regression } else { TaskKind::Classification },
+                columns: self.columns(),
+                kind: self.kind(),
             },
         };
         Ok(DataSpec { source, labels: (!labels.is_empty()).then(|| labels.to_vec()) })
+    }
+
+    fn kind(&self) -> TaskKind {
+        match (self.regression, self.tagging) {
+            (true, _) => TaskKind::Regression,
+            (_, true) => TaskKind::Tagging,
+            _ => TaskKind::Classification,
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        let (text, label) = match self.kind() {
+            TaskKind::Tagging => (&self.tokens_column, &self.tags_column),
+            _ => (&self.text_column, &self.label_column),
+        };
+        Columns { text: text.clone(), pair: self.pair_column.clone(), label: Some(label.clone()) }
     }
 
     /// The training and development sets. `labels` are those of a model, which they must have.

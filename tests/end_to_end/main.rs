@@ -10,6 +10,7 @@ mod outputs;
 mod program;
 mod prune;
 mod resume;
+mod tagging;
 mod toy;
 mod training;
 mod usage;

@@ -8,17 +8,17 @@ use std::sync::LazyLock;
 use crate::program::output;
 
 /// Three intents and how they are asked for; `{}` is one of [`FILLERS`].
-const TEMPLATES: [(&str, [&str; 3]); 3] = [
+pub const TEMPLATES: [(&str, [&str; 3]); 3] = [
     ("music", ["play some {}", "i want to hear {} songs", "put {} on"]),
     ("weather", ["will it rain in {}", "weather forecast for {}", "how cold is it in {}"]),
     ("table", ["book a table in {}", "reserve a restaurant near {}", "dinner for two at {}"]),
 ];
 /// The first four are for the development set.
-const FILLERS: [&str; 16] = [
+pub const FILLERS: [&str; 16] = [
     "paris", "jazz", "oslo", "rock", "lima", "blues", "rome", "folk", "cairo", "metal", "delhi", "soul",
     "quito", "disco", "turin", "opera",
 ];
-const DEV_FILLERS: usize = 4;
+pub const DEV_FILLERS: usize = 4;
 
 /// The folder of this test run, emptied once.
 static HOME: LazyLock<PathBuf> = LazyLock::new(|| {

@@ -1,10 +1,12 @@
 //! `run`: answers text.
 
 use std::io::BufRead;
+use std::ops::Range;
 
 use clap::Args as ClapArgs;
 use serde_json::{Map, Value, json};
-use tinybert_host::predictor::{Answer, Question, Reply};
+use tinybert_host::metrics::entities;
+use tinybert_host::predictor::{Answer, Question, Reply, TaggedWord};
 use tinybert_host::{Error, Result};
 
 use crate::args::ModelArgs;
@@ -38,7 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
         if args.json {
             print_line(to_json(question, &reply, &labels))
         } else {
-            print_line(to_text(&reply, &labels))
+            print_line(to_text(question, &reply, &labels))
         }
     };
     match &args.text {
@@ -69,15 +71,29 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     }
 }
 
-/// `label<TAB>probability`, or the score.
-fn to_text(reply: &Reply, labels: &[String]) -> String {
+/// `label<TAB>probability`, the score, or `word/tag` for each word and, behind tabs, `type: words` for each entity.
+fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
         Answer::Label { index, probabilities } => {
             format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
         }
         Answer::Score(score) => format!("{score:.4}{cut}"),
+        Answer::Tags(words) => {
+            let tagged =
+                words.iter().map(|word| format!("{}/{}", &text[word.range.clone()], labels[word.tag]));
+            let spans = entities(words, labels);
+            let spans = spans.iter().map(|(kind, range)| format!("\t{kind}: {}", &text[range.clone()]));
+            tagged.collect::<Vec<_>>().join(" ") + &spans.collect::<String>() + &cut
+        }
     }
+}
+
+/// Type and bytes of each entity that the tags mark.
+fn entities<'l>(words: &[TaggedWord], labels: &'l [String]) -> Vec<(&'l str, Range<usize>)> {
+    let tags = words.iter().map(|word| labels[word.tag].as_str());
+    let bytes = |span: Range<usize>| words[span.start].range.start..words[span.end - 1].range.end;
+    entities::entities(tags).into_iter().map(|entity| (entity.kind, bytes(entity.words))).collect()
 }
 
 fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
@@ -94,6 +110,21 @@ fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
             json["probabilities"] = Value::Object(by_label);
         }
         Answer::Score(score) => json["score"] = json!(score),
+        Answer::Tags(words) => {
+            let span = |range: &Range<usize>| json!({ "start": range.start, "end": range.end, "text": text[range.clone()] });
+            let word = |word: &TaggedWord| {
+                let mut json = span(&word.range);
+                (json["tag"], json["probability"]) = (json!(labels[word.tag]), json!(word.probability));
+                json
+            };
+            let entity = |(kind, range): (&str, Range<usize>)| {
+                let mut json = span(&range);
+                json["type"] = json!(kind);
+                json
+            };
+            json["words"] = words.iter().map(word).collect();
+            json["entities"] = entities(words, labels).into_iter().map(entity).collect();
+        }
     }
     json
 }

@@ -40,6 +40,7 @@ fn batch(size: usize, tokens: usize) -> Batch {
         lengths: vec![tokens; size],
         samples: (0..size).collect(),
         tokens,
+        words: None,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 use tinybert_image::HeadKind;
-use tinybert_runtime::{Answer, Input, Model};
+use tinybert_runtime::{Answer, Input, Model, Tags};
 
-use crate::task::{Dataset, Target, TaskKind};
+use crate::task::{Dataset, NO_TAG, Target, TaskKind};
 use crate::{Error, Result};
 
 /// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
@@ -26,10 +26,19 @@ pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
                 match reply.answer {
                     Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
                     Answer::Score(score) => Ok(Target::Score(score)),
-                    _ => Err(Error::Usage("the image answers neither labels nor scores".into())),
+                    Answer::Tags(tags) => Ok(Target::Tags(tag_each_word(&example.text, tags))),
+                    _ => Err(Error::Usage("the image gives answers that this program does not know".into())),
                 }
             },
         )
+        .collect()
+}
+
+/// The tag of every word of `text`; [`NO_TAG`] for those that have none.
+fn tag_each_word(text: &str, tags: Tags<'_>) -> Vec<u32> {
+    let mut tagged = tags.words().peekable();
+    tinybert_tokenizer::words(text)
+        .map(|word| tagged.next_if(|next| next.range == word).map_or(NO_TAG, |word| word.tag as u32))
         .collect()
 }
 
@@ -37,7 +46,8 @@ pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
 fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
     let labels: Vec<&str> = model.image().labels().collect();
     let fits = match (model.config().head, data.kind) {
-        (HeadKind::Classification, TaskKind::Classification) => data.labels == labels,
+        (HeadKind::Classification, TaskKind::Classification)
+        | (HeadKind::TokenClassification, TaskKind::Tagging) => data.labels == labels,
         (HeadKind::Regression, TaskKind::Regression) => true,
         _ => false,
     };

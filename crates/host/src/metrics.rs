@@ -1,8 +1,10 @@
-//! GLUE's metrics, and which of them each task is judged by.
+//! The metrics of GLUE and of tagging, and which of them each task is judged by.
+
+pub mod entities;
 
 use std::collections::BTreeMap;
 
-use crate::task::{Target, TaskKind};
+use crate::task::Target;
 use crate::{Error, Result};
 
 /// Which metrics a task is judged by.
@@ -20,6 +22,8 @@ pub enum MetricSet {
     Matthews,
     /// `pearson`, `spearman`, and their mean as primary: STS-B and every regression.
     PearsonAndSpearman,
+    /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the tags.
+    Entities,
 }
 
 /// Values of a [`MetricSet`] over a split, each a fraction (1.0 = 100 %).
@@ -40,29 +44,18 @@ impl Metrics {
     }
 }
 
-/// The answer that a head's `logits` `[outputs]` give: the class with the largest (the first of equals), or the
-/// score itself.
-pub fn answer(kind: TaskKind, logits: &[f32]) -> Target {
-    match kind {
-        TaskKind::Classification => {
-            let mut best = 0;
-            for (class, &logit) in logits.iter().enumerate() {
-                if logit > logits[best] {
-                    best = class;
-                }
-            }
-            Target::Class(best as u32)
-        }
-        TaskKind::Regression => Target::Score(logits[0]),
-    }
-}
-
-/// Judges `predictions` ([`Target::Class`] or [`Target::Score`]) by `targets`, sample by sample.
+/// Judges `predictions` by `targets` of the same kind, sample by sample. `labels` are the names of the classes, which
+/// [`MetricSet::Entities`] reads.
 ///
 /// # Errors
 /// [`Error::Input`] when there is nothing to judge, the counts differ, or a target or prediction is of another
 /// kind than the metrics ask for (an unlabelled split, for instance) or not finite.
-pub fn evaluate(set: MetricSet, predictions: &[Target], targets: &[Target]) -> Result<Metrics> {
+pub fn evaluate(
+    set: MetricSet,
+    labels: &[String],
+    predictions: &[Target],
+    targets: &[Target],
+) -> Result<Metrics> {
     let samples = targets.len();
     if samples == 0 || predictions.len() != samples {
         let have = predictions.len();
@@ -90,6 +83,17 @@ pub fn evaluate(set: MetricSet, predictions: &[Target], targets: &[Target]) -> R
             let mean = (pearson + spearman) / 2.0;
             let values = [("pearson", pearson), ("spearman", spearman), ("pearson_spearman", mean)];
             ("pearson_spearman", BTreeMap::from(values))
+        }
+        MetricSet::Entities => {
+            let (predictions, targets) = (tags(predictions)?, tags(targets)?);
+            if let Some(at) = (0..samples).find(|&at| predictions[at].len() != targets[at].len()) {
+                let (have, want) = (predictions[at].len(), targets[at].len());
+                return Err(Error::Input(format!("example {at}: {have} predicted tags for {want} words")));
+            }
+            let accuracy = accuracy(&predictions.concat(), &targets.concat());
+            let entities::Scores { precision, recall, f1 } = entities::scores(labels, &predictions, &targets);
+            let values = [("f1", f1), ("precision", precision), ("recall", recall), ("accuracy", accuracy)];
+            ("f1", BTreeMap::from(values))
         }
     };
     Ok(Metrics { primary, values, samples })
@@ -171,18 +175,26 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 }
 
 fn classes(targets: &[Target]) -> Result<Vec<u32>> {
-    collect(targets, "a class", |target| if let Target::Class(class) = target { Some(class) } else { None })
+    collect(targets, "a class", |target| if let Target::Class(class) = target { Some(*class) } else { None })
+}
+
+fn tags(targets: &[Target]) -> Result<Vec<&[u32]>> {
+    collect(
+        targets,
+        "tags",
+        |target| if let Target::Tags(tags) = target { Some(tags.as_slice()) } else { None },
+    )
 }
 
 fn scores(targets: &[Target]) -> Result<Vec<f64>> {
     collect(targets, "a finite score", |target| match target {
-        Target::Score(score) if score.is_finite() => Some(score.into()),
+        Target::Score(score) if score.is_finite() => Some((*score).into()),
         _ => None,
     })
 }
 
-fn collect<T>(targets: &[Target], want: &str, value: fn(Target) -> Option<T>) -> Result<Vec<T>> {
-    let value = |(sample, &target)| {
+fn collect<'t, T>(targets: &'t [Target], want: &str, value: fn(&'t Target) -> Option<T>) -> Result<Vec<T>> {
+    let value = |(sample, target): (usize, &'t Target)| {
         value(target).ok_or_else(|| match target {
             Target::None => Error::Input(format!("example {sample} has no label to judge by")),
             other => Error::Input(format!("example {sample}: expected {want}, found {other:?}")),

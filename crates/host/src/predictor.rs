@@ -1,5 +1,6 @@
 //! Asking a trained model in either form: the float folder, or the image that runs on the device.
 
+use std::ops::Range;
 use std::path::Path;
 
 use tinybert_kernels::{Isa, Kernels, math};
@@ -35,7 +36,7 @@ pub type Question = (String, Option<String>);
 /// What a model answers to one question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// Probability of each label, or the score where the model has no labels.
+    /// What the model's head gives.
     pub answer: Answer,
     /// Tokens of the input, special ones included, after it was cut.
     pub tokens: usize,
@@ -55,18 +56,46 @@ pub enum Answer {
     },
     /// Regression.
     Score(f32),
+    /// Token classification: the words that have a tag, in order.
+    Tags(Vec<TaggedWord>),
+}
+
+/// A word with its tag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaggedWord {
+    /// Its bytes in the text.
+    pub range: Range<usize>,
+    /// Index of the label.
+    pub tag: usize,
+    /// Its probability.
+    pub probability: f32,
+}
+
+impl TaggedWord {
+    fn new(range: Range<usize>, logits: &[f32]) -> Self {
+        let (tag, probabilities) = most_likely(logits);
+        Self { range, tag, probability: probabilities[tag] }
+    }
+}
+
+/// Index of the largest of `logits`, the first of equals, and the softmax of all.
+fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
+    let mut probabilities = logits.to_vec();
+    math::softmax(&mut probabilities);
+    let larger = |best, at: usize| if logits[at] > logits[best] { at } else { best };
+    ((0..logits.len()).fold(0, larger), probabilities)
 }
 
 impl FloatModel {
     /// The model of a checkpoint; longer text is cut to `max_tokens`, and to the model's positions.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model that answers neither labels nor scores of sentences.
+    /// [`Error::Usage`] for a model without a task head.
     pub fn new(checkpoint: &Checkpoint, max_tokens: usize) -> Result<Self> {
         let Checkpoint { config, head, tensors, text, folder, .. } = checkpoint;
-        if !matches!(head, Head::Classification { .. } | Head::Regression) {
+        if matches!(head, Head::None | Head::MaskedLm) {
             return Err(Error::Usage(format!(
-                "{}: a model with {} gives no answer per sentence; fine-tune or distil it on a task first",
+                "{}: a model with {} answers no task; fine-tune or distil it on one first",
                 folder.display(),
                 head.kind()
             )));
@@ -76,6 +105,10 @@ impl FloatModel {
     }
 
     fn answer(&self, (text, pair): &Question) -> Result<Reply> {
+        let tags_words = matches!(self.model.head, Head::TokenClassification { .. });
+        if tags_words && pair.is_some() {
+            return Err(refused(runtime::Error::Pair));
+        }
         let mut encoded = self.text.encode(text, pair.as_deref(), usize::MAX)?;
         let truncated = encoded.ids.len() > self.max_tokens;
         if truncated {
@@ -84,13 +117,20 @@ impl FloatModel {
         let tokens = encoded.ids.len();
         let batch = collate(&[encoded], &[0], self.text.special().pad);
         let (_, logits) = self.model.forward(&batch, Mode::Eval)?;
-        let mut outputs = logits.flatten_all()?.to_vec1::<f32>()?;
-        let answer = match (&self.model.head, outputs.as_mut_slice()) {
-            (Head::Regression, [score]) => Answer::Score(*score),
-            (_, logits) => {
-                math::softmax(logits);
-                let index = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
-                Answer::Label { index, probabilities: outputs }
+        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+        let answer = match &self.model.head {
+            Head::Regression => Answer::Score(logits[0]),
+            Head::TokenClassification { labels } => {
+                let (_, words) = self.text.encode_words(text, self.max_tokens)?;
+                let first_tokens = tinybert_tokenizer::words(text).zip(words);
+                let tag = |(range, token): (_, Option<u32>)| {
+                    Some(TaggedWord::new(range, &logits[token? as usize * labels.len()..][..labels.len()]))
+                };
+                Answer::Tags(first_tokens.filter_map(tag).collect())
+            }
+            _ => {
+                let (index, probabilities) = most_likely(&logits);
+                Answer::Label { index, probabilities }
             }
         };
         Ok(Reply { answer, tokens, truncated })
@@ -145,8 +185,8 @@ impl Predictor {
             }
             Self::Image(image) => {
                 let predictions = evaluate::predictions(&image.model()?, data)?;
-                let targets: Vec<_> = data.examples.iter().map(|example| example.target).collect();
-                metrics::evaluate(metrics, &predictions, &targets)
+                let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
+                metrics::evaluate(metrics, &data.labels, &predictions, &targets)
             }
         }
     }
@@ -185,12 +225,16 @@ impl Reply {
     fn of_device(reply: &runtime::Reply) -> Result<Self> {
         let answer = match reply.answer {
             runtime::Answer::Label { index, logits } => {
-                let mut probabilities = vec![0.0; logits.len()];
-                reply.answer.probabilities(&mut probabilities);
-                Answer::Label { index, probabilities }
+                Answer::Label { index, probabilities: most_likely(logits).1 }
             }
             runtime::Answer::Score(score) => Answer::Score(score),
-            _ => return Err(Error::Usage("the image answers neither labels nor scores".into())),
+            runtime::Answer::Tags(tags) => {
+                Answer::Tags(tags.words().map(|word| TaggedWord::new(word.range, word.logits)).collect())
+            }
+            _ => {
+                let what = "the image gives answers that this program does not know";
+                return Err(Error::Usage(what.into()));
+            }
         };
         Ok(Self { answer, tokens: reply.tokens, truncated: reply.truncated })
     }

@@ -12,23 +12,41 @@ pub enum TaskKind {
     Classification,
     /// One real number for a sentence or a pair.
     Regression,
+    /// One label out of several for each word of a sentence: BIO tags.
+    Tagging,
 }
 
 /// What an example should be answered with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// Index into [`Dataset::labels`].
     Class(u32),
     /// Gold score.
     Score(f32),
+    /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut off.
+    Tags(Vec<u32>),
     /// Unlabelled: usable for distillation and calibration.
     None,
+}
+
+/// Stands for the tag of a word that a model has not answered: it was cut off, or has no token.
+pub const NO_TAG: u32 = u32::MAX;
+
+impl Target {
+    /// The class, or that of each word; nothing for a score.
+    pub fn classes(&self) -> &[u32] {
+        match self {
+            Self::Class(class) => std::slice::from_ref(class),
+            Self::Tags(tags) => tags,
+            Self::Score(_) | Self::None => &[],
+        }
+    }
 }
 
 /// One sentence or pair of sentences.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// First (or only) sentence.
+    /// First (or only) sentence. Its words, where they have tags, are what white space separates.
     pub text: String,
     /// Second sentence of a pair.
     pub pair: Option<String>,

@@ -319,6 +319,7 @@ fn a_candidate_is_what_the_masked_lm_finds_likeliest_before_the_sentence_itself(
         lengths: vec![9],
         samples: vec![0],
         tokens: 9,
+        words: None,
     };
     let logits = MaskedLm::frozen(&model.config, &model.tensors).unwrap().logits(&batch, &[2]).unwrap();
     let logits: Vec<f32> = logits.flatten_all().unwrap().to_vec1().unwrap();

@@ -44,6 +44,7 @@ fn batch(reference: &Value) -> Batch {
         samples: (0..lengths.len()).collect(),
         tokens: reference["ids"].as_array().unwrap().len() / lengths.len(),
         lengths,
+        words: None,
     }
 }
 
@@ -71,6 +72,7 @@ fn padding_changes_no_real_token() {
         lengths: vec![real],
         samples: vec![1],
         tokens: real,
+        words: None,
     };
     // The same with dropout: masks follow the sample, not its place in the batch.
     for mode in [Mode::Eval, Mode::Train { seed: 3, step: 8 }] {
@@ -234,8 +236,14 @@ fn minilm_agrees_with_hugging_face() {
     for case in read("bert_minilm.json")["cases"].as_array().unwrap() {
         let ids = ints(&case["ids"]);
         let l = ids.len();
-        let batch =
-            Batch { type_ids: ints(&case["type_ids"]), lengths: vec![l], samples: vec![0], tokens: l, ids };
+        let batch = Batch {
+            type_ids: ints(&case["type_ids"]),
+            lengths: vec![l],
+            samples: vec![0],
+            tokens: l,
+            ids,
+            words: None,
+        };
         let output = bert.forward(&batch, Mode::Eval).unwrap();
         largest = largest.max(sample_difference(&output, case));
     }

@@ -40,6 +40,7 @@ fn reference() -> (serde_json::Value, BertConfig, Batch, Targets) {
         samples: vec![0, 1],
         tokens: lengths[0],
         lengths,
+        words: None,
     };
     let targets = Targets { positions: ints(&reference["positions"]), pieces: ints(&reference["pieces"]) };
     (reference, config, batch, targets)
@@ -183,6 +184,7 @@ fn masking(share: f64, whole_words: bool) -> (Masking, Batch) {
         samples: vec![10, 11, 12, 13],
         tokens: 42,
         ids: ids.repeat(4),
+        words: None,
     };
     (Masking::new(&text, share, whole_words, 7).unwrap(), batch)
 }
@@ -200,6 +202,7 @@ fn masks_follow_seed_step_and_sample_and_hide_the_share_they_should() {
         lengths: vec![42],
         samples: vec![11],
         tokens: 42,
+        words: None,
     };
     let (single, _) = masking.apply(&alone, 3);
     assert_eq!(single.ids, masked.ids[42..84]);

@@ -93,6 +93,7 @@ fn tiny_model_agrees_with_hugging_face_in_outputs_and_gradients() {
         samples: vec![0, 1],
         tokens: lengths[0],
         lengths,
+        words: None,
     };
     let parameters = Parameters::new(&checkpoint.tensors).unwrap();
     let model = TaskModel::trainable(&checkpoint.config, &checkpoint.head, &parameters).unwrap();
@@ -112,6 +113,7 @@ fn the_masked_lm_head_agrees_with_hugging_face_and_is_saved_by_its_names() {
         lengths: vec![6, 4],
         samples: vec![0, 1],
         tokens: 6,
+        words: None,
     };
     let targets = Targets { positions: ints(&reference["positions"]), pieces: ints(&reference["pieces"]) };
     let model = MaskedLm::frozen(&checkpoint.config, &checkpoint.tensors).unwrap();

@@ -13,6 +13,37 @@ pub enum HeadKind {
     Classification = 1,
     /// One real number, from the first token.
     Regression = 2,
+    /// One of several labels for each token.
+    TokenClassification = 3,
+}
+
+impl HeadKind {
+    /// Whether the head reads all tokens, not just the first.
+    pub const fn reads_all_tokens(self) -> bool {
+        matches!(self, Self::TokenClassification)
+    }
+
+    /// How often the head gives [`Config::outputs`] for an input of so many tokens.
+    pub const fn answers(self, tokens: usize) -> usize {
+        match self {
+            Self::Classification | Self::Regression => 1,
+            Self::TokenClassification => tokens,
+        }
+    }
+
+    /// Whether outputs have names.
+    pub const fn has_labels(self) -> bool {
+        matches!(self, Self::Classification | Self::TokenClassification)
+    }
+
+    const fn from_raw(raw: u32) -> Option<Self> {
+        match raw {
+            1 => Some(Self::Classification),
+            2 => Some(Self::Regression),
+            3 => Some(Self::TokenClassification),
+            _ => None,
+        }
+    }
 }
 
 /// How a layer computes its attention.
@@ -140,11 +171,7 @@ pub struct LayerConfig {
 
 impl Config {
     pub(crate) fn decode(record: &ConfigRecord) -> Result<Self, Error> {
-        let head = match record.head {
-            1 => HeadKind::Classification,
-            2 => HeadKind::Regression,
-            _ => return Err(Error::Invalid(Field::HeadKind)),
-        };
+        let head = HeadKind::from_raw(record.head).ok_or(Error::Invalid(Field::HeadKind))?;
         let panel_side = |side: u32| match side {
             1..=MAX_PANEL => Ok(side as usize),
             _ => Err(Error::Invalid(Field::Panel)),
@@ -158,7 +185,8 @@ impl Config {
         check((1..=256).contains(&record.types), Field::Types)?;
         check((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
         check(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
-        check(record.flags & !FLAG_POOLER == 0, Field::Flags)?;
+        let possible_flags = if head.reads_all_tokens() { 0 } else { FLAG_POOLER };
+        check(record.flags & !possible_flags == 0, Field::Flags)?;
         check(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
         if record.reserved != [0; 3] {
             return Err(Error::Padding);

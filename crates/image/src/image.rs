@@ -1,6 +1,6 @@
 //! The checked view of a whole image.
 
-use crate::config::{Config, HeadKind, LayerConfig};
+use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
 use crate::parts::Parts;
@@ -68,10 +68,7 @@ impl<'a> Image<'a> {
         head.check()?;
 
         let labels = container.find(SectionKind::Labels).map_or(Ok(Labels::default()), Labels::open)?;
-        let expected = match config.head {
-            HeadKind::Classification => config.outputs,
-            HeadKind::Regression => 0,
-        };
+        let expected = if config.head.has_labels() { config.outputs } else { 0 };
         if labels.len() != expected {
             return Err(Error::Invalid(Field::Outputs));
         }
@@ -86,7 +83,7 @@ impl<'a> Image<'a> {
             head,
             labels,
             self_tests: self_tests
-                .map_or(Ok(SelfTests::default()), |bytes| SelfTests::open(bytes, &config))?,
+                .map_or(Ok(SelfTests::none(&config)), |bytes| SelfTests::open(bytes, &config))?,
             calibration: calibration.map(|bytes| Calibration::open(bytes, config.layers)).transpose()?,
             provenance: container.find(SectionKind::Provenance).map(Provenance::open).transpose()?,
         })
@@ -122,7 +119,7 @@ impl<'a> Image<'a> {
         &self.head
     }
 
-    /// The names of the labels: as many as outputs for classification, none for regression.
+    /// The names of the labels: as many as outputs for heads that have labels, none for others.
     pub fn labels(&self) -> Labels<'a> {
         self.labels
     }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::config::Config;
+use crate::config::{Config, HeadKind};
 use crate::{Error, Field, SectionKind};
 
 /// Splits `count` values of `T` off; both ends of `bytes` need no alignment beyond that of `T`.
@@ -146,23 +146,30 @@ pub struct SelfTest<'a> {
     pub ids: &'a [u32],
     /// Token types, as many.
     pub type_ids: &'a [u8],
-    /// Outputs of the head (logits or score), to be met bit by bit.
+    /// Outputs of the head (logits or score; `[tokens, outputs]` for token classification), to be met bit by bit.
     pub outputs: &'a [f32],
 }
 
 /// The self-tests of an image.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct SelfTests<'a> {
     left: usize,
+    head: HeadKind,
     outputs: usize,
     rest: &'a [u8],
 }
 
 impl<'a> SelfTests<'a> {
+    /// Those of an image without the section.
+    pub(crate) fn none(config: &Config) -> Self {
+        Self { left: 0, head: config.head, outputs: config.outputs, rest: &[] }
+    }
+
     /// Reads and checks all self-tests.
     pub(crate) fn open(mut section: &'a [u8], config: &Config) -> Result<Self, Error> {
-        let left = take_count(&mut section, SectionKind::SelfTest)?;
-        let tests = Self { left, outputs: config.outputs, rest: section };
+        let mut tests = Self::none(config);
+        tests.left = take_count(&mut section, SectionKind::SelfTest)?;
+        tests.rest = section;
         let mut walk = tests;
         while let Some(test) = walk.read()? {
             let possible = (1..=config.max_tokens).contains(&test.ids.len())
@@ -188,7 +195,8 @@ impl<'a> SelfTests<'a> {
         if padding.iter().any(|byte| *byte != 0) {
             return Err(Error::Padding);
         }
-        let outputs = take(&mut self.rest, self.outputs, SECTION)?;
+        let outputs = self.head.answers(tokens).saturating_mul(self.outputs);
+        let outputs = take(&mut self.rest, outputs, SECTION)?;
         self.left -= 1;
         Ok(Some(SelfTest { ids, type_ids, outputs }))
     }

@@ -175,3 +175,10 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         self_tests: Vec::new(),
     }
 }
+
+/// Makes a token classifier of a classification model.
+pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
+    model.config.head = HeadKind::TokenClassification;
+    (model.config.pooler, model.head.pooler) = (false, None);
+    model
+}

@@ -3,6 +3,7 @@
 mod common;
 
 use common::full_toy;
+use tinybert_image::toy::token_classification;
 use tinybert_image::{AlignedBytes, Error, Field, HeadKind, Image, ImageBuilder, Panel, SectionKind, repack};
 
 #[test]
@@ -53,6 +54,27 @@ fn every_panel_holds_the_same_model() {
         unpacked.config.panel = builder.config.panel;
         assert_eq!(unpacked, builder);
     }
+}
+
+#[test]
+fn a_token_classifier_has_outputs_for_every_token_and_no_pooler() {
+    let mut builder = token_classification(full_toy());
+    for test in &mut builder.self_tests {
+        test.outputs.resize(3 * test.ids.len(), 0.5);
+    }
+    let file = builder.build().unwrap();
+    let image = Image::from_bytes(&file).unwrap();
+    assert_eq!(image.config().head, HeadKind::TokenClassification);
+    assert!(image.head().pooler.is_none() && image.labels().len() == 3);
+    let lengths: Vec<_> = image.self_tests().map(|test| test.outputs.len()).collect();
+    assert_eq!(lengths, [9, 15]);
+    assert_eq!(ImageBuilder::from_image(&image), builder);
+
+    let mut pooled = builder.clone();
+    (pooled.config.pooler, pooled.head.pooler) = (true, full_toy().head.pooler);
+    assert_eq!(pooled.build().err(), Some(Error::Invalid(Field::Flags)));
+    builder.self_tests[1].outputs.truncate(3);
+    assert_eq!(builder.build().err(), Some(Error::Invalid(Field::Length)));
 }
 
 #[test]

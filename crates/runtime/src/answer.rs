@@ -2,6 +2,8 @@
 
 use tinybert_kernels::math;
 
+use crate::Tags;
+
 /// The answer to one input, and how the input was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply<'s> {
@@ -26,29 +28,37 @@ pub enum Answer<'s> {
     },
     /// Regression.
     Score(f32),
+    /// Token classification.
+    Tags(Tags<'s>),
+}
+
+/// Index of the largest number; the first one of equals.
+pub(crate) fn largest(values: &[f32]) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (index, value) in values.iter().enumerate() {
+        if *value > best.1 {
+            best = (index, *value);
+        }
+    }
+    best.0
 }
 
 impl<'s> Answer<'s> {
     pub(crate) fn label(logits: &'s [f32]) -> Self {
-        let mut best = (0, f32::NEG_INFINITY);
-        for (index, logit) in logits.iter().enumerate() {
-            if *logit > best.1 {
-                best = (index, *logit);
-            }
-        }
-        Self::Label { index: best.0, logits }
+        Self::Label { index: largest(logits), logits }
     }
 
-    /// The head's outputs as they are: all logits, or the one score.
+    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), or the one score.
     pub fn outputs(&self) -> &[f32] {
         match self {
             Self::Label { logits, .. } => logits,
             Self::Score(score) => core::slice::from_ref(score),
+            Self::Tags(tags) => tags.logits(),
         }
     }
 
     /// Writes the probability of each label into `probabilities` and returns the part that was written:
-    /// softmax of the logits; nothing for a score.
+    /// softmax of the logits; nothing where the answer is not one label.
     pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {
         let Self::Label { logits, .. } = self else { return &[] };
         let count = logits.len().min(probabilities.len());

@@ -42,6 +42,8 @@ pub enum Error {
     TypeCount,
     /// A token id that has no word row, or a token type that the model does not have.
     TokenId,
+    /// A pair of texts, but the model reads single ones.
+    Pair,
     /// The device computes other bits than the host did: image, memory or processor are not to be trusted.
     SelfTest {
         /// Number of the self-test, from 0.
@@ -67,6 +69,7 @@ impl fmt::Display for Error {
             Self::TokenCount { given, limit } => write!(f, "{given} token ids given, expected 1 to {limit}"),
             Self::TypeCount => f.write_str("as many type ids as token ids are needed"),
             Self::TokenId => f.write_str("a token id or type is outside of the model's tables"),
+            Self::Pair => f.write_str("the model reads single texts, not pairs"),
             Self::SelfTest { index } => {
                 write!(
                     f,

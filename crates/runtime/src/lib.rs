@@ -36,6 +36,7 @@ mod model;
 mod qkv;
 mod quantized;
 mod session;
+mod tags;
 mod team;
 mod workspace;
 
@@ -43,6 +44,7 @@ pub use answer::{Answer, Reply};
 pub use error::Error;
 pub use model::Model;
 pub use session::{Input, Session};
+pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
 pub use team::Threads;
 pub use workspace::workspace_bytes;

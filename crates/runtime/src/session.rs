@@ -5,7 +5,7 @@ use tinybert_image::HeadKind;
 use crate::encoder::Encoder;
 use crate::team::Team;
 use crate::workspace::{Buffers, HeadStage, TextStage};
-use crate::{Answer, Error, Model, Reply, head};
+use crate::{Answer, Error, Model, Reply, Tags, head};
 
 /// What a session is asked.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,14 @@ impl<'t> Input<'t> {
     /// A pair of texts.
     pub fn pair(text: &'t str, pair: &'t str) -> Self {
         Self::Text { text, pair: Some(pair) }
+    }
+
+    /// The first or only text; empty for tokens.
+    fn first_text(self) -> &'t str {
+        match self {
+            Self::Text { text, .. } => text,
+            Self::Ids { .. } => "",
+        }
     }
 
     /// Tokens as they are, special ones included, with their types.
@@ -75,28 +83,34 @@ impl<'s, 'a> Session<'s, 'a> {
     /// # Errors
     /// For ids: [`TokenCount`](Error::TokenCount), [`TypeCount`](Error::TypeCount), [`TokenId`](Error::TokenId). For
     /// texts: [`Encode`](Error::Encode) in a session for fewer than three tokens, [`TokenId`](Error::TokenId) for a
-    /// pair where the model has one token type.
-    pub fn run(&mut self, input: Input<'_>) -> Result<Reply<'_>, Error> {
+    /// pair where the model has one token type, [`Pair`](Error::Pair) for one where it tags words.
+    pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
         let team = self.encoder.team;
         let (tokens, truncated) = team.enter(|| {
             let (tokens, truncated) = self.embed(input)?;
             self.layers(tokens)?;
             Ok::<_, Error>((tokens, truncated))
         })?;
-        let head = self.model.config().head;
-        let outputs = self.head()?;
-        let answer = match head {
+        let model = self.model;
+        let outputs = self.head(tokens)?;
+        let answer = match model.config().head {
             HeadKind::Classification => Answer::label(outputs),
             HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::Shape)?),
+            HeadKind::TokenClassification => Answer::Tags(Tags {
+                text: input.first_text(),
+                vocabulary: model.vocabulary(),
+                logits: outputs,
+                outputs: model.config().outputs,
+            }),
         };
         Ok(Reply { answer, tokens, truncated })
     }
 
-    /// The outputs of the head: logits, or one score. What self-tests compare.
+    /// The outputs of the head: logits (of each token, if it reads all), or one score. What self-tests compare.
     pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
         let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
         self.layers(tokens)?;
-        self.head()
+        self.head(tokens)
     }
 
     /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the number of
@@ -108,6 +122,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let first = image.layers().next_config().ok_or(Error::Shape)?.qkv_input;
         let (rows, stage) = self.buffers.rows();
         match input {
+            Input::Text { pair: Some(_), .. } if image.config().head.reads_all_tokens() => Err(Error::Pair),
             Input::Text { text, pair } => {
                 let TextStage { ids, type_ids } = TextStage::carve(stage, limit).ok_or(Error::Shape)?;
                 let encoded = model.vocabulary().encode(text, pair, ids, type_ids)?;
@@ -132,23 +147,25 @@ impl<'s, 'a> Session<'s, 'a> {
     #[inline(never)]
     fn layers(&mut self, tokens: usize) -> Result<(), Error> {
         let encoder = self.encoder;
-        let mut layers = self.model.image().layers();
+        let image = self.model.image();
+        let read = if image.config().head.reads_all_tokens() { tokens } else { 1 };
+        let mut layers = image.layers();
         while let Some(layer) = layers.next() {
             let next = layers.next_config().map(|next| next.qkv_input);
-            // The heads read the first token only, so nothing else of the last layer is needed.
-            let rows = if next.is_some() { tokens } else { 1 };
+            // Of the last layer nothing is needed but what the head reads.
+            let rows = if next.is_some() { tokens } else { read };
             encoder.layer(&layer, next, &mut self.buffers, tokens, rows)?;
         }
         Ok(())
     }
 
-    /// The head over the first token.
+    /// The head over an input of `tokens` tokens.
     #[inline(never)]
-    fn head(&mut self) -> Result<&[f32], Error> {
+    fn head(&mut self, tokens: usize) -> Result<&[f32], Error> {
         let Self { model, encoder, .. } = *self;
-        let image = model.image();
+        let (image, config) = (model.image(), model.config());
         let (rows, stage) = self.buffers.rows();
-        let stage = HeadStage::carve(stage, image.config()).ok_or(Error::Shape)?;
-        Ok(head::run(&encoder, image.head(), rows, stage)?)
+        let stage = HeadStage::carve(stage, config, tokens).ok_or(Error::Shape)?;
+        Ok(head::run(&encoder, config.head, image.head(), rows, tokens, stage)?)
     }
 }

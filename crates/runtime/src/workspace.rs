@@ -15,7 +15,7 @@
 //! | text | ids u32 `[tokens]`, type ids u8 `[tokens]` | 640 |
 //! | attention | qkv i8 or f32 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704; in f32 494,656 |
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token | 76,800 or 115,200 |
-//! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` | 1,344 |
+//! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` (`[tokens, outputs]` if each token has a tag) | 1,344 |
 //!
 //! The FFN runs `ROWS` rows at a time, so that its wide activations never stand there for all tokens.
 
@@ -91,7 +91,7 @@ impl Layout {
         threads: usize,
     ) -> Option<Self> {
         let mut stride = row_stride(config.hidden);
-        let mut stage = TextStage::bytes(tokens)?.max(HeadStage::bytes(config)?);
+        let mut stage = TextStage::bytes(tokens)?.max(HeadStage::bytes(config, tokens)?);
         for layer in layers {
             stride = stride.max(row_stride(layer.attention_width()));
             let ffn = ffn_stage_bytes(&layer, config.hidden, tokens.min(ROWS))?.checked_mul(threads)?;
@@ -281,18 +281,23 @@ impl<'w> FfnStage<'w> {
 pub(crate) struct HeadStage<'w> {
     /// `[hidden]`.
     pub pooled: &'w mut [f32],
-    /// `[outputs]`.
+    /// `[outputs]`, or `[tokens, outputs]` of a head that reads all tokens.
     pub outputs: &'w mut [f32],
 }
 
 impl<'w> HeadStage<'w> {
-    fn bytes(config: &Config) -> Option<usize> {
-        sum(&[padded::<f32>(config.hidden)?, padded::<f32>(config.outputs)?])
+    fn bytes(config: &Config, tokens: usize) -> Option<usize> {
+        sum(&[padded::<f32>(config.hidden)?, padded::<f32>(Self::outputs(config, tokens)?)?])
     }
 
-    pub fn carve(stage: &'w mut [u8], config: &Config) -> Option<Self> {
+    fn outputs(config: &Config, tokens: usize) -> Option<usize> {
+        config.head.answers(tokens).checked_mul(config.outputs)
+    }
+
+    pub fn carve(stage: &'w mut [u8], config: &Config, tokens: usize) -> Option<Self> {
+        let outputs = Self::outputs(config, tokens)?;
         let mut carver = Carver(stage);
-        Some(Self { pooled: carver.take(config.hidden)?, outputs: carver.take(config.outputs)? })
+        Some(Self { pooled: carver.take(config.hidden)?, outputs: carver.take(outputs)? })
     }
 }
 

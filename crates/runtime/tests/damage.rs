@@ -5,10 +5,10 @@ mod common;
 use proptest::prelude::*;
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
 use tinybert_image::{AlignedBytes, seal};
-use tinybert_runtime::{Input, Model};
+use tinybert_runtime::{Answer, Input, Model, Reply};
 
-/// A model so small that every byte can be tried.
-fn small() -> AlignedBytes {
+/// Models with every kind of head, so small that every byte can be tried.
+fn small() -> [AlignedBytes; 2] {
     let layers = [
         Layer {
             heads: 2,
@@ -19,7 +19,8 @@ fn small() -> AlignedBytes {
         },
         Layer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
-    common::toy_model(2, 6, &layers).build().unwrap()
+    let model = common::toy_model(2, 6, &layers);
+    [model.clone(), common::token_classification(model)].map(|model| model.build().unwrap())
 }
 
 /// Runs whatever is there, as an application would.
@@ -31,21 +32,26 @@ fn run(bytes: &[u8]) {
     let mut session = model.session_for(limit, &mut workspace).unwrap();
     let _ = session.run(Input::pair("turn the lamp on, \u{e9}", "play some jazz!"));
     let _ = session.run(Input::ids(&[2, 5, 3], &[0, 1, 0]));
+    if let Ok(Reply { answer: Answer::Tags(tags), .. }) = session.run(Input::text("turn the lamp on, \u{e9}"))
+    {
+        tags.words().for_each(drop);
+    }
     let _ = model.label(1);
     let _ = model.self_test(&mut workspace);
 }
 
 #[test]
 fn flipped_bits_behind_right_checksums_never_panic() {
-    let original = small();
-    let mut file = original.clone();
-    for position in 0..file.len() {
-        for mask in [1, 0x80] {
-            file[position] = original[position] ^ mask;
-            seal(&mut file);
-            run(&file);
+    for original in small() {
+        let mut file = original.clone();
+        for position in 0..file.len() {
+            for mask in [1, 0x80] {
+                file[position] = original[position] ^ mask;
+                seal(&mut file);
+                run(&file);
+            }
+            file.copy_from_slice(&original);
         }
-        file.copy_from_slice(&original);
     }
 }
 
@@ -66,8 +72,9 @@ proptest! {
             ]),
             1..4,
         ),
+        model in 0..small().len(),
     ) {
-        let mut file = small();
+        let mut file = small()[model].clone();
         // Header, section table, configuration with two layer records: where sizes and scales lie.
         let sizes_region = (64 + 6 * 32_usize).next_multiple_of(64) + 64 * 3;
         for (place, near, word) in changes {

@@ -4,7 +4,7 @@ mod common;
 #[path = "common/oracle.rs"]
 mod oracle;
 
-use common::{all_kernels, regression, three_layers, toy_model};
+use common::{all_kernels, regression, three_layers, token_classification, toy_model};
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
@@ -59,6 +59,14 @@ fn set_max_tokens(builder: &mut ImageBuilder, tokens: usize) {
 fn layers_of_different_sizes_and_modes() {
     check(&three_layers(), &(1..=20).collect::<Vec<_>>());
     check(&regression(three_layers()), &[1, 7, 20]);
+}
+
+#[test]
+fn every_token_has_its_logits_in_a_token_classifier() {
+    let mut builder = token_classification(three_layers());
+    check(&builder, &[1, 2, 7, 20]);
+    set_max_tokens(&mut builder, 130);
+    check(&builder, &[64, 65, 130]);
 }
 
 #[test]

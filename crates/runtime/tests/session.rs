@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{regression, three_layers};
+use common::{regression, three_layers, token_classification};
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
 use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
@@ -107,6 +107,48 @@ fn a_label_has_a_name_and_a_score_has_none() {
 }
 
 #[test]
+fn every_word_has_the_tag_of_its_first_token() {
+    let bytes = token_classification(three_layers()).build().unwrap();
+    with_session(&bytes, |session| {
+        // Tokens: [CLS] turn the la ##mp on ! play ##ing [SEP]; a zero-width space has none.
+        let text = "turn\tthe lamp on! \u{200b} playing ";
+        let Answer::Tags(tags) = session.run(Input::text(text)).unwrap().answer else { panic!() };
+        assert_eq!(tags.logits().len(), 10 * 3);
+        let words: Vec<_> = tags.words().collect();
+        assert!(
+            words.iter().map(|word| &text[word.range.clone()]).eq(["turn", "the", "lamp", "on!", "playing"])
+        );
+        for (word, token) in words.iter().zip([1, 2, 3, 5, 7]) {
+            assert_eq!(word.logits, &tags.logits()[token * 3..][..3]);
+            assert!(word.logits.iter().all(|logit| *logit <= word.logits[word.tag]));
+        }
+    });
+}
+
+#[test]
+fn words_that_were_cut_off_have_no_tag() {
+    let bytes = token_classification(three_layers()).build().unwrap();
+    with_session(&bytes, |session| {
+        for (text, words) in [("play ".repeat(30), 18), ("the lamp ".repeat(15), 12), (String::new(), 0)] {
+            let Answer::Tags(tags) = session.run(Input::text(&text)).unwrap().answer else { panic!() };
+            assert_eq!(tags.words().count(), words, "{text}");
+        }
+        let Answer::Tags(tags) = session.run(Input::ids(&[2, 5, 3], &[0; 3])).unwrap().answer else {
+            panic!()
+        };
+        assert_eq!((tags.logits().len(), tags.words().count()), (9, 0));
+    });
+}
+
+#[test]
+fn a_token_classifier_reads_no_pairs() {
+    let bytes = token_classification(three_layers()).build().unwrap();
+    with_session(&bytes, |session| {
+        assert_eq!(session.run(Input::pair("turn on", "the lamp")).err(), Some(Error::Pair));
+    });
+}
+
+#[test]
 fn ids_that_the_model_cannot_read_are_refused() {
     let bytes = three_layers().build().unwrap();
     with_session(&bytes, |session| {
@@ -123,7 +165,26 @@ fn ids_that_the_model_cannot_read_are_refused() {
 
 #[test]
 fn the_workspace_is_exact_wherever_it_begins() {
-    let bytes = three_layers().build().unwrap();
+    the_workspace_is_exact(&three_layers());
+}
+
+#[test]
+fn the_workspace_has_room_for_the_logits_of_every_token() {
+    // So many labels that nothing else needs as much.
+    let mut builder = three_layers();
+    builder.config.outputs = 500;
+    builder.head.output.weights.resize(500 * 24, 1);
+    builder.head.output.scale.resize(500, 0.1);
+    builder.head.output.bias.resize(500, 0.0);
+    builder.labels.resize(500, "x".into());
+    let few = builder.config.workspace_bytes;
+    let builder = token_classification(builder);
+    assert!(builder.config.workspace_bytes > few + 4 * 20 * 500 - 20_000);
+    the_workspace_is_exact(&builder);
+}
+
+fn the_workspace_is_exact(builder: &ImageBuilder) {
+    let bytes = builder.build().unwrap();
     let model = Model::from_bytes(&bytes).unwrap();
     let needed = model.workspace_bytes(20).unwrap();
     assert_eq!(model.config().workspace_bytes, needed);
@@ -203,7 +264,12 @@ fn with_self_tests(mut builder: ImageBuilder) -> ImageBuilder {
 
 #[test]
 fn self_tests_pass_on_the_model_that_made_them_and_on_every_instruction_set() {
-    let bytes = with_self_tests(three_layers()).build().unwrap();
+    self_tests_pass(three_layers());
+    self_tests_pass(token_classification(three_layers()));
+}
+
+fn self_tests_pass(builder: ImageBuilder) {
+    let bytes = with_self_tests(builder).build().unwrap();
     let model = Model::from_bytes(&bytes).unwrap();
     let mut workspace = vec![0; model.config().workspace_bytes];
     for kernels in common::all_kernels() {

@@ -56,6 +56,13 @@ impl Vocabulary<'_> {
         Ok(Encoded { tokens: output.count, truncated })
     }
 
+    /// Number of tokens of `text`, without special ones around it.
+    pub fn count(&self, text: &str) -> usize {
+        let mut output = Tokens { ids: &mut [], count: 0, enough: usize::MAX };
+        self.tokenize(text, &mut output);
+        output.count
+    }
+
     /// `text` behind `[CLS]`; returns its number of tokens and whether some were cut off.
     fn encode_single(&self, text: &str, output: &mut Tokens<'_>) -> (usize, bool) {
         let room = output.ids.len() - 2;

@@ -19,8 +19,10 @@ mod tokenize;
 mod unicode;
 mod vocabulary;
 mod word;
+mod words;
 
 pub use encode::{EncodeError, Encoded, MIN_TOKENS};
 #[cfg(feature = "alloc")]
 pub use pack::{PackError, pack};
 pub use vocabulary::{Options, Piece, SpecialIds, Vocabulary, VocabularyError};
+pub use words::{Words, words};

@@ -151,6 +151,23 @@ impl TextEncoder {
         inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
     }
 
+    /// Encodes one sentence, cut to `max_tokens`, and says where its words begin: the first token of each run of text
+    /// between white space; none where the word was cut off or has no token.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(Encoded, Vec<Option<u32>>)> {
+        let encoded = self.encode(text, None, max_tokens)?;
+        let (mut next, mut words) = (1, Vec::new());
+        // No token reaches across white space.
+        for word in tinybert_tokenizer::words(text) {
+            let tokens = self.piece_ids(&text[word])?.len();
+            words.push((tokens > 0 && next + 1 < encoded.ids.len()).then_some(next as u32));
+            next += tokens;
+        }
+        Ok((encoded, words))
+    }
+
     /// Ids of the pieces of `text`, all of them, without special pieces around it.
     ///
     /// # Errors

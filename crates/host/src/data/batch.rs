@@ -19,6 +19,9 @@ pub struct Batch {
     pub samples: Vec<usize>,
     /// Columns: the longest row's length.
     pub tokens: usize,
+    /// Where words that are answered for begin, sample by sample: row · `tokens` + column. `None` where each sample has one
+    /// answer.
+    pub words: Option<Vec<u32>>,
 }
 
 impl Batch {
@@ -35,13 +38,18 @@ impl Batch {
             ids[range.clone()].copy_from_slice(row_ids);
             type_ids[range][second..].fill(1);
         }
-        Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens }
+        Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens, words: None }
     }
 
     /// Samples.
     #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
     pub fn len(&self) -> usize {
         self.samples.len()
+    }
+
+    /// Answers that are asked for: one a sample, or one a word.
+    pub fn answers(&self) -> usize {
+        self.words.as_ref().map_or(self.len(), Vec::len)
     }
 
     /// Tokens that are not padding.

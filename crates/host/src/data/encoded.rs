@@ -13,6 +13,9 @@ pub struct EncodedSet {
     ends: Vec<usize>,
     /// How many tokens of each sample belong to the first sentence and its special pieces.
     first_tokens: Vec<u32>,
+    /// First token of each word of each sample, if words are to be answered for: none where they were cut off or have no
+    /// token. Empty if samples are.
+    words: Vec<Box<[Option<u32>]>>,
 }
 
 /// Where the second sentence begins: the first token of type 1, or the end.
@@ -81,6 +84,27 @@ impl EncodedSet {
         self.ids.len()
     }
 
+    /// First token of each word of a sample, where it has one and was not cut off; `None` in a set whose samples are answered
+    /// for as a whole.
+    pub fn words(&self, sample: usize) -> Option<&[Option<u32>]> {
+        self.words.get(sample).map(|words| &**words)
+    }
+
+    /// How many answers a sample asks for: one, or one for each word that has a token.
+    fn answers(&self, sample: usize) -> usize {
+        self.words(sample).map_or(1, |words| words.iter().flatten().count())
+    }
+
+    /// Where the answers of each sample begin in a list of all, and last their number.
+    pub fn answer_starts(&self) -> Vec<usize> {
+        let mut next = 0;
+        let ends = (0..self.len()).map(|sample| {
+            next += self.answers(sample);
+            next
+        });
+        std::iter::once(0).chain(ends).collect()
+    }
+
     /// SHA-256 over all samples in their order: equal only for sets that give the same batches.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -90,13 +114,26 @@ impl EncodedSet {
             hash.update((ids.len() as u64).to_le_bytes());
             hash.update(self.first_tokens[sample].to_le_bytes());
             hash.update(ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
+            if let Some(words) = self.words(sample) {
+                hash.update(format!("{words:?}"));
+            }
         }
         checkpoint::hex(hash)
     }
 
     /// Pads `samples` of this set with `pad_id` to the longest of them.
     pub fn collate(&self, samples: &[usize], pad_id: u32) -> Batch {
-        Batch::pad(samples, pad_id, |sample| (self.ids(sample), self.first_tokens[sample] as usize))
+        let row = |sample| (self.ids(sample), self.first_tokens[sample] as usize);
+        let mut batch = Batch::pad(samples, pad_id, row);
+        if !self.words.is_empty() {
+            let position = |row: usize, token: &u32| (row * batch.tokens) as u32 + token;
+            let rows = samples.iter().enumerate();
+            let words = rows.flat_map(|(row, &sample)| {
+                self.words[sample].iter().flatten().map(move |token| position(row, token))
+            });
+            batch.words = Some(words.collect());
+        }
+        batch
     }
 }
 
@@ -108,5 +145,15 @@ impl FromIterator<Encoded> for EncodedSet {
             set.push(encoded.ids, second);
         }
         set
+    }
+}
+
+/// Samples whose words are answered for: each with the first token of its words, as
+/// [`TextEncoder::encode_words`](crate::checkpoint::TextEncoder::encode_words) gives them.
+impl FromIterator<(Encoded, Vec<Option<u32>>)> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = (Encoded, Vec<Option<u32>>)>>(samples: I) -> Self {
+        let (encoded, words): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
+        let words = words.into_iter().map(Vec::into_boxed_slice).collect();
+        Self { words, ..encoded.into_iter().collect() }
     }
 }

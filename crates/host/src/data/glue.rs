@@ -63,7 +63,7 @@ pub(super) fn load(
     let (path, rows) = read(task, folder, split, progress)?;
     let (labeller, labels): (Box<dyn Labeller>, _) = match task.kind() {
         TaskKind::Regression => (Box::new(Scores { range: (0.0, 5.0) }), Vec::new()),
-        TaskKind::Classification => {
+        _ => {
             let classes = classes(task, model, progress)?;
             let names = classes.names.clone();
             (Box::new(classes), names)

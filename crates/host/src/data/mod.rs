@@ -14,6 +14,7 @@ mod row;
 pub(crate) mod shuffle;
 mod spec;
 mod table;
+mod tags;
 mod text;
 
 pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};

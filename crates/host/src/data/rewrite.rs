@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::row::Row;
 use super::spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
-use super::{glue, table};
+use super::{glue, table, tags};
 use crate::checkpoint;
 use crate::progress::Progress;
 use crate::task::TaskKind;
@@ -96,6 +96,7 @@ impl RowLayout {
         };
         match (&self.header, self.format) {
             (Some(columns), Format::Jsonl) => self.json(columns, row),
+            (_, Format::Conll) => tags::to_conll(&row.text, row.label.as_deref().unwrap_or_default()),
             (_, Format::Csv) => csv_line(&cells()),
             // CoLA's columns are source, label, the author's mark, sentence.
             (None, _) => format!("\t{}\t\t{}\n", row.label.as_deref().unwrap_or_default(), row.text),
@@ -105,6 +106,13 @@ impl RowLayout {
 
     fn json(&self, columns: &Columns, row: &RawRow) -> String {
         let mut object = Map::new();
+        if self.kind == TaskKind::Tagging {
+            let cells =
+                [(Some(&columns.text), Some(&row.text)), (columns.label.as_ref(), row.label.as_ref())];
+            let lists =
+                cells.into_iter().filter_map(|(name, cell)| Some((name?.clone(), tags::to_json(cell?))));
+            return Value::Object(lists.collect()).to_string() + "\n";
+        }
         object.insert(columns.text.clone(), row.text.clone().into());
         if let (Some(name), Some(pair)) = (&columns.pair, &row.pair) {
             object.insert(name.clone(), pair.clone().into());

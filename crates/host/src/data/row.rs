@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use super::tags;
 use super::text::list;
-use crate::task::{Example, Target};
+use crate::task::{Example, Target, TaskKind};
 use crate::{Error, Result};
 
 /// One example as the file has it.
@@ -14,14 +15,14 @@ pub(super) struct Row {
     pub line: usize,
     pub text: String,
     pub pair: Option<String>,
-    /// Label name or score; `None` in an unlabelled file.
+    /// Label name, score, or tags separated by white space; `None` in an unlabelled file.
     pub label: Option<String>,
 }
 
 /// Turns a row's label cell into a target.
 pub(super) trait Labeller {
-    /// `Err` is the reason, without file and line.
-    fn target(&self, cell: &str) -> std::result::Result<Target, String>;
+    /// The target of `text` by its label cell. `Err` is the reason, without file and line.
+    fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String>;
 }
 
 /// Applies `labeller` to every row.
@@ -33,7 +34,9 @@ pub(super) fn examples(path: &Path, rows: Vec<Row>, labeller: &dyn Labeller) -> 
         .map(|Row { line, text, pair, label }| {
             let target = match label {
                 None => Target::None,
-                Some(cell) => labeller.target(&cell).map_err(|reason| Error::line(path, line, reason))?,
+                Some(cell) => {
+                    labeller.target(&text, &cell).map_err(|reason| Error::line(path, line, reason))?
+                }
             };
             Ok(Example { text, pair, target })
         })
@@ -52,7 +55,7 @@ impl Scores {
 }
 
 impl Labeller for Scores {
-    fn target(&self, cell: &str) -> std::result::Result<Target, String> {
+    fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
         let (low, high) = self.range;
         match cell.trim().parse::<f32>() {
             Ok(score) if (low..=high).contains(&score) => Ok(Target::Score(score)),
@@ -86,8 +89,15 @@ impl Classes {
 }
 
 impl Labeller for Classes {
-    fn target(&self, cell: &str) -> std::result::Result<Target, String> {
-        self.cells.get(cell).copied().map(Target::Class).ok_or_else(|| {
+    fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
+        self.class(cell).map(Target::Class)
+    }
+}
+
+impl Classes {
+    /// The class that a cell (or a part of one) names. `Err` is the reason.
+    pub fn class(&self, cell: &str) -> std::result::Result<u32, String> {
+        self.cells.get(cell).copied().ok_or_else(|| {
             let mut known: Vec<_> = self.cells.iter().collect();
             known.sort_by_key(|(_, class)| **class);
             let known: Vec<_> = known.into_iter().map(|(cell, _)| cell).collect();
@@ -96,10 +106,13 @@ impl Labeller for Classes {
     }
 }
 
-/// The distinct labels of `rows`: by value if all are whole numbers, else by name. An empty cell is not a label.
-pub(super) fn distinct_labels(rows: &[Row]) -> Vec<String> {
-    let distinct: BTreeSet<&str> =
-        rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty()).collect();
+/// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is not a label.
+pub(super) fn distinct_labels(rows: &[Row], kind: TaskKind) -> Vec<String> {
+    let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
+    let distinct: BTreeSet<&str> = match kind {
+        TaskKind::Tagging => cells.flat_map(tags::split).collect(),
+        _ => cells.collect(),
+    };
     let mut labels: Vec<String> = distinct.into_iter().map(String::from).collect();
     if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
         labels.sort_by_key(|label| label.parse::<i64>().ok());

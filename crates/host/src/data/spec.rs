@@ -40,7 +40,7 @@ pub enum Source {
         format: Option<Format>,
         /// Which columns hold what.
         columns: Columns,
-        /// Whether the label column holds a name or a number.
+        /// Whether the label column holds a name, a number, or a tag for each word.
         kind: TaskKind,
     },
 }
@@ -48,11 +48,11 @@ pub enum Source {
 /// Names of the columns (or JSON keys) of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
-    /// First (or only) sentence.
+    /// First (or only) sentence; with tags its words, as a list or separated by white space.
     pub text: String,
     /// Second sentence of a pair.
     pub pair: Option<String>,
-    /// Label or score; `None` reads the table as unlabelled.
+    /// Label, score or tags; `None` reads the table as unlabelled.
     pub label: Option<String>,
 }
 
@@ -65,6 +65,8 @@ pub enum Format {
     Csv,
     /// Tab-separated with a header; a double quote is an ordinary character.
     Tsv,
+    /// A word a line, its tag in the last column, a blank line behind each sentence.
+    Conll,
 }
 
 /// Which part of the data.
@@ -167,7 +169,7 @@ impl FromStr for GlueTask {
 }
 
 impl DataSpec {
-    /// Classification or regression.
+    /// What the labels are.
     pub fn kind(&self) -> TaskKind {
         match &self.source {
             Source::Glue { task, .. } => task.kind(),
@@ -187,6 +189,7 @@ impl DataSpec {
             }
             (_, TaskKind::Classification) => MetricSet::Accuracy,
             (_, TaskKind::Regression) => MetricSet::PearsonAndSpearman,
+            (_, TaskKind::Tagging) => MetricSet::Entities,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::row::{Classes, Labeller, Row, Scores, by_index_notice, distinct_labels, examples, is_generic};
 use super::spec::{Columns, Format, Split};
+use super::tags::{self, Tags};
 use super::text::{self, list};
 use crate::progress::Progress;
 use crate::task::{Dataset, TaskKind};
@@ -28,10 +29,13 @@ impl Table<'_> {
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression => (Box::new(Scores::ANY), Vec::new()),
-            TaskKind::Classification => {
+            TaskKind::Classification | TaskKind::Tagging => {
                 let classes = self.classes(path, &rows, model, progress)?;
                 let names = classes.names.clone();
-                (Box::new(classes), names)
+                match self.kind {
+                    TaskKind::Tagging => (Box::new(Tags(classes)), names),
+                    _ => (Box::new(classes), names),
+                }
             }
         };
         let examples = examples(path, rows, &*labeller)?;
@@ -73,7 +77,8 @@ impl Table<'_> {
             return Ok(named(model));
         }
         let origin = self.train.map_or(path, PathBuf::as_path);
-        let names = if origin == path { distinct_labels(rows) } else { distinct_labels(&self.rows(origin)?) };
+        let distinct = |rows: &[Row]| distinct_labels(rows, self.kind);
+        let names = if origin == path { distinct(rows) } else { distinct(&self.rows(origin)?) };
         match model {
             // A model whose labels are 0, 1, … because the data's are.
             Some(model) if names.iter().all(|name| model.contains(name)) => Ok(named(model)),
@@ -98,9 +103,14 @@ impl Table<'_> {
         let format = self.format(path)?;
         let content = text::read(path)?;
         match format {
-            Format::Jsonl => jsonl(path, &content, self.columns),
+            Format::Jsonl => jsonl(path, &content, self.columns, self.kind),
             Format::Csv => csv(path, &content, self.columns),
             Format::Tsv => tsv(path, &content, self.columns),
+            Format::Conll if self.kind == TaskKind::Tagging => tags::conll(path, &content),
+            Format::Conll => Err(Error::Usage(format!(
+                "{}: a file of words and tags is read with --tagging",
+                path.display()
+            ))),
         }
     }
 }
@@ -117,15 +127,16 @@ impl Format {
             Some("jsonl" | "json" | "ndjson") => Ok(Self::Jsonl),
             Some("csv") => Ok(Self::Csv),
             Some("tsv") => Ok(Self::Tsv),
+            Some("conll" | "bio" | "iob" | "iob2") => Ok(Self::Conll),
             _ => Err(Error::Usage(format!(
-                "{}: cannot tell the format from the name; expected .jsonl, .csv or .tsv",
+                "{}: cannot tell the format from the name; expected .jsonl, .csv, .tsv or .conll",
                 path.display()
             ))),
         }
     }
 }
 
-fn jsonl(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
+fn jsonl(path: &Path, content: &str, columns: &Columns, kind: TaskKind) -> Result<Vec<Row>> {
     text::lines(content)
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(line, json)| {
@@ -154,6 +165,14 @@ fn jsonl(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
                 Value::Bool(truth) => Ok(truth.to_string()),
                 other => Err(wrong(key, "a string or a number", other)),
             };
+            if kind == TaskKind::Tagging {
+                let list = |key: &String| {
+                    tags::of_json(value(key)?)
+                        .map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
+                };
+                let label = columns.label.as_ref().map(list).transpose()?;
+                return Ok(Row { line, text: list(&columns.text)?, pair: None, label });
+            }
             Ok(Row {
                 line,
                 text: string(&columns.text)?,

@@ -29,7 +29,8 @@ pub fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> R
     masked_mse(student, teacher, lengths, Region::Square)
 }
 
-/// −softmax(z_T/t)·log_softmax(z_S/t), mean over the sentences (eq. 10), of logits `[b, classes]`.
+/// −softmax(z_T/t)·log_softmax(z_S/t), mean over the answers (eq. 10), of logits `[answers, classes]`: of sentences,
+/// or of words that have tags.
 ///
 /// As in the paper it is not multiplied by t², and unlike the authors' code not divided by the classes.
 ///

@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::metrics::Metrics;
 use crate::nn::TaskModel;
 use crate::progress::Progress;
-use crate::task::{Dataset, Target, TaskKind};
+use crate::task::{Dataset, NO_TAG, Target, TaskKind};
 use crate::train::predict::Judge;
 use crate::train::{TaskData, head_of};
 use crate::{Error, Result};
@@ -54,10 +54,10 @@ pub fn evaluate(
     let predictions = judge.predictions(model)?;
     let found = judge.metrics(&predictions)?;
     let constant = constant_answer(data.dev);
-    // Nothing correlates with a constant.
+    // Nothing correlates with a constant, and the most frequent tag marks no entity.
     let chance = match data.dev.kind {
         TaskKind::Classification => judge.metrics(&vec![constant; predictions.len()])?.primary(),
-        TaskKind::Regression => 0.0,
+        TaskKind::Regression | TaskKind::Tagging => 0.0,
     };
     let least = chance + LEAST * (1.0 - chance);
     progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));
@@ -103,16 +103,20 @@ fn constant_answer(data: &Dataset) -> Target {
 fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
     let classes = data.labels.len();
     let mut counts = vec![vec![0usize; classes]; classes];
+    let mut answers = 0;
     for (prediction, example) in predictions.iter().zip(&data.examples) {
-        if let (Target::Class(answer), Target::Class(gold)) = (prediction, example.target) {
-            counts[*answer as usize][gold as usize] += 1;
+        for (&answer, &gold) in prediction.classes().iter().zip(example.target.classes()) {
+            if answer != NO_TAG {
+                counts[answer as usize][gold as usize] += 1;
+                answers += 1;
+            }
         }
     }
     let names: Vec<usize> =
         counts.iter().map(|row| (0..classes).rev().max_by_key(|&gold| row[gold]).unwrap_or(0)).collect();
     let each_once = (0..classes).all(|gold| names.contains(&gold));
     let right: usize = names.iter().zip(&counts).map(|(&gold, row)| row[gold]).sum();
-    let share = right as f64 / predictions.len().max(1) as f64;
+    let share = right as f64 / answers.max(1) as f64;
     // Chance finds names too, but hardly ones that are all different and right three times in four.
     let changed: Vec<String> = (0..classes)
         .filter(|&answer| names[answer] != answer)
@@ -156,7 +160,7 @@ mod tests {
         let said = renamed_labels(&shifted, &gold).unwrap();
         assert!(said.contains("\"maybe\" for \"no\"") && said.contains("87.5 %"), "{said}");
         // Right as it is, or wrong in no consistent way.
-        let right: Vec<Target> = gold.examples.iter().map(|example| example.target).collect();
+        let right: Vec<Target> = gold.examples.iter().map(|example| example.target.clone()).collect();
         assert_eq!(renamed_labels(&right, &gold), None);
         let muddled: Vec<Target> = [1, 1, 1, 0, 2, 0, 2, 0].map(Target::Class).into();
         assert_eq!(renamed_labels(&muddled, &gold), None);

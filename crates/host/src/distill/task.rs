@@ -316,7 +316,7 @@ impl Run<'_> {
             Head::Regression => score_mse(&learned, &target)?,
             _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
         };
-        let total = (total * micro.share(Batch::len))?;
+        let total = (total * micro.share(Batch::answers))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     }
 }

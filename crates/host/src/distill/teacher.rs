@@ -82,27 +82,30 @@ impl TeacherStates<'_> {
 pub enum TeacherAnswers<'a> {
     /// A forward pass per batch.
     Computed(&'a TaskModel),
-    /// All of them, `[samples, outputs]` row-major.
+    /// All of them, `[answers, outputs]` row-major.
     Known {
         /// In the order of the samples.
         logits: Vec<f32>,
-        /// Values per sample.
+        /// Values per answer.
         outputs: usize,
+        /// Where each sample's answers begin, and last their number.
+        starts: Vec<usize>,
     },
 }
 
 impl TeacherAnswers<'_> {
-    /// Logits `[b, outputs]` of a batch.
+    /// Logits `[answers, outputs]` of a batch.
     ///
     /// # Errors
     /// Those of the forward pass.
     pub fn of(&self, batch: &Batch) -> Result<Tensor> {
         match self {
             Self::Computed(model) => Ok(model.forward(batch, Mode::Eval)?.1),
-            Self::Known { logits, outputs } => {
-                let rows = batch.samples.iter().flat_map(|&sample| &logits[sample * outputs..][..*outputs]);
+            Self::Known { logits, outputs, starts } => {
+                let samples = batch.samples.iter();
+                let rows = samples.flat_map(|&at| &logits[starts[at] * outputs..starts[at + 1] * outputs]);
                 let values: Vec<f32> = rows.copied().collect();
-                Ok(Tensor::from_vec(values, (batch.len(), *outputs), &Device::Cpu)?)
+                Ok(Tensor::from_vec(values, (batch.answers(), *outputs), &Device::Cpu)?)
             }
         }
     }

@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::task::NO_TAG;
 
 fn near(got: f64, want: f64) {
     assert!((got - want).abs() < 1e-12, "expected {want}, got {got}");
@@ -73,41 +76,36 @@ fn correlation_with_a_constant_is_zero_not_nan() {
 #[test]
 fn sets_name_their_primary_value() {
     let (predicted, truth) = (class_targets(&PREDICTED), class_targets(&TRUE));
-    let accuracy = evaluate(MetricSet::Accuracy, &predicted, &truth).unwrap();
+    let accuracy = evaluate(MetricSet::Accuracy, &[], &predicted, &truth).unwrap();
     assert_eq!((accuracy.primary, accuracy.samples), ("accuracy", 6));
     near(accuracy.primary(), 4.0 / 6.0);
 
-    let both = evaluate(MetricSet::AccuracyAndF1 { positive: 1 }, &predicted, &truth).unwrap();
+    let both = evaluate(MetricSet::AccuracyAndF1 { positive: 1 }, &[], &predicted, &truth).unwrap();
     near(both.primary(), (4.0 / 6.0 + 0.75) / 2.0);
     near(both.values["f1"], 0.75);
 
-    near(evaluate(MetricSet::Matthews, &predicted, &truth).unwrap().primary(), 0.25);
+    near(evaluate(MetricSet::Matthews, &[], &predicted, &truth).unwrap().primary(), 0.25);
 
     let (predicted, truth) = (score_targets(&[0.1, 7.0, 7.0, 7.5]), score_targets(&[1.0, 2.0, 3.0, 4.0]));
-    let scores = evaluate(MetricSet::PearsonAndSpearman, &predicted, &truth).unwrap();
+    let scores = evaluate(MetricSet::PearsonAndSpearman, &[], &predicted, &truth).unwrap();
     near(scores.primary(), (scores.values["pearson"] + scores.values["spearman"]) / 2.0);
 }
 
 #[test]
 fn what_cannot_be_judged_is_an_error() {
     let fault = |set, predictions: &[Target], targets: &[Target]| {
-        evaluate(set, predictions, targets).unwrap_err().to_string()
+        evaluate(set, &[], predictions, targets).unwrap_err().to_string()
     };
     let class = [Target::Class(1)];
     assert!(fault(MetricSet::Accuracy, &[], &[]).contains("0 predictions by 0 targets"));
     assert!(
-        fault(MetricSet::Accuracy, &class, &[Target::Class(0); 2]).contains("1 predictions by 2 targets")
+        fault(MetricSet::Accuracy, &class, &[Target::Class(0), Target::Class(0)])
+            .contains("1 predictions by 2 targets")
     );
     assert!(fault(MetricSet::Accuracy, &class, &[Target::None]).contains("example 0 has no label"));
     assert!(fault(MetricSet::Matthews, &class, &[Target::Score(0.5)]).contains("expected a class"));
     let nan = [Target::Score(f32::NAN)];
     assert!(fault(MetricSet::PearsonAndSpearman, &nan, &[Target::Score(1.0)]).contains("finite score"));
-}
-
-#[test]
-fn the_first_of_equal_logits_wins() {
-    assert_eq!(answer(TaskKind::Classification, &[0.5, 2.0, 2.0]), Target::Class(1));
-    assert_eq!(answer(TaskKind::Regression, &[3.25]), Target::Score(3.25));
 }
 
 /// `tests/reference/metrics.py`: scikit-learn's and scipy's values.
@@ -142,4 +140,54 @@ fn agrees_with_scikit_learn_and_scipy() {
             }
         }
     }
+}
+
+/// `tests/reference/entities.py`: seqeval's values.
+#[test]
+fn entities_agree_with_seqeval() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        targets: Vec<Vec<String>>,
+        predictions: Vec<Vec<String>>,
+        precision: f64,
+        recall: f64,
+        f1: f64,
+        accuracy: f64,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/entities.json"))
+        .expect("valid reference file");
+    for Case { targets, predictions, precision, recall, f1, accuracy } in cases {
+        let labels: Vec<String> = targets
+            .iter()
+            .chain(&predictions)
+            .flatten()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .cloned()
+            .collect();
+        let index = |tag: &String| labels.iter().position(|label| label == tag).expect("a label") as u32;
+        let tags = |sentences: &[Vec<String>]| -> Vec<Target> {
+            sentences.iter().map(|tags| Target::Tags(tags.iter().map(index).collect())).collect()
+        };
+        let found = evaluate(MetricSet::Entities, &labels, &tags(&predictions), &tags(&targets)).unwrap();
+        assert_eq!((found.primary, found.samples), ("f1", targets.len()));
+        for (name, want) in [("precision", precision), ("recall", recall), ("f1", f1), ("accuracy", accuracy)]
+        {
+            near(found.values[name], want);
+        }
+    }
+}
+
+#[test]
+fn a_word_without_a_predicted_tag_is_outside_and_wrong() {
+    let labels = ["B-x", "I-x", "O"].map(String::from);
+    let truth = [Target::Tags(vec![0, 1, 2, 2])];
+    let cut = [Target::Tags(vec![0, 1, 2, NO_TAG])];
+    let found = evaluate(MetricSet::Entities, &labels, &cut, &truth).unwrap();
+    assert_eq!((found.values["f1"], found.values["accuracy"]), (1.0, 0.75));
+    let cut = [Target::Tags(vec![0, NO_TAG, NO_TAG, NO_TAG])];
+    assert_eq!(evaluate(MetricSet::Entities, &labels, &cut, &truth).unwrap().values["f1"], 0.0);
+    let fewer = [Target::Tags(vec![0])];
+    let fault = evaluate(MetricSet::Entities, &labels, &fewer, &truth).unwrap_err();
+    assert!(fault.to_string().contains("1 predicted tags for 4 words"), "{fault}");
 }

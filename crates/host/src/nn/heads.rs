@@ -56,10 +56,18 @@ impl TaskModel {
         Ok(Self { bert, head: head.clone(), pooler, classifier: Linear::new("classifier", get)?, rate })
     }
 
-    /// States, scores and logits of a batch.
+    /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`), or for token
+    /// classification `[words, outputs]`; of all tokens, `[b, l, outputs]`, where the batch names no words.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
         let output = self.bert.forward(batch, mode)?;
         let logits = self.logits(&output)?;
+        let logits = match (&self.head, &batch.words) {
+            (Head::TokenClassification { .. }, Some(words)) => {
+                let words = Tensor::new(words.as_slice(), logits.device())?;
+                logits.flatten(0, 1)?.index_select(&words, 0)?
+            }
+            _ => logits,
+        };
         Ok((output, logits))
     }
 

@@ -37,7 +37,7 @@ impl Importance {
     ) -> Result<Self> {
         let step = data.examples.len().div_ceil(examples.max(1)).max(1);
         let taken: Vec<Example> = data.examples.iter().step_by(step).cloned().collect();
-        let targets: Vec<Target> = taken.iter().map(|example| example.target).collect();
+        let targets: Vec<Target> = taken.iter().map(|example| example.target.clone()).collect();
         if targets.contains(&Target::None) {
             return Err(Error::Input(
                 "importance by the task loss needs labels; without any there is importance by magnitude"
@@ -59,7 +59,7 @@ impl Importance {
             }
             let batch = set.collate(&[sample], model.text.special().pad);
             let (output, logits) = trainable.forward(&batch, Mode::Eval)?;
-            let grads = output.tape.backward(&gold_loss(&logits, &batch, &targets)?)?;
+            let grads = output.tape.backward(&gold_loss(&logits, &batch, &set, &targets)?)?;
             for (layer, readers) in readers.iter().enumerate() {
                 for (name, sums) in
                     [(&readers.heads, &mut sums.heads[layer]), (&readers.neurons, &mut sums.neurons[layer])]

@@ -16,7 +16,7 @@ use tinybert_image::{
     AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
 };
 use tinybert_kernels::{self as kernels, Kernels};
-use tinybert_runtime::{Answer, Input, Model, workspace_bytes};
+use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::Options;
 
 pub use attention::{Attention, AttentionChoice};
@@ -82,7 +82,7 @@ pub struct Quantized {
     pub attention: Vec<AttentionChoice>,
 }
 
-/// Makes the image of a checkpoint with a classification or regression head.
+/// Makes the image of a checkpoint with a task head.
 ///
 /// # Errors
 /// A head that images do not carry yet, text without examples, weights that are not finite,
@@ -128,7 +128,7 @@ pub fn quantize(
             workspace_bytes: 0,
             head,
             outputs: checkpoint.head.outputs(),
-            pooler: true,
+            pooler: checkpoint.head.needs_pooler(),
             panel: settings.layout.panel(),
             layer_norm_eps: config.layer_norm_eps as f32,
         },
@@ -190,9 +190,9 @@ fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
     match head {
         Head::Classification { labels } => Ok((HeadKind::Classification, labels.clone())),
         Head::Regression => Ok((HeadKind::Regression, Vec::new())),
+        Head::TokenClassification { labels } => Ok((HeadKind::TokenClassification, labels.clone())),
         other => Err(Error::Usage(format!(
-            "a model with {} cannot become an image: expected a classification or regression head; distil or \
-             fine-tune it on a task first",
+            "a model with {} cannot become an image: expected a task head; distil or fine-tune it on a task first",
             other.kind()
         ))),
     }
@@ -239,11 +239,7 @@ fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTest
     for input in picks.filter_map(|i| by_length.get(i)) {
         let type_ids: Vec<u8> = input.type_ids.iter().map(|&t| t as u8).collect();
         let reply = session.run(Input::ids(&input.ids, &type_ids)).map_err(refused)?;
-        let outputs = match reply.answer {
-            Answer::Label { logits, .. } => logits.to_vec(),
-            Answer::Score(score) => vec![score],
-            _ => return Err(Error::Usage("self-tests know labels and scores only".into())),
-        };
+        let outputs = reply.answer.outputs().to_vec();
         tests.push(SelfTestData { ids: input.ids.clone(), type_ids, outputs });
     }
     Ok(tests)

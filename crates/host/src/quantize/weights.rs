@@ -45,11 +45,14 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     })
 }
 
-/// Pooler and classifier.
+/// Pooler, if the head reads it, and classifier.
 pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     let tensors = &checkpoint.tensors;
     Ok(HeadData {
-        pooler: Some(linear(tensors, "bert.pooler.dense", 1.0)?),
+        pooler: match checkpoint.head.needs_pooler() {
+            true => Some(linear(tensors, "bert.pooler.dense", 1.0)?),
+            false => None,
+        },
         output: linear(tensors, "classifier", 1.0)?,
     })
 }

@@ -12,7 +12,7 @@ use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::work::WorkFolder;
 use super::{Output, StepSettings, TaskData, Trainee, check_max_tokens};
 use crate::checkpoint::{Checkpoint, Head, RunRecord, Tensors};
-use crate::data::Batch;
+use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
 use crate::nn::{Parameters, TaskModel, init_parameters};
 use crate::progress::Progress;
@@ -99,7 +99,7 @@ pub fn fine_tune(
     }
     let head = head_of(data.train);
     data.check()?;
-    let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target).collect();
+    let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
     if let Some(at) = targets.iter().position(|target| *target == Target::None) {
         return Err(Error::Input(format!("training example {} has no label", at + 1)));
     }
@@ -149,7 +149,8 @@ pub fn fine_tune(
         &set,
         |micro| {
             let (output, logits) = trained.forward(micro.batch, micro.mode)?;
-            let total = (gold_loss(&logits, micro.batch, &targets)? * micro.share(Batch::len))?;
+            let loss = gold_loss(&logits, micro.batch, &set, &targets)?;
+            let total = (loss * micro.share(Batch::answers))?;
             Ok(Losses { total, tape: output.tape, parts: Vec::new() })
         },
         Some(&mut selection),
@@ -166,6 +167,7 @@ pub fn head_of(data: &Dataset) -> Head {
     match data.kind {
         TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
         TaskKind::Regression => Head::Regression,
+        TaskKind::Tagging => Head::TokenClassification { labels: data.labels.clone() },
     }
 }
 
@@ -186,22 +188,27 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     Ok(tensors)
 }
 
-/// Cross-entropy, or squared error for regression, of `logits` `[b, outputs]` against the gold `targets` of the
-/// batch's samples.
-pub fn gold_loss(logits: &Tensor, batch: &Batch, targets: &[Target]) -> Result<Tensor> {
+/// Cross-entropy, or squared error for regression, of `logits` `[answers, outputs]` against the gold `targets` of the
+/// batch's samples, which are of `set`; of words with tags those count that have a token.
+pub fn gold_loss(logits: &Tensor, batch: &Batch, set: &EncodedSet, targets: &[Target]) -> Result<Tensor> {
     let (mut classes, mut scores) = (Vec::new(), Vec::new());
     for &sample in &batch.samples {
-        match targets[sample] {
-            Target::Class(class) => classes.push(class),
-            Target::Score(score) => scores.push(score),
-            Target::None => {}
+        match (&targets[sample], set.words(sample)) {
+            (Target::Class(class), _) => classes.push(*class),
+            (Target::Score(score), _) => scores.push(*score),
+            (Target::Tags(tags), Some(words)) => {
+                let tagged = tags.iter().zip(words).filter(|(_, word)| word.is_some());
+                classes.extend(tagged.map(|(tag, _)| *tag));
+            }
+            (Target::Tags(_), None) | (Target::None, _) => {}
         }
     }
-    if classes.len() == batch.samples.len() {
-        let classes = Tensor::from_vec(classes, batch.samples.len(), logits.device())?;
+    let count = batch.answers();
+    if classes.len() == count {
+        let classes = Tensor::from_vec(classes, count, logits.device())?;
         Ok(candle_nn::loss::cross_entropy(logits, &classes)?)
     } else {
-        let scores = Tensor::from_vec(scores, (batch.samples.len(), 1), logits.device())?;
+        let scores = Tensor::from_vec(scores, (count, 1), logits.device())?;
         Ok((logits - scores)?.sqr()?.mean_all()?)
     }
 }

@@ -1,22 +1,34 @@
 //! Answers of a model over a data set, and how good they are.
 
 use candle_core::{D, Tensor};
+use rayon::prelude::*;
 
 use crate::checkpoint::{Head, TextEncoder};
 use crate::data::{EncodedSet, evaluation_batches};
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::{Mode, TaskModel};
-use crate::task::{Dataset, Target};
+use crate::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use crate::{Error, Result};
 
 /// Sentences per forward pass: enough to fill the matrix products.
 const BATCH: usize = 32;
 
-/// Token ids of every example.
+/// Token ids of every example, and where its words begin if they have tags.
 ///
 /// # Errors
-/// Those of [`TextEncoder::encode_all`].
+/// Those of [`TextEncoder::encode_all`]; [`Error::Input`] for an example none of whose words has a token.
 pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
+    if data.kind == TaskKind::Tagging {
+        let encode = |(index, example): (usize, &Example)| {
+            let encoded = text.encode_words(&example.text, max_tokens)?;
+            match encoded.1.iter().any(Option::is_some) {
+                true => Ok(encoded),
+                false => Err(Error::Input(format!("example {}: none of its words has a token", index + 1))),
+            }
+        };
+        let encoded: Vec<_> = data.examples.par_iter().enumerate().map(encode).collect::<Result<_>>()?;
+        return Ok(encoded.into_iter().collect());
+    }
     let inputs: Vec<_> = data.examples.iter().map(|e| (e.text.as_str(), e.pair.as_deref())).collect();
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
 }
@@ -25,6 +37,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
 pub struct Judge {
     set: EncodedSet,
     targets: Vec<Target>,
+    labels: Vec<String>,
     metrics: MetricSet,
     pad_id: u32,
 }
@@ -37,7 +50,8 @@ impl Judge {
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
         Ok(Self {
             set: encode(text, data, max_tokens)?,
-            targets: data.examples.iter().map(|example| example.target).collect(),
+            targets: data.examples.iter().map(|example| example.target.clone()).collect(),
+            labels: data.labels.clone(),
             metrics,
             pad_id: text.special().pad,
         })
@@ -64,27 +78,32 @@ impl Judge {
     /// # Errors
     /// Those of [`metrics::evaluate`].
     pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
-        metrics::evaluate(self.metrics, predictions, &self.targets)
+        metrics::evaluate(self.metrics, &self.labels, predictions, &self.targets)
     }
 }
 
 /// What the model answers to every sample, in their order.
 ///
 /// # Errors
-/// [`Error::Usage`] for a head that gives no answer per sentence; those of the forward pass.
+/// [`Error::Usage`] for a head that does not answer such samples; those of the forward pass.
 pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Target>> {
     let mut answers = vec![Target::None; set.len()];
     for samples in evaluation_batches(&set.lengths(), BATCH) {
         let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
-        for (&sample, answer) in samples.iter().zip(answers_of(&model.head, &logits)?) {
+        let words = samples.iter().map(|&sample| set.words(sample));
+        for (&sample, answer) in samples.iter().zip(answers_of(&model.head, &logits, words)?) {
             answers[sample] = answer;
         }
     }
     Ok(answers)
 }
 
-/// Logits `[b, outputs]` to answers.
-fn answers_of(head: &Head, logits: &Tensor) -> Result<Vec<Target>> {
+/// Logits `[answers, outputs]` to an answer for each sample, whose words begin at the tokens of `words`.
+fn answers_of<'w>(
+    head: &Head,
+    logits: &Tensor,
+    words: impl Iterator<Item = Option<&'w [Option<u32>]>>,
+) -> Result<Vec<Target>> {
     match head {
         Head::Classification { .. } => {
             let classes = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
@@ -93,6 +112,13 @@ fn answers_of(head: &Head, logits: &Tensor) -> Result<Vec<Target>> {
         Head::Regression => {
             Ok(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(Target::Score).collect())
         }
-        other => Err(Error::Usage(format!("a model with {} gives no answer per sentence", other.kind()))),
+        Head::TokenClassification { .. } => {
+            let mut tags = logits.argmax(D::Minus1)?.to_vec1::<u32>()?.into_iter();
+            let mut tag = |word: &Option<u32>| word.and_then(|_| tags.next()).unwrap_or(NO_TAG);
+            Ok(words
+                .map(|words| Target::Tags(words.unwrap_or_default().iter().map(&mut tag).collect()))
+                .collect())
+        }
+        other => Err(Error::Usage(format!("a model with {} gives no answers", other.kind()))),
     }
 }

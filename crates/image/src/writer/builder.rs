@@ -31,7 +31,7 @@ pub struct ImageBuilder {
     pub layers: Vec<LayerData>,
     /// The task head.
     pub head: HeadData,
-    /// Label names: one per output for classification, none for regression.
+    /// Label names: one per output for heads that have labels, none for others.
     pub labels: Vec<String>,
     /// What calibration saw.
     pub calibration: Option<CalibrationData>,
@@ -132,7 +132,8 @@ impl ImageBuilder {
             section.extend(test.ids.as_bytes());
             section.extend(exactly(&test.type_ids, test.ids.len())?);
             section.resize(section.len().next_multiple_of(4), 0);
-            section.extend(exactly(&test.outputs, self.config.outputs)?.as_bytes());
+            let outputs = self.config.head.answers(test.ids.len()).saturating_mul(self.config.outputs);
+            section.extend(exactly(&test.outputs, outputs)?.as_bytes());
         }
         Ok(Some(section))
     }

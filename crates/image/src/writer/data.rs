@@ -85,7 +85,7 @@ pub struct SelfTestData {
     pub ids: Vec<u32>,
     /// Token types, as many.
     pub type_ids: Vec<u8>,
-    /// Outputs of the head.
+    /// Outputs of the head: `[outputs]`, for token classification `[tokens, outputs]`.
     pub outputs: Vec<f32>,
 }
 

@@ -14,12 +14,7 @@ pub fn all_kernels() -> impl Iterator<Item = Kernels> {
 /// A model that reads [`PIECES`].
 pub fn toy_model(seed: u64, hidden: usize, layers: &[Layer]) -> ImageBuilder {
     let vocabulary = tinybert_tokenizer::pack(&PIECES, Options::UNCASED).unwrap();
-    let mut builder = toy::model(seed, hidden, PIECES.len(), &vocabulary, layers);
-    let layers = builder.layers.iter().map(|layer| layer.config);
-    let max_tokens = builder.config.max_tokens;
-    builder.config.workspace_bytes =
-        tinybert_runtime::workspace_bytes(&builder.config, layers, max_tokens).unwrap();
-    builder
+    with_workspace(toy::model(seed, hidden, PIECES.len(), &vocabulary, layers))
 }
 
 /// Three layers of different sizes and modes.
@@ -52,5 +47,19 @@ pub fn regression(mut builder: ImageBuilder) -> ImageBuilder {
     builder.head.output.scale.truncate(1);
     builder.head.output.bias.truncate(1);
     builder.labels.clear();
+    builder
+}
+
+/// Makes a token classifier of it.
+pub fn token_classification(builder: ImageBuilder) -> ImageBuilder {
+    with_workspace(toy::token_classification(builder))
+}
+
+/// States the workspace that the model needs.
+fn with_workspace(mut builder: ImageBuilder) -> ImageBuilder {
+    let layers = builder.layers.iter().map(|layer| layer.config);
+    let max_tokens = builder.config.max_tokens;
+    builder.config.workspace_bytes =
+        tinybert_runtime::workspace_bytes(&builder.config, layers, max_tokens).unwrap();
     builder
 }

@@ -1,7 +1,9 @@
 //! The whole model in plain loops, written from `docs/numerics.md` over unpacked weights. It shares with the runtime
 //! only the five scalar functions whose polynomials that page names (gelu, rsqrt, tanh, exp2, probability).
 
-use tinybert_image::{AttentionMode, ImageBuilder, InputQuantization, LayerData, LayerNormData, LinearData};
+use tinybert_image::{
+    AttentionMode, HeadKind, ImageBuilder, InputQuantization, LayerData, LayerNormData, LinearData,
+};
 use tinybert_kernels::math;
 
 type Rows = Vec<Vec<f32>>;
@@ -13,7 +15,7 @@ struct Quantized {
     zero_point: i32,
 }
 
-/// The outputs of the head.
+/// The outputs of the head; of a token classifier `[tokens, outputs]`.
 pub fn outputs(model: &ImageBuilder, ids: &[u32], type_ids: &[u8]) -> Vec<f32> {
     let eps = model.config.layer_norm_eps;
     let mut x = embed(model, ids, type_ids);
@@ -22,6 +24,11 @@ pub fn outputs(model: &ImageBuilder, ids: &[u32], type_ids: &[u8]) -> Vec<f32> {
     }
     for layer in &model.layers {
         x = encode(layer, x, eps);
+    }
+    if model.config.head == HeadKind::TokenClassification {
+        let logits =
+            |row: &Vec<f32>| linear(&model.head.output, &quantize_row(row, InputQuantization::PerToken));
+        return x.iter().flat_map(logits).collect();
     }
     let mut first = x[0].clone();
     if let Some(pooler) = &model.head.pooler {

@@ -1,6 +1,6 @@
 //! Hugging Face's BERT tokenizer as the oracle.
 
-use tinybert_tokenizer::{MIN_TOKENS, Options, Vocabulary};
+use tinybert_tokenizer::{MIN_TOKENS, Options, Vocabulary, words};
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -52,6 +52,8 @@ impl<'a> Both<'a> {
 
         let (ids, type_ids) = (&mut self.ids[..max_tokens], &mut self.type_ids[..max_tokens]);
         let encoded = self.vocabulary.encode(text, pair, ids, type_ids).unwrap();
+        let of_words: usize = words(text).map(|word| self.vocabulary.count(&text[word])).sum();
+        assert_eq!(of_words, self.vocabulary.count(text), "{text:?} has other tokens word by word");
         let found_types: Vec<u32> = type_ids[..encoded.tokens].iter().map(|&t| t.into()).collect();
         if ids[..encoded.tokens] != *expected.get_ids()
             || found_types != expected.get_type_ids()

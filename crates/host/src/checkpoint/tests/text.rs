@@ -34,6 +34,28 @@ fn ids_and_truncation_are_those_of_transformers() {
 }
 
 #[test]
+fn words_begin_where_their_first_token_stands() {
+    let reference = reference();
+    for case in reference["cases"].as_array().unwrap() {
+        let encoder = TextEncoder::from_pieces(reference_pieces(), case["lowercase"] == true).unwrap();
+        let text = case["text"].as_str().unwrap();
+        let (whole, starts) = encoder.encode_words(text, usize::MAX).unwrap();
+        let words = tinybert_tokenizer::words(text).map(|word| encoder.piece_ids(&text[word]).unwrap());
+        let mut next = 1;
+        for (pieces, start) in words.zip(&starts) {
+            assert_eq!(*start, (!pieces.is_empty()).then_some(next as u32), "{text:?}");
+            assert_eq!(whole.ids[next..][..pieces.len()], pieces, "{text:?}");
+            next += pieces.len();
+        }
+        assert_eq!(next + 1, whole.ids.len(), "{text:?}");
+
+        let (cut, kept) = encoder.encode_words(text, 5).unwrap();
+        let begins = |start: &Option<u32>| start.filter(|&start| (start as usize) < cut.ids.len() - 1);
+        assert!(kept.iter().copied().eq(starts.iter().map(begins)), "{text:?}");
+    }
+}
+
+#[test]
 fn a_batch_is_encoded_in_order() {
     let encoder = TextEncoder::from_pieces(reference_pieces(), true).unwrap();
     let texts: Vec<String> = (0..500).map(|i| "the cat ".repeat(i % 7)).collect();

@@ -5,6 +5,7 @@ mod corpus;
 mod glue;
 mod real;
 mod table;
+mod tags;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -61,7 +62,7 @@ fn fault(spec: &DataSpec, split: Split) -> String {
 }
 
 fn targets(dataset: &Dataset) -> Vec<Target> {
-    dataset.examples.iter().map(|example| example.target).collect()
+    dataset.examples.iter().map(|example| example.target.clone()).collect()
 }
 
 fn texts(dataset: &Dataset) -> Vec<&str> {

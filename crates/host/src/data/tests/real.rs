@@ -39,13 +39,17 @@ fn glue_has_its_published_row_counts() {
 #[test]
 fn intents_have_their_published_row_counts() {
     let Some(root) = root() else { return };
-    let check = |name, labels, rows| {
+    let check = |name, [text, label]: [&str; 2], kind, labels, rows| {
         let file = |split: &str| Some(root.join("intents").join(name).join(split).with_extension("jsonl"));
-        let columns = Columns { text: "text".into(), pair: None, label: Some("label".into()) };
+        let columns = Columns { text: text.into(), pair: None, label: Some(label.into()) };
         let (train, dev, test) = (file("train"), file("dev"), file("test"));
-        let kind = TaskKind::Classification;
         check(name, Source::Table { train, dev, test, format: None, columns, kind }, labels, rows);
     };
+    let tagged = |name, labels, rows| check(name, ["tokens", "tags"], TaskKind::Tagging, labels, rows);
+    tagged("snips", 72, [Some(13084), Some(700), Some(700)]);
+    // Its dev and test splits have tags that train does not know.
+    tagged("atis", 120, [Some(4478), None, None]);
+    let check = |name, labels, rows| check(name, ["text", "label"], TaskKind::Classification, labels, rows);
     check("snips", 7, [Some(13084), Some(700), Some(700)]);
     check("clinc150", 151, [Some(15100), Some(3100), Some(5500)]);
     // Its dev and test splits have combined labels that train does not know.

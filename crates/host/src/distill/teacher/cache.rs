@@ -66,6 +66,7 @@ impl TeacherCache<'_> {
     /// Those of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
     pub fn answers<'m>(&self, model: &'m TaskModel) -> Result<TeacherAnswers<'m>> {
         let outputs = model.head.outputs();
+        let starts = self.set.answer_starts();
         let bytes = self.logit_bytes(outputs);
         if bytes > self.bytes {
             return Ok(TeacherAnswers::Computed(model));
@@ -73,10 +74,13 @@ impl TeacherCache<'_> {
         let entry = self.entry(json!("logits"), bytes, |batch, put| {
             let (_, logits) = model.forward(batch, Mode::Eval)?;
             with_slice(&logits, |logits: &[f32]| {
-                let mut rows = logits.chunks_exact(outputs).zip(&batch.samples);
-                Ok(rows.try_for_each(|(row, &sample)| {
-                    let bytes: Vec<u8> = row.iter().flat_map(|logit| logit.to_le_bytes()).collect();
-                    put((sample * outputs * size_of::<f32>()) as u64, &bytes)
+                let mut rest = logits;
+                Ok(batch.samples.iter().try_for_each(|&sample| {
+                    let (first, end) = (starts[sample] * outputs, starts[sample + 1] * outputs);
+                    let (own, others) = rest.split_at(end - first);
+                    rest = others;
+                    let bytes: Vec<u8> = own.iter().flat_map(|logit| logit.to_le_bytes()).collect();
+                    put((first * size_of::<f32>()) as u64, &bytes)
                 }))
             })?
         })?;
@@ -86,6 +90,7 @@ impl TeacherCache<'_> {
         Ok(TeacherAnswers::Known {
             logits: quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect(),
             outputs,
+            starts,
         })
     }
 
@@ -114,7 +119,7 @@ impl TeacherCache<'_> {
     }
 
     fn logit_bytes(&self, outputs: usize) -> u64 {
-        (self.set.len() * outputs * size_of::<f32>()) as u64
+        (self.set.answer_starts()[self.set.len()] * outputs * size_of::<f32>()) as u64
     }
 
     /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass follow from the

@@ -1,0 +1,78 @@
+//! Answers of token classification: a tag for each word.
+
+use core::ops::Range;
+
+use tinybert_tokenizer::{Vocabulary, Words, words};
+
+use crate::answer::largest;
+
+/// What a token classifier answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Tags<'s> {
+    /// Empty where token ids were given.
+    pub(crate) text: &'s str,
+    pub(crate) vocabulary: &'s Vocabulary<'s>,
+    /// `[tokens, outputs]`.
+    pub(crate) logits: &'s [f32],
+    pub(crate) outputs: usize,
+}
+
+/// A word and its tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggedWord<'s> {
+    /// Its bytes in the text.
+    pub range: Range<usize>,
+    /// The label with the largest logit; the first one of equals.
+    pub tag: usize,
+    /// Logits of its first token, `[outputs]`.
+    pub logits: &'s [f32],
+}
+
+impl<'s> Tags<'s> {
+    /// Logits of all tokens, `[CLS]` and `[SEP]` included: `[tokens, outputs]`.
+    pub fn logits(&self) -> &'s [f32] {
+        self.logits
+    }
+
+    /// The words of the text in order, each with the tag of its first token; words are what white space separates. Those
+    /// that were cut off have no tag, nor has a word without tokens: both are left out. Nothing where token ids were given.
+    pub fn words(&self) -> TaggedWords<'s> {
+        TaggedWords { tags: *self, words: words(self.text), token: 1 }
+    }
+}
+
+impl PartialEq for Tags<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.text, self.logits, self.outputs) == (other.text, other.logits, other.outputs)
+    }
+}
+
+/// Iterator of [`Tags::words`]. It tokenizes the text again, word by word, so that no memory holds where words begin.
+#[derive(Clone, Copy, Debug)]
+pub struct TaggedWords<'s> {
+    tags: Tags<'s>,
+    words: Words<'s>,
+    /// The next word's first token.
+    token: usize,
+}
+
+impl<'s> Iterator for TaggedWords<'s> {
+    type Item = TaggedWord<'s>;
+
+    fn next(&mut self) -> Option<TaggedWord<'s>> {
+        let Tags { text, vocabulary, logits, outputs } = self.tags;
+        loop {
+            let range = self.words.next()?;
+            let token = self.token;
+            self.token = token.saturating_add(vocabulary.count(text.get(range.clone())?));
+            if self.token > token {
+                let mut rows = logits.chunks_exact(outputs.max(1)).skip(token);
+                // The last row is that of `[SEP]`.
+                return match (rows.next(), rows.next()) {
+                    (Some(logits), Some(_)) => Some(TaggedWord { range, tag: largest(logits), logits }),
+                    _ => None,
+                };
+            }
+        }
+    }
+}

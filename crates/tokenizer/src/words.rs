@@ -1,0 +1,58 @@
+//! Words as token classification counts them: what white space separates.
+
+use core::ops::Range;
+
+use crate::unicode::class;
+
+/// Byte ranges of the words of `text`: the runs between white space, punctuation included. No token reaches across two of
+/// them, so that the tokens of a text are those of its words, one after the other.
+pub fn words(text: &str) -> Words<'_> {
+    Words { text, end: 0 }
+}
+
+/// Iterator of [`words`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words<'t> {
+    text: &'t str,
+    /// Where the last word ended.
+    end: usize,
+}
+
+impl Iterator for Words<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.text.get(self.end..)?;
+        let start = self.end + rest.find(|c| !is_space(c))?;
+        let word = self.text.get(start..)?;
+        self.end = start + word.find(is_space).unwrap_or(word.len());
+        Some(start..self.end)
+    }
+}
+
+/// White space as BERT's normalisation takes it: other controls than these are cleaned away and separate nothing.
+pub(crate) fn is_space(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' | ' ' => true,
+        '\0'..='\x7f' => false,
+        _ => class(c).is_space(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> impl Iterator<Item = &str> {
+        words(text).filter_map(|range| text.get(range))
+    }
+
+    #[test]
+    fn white_space_separates_and_punctuation_does_not() {
+        assert!(of(" play jazz,\tnow!\r\n").eq(["play", "jazz,", "now!"]));
+        assert!(of("a\u{a0}b\u{3000}\u{2028}c").eq(["a", "b", "c"]));
+        // A vertical tab is a control and U+200B is no white space: both are cleaned away.
+        assert!(of("a\u{b}b \u{200b}").eq(["a\u{b}b", "\u{200b}"]));
+        assert_eq!(of(" \n ").count() + of("").count(), 0);
+    }
+}
