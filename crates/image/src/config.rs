@@ -15,18 +15,20 @@ pub enum HeadKind {
     Regression = 2,
     /// One of several labels for each token.
     TokenClassification = 3,
+    /// A vector of length 1 for the text, from the mean of all tokens.
+    Embedding = 4,
 }
 
 impl HeadKind {
     /// Whether the head reads all tokens, not just the first.
     pub const fn reads_all_tokens(self) -> bool {
-        matches!(self, Self::TokenClassification)
+        matches!(self, Self::TokenClassification | Self::Embedding)
     }
 
     /// How often the head gives [`Config::outputs`] for an input of so many tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
-            Self::Classification | Self::Regression => 1,
+            Self::Classification | Self::Regression | Self::Embedding => 1,
             Self::TokenClassification => tokens,
         }
     }
@@ -41,6 +43,7 @@ impl HeadKind {
             1 => Some(Self::Classification),
             2 => Some(Self::Regression),
             3 => Some(Self::TokenClassification),
+            4 => Some(Self::Embedding),
             _ => None,
         }
     }

@@ -182,3 +182,11 @@ pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
     (model.config.pooler, model.head.pooler) = (false, None);
     model
 }
+
+/// Makes a sentence encoder of a classification model; its vectors have as many dimensions as that has labels.
+pub fn embedding(mut model: ImageBuilder) -> ImageBuilder {
+    model.config.head = HeadKind::Embedding;
+    (model.config.pooler, model.head.pooler) = (false, None);
+    model.labels.clear();
+    model
+}

@@ -96,6 +96,35 @@ pub fn rsqrt(x: f32) -> f32 {
     y
 }
 
+/// √x, correctly rounded, in integers: `core` has no square root. Below the smallest normal number 0; NaN and infinity stay.
+pub fn sqrt(x: f32) -> f32 {
+    if x < f32::MIN_POSITIVE {
+        return 0.0;
+    }
+    if !x.is_finite() {
+        return x;
+    }
+    // x = m · 2^(e − 23) with 2^23 ≤ m < 2^24; an odd exponent gives m one of its twos.
+    let bits = x.to_bits();
+    let exponent = (bits >> 23) as i32 - 127;
+    let odd = exponent & 1;
+    let mantissa = u64::from(bits & 0x7f_ffff | 0x80_0000) << (25 + odd);
+    // 25 bits, of which the last one decides the rounding: it is never a tie, for no odd number's square has 25 trailing
+    // zeros.
+    let root = (mantissa.isqrt() as u32 + 1) >> 1;
+    // A root rounded up to 2^24 carries into the exponent, as it should;
+    // its leading bit adds the 1 that is missing there.
+    f32::from_bits(((((exponent - odd) / 2 + 126) as u32) << 23).wrapping_add(root))
+}
+
+/// Scales a row to length 1: each element divided by `max(sqrt(sum(x·x)), 1e-12)`.
+pub fn normalize(row: &mut [f32]) {
+    let length = max(sqrt(sum(row.iter().map(|x| x * x))), 1e-12);
+    for x in row.iter_mut() {
+        *x /= length;
+    }
+}
+
 /// `x · inv_scale + zero_point`, limited to [−127, 127], rounded to nearest, ties to even. NaN gives −127.
 #[inline(always)]
 pub fn quantize(x: f32, inv_scale: f32, zero_point: i8) -> i8 {

@@ -118,3 +118,28 @@ fn min_and_max_return_the_second_operand_for_nan() {
     assert_eq!((math::min(f32::NAN, 2.0), math::max(f32::NAN, 2.0)), (2.0, 2.0));
     assert!(math::min(2.0, f32::NAN).is_nan() && math::max(2.0, f32::NAN).is_nan());
 }
+
+#[test]
+fn sqrt_is_correctly_rounded() {
+    // The processor's own is, by IEEE 754.
+    let everywhere =
+        (0..=u32::MAX / 977).map(|i| f32::from_bits(i * 977)).filter(|x| x.is_normal() && *x > 0.0);
+    let edges = [f32::MIN_POSITIVE, f32::MAX, 1.0, 4.0, 1.0 - f32::EPSILON / 2.0, 4.0 - f32::EPSILON, 2.0];
+    for x in everywhere.chain(edges) {
+        assert_eq!(math::sqrt(x), x.sqrt(), "{x:e}");
+    }
+    assert_eq!([0.0, -0.0, -1.0, 1e-40, f32::INFINITY].map(math::sqrt), [0.0, 0.0, 0.0, 0.0, f32::INFINITY]);
+    assert!(math::sqrt(f32::NAN).is_nan());
+}
+
+#[test]
+fn a_normalized_row_has_length_1() {
+    let mut row: Vec<f32> = range(-3.0, 5.0, 383).collect();
+    let length = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let expected: Vec<f64> = row.iter().map(|x| f64::from(*x) / length).collect();
+    math::normalize(&mut row);
+    assert!(row.iter().zip(expected).all(|(x, want)| (f64::from(*x) - want).abs() < 1e-7));
+    let mut zeros = [0.0; 3];
+    math::normalize(&mut zeros);
+    assert_eq!(zeros, [0.0; 3]);
+}

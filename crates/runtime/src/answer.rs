@@ -30,6 +30,8 @@ pub enum Answer<'s> {
     Score(f32),
     /// Token classification.
     Tags(Tags<'s>),
+    /// Sentence embedding: a vector `[outputs]` of length 1.
+    Embedding(&'s [f32]),
 }
 
 /// Index of the largest number; the first one of equals.
@@ -48,12 +50,13 @@ impl<'s> Answer<'s> {
         Self::Label { index: largest(logits), logits }
     }
 
-    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), or the one score.
+    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one score, or the vector.
     pub fn outputs(&self) -> &[f32] {
         match self {
             Self::Label { logits, .. } => logits,
             Self::Score(score) => core::slice::from_ref(score),
             Self::Tags(tags) => tags.logits(),
+            Self::Embedding(vector) => vector,
         }
     }
 

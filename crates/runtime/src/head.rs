@@ -1,4 +1,4 @@
-//! The task head: pooler and output linear on the first token's row, or the output linear on every token's.
+//! The task head: an output linear on the first token's row (behind a pooler), on every token's, or on their mean.
 
 use tinybert_image::{Head, HeadKind, InputQuantization};
 use tinybert_kernels::{Epilogue, Shape, math};
@@ -10,7 +10,7 @@ use crate::workspace::HeadStage;
 /// How the head's linears take their input.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
-/// Computes the outputs of an input of `tokens` tokens: `[outputs]` for the first token's row, or `[tokens, outputs]`.
+/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token has its own.
 pub(crate) fn run<'w>(
     encoder: &Encoder<'_>,
     kind: HeadKind,
@@ -21,7 +21,14 @@ pub(crate) fn run<'w>(
 ) -> Result<&'w [f32], Shape> {
     let (kernels, hidden) = (&encoder.kernels, encoder.hidden);
     let m = kind.answers(tokens);
-    let states = rows.residual.get(..m.saturating_mul(hidden)).ok_or(Shape)?;
+    let states = rows.residual.get(..tokens.saturating_mul(hidden)).ok_or(Shape)?;
+    let states = match kind {
+        HeadKind::Embedding => {
+            mean(states, stage.pooled);
+            &*stage.pooled
+        }
+        _ => states.get(..m.saturating_mul(hidden)).ok_or(Shape)?,
+    };
     let mut input = Quantized { data: rows.activations, stride: rows.stride, scales: rows.scales };
     let (quantization, out) = input.write(INPUT, 0, m)?;
     kernels.quantize(states, hidden, quantization, out)?;
@@ -36,5 +43,19 @@ pub(crate) fn run<'w>(
     }
     let epilogue = Epilogue::F32 { stride: head.output.outputs, out: &mut *stage.outputs };
     kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output)?, epilogue)?;
+    if kind == HeadKind::Embedding {
+        math::normalize(stage.outputs);
+    }
     Ok(stage.outputs)
+}
+
+/// The mean of the rows of `states` `[tokens, hidden]`, summed in their order.
+fn mean(states: &[f32], mean: &mut [f32]) {
+    mean.fill(0.0);
+    let mut tokens = 0.0;
+    for row in states.chunks_exact(mean.len().max(1)) {
+        mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+        tokens += 1.0;
+    }
+    mean.iter_mut().for_each(|sum| *sum /= tokens);
 }

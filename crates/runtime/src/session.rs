@@ -83,7 +83,8 @@ impl<'s, 'a> Session<'s, 'a> {
     /// # Errors
     /// For ids: [`TokenCount`](Error::TokenCount), [`TypeCount`](Error::TypeCount), [`TokenId`](Error::TokenId). For
     /// texts: [`Encode`](Error::Encode) in a session for fewer than three tokens, [`TokenId`](Error::TokenId) for a
-    /// pair where the model has one token type, [`Pair`](Error::Pair) for one where it tags words.
+    /// pair where the model has one token type, [`Pair`](Error::Pair) for one where it tags words or
+    /// embeds sentences.
     pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
         let team = self.encoder.team;
         let (tokens, truncated) = team.enter(|| {
@@ -102,11 +103,12 @@ impl<'s, 'a> Session<'s, 'a> {
                 logits: outputs,
                 outputs: model.config().outputs,
             }),
+            HeadKind::Embedding => Answer::Embedding(outputs),
         };
         Ok(Reply { answer, tokens, truncated })
     }
 
-    /// The outputs of the head: logits (of each token, if it reads all), or one score. What self-tests compare.
+    /// The outputs of the head: logits (of each token, if each is tagged), one score, or a vector. What self-tests compare.
     pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
         let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
         self.layers(tokens)?;

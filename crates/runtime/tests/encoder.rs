@@ -4,7 +4,7 @@ mod common;
 #[path = "common/oracle.rs"]
 mod oracle;
 
-use common::{all_kernels, regression, three_layers, token_classification, toy_model};
+use common::{all_kernels, embedding, regression, three_layers, token_classification, toy_model};
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
@@ -67,6 +67,14 @@ fn every_token_has_its_logits_in_a_token_classifier() {
     check(&builder, &[1, 2, 7, 20]);
     set_max_tokens(&mut builder, 130);
     check(&builder, &[64, 65, 130]);
+}
+
+#[test]
+fn an_embedding_is_the_projected_mean_of_all_tokens() {
+    let mut builder = embedding(three_layers());
+    check(&builder, &[1, 2, 7, 20]);
+    set_max_tokens(&mut builder, 130);
+    check(&builder, &[65, 130]);
 }
 
 #[test]

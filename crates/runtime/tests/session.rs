@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{regression, three_layers, token_classification};
+use common::{embedding, regression, three_layers, token_classification};
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
 use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
@@ -141,11 +141,25 @@ fn words_that_were_cut_off_have_no_tag() {
 }
 
 #[test]
-fn a_token_classifier_reads_no_pairs() {
-    let bytes = token_classification(three_layers()).build().unwrap();
+fn an_embedding_has_length_1() {
+    let bytes = embedding(three_layers()).build().unwrap();
     with_session(&bytes, |session| {
-        assert_eq!(session.run(Input::pair("turn on", "the lamp")).err(), Some(Error::Pair));
+        let Answer::Embedding(vector) = session.run(Input::text("play some jazz")).unwrap().answer else {
+            panic!()
+        };
+        let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        assert!(vector.len() == 3 && (length - 1.0).abs() < 1e-6, "{vector:?}");
     });
+}
+
+#[test]
+fn taggers_and_sentence_encoders_read_no_pairs() {
+    for builder in [token_classification(three_layers()), embedding(three_layers())] {
+        let bytes = builder.build().unwrap();
+        with_session(&bytes, |session| {
+            assert_eq!(session.run(Input::pair("turn on", "the lamp")).err(), Some(Error::Pair));
+        });
+    }
 }
 
 #[test]
@@ -266,6 +280,7 @@ fn with_self_tests(mut builder: ImageBuilder) -> ImageBuilder {
 fn self_tests_pass_on_the_model_that_made_them_and_on_every_instruction_set() {
     self_tests_pass(three_layers());
     self_tests_pass(token_classification(three_layers()));
+    self_tests_pass(embedding(three_layers()));
 }
 
 fn self_tests_pass(builder: ImageBuilder) {

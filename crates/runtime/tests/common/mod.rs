@@ -55,6 +55,11 @@ pub fn token_classification(builder: ImageBuilder) -> ImageBuilder {
     with_workspace(toy::token_classification(builder))
 }
 
+/// Makes a sentence encoder of it.
+pub fn embedding(builder: ImageBuilder) -> ImageBuilder {
+    with_workspace(toy::embedding(builder))
+}
+
 /// States the workspace that the model needs.
 fn with_workspace(mut builder: ImageBuilder) -> ImageBuilder {
     let layers = builder.layers.iter().map(|layer| layer.config);

@@ -30,6 +30,13 @@ pub fn outputs(model: &ImageBuilder, ids: &[u32], type_ids: &[u8]) -> Vec<f32> {
             |row: &Vec<f32>| linear(&model.head.output, &quantize_row(row, InputQuantization::PerToken));
         return x.iter().flat_map(logits).collect();
     }
+    if model.config.head == HeadKind::Embedding {
+        let mean = |c: usize| x.iter().fold(0.0_f32, |sum, row| sum + row[c]) / x.len() as f32;
+        let mean: Vec<f32> = (0..model.config.hidden).map(mean).collect();
+        let y = linear(&model.head.output, &quantize_row(&mean, InputQuantization::PerToken));
+        let squares: Vec<f32> = y.iter().map(|y| y * y).collect();
+        return y.iter().map(|y| y / sum(&squares).sqrt().max(1e-12)).collect();
+    }
     let mut first = x[0].clone();
     if let Some(pooler) = &model.head.pooler {
         first = linear(pooler, &quantize_row(&first, InputQuantization::PerToken));

@@ -200,7 +200,7 @@ fn csv_lines_are_counted_as_the_file_has_them() {
 fn the_format_may_be_given_where_the_name_does_not_tell() {
     let folder = Folder::new();
     let mut spec = train(&folder, "data.txt", "text\tlabel\na\tb\n");
-    assert!(fault(&spec, Split::Train).contains("expected .jsonl, .csv or .tsv"));
+    assert!(fault(&spec, Split::Train).contains("expected .jsonl, .csv, .tsv or .conll"));
     if let Source::Table { format, .. } = &mut spec.source {
         *format = Some(Format::Tsv);
     }
