@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, ValueEnum};
+use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::Predictor;
@@ -66,6 +67,11 @@ impl ModelArgs {
     /// Opens it.
     pub fn open(&self) -> Result<Predictor> {
         Predictor::open(&self.model, self.max_tokens, self.isa)
+    }
+
+    /// Opens it, a bare encoder as a sentence encoder.
+    pub fn open_sentence_encoder(&self) -> Result<Predictor> {
+        Predictor::open_sentence_encoder(&self.model, self.max_tokens, self.isa)
     }
 }
 
@@ -253,6 +259,9 @@ pub struct DataArgs {
     /// Every word has a BIO tag; files may also be .conll, a word and its tag a line.
     #[arg(long, conflicts_with_all = ["task", "regression", "pair_column"], help_heading = "Data")]
     pub tagging: bool,
+    /// Sentence embeddings: learned from text without labels, judged by pairs with a score (--pair-column, or sts-b).
+    #[arg(long, conflicts_with_all = ["regression", "tagging"], help_heading = "Data")]
+    pub embedding: bool,
     /// With --tagging: column of the words, a list or separated by spaces.
     #[arg(long, value_name = "NAME", default_value = "tokens", help_heading = "Data")]
     pub tokens_column: String,
@@ -285,7 +294,7 @@ impl DataArgs {
     }
 
     fn kind(&self) -> TaskKind {
-        match (self.regression, self.tagging) {
+        match (self.regression || self.embedding, self.tagging) {
             (true, _) => TaskKind::Regression,
             (_, true) => TaskKind::Tagging,
             _ => TaskKind::Classification,
@@ -297,16 +306,35 @@ impl DataArgs {
             TaskKind::Tagging => (&self.tokens_column, &self.tags_column),
             _ => (&self.text_column, &self.label_column),
         };
-        Columns { text: text.clone(), pair: self.pair_column.clone(), label: Some(label.clone()) }
+        let unlabelled = self.embedding && self.pair_column.is_none();
+        let label = (!unlabelled).then(|| label.clone());
+        Columns { text: text.clone(), pair: self.pair_column.clone(), label }
+    }
+
+    /// Reads a split.
+    pub fn load(&self, spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
+        let data = data::load(spec, split, progress)?;
+        if self.embedding { data.for_embedding() } else { Ok(data) }
+    }
+
+    /// What the data are judged by.
+    pub fn metrics(&self, spec: &DataSpec) -> MetricSet {
+        if self.embedding { MetricSet::Similarity } else { spec.metrics() }
+    }
+
+    /// Reads a model folder; with --embedding a bare encoder as a sentence encoder.
+    pub fn read_model(&self, folder: &Path) -> Result<Checkpoint> {
+        let model = Checkpoint::load(folder)?;
+        Ok(if self.embedding { model.as_sentence_encoder() } else { model })
     }
 
     /// The training and development sets. `labels` are those of a model, which they must have.
     pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<Training> {
         let spec = self.spec(labels)?;
-        let train = data::load(&spec, Split::Train, progress)?;
+        let train = self.load(&spec, Split::Train, progress)?;
         // Without a model's labels, those of the training set are the ones to find in the development set.
-        let dev = data::load(&self.spec(&train.labels)?, Split::Dev, progress)?;
-        Ok(Training { train, dev, metrics: spec.metrics() })
+        let dev = self.load(&self.spec(&train.labels)?, Split::Dev, progress)?;
+        Ok(Training { train, dev, metrics: self.metrics(&spec) })
     }
 
     /// The same data with the training set of another place: a file, or the folder of a GLUE task.

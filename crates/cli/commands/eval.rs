@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 use tinybert_host::Result;
-use tinybert_host::data::{self, Split};
+use tinybert_host::data::Split;
 
 use crate::args::{DataArgs, Global, ModelArgs};
 use crate::output::{self, print_line};
@@ -42,10 +42,13 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         EvalSplit::TestMm => Split::TestMismatched,
     };
     let watch = Watch::new(global.quiet)?;
-    let predictor = args.model.open()?;
+    let predictor = match args.data.embedding {
+        true => args.model.open_sentence_encoder()?,
+        false => args.model.open()?,
+    };
     let spec = args.data.spec(&predictor.labels()?)?;
-    let data = data::load(&spec, split, &watch)?;
-    let metrics = predictor.evaluate(&data, spec.metrics())?;
+    let data = args.data.load(&spec, split, &watch)?;
+    let metrics = predictor.evaluate(&data, args.data.metrics(&spec))?;
     if args.json {
         print_line(json!(metrics))
     } else {

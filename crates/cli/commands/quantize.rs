@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::data::{self, Split};
+use tinybert_host::data::Split;
 use tinybert_host::image_file::{self, ImageFile};
+use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
 use tinybert_host::quantize::{Attention, AttentionChoice, Settings, quantize};
+use tinybert_host::task::Target;
 use tinybert_host::{Error, Result};
 
 use crate::args::{DataArgs, Global, LayoutName};
@@ -53,11 +54,11 @@ enum AttentionName {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_file(&args.out)?;
     let watch = Watch::new(global.quiet)?;
-    let checkpoint = Checkpoint::load(&args.model)?;
+    let checkpoint = args.data.read_model(&args.model)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
-    let dev = data::load(&spec, Split::Dev, &watch)?;
+    let dev = args.data.load(&spec, Split::Dev, &watch)?;
     let train = match args.data.has_training() {
-        true => Some(data::load(&spec, Split::Train, &watch)?),
+        true => Some(args.data.load(&spec, Split::Train, &watch)?),
         false => None,
     };
     let settings = Settings {
@@ -82,9 +83,20 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         ))?;
     }
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
-    for (name, predictor) in [("float", float), ("int8", Predictor::Image(image.native()?))] {
-        let metrics = predictor.evaluate(&dev, spec.metrics())?;
-        print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
+    let int8 = Predictor::Image(image.native()?);
+    if args.data.embedding {
+        let vectors = float.embeddings(&dev)?.into_iter().zip(int8.embeddings(&dev)?);
+        let cosines: Vec<f32> = vectors.map(|(float, int8)| metrics::cosine(&float, &int8)).collect();
+        let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+        let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
+        print_line(format_args!("cosine of int8 with float vectors: mean {mean:.4}, least {least:.4}"))?;
+    }
+    // Of text without scores there is no more to say.
+    if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
+        for (name, predictor) in [("float", float), ("int8", int8)] {
+            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec))?;
+            print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
+        }
     }
     print_line(format_args!("wrote {}", args.out.display()))
 }

@@ -71,14 +71,18 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     }
 }
 
-/// `label<TAB>probability`, the score, or `word/tag` for each word and, behind tabs, `type: words` for each entity.
+/// `label<TAB>probability`, the score, the vector or its cosine with that of the pair, or `word/tag` for each word and, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
         Answer::Label { index, probabilities } => {
             format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
         }
-        Answer::Score(score) => format!("{score:.4}{cut}"),
+        Answer::Score(score) | Answer::Similarity(score) => format!("{score:.4}{cut}"),
+        Answer::Embedding(vector) => {
+            let values: Vec<String> = vector.iter().map(ToString::to_string).collect();
+            values.join(" ") + &cut
+        }
         Answer::Tags(words) => {
             let tagged =
                 words.iter().map(|word| format!("{}/{}", &text[word.range.clone()], labels[word.tag]));
@@ -110,6 +114,8 @@ fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
             json["probabilities"] = Value::Object(by_label);
         }
         Answer::Score(score) => json["score"] = json!(score),
+        Answer::Embedding(vector) => json["embedding"] = json!(vector),
+        Answer::Similarity(cosine) => json["cosine"] = json!(cosine),
         Answer::Tags(words) => {
             let span = |range: &Range<usize>| json!({ "start": range.start, "end": range.end, "text": text[range.clone()] });
             let word = |word: &TaggedWord| {

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 use tinybert_image::HeadKind;
-use tinybert_runtime::{Answer, Input, Model, Tags};
+use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
-use crate::task::{Dataset, NO_TAG, Target, TaskKind};
-use crate::{Error, Result};
+use crate::task::{Dataset, Example, NO_TAG, Target, TaskKind};
+use crate::{Error, Result, metrics};
 
 /// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
 /// workspace of its own.
@@ -22,6 +22,9 @@ pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
             |workspace, example| {
                 let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
                 let mut session = model.session(workspace).map_err(|e| Error::Input(e.to_string()))?;
+                if data.kind == TaskKind::Embedding {
+                    return similarity(&mut session, example).map(Target::Score);
+                }
                 let reply = session.run(input).map_err(|e| Error::Input(e.to_string()))?;
                 match reply.answer {
                     Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
@@ -32,6 +35,27 @@ pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
             },
         )
         .collect()
+}
+
+/// Cosine of the embeddings of both texts.
+fn similarity(session: &mut Session<'_, '_>, example: &Example) -> Result<f32> {
+    let vectors = example.inputs(TaskKind::Embedding).map(|(text, _)| embedding(session, text));
+    match vectors.collect::<Result<Vec<_>>>()?.as_slice() {
+        [first, second] => Ok(metrics::cosine(first, second)),
+        _ => Err(Error::Input("sentence embeddings are judged on pairs with a score".into())),
+    }
+}
+
+/// The embedding of a text.
+///
+/// # Errors
+/// Those of the session; [`Error::Usage`] for an image with another head.
+pub fn embedding(session: &mut Session<'_, '_>, text: &str) -> Result<Vec<f32>> {
+    let reply = session.run(Input::text(text)).map_err(|error| Error::Input(error.to_string()))?;
+    match reply.answer {
+        Answer::Embedding(vector) => Ok(vector.to_vec()),
+        _ => Err(Error::Usage("the image gives no sentence embeddings".into())),
+    }
 }
 
 /// The tag of every word of `text`; [`NO_TAG`] for those that have none.
@@ -48,7 +72,7 @@ fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
     let fits = match (model.config().head, data.kind) {
         (HeadKind::Classification, TaskKind::Classification)
         | (HeadKind::TokenClassification, TaskKind::Tagging) => data.labels == labels,
-        (HeadKind::Regression, TaskKind::Regression) => true,
+        (HeadKind::Regression, TaskKind::Regression) | (HeadKind::Embedding, TaskKind::Embedding) => true,
         _ => false,
     };
     if fits {

@@ -22,6 +22,8 @@ pub enum MetricSet {
     Matthews,
     /// `pearson`, `spearman`, and their mean as primary: STS-B and every regression.
     PearsonAndSpearman,
+    /// `spearman` (primary) and `pearson`: similarities of embeddings.
+    Similarity,
     /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the tags.
     Entities,
 }
@@ -84,6 +86,11 @@ pub fn evaluate(
             let values = [("pearson", pearson), ("spearman", spearman), ("pearson_spearman", mean)];
             ("pearson_spearman", BTreeMap::from(values))
         }
+        MetricSet::Similarity => {
+            let (predictions, targets) = (scores(predictions)?, scores(targets)?);
+            let (pearson, spearman) = (pearson(&predictions, &targets), spearman(&predictions, &targets));
+            ("spearman", BTreeMap::from([("spearman", spearman), ("pearson", pearson)]))
+        }
         MetricSet::Entities => {
             let (predictions, targets) = (tags(predictions)?, tags(targets)?);
             if let Some(at) = (0..samples).find(|&at| predictions[at].len() != targets[at].len()) {
@@ -97,6 +104,11 @@ pub fn evaluate(
         }
     };
     Ok(Metrics { primary, values, samples })
+}
+
+/// Cosine of two vectors of length 1.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>() as f32
 }
 
 /// Share of equal entries.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
+use tinybert_image::HeadKind;
 use tinybert_kernels::{Isa, Kernels, math};
 use tinybert_runtime as runtime;
 
@@ -12,7 +13,7 @@ use crate::image_file::ImageFile;
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::{Mode, TaskModel};
 use crate::task::Dataset;
-use crate::train::predict::Judge;
+use crate::train::predict::{Judge, embeddings, encode};
 use crate::{Error, Result, evaluate};
 
 /// A model that answers.
@@ -58,6 +59,10 @@ pub enum Answer {
     Score(f32),
     /// Token classification: the words that have a tag, in order.
     Tags(Vec<TaggedWord>),
+    /// Sentence embedding of a text: a vector of length 1.
+    Embedding(Vec<f32>),
+    /// Cosine of the embeddings of both texts of a pair.
+    Similarity(f32),
 }
 
 /// A word with its tag.
@@ -104,7 +109,17 @@ impl FloatModel {
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
     }
 
-    fn answer(&self, (text, pair): &Question) -> Result<Reply> {
+    fn answer(&self, question: &Question) -> Result<Reply> {
+        match (&self.model.head, question) {
+            (Head::Embedding { .. }, (first, Some(second))) => {
+                let answer = |text: &String| self.answer_one(&(text.clone(), None));
+                Reply::similarity(&answer(first)?, &answer(second)?)
+            }
+            _ => self.answer_one(question),
+        }
+    }
+
+    fn answer_one(&self, (text, pair): &Question) -> Result<Reply> {
         let tags_words = matches!(self.model.head, Head::TokenClassification { .. });
         if tags_words && pair.is_some() {
             return Err(refused(runtime::Error::Pair));
@@ -120,6 +135,7 @@ impl FloatModel {
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         let answer = match &self.model.head {
             Head::Regression => Answer::Score(logits[0]),
+            Head::Embedding { .. } => Answer::Embedding(logits),
             Head::TokenClassification { labels } => {
                 let (_, words) = self.text.encode_words(text, self.max_tokens)?;
                 let first_tokens = tinybert_tokenizer::words(text).zip(words);
@@ -144,9 +160,29 @@ impl Predictor {
     /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
     /// instruction set that is asked of a folder, or that this machine lacks.
     pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
+        Self::open_as(path, max_tokens, isa, |checkpoint| checkpoint)
+    }
+
+    /// [`Predictor::open`]; a bare encoder is opened as the sentence encoder that it is by the mean of its tokens.
+    ///
+    /// # Errors
+    /// As [`Predictor::open`].
+    pub fn open_sentence_encoder(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
+        Self::open_as(path, max_tokens, isa, Checkpoint::as_sentence_encoder)
+    }
+
+    fn open_as(
+        path: &Path,
+        max_tokens: usize,
+        isa: Option<Isa>,
+        take: impl Fn(Checkpoint) -> Checkpoint,
+    ) -> Result<Self> {
         if path.is_dir() {
             return match isa {
-                None => Ok(Self::Folder(Box::new(FloatModel::new(&Checkpoint::load(path)?, max_tokens)?))),
+                None => {
+                    let checkpoint = take(Checkpoint::load(path)?);
+                    Ok(Self::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?)))
+                }
                 Some(isa) => Err(Error::Usage(format!(
                     "--isa {}: only images run on kernels of a chosen instruction set, and {} is a folder",
                     isa.name(),
@@ -171,6 +207,26 @@ impl Predictor {
         match self {
             Self::Folder(folder) => Ok(folder.model.head.labels().to_vec()),
             Self::Image(image) => Ok(image.model()?.image().labels().map(String::from).collect()),
+        }
+    }
+
+    /// The embedding of each text that the examples of `data` have.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model that gives none; those of the forward pass.
+    pub fn embeddings(&self, data: &Dataset) -> Result<Vec<Vec<f32>>> {
+        match self {
+            Self::Folder(folder) => {
+                let set = encode(&folder.text, data, folder.max_tokens)?;
+                embeddings(&folder.model, &set, folder.text.special().pad)
+            }
+            Self::Image(image) => {
+                let model = image.model()?;
+                let mut workspace = vec![0; model.config().workspace_bytes];
+                let mut session = model.session(&mut workspace).map_err(refused)?;
+                let texts = data.examples.iter().flat_map(|example| example.inputs(data.kind));
+                texts.map(|(text, _)| evaluate::embedding(&mut session, text)).collect()
+            }
         }
     }
 
@@ -207,13 +263,20 @@ impl Predictor {
             }),
             Self::Image(image) => {
                 let model = image.model()?;
+                let embeds = model.config().head == HeadKind::Embedding;
                 let mut workspace = vec![0; model.config().workspace_bytes];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
                 questions.into_iter().try_for_each(|question| {
                     let question = question?;
-                    let (text, pair) = &question;
-                    let input = runtime::Input::Text { text, pair: pair.as_deref() };
-                    let reply = Reply::of_device(&session.run(input).map_err(refused)?)?;
+                    let mut ask = |text: &str, pair: Option<&str>| {
+                        Reply::of_device(&session.run(runtime::Input::Text { text, pair }).map_err(refused)?)
+                    };
+                    let reply = match &question {
+                        (first, Some(second)) if embeds => {
+                            Reply::similarity(&ask(first, None)?, &ask(second, None)?)?
+                        }
+                        (text, pair) => ask(text, pair.as_deref())?,
+                    };
                     each(&question, reply)
                 })
             }
@@ -222,6 +285,18 @@ impl Predictor {
 }
 
 impl Reply {
+    /// Of the replies to both texts of a pair.
+    fn similarity(first: &Self, second: &Self) -> Result<Self> {
+        match (&first.answer, &second.answer) {
+            (Answer::Embedding(a), Answer::Embedding(b)) => Ok(Self {
+                answer: Answer::Similarity(metrics::cosine(a, b)),
+                tokens: first.tokens + second.tokens,
+                truncated: first.truncated || second.truncated,
+            }),
+            _ => Err(Error::Usage("only sentence embeddings are compared".into())),
+        }
+    }
+
     fn of_device(reply: &runtime::Reply) -> Result<Self> {
         let answer = match reply.answer {
             runtime::Answer::Label { index, logits } => {
@@ -231,6 +306,7 @@ impl Reply {
             runtime::Answer::Tags(tags) => {
                 Answer::Tags(tags.words().map(|word| TaggedWord::new(word.range, word.logits)).collect())
             }
+            runtime::Answer::Embedding(vector) => Answer::Embedding(vector.to_vec()),
             _ => {
                 let what = "the image gives answers that this program does not know";
                 return Err(Error::Usage(what.into()));

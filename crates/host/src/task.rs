@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint;
+use crate::{Error, Result, checkpoint};
 
 /// The kind of answer a task head gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -14,6 +14,8 @@ pub enum TaskKind {
     Regression,
     /// One label out of several for each word of a sentence: BIO tags.
     Tagging,
+    /// A vector for each text; gold scores, where there are any, are similarities of pairs.
+    Embedding,
 }
 
 /// What an example should be answered with.
@@ -67,7 +69,30 @@ pub struct Dataset {
     pub sources: Vec<std::path::PathBuf>,
 }
 
+impl Example {
+    /// What a model reads: one input, the text or the pair; for embeddings each text by itself.
+    pub fn inputs(&self, kind: TaskKind) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let (text, pair) = (self.text.as_str(), self.pair.as_deref());
+        let alone = kind == TaskKind::Embedding;
+        let first = (text, pair.filter(|_| !alone));
+        std::iter::once(first).chain(pair.filter(|_| alone).map(|pair| (pair, None)))
+    }
+}
+
 impl Dataset {
+    /// The same texts for embeddings: scores become similarities of pairs.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for data with labels.
+    pub fn for_embedding(self) -> Result<Self> {
+        match self.kind {
+            TaskKind::Regression => Ok(Self { kind: TaskKind::Embedding, ..self }),
+            _ => Err(Error::Usage(
+                "sentence embeddings are learned from text or pairs with a score, not labels".into(),
+            )),
+        }
+    }
+
     /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files read in another way give another.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();

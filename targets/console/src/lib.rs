@@ -25,6 +25,8 @@ impl fmt::Display for Line<'_> {
         let Self(model, answer) = self;
         let name = match answer {
             Answer::Label { index, .. } => model.label(*index).unwrap_or_default(),
+            Answer::Tags(_) => "tags",
+            Answer::Embedding(_) => "embedding",
             _ => "score",
         };
         f.write_str(name)?;

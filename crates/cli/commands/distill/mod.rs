@@ -127,7 +127,7 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
     let settings = args.steps.task_settings(options, global.seed);
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
-    let teacher = Checkpoint::load(&args.teacher)?;
+    let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;

@@ -38,6 +38,16 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pruned_heads: BTreeMap<usize, BTreeSet<usize>>,
     intermediate_sizes: Option<Vec<usize>>,
+    sentence_embedding: Option<SentenceEmbedding>,
+}
+
+/// This program's own entry for [`Head::Embedding`]; to transformers the folder is a bare encoder.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct SentenceEmbedding {
+    /// Only `mean`: over all tokens, special ones included.
+    pooling: String,
+    /// Size of the vector.
+    dimensions: usize,
 }
 
 /// Kinds of head by the class that transformers gives them; MPNet's have `MPNet` for `Bert`.
@@ -179,7 +189,7 @@ impl ConfigFile {
             None => "BertForTokenClassification",
         };
         match architecture {
-            "BertModel" => Ok(Head::None),
+            "BertModel" => self.sentence_head(path, has_tensor("projection.weight")),
             "BertForSequenceClassification" => self.sequence_head(path),
             "BertForTokenClassification" => Ok(Head::TokenClassification { labels: self.labels(path)? }),
             "BertForMaskedLM" | "BertForPreTraining" if self.tie_word_embeddings == Some(false) => {
@@ -195,6 +205,22 @@ impl ConfigFile {
                 format!("architecture {other:?} is not supported; supported: {}", ARCHITECTURES.join(", ")),
             )),
         }
+    }
+
+    fn sentence_head(&self, path: &Path, projected: bool) -> Result<Head> {
+        let Some(SentenceEmbedding { pooling, dimensions }) = &self.sentence_embedding else {
+            return Ok(Head::None);
+        };
+        if pooling != "mean" {
+            let what =
+                format!("sentence_embedding.pooling {pooling:?} is not supported; supported: \"mean\"");
+            return Err(Error::input(path, what));
+        }
+        if !projected && Some(*dimensions) != self.hidden_size {
+            let what = "sentence_embedding.dimensions is not hidden_size, and the weights have no projection";
+            return Err(Error::input(path, what));
+        }
+        Ok(Head::Embedding { dimensions: *dimensions, projected })
     }
 
     fn sequence_head(&self, path: &Path) -> Result<Head> {
@@ -264,7 +290,7 @@ impl ConfigFile {
 /// The `config.json` that transformers loads this model with.
 pub(super) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, storage: Storage) -> Value {
     let class = match head {
-        Head::None => "Model",
+        Head::None | Head::Embedding { .. } => "Model",
         Head::Classification { .. } | Head::Regression => "ForSequenceClassification",
         Head::TokenClassification { .. } => "ForTokenClassification",
         Head::MaskedLm => "ForMaskedLM",
@@ -309,6 +335,10 @@ pub(super) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, stora
     match head {
         Head::Classification { .. } => json["problem_type"] = json!("single_label_classification"),
         Head::Regression => json["problem_type"] = json!("regression"),
+        Head::Embedding { dimensions, .. } => {
+            json["sentence_embedding"] =
+                json!(SentenceEmbedding { pooling: "mean".to_owned(), dimensions: *dimensions });
+        }
         Head::None | Head::TokenClassification { .. } | Head::MaskedLm => {}
     }
     json

@@ -17,18 +17,26 @@ pub enum Head {
         /// Label names by class index.
         labels: Vec<String>,
     },
+    /// The mean over all tokens, a linear if there is one, and length 1: a vector per text.
+    Embedding {
+        /// Size of the vector; the hidden size where there is no linear.
+        dimensions: usize,
+        /// Whether there is a linear, `projection`.
+        projected: bool,
+    },
     /// Dense, GELU, LayerNorm and a decoder tied to the word embeddings, on every token.
     MaskedLm,
 }
 
 impl Head {
-    /// Outputs of the head's own last linear; 0 for no head and for the masked-LM head, whose
-    /// decoder is the word embedding matrix.
+    /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word embedding
+    /// matrix.
     pub fn outputs(&self) -> usize {
         match self {
             Self::None | Self::MaskedLm => 0,
             Self::Classification { labels } | Self::TokenClassification { labels } => labels.len(),
             Self::Regression => 1,
+            Self::Embedding { dimensions, .. } => *dimensions,
         }
     }
 
@@ -36,13 +44,24 @@ impl Head {
     pub fn labels(&self) -> &[String] {
         match self {
             Self::Classification { labels } | Self::TokenClassification { labels } => labels,
-            Self::None | Self::Regression | Self::MaskedLm => &[],
+            Self::None | Self::Regression | Self::Embedding { .. } | Self::MaskedLm => &[],
         }
     }
 
     /// True where the head reads the pooled `[CLS]` state.
     pub fn needs_pooler(&self) -> bool {
         matches!(self, Self::Classification { .. } | Self::Regression)
+    }
+
+    /// The name of the last linear, if the head has one of its own.
+    pub fn linear(&self) -> Option<&'static str> {
+        match self {
+            Self::Classification { .. } | Self::Regression | Self::TokenClassification { .. } => {
+                Some("classifier")
+            }
+            Self::Embedding { projected: true, .. } => Some("projection"),
+            Self::Embedding { projected: false, .. } | Self::None | Self::MaskedLm => None,
+        }
     }
 
     /// The name of this kind of head in messages.
@@ -52,6 +71,7 @@ impl Head {
             Self::Classification { .. } => "sequence classification",
             Self::Regression => "regression",
             Self::TokenClassification { .. } => "token classification",
+            Self::Embedding { .. } => "sentence embedding",
             Self::MaskedLm => "masked-LM",
         }
     }

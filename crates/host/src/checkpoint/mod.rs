@@ -114,6 +114,16 @@ impl Checkpoint {
         Self { config, head, tensors, text, folder, sources }
     }
 
+    /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
+    #[must_use]
+    pub fn as_sentence_encoder(self) -> Self {
+        let dimensions = self.config.hidden_size;
+        match self.head {
+            Head::None => Self { head: Head::Embedding { dimensions, projected: false }, ..self },
+            _ => self,
+        }
+    }
+
     /// SHA-256 of every file the checkpoint was read from.
     ///
     /// # Errors

@@ -45,16 +45,13 @@ pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec
     if head.needs_pooler() {
         shapes.extend(pooler_shapes(config));
     }
-    match head {
-        Head::None => {}
-        Head::Classification { .. } | Head::Regression | Head::TokenClassification { .. } => {
-            linear(&mut shapes, "classifier", head.outputs(), h);
-        }
-        Head::MaskedLm => {
-            linear(&mut shapes, "cls.predictions.transform.dense", h, h);
-            layer_norm(&mut shapes, "cls.predictions.transform.LayerNorm", h);
-            insert(&mut shapes, "cls.predictions.bias", [config.word_rows()]);
-        }
+    if let Some(name) = head.linear() {
+        linear(&mut shapes, name, head.outputs(), h);
+    }
+    if *head == Head::MaskedLm {
+        linear(&mut shapes, "cls.predictions.transform.dense", h, h);
+        layer_norm(&mut shapes, "cls.predictions.transform.LayerNorm", h);
+        insert(&mut shapes, "cls.predictions.bias", [config.word_rows()]);
     }
     shapes
 }

@@ -190,6 +190,7 @@ impl DataSpec {
             (_, TaskKind::Classification) => MetricSet::Accuracy,
             (_, TaskKind::Regression) => MetricSet::PearsonAndSpearman,
             (_, TaskKind::Tagging) => MetricSet::Entities,
+            (_, TaskKind::Embedding) => MetricSet::Similarity,
         }
     }
 }

@@ -28,7 +28,7 @@ impl Table<'_> {
         let path = self.path(split)?;
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
-            TaskKind::Regression => (Box::new(Scores::ANY), Vec::new()),
+            TaskKind::Regression | TaskKind::Embedding => (Box::new(Scores::ANY), Vec::new()),
             TaskKind::Classification | TaskKind::Tagging => {
                 let classes = self.classes(path, &rows, model, progress)?;
                 let names = classes.names.clone();

@@ -50,6 +50,16 @@ pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok((student - teacher.detach())?.sqr()?.mean_all()?)
 }
 
+/// 1 − cosine of the student's embeddings `[b, dimensions]` and the teacher's, mean over the texts. Both have length 1, so
+/// that it is half their squared distance too.
+///
+/// # Errors
+/// An internal error if the shapes differ.
+pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    let cosines = (student * teacher.detach())?.sum(D::Minus1)?;
+    Ok(cosines.mean_all()?.affine(-1.0, 1.0)?)
+}
+
 fn masked_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize], region: Region) -> Result<Tensor> {
     let op = MaskedMse { lengths: lengths.to_vec(), region };
     Ok(student.contiguous()?.apply_op2(&teacher.detach().contiguous()?, op)?)

@@ -57,7 +57,7 @@ pub fn evaluate(
     // Nothing correlates with a constant, and the most frequent tag marks no entity.
     let chance = match data.dev.kind {
         TaskKind::Classification => judge.metrics(&vec![constant; predictions.len()])?.primary(),
-        TaskKind::Regression | TaskKind::Tagging => 0.0,
+        TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => 0.0,
     };
     let least = chance + LEAST * (1.0 - chance);
     progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::losses::{score_mse, soft_cross_entropy};
+use super::losses::{cosine_distance, score_mse, soft_cross_entropy};
 use super::pair::{lower_layers, spread};
 use super::preflight;
 use super::teacher::{TeacherAnswers, TeacherCache};
@@ -146,7 +146,7 @@ pub fn task(
     let allow_weak = settings.allow_weak_teacher;
     let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
 
-    let head = &teacher.head;
+    let head = &student_head(&teacher.head);
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(tensors)?,
         None => Parameters::new(&with_head(student, head, settings.seed)?)?,
@@ -202,6 +202,14 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
     }
     data.check()?;
     preflight::check_pair(teacher, student, data)
+}
+
+/// The teacher's head; an embedding is projected from the student's size to the teacher's.
+fn student_head(teacher: &Head) -> Head {
+    match teacher {
+        Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },
+        other => other.clone(),
+    }
 }
 
 /// What both stages share.
@@ -314,6 +322,7 @@ impl Run<'_> {
         let target = teacher.of(micro.batch)?;
         let total = match student.head {
             Head::Regression => score_mse(&learned, &target)?,
+            Head::Embedding { .. } => cosine_distance(&learned, &target)?,
             _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
         };
         let total = (total * micro.share(Batch::answers))?;

@@ -18,9 +18,10 @@ pub struct TaskModel {
     pub bert: Bert,
     /// What the head answers.
     pub head: Head,
-    /// Absent for token classification.
+    /// Present where the head reads the first token.
     pooler: Option<Linear>,
-    classifier: Linear,
+    /// The last linear; absent for embeddings that are the plain mean.
+    classifier: Option<Linear>,
     /// Dropout before the classifier.
     rate: f64,
 }
@@ -45,7 +46,7 @@ impl TaskModel {
     fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
         let pooler = match head {
             Head::Classification { .. } | Head::Regression => Some(Linear::new("bert.pooler.dense", get)?),
-            Head::TokenClassification { .. } => None,
+            Head::TokenClassification { .. } | Head::Embedding { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(
                     "a model with head {head:?} cannot answer a task: fine-tune it on labelled data first"
@@ -53,10 +54,12 @@ impl TaskModel {
             }
         };
         let rate = bert.config().hidden_dropout_prob;
-        Ok(Self { bert, head: head.clone(), pooler, classifier: Linear::new("classifier", get)?, rate })
+        let classifier = head.linear().map(|name| Linear::new(name, get)).transpose()?;
+        Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
     }
 
-    /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`), or for token
+    /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`; embeddings: rows
+    /// of length 1), or for token
     /// classification `[words, outputs]`; of all tokens, `[b, l, outputs]`, where the batch names no words.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
         let output = self.bert.forward(batch, mode)?;
@@ -90,6 +93,7 @@ impl TaskModel {
         let last = &output.states[output.states.len() - 1];
         let (b, l, hidden) = last.dims3()?;
         let mut features = match &self.pooler {
+            None if matches!(self.head, Head::Embedding { .. }) => mean_of_tokens(last, output)?,
             Some(pooler) => {
                 let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
                 see(Site::PoolerInput, &first)?;
@@ -102,12 +106,29 @@ impl TaskModel {
             let rows_per_sample = features.dim(0)? / b;
             features = dropout.by_rows(rows_per_sample).on(&features)?;
         }
-        let logits = apply(&self.classifier, &features)?;
-        match self.pooler {
-            Some(_) => Ok(logits),
-            None => Ok(logits.reshape((b, l, self.head.outputs()))?),
+        let logits = match &self.classifier {
+            Some(classifier) => apply(classifier, &features)?,
+            None => features,
+        };
+        match self.head {
+            Head::TokenClassification { .. } => Ok(logits.reshape((b, l, self.head.outputs()))?),
+            Head::Embedding { .. } => length_one(&logits),
+            _ => Ok(logits),
         }
     }
+}
+
+/// Mean over the real tokens of states `[b, l, hidden]`: `[b, hidden]`.
+fn mean_of_tokens(states: &Tensor, output: &BertOutput) -> Result<Tensor> {
+    let mask = output.mask.to_dtype(states.dtype())?.unsqueeze(2)?;
+    let sums = states.broadcast_mul(&mask)?.sum(1)?;
+    Ok(sums.broadcast_div(&mask.sum(1)?)?)
+}
+
+/// Rows divided by their length, or by 1e-12 if that is smaller.
+fn length_one(rows: &Tensor) -> Result<Tensor> {
+    let lengths = rows.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?;
+    Ok(rows.broadcast_div(&lengths)?)
 }
 
 /// A linear in candle's graph: heads are small.

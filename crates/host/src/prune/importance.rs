@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::nn::{Mode, Parameters, TaskModel};
 use crate::progress::Progress;
-use crate::task::{Dataset, Example, Target};
+use crate::task::{Dataset, Example, Target, TaskKind};
 use crate::train::{encode, gold_loss};
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Importance {
         let step = data.examples.len().div_ceil(examples.max(1)).max(1);
         let taken: Vec<Example> = data.examples.iter().step_by(step).cloned().collect();
         let targets: Vec<Target> = taken.iter().map(|example| example.target.clone()).collect();
-        if targets.contains(&Target::None) {
+        if targets.contains(&Target::None) || data.kind == TaskKind::Embedding {
             return Err(Error::Input(
                 "importance by the task loss needs labels; without any there is importance by magnitude"
                     .into(),

@@ -109,7 +109,7 @@ pub fn quantize(
         )));
     }
     let examples = spread(&calibration.examples, settings.calibration_examples);
-    let texts: Vec<_> = examples.iter().map(|e| (e.text.as_str(), e.pair.as_deref())).collect();
+    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(calibration.kind)).collect();
     let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
     let seen = Calibration::run(checkpoint, &inputs, progress)?;
     let plans = (0..config.num_hidden_layers)
@@ -191,6 +191,7 @@ fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
         Head::Classification { labels } => Ok((HeadKind::Classification, labels.clone())),
         Head::Regression => Ok((HeadKind::Regression, Vec::new())),
         Head::TokenClassification { labels } => Ok((HeadKind::TokenClassification, labels.clone())),
+        Head::Embedding { .. } => Ok((HeadKind::Embedding, Vec::new())),
         other => Err(Error::Usage(format!(
             "a model with {} cannot become an image: expected a task head; distil or fine-tune it on a task first",
             other.kind()

@@ -98,6 +98,11 @@ pub fn fine_tune(
         return Err(Error::Usage("fine-tuning needs at least one epoch and one evaluation per epoch".into()));
     }
     let head = head_of(data.train);
+    if matches!(head, Head::Embedding { .. }) {
+        let what =
+            "sentence embeddings have no gold answers to fine-tune on: distil them from a sentence encoder";
+        return Err(Error::Usage(what.into()));
+    }
     data.check()?;
     let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
     if let Some(at) = targets.iter().position(|target| *target == Target::None) {
@@ -162,12 +167,13 @@ pub fn fine_tune(
     Ok(report)
 }
 
-/// The head that answers what a data set asks.
+/// The head that answers what a data set asks. Data do not know how many dimensions an embedding has: 0.
 pub fn head_of(data: &Dataset) -> Head {
     match data.kind {
         TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
         TaskKind::Regression => Head::Regression,
         TaskKind::Tagging => Head::TokenClassification { labels: data.labels.clone() },
+        TaskKind::Embedding => Head::Embedding { dimensions: 0, projected: true },
     }
 }
 

@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// Sentences per forward pass: enough to fill the matrix products.
 const BATCH: usize = 32;
 
-/// Token ids of every example, and where its words begin if they have tags.
+/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a sample: of a pair
+/// both, one after the other.
 ///
 /// # Errors
 /// Those of [`TextEncoder::encode_all`]; [`Error::Input`] for an example none of whose words has a token.
@@ -29,7 +30,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
         let encoded: Vec<_> = data.examples.par_iter().enumerate().map(encode).collect::<Result<_>>()?;
         return Ok(encoded.into_iter().collect());
     }
-    let inputs: Vec<_> = data.examples.iter().map(|e| (e.text.as_str(), e.pair.as_deref())).collect();
+    let inputs: Vec<_> = data.examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
 }
 
@@ -37,6 +38,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
 pub struct Judge {
     set: EncodedSet,
     targets: Vec<Target>,
+    kind: TaskKind,
     labels: Vec<String>,
     metrics: MetricSet,
     pad_id: u32,
@@ -46,11 +48,16 @@ impl Judge {
     /// Encodes `data` with the model's own tokenizer.
     ///
     /// # Errors
-    /// Those of [`encode`].
+    /// Those of [`encode`]; [`Error::Input`] for embeddings of anything but pairs.
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
+        if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
+            let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
+            return Err(Error::Input(what.into()));
+        }
         Ok(Self {
             set: encode(text, data, max_tokens)?,
             targets: data.examples.iter().map(|example| example.target.clone()).collect(),
+            kind: data.kind,
             labels: data.labels.clone(),
             metrics,
             pad_id: text.special().pad,
@@ -70,6 +77,11 @@ impl Judge {
     /// # Errors
     /// Those of [`predictions`].
     pub fn predictions(&self, model: &TaskModel) -> Result<Vec<Target>> {
+        if self.kind == TaskKind::Embedding {
+            let vectors = embeddings(model, &self.set, self.pad_id)?;
+            let (pairs, _) = vectors.as_chunks::<2>();
+            return Ok(pairs.iter().map(|[a, b]| Target::Score(metrics::cosine(a, b))).collect());
+        }
         predictions(model, &self.set, self.pad_id)
     }
 
@@ -96,6 +108,24 @@ pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<V
         }
     }
     Ok(answers)
+}
+
+/// The vector of every sample, in their order.
+///
+/// # Errors
+/// [`Error::Usage`] for a head that gives none; those of the forward pass.
+pub fn embeddings(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Vec<f32>>> {
+    if !matches!(model.head, Head::Embedding { .. }) {
+        return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", model.head.kind())));
+    }
+    let mut vectors = vec![Vec::new(); set.len()];
+    for samples in evaluation_batches(&set.lengths(), BATCH) {
+        let (_, rows) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
+        for (&sample, row) in samples.iter().zip(rows.to_vec2::<f32>()?) {
+            vectors[sample] = row;
+        }
+    }
+    Ok(vectors)
 }
 
 /// Logits `[answers, outputs]` to an answer for each sample, whose words begin at the tokens of `words`.

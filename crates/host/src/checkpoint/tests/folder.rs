@@ -77,7 +77,7 @@ impl ModelFolder {
     pub fn new(head: &Head) -> Self {
         let config = config();
         let architecture = match head {
-            Head::None => "BertModel",
+            Head::None | Head::Embedding { .. } => "BertModel",
             Head::Classification { .. } | Head::Regression => "BertForSequenceClassification",
             Head::TokenClassification { .. } => "BertForTokenClassification",
             Head::MaskedLm => "BertForMaskedLM",

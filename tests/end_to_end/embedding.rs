@@ -1,0 +1,114 @@
+//! Sentence embeddings from a bare encoder to the device: the student learns its teacher's vectors without labels.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::program::{fails, output, tinybert};
+use crate::toy::{self, ENCODER, FILLERS, FRESH, STUDENT, TEMPLATES};
+
+/// Each sentence with another one and how alike they are: 5 for the same template, 2 for the same label, 0 otherwise.
+fn pairs(fillers: &[&str]) -> String {
+    let templates: Vec<_> =
+        TEMPLATES.iter().flat_map(|(label, all)| all.iter().map(move |t| (label, *t))).collect();
+    let mut lines = String::new();
+    for (at, filler) in fillers.iter().enumerate() {
+        for (index, (label, template)) in templates.iter().enumerate() {
+            let (other_label, other) = templates[(index + [0, 1, 4][(at + index) % 3]) % templates.len()];
+            let score = if *template == other { 5 } else { 2 * i32::from(*label == other_label) };
+            let pair = other.replace("{}", fillers[(at + 1) % fillers.len()]);
+            let text = template.replace("{}", filler);
+            lines += &serde_json::json!({ "text": text, "pair": pair, "label": score }).to_string();
+            lines.push('\n');
+        }
+    }
+    lines
+}
+
+static DATA: LazyLock<String> = LazyLock::new(|| {
+    let train = toy::write("pairs-train.jsonl", pairs(&FILLERS[4..]));
+    let dev = toy::write("pairs-dev.jsonl", pairs(&FILLERS[..4]));
+    format!("--embedding --pair-column pair --train {train} --dev {dev}")
+});
+
+/// A student of [`ENCODER`], whose vectors are the means of its tokens.
+static SENTENCES: LazyLock<String> = LazyLock::new(|| {
+    let line = format!("distill --stage task --teacher {} --student {} {}", *ENCODER, *FRESH, *DATA);
+    let rates = "--intermediate-lr 1e-3 --intermediate-epochs 4 --prediction-lr 2e-3 --prediction-epochs 8";
+    toy::make("sentences", &format!("{line} {rates} --batch-size 16 --max-tokens 32 --teacher-cache 64M"))
+});
+
+static IMAGE: LazyLock<String> = LazyLock::new(|| {
+    toy::make("sentences.tbim", &format!("quantize --model {} {} --max-tokens 32", *SENTENCES, *DATA))
+});
+
+fn run(line: &str, text: &str) -> String {
+    let assert = tinybert(&format!("run {line}")).write_stdin(text).assert().success();
+    String::from_utf8(assert.get_output().stdout.clone()).expect("answers are UTF-8")
+}
+
+fn spearman(model: &str) -> f64 {
+    let printed = output(&format!("eval --model {model} {} --json", *DATA));
+    let metrics: Value = serde_json::from_str(&printed).expect("a JSON object");
+    assert_eq!(metrics["primary"], "spearman");
+    metrics["values"]["spearman"].as_f64().expect("a number")
+}
+
+#[test]
+fn student_and_image_rank_pairs_nearly_as_the_teacher_does() {
+    let [teacher, student, image] = [ENCODER.as_str(), &SENTENCES, &IMAGE].map(spearman);
+    assert!(teacher > 0.2 && student > teacher - 0.15, "teacher {teacher}, student {student}");
+    assert!((student - image).abs() < 0.06, "student {student}, image {image}");
+}
+
+#[test]
+fn quantize_says_how_near_the_vectors_are() {
+    for model in [SENTENCES.as_str(), &ENCODER] {
+        let out = toy::path("near.tbim").display().to_string();
+        let printed = output(&format!("quantize --model {model} {} --max-tokens 32 --out {out}", *DATA));
+        let (_, rest) = printed.split_once("mean ").expect("the mean cosine is printed");
+        let mean: f32 = rest.split(',').next().and_then(|mean| mean.parse().ok()).expect("a number");
+        assert!(mean > 0.98, "{printed}");
+    }
+}
+
+#[test]
+fn a_text_has_a_vector_of_length_1_and_a_pair_a_cosine() {
+    for model in [SENTENCES.as_str(), &IMAGE] {
+        let printed = run(&format!("--model {model}"), "play some jazz\nplay some rock\n");
+        let vectors: Vec<Vec<f32>> = printed
+            .lines()
+            .map(|line| line.split(' ').map(|value| value.parse().expect("a number")).collect())
+            .collect();
+        assert!(vectors.iter().all(|vector| vector.len() == 48), "the teacher's size");
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        assert!((dot(&vectors[0], &vectors[0]) - 1.0).abs() < 1e-5);
+
+        let printed = run(&format!("--model {model} --pairs --json"), "play some jazz\tplay some rock\n");
+        let json: Value = serde_json::from_str(&printed).expect("a JSON object");
+        let cosine = json["cosine"].as_f64().expect("a number") as f32;
+        assert!((cosine - dot(&vectors[0], &vectors[1])).abs() < 1e-5, "{printed}");
+    }
+}
+
+#[test]
+fn vectors_are_the_same_bits_on_every_instruction_set() {
+    let text = "will it rain in oslo\nplay xyzzy 12345 now\n\n";
+    let line = format!("--model {} --json", *IMAGE);
+    assert_eq!(run(&line, text), run(&format!("{line} --isa scalar"), text));
+    assert!(output(&format!("inspect {}", *IMAGE)).contains("self-tests passed on"));
+    assert!(output(&format!("inspect {}", *SENTENCES)).contains("sentence embedding"));
+}
+
+#[test]
+fn what_has_no_embedding_is_refused() {
+    let out = toy::path("no-embedding").display().to_string();
+    fails(
+        &format!("fine-tune --model {} {} --max-tokens 32 --out {out}", *ENCODER, *DATA),
+        2,
+        &["distil them"],
+    );
+    fails(&format!("eval --model {} {}", *STUDENT, *DATA), 2, &["no sentence embeddings"]);
+    let unpaired = DATA.replace("--pair-column pair", "");
+    fails(&format!("eval --model {} {unpaired}", *ENCODER), 3, &["--pair-column"]);
+}
