@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut session = model.session(&mut workspace)?;
     let mut out = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        let reply = session.run(input(&line?))?;
+        let line = line?;
+        let reply = session.run(input(&line))?;
         writeln!(out, "{}", Line(&model, &reply.answer))?;
     }
     Ok(())
