@@ -118,6 +118,7 @@ fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::Calibration => "calibration",
         SectionKind::Provenance => "provenance",
         SectionKind::SelfTest => "self-tests",
+        SectionKind::WordChecks => "word checks",
     }
 }
 
@@ -167,6 +168,9 @@ fn print_provenance(provenance: &Provenance) -> Result<()> {
 
 /// Does this machine compute what the image says?
 fn print_self_tests(model: &Model) -> Result<()> {
+    if model.image().word_checks().is_some() {
+        return print_line("self-tests were not run: the word rows are in a file of their own");
+    }
     let mut workspace = vec![0; model.config().workspace_bytes];
     let isa = model.kernels().isa().name();
     match model.self_test(&mut workspace) {

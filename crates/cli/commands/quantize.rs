@@ -8,6 +8,7 @@ use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
 use tinybert_host::quantize::{Attention, AttentionChoice, Settings, quantize};
+use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result};
 
@@ -37,6 +38,10 @@ pub struct Args {
     /// How attention is computed; auto: f32 in the layers where int8 would cost accuracy.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     attention: AttentionName,
+    /// Writes the word rows to a file of their own, and the image without them, for devices whose largest flash is not
+    /// memory-mapped; the device reads the rows of a text as it needs them.
+    #[arg(long, value_name = "FILE")]
+    word_rows: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -53,6 +58,9 @@ enum AttentionName {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_file(&args.out)?;
+    if let Some(rows) = &args.word_rows {
+        output::check_file(rows)?;
+    }
     let watch = Watch::new(global.quiet)?;
     let checkpoint = args.data.read_model(&args.model)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
@@ -72,7 +80,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         },
     };
     let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
-    image_file::write(&args.out, &made.image)?;
+    write(args, &made.image)?;
     let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
     inspect::print_sizes(&image)?;
     for (layer, AttentionChoice { mode, int8_error }) in (1..).zip(made.attention) {
@@ -99,4 +107,18 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
     }
     print_line(format_args!("wrote {}", args.out.display()))
+}
+
+/// Writes the image, whole or in two files. The word rows first: an image is never there without them.
+fn write(args: &Args, image: &[u8]) -> Result<()> {
+    let Some(path) = &args.word_rows else { return image_file::write(&args.out, image) };
+    let whole = Image::from_bytes(image).map_err(|error| Error::input(&args.out, error))?;
+    let (detached, rows) = detach_words(&whole).map_err(|error| Error::input(&args.out, error))?;
+    image_file::write(path, &rows)?;
+    image_file::write(&args.out, &detached)?;
+    print_line(format_args!(
+        "wrote {} bytes of word rows to {}; below, the sizes are those of both together",
+        rows.len(),
+        path.display()
+    ))
 }

@@ -43,11 +43,13 @@ pub enum SectionKind {
     Provenance = 8,
     /// Inputs with their exact outputs.
     SelfTest = 9,
+    /// Checksums of the word rows, which are in a file of their own.
+    WordChecks = 11,
 }
 
 impl SectionKind {
     /// All kinds, in file order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Configuration,
         Self::Vocabulary,
         Self::Embeddings,
@@ -57,6 +59,7 @@ impl SectionKind {
         Self::Calibration,
         Self::Provenance,
         Self::SelfTest,
+        Self::WordChecks,
     ];
 
     pub(crate) fn from_raw(kind: u32) -> Option<Self> {

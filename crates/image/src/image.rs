@@ -1,5 +1,7 @@
 //! The checked view of a whole image.
 
+use zerocopy::FromBytes;
+
 use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
@@ -15,6 +17,7 @@ pub struct Image<'a> {
     container: Container<'a>,
     vocabulary: &'a [u8],
     embeddings: Embeddings<'a>,
+    word_checks: Option<&'a [u32]>,
     layers: Layers<'a>,
     head: Head<'a>,
     labels: Labels<'a>,
@@ -51,7 +54,9 @@ impl<'a> Image<'a> {
         parts.finish()?;
 
         let mut parts = section(SectionKind::Embeddings)?;
-        let embeddings = Embeddings::read(&mut parts, &config)?;
+        let word_checks = container.find(SectionKind::WordChecks);
+        let word_checks = word_checks.map(|bytes| word_checks_of(bytes, &config)).transpose()?;
+        let embeddings = Embeddings::read(&mut parts, &config, word_checks.is_some())?;
         parts.finish()?;
         embeddings.check()?;
 
@@ -79,6 +84,7 @@ impl<'a> Image<'a> {
             container,
             vocabulary: container.need(SectionKind::Vocabulary)?,
             embeddings,
+            word_checks,
             layers,
             head,
             labels,
@@ -97,6 +103,11 @@ impl<'a> Image<'a> {
     /// Sizes and quantization of each layer, without its weights.
     pub fn layer_configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
         self.layers.map(|layer| layer.config)
+    }
+
+    /// CRC-32C of each word row, where the rows are in a file of their own; `None` where they are in the image.
+    pub fn word_checks(&self) -> Option<&'a [u32]> {
+        self.word_checks
     }
 
     /// The layers from first to last.
@@ -139,9 +150,21 @@ impl<'a> Image<'a> {
         self.provenance
     }
 
+    /// A section as it is, unpadded.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn section(&self, kind: SectionKind) -> Option<&'a [u8]> {
+        self.container.find(kind)
+    }
+
     /// Each section with its unpadded size in bytes, in file order.
     pub fn section_bytes(&self) -> impl Iterator<Item = (SectionKind, usize)> + use<'a> {
         let container = self.container;
         SectionKind::ALL.into_iter().filter_map(move |kind| Some((kind, container.find(kind)?.len())))
     }
+}
+
+/// As many checks as words.
+fn word_checks_of<'a>(section: &'a [u8], config: &Config) -> Result<&'a [u32], Error> {
+    let checks = <[u32]>::ref_from_bytes(section).ok();
+    checks.filter(|checks| checks.len() == config.vocab).ok_or(Error::SectionSize(SectionKind::WordChecks))
 }

@@ -53,5 +53,5 @@ pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, ScaledRo
 #[cfg(feature = "alloc")]
 pub use writer::{
     AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, LayerData, LayerNormData,
-    LinearData, ScaledRowsData, SelfTestData, repack, seal,
+    LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal,
 };

@@ -38,7 +38,7 @@ pub struct LayerNorm<'a> {
 pub struct ScaledRows<'a> {
     /// Channels of a row.
     pub width: usize,
-    /// `[rows, width]`.
+    /// `[rows, width]`; empty for word rows that are in a file of their own.
     pub rows: &'a [i8],
     /// `[rows]`.
     pub scales: &'a [Bf16],
@@ -127,18 +127,30 @@ impl<'a> ScaledRows<'a> {
         Ok(Self { width, rows: parts.take(rows.saturating_mul(width))?, scales: parts.take(rows)? })
     }
 
+    /// The scales of rows that are elsewhere.
+    pub(crate) fn read_scales(parts: &mut Parts<'a>, rows: usize, width: usize) -> Result<Self, Error> {
+        Ok(Self { width, rows: &[], scales: parts.take(rows)? })
+    }
+
     /// Row `index` and its scale; `None` where there is no such row.
     pub fn row(&self, index: usize) -> Option<(&'a [i8], f32)> {
         let start = index.checked_mul(self.width)?;
         let row = self.rows.get(start..start.checked_add(self.width)?)?;
-        Some((row, self.scales.get(index)?.to_f32()))
+        Some((row, self.scale(index)?))
+    }
+
+    /// The scale of row `index`; `None` where there is no such row.
+    pub fn scale(&self, index: usize) -> Option<f32> {
+        Some(self.scales.get(index)?.to_f32())
     }
 }
 
 impl<'a> Embeddings<'a> {
-    pub(crate) fn read(parts: &mut Parts<'a>, config: &Config) -> Result<Self, Error> {
+    /// `detached`: without word rows.
+    pub(crate) fn read(parts: &mut Parts<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
+        let read_words = if detached { ScaledRows::read_scales } else { ScaledRows::read };
         Ok(Self {
-            word: ScaledRows::read(parts, config.vocab, config.hidden)?,
+            word: read_words(parts, config.vocab, config.hidden)?,
             position: ScaledRows::read(parts, config.positions, config.hidden)?,
             types: parts.take(config.types.saturating_mul(config.hidden))?,
             norm: LayerNorm::read(parts, config.hidden)?,

@@ -14,7 +14,8 @@ fn everything_written_is_read_back() {
     assert_eq!(ImageBuilder::from_image(&image), builder);
     assert_eq!(image.layers().len(), 2);
     assert_eq!(image.labels().collect::<Vec<_>>(), ["yes", "no", "häufig"]);
-    assert_eq!(image.section_bytes().map(|(kind, _)| kind).collect::<Vec<_>>(), SectionKind::ALL);
+    let expected = SectionKind::ALL.into_iter().filter(|kind| *kind != SectionKind::WordChecks);
+    assert!(image.section_bytes().map(|(kind, _)| kind).eq(expected), "all but that of detached word rows");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::qkv::Qkv;
 use crate::quantized::{Input, Quantized};
 use crate::team::{Team, band};
+use crate::words::Words;
 use crate::workspace::{AttentionBand, AttentionStage, Buffers, FfnStage, ROWS, ffn_stage_bytes};
 
 /// What the layers of a model have in common.
@@ -47,6 +48,7 @@ impl<'t> Encoder<'t> {
     pub fn embed(
         &self,
         tables: &Embeddings<'_>,
+        words: &Words<'_>,
         input: InputQuantization,
         ids: &[u32],
         type_ids: &[u8],
@@ -54,8 +56,8 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), Error> {
         let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
-            let id = usize::try_from(*id).map_err(|_| Error::TokenId)?;
-            let (word, word_scale) = tables.word.row(id).ok_or(Error::TokenId)?;
+            // Nothing is in the activations yet: room for a row that has to be read.
+            let (word, word_scale) = words.row(*id, buffers.activations)?;
             let (position, position_scale) = tables.position.row(position).ok_or(Error::TokenId)?;
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
             self.kernels.embed(&Embedding { word, word_scale, position, position_scale, kind }, row)?;

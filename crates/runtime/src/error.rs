@@ -44,6 +44,14 @@ pub enum Error {
     TokenId,
     /// A pair of texts, but the model reads single ones.
     Pair,
+    /// The image was written without its word rows, and nothing was said about where they are:
+    /// [`Model::with_word_rows`](crate::Model::with_word_rows).
+    WordRowsMissing,
+    /// A word's row could not be read, or is not the one that belongs to the image.
+    WordRow {
+        /// The token id.
+        id: u32,
+    },
     /// The device computes other bits than the host did: image, memory or processor are not to be trusted.
     SelfTest {
         /// Number of the self-test, from 0.
@@ -70,6 +78,12 @@ impl fmt::Display for Error {
             Self::TypeCount => f.write_str("as many type ids as token ids are needed"),
             Self::TokenId => f.write_str("a token id or type is outside of the model's tables"),
             Self::Pair => f.write_str("the model reads single texts, not pairs"),
+            Self::WordRowsMissing => {
+                f.write_str("the image has no word rows: give the file that was written with it")
+            }
+            Self::WordRow { id } => {
+                write!(f, "word row {id} could not be read, or is not the image's: write the file again")
+            }
             Self::SelfTest { index } => {
                 write!(
                     f,

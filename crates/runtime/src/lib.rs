@@ -38,6 +38,7 @@ mod quantized;
 mod session;
 mod tags;
 mod team;
+mod words;
 mod workspace;
 
 pub use answer::{Answer, Reply};
@@ -47,6 +48,7 @@ pub use session::{Input, Session};
 pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
 pub use team::Threads;
+pub use words::WordRows;
 pub use workspace::workspace_bytes;
 
 pub use tinybert_image as image;

@@ -1,11 +1,12 @@
 //! A model: an image that has been checked, its vocabulary, and the kernels it runs on.
 
-use tinybert_image::{Config, Image};
+use tinybert_image::{Checksum, Config, Image};
 use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
 use crate::team::Team;
-use crate::{Error, Session, workspace_bytes};
+use crate::words::Words;
+use crate::{Error, Session, WordRows, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
 #[derive(Clone, Copy)]
@@ -13,6 +14,12 @@ pub struct Model<'a> {
     image: Image<'a>,
     vocabulary: Vocabulary<'a>,
     kernels: Kernels,
+    word_rows: Option<&'a dyn WordRows>,
+}
+
+/// The fastest CRC-32C there is here.
+pub(crate) fn checksum() -> Checksum {
+    tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c)
 }
 
 impl<'a> Model<'a> {
@@ -25,8 +32,7 @@ impl<'a> Model<'a> {
     /// What is wrong with the image.
     #[inline(never)] // What the checks need of the stack is free again when answers run.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        let checksum = tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c);
-        let image = Image::from_bytes_with(bytes, checksum);
+        let image = Image::from_bytes_with(bytes, checksum());
         // By reference, and a model only at the end: copies of these are large for a small stack.
         let image = image.as_ref().map_err(|error| *error)?;
         let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
@@ -40,13 +46,24 @@ impl<'a> Model<'a> {
         // Sizes that the kernels do not take would be found out only when running.
         let config = image.config();
         workspace_bytes(config, image.layer_configs(), config.max_tokens).ok_or(Error::TooLarge)?;
-        Ok(Self { image: *image, vocabulary, kernels: Kernels::detect() })
+        Ok(Self { image: *image, vocabulary, kernels: Kernels::detect(), word_rows: None })
     }
 
     /// The same model on other kernels; answers stay the same to the bit.
     #[must_use]
     pub fn with_kernels(self, kernels: Kernels) -> Self {
         Self { kernels, ..self }
+    }
+
+    /// The same model with word rows that are read as they are needed, each checked: for an image that was written without
+    /// them. Without them such a model answers [`WordRowsMissing`](Error::WordRowsMissing).
+    #[must_use]
+    pub fn with_word_rows(self, rows: &'a dyn WordRows) -> Self {
+        Self { word_rows: Some(rows), ..self }
+    }
+
+    pub(crate) fn words(&self) -> Words<'a> {
+        Words::new(&self.image, self.word_rows)
     }
 
     /// A session for inputs of up to [`Config::max_tokens`].

@@ -129,7 +129,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 let TextStage { ids, type_ids } = TextStage::carve(stage, limit).ok_or(Error::Shape)?;
                 let encoded = model.vocabulary().encode(text, pair, ids, type_ids)?;
                 let ids = ids.get(..encoded.tokens).ok_or(Error::Shape)?;
-                encoder.embed(image.embeddings(), first, ids, type_ids, rows)?;
+                encoder.embed(image.embeddings(), &model.words(), first, ids, type_ids, rows)?;
                 Ok((encoded.tokens, encoded.truncated))
             }
             Input::Ids { ids, type_ids } => {
@@ -139,7 +139,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 if type_ids.len() != ids.len() {
                     return Err(Error::TypeCount);
                 }
-                encoder.embed(image.embeddings(), first, ids, type_ids, rows)?;
+                encoder.embed(image.embeddings(), &model.words(), first, ids, type_ids, rows)?;
                 Ok((ids.len(), false))
             }
         }

@@ -183,7 +183,7 @@ impl Section {
 }
 
 /// Lays the sections that are there one after the other and seals the file.
-fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBytes {
+pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBytes {
     let present: Vec<_> =
         sections.iter().filter_map(|(kind, bytes)| Some((*kind, bytes.as_deref()?))).collect();
     let table_bytes = present.len() * size_of::<TableEntry>();

@@ -3,6 +3,7 @@
 mod aligned;
 mod builder;
 mod data;
+mod detach;
 mod pack;
 mod repack;
 mod seal;
@@ -13,5 +14,6 @@ pub use data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
+pub use detach::detach_words;
 pub use repack::repack;
 pub use seal::seal;

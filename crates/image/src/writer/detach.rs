@@ -1,0 +1,36 @@
+//! An image without its word rows, for devices whose largest flash is not memory-mapped.
+
+use alloc::vec::Vec;
+
+use zerocopy::IntoBytes;
+
+use super::aligned::AlignedBytes;
+use super::builder::assemble;
+use crate::format::padded;
+use crate::{Error, Field, Image, SectionKind, crc32c};
+
+/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows i8 `[vocab, hidden]`, a
+/// file of their own. Together they answer as the whole image does, to the bit.
+///
+/// # Errors
+/// [`Field::Length`] where the word rows have been taken out before.
+pub fn detach_words(image: &Image<'_>) -> Result<(AlignedBytes, Vec<u8>), Error> {
+    let word = &image.embeddings().word;
+    let rows = word.rows.as_bytes();
+    let gone = padded(rows.len()).filter(|gone| *gone > 0).ok_or(Error::Invalid(Field::Length))?;
+    let checks: Vec<u32> = rows.chunks_exact(word.width).map(crc32c).collect();
+    let sections: Vec<_> = SectionKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let bytes = match kind {
+                SectionKind::WordChecks => Some(checks.as_bytes()),
+                SectionKind::Embeddings => image.section(kind).and_then(|bytes| bytes.get(gone..)),
+                _ => image.section(kind),
+            };
+            (kind, bytes.map(Vec::from))
+        })
+        .collect();
+    let detached = assemble(&sections);
+    Image::from_bytes(&detached)?;
+    Ok((detached, rows.to_vec()))
+}
