@@ -56,6 +56,13 @@ impl ImageFile {
         let native = self.kernels.native_panel();
         let panel = Panel { nr: usize::from(native.nr), kr: usize::from(native.kr) };
         let image = Image::from_bytes(&self.bytes).map_err(damaged)?;
+        if image.word_checks().is_some() {
+            return Err(Error::Input(
+                "the image has no word rows (`quantize --word-rows`): it is for a device; here, use one that was \
+                 quantized without that option"
+                    .to_owned(),
+            ));
+        }
         if image.config().panel == panel {
             return Ok(self);
         }
