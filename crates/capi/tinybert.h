@@ -84,6 +84,14 @@ typedef enum {
    A fault of this library.
    */
   TINYBERT_STATUS_INTERNAL = 13,
+  /*
+   A pair of texts, but the model reads single ones.
+   */
+  TINYBERT_STATUS_NO_PAIRS = 14,
+  /*
+   The image's word rows are in a file of their own, which this interface does not read yet.
+   */
+  TINYBERT_STATUS_WORD_ROWS_MISSING = 15,
 } tinybert_status;
 
 /*
@@ -99,9 +107,17 @@ typedef enum {
    */
   TINYBERT_KIND_SCORE = 2,
   /*
-   Something else that the outputs are.
+   A label for each token; the outputs are their logits, token after token.
    */
-  TINYBERT_KIND_OTHER = 3,
+  TINYBERT_KIND_TAGS = 3,
+  /*
+   A vector of length 1.
+   */
+  TINYBERT_KIND_EMBEDDING = 4,
+  /*
+   Something that this version of the interface does not know.
+   */
+  TINYBERT_KIND_OTHER = 5,
 } tinybert_kind;
 
 /*
@@ -182,7 +198,7 @@ tinybert_status tinybert_open(const uint8_t *image,
 size_t tinybert_workspace_bytes(const tinybert_model *model);
 
 /*
- Number of outputs that an answer has; 0 if the model is not open.
+ Number of outputs that an answer has, for tags each token's; 0 if the model is not open.
 
  # Safety
  `model` points to a model that is zero or was opened.

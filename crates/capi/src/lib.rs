@@ -30,8 +30,12 @@ pub enum Kind {
     Label = 1,
     /// One real number: the first output.
     Score = 2,
-    /// Something else that the outputs are.
-    Other = 3,
+    /// A label for each token; the outputs are their logits, token after token.
+    Tags = 3,
+    /// A vector of length 1.
+    Embedding = 4,
+    /// Something that this version of the interface does not know.
+    Other = 5,
 }
 
 /// UTF-8 text that need not end with a zero.
@@ -86,7 +90,7 @@ pub unsafe extern "C" fn tinybert_workspace_bytes(model: *const Handle) -> usize
     unsafe { Handle::get(model) }.map_or(0, |model| model.config().workspace_bytes)
 }
 
-/// Number of outputs that an answer has; 0 if the model is not open.
+/// Number of outputs that an answer has, for tags each token's; 0 if the model is not open.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened.
@@ -224,6 +228,8 @@ unsafe fn run(
     let (kind, label) = match reply.answer {
         Answered::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
         Answered::Score(_) => (Kind::Score, 0),
+        Answered::Tags(_) => (Kind::Tags, 0),
+        Answered::Embedding(_) => (Kind::Embedding, 0),
         _ => (Kind::Other, 0),
     };
     let outputs = reply.answer.outputs();

@@ -34,6 +34,10 @@ pub enum Status {
     NoSuchLabel = 12,
     /// A fault of this library.
     Internal = 13,
+    /// A pair of texts, but the model reads single ones.
+    NoPairs = 14,
+    /// The image's word rows are in a file of their own, which this interface does not read yet.
+    WordRowsMissing = 15,
 }
 
 /// The status of a result.
@@ -53,6 +57,8 @@ impl From<Error> for Status {
             Error::WorkspaceTooSmall { .. } => Self::WorkspaceTooSmall,
             Error::TokenCount { .. } => Self::TokenCount,
             Error::TokenId | Error::TypeCount => Self::TokenId,
+            Error::Pair => Self::NoPairs,
+            Error::WordRowsMissing | Error::WordRow { .. } => Self::WordRowsMissing,
             Error::SelfTest { .. } => Self::SelfTestFailed,
             _ => Self::Internal,
         }
@@ -62,7 +68,7 @@ impl From<Error> for Status {
 /// What a status means.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 14] = [
+    const TEXTS: [&core::ffi::CStr; 16] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -77,6 +83,8 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"this device computes other bits than the host did",
         c"the model has no label of that number",
         c"internal error",
+        c"the model reads single texts, not pairs",
+        c"the image's word rows are in a file of their own",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }

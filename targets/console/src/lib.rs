@@ -27,7 +27,10 @@ impl fmt::Display for Line<'_> {
             Answer::Label { index, .. } => model.label(*index).unwrap_or_default(),
             Answer::Tags(_) => "tags",
             Answer::Embedding(_) => "embedding",
-            _ => "score",
+            Answer::Score(_) => "score",
+            Answer::Tags(_) => "tags",
+            Answer::Embedding(_) => "embedding",
+            _ => "answer",
         };
         f.write_str(name)?;
         for (index, output) in answer.outputs().iter().enumerate() {
