@@ -27,10 +27,7 @@ impl fmt::Display for Line<'_> {
             Answer::Label { index, .. } => model.label(*index).unwrap_or_default(),
             Answer::Tags(_) => "tags",
             Answer::Embedding(_) => "embedding",
-            Answer::Score(_) => "score",
-            Answer::Tags(_) => "tags",
-            Answer::Embedding(_) => "embedding",
-            _ => "answer",
+            _ => "score",
         };
         f.write_str(name)?;
         for (index, output) in answer.outputs().iter().enumerate() {
