@@ -1,15 +1,21 @@
-//! Tokens per second of the training steps that distillation is made of.
+//! Tokens per second of distillation's training step, of its forward passes, and of fine-tuning.
 //!
-//! `cargo run --release -p tinybert-host --example train_step [-- FILTER [SECONDS]]`; `RAYON_NUM_THREADS` sets
-//! the threads.
+//! `cargo run --release -p tinybert-host --example train_step [-- FILTER [SECONDS]]` prints a JSON object for each
+//! measurement whose name contains FILTER. `RAYON_NUM_THREADS` sets the threads; the program itself also sets
+//! `CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1`. scripts/performance/training.py compares it with PyTorch.
 
 use std::time::{Duration, Instant};
 
-use candle_core::{DType, Device, Tensor, Var};
+use serde_json::json;
 use tinybert_host::Result;
 use tinybert_host::checkpoint::{Architecture, BertConfig, Head};
 use tinybert_host::data::Batch;
+use tinybert_host::distill::layer_map::LayerMap;
+use tinybert_host::distill::teacher::TeacherStates;
+use tinybert_host::distill::transfer::{Transfer, TransferSettings};
 use tinybert_host::nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
+use tinybert_host::train::optimizer::{Optimizer, OptimizerSettings};
+use tinybert_host::train::session::MicroBatch;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,16 +38,27 @@ fn config(layers: usize, hidden: usize, intermediate: usize) -> BertConfig {
     }
 }
 
-fn batch(size: usize, tokens: usize) -> Batch {
-    let ids: Vec<u32> = (0..size * tokens).map(|i| (i as u32).wrapping_mul(2_654_435_761) % 30_522).collect();
-    Batch {
-        type_ids: vec![0; ids.len()],
-        ids,
-        lengths: vec![tokens; size],
-        samples: (0..size).collect(),
-        tokens,
-        words: None,
+/// Sequences of these lengths, padded to the longest.
+fn batch(lengths: Vec<usize>) -> Batch {
+    let tokens = lengths.iter().copied().max().unwrap_or(0);
+    let mut ids = vec![0; lengths.len() * tokens];
+    for (row, (ids, &length)) in ids.chunks_exact_mut(tokens).zip(&lengths).enumerate() {
+        for (column, id) in ids[..length].iter_mut().enumerate() {
+            *id = ((row * tokens + column) as u32).wrapping_mul(2_654_435_761) % 30_522;
+        }
     }
+    Batch { type_ids: vec![0; ids.len()], ids, samples: (0..lengths.len()).collect(), lengths, tokens, words: None }
+}
+
+/// Batches that are stepped through in turn, by name.
+fn works() -> Vec<(&'static str, Vec<Batch>)> {
+    // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's longest.
+    let bucket = |longest: usize| batch((0..32).map(|i| longest - longest * i / 124).collect());
+    vec![
+        ("32 x 64", vec![batch(vec![64; 32])]),
+        ("32 x 8 to 64, bucketed", (1..=8).map(|i| bucket(8 * i)).collect()),
+        ("32 x 128", vec![batch(vec![128; 32])]),
+    ]
 }
 
 /// CPU time of this process over all its threads, from `/proc` (zero elsewhere).
@@ -53,36 +70,40 @@ fn cpu_time() -> Duration {
     TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
 }
 
-/// Times a step: after two to warm up, at least three steps and `--seconds`. The median tells what the step takes on
-/// a quiet machine, the CPU time what it costs on a busy one.
+/// Times rounds of `step` over all batches of each work: after one to warm up, at least three and so many seconds. The
+/// median tells what a round takes on a quiet machine, the CPU time what it costs on a busy one.
 fn report(
     settings: &Settings,
     what: &str,
-    batch: &Batch,
-    mut step: impl FnMut(u64) -> Result<()>,
+    prepare: impl FnOnce() -> Result<Box<dyn FnMut(&Batch, u64) -> Result<()>>>,
 ) -> Result<()> {
-    let what = format!("{what:<32} {:>3} x {:<3}", batch.lengths.len(), batch.tokens);
-    if !what.contains(&settings.filter) {
+    let named = works().into_iter().map(|(work, batches)| (format!("{what}, {work}"), batches));
+    let wanted: Vec<_> = named.filter(|(name, _)| name.contains(&settings.filter)).collect();
+    if wanted.is_empty() {
         return Ok(());
     }
-    step(0)?;
-    step(1)?;
-    let (start, cpu_start) = (Instant::now(), cpu_time());
-    let mut times = Vec::new();
-    while times.len() < 3 || start.elapsed() < settings.time {
-        let begin = Instant::now();
-        step(2 + times.len() as u64)?;
-        times.push(begin.elapsed());
+    let mut step = prepare()?;
+    for (name, batches) in wanted {
+        let mut steps = 0..;
+        let mut round = || batches.iter().zip(&mut steps).try_for_each(|(batch, at)| step(batch, at));
+        round()?;
+        let (start, cpu_start) = (Instant::now(), cpu_time());
+        let mut times = Vec::new();
+        while times.len() < 3 || start.elapsed() < settings.time {
+            let begin = Instant::now();
+            round()?;
+            times.push(begin.elapsed().as_secs_f64());
+        }
+        let cpu = (cpu_time() - cpu_start).as_secs_f64() / times.len() as f64;
+        times.sort_by(f64::total_cmp);
+        let tokens = batches.iter().map(Batch::real_tokens).sum::<usize>() as f64;
+        let line = json!({
+            "name": name,
+            "tokens_per_second": tokens / times[times.len() / 2],
+            "tokens_per_cpu_second": tokens / cpu,
+        });
+        println!("{line}");
     }
-    let cpu = (cpu_time() - cpu_start) / times.len() as u32;
-    times.sort();
-    let median = times[times.len() / 2];
-    println!(
-        "{what} {:>8.1} ms (CPU {:>8.1} ms) {:>8.0} tokens/s",
-        median.as_secs_f64() * 1e3,
-        cpu.as_secs_f64() * 1e3,
-        batch.ids.len() as f64 / median.as_secs_f64()
-    );
     Ok(())
 }
 
@@ -93,26 +114,51 @@ struct Settings {
     time: Duration,
 }
 
-fn mean_square(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    Ok((a - b)?.sqr()?.mean_all()?)
+fn teacher_config() -> BertConfig {
+    config(6, 384, 1536)
 }
 
-/// Forward passes of teacher and student, the losses over embeddings, hidden states and scores, and the backward pass.
-fn distil(teacher: &Bert, student: &Bert, projection: &Var, batch: &Batch, step: u64) -> Result<()> {
-    let rows = batch.ids.len();
-    let (own_hidden, hidden) = projection.dims2()?;
-    let seen = teacher.forward(batch, Mode::Eval)?;
-    let own = student.forward(batch, Mode::Train { seed: 1, step })?;
-    let mut losses = Vec::new();
-    for (m, from) in [0, 1, 3, 5, 6].into_iter().enumerate() {
-        let projected = own.states[m].reshape((rows, own_hidden))?.matmul(projection)?;
-        losses.push(mean_square(&projected, &seen.states[from].reshape((rows, hidden))?)?);
-    }
-    for (m, from) in [0, 2, 4, 5].into_iter().enumerate() {
-        losses.push(mean_square(&own.scores[m], &seen.scores[from])?);
-    }
-    own.tape.backward(&Tensor::stack(&losses, 0)?.sum_all()?)?;
-    Ok(())
+fn student_config() -> BertConfig {
+    config(4, 312, 1200)
+}
+
+fn teacher() -> Result<Bert> {
+    Bert::frozen(&teacher_config(), &init_parameters(&teacher_config(), &Head::None, 1)?)
+}
+
+fn student() -> Result<(Parameters, Bert)> {
+    let parameters = Parameters::new(&init_parameters(&student_config(), &Head::None, 1)?)?;
+    let bert = Bert::trainable(&student_config(), &parameters)?;
+    Ok((parameters, bert))
+}
+
+/// The intermediate stage: forward passes of teacher and student, all losses, backward pass, AdamW over every parameter.
+fn distil() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let layer_map = LayerMap::Explicit(vec![1, 3, 5, 6]);
+    let settings = TransferSettings { layer_map, ..TransferSettings::default() };
+    let transfer = Transfer::new(&settings, &student_config(), &teacher_config(), 1)?;
+    let (teacher, (parameters, student)) = (teacher()?, student()?);
+    let mut vars = transfer.parameters();
+    vars.extend(parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())));
+    let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
+    Ok(move |batch: &Batch, step| {
+        let mode = Mode::Train { seed: 1, step };
+        let taught = TeacherStates::Computed { bert: &teacher, wanted: transfer.wanted() }.of(batch)?;
+        let micro = MicroBatch { batch, mode, step: std::slice::from_ref(batch) };
+        let losses = transfer.losses(&student.forward(batch, mode)?, &taught, &micro)?;
+        let gradients = losses.tape.backward(&losses.total)?;
+        optimizer.step(&gradients, 5e-5).map(drop)
+    })
+}
+
+fn fine_tune() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
+    let parameters = Parameters::new(&init_parameters(&teacher_config(), &head, 1)?)?;
+    let model = TaskModel::trainable(&teacher_config(), &head, &parameters)?;
+    Ok(move |batch: &Batch, step| {
+        let (output, logits) = model.forward(batch, Mode::Train { seed: 1, step })?;
+        output.tape.backward(&logits.sqr()?.mean_all()?).map(drop)
+    })
 }
 
 fn main() -> Result<()> {
@@ -120,30 +166,14 @@ fn main() -> Result<()> {
     let filter = arguments.next().unwrap_or_default();
     let seconds = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(2.0);
     let settings = Settings { filter, time: Duration::from_secs_f64(seconds) };
-    let teacher_config = config(6, 384, 1536);
-    let student_config = config(4, 312, 1200);
-    let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
-    let teacher_tensors = init_parameters(&teacher_config, &head, 1)?;
-    let teacher = Bert::frozen(&teacher_config, &teacher_tensors)?;
-    let student = Parameters::new(&init_parameters(&student_config, &Head::None, 1)?)?;
-    let student = Bert::trainable(&student_config, &student)?;
-    let projection = Var::zeros((312, 384), DType::F32, &Device::Cpu)?;
-    let trained = Parameters::new(&teacher_tensors)?;
-    let model = TaskModel::trainable(&teacher_config, &head, &trained)?;
-    for (size, tokens) in [(32, 16), (64, 32), (32, 128)] {
-        let batch = batch(size, tokens);
-        report(&settings, "fine-tune MiniLM-L6", &batch, |step| {
-            let (output, logits) = model.forward(&batch, Mode::Train { seed: 1, step })?;
-            output.tape.backward(&logits.sqr()?.mean_all()?)?;
-            Ok(())
-        })?;
-        report(&settings, "forward MiniLM-L6", &batch, |_| teacher.forward(&batch, Mode::Eval).map(drop))?;
-        report(&settings, "forward TinyBERT-4L-312", &batch, |step| {
-            student.forward(&batch, Mode::Train { seed: 1, step }).map(drop)
-        })?;
-        report(&settings, "distil MiniLM-L6 to TinyBERT", &batch, |step| {
-            distil(&teacher, &student, &projection, &batch, step)
-        })?;
-    }
-    Ok(())
+    report(&settings, "distillation step", || Ok(Box::new(distil()?)))?;
+    report(&settings, "teacher forward", || {
+        let teacher = teacher()?;
+        Ok(Box::new(move |batch, _| teacher.forward(batch, Mode::Eval).map(drop)))
+    })?;
+    report(&settings, "student forward", || {
+        let (_, student) = student()?;
+        Ok(Box::new(move |batch, step| student.forward(batch, Mode::Train { seed: 1, step }).map(drop)))
+    })?;
+    report(&settings, "fine-tuning, forward and backward", || Ok(Box::new(fine_tune()?)))
 }
