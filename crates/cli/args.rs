@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
+use tinybert_host::device::DeviceName;
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Progress;
@@ -201,8 +202,31 @@ impl OutputArgs {
             resume: self.resume,
             checkpoint_minutes: self.checkpoint_minutes,
             checkpoint_steps: self.checkpoint_steps.map(NonZeroU64::get),
-            teacher_cache: None,
+            ..Output::from(&self.out)
         }
+    }
+}
+
+/// Where training computes.
+#[derive(Args)]
+pub struct DeviceArgs {
+    /// cpu, or cuda or cuda:N in a program that was built with CUDA.
+    #[arg(long, value_name = "NAME", default_value_t, help_heading = "Device")]
+    device: DeviceName,
+    /// Let the GPU round the operands of its matrix products to TF32.
+    #[arg(long, help_heading = "Device")]
+    tf32: bool,
+}
+
+impl DeviceArgs {
+    /// A run that writes as `output` says and computes on this device.
+    pub fn on(&self, output: Output) -> Result<Output> {
+        Ok(Output { device: self.device.open(self.tf32)?, ..output })
+    }
+
+    /// True where it is not the processor.
+    pub fn is_given(&self) -> bool {
+        self.device != DeviceName::Cpu || self.tf32
     }
 }
 

@@ -16,3 +16,12 @@ fn an_unknown_command_or_option_is_a_usage_error() {
     fails("init --presett x", 2, &["--presett"]);
     tinybert("").assert().code(2);
 }
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_gpu_without_cuda_in_the_program_is_a_usage_error() {
+    let fine_tune = "fine-tune --model nowhere --train no.jsonl --dev no.jsonl --out result";
+    fails(&format!("{fine_tune} --device cuda"), 2, &["cuda:0", "--features cuda", "--device cpu"]);
+    fails(&format!("{fine_tune} --device gpu"), 2, &["cpu, cuda or cuda:N"]);
+    fails(&format!("{fine_tune} --tf32"), 2, &["--device cuda"]);
+}

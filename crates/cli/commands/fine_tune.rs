@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
 use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, Global, OptimizerArgs, OutputArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -45,6 +45,8 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
     masked_lm: Option<MaskedLmArgs>,
     #[command(flatten)]
     data: DataArgs,
@@ -66,6 +68,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "--objective task reads labelled data; options of the masked-LM objective mean nothing to it"
                 .into(),
         )),
+        (Objective::Mlm, _) if args.device.is_given() => Err(Error::Usage(
+            "--objective mlm runs on the processor only: leave --device and --tf32 out".into(),
+        )),
         (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, global),
         (Objective::Mlm, _) => {
             Err(Error::Usage("--objective mlm reads --corpus; labelled data mean nothing to it".into()))
@@ -75,6 +80,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 
 fn task(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
+    let out = args.device.on(args.output.settings())?;
     let model = Checkpoint::load(&args.model)?;
     let data = args.data.training(&[], &watch)?;
     let defaults = FineTune::default();
@@ -90,7 +96,7 @@ fn task(args: &Args, global: &Global) -> Result<()> {
         seed: global.seed,
         budget: defaults.budget,
     };
-    let report = fine_tune(&settings, &model, &data.view(), args.output.settings(), &watch)?;
+    let report = fine_tune(&settings, &model, &data.view(), out, &watch)?;
     print_line(format_args!("dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

@@ -47,7 +47,14 @@ fn batch(lengths: Vec<usize>) -> Batch {
             *id = ((row * tokens + column) as u32).wrapping_mul(2_654_435_761) % 30_522;
         }
     }
-    Batch { type_ids: vec![0; ids.len()], ids, samples: (0..lengths.len()).collect(), lengths, tokens, words: None }
+    Batch {
+        type_ids: vec![0; ids.len()],
+        ids,
+        samples: (0..lengths.len()).collect(),
+        lengths,
+        tokens,
+        words: None,
+    }
 }
 
 /// Batches that are stepped through in turn, by name.

@@ -8,6 +8,7 @@ pub mod augment;
 pub mod bench;
 pub mod checkpoint;
 pub mod data;
+pub mod device;
 pub mod distill;
 pub mod error;
 pub mod evaluate;

@@ -13,7 +13,7 @@ use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::{Error, Result};
 
 pub use self::options::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, Global, OutputArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -31,6 +31,8 @@ pub struct Args {
     student: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
     #[command(flatten)]
     steps: StepArgs,
     #[command(flatten)]
@@ -107,6 +109,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
+    let out = args.device.on(args.output.settings())?;
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let corpus = data::Corpus::open(&options.corpus)?;
@@ -117,7 +120,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     };
     let windows = corpus.windows(&student.text, windows, &watch)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
-    let report = distill::general(&settings, &teacher, &student, &corpus, args.output.settings(), &watch)?;
+    let report = distill::general(&settings, &teacher, &student, &corpus, out, &watch)?;
     let Summary { steps, tokens, seconds, .. } = report.training;
     print_line(format_args!("{steps} steps over {tokens} tokens in {seconds:.0} s"))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
@@ -127,6 +130,7 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global.quiet)?;
     let settings = args.steps.task_settings(options, global.seed);
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
+    let out = args.device.on(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;

@@ -10,7 +10,7 @@ use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::EncodedSet;
-use crate::nn::{Bert, Parameters};
+use crate::nn::{Bert, Parameters, on_device};
 use crate::progress::Progress;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
@@ -133,16 +133,22 @@ pub fn general(
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
     let mut work = WorkFolder::open(&out.into(), identity, progress)?;
+    let device = work.output().device.clone();
+    let transfer = transfer.on_device(&device)?;
     let samples = spread(corpus.windows);
-    let parameters = match work.resumed_model() {
-        Some(tensors) => Parameters::new(tensors)?,
+    let start = match work.resumed_model() {
+        Some(tensors) => on_device(tensors, &device)?,
         None if settings.inherit => {
-            Parameters::new(&inherit(teacher, &student.config, &transfer.map(), corpus.windows, &samples)?)?
+            let inherited = inherit(teacher, &student.config, &transfer.map(), corpus.windows, &samples)?;
+            on_device(&inherited, &device)?
         }
-        None => Parameters::new(&encoder_of(student))?,
+        None => on_device(&encoder_of(student), &device)?,
     };
+    let parameters = Parameters::new(&start)?;
+    drop(start);
     let trained = Bert::trainable(&student.config, &parameters)?;
-    let lower = lower_layers(teacher, transfer.teacher_layers())?;
+    let taught_by = on_device(&teacher.tensors, &device)?;
+    let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
     if !work.resumes(NAME) {
         transfer.start(&trained, &lower, corpus.windows, &samples)?;
     }

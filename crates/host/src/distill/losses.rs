@@ -1,6 +1,6 @@
 //! The four losses of TinyBERT. Padding takes no part in any of them.
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Shape, Tensor};
 use candle_nn::ops::log_softmax;
 use rayon::prelude::*;
 
@@ -62,7 +62,10 @@ pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
 
 fn masked_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize], region: Region) -> Result<Tensor> {
     let op = MaskedMse { lengths: lengths.to_vec(), region };
-    Ok(student.contiguous()?.apply_op2(&teacher.detach().contiguous()?, op)?)
+    match student.device() {
+        Device::Cpu => Ok(student.contiguous()?.apply_op2(&teacher.detach().contiguous()?, op)?),
+        _ => Ok(op.composed(student, &teacher.to_device(student.device())?)?),
+    }
 }
 
 /// What of each sequence's `[outer, l, width]` block is real, given its length n.
@@ -128,6 +131,31 @@ impl MaskedMse {
 }
 
 impl MaskedMse {
+    /// The loss by candle's own operations, on any device.
+    fn composed(&self, student: &Tensor, teacher: &Tensor) -> candle_core::Result<Tensor> {
+        let extents = self.extents(student.shape())?;
+        let real = self.mask(&extents, student.rank())?.to_device(student.device())?;
+        let difference = (student - teacher.detach())?.broadcast_mul(&real)?;
+        difference.sqr()?.sum_all()? / self.count(&extents)
+    }
+
+    /// 1 for what is real and 0 for the rest, `[b, 1.., l, width]`; one column stands for a whole row.
+    fn mask(&self, extents: &Extents, rank: usize) -> candle_core::Result<Tensor> {
+        let columns = match self.region {
+            Region::Rows => 1,
+            Region::Square => extents.width,
+        };
+        let mut values = vec![0.0f32; self.lengths.len() * extents.rows * columns];
+        for (square, &length) in values.chunks_exact_mut(extents.rows * columns).zip(&self.lengths) {
+            for row in square.chunks_exact_mut(columns).take(length) {
+                row[..length.min(columns)].fill(1.0);
+            }
+        }
+        let mut shape = vec![1; rank];
+        (shape[0], shape[rank - 2], shape[rank - 1]) = (self.lengths.len(), extents.rows, columns);
+        Tensor::from_vec(values, shape, &Device::Cpu)
+    }
+
     /// factor·(student − teacher) on the real part of one sequence of `length` tokens.
     #[inline(always)]
     fn difference(

@@ -1,6 +1,6 @@
 //! A teacher and a student that can learn from it.
 
-use crate::checkpoint::{BertConfig, Checkpoint, TextEncoder};
+use crate::checkpoint::{BertConfig, Tensors, TextEncoder};
 use crate::data::EncodedSet;
 use crate::nn::Bert;
 use crate::{Error, Result};
@@ -41,9 +41,9 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
 ///
 /// # Errors
 /// Those of [`Bert::frozen`].
-pub fn lower_layers(teacher: &Checkpoint, layers: usize) -> Result<Bert> {
-    let config = BertConfig { num_hidden_layers: layers, ..teacher.config.clone() };
-    Bert::frozen(&config, &teacher.tensors)
+pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Result<Bert> {
+    let config = BertConfig { num_hidden_layers: layers, ..config.clone() };
+    Bert::frozen(&config, tensors)
 }
 
 /// Samples spread evenly over a set, of about this many tokens together.

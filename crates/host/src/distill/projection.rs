@@ -36,6 +36,15 @@ impl Projection {
         Ok(Self { weight: Var::from_vec(values, &shape[..], &Device::Cpu)?, bias })
     }
 
+    /// A copy on a device; itself where it is there already.
+    pub fn on_device(&self, device: &Device) -> Result<Self> {
+        if self.weight.device().same_device(device) {
+            return Ok(self.clone());
+        }
+        let moved = |var: &Var| Var::from_tensor(&var.as_detached_tensor().to_device(device)?);
+        Ok(Self { weight: moved(&self.weight)?, bias: self.bias.as_ref().map(moved).transpose()? })
+    }
+
     /// `[b, l, student]` to `[b, l, teacher]`.
     pub fn forward(&self, states: &Tensor) -> Result<Tensor> {
         let (b, l, width) = states.dims3()?;
@@ -74,11 +83,12 @@ impl LeastSquares {
     pub fn add(&mut self, student: &Tensor, teacher: &Tensor, weight: f64) -> Result<()> {
         let (mut x, y) = (student.squeeze(0)?, teacher.squeeze(0)?);
         if self.bias {
-            x = Tensor::cat(&[&x, &Tensor::ones((x.dim(0)?, 1), DType::F32, &Device::Cpu)?], 1)?;
+            x = Tensor::cat(&[&x, &Tensor::ones((x.dim(0)?, 1), DType::F32, x.device())?], 1)?;
         }
         let transposed = x.t()?;
-        self.inputs = (&self.inputs + (transposed.matmul(&x)?.to_dtype(DType::F64)? * weight)?)?;
-        self.products = (&self.products + (transposed.matmul(&y)?.to_dtype(DType::F64)? * weight)?)?;
+        let exact = |sums: Tensor| sums.to_device(&Device::Cpu)?.to_dtype(DType::F64)? * weight;
+        self.inputs = (&self.inputs + exact(transposed.matmul(&x)?)?)?;
+        self.products = (&self.products + exact(transposed.matmul(&y)?)?)?;
         Ok(())
     }
 
@@ -86,6 +96,7 @@ impl LeastSquares {
     pub fn finish(self, projection: &Projection) -> Result<()> {
         let (inputs, products) = (Matrix::from_tensor(&self.inputs)?, Matrix::from_tensor(&self.products)?);
         let best = solve(&inputs, &products, RIDGE).to_tensor()?.to_dtype(DType::F32)?;
+        let best = best.to_device(projection.weight.device())?;
         let student = projection.weight.dim(1)?;
         projection.weight.set(&best.narrow(0, 0, student)?.t()?.contiguous()?)?;
         if let Some(bias) = &projection.bias {

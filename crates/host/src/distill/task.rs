@@ -10,7 +10,7 @@ use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{Checkpoint, Head, RunRecord};
 use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
-use crate::nn::{Bert, Parameters, TaskModel};
+use crate::nn::{Bert, Parameters, TaskModel, on_device};
 use crate::progress::Progress;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
@@ -142,14 +142,17 @@ pub fn task(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
-    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?;
+    let device = work.output().device.clone();
+    let transfer = transfer.on_device(&device)?;
+    let teacher_tensors = on_device(&teacher.tensors, &device)?;
+    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher_tensors)?;
     let allow_weak = settings.allow_weak_teacher;
     let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
 
     let head = &student_head(&teacher.head);
     let parameters = match work.resumed_model() {
-        Some(tensors) => Parameters::new(tensors)?,
-        None => Parameters::new(&with_head(student, head, settings.seed)?)?,
+        Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
+        None => Parameters::new(&on_device(&with_head(student, head, settings.seed)?, &device)?)?,
     };
     let trainee = Trainee { config: &student.config, head, text, parameters: &parameters, record: &record };
     let cache_folder = work.output().teacher_cache();
@@ -163,7 +166,7 @@ pub fn task(
     let run = Run { settings, set: &set, trainee, cache, progress };
     let model = TaskModel::trainable(&student.config, head, &parameters)?;
 
-    let lower = lower_layers(teacher, transfer.teacher_layers())?;
+    let lower = lower_layers(&teacher.config, &teacher_tensors, transfer.teacher_layers())?;
     let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
     let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
@@ -319,7 +322,7 @@ impl Run<'_> {
         micro: &MicroBatch,
     ) -> Result<Losses> {
         let (output, learned) = student.forward(micro.batch, micro.mode)?;
-        let target = teacher.of(micro.batch)?;
+        let target = teacher.of(micro.batch)?.to_device(learned.device())?;
         let total = match student.head {
             Head::Regression => score_mse(&learned, &target)?,
             Head::Embedding { .. } => cosine_distance(&learned, &target)?,

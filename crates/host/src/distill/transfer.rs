@@ -154,6 +154,20 @@ impl Transfer {
         Ok(Self { embedding_weight, layers, embedding, hidden, start: settings.projection_start })
     }
 
+    /// The same with its projections on a device.
+    ///
+    /// # Errors
+    /// An internal error of the tensor engine.
+    pub fn on_device(self, device: &Device) -> Result<Self> {
+        let hidden = self.hidden.on_device(device)?;
+        let embedding = match hidden.bias {
+            // Shared: one projection for all.
+            Some(_) => hidden.clone(),
+            None => self.embedding.on_device(device)?,
+        };
+        Ok(Self { embedding, hidden, ..self })
+    }
+
     /// Brings the projections to where they start, with the states of both models on `samples` of `text`.
     ///
     /// # Errors
@@ -274,9 +288,11 @@ impl Transfer {
                 let scores = &teacher.scores[&(layer.teacher - 1)];
                 let loss = match &layer.heads {
                     None => attention_mse(&student.scores[m], scores, lengths)?,
-                    Some(heads) => {
-                        attention_mse(&student.scores[m], &scores.index_select(heads, 1)?, lengths)?
-                    }
+                    Some(heads) => attention_mse(
+                        &student.scores[m],
+                        &scores.index_select(&heads.to_device(scores.device())?, 1)?,
+                        lengths,
+                    )?,
                 };
                 attention.push((loss * layer.attention_weight)?);
             }

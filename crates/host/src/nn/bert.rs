@@ -6,10 +6,11 @@ use std::sync::Arc;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
+use super::composed;
 use super::dropout_sites::{DropoutSite, DropoutSites};
-use super::layer::{Get, Layer, LayerRecord, LayerSettings, Norm};
+use super::layer::{Layer, LayerRecord, LayerSettings};
+use super::linear::{Get, Norm};
 use super::observe::Observe;
-use super::ops::attention::Heads;
 use super::ops::dropout::RowDropout;
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
@@ -49,7 +50,7 @@ pub struct BertOutput {
     /// Real tokens of each sample: the mask in short. All equal to l means that nothing is padded.
     pub lengths: Vec<usize>,
     /// Leads from a loss on states and scores back to the weights: `output.tape.backward(&loss)`. They are leaves of
-    /// candle's graph, so that `loss.backward()` alone does not reach the encoder.
+    /// candle's graph on the CPU, so that `loss.backward()` alone does not reach the encoder.
     pub tape: Tape,
     pub(super) dropout: DropoutSites,
 }
@@ -61,15 +62,15 @@ pub struct Bert {
     trainable: bool,
 }
 
-struct Weights {
-    config: BertConfig,
-    tables: Tables<Tensor>,
+pub(super) struct Weights {
+    pub config: BertConfig,
+    pub tables: Tables<Tensor>,
     /// MPNet's rows of BERT's pieces.
     piece_rows: Option<PieceIds>,
     /// MPNet's scores by bucket of relative position, `[buckets, heads]`.
-    relative_bias: Option<Tensor>,
-    norm: Norm,
-    layers: Vec<Layer>,
+    pub relative_bias: Option<Tensor>,
+    pub norm: Norm,
+    pub layers: Vec<Layer>,
 }
 
 /// What the backward pass of a batch needs.
@@ -109,15 +110,27 @@ impl Bert {
         &self.weights.config
     }
 
-    /// All states and scores of a batch.
+    /// All states and scores of a batch, on the device of the weights.
     ///
     /// # Errors
     /// An id outside the vocabulary, or sequences longer than the position table.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<BertOutput> {
-        self.run(batch, mode, None)
+        match self.weights.tables.words.device() {
+            Device::Cpu => self.run(batch, mode, None),
+            _ => self.composed(batch, mode),
+        }
     }
 
-    /// The same without dropout, showing the activations on the way to an observer.
+    /// The forward pass by candle's own operations, on any device.
+    pub(super) fn composed(&self, batch: &Batch, mode: Mode) -> Result<BertOutput> {
+        let dropout = DropoutSites::new(mode, batch);
+        let (states, scores) = composed::forward(&self.weights, batch, &dropout)?;
+        let mask = padding_mask(batch, self.weights.tables.words.device())?;
+        let lengths = batch.lengths.clone();
+        Ok(BertOutput { states, scores, mask, lengths, tape: Tape::default(), dropout })
+    }
+
+    /// On the CPU, the same without dropout, showing the activations on the way to an observer.
     ///
     /// # Errors
     /// As for [`Bert::forward`], and those of the observer.
@@ -141,8 +154,7 @@ impl Bert {
         let weights = &*self.weights;
         let config = &weights.config;
         let (b, l, hidden) = (batch.lengths.len(), batch.tokens, config.hidden_size);
-        let dropout = DropoutSites { mode, samples: batch.samples.iter().map(|&id| id as u64).collect() };
-        let by_rows = |site, rate| dropout.at(site, rate).map(|dropout| dropout.by_rows(l));
+        let dropout = DropoutSites::new(mode, batch);
         // Leaves of the losses' graph where there is something to train.
         let leaf = |values: Vec<T>, shape: &[usize]| match self.trainable {
             true => Ok(Var::from_vec(values, shape, &Device::Cpu)?.into_inner()),
@@ -151,7 +163,8 @@ impl Bert {
 
         let (embedding_sum, normal) = weights.embed::<T>(batch)?;
         let relative_bias = weights.bias_by_distance::<T>(l)?;
-        let embedding_dropout = by_rows(DropoutSite::Embeddings, config.hidden_dropout_prob);
+        let embedding_dropout =
+            dropout.at(DropoutSite::Embeddings, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(l));
         let state = match &embedding_dropout {
             Some(dropout) => dropout.apply_all(&normal, hidden).0,
             None => normal,
@@ -160,19 +173,8 @@ impl Bert {
         let (mut scores, mut layers) = (Vec::new(), Vec::new());
         for (i, layer) in weights.layers.iter().enumerate() {
             let x = states[i].detach().reshape((b * l, hidden))?;
-            let settings = LayerSettings {
-                index: i,
-                heads: Heads {
-                    lengths: batch.lengths.clone().into(),
-                    tokens: l,
-                    heads: config.heads(i),
-                    head_dim: config.head_dim(),
-                    dropout: dropout.at(DropoutSite::Probabilities(i), config.attention_probs_dropout_prob),
-                    relative_bias: relative_bias.clone(),
-                },
-                attention_dropout: by_rows(DropoutSite::AttentionOutput(i), config.hidden_dropout_prob),
-                output_dropout: by_rows(DropoutSite::FeedForwardOutput(i), config.hidden_dropout_prob),
-            };
+            let mut settings = LayerSettings::new(config, batch, &dropout, i);
+            settings.heads.relative_bias.clone_from(&relative_bias);
             let mut wrap = |raw: Vec<T>| {
                 let raw = leaf(raw, &[b, config.heads(i), l, l])?;
                 scores.push(raw.clone());
@@ -197,7 +199,7 @@ impl Bert {
         Ok(BertOutput {
             states,
             scores,
-            mask: padding_mask(batch)?,
+            mask: padding_mask(batch, &Device::Cpu)?,
             lengths: batch.lengths.clone(),
             tape,
             dropout,
@@ -206,11 +208,11 @@ impl Bert {
 }
 
 /// 1 for real tokens, 0 for padding, `[b, l]`.
-fn padding_mask(batch: &Batch) -> Result<Tensor> {
+fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
     let l = batch.tokens;
     let values =
         batch.lengths.iter().flat_map(|&n| (0..l).map(move |t| if t < n { 1f32 } else { 0.0 })).collect();
-    Ok(Tensor::from_vec(values, (batch.lengths.len(), l), &Device::Cpu)?)
+    Ok(Tensor::from_vec(values, (batch.lengths.len(), l), device)?)
 }
 
 impl Weights {
@@ -234,14 +236,14 @@ impl Weights {
     }
 
     /// Rows of the embedding tables.
-    fn table_rows(&self) -> Result<Tables<usize>> {
+    pub(super) fn table_rows(&self) -> Result<Tables<usize>> {
         let Tables { words, positions, types } = &self.tables;
         let types = types.as_ref().map(|types| types.dim(0)).transpose()?;
         Ok(Tables { words: words.dim(0)?, positions: positions.dim(0)?, types })
     }
 
     /// The table rows of a batch's words.
-    fn word_rows<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, [u32]>> {
+    pub(super) fn word_rows<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, [u32]>> {
         let Some(rows) = &self.piece_rows else { return Ok(Cow::Borrowed(&batch.ids)) };
         let row = |&id: &u32| {
             rows.rows().get(id as usize).copied().ok_or_else(|| {
@@ -252,7 +254,7 @@ impl Weights {
     }
 
     /// Which rows of the tables a batch takes, given those of its words.
-    fn ids<'a>(&self, batch: &'a Batch, words: &'a [u32]) -> Ids<'a> {
+    pub(super) fn ids<'a>(&self, batch: &'a Batch, words: &'a [u32]) -> Ids<'a> {
         let first_position = self.config.first_position();
         Ids { words, types: &batch.type_ids, tokens: batch.tokens, first_position }
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::Mode;
 use super::ops::dropout::Dropout;
 use super::random::site_key;
+use crate::data::Batch;
 
 /// The dropout sites of one forward pass.
 #[derive(Clone)]
 pub(super) struct DropoutSites {
-    pub mode: Mode,
-    pub samples: Arc<[u64]>,
+    mode: Mode,
+    samples: Arc<[u64]>,
 }
 
 /// A site; the embeddings and the pooled vector count as layers of their own.
@@ -37,6 +38,11 @@ impl DropoutSite {
 }
 
 impl DropoutSites {
+    /// Of a batch's forward pass.
+    pub fn new(mode: Mode, batch: &Batch) -> Self {
+        Self { mode, samples: batch.samples.iter().map(|&id| id as u64).collect() }
+    }
+
     /// The masks of a site; `None` where dropout is off.
     pub fn at(&self, site: DropoutSite, rate: f64) -> Option<Dropout> {
         match self.mode {

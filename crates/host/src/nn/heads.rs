@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::bert::{Bert, BertOutput, Mode};
 use super::dropout_sites::DropoutSite;
-use super::layer::{Get, Linear};
+use super::linear::{Get, Linear};
 use super::observe::{Observe, Site};
 use super::parameters::{Parameters, lookup};
 use crate::checkpoint::{BertConfig, Head, Tensors};
@@ -97,7 +97,7 @@ impl TaskModel {
             Some(pooler) => {
                 let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
                 see(Site::PoolerInput, &first)?;
-                apply(pooler, &first)?.tanh()?
+                pooler.forward(&first)?.tanh()?
             }
             None => last.reshape((b * l, hidden))?,
         };
@@ -107,7 +107,7 @@ impl TaskModel {
             features = dropout.by_rows(rows_per_sample).on(&features)?;
         }
         let logits = match &self.classifier {
-            Some(classifier) => apply(classifier, &features)?,
+            Some(classifier) => classifier.forward(&features)?,
             None => features,
         };
         match self.head {
@@ -129,9 +129,4 @@ fn mean_of_tokens(states: &Tensor, output: &BertOutput) -> Result<Tensor> {
 fn length_one(rows: &Tensor) -> Result<Tensor> {
     let lengths = rows.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(1e-12)?;
     Ok(rows.broadcast_div(&lengths)?)
-}
-
-/// A linear in candle's graph: heads are small.
-fn apply(linear: &Linear, x: &Tensor) -> Result<Tensor> {
-    Ok(x.matmul(&linear.weight.t()?)?.broadcast_add(&linear.bias)?)
 }

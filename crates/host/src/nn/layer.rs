@@ -3,119 +3,18 @@
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
+use super::dropout_sites::{DropoutSite, DropoutSites};
+use super::linear::{Get, Linear, SubLayerEnd};
 use super::observe::{Observe, Site};
 use super::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
 use super::ops::dropout::RowDropout;
 use super::ops::float::Float;
 use super::ops::gelu::{bias_gelu, bias_gelu_backward};
-use super::ops::layer_norm::{AddNormGradient, Affine, AffineGradient, add_norm, add_norm_backward};
 use super::ops::rows::{accumulate_all, add_bias, column_sums, product, tensor, with_slice};
 use super::tape::add_gradient;
 use crate::Result;
-
-/// Finds a tensor by its canonical name.
-pub(super) type Get<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
-
-/// A linear layer: weight `[outputs, inputs]` and bias `[outputs]`. Trainable ones are candle variables.
-#[derive(Clone)]
-pub(super) struct Linear {
-    pub weight: Tensor,
-    pub bias: Tensor,
-}
-
-impl Linear {
-    pub fn new(prefix: &str, get: Get) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{prefix}.weight"))?, bias: get(&format!("{prefix}.bias"))? })
-    }
-
-    /// `x · weightᵀ` without bias for x `[rows, inputs]`; the weight is transposed by its strides.
-    fn product<T: Float>(&self, x: &Tensor) -> Result<Vec<T>> {
-        Ok(product(x, &self.weight.detach().t()?)?)
-    }
-
-    /// Adds the weight's gradient for an input and the gradient of the output; gives the gradient of the input.
-    fn backward<T: Float>(&self, x: &Tensor, grad: &Tensor, grads: &mut GradStore) -> Result<Vec<T>> {
-        add_gradient::<T>(grads, &self.weight, product(&grad.t()?, x)?)?;
-        Ok(product(grad, &self.weight.detach())?)
-    }
-}
-
-/// A LayerNorm: gamma and beta `[hidden]`.
-#[derive(Clone)]
-pub(super) struct Norm {
-    pub gamma: Tensor,
-    pub beta: Tensor,
-    pub eps: f64,
-}
-
-impl Norm {
-    pub fn new(prefix: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { gamma: get(&format!("{prefix}.weight"))?, beta: get(&format!("{prefix}.bias"))?, eps })
-    }
-
-    pub fn with_affine<T: Float, R>(
-        &self,
-        body: impl FnOnce(Affine<T>) -> candle_core::Result<R>,
-    ) -> candle_core::Result<R> {
-        with_slice(&self.gamma, |gamma| {
-            with_slice(&self.beta, |beta| body(Affine { gamma, beta, eps: self.eps }))
-        })
-    }
-
-    pub fn add_gradients<T: Float>(&self, gradient: AffineGradient<T>, grads: &mut GradStore) -> Result<()> {
-        add_gradient(grads, &self.gamma, gradient.gamma)?;
-        add_gradient(grads, &self.beta, gradient.beta)
-    }
-}
-
-/// A linear that ends a sub-layer: `LayerNorm(residual + dropout(x · weightᵀ + bias))`.
-#[derive(Clone)]
-struct SubLayerEnd {
-    linear: Linear,
-    norm: Norm,
-}
-
-impl SubLayerEnd {
-    fn new(linear: &str, norm: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { linear: Linear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
-    }
-
-    /// The sum that is normalised, and the result; both `[rows, hidden]`.
-    fn forward<T: Float>(
-        &self,
-        x: &Tensor,
-        residual: &Tensor,
-        dropout: Option<&RowDropout>,
-    ) -> Result<(Tensor, Vec<T>)> {
-        let mut sum = self.linear.product::<T>(x)?;
-        let result = with_slice(&self.linear.bias, |bias| {
-            with_slice(residual, |residual| {
-                self.norm.with_affine(|affine| Ok(add_norm(&mut sum, bias, residual, dropout, affine)))
-            })
-        })?;
-        Ok((tensor(sum, residual.shape())?, result))
-    }
-
-    /// Turns the gradient of the result into that of the residual, in place; gives that of x.
-    fn backward<T: Float>(
-        &self,
-        x: &Tensor,
-        sum: &Tensor,
-        dropout: Option<&RowDropout>,
-        grad: &mut [T],
-        grads: &mut GradStore,
-    ) -> Result<Vec<T>> {
-        let AddNormGradient { product, bias, affine } = with_slice(sum, |values| {
-            with_slice(&self.norm.gamma, |gamma| {
-                Ok(add_norm_backward(values, grad, gamma, self.norm.eps, dropout))
-            })
-        })?;
-        self.norm.add_gradients(affine, grads)?;
-        add_gradient(grads, &self.linear.bias, bias)?;
-        let product = tensor(product.unwrap_or_else(|| grad.to_vec()), sum.shape())?;
-        self.linear.backward(x, &product, grads)
-    }
-}
+use crate::checkpoint::BertConfig;
+use crate::data::Batch;
 
 /// The weights of a layer.
 #[derive(Clone)]
@@ -123,9 +22,9 @@ pub(super) struct Layer {
     query: Linear,
     key: Linear,
     value: Linear,
-    attention_output: SubLayerEnd,
-    up: Linear,
-    down: SubLayerEnd,
+    pub(super) attention_output: SubLayerEnd,
+    pub(super) up: Linear,
+    pub(super) down: SubLayerEnd,
 }
 
 /// What differs between the passes of a batch through a layer.
@@ -134,6 +33,27 @@ pub(super) struct LayerSettings {
     pub heads: Heads,
     pub attention_dropout: Option<RowDropout>,
     pub output_dropout: Option<RowDropout>,
+}
+
+impl LayerSettings {
+    /// Of a batch's pass through a layer, without relative bias.
+    pub fn new(config: &BertConfig, batch: &Batch, dropout: &DropoutSites, index: usize) -> Self {
+        let by_rows =
+            |site| dropout.at(site, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(batch.tokens));
+        Self {
+            index,
+            heads: Heads {
+                lengths: batch.lengths.clone().into(),
+                tokens: batch.tokens,
+                heads: config.heads(index),
+                head_dim: config.head_dim(),
+                dropout: dropout.at(DropoutSite::Probabilities(index), config.attention_probs_dropout_prob),
+                relative_bias: None,
+            },
+            attention_dropout: by_rows(DropoutSite::AttentionOutput(index)),
+            output_dropout: by_rows(DropoutSite::FeedForwardOutput(index)),
+        }
+    }
 }
 
 /// The intermediate values of a pass, `[b * l, ...]` each.
@@ -186,7 +106,7 @@ impl Layer {
         })
     }
 
-    fn projections(&self) -> [&Linear; 3] {
+    pub(super) fn projections(&self) -> [&Linear; 3] {
         [&self.query, &self.key, &self.value]
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::bert::{Bert, BertOutput, Mode};
-use super::layer::{Get, Linear, Norm};
+use super::linear::{Get, Linear, Norm};
 use super::ops::tied_cross_entropy::TiedCrossEntropy;
 use super::parameters::{Parameters, lookup};
 use crate::checkpoint::{BertConfig, PieceIds, Tensors, WORD_EMBEDDINGS};
@@ -112,12 +112,7 @@ impl MaskedLm {
         let (b, l, hidden) = last.dims3()?;
         let picked =
             last.reshape((b * l, hidden))?.index_select(&Tensor::new(positions, &Device::Cpu)?, 0)?;
-        let x = picked.matmul(&self.dense.weight.t()?)?.broadcast_add(&self.dense.bias)?.gelu_erf()?;
-        // candle's fused LayerNorm has no backward.
-        let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(1)?;
-        let normal = centred.broadcast_div(&(variance + self.norm.eps)?.sqrt()?)?;
-        Ok(normal.broadcast_mul(&self.norm.gamma)?.broadcast_add(&self.norm.beta)?)
+        self.norm.composed(&self.dense.forward(&picked)?.gelu_erf()?)
     }
 
     /// The decoder's row of a piece.

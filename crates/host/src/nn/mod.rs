@@ -1,14 +1,16 @@
 //! BERT (and MPNet) on candle for training: every hidden state and raw attention score, with checked gradients.
 //!
 //! One code path serves the frozen teacher (plain tensors, no graph) and the student under training
-//! ([`Parameters`]). The encoder's backward pass is its own
-//! ([`Tape`]); candle's graph begins at its outputs.
+//! ([`Parameters`]). On the CPU the encoder's backward pass is its own
+//! ([`Tape`]), and candle's graph begins at its outputs; on other devices all of it is candle's.
 
 mod bert;
+mod composed;
 mod dropout_sites;
 mod heads;
 mod init;
 mod layer;
+mod linear;
 mod masked_lm;
 mod observe;
 pub(crate) mod ops;
@@ -21,6 +23,6 @@ pub use heads::TaskModel;
 pub use init::init_parameters;
 pub use masked_lm::{MaskedLm, unigram_bias};
 pub use observe::{Observe, Site};
-pub(crate) use parameters::lookup;
 pub use parameters::{Parameters, check_gradients};
+pub(crate) use parameters::{lookup, on_device};
 pub use tape::Tape;

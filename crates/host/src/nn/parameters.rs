@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use crate::checkpoint::Tensors;
 use crate::{Error, Result};
@@ -16,7 +16,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Trainable copies of `tensors`; later changes reach only the copies.
+    /// Trainable copies of `tensors`, on their devices; later changes reach only the copies.
     pub fn new(tensors: &Tensors) -> Result<Self> {
         let vars = tensors
             .iter()
@@ -71,6 +71,11 @@ impl Parameters {
         }
         Ok(())
     }
+}
+
+/// The same tensors on a device; shared, not copied, where they are there already.
+pub(crate) fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
 /// The tensor of a name.

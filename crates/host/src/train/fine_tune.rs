@@ -14,7 +14,7 @@ use super::{Output, StepSettings, TaskData, Trainee, check_max_tokens};
 use crate::checkpoint::{Checkpoint, Head, RunRecord, Tensors};
 use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
-use crate::nn::{Parameters, TaskModel, init_parameters};
+use crate::nn::{Parameters, TaskModel, init_parameters, on_device};
 use crate::progress::Progress;
 use crate::task::{Dataset, Target, TaskKind};
 use crate::{Error, Result};
@@ -121,9 +121,10 @@ pub fn fine_tune(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
+    let device = work.output().device.clone();
     let parameters = match work.resumed_model() {
-        Some(tensors) => Parameters::new(tensors)?,
-        None => Parameters::new(&with_head(model, &head, settings.seed)?)?,
+        Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
+        None => Parameters::new(&on_device(&with_head(model, &head, settings.seed)?, &device)?)?,
     };
     let trainee =
         Trainee { config: &model.config, head: &head, text, parameters: &parameters, record: &record };

@@ -1,17 +1,20 @@
-//! Adam in two forms, with an in-place update and moments in plain vectors.
+//! Adam in two forms, with an in-place update and moments in plain vectors on the CPU.
 //!
 //! candle's own AdamW has no clipping, no parameter groups and hides its moments, and allocates a dozen
 //! temporaries per tensor.
 
-use std::cell::RefCell;
+mod moments;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use rayon::prelude::*;
 
+use self::moments::{Coefficients, Moments};
 use crate::nn::check_gradients;
-use crate::nn::ops::rows::{slice, vectorised, with_slice};
+use crate::nn::ops::rows::{vectorised, with_slice};
 use crate::{Error, Result};
 
 /// Elements per unit of parallel work. Norms are summed per chunk and then in chunk order, so that the
@@ -20,6 +23,9 @@ const CHUNK: usize = 1 << 15;
 
 /// Names of the two moments.
 const MOMENTS: [&str; 2] = ["first-moment/", "second-moment/"];
+
+/// Which moment, of which parameter, and its values.
+pub type NamedMoment<'a> = (&'static str, &'a str, Cow<'a, [f32]>);
 
 /// Which Adam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -101,11 +107,10 @@ struct Slot {
     name: String,
     var: Var,
     decays: bool,
-    first: Vec<f32>,
-    second: Vec<f32>,
+    moments: Moments,
 }
 
-/// Adam over named f32 variables on the CPU.
+/// Adam over named f32 variables, each on its device.
 pub struct Optimizer {
     settings: OptimizerSettings,
     /// In the order of names, which is the order of every sum.
@@ -115,18 +120,25 @@ pub struct Optimizer {
 
 impl Optimizer {
     /// An optimizer with zero moments over `parameters`.
-    pub fn new(settings: OptimizerSettings, parameters: BTreeMap<String, Var>) -> Self {
-        let slots = parameters
-            .into_iter()
-            .map(|(name, var)| Slot {
-                decays: !(name.ends_with("bias") || name.contains("LayerNorm")),
-                first: vec![0.0; var.elem_count()],
-                second: vec![0.0; var.elem_count()],
-                name,
-                var,
-            })
-            .collect();
-        Self { settings, slots, steps: 0 }
+    ///
+    /// # Errors
+    /// An internal error where the parameters' device has no room.
+    pub fn new(settings: OptimizerSettings, parameters: BTreeMap<String, Var>) -> Result<Self> {
+        Self::with(settings, parameters, Moments::new)
+    }
+
+    /// The same with the moments that `moments` gives a parameter.
+    fn with(
+        settings: OptimizerSettings,
+        parameters: BTreeMap<String, Var>,
+        moments: fn(&Var) -> candle_core::Result<Moments>,
+    ) -> Result<Self> {
+        let slot = |(name, var): (String, Var)| {
+            let decays = !(name.ends_with("bias") || name.contains("LayerNorm"));
+            Ok(Slot { decays, moments: moments(&var)?, name, var })
+        };
+        let slots = parameters.into_iter().map(slot).collect::<Result<_>>()?;
+        Ok(Self { settings, slots, steps: 0 })
     }
 
     /// The parameters in the order of their names.
@@ -134,14 +146,17 @@ impl Optimizer {
         self.slots.iter().map(|slot| (slot.name.as_str(), &slot.var))
     }
 
-    /// Every moment: which one, of which parameter, and its values.
-    pub fn moments(&self) -> impl Iterator<Item = (&'static str, &str, &[f32])> {
-        self.slots.iter().flat_map(|slot| {
-            MOMENTS
-                .into_iter()
-                .zip([&slot.first, &slot.second])
-                .map(|(moment, values)| (moment, slot.name.as_str(), values.as_slice()))
-        })
+    /// Every moment.
+    ///
+    /// # Errors
+    /// An internal error where they cannot be read from their device.
+    pub fn moments(&self) -> Result<Vec<NamedMoment<'_>>> {
+        let mut all = Vec::with_capacity(2 * self.slots.len());
+        for slot in &self.slots {
+            let named = MOMENTS.into_iter().zip(slot.moments.values()?);
+            all.extend(named.map(|(moment, values)| (moment, slot.name.as_str(), values)));
+        }
+        Ok(all)
     }
 
     /// Goes on after `steps` steps with the moments that `find` gives, named as by [`Optimizer::moments`].
@@ -150,18 +165,19 @@ impl Optimizer {
     /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
     pub fn restore(&mut self, steps: u64, mut find: impl FnMut(&str, &str) -> Result<Tensor>) -> Result<()> {
         for slot in &mut self.slots {
-            for (moment, values) in MOMENTS.into_iter().zip([&mut slot.first, &mut slot.second]) {
+            let expected = slot.var.elem_count();
+            let mut read = |moment: &str| {
                 let found = find(moment, &slot.name)?.flatten_all()?.to_vec1::<f32>()?;
-                if found.len() != values.len() {
-                    return Err(Error::Input(format!(
-                        "{moment}{}: expected {} values, found {}",
-                        slot.name,
-                        values.len(),
-                        found.len()
-                    )));
+                match found.len() {
+                    n if n == expected => Ok(found),
+                    n => Err(Error::Input(format!(
+                        "{moment}{}: expected {expected} values, found {n}",
+                        slot.name
+                    ))),
                 }
-                *values = found;
-            }
+            };
+            let [first, second] = MOMENTS;
+            slot.moments.set([read(first)?, read(second)?])?;
         }
         self.steps = steps;
         Ok(())
@@ -213,8 +229,7 @@ impl Optimizer {
                 inverse_root_correction: (1.0 / correction2.sqrt()) as f32,
                 epsilon: settings.epsilon as f32,
             };
-            let update = Update { moments: RefCell::new((&mut slot.first, &mut slot.second)), coefficients };
-            slot.var.inplace_op2(gradient, &update)?;
+            slot.moments.update(&slot.var, gradient, coefficients)?;
         }
         Ok(global_norm)
     }
@@ -233,8 +248,11 @@ impl Optimizer {
     }
 }
 
-/// Sum of squares in f64, the same for any number of threads.
+/// Sum of squares; on the CPU in f64 and the same for any number of threads.
 fn squared_norm(gradient: &Tensor) -> candle_core::Result<f64> {
+    if !gradient.device().is_cpu() {
+        return gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar();
+    }
     let partial: Vec<f64> = with_slice(gradient, |values: &[f32]| {
         Ok(values.par_chunks(CHUNK).map(|chunk| vectorised(|| sum_of_squares(chunk))).collect())
     })?;
@@ -252,72 +270,6 @@ fn sum_of_squares(values: &[f32]) -> f64 {
         }
     }
     lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
-}
-
-/// The numbers of one tensor's update: `p = keep·p − rate·m / (√v·inverse_root_correction + ε)`.
-#[derive(Clone, Copy)]
-struct Coefficients {
-    gradient_scale: f32,
-    beta1: f32,
-    one_minus_beta1: f32,
-    beta2: f32,
-    one_minus_beta2: f32,
-    keep: f32,
-    rate: f32,
-    inverse_root_correction: f32,
-    epsilon: f32,
-}
-
-impl Coefficients {
-    #[inline(always)]
-    fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        // Moments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
-        let flush = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x };
-        let moments = first.iter_mut().zip(second);
-        for ((p, (m, v)), &g) in parameters.iter_mut().zip(moments).zip(gradient) {
-            let g = g * self.gradient_scale;
-            *m = flush(self.beta1 * *m + self.one_minus_beta1 * g);
-            *v = flush(self.beta2 * *v + self.one_minus_beta2 * g * g);
-            *p = self.keep * *p - self.rate * *m / (v.sqrt() * self.inverse_root_correction + self.epsilon);
-        }
-    }
-}
-
-/// [`Coefficients`] applied to a parameter and its moments as an in-place operation of candle's.
-struct Update<'a> {
-    /// First and second moment; a cell because candle hands out the operation by shared reference.
-    moments: RefCell<(&'a mut [f32], &'a mut [f32])>,
-    coefficients: Coefficients,
-}
-
-impl InplaceOp2 for Update<'_> {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn cpu_fwd(
-        &self,
-        parameters: &mut CpuStorage,
-        layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> candle_core::Result<()> {
-        let gradient = slice::<f32>(gradient, gradient_layout)?;
-        let (CpuStorage::F32(parameters), Some((start, end))) = (parameters, layout.contiguous_offsets())
-        else {
-            candle_core::bail!("the optimizer expects contiguous f32 parameters")
-        };
-        let mut moments = self.moments.borrow_mut();
-        let (first, second) = &mut *moments;
-        let coefficients = self.coefficients;
-        parameters[start..end]
-            .par_chunks_mut(CHUNK)
-            .zip(first.par_chunks_mut(CHUNK))
-            .zip(second.par_chunks_mut(CHUNK))
-            .zip(gradient.par_chunks(CHUNK))
-            .for_each(|(((p, m), v), g)| vectorised(|| coefficients.apply(p, m, v, g)));
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         let now = Instant::now();
         let mut session = Self {
-            optimizer: Optimizer::new(plan.optimizer, parameters),
+            optimizer: Optimizer::new(plan.optimizer, parameters)?,
             plan,
             work,
             progress,

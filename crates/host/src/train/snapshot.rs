@@ -59,12 +59,12 @@ pub(super) struct Snapshot {
 
 /// Values to be stored, without a copy of all of them at once.
 pub(super) enum Values<'a> {
-    Moment([usize; 1], &'a [f32]),
+    Moment([usize; 1], Cow<'a, [f32]>),
     Tensor(Cow<'a, Tensor>),
 }
 
 impl<'a> Values<'a> {
-    pub fn moment(values: &'a [f32]) -> Self {
+    pub fn moment(values: Cow<'a, [f32]>) -> Self {
         Self::Moment([values.len()], values)
     }
 }

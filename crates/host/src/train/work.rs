@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,8 +20,8 @@ use crate::{Error, Result};
 /// Checkpoints that stay: the last, and the one before should that be damaged.
 const KEPT: usize = 2;
 
-/// Where a run writes, and what an interruption may cost it.
-#[derive(Debug, Clone, PartialEq)]
+/// Where a run writes and computes, and what an interruption may cost it.
+#[derive(Debug, Clone)]
 pub struct Output {
     /// The result. Checkpoints stand in `OUT.run` beside it until it is complete.
     pub folder: PathBuf,
@@ -32,10 +33,12 @@ pub struct Output {
     pub checkpoint_steps: Option<u64>,
     /// Where a teacher's states and answers are cached, if they are; `teacher-cache` beside the result if not said.
     pub teacher_cache: Option<PathBuf>,
+    /// Where the run computes.
+    pub device: Device,
 }
 
 impl<P: Into<PathBuf>> From<P> for Output {
-    /// A run from the beginning with a checkpoint every ten minutes.
+    /// A run from the beginning on the processor, with a checkpoint every ten minutes.
     fn from(folder: P) -> Self {
         Self {
             folder: folder.into(),
@@ -43,6 +46,7 @@ impl<P: Into<PathBuf>> From<P> for Output {
             checkpoint_minutes: 10.0,
             checkpoint_steps: None,
             teacher_cache: None,
+            device: Device::Cpu,
         }
     }
 }

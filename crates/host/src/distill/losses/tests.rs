@@ -123,3 +123,28 @@ fn lengths_that_do_not_fit_are_refused() {
     assert!(hidden_mse(&states, &states, &[3, 3]).is_err());
     assert!(hidden_mse(&states, &tensor(&[0.0; 6], (1, 2, 3)), &[2]).is_err());
 }
+
+#[test]
+fn composed_losses_are_the_fused_ones() {
+    let reference = reference();
+    let l = 5;
+    for (region, middle, width) in [(Region::Rows, 1, 4), (Region::Square, 2, l)] {
+        let b = reference.lengths.len();
+        let shape: Vec<usize> = if middle == 1 { vec![b, l, width] } else { vec![b, middle, l, width] };
+        let n = b * middle * l * width;
+        let values = |phase: f32| (0..n).map(|i| (i as f32 * 0.61 + phase).sin()).collect::<Vec<_>>();
+        let (student, teacher) = (variable(&values(0.0), shape.clone()), tensor(&values(1.3), shape.clone()));
+        let run = |composed: bool| {
+            let op = MaskedMse { lengths: reference.lengths.clone(), region };
+            let loss = match composed {
+                true => op.composed(&student, &teacher).unwrap(),
+                false => student.apply_op2(&teacher, op).unwrap(),
+            };
+            let gradient = loss.backward().unwrap().get(&student).unwrap().flatten_all().unwrap();
+            (loss, gradient.to_vec1::<f32>().unwrap())
+        };
+        let ((composed, gradient), (fused, expected)) = (run(true), run(false));
+        assert_close(&composed, &[fused.to_scalar::<f32>().unwrap()]);
+        assert_close(&Tensor::new(gradient, &Device::Cpu).unwrap(), &expected);
+    }
+}

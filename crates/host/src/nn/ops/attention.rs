@@ -11,7 +11,9 @@ use rayon::prelude::*;
 use super::dropout::Dropout;
 use super::float::Float;
 use super::relative;
-use super::rows::{add_in_order, dot, reduce, storage_product, vectorised, with_cpu, with_slice};
+use super::rows::{
+    add_in_order, by_dtype, dot, reduce, storage_product, tensor, vectorised, with_cpu, with_slice,
+};
 
 /// Sizes of a batch of attention heads, and its dropout.
 #[derive(Clone, Debug)]
@@ -100,6 +102,21 @@ impl Heads {
             softmax(&scores[..length], &mut p[..length]);
         }
         p
+    }
+
+    /// What dropout multiplies the probabilities `[b, heads, l, l]` by, on their device; drawn on the CPU.
+    pub fn dropout_factors(&self, probabilities: &Tensor) -> Result<Option<Tensor>> {
+        if self.dropout.is_none() {
+            return Ok(None);
+        }
+        let factors = by_dtype!(probabilities.dtype(), T => {
+            let mut factors = vec![T::ONE; probabilities.elem_count()];
+            factors.par_chunks_mut(self.square()).enumerate().for_each(|(at, square)| {
+                self.drop_out(square, at / self.heads, at % self.heads);
+            });
+            tensor(factors, probabilities.shape())?
+        });
+        factors.to_device(probabilities.device()).map(Some)
     }
 
     /// Applies the dropout of one head to its `[l, l]` rows, numbered by head and query whatever the padding.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::float::Float;
@@ -77,9 +77,21 @@ impl RowDropout {
         (y, add_in_order(partial, columns))
     }
 
-    /// As an op of candle's graph, for `[b * l, columns]`.
+    /// In candle's graph, for `[b * l, columns]` on any device.
     pub fn on(&self, x: &Tensor) -> Result<Tensor> {
-        x.apply_op1(self.clone())
+        match x.device() {
+            Device::Cpu => x.apply_op1(self.clone()),
+            _ => self.by_factors(x),
+        }
+    }
+
+    /// [`RowDropout::on`] as a product with the mask, which is drawn on the CPU.
+    pub fn by_factors(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, columns) = x.dims2()?;
+        let factors = by_dtype!(x.dtype(), T => {
+            tensor(self.apply_all::<T>(&vec![T::ONE; x.elem_count()], columns).0, x.shape())?
+        });
+        x * factors.to_device(x.device())?
     }
 }
 

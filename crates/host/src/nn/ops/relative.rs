@@ -25,6 +25,12 @@ fn buckets(tokens: usize) -> impl Iterator<Item = usize> {
     (0..distances(tokens) as isize).map(move |at| bucket(at - (tokens as isize - 1)))
 }
 
+/// Rows of the bias table of all (query, key) of a sequence, query by query.
+pub fn bucket_of_pairs(tokens: usize) -> Vec<u32> {
+    let buckets: Vec<u32> = buckets(tokens).map(|bucket| bucket as u32).collect();
+    (0..tokens).flat_map(|query| &buckets[first_key(query, tokens)..][..tokens]).copied().collect()
+}
+
 /// The bias by distance `[heads, 2l − 1]` from the table `[buckets, heads]`.
 pub fn by_distance<T: Float>(table: &[T], heads: usize, tokens: usize) -> Vec<T> {
     (0..heads).flat_map(|head| buckets(tokens).map(move |bucket| table[bucket * heads + head])).collect()

@@ -26,9 +26,9 @@ pub fn slice<'a, T: Float>(storage: &'a CpuStorage, layout: &Layout) -> Result<&
     }
 }
 
-/// Runs `body` on the elements of a tensor, row-major; copied only when strided.
+/// Runs `body` on the elements of a tensor, row-major; copied only when strided or on another device.
 pub fn with_slice<T: Float, R>(tensor: &Tensor, body: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
-    with_cpu(&tensor.contiguous()?, |storage, layout| body(slice(storage, layout)?))
+    with_cpu(&tensor.to_device(&Device::Cpu)?.contiguous()?, |storage, layout| body(slice(storage, layout)?))
 }
 
 /// A tensor out of a buffer, which it takes over.

@@ -33,7 +33,7 @@ fn check(settings: OptimizerSettings, expected: fn(&Reference) -> &BTreeMap<Stri
         .iter()
         .map(|(name, values)| (name.clone(), variable(values, &reference.shapes[name])))
         .collect();
-    let mut optimizer = Optimizer::new(settings, vars.clone());
+    let mut optimizer = Optimizer::new(settings, vars.clone()).unwrap();
     for (gradients, &rate) in reference.gradients.iter().zip(&reference.rates) {
         let store = gradients_of(vars.iter().map(|(name, var)| (var, gradients[name].as_slice())));
         optimizer.step(&store, rate).unwrap();
@@ -102,7 +102,7 @@ fn tensors_of_any_size_agree_with_plain_arithmetic() {
             .enumerate()
             .map(|(at, p)| (format!("{at}.weight"), variable(p, &[p.len()])))
             .collect();
-        let mut optimizer = Optimizer::new(settings, vars.clone());
+        let mut optimizer = Optimizer::new(settings, vars.clone()).unwrap();
         for gradients in &gradients {
             let store = gradients_of(vars.values().zip(gradients.iter().map(Vec::as_slice)));
             optimizer.step(&store, 1e-2).unwrap();
@@ -120,14 +120,16 @@ fn restored_moments_go_on_to_the_same_bits() {
     let run = |interrupt: bool| {
         let var = variable(&[0.3, -0.2, 0.9], &[3]);
         let vars = BTreeMap::from([("a.weight".to_owned(), var.clone())]);
-        let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars.clone());
+        let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars.clone()).unwrap();
         for step in 0..6 {
             if interrupt && step == 3 {
                 let saved: BTreeMap<String, Vec<f32>> = optimizer
                     .moments()
+                    .unwrap()
+                    .into_iter()
                     .map(|(moment, name, values)| (format!("{moment}{name}"), values.to_vec()))
                     .collect();
-                optimizer = Optimizer::new(OptimizerSettings::adamw(), vars.clone());
+                optimizer = Optimizer::new(OptimizerSettings::adamw(), vars.clone()).unwrap();
                 let find = |moment: &str, name: &str| {
                     Ok(Tensor::new(saved[&format!("{moment}{name}")].as_slice(), &Device::Cpu)?)
                 };
@@ -148,7 +150,7 @@ fn two_steps(threads: usize) -> Vec<f32> {
         let values: Vec<f32> = (0..3 * CHUNK + 17).map(|i| (i as f32 * 0.37).sin()).collect();
         let var = variable(&values, &[values.len()]);
         let vars = BTreeMap::from([("a.weight".to_owned(), var.clone())]);
-        let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars);
+        let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars).unwrap();
         for _ in 0..2 {
             optimizer.step(&gradients_of([(&var, values.as_slice())]), 1e-3).unwrap();
         }
@@ -165,7 +167,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
 fn a_gradient_that_is_not_finite_is_named_and_changes_nothing() {
     let vars: BTreeMap<String, Var> =
         ["a", "b"].map(|name| (name.to_owned(), variable(&[1.0, 2.0], &[2]))).into();
-    let mut optimizer = Optimizer::new(OptimizerSettings::paper(), vars.clone());
+    let mut optimizer = Optimizer::new(OptimizerSettings::paper(), vars.clone()).unwrap();
     let store = gradients_of([(&vars["a"], &[1.0, 1.0][..]), (&vars["b"], &[f32::NAN, 0.0][..])]);
     let error = optimizer.step(&store, 1e-3).unwrap_err();
     assert!(matches!(&error, Error::Diverged(message) if message.contains("gradient of b")), "{error}");
@@ -175,7 +177,31 @@ fn a_gradient_that_is_not_finite_is_named_and_changes_nothing() {
 #[test]
 fn a_missing_gradient_is_an_error() {
     let vars = BTreeMap::from([("lost.weight".to_owned(), variable(&[1.0], &[1]))]);
-    let error =
-        Optimizer::new(OptimizerSettings::paper(), vars).step(&GradStore::default(), 0.1).unwrap_err();
+    let error = Optimizer::new(OptimizerSettings::paper(), vars)
+        .unwrap()
+        .step(&GradStore::default(), 0.1)
+        .unwrap_err();
     assert!(error.to_string().contains("lost.weight"), "{error}");
+}
+
+#[test]
+fn composed_updates_are_the_fused_ones() {
+    let values: Vec<f32> = (0..40).map(|i| (i as f32 * 0.37).sin()).collect();
+    for settings in [OptimizerSettings::paper(), OptimizerSettings::adamw()] {
+        let run = |moments: fn(&Var) -> candle_core::Result<Moments>| {
+            let var = variable(&values, &[5, 8]);
+            let vars = BTreeMap::from([("a.weight".to_owned(), var.clone())]);
+            let mut optimizer = Optimizer::with(settings, vars, moments).unwrap();
+            for step in 0..4 {
+                let gradient: Vec<f32> = values.iter().map(|x| (9.0 * x + step as f32).cos()).collect();
+                optimizer.step(&gradients_of([(&var, &gradient[..])]), 1e-2).unwrap();
+            }
+            let moments = optimizer.moments().unwrap();
+            let moments = moments.into_iter().flat_map(|(_, _, values)| values.into_owned());
+            moments.chain(var.flatten_all().unwrap().to_vec1().unwrap()).collect::<Vec<f32>>()
+        };
+        for (composed, fused) in run(Moments::composed).into_iter().zip(run(Moments::new)) {
+            assert!((composed - fused).abs() < 1e-6, "{composed} against {fused}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ impl Session<'_> {
         for (name, var) in self.optimizer.parameters() {
             // The model's own tensors are its parameters' first values already.
             if !snapshot.model.contains_key(name) {
-                var.set(&snapshot.take(&format!("{VALUE}{name}"))?)?;
+                var.set(&snapshot.take(&format!("{VALUE}{name}"))?.to_device(var.device())?)?;
             }
         }
         snapshot.model.clear();
@@ -76,7 +76,7 @@ impl Session<'_> {
                     .push((format!("{VALUE}{name}"), Values::Tensor(Cow::Owned(var.as_detached_tensor()))));
             }
         }
-        for (moment, name, values) in self.optimizer.moments() {
+        for (moment, name, values) in self.optimizer.moments()? {
             tensors.push((format!("{moment}{name}"), Values::moment(values)));
         }
         let best = selection.into_iter().flat_map(Selection::best_so_far);
