@@ -2,9 +2,11 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Parser, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::collective::{Collective, Single};
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
 use tinybert_host::device::DeviceName;
 use tinybert_host::metrics::MetricSet;
@@ -25,7 +27,7 @@ use crate::commands::Command;
 #[command(name = "tinybert-compress", version, max_term_width = 110)]
 #[command(
     after_help = "Exit codes: 0 done, 1 fault of this program, 2 usage, 3 bad input, 4 I/O or disk full, \
-                        5 training diverged, 130 interrupted."
+                        5 training diverged, 6 a process of a run on several machines was lost, 130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -47,6 +49,16 @@ pub struct Global {
     /// Print results and errors only: no progress.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// The processes that were started together, if they were.
+    #[arg(skip = Arc::new(Single) as Arc<dyn Collective>)]
+    pub ranks: Arc<dyn Collective>,
+}
+
+impl Global {
+    /// True for the process that writes and prints.
+    pub fn is_first(&self) -> bool {
+        self.ranks.is_first()
+    }
 }
 
 /// A model that answers: a folder or an image.

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use tinybert_host::collective::Collective;
 use tinybert_host::progress::Progress;
 use tinybert_host::{Error, Result};
+
+use crate::args::Global;
 
 /// Exit code of a run that the user ended.
 const INTERRUPTED: i32 = 130;
@@ -19,6 +22,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 pub struct Watch {
     display: Mutex<Display>,
     stop: Arc<AtomicBool>,
+    ranks: Arc<dyn Collective>,
 }
 
 enum Display {
@@ -39,17 +43,21 @@ struct Step {
 
 impl Watch {
     /// Installs the handler of SIGINT, SIGTERM and SIGHUP; call it once.
-    pub fn new(quiet: bool) -> Result<Self> {
+    pub fn new(global: &Global) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
+        let speaks = global.is_first();
         ctrlc::set_handler(move || {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED);
             }
-            eprintln!("\nstopping after this step; once more stops at once");
+            if speaks {
+                eprintln!("\nstopping after this step; once more stops at once");
+            }
         })
         .map_err(|error| Error::Usage(format!("cannot install the Ctrl-C handler: {error}")))?;
-        Ok(Self { display: Mutex::new(Display::new(quiet)), stop })
+        let display = Mutex::new(Display::new(global.quiet || !speaks));
+        Ok(Self { display, stop, ranks: Arc::clone(&global.ranks) })
     }
 
     fn display(&self) -> MutexGuard<'_, Display> {
@@ -139,6 +147,10 @@ impl Progress for Watch {
 
     fn interrupted(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    fn ranks(&self) -> &dyn Collective {
+        &*self.ranks
     }
 }
 

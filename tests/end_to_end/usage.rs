@@ -1,5 +1,7 @@
 //! Command lines that cannot be: exit code 2, and nothing is touched.
 
+#[cfg(not(feature = "mpi"))]
+use crate::program::error_says;
 use crate::program::{fails, output, tinybert};
 
 #[test]
@@ -24,4 +26,18 @@ fn a_gpu_without_cuda_in_the_program_is_a_usage_error() {
     fails(&format!("{fine_tune} --device cuda"), 2, &["cuda:0", "--features cuda", "--device cpu"]);
     fails(&format!("{fine_tune} --device gpu"), 2, &["cpu, cuda or cuda:N"]);
     fails(&format!("{fine_tune} --tf32"), 2, &["--device cuda"]);
+}
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn several_processes_of_a_build_without_mpi_are_refused() {
+    let training = "distill --stage task --teacher t --student s --out o --train x.jsonl --dev y.jsonl";
+    for variable in ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"] {
+        let started = |line: &str, count: &str| tinybert(line).env(variable, count).assert();
+        error_says(started(training, "2").code(2), &["2 processes", "--features mpi"]);
+        error_says(started("eval --model m --train x.jsonl", "2").code(2), &["works in one"]);
+        error_says(started(training, "1").code(4), &["t"]);
+    }
+    // A batch script is one process however many its job has room for.
+    error_says(tinybert(training).env("SLURM_NTASKS", "8").assert().code(4), &["t"]);
 }

@@ -47,7 +47,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;

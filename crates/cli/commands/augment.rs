@@ -46,8 +46,10 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let file = args.file()?;
-    output::check_file(&file)?;
-    let watch = Watch::new(global.quiet)?;
+    if global.is_first() {
+        output::check_file(&file)?;
+    }
+    let watch = Watch::new(global)?;
     let rows = read_rows(&args.data.spec(&[])?, Split::Train, &watch)?;
     let model = Checkpoint::load(&args.model)?;
     let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
@@ -60,6 +62,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let sources = Sources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
     let report = augment(&settings, &sources, &rows, &file, args.resume, &watch)?;
+    if !global.is_first() {
+        return Ok(());
+    }
     if let Some(folder) = &args.data.data {
         copy_splits(folder, &args.out)?;
     }

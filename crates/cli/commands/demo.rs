@@ -53,7 +53,7 @@ struct Row {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let begun = Instant::now();
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     shipped::unpack(&args.out)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
     let snips = |split| data::load(&snips(&args.out, &teacher.head), split, &watch);

@@ -41,7 +41,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         EvalSplit::DevMm => Split::DevMismatched,
         EvalSplit::TestMm => Split::TestMismatched,
     };
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let predictor = match args.data.embedding {
         true => args.model.open_sentence_encoder()?,
         false => args.model.open()?,

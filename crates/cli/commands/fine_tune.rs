@@ -61,7 +61,9 @@ enum Objective {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_folder(&args.output.out)?;
+    if global.is_first() {
+        output::check_folder(&args.output.out)?;
+    }
     match (args.objective, &args.masked_lm) {
         (Objective::Task, None) => task(args, global),
         (Objective::Task, Some(_)) => Err(Error::Usage(
@@ -79,7 +81,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 fn task(args: &Args, global: &Global) -> Result<()> {
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let out = args.device.on(args.output.settings())?;
     let model = Checkpoint::load(&args.model)?;
     let data = args.data.training(&[], &watch)?;
@@ -97,6 +99,9 @@ fn task(args: &Args, global: &Global) -> Result<()> {
         budget: defaults.budget,
     };
     let report = fine_tune(&settings, &model, &data.view(), out, &watch)?;
+    if !global.is_first() {
+        return Ok(());
+    }
     print_line(format_args!("dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

@@ -79,7 +79,7 @@ struct Sizes {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_folder(&args.out)?;
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let text = args.vocabulary.encoder(&watch)?;
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;

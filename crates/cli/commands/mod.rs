@@ -40,6 +40,11 @@ impl Command {
     pub fn computes(&self) -> bool {
         !matches!(self, Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
     }
+
+    /// True for commands whose work several processes can share.
+    pub fn shares_work(&self) -> bool {
+        matches!(self, Self::FineTune(_) | Self::Augment(_) | Self::Distill(_))
+    }
 }
 
 /// Runs the command.

@@ -114,7 +114,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(Error::Usage("nothing to prune: give --heads, --ffn or --vocab".into()));
     }
     output::check_folder(&args.out)?;
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let model = Checkpoint::load(&args.model)?;
     let mut record = RunRecord {
         command: "prune".into(),

@@ -61,7 +61,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(rows) = &args.word_rows {
         output::check_file(rows)?;
     }
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let checkpoint = args.data.read_model(&args.model)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
     let dev = args.data.load(&spec, Split::Dev, &watch)?;

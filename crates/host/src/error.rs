@@ -25,6 +25,9 @@ pub enum Error {
     /// The user stopped the run (exit code 130); the message says how to go on.
     #[error("{0}")]
     Interrupted(String),
+    /// The ranks of a run cannot work together: one is lost, or is not like the others (exit code 6).
+    #[error("{0}")]
+    Ranks(String),
     /// The tensor engine refused an operation: a fault of this program (exit code 1).
     #[error("internal error in the tensor engine: {0}")]
     Engine(#[from] candle_core::Error),
@@ -34,6 +37,9 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// Exit code of [`Error::Ranks`].
+    pub(crate) const RANKS: u8 = 6;
+
     /// Bad contents of `path`.
     pub fn input(path: impl AsRef<Path>, what: impl std::fmt::Display) -> Self {
         Self::Input(format!("{}: {what}", path.as_ref().display()))
@@ -58,6 +64,7 @@ impl Error {
             Self::Input(_) => 3,
             Self::Io { .. } => 4,
             Self::Diverged(_) => 5,
+            Self::Ranks(_) => Self::RANKS,
             Self::Interrupted(_) => 130,
         }
     }

@@ -7,6 +7,7 @@ pub mod ablations;
 pub mod augment;
 pub mod bench;
 pub mod checkpoint;
+pub mod collective;
 pub mod data;
 pub mod device;
 pub mod distill;

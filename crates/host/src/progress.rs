@@ -1,6 +1,8 @@
-//! How long steps report to whoever watches, and how they are asked to stop.
+//! What surrounds a long step: who watches it, how it is asked to stop, and which processes share its work.
 
-/// The watcher of a long step. The command line draws bars; tests and library users take [`Silent`].
+use crate::collective::{Collective, Single};
+
+/// The surroundings of a long step. The command line draws bars; tests and library users take [`Silent`].
 pub trait Progress: Sync {
     /// A step begins: its name, and how many units (steps, sentences) it has.
     fn begin(&self, _name: &str, _total: u64) {}
@@ -16,8 +18,12 @@ pub trait Progress: Sync {
     fn interrupted(&self) -> bool {
         false
     }
+    /// The processes that work on the step together, this one among them.
+    fn ranks(&self) -> &dyn Collective {
+        &Single
+    }
 }
 
-/// Watches nothing and never interrupts.
+/// Watches nothing, never interrupts, and works alone.
 pub struct Silent;
 impl Progress for Silent {}

@@ -6,99 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tinybert_host::checkpoint::{Checkpoint, Head};
-use tinybert_host::distill::{Corpus, GeneralSettings, Stage, TaskSettings, general, task};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::task::Dataset;
-use tinybert_host::train::predict::encode;
-use tinybert_host::train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
+use tinybert_host::train::{FineTune, Output, TaskData, fine_tune};
 use tinybert_host::{Error, Result};
-
-/// A checkpoint every three steps, and the last one when stopped.
-fn output(out: &Path, resume: bool) -> Output {
-    Output { resume, checkpoint_steps: Some(3), ..Output::from(out) }
-}
-
-fn labelled() -> Head {
-    Head::Classification { labels: toy::labels() }
-}
-
-fn with_data<T>(run: impl FnOnce(&TaskData) -> T) -> T {
-    let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
-    run(&TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy })
-}
-
-fn fine_tune_settings() -> FineTune {
-    FineTune {
-        epochs: 3,
-        batch_size: 8,
-        max_tokens: 16,
-        learning_rate: 3e-3,
-        evaluations_per_epoch: 2,
-        ..FineTune::default()
-    }
-}
-
-fn run_fine_tune(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
-    let model = toy::model(&place.join("fresh"), &toy::config(2, 16), &Head::None);
-    with_data(|data| fine_tune(&fine_tune_settings(), &model, data, output, progress)).map(drop)
-}
-
-fn run_general(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
-    let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
-    let student = toy::model(&place.join("student"), &toy::config(2, 16), &Head::None);
-    let windows = encode(&teacher.text, &toy::sentences(60, 3), 16)?;
-    let settings = GeneralSettings {
-        epochs: 2,
-        batch_size: 8,
-        micro_batch: 4,
-        max_tokens: 16,
-        learning_rate: 2e-3,
-        inherit: true,
-        ..GeneralSettings::default()
-    };
-    let corpus = Corpus { windows: &windows, sources: &[] };
-    general(&settings, &teacher, &student, &corpus, output, progress).map(drop)
-}
-
-fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
-    let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &labelled());
-    let student = toy::model(&place.join("student"), &toy::config(2, 16), &Head::None);
-    let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
-    let settings = TaskSettings {
-        intermediate: stage(defaults.intermediate.clone(), 1),
-        prediction: stage(defaults.prediction.clone(), 2),
-        evaluations_per_epoch: 2,
-        max_tokens: 16,
-        allow_weak_teacher: true,
-        ..defaults
-    };
-    with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
-}
-
-fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
-    let model = toy::model(&place.join("fresh"), &toy::config(1, 16), &Head::None);
-    let windows = encode(&model.text, &toy::sentences(60, 3), 16)?;
-    let settings = MaskedLmSettings {
-        train_encoder: true,
-        epochs: 2,
-        batch_size: 8,
-        max_tokens: 16,
-        learning_rate: 2e-3,
-        ..MaskedLmSettings::default()
-    };
-    masked_lm(&settings, &model, &windows, &[], output, progress).map(drop)
-}
-
-/// The lines of metrics without what a clock says.
-fn metrics(out: &Path) -> Vec<serde_json::Value> {
-    let mut lines = toy::metrics(out);
-    for line in &mut lines {
-        line.as_object_mut().unwrap().remove("seconds");
-    }
-    lines
-}
+use toy::runs::{
+    fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task,
+    with_data,
+};
 
 /// On so many threads.
 fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {

@@ -77,7 +77,9 @@ struct GeneralArgs {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_folder(&args.output.out)?;
+    if global.is_first() {
+        output::check_folder(&args.output.out)?;
+    }
     match (args.stage, &args.general, &args.task) {
         (Stage::General, Some(options), None) if !args.data.is_given() => general(args, options, global),
         (Stage::General, ..) => Err(Error::Usage(
@@ -93,7 +95,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let defaults = GeneralSettings::default();
     let settings = GeneralSettings {
         transfer: args.steps.losses.settings(),
@@ -121,13 +123,16 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     let windows = corpus.windows(&student.text, windows, &watch)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
     let report = distill::general(&settings, &teacher, &student, &corpus, out, &watch)?;
+    if !global.is_first() {
+        return Ok(());
+    }
     let Summary { steps, tokens, seconds, .. } = report.training;
     print_line(format_args!("{steps} steps over {tokens} tokens in {seconds:.0} s"))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let settings = args.steps.task_settings(options, global.seed);
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.device.on(out)?;
@@ -135,6 +140,9 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
+    if !global.is_first() {
+        return Ok(());
+    }
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))

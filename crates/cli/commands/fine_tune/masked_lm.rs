@@ -39,7 +39,7 @@ pub struct MaskedLmArgs {
 
 /// Trains the head, and the encoder where asked.
 pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global.quiet)?;
+    let watch = Watch::new(global)?;
     let model = Checkpoint::load(&args.model)?;
     let defaults = MaskedLmSettings::default();
     let rate = match options.train_encoder {
@@ -68,6 +68,9 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
     };
     let windows = Corpus::open(&options.corpus)?.windows(&model.text, windows, &watch)?;
     let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &watch)?;
+    if !global.is_first() {
+        return Ok(());
+    }
     if let Some(Guesses { perplexity, accuracy, pieces, .. }) = report.held_out {
         print_line(format_args!(
             "held out: perplexity {perplexity:.1}, accuracy {accuracy:.4} ({pieces} pieces)"

@@ -33,7 +33,8 @@ struct State {
 pub struct Journal {
     out: PathBuf,
     folder: PathBuf,
-    file: File,
+    /// Of rank 0 alone; the others only follow how far it is.
+    file: Option<File>,
     state: State,
     saved: Instant,
 }
@@ -47,62 +48,13 @@ impl Journal {
     /// [`Error::Io`] if nothing can be written.
     pub fn open(out: &Path, resume: bool, identity: Identity, progress: &dyn Progress) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
-        if out.exists() && !with_suffix(out, RECORD)?.exists() {
-            return Err(Error::Usage(format!(
-                "{}: is there already and was not written by this command; choose another name",
-                out.display()
-            )));
-        }
-        let found = folder.join("state.json");
-        let state = match (resume, found.exists()) {
-            (true, true) => read_state(&found, &folder, &identity)?,
-            (true, false) if out.exists() => {
-                return Err(Error::Usage(format!(
-                    "{} is complete and there is nothing to resume; leave --resume out to run again and replace it",
-                    out.display()
-                )));
-            }
-            (false, true) => {
-                return Err(Error::Usage(format!(
-                    "{}: an interrupted run is there; give --resume to go on with it, or remove that folder to begin anew",
-                    folder.display()
-                )));
-            }
-            (_, false) => {
-                if resume {
-                    progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
-                }
-                State { identity, rows: 0, written: 0, bytes: 0 }
-            }
+        let ranks = progress.ranks();
+        let opened = match ranks.is_first() {
+            true => Some(open(out, &folder, resume, identity, progress)?),
+            false => None,
         };
-        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let path = folder.join("rows");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(Error::io(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Usage(format!("{}: another process is writing it", path.display())));
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
-        }
-        let length = file.metadata().map_err(Error::io(&path))?.len();
-        if length < state.bytes {
-            return Err(Error::input(
-                &path,
-                format!(
-                    "cut off: {} bytes were written, the file has {length}; remove its folder",
-                    state.bytes
-                ),
-            ));
-        }
-        // Rows after the last state will be written again.
-        file.set_len(state.bytes).map_err(Error::io(&path))?;
-        file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
+        let (file, state) = opened.unzip();
+        let state = ranks.first_value(state)?.expect("rank 0 has opened it");
         let mut journal = Self { out: out.to_path_buf(), folder, file, state, saved: Instant::now() };
         journal.save()?;
         Ok(journal)
@@ -128,7 +80,9 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn append(&mut self, text: &str, rows: usize, written: usize) -> Result<()> {
-        self.file.write_all(text.as_bytes()).map_err(Error::io(self.folder.join("rows")))?;
+        if let Some(file) = &mut self.file {
+            file.write_all(text.as_bytes()).map_err(Error::io(self.folder.join("rows")))?;
+        }
         self.state.bytes += text.len() as u64;
         self.state.rows += rows;
         self.state.written += written;
@@ -140,7 +94,8 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn save(&mut self) -> Result<()> {
-        self.file.sync_data().map_err(Error::io(self.folder.join("rows")))?;
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(Error::io(self.folder.join("rows")))?;
         let text = serde_json::to_string(&self.state).expect("a state is plain values");
         write_file(&self.folder.join("state.json"), text.as_bytes())?;
         self.saved = Instant::now();
@@ -153,6 +108,9 @@ impl Journal {
     /// [`Error::Io`] if that fails.
     pub fn finish(mut self, record: &RunRecord) -> Result<()> {
         self.save()?;
+        if self.file.is_none() {
+            return Ok(());
+        }
         let output = FileHash::of(&self.folder.join("rows"))?;
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
@@ -160,6 +118,66 @@ impl Journal {
         fs::rename(self.folder.join("rows"), &self.out).map_err(Error::io(&self.out))?;
         fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
     }
+}
+
+/// The file of the rows and how far they are, on rank 0.
+fn open(
+    out: &Path,
+    folder: &Path,
+    resume: bool,
+    identity: Identity,
+    progress: &dyn Progress,
+) -> Result<(File, State)> {
+    if out.exists() && !with_suffix(out, RECORD)?.exists() {
+        return Err(Error::Usage(format!(
+            "{}: is there already and was not written by this command; choose another name",
+            out.display()
+        )));
+    }
+    let found = folder.join("state.json");
+    let state = match (resume, found.exists()) {
+        (true, true) => read_state(&found, folder, &identity)?,
+        (true, false) if out.exists() => {
+            return Err(Error::Usage(format!(
+                "{} is complete and there is nothing to resume; leave --resume out to run again and replace it",
+                out.display()
+            )));
+        }
+        (false, true) => {
+            return Err(Error::Usage(format!(
+                "{}: an interrupted run is there; give --resume to go on with it, or remove that folder to begin anew",
+                folder.display()
+            )));
+        }
+        (_, false) => {
+            if resume {
+                progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
+            }
+            State { identity, rows: 0, written: 0, bytes: 0 }
+        }
+    };
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let path = folder.join("rows");
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(Error::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Usage(format!("{}: another process is writing it", path.display())));
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
+    }
+    let length = file.metadata().map_err(Error::io(&path))?.len();
+    if length < state.bytes {
+        return Err(Error::input(
+            &path,
+            format!("cut off: {} bytes were written, the file has {length}; remove its folder", state.bytes),
+        ));
+    }
+    // Rows after the last state will be written again.
+    file.set_len(state.bytes).map_err(Error::io(&path))?;
+    file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
+    Ok((file, state))
 }
 
 /// `path` with `suffix` behind its name.

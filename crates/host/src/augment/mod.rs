@@ -3,7 +3,7 @@
 //!
 //! Rows are taken in chunks. In each, candidates of all words are found first, in batches of near-equal length; then the
 //! variants are drawn, by a generator of their own for each sentence. So the output depends on the inputs, the settings
-//! and the seed alone.
+//! and the seed alone. Several ranks take a chunk each at a time, and the first writes them in their order.
 
 mod glove;
 mod journal;
@@ -113,6 +113,8 @@ pub fn augment(
         metrics: json!(null),
     };
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
+    let ranks = progress.ranks();
+    identity.check_ranks(ranks)?;
     let mut journal = Journal::open(out, resume, identity, progress)?;
     let masked = match sources.model.head {
         Head::MaskedLm => {
@@ -130,19 +132,26 @@ pub fn augment(
         journal.append(&rows.layout.header(), 0, 0)?;
     }
     while journal.rows() < rows.rows.len() {
+        // A chunk for each rank; the last ones may find nothing left.
         let at = journal.rows();
-        let chunk = &rows.rows[at..rows.rows.len().min(at + CHUNK)];
-        let (text, written) = match augment_chunk(settings, &mut finder, chunk, at, rows, progress) {
-            Err(Error::Interrupted(_)) => {
-                journal.save()?;
-                return Err(Error::Interrupted(format!(
-                    "augment interrupted after {at} of {} rows; give --resume to go on from there",
-                    rows.rows.len()
-                )));
-            }
-            done => done?,
+        let [begin, end] = [0, 1].map(|next| rows.rows.len().min(at + (ranks.rank() + next) * CHUNK));
+        let chunk = &rows.rows[begin..end];
+        let mine = match augment_chunk(settings, &mut finder, chunk, begin, rows, progress) {
+            Err(Error::Interrupted(_)) => None,
+            done => Some(done?),
         };
-        journal.append(&text, chunk.len(), written)?;
+        let all = ranks.gather_values(mine.map(|(text, written)| (text, chunk.len(), written)))?;
+        let Some(all) = all.into_iter().collect::<Option<Vec<_>>>() else {
+            journal.save()?;
+            ranks.wait()?;
+            return Err(Error::Interrupted(format!(
+                "augment interrupted after {at} of {} rows; give --resume to go on from there",
+                rows.rows.len()
+            )));
+        };
+        for (text, rows, written) in all {
+            journal.append(&text, rows, written)?;
+        }
         progress.advance(journal.rows() as u64, &format!("{} written", journal.written()));
     }
     progress.end();

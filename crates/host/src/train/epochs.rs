@@ -1,9 +1,9 @@
 //! Passes over an encoded data set.
 
 use super::selection::Selection;
-use super::session::{Losses, MicroBatch, Next, Session};
+use super::session::{Losses, MicroBatch, Next, Parts, Session};
 use crate::Result;
-use crate::data::{Batch, EncodedSet, bucketed_batches};
+use crate::data::{EncodedSet, bucketed_batches};
 
 /// How to pass over a data set.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +48,8 @@ impl Epochs {
             let done = if epoch == first_epoch { first_batch as usize } else { 0 };
             for (index, samples) in batches.iter().enumerate().skip(done) {
                 session.keep(selection.as_deref())?;
-                let parts: Vec<Batch> =
-                    samples.chunks(self.micro_batch).map(|part| set.collate(part, self.pad_id)).collect();
+                let collate = |part: &[usize]| set.collate(part, self.pad_id);
+                let parts = Parts::deal(samples, self.micro_batch, session.ranks(), collate);
                 let next = session.step(&parts, &mut losses)?;
                 // The evaluations of a pass done before and after this batch.
                 let [before, after] = [index, index + 1].map(|done| done * self.evaluations / batches.len());

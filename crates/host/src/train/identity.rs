@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::checkpoint::{FileHash, RunRecord};
+use crate::collective::Collective;
 use crate::{Error, Result};
 
 /// All that the weights of a run depend on. None of it may differ between a run and its continuation.
@@ -40,33 +41,66 @@ impl Identity {
         self
     }
 
+    /// As it is read back after it was stored: there a number has one text and one value.
+    pub(super) fn as_stored(&self) -> Self {
+        let text = serde_json::to_vec(self).expect("an identity is plain values");
+        serde_json::from_slice(&text).expect("what was just written is read again")
+    }
+
+    /// Makes sure that all ranks run the same.
+    ///
+    /// # Errors
+    /// On every rank [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs from
+    /// rank 0's; [`Error::Ranks`].
+    pub(crate) fn check_ranks(&self, ranks: &dyn Collective) -> Result<()> {
+        if ranks.size() == 1 {
+            return Ok(());
+        }
+        let first = ranks.first_value(self.clone())?.as_stored();
+        let words = ["rank 0 has".into(), format!("rank {} has", ranks.rank())];
+        let mine = first.differences(&self.as_stored(), [&words[0], &words[1]]);
+        let all = ranks.gather_values(mine)?;
+        let settings = all.iter().any(|(settings, _)| !settings.is_empty());
+        let lines: Vec<String> =
+            all.into_iter().flat_map(|(settings, inputs)| [settings, inputs].concat()).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let message = format!("the ranks were not started for the same run:{}", list(&lines));
+        Err(if settings { Error::Usage(message) } else { Error::Input(message) })
+    }
+
     /// Makes sure that `present` goes on with the run of this identity, whose checkpoints stand in `folder`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs.
     pub(crate) fn check(&self, present: &Self, folder: &Path) -> Result<()> {
-        let settings = self.settings_that_differ(present);
-        let inputs = self.inputs_that_differ(present);
+        let (settings, inputs) = self.differences(present, ["it began with", "now"]);
         if settings.is_empty() && inputs.is_empty() {
             return Ok(());
         }
-        let list: String = settings.iter().chain(&inputs).map(|line| format!("\n  {line}")).collect();
         let message = format!(
-            "{}: an interrupted run is there, and this is not the same run:{list}\n\
+            "{}: an interrupted run is there, and this is not the same run:{}\n\
              give it what it began with, or choose another --out, or remove that folder to begin anew",
-            folder.display()
+            folder.display(),
+            list(&[settings.as_slice(), inputs.as_slice()].concat())
         );
         Err(if settings.is_empty() { Error::Input(message) } else { Error::Usage(message) })
     }
 
-    fn settings_that_differ(&self, present: &Self) -> Vec<String> {
-        let [began, now] = [self, present].map(Self::leaves);
-        let names: BTreeSet<&String> = began.keys().chain(now.keys()).collect();
+    /// Settings and inputs in which `other` differs, in words; `whose` says of both what they have.
+    fn differences(&self, other: &Self, whose: [&str; 2]) -> (Vec<String>, Vec<String>) {
+        (self.settings_that_differ(other, whose), self.inputs_that_differ(other, whose))
+    }
+
+    fn settings_that_differ(&self, other: &Self, [this, that]: [&str; 2]) -> Vec<String> {
+        let [mine, others] = [self, other].map(Self::leaves);
+        let names: BTreeSet<&String> = mine.keys().chain(others.keys()).collect();
         let value = |of: &BTreeMap<_, _>, name| of.get(name).map_or("not set".into(), String::clone);
         names
             .into_iter()
-            .filter(|name| began.get(*name) != now.get(*name))
-            .map(|name| format!("{name}: it began with {}, now {}", value(&began, name), value(&now, name)))
+            .filter(|name| mine.get(*name) != others.get(*name))
+            .map(|name| format!("{name}: {this} {}, {that} {}", value(&mine, name), value(&others, name)))
             .collect()
     }
 
@@ -81,33 +115,31 @@ impl Identity {
         leaves
     }
 
-    fn inputs_that_differ(&self, present: &Self) -> Vec<String> {
+    fn inputs_that_differ(&self, other: &Self, [this, that]: [&str; 2]) -> Vec<String> {
+        let of = |file: Option<&FileHash>| match file {
+            Some(file) => format!("{} of SHA-256 {}", file.path, short(&file.sha256)),
+            None => "no such file".into(),
+        };
         let mut lines = Vec::new();
-        for at in 0..self.inputs.len().max(present.inputs.len()) {
-            match (self.inputs.get(at), present.inputs.get(at)) {
-                (Some(began), Some(now)) if began.sha256 == now.sha256 => {}
-                (Some(began), Some(now)) => lines.push(format!(
-                    "it began with {} of SHA-256 {}, now {} of {}",
-                    began.path,
-                    short(&began.sha256),
-                    now.path,
-                    short(&now.sha256)
-                )),
-                (Some(began), None) => {
-                    lines.push(format!("it began with {}, which is not given now", began.path))
-                }
-                (None, Some(now)) => lines.push(format!("it began without {}", now.path)),
-                (None, None) => {}
+        for at in 0..self.inputs.len().max(other.inputs.len()) {
+            let (mine, others) = (self.inputs.get(at), other.inputs.get(at));
+            if mine.map(|file| &file.sha256) != others.map(|file| &file.sha256) {
+                lines.push(format!("{this} {}, {that} {}", of(mine), of(others)));
             }
         }
         // Other columns of the same files, for instance.
-        for (name, began) in &self.sets {
-            if lines.is_empty() && present.sets.get(name) != Some(began) {
-                lines.push(format!("the same files give other {name} now"));
+        for (name, digest) in &self.sets {
+            if lines.is_empty() && other.sets.get(name) != Some(digest) {
+                lines.push(format!("{this} other {name} from the same files"));
             }
         }
         lines
     }
+}
+
+/// A line each.
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
 }
 
 /// Enough of a hash to tell two apart.
@@ -180,7 +212,8 @@ mod tests {
         let mut fewer = began.clone();
         fewer.inputs.clear();
         let error = check(&began, &fewer).unwrap_err();
-        assert!(matches!(&error, Error::Input(what) if what.contains("not given now")), "{error}");
-        assert!(check(&fewer, &began).unwrap_err().to_string().contains("began without train.tsv"));
+        assert!(matches!(&error, Error::Input(what) if what.contains("now no such file")), "{error}");
+        let error = check(&fewer, &began).unwrap_err();
+        assert!(error.to_string().contains("began with no such file, now train.tsv"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ pub mod epochs;
 mod fine_tune;
 mod identity;
 mod masked_lm;
+mod micro_batch;
 pub mod optimizer;
 pub mod predict;
 pub mod schedule;

@@ -4,6 +4,7 @@
 //! temporaries per tensor.
 
 mod moments;
+mod ranks;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

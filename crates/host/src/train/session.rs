@@ -5,17 +5,18 @@ mod keep;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use candle_core::Var;
 use candle_core::backprop::GradStore;
-use candle_core::{Tensor, Var};
 use serde_json::json;
 
+pub use super::micro_batch::{Losses, MicroBatch, Parts};
 use super::optimizer::{Optimizer, OptimizerSettings};
 use super::schedule::Schedule;
 use super::trainee::Trainee;
-use super::window::Window;
+use super::window::{LossValues, Window};
 use super::work::WorkFolder;
-use crate::data::Batch;
-use crate::nn::{Mode, Tape};
+use crate::collective::Collective;
+use crate::nn::Mode;
 use crate::progress::Progress;
 use crate::{Error, Result};
 
@@ -28,34 +29,6 @@ pub struct Budget {
     /// Stops after so many minutes of training and finishes with what there is. The schedule does not know of
     /// it: limit steps or tokens instead where a run has to be repeatable.
     pub max_minutes: Option<f64>,
-}
-
-/// The losses of one micro-batch as shares of its step's: what is minimised, and its parts for the record.
-pub struct Losses {
-    /// Scalar with a graph.
-    pub total: Tensor,
-    /// The way from it back to the encoder's weights.
-    pub tape: Tape,
-    /// Named scalars.
-    pub parts: Vec<(&'static str, Tensor)>,
-}
-
-/// A part of a step that fits into memory: one forward and backward pass.
-pub struct MicroBatch<'a> {
-    /// Its samples.
-    pub batch: &'a Batch,
-    /// How the student runs forward.
-    pub mode: Mode,
-    /// All parts of the step, this one too.
-    pub step: &'a [Batch],
-}
-
-impl MicroBatch<'_> {
-    /// This part's share of the step in the unit that `count` counts: what a mean over the part is multiplied by, so
-    /// that the sum over the parts is the mean over the step. 1 for a step in one part.
-    pub fn share(&self, count: impl Fn(&Batch) -> usize) -> f64 {
-        count(self.batch) as f64 / self.step.iter().map(&count).sum::<usize>() as f64
-    }
 }
 
 /// Length of a session in the unit that its schedule and its progress bar count.
@@ -106,6 +79,8 @@ pub struct Session<'a> {
     /// Of this process and those before it: seconds until [`Session::started`], and tokens.
     before: (f64, u64),
     saved: (Instant, u64),
+    /// By rank 0's clock.
+    out_of_time: bool,
     steps: u64,
     tokens: u64,
     window: Window,
@@ -122,6 +97,14 @@ pub struct Summary {
     pub seconds: f64,
     /// Stopped by [`Budget::max_minutes`] before the planned length.
     pub out_of_time: bool,
+    /// Ranks that shared the steps, at the end: the order of sums depends on it.
+    #[serde(default = "one")]
+    pub ranks: usize,
+}
+
+/// What was written before runs had ranks is of one process.
+pub(super) fn one() -> usize {
+    1
 }
 
 impl<'a> Session<'a> {
@@ -129,7 +112,7 @@ impl<'a> Session<'a> {
     /// stands, if that was written in a session of this name.
     ///
     /// # Errors
-    /// [`Error::Input`] if the checkpoint lacks a tensor.
+    /// [`Error::Input`] if the checkpoint lacks a tensor; [`Error::Ranks`] if the ranks begin with different weights.
     pub fn new(
         plan: Plan<'a>,
         parameters: BTreeMap<String, Var>,
@@ -145,11 +128,13 @@ impl<'a> Session<'a> {
             started: now,
             before: (0.0, 0),
             saved: (now, 0),
+            out_of_time: false,
             steps: 0,
             tokens: 0,
             window: Window::default(),
         };
         session.restore()?;
+        session.check_ranks()?;
         let total = match session.plan.length {
             Length::Steps(total) | Length::Tokens(total) => total,
         };
@@ -158,32 +143,46 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// One optimizer step on the sum of the gradients of `batches`. `losses` is called for each of them and gives its
-    /// share of the step's losses.
+    /// The processes that take each step together.
+    pub fn ranks(&self) -> &'a dyn Collective {
+        self.progress.ranks()
+    }
+
+    /// One optimizer step on the sum of the gradients of all `parts`. `losses` is called for each of this rank's and
+    /// gives its share of the step's losses.
     ///
     /// # Errors
     /// [`Error::Diverged`] for a loss or gradient that is not finite; whatever `losses` gives.
     pub fn step(
         &mut self,
-        batches: &[Batch],
+        parts: &Parts,
         mut losses: impl FnMut(&MicroBatch) -> Result<Losses>,
     ) -> Result<Next> {
-        if self.finished() || self.out_of_time() {
+        if self.finished() || self.out_of_time {
             return Ok(Next::Stop);
         }
-        let tokens = batches.iter().map(|batch| batch.real_tokens() as u64).sum::<u64>();
+        let tokens = parts.all.iter().map(|batch| batch.real_tokens() as u64).sum::<u64>();
         let mode = Mode::Train { seed: self.plan.seed, step: self.steps };
         let mut gradients: Option<GradStore> = None;
-        for batch in batches {
-            let losses = losses(&MicroBatch { batch, mode, step: batches })?;
-            self.record(&losses)?;
+        let mut seen = Vec::new();
+        for batch in &parts.all[parts.mine.clone()] {
+            let losses = losses(&MicroBatch { batch, mode, step: &parts.all })?;
+            let values = LossValues::of(&losses)?;
+            let finite = values.is_finite();
+            seen.push(values);
+            if !finite {
+                break; // `record` says so, on every rank
+            }
             let new = losses.tape.backward(&losses.total)?;
             gradients = Some(match gradients {
                 None => new,
                 Some(sum) => self.optimizer.add_gradients(sum, &new)?,
             });
         }
-        let Some(gradients) = gradients else { return Ok(Next::Continue) };
+        self.record(seen)?;
+        let Some(gradients) = self.optimizer.sum_over_ranks(self.ranks(), gradients)? else {
+            return Ok(Next::Continue);
+        };
         let rate = self.plan.learning_rate * self.plan.schedule.factor(self.fraction(tokens));
         let norm = self.optimizer.step(&gradients, rate).map_err(|error| match error {
             Error::Diverged(what) => self.diverged(&what),
@@ -221,7 +220,8 @@ impl<'a> Session<'a> {
             steps: self.steps,
             tokens: self.tokens,
             seconds: self.seconds(),
-            out_of_time: !self.finished() && self.out_of_time(),
+            out_of_time: !self.finished() && self.out_of_time,
+            ranks: self.ranks().size(),
         };
         self.work.end(self.plan.name, summary);
         summary
@@ -247,10 +247,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn out_of_time(&self) -> bool {
-        self.plan.budget.max_minutes.is_some_and(|limit| self.seconds() >= 60.0 * limit)
-    }
-
     /// Where the middle of the coming step lies between start and end.
     fn fraction(&self, tokens: u64) -> f64 {
         match self.plan.length {
@@ -259,18 +255,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn record(&mut self, losses: &Losses) -> Result<()> {
-        let total = f64::from(losses.total.to_scalar::<f32>()?);
-        let parts = losses
-            .parts
-            .iter()
-            .map(|(name, value)| Ok((*name, f64::from(value.to_scalar::<f32>()?))))
-            .collect::<Result<Vec<_>>>()?;
-        if !total.is_finite() {
-            let parts = parts.iter().map(|(name, value)| format!(", {name} {value}")).collect::<String>();
-            return Err(self.diverged(&format!("the loss is {total}{parts}")));
+    /// Takes in the losses of all ranks' parts; `seen` are those of this rank's.
+    fn record(&mut self, seen: Vec<LossValues>) -> Result<()> {
+        for losses in self.ranks().gather_values(seen)?.into_iter().flatten() {
+            if !losses.is_finite() {
+                return Err(self.diverged(&format!("the loss is {losses}")));
+            }
+            self.window.add_losses(losses);
         }
-        self.window.add_losses(total, &parts);
         Ok(())
     }
 

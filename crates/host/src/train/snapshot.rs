@@ -9,10 +9,11 @@ use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensorError, View};
 
 use super::identity::Identity;
-use super::session::Summary;
+use super::session::{Summary, one};
 use super::trainee::Trainee;
 use super::window::Window;
 use crate::checkpoint::{Checkpoint, Companion, FileHash, Tensors};
+use crate::collective::Collective;
 use crate::{Error, Result};
 
 /// The state, and last the hashes of all other files.
@@ -29,6 +30,9 @@ pub(super) struct State {
     pub done: BTreeMap<String, Summary>,
     /// Length of `metrics.jsonl`.
     pub metrics_bytes: u64,
+    /// How many ranks shared the steps.
+    #[serde(default = "one")]
+    pub ranks: usize,
 }
 
 /// Where a session stands.
@@ -143,10 +147,7 @@ impl State {
     /// # Errors
     /// Those of [`Identity::check`].
     pub fn check(&self, identity: &Identity, run: &Path) -> Result<()> {
-        // Compared as they are stored, where a number has one text and one value.
-        let text = serde_json::to_vec(identity).expect("an identity is plain values");
-        let present = serde_json::from_slice(&text).expect("what was just written is read again");
-        self.identity.check(&present, run)
+        self.identity.check(&identity.as_stored(), run)
     }
 }
 
@@ -182,7 +183,38 @@ pub(super) fn read(folder: &Path) -> Result<Snapshot> {
     Ok(Snapshot { state, model, tensors })
 }
 
+/// Prefix of the model's tensors among those that are sent to other ranks.
+const MODEL: &str = "model/";
+
 impl Snapshot {
+    /// The snapshot that rank 0 has read, on every rank: the others need not see its disk.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if a rank is lost.
+    pub fn shared(mine: Option<Self>, ranks: &dyn Collective) -> Result<Option<Self>> {
+        if ranks.size() == 1 {
+            return Ok(mine);
+        }
+        let (state, tensors) = match mine {
+            Some(Self { state, model, mut tensors }) => {
+                tensors.extend(model.into_iter().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor)));
+                (Some(state), tensors)
+            }
+            None => Default::default(),
+        };
+        let Some(state) = ranks.first_value(state)? else { return Ok(None) };
+        let bytes = match ranks.is_first() {
+            true => safetensors::serialize(&tensors, None)
+                .map_err(|error| Error::Ranks(format!("the checkpoint cannot be sent: {error}")))?,
+            false => Vec::new(),
+        };
+        drop(tensors);
+        let tensors = candle_core::safetensors::load_buffer(&ranks.broadcast(bytes)?, &Device::Cpu)?;
+        let mut shared = Self { state, model: Tensors::new(), tensors };
+        shared.model = shared.take_all(MODEL);
+        Ok(Some(shared))
+    }
+
     /// Takes out the tensor of this name.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
-//! Means over the steps between two lines of metrics.
+//! Losses as numbers, and their means over the steps between two lines of metrics.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+
+use super::micro_batch::Losses;
+use crate::Result;
 
 /// A sum that keeps every bit through JSON.
 #[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize)]
@@ -21,6 +24,40 @@ impl From<u64> for Sum {
     }
 }
 
+/// The losses of one micro-batch.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct LossValues {
+    total: Sum,
+    parts: Vec<(String, Sum)>,
+}
+
+impl LossValues {
+    /// # Errors
+    /// An internal error for what is no scalar.
+    pub fn of(losses: &Losses) -> Result<Self> {
+        let parts = losses.parts.iter().map(|(name, value)| {
+            let value = f64::from(value.to_scalar::<f32>()?);
+            Ok(((*name).to_owned(), Sum(value)))
+        });
+        Ok(Self {
+            total: Sum(f64::from(losses.total.to_scalar::<f32>()?)),
+            parts: parts.collect::<Result<_>>()?,
+        })
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.total.0.is_finite()
+    }
+}
+
+impl std::fmt::Display for LossValues {
+    /// `NaN, hidden 0.1, attention NaN`.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}", self.total.0)?;
+        self.parts.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", value.0))
+    }
+}
+
 /// Sums over the steps since the last line of metrics.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Window {
@@ -32,10 +69,10 @@ pub(super) struct Window {
 
 impl Window {
     /// Takes in the losses of a step, or of a part of one.
-    pub fn add_losses(&mut self, total: f64, parts: &[(&'static str, f64)]) {
-        self.loss.0 += total;
-        for (name, value) in parts {
-            self.parts.entry((*name).to_owned()).or_default().0 += value;
+    pub fn add_losses(&mut self, losses: LossValues) {
+        self.loss.0 += losses.total.0;
+        for (name, value) in losses.parts {
+            self.parts.entry(name).or_default().0 += value.0;
         }
     }
 
@@ -78,14 +115,18 @@ mod tests {
 
     #[test]
     fn a_window_that_went_through_json_goes_on_to_the_same_means() {
+        let losses = |total, parts: &[(&str, f64)]| LossValues {
+            total: Sum(total),
+            parts: parts.iter().map(|&(name, value)| (name.into(), Sum(value))).collect(),
+        };
         let mut window = Window::default();
         for step in 1..=7 {
-            window.add_losses(0.1 / f64::from(step), &[("hidden", 1.0 / 3.0), ("attention", 1e-300)]);
+            window.add_losses(losses(0.1 / f64::from(step), &[("hidden", 1.0 / 3.0), ("attention", 1e-300)]));
             window.add_step(0.7);
         }
         let mut read: Window = serde_json::from_str(&serde_json::to_string(&window).unwrap()).unwrap();
         for window in [&mut window, &mut read] {
-            window.add_losses(0.2, &[("hidden", 0.1)]);
+            window.add_losses(losses(0.2, &[("hidden", 0.1)]));
             window.add_step(0.1);
         }
         assert_eq!((window.steps(), window.fields()), (8, read.fields()));

@@ -85,42 +85,53 @@ pub struct WorkFolder {
     output: Output,
     folder: PathBuf,
     identity: Identity,
-    metrics: File,
+    ranks: usize,
+    /// Of rank 0 alone.
+    disk: Option<Disk>,
     /// What to go on from, until the session and the selection that it belongs to have taken it.
     pub(super) resumed: Option<Snapshot>,
     /// What the finished sessions of the run did, by name.
     done: BTreeMap<String, Summary>,
+}
+
+/// What is open in the folder.
+struct Disk {
+    metrics: File,
     /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
     _lock: File,
 }
 
 impl WorkFolder {
-    /// Creates `OUT.run`, or goes on in the one that an interrupted run of this identity left.
+    /// Creates `OUT.run`, or goes on in the one that an interrupted run of this identity left. Of several ranks only the
+    /// first touches the disk; the others get from it what there is to go on from.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the folder holds a run that is not to be resumed, or another process is writing it, or
+    /// [`Error::Usage`] if the ranks were started for different runs, or the folder holds a run that is not to be resumed, or another process is writing it, or
     /// there is nothing to resume but a complete result, or settings differ; [`Error::Input`] if other inputs do or no
     /// checkpoint is whole; [`Error::Io`] if the folder cannot be written.
     pub fn open(output: &Output, identity: Identity, progress: &dyn Progress) -> Result<Self> {
+        let ranks = progress.ranks();
+        identity.check_ranks(ranks)?;
         let folder = output.run_folder()?;
-        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let lock = lock(&folder)?;
-        remove_partial(&folder)?;
-        let resumed = resume(output, &folder, &identity, progress)?;
-        let path = folder.join(METRICS);
-        let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
-        let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
-        let found = metrics.metadata().map_err(Error::io(&path))?.len();
-        if found < expected {
-            return Err(Error::input(
-                &path,
-                format!("cut off: the checkpoint was written after {expected} bytes, the file has {found}"),
+        let (disk, resumed) = match ranks.is_first() {
+            true => {
+                let (disk, resumed) = Disk::open(output, &folder, &identity, progress)?;
+                (Some(disk), resumed)
+            }
+            false => (None, None),
+        };
+        let resumed = Snapshot::shared(resumed, ranks)?;
+        let size = ranks.size();
+        if let Some(before) =
+            resumed.as_ref().map(|snapshot| snapshot.state.ranks).filter(|&before| before != size)
+        {
+            progress.say(&format!(
+                "NOTE: {before} ranks wrote the checkpoint and {size} go on: sums are added in another order from here, and \
+                 the result is not bit for bit that of an uninterrupted run"
             ));
         }
-        // Lines after the checkpoint will be written again.
-        metrics.set_len(expected).map_err(Error::io(&path))?;
         let done = resumed.as_ref().map_or_else(BTreeMap::new, |snapshot| snapshot.state.done.clone());
-        Ok(Self { output: output.clone(), folder, identity, metrics, resumed, done, _lock: lock })
+        Ok(Self { output: output.clone(), folder, identity, ranks: size, disk, resumed, done })
     }
 
     /// Where and how often the run writes.
@@ -153,10 +164,11 @@ impl WorkFolder {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn log(&mut self, line: &impl Serialize) -> Result<()> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
         let failed = Error::io(self.folder.join(METRICS));
         let mut text = serde_json::to_string(line).expect("metrics are plain values");
         text.push('\n');
-        self.metrics.write_all(text.as_bytes()).map_err(failed)
+        disk.metrics.write_all(text.as_bytes()).map_err(failed)
     }
 
     /// The last checkpoint, an ordinary model folder with the state of the run beside the model.
@@ -171,13 +183,19 @@ impl WorkFolder {
         session: SessionState,
         tensors: &[(String, Values)],
     ) -> Result<PathBuf> {
-        let path = self.folder.join(METRICS);
-        self.metrics.sync_all().map_err(Error::io(&path))?;
-        let metrics_bytes = self.metrics.metadata().map_err(Error::io(&path))?.len();
         let steps = session.steps + self.done.values().map(|summary| summary.steps).sum::<u64>();
         let folder = self.folder.join(format!("step-{steps:08}"));
-        let state =
-            State { identity: self.identity.clone(), session, done: self.done.clone(), metrics_bytes };
+        let Some(Disk { metrics, .. }) = &self.disk else { return Ok(folder) };
+        let path = self.folder.join(METRICS);
+        metrics.sync_all().map_err(Error::io(&path))?;
+        let metrics_bytes = metrics.metadata().map_err(Error::io(&path))?.len();
+        let state = State {
+            identity: self.identity.clone(),
+            session,
+            done: self.done.clone(),
+            metrics_bytes,
+            ranks: self.ranks,
+        };
         // One run has one state after each number of steps.
         if !folder.exists() {
             snapshot::write(&folder, trainee, &state, tensors)?;
@@ -194,6 +212,9 @@ impl WorkFolder {
     /// # Errors
     /// [`Error::Io`] if that fails; those of [`crate::checkpoint::save`].
     pub fn finish(self, trainee: &Trainee, tensors: &Tensors, results: Value) -> Result<()> {
+        if self.disk.is_none() {
+            return Ok(());
+        }
         let metrics = self.folder.join(METRICS);
         let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
         let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
@@ -206,9 +227,38 @@ impl WorkFolder {
     }
 }
 
+impl Disk {
+    /// # Errors
+    /// Those of [`WorkFolder::open`].
+    fn open(
+        output: &Output,
+        folder: &Path,
+        identity: &Identity,
+        progress: &dyn Progress,
+    ) -> Result<(Self, Option<Snapshot>)> {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let lock = lock(folder)?;
+        remove_partial(folder)?;
+        let resumed = resume(output, folder, identity, progress)?;
+        let path = folder.join(METRICS);
+        let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
+        let found = metrics.metadata().map_err(Error::io(&path))?.len();
+        if found < expected {
+            return Err(Error::input(
+                &path,
+                format!("cut off: the checkpoint was written after {expected} bytes, the file has {found}"),
+            ));
+        }
+        // Lines after the checkpoint will be written again.
+        metrics.set_len(expected).map_err(Error::io(&path))?;
+        Ok((Self { metrics, _lock: lock }, resumed))
+    }
+}
+
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        if self.last_checkpoint().is_none() {
+        if self.disk.is_some() && self.last_checkpoint().is_none() {
             // Nothing worth keeping; and nobody to report a failure to.
             let _ = fs::remove_dir_all(&self.folder);
         }

@@ -133,16 +133,34 @@ impl TeacherCache<'_> {
         let mut hash = Sha256::new();
         hash.update(description.to_string());
         let folder = self.folder.join(checkpoint::hex(hash));
-        if whole(&folder, &description)? {
-            self.progress.say(&format!("teacher cache: {}", folder.display()));
-            mark_as_used(&folder);
-        } else {
-            self.make_room(bytes)?;
-            self.write(&folder, &description, bytes, fill)?;
+        // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
+        let ranks = self.progress.ranks();
+        for rank in 0..ranks.size() {
+            if rank == ranks.rank() {
+                self.provide(&folder, &description, bytes, &fill)?;
+            }
+            ranks.wait()?;
         }
         let path = folder.join(VALUES);
         let file = File::open(&path).map_err(Error::io(&path))?;
         Ok(Entry { path, file })
+    }
+
+    /// Makes sure that a whole entry stands in `folder`.
+    fn provide(
+        &self,
+        folder: &Path,
+        description: &Value,
+        bytes: u64,
+        fill: impl Fn(&Batch, Put) -> Result<()>,
+    ) -> Result<()> {
+        if whole(folder, description)? {
+            self.progress.say(&format!("teacher cache: {}", folder.display()));
+            mark_as_used(folder);
+            return Ok(());
+        }
+        self.make_room(bytes)?;
+        self.write(folder, description, bytes, fill)
     }
 
     fn write(

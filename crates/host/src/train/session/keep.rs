@@ -13,6 +13,15 @@ use crate::{Error, Result};
 /// have their prefixes from the optimizer.
 const VALUE: &str = "value/";
 
+/// What to do between two steps.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+struct Decision {
+    interrupted: bool,
+    /// It is time for a checkpoint.
+    due: bool,
+    out_of_time: bool,
+}
+
 impl Session<'_> {
     /// Takes over from the checkpoint, if that was written in a session of this name.
     pub(super) fn restore(&mut self) -> Result<()> {
@@ -33,31 +42,52 @@ impl Session<'_> {
         self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))
     }
 
-    /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop. `selection` is what
-    /// judges the session, if anything does.
+    /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop, on whichever rank.
+    /// `selection` is what judges the session, if anything does.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; those of saving.
+    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; [`Error::Ranks`] if the ranks have different
+    /// weights; those of saving.
     pub fn keep(&mut self, selection: Option<&Selection>) -> Result<()> {
-        let interrupted = self.progress.interrupted();
-        let (time, steps) = self.saved;
-        let output = self.work.output();
-        let due = time.elapsed() >= minutes(output.checkpoint_minutes)
-            || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval);
-        if !(interrupted || due) {
+        let decision = self.decide()?;
+        self.out_of_time = decision.out_of_time;
+        if !(decision.interrupted || decision.due) {
             return Ok(());
         }
+        self.check_ranks()?;
         let folder = self.save(selection)?;
         self.saved = (Instant::now(), self.steps);
-        if !interrupted {
+        if !decision.interrupted {
             return Ok(());
         }
+        // No rank ends the run while another is writing.
+        self.ranks().wait()?;
         Err(Error::Interrupted(format!(
             "{} interrupted after {} steps; the same command with --resume goes on from {}",
             self.plan.name,
             self.steps,
             folder.display()
         )))
+    }
+
+    /// The same on every rank: whoever is asked to stop, and rank 0's clock.
+    fn decide(&self) -> Result<Decision> {
+        let (time, steps) = self.saved;
+        let output = self.work.output();
+        let mine = Decision {
+            interrupted: self.progress.interrupted(),
+            due: time.elapsed() >= minutes(output.checkpoint_minutes)
+                || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval),
+            out_of_time: self.plan.budget.max_minutes.is_some_and(|limit| self.seconds() >= 60.0 * limit),
+        };
+        let all = self.ranks().gather_values(mine)?;
+        Ok(Decision { interrupted: all.iter().any(|rank| rank.interrupted), ..all[0] })
+    }
+
+    /// Makes sure that all ranks have the same weights.
+    pub(super) fn check_ranks(&self) -> Result<()> {
+        let what = format!("the weights of {} after {} steps", self.plan.name, self.steps);
+        self.ranks().check_equal(&what, || self.optimizer.digest())
     }
 
     fn save(&mut self, selection: Option<&Selection>) -> Result<PathBuf> {

@@ -1,0 +1,97 @@
+//! Every kind of training on toy models, in a second or less.
+
+use std::path::Path;
+
+use tinybert_host::Result;
+use tinybert_host::checkpoint::Head;
+use tinybert_host::distill::{Corpus, GeneralSettings, Stage, TaskSettings, general, task};
+use tinybert_host::metrics::MetricSet;
+use tinybert_host::progress::Progress;
+use tinybert_host::train::predict::encode;
+use tinybert_host::train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
+
+/// A checkpoint every three steps, and the last one when stopped.
+pub fn output(out: &Path, resume: bool) -> Output {
+    Output { resume, checkpoint_steps: Some(3), ..Output::from(out) }
+}
+
+pub fn labelled() -> Head {
+    Head::Classification { labels: super::labels() }
+}
+
+pub fn with_data<T>(run: impl FnOnce(&TaskData) -> T) -> T {
+    let (train, dev) = (super::sentences(40, 1), super::sentences(20, 2));
+    run(&TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy })
+}
+
+pub fn fine_tune_settings() -> FineTune {
+    FineTune {
+        epochs: 3,
+        batch_size: 8,
+        max_tokens: 16,
+        learning_rate: 3e-3,
+        evaluations_per_epoch: 2,
+        ..FineTune::default()
+    }
+}
+
+pub fn run_fine_tune(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let model = super::model(&place.join("fresh"), &super::config(2, 16), &Head::None);
+    with_data(|data| fine_tune(&fine_tune_settings(), &model, data, output, progress)).map(drop)
+}
+
+pub fn run_general(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = super::model(&place.join("teacher"), &super::config(4, 32), &Head::None);
+    let student = super::model(&place.join("student"), &super::config(2, 16), &Head::None);
+    let windows = encode(&teacher.text, &super::sentences(60, 3), 16)?;
+    let settings = GeneralSettings {
+        epochs: 2,
+        batch_size: 8,
+        micro_batch: 4,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        inherit: true,
+        ..GeneralSettings::default()
+    };
+    let corpus = Corpus { windows: &windows, sources: &[] };
+    general(&settings, &teacher, &student, &corpus, output, progress).map(drop)
+}
+
+pub fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = super::model(&place.join("teacher"), &super::config(4, 32), &labelled());
+    let student = super::model(&place.join("student"), &super::config(2, 16), &Head::None);
+    let defaults = TaskSettings::default();
+    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let settings = TaskSettings {
+        intermediate: stage(defaults.intermediate.clone(), 1),
+        prediction: stage(defaults.prediction.clone(), 2),
+        evaluations_per_epoch: 2,
+        max_tokens: 16,
+        allow_weak_teacher: true,
+        ..defaults
+    };
+    with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
+}
+
+pub fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let model = super::model(&place.join("fresh"), &super::config(1, 16), &Head::None);
+    let windows = encode(&model.text, &super::sentences(60, 3), 16)?;
+    let settings = MaskedLmSettings {
+        train_encoder: true,
+        epochs: 2,
+        batch_size: 8,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        ..MaskedLmSettings::default()
+    };
+    masked_lm(&settings, &model, &windows, &[], output, progress).map(drop)
+}
+
+/// The lines of metrics without what a clock says.
+pub fn metrics(out: &Path) -> Vec<serde_json::Value> {
+    let mut lines = super::metrics(out);
+    for line in &mut lines {
+        line.as_object_mut().unwrap().remove("seconds");
+    }
+    lines
+}
