@@ -105,7 +105,7 @@ struct Vocabulary {
 enum CharacterSet {
     /// All of the vocabulary: no word becomes unreadable.
     All,
-    /// ASCII: a word with another character that the text does not use becomes [UNK].
+    /// ASCII: a word with another character that the text does not use becomes unknown.
     Ascii,
 }
 
