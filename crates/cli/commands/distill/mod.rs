@@ -33,6 +33,9 @@ pub struct Args {
     output: OutputArgs,
     #[command(flatten)]
     device: DeviceArgs,
+    /// Let the GPU compute the teacher's matrix products in bf16.
+    #[arg(long, help_heading = "Device")]
+    teacher_bf16: bool,
     #[command(flatten)]
     steps: StepArgs,
     #[command(flatten)]
@@ -111,7 +114,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
-    let out = args.device.on(args.output.settings())?;
+    let out = args.on_device(args.output.settings())?;
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let corpus = data::Corpus::open(&options.corpus)?;
@@ -131,11 +134,22 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     print_line(format_args!("wrote {}", args.output.out.display()))
 }
 
+impl Args {
+    /// A run that writes as `output` says and computes where the options say.
+    fn on_device(&self, output: Output) -> Result<Output> {
+        let output = self.device.on(output)?;
+        if self.teacher_bf16 && output.device.is_cpu() {
+            return Err(Error::Usage("--teacher-bf16 is for GPUs: use it with --device cuda".into()));
+        }
+        Ok(Output { teacher_in_bf16: self.teacher_bf16, ..output })
+    }
+}
+
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
     let settings = args.steps.task_settings(options, global.seed);
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
-    let out = args.device.on(out)?;
+    let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::inherit::inherit;
-use super::pair::{check_vocabulary, lower_layers, spread};
+use super::pair::{check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
@@ -147,7 +147,7 @@ pub fn general(
     let parameters = Parameters::new(&start)?;
     drop(start);
     let trained = Bert::trainable(&student.config, &parameters)?;
-    let taught_by = on_device(&teacher.tensors, &device)?;
+    let taught_by = teacher_tensors(teacher, work.output())?;
     let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
     if !work.resumes(NAME) {
         transfer.start(&trained, &lower, corpus.windows, &samples)?;

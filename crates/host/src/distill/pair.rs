@@ -1,8 +1,11 @@
 //! A teacher and a student that can learn from it.
 
-use crate::checkpoint::{BertConfig, Tensors, TextEncoder};
+use candle_core::DType;
+
+use crate::checkpoint::{BertConfig, Checkpoint, Tensors, TextEncoder};
 use crate::data::EncodedSet;
-use crate::nn::Bert;
+use crate::nn::{Bert, on_device, with_linears_in};
+use crate::train::Output;
 use crate::{Error, Result};
 
 /// Makes sure that both models give the same ids to the same text.
@@ -44,6 +47,12 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
 pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Result<Bert> {
     let config = BertConfig { num_hidden_layers: layers, ..config.clone() };
     Bert::frozen(&config, tensors)
+}
+
+/// The teacher's tensors where the run computes, in the number format it asks for.
+pub fn teacher_tensors(teacher: &Checkpoint, output: &Output) -> Result<Tensors> {
+    let tensors = on_device(&teacher.tensors, &output.device)?;
+    if output.teacher_in_bf16 { with_linears_in(&tensors, DType::BF16) } else { Ok(tensors) }
 }
 
 /// Samples spread evenly over a set, of about this many tokens together.

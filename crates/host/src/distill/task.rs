@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::losses::{cosine_distance, score_mse, soft_cross_entropy};
-use super::pair::{lower_layers, spread};
+use super::pair::{lower_layers, spread, teacher_tensors};
 use super::preflight;
 use super::teacher::{TeacherAnswers, TeacherCache};
 use super::transfer::{Transfer, TransferSettings};
@@ -144,8 +144,8 @@ pub fn task(
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
     let device = work.output().device.clone();
     let transfer = transfer.on_device(&device)?;
-    let teacher_tensors = on_device(&teacher.tensors, &device)?;
-    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher_tensors)?;
+    let taught_by = teacher_tensors(teacher, work.output())?;
+    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &taught_by)?;
     let allow_weak = settings.allow_weak_teacher;
     let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
 
@@ -166,7 +166,7 @@ pub fn task(
     let run = Run { settings, set: &set, trainee, cache, progress };
     let model = TaskModel::trainable(&student.config, head, &parameters)?;
 
-    let lower = lower_layers(&teacher.config, &teacher_tensors, transfer.teacher_layers())?;
+    let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
     let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
     let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;

@@ -25,9 +25,10 @@ impl Linear {
         Ok(Self { weight: get(&format!("{prefix}.weight"))?, bias: get(&format!("{prefix}.bias"))? })
     }
 
-    /// `x · weightᵀ + bias` in candle's graph.
+    /// `x · weightᵀ + bias` in candle's graph; the product in the number format of the weight, the result in that of x.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)?)
+        let product = x.to_dtype(self.weight.dtype())?.matmul(&self.weight.t()?)?;
+        Ok(product.to_dtype(x.dtype())?.broadcast_add(&self.bias)?)
     }
 
     /// `x · weightᵀ` without bias for x `[rows, inputs]`; the weight is transposed by its strides.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use crate::checkpoint::Tensors;
 use crate::{Error, Result};
@@ -76,6 +76,19 @@ impl Parameters {
 /// The same tensors on a device; shared, not copied, where they are there already.
 pub(crate) fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
+}
+
+/// The same tensors with the matrices of the layers' linears in another number format: matrix products are in it, and
+/// everything between them stays as it is.
+pub(crate) fn with_linears_in(tensors: &Tensors, format: DType) -> Result<Tensors> {
+    let is_linear = |name: &str| {
+        name.starts_with("bert.encoder.layer.") && name.ends_with(".weight") && !name.contains("LayerNorm")
+    };
+    let converted = |(name, tensor): (&String, &Tensor)| match is_linear(name) {
+        true => Ok((name.clone(), tensor.to_dtype(format)?)),
+        false => Ok((name.clone(), tensor.clone())),
+    };
+    tensors.iter().map(converted).collect()
 }
 
 /// The tensor of a name.

@@ -35,6 +35,8 @@ pub struct Output {
     pub teacher_cache: Option<PathBuf>,
     /// Where the run computes.
     pub device: Device,
+    /// The matrix products of a distillation's teacher are in bf16; for GPUs.
+    pub teacher_in_bf16: bool,
 }
 
 impl<P: Into<PathBuf>> From<P> for Output {
@@ -47,6 +49,7 @@ impl<P: Into<PathBuf>> From<P> for Output {
             checkpoint_steps: None,
             teacher_cache: None,
             device: Device::Cpu,
+            teacher_in_bf16: false,
         }
     }
 }

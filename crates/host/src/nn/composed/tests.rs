@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 
 use crate::checkpoint::{Architecture, BertConfig, Head, SpecialIds, Tensors};
 use crate::data::Batch;
-use crate::nn::{Bert, BertOutput, Mode, Parameters, init_parameters};
+use crate::nn::{Bert, BertOutput, Mode, Parameters, init_parameters, with_linears_in};
 
 fn config(architecture: Architecture) -> BertConfig {
     BertConfig {
@@ -99,4 +99,24 @@ fn composed_layers_draw_the_same_dropout() {
 fn composed_relative_bias_is_the_fused_one() {
     let special = SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: Some(4) };
     compare(&config(Architecture::MpNet(special)), Mode::Train { seed: 5, step: 8 });
+}
+
+/// What a GPU does with bf16, which the CPU has no products for: only the operands of products are rounded.
+#[test]
+fn linears_in_half_precision_stay_near() {
+    let config = config(Architecture::Bert);
+    let tensors = init_parameters(&config, &Head::None, 3).unwrap();
+    let whole = Bert::frozen(&config, &tensors).unwrap().composed(&batch(), Mode::Eval).unwrap();
+    let half = with_linears_in(&tensors, DType::F16).unwrap();
+    assert_eq!(half["bert.encoder.layer.0.intermediate.dense.weight"].dtype(), DType::F16);
+    assert_eq!(half["bert.encoder.layer.0.output.LayerNorm.weight"].dtype(), DType::F32);
+    let half = Bert::frozen(&config, &half).unwrap().composed(&batch(), Mode::Eval).unwrap();
+    let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for (half, whole) in half.states.iter().zip(&whole.states).skip(1) {
+        let pairs = || values(half).into_iter().zip(values(whole));
+        assert!(pairs().any(|(half, whole)| half != whole), "nothing was rounded");
+        for (half, whole) in pairs() {
+            assert!((half - whole).abs() < 0.02, "{half}, not {whole}");
+        }
+    }
 }
