@@ -1,6 +1,7 @@
 //! `prune`: a smaller model folder.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
@@ -116,26 +117,65 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_folder(&args.out)?;
     let watch = Watch::new(global)?;
     let model = Checkpoint::load(&args.model)?;
-    let mut record = RunRecord {
-        command: "prune".into(),
-        settings: json!({}),
-        seed: global.seed,
-        inputs: model.hashes()?,
-        metrics: json!({}),
+    let mut job = Job {
+        data: &args.data,
+        labels: model.head.labels().to_vec(),
+        watch,
+        train: None,
+        record: RunRecord {
+            command: "prune".into(),
+            settings: json!({}),
+            seed: global.seed,
+            inputs: model.hashes()?,
+            metrics: json!({}),
+        },
+        lines: Vec::new(),
     };
-    let mut lines = Vec::new();
     let pruned = match args.structure.is_given() {
-        true => args.structure.prune(&model, &args.data, &mut record, &mut lines, &watch)?,
+        true => args.structure.prune(&model, &mut job)?,
         false => model,
     };
     let pruned = match args.vocabulary.vocab {
-        true => args.vocabulary.prune(&pruned, &args.data, &mut record, &mut lines, &watch)?,
+        true => args.vocabulary.prune(&pruned, &mut job)?,
         false => pruned,
     };
+    let Job { record, lines, .. } = job;
     checkpoint::save(&args.out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;
     lines.iter().try_for_each(print_line)?;
     let parameters: usize = pruned.tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
+}
+
+/// What both kinds of pruning share.
+struct Job<'a> {
+    data: &'a DataArgs,
+    /// Of the model's head.
+    labels: Vec<String>,
+    watch: Watch,
+    /// Once it has been read.
+    train: Option<Rc<Dataset>>,
+    record: RunRecord,
+    /// What there is to say at the end.
+    lines: Vec<String>,
+}
+
+impl Job<'_> {
+    fn spec(&self) -> Result<DataSpec> {
+        self.data.spec(&self.labels)
+    }
+
+    /// The training set, read and recorded once.
+    fn train(&mut self) -> Result<Rc<Dataset>> {
+        if let Some(train) = &self.train {
+            return Ok(train.clone());
+        }
+        let train = Rc::new(data::load(&self.spec()?, Split::Train, &self.watch)?);
+        for path in &train.sources {
+            self.record.inputs.push(FileHash::of(path)?);
+        }
+        self.train = Some(train.clone());
+        Ok(train)
+    }
 }
 
 impl Structure {
@@ -143,14 +183,7 @@ impl Structure {
         self.heads != 1.0 || self.ffn != 1.0
     }
 
-    fn prune(
-        &self,
-        model: &Checkpoint,
-        data: &DataArgs,
-        record: &mut RunRecord,
-        lines: &mut Vec<String>,
-        watch: &Watch,
-    ) -> Result<Checkpoint> {
+    fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
         let settings = StructureSettings {
             heads: self.heads,
             neurons: self.ffn,
@@ -163,16 +196,15 @@ impl Structure {
         let (importance, measure) = match self.importance {
             ImportanceName::Magnitude => (Importance::magnitude(model)?, json!("magnitude")),
             ImportanceName::Taylor => {
-                let train = data::load(&data.spec(model.head.labels())?, Split::Train, watch)?;
-                hash_sources(&train, record)?;
+                let train = job.train()?;
                 let (examples, tokens) = (self.importance_examples, self.max_tokens);
-                let importance = Importance::taylor(model, &train, examples, tokens, watch)?;
+                let importance = Importance::taylor(model, &train, examples, tokens, &job.watch)?;
                 (importance, json!({ "taylor": { "examples": examples, "max_tokens": tokens } }))
             }
         };
         let pruned = KeptParts::choose(&importance, &settings)?.prune(model)?;
-        record.settings["structure"] = json!({ "shares": settings, "importance": measure });
-        lines.extend((0..pruned.config.num_hidden_layers).map(|layer| {
+        job.record.settings["structure"] = json!({ "shares": settings, "importance": measure });
+        job.lines.extend((0..pruned.config.num_hidden_layers).map(|layer| {
             format!(
                 "layer {}: {} of {} heads, {} of {} neurons kept",
                 layer + 1,
@@ -187,16 +219,8 @@ impl Structure {
 }
 
 impl Vocabulary {
-    fn prune(
-        &self,
-        model: &Checkpoint,
-        data: &DataArgs,
-        record: &mut RunRecord,
-        lines: &mut Vec<String>,
-        watch: &Watch,
-    ) -> Result<Checkpoint> {
-        let spec: DataSpec = data.spec(model.head.labels())?;
-        let train = data::load(&spec, Split::Train, watch)?;
+    fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
+        let train = job.train()?;
         let mut counts = PieceCounts::new(&model.text);
         counts.add(&texts(&train))?;
         counts.add(&Corpus::open(&self.corpus)?.texts().collect::<Vec<_>>())?;
@@ -209,33 +233,21 @@ impl Vocabulary {
             },
         };
         let pruned = counts.keep(&settings)?.prune(model)?;
-        hash_sources(&train, record)?;
         for path in &self.corpus {
-            record.inputs.push(FileHash::of(path)?);
+            job.record.inputs.push(FileHash::of(path)?);
         }
-        record.settings["vocabulary"] = json!(settings);
-        record.metrics["pieces"] = json!(pruned.text.vocab_size());
-        lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
+        job.record.settings["vocabulary"] = json!(settings);
+        job.record.metrics["pieces"] = json!(pruned.text.vocab_size());
+        job.lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
         // The development set was not counted: it shows what unseen text costs.
-        if data.has_dev() {
-            let unseen = data::load(&spec, Split::Dev, watch)?;
+        if job.data.has_dev() {
+            let unseen = data::load(&job.spec()?, Split::Dev, &job.watch)?;
             let coverage = Coverage::of(&texts(&unseen), &model.text, &pruned.text)?;
-            record.metrics["unseen"] = json!(coverage);
-            lines.push(describe(&coverage));
+            job.record.metrics["unseen"] = json!(coverage);
+            job.lines.push(describe(&coverage));
         }
         Ok(pruned)
     }
-}
-
-/// Notes the files of a data set, once.
-fn hash_sources(data: &Dataset, record: &mut RunRecord) -> Result<()> {
-    for path in &data.sources {
-        let hash = FileHash::of(path)?;
-        if !record.inputs.contains(&hash) {
-            record.inputs.push(hash);
-        }
-    }
-    Ok(())
 }
 
 /// Both sentences of every example.

@@ -80,6 +80,12 @@ impl Example {
 }
 
 impl Dataset {
+    /// At most `count` examples with even distances; all, if there are no more.
+    pub fn spread(&self, count: usize) -> Vec<&Example> {
+        let step = self.examples.len().div_ceil(count.max(1)).max(1);
+        self.examples.iter().step_by(step).collect()
+    }
+
     /// The same texts for embeddings: scores become similarities of pairs.
     ///
     /// # Errors

@@ -35,8 +35,7 @@ impl Importance {
         max_tokens: usize,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let step = data.examples.len().div_ceil(examples.max(1)).max(1);
-        let taken: Vec<Example> = data.examples.iter().step_by(step).cloned().collect();
+        let taken: Vec<Example> = data.spread(examples).into_iter().cloned().collect();
         let targets: Vec<Target> = taken.iter().map(|example| example.target.clone()).collect();
         if targets.contains(&Target::None) || data.kind == TaskKind::Embedding {
             return Err(Error::Input(

@@ -26,7 +26,7 @@ pub use search::InputChoice;
 
 use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head};
 use crate::progress::Progress;
-use crate::task::{Dataset, Example};
+use crate::task::Dataset;
 use crate::{Error, Result};
 
 /// Self-test inputs that an image carries.
@@ -108,7 +108,7 @@ pub fn quantize(
             settings.max_tokens, config.max_position_embeddings
         )));
     }
-    let examples = spread(&calibration.examples, settings.calibration_examples);
+    let examples = calibration.spread(settings.calibration_examples);
     let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(calibration.kind)).collect();
     let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
     let seen = Calibration::run(checkpoint, &inputs, progress)?;
@@ -178,12 +178,6 @@ impl Layout {
         };
         Panel { nr: usize::from(panel.nr), kr: usize::from(panel.kr) }
     }
-}
-
-/// `count` examples with even distances; all, if there are no more.
-fn spread(examples: &[Example], count: usize) -> Vec<&Example> {
-    let step = examples.len().div_ceil(count.max(1)).max(1);
-    examples.iter().step_by(step).collect()
 }
 
 fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
