@@ -20,6 +20,7 @@ pub mod predictor;
 pub mod progress;
 pub mod prune;
 pub mod quantize;
+pub mod report;
 pub mod task;
 pub mod train;
 
