@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::collective::{Collective, Single};
 use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
-use tinybert_host::device::DeviceName;
+use tinybert_host::device::{Compute, DeviceName};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Progress;
@@ -77,14 +77,15 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Opens it.
+    /// Opens it; a folder computes on the processor.
     pub fn open(&self) -> Result<Predictor> {
         Predictor::open(&self.model, self.max_tokens, self.isa)
     }
 
-    /// Opens it, a bare encoder as a sentence encoder.
-    pub fn open_sentence_encoder(&self) -> Result<Predictor> {
-        Predictor::open_sentence_encoder(&self.model, self.max_tokens, self.isa)
+    /// Opens it; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a sentence encoder.
+    pub fn open_on(&self, compute: &Compute, embedding: bool) -> Result<Predictor> {
+        let take = if embedding { Checkpoint::as_sentence_encoder } else { |checkpoint| checkpoint };
+        Predictor::open_on(&self.model, self.max_tokens, self.isa, compute, take)
     }
 }
 
@@ -219,7 +220,7 @@ impl OutputArgs {
     }
 }
 
-/// Where training computes.
+/// Where training and evaluation compute.
 #[derive(Args)]
 pub struct DeviceArgs {
     /// cpu, or cuda or cuda:N in a program that was built with CUDA.
@@ -231,9 +232,14 @@ pub struct DeviceArgs {
 }
 
 impl DeviceArgs {
+    /// Opens it.
+    pub fn open(&self) -> Result<Compute> {
+        self.device.open(self.tf32)
+    }
+
     /// A run that writes as `output` says and computes on this device.
     pub fn on(&self, output: Output) -> Result<Output> {
-        Ok(Output { device: self.device.open(self.tf32)?, ..output })
+        Ok(Output { compute: self.open()?, ..output })
     }
 
     /// True where it is not the processor.

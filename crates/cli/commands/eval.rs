@@ -5,7 +5,7 @@ use serde_json::json;
 use tinybert_host::Result;
 use tinybert_host::data::Split;
 
-use crate::args::{DataArgs, Global, ModelArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, ModelArgs};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -22,6 +22,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -42,10 +44,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         EvalSplit::TestMm => Split::TestMismatched,
     };
     let watch = Watch::new(global)?;
-    let predictor = match args.data.embedding {
-        true => args.model.open_sentence_encoder()?,
-        false => args.model.open()?,
-    };
+    let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
     let spec = args.data.spec(&predictor.labels()?)?;
     let data = args.data.load(&spec, split, &watch)?;
     let metrics = predictor.evaluate(&data, args.data.metrics(&spec))?;

@@ -1,9 +1,10 @@
-//! Where training computes.
+//! Where training and evaluation compute.
 
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
+use serde_json::{Value, json};
 
 use crate::{Error, Result};
 
@@ -49,8 +50,8 @@ impl DeviceName {
     /// # Errors
     /// [`Error::Usage`] for a GPU in a program without CUDA, or TF32 on the processor; [`Error::Io`] if the driver
     /// has no such GPU.
-    pub fn open(self, tf32: bool) -> Result<Device> {
-        match self {
+    pub fn open(self, tf32: bool) -> Result<Compute> {
+        let device = match self {
             Self::Cpu if tf32 => {
                 Err(Error::Usage("TF32 is a format of GPUs: use it with --device cuda".into()))
             }
@@ -64,7 +65,36 @@ impl DeviceName {
                 Device::new_cuda(number)
                     .map_err(|error| Error::io(self.to_string())(std::io::Error::other(error)))
             }
-        }
+        }?;
+        Ok(Compute { device, tf32, teacher_bf16: false })
+    }
+}
+
+/// An opened device, and how matrix products are computed there.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    /// Where tensors are.
+    pub device: Device,
+    /// A GPU may round the f32 operands of matrix products to 10 bits of fraction.
+    pub tf32: bool,
+    /// The matrix products of a distillation's teacher are in bf16; for GPUs.
+    pub teacher_bf16: bool,
+}
+
+impl Compute {
+    /// The processor, which computes in f32 alone.
+    pub fn cpu() -> Self {
+        Self { device: Device::Cpu, tf32: false, teacher_bf16: false }
+    }
+
+    /// What `run.json` says of it: `"cpu"`, or a GPU's name with its number formats.
+    pub fn record(&self) -> Value {
+        let name = match self.device.location() {
+            DeviceLocation::Cpu => return json!(DeviceName::Cpu.to_string()),
+            DeviceLocation::Cuda { gpu_id } => DeviceName::Cuda(gpu_id).to_string(),
+            DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+        };
+        json!({ "name": name, "tf32": self.tf32, "teacher_bf16": self.teacher_bf16 })
     }
 }
 
@@ -89,6 +119,8 @@ mod tests {
     #[test]
     fn tf32_is_refused_on_the_processor() {
         assert_eq!(DeviceName::Cpu.open(true).unwrap_err().exit_code(), 2);
-        assert!(DeviceName::Cpu.open(false).unwrap().is_cpu());
+        let compute = DeviceName::Cpu.open(false).unwrap();
+        assert!(compute.device.is_cpu());
+        assert_eq!(compute.record(), "cpu");
     }
 }

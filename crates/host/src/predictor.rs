@@ -3,15 +3,17 @@
 use std::ops::Range;
 use std::path::Path;
 
+use candle_core::Device;
 use tinybert_image::HeadKind;
 use tinybert_kernels::{Isa, Kernels, math};
 use tinybert_runtime as runtime;
 
 use crate::checkpoint::{Checkpoint, Head, TextEncoder};
 use crate::data::collate;
+use crate::device::Compute;
 use crate::image_file::ImageFile;
 use crate::metrics::{self, MetricSet, Metrics};
-use crate::nn::{Mode, TaskModel};
+use crate::nn::{Mode, TaskModel, on_device};
 use crate::task::Dataset;
 use crate::train::predict::{Judge, embeddings, encode};
 use crate::{Error, Result, evaluate};
@@ -97,6 +99,14 @@ impl FloatModel {
     /// # Errors
     /// [`Error::Usage`] for a model without a task head.
     pub fn new(checkpoint: &Checkpoint, max_tokens: usize) -> Result<Self> {
+        Self::on(checkpoint, max_tokens, &Device::Cpu)
+    }
+
+    /// [`FloatModel::new`], computing on `device`.
+    ///
+    /// # Errors
+    /// Those of [`FloatModel::new`]; the device has no room for the weights.
+    pub fn on(checkpoint: &Checkpoint, max_tokens: usize, device: &Device) -> Result<Self> {
         let Checkpoint { config, head, tensors, text, folder, .. } = checkpoint;
         if matches!(head, Head::None | Head::MaskedLm) {
             return Err(Error::Usage(format!(
@@ -105,7 +115,7 @@ impl FloatModel {
                 head.kind()
             )));
         }
-        let model = TaskModel::frozen(config, head, tensors)?;
+        let model = TaskModel::frozen(config, head, &on_device(tensors, device)?)?;
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
     }
 
@@ -160,28 +170,25 @@ impl Predictor {
     /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
     /// instruction set that is asked of a folder, or that this machine lacks.
     pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
-        Self::open_as(path, max_tokens, isa, |checkpoint| checkpoint)
+        Self::open_on(path, max_tokens, isa, &Compute::cpu(), |checkpoint| checkpoint)
     }
 
-    /// [`Predictor::open`]; a bare encoder is opened as the sentence encoder that it is by the mean of its tokens.
+    /// [`Predictor::open`]; a folder is what `take` makes of it, and computes on `compute`.
     ///
     /// # Errors
-    /// As [`Predictor::open`].
-    pub fn open_sentence_encoder(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
-        Self::open_as(path, max_tokens, isa, Checkpoint::as_sentence_encoder)
-    }
-
-    fn open_as(
+    /// As [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.
+    pub fn open_on(
         path: &Path,
         max_tokens: usize,
         isa: Option<Isa>,
+        compute: &Compute,
         take: impl Fn(Checkpoint) -> Checkpoint,
     ) -> Result<Self> {
         if path.is_dir() {
             return match isa {
                 None => {
                     let checkpoint = take(Checkpoint::load(path)?);
-                    Ok(Self::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?)))
+                    Ok(Self::Folder(Box::new(FloatModel::on(&checkpoint, max_tokens, &compute.device)?)))
                 }
                 Some(isa) => Err(Error::Usage(format!(
                     "--isa {}: only images run on kernels of a chosen instruction set, and {} is a folder",
@@ -189,6 +196,12 @@ impl Predictor {
                     path.display()
                 ))),
             };
+        }
+        if !compute.device.is_cpu() {
+            return Err(Error::Usage(format!(
+                "{} is an image: it runs on the processor, with the device's own code; leave --device out",
+                path.display()
+            )));
         }
         let image = ImageFile::open(path)?;
         let image = match isa {

@@ -137,11 +137,12 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
 impl Args {
     /// A run that writes as `output` says and computes where the options say.
     fn on_device(&self, output: Output) -> Result<Output> {
-        let output = self.device.on(output)?;
-        if self.teacher_bf16 && output.device.is_cpu() {
+        let mut output = self.device.on(output)?;
+        if self.teacher_bf16 && output.compute.device.is_cpu() {
             return Err(Error::Usage("--teacher-bf16 is for GPUs: use it with --device cuda".into()));
         }
-        Ok(Output { teacher_in_bf16: self.teacher_bf16, ..output })
+        output.compute.teacher_bf16 = self.teacher_bf16;
+        Ok(output)
     }
 }
 

@@ -133,7 +133,7 @@ pub fn general(
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
     let mut work = WorkFolder::open(&out.into(), identity, progress)?;
-    let device = work.output().device.clone();
+    let device = work.output().compute.device.clone();
     let transfer = transfer.on_device(&device)?;
     let samples = spread(corpus.windows);
     let start = match work.resumed_model() {

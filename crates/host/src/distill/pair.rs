@@ -51,8 +51,8 @@ pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Re
 
 /// The teacher's tensors where the run computes, in the number format it asks for.
 pub fn teacher_tensors(teacher: &Checkpoint, output: &Output) -> Result<Tensors> {
-    let tensors = on_device(&teacher.tensors, &output.device)?;
-    if output.teacher_in_bf16 { with_linears_in(&tensors, DType::BF16) } else { Ok(tensors) }
+    let tensors = on_device(&teacher.tensors, &output.compute.device)?;
+    if output.compute.teacher_bf16 { with_linears_in(&tensors, DType::BF16) } else { Ok(tensors) }
 }
 
 /// Samples spread evenly over a set, of about this many tokens together.

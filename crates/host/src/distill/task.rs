@@ -142,7 +142,7 @@ pub fn task(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
-    let device = work.output().device.clone();
+    let device = work.output().compute.device.clone();
     let transfer = transfer.on_device(&device)?;
     let taught_by = teacher_tensors(teacher, work.output())?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &taught_by)?;

@@ -121,7 +121,7 @@ pub fn fine_tune(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
-    let device = work.output().device.clone();
+    let device = work.output().compute.device.clone();
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
         None => Parameters::new(&on_device(&with_head(model, &head, settings.seed)?, &device)?)?,

@@ -5,7 +5,6 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,6 +13,7 @@ use super::session::Summary;
 use super::snapshot::{self, SessionState, Snapshot, State, Values};
 use super::trainee::Trainee;
 use crate::checkpoint::{Companion, METRICS, Tensors};
+use crate::device::Compute;
 use crate::progress::Progress;
 use crate::{Error, Result};
 
@@ -34,9 +34,7 @@ pub struct Output {
     /// Where a teacher's states and answers are cached, if they are; `teacher-cache` beside the result if not said.
     pub teacher_cache: Option<PathBuf>,
     /// Where the run computes.
-    pub device: Device,
-    /// The matrix products of a distillation's teacher are in bf16; for GPUs.
-    pub teacher_in_bf16: bool,
+    pub compute: Compute,
 }
 
 impl<P: Into<PathBuf>> From<P> for Output {
@@ -48,8 +46,7 @@ impl<P: Into<PathBuf>> From<P> for Output {
             checkpoint_minutes: 10.0,
             checkpoint_steps: None,
             teacher_cache: None,
-            device: Device::Cpu,
-            teacher_in_bf16: false,
+            compute: Compute::cpu(),
         }
     }
 }
@@ -222,6 +219,10 @@ impl WorkFolder {
         let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
         let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
         let companion = Companion { name: METRICS, bytes, write: &copy };
+        // No part of the run's identity: a checkpoint goes on wherever it is resumed.
+        let mut record = trainee.record.clone();
+        record.settings["device"] = self.output.compute.record();
+        let trainee = Trainee { record: &record, ..*trainee };
         trainee.save(&self.output.folder, tensors, results, &[companion])?;
         // Under another name first: a process killed on the way leaves no half of a run.
         let gone = gone(&self.folder);
