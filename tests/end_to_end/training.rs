@@ -20,6 +20,7 @@ fn fine_tuning_learns_the_toy_task_and_records_how() {
     assert_eq!(run["settings"]["optimizer"]["method"], "adamw");
     assert_eq!(run["settings"]["optimizer"]["clip_norm"], 1.0);
     assert_eq!(run["settings"]["schedule"]["linear"]["warmup"], 0.1);
+    assert_eq!(run["settings"]["device"], "cpu");
     assert_eq!(run["seed"], 42);
     assert!(
         run["metrics"]["dev"]["values"]["accuracy"].as_f64().expect("accuracy is a number") > 0.9,

@@ -26,6 +26,11 @@ fn a_gpu_without_cuda_in_the_program_is_a_usage_error() {
     fails(&format!("{fine_tune} --device cuda"), 2, &["cuda:0", "--features cuda", "--device cpu"]);
     fails(&format!("{fine_tune} --device gpu"), 2, &["cpu, cuda or cuda:N"]);
     fails(&format!("{fine_tune} --tf32"), 2, &["--device cuda"]);
+    fails(
+        "eval --model nowhere --dev no.jsonl --device cuda",
+        2,
+        &["cuda:0", "--features cuda", "--device cpu"],
+    );
     let distill = "distill --stage task --teacher t --student s --train t.jsonl --dev d.jsonl --out result";
     fails(&format!("{distill} --teacher-bf16"), 2, &["--device cuda"]);
 }
