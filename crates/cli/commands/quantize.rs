@@ -7,7 +7,7 @@ use tinybert_host::data::Split;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{Attention, AttentionChoice, Settings, quantize};
+use tinybert_host::quantize::{Attention, AttentionChoice, Precision, Settings, quantize};
 use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result};
@@ -78,6 +78,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             AttentionName::Int8 => Attention::Int8,
             AttentionName::F32 => Attention::F32,
         },
+        precision: Precision::default(),
     };
     let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
     write(args, &made.image)?;

@@ -1,12 +1,15 @@
 //! Post-training int8: a float folder and calibration text in, a model image out.
 //!
-//! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row. Calibration
+//! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row; either may be stored in
+//! four bits, weights also without their zeros ([`Precision`]). Calibration
 //! decides for each linear whether its input gets one static scale or a scale per token, and for each layer whether its
 //! attention is int8 or f32 (`docs/numerics.md`).
 
 mod attention;
 mod calibrate;
+pub mod encoding;
 mod plan;
+mod precision;
 mod sample;
 mod search;
 mod weights;
@@ -21,7 +24,9 @@ use tinybert_tokenizer::Options;
 
 pub use attention::{Attention, AttentionChoice};
 use calibrate::Calibration;
+pub use encoding::Encoding;
 use plan::LayerPlan;
+pub use precision::{LayerEncodings, Precision};
 pub use search::InputChoice;
 
 use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head};
@@ -43,6 +48,8 @@ pub struct Settings {
     pub layout: Layout,
     /// Who chooses how attention is computed.
     pub attention: Attention,
+    /// How weights and embeddings are stored.
+    pub precision: Precision,
 }
 
 /// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
@@ -68,6 +75,7 @@ impl Default for Settings {
             calibration_examples: 512,
             layout: Layout::Dotprod,
             attention: Attention::Auto,
+            precision: Precision::default(),
         }
     }
 }
@@ -108,12 +116,15 @@ pub fn quantize(
             settings.max_tokens, config.max_position_embeddings
         )));
     }
+    let encodings = settings.precision.of_layers(config.num_hidden_layers)?;
     let examples = calibration.spread(settings.calibration_examples);
     let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(calibration.kind)).collect();
     let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
     let seen = Calibration::run(checkpoint, &inputs, progress)?;
-    let plans = (0..config.num_hidden_layers)
-        .map(|layer| LayerPlan::new(layer, config, settings.attention, &seen))
+    let plans = encodings
+        .into_iter()
+        .enumerate()
+        .map(|(layer, encodings)| LayerPlan::new(layer, config, settings.attention, encodings, &seen))
         .collect::<Result<Vec<_>>>()?;
 
     let mut builder = ImageBuilder {
@@ -133,7 +144,7 @@ pub fn quantize(
             layer_norm_eps: config.layer_norm_eps as f32,
         },
         vocabulary: vocabulary(checkpoint)?,
-        embeddings: weights::embeddings(checkpoint, settings.max_tokens)?,
+        embeddings: weights::embeddings(checkpoint, settings.max_tokens, settings.precision.embeddings)?,
         layers: plans
             .iter()
             .enumerate()

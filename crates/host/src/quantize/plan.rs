@@ -4,6 +4,7 @@ use tinybert_image::{AttentionMode, CalibrationRecord, InputQuantization, LayerC
 
 use super::attention::{Attention, AttentionChoice, coefficient};
 use super::calibrate::Calibration;
+use super::encoding::Encoding;
 use super::sample::RowSample;
 use super::search::{InputChoice, Symmetry, input_choice, static_scale};
 use crate::Result;
@@ -18,6 +19,10 @@ pub struct LayerPlan {
     pub qkv_scales: [f32; 3],
     /// How the inputs of the linears qkv, attention output, up and down are quantized, and at what error.
     pub choices: [InputChoice; 4],
+    /// How the weights of the same linears are stored.
+    pub encodings: [Encoding; 4],
+    /// Mean square of each of their inputs, which says how much an error of its weights matters.
+    pub importance: [Vec<f32>; 4],
     /// How attention is computed, and at what error in int8.
     pub attention: AttentionChoice,
     /// What was seen, for `inspect`.
@@ -33,6 +38,7 @@ impl LayerPlan {
         layer: usize,
         config: &BertConfig,
         attention: Attention,
+        encodings: [Encoding; 4],
         calibration: &Calibration,
     ) -> Result<Self> {
         let [qkv, context, up, down] = [
@@ -41,7 +47,7 @@ impl LayerPlan {
             (Site::FeedForwardInput(layer), Symmetry::Symmetric),
             (Site::PostGelu(layer), Symmetry::Asymmetric),
         ]
-        .map(|(site, symmetry)| calibration.site(site).map(|s| (input_choice(s, symmetry), range(s))));
+        .map(|(site, symmetry)| calibration.site(site).map(|s| (input_choice(s, symmetry), s)));
         let inputs = [qkv?, context?, up?, down?];
         let projected = [Site::Query(layer), Site::Key(layer), Site::Value(layer)].map(|site| {
             calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
@@ -74,9 +80,11 @@ impl LayerPlan {
             },
             qkv_scales,
             choices,
+            encodings,
+            importance: inputs.map(|(_, sample)| sample.mean_squares()),
             attention,
             seen: CalibrationRecord {
-                inputs: inputs.map(|(_, range)| range),
+                inputs: inputs.map(|(_, sample)| range(sample)),
                 query,
                 key,
                 value,

@@ -53,6 +53,16 @@ impl RowSample {
         self.rows.chunks_exact(self.width)
     }
 
+    /// Mean square of each column over the sampled rows `[width]`.
+    pub fn mean_squares(&self) -> Vec<f32> {
+        let mut sums = vec![0f64; self.width];
+        for row in self.rows() {
+            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x).powi(2));
+        }
+        let rows = self.rows().len().max(1) as f64;
+        sums.into_iter().map(|sum| (sum / rows) as f32).collect()
+    }
+
     /// Smallest and largest value seen, over all rows and not only the sampled ones.
     pub fn range(&self) -> (f32, f32) {
         (self.min, self.max)
@@ -75,5 +85,13 @@ mod tests {
         assert!(kept.windows(2).all(|w| w[1] - w[0] == step), "rows are evenly spaced");
         assert!(10_000.0 - kept[kept.len() - 1] <= step, "the end of the set is covered");
         assert_eq!(sample.range(), (0.0, 9999.0));
+    }
+
+    #[test]
+    fn a_column_has_its_own_mean_square() {
+        let mut sample = RowSample::new(2);
+        sample.push(&[1.0, 0.0]);
+        sample.push(&[-3.0, 2.0]);
+        assert_eq!(sample.mean_squares(), [5.0, 2.0]);
     }
 }

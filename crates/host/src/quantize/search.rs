@@ -102,28 +102,6 @@ fn relative_error(sample: &RowSample, fixed: Option<Static>) -> f64 {
     if power > 0.0 { error / power } else { 0.0 }
 }
 
-/// Quantizes one output channel's weights to int8 in [−127, 127] with the scale of least squared error.
-///
-/// Returns the scale; 0 for a channel of zeros.
-pub fn weight_channel(weights: &[f32], out: &mut [i8]) -> f32 {
-    let largest = weights.iter().fold(0f32, |m, w| m.max(w.abs()));
-    if largest < 1e-30 {
-        out.fill(0);
-        return 0.0;
-    }
-    let quantize = |scale: f32, w: f32| (w / scale).round_ties_even().clamp(-127.0, 127.0);
-    let error = |scale: f32| -> f64 {
-        weights.iter().map(|&w| f64::from(w - quantize(scale, w) * scale).powi(2)).sum()
-    };
-    let scales = (0..10).map(|i| largest * (1.0 - 0.02 * i as f32) / 127.0);
-    let best = scales.map(|s| (s, error(s))).min_by(|a, b| a.1.total_cmp(&b.1));
-    let scale = best.map_or(largest / 127.0, |(s, _)| s);
-    for (q, &w) in out.iter_mut().zip(weights) {
-        *q = quantize(scale, w) as i8;
-    }
-    scale
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,18 +156,5 @@ mod tests {
         rows[7][3] = 3.0;
         let (fixed, _) = static_scale(&sample(&rows), Symmetry::Symmetric);
         assert!(fixed.scale * 127.0 < 3.0, "clips at {}", fixed.scale * 127.0);
-    }
-
-    #[test]
-    fn a_channel_is_quantized_within_half_a_step_and_zero_stays_zero() {
-        let weights: Vec<f32> = (0..64).map(|i| ((i * 29) % 64) as f32 * 0.01 - 0.3).collect();
-        let mut q = vec![0i8; 64];
-        let scale = weight_channel(&weights, &mut q);
-        for (&w, &q) in weights.iter().zip(&q) {
-            let clipped = w.abs() > 127.0 * scale;
-            assert!(clipped || (w - f32::from(q) * scale).abs() <= scale * 0.5001);
-        }
-        assert_eq!(weight_channel(&[0.0; 4], &mut q[..4]), 0.0);
-        assert_eq!(q[..4], [0; 4]);
     }
 }

@@ -4,18 +4,22 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use tinybert_image::{Bf16, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 
+use super::encoding::{Encoding, quantize_at, quantize_channel};
 use super::plan::LayerPlan;
-use super::search::weight_channel;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::{Error, Result};
 
-/// The embeddings in int8 with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
-pub fn embeddings(checkpoint: &Checkpoint, positions: usize) -> Result<EmbeddingsData> {
+/// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
+pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
     let part = |name: &str| values(&checkpoint.tensors, &format!("bert.embeddings.{name}"));
     let hidden = checkpoint.config.hidden_size;
     Ok(EmbeddingsData {
-        word: scaled_rows(&part("word_embeddings.weight")?, hidden),
-        position: scaled_rows(&part("position_embeddings.weight")?[..positions * hidden], hidden),
+        word: scaled_rows(&part("word_embeddings.weight")?, hidden, words),
+        position: scaled_rows(
+            &part("position_embeddings.weight")?[..positions * hidden],
+            hidden,
+            Encoding::Int8,
+        ),
         types: part("token_type_embeddings.weight")?,
         norm: layer_norm(&checkpoint.tensors, "bert.embeddings.LayerNorm")?,
     })
@@ -27,9 +31,10 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let prefix = format!("bert.encoder.layer.{index}");
     let [q, k, v] = ["query", "key", "value"].map(|part| format!("{prefix}.attention.self.{part}"));
     let [scale_q, scale_k, scale_v] = plan.qkv_scales;
-    let mut qkv = linear(tensors, &q, scale_q)?;
+    let store = |at: usize| Store { encoding: plan.encodings[at], importance: Some(&plan.importance[at]) };
+    let mut qkv = linear(tensors, &q, scale_q, store(0))?;
     for (name, scale) in [(k, scale_k), (v, scale_v)] {
-        let part = linear(tensors, &name, scale)?;
+        let part = linear(tensors, &name, scale, store(0))?;
         qkv.weights.extend(part.weights);
         qkv.scale.extend(part.scale);
         qkv.bias.extend(part.bias);
@@ -37,10 +42,10 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     Ok(LayerData {
         config: plan.config,
         qkv,
-        attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0)?,
+        attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
         attention_norm: layer_norm(tensors, &format!("{prefix}.attention.output.LayerNorm"))?,
-        up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0)?,
-        down: linear(tensors, &format!("{prefix}.output.dense"), 1.0)?,
+        up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0, store(2))?,
+        down: linear(tensors, &format!("{prefix}.output.dense"), 1.0, store(3))?,
         output_norm: layer_norm(tensors, &format!("{prefix}.output.LayerNorm"))?,
     })
 }
@@ -50,11 +55,11 @@ pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     let tensors = &checkpoint.tensors;
     Ok(HeadData {
         pooler: match checkpoint.head.needs_pooler() {
-            true => Some(linear(tensors, "bert.pooler.dense", 1.0)?),
+            true => Some(linear(tensors, "bert.pooler.dense", 1.0, Store::INT8)?),
             false => None,
         },
         output: match checkpoint.head.linear() {
-            Some(name) => linear(tensors, name, 1.0)?,
+            Some(name) => linear(tensors, name, 1.0, Store::INT8)?,
             None => identity(checkpoint.config.hidden_size),
         },
     })
@@ -71,35 +76,46 @@ fn identity(size: usize) -> LinearData {
     }
 }
 
+/// How a linear's weights are to be stored.
+#[derive(Clone, Copy)]
+struct Store<'a> {
+    encoding: Encoding,
+    /// Of each input, for four bits; int8 hardly errs.
+    importance: Option<&'a [f32]>,
+}
+
+impl Store<'_> {
+    const INT8: Self = Self { encoding: Encoding::Int8, importance: None };
+}
+
 /// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
 /// output stays f32).
-fn linear(tensors: &Tensors, name: &str, output_scale: f32) -> Result<LinearData> {
+fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Result<LinearData> {
     let weight = tensor(tensors, &format!("{name}.weight"))?;
     let (outputs, inputs) = weight.dims2()?;
     let mut bias = values(tensors, &format!("{name}.bias"))?;
     let float = values(tensors, &format!("{name}.weight"))?;
     let mut weights = vec![0i8; outputs * inputs];
+    let importance = store.importance.filter(|_| store.encoding == Encoding::Int4);
     let scale = weights
         .par_chunks_exact_mut(inputs)
         .zip(float.par_chunks_exact(inputs))
-        .map(|(q, channel)| weight_channel(channel, q) / output_scale)
+        .map(|(q, channel)| quantize_channel(channel, store.encoding, importance, q) / output_scale)
         .collect();
     bias.iter_mut().for_each(|b| *b /= output_scale);
     Ok(LinearData { inputs, weights, scale, bias })
 }
 
-/// Rows of `width` in int8. The scale is rounded to bf16 first, so that rounding it costs nothing.
-fn scaled_rows(float: &[f32], width: usize) -> ScaledRowsData {
+/// Rows of `width`. The scale is rounded to bf16 first, so that rounding it costs nothing.
+fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsData {
     let mut rows = vec![0i8; float.len()];
     let scales = rows
         .par_chunks_exact_mut(width)
         .zip(float.par_chunks_exact(width))
         .map(|(q, row)| {
-            let scale = Bf16::from_f32(weight_channel(row, q));
+            let scale = Bf16::from_f32(quantize_channel(row, encoding, None, q));
             if scale.to_f32() > 0.0 {
-                for (q, &x) in q.iter_mut().zip(row) {
-                    *q = (x / scale.to_f32()).round_ties_even().clamp(-127.0, 127.0) as i8;
-                }
+                quantize_at(row, scale.to_f32(), encoding, None, q);
             }
             scale
         })
