@@ -22,7 +22,7 @@
 /*
  Words of a model.
  */
-#define TINYBERT_MODEL_WORDS 128
+#define TINYBERT_MODEL_WORDS 144
 
 /*
  How a call went. Values keep their meaning in later versions; new ones may come.

@@ -7,7 +7,7 @@ use tinybert_runtime::Model;
 use crate::Status;
 
 /// Words of a model.
-pub const HANDLE_WORDS: usize = 128;
+pub const HANDLE_WORDS: usize = 144;
 
 /// Says that a model has been opened. Zeroed memory and most other bytes do not.
 const OPEN: u64 = u64::from_le_bytes(*b"TinyBERT");

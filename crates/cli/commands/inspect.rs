@@ -7,7 +7,8 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::image_file::ImageFile;
 use tinybert_host::runtime::Model;
 use tinybert_host::runtime::image::{
-    AttentionMode, CalibrationRecord, InputQuantization, LayerConfig, Provenance, Range, SectionKind,
+    AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, Linear,
+    Provenance, Range, SectionKind, Weights,
 };
 use tinybert_host::{Error, Result};
 
@@ -66,7 +67,9 @@ fn inspect_image(file: &ImageFile) -> Result<()> {
     if let Some(calibration) = seen {
         print_line(format_args!("calibrated on {} examples", calibration.examples))?;
     }
-    for (index, layer) in image.layer_configs().enumerate() {
+    let words = encoding_name(config.words);
+    print_line(format_args!("word rows: {words}, {} bytes each", image.embeddings().word.row_bytes()))?;
+    for (index, layer) in image.layers().enumerate() {
         let record = seen.and_then(|calibration| calibration.layers.get(index));
         print_layer(index + 1, &layer, record)?;
     }
@@ -130,19 +133,40 @@ pub fn attention_name(mode: AttentionMode) -> &'static str {
     }
 }
 
-fn print_layer(number: usize, layer: &LayerConfig, seen: Option<&CalibrationRecord>) -> Result<()> {
-    let LayerConfig { heads, head_dim, ffn, .. } = layer;
-    let attention = attention_name(layer.attention);
+/// As `quantize --weights` names it.
+fn encoding_name(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Int8 => "int8",
+        Encoding::Int4 => "int4",
+        Encoding::Sparse => "sparse",
+    }
+}
+
+/// The encoding of weights, their bytes, and how many of them are zero where that was worth leaving them out.
+fn weights(linear: &Linear<'_>) -> String {
+    let (name, bytes) = (encoding_name(linear.weights.encoding()), linear.weights.bytes());
+    match linear.weights {
+        Weights::Sparse { values, .. } => {
+            let zeros = 1.0 - values.len() as f64 / (linear.outputs * linear.inputs) as f64;
+            format!("{name}, {bytes} bytes, {:.0} % zeros", 100.0 * zeros)
+        }
+        Weights::Int8(_) | Weights::Int4(_) => format!("{name}, {bytes} bytes"),
+    }
+}
+
+fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRecord>) -> Result<()> {
+    let LayerConfig { heads, head_dim, ffn, attention, .. } = layer.config;
+    let attention = attention_name(attention);
     print_line(format_args!(
         "layer {number}: {heads} heads of {head_dim}, attention in {attention}, feed-forward {ffn}"
     ))?;
-    let inputs = [
-        ("qkv", layer.qkv_input),
-        ("attention output", layer.attention_output_input),
-        ("up", layer.up_input),
-        ("down", layer.down_input),
+    let linears = [
+        ("qkv", layer.config.qkv_input, layer.qkv),
+        ("attention output", layer.config.attention_output_input, layer.attention_output),
+        ("up", layer.config.up_input, layer.up),
+        ("down", layer.config.down_input, layer.down),
     ];
-    for (index, (name, input)) in inputs.into_iter().enumerate() {
+    for (index, (name, input, linear)) in linears.into_iter().enumerate() {
         let input = match input {
             InputQuantization::PerToken => "per token".to_owned(),
             InputQuantization::Static { scale, zero_point } => {
@@ -152,7 +176,8 @@ fn print_layer(number: usize, layer: &LayerConfig, seen: Option<&CalibrationReco
         let range = seen
             .and_then(|record| record.inputs.get(index))
             .map(|Range { min, max }| format!("; seen {min:.3} to {max:.3}"));
-        print_line(format_args!("  {name}: {input}{}", range.unwrap_or_default()))?;
+        let weights = weights(&linear);
+        print_line(format_args!("  {name}: weights {weights}; input {input}{}", range.unwrap_or_default()))?;
     }
     Ok(())
 }

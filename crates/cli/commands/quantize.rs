@@ -7,7 +7,9 @@ use tinybert_host::data::Split;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{Attention, AttentionChoice, Precision, Settings, quantize};
+use tinybert_host::quantize::{
+    Attention, AttentionChoice, Encoding, LayerEncodings, Precision, Settings, quantize,
+};
 use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result};
@@ -17,7 +19,7 @@ use crate::commands::inspect;
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
-/// Writes the int8 model image of a task model; prints flash by section, RAM, and float against int8.
+/// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized.
 #[derive(ClapArgs)]
 pub struct Args {
     /// Model folder with a task head.
@@ -38,6 +40,12 @@ pub struct Args {
     /// How attention is computed; auto: f32 in the layers where int8 would cost accuracy.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     attention: AttentionName,
+    /// How the layers' weights are stored.
+    #[arg(long, value_name = "ENCODING", default_value = "int8")]
+    weights: WeightsName,
+    /// How the word rows are stored.
+    #[arg(long, value_name = "ENCODING", default_value = "int8")]
+    embeddings: EmbeddingsName,
     /// Writes the word rows to a file of their own, and the image without them, for devices whose largest flash is not
     /// memory-mapped; the device reads the rows of a text as it needs them.
     #[arg(long, value_name = "FILE")]
@@ -54,6 +62,24 @@ enum AttentionName {
     Int8,
     /// f32 in all layers: slower, more workspace.
     F32,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WeightsName {
+    /// A byte a weight: the fastest.
+    Int8,
+    /// 4.25 bits a weight.
+    Int4,
+    /// int8 without the model's zeros, in every linear where that takes less.
+    Sparse,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum EmbeddingsName {
+    /// A byte a value.
+    Int8,
+    /// 4.25 bits a value, and a little more for sizes that are no multiple of 32.
+    Int4,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
@@ -78,7 +104,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             AttentionName::Int8 => Attention::Int8,
             AttentionName::F32 => Attention::F32,
         },
-        precision: Precision::default(),
+        precision: args.precision(),
     };
     let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
     write(args, &made.image)?;
@@ -108,6 +134,22 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
     }
     print_line(format_args!("wrote {}", args.out.display()))
+}
+
+impl Args {
+    fn precision(&self) -> Precision {
+        Precision {
+            weights: LayerEncodings::Alike(match self.weights {
+                WeightsName::Int8 => Encoding::Int8,
+                WeightsName::Int4 => Encoding::Int4,
+                WeightsName::Sparse => Encoding::Sparse,
+            }),
+            embeddings: match self.embeddings {
+                EmbeddingsName::Int8 => Encoding::Int8,
+                EmbeddingsName::Int4 => Encoding::Int4,
+            },
+        }
+    }
 }
 
 /// Writes the image, whole or in two files. The word rows first: an image is never there without them.

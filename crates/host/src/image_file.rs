@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use tinybert_image::{AlignedBytes, Image, Panel, repack};
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel};
 use tinybert_kernels::Kernels;
-use tinybert_runtime::Model;
+use tinybert_runtime::{Model, workspace_bytes};
 
 use crate::checkpoint::write_file;
 use crate::{Error, Result};
@@ -66,7 +66,13 @@ impl ImageFile {
         if image.config().panel == panel {
             return Ok(self);
         }
-        let bytes = repack(&image, panel).map_err(damaged)?;
+        let mut builder = ImageBuilder::from_image(&image);
+        builder.config.panel = panel;
+        // Weights that are not int8 are decoded a panel at a time.
+        let (layers, tokens) = (image.layer_configs(), builder.config.max_tokens);
+        builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, tokens)
+            .ok_or_else(|| damaged("it is larger than this machine can address"))?;
+        let bytes = builder.build().map_err(damaged)?;
         Ok(Self { bytes, kernels: self.kernels })
     }
 

@@ -1,6 +1,7 @@
 //! Checks of the values in the views, made once when an image is opened.
 
-use crate::views::{Embeddings, Head, LayerNorm, LayerView, Linear, ScaledRows};
+use crate::encoding::{Encoding, Layout, ROW_PANEL};
+use crate::views::{Embeddings, Head, LayerNorm, LayerView, Linear, ScaledRows, Weights};
 use crate::{Error, Field};
 
 impl Embeddings<'_> {
@@ -13,8 +14,13 @@ impl Embeddings<'_> {
 }
 
 impl ScaledRows<'_> {
-    /// The rows may hold any i8; their scales are finite.
+    /// In eight bits the rows may hold any values; their scales are finite.
     fn check(&self) -> Result<(), Error> {
+        if self.encoding == Encoding::Int4 {
+            let layout = Layout::new(1, self.width, ROW_PANEL).ok_or(Error::Invalid(Field::Weight))?;
+            let mut rows = self.rows.chunks_exact(self.row_bytes().max(1));
+            allow(rows.all(|row| row_is_allowed(layout, self.width, row)), Field::Weight)?;
+        }
         const EXPONENT: u16 = 0x7f80;
         let infinite =
             self.scales.iter().fold(false, |found, scale| found | (scale.0 & EXPONENT == EXPONENT));
@@ -51,14 +57,41 @@ impl LayerNorm<'_> {
 
 impl Linear<'_> {
     fn check(&self) -> Result<(), Error> {
-        let forbidden = self.weights.iter().fold(false, |found, weight| found | (*weight == i8::MIN));
-        allow(!forbidden && self.edges_are_zero(), Field::Weight)?;
+        allow(self.weights_are_allowed() && self.edges_are_zero(), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
         // Not compared with the weights, which would cost a slow pass over them; bounded, so that nothing overflows.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
         allow(!impossible, Field::RowSum)
+    }
+
+    /// What holds for each weight by itself.
+    fn weights_are_allowed(&self) -> bool {
+        let Some(layout) = Layout::new(self.outputs, self.inputs, self.panel) else { return false };
+        match self.weights {
+            Weights::Int8(weights) => {
+                !weights.iter().fold(false, |found, weight| found | (*weight == i8::MIN))
+            }
+            Weights::Int4(stored) => layout.groups(stored).all(|group| group.is_allowed()),
+            Weights::Sparse { offsets, mask, values } => {
+                let real = values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
+                real && masks_go_with_offsets(layout, offsets, mask)
+            }
+        }
+    }
+
+    /// Whether the weight at a place of the packed matrix is zero.
+    fn is_zero(&self, position: usize) -> bool {
+        let Some(layout) = Layout::new(self.outputs, self.inputs, self.panel) else { return false };
+        match self.weights {
+            Weights::Int8(weights) => weights.get(position) == Some(&0),
+            Weights::Int4(stored) => {
+                let group = layout.group_at(stored, position);
+                group.is_some_and(|group| group.weight(position - group.start) == Some(0))
+            }
+            Weights::Sparse { mask, .. } => layout.bit(mask, position) == Some(false),
+        }
     }
 
     /// Whether what the panels hold beyond the last output and the last input is zero.
@@ -69,11 +102,39 @@ impl Linear<'_> {
         };
         let zero = |output, input| {
             let position = panel.position(outputs, inputs, output, input);
-            position.and_then(|position| self.weights.get(position)) == Some(&0)
+            position.is_some_and(|position| self.is_zero(position))
         };
         let beyond_inputs = (0..columns).all(|output| (inputs..depth).all(|input| zero(output, input)));
         beyond_inputs && (outputs..columns).all(|output| (0..depth).all(|input| zero(output, input)))
     }
+}
+
+/// A row in four bits: allowed codes, and zeros beyond the last channel.
+fn row_is_allowed(layout: Layout, width: usize, row: &[u8]) -> bool {
+    layout.groups(row).all(|group| {
+        let beyond = width.saturating_sub(group.start)..group.weights();
+        group.is_allowed() && beyond.into_iter().all(|at| group.weight(at) == Some(0))
+    })
+}
+
+/// Every panel has as many values as its mask has bits, and no bit beyond its weights.
+fn masks_go_with_offsets(layout: Layout, offsets: &[u32], mut mask: &[u8]) -> bool {
+    let mut ends = offsets.iter();
+    let mut end = match ends.next() {
+        Some(0) => 0_u32,
+        _ => return false,
+    };
+    layout.panels().zip(ends).all(|(panel, &next)| {
+        let weights = panel.weights();
+        let Some((bytes, rest)) = mask.split_at_checked(weights.div_ceil(8)) else { return false };
+        mask = rest;
+        let beyond =
+            bytes.last().is_some_and(|last| !weights.is_multiple_of(8) && last >> (weights % 8) != 0);
+        let count = bytes.iter().map(|byte| byte.count_ones()).sum();
+        let goes = end.checked_add(count) == Some(next) && !beyond;
+        end = next;
+        goes
+    })
 }
 
 /// Without a branch per value, so that the compiler can use vectors.

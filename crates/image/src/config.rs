@@ -1,5 +1,6 @@
 //! What the model is: sizes and quantization, decoded from the configuration section and checked.
 
+use crate::encoding::Encoding;
 use crate::format::{
     ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
 };
@@ -143,6 +144,8 @@ pub struct Config {
     pub panel: Panel,
     /// LayerNorm's epsilon.
     pub layer_norm_eps: f32,
+    /// Encoding of the word rows, not [`Sparse`](Encoding::Sparse).
+    pub words: Encoding,
 }
 
 /// Sizes and quantization of one layer.
@@ -170,6 +173,8 @@ pub struct LayerConfig {
     pub up_input: InputQuantization,
     /// Input of the second FFN linear, after GELU.
     pub down_input: InputQuantization,
+    /// Encodings of the weights of qkv, attention output, up and down.
+    pub encodings: [Encoding; 4],
 }
 
 impl Config {
@@ -191,7 +196,10 @@ impl Config {
         let possible_flags = if head.reads_all_tokens() { 0 } else { FLAG_POOLER };
         check(record.flags & !possible_flags == 0, Field::Flags)?;
         check(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
-        if record.reserved != [0; 3] {
+        let words = u8::try_from(record.words).map_err(|_| Error::Invalid(Field::Encoding))?;
+        let words = Encoding::from_raw(words)?;
+        check(words != Encoding::Sparse, Field::Encoding)?;
+        if record.reserved != [0; 2] {
             return Err(Error::Padding);
         }
         Ok(Self {
@@ -207,6 +215,7 @@ impl Config {
             pooler: record.flags & FLAG_POOLER != 0,
             panel: Panel { nr: panel_side(record.nr)?, kr: panel_side(record.kr)? },
             layer_norm_eps: eps,
+            words,
         })
     }
 
@@ -227,7 +236,8 @@ impl Config {
             nr: raw(self.panel.nr, Field::Panel)?,
             kr: raw(self.panel.kr, Field::Panel)?,
             layer_norm_eps: self.layer_norm_eps,
-            reserved: [0; 3],
+            words: self.words as u32,
+            reserved: [0; 2],
         })
     }
 }
@@ -241,6 +251,10 @@ impl LayerConfig {
 
     pub(crate) fn decode(record: &LayerRecord) -> Result<Self, Error> {
         let [qkv, attention_output, up, down] = record.inputs;
+        let mut encodings = [Encoding::Int8; 4];
+        for (encoding, raw) in encodings.iter_mut().zip(record.encodings) {
+            *encoding = Encoding::from_raw(raw)?;
+        }
         let config = Self {
             heads: dimension(record.heads, Field::Heads)?,
             head_dim: dimension(record.head_dim, Field::Heads)?,
@@ -256,13 +270,14 @@ impl LayerConfig {
             attention_output_input: InputQuantization::decode(attention_output)?,
             up_input: InputQuantization::decode(up)?,
             down_input: InputQuantization::decode(down)?,
+            encodings,
         };
         let not_negative = |value: f32| value.is_finite() && value >= 0.0;
         check(config.attention_width() <= MAX_DIMENSION, Field::Heads)?;
         check(not_negative(config.attention_coefficient), Field::AttentionCoefficient)?;
         check(not_negative(config.context_scale), Field::ContextScale)?;
         check(attention_output.zero_point == 0, Field::InputQuantization)?;
-        if record.reserved != [0; 2] {
+        if record.reserved != 0 {
             return Err(Error::Padding);
         }
         Ok(config)
@@ -280,7 +295,8 @@ impl LayerConfig {
             context_scale: self.context_scale,
             inputs: [self.qkv_input, self.attention_output_input, self.up_input, self.down_input]
                 .map(InputQuantization::encode),
-            reserved: [0; 2],
+            encodings: self.encodings.map(|encoding| encoding as u8),
+            reserved: 0,
         })
     }
 }

@@ -71,7 +71,7 @@ pub enum Field {
     Outputs,
     /// A flag that this reader does not know.
     Flags,
-    /// Panel `nr` or `kr`: 1 to 64.
+    /// Panel `nr` or `kr`: 1 to 64; with weights in four bits `kr` divides 16.
     Panel,
     /// LayerNorm's epsilon: a positive normal number.
     LayerNormEps,
@@ -79,6 +79,8 @@ pub enum Field {
     Heads,
     /// Attention mode of a layer: unknown to this reader.
     AttentionMode,
+    /// Encoding of weights or word rows: unknown to this reader, or sparse word rows.
+    Encoding,
     /// Attention coefficient of a layer: finite, not negative.
     AttentionCoefficient,
     /// Context scale of a layer: finite, not negative.
@@ -94,7 +96,8 @@ pub enum Field {
     TypeRow,
     /// A LayerNorm weight that is not finite.
     LayerNorm,
-    /// A weight of −128, or a panel edge that is not zero.
+    /// A weight of −128, or a panel edge that is not zero. In four bits a code of −8, or a multiplier beyond 1 to 18; of
+    /// sparse weights a mask that does not go with offsets and values.
     Weight,
     /// A channel scale that is not finite.
     ChannelScale,
@@ -119,7 +122,7 @@ impl fmt::Display for Error {
             Self::TooShort => f.write_str("not a model image: shorter than its header"),
             Self::Magic => f.write_str("not a model image: it does not begin with \"TBIM\""),
             Self::Version(version) => {
-                write!(f, "image format version {version}, but this program reads version 2: quantize again")
+                write!(f, "image format version {version}, but this program reads version 3: quantize again")
             }
             Self::HeaderCrc => f.write_str("the image's header is damaged (CRC-32C)"),
             Self::FileSize { stated, given } => {

@@ -12,7 +12,7 @@ pub const ALIGNMENT: usize = 64;
 pub const MAX_DIMENSION: usize = 65_535;
 
 pub(crate) const MAGIC: [u8; 4] = *b"TBIM";
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 pub(crate) const MAX_SECTIONS: u16 = 32;
 /// Largest `nr` and `kr` of a panel.
 pub(crate) const MAX_PANEL: u32 = 64;
@@ -123,7 +123,9 @@ pub(crate) struct ConfigRecord {
     pub nr: u32,
     pub kr: u32,
     pub layer_norm_eps: f32,
-    pub reserved: [u32; 3],
+    /// Encoding of the word rows.
+    pub words: u32,
+    pub reserved: [u32; 2],
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -144,7 +146,9 @@ pub(crate) struct LayerRecord {
     pub context_scale: f32,
     /// Of the linears qkv, attention output, up, down.
     pub inputs: [InputRecord; 4],
-    pub reserved: [u32; 2],
+    /// Encodings of the same linears' weights.
+    pub encodings: [u8; 4],
+    pub reserved: u32,
 }
 
 /// `bytes` rounded up to [`ALIGNMENT`].

@@ -29,6 +29,7 @@ mod container;
 mod crc;
 #[cfg(feature = "embed")]
 mod embed;
+mod encoding;
 mod error;
 mod format;
 mod image;
@@ -45,11 +46,12 @@ pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig
 pub use crc::{Checksum, crc32c};
 #[cfg(feature = "embed")]
 pub use embed::embed_model;
+pub use encoding::{Encoding, GROUP, MAX_MULTIPLIER};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 pub use records::{Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests};
-pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, ScaledRows};
+pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows, Weights};
 #[cfg(feature = "alloc")]
 pub use writer::{
     AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, LayerData, LayerNormData,

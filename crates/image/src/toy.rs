@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    AttentionMode, Bf16, Config, EmbeddingsData, HeadData, HeadKind, ImageBuilder, InputQuantization,
-    LayerConfig, LayerData, LayerNormData, LinearData, Panel, ScaledRowsData,
+    AttentionMode, Bf16, Config, EmbeddingsData, Encoding, GROUP, HeadData, HeadKind, ImageBuilder,
+    InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER, Panel,
+    ScaledRowsData,
 };
 
 /// SplitMix64: enough for test weights.
@@ -132,6 +133,7 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
                     attention_output_input,
                     up_input,
                     down_input,
+                    encodings: [Encoding::Int8; 4],
                 },
                 qkv,
                 attention_output: random.linear(hidden, width),
@@ -156,6 +158,7 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
             pooler: true,
             panel: Panel { nr: 8, kr: 4 },
             layer_norm_eps: 1e-12,
+            words: Encoding::Int8,
         },
         vocabulary: vocabulary.to_vec(),
         embeddings: EmbeddingsData {
@@ -173,6 +176,42 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         calibration: None,
         provenance: None,
         self_tests: Vec::new(),
+    }
+}
+
+/// Gives every linear of a layer an encoding, in turns from [`Encoding::Int4`] on, and the word rows four bits; weights
+/// become such that their encoding can have them, half of the sparse ones zero.
+pub fn mixed(mut model: ImageBuilder) -> ImageBuilder {
+    let encodings = [Encoding::Int4, Encoding::Sparse, Encoding::Int8];
+    let mut next = encodings.into_iter().cycle();
+    for layer in &mut model.layers {
+        let linears = [&mut layer.qkv, &mut layer.attention_output, &mut layer.up, &mut layer.down];
+        for (linear, encoding) in linears.into_iter().zip(&mut layer.config.encodings) {
+            *encoding = next.next().unwrap_or(Encoding::Int8);
+            let inputs = linear.inputs;
+            linear.weights.chunks_mut(inputs).enumerate().for_each(|(row, w)| fit(w, row, *encoding));
+        }
+    }
+    model.config.words = Encoding::Int4;
+    let hidden = model.config.hidden;
+    let rows = model.embeddings.word.rows.chunks_mut(hidden).enumerate();
+    rows.for_each(|(index, row)| fit(row, index, Encoding::Int4));
+    model
+}
+
+/// Changes weights to what the encoding can have.
+fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
+    match encoding {
+        Encoding::Int8 => {}
+        Encoding::Int4 => {
+            for (index, group) in weights.chunks_mut(GROUP).enumerate() {
+                let multiplier = 1 + ((row * 7 + index * 5) % usize::from(MAX_MULTIPLIER)) as i8;
+                group.iter_mut().for_each(|weight| *weight = *weight / 18 * multiplier);
+            }
+        }
+        Encoding::Sparse => {
+            weights.iter_mut().filter(|weight| **weight & 2 == 0).for_each(|weight| *weight = 0)
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Borrowed views of the weights, with their shapes.
 
-use crate::Error;
+use zerocopy::FromBytes;
+
 use crate::config::{Config, LayerConfig, Panel};
+use crate::encoding::{Encoding, Layout};
 use crate::format::{Bf16, LayerRecord};
 use crate::parts::Parts;
+use crate::{Error, Field};
 
 /// A linear of `outputs` by `inputs` int8 weights, a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -14,14 +17,32 @@ pub struct Linear<'a> {
     pub inputs: usize,
     /// Layout of `weights`.
     pub panel: Panel,
-    /// `[ceil(n/nr)][ceil(k/kr)][nr][kr]`, edges zero, all in −127 to 127.
-    pub weights: &'a [i8],
+    /// `[outputs, inputs]` in −127 to 127, packed.
+    pub weights: Weights<'a>,
     /// Channel scales `[n]`.
     pub scale: &'a [f32],
     /// Biases `[n]`.
     pub bias: &'a [f32],
     /// Sums of each output's weights `[n]`.
     pub row_sum: &'a [i32],
+}
+
+/// Packed weights `[ceil(n/nr)][ceil(k/kr)][nr][kr]`, edges zero, panel after panel.
+#[derive(Clone, Copy, Debug)]
+pub enum Weights<'a> {
+    /// A byte each.
+    Int8(&'a [i8]),
+    /// Of every panel and [`GROUP`](crate::GROUP) inputs a multiplier for each output, then the codes.
+    Int4(&'a [u8]),
+    /// Without zeros.
+    Sparse {
+        /// Where each panel's values begin, and the last one's end `[panels + 1]`.
+        offsets: &'a [u32],
+        /// Of each panel a bit for every weight, in packed order from the lowest bit on, in whole bytes.
+        mask: &'a [u8],
+        /// The weights whose bit is set.
+        values: &'a [i8],
+    },
 }
 
 /// Weights of a LayerNorm over the hidden channels.
@@ -33,13 +54,24 @@ pub struct LayerNorm<'a> {
     pub beta: &'a [f32],
 }
 
+/// A row of embeddings as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Row<'a> {
+    /// `[width]`.
+    Int8(&'a [i8]),
+    /// As the weights of a linear of one output in panels of 1 by 16.
+    Int4(&'a [u8]),
+}
+
 /// Rows of int8 with a scale each.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaledRows<'a> {
     /// Channels of a row.
     pub width: usize,
-    /// `[rows, width]`; empty for word rows that are in a file of their own.
-    pub rows: &'a [i8],
+    /// Encoding of the rows, not [`Sparse`](Encoding::Sparse).
+    pub encoding: Encoding,
+    /// [`Encoding::row_bytes`] each; empty for word rows that are in a file of their own.
+    pub rows: &'a [u8],
     /// `[rows]`.
     pub scales: &'a [Bf16],
 }
@@ -101,18 +133,63 @@ impl<'a> Linear<'a> {
         outputs: usize,
         inputs: usize,
         panel: Panel,
+        encoding: Encoding,
     ) -> Result<Self, Error> {
-        // A product that overflows cannot be in the file either.
-        let packed = panel.packed_bytes(outputs, inputs).unwrap_or(usize::MAX);
         Ok(Self {
             outputs,
             inputs,
             panel,
-            weights: parts.take(packed)?,
+            weights: Weights::read(parts, outputs, inputs, panel, encoding)?,
             scale: parts.take(outputs)?,
             bias: parts.take(outputs)?,
             row_sum: parts.take(outputs)?,
         })
+    }
+}
+
+impl<'a> Weights<'a> {
+    fn read(
+        parts: &mut Parts<'a>,
+        outputs: usize,
+        inputs: usize,
+        panel: Panel,
+        encoding: Encoding,
+    ) -> Result<Self, Error> {
+        // A product that overflows cannot be in the file either.
+        let packed = panel.packed_bytes(outputs, inputs).unwrap_or(usize::MAX);
+        let layout = || Layout::new(outputs, inputs, panel).ok_or(Error::Invalid(Field::Panel));
+        match encoding {
+            Encoding::Int8 => Ok(Self::Int8(parts.take(packed)?)),
+            Encoding::Int4 => {
+                let bytes = layout()?.four_bit_bytes().ok_or(Error::Invalid(Field::Panel))?;
+                Ok(Self::Int4(parts.take(bytes)?))
+            }
+            Encoding::Sparse => {
+                let layout = layout()?;
+                let offsets: &[u32] = parts.take(layout.panels().count().saturating_add(1))?;
+                let mask = parts.take(layout.mask_bytes())?;
+                let values = offsets.last().and_then(|&end| usize::try_from(end).ok());
+                Ok(Self::Sparse { offsets, mask, values: parts.take(values.unwrap_or(usize::MAX))? })
+            }
+        }
+    }
+
+    /// What they are stored as.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Self::Int8(_) => Encoding::Int8,
+            Self::Int4(_) => Encoding::Int4,
+            Self::Sparse { .. } => Encoding::Sparse,
+        }
+    }
+
+    /// Bytes that they take, without padding.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Int8(weights) => weights.len(),
+            Self::Int4(weights) => weights.len(),
+            Self::Sparse { offsets, mask, values } => size_of_val(*offsets) + mask.len() + values.len(),
+        }
     }
 }
 
@@ -123,20 +200,39 @@ impl<'a> LayerNorm<'a> {
 }
 
 impl<'a> ScaledRows<'a> {
-    pub(crate) fn read(parts: &mut Parts<'a>, rows: usize, width: usize) -> Result<Self, Error> {
-        Ok(Self { width, rows: parts.take(rows.saturating_mul(width))?, scales: parts.take(rows)? })
+    /// `there`: with the rows themselves.
+    pub(crate) fn read(
+        parts: &mut Parts<'a>,
+        rows: usize,
+        width: usize,
+        encoding: Encoding,
+        there: bool,
+    ) -> Result<Self, Error> {
+        let row_bytes = encoding.row_bytes(width).ok_or(Error::Invalid(Field::Encoding))?;
+        let stored = if there { parts.take(rows.saturating_mul(row_bytes))? } else { &[] };
+        Ok(Self { width, encoding, rows: stored, scales: parts.take(rows)? })
     }
 
-    /// The scales of rows that are elsewhere.
-    pub(crate) fn read_scales(parts: &mut Parts<'a>, rows: usize, width: usize) -> Result<Self, Error> {
-        Ok(Self { width, rows: &[], scales: parts.take(rows)? })
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        // `read` has found that there is one.
+        self.encoding.row_bytes(self.width).unwrap_or(0)
     }
 
     /// Row `index` and its scale; `None` where there is no such row.
-    pub fn row(&self, index: usize) -> Option<(&'a [i8], f32)> {
-        let start = index.checked_mul(self.width)?;
-        let row = self.rows.get(start..start.checked_add(self.width)?)?;
-        Some((row, self.scale(index)?))
+    pub fn row(&self, index: usize) -> Option<(Row<'a>, f32)> {
+        let start = index.checked_mul(self.row_bytes())?;
+        let stored = self.rows.get(start..start.checked_add(self.row_bytes())?)?;
+        Some((self.stored_row(stored)?, self.scale(index)?))
+    }
+
+    /// A row of this table from its bytes.
+    pub fn stored_row<'r>(&self, bytes: &'r [u8]) -> Option<Row<'r>> {
+        match self.encoding {
+            Encoding::Int8 => Some(Row::Int8(<[i8]>::ref_from_bytes(bytes).ok()?)),
+            Encoding::Int4 => Some(Row::Int4(bytes)),
+            Encoding::Sparse => None,
+        }
     }
 
     /// The scale of row `index`; `None` where there is no such row.
@@ -148,10 +244,10 @@ impl<'a> ScaledRows<'a> {
 impl<'a> Embeddings<'a> {
     /// `detached`: without word rows.
     pub(crate) fn read(parts: &mut Parts<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
-        let read_words = if detached { ScaledRows::read_scales } else { ScaledRows::read };
+        let Config { hidden, vocab, positions, words, .. } = *config;
         Ok(Self {
-            word: read_words(parts, config.vocab, config.hidden)?,
-            position: ScaledRows::read(parts, config.positions, config.hidden)?,
+            word: ScaledRows::read(parts, vocab, hidden, words, !detached)?,
+            position: ScaledRows::read(parts, positions, hidden, Encoding::Int8, true)?,
             types: parts.take(config.types.saturating_mul(config.hidden))?,
             norm: LayerNorm::read(parts, config.hidden)?,
         })
@@ -169,10 +265,10 @@ impl<'a> Head<'a> {
         let Config { hidden, outputs, panel, .. } = *config;
         Ok(Self {
             pooler: match config.pooler {
-                true => Some(Linear::read(parts, hidden, hidden, panel)?),
+                true => Some(Linear::read(parts, hidden, hidden, panel, Encoding::Int8)?),
                 false => None,
             },
-            output: Linear::read(parts, outputs, hidden, panel)?,
+            output: Linear::read(parts, outputs, hidden, panel, Encoding::Int8)?,
         })
     }
 }
@@ -189,13 +285,14 @@ impl<'a> Layers<'a> {
         let Self { hidden, panel, .. } = *self;
         let parts = &mut self.parts;
         let width = config.attention_width();
+        let [qkv, attention_output, up, down] = config.encodings;
         let layer = LayerView {
             config,
-            qkv: Linear::read(parts, width.saturating_mul(3), hidden, panel)?,
-            attention_output: Linear::read(parts, hidden, width, panel)?,
+            qkv: Linear::read(parts, width.saturating_mul(3), hidden, panel, qkv)?,
+            attention_output: Linear::read(parts, hidden, width, panel, attention_output)?,
             attention_norm: LayerNorm::read(parts, hidden)?,
-            up: Linear::read(parts, config.ffn, hidden, panel)?,
-            down: Linear::read(parts, hidden, config.ffn, panel)?,
+            up: Linear::read(parts, config.ffn, hidden, panel, up)?,
+            down: Linear::read(parts, hidden, config.ffn, panel, down)?,
             output_norm: LayerNorm::read(parts, hidden)?,
         };
         self.records = records;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::full_toy;
+use common::{full_toy, mixed_toy};
 use proptest::prelude::*;
 use tinybert_image::{AlignedBytes, Error, Image, ImageBuilder, SectionKind, seal};
 
@@ -19,10 +19,12 @@ fn read_all(bytes: &[u8]) -> Result<(), Error> {
 
 #[test]
 fn a_truncated_or_extended_image_is_refused_at_every_length() {
-    let file = full_toy().build().unwrap();
-    for length in 0..file.len() {
-        assert!(Image::from_bytes(&file[..length]).is_err(), "cut to {length} bytes");
+    for file in [full_toy().build().unwrap(), mixed_toy().build().unwrap()] {
+        for length in 0..file.len() {
+            assert!(Image::from_bytes(&file[..length]).is_err(), "cut to {length} bytes");
+        }
     }
+    let file = full_toy().build().unwrap();
     let mut longer = AlignedBytes::zeroed(file.len() + 64);
     longer[..file.len()].copy_from_slice(&file);
     assert_eq!(
@@ -33,27 +35,29 @@ fn a_truncated_or_extended_image_is_refused_at_every_length() {
 
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
-    let mut file = full_toy().build().unwrap();
-    for position in 0..file.len() {
-        for bit in 0..8 {
-            file[position] ^= 1 << bit;
-            assert!(Image::from_bytes(&file).is_err(), "bit {bit} of byte {position}");
-            file[position] ^= 1 << bit;
+    for mut file in [full_toy().build().unwrap(), mixed_toy().build().unwrap()] {
+        for position in 0..file.len() {
+            for bit in 0..8 {
+                file[position] ^= 1 << bit;
+                assert!(Image::from_bytes(&file).is_err(), "bit {bit} of byte {position}");
+                file[position] ^= 1 << bit;
+            }
         }
+        assert_eq!(read_all(&file), Ok(()));
     }
-    assert_eq!(read_all(&file), Ok(()));
 }
 
 #[test]
 fn flipped_bits_behind_right_checksums_never_panic() {
-    let original = full_toy().build().unwrap();
-    let mut file = original.clone();
-    for position in 0..file.len() {
-        for mask in [1, 0x80, 0xff] {
-            file.copy_from_slice(&original);
-            file[position] ^= mask;
-            seal(&mut file);
-            let _ = read_all(&file);
+    for original in [full_toy().build().unwrap(), mixed_toy().build().unwrap()] {
+        let mut file = original.clone();
+        for position in 0..file.len() {
+            for mask in [1, 0x80, 0xff] {
+                file.copy_from_slice(&original);
+                file[position] ^= mask;
+                seal(&mut file);
+                let _ = read_all(&file);
+            }
         }
     }
 }
@@ -94,8 +98,9 @@ proptest! {
             ]),
             1..4,
         ),
+        mixed: bool,
     ) {
-        let mut file = full_toy().build().unwrap();
+        let mut file = if mixed { mixed_toy() } else { full_toy() }.build().unwrap();
         for (place, near, word) in changes {
             let words = if near { SIZES_REGION } else { file.len() } / 4;
             let start = place.index(words) * 4;
@@ -109,7 +114,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), start in any::<bool>()) {
         let mut file = AlignedBytes::from_slice(&bytes);
         if start && file.len() >= 8 {
-            file[..8].copy_from_slice(b"TBIM\x01\x00\x03\x00");
+            file[..8].copy_from_slice(b"TBIM\x03\x00\x03\x00");
         }
         seal(&mut file);
         prop_assert!(Image::from_bytes(&file).is_err());

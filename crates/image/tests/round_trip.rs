@@ -2,12 +2,18 @@
 
 mod common;
 
-use common::full_toy;
+use common::{full_toy, mixed_toy};
 use tinybert_image::toy::token_classification;
-use tinybert_image::{AlignedBytes, Error, Field, HeadKind, Image, ImageBuilder, Panel, SectionKind, repack};
+use tinybert_image::{
+    AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, Panel, SectionKind,
+    Weights, repack, seal,
+};
 
 #[test]
 fn everything_written_is_read_back() {
+    let builder = mixed_toy();
+    let file = builder.build().unwrap();
+    assert_eq!(ImageBuilder::from_image(&Image::from_bytes(&file).unwrap()), builder);
     let builder = full_toy();
     let file = builder.build().unwrap();
     let image = Image::from_bytes(&file).unwrap();
@@ -23,6 +29,7 @@ fn weights_lie_in_panels_with_zero_edges_and_their_row_sums() {
     let builder = full_toy();
     let file = builder.build().unwrap();
     let up = Image::from_bytes(&file).unwrap().layers().next().unwrap().up;
+    let Weights::Int8(weights) = up.weights else { panic!("{:?}", up.weights) };
     let (n, k, nr, kr) = (11, 10, 8, 4);
     let plain = &builder.layers[0].up.weights;
     let mut position = 0;
@@ -33,27 +40,122 @@ fn weights_lie_in_panels_with_zero_edges_and_their_row_sums() {
                     let (output, input) = (panel * nr + row, block * kr + lane);
                     let inside = output < n && input < k;
                     let expected = if inside { plain[output * k + input] } else { 0 };
-                    assert_eq!(up.weights[position], expected, "weight [{output}, {input}]");
+                    assert_eq!(weights[position], expected, "weight [{output}, {input}]");
                     position += 1;
                 }
             }
         }
     }
-    assert_eq!(up.weights.len(), position);
+    assert_eq!(weights.len(), position);
     let sum = |output: usize| plain[output * k..][..k].iter().map(|w| i32::from(*w)).sum::<i32>();
     assert_eq!(up.row_sum, (0..n).map(sum).collect::<Vec<_>>());
 }
 
+/// The linears of all layers with their plain weights.
+fn linears<'a>(
+    builder: &'a ImageBuilder,
+    image: &Image<'a>,
+) -> impl Iterator<Item = (&'a LinearData, tinybert_image::Linear<'a>)> {
+    builder.layers.iter().zip(image.layers()).flat_map(|(data, layer)| {
+        [
+            (&data.qkv, layer.qkv),
+            (&data.attention_output, layer.attention_output),
+            (&data.up, layer.up),
+            (&data.down, layer.down),
+        ]
+    })
+}
+
+/// Weight `[output, input]`; 0 beyond the matrix.
+fn plain(data: &LinearData, output: usize, input: usize) -> i8 {
+    let outputs = data.weights.len() / data.inputs;
+    if output < outputs && input < data.inputs { data.weights[output * data.inputs + input] } else { 0 }
+}
+
+/// In panels of 8 by 4, as the toy has them: step through the bytes as the format describes them.
+#[test]
+fn four_bits_lie_group_after_group_first_half_in_the_low_nibbles() {
+    let builder = mixed_toy();
+    let file = builder.build().unwrap();
+    let mut seen = 0;
+    for (data, linear) in linears(&builder, &Image::from_bytes(&file).unwrap()) {
+        let Weights::Int4(stored) = linear.weights else { continue };
+        let mut stored = stored.iter().copied();
+        let depth = linear.inputs.next_multiple_of(4);
+        for panel in (0..linear.outputs).step_by(8) {
+            for group in (0..depth).step_by(32) {
+                let multipliers: Vec<i8> = stored.by_ref().take(8).map(|m| m as i8).collect();
+                let runs = (depth - group).min(32) / 4;
+                let low_runs = runs.div_ceil(2);
+                let codes: Vec<u8> = stored.by_ref().take(low_runs * 32).collect();
+                for (place, byte) in codes.iter().enumerate() {
+                    for (code, run) in [(byte & 15, place / 32), (byte >> 4, place / 32 + low_runs)] {
+                        let (lane, step) = (place % 32 / 4, place % 4);
+                        let code = if code > 7 { code as i8 - 16 } else { code as i8 };
+                        let expected =
+                            if run < runs { plain(data, panel + lane, group + run * 4 + step) } else { 0 };
+                        assert_eq!(code * multipliers[lane], expected);
+                    }
+                }
+            }
+        }
+        assert_eq!(stored.next(), None);
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
+
+#[test]
+fn sparse_weights_are_a_mask_and_the_values_panel_by_panel() {
+    let builder = mixed_toy();
+    let file = builder.build().unwrap();
+    let mut seen = 0;
+    for (data, linear) in linears(&builder, &Image::from_bytes(&file).unwrap()) {
+        let Weights::Sparse { offsets, mask, values } = linear.weights else { continue };
+        let depth = linear.inputs.next_multiple_of(4);
+        let (mut bit, mut value) = (0, 0);
+        assert_eq!(offsets.len(), linear.outputs.div_ceil(8) + 1);
+        for (panel, offset) in offsets.iter().take(offsets.len() - 1).enumerate() {
+            assert_eq!(*offset as usize, value);
+            for run in 0..depth / 4 {
+                for (lane, step) in (0..8).flat_map(|lane| (0..4).map(move |step| (lane, step))) {
+                    let expected = plain(data, panel * 8 + lane, run * 4 + step);
+                    assert_eq!(mask[bit / 8] >> (bit % 8) & 1 == 1, expected != 0);
+                    if expected != 0 {
+                        assert_eq!(values[value], expected);
+                        value += 1;
+                    }
+                    bit += 1;
+                }
+            }
+        }
+        assert_eq!((offsets[offsets.len() - 1] as usize, values.len(), mask.len()), (value, value, bit / 8));
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
+
 #[test]
 fn every_panel_holds_the_same_model() {
-    let builder = full_toy();
-    let file = builder.build().unwrap();
-    for (nr, kr) in [(1, 1), (12, 4), (16, 2), (4, 16), (64, 64)] {
-        let repacked = repack(&Image::from_bytes(&file).unwrap(), Panel { nr, kr }).unwrap();
-        let mut unpacked = ImageBuilder::from_image(&Image::from_bytes(&repacked).unwrap());
-        assert_eq!(unpacked.config.panel, Panel { nr, kr });
-        unpacked.config.panel = builder.config.panel;
-        assert_eq!(unpacked, builder);
+    let panels = [(1, 1), (1, 16), (12, 4), (12, 8), (48, 4), (16, 2), (4, 16), (7, 1), (64, 64)];
+    for builder in [full_toy(), mixed_toy()] {
+        let file = builder.build().unwrap();
+        for (nr, kr) in panels {
+            let repacked = repack(&Image::from_bytes(&file).unwrap(), Panel { nr, kr });
+            if builder.config.words == Encoding::Int4 && kr == 64 {
+                assert_eq!(
+                    repacked.err(),
+                    Some(Error::Invalid(Field::Panel)),
+                    "64 inputs are more than a group"
+                );
+                continue;
+            }
+            let repacked = repacked.unwrap();
+            let mut unpacked = ImageBuilder::from_image(&Image::from_bytes(&repacked).unwrap());
+            assert_eq!(unpacked.config.panel, Panel { nr, kr });
+            unpacked.config.panel = builder.config.panel;
+            assert_eq!(unpacked, builder);
+        }
     }
 }
 
@@ -155,10 +257,58 @@ fn values_that_would_break_the_arithmetic_are_refused() {
     refused(Field::MaxTokens, |builder| builder.config.max_tokens = 25);
     refused(Field::Panel, |builder| builder.config.panel.nr = 0);
     refused(Field::Panel, |builder| builder.config.panel.kr = 65);
+    refused(Field::Encoding, |builder| builder.config.words = Encoding::Sparse);
+    refused(Field::Weight, |builder| builder.layers[0].config.encodings = [Encoding::Int4; 4]);
     refused(Field::SelfTest, |builder| builder.self_tests[0].ids[1] = 13);
     refused(Field::SelfTest, |builder| builder.self_tests[1].type_ids[1] = 2);
     refused(Field::SelfTest, |builder| {
         builder.self_tests[0].ids.clear();
         builder.self_tests[0].type_ids.clear();
+    });
+}
+
+/// Changes the stored weights of the first linear in an encoding, and expects that the reader refuses them.
+#[track_caller]
+fn stored_weights_refused(encoding: Encoding, change: impl FnOnce(&mut [u8])) {
+    let mut file = mixed_toy().build().unwrap();
+    let image = Image::from_bytes(&file).unwrap();
+    let layers = image.layers().flat_map(|layer| [layer.qkv, layer.attention_output, layer.up, layer.down]);
+    let linear = layers.into_iter().find(|linear| linear.weights.encoding() == encoding).unwrap();
+    let (start, length) = match linear.weights {
+        Weights::Int4(stored) => (stored.as_ptr() as usize, stored.len()),
+        // To the end of the values, padding included.
+        Weights::Sparse { offsets, values, .. } => {
+            let start = offsets.as_ptr() as usize;
+            (start, values.as_ptr() as usize + values.len() - start)
+        }
+        Weights::Int8(_) => unreachable!(),
+    };
+    let start = start - file.as_ptr() as usize;
+    change(&mut file[start..start + length]);
+    seal(&mut file);
+    assert_eq!(Image::from_bytes(&file).err(), Some(Error::Invalid(Field::Weight)));
+}
+
+#[test]
+fn stored_weights_that_mean_nothing_are_refused() {
+    // qkv of the first layer: 18 outputs of 10 inputs, panels of 8 by 12.
+    stored_weights_refused(Encoding::Int4, |stored| stored[0] = 0);
+    stored_weights_refused(Encoding::Int4, |stored| stored[3] = 19);
+    stored_weights_refused(Encoding::Int4, |stored| stored[8] = 0x08);
+    stored_weights_refused(Encoding::Int4, |stored| stored[9] = 0x80);
+    // Three runs: two in the low nibbles, one in the high ones, then nothing; its last two inputs are edges.
+    stored_weights_refused(Encoding::Int4, |stored| stored[8 + 32] |= 0x10);
+    stored_weights_refused(Encoding::Int4, |stored| stored[8 + 3] |= 0x10);
+    // Attention output of the first layer: 10 outputs of 6 inputs, panels of 8 by 8: three offsets, two masks of 8 bytes.
+    stored_weights_refused(Encoding::Sparse, |stored| stored[0] = 1);
+    stored_weights_refused(Encoding::Sparse, |stored| stored[4] ^= 1);
+    stored_weights_refused(Encoding::Sparse, |stored| stored[64] ^= 1);
+    stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0);
+    stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0x80);
+    // The same number of bits, but one of them in an edge: inputs 6 and 7 of output 0 are bits 6 and 7 of the second run.
+    stored_weights_refused(Encoding::Sparse, |stored| {
+        let bit = (0..32).find(|bit| stored[64 + bit / 8] >> (bit % 8) & 1 == 1).unwrap();
+        stored[64 + bit / 8] ^= 1 << (bit % 8);
+        stored[64 + 4] |= 1 << 2;
     });
 }

@@ -1,38 +1,68 @@
 //! How large images are: the promise of 14.9 MB for TinyBERT-4L-312 with its vocabulary.
 
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, model};
-use tinybert_image::{ImageBuilder, Panel};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, mixed, model};
+use tinybert_image::{Encoding, ImageBuilder, LayerConfig, LayerData, Panel};
 
 /// Bytes of an image by the formula of the format's description.
 fn formula(builder: &ImageBuilder) -> usize {
     let config = &builder.config;
     let pad = |bytes: usize| bytes.div_ceil(64) * 64;
-    let linear = |n: usize, k: usize| {
+    let linear = |n: usize, k: usize, encoding: Encoding, weights: &[i8]| {
         let common_with_8 =
             |side: usize| [8, 4, 2, 1].into_iter().find(|&by| side.is_multiple_of(by)).unwrap();
         let [rows, columns] = [(n, config.panel.nr), (k, config.panel.kr)]
             .map(|(length, side)| length.div_ceil(common_with_8(side)) * common_with_8(side));
-        pad(rows * columns) + 3 * pad(4 * n)
+        let stored = match encoding {
+            Encoding::Int8 => pad(rows * columns),
+            // A multiplier and half of the groups of kr, of every output.
+            Encoding::Int4 => {
+                let halves =
+                    |depth: usize| depth.min(depth.div_ceil(config.panel.kr).div_ceil(2) * config.panel.kr);
+                let (whole, rest) = (columns / 32, columns % 32);
+                let rest = if rest > 0 { 1 + halves(rest) } else { 0 };
+                pad(rows * (whole * (1 + halves(32)) + rest))
+            }
+            Encoding::Sparse => {
+                let (panels, last) = (rows.div_ceil(config.panel.nr), rows % config.panel.nr * columns);
+                let mask =
+                    rows / config.panel.nr * (config.panel.nr * columns).div_ceil(8) + last.div_ceil(8);
+                let values = weights.iter().filter(|weight| **weight != 0).count();
+                pad(4 * (panels + 1)) + pad(mask) + pad(values)
+            }
+        };
+        stored + 3 * pad(4 * n)
     };
     let h = config.hidden;
     let norm = 2 * pad(4 * h);
-    let rows = |rows: usize| pad(rows * h) + pad(2 * rows);
-    let layer = |layer: &tinybert_image::LayerConfig| {
-        let width = layer.heads * layer.head_dim;
-        linear(3 * width, h) + linear(h, width) + norm + linear(layer.ffn, h) + linear(h, layer.ffn) + norm
+    let rows = |rows: usize, bytes: usize| pad(rows * bytes) + pad(2 * rows);
+    // A multiplier and 16 bytes for 32 channels, and for what is left.
+    let left = match h % 32 {
+        0 => 0,
+        left => 1 + left.next_multiple_of(8).min(16),
+    };
+    let word_bytes = if config.words == Encoding::Int4 { h / 32 * 17 + left } else { h };
+    let layer = |data: &LayerData| {
+        let LayerConfig { heads, head_dim, ffn, encodings, .. } = data.config;
+        let width = heads * head_dim;
+        linear(3 * width, h, encodings[0], &data.qkv.weights)
+            + linear(h, width, encodings[1], &data.attention_output.weights)
+            + norm
+            + linear(ffn, h, encodings[2], &data.up.weights)
+            + linear(h, ffn, encodings[3], &data.down.weights)
+            + norm
     };
     let labels = 4 + builder.labels.iter().map(|label| 4 + label.len()).sum::<usize>();
     // Header, six table entries, configuration and its layer records.
     64 + pad(6 * 32)
         + 64 * (1 + config.layers)
         + pad(builder.vocabulary.len())
-        + rows(config.vocab)
-        + rows(config.positions)
+        + rows(config.vocab, word_bytes)
+        + rows(config.positions, h)
         + pad(4 * config.types * h)
         + norm
-        + builder.layers.iter().map(|data| layer(&data.config)).sum::<usize>()
-        + linear(h, h)
-        + linear(config.outputs, h)
+        + builder.layers.iter().map(layer).sum::<usize>()
+        + linear(h, h, Encoding::Int8, &[])
+        + linear(config.outputs, h, Encoding::Int8, &[])
         + pad(labels)
 }
 
@@ -40,10 +70,15 @@ fn formula(builder: &ImageBuilder) -> usize {
 fn images_have_the_size_the_format_says() {
     let layers = [
         Layer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: [PER_TOKEN; 4] },
-        Layer { heads: 3, head_dim: 9, ffn: 40, attention: F32, inputs: [PER_TOKEN; 4] },
+        Layer { heads: 3, head_dim: 9, ffn: 75, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let builder = model(1, 18, 31, &[7; 100], &layers);
     assert_eq!(builder.build().unwrap().len(), formula(&builder));
+    let mut builder = mixed(builder);
+    for (nr, kr) in [(1, 16), (8, 4), (48, 4), (4, 16), (12, 4), (12, 8), (7, 2)] {
+        builder.config.panel = Panel { nr, kr };
+        assert_eq!(builder.build().unwrap().len(), formula(&builder), "{nr} {kr}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tinybert_kernels::{
     Activations, ActivationsMut, AttentionShape, Context, Epilogue, Isa, Kernels, LayerNorm, Linear,
-    Quantization, RowScale, activation_bytes, row_stride,
+    Quantization, RowScale, Weights, activation_bytes, row_stride,
 };
 
 const HIDDEN: usize = 312;
@@ -35,8 +35,15 @@ fn linear(c: &mut Criterion) {
             for kernels in all() {
                 let panel = kernels.native_panel();
                 let weights = bytes(panel.packed_len(n, k).unwrap());
-                let w =
-                    Linear { n, k, panel, weights: &weights, scale: &scale, bias: &bias, row_sum: &row_sum };
+                let w = Linear {
+                    n,
+                    k,
+                    panel,
+                    weights: Weights::Int8(&weights),
+                    scale: &scale,
+                    bias: &bias,
+                    row_sum: &row_sum,
+                };
                 let a = Activations {
                     data: &data,
                     stride: row_stride(k),
@@ -58,7 +65,7 @@ fn linear(c: &mut Criterion) {
                             },
                             _ => Epilogue::AddF32 { residual: &mut float },
                         };
-                        kernels.linear(&a, &w, epilogue)
+                        kernels.linear(&a, &w, epilogue, &mut [])
                     });
                 });
             }

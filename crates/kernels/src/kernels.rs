@@ -43,17 +43,24 @@ impl Kernels {
         self.table.panel
     }
 
-    /// Linear layer `[m, k] · [n, k]^T` and what follows it; see [`Epilogue`].
+    /// Linear layer `[m, k] · [n, k]^T` and what follows it; see [`Epilogue`]. `decoded` is scratch memory of
+    /// [`Linear::scratch_bytes`]: none for [`Weights::Int8`](crate::Weights::Int8).
     ///
     /// # Errors
     /// [`Shape`] if a length does not fit `m`, `n` and `k`.
-    pub fn linear(&self, a: &Activations, w: &Linear, epilogue: Epilogue) -> Result<(), Shape> {
-        linear::check(a, w, &epilogue)?;
+    pub fn linear(
+        &self,
+        a: &Activations,
+        w: &Linear,
+        epilogue: Epilogue,
+        decoded: &mut [i8],
+    ) -> Result<(), Shape> {
+        linear::check(a, w, &epilogue, decoded)?;
         if w.panel == self.table.panel {
             // SAFETY: `self` proves that the CPU has the instruction set of its table.
-            unsafe { (self.table.linear)(a, w, epilogue) };
+            unsafe { (self.table.linear)(a, w, epilogue, decoded) };
         } else {
-            scalar::linear(self.table.layout, a, w, epilogue);
+            scalar::linear(self.table.layout, a, w, epilogue, decoded);
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 //! [`Shape`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
 //!
 //! ```
-//! use tinybert_kernels::{Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, activation_bytes, pack};
+//! use tinybert_kernels::{
+//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, Weights, activation_bytes, pack,
+//! };
 //!
 //! # fn main() -> Result<(), tinybert_kernels::Shape> {
 //! let kernels = Kernels::detect();
@@ -13,14 +15,15 @@
 //! let panel = kernels.native_panel();
 //! let mut weights = vec![0; panel.packed_len(2, 3).unwrap()];
 //! pack(&[1, 2, 3, 0, -1, 0], 2, 3, panel, &mut weights)?;
-//! let w = Linear { n: 2, k: 3, panel, weights: &weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
+//! let weights = Weights::Int8(&weights);
+//! let w = Linear { n: 2, k: 3, panel, weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
 //! // One row of activations in steps of 0.5.
 //! let mut data = vec![0; activation_bytes(1, 3).unwrap()];
 //! let quantization = Quantization::Static { inv_scale: 2.0, zero_point: 0 };
 //! kernels.quantize(&[1.0, 0.5, 2.0], 3, quantization, ActivationsMut::new(&mut data, 3))?;
 //! let a = Activations { data: &data, stride: 16, m: 1, k: 3, zero_point: 0, scale: RowScale::Uniform(0.5) };
 //! let mut y = [0.0; 2];
-//! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y, stride: 2 })?;
+//! kernels.linear(&a, &w, Epilogue::F32 { out: &mut y, stride: 2 }, &mut [])?;
 //! assert_eq!(y, [8.5, -0.5]);
 //! # Ok(())
 //! # }
@@ -34,6 +37,7 @@
 //! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
 //! | `panel.rs`, `layout.rs` | how weights and int8 activations lie in memory |
+//! | `weights.rs` | how weights are stored, as int8, in four bits or without zeros; `scalar/decode.rs` and `simd/decode.rs` turn a panel into int8 |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
 //! | `simd/` | the same operations over vectors of any width, written once |
 //! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
@@ -89,6 +93,7 @@ mod scratch;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod simd;
 mod table;
+mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -102,6 +107,7 @@ pub use linear::{
     activation_bytes, row_stride,
 };
 pub use panel::{Panel, pack, unpack};
+pub use weights::{Weights, decode_row};
 
 /// The operands' lengths do not fit each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

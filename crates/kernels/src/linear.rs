@@ -1,6 +1,6 @@
 //! Operands of the linear layer, and the checks that every kernel may rely on.
 
-use crate::{Panel, Shape};
+use crate::{Panel, Shape, Weights};
 
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
 pub const MAX_SIDE: usize = 1 << 16;
@@ -17,8 +17,8 @@ pub struct Linear<'a> {
     pub k: usize,
     /// Layout of `weights`.
     pub panel: Panel,
-    /// Packed weights in [−127, 127], `panel.packed_len(n, k)` bytes.
-    pub weights: &'a [i8],
+    /// Packed weights.
+    pub weights: Weights<'a>,
     /// Weight scale of each output `[n]`.
     pub scale: &'a [f32],
     /// Bias of each output `[n]`.
@@ -166,11 +166,10 @@ impl<'a> Linear<'a> {
     /// # Errors
     /// [`Shape`] if it is not, or there are fewer outputs.
     pub fn from_output(&self, first: usize) -> Result<Linear<'a>, Shape> {
-        let start = first.checked_mul(self.panel.depth(self.k)).ok_or(Shape)?;
         ensure(first.checked_rem(usize::from(self.panel.nr)) == Some(0))?;
         Ok(Linear {
             n: self.n.checked_sub(first).ok_or(Shape)?,
-            weights: self.weights.get(start..).ok_or(Shape)?,
+            weights: self.weights.skip_outputs(first, self.k, self.panel)?,
             scale: self.scale.get(first..).ok_or(Shape)?,
             bias: self.bias.get(first..).ok_or(Shape)?,
             row_sum: self.row_sum.get(first..).ok_or(Shape)?,
@@ -182,7 +181,7 @@ impl<'a> Linear<'a> {
 impl Linear<'_> {
     fn check(&self) -> Result<(), Shape> {
         ensure(self.n <= MAX_SIDE && (1..=MAX_SIDE).contains(&self.k))?;
-        ensure(self.panel.packed_len(self.n, self.k) == Some(self.weights.len()))?;
+        self.weights.check(self.n, self.k, self.panel)?;
         ensure(self.scale.len() == self.n && self.bias.len() == self.n && self.row_sum.len() == self.n)
     }
 }
@@ -222,9 +221,10 @@ fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), Shape
     ensure(m == 0 || elements.is_some_and(|elements| elements <= len))
 }
 
-/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand.
-pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue) -> Result<(), Shape> {
+/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand, `decoded` as the weights do.
+pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue, decoded: &[i8]) -> Result<(), Shape> {
     w.check()?;
+    ensure(w.scratch_bytes().is_some_and(|bytes| decoded.len() >= bytes))?;
     a.check()?;
     ensure(a.k == w.k)?;
     let (m, n) = (a.m, w.n);

@@ -23,7 +23,7 @@ pub(crate) struct Table {
     pub panel: Panel,
     /// How int8 activations lie.
     pub layout: Layout,
-    pub linear: unsafe fn(&Activations, &Linear, Epilogue),
+    pub linear: unsafe fn(&Activations, &Linear, Epilogue, &mut [i8]),
     pub attention: unsafe fn(&Attention, Context, Scratch),
     pub attention_f32: unsafe fn(&Attention<f32>, Context, ScratchF32),
     pub layer_norm: unsafe fn(&mut [f32], &LayerNorm),
@@ -36,7 +36,7 @@ pub(crate) static SCALAR: Table = Table {
     isa: Isa::Scalar,
     panel: Panel::PORTABLE,
     layout: Layout::ROW_MAJOR,
-    linear: |a, w, epilogue| scalar::linear(Layout::ROW_MAJOR, a, w, epilogue),
+    linear: |a, w, epilogue, decoded| scalar::linear(Layout::ROW_MAJOR, a, w, epilogue, decoded),
     attention: scalar::attention,
     attention_f32: scalar::attention_f32,
     layer_norm: scalar::layer_norm,

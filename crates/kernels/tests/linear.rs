@@ -5,8 +5,8 @@ mod common;
 use common::{Layer, Random, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, Epilogue, Kernels, Panel, Quantization, ROW_BLOCK, Shape, activation_bytes, math,
-    row_stride,
+    ActivationsMut, Epilogue, Kernels, Linear, Panel, Quantization, ROW_BLOCK, Shape, Weights,
+    activation_bytes, decode_row, math, row_stride,
 };
 
 /// `y` by the definition, in i64 and with a rounding after each operation.
@@ -27,11 +27,20 @@ fn naive(layer: &Layer) -> Vec<f32> {
 }
 
 fn f32s(kernels: &Kernels, layer: &Layer, panel: Panel) -> Vec<f32> {
-    let (data, weights) = (layer.input(kernels), layer.packed(panel));
+    f32s_of(kernels, layer, &layer.linear(panel, &layer.packed(panel)))
+}
+
+/// Scratch memory with something in it.
+fn scratch(w: &Linear) -> Vec<i8> {
+    vec![85; w.scratch_bytes().unwrap()]
+}
+
+fn f32s_of(kernels: &Kernels, layer: &Layer, w: &Linear) -> Vec<f32> {
+    let data = layer.input(kernels);
     let stride = layer.n + layer.k % 3;
     let mut out = vec![-0.0; layer.m * stride];
     let epilogue = Epilogue::F32 { out: &mut out, stride };
-    kernels.linear(&layer.activations(&data), &layer.linear(panel, &weights), epilogue).unwrap();
+    kernels.linear(&layer.activations(&data), w, epilogue, &mut scratch(w)).unwrap();
     let rows = out.chunks(stride).map(|row| row.split_at(layer.n));
     rows.flat_map(|(row, beyond)| {
         assert_eq!(bits(beyond), bits(&vec![-0.0; beyond.len()]), "columns beyond n are left alone");
@@ -51,18 +60,22 @@ struct Written {
 }
 
 fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written {
+    written_of(kernels, layer, &layer.linear(panel, &layer.packed(panel)), seed)
+}
+
+fn written_of(kernels: &Kernels, layer: &Layer, w: &Linear, seed: u64) -> Written {
     let mut random = Random(seed);
     let (m, n) = (layer.m, layer.n);
-    let (data, weights) = (layer.input(kernels), layer.packed(panel));
-    let (a, w) = (layer.activations(&data), layer.linear(panel, &weights));
+    let data = layer.input(kernels);
+    let (a, decoded) = (layer.activations(&data), &mut scratch(w));
     let bytes = activation_bytes(m, n).unwrap();
 
     let mut residual = random.f32s(m * n, -9.0, 9.0);
-    kernels.linear(&a, &w, Epilogue::AddF32 { residual: &mut residual }).unwrap();
+    kernels.linear(&a, w, Epilogue::AddF32 { residual: &mut residual }, decoded).unwrap();
 
     let stride = row_stride(n) + random.below(20);
     let mut rows = vec![55; m * stride];
-    kernels.linear(&a, &w, Epilogue::I8 { out: &mut rows, stride }).unwrap();
+    kernels.linear(&a, w, Epilogue::I8 { out: &mut rows, stride }, decoded).unwrap();
     let rows = rows.chunks(stride).flat_map(|row| row[..n].to_vec()).collect();
 
     let quantization =
@@ -71,8 +84,9 @@ fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written
     kernels
         .linear(
             &a,
-            &w,
+            w,
             Epilogue::Gelu { out: ActivationsMut::new(&mut gelu, n), quantization, scratch: &mut [] },
+            decoded,
         )
         .unwrap();
 
@@ -81,7 +95,7 @@ fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written
     let quantization = Quantization::PerToken { scale: &mut scales };
     let out = ActivationsMut::new(&mut gelu_per_token, n);
     let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut scratch };
-    kernels.linear(&a, &w, epilogue).unwrap();
+    kernels.linear(&a, w, epilogue, decoded).unwrap();
     let [gelu, gelu_per_token] = [gelu, gelu_per_token].map(|data| values(kernels, &data, m, n));
     Written { residual: bits(&residual), rows, gelu, gelu_per_token, scales: bits(&scales) }
 }
@@ -116,6 +130,121 @@ proptest! {
             prop_assert_eq!(bits(&f32s(&kernels, &layer, panel)), bits(&f32s(&scalar, &layer, panel)));
             prop_assert_eq!(written(&kernels, &layer, panel, seed), written(&scalar, &layer, panel, seed));
         }
+    }
+}
+
+/// In every panel that four bits can have.
+fn packable(panel: &Panel) -> bool {
+    16 % panel.kr == 0
+}
+
+/// What `kernels` make of the layer in four bits, and without zeros, and of the same weights as int8.
+fn assert_encoded(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) {
+    let plain = layer.packed(panel);
+    let plain = layer.linear(panel, &plain);
+    let (expected, all) = (f32s(&Kernels::scalar(), layer, panel), written_of(kernels, layer, &plain, seed));
+    let four_bits = packable(&panel) && layer.w.iter().all(|w| w.abs() <= 126);
+    let stored = if four_bits { layer.stored_four_bits(panel) } else { Vec::new() };
+    let (offsets, mask, values) = layer.stored_sparse(panel);
+    let sparse = Weights::Sparse { offsets: &offsets, mask: &mask, values: &values };
+    for weights in [sparse].into_iter().chain(four_bits.then_some(Weights::Int4(&stored))) {
+        let w = layer.encoded(panel, weights);
+        assert_eq!(bits(&f32s_of(kernels, layer, &w)), bits(&expected), "{kernels:?} {panel:?}");
+        assert_eq!(written_of(kernels, layer, &w, seed), all, "{kernels:?} {panel:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn encoded_weights_give_the_bits_of_int8(m in 1usize..20, n in 1usize..80, k in 1usize..401, seed: u64) {
+        let layer = Layer::random(m, n, k, seed).four_bits(seed).sparse([256, 128, 64, 3, 0][seed as usize % 5], seed);
+        for kernels in fast().chain([Kernels::scalar()]) {
+            assert_encoded(&kernels, &layer, kernels.native_panel(), seed);
+        }
+    }
+
+    #[test]
+    fn a_row_in_four_bits_is_a_panel_of_one_output(k in 1usize..200, seed: u64) {
+        let layer = Layer::random(1, 1, k, seed).four_bits(seed);
+        let stored = layer.stored_four_bits(Panel::PORTABLE);
+        let mut row = vec![85; k];
+        decode_row(&stored, &mut row).unwrap();
+        prop_assert_eq!(&row, &layer.w);
+        prop_assert_eq!(decode_row(&stored[1..], &mut row), Err(Shape));
+    }
+}
+
+#[test]
+fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
+    let tails = (1..=50).map(|n| (9, n, 29)).chain((1..=70).map(|k| (2, 17, k)));
+    let model = [(9, 936, 312), (5, 312, 312), (17, 1200, 312), (4, 312, 1200)];
+    for (m, n, k) in tails.chain(model) {
+        let seed = (m * 1_000_000 + n * 1000 + k) as u64;
+        let layer = Layer::random(m, n, k, seed).four_bits(seed).sparse(128, seed);
+        for kernels in fast().chain([Kernels::scalar()]) {
+            assert_encoded(&kernels, &layer, kernels.native_panel(), seed);
+        }
+        if n * k < 2000 {
+            for panel in PANELS {
+                assert_encoded(&Kernels::detect(), &layer, panel, seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_outputs_from_one_on_are_a_layer_of_their_own() {
+    let layer = Layer::random(3, 130, 75, 5).four_bits(5).sparse(100, 6);
+    for kernels in fast().chain([Kernels::scalar()]) {
+        let panel = kernels.native_panel();
+        let first = usize::from(panel.nr);
+        let (plain, stored, (offsets, mask, values)) =
+            (layer.packed(panel), layer.stored_four_bits(panel), layer.stored_sparse(panel));
+        let sparse = Weights::Sparse { offsets: &offsets, mask: &mask, values: &values };
+        for weights in [Weights::Int8(&plain), Weights::Int4(&stored), sparse] {
+            let w = layer.encoded(panel, weights);
+            let part = w.from_output(first).unwrap();
+            let (data, n) = (layer.input(&kernels), 130 - first);
+            let mut out = vec![0.0; 3 * n];
+            let epilogue = Epilogue::F32 { out: &mut out, stride: n };
+            kernels.linear(&layer.activations(&data), &part, epilogue, &mut scratch(&part)).unwrap();
+            let expected: Vec<f32> =
+                naive(&layer).chunks(130).flat_map(|row| row[first..].to_vec()).collect();
+            assert_eq!(bits(&out), bits(&expected), "{kernels:?}");
+        }
+    }
+}
+
+#[test]
+fn encoded_weights_that_are_not_all_there_are_refused_or_harmless() {
+    let layer = Layer::random(3, 20, 40, 5).four_bits(5).sparse(100, 6);
+    for kernels in fast().chain([Kernels::scalar()]) {
+        let panel = kernels.native_panel();
+        let data = layer.input(&kernels);
+        let run = |weights: Weights, bytes: usize| {
+            let (w, mut out) = (layer.encoded(panel, weights), [0.0; 60]);
+            let epilogue = Epilogue::F32 { out: &mut out, stride: 20 };
+            kernels.linear(&layer.activations(&data), &w, epilogue, &mut vec![0; bytes])
+        };
+        let stored = layer.stored_four_bits(panel);
+        let bytes = panel.decoded_len(20, 40).unwrap();
+        assert_eq!(run(Weights::Int4(&stored), bytes), Ok(()));
+        assert_eq!(run(Weights::Int4(&stored), bytes - 1), Err(Shape), "short scratch memory");
+        assert_eq!(run(Weights::Int4(&stored[1..]), bytes), Err(Shape), "short codes");
+        let (offsets, mask, values) = layer.stored_sparse(panel);
+        let sparse = |offsets: &[u32], mask: &[u8], values: &[i8]| {
+            run(Weights::Sparse { offsets, mask, values }, bytes)
+        };
+        assert_eq!(sparse(&offsets, &mask, &values), Ok(()));
+        assert_eq!(sparse(&offsets[1..], &mask, &values), Err(Shape), "short offsets");
+        assert_eq!(sparse(&offsets, &mask[1..], &values), Err(Shape), "short mask");
+        assert_eq!(sparse(&offsets, &mask, &values[..9]), Ok(()), "what is not there is zero");
+        let full = vec![255; mask.len()];
+        assert_eq!(sparse(&offsets, &full, &values), Ok(()), "more bits than values");
+        let far = vec![u32::MAX; offsets.len()];
+        assert_eq!(sparse(&far, &mask, &values), Ok(()), "offsets beyond the values");
     }
 }
 
@@ -155,7 +284,9 @@ fn residual_adds_to_what_is_there() {
     let (data, weights) = (layer.input(&scalar), layer.packed(Panel::PORTABLE));
     let mut residual = vec![1.5; 10];
     let epilogue = Epilogue::AddF32 { residual: &mut residual };
-    scalar.linear(&layer.activations(&data), &layer.linear(Panel::PORTABLE, &weights), epilogue).unwrap();
+    scalar
+        .linear(&layer.activations(&data), &layer.linear(Panel::PORTABLE, &weights), epilogue, &mut [])
+        .unwrap();
     let expected: Vec<f32> = naive(&layer).iter().map(|y| 1.5 + y).collect();
     assert_eq!(residual, expected);
 }
@@ -169,7 +300,7 @@ fn quantized_epilogues_are_the_definition() {
     let (a, w) = (layer.activations(&data), layer.linear(Panel::NEON, &weights));
 
     let mut rows = vec![77; 11 * 32];
-    scalar.linear(&a, &w, Epilogue::I8 { out: &mut rows, stride: 32 }).unwrap();
+    scalar.linear(&a, &w, Epilogue::I8 { out: &mut rows, stride: 32 }, &mut []).unwrap();
     for (row, y) in rows.chunks(32).zip(y.chunks(19)) {
         let expected: Vec<i8> = y.iter().map(|&y| math::quantize(y, 1.0, 0)).collect();
         assert_eq!(row[..19], expected);
@@ -179,7 +310,7 @@ fn quantized_epilogues_are_the_definition() {
     let quantization = Quantization::PerToken { scale: &mut scale };
     let out = ActivationsMut::new(&mut gelu, 19);
     let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut vec![0.0; ROW_BLOCK * 19] };
-    scalar.linear(&a, &w, epilogue).unwrap();
+    scalar.linear(&a, &w, epilogue, &mut []).unwrap();
     let gelu = values(&scalar, &gelu, 11, 19);
     for ((gelu, y), scale) in gelu.chunks(19).zip(y.chunks(19)).zip(&scale) {
         for (&gelu, &y) in gelu.iter().zip(y) {
@@ -199,8 +330,9 @@ fn wrong_sizes_are_refused() {
         let panel = kernels.native_panel();
         let (data, weights) = (layer.input(&kernels), layer.packed(panel));
         let (a, w) = (layer.activations(&data), layer.linear(panel, &weights));
-        let run =
-            |a, w, len: usize| kernels.linear(&a, &w, Epilogue::F32 { out: &mut vec![0.0; len], stride: 5 });
+        let run = |a, w, len: usize| {
+            kernels.linear(&a, &w, Epilogue::F32 { out: &mut vec![0.0; len], stride: 5 }, &mut [])
+        };
         assert_eq!(run(a, w, 15), Ok(()));
         for len in [0, 14] {
             assert_eq!(run(a, w, len), Err(Shape), "out of length {len}");
@@ -218,19 +350,19 @@ fn wrong_sizes_are_refused() {
         bare.bias = &[];
         assert_eq!(run(a, bare, 15), Err(Shape), "no bias");
         let mut cut = w;
-        cut.weights = &weights[1..];
+        cut.weights = Weights::Int8(&weights[1..]);
         assert_eq!(run(a, cut, 15), Err(Shape), "short weights");
         let mut flat = w;
         flat.panel = Panel { nr: 0, kr: 4 };
         assert_eq!(run(a, flat, 15), Err(Shape), "panel without rows");
         let rows = Epilogue::I8 { out: &mut [0; 30], stride: 4 };
-        assert_eq!(kernels.linear(&a, &w, rows), Err(Shape), "stride below n");
+        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(Shape), "stride below n");
         let rows = Epilogue::F32 { out: &mut [0.0; 30], stride: 4 };
-        assert_eq!(kernels.linear(&a, &w, rows), Err(Shape), "stride below n");
+        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(Shape), "stride below n");
         let mut scale = [0.0; 3];
         let quantization = Quantization::PerToken { scale: &mut scale };
         let (mut data, scratch) = ([0; 128], &mut [0.0; 39]);
         let gelu = Epilogue::Gelu { out: ActivationsMut::new(&mut data, 5), quantization, scratch };
-        assert_eq!(kernels.linear(&a, &w, gelu), Err(Shape), "scratch of less than ROW_BLOCK rows");
+        assert_eq!(kernels.linear(&a, &w, gelu, &mut []), Err(Shape), "scratch of less than ROW_BLOCK rows");
     }
 }

@@ -4,17 +4,21 @@
 //! passes over the rows for quantization alone. A layer has three steps, between which the bands wait for each other:
 //! queries, keys and values; attention; everything after it.
 
-use tinybert_image::{AttentionMode, Config, Embeddings, InputQuantization, LayerConfig, LayerView};
+use tinybert_image::{
+    self as image, AttentionMode, Config, Embeddings, InputQuantization, LayerConfig, LayerView,
+};
 use tinybert_kernels::{
     AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization, Shape,
+    Weights,
 };
+use zerocopy::FromBytes;
 
 use crate::Error;
 use crate::qkv::Qkv;
 use crate::quantized::{Input, Quantized};
 use crate::team::{Team, band};
-use crate::words::Words;
-use crate::workspace::{AttentionBand, AttentionStage, Buffers, FfnStage, ROWS, ffn_stage_bytes};
+use crate::words::{Words, int8_row};
+use crate::workspace::{AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS, ffn_stage_bytes};
 
 /// What the layers of a model have in common.
 #[derive(Clone, Copy)]
@@ -23,25 +27,36 @@ pub(crate) struct Encoder<'t> {
     pub team: Team<'t>,
     pub hidden: usize,
     pub layer_norm_eps: f32,
+    panel: Panel,
 }
 
 /// An image's linear as the kernels take it.
-pub(crate) fn linear<'a>(linear: &tinybert_image::Linear<'a>) -> Result<Linear<'a>, Shape> {
-    let side = |side: usize| u16::try_from(side).map_err(|_| Shape);
+pub(crate) fn linear<'a>(linear: &image::Linear<'a>) -> Result<Linear<'a>, Shape> {
     Ok(Linear {
         n: linear.outputs,
         k: linear.inputs,
-        panel: Panel { nr: side(linear.panel.nr)?, kr: side(linear.panel.kr)? },
-        weights: linear.weights,
+        panel: panel(linear.panel)?,
+        weights: match linear.weights {
+            image::Weights::Int8(weights) => Weights::Int8(weights),
+            image::Weights::Int4(stored) => Weights::Int4(stored),
+            image::Weights::Sparse { offsets, mask, values } => Weights::Sparse { offsets, mask, values },
+        },
         scale: linear.scale,
         bias: linear.bias,
         row_sum: linear.row_sum,
     })
 }
 
+/// The layout of an image's weights as the kernels take it.
+pub(crate) fn panel(panel: image::Panel) -> Result<Panel, Shape> {
+    let side = |side: usize| u16::try_from(side).map_err(|_| Shape);
+    Ok(Panel { nr: side(panel.nr)?, kr: side(panel.kr)? })
+}
+
 impl<'t> Encoder<'t> {
-    pub fn new(kernels: Kernels, team: Team<'t>, config: &Config) -> Self {
-        Self { kernels, team, hidden: config.hidden, layer_norm_eps: config.layer_norm_eps }
+    pub fn new(kernels: Kernels, team: Team<'t>, config: &Config) -> Result<Self, Shape> {
+        let Config { hidden, layer_norm_eps, .. } = *config;
+        Ok(Self { kernels, team, hidden, layer_norm_eps, panel: panel(config.panel)? })
     }
 
     /// Sums and normalises the embeddings of `ids`: the residual stream, and the first layer's `input`.
@@ -58,7 +73,7 @@ impl<'t> Encoder<'t> {
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
             // Nothing is in the activations yet: room for a row that has to be read.
             let (word, word_scale) = words.row(*id, buffers.activations)?;
-            let (position, position_scale) = tables.position.row(position).ok_or(Error::TokenId)?;
+            let (position, position_scale) = int8_row(&tables.position, position).ok_or(Error::TokenId)?;
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
             self.kernels.embed(&Embedding { word, word_scale, position, position_scale, kind }, row)?;
         }
@@ -83,10 +98,16 @@ impl<'t> Encoder<'t> {
             AttentionMode::Int8 => self.attention::<i8>(layer, buffers, tokens, rows)?,
             AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows)?,
         }
-        let bytes = ffn_stage_bytes(&layer.config, self.hidden, rows.min(ROWS)).ok_or(Shape)?;
+        let decoded = self.decoded(&layer.config)?;
+        let bytes = ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS)).ok_or(Shape)?;
         let (rest, stage) = buffers.rows();
         let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
         self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
+    }
+
+    /// Bytes in which a layer's weights are decoded.
+    fn decoded(&self, layer: &LayerConfig) -> Result<Decoded, Shape> {
+        Decoded::new(self.panel, self.hidden, layer).ok_or(Shape)
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
@@ -98,16 +119,21 @@ impl<'t> Encoder<'t> {
         rows: usize,
     ) -> Result<(), Shape> {
         let (config, count) = (&layer.config, self.team.count());
-        let AttentionStage { qkv, bands } =
-            AttentionStage::<T, _>::carve(buffers.stage, config, tokens, rows, count).ok_or(Shape)?;
+        let decoded = self.decoded(config)?;
+        let AttentionStage { qkv, mut bands } =
+            AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count).ok_or(Shape)?;
         let input = Input { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
         let (tokens_band, stride) = (band(tokens, count), T::stride(config));
         let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
-        self.team.each(qkv_bands, |(index, qkv)| self.qkv(layer, input, index * tokens_band, rows, qkv))?;
+        // Attention's scratch memory is free until there are queries, keys and values.
+        self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
+            let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| Shape)?;
+            self.qkv(layer, input, [index * tokens_band, rows], qkv, decoded)
+        })?;
 
         let rows_band = band(rows, count);
         let data = buffers.activations.chunks_mut(rows_band.saturating_mul(buffers.stride).max(1));
-        let contexts = data.zip(buffers.scales.chunks_mut(rows_band)).zip(bands).enumerate();
+        let contexts = data.zip(buffers.scales.chunks_mut(rows_band)).zip(bands.each()).enumerate();
         self.team.each(contexts.take(rows.div_ceil(rows_band)), |(index, ((data, scales), stage))| {
             let first_query = index * rows_band;
             let shape = AttentionShape {
@@ -129,9 +155,9 @@ impl<'t> Encoder<'t> {
         &self,
         layer: &LayerView<'_>,
         input: Input<'_>,
-        first: usize,
-        rows: usize,
+        [first, rows]: [usize; 2],
         qkv: &mut [T],
+        decoded: &mut [i8],
     ) -> Result<(), Shape> {
         let (config, weights) = (&layer.config, linear(&layer.qkv)?);
         let stride = T::stride(config);
@@ -146,11 +172,11 @@ impl<'t> Encoder<'t> {
                 let out = qkv.get_mut(without_queries..).ok_or(Shape)?;
                 let weights = weights.from_output(without_queries)?;
                 let input = input.read(config.qkv_input, first, m, self.hidden)?;
-                self.kernels.linear(&input, &weights, T::epilogue(out, stride))?;
+                self.kernels.linear(&input, &weights, T::epilogue(out, stride), decoded)?;
             }
             if queries > 0 {
                 let input = input.read(config.qkv_input, first, queries, self.hidden)?;
-                self.kernels.linear(&input, &weights, T::epilogue(qkv, stride))?;
+                self.kernels.linear(&input, &weights, T::epilogue(qkv, stride), decoded)?;
             }
         }
         Ok(())
@@ -188,21 +214,21 @@ impl<'t> Encoder<'t> {
         let (config, hidden) = (&layer.config, self.hidden);
         let (output, up, down) = (linear(&layer.attention_output)?, linear(&layer.up)?, linear(&layer.down)?);
         let rows = band.residual.len().checked_div(hidden).ok_or(Shape)?;
-        let FfnStage { mut outer, mut inner, scratch } =
-            FfnStage::carve(stage, config, hidden, rows.min(ROWS)).ok_or(Shape)?;
+        let FfnStage { mut outer, mut inner, scratch, decoded } =
+            FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS)).ok_or(Shape)?;
         let blocks = band.residual.chunks_mut(ROWS.saturating_mul(hidden).max(1));
         for (first, x) in (0..rows).step_by(ROWS).zip(blocks) {
             let m = x.len().checked_div(hidden).ok_or(Shape)?;
             let context =
                 band.input.read(config.attention_output_input, first, m, config.attention_width())?;
-            self.kernels.linear(&context, &output, Epilogue::AddF32 { residual: &mut *x })?;
+            self.kernels.linear(&context, &output, Epilogue::AddF32 { residual: &mut *x }, decoded)?;
             self.norm(&layer.attention_norm, x, config.up_input, &mut outer, 0)?;
 
             let (quantization, out) = inner.write(config.down_input, 0, m)?;
             let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *scratch };
-            self.kernels.linear(&outer.read(config.up_input, 0, m, hidden)?, &up, epilogue)?;
+            self.kernels.linear(&outer.read(config.up_input, 0, m, hidden)?, &up, epilogue, decoded)?;
             let inner = inner.read(config.down_input, 0, m, config.ffn)?;
-            self.kernels.linear(&inner, &down, Epilogue::AddF32 { residual: &mut *x })?;
+            self.kernels.linear(&inner, &down, Epilogue::AddF32 { residual: &mut *x }, decoded)?;
             match next {
                 Some(input) => self.norm(&layer.output_norm, x, input, &mut band.input, first)?,
                 None => self.kernels.layer_norm(x, &self.parameters(&layer.output_norm))?,
@@ -214,7 +240,7 @@ impl<'t> Encoder<'t> {
     /// Normalises `x` and quantizes it into the rows from `first` on.
     fn norm(
         &self,
-        norm: &tinybert_image::LayerNorm<'_>,
+        norm: &image::LayerNorm<'_>,
         x: &mut [f32],
         input: InputQuantization,
         out: &mut Quantized<'_>,
@@ -225,7 +251,7 @@ impl<'t> Encoder<'t> {
         self.kernels.layer_norm_quantize(x, &self.parameters(norm), quantization, out)
     }
 
-    fn parameters<'a>(&self, norm: &tinybert_image::LayerNorm<'a>) -> LayerNorm<'a> {
+    fn parameters<'a>(&self, norm: &image::LayerNorm<'a>) -> LayerNorm<'a> {
         LayerNorm { gamma: norm.gamma, beta: norm.beta, eps: self.layer_norm_eps }
     }
 

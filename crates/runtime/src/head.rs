@@ -7,7 +7,7 @@ use crate::encoder::{Encoder, Rows, linear};
 use crate::quantized::Quantized;
 use crate::workspace::HeadStage;
 
-/// How the head's linears take their input.
+/// How the head's linears, whose weights are always int8, take their input.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
 /// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token has its own.
@@ -34,7 +34,7 @@ pub(crate) fn run<'w>(
     kernels.quantize(states, hidden, quantization, out)?;
     if let Some(pooler) = &head.pooler {
         let epilogue = Epilogue::F32 { out: &mut *stage.pooled, stride: hidden };
-        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler)?, epilogue)?;
+        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler)?, epilogue, &mut [])?;
         for x in stage.pooled.iter_mut() {
             *x = math::tanh(*x);
         }
@@ -42,7 +42,7 @@ pub(crate) fn run<'w>(
         kernels.quantize(stage.pooled, hidden, quantization, out)?;
     }
     let epilogue = Epilogue::F32 { stride: head.output.outputs, out: &mut *stage.outputs };
-    kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output)?, epilogue)?;
+    kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output)?, epilogue, &mut [])?;
     if kind == HeadKind::Embedding {
         math::normalize(stage.outputs);
     }

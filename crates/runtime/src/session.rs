@@ -69,7 +69,7 @@ impl<'s, 'a> Session<'s, 'a> {
     ) -> Result<Self, Error> {
         let image = model.image();
         let buffers = Buffers::carve(workspace, image.config(), image.layer_configs(), limit, team.count())?;
-        let encoder = Encoder::new(model.kernels(), team, image.config());
+        let encoder = Encoder::new(model.kernels(), team, image.config())?;
         Ok(Self { model, encoder, buffers, limit })
     }
 

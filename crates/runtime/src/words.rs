@@ -1,6 +1,7 @@
 //! Word rows: in the image, or read from flash that is not memory-mapped.
 
-use tinybert_image::{Image, ScaledRows};
+use tinybert_image::{Image, Row, ScaledRows};
+use tinybert_kernels::{decode_row, row_stride};
 use zerocopy::IntoBytes;
 
 use crate::Error;
@@ -27,21 +28,50 @@ impl<'a> Words<'a> {
         Self { table: image.embeddings().word, checks: image.word_checks(), elsewhere }
     }
 
-    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked.
+    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in four bits
+    /// is decoded there. Two rows have room in it.
     pub fn row<'r>(&self, id: u32, room: &'r mut [i8]) -> Result<(&'r [i8], f32), Error>
     where
         'a: 'r,
     {
         let index = usize::try_from(id).map_err(|_| Error::TokenId)?;
-        let Some(checks) = self.checks else { return self.table.row(index).ok_or(Error::TokenId) };
-        let (check, scale) = checks.get(index).zip(self.table.scale(index)).ok_or(Error::TokenId)?;
+        let scale = self.table.scale(index).ok_or(Error::TokenId)?;
+        let width = self.table.width;
+        let (decoded, read) = room.split_at_mut_checked(row_stride(width)).ok_or(Error::Shape)?;
+        let row = match self.checks {
+            None => self.table.row(index).ok_or(Error::TokenId)?.0,
+            Some(checks) => {
+                let check = checks.get(index).ok_or(Error::TokenId)?;
+                self.table.stored_row(self.read(id, index, *check, read)?).ok_or(Error::Shape)?
+            }
+        };
+        match row {
+            Row::Int8(row) => Ok((row, scale)),
+            Row::Int4(stored) => {
+                let decoded = decoded.get_mut(..width).ok_or(Error::Shape)?;
+                decode_row(stored, decoded)?;
+                Ok((decoded, scale))
+            }
+        }
+    }
+
+    /// The bytes of a row from elsewhere, read into `room`.
+    fn read<'r>(&self, id: u32, index: usize, check: u32, room: &'r mut [i8]) -> Result<&'r [u8], Error> {
         let elsewhere = self.elsewhere.ok_or(Error::WordRowsMissing)?;
-        let room = room.get_mut(..self.table.width).ok_or(Error::Shape)?;
-        let offset = index.checked_mul(self.table.width).ok_or(Error::TokenId)?;
-        let bytes = room.as_mut_bytes();
-        if !elsewhere.read(offset, bytes) || checksum()(bytes) != *check {
+        let length = self.table.row_bytes();
+        let bytes = room.get_mut(..length).ok_or(Error::Shape)?.as_mut_bytes();
+        let offset = index.checked_mul(length).ok_or(Error::TokenId)?;
+        if !elsewhere.read(offset, bytes) || checksum()(bytes) != check {
             return Err(Error::WordRow { id });
         }
-        Ok((room, scale))
+        Ok(bytes)
+    }
+}
+
+/// A row of a table in int8, with its scale.
+pub(crate) fn int8_row<'a>(table: &ScaledRows<'a>, index: usize) -> Option<(&'a [i8], f32)> {
+    match table.row(index)? {
+        (Row::Int8(row), scale) => Some((row, scale)),
+        (Row::Int4(_), _) => None,
     }
 }

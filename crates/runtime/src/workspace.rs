@@ -14,19 +14,19 @@
 //! | --- | --- | --- |
 //! | text | ids u32 `[tokens]`, type ids u8 `[tokens]` | 640 |
 //! | attention | qkv i8 or f32 `[tokens, 3 · width]`, attention's scratch, context f32 `[tokens, width]` if its scales are per token | 136,704; in f32 494,656 |
-//! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token | 76,800 or 115,200 |
+//! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token, a panel of decoded weights if they are not int8 | 76,800 or 115,200; 14,400 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` (`[tokens, outputs]` if each token has a tag) | 1,344 |
 //!
 //! The FFN runs `ROWS` rows at a time, so that its wide activations never stand there for all tokens.
 
 use core::mem;
 
-use tinybert_image::{AttentionMode, Config, InputQuantization, LayerConfig};
-use tinybert_kernels::{AttentionShape, MAX_SIDE, ROW_BLOCK, activation_bytes, row_stride};
+use tinybert_image::{AttentionMode, Config, Encoding, InputQuantization, LayerConfig};
+use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_bytes, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
-use crate::encoder::Rows;
+use crate::encoder::{Rows, panel};
 use crate::qkv::Qkv;
 use crate::quantized::Quantized;
 use crate::team::band;
@@ -94,10 +94,12 @@ impl Layout {
         let mut stage = TextStage::bytes(tokens)?.max(HeadStage::bytes(config, tokens)?);
         for layer in layers {
             stride = stride.max(row_stride(layer.attention_width()));
-            let ffn = ffn_stage_bytes(&layer, config.hidden, tokens.min(ROWS))?.checked_mul(threads)?;
+            let decoded = Decoded::new(panel(config.panel).ok()?, config.hidden, &layer)?;
+            let ffn = ffn_stage_bytes(&layer, decoded, config.hidden, tokens.min(ROWS))?;
+            let ffn = ffn.checked_mul(threads)?;
             let attention = match layer.attention {
-                AttentionMode::Int8 => AttentionStage::<i8, ()>::bytes(&layer, tokens, tokens, threads)?,
-                AttentionMode::F32 => AttentionStage::<f32, ()>::bytes(&layer, tokens, tokens, threads)?,
+                AttentionMode::Int8 => AttentionStage::<i8>::bytes(&layer, decoded, tokens, threads)?,
+                AttentionMode::F32 => AttentionStage::<f32>::bytes(&layer, decoded, tokens, threads)?,
             };
             stage = stage.max(attention).max(ffn);
         }
@@ -177,25 +179,80 @@ impl<'w> TextStage<'w> {
     }
 }
 
+/// Bytes in which a layer's weights are decoded, a panel at a time: 0 where they are int8.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoded {
+    /// Of the qkv linear.
+    qkv: usize,
+    /// The most of the attention output, up and down linears.
+    others: usize,
+}
+
+impl Decoded {
+    /// `None` where a size is beyond what the kernels take.
+    pub fn new(panel: Panel, hidden: usize, layer: &LayerConfig) -> Option<Self> {
+        let (width, [qkv, output, up, down]) = (layer.attention_width(), layer.encodings);
+        let bytes = |encoding, n, k| match encoding {
+            Encoding::Int8 => Some(0),
+            Encoding::Int4 | Encoding::Sparse => panel.decoded_len(n, k),
+        };
+        let (output, up) = (bytes(output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
+        Some(Self {
+            qkv: bytes(qkv, width.checked_mul(3)?, hidden)?,
+            others: output.max(up).max(bytes(down, hidden, layer.ffn)?),
+        })
+    }
+}
+
 /// Stage while a layer's attention runs.
-pub(crate) struct AttentionStage<'w, T, B> {
+pub(crate) struct AttentionStage<'w, T> {
     /// Queries, keys and values `[tokens, stride]`.
     pub qkv: &'w mut [T],
     /// What each thread needs besides.
-    pub bands: B,
+    pub bands: AttentionBands<'w>,
+}
+
+/// What the threads' attention needs.
+pub(crate) struct AttentionBands<'w> {
+    memory: &'w mut [u8],
+    /// Bytes of scratch.
+    scratch: usize,
+    /// Elements of context.
+    context: usize,
+}
+
+impl AttentionBands<'_> {
+    /// A thread's part after the other.
+    pub fn each(&mut self) -> impl Iterator<Item = AttentionBand<'_>> {
+        let (scratch, context) = (self.scratch, self.context);
+        let bytes = band_bytes(scratch, context).unwrap_or(usize::MAX).max(1);
+        self.memory.chunks_exact_mut(bytes).map_while(move |part| {
+            let mut carver = Carver(part);
+            Some(AttentionBand { scratch: carver.take(scratch)?, context: carver.take(context)? })
+        })
+    }
+}
+
+fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
+    sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])
 }
 
 /// What one thread's attention needs.
 pub(crate) struct AttentionBand<'w> {
-    /// Attention's own.
+    /// Attention's own; before that, of the qkv linear's decoded weights.
     pub scratch: &'w mut [u8],
     /// `[band, width]` where the context's scales are per token, else empty.
     pub context: &'w mut [f32],
 }
 
-impl<'w, T: Qkv> AttentionStage<'w, T, ()> {
-    /// Elements of qkv, and of scratch and context of a thread, when `rows` tokens are queries.
-    fn lengths(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<[usize; 3]> {
+impl<'w, T: Qkv> AttentionStage<'w, T> {
+    /// Elements of qkv, and of scratch and context of a thread, when `rows` of `tokens` tokens are queries.
+    fn lengths(
+        layer: &LayerConfig,
+        decoded: Decoded,
+        [tokens, rows]: [usize; 2],
+        threads: usize,
+    ) -> Option<[usize; 3]> {
         let width = layer.attention_width();
         width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
         let shape = AttentionShape {
@@ -210,31 +267,26 @@ impl<'w, T: Qkv> AttentionStage<'w, T, ()> {
             InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
             InputQuantization::Static { .. } => 0,
         };
-        Some([tokens.checked_mul(shape.stride)?, T::scratch_bytes(&shape)?, context])
+        let scratch = T::scratch_bytes(&shape)?.max(decoded.qkv);
+        Some([tokens.checked_mul(shape.stride)?, scratch, context])
     }
 
-    fn bytes(layer: &LayerConfig, tokens: usize, rows: usize, threads: usize) -> Option<usize> {
-        let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
-        let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
-        sum(&[padded::<T>(qkv)?, band.checked_mul(threads)?])
+    fn bytes(layer: &LayerConfig, decoded: Decoded, tokens: usize, threads: usize) -> Option<usize> {
+        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens; 2], threads)?;
+        sum(&[padded::<T>(qkv)?, band_bytes(scratch, context)?.checked_mul(threads)?])
     }
 
     pub fn carve(
         stage: &'w mut [u8],
         layer: &LayerConfig,
-        tokens: usize,
-        rows: usize,
+        decoded: Decoded,
+        [tokens, rows]: [usize; 2],
         threads: usize,
-    ) -> Option<AttentionStage<'w, T, impl Iterator<Item = AttentionBand<'w>> + use<'w, T>>> {
-        let [qkv, scratch, context] = Self::lengths(layer, tokens, rows, threads)?;
+    ) -> Option<Self> {
+        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens, rows], threads)?;
         let mut carver = Carver(stage);
         let qkv = carver.take::<T>(qkv)?;
-        let band = sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])?;
-        let bands = carver.0.chunks_exact_mut(band.max(1)).map_while(move |part| {
-            let mut carver = Carver(part);
-            Some(AttentionBand { scratch: carver.take(scratch)?, context: carver.take(context)? })
-        });
-        Some(AttentionStage { qkv, bands })
+        Some(Self { qkv, bands: AttentionBands { memory: carver.0, scratch, context } })
     }
 }
 
@@ -246,13 +298,21 @@ pub(crate) struct FfnStage<'w> {
     pub inner: Quantized<'w>,
     /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
+    /// Of the linears' weights, where they are not int8.
+    pub decoded: &'w mut [i8],
 }
 
 /// Bytes of a [`FfnStage`] for blocks of `rows` rows.
-pub(crate) fn ffn_stage_bytes(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<usize> {
+pub(crate) fn ffn_stage_bytes(
+    layer: &LayerConfig,
+    decoded: Decoded,
+    hidden: usize,
+    rows: usize,
+) -> Option<usize> {
     let [outer, inner, scratch] = FfnStage::lengths(layer, hidden, rows)?;
     let scales = padded::<f32>(rows)?.checked_mul(2)?;
-    sum(&[padded::<i8>(outer)?, padded::<i8>(inner)?, padded::<f32>(scratch)?, scales])
+    let decoded = padded::<i8>(decoded.others)?;
+    sum(&[padded::<i8>(outer)?, padded::<i8>(inner)?, padded::<f32>(scratch)?, scales, decoded])
 }
 
 impl<'w> FfnStage<'w> {
@@ -265,7 +325,13 @@ impl<'w> FfnStage<'w> {
         Some([activation_bytes(rows, hidden)?, activation_bytes(rows, layer.ffn)?, scratch])
     }
 
-    pub fn carve(stage: &'w mut [u8], layer: &LayerConfig, hidden: usize, rows: usize) -> Option<Self> {
+    pub fn carve(
+        stage: &'w mut [u8],
+        layer: &LayerConfig,
+        decoded: Decoded,
+        hidden: usize,
+        rows: usize,
+    ) -> Option<Self> {
         let [outer, inner, scratch] = Self::lengths(layer, hidden, rows)?;
         let mut carver = Carver(stage);
         let mut quantized = |bytes, columns| {
@@ -273,7 +339,7 @@ impl<'w> FfnStage<'w> {
             Some(Quantized { data, stride: row_stride(columns), scales })
         };
         let (outer, inner) = (quantized(outer, hidden)?, quantized(inner, layer.ffn)?);
-        Some(Self { outer, inner, scratch: carver.take(scratch)? })
+        Some(Self { outer, inner, scratch: carver.take(scratch)?, decoded: carver.take(decoded.others)? })
     }
 }
 

@@ -8,7 +8,7 @@ use tinybert_image::{AlignedBytes, seal};
 use tinybert_runtime::{Answer, Input, Model, Reply};
 
 /// Models with every kind of head, so small that every byte can be tried.
-fn small() -> [AlignedBytes; 3] {
+fn small() -> [AlignedBytes; 4] {
     let layers = [
         Layer {
             heads: 2,
@@ -20,7 +20,12 @@ fn small() -> [AlignedBytes; 3] {
         Layer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let model = common::toy_model(2, 6, &layers);
-    let heads = [model.clone(), common::token_classification(model.clone()), common::embedding(model)];
+    let heads = [
+        common::mixed(model.clone()),
+        model.clone(),
+        common::token_classification(model.clone()),
+        common::embedding(model),
+    ];
     heads.map(|model| model.build().unwrap())
 }
 

@@ -4,7 +4,7 @@ mod common;
 #[path = "common/oracle.rs"]
 mod oracle;
 
-use common::{all_kernels, embedding, regression, three_layers, token_classification, toy_model};
+use common::{all_kernels, embedding, mixed, regression, three_layers, token_classification, toy_model};
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, Random, STATIC, SYMMETRIC};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
@@ -16,7 +16,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 
 fn outputs(bytes: &[u8], kernels: Kernels, ids: &[u32], type_ids: &[u8]) -> Vec<f32> {
     let model = Model::from_bytes(bytes).unwrap().with_kernels(kernels);
-    let mut workspace = vec![0xa5; model.config().workspace_bytes];
+    let mut workspace = vec![0xa5; model.workspace_bytes(model.config().max_tokens).unwrap()];
     let mut session = model.session(&mut workspace).unwrap();
     session.run(Input::ids(ids, type_ids)).unwrap().answer.outputs().to_vec()
 }
@@ -62,6 +62,14 @@ fn layers_of_different_sizes_and_modes() {
 }
 
 #[test]
+fn weights_and_word_rows_in_every_encoding() {
+    let mut builder = mixed(three_layers());
+    check(&builder, &(1..=20).collect::<Vec<_>>());
+    set_max_tokens(&mut builder, 130);
+    check(&builder, &[64, 65, 130]);
+}
+
+#[test]
 fn every_token_has_its_logits_in_a_token_classifier() {
     let mut builder = token_classification(three_layers());
     check(&builder, &[1, 2, 7, 20]);
@@ -102,7 +110,9 @@ fn tinybert_s_own_shape() {
     };
     let per_token = Layer { inputs: [PER_TOKEN; 4], ..layer };
     let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| Layer { attention: F32, ..layer });
-    check(&toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]), &[17]);
+    let model = toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]);
+    check(&model, &[17]);
+    check(&mixed(model), &[17]);
 }
 
 #[test]
@@ -123,6 +133,9 @@ fn random_shapes() {
         let native: Vec<_> = all_kernels().map(|kernels| kernels.native_panel()).collect();
         let panel = native[random.below(native.len())];
         builder.config.panel = Panel { nr: panel.nr.into(), kr: panel.kr.into() };
+        if random.below(2) == 0 {
+            builder = mixed(builder);
+        }
         check(&builder, &[1 + random.below(20)]);
     }
 }
@@ -156,13 +169,17 @@ fn numbers_beyond_f32_give_the_same_bits_everywhere() {
 
 #[test]
 fn every_weight_layout_gives_the_same_bits() {
-    let builder = three_layers();
+    every_layout_gives_the_same_bits(&three_layers(), &[(1, 1), (12, 4), (4, 16), (7, 3)]);
+    every_layout_gives_the_same_bits(&mixed(three_layers()), &[(1, 1), (12, 4), (4, 16), (7, 2)]);
+}
+
+fn every_layout_gives_the_same_bits(builder: &ImageBuilder, others: &[(usize, usize)]) {
     let bytes = builder.build().unwrap();
     let (ids, type_ids) = random_tokens(&mut Random(5), 13);
-    let expected = bits(&oracle::outputs(&builder, &ids, &type_ids));
+    let expected = bits(&oracle::outputs(builder, &ids, &type_ids));
     let native = all_kernels().map(|kernels| kernels.native_panel());
     let panels = native.map(|panel| (usize::from(panel.nr), usize::from(panel.kr)));
-    for (nr, kr) in panels.chain([(1, 1), (12, 4), (4, 16), (7, 3)]) {
+    for (nr, kr) in panels.chain(others.iter().copied()) {
         let repacked = repack(&Image::from_bytes(&bytes).unwrap(), Panel { nr, kr }).unwrap();
         for kernels in all_kernels() {
             let got = outputs(&repacked, kernels, &ids, &type_ids);

@@ -180,6 +180,7 @@ fn ids_that_the_model_cannot_read_are_refused() {
 #[test]
 fn the_workspace_is_exact_wherever_it_begins() {
     the_workspace_is_exact(&three_layers());
+    the_workspace_is_exact(&common::mixed(three_layers()));
 }
 
 #[test]
@@ -281,6 +282,7 @@ fn self_tests_pass_on_the_model_that_made_them_and_on_every_instruction_set() {
     self_tests_pass(three_layers());
     self_tests_pass(token_classification(three_layers()));
     self_tests_pass(embedding(three_layers()));
+    self_tests_pass(common::mixed(three_layers()));
 }
 
 fn self_tests_pass(builder: ImageBuilder) {

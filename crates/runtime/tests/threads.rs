@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{all_kernels, three_layers, toy_model};
+use common::{all_kernels, mixed, three_layers, toy_model};
 use tinybert_image::toy::{F32, INT8, Layer, PIECES, STATIC, SYMMETRIC};
 use tinybert_runtime::{Error, Input, Model, Threads};
 
@@ -16,7 +16,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let inputs = [STATIC, SYMMETRIC, STATIC, STATIC];
     let wide =
         [INT8, F32, INT8].map(|attention| Layer { heads: 4, head_dim: 10, ffn: 70, attention, inputs });
-    for builder in [three_layers(), toy_model(3, 40, &wide)] {
+    for builder in [three_layers(), mixed(three_layers()), toy_model(3, 40, &wide)] {
         let bytes = builder.build().unwrap();
         for kernels in all_kernels() {
             let model = Model::from_bytes(&bytes).unwrap().with_kernels(kernels);

@@ -4,8 +4,8 @@ mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::three_layers;
-use tinybert_image::{AlignedBytes, Image, detach_words};
+use common::{mixed, three_layers};
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, detach_words};
 use tinybert_runtime::{Error, Input, Model, WordRows};
 
 /// Flash that counts what is read from it.
@@ -24,7 +24,11 @@ impl WordRows for Flash {
 }
 
 fn detached() -> (AlignedBytes, AlignedBytes, Flash) {
-    let whole = three_layers().build().unwrap();
+    detached_of(&three_layers())
+}
+
+fn detached_of(builder: &ImageBuilder) -> (AlignedBytes, AlignedBytes, Flash) {
+    let whole = builder.build().unwrap();
     let (image, bytes) = detach_words(&Image::from_bytes(&whole).unwrap()).unwrap();
     (whole, image, Flash { bytes, read: AtomicUsize::new(0) })
 }
@@ -45,6 +49,22 @@ fn rows_from_elsewhere_give_the_same_bits_and_only_those_of_the_text_are_read() 
     assert_eq!(flash.bytes.len(), model.config().vocab * hidden);
     assert_eq!(answer(&model, "play some jazz"), answer(&whole, "play some jazz"));
     assert_eq!(flash.read.load(Ordering::Relaxed), 5 * hidden, "[CLS], three words, [SEP]");
+}
+
+/// Rows of 24 channels take a multiplier and 16 bytes.
+#[test]
+fn rows_in_four_bits_are_read_as_they_are_stored() {
+    let (whole, image, flash) = detached_of(&mixed(three_layers()));
+    let whole = Model::from_bytes(&whole).unwrap();
+    let model = Model::from_bytes(&image).unwrap().with_word_rows(&flash);
+    assert_eq!(flash.bytes.len(), model.config().vocab * 17);
+    assert_eq!(answer(&model, "play some jazz"), answer(&whole, "play some jazz"));
+    assert_eq!(flash.read.load(Ordering::Relaxed), 5 * 17, "[CLS], three words, [SEP]");
+    let mut bytes = flash.bytes.clone();
+    bytes[5 * 17 + 3] ^= 1;
+    let damaged = Flash { bytes, read: AtomicUsize::new(0) };
+    let model = Model::from_bytes(&image).unwrap().with_word_rows(&damaged);
+    assert_eq!(answer(&model, "play"), Err(Error::WordRow { id: 5 }));
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! How weights are stored, and the nearest weights that can be stored so.
 
 use serde::{Deserialize, Serialize};
+use tinybert_image::{self as image, MAX_MULTIPLIER};
 use tinybert_kernels::math::round;
 
 /// Consecutive inputs of a channel that share a multiplier in four bits.
-pub const GROUP: usize = 32;
-
-/// Largest multiplier of a group.
-pub const LARGEST_MULTIPLIER: i8 = 18;
+pub use tinybert_image::GROUP;
 
 /// What an image stores of a linear's weights, or of the word rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,7 +15,8 @@ pub enum Encoding {
     Int8,
     /// Four bits a weight and a multiplier for each [`GROUP`]: 4.25 bits.
     Int4,
-    /// A bit a weight, and a byte for each that is not zero. The values are those of int8.
+    /// A bit a weight, and a byte for each that is not zero, where that takes less than a byte a weight. The values are those
+    /// of int8.
     Sparse,
 }
 
@@ -26,7 +25,19 @@ impl Encoding {
     fn range(self) -> (f32, i8) {
         match self {
             Self::Int8 | Self::Sparse => (127.0, 1),
-            Self::Int4 => (7.0, LARGEST_MULTIPLIER),
+            Self::Int4 => (7.0, MAX_MULTIPLIER.cast_signed()),
+        }
+    }
+
+    /// What an image stores packed `weights` as: [`Sparse`](Self::Sparse) ones without their zeros where these are so many that
+    /// a bit for every weight costs less.
+    pub fn stored(self, weights: &[i8]) -> image::Encoding {
+        let zeros = weights.iter().filter(|weight| **weight == 0).count();
+        match self {
+            Self::Int8 => image::Encoding::Int8,
+            Self::Int4 => image::Encoding::Int4,
+            Self::Sparse if zeros > weights.len().div_ceil(8) => image::Encoding::Sparse,
+            Self::Sparse => image::Encoding::Int8,
         }
     }
 
@@ -44,7 +55,7 @@ impl Encoding {
 /// channel of zeros. Weight `i` is then about `out[i] · scale`.
 ///
 /// In four bits every value is `q · m` with a code `q` of −7 to 7 and its group's multiplier `m` of 1 to
-/// [`LARGEST_MULTIPLIER`] (two-level quantization as in QServe, arXiv 2405.04532); otherwise it is −127 to 127. Zeros
+/// [`MAX_MULTIPLIER`] (two-level quantization as in QServe, arXiv 2405.04532); otherwise it is −127 to 127. Zeros
 /// stay zeros. `importance`, for instance the mean square of each input, weights the squared errors. `out` and
 /// `importance` are as long as `weights`, which are finite.
 pub fn quantize_channel(
@@ -160,7 +171,7 @@ mod tests {
                         (error(weights, scale, q, importance), least_error(weights, scale, importance));
                     assert!(got <= least * (1.0 + 1e-5) + 1e-12, "{got} and not {least}");
                     let fits = |m: i8| q.iter().all(|q| q % m == 0 && (q / m).abs() <= 7);
-                    assert!((1..=LARGEST_MULTIPLIER).any(fits), "{q:?}");
+                    assert!((1..=18).any(fits), "{q:?}");
                 }
             }
         }
@@ -206,6 +217,15 @@ mod tests {
                 assert!(clipped || (w - f32::from(q) * scale).abs() <= scale * 0.5001);
             }
         }
+    }
+
+    #[test]
+    fn zeros_are_left_out_where_there_are_more_than_an_eighth() {
+        let weights = |zeros: usize| (0..64).map(|i| i8::from(i >= zeros)).collect::<Vec<_>>();
+        assert_eq!(Encoding::Sparse.stored(&weights(8)), image::Encoding::Int8);
+        assert_eq!(Encoding::Sparse.stored(&weights(9)), image::Encoding::Sparse);
+        assert_eq!(Encoding::Int8.stored(&weights(64)), image::Encoding::Int8);
+        assert_eq!(Encoding::Int4.stored(&weights(64)), image::Encoding::Int4);
     }
 
     #[test]

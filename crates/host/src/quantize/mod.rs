@@ -142,6 +142,7 @@ pub fn quantize(
             pooler: checkpoint.head.needs_pooler(),
             panel: settings.layout.panel(),
             layer_norm_eps: config.layer_norm_eps as f32,
+            words: settings.precision.embeddings.stored(&[]),
         },
         vocabulary: vocabulary(checkpoint)?,
         embeddings: weights::embeddings(checkpoint, settings.max_tokens, settings.precision.embeddings)?,
@@ -159,7 +160,7 @@ pub fn quantize(
         provenance: Some(provenance(checkpoint, &inputs)?),
         self_tests: Vec::new(),
     };
-    let layers = plans.iter().map(|plan| plan.config);
+    let layers = builder.layers.iter().map(|layer| layer.config);
     builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, settings.max_tokens)
         .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
     builder.self_tests = self_tests(&builder, &inputs)?;

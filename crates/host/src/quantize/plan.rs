@@ -77,6 +77,8 @@ impl LayerPlan {
                 attention_output_input: recorded(&choices[1]),
                 up_input: recorded(&choices[2]),
                 down_input: recorded(&choices[3]),
+                // Once there are weights it is known whether sparse ones pay.
+                encodings: [tinybert_image::Encoding::Int8; 4],
             },
             qkv_scales,
             choices,

@@ -39,7 +39,7 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
         qkv.scale.extend(part.scale);
         qkv.bias.extend(part.bias);
     }
-    Ok(LayerData {
+    let mut data = LayerData {
         config: plan.config,
         qkv,
         attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
@@ -47,7 +47,14 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
         up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0, store(2))?,
         down: linear(tensors, &format!("{prefix}.output.dense"), 1.0, store(3))?,
         output_norm: layer_norm(tensors, &format!("{prefix}.output.LayerNorm"))?,
-    })
+    };
+    let linears = [&data.qkv, &data.attention_output, &data.up, &data.down];
+    let stored = linears.map(|linear| linear.weights.as_slice());
+    let encodings =
+        plan.encodings.into_iter().zip(stored).map(|(encoding, weights)| encoding.stored(weights));
+    let encodings: Vec<_> = encodings.collect();
+    data.config.encodings.copy_from_slice(&encodings);
+    Ok(data)
 }
 
 /// Pooler, if the head reads it, and classifier.

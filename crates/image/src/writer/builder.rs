@@ -10,9 +10,11 @@ use super::data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
+use super::encode::{four_bit_row, four_bits, sparse};
 use super::pack::pack;
 use super::seal::seal;
 use crate::config::{Config, Panel};
+use crate::encoding::Encoding;
 use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION};
 use crate::image::Image;
 use crate::records::Provenance;
@@ -48,7 +50,7 @@ impl ImageBuilder {
     /// # Errors
     /// [`Field::Length`] where two arrays do not fit together, else what the reader finds wrong.
     pub fn build(&self) -> Result<AlignedBytes, Error> {
-        let Config { hidden, vocab, positions, types, outputs, panel, .. } = self.config;
+        let Config { hidden, vocab, positions, types, outputs, panel, words, .. } = self.config;
         if panel.nr == 0 || panel.kr == 0 {
             return Err(Error::Invalid(Field::Panel));
         }
@@ -63,19 +65,20 @@ impl ImageBuilder {
         configuration.part(&records);
 
         let mut embeddings = Section::default();
-        embeddings.scaled_rows(&self.embeddings.word, vocab, hidden)?;
-        embeddings.scaled_rows(&self.embeddings.position, positions, hidden)?;
+        embeddings.scaled_rows(&self.embeddings.word, vocab, hidden, words)?;
+        embeddings.scaled_rows(&self.embeddings.position, positions, hidden, Encoding::Int8)?;
         embeddings.part(exactly(&self.embeddings.types, types.saturating_mul(hidden))?);
         embeddings.layer_norm(&self.embeddings.norm, hidden)?;
 
         let mut layers = Section::default();
         for layer in &self.layers {
             let width = layer.config.attention_width();
-            layers.linear(&layer.qkv, width.saturating_mul(3), hidden, panel)?;
-            layers.linear(&layer.attention_output, hidden, width, panel)?;
+            let [qkv, attention_output, up, down] = layer.config.encodings;
+            layers.linear(&layer.qkv, width.saturating_mul(3), hidden, panel, qkv)?;
+            layers.linear(&layer.attention_output, hidden, width, panel, attention_output)?;
             layers.layer_norm(&layer.attention_norm, hidden)?;
-            layers.linear(&layer.up, layer.config.ffn, hidden, panel)?;
-            layers.linear(&layer.down, hidden, layer.config.ffn, panel)?;
+            layers.linear(&layer.up, layer.config.ffn, hidden, panel, up)?;
+            layers.linear(&layer.down, hidden, layer.config.ffn, panel, down)?;
             layers.layer_norm(&layer.output_norm, hidden)?;
         }
 
@@ -84,9 +87,9 @@ impl ImageBuilder {
             return Err(Error::Invalid(Field::Flags));
         }
         if let Some(pooler) = &self.head.pooler {
-            head.linear(pooler, hidden, hidden, panel)?;
+            head.linear(pooler, hidden, hidden, panel, Encoding::Int8)?;
         }
-        head.linear(&self.head.output, outputs, hidden, panel)?;
+        head.linear(&self.head.output, outputs, hidden, panel, Encoding::Int8)?;
 
         let file = assemble(&[
             (SectionKind::Configuration, Some(configuration.0)),
@@ -149,8 +152,23 @@ impl Section {
         self.0.resize(self.0.len().next_multiple_of(ALIGNMENT), 0);
     }
 
-    fn scaled_rows(&mut self, data: &ScaledRowsData, rows: usize, width: usize) -> Result<(), Error> {
-        self.part(exactly(&data.rows, rows.saturating_mul(width))?);
+    fn scaled_rows(
+        &mut self,
+        data: &ScaledRowsData,
+        rows: usize,
+        width: usize,
+        encoding: Encoding,
+    ) -> Result<(), Error> {
+        let values = exactly(&data.rows, rows.saturating_mul(width))?;
+        match encoding {
+            Encoding::Int8 => self.part(values),
+            Encoding::Int4 => {
+                let stored: Vec<_> =
+                    values.chunks(width.max(1)).map(four_bit_row).collect::<Result<_, _>>()?;
+                self.part(&stored.concat());
+            }
+            Encoding::Sparse => return Err(Error::Invalid(Field::Encoding)),
+        }
         self.part(exactly(&data.scales, rows)?);
         Ok(())
     }
@@ -167,6 +185,7 @@ impl Section {
         outputs: usize,
         inputs: usize,
         panel: Panel,
+        encoding: Encoding,
     ) -> Result<(), Error> {
         if data.inputs != inputs || inputs == 0 {
             return Err(Error::Invalid(Field::Length));
@@ -174,7 +193,17 @@ impl Section {
         let weights = exactly(&data.weights, outputs.saturating_mul(inputs))?;
         let row_sum: Vec<i32> =
             weights.chunks(inputs).map(|row| row.iter().map(|weight| i32::from(*weight)).sum()).collect();
-        self.part(&pack(weights, inputs, panel)?);
+        let packed = pack(weights, inputs, panel)?;
+        match encoding {
+            Encoding::Int8 => self.part(&packed),
+            Encoding::Int4 => self.part(&four_bits(&packed, outputs, inputs, panel)?),
+            Encoding::Sparse => {
+                let stored = sparse(&packed, outputs, inputs, panel)?;
+                self.part(&stored.offsets);
+                self.part(&stored.mask);
+                self.part(&stored.values);
+            }
+        }
         self.part(exactly(&data.scale, outputs)?);
         self.part(exactly(&data.bias, outputs)?);
         self.part(&row_sum);

@@ -11,7 +11,8 @@ use crate::records::CalibrationRecord;
 pub struct LinearData {
     /// Number of inputs, k.
     pub inputs: usize,
-    /// `[outputs, inputs]`, in −127 to 127.
+    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every [`GROUP`](crate::GROUP) inputs of an output are
+    /// multiples, up to sevenfold, of a number of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
     pub weights: Vec<i8>,
     /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
     pub scale: Vec<f32>,
@@ -31,7 +32,7 @@ pub struct LayerNormData {
 /// Embedding rows of int8 with a scale each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaledRowsData {
-    /// `[rows, hidden]`.
+    /// `[rows, hidden]`; of word rows in four bits as a linear's weights.
     pub rows: Vec<i8>,
     /// `[rows]`.
     pub scales: Vec<Bf16>,

@@ -9,16 +9,16 @@ use super::builder::assemble;
 use crate::format::padded;
 use crate::{Error, Field, Image, SectionKind, crc32c};
 
-/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows i8 `[vocab, hidden]`, a
+/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows as they are stored, a
 /// file of their own. Together they answer as the whole image does, to the bit.
 ///
 /// # Errors
 /// [`Field::Length`] where the word rows have been taken out before.
 pub fn detach_words(image: &Image<'_>) -> Result<(AlignedBytes, Vec<u8>), Error> {
     let word = &image.embeddings().word;
-    let rows = word.rows.as_bytes();
+    let rows = word.rows;
     let gone = padded(rows.len()).filter(|gone| *gone > 0).ok_or(Error::Invalid(Field::Length))?;
-    let checks: Vec<u32> = rows.chunks_exact(word.width).map(crc32c).collect();
+    let checks: Vec<u32> = rows.chunks_exact(word.row_bytes().max(1)).map(crc32c).collect();
     let sections: Vec<_> = SectionKind::ALL
         .into_iter()
         .map(|kind| {

@@ -4,6 +4,7 @@ mod aligned;
 mod builder;
 mod data;
 mod detach;
+mod encode;
 mod pack;
 mod repack;
 mod seal;

@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::encode::decode;
 use crate::config::Panel;
 use crate::views::Linear;
 use crate::{Error, Field};
@@ -24,10 +25,11 @@ pub(super) fn pack(weights: &[i8], inputs: usize, panel: Panel) -> Result<Vec<i8
 /// Unpacks a linear's weights into `[outputs, inputs]`.
 pub(super) fn unpack(linear: &Linear<'_>) -> Vec<i8> {
     let Linear { outputs, inputs, panel, .. } = *linear;
+    let packed = decode(linear);
     let weight = |output, input| {
         let position = panel.position(outputs, inputs, output, input);
         // A checked image has all its weights.
-        position.and_then(|position| linear.weights.get(position)).copied().unwrap_or(0)
+        position.and_then(|position| packed.get(position)).copied().unwrap_or(0)
     };
     (0..outputs).flat_map(|output| (0..inputs).map(move |input| weight(output, input))).collect()
 }

@@ -8,13 +8,15 @@ use super::data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
+use super::encode::decode_row;
 use super::pack::unpack;
 use crate::config::Panel;
 use crate::views::{LayerNorm, Linear, ScaledRows};
 use crate::{Error, Image};
 
 /// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay the
-/// same to the bit; only speed changes.
+/// same to the bit; only speed changes, and the workspace where weights are not int8: [`Config::workspace_bytes`](crate::Config::workspace_bytes)
+/// is taken over as it is.
 ///
 /// # Errors
 /// [`Invalid`](Error::Invalid) where `panel` is out of range.
@@ -88,6 +90,10 @@ impl From<&LayerNorm<'_>> for LayerNormData {
 
 impl From<&ScaledRows<'_>> for ScaledRowsData {
     fn from(rows: &ScaledRows<'_>) -> Self {
-        Self { rows: rows.rows.into(), scales: rows.scales.into() }
+        let stored = (0..rows.scales.len()).filter_map(|index| Some(rows.row(index)?.0));
+        Self {
+            rows: stored.flat_map(|row| decode_row(row, rows.width)).collect(),
+            scales: rows.scales.into(),
+        }
     }
 }

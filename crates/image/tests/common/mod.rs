@@ -1,6 +1,7 @@
-//! An image with everything in it.
+//! Images with everything in them.
+#![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC, model};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC, mixed, model};
 use tinybert_image::{CalibrationData, CalibrationRecord, ImageBuilder, Provenance, Range, SelfTestData};
 
 /// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
@@ -30,5 +31,25 @@ pub fn full_toy() -> ImageBuilder {
             outputs: vec![1.0, 2.0, 3.0],
         },
     ];
+    builder
+}
+
+/// [`full_toy`] with an FFN of several groups of 32 and weights in every encoding.
+pub fn mixed_toy() -> ImageBuilder {
+    let layers = [
+        Layer {
+            heads: 2,
+            head_dim: 3,
+            ffn: 70,
+            attention: INT8,
+            inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
+        },
+        Layer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: [PER_TOKEN; 4] },
+        Layer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: [PER_TOKEN; 4] },
+    ];
+    let full = full_toy();
+    let mut builder = mixed(model(8, 10, 13, b"any bytes", &layers));
+    builder.config.workspace_bytes = full.config.workspace_bytes;
+    builder.self_tests = full.self_tests;
     builder
 }

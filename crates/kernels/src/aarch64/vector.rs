@@ -232,6 +232,13 @@ impl<K> Simd for Vector<K> {
         // SAFETY: the array has 16 bytes; the rest is asked of the caller.
         unsafe { write::<4>(vld1q_s8(words.as_ptr()), out, step) }
     }
+
+    #[inline(always)]
+    unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
+        // TBL gives 0 for a place beyond its table.
+        // SAFETY: the array has 8 bytes; the rest is asked of the caller.
+        unsafe { vst1_s8(out, vtbl1_s8(vld1_s8(values), vld1_s8(places.as_ptr().cast()))) }
+    }
 }
 
 /// 16 bytes of each of four rows.

@@ -1,87 +1,112 @@
 //! Linear layer of int8 activations and weights.
 
+use core::ops::Range;
+
+use super::decode::decode;
 use super::quantize::quantize_row;
 use crate::layout::Layout;
-use crate::linear::{Activations, Epilogue, Linear, Quantization};
+use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK};
 use crate::math;
+use crate::panel::at_least_one;
+use crate::weights::Stored;
 
 /// `acc[m,n] = Σ_k a[m,k]·w[n,k] − zero_point · row_sum[n]`,
 /// `y[m,n] = acc · (activation scale[m] · scale[n]) + bias[n]`, then the epilogue. Weights may be in any panel; the
 /// input and what the epilogue quantizes lie in `layout`. Operands are checked.
 #[inline]
-pub(crate) fn linear(layout: Layout, a: &Activations, w: &Linear, epilogue: Epilogue) {
+pub(crate) fn linear(layout: Layout, a: &Activations, w: &Linear, epilogue: Epilogue, decoded: &mut [i8]) {
+    let (all, n) = (0..a.m, w.n);
     match epilogue {
         Epilogue::F32 { out, stride } => {
-            for (m, row) in out.chunks_mut(stride.max(1)).take(a.m).enumerate() {
-                each(layout, a, w, m, row, |y, out| *out = y);
-            }
+            each(layout, a, w, all, decoded, |m, n, y| put(out, m * stride + n, y));
         }
-        Epilogue::AddF32 { residual } => {
-            for (m, row) in residual.chunks_exact_mut(w.n.max(1)).enumerate() {
-                each(layout, a, w, m, row, |y, out| *out += y);
+        Epilogue::AddF32 { residual } => each(layout, a, w, all, decoded, |m, column, y| {
+            if let Some(place) = residual.get_mut(m * n + column) {
+                *place += y;
             }
-        }
+        }),
         Epilogue::I8 { out, stride } => {
-            for (m, row) in out.chunks_mut(stride.max(1)).take(a.m).enumerate() {
-                each(layout, a, w, m, row, |y, out| *out = math::quantize(y, 1.0, 0));
-            }
+            each(layout, a, w, all, decoded, |m, n, y| put(out, m * stride + n, math::quantize(y, 1.0, 0)));
         }
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
-            for m in 0..a.m {
-                for n in 0..w.n {
-                    if let Some(place) = out.data.get_mut(layout.offset(m, n, out.stride)) {
-                        let y = math::gelu(output(layout, a, w, m, n));
-                        *place = math::quantize(y, inv_scale, zero_point) ^ layout.flip();
-                    }
+            each(layout, a, w, all, decoded, |m, n, y| {
+                let q = math::quantize(math::gelu(y), inv_scale, zero_point) ^ layout.flip();
+                put(out.data, layout.offset(m, n, out.stride), q);
+            });
+        }
+        Epilogue::Gelu { mut out, quantization: Quantization::PerToken { scale }, scratch } => {
+            for (block, scale) in scale.chunks_mut(ROW_BLOCK).enumerate() {
+                let first = block * ROW_BLOCK;
+                each(layout, a, w, first..first + scale.len(), decoded, |m, column, y| {
+                    put(scratch, (m - first) * n + column, math::gelu(y));
+                });
+                let rows = scratch.chunks_exact(at_least_one(n));
+                for ((m, scale), row) in (first..).zip(scale).zip(rows) {
+                    *scale = quantize_row(layout, m, row, &mut out);
                 }
             }
         }
-        Epilogue::Gelu { mut out, quantization: Quantization::PerToken { scale }, scratch } => {
-            let Some(row) = scratch.get_mut(..w.n) else { return };
-            for (m, scale) in scale.iter_mut().enumerate() {
-                each(layout, a, w, m, row, |y, out| *out = math::gelu(y));
-                *scale = quantize_row(layout, m, row, &mut out);
+    }
+}
+
+fn put<T>(out: &mut [T], at: usize, value: T) {
+    if let Some(place) = out.get_mut(at) {
+        *place = value;
+    }
+}
+
+/// Calls `store(m, n, y[m, n])` for every output of the rows `rows`, panel by panel.
+#[inline]
+fn each(
+    layout: Layout,
+    a: &Activations,
+    w: &Linear,
+    rows: Range<usize>,
+    decoded: &mut [i8],
+    mut store: impl FnMut(usize, usize, f32),
+) {
+    let nr = at_least_one(usize::from(w.panel.nr));
+    for (index, first) in (0..w.n).step_by(nr).enumerate() {
+        let width = w.panel.width(w.n, first);
+        let weights: &[i8] = match w.stored_panel(index) {
+            Some(Stored::Int8(weights)) => weights,
+            Some(stored) => {
+                let Some(decoded) = decoded.get_mut(..width * w.panel.depth(w.k)) else { return };
+                decode(stored, w.panel, width, decoded);
+                decoded
+            }
+            None => return,
+        };
+        for m in rows.clone() {
+            for n in first..w.n.min(first + nr) {
+                store(m, n, output(layout, a, w, weights, m, n));
             }
         }
     }
 }
 
-/// Calls `store(y[m, n], &mut row[n])` for every output `n`.
+/// `y[m, n]` with the weights of the panel that holds output `n`.
 #[inline]
-fn each<T>(
-    layout: Layout,
-    a: &Activations,
-    w: &Linear,
-    m: usize,
-    row: &mut [T],
-    store: impl Fn(f32, &mut T),
-) {
-    for (n, out) in row.iter_mut().enumerate().take(w.n) {
-        store(output(layout, a, w, m, n), out);
-    }
-}
-
-/// `y[m, n]`.
-#[inline]
-fn output(layout: Layout, a: &Activations, w: &Linear, m: usize, n: usize) -> f32 {
+fn output(layout: Layout, a: &Activations, w: &Linear, weights: &[i8], m: usize, n: usize) -> f32 {
     let (Some(&scale), Some(&bias), Some(&row_sum)) = (w.scale.get(n), w.bias.get(n), w.row_sum.get(n))
     else {
         return 0.0;
     };
     let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
-    let acc = dot(layout, a, m, w, n).wrapping_sub(zero);
+    let acc = dot(layout, a, m, w, weights, n).wrapping_sub(zero);
     acc as f32 * (a.row_scale(m) * scale) + bias
 }
 
 /// `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
 #[inline]
-fn dot(layout: Layout, a: &Activations, m: usize, w: &Linear, n: usize) -> i32 {
-    let kr = usize::from(w.panel.kr).max(1);
+fn dot(layout: Layout, a: &Activations, m: usize, w: &Linear, weights: &[i8], n: usize) -> i32 {
+    let (nr, kr) = (at_least_one(usize::from(w.panel.nr)), at_least_one(usize::from(w.panel.kr)));
+    let panel = n / nr * nr * w.panel.depth(w.k);
     let mut acc = 0;
     for first in (0..w.k).step_by(kr) {
         let count = kr.min(w.k - first);
-        let start = w.panel.offset(n, first, w.n, w.k);
-        let weights = w.weights.get(start..start + count).unwrap_or(&[]);
+        let start = w.panel.offset(n, first, w.n, w.k) - panel;
+        let weights = weights.get(start..start + count).unwrap_or(&[]);
         if layout.rows == 1 && layout.bias == 0 {
             let start = layout.offset(m, first, a.stride);
             let row = a.data.get(start..start + count).unwrap_or(&[]);

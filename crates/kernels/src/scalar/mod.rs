@@ -2,6 +2,7 @@
 
 mod attention;
 mod attention_f32;
+mod decode;
 mod embedding;
 mod layer_norm;
 mod linear;
@@ -9,6 +10,9 @@ mod quantize;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use decode::{code, multiply, sparse};
+pub(crate) use decode::{decode, decode_row};
 pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;

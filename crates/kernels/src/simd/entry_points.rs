@@ -62,10 +62,20 @@ macro_rules! entry_points {
             a: &crate::linear::Activations,
             w: &crate::linear::Linear,
             epilogue: crate::linear::Epilogue,
+            decoded: &mut [i8],
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::linear(token, a, w, epilogue);
+            crate::simd::linear(token, a, w, epilogue, decoded);
+        }
+
+        /// Once for all epilogues.
+        #[inline(never)]
+        #[target_feature(enable = $features)]
+        fn decode(stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked() };
+            crate::simd::decode(token, stored, width, out);
         }
 
         #[target_feature(enable = $features)]
@@ -112,6 +122,12 @@ macro_rules! micro_kernel {
             ) {
                 // SAFETY: as above.
                 unsafe { $kernel::edge(rows, columns, init, tile) }
+            }
+
+            #[inline(always)]
+            fn decode(self, stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+                // SAFETY: the token proves the instruction set.
+                unsafe { decode(stored, width, out) }
             }
         }
     };

@@ -7,20 +7,29 @@ use super::math::Quantizer;
 use super::sink::{GeluActivations, GeluRows, RowsF32, RowsI8, Sink};
 use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, quantize};
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
+use crate::weights::Stored;
 
 /// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
 #[inline(always)]
-pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue: Epilogue) {
+pub(crate) fn linear<S: MicroKernel>(
+    s: S,
+    a: &Activations,
+    w: &Linear,
+    epilogue: Epilogue,
+    decoded: &mut [i8],
+) {
     let (all, n) = (0..a.m, w.n);
     match epilogue {
-        Epilogue::F32 { out, stride } => tiles(s, a, w, all, &mut RowsF32::<false> { out, n, stride }),
-        Epilogue::AddF32 { residual } => {
-            tiles(s, a, w, all, &mut RowsF32::<true> { out: residual, n, stride: n })
+        Epilogue::F32 { out, stride } => {
+            tiles(s, a, w, all, decoded, &mut RowsF32::<false> { out, n, stride })
         }
-        Epilogue::I8 { out, stride } => tiles(s, a, w, all, &mut RowsI8 { out, stride }),
+        Epilogue::AddF32 { residual } => {
+            tiles(s, a, w, all, decoded, &mut RowsF32::<true> { out: residual, n, stride: n })
+        }
+        Epilogue::I8 { out, stride } => tiles(s, a, w, all, decoded, &mut RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
-            tiles(s, a, w, all, &mut GeluActivations { out, quantizer });
+            tiles(s, a, w, all, decoded, &mut GeluActivations { out, quantizer });
         }
         Epilogue::Gelu { out, quantization: Quantization::PerToken { scale }, scratch } => {
             let blocks =
@@ -28,7 +37,9 @@ pub(crate) fn linear<S: MicroKernel>(s: S, a: &Activations, w: &Linear, epilogue
             for (block, (data, scale)) in blocks.enumerate() {
                 let first = block * ROW_BLOCK;
                 let rows = first..first + scale.len();
-                tiles(s, a, w, rows, &mut GeluRows(RowsF32 { out: &mut *scratch, n, stride: n }));
+                // Decodes every panel for each block, which costs less than rows of f32 for all of them would.
+                let mut sink = GeluRows(RowsF32 { out: &mut *scratch, n, stride: n });
+                tiles(s, a, w, rows, decoded, &mut sink);
                 let x = scratch.get(..scale.len() * n).unwrap_or(&[]);
                 let out = ActivationsMut { data, stride: out.stride };
                 quantize(s, x, n, Quantization::PerToken { scale }, out);
@@ -77,15 +88,33 @@ impl<S: MicroKernel> Parameters<S> {
 }
 
 /// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
-/// [`ROW_BLOCK`].
+/// [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
 #[inline(always)]
-fn tiles<S: MicroKernel, K: Sink<S>>(s: S, a: &Activations, w: &Linear, rows: Range<usize>, sink: &mut K) {
+fn tiles<S: MicroKernel, K: Sink<S>>(
+    s: S,
+    a: &Activations,
+    w: &Linear,
+    rows: Range<usize>,
+    decoded: &mut [i8],
+    sink: &mut K,
+) {
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
+    let depth = S::PANEL.depth(w.k);
     let uniform = matches!(a.scale, RowScale::Uniform(_));
-    for panel in 0..all.div_ceil(nr) {
-        let panel = panel * nr;
-        for first in (0..nr.min(all - panel)).step_by(S::VECTORS * S::LANES) {
-            let Some(columns) = Columns::new::<S>(w.weights, [w.n, w.k], panel, first) else { return };
+    for index in 0..all.div_ceil(nr) {
+        let panel = index * nr;
+        let width = nr.min(all - panel);
+        let weights: &[i8] = match w.stored_panel(index) {
+            Some(Stored::Int8(weights)) => weights,
+            Some(stored) => {
+                let Some(decoded) = decoded.get_mut(..width * depth) else { return };
+                s.decode(stored, width, decoded);
+                decoded
+            }
+            None => return,
+        };
+        for first in (0..width).step_by(S::VECTORS * S::LANES) {
+            let Some(columns) = Columns::of_panel::<S>(weights, width, depth, first) else { return };
             let column = panel + first;
             let parameters = Parameters::new(s, a, w, column);
             let mut block = rows.start;

@@ -8,6 +8,7 @@
 mod attention;
 mod attention_f32;
 mod context;
+mod decode;
 mod embedding;
 mod entry_points;
 mod layer_norm;
@@ -21,6 +22,7 @@ mod softmax;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
+pub(crate) use decode::decode;
 pub(crate) use embedding::embed;
 pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
@@ -29,6 +31,7 @@ pub(crate) use quantize::quantize;
 
 use crate::Panel;
 use crate::layout::Layout;
+use crate::weights::Stored;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
 ///
@@ -122,6 +125,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `out` must be valid for writes of 3·step + 4 bytes.
     unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize);
+    /// Writes `values[places[i]]` to `out + i`, 0 where a place is 128 or more; others are below 8.
+    ///
+    /// # Safety
+    /// 8 bytes must be valid for reads at `values` and for writes at `out`.
+    unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8);
 }
 
 /// Most rows of a micro-kernel's tile.
@@ -265,4 +273,6 @@ pub(crate) trait MicroKernel: Simd {
         init: [Self::I; VECTORS_MAX],
         tile: &mut Tile<Self::I>,
     );
+    /// [`decode()`] of a panel of `width` outputs. Not inlined.
+    fn decode(self, stored: Stored, width: usize, out: &mut [i8]);
 }

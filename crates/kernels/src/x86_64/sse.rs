@@ -79,6 +79,21 @@ pub(super) unsafe fn write_words(words: [i8; 16], out: *mut i8, step: usize) {
     }
 }
 
+/// [`Simd::gather`](crate::simd::Simd::gather).
+///
+/// # Safety
+/// The CPU must have SSSE3, and 8 bytes must be valid for reads at `values` and for writes at `out`.
+#[inline(always)]
+pub(super) unsafe fn gather(values: *const i8, places: &[u8; 8], out: *mut i8) {
+    // PSHUFB gives 0 for a place with its highest bit set.
+    // SAFETY: the array has 8 bytes; the rest as this function requires.
+    unsafe {
+        let values = _mm_loadl_epi64(values.cast());
+        let places = _mm_loadl_epi64(places.as_ptr().cast());
+        _mm_storel_epi64(out.cast(), _mm_shuffle_epi8(values, places));
+    }
+}
+
 /// The vector as an array, which stays in its register.
 #[inline(always)]
 fn to_bytes(x: __m128i) -> [i8; 16] {

@@ -203,6 +203,12 @@ impl Simd for Zmm {
         // SAFETY: as is asked of the caller.
         unsafe { sse::write_words(words, out, step) }
     }
+
+    #[inline(always)]
+    unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
+        // SAFETY: as is asked of the caller.
+        unsafe { sse::gather(values, places, out) }
+    }
 }
 
 /// Writes the first 16 bytes, their bits of `flip` flipped.

@@ -3,7 +3,8 @@
 
 use proptest::test_runner::Config;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Isa, Kernels, Linear, Panel, RowScale, activation_bytes, pack, row_stride,
+    Activations, ActivationsMut, Isa, Kernels, Linear, Panel, RowScale, Weights, activation_bytes, pack,
+    row_stride,
 };
 
 /// The fast kernels of this machine; the scalar ones are what they are compared with.
@@ -90,6 +91,88 @@ impl Layer {
         }
     }
 
+    /// The layer with weights that four bits can have: a code times a multiplier of each output and 32 inputs.
+    pub fn four_bits(mut self, seed: u64) -> Layer {
+        let mut random = Random(seed);
+        for w in self.w.chunks_mut(self.k) {
+            for w in w.chunks_mut(32) {
+                let multiplier = 1 + random.below(18) as i8;
+                w.iter_mut().for_each(|w| *w = (random.below(15) as i8 - 7) * multiplier);
+            }
+        }
+        self.summed()
+    }
+
+    /// The layer with so many of 256 weights left, others zero.
+    pub fn sparse(mut self, left: usize, seed: u64) -> Layer {
+        let mut random = Random(seed);
+        self.w.iter_mut().filter(|_| random.below(256) >= left).for_each(|w| *w = 0);
+        self.summed()
+    }
+
+    fn summed(self) -> Layer {
+        let row_sum = self.w.chunks(self.k).map(|w| w.iter().map(|&w| i32::from(w)).sum()).collect();
+        Layer { row_sum, ..self }
+    }
+
+    /// Packed weights as four bits hold them: for each panel and 32 inputs the multipliers, then bytes of two codes.
+    pub fn stored_four_bits(&self, panel: Panel) -> Vec<u8> {
+        let (nr, kr) = (usize::from(panel.nr), usize::from(panel.kr));
+        let packed = self.packed(panel);
+        let columns = self.columns(panel);
+        let depth = packed.len() / columns;
+        let mut stored = Vec::new();
+        for first in (0..columns).step_by(nr) {
+            let width = nr.min(columns - first);
+            let weights = &packed[first * depth..(first + width) * depth];
+            for (index, group) in weights.chunks(32 * width).enumerate() {
+                let inputs = |output: usize| {
+                    let row = self.w.chunks(self.k).nth(output).unwrap_or(&[]);
+                    row.iter().skip(32 * index).take(32)
+                };
+                let fits = |output: usize, m: &i8| inputs(output).all(|w| w % m == 0 && (w / m).abs() <= 7);
+                let multipliers: Vec<i8> = (first..first + width)
+                    .map(|output| (1..=18).find(|m| fits(output, m)).expect("no multiplier"))
+                    .collect();
+                let depth = group.len() / width;
+                let runs: Vec<&[i8]> = group.chunks(width * kr).collect();
+                let codes = runs.iter().map(|run| {
+                    let each = run.len() / width;
+                    let code = |(place, w): (usize, &i8)| (w / multipliers[place / each]) as u8 & 15;
+                    run.iter().enumerate().map(code).collect::<Vec<u8>>()
+                });
+                let codes: Vec<Vec<u8>> = codes.collect();
+                let (low, high) = codes.split_at(runs.len().div_ceil(2));
+                let (low, high) = (low.concat(), high.concat());
+                assert_eq!(low.len() + high.len(), width * depth);
+                stored.extend(multipliers.iter().map(|&m| m as u8));
+                stored.extend((0..low.len()).map(|i| low[i] | high.get(i).unwrap_or(&0) << 4));
+            }
+        }
+        stored
+    }
+
+    /// Packed weights without zeros: offsets, masks, values.
+    pub fn stored_sparse(&self, panel: Panel) -> (Vec<u32>, Vec<u8>, Vec<i8>) {
+        let packed = self.packed(panel);
+        let depth = packed.len() / self.columns(panel);
+        let (mut offsets, mut mask, mut values) = (vec![0], Vec::new(), Vec::new());
+        for panel in packed.chunks(usize::from(panel.nr) * depth) {
+            for weights in panel.chunks(8) {
+                mask.push(weights.iter().enumerate().map(|(bit, w)| u8::from(*w != 0) << bit).sum());
+            }
+            values.extend(panel.iter().filter(|w| **w != 0));
+            offsets.push(values.len() as u32);
+        }
+        (offsets, mask, values)
+    }
+
+    /// Outputs with what they are filled up with.
+    fn columns(&self, panel: Panel) -> usize {
+        let with = [8, 4, 2, 1].into_iter().find(|by| usize::from(panel.nr) % by == 0).unwrap();
+        self.n.next_multiple_of(with)
+    }
+
     pub fn packed(&self, panel: Panel) -> Vec<i8> {
         let mut packed = vec![99; panel.packed_len(self.n, self.k).unwrap()];
         pack(&self.w, self.n, self.k, panel, &mut packed).unwrap();
@@ -97,6 +180,10 @@ impl Layer {
     }
 
     pub fn linear<'a>(&'a self, panel: Panel, weights: &'a [i8]) -> Linear<'a> {
+        self.encoded(panel, Weights::Int8(weights))
+    }
+
+    pub fn encoded<'a>(&'a self, panel: Panel, weights: Weights<'a>) -> Linear<'a> {
         Linear {
             n: self.n,
             k: self.k,
@@ -139,10 +226,18 @@ pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
     let mut weights = vec![0; panel.packed_len(k, k).unwrap()];
     pack(&identity, k, k, panel, &mut weights).unwrap();
     let (ones, zeros, sums) = (vec![1.0; k], vec![0.0; k], vec![1; k]);
-    let w = Linear { n: k, k, panel, weights: &weights, scale: &ones, bias: &zeros, row_sum: &sums };
+    let w = Linear {
+        n: k,
+        k,
+        panel,
+        weights: Weights::Int8(&weights),
+        scale: &ones,
+        bias: &zeros,
+        row_sum: &sums,
+    };
     let a = Activations { data, stride: row_stride(k), m, k, zero_point: 0, scale: RowScale::Uniform(1.0) };
     let mut out = vec![f32::NAN; m * k];
-    kernels.linear(&a, &w, tinybert_kernels::Epilogue::F32 { out: &mut out, stride: k }).unwrap();
+    kernels.linear(&a, &w, tinybert_kernels::Epilogue::F32 { out: &mut out, stride: k }, &mut []).unwrap();
     out.into_iter().map(|x| x as i8).collect()
 }
 

@@ -50,6 +50,11 @@ pub fn regression(mut builder: ImageBuilder) -> ImageBuilder {
     builder
 }
 
+/// Gives it weights and word rows in every encoding.
+pub fn mixed(builder: ImageBuilder) -> ImageBuilder {
+    with_workspace(toy::mixed(builder))
+}
+
 /// Makes a token classifier of it.
 pub fn token_classification(builder: ImageBuilder) -> ImageBuilder {
     with_workspace(toy::token_classification(builder))
