@@ -10,6 +10,7 @@ mod fresh;
 mod outputs;
 mod program;
 mod prune;
+mod report;
 mod resume;
 mod tagging;
 mod toy;

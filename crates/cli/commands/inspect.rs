@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::image_file::ImageFile;
+use tinybert_host::image_file::{ImageFile, section_name};
 use tinybert_host::runtime::Model;
 use tinybert_host::runtime::image::{
     AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, Linear,
-    Provenance, Range, SectionKind, Weights,
+    Provenance, Range, Weights,
 };
 use tinybert_host::{Error, Result};
 
@@ -108,21 +108,6 @@ pub fn print_sizes(file: &ImageFile) -> Result<()> {
         "{:14} {:>10} bytes for {} tokens",
         "workspace RAM", config.workspace_bytes, config.max_tokens
     ))
-}
-
-fn section_name(kind: SectionKind) -> &'static str {
-    match kind {
-        SectionKind::Configuration => "configuration",
-        SectionKind::Vocabulary => "vocabulary",
-        SectionKind::Embeddings => "embeddings",
-        SectionKind::Layers => "layers",
-        SectionKind::Head => "head",
-        SectionKind::Labels => "labels",
-        SectionKind::Calibration => "calibration",
-        SectionKind::Provenance => "provenance",
-        SectionKind::SelfTest => "self-tests",
-        SectionKind::WordChecks => "word checks",
-    }
 }
 
 /// As `quantize --attention` names it.

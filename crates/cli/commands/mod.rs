@@ -11,6 +11,7 @@ mod init;
 mod inspect;
 mod prune;
 mod quantize;
+mod report;
 mod run;
 
 use clap::Subcommand;
@@ -30,6 +31,7 @@ pub enum Command {
     Eval(eval::Args),
     Run(run::Args),
     Inspect(inspect::Args),
+    Report(report::Args),
     Bench(bench::Args),
     Demo(demo::Args),
 }
@@ -60,6 +62,7 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::Eval(args) => eval::run(args, global),
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Report(args) => report::run(args, global),
         Command::Bench(args) => bench::run(args, global),
         Command::Demo(args) => demo::run(args, global),
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel};
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel, SectionKind};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::{Model, workspace_bytes};
 
@@ -96,6 +96,22 @@ impl ImageFile {
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write(path: &Path, image: &[u8]) -> Result<()> {
     write_file(path, image)
+}
+
+/// What a section is called wherever sizes are shown.
+pub fn section_name(kind: SectionKind) -> &'static str {
+    match kind {
+        SectionKind::Configuration => "configuration",
+        SectionKind::Vocabulary => "vocabulary",
+        SectionKind::Embeddings => "embeddings",
+        SectionKind::Layers => "layers",
+        SectionKind::Head => "head",
+        SectionKind::Labels => "labels",
+        SectionKind::Calibration => "calibration",
+        SectionKind::Provenance => "provenance",
+        SectionKind::SelfTest => "self-tests",
+        SectionKind::WordChecks => "word checks",
+    }
 }
 
 fn damaged(error: impl std::fmt::Display) -> Error {

@@ -63,7 +63,7 @@ fn general_settings() -> GeneralSettings {
 fn ends(folder: &Path, session: &str, part: &str) -> (f64, f64) {
     let values: Vec<f64> = toy::metrics(folder)
         .iter()
-        .filter(|line| line["session"] == session)
+        .filter(|line| line["session"] == session && line["parts"].is_object())
         .map(|line| line["parts"][part].as_f64().unwrap())
         .collect();
     (values[0], values[values.len() - 1])

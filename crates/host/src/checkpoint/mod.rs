@@ -37,8 +37,9 @@ pub use preset::{PRESETS, preset};
 pub use pruned::Pruned;
 pub(crate) use record::FILE as RUN_RECORD;
 pub use record::RunRecord;
-pub(crate) use save::METRICS;
+pub(crate) use safetensors::parameters;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
+pub(crate) use save::{METRICS, WEIGHTS};
 pub use text::{Encoded, SpecialIds, TextEncoder, Word};
 pub use wordpiece::train_vocabulary;
 

@@ -82,6 +82,14 @@ pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
     Ok(tensors)
 }
 
+/// How many numbers the tensors of a file have together.
+///
+/// # Errors
+/// As [`list`].
+pub(crate) fn parameters(path: &Path) -> Result<u64> {
+    Ok(list(path)?.iter().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum())
+}
+
 /// The shards that an index names, each with all of its tensors.
 ///
 /// # Errors

@@ -39,7 +39,8 @@ impl Storage {
     }
 }
 
-const WEIGHTS: &str = "model.safetensors";
+/// The tensors.
+pub(crate) const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 /// Training's log, a [`Companion`] of the finished model.
 pub(crate) const METRICS: &str = "metrics.jsonl";

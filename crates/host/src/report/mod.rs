@@ -4,8 +4,15 @@
 //! does not appear on the page. Sizes are bytes, times minutes or milliseconds as the field's name says, metrics and
 //! errors fractions (1.0 = 100 %).
 
+mod charts;
+mod collect;
+mod format;
+mod markup;
+mod page;
+
 use std::collections::BTreeMap;
 
+pub use page::html;
 use serde_json::Value;
 
 use crate::checkpoint::FileHash;

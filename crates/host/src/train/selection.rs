@@ -49,7 +49,7 @@ impl<'a> Selection<'a> {
     /// Those of [`Judge::judge`] and of writing the metrics.
     pub fn look(&mut self, session: &mut Session, epoch: f64) -> Result<()> {
         let metrics = self.judge.judge(&self.model)?;
-        session.log(&json!({ "step": session.steps(), "epoch": epoch, "dev": metrics }))?;
+        session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
         if self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary()) {
             self.best = Some((metrics, self.trainee.parameters.to_tensors()?));

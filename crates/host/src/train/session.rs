@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Var;
 use candle_core::backprop::GradStore;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use super::micro_batch::{Losses, MicroBatch, Parts};
 use super::optimizer::{Optimizer, OptimizerSettings};
@@ -195,12 +195,14 @@ impl<'a> Session<'a> {
         Ok(if self.finished() { Next::Stop } else { Next::Continue })
     }
 
-    /// Writes a line of its own to the metrics.
+    /// Writes a line to the metrics, an object to which this session's name and the steps taken are added.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
-    pub fn log(&mut self, line: &serde_json::Value) -> Result<()> {
-        self.work.log(line)
+    pub fn log(&mut self, mut line: Value) -> Result<()> {
+        line["session"] = json!(self.plan.name);
+        line["step"] = json!(self.steps);
+        self.work.log(&line)
     }
 
     /// Shows the user a line worth keeping.
@@ -272,12 +274,10 @@ impl<'a> Session<'a> {
         self.progress.advance(self.done(), &format!("{}, {speed:.0} tokens/s", self.window.note()));
         if self.window.steps() == LOG_STEPS || self.finished() {
             let mut line = self.window.fields();
-            line["session"] = json!(self.plan.name);
-            line["step"] = json!(self.steps);
             line["tokens"] = json!(self.tokens);
             line["seconds"] = json!(self.seconds());
             line["learning_rate"] = json!(rate);
-            self.work.log(&line)?;
+            self.log(line)?;
             self.window = Window::default();
         }
         Ok(())
