@@ -126,6 +126,14 @@ fn any_model(seed: u64) -> ImageBuilder {
         _ => embedding(builder),
     };
     if size(2) == 1 {
+        builder = mixed(builder);
+        let encodings = builder.layers.iter_mut().flat_map(|layer| &mut layer.config.encodings);
+        // Of sparse weights a shape does not say how many there are.
+        encodings
+            .filter(|encoding| **encoding == Encoding::Sparse)
+            .for_each(|encoding| *encoding = Encoding::Int8);
+    }
+    if size(2) == 1 {
         let range = Range { min: -1.0, max: 1.0 };
         let record = CalibrationRecord { inputs: [range; 4], query: 1.0, key: 1.0, value: 1.0, reserved: 0 };
         builder.calibration = Some(CalibrationData { examples: 1, layers: vec![record; layers.len()] });

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 use super::builder::{end_of_section, first_section};
 use crate::SectionKind;
 use crate::config::{Config, LayerConfig, Panel};
+use crate::encoding::{Encoding, Layout};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
 use crate::records::{CalibrationRecord, Provenance};
 
-/// All that the size of an image depends on.
+/// All that the size of an image depends on. How many zeros sparse weights have is not known here: such linears have no size.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageShape<'a> {
     /// Sizes that hold for the whole model.
@@ -28,7 +29,8 @@ pub struct ImageShape<'a> {
 }
 
 impl ImageShape<'_> {
-    /// Bytes of every section that is there, in file order, padding after it not counted. `None` when that overflows.
+    /// Bytes of every section that is there, in file order, padding after it not counted. `None` for sparse weights, and when
+    /// that overflows.
     pub fn sections(&self) -> Option<Vec<(SectionKind, usize)>> {
         let mut sections = Vec::from([
             (SectionKind::Configuration, self.configuration()?),
@@ -52,7 +54,8 @@ impl ImageShape<'_> {
         Some(sections)
     }
 
-    /// Bytes of the file that [`ImageBuilder::build`](super::ImageBuilder::build) makes. `None` when that overflows.
+    /// Bytes of the file that [`ImageBuilder::build`](super::ImageBuilder::build) makes. `None` for sparse
+    /// weights, and when that overflows.
     pub fn bytes(&self) -> Option<usize> {
         let sections = self.sections()?;
         let first = first_section(sections.len());
@@ -64,20 +67,22 @@ impl ImageShape<'_> {
     }
 
     fn embeddings(&self) -> Option<usize> {
-        let Config { hidden, vocab, positions, types, .. } = *self.config;
+        let Config { hidden, vocab, positions, types, words, .. } = *self.config;
         let types = part::<f32>(types.checked_mul(hidden)?)?;
-        sum([scaled_rows(vocab, hidden)?, scaled_rows(positions, hidden)?, types, layer_norm(hidden)?])
+        let words = scaled_rows(vocab, words.row_bytes(hidden)?)?;
+        sum([words, scaled_rows(positions, hidden)?, types, layer_norm(hidden)?])
     }
 
     fn each_layer(&self) -> Option<usize> {
         let Config { hidden, panel, .. } = *self.config;
         self.layers.iter().try_fold(0_usize, |total, layer| {
             let width = layer.attention_width();
+            let [qkv, attention_output, up, down] = layer.encodings;
             let linears = sum([
-                linear(width.checked_mul(3)?, hidden, panel)?,
-                linear(hidden, width, panel)?,
-                linear(layer.ffn, hidden, panel)?,
-                linear(hidden, layer.ffn, panel)?,
+                linear(width.checked_mul(3)?, hidden, panel, qkv)?,
+                linear(hidden, width, panel, attention_output)?,
+                linear(layer.ffn, hidden, panel, up)?,
+                linear(hidden, layer.ffn, panel, down)?,
             ])?;
             sum([total, linears, layer_norm(hidden)?, layer_norm(hidden)?])
         })
@@ -85,8 +90,8 @@ impl ImageShape<'_> {
 
     fn head(&self) -> Option<usize> {
         let Config { hidden, outputs, pooler, panel, .. } = *self.config;
-        let pooler = if pooler { linear(hidden, hidden, panel)? } else { 0 };
-        pooler.checked_add(linear(outputs, hidden, panel)?)
+        let pooler = if pooler { linear(hidden, hidden, panel, Encoding::Int8)? } else { 0 };
+        pooler.checked_add(linear(outputs, hidden, panel, Encoding::Int8)?)
     }
 
     fn labels(&self) -> Option<usize> {
@@ -112,8 +117,9 @@ fn part<T>(count: usize) -> Option<usize> {
     padded(count.checked_mul(size_of::<T>())?)
 }
 
-fn scaled_rows(rows: usize, width: usize) -> Option<usize> {
-    part::<i8>(rows.checked_mul(width)?)?.checked_add(part::<Bf16>(rows)?)
+/// Rows of so many bytes, and their scales.
+fn scaled_rows(rows: usize, row_bytes: usize) -> Option<usize> {
+    part::<u8>(rows.checked_mul(row_bytes)?)?.checked_add(part::<Bf16>(rows)?)
 }
 
 fn layer_norm(hidden: usize) -> Option<usize> {
@@ -121,9 +127,14 @@ fn layer_norm(hidden: usize) -> Option<usize> {
 }
 
 /// Weights, scales, biases and row sums.
-fn linear(outputs: usize, inputs: usize, panel: Panel) -> Option<usize> {
+fn linear(outputs: usize, inputs: usize, panel: Panel, encoding: Encoding) -> Option<usize> {
+    let weights = match encoding {
+        Encoding::Int8 => panel.packed_bytes(outputs, inputs)?,
+        Encoding::Int4 => Layout::new(outputs, inputs, panel)?.four_bit_bytes()?,
+        Encoding::Sparse => return None,
+    };
     let channels = sum([part::<f32>(outputs)?, part::<f32>(outputs)?, part::<i32>(outputs)?])?;
-    part::<i8>(panel.packed_bytes(outputs, inputs)?)?.checked_add(channels)
+    part::<u8>(weights)?.checked_add(channels)
 }
 
 fn sum<const N: usize>(bytes: [usize; N]) -> Option<usize> {
