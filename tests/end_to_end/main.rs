@@ -11,6 +11,7 @@ mod fresh;
 mod outputs;
 mod program;
 mod prune;
+mod quantization_aware;
 mod report;
 mod resume;
 mod tagging;

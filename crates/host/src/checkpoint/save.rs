@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use super::atomic::Staging;
 use super::{
     Architecture, BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, mpnet,
-    record, vocabulary,
+    quantization, record, vocabulary,
 };
 use crate::{Error, Result};
 
@@ -46,6 +46,7 @@ const CONFIG: &str = "config.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// A further file of a model folder, which appears together with the model.
+#[derive(Clone, Copy)]
 pub struct Companion<'a> {
     /// Its name in the folder.
     pub name: &'static str,
@@ -172,7 +173,7 @@ pub fn check_target(folder: &Path) -> Result<()> {
     if !record::is_ours(&folder.join(record::FILE)) {
         return refuse("the folder is not empty and not a checkpoint that this program wrote".to_owned());
     }
-    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE];
+    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE, quantization::FILE];
     match entries.iter().find(|name| !ours.iter().chain(&vocabulary::FILES).any(|ours| *name == ours)) {
         None => Ok(()),
         Some(foreign) => refuse(format!(

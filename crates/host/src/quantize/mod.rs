@@ -8,10 +8,13 @@
 mod attention;
 mod calibrate;
 pub mod encoding;
+mod model_plan;
 mod plan;
 mod precision;
 mod sample;
+mod saved;
 mod search;
+pub mod sensitivity;
 mod weights;
 
 use sha2::{Digest, Sha256};
@@ -23,11 +26,12 @@ use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::{Options, PackError};
 
 pub use attention::{Attention, AttentionChoice};
-use calibrate::Calibration;
-pub use encoding::Encoding;
-use plan::LayerPlan;
+pub use encoding::{Encoding, quantize_channel};
+pub use model_plan::ModelPlan;
+pub use plan::LayerPlan;
 pub use precision::{LayerEncodings, Precision};
 pub use search::InputChoice;
+pub(crate) use weights::scaled_row;
 
 use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head, TextEncoder};
 use crate::progress::Progress;
@@ -116,19 +120,16 @@ pub fn quantize(
             settings.max_tokens, config.max_position_embeddings
         )));
     }
-    let encodings = settings.precision.of_layers(config.num_hidden_layers)?;
     let inputs = calibration_inputs(
         &checkpoint.text,
         calibration,
         settings.calibration_examples,
         settings.max_tokens,
     )?;
-    let seen = Calibration::run(checkpoint, &inputs, progress)?;
-    let plans = encodings
-        .into_iter()
-        .enumerate()
-        .map(|(layer, encodings)| LayerPlan::new(layer, config, settings.attention, encodings, &seen))
-        .collect::<Result<Vec<_>>>()?;
+    let plan = match &checkpoint.quantization {
+        Some(trained) => trained.clone(),
+        None => ModelPlan::calibrate(checkpoint, &inputs, settings.attention, &settings.precision, progress)?,
+    };
 
     let mut builder = ImageBuilder {
         config: Config {
@@ -145,12 +146,13 @@ pub fn quantize(
             pooler: checkpoint.head.needs_pooler(),
             panel: settings.layout.panel(),
             layer_norm_eps: config.layer_norm_eps as f32,
-            words: settings.precision.embeddings.stored(&[]),
+            words: plan.embeddings.stored(&[]),
         },
         vocabulary: packed_vocabulary(&checkpoint.text)
             .map_err(|error| Error::input(&checkpoint.folder, error))?,
-        embeddings: weights::embeddings(checkpoint, settings.max_tokens, settings.precision.embeddings)?,
-        layers: plans
+        embeddings: weights::embeddings(checkpoint, settings.max_tokens, plan.embeddings)?,
+        layers: plan
+            .layers
             .iter()
             .enumerate()
             .map(|(i, plan)| weights::layer(checkpoint, i, plan))
@@ -158,8 +160,8 @@ pub fn quantize(
         head: weights::head(checkpoint)?,
         labels,
         calibration: Some(CalibrationData {
-            examples: seen.examples as u32,
-            layers: plans.iter().map(|plan| plan.seen).collect(),
+            examples: plan.examples as u32,
+            layers: plan.layers.iter().map(|layer| layer.seen).collect(),
         }),
         provenance: Some(provenance(checkpoint, &inputs)?),
         self_tests: Vec::new(),
@@ -171,8 +173,8 @@ pub fn quantize(
     let image = builder.build().map_err(refused)?;
     Ok(Quantized {
         image,
-        choices: plans.iter().map(|plan| plan.choices).collect(),
-        attention: plans.iter().map(|plan| plan.attention).collect(),
+        choices: plan.layers.iter().map(|layer| layer.choices).collect(),
+        attention: plan.layers.iter().map(|layer| layer.attention).collect(),
     })
 }
 
@@ -209,8 +211,11 @@ fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
     }
 }
 
-/// What calibration runs: about `examples` of a data set, evenly spread.
-pub(crate) fn calibration_inputs(
+/// An even sample of the texts of `data`, as the model reads them.
+///
+/// # Errors
+/// Those of [`crate::checkpoint::TextEncoder::encode_all`].
+pub fn calibration_inputs(
     text: &TextEncoder,
     data: &Dataset,
     examples: usize,
