@@ -54,6 +54,6 @@ pub use records::{Calibration, CalibrationRecord, Labels, Provenance, Range, Sel
 pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows, Weights};
 #[cfg(feature = "alloc")]
 pub use writer::{
-    AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, LayerData, LayerNormData,
-    LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal,
+    AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, ImageShape, LayerData,
+    LayerNormData, LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal,
 };

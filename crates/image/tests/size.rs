@@ -1,7 +1,12 @@
 //! How large images are: the promise of 14.9 MB for TinyBERT-4L-312 with its vocabulary.
 
+use proptest::prelude::*;
 use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, mixed, model};
-use tinybert_image::{Encoding, ImageBuilder, LayerConfig, LayerData, Panel};
+use tinybert_image::toy::{Random, embedding, token_classification};
+use tinybert_image::{
+    CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
+    Panel, Provenance, Range, SelfTestData,
+};
 
 /// Bytes of an image by the formula of the format's description.
 fn formula(builder: &ImageBuilder) -> usize {
@@ -96,5 +101,77 @@ fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
         let bytes = builder.build().unwrap().len();
         assert_eq!(bytes, formula(&builder));
         assert!(bytes <= 14_900_000, "{bytes} bytes with panels of {panel:?}");
+    }
+}
+
+/// A model of random sizes, with or without the sections that an image may lack.
+fn any_model(seed: u64) -> ImageBuilder {
+    let random = &mut Random(seed);
+    let mut size = |largest: usize| 1 + random.below(largest);
+    let layers: Vec<Layer> = (0..size(3))
+        .map(|_| Layer {
+            heads: size(4),
+            head_dim: size(12),
+            ffn: size(90),
+            attention: INT8,
+            inputs: [PER_TOKEN; 4],
+        })
+        .collect();
+    let mut builder = model(seed, size(70), size(300), &vec![1; size(500)], &layers);
+    let panels = [(48, 4), (4, 16), (12, 4), (12, 8), (1, 1)].map(|(nr, kr)| Panel { nr, kr });
+    builder.config.panel = panels[size(5) - 1];
+    builder = match size(3) {
+        1 => builder,
+        2 => token_classification(builder),
+        _ => embedding(builder),
+    };
+    if size(2) == 1 {
+        builder = mixed(builder);
+        let encodings = builder.layers.iter_mut().flat_map(|layer| &mut layer.config.encodings);
+        // Of sparse weights a shape does not say how many there are.
+        encodings
+            .filter(|encoding| **encoding == Encoding::Sparse)
+            .for_each(|encoding| *encoding = Encoding::Int8);
+    }
+    if size(2) == 1 {
+        let range = Range { min: -1.0, max: 1.0 };
+        let record = CalibrationRecord { inputs: [range; 4], query: 1.0, key: 1.0, value: 1.0, reserved: 0 };
+        builder.calibration = Some(CalibrationData { examples: 1, layers: vec![record; layers.len()] });
+    }
+    if size(2) == 1 {
+        builder.provenance = Some(Provenance { weights: [1; 32], vocabulary: [2; 32], calibration: [3; 32] });
+    }
+    for _ in 1..size(4) {
+        let tokens = 3 + size(10);
+        let outputs = builder.config.head.answers(tokens) * builder.config.outputs;
+        builder.self_tests.push(SelfTestData {
+            ids: vec![0; tokens],
+            type_ids: vec![0; tokens],
+            outputs: vec![0.5; outputs],
+        });
+    }
+    builder
+}
+
+proptest! {
+    #[test]
+    fn the_size_of_a_shape_is_that_of_the_file(seed: u64) {
+        let builder = any_model(seed);
+        let layers: Vec<_> = builder.layers.iter().map(|layer| layer.config).collect();
+        let labels: Vec<usize> = builder.labels.iter().map(String::len).collect();
+        let self_tests: Vec<usize> = builder.self_tests.iter().map(|test| test.ids.len()).collect();
+        let shape = ImageShape {
+            config: &builder.config,
+            layers: &layers,
+            vocabulary: builder.vocabulary.len(),
+            labels: &labels,
+            calibration: builder.calibration.is_some(),
+            provenance: builder.provenance.is_some(),
+            self_tests: &self_tests,
+        };
+        let file = builder.build().unwrap();
+        prop_assert_eq!(shape.bytes(), Some(file.len()));
+        let image = Image::from_bytes(&file).unwrap();
+        prop_assert_eq!(shape.sections().unwrap(), image.section_bytes().collect::<Vec<_>>());
     }
 }

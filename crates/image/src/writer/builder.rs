@@ -15,7 +15,7 @@ use super::pack::pack;
 use super::seal::seal;
 use crate::config::{Config, Panel};
 use crate::encoding::Encoding;
-use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION};
+use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
 use crate::records::Provenance;
 use crate::{Error, Field, SectionKind};
@@ -216,7 +216,7 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
     let present: Vec<_> =
         sections.iter().filter_map(|(kind, bytes)| Some((*kind, bytes.as_deref()?))).collect();
     let table_bytes = present.len() * size_of::<TableEntry>();
-    let mut offset = (size_of::<Header>() + table_bytes).next_multiple_of(ALIGNMENT);
+    let mut offset = first_section(present.len());
     let mut table = Vec::new();
     for (kind, bytes) in &present {
         table.push(TableEntry {
@@ -226,7 +226,8 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
             bytes: bytes.len() as u64,
             reserved: 0,
         });
-        offset = (offset + bytes.len()).next_multiple_of(ALIGNMENT);
+        // Sections are in memory: their lengths do not overflow.
+        offset = end_of_section(offset, bytes.len()).unwrap_or(usize::MAX);
     }
     let header = Header {
         magic: MAGIC,
@@ -247,6 +248,16 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
     }
     seal(&mut file);
     file
+}
+
+/// Where the first of so many sections begins.
+pub(super) fn first_section(count: usize) -> usize {
+    (size_of::<Header>() + count * size_of::<TableEntry>()).next_multiple_of(ALIGNMENT)
+}
+
+/// Where a section ends with its padding; `None` when that overflows.
+pub(super) fn end_of_section(start: usize, bytes: usize) -> Option<usize> {
+    padded(start.checked_add(bytes)?)
 }
 
 fn exactly<T>(values: &[T], length: usize) -> Result<&[T], Error> {

@@ -8,6 +8,7 @@ mod encode;
 mod pack;
 mod repack;
 mod seal;
+mod size;
 
 pub use aligned::AlignedBytes;
 pub use builder::ImageBuilder;
@@ -18,3 +19,4 @@ pub use data::{
 pub use detach::detach_words;
 pub use repack::repack;
 pub use seal::seal;
+pub use size::ImageShape;

@@ -1,0 +1,142 @@
+//! How large an image would be, from its shape alone: what a search over many shapes asks.
+
+use alloc::vec::Vec;
+
+use super::builder::{end_of_section, first_section};
+use crate::SectionKind;
+use crate::config::{Config, LayerConfig, Panel};
+use crate::encoding::{Encoding, Layout};
+use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
+use crate::records::{CalibrationRecord, Provenance};
+
+/// All that the size of an image depends on. How many zeros sparse weights have is not known here: such linears have no size.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageShape<'a> {
+    /// Sizes that hold for the whole model.
+    pub config: &'a Config,
+    /// Sizes of its layers.
+    pub layers: &'a [LayerConfig],
+    /// Bytes of the packed vocabulary.
+    pub vocabulary: usize,
+    /// Bytes of each label's name; none for heads without labels.
+    pub labels: &'a [usize],
+    /// Whether it says what calibration saw.
+    pub calibration: bool,
+    /// Whether it has the hashes of what it is made from.
+    pub provenance: bool,
+    /// Tokens of each self-test.
+    pub self_tests: &'a [usize],
+}
+
+impl ImageShape<'_> {
+    /// Bytes of every section that is there, in file order, padding after it not counted. `None` for sparse weights, and when
+    /// that overflows.
+    pub fn sections(&self) -> Option<Vec<(SectionKind, usize)>> {
+        let mut sections = Vec::from([
+            (SectionKind::Configuration, self.configuration()?),
+            (SectionKind::Vocabulary, self.vocabulary),
+            (SectionKind::Embeddings, self.embeddings()?),
+            (SectionKind::Layers, self.each_layer()?),
+            (SectionKind::Head, self.head()?),
+        ]);
+        if !self.labels.is_empty() {
+            sections.push((SectionKind::Labels, self.labels()?));
+        }
+        if self.calibration {
+            sections.push((SectionKind::Calibration, self.calibration()?));
+        }
+        if self.provenance {
+            sections.push((SectionKind::Provenance, size_of::<Provenance>()));
+        }
+        if !self.self_tests.is_empty() {
+            sections.push((SectionKind::SelfTest, self.self_tests()?));
+        }
+        Some(sections)
+    }
+
+    /// Bytes of the file that [`ImageBuilder::build`](super::ImageBuilder::build) makes. `None` for sparse
+    /// weights, and when that overflows.
+    pub fn bytes(&self) -> Option<usize> {
+        let sections = self.sections()?;
+        let first = first_section(sections.len());
+        sections.into_iter().try_fold(first, |start, (_, bytes)| end_of_section(start, bytes))
+    }
+
+    fn configuration(&self) -> Option<usize> {
+        sum([part::<ConfigRecord>(1)?, part::<LayerRecord>(self.layers.len())?])
+    }
+
+    fn embeddings(&self) -> Option<usize> {
+        let Config { hidden, vocab, positions, types, words, .. } = *self.config;
+        let types = part::<f32>(types.checked_mul(hidden)?)?;
+        let words = scaled_rows(vocab, words.row_bytes(hidden)?)?;
+        sum([words, scaled_rows(positions, hidden)?, types, layer_norm(hidden)?])
+    }
+
+    fn each_layer(&self) -> Option<usize> {
+        let Config { hidden, panel, .. } = *self.config;
+        self.layers.iter().try_fold(0_usize, |total, layer| {
+            let width = layer.attention_width();
+            let [qkv, attention_output, up, down] = layer.encodings;
+            let linears = sum([
+                linear(width.checked_mul(3)?, hidden, panel, qkv)?,
+                linear(hidden, width, panel, attention_output)?,
+                linear(layer.ffn, hidden, panel, up)?,
+                linear(hidden, layer.ffn, panel, down)?,
+            ])?;
+            sum([total, linears, layer_norm(hidden)?, layer_norm(hidden)?])
+        })
+    }
+
+    fn head(&self) -> Option<usize> {
+        let Config { hidden, outputs, pooler, panel, .. } = *self.config;
+        let pooler = if pooler { linear(hidden, hidden, panel, Encoding::Int8)? } else { 0 };
+        pooler.checked_add(linear(outputs, hidden, panel, Encoding::Int8)?)
+    }
+
+    fn labels(&self) -> Option<usize> {
+        self.labels.iter().try_fold(size_of::<u32>(), |total, name| sum([total, size_of::<u32>(), *name]))
+    }
+
+    fn calibration(&self) -> Option<usize> {
+        size_of::<u32>().checked_add(self.layers.len().checked_mul(size_of::<CalibrationRecord>())?)
+    }
+
+    fn self_tests(&self) -> Option<usize> {
+        self.self_tests.iter().try_fold(size_of::<u32>(), |total, &tokens| {
+            let ids = size_of::<u32>().checked_add(tokens.checked_mul(size_of::<u32>())?)?;
+            let types_end = sum([total, ids, tokens])?.checked_next_multiple_of(4)?;
+            let outputs = self.config.head.answers(tokens).checked_mul(self.config.outputs)?;
+            types_end.checked_add(outputs.checked_mul(size_of::<f32>())?)
+        })
+    }
+}
+
+/// Bytes of a part of `count` values, padded.
+fn part<T>(count: usize) -> Option<usize> {
+    padded(count.checked_mul(size_of::<T>())?)
+}
+
+/// Rows of so many bytes, and their scales.
+fn scaled_rows(rows: usize, row_bytes: usize) -> Option<usize> {
+    part::<u8>(rows.checked_mul(row_bytes)?)?.checked_add(part::<Bf16>(rows)?)
+}
+
+fn layer_norm(hidden: usize) -> Option<usize> {
+    part::<f32>(hidden)?.checked_mul(2)
+}
+
+/// Weights, scales, biases and row sums.
+fn linear(outputs: usize, inputs: usize, panel: Panel, encoding: Encoding) -> Option<usize> {
+    let weights = match encoding {
+        Encoding::Int8 => panel.packed_bytes(outputs, inputs)?,
+        Encoding::Int4 => Layout::new(outputs, inputs, panel)?.four_bit_bytes()?,
+        Encoding::Sparse => return None,
+    };
+    let channels = sum([part::<f32>(outputs)?, part::<f32>(outputs)?, part::<i32>(outputs)?])?;
+    part::<u8>(weights)?.checked_add(channels)
+}
+
+fn sum<const N: usize>(bytes: [usize; N]) -> Option<usize> {
+    bytes.into_iter().try_fold(0_usize, usize::checked_add)
+}
