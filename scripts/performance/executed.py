@@ -64,9 +64,22 @@ class Symbols:
 
 def run(plugin, cpu, command, report):
     """Runs `command` on the CPU model under the counting plugin; gives the profile of its marked region."""
+    emulate(plugin, cpu, command, report)
+    return read(report, Symbols(command[0]))
+
+
+def total(plugin, cpu, command, report):
+    """The same; gives the number of instructions alone."""
+    emulate(plugin, cpu, command, report)
+    lines = pathlib.Path(report).read_text(encoding="ascii").splitlines()
+    counts = (line.split() for line in lines if line.startswith(f"class {MARKED_REGION} "))
+    return sum(int(fields[-1]) for fields in counts)
+
+
+def emulate(plugin, cpu, command, report):
+    """Runs `command` on the CPU model; the counting plugin writes the report."""
     emulator = ["qemu-aarch64", "-cpu", cpu, "-plugin", f"{plugin},out={report}"]
     subprocess.run([*emulator, *command], check=True, stdout=subprocess.DEVNULL)
-    return read(report, Symbols(command[0]))
 
 
 def read(report, symbols):

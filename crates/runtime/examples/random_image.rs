@@ -1,0 +1,55 @@
+//! Writes an image of random weights in any shape, for counting what its answers execute.
+//!
+//!     random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS
+//!
+//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to
+//! TOKENS tokens. All quantization is static.
+
+use std::error::Error;
+
+use tinybert_runtime::image::toy::{INT8, Layer, PIECES, STATIC, SYMMETRIC, model};
+use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel};
+use tinybert_runtime::kernels;
+use tinybert_runtime::tokenizer::{Options, pack};
+use tinybert_runtime::workspace_bytes;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [out, layout, encoding, sizes @ ..] = &arguments[..] else { return Err(usage()) };
+    let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<usize>, _>>()?;
+    let &[hidden, layers, heads, head_dim, ffn, tokens] = &sizes[..] else { return Err(usage()) };
+    let kernels::Panel { nr, kr, .. } = match layout.as_str() {
+        "neon" => kernels::Panel::NEON,
+        "dotprod" => kernels::Panel::DOTPROD,
+        "i8mm" => kernels::Panel::I8MM,
+        _ => return Err(format!("no layout is called {layout}").into()),
+    };
+    let layer = Layer { heads, head_dim, ffn, attention: INT8, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] };
+    let layers = vec![layer; layers];
+    let mut builder = model(1, hidden, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &layers);
+    match encoding.as_str() {
+        "int8" => {}
+        "int4" => builder.layers.iter_mut().for_each(in_four_bits),
+        _ => return Err(format!("no encoding is called {encoding}").into()),
+    }
+    builder.config.panel = Panel { nr: nr.into(), kr: kr.into() };
+    (builder.config.positions, builder.config.max_tokens) = (tokens, tokens);
+    let position = &mut builder.embeddings.position;
+    position.rows.resize(tokens * hidden, 1);
+    position.scales.resize(tokens, Bf16::from_f32(0.01));
+    let configs: Vec<_> = builder.layers.iter().map(|layer| layer.config).collect();
+    builder.config.workspace_bytes = workspace_bytes(&builder.config, configs, tokens).ok_or("too large")?;
+    std::fs::write(out, &*builder.build()?)?;
+    Ok(())
+}
+
+/// Makes weights that have four bits.
+fn in_four_bits(layer: &mut LayerData) {
+    layer.config.encodings = [Encoding::Int4; 4];
+    let linears = [&mut layer.qkv, &mut layer.attention_output, &mut layer.up, &mut layer.down];
+    linears.into_iter().flat_map(|linear| &mut linear.weights).for_each(|weight| *weight /= 16);
+}
+
+fn usage() -> Box<dyn Error> {
+    "usage: random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS".into()
+}
