@@ -262,6 +262,32 @@ pub fn parse_bytes(text: &str) -> std::result::Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "that is more than any disk has".into())
 }
 
+/// Bytes of a device: KB and MB are powers of 1000, KiB and MiB of 1024.
+pub fn parse_size(text: &str) -> std::result::Result<u64, String> {
+    let units = [("KiB", 1024.0), ("MiB", 1024.0 * 1024.0), ("KB", 1e3), ("MB", 1e6), ("", 1.0)];
+    parse_unit(text, &units)
+        .filter(|bytes| *bytes >= 1.0)
+        .map(|bytes| bytes as u64)
+        .ok_or_else(|| "expected a size such as 256KB, 2.5MB, 4MiB or a number of bytes".into())
+}
+
+/// Milliseconds.
+pub fn parse_time(text: &str) -> std::result::Result<f64, String> {
+    parse_unit(text, &[("us", 1e-3), ("ms", 1.0), ("s", 1e3)])
+        .ok_or_else(|| "expected a time such as 20ms or 0.5s".into())
+}
+
+/// A positive number with a unit, in the unit of factor 1.
+fn parse_unit(text: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let parse = |(unit, factor): &(&str, f64)| {
+        let number = text.get(..text.len().checked_sub(unit.len())?)?;
+        let fits = text.to_ascii_lowercase().ends_with(&unit.to_ascii_lowercase());
+        let value = number.trim_end().parse::<f64>().ok()?;
+        (fits && value.is_finite() && value > 0.0).then_some(value * factor)
+    };
+    units.iter().find_map(parse)
+}
+
 /// A time that is not negative.
 fn parse_minutes(text: &str) -> std::result::Result<f64, String> {
     let minutes = text.parse().map_err(|_| "expected a number of minutes")?;
@@ -421,6 +447,22 @@ impl Training {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_and_times_of_a_device_have_units() {
+        assert_eq!(parse_size("2.5MB"), Ok(2_500_000));
+        assert_eq!(parse_size("256kb"), Ok(256_000));
+        assert_eq!(parse_size("4MiB"), Ok(4 << 20));
+        assert_eq!(parse_size("1234"), Ok(1234));
+        assert_eq!(parse_time("20ms"), Ok(20.0));
+        assert_eq!(parse_time("0.5s"), Ok(500.0));
+        for wrong in ["", "MB", "-1MB", "4GB", "0", "nanKB", "1 2KB"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "20", "ms", "-1ms", "infs"] {
+            assert!(parse_time(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn bytes_have_units_of_powers_of_1024() {

@@ -27,9 +27,14 @@ pub fn metrics(metrics: &Metrics) -> String {
 /// Refuses an output folder that could not be written at the end of a long run: one that holds something else than a
 /// checkpoint of ours, or whose path runs through a file or a folder without write permission.
 pub fn check_folder(out: &Path) -> Result<()> {
-    let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
-    probe(out, nearest)?;
+    probe_folder(out)?;
     checkpoint::check_target(out)
+}
+
+/// Refuses an output folder whose path runs through a file or a folder without write permission.
+pub fn probe_folder(out: &Path) -> Result<()> {
+    let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
+    probe(out, nearest)
 }
 
 /// Refuses an output file that could not be written at the end of a long run.

@@ -5,6 +5,7 @@ mod augment;
 mod bad_data;
 mod bad_image;
 mod bad_model;
+mod compress;
 mod embedding;
 mod fresh;
 mod outputs;

@@ -3,6 +3,7 @@
 mod ablations;
 mod augment;
 mod bench;
+mod compress;
 mod demo;
 mod distill;
 mod eval;
@@ -20,6 +21,7 @@ use crate::args::Global;
 
 #[derive(Subcommand)]
 pub enum Command {
+    Compress(compress::Args),
     Init(init::Args),
     FineTune(fine_tune::Args),
     Augment(augment::Args),
@@ -50,6 +52,7 @@ impl Command {
 /// Runs the command.
 pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
     match command {
+        Command::Compress(args) => compress::run(args, global),
         Command::Init(args) => init::run(args, global),
         Command::FineTune(args) => fine_tune::run(args, global),
         Command::Augment(args) => augment::run(args, global),

@@ -8,6 +8,7 @@ pub mod augment;
 pub mod bench;
 pub mod checkpoint;
 pub mod collective;
+pub mod compress;
 pub mod data;
 pub mod device;
 pub mod distill;

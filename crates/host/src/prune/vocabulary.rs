@@ -132,6 +132,16 @@ impl KeptPieces {
         self.ids.is_empty()
     }
 
+    /// The tokenizer with these pieces alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where `before` is another tokenizer than the one that was counted.
+    pub fn text(&self, before: &TextEncoder) -> Result<TextEncoder> {
+        let pieces = before.pieces();
+        let kept = self.ids.iter().map(|&id| pieces[id as usize].clone()).collect();
+        TextEncoder::from_pieces(kept, before.lowercase())
+    }
+
     /// The model with these pieces alone: rows of the word embeddings (and of a masked-LM head's bias) and lines of
     /// `vocab.txt` are gone, everything else is as it was.
     ///
@@ -154,9 +164,7 @@ impl KeptPieces {
             let table = tensors.get_mut(name).ok_or_else(|| Error::Usage(format!("{name} is missing")))?;
             *table = table.index_select(&rows, 0)?;
         }
-        let pieces = model.text.pieces();
-        let kept = self.ids.iter().map(|&id| pieces[id as usize].clone()).collect();
-        let text = TextEncoder::from_pieces(kept, model.text.lowercase())?;
+        let text = self.text(&model.text)?;
         let config = BertConfig { vocab_size: text.vocab_size(), ..model.config.clone() };
         Ok(model.with(config, tensors, text))
     }

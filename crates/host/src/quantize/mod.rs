@@ -20,7 +20,7 @@ use tinybert_image::{
 };
 use tinybert_kernels::{self as kernels, Kernels};
 use tinybert_runtime::{Input, Model, workspace_bytes};
-use tinybert_tokenizer::Options;
+use tinybert_tokenizer::{Options, PackError};
 
 pub use attention::{Attention, AttentionChoice};
 use calibrate::Calibration;
@@ -29,7 +29,7 @@ use plan::LayerPlan;
 pub use precision::{LayerEncodings, Precision};
 pub use search::InputChoice;
 
-use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head};
+use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head, TextEncoder};
 use crate::progress::Progress;
 use crate::task::Dataset;
 use crate::{Error, Result};
@@ -117,9 +117,12 @@ pub fn quantize(
         )));
     }
     let encodings = settings.precision.of_layers(config.num_hidden_layers)?;
-    let examples = calibration.spread(settings.calibration_examples);
-    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(calibration.kind)).collect();
-    let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
+    let inputs = calibration_inputs(
+        &checkpoint.text,
+        calibration,
+        settings.calibration_examples,
+        settings.max_tokens,
+    )?;
     let seen = Calibration::run(checkpoint, &inputs, progress)?;
     let plans = encodings
         .into_iter()
@@ -144,7 +147,8 @@ pub fn quantize(
             layer_norm_eps: config.layer_norm_eps as f32,
             words: settings.precision.embeddings.stored(&[]),
         },
-        vocabulary: vocabulary(checkpoint)?,
+        vocabulary: packed_vocabulary(&checkpoint.text)
+            .map_err(|error| Error::input(&checkpoint.folder, error))?,
         embeddings: weights::embeddings(checkpoint, settings.max_tokens, settings.precision.embeddings)?,
         layers: plans
             .iter()
@@ -180,7 +184,7 @@ impl Layout {
     }
 
     /// Panel shape of the family's micro-kernels.
-    fn panel(self) -> Panel {
+    pub(crate) fn panel(self) -> Panel {
         let panel = match self {
             Self::Neon => kernels::Panel::NEON,
             Self::Dotprod => kernels::Panel::DOTPROD,
@@ -205,12 +209,25 @@ fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
     }
 }
 
-fn vocabulary(checkpoint: &Checkpoint) -> Result<Vec<u8>> {
-    let pieces = checkpoint.text.pieces();
+/// What calibration runs: about `examples` of a data set, evenly spread.
+pub(crate) fn calibration_inputs(
+    text: &TextEncoder,
+    data: &Dataset,
+    examples: usize,
+    max_tokens: usize,
+) -> Result<Vec<Encoded>> {
+    let examples = data.spread(examples);
+    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
+    text.encode_all(&texts, max_tokens)
+}
+
+/// The image's vocabulary section.
+pub(crate) fn packed_vocabulary(text: &TextEncoder) -> std::result::Result<Vec<u8>, PackError> {
+    let pieces = text.pieces();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-    let lowercase = checkpoint.text.lowercase();
+    let lowercase = text.lowercase();
     let options = Options { lowercase, strip_accents: lowercase, split_chinese: true };
-    tinybert_tokenizer::pack(&pieces, options).map_err(|error| Error::input(&checkpoint.folder, error))
+    tinybert_tokenizer::pack(&pieces, options)
 }
 
 fn provenance(checkpoint: &Checkpoint, calibration: &[Encoded]) -> Result<Provenance> {
@@ -233,17 +250,22 @@ fn provenance(checkpoint: &Checkpoint, calibration: &[Encoded]) -> Result<Proven
     Ok(Provenance { weights, vocabulary, calibration })
 }
 
-/// Inputs of the calibration set, shortest to longest, with the exact outputs of the scalar kernels.
+/// Inputs of the calibration set that the image proves itself by, shortest to longest.
+pub(crate) fn self_test_inputs(inputs: &[Encoded]) -> impl Iterator<Item = &Encoded> {
+    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
+    by_length.sort_by_key(|input| input.ids.len());
+    (0..SELF_TESTS)
+        .filter_map(move |i| by_length.get(i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1)).copied())
+}
+
+/// They with the exact outputs of the scalar kernels.
 fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTestData>> {
     let image = builder.build().map_err(refused)?;
     let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
     let mut workspace = vec![0; builder.config.workspace_bytes];
     let mut session = model.session(&mut workspace).map_err(refused)?;
-    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
-    by_length.sort_by_key(|input| input.ids.len());
-    let picks = (0..SELF_TESTS).map(|i| i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1));
     let mut tests = Vec::new();
-    for input in picks.filter_map(|i| by_length.get(i)) {
+    for input in self_test_inputs(inputs) {
         let type_ids: Vec<u8> = input.type_ids.iter().map(|&t| t as u8).collect();
         let reply = session.run(Input::ids(&input.ids, &type_ids)).map_err(refused)?;
         let outputs = reply.answer.outputs().to_vec();

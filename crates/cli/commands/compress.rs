@@ -1,0 +1,281 @@
+//! `compress`: from teacher and data to an image within a budget.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use clap::builder::PossibleValuesParser;
+use tinybert_host::Result;
+use tinybert_host::checkpoint::{BertConfig, Checkpoint, PRESETS, preset};
+use tinybert_host::compress::{
+    Board, Budget, Compress, Outcome, SearchSettings, Settings, layer_map, student_sizes,
+};
+use tinybert_host::data::Split;
+use tinybert_host::distill::layer_map::LayerMap;
+use tinybert_host::distill::transfer::TransferSettings;
+use tinybert_host::distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_host::quantize;
+use tinybert_host::train::FineTune;
+
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, parse_size, parse_time};
+use crate::output::{self, print_line};
+use crate::watch::Watch;
+
+/// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils again and
+/// quantizes, whatever of it is needed.
+#[derive(ClapArgs)]
+pub struct Args {
+    /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
+    #[arg(long, value_name = "FOLDER")]
+    teacher: PathBuf,
+    /// Model folder of a student: distilled on the task if it has no head, taken as it is otherwise [default: one is made].
+    #[arg(long, value_name = "FOLDER")]
+    student: Option<PathBuf>,
+    #[command(flatten)]
+    budget: BudgetArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    student_made: StudentArgs,
+    #[command(flatten)]
+    training: TrainingArgs,
+    #[command(flatten)]
+    search: SearchArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Budget")]
+struct BudgetArgs {
+    /// Size of the image at most: 4MB (4,000,000 bytes), 2.5MB, 4MiB (4,194,304 bytes).
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    flash: Option<u64>,
+    /// Size of the workspace at most, such as 256KB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    ram: Option<u64>,
+    /// Modelled time of the longest answer on --board at most, such as 20ms.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    latency: Option<f64>,
+    /// The board: a name such as raspberry-pi-3, or a core and its clock such as cortex-a53@1.2GHz; the image gets the
+    /// layout of its kernels.
+    #[arg(long, value_name = "BOARD", default_value = "raspberry-pi-5")]
+    board: Board,
+}
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "A student that is made")]
+struct StudentArgs {
+    /// Sizes by name [default: tinybert-4l-312, or what fits a smaller teacher].
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS), conflicts_with = "student")]
+    preset: Option<String>,
+    /// Encoder layers, instead of the preset's.
+    #[arg(long, value_name = "N", conflicts_with = "student")]
+    layers: Option<usize>,
+    /// Width of the hidden states, instead of the preset's.
+    #[arg(long, value_name = "N", conflicts_with = "student")]
+    hidden: Option<usize>,
+    /// Width of the feed-forward network, instead of the preset's.
+    #[arg(long, value_name = "N", conflicts_with = "student")]
+    ffn: Option<usize>,
+    /// Plain text for the general stage [default: the task's training texts].
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "student")]
+    corpus: Vec<PathBuf>,
+    /// Tokens of the general stage at most.
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, conflicts_with = "student")]
+    general_tokens: u64,
+}
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Training")]
+struct TrainingArgs {
+    /// One pass in every stage: shows that the line works, not what it reaches.
+    #[arg(long)]
+    quick: bool,
+    /// Passes of a teacher that is fine-tuned.
+    #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
+    teacher_epochs: u64,
+    /// Their peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = FineTune::default().learning_rate)]
+    teacher_lr: f64,
+    /// Passes of the student over the teacher's layers.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    intermediate_epochs: u64,
+    /// Their constant learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
+    intermediate_lr: f64,
+    /// Passes of the student over the teacher's answers.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    prediction_epochs: u64,
+    /// Their peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
+    prediction_lr: f64,
+    /// Passes over the teacher's answers after each pruning.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    recovery_epochs: u64,
+    /// Their peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
+    recovery_lr: f64,
+    /// Examples per step.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    batch_size: usize,
+    /// Teacher layer of each student layer [default: uniform, or as even as the depths allow].
+    #[arg(long, value_name = "MAP")]
+    layer_map: Option<LayerMap>,
+    /// Longest input in tokens at most; the search looks at shorter ones, too.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+}
+
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Search")]
+struct SearchArgs {
+    /// Development examples that candidates are judged by.
+    #[arg(long, value_name = "N", default_value_t = SearchSettings::default().examples)]
+    search_examples: usize,
+    /// Candidates within the budget that are measured.
+    #[arg(long, value_name = "N", default_value_t = SearchSettings::default().trials)]
+    search_trials: usize,
+    /// Training examples that the importance of heads and neurons is measured on.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    importance_examples: usize,
+}
+
+pub fn run(args: &Args, global: &Global) -> Result<()> {
+    output::probe_folder(&args.output.out)?;
+    let watch = Watch::new(global)?;
+    let teacher = args.data.read_model(&args.teacher)?;
+    let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;
+    let data = args.data.training(teacher.head.labels(), &watch)?;
+    let labels = data.view().train.labels.clone();
+    let test = match args.data.test.is_some() {
+        true => Some(args.data.load(&args.data.spec(&labels)?, Split::Test, &watch)?),
+        false => None,
+    };
+    let sizes = match &student {
+        Some(student) => student.config.clone(),
+        None => args.student_made.sizes(&teacher)?,
+    };
+    let positions = teacher.config.max_position_embeddings.min(sizes.max_position_embeddings);
+    let map = match &args.training.layer_map {
+        Some(map) => map.clone(),
+        None => layer_map(sizes.num_hidden_layers, teacher.config.num_hidden_layers),
+    };
+    let compress = Compress {
+        settings: args.settings(map, args.training.max_tokens.min(positions), global.seed),
+        board: args.budget.board.clone(),
+        teacher,
+        student,
+        sizes,
+        corpus: args.student_made.corpus.clone(),
+        data: data.view(),
+        test: test.as_ref(),
+    };
+    let out = args.device.on(args.output.settings())?;
+    print(&compress.run(&out, &watch)?, &args.budget.board)
+}
+
+impl Args {
+    fn settings(&self, map: LayerMap, max_tokens: usize, seed: u64) -> Settings {
+        let Self { budget, training, search, .. } = self;
+        let epochs = |full: u64| if training.quick { full.min(1) } else { full };
+        let transfer = TransferSettings { layer_map: map, ..TransferSettings::default() };
+        let batch_size = training.batch_size;
+        let task = TaskSettings::default();
+        let stage =
+            |epochs, learning_rate, of: &Stage| Stage { epochs, learning_rate, batch_size, ..of.clone() };
+        let distillation = TaskSettings {
+            transfer: transfer.clone(),
+            intermediate: stage(
+                epochs(training.intermediate_epochs),
+                training.intermediate_lr,
+                &task.intermediate,
+            ),
+            prediction: stage(epochs(training.prediction_epochs), training.prediction_lr, &task.prediction),
+            max_tokens,
+            seed,
+            ..task
+        };
+        let recovery = TaskSettings {
+            intermediate: Stage { epochs: 0, ..distillation.intermediate.clone() },
+            prediction: stage(
+                epochs(training.recovery_epochs),
+                training.recovery_lr,
+                &distillation.prediction,
+            ),
+            ..distillation.clone()
+        };
+        Settings {
+            budget: Budget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
+            max_tokens,
+            fine_tune: FineTune {
+                epochs: epochs(training.teacher_epochs),
+                learning_rate: training.teacher_lr,
+                batch_size,
+                max_tokens,
+                seed,
+                ..FineTune::default()
+            },
+            general: GeneralSettings {
+                transfer,
+                epochs: epochs(GeneralSettings::default().epochs),
+                max_train_tokens: Some(self.student_made.general_tokens),
+                batch_size,
+                max_tokens,
+                learning_rate: training.intermediate_lr,
+                seed,
+                ..GeneralSettings::default()
+            },
+            distillation,
+            recovery,
+            search: SearchSettings { examples: search.search_examples, trials: search.search_trials },
+            importance_examples: search.importance_examples,
+            calibration_examples: quantize::Settings::default().calibration_examples,
+        }
+    }
+}
+
+impl StudentArgs {
+    /// Sizes of the student that is made.
+    fn sizes(&self, teacher: &Checkpoint) -> Result<BertConfig> {
+        let fitting = student_sizes(&teacher.config)?;
+        let sizes = match &self.preset {
+            Some(name) => {
+                let preset = preset(name)?;
+                let max_position_embeddings =
+                    preset.max_position_embeddings.min(fitting.max_position_embeddings);
+                BertConfig {
+                    vocab_size: fitting.vocab_size,
+                    num_attention_heads: fitting.num_attention_heads,
+                    max_position_embeddings,
+                    ..preset
+                }
+            }
+            None => fitting,
+        };
+        let sizes = BertConfig {
+            num_hidden_layers: self.layers.unwrap_or(sizes.num_hidden_layers),
+            hidden_size: self.hidden.unwrap_or(sizes.hidden_size),
+            intermediate_size: self.ffn.unwrap_or(sizes.intermediate_size),
+            ..sizes
+        };
+        sizes.validate()?;
+        Ok(sizes)
+    }
+}
+
+fn print(outcome: &Outcome, board: &Board) -> Result<()> {
+    for judged in &outcome.metrics {
+        let metrics = output::metrics(&judged.metrics);
+        print_line(format_args!("{:7} {:4} {metrics}", judged.model, judged.split))?;
+    }
+    outcome.notes.iter().try_for_each(print_line)?;
+    print_line(format_args!("flash     {} bytes", outcome.cost.flash))?;
+    print_line(format_args!("workspace {} bytes", outcome.cost.ram))?;
+    print_line(format_args!(
+        "latency   {:.2} ms, modelled, longest input on {board}",
+        outcome.cost.latency_ms
+    ))?;
+    print_line(format_args!("wrote {}", outcome.image.display()))
+}

@@ -1,0 +1,107 @@
+//! How far a model's answers are from another's, and how good they are.
+
+use crate::checkpoint::Checkpoint;
+use crate::metrics::MetricSet;
+use crate::nn::TaskModel;
+use crate::task::Dataset;
+use crate::train::predict::{Judge, Outputs};
+use crate::{Error, Result};
+
+/// The examples that all variants of a model are judged by.
+pub(super) struct Examples {
+    part: Dataset,
+    metrics: MetricSet,
+    max_tokens: usize,
+}
+
+/// What a variant gives.
+pub(super) struct Answers {
+    /// Name of the metric.
+    pub metric: String,
+    /// Its value.
+    pub value: f64,
+    /// Logits of every answer of every example.
+    logits: Vec<Vec<Vec<f32>>>,
+}
+
+impl Examples {
+    /// At most `count` of a data set, evenly spread.
+    pub fn new(data: &Dataset, count: usize, metrics: MetricSet, max_tokens: usize) -> Self {
+        let examples = data.spread(count).into_iter().cloned().collect();
+        Self { part: Dataset { examples, ..data.clone() }, metrics, max_tokens }
+    }
+
+    /// The answers of a model.
+    ///
+    /// # Errors
+    /// Those of the forward pass.
+    pub fn answers(&self, model: &Checkpoint) -> Result<Answers> {
+        let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
+        let outputs = judge.outputs(&TaskModel::frozen(&model.config, &model.head, &model.tensors)?)?;
+        let metrics = judge.metrics(&judge.answers(&model.head, &outputs)?)?;
+        let logits = by_sample(&outputs, judge.answer_counts())?;
+        Ok(Answers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })
+    }
+}
+
+/// Logits by sample, of which each has so many answers.
+fn by_sample(outputs: &Outputs, counts: Vec<usize>) -> Result<Vec<Vec<Vec<f32>>>> {
+    let mut logits = vec![Vec::new(); counts.len()];
+    for (samples, rows) in outputs {
+        let mut rows = rows.to_vec2::<f32>()?.into_iter();
+        for &sample in samples {
+            logits[sample] = rows.by_ref().take(counts[sample]).collect();
+        }
+    }
+    Ok(logits)
+}
+
+impl Answers {
+    /// Mean squared distance of another model's logits from these, relative to the variance of these: of each output over all
+    /// answers. An answer that only one of both gives is left out.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for models that answer different things.
+    pub fn distance(&self, other: &Self) -> Result<f64> {
+        let pairs = self.logits.iter().zip(&other.logits).flat_map(|(ours, theirs)| ours.iter().zip(theirs));
+        let (mut error, mut sums, mut squares, mut count) = (0.0, Vec::new(), Vec::new(), 0.0);
+        for (ours, theirs) in pairs {
+            if ours.len() != theirs.len() {
+                return Err(Error::Usage("models of different heads are not compared".into()));
+            }
+            sums.resize(ours.len(), 0.0);
+            squares.resize(ours.len(), 0.0);
+            count += 1.0;
+            for (at, (&ours, &theirs)) in ours.iter().zip(theirs).enumerate() {
+                let (ours, theirs) = (f64::from(ours), f64::from(theirs));
+                error += (ours - theirs).powi(2);
+                sums[at] += ours;
+                squares[at] += ours * ours;
+            }
+        }
+        let variances =
+            sums.iter().zip(&squares).map(|(sum, squares)| squares - sum * sum / f64::max(count, 1.0));
+        let variance: f64 = variances.sum();
+        Ok(if variance > 0.0 { error / variance } else { 0.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(logits: &[[f32; 2]]) -> Answers {
+        let logits = logits.iter().map(|row| vec![row.to_vec()]).collect();
+        Answers { metric: "accuracy".into(), value: 1.0, logits }
+    }
+
+    #[test]
+    fn distances_are_shares_of_the_variance() {
+        let whole = answers(&[[1.0, 5.0], [3.0, 5.0]]);
+        assert_eq!(whole.distance(&whole).unwrap(), 0.0);
+        // The outputs' squared deviations from their means sum to 2; half of each answer's first logit is off by 1.
+        assert_eq!(whole.distance(&answers(&[[2.0, 5.0], [3.0, 5.0]])).unwrap(), 0.5);
+        // The mean for every answer is as far as the answers vary.
+        assert_eq!(whole.distance(&answers(&[[2.0, 5.0], [2.0, 5.0]])).unwrap(), 1.0);
+    }
+}

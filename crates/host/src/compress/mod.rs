@@ -1,0 +1,196 @@
+//! From a teacher and data to an image within a budget: every stage of the line, with a search in the middle for what to
+//! prune. Each stage is an ordinary model folder, and a run that was stopped goes on where it was.
+
+mod board;
+mod budget;
+pub mod cost;
+mod journal;
+pub mod latency;
+mod measure;
+mod precision;
+mod report;
+mod result;
+mod search;
+mod space;
+mod stages;
+mod student;
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+pub use self::board::{Board, CORES, Core, KernelFamily};
+pub use self::budget::{Budget, Limit};
+use self::cost::CostModel;
+use self::journal::Journal;
+pub use self::result::Outcome;
+use self::search::Search;
+pub use self::search::{Candidate, Found, Measured, SearchSettings};
+use self::space::Space;
+use self::stages::Stages;
+pub use self::student::{layer_map, student_sizes};
+use crate::checkpoint::{BertConfig, Checkpoint, FileHash, RunRecord};
+use crate::distill::{GeneralSettings, TaskSettings};
+use crate::progress::Progress;
+use crate::prune::Importance;
+use crate::quantize::{self, Attention, Precision, quantize};
+use crate::task::{Dataset, Target, TaskKind};
+use crate::train::{FineTune, Identity, Output, TaskData};
+use crate::{Error, Result};
+
+/// How every stage works.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Settings {
+    /// What the device allows. A run's identity leaves fields called budget out, and this is part of it.
+    #[serde(rename = "limits")]
+    pub budget: Budget,
+    /// Longest input in tokens at most; shorter ones are looked at, too.
+    pub max_tokens: usize,
+    /// Of a teacher without the task.
+    pub fine_tune: FineTune,
+    /// Of a student that is not given.
+    pub general: GeneralSettings,
+    /// Of the student before anything is pruned.
+    pub distillation: TaskSettings,
+    /// Of what the search has chosen, after heads and neurons are pruned, and again after the vocabulary is.
+    pub recovery: TaskSettings,
+    /// How thoroughly to search.
+    pub search: SearchSettings,
+    /// Examples that importance is measured on.
+    pub importance_examples: usize,
+    /// Examples that activations are calibrated with.
+    pub calibration_examples: usize,
+}
+
+/// What a run starts from.
+pub struct Compress<'a> {
+    /// How.
+    pub settings: Settings,
+    /// The board that the model is for.
+    pub board: Board,
+    /// The teacher; fine-tuned first if it has no head for the task.
+    pub teacher: Checkpoint,
+    /// A student: with a head of the task it is taken as it is, without one it is distilled on the task. One is made if
+    /// there is none.
+    pub student: Option<Checkpoint>,
+    /// Sizes of the one that is made.
+    pub sizes: BertConfig,
+    /// Plain text for its general stage; the task's training texts if there is none.
+    pub corpus: Vec<PathBuf>,
+    /// The task.
+    pub data: TaskData<'a>,
+    /// Judged at the end and never before.
+    pub test: Option<&'a Dataset>,
+}
+
+impl Compress<'_> {
+    /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if nothing that can be made keeps within the budget, for settings that cannot be, and for a folder
+    /// with another run; [`Error::Input`] for models and data that do not fit together, and for a result that does not
+    /// keep within the budget after all; those of training.
+    pub fn run(&self, out: &Output, progress: &dyn Progress) -> Result<Outcome> {
+        self.data.check()?;
+        let mut journal = Journal::open(out, self.identity()?)?;
+        let stages = Stages { compress: self, out, progress };
+        let teacher = &stages.teacher()?;
+        let whole = stages.student(teacher)?;
+        let found = match &journal.found {
+            Some(found) => found.clone(),
+            None => {
+                let found = self.search(&whole, progress)?;
+                journal.found = Some(found.clone());
+                journal.write(&out.folder)?;
+                found
+            }
+        };
+        progress.say(&format!(
+            "chosen of {} models: {}; image {} bytes, workspace {} bytes, {:.2} ms modelled on {}",
+            found.places,
+            found.chosen.name,
+            found.chosen.cost.flash,
+            found.chosen.cost.ram,
+            found.chosen.cost.latency_ms,
+            self.board
+        ));
+        let small = stages.small(teacher, &whole, &found)?;
+        let outcome = Outcome::make(self, out, teacher, &small, &found, progress)?;
+        journal.outcome = Some(json!(outcome));
+        journal.write(&out.folder)?;
+        Ok(outcome)
+    }
+
+    /// All that a run depends on.
+    fn identity(&self) -> Result<Identity> {
+        Ok(self.data.identity(&self.record(self.inputs()?)))
+    }
+
+    /// Every file that is read.
+    fn inputs(&self) -> Result<Vec<FileHash>> {
+        let mut inputs = self.teacher.hashes()?;
+        if let Some(student) = &self.student {
+            inputs.extend(student.hashes()?);
+        }
+        inputs.extend(self.corpus.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
+        inputs.extend(self.data.hashes()?);
+        Ok(inputs)
+    }
+
+    /// The record of a stage that reads `inputs`.
+    fn record(&self, inputs: Vec<FileHash>) -> RunRecord {
+        let mut settings = json!(self.settings);
+        settings["board"] = json!(self.board.name);
+        settings["sizes"] = json!(self.sizes);
+        RunRecord {
+            command: "compress".into(),
+            settings,
+            seed: self.settings.distillation.seed,
+            inputs,
+            metrics: json!(null),
+        }
+    }
+
+    /// Looks for what to make of the whole student.
+    fn search(&self, whole: &Checkpoint, progress: &dyn Progress) -> Result<Found> {
+        let space = self.space(whole, progress)?;
+        let settings = quantize::Settings { max_tokens: space.longest[0].tokens, ..self.quantization() };
+        let made = quantize(whole, self.data.train, &settings, progress)?;
+        let image = tinybert_image::Image::from_bytes(&made.image)
+            .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;
+        let costs = CostModel::new(&image, &self.board);
+        Search {
+            space,
+            costs: &costs,
+            budget: &self.settings.budget,
+            dev: self.data.dev,
+            metrics: self.data.metrics,
+            settings: self.settings.search,
+        }
+        .run(progress)
+    }
+
+    /// What can be made of the whole student. It is the same each time.
+    fn space<'s>(&self, whole: &'s Checkpoint, progress: &dyn Progress) -> Result<Space<'s>> {
+        let Settings { max_tokens, importance_examples, calibration_examples, .. } = self.settings;
+        let train = self.data.train;
+        let labelled = train.kind != TaskKind::Embedding
+            && train.examples.iter().all(|example| example.target != Target::None);
+        let importance = match labelled {
+            true => Importance::taylor(whole, train, importance_examples, max_tokens, progress)?,
+            false => Importance::magnitude(whole)?,
+        };
+        Space::new(whole, importance, train, self.board.core.layout, max_tokens, calibration_examples)
+    }
+
+    /// How images are made.
+    fn quantization(&self) -> quantize::Settings {
+        quantize::Settings {
+            max_tokens: self.settings.max_tokens,
+            calibration_examples: self.settings.calibration_examples,
+            layout: self.board.core.layout,
+            attention: Attention::Auto,
+            precision: Precision::default(),
+        }
+    }
+}
