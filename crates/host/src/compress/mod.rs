@@ -41,7 +41,8 @@ use crate::{Error, Result};
 /// How every stage works.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Settings {
-    /// What the device allows.
+    /// What the device allows. A run's identity leaves fields called budget out, and this is part of it.
+    #[serde(rename = "limits")]
     pub budget: Budget,
     /// Longest input in tokens at most; shorter ones are looked at, too.
     pub max_tokens: usize,

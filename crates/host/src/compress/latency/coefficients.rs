@@ -22,20 +22,20 @@ pub(super) fn of(family: KernelFamily) -> &'static Coefficients {
 
 const NEON: Coefficients = Coefficients {
     multiply_add: 56.0 / 256.0,
-    units: [1227.5, 18140.0, 7.26, 0.0, 4.57, 7.3, 105.9, 92.6, 0.13, 286.4, 1.0],
+    units: [1227.5, 18140.0, 7.26, 0.0, 4.57, 7.3, 105.9, 92.6, 0.13, 286.4, 5.22],
 };
 
 const DOTPROD: Coefficients = Coefficients {
     multiply_add: 103.0 / 1536.0,
-    units: [1191.7, 2993.6, 5.13, 0.45, 2.01, 3.38, 66.6, 556.7, 0.12, 530.6, 1.0],
+    units: [1191.7, 2993.6, 5.13, 0.45, 2.01, 3.38, 66.6, 556.7, 0.12, 530.6, 4.66],
 };
 
 const DOTPROD_IN_ORDER: Coefficients = Coefficients {
     multiply_add: 160.0 / 1536.0,
-    units: [1109.0, 0.0, 5.97, 0.6, 1.96, 2.98, 74.1, 456.7, 0.08, 615.7, 1.0],
+    units: [1109.0, 0.0, 5.97, 0.6, 1.96, 2.98, 74.1, 456.7, 0.08, 615.7, 4.66],
 };
 
 const I8MM: Coefficients = Coefficients {
     multiply_add: 55.0 / 1536.0,
-    units: [1155.6, 2506.1, 5.96, 1.36, 2.62, 4.45, 67.1, 570.6, 0.09, 568.4, 1.0],
+    units: [1155.6, 2506.1, 5.96, 1.36, 2.62, 4.45, 67.1, 570.6, 0.09, 568.4, 4.67],
 };
