@@ -89,32 +89,32 @@ pub struct LossArgs {
 pub struct TaskArgs {
     /// Passes that learn embeddings, hidden states and attention [default: 20].
     #[arg(long, value_name = "N")]
-    intermediate_epochs: Option<u64>,
+    pub intermediate_epochs: Option<u64>,
     /// Their constant learning rate [default: 5e-5].
     #[arg(long, value_name = "RATE")]
-    intermediate_lr: Option<f64>,
+    pub intermediate_lr: Option<f64>,
     /// Passes that learn the teacher's answers [default: 3].
     #[arg(long, value_name = "N")]
-    prediction_epochs: Option<u64>,
+    pub prediction_epochs: Option<u64>,
     /// Their peak learning rate [default: 3e-5].
     #[arg(long, value_name = "RATE")]
-    prediction_lr: Option<f64>,
+    pub prediction_lr: Option<f64>,
     /// Temperature of the soft cross-entropy [default: 1].
     #[arg(long, value_name = "T")]
-    temperature: Option<f64>,
+    pub temperature: Option<f64>,
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
-    evaluations_per_epoch: Option<usize>,
+    pub evaluations_per_epoch: Option<usize>,
     /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
     /// bytes, such as 20G; what does not fit is computed at every step.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
-    teacher_cache: Option<u64>,
+    pub teacher_cache: Option<u64>,
     /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
     #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
     pub teacher_cache_folder: Option<PathBuf>,
     /// Learn from a teacher that is no better than chance on the development set too.
     #[arg(long)]
-    allow_weak_teacher: bool,
+    pub allow_weak_teacher: bool,
 }
 
 impl LossArgs {

@@ -12,5 +12,7 @@ mod task;
 pub mod teacher;
 pub mod transfer;
 
+pub(crate) use pair::check_vocabulary;
+
 pub use general::{Corpus, GeneralReport, GeneralSettings, general};
 pub use task::{Stage, TaskReport, TaskSettings, task};

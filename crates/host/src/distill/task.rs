@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::losses::{cosine_distance, score_mse, soft_cross_entropy};
+use super::losses::answer_loss;
 use super::pair::{lower_layers, spread, teacher_tensors};
 use super::preflight;
 use super::teacher::{TeacherAnswers, TeacherCache};
@@ -323,11 +323,7 @@ impl Run<'_> {
     ) -> Result<Losses> {
         let (output, learned) = student.forward(micro.batch, micro.mode)?;
         let target = teacher.of(micro.batch)?.to_device(learned.device())?;
-        let total = match student.head {
-            Head::Regression => score_mse(&learned, &target)?,
-            Head::Embedding { .. } => cosine_distance(&learned, &target)?,
-            _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
-        };
+        let total = answer_loss(&student.head, &learned, &target, self.settings.temperature)?;
         let total = (total * micro.share(Batch::answers))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     }

@@ -18,6 +18,7 @@ pub mod work;
 pub use identity::Identity;
 pub use trainee::Trainee;
 pub use work::Output;
+pub(crate) use work::{remove_partial, remove_run};
 
 pub(crate) use fine_tune::gold_loss;
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
