@@ -57,7 +57,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let output = args.device.on(args.output.settings())?;
     if args.steps.steps.is_none() && (output.resume || args.device.is_given()) {
-        return Err(Error::Usage("without --steps nothing is trained: leave out --resume and --device".into()));
+        return Err(Error::Usage(
+            "without --steps nothing is trained: leave out --resume and --device".into(),
+        ));
     }
     if args.steps.steps.is_some() && !structure.is_given() {
         return Err(Error::Usage("--steps prunes heads and neurons: give --heads or --ffn".into()));

@@ -147,6 +147,7 @@ impl Structure {
         };
         let output = Output { teacher_cache: options.teacher_cache_folder.clone(), ..output };
         let stepped = steps.run(&output, &job.watch)?;
+        job.record.settings["device"] = output.compute.record();
         job.record.inputs.extend(data.view().hashes()?);
         job.record.settings["structure"] = json!({
             "shares": steps.shares,

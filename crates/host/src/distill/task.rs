@@ -18,6 +18,7 @@ use crate::train::predict::{Judge, encode};
 use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
+use crate::train::sparsity::SparsitySettings;
 use crate::train::work::WorkFolder;
 use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, with_head};
 use crate::{Error, Result};
@@ -63,6 +64,8 @@ pub struct TaskSettings {
     /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for none. Cached states and scores
     /// have half precision.
     pub teacher_cache_bytes: u64,
+    /// Zeros that come in among the weights of the prediction stage; without, what was pruned before stays so.
+    pub sparsity: Option<SparsitySettings>,
     /// Learn from a teacher that is no better than chance too.
     pub allow_weak_teacher: bool,
 }
@@ -93,6 +96,7 @@ impl Default for TaskSettings {
             optimizer: OptimizerSettings::paper(),
             seed: 42,
             teacher_cache_bytes: 0,
+            sparsity: None,
             allow_weak_teacher: false,
         }
     }
@@ -203,6 +207,15 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
             settings.temperature
         )));
     }
+    if let Some(sparsity) = &settings.sparsity {
+        sparsity.check()?;
+        let stage = &settings.prediction;
+        if sparsity.share > 0.0 && (stage.epochs == 0 || stage.budget.max_minutes.is_some()) {
+            let what =
+                "zeros come in over the steps of the prediction stage: give it epochs and no time limit";
+            return Err(Error::Usage(what.into()));
+        }
+    }
     data.check()?;
     preflight::check_pair(teacher, student, data)
 }
@@ -241,6 +254,7 @@ impl Run<'_> {
     }
 
     fn plan(&self, name: &'static str, stage: &Stage, epochs: &Epochs) -> Plan<'_> {
+        let sparsity = self.settings.sparsity.filter(|settings| name == PREDICTION || settings.share == 0.0);
         Plan {
             name,
             length: Length::Steps(epochs.steps(self.set.len())),
@@ -249,6 +263,7 @@ impl Run<'_> {
             optimizer: self.settings.optimizer,
             seed: self.settings.seed,
             budget: stage.budget,
+            sparsity,
             trainee: self.trainee,
         }
     }

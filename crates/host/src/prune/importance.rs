@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use crate::checkpoint::{Checkpoint, Head, Tensors};
 use crate::data::{Batch, EncodedSet};
-use crate::distill::losses::answer_loss;
 use crate::distill::check_vocabulary;
+use crate::distill::losses::answer_loss;
 use crate::nn::{Mode, Parameters, TaskModel};
 use crate::progress::Progress;
 use crate::task::{Dataset, Example, Target, TaskKind};

@@ -180,7 +180,8 @@ impl Steps<'_> {
         let before = judge.judge(&TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?)?;
         progress.say(&format!("pruned: dev {} {:.4}", before.primary, before.primary()));
 
-        let output = Output { folder: folder.into(), teacher_cache: Some(out.teacher_cache()), ..out.clone() };
+        let output =
+            Output { folder: folder.into(), teacher_cache: Some(out.teacher_cache()), ..out.clone() };
         let output = Output { resume: output.can_resume()?, ..output };
         let report = distill::task(&self.recovery, self.teacher, &pruned, &self.data, output, progress)?;
         let layers = 0..pruned.config.num_hidden_layers;

@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod selection;
 pub mod session;
 mod snapshot;
+pub mod sparsity;
 mod trainee;
 mod window;
 pub mod work;

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::sparsity::zero_share;
 use crate::Result;
 use crate::checkpoint::{self, BertConfig, Companion, Head, RunRecord, Tensors, TextEncoder};
 use crate::nn::Parameters;
+
+/// In the metrics of a pruned model's `run.json`: the share of zeros in the linears of its layers.
+const ZERO_SHARE: &str = "zero_weights";
 
 /// A model under training with all that its folder holds.
 #[derive(Clone, Copy)]
@@ -32,7 +36,10 @@ impl Trainee<'_> {
         metrics: Value,
         companions: &[Companion],
     ) -> Result<()> {
-        let record = RunRecord { metrics, ..self.record.clone() };
+        let mut record = RunRecord { metrics, ..self.record.clone() };
+        if let Some(share) = zero_share(tensors)? {
+            record.metrics[ZERO_SHARE] = json!(share);
+        }
         checkpoint::save_with(folder, self.config, self.head, tensors, self.text, &record, companions)
     }
 }
