@@ -40,6 +40,53 @@ fn half_of_heads_and_neurons_are_gone_from_folder_and_image() {
 }
 
 #[test]
+fn steps_recover_and_tell_what_each_cost() {
+    let out = toy::path("stepped").display().to_string();
+    let line = format!("prune --model {} --teacher {} {}", *STUDENT, *TEACHER, toy::data());
+    let rates =
+        "--recover-epochs 4 --recover-lr 1e-3 --batch-size 16 --max-tokens 32 --importance-examples 32";
+    let said =
+        output(&format!("{line} {rates} --heads 0.5 --ffn 0.25 --multiple-of 8 --steps 2 --out {out}"));
+    // 16 neurons of 64 in each of two layers, by way of half.
+    assert!(
+        said.contains("round 1: ") && said.contains(" 64 neurons") && said.contains(" 32 neurons"),
+        "{said}"
+    );
+    assert!(!toy::path("stepped.run").exists());
+    let record = fs::read_to_string(toy::path("stepped").join("run.json")).expect("a record");
+    assert!(record.contains("\"recovered\"") && record.contains("\"recovery\""), "{record}");
+    let evaluated = output(&format!("eval --model {out} {}", toy::data()));
+    let number = evaluated.split_whitespace().nth(2).and_then(|word| word.parse::<f64>().ok());
+    assert!(number.expect("split, metric, value") > 0.6, "{evaluated}");
+    fails(&format!("{line} {rates} --heads 0.5 --steps 2 --out {out} --resume"), 2, &["is complete"]);
+}
+
+#[test]
+fn zeros_by_the_command_line_are_those_of_the_folder() {
+    let line = format!("distill --stage task --teacher {} --student {} {}", *TEACHER, *STUDENT, toy::data());
+    let rates =
+        "--intermediate-epochs 0 --prediction-lr 1e-3 --prediction-epochs 6 --batch-size 16 --max-tokens 32";
+    let zeros = "--sparsity 0.5 --sparsity-method movement --sparsity-pattern 2:4";
+    let sparse = toy::make("sparse", &format!("{line} {rates} {zeros}"));
+    let record = fs::read_to_string(toy::path("sparse").join("run.json")).expect("a record");
+    assert!(record.contains("\"zero_weights\": 0.5") && record.contains("\"pattern\": \"2:4\""), "{record}");
+    output(&format!("eval --model {sparse} {}", toy::data()));
+    let out = toy::path("no").display().to_string();
+    fails(&format!("{line} {rates} --out {out} --sparsity 0.6 --sparsity-pattern 2:4"), 2, &["share of 0.5"]);
+    fails(&format!("{line} {rates} --out {out} --sparsity-method movement"), 2, &["--sparsity"]);
+}
+
+#[test]
+fn layers_that_stay_make_a_smaller_image() {
+    let two = format!("prune --model {} --layers 1", *STUDENT);
+    let one = toy::make("one-layer", &two);
+    let image =
+        toy::make("one-layer.tbim", &format!("quantize --model {one} {} --max-tokens 32", toy::data()));
+    assert!(bytes(&image) < bytes(&IMAGE));
+    assert_eq!(answers(&image, ""), answers(&image, "--isa scalar"));
+}
+
+#[test]
 fn pieces_that_the_data_does_not_use_are_gone_and_nothing_else_changes() {
     let data = toy::data();
     // The development set has words that the training set has not.
@@ -60,6 +107,9 @@ fn pieces_that_the_data_does_not_use_are_gone_and_nothing_else_changes() {
 fn what_cannot_be_pruned_is_refused() {
     let line = format!("prune --model {} --out {}", *STUDENT, toy::path("no").display());
     fails(&line, 2, &["nothing to prune", "--heads", "--vocab"]);
+    fails(&format!("{line} --layers 3"), 2, &["some of 1 to 2"]);
+    fails(&format!("{line} --heads 0.5 --resume {}", toy::data()), 2, &["without --steps"]);
+    fails(&format!("{line} --heads 0.5 --steps 2 {}", toy::data()), 2, &["--teacher"]);
     fails(&format!("{line} --heads 0 {}", toy::data()), 2, &["above 0 and at most 1"]);
     fails(&format!("{line} --heads 0.5"), 2, &["no data"]);
     fails(&format!("{line} --vocab --max-pieces 7 {}", toy::data()), 2, &["7 pieces have no room"]);

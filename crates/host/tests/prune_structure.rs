@@ -80,7 +80,7 @@ fn parts_that_do_nothing_are_found_and_their_loss_changes_nothing() {
     }
     let data = toy::sentences(24, 3);
     for importance in [
-        Importance::taylor(&before, &data, 24, 16, &Silent).unwrap(),
+        Importance::taylor(&before, &data, None, 24, 16, &Silent).unwrap(),
         Importance::magnitude(&before).unwrap(),
     ] {
         let kept = KeptParts::choose(&importance, &settings(0.5, 0.5)).unwrap();
@@ -115,7 +115,7 @@ fn importance_is_the_slope_of_the_loss() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let data = Dataset { examples: toy::sentences(2, 9).examples, ..toy::sentences(1, 9) };
-    let importance = Importance::taylor(&model, &data, 2, 16, &Silent).unwrap();
+    let importance = Importance::taylor(&model, &data, None, 2, 16, &Silent).unwrap();
     let slope = |name: &str, columns: std::ops::Range<usize>| -> f64 {
         let slopes = data.examples.iter().map(|example| {
             let Target::Class(class) = example.target else { panic!("a class") };

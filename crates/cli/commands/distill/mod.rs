@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, WindowSettings};
-use tinybert_host::distill::{self, Corpus, GeneralSettings, QuantizationAware};
+use tinybert_host::distill::{self, Corpus, GeneralSettings, QuantizationAware, TaskSettings};
 use tinybert_host::progress::Progress;
 use tinybert_host::train::session::{Budget, Summary};
 use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
+use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
 use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
@@ -46,6 +47,8 @@ pub struct Args {
     task: Option<TaskArgs>,
     #[command(flatten)]
     precision: PrecisionArgs,
+    #[command(flatten)]
+    sparsity: SparsityArgs,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -91,7 +94,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(Error::Usage(format!("{option} is for --stage task --quantization-aware")));
     }
     match (args.stage, &args.general, &args.task) {
-        (Stage::General, Some(options), None) if !args.data.is_given() => general(args, options, global),
+        (Stage::General, Some(options), None)
+            if !args.data.is_given() && args.sparsity.settings().is_none() =>
+        {
+            general(args, options, global)
+        }
         (Stage::General, ..) => Err(Error::Usage(
             "--stage general reads --corpus; options of the task stage and labelled data mean nothing to it"
                 .into(),
@@ -155,7 +162,8 @@ impl Args {
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
-    let mut settings = args.steps.task_settings(options, global.seed);
+    let mut settings =
+        TaskSettings { sparsity: args.sparsity.settings(), ..args.steps.task_settings(options, global.seed) };
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tinybert_host::distill::layer_map::LayerMap;
 use tinybert_host::distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
 use tinybert_host::distill::{Stage, TaskSettings};
+use tinybert_host::train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
 
 use crate::args::{OptimizerArgs, parse_bytes};
 
@@ -53,6 +54,7 @@ impl StepArgs {
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
             max_tokens: self.max_tokens,
             seed,
+            sparsity: None,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
             allow_weak_teacher: options.allow_weak_teacher,
             quantization_aware: None,
@@ -93,32 +95,32 @@ pub struct LossArgs {
 pub struct TaskArgs {
     /// Passes that learn embeddings, hidden states and attention [default: 20].
     #[arg(long, value_name = "N")]
-    intermediate_epochs: Option<u64>,
+    pub intermediate_epochs: Option<u64>,
     /// Their constant learning rate [default: 5e-5].
     #[arg(long, value_name = "RATE")]
-    intermediate_lr: Option<f64>,
+    pub intermediate_lr: Option<f64>,
     /// Passes that learn the teacher's answers [default: 3].
     #[arg(long, value_name = "N")]
-    prediction_epochs: Option<u64>,
+    pub prediction_epochs: Option<u64>,
     /// Their peak learning rate [default: 3e-5].
     #[arg(long, value_name = "RATE")]
-    prediction_lr: Option<f64>,
+    pub prediction_lr: Option<f64>,
     /// Temperature of the soft cross-entropy [default: 1].
     #[arg(long, value_name = "T")]
-    temperature: Option<f64>,
+    pub temperature: Option<f64>,
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
-    evaluations_per_epoch: Option<usize>,
+    pub evaluations_per_epoch: Option<usize>,
     /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
     /// bytes, such as 20G; what does not fit is computed at every step.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
-    teacher_cache: Option<u64>,
+    pub teacher_cache: Option<u64>,
     /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
     #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
     pub teacher_cache_folder: Option<PathBuf>,
     /// Learn from a teacher that is no better than chance on the development set too.
     #[arg(long)]
-    allow_weak_teacher: bool,
+    pub allow_weak_teacher: bool,
     /// Train a finished student as its image will compute: the prediction stage alone. `quantize` then uses the same scales.
     #[arg(long)]
     pub quantization_aware: bool,
@@ -144,5 +146,51 @@ impl LossArgs {
                 ProjectionStart::Fitted
             },
         }
+    }
+}
+
+/// Zeros among the student's weights.
+#[derive(Args)]
+#[command(next_help_heading = "Sparsity, task stage")]
+pub struct SparsityArgs {
+    /// Share of zeros in each of the layers' matrices at the end, 0 to 1; they come in during the prediction passes. Zeros
+    /// of a student that has them stay in any case, but with 0 they do not.
+    #[arg(long, value_name = "SHARE")]
+    sparsity: Option<f64>,
+    /// What tells the weights that become 0.
+    #[arg(long, value_name = "NAME", default_value = "magnitude", requires = "sparsity")]
+    sparsity_method: SparsityName,
+    /// Where zeros may be: unstructured, or N:M for N weights left of each M inputs, such as 2:4.
+    #[arg(long, value_name = "PATTERN", default_value = "unstructured", requires = "sparsity")]
+    sparsity_pattern: Pattern,
+    /// Share of the steps after which the first zeros come in.
+    #[arg(long, value_name = "SHARE", default_value_t = SparsitySettings::new(0.0).begin, requires = "sparsity")]
+    sparsity_begin: f64,
+    /// Share of the steps after which all are there and the other weights recover.
+    #[arg(long, value_name = "SHARE", default_value_t = SparsitySettings::new(0.0).end, requires = "sparsity")]
+    sparsity_end: f64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SparsityName {
+    /// The smallest.
+    Magnitude,
+    /// Those that training moves towards 0.
+    Movement,
+}
+
+impl SparsityArgs {
+    /// As the host takes them.
+    pub fn settings(&self) -> Option<SparsitySettings> {
+        self.sparsity.map(|share| SparsitySettings {
+            share,
+            method: match self.sparsity_method {
+                SparsityName::Magnitude => SparsityMethod::Magnitude,
+                SparsityName::Movement => SparsityMethod::Movement,
+            },
+            pattern: self.sparsity_pattern,
+            begin: self.sparsity_begin,
+            end: self.sparsity_end,
+        })
     }
 }

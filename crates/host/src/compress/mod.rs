@@ -177,7 +177,7 @@ impl Compress<'_> {
         let labelled = train.kind != TaskKind::Embedding
             && train.examples.iter().all(|example| example.target != Target::None);
         let importance = match labelled {
-            true => Importance::taylor(whole, train, importance_examples, max_tokens, progress)?,
+            true => Importance::taylor(whole, train, None, importance_examples, max_tokens, progress)?,
             false => Importance::magnitude(whole)?,
         };
         Space::new(whole, importance, train, self.board.core.layout, max_tokens, calibration_examples)

@@ -178,6 +178,7 @@ pub fn general(
         optimizer: settings.optimizer,
         seed: settings.seed,
         budget: settings.budget,
+        sparsity: None,
         trainee,
     };
     let mut vars = transfer.parameters();

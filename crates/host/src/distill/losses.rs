@@ -5,6 +5,7 @@ use candle_nn::ops::log_softmax;
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::checkpoint::Head;
 use crate::nn::ops::rows::{slice, vectorised, with_slice};
 
 /// Mean squared error of hidden states `[b, l, h]` over the real tokens (eqs. 8 and 9, after projection).
@@ -58,6 +59,19 @@ pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
 pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let cosines = (student * teacher.detach())?.sum(D::Minus1)?;
     Ok(cosines.mean_all()?.affine(-1.0, 1.0)?)
+}
+
+/// The distance of a student's answers from its teacher's, logits or embeddings `[answers, outputs]`, as the head asks: soft
+/// cross-entropy of labels, squared distance of scores, cosine distance of embeddings.
+///
+/// # Errors
+/// An internal error if the shapes differ.
+pub fn answer_loss(head: &Head, student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
+    match head {
+        Head::Regression => score_mse(student, teacher),
+        Head::Embedding { .. } => cosine_distance(student, teacher),
+        _ => soft_cross_entropy(student, teacher, temperature),
+    }
 }
 
 fn masked_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize], region: Region) -> Result<Tensor> {

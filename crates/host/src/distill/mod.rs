@@ -14,6 +14,8 @@ pub mod teacher;
 mod teachers_text;
 pub mod transfer;
 
+pub(crate) use pair::check_vocabulary;
+
 pub use general::{Corpus, GeneralReport, GeneralSettings, general};
 pub use quantization_aware::QuantizationAware;
 pub use task::{Stage, TaskReport, TaskSettings, task};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::losses::{cosine_distance, score_mse, soft_cross_entropy};
+use super::losses::answer_loss;
 use super::pair::{check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::preflight;
 use super::quantization_aware::QuantizationAware;
@@ -20,6 +20,7 @@ use crate::train::predict::{Judge, encode};
 use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
+use crate::train::sparsity::SparsitySettings;
 use crate::train::work::WorkFolder;
 use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, with_head};
 use crate::{Error, Result};
@@ -65,6 +66,8 @@ pub struct TaskSettings {
     /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for none. Cached states and scores
     /// have half precision.
     pub teacher_cache_bytes: u64,
+    /// Zeros that come in among the weights of the prediction stage; without, what was pruned before stays so.
+    pub sparsity: Option<SparsitySettings>,
     /// Learn from a teacher that is no better than chance too.
     pub allow_weak_teacher: bool,
     /// Train the student as it will be quantized; `None` for a float student.
@@ -97,6 +100,7 @@ impl Default for TaskSettings {
             optimizer: OptimizerSettings::paper(),
             seed: 42,
             teacher_cache_bytes: 0,
+            sparsity: None,
             allow_weak_teacher: false,
             quantization_aware: None,
         }
@@ -223,6 +227,15 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
             settings.temperature
         )));
     }
+    if let Some(sparsity) = &settings.sparsity {
+        sparsity.check()?;
+        let stage = &settings.prediction;
+        if sparsity.share > 0.0 && (stage.epochs == 0 || stage.budget.max_minutes.is_some()) {
+            let what =
+                "zeros come in over the steps of the prediction stage: give it epochs and no time limit";
+            return Err(Error::Usage(what.into()));
+        }
+    }
     data.check()?;
     if settings.intermediate.epochs > 0 {
         check_vocabulary(&teacher.text, &student.text).map_err(|error| match error {
@@ -271,6 +284,7 @@ impl Run<'_> {
     }
 
     fn plan(&self, name: &'static str, stage: &Stage, epochs: &Epochs) -> Plan<'_> {
+        let sparsity = self.settings.sparsity.filter(|settings| name == PREDICTION || settings.share == 0.0);
         Plan {
             name,
             length: Length::Steps(epochs.steps(self.set.len())),
@@ -279,6 +293,7 @@ impl Run<'_> {
             optimizer: self.settings.optimizer,
             seed: self.settings.seed,
             budget: stage.budget,
+            sparsity,
             trainee: self.trainee,
         }
     }
@@ -353,11 +368,7 @@ impl Run<'_> {
     ) -> Result<Losses> {
         let (output, learned) = student.forward(micro.batch, micro.mode)?;
         let target = teacher.of(&self.teachers.batch(micro.batch))?.to_device(learned.device())?;
-        let total = match student.head {
-            Head::Regression => score_mse(&learned, &target)?,
-            Head::Embedding { .. } => cosine_distance(&learned, &target)?,
-            _ => soft_cross_entropy(&learned, &target, self.settings.temperature)?,
-        };
+        let total = answer_loss(&student.head, &learned, &target, self.settings.temperature)?;
         let total = (total * micro.share(Batch::answers))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     }

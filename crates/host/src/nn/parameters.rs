@@ -81,14 +81,16 @@ pub(crate) fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
 /// The same tensors with the matrices of the layers' linears in another number format: matrix products are in it, and
 /// everything between them stays as it is.
 pub(crate) fn with_linears_in(tensors: &Tensors, format: DType) -> Result<Tensors> {
-    let is_linear = |name: &str| {
-        name.starts_with("bert.encoder.layer.") && name.ends_with(".weight") && !name.contains("LayerNorm")
-    };
-    let converted = |(name, tensor): (&String, &Tensor)| match is_linear(name) {
+    let converted = |(name, tensor): (&String, &Tensor)| match is_layer_linear(name) {
         true => Ok((name.clone(), tensor.to_dtype(format)?)),
         false => Ok((name.clone(), tensor.clone())),
     };
     tensors.iter().map(converted).collect()
+}
+
+/// Whether a tensor is the weight of a linear in one of the layers.
+pub(crate) fn is_layer_linear(name: &str) -> bool {
+    name.starts_with("bert.encoder.layer.") && name.ends_with(".weight") && !name.contains("LayerNorm")
 }
 
 /// The tensor of a name.

@@ -2,12 +2,33 @@
 
 use candle_core::Tensor;
 
-use crate::checkpoint::{Checkpoint, Tensors};
+use crate::checkpoint::{Checkpoint, Head, Tensors};
+use crate::data::{Batch, EncodedSet};
+use crate::distill::check_vocabulary;
+use crate::distill::losses::answer_loss;
 use crate::nn::{Mode, Parameters, TaskModel};
 use crate::progress::Progress;
 use crate::task::{Dataset, Example, Target, TaskKind};
 use crate::train::{encode, gold_loss};
 use crate::{Error, Result};
+
+/// Of the teacher's answers: as they are.
+const TEMPERATURE: f64 = 1.0;
+
+/// What tells important from unimportant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// First-order change of the loss without the part.
+    Taylor {
+        /// How many it is measured on.
+        examples: usize,
+        /// Longest of them; longer text is cut.
+        max_tokens: usize,
+    },
+    /// Size of the weights that read the part.
+    Magnitude,
+}
 
 /// Importances of the parts of every layer, each at least 0. They compare within one kind of part.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,32 +40,52 @@ pub struct Importance {
 }
 
 impl Importance {
-    /// First-order Taylor: by how much the task loss would change, to first order, if the part were gone; the mean of its
-    /// magnitude over examples (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440).
-    ///
-    /// Examples are cut to `max_tokens` tokens or to what the model has positions for. A part is gone when the weights that read it are 0, so that change is `Σ w · ∂L/∂w` over them. About `examples`
-    /// examples are taken, evenly spread over the data.
+    /// The importance of a model's parts by a measure; of the Taylor measure against `teacher` if there is one, and
+    /// against the labels of `data` otherwise.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels;
-    /// [`Error::Interrupted`].
+    /// Those of [`Importance::taylor`] and [`Importance::magnitude`].
+    pub fn by(
+        measure: Measure,
+        model: &Checkpoint,
+        data: &Dataset,
+        teacher: Option<&Checkpoint>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        match measure {
+            Measure::Magnitude => Self::magnitude(model),
+            Measure::Taylor { examples, max_tokens } => {
+                Self::taylor(model, data, teacher, examples, max_tokens, progress)
+            }
+        }
+    }
+
+    /// First-order Taylor: by how much the loss would change, to first order, if the part were gone; the mean of its
+    /// magnitude over examples (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440). The loss is
+    /// the task's, or with a `teacher` the distance from its answers, which needs no labels.
+    ///
+    /// Examples are cut to `max_tokens` tokens or to what the model has positions for. A part is gone when the weights
+    /// that read it are 0, so that change is `Σ w · ∂L/∂w` over them. About `examples` examples are taken, evenly spread
+    /// over the data.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels and no teacher, or for
+    /// a teacher of other answers or another vocabulary; [`Error::Interrupted`].
     pub fn taylor(
         model: &Checkpoint,
         data: &Dataset,
+        teacher: Option<&Checkpoint>,
         examples: usize,
         max_tokens: usize,
         progress: &dyn Progress,
     ) -> Result<Self> {
         let taken: Vec<Example> = data.spread(examples).into_iter().cloned().collect();
-        let targets: Vec<Target> = taken.iter().map(|example| example.target.clone()).collect();
-        if targets.contains(&Target::None) || data.kind == TaskKind::Embedding {
-            return Err(Error::Input(
-                "importance by the task loss needs labels; without any there is importance by magnitude"
-                    .into(),
-            ));
-        }
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
-        let set = encode(&model.text, &Dataset { examples: taken, ..data.clone() }, max_tokens)?;
+        let set = encode(&model.text, &Dataset { examples: taken.clone(), ..data.clone() }, max_tokens)?;
+        let right = match teacher {
+            Some(teacher) => Right::of_teacher(teacher, model)?,
+            None => Right::of_labels(&taken, data.kind)?,
+        };
         let parameters = Parameters::new(&model.tensors)?;
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;
 
@@ -58,7 +99,7 @@ impl Importance {
             }
             let batch = set.collate(&[sample], model.text.special().pad);
             let (output, logits) = trainable.forward(&batch, Mode::Eval)?;
-            let grads = output.tape.backward(&gold_loss(&logits, &batch, &set, &targets)?)?;
+            let grads = output.tape.backward(&right.loss(&model.head, &logits, &batch, &set)?)?;
             for (layer, readers) in readers.iter().enumerate() {
                 for (name, sums) in
                     [(&readers.heads, &mut sums.heads[layer]), (&readers.neurons, &mut sums.neurons[layer])]
@@ -104,6 +145,48 @@ impl Importance {
         Self {
             heads: by_layer(&|layer| model.config.heads(layer)),
             neurons: by_layer(&|layer| model.config.ffn(layer)),
+        }
+    }
+}
+
+/// The right answers.
+enum Right {
+    Labels(Vec<Target>),
+    Teacher(TaskModel),
+}
+
+impl Right {
+    fn of_labels(examples: &[Example], kind: TaskKind) -> Result<Self> {
+        let targets: Vec<Target> = examples.iter().map(|example| example.target.clone()).collect();
+        if targets.contains(&Target::None) || kind == TaskKind::Embedding {
+            let what = "importance by the task loss needs labels; without any there is importance by a teacher's answers, or \
+                        by magnitude";
+            return Err(Error::Input(what.into()));
+        }
+        Ok(Self::Labels(targets))
+    }
+
+    fn of_teacher(teacher: &Checkpoint, model: &Checkpoint) -> Result<Self> {
+        check_vocabulary(&teacher.text, &model.text)?;
+        let (teaches, asks) = (teacher.head.kind(), model.head.kind());
+        if teaches != asks || teacher.head.labels() != model.head.labels() {
+            return Err(Error::Input(format!(
+                "{}: a teacher with a {asks} head and the model's labels {:?} is needed, found {teaches} and {:?}",
+                teacher.folder.display(),
+                model.head.labels(),
+                teacher.head.labels()
+            )));
+        }
+        Ok(Self::Teacher(TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?))
+    }
+
+    /// Of the answers `logits` to a batch of `set`.
+    fn loss(&self, head: &Head, logits: &Tensor, batch: &Batch, set: &EncodedSet) -> Result<Tensor> {
+        match self {
+            Self::Labels(targets) => gold_loss(logits, batch, set, targets),
+            Self::Teacher(teacher) => {
+                answer_loss(head, logits, &teacher.forward(batch, Mode::Eval)?.1, TEMPERATURE)
+            }
         }
     }
 }

@@ -152,6 +152,7 @@ pub fn fine_tune(
         optimizer: settings.optimizer,
         seed: settings.seed,
         budget: settings.budget,
+        sparsity: None,
         trainee,
     };
     let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();

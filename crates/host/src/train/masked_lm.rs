@@ -182,6 +182,7 @@ pub fn masked_lm(
         optimizer: settings.optimizer,
         seed: settings.seed,
         budget: settings.budget,
+        sparsity: None,
         trainee,
     };
     let reached = checkpoint::expected_shapes(&model.config, &Head::MaskedLm);

@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod selection;
 pub mod session;
 mod snapshot;
+pub mod sparsity;
 mod trainee;
 mod window;
 pub mod work;
@@ -18,6 +19,7 @@ pub mod work;
 pub use identity::Identity;
 pub use trainee::Trainee;
 pub use work::Output;
+pub(crate) use work::{remove_partial, remove_run};
 
 pub(crate) use fine_tune::gold_loss;
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};

@@ -235,6 +235,17 @@ impl Optimizer {
         Ok(global_norm)
     }
 
+    /// Forgets the moments of a parameter where `mask` (u8, of its shape) is 0.
+    ///
+    /// # Errors
+    /// An internal error of the tensor engine.
+    pub fn forget(&mut self, name: &str, mask: &Tensor) -> Result<()> {
+        match self.slots.iter_mut().find(|slot| slot.name == name) {
+            Some(slot) => Ok(slot.moments.keep(mask)?),
+            None => Ok(()),
+        }
+    }
+
     /// Adds the gradients of the parameters in `new` to those in `sum`.
     ///
     /// # Errors

@@ -43,7 +43,8 @@ impl<'a> Selection<'a> {
         Ok(Self { judge, trainee, model, best })
     }
 
-    /// Judges the present weights; keeps a copy if they are the best so far. Of equals the first stays.
+    /// Judges the present weights; keeps a copy if they are the best so far and as sparse as they are to become. Of equals
+    /// the first stays.
     ///
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
@@ -51,7 +52,8 @@ impl<'a> Selection<'a> {
         let metrics = self.judge.judge(&self.model)?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
-        if self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary()) {
+        let better = self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary());
+        if better && session.is_settled() {
             self.best = Some((metrics, self.trainee.parameters.to_tensors()?));
         }
         Ok(())

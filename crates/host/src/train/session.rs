@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub use super::micro_batch::{Losses, MicroBatch, Parts};
 use super::optimizer::{Optimizer, OptimizerSettings};
 use super::schedule::Schedule;
+use super::sparsity::{Sparsity, SparsitySettings};
 use super::trainee::Trainee;
 use super::window::{LossValues, Window};
 use super::work::WorkFolder;
@@ -56,6 +57,8 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// Time limits.
     pub budget: Budget,
+    /// Zeros that come in among the weights; without, what was pruned before stays so.
+    pub sparsity: Option<SparsitySettings>,
     /// What is trained.
     pub trainee: Trainee<'a>,
 }
@@ -73,6 +76,7 @@ pub enum Next {
 pub struct Session<'a> {
     plan: Plan<'a>,
     optimizer: Optimizer,
+    sparsity: Sparsity,
     work: &'a mut WorkFolder,
     progress: &'a dyn Progress,
     started: Instant,
@@ -120,8 +124,10 @@ impl<'a> Session<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self> {
         let now = Instant::now();
+        let optimizer = Optimizer::new(plan.optimizer, parameters)?;
         let mut session = Self {
-            optimizer: Optimizer::new(plan.optimizer, parameters)?,
+            sparsity: Sparsity::new(plan.sparsity, optimizer.parameters())?,
+            optimizer,
             plan,
             work,
             progress,
@@ -135,11 +141,11 @@ impl<'a> Session<'a> {
         };
         session.restore()?;
         session.check_ranks()?;
-        let total = match session.plan.length {
-            Length::Steps(total) | Length::Tokens(total) => total,
-        };
-        progress.begin(session.plan.name, total);
+        progress.begin(session.plan.name, session.total());
         progress.resume(session.done());
+        if let Some(note) = session.sparsity.note() {
+            progress.say(&note);
+        }
         Ok(session)
     }
 
@@ -180,9 +186,10 @@ impl<'a> Session<'a> {
             });
         }
         self.record(seen)?;
-        let Some(gradients) = self.optimizer.sum_over_ranks(self.ranks(), gradients)? else {
+        let Some(mut gradients) = self.optimizer.sum_over_ranks(self.ranks(), gradients)? else {
             return Ok(Next::Continue);
         };
+        self.sparsity.mask_gradients(&mut gradients)?;
         let rate = self.plan.learning_rate * self.plan.schedule.factor(self.fraction(tokens));
         let norm = self.optimizer.step(&gradients, rate).map_err(|error| match error {
             Error::Diverged(what) => self.diverged(&what),
@@ -190,6 +197,7 @@ impl<'a> Session<'a> {
         })?;
         self.steps += 1;
         self.tokens += tokens;
+        self.sparsity.advance(self.share_done(), &mut self.optimizer)?;
         self.window.add_step(norm);
         self.report(rate)?;
         Ok(if self.finished() { Next::Stop } else { Next::Continue })
@@ -213,6 +221,11 @@ impl<'a> Session<'a> {
     /// Optimizer steps taken.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Whether the model is as sparse as it is to become.
+    pub(super) fn is_settled(&self) -> bool {
+        self.sparsity.is_settled()
     }
 
     /// Ends the session.
@@ -242,11 +255,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// [`Plan::length`] in its unit.
+    fn total(&self) -> u64 {
+        let (Length::Steps(total) | Length::Tokens(total)) = self.plan.length;
+        total
+    }
+
+    /// What is done, of all that there is.
+    fn share_done(&self) -> f64 {
+        self.done() as f64 / self.total() as f64
+    }
+
     fn finished(&self) -> bool {
-        match self.plan.length {
-            Length::Steps(total) => self.steps >= total,
-            Length::Tokens(total) => self.tokens >= total,
-        }
+        self.done() >= self.total()
     }
 
     /// Where the middle of the coming step lies between start and end.

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::sparsity::zero_share;
 use crate::Result;
 use crate::checkpoint::{
     self, BertConfig, Companion, Head, QUANTIZATION, RunRecord, Tensors, TextEncoder, write_quantization,
 };
 use crate::nn::{Parameters, TaskModel};
 use crate::quantize::ModelPlan;
+
+/// In the metrics of a pruned model's `run.json`: the share of zeros in the linears of its layers.
+const ZERO_SHARE: &str = "zero_weights";
 
 /// A model under training with all that its folder holds.
 #[derive(Clone, Copy)]
@@ -57,7 +61,10 @@ impl Trainee<'_> {
         metrics: Value,
         companions: &[Companion],
     ) -> Result<()> {
-        let record = RunRecord { metrics, ..self.record.clone() };
+        let mut record = RunRecord { metrics, ..self.record.clone() };
+        if let Some(share) = zero_share(tensors)? {
+            record.metrics[ZERO_SHARE] = json!(share);
+        }
         let write = |path: &Path| match self.quantization {
             Some(plan) => write_quantization(path, plan),
             None => Ok(()),

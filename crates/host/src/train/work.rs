@@ -67,7 +67,10 @@ impl Output {
     }
 
     /// `OUT.run`.
-    fn run_folder(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the output has no last component.
+    pub fn run_folder(&self) -> Result<PathBuf> {
         let Some(name) = self.folder.file_name() else {
             let folder = self.folder.display();
             return Err(Error::Usage(format!("{folder}: the output must be a folder with a name")));
@@ -224,10 +227,7 @@ impl WorkFolder {
         record.settings["device"] = self.output.compute.record();
         let trainee = Trainee { record: &record, ..*trainee };
         trainee.save(&self.output.folder, tensors, results, &[companion])?;
-        // Under another name first: a process killed on the way leaves no half of a run.
-        let gone = gone(&self.folder);
-        fs::rename(&self.folder, &gone).map_err(Error::io(&self.folder))?;
-        fs::remove_dir_all(&gone).map_err(Error::io(&gone))
+        remove_run(&self.folder)
     }
 }
 
@@ -269,6 +269,16 @@ impl Drop for WorkFolder {
     }
 }
 
+/// Removes the folder of a finished run, under another name first: a process killed on the way leaves no half of a run.
+///
+/// # Errors
+/// [`Error::Io`] if that fails.
+pub(crate) fn remove_run(folder: &Path) -> Result<()> {
+    let gone = gone(folder);
+    fs::rename(folder, &gone).map_err(Error::io(folder))?;
+    fs::remove_dir_all(&gone).map_err(Error::io(&gone))
+}
+
 /// What a finished run's folder is called while it is removed.
 fn gone(folder: &Path) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -287,7 +297,10 @@ fn lock(folder: &Path) -> Result<File> {
 }
 
 /// Removes what a killed process left unfinished.
-fn remove_partial(folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Io`] if that fails.
+pub(crate) fn remove_partial(folder: &Path) -> Result<()> {
     let gone = gone(folder);
     if gone.exists() {
         fs::remove_dir_all(&gone).map_err(Error::io(&gone))?;

@@ -59,6 +59,26 @@ impl Moments {
         Ok(())
     }
 
+    /// Sets both to 0 where `mask` (u8, of the parameter's shape) is.
+    pub fn keep(&mut self, mask: &Tensor) -> Result<()> {
+        match self {
+            Self::Fused { first, second } => {
+                let mask = mask.flatten_all()?.to_vec1::<u8>()?;
+                for ((first, second), _) in
+                    first.iter_mut().zip(second).zip(mask).filter(|(_, mask)| *mask == 0)
+                {
+                    (*first, *second) = (0.0, 0.0);
+                }
+            }
+            Self::Composed { first, second } => {
+                for moment in [first, second] {
+                    *moment = mask.where_cond(&*moment, &moment.zeros_like()?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One step of the parameter and its moments.
     pub fn update(&mut self, parameter: &Var, gradient: &Tensor, coefficients: Coefficients) -> Result<()> {
         match self {

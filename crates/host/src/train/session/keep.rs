@@ -39,7 +39,10 @@ impl Session<'_> {
             }
         }
         snapshot.model.clear();
-        self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))
+        self.optimizer.restore(steps, |moment, name| snapshot.take(&format!("{moment}{name}")))?;
+        let done = self.share_done();
+        let Some(snapshot) = &mut self.work.resumed else { return Ok(()) };
+        self.sparsity.restore(done, snapshot)
     }
 
     /// Between two steps: writes a checkpoint if it is time for one or the user asks to stop, on whichever rank.
@@ -109,6 +112,7 @@ impl Session<'_> {
         for (moment, name, values) in self.optimizer.moments()? {
             tensors.push((format!("{moment}{name}"), Values::moment(values)));
         }
+        tensors.extend(self.sparsity.state()?);
         let best = selection.into_iter().flat_map(Selection::best_so_far);
         tensors.extend(
             best.map(|(name, tensor)| (format!("{BEST}{name}"), Values::Tensor(Cow::Borrowed(tensor)))),

@@ -1,0 +1,96 @@
+//! `prune --vocab`: without the word pieces that the task's text does not use.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use tinybert_host::Result;
+use tinybert_host::checkpoint::{Checkpoint, FileHash};
+use tinybert_host::data::{Corpus, Split};
+use tinybert_host::prune::{Characters, Coverage, PieceCounts, VocabularySettings};
+use tinybert_host::task::Dataset;
+
+use super::Job;
+
+/// Which pieces stay.
+#[derive(Args)]
+#[command(next_help_heading = "Vocabulary")]
+pub struct Vocabulary {
+    /// Keep the pieces that the training data and --corpus use, special pieces and single characters; the last step
+    /// before quantize.
+    #[arg(long)]
+    pub vocab: bool,
+    /// Text like that of the device's future, besides the training data.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "vocab")]
+    corpus: Vec<PathBuf>,
+    /// Keep pieces that occur at least so often.
+    #[arg(long, value_name = "N", default_value_t = VocabularySettings::default().min_count)]
+    min_count: u64,
+    /// Keep so many pieces at most, the most frequent ones [default: no limit].
+    #[arg(long, value_name = "N")]
+    max_pieces: Option<usize>,
+    /// Characters that stay although the text does not use them.
+    #[arg(long, value_name = "WHICH", default_value = "all")]
+    characters: CharacterSet,
+}
+
+/// Characters by name.
+#[derive(Clone, Copy, ValueEnum)]
+enum CharacterSet {
+    /// All of the vocabulary: no word becomes unreadable.
+    All,
+    /// ASCII: a word with another character that the text does not use becomes unknown.
+    Ascii,
+}
+
+impl Vocabulary {
+    /// The model without the other pieces.
+    pub fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
+        let train = job.train()?;
+        let mut counts = PieceCounts::new(&model.text);
+        counts.add(&texts(&train))?;
+        counts.add(&Corpus::open(&self.corpus)?.texts().collect::<Vec<_>>())?;
+        let settings = VocabularySettings {
+            min_count: self.min_count,
+            max_pieces: self.max_pieces,
+            characters: match self.characters {
+                CharacterSet::All => Characters::All,
+                CharacterSet::Ascii => Characters::Ascii,
+            },
+        };
+        let pruned = counts.keep(&settings)?.prune(model)?;
+        for path in &self.corpus {
+            job.record.inputs.push(FileHash::of(path)?);
+        }
+        job.record.settings["vocabulary"] = json!(settings);
+        job.record.metrics["pieces"] = json!(pruned.text.vocab_size());
+        job.lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
+        // The development set was not counted: it shows what unseen text costs.
+        if job.data.has_dev() {
+            let unseen = job.data.load(&job.spec()?, Split::Dev, &job.watch)?;
+            let coverage = Coverage::of(&texts(&unseen), &model.text, &pruned.text)?;
+            job.record.metrics["unseen"] = json!(coverage);
+            job.lines.push(describe(&coverage));
+        }
+        Ok(pruned)
+    }
+}
+
+/// Both sentences of every example.
+fn texts(data: &Dataset) -> Vec<&str> {
+    let both =
+        data.examples.iter().flat_map(|example| [Some(example.text.as_str()), example.pair.as_deref()]);
+    both.flatten().collect()
+}
+
+fn describe(coverage: &Coverage) -> String {
+    let share = |part: usize| 100.0 * part as f64 / coverage.words.max(1) as f64;
+    let longer = coverage.pieces_after as f64 / coverage.pieces_before.max(1) as f64;
+    format!(
+        "development set, not counted: {:.2} % of {} words have the same pieces, {:.2} % became [UNK], {:.2} % more pieces",
+        share(coverage.same),
+        coverage.words,
+        share(coverage.lost),
+        100.0 * (longer - 1.0)
+    )
+}
