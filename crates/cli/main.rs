@@ -6,6 +6,7 @@ mod commands;
 mod environment;
 mod exit;
 mod output;
+mod precision;
 mod ranks;
 mod shipped;
 mod watch;

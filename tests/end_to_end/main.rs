@@ -10,6 +10,7 @@ mod fresh;
 mod outputs;
 mod program;
 mod prune;
+mod quantization_aware;
 mod resume;
 mod tagging;
 mod toy;

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
+use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::Split;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{
-    Attention, AttentionChoice, Encoding, LayerEncodings, Precision, Settings, quantize,
-};
+use tinybert_host::quantize::{AttentionChoice, Settings, quantize};
 use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result};
@@ -17,6 +16,7 @@ use tinybert_host::{Error, Result};
 use crate::args::{DataArgs, Global, LayoutName};
 use crate::commands::inspect;
 use crate::output::{self, print_line};
+use crate::precision::{Chosen, PrecisionArgs, print_sensitivity};
 use crate::watch::Watch;
 
 /// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized.
@@ -31,55 +31,20 @@ pub struct Args {
     /// Longest input on the device in tokens; longer text is cut.
     #[arg(long, value_name = "N", default_value_t = Settings::default().max_tokens)]
     max_tokens: usize,
-    /// Training examples to calibrate activations with (development examples if there is no training file).
-    #[arg(long, value_name = "N", default_value_t = Settings::default().calibration_examples)]
-    calibration_examples: usize,
     /// Weight layout: the kernels that read it fastest; all others read it too.
     #[arg(long, value_name = "NAME", default_value = "dotprod")]
     layout: LayoutName,
-    /// How attention is computed; auto: f32 in the layers where int8 would cost accuracy.
-    #[arg(long, value_name = "MODE", default_value = "auto")]
-    attention: AttentionName,
-    /// How the layers' weights are stored.
-    #[arg(long, value_name = "ENCODING", default_value = "int8")]
-    weights: WeightsName,
-    /// How the word rows are stored.
-    #[arg(long, value_name = "ENCODING", default_value = "int8")]
-    embeddings: EmbeddingsName,
+    /// Print how far each part of the model moves the logits when it alone is stored in int8 or four bits.
+    #[arg(long)]
+    sensitivity: bool,
+    #[command(flatten)]
+    precision: PrecisionArgs,
     /// Writes the word rows to a file of their own, and the image without them, for devices whose largest flash is not
     /// memory-mapped; the device reads the rows of a text as it needs them.
     #[arg(long, value_name = "FILE")]
     word_rows: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum AttentionName {
-    /// Layer by layer, by the error that int8 makes on the calibration examples.
-    Auto,
-    /// int8 in all layers.
-    Int8,
-    /// f32 in all layers: slower, more workspace.
-    F32,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum WeightsName {
-    /// A byte a weight: the fastest.
-    Int8,
-    /// 4.25 bits a weight.
-    Int4,
-    /// int8 without the model's zeros, in every linear where that takes less.
-    Sparse,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum EmbeddingsName {
-    /// A byte a value.
-    Int8,
-    /// 4.25 bits a value, and a little more for sizes that are no multiple of 32.
-    Int4,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
@@ -95,16 +60,18 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         true => Some(args.data.load(&spec, Split::Train, &watch)?),
         false => None,
     };
+    args.check_trained(&checkpoint)?;
+    let (data, metrics, max_tokens) = (&dev, args.data.metrics(&spec), args.max_tokens);
+    let chosen = Chosen { checkpoint: &checkpoint, data, metrics, max_tokens };
+    if args.sensitivity {
+        print_sensitivity(chosen, &watch)?;
+    }
     let settings = Settings {
-        max_tokens: args.max_tokens,
-        calibration_examples: args.calibration_examples,
+        max_tokens,
+        calibration_examples: args.precision.calibration_examples(),
         layout: args.layout.layout(),
-        attention: match args.attention {
-            AttentionName::Auto => Attention::Auto,
-            AttentionName::Int8 => Attention::Int8,
-            AttentionName::F32 => Attention::F32,
-        },
-        precision: args.precision(),
+        attention: args.precision.attention(),
+        precision: args.precision.precision(chosen, &watch)?,
     };
     let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
     write(args, &made.image)?;
@@ -137,18 +104,20 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 impl Args {
-    fn precision(&self) -> Precision {
-        Precision {
-            weights: LayerEncodings::Alike(match self.weights {
-                WeightsName::Int8 => Encoding::Int8,
-                WeightsName::Int4 => Encoding::Int4,
-                WeightsName::Sparse => Encoding::Sparse,
-            }),
-            embeddings: match self.embeddings {
-                EmbeddingsName::Int8 => Encoding::Int8,
-                EmbeddingsName::Int4 => Encoding::Int4,
-            },
+    /// A folder that was trained to be quantized is quantized so, and not otherwise.
+    fn check_trained(&self, checkpoint: &Checkpoint) -> Result<()> {
+        let Some(plan) = &checkpoint.quantization else { return Ok(()) };
+        if let Some(option) = self.precision.given() {
+            return Err(Error::Usage(format!(
+                "{option}: {} was trained to be quantized as its quantization.json says; leave the option out, or \
+                 remove that file to calibrate anew",
+                self.model.display()
+            )));
         }
+        print_line(format_args!(
+            "quantized as it was trained to be, by the scales of {} examples",
+            plan.examples
+        ))
     }
 }
 

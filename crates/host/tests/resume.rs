@@ -12,8 +12,8 @@ use tinybert_host::task::Dataset;
 use tinybert_host::train::{FineTune, Output, TaskData, fine_tune};
 use tinybert_host::{Error, Result};
 use toy::runs::{
-    fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task,
-    with_data,
+    fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm,
+    run_quantization_aware, run_task, with_data,
 };
 
 /// On so many threads.
@@ -64,6 +64,11 @@ fn masked_lm_training_in_parts_is_masked_lm_training() {
 #[test]
 fn both_task_stages_in_parts_are_the_task_stages() {
     stopping_changes_nothing(run_task);
+}
+
+#[test]
+fn quantization_aware_distillation_in_parts_is_one() {
+    stopping_changes_nothing(run_quantization_aware);
 }
 
 /// A fine-tuning run in `place/out` that was stopped after seven steps, and its checkpoints.

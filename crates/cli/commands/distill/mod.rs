@@ -7,14 +7,16 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{self, WindowSettings};
-use tinybert_host::distill::{self, Corpus, GeneralSettings};
-use tinybert_host::train::Output;
+use tinybert_host::distill::{self, Corpus, GeneralSettings, QuantizationAware};
+use tinybert_host::progress::Progress;
 use tinybert_host::train::session::{Budget, Summary};
+use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
 pub use self::options::{StepArgs, TaskArgs};
 use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs};
 use crate::output::{self, print_line};
+use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
 
 /// Teaches a student its teacher's embeddings, hidden states, attention and (task stage) answers.
@@ -42,6 +44,8 @@ pub struct Args {
     general: Option<GeneralArgs>,
     #[command(flatten)]
     task: Option<TaskArgs>,
+    #[command(flatten)]
+    precision: PrecisionArgs,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -82,6 +86,9 @@ struct GeneralArgs {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     if global.is_first() {
         output::check_folder(&args.output.out)?;
+    }
+    if let (Stage::General, Some(option)) = (args.stage, args.precision.given()) {
+        return Err(Error::Usage(format!("{option} is for --stage task --quantization-aware")));
     }
     match (args.stage, &args.general, &args.task) {
         (Stage::General, Some(options), None) if !args.data.is_given() => general(args, options, global),
@@ -148,12 +155,14 @@ impl Args {
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
-    let settings = args.steps.task_settings(options, global.seed);
+    let mut settings = args.steps.task_settings(options, global.seed);
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
+    settings.quantization_aware =
+        quantization_aware((options, &args.precision), &student, &data.view(), settings.max_tokens, &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
     if !global.is_first() {
         return Ok(());
@@ -161,4 +170,26 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
+}
+
+/// How the student is to be quantized while it learns, if it is.
+fn quantization_aware(
+    (options, args): (&TaskArgs, &PrecisionArgs),
+    student: &Checkpoint,
+    data: &TaskData,
+    max_tokens: usize,
+    progress: &dyn Progress,
+) -> Result<Option<QuantizationAware>> {
+    if !options.quantization_aware {
+        return match args.given() {
+            Some(option) => Err(Error::Usage(format!("{option} is for --quantization-aware"))),
+            None => Ok(None),
+        };
+    }
+    let chosen = Chosen { checkpoint: student, data: data.dev, metrics: data.metrics, max_tokens };
+    Ok(Some(QuantizationAware {
+        precision: args.precision(chosen, progress)?,
+        attention: args.attention(),
+        calibration_examples: args.calibration_examples(),
+    }))
 }

@@ -25,14 +25,17 @@ pub struct StepArgs {
 }
 
 impl StepArgs {
-    /// Settings of a task stage.
+    /// Settings of a task stage with a float student.
     pub fn task_settings(&self, options: &TaskArgs, seed: u64) -> TaskSettings {
         let defaults = TaskSettings::default();
         TaskSettings {
             transfer: self.losses.settings(),
             optimizer: self.optimizer.optimizer(defaults.optimizer),
             intermediate: Stage {
-                epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
+                epochs: options.intermediate_epochs.unwrap_or(match options.quantization_aware {
+                    true => 0,
+                    false => defaults.intermediate.epochs,
+                }),
                 batch_size: self.batch_size.unwrap_or(defaults.intermediate.batch_size),
                 micro_batch: self.optimizer.micro_batch(defaults.intermediate.micro_batch),
                 learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
@@ -52,6 +55,7 @@ impl StepArgs {
             seed,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
             allow_weak_teacher: options.allow_weak_teacher,
+            quantization_aware: None,
         }
     }
 }
@@ -115,6 +119,9 @@ pub struct TaskArgs {
     /// Learn from a teacher that is no better than chance on the development set too.
     #[arg(long)]
     allow_weak_teacher: bool,
+    /// Train a finished student as its image will compute: the prediction stage alone. `quantize` then uses the same scales.
+    #[arg(long)]
+    pub quantization_aware: bool,
 }
 
 impl LossArgs {

@@ -14,6 +14,7 @@ mod pickle;
 mod preset;
 mod pruned;
 mod pytorch;
+mod quantization;
 mod record;
 mod safetensors;
 mod save;
@@ -35,6 +36,7 @@ pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
 pub use preset::{PRESETS, preset};
 pub use pruned::Pruned;
+pub(crate) use quantization::{FILE as QUANTIZATION, write as write_quantization};
 pub(crate) use record::FILE as RUN_RECORD;
 pub use record::RunRecord;
 pub(crate) use save::METRICS;
@@ -47,6 +49,7 @@ use std::path::{Path, PathBuf};
 
 use self::config_json::ConfigFile;
 use self::weights::Weights;
+use crate::quantize::ModelPlan;
 use crate::{Error, Result};
 
 /// A model's f32 tensors by canonical name (see [`expected_shapes`]).
@@ -62,6 +65,8 @@ pub struct Checkpoint {
     pub tensors: Tensors,
     /// Its tokenizer.
     pub text: TextEncoder,
+    /// How it was trained to be quantized, if it was.
+    pub quantization: Option<ModelPlan>,
     /// Where it was read from.
     pub folder: PathBuf,
     /// Every file that was read.
@@ -102,16 +107,18 @@ impl Checkpoint {
             ));
         }
         let tensors = weights.read(names)?;
+        let quantization = quantization::read(folder, &config)?;
         let mut sources = vec![config_path];
         sources.extend(weights.sources().iter().cloned());
         sources.extend(vocabulary::FILES.iter().map(|name| folder.join(name)).filter(|file| file.exists()));
-        Ok(Self { config, head, tensors, text, folder: folder.to_path_buf(), sources })
+        sources.extend(quantization.is_some().then(|| folder.join(QUANTIZATION)));
+        Ok(Self { config, head, tensors, text, quantization, folder: folder.to_path_buf(), sources })
     }
 
     /// This model in other sizes, with the tensors and the tokenizer that go with them.
     pub(crate) fn with(&self, config: BertConfig, tensors: Tensors, text: TextEncoder) -> Self {
         let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
-        Self { config, head, tensors, text, folder, sources }
+        Self { config, head, tensors, text, quantization: None, folder, sources }
     }
 
     /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.

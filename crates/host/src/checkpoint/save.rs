@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use super::atomic::Staging;
 use super::{
     Architecture, BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, mpnet,
-    record, vocabulary,
+    quantization, record, vocabulary,
 };
 use crate::{Error, Result};
 
@@ -39,12 +39,13 @@ impl Storage {
     }
 }
 
-const WEIGHTS: &str = "model.safetensors";
+pub(super) const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 /// Training's log, a [`Companion`] of the finished model.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// A further file of a model folder, which appears together with the model.
+#[derive(Clone, Copy)]
 pub struct Companion<'a> {
     /// Its name in the folder.
     pub name: &'static str,
@@ -171,7 +172,7 @@ pub fn check_target(folder: &Path) -> Result<()> {
     if !record::is_ours(&folder.join(record::FILE)) {
         return refuse("the folder is not empty and not a checkpoint that this program wrote".to_owned());
     }
-    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE];
+    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE, quantization::FILE];
     match entries.iter().find(|name| !ours.iter().chain(&vocabulary::FILES).any(|ours| *name == ours)) {
         None => Ok(()),
         Some(foreign) => refuse(format!(

@@ -167,6 +167,7 @@ pub fn general(
         head: &Head::None,
         text: &student.text,
         parameters: &parameters,
+        quantization: None,
         record: &record,
     };
     let plan = Plan {

@@ -8,9 +8,12 @@ pub mod losses;
 mod pair;
 mod preflight;
 mod projection;
+mod quantization_aware;
 mod task;
 pub mod teacher;
+mod teachers_text;
 pub mod transfer;
 
 pub use general::{Corpus, GeneralReport, GeneralSettings, general};
+pub use quantization_aware::QuantizationAware;
 pub use task::{Stage, TaskReport, TaskSettings, task};

@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::losses::{cosine_distance, score_mse, soft_cross_entropy};
-use super::pair::{lower_layers, spread, teacher_tensors};
+use super::pair::{check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::preflight;
+use super::quantization_aware::QuantizationAware;
 use super::teacher::{TeacherAnswers, TeacherCache};
+use super::teachers_text::TeachersText;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{Checkpoint, Head, RunRecord};
 use crate::data::{Batch, EncodedSet};
@@ -65,6 +67,8 @@ pub struct TaskSettings {
     pub teacher_cache_bytes: u64,
     /// Learn from a teacher that is no better than chance too.
     pub allow_weak_teacher: bool,
+    /// Train the student as it will be quantized; `None` for a float student.
+    pub quantization_aware: Option<QuantizationAware>,
 }
 
 impl Default for TaskSettings {
@@ -94,6 +98,7 @@ impl Default for TaskSettings {
             seed: 42,
             teacher_cache_bytes: 0,
             allow_weak_teacher: false,
+            quantization_aware: None,
         }
     }
 }
@@ -127,6 +132,10 @@ pub fn task(
     progress: &dyn Progress,
 ) -> Result<TaskReport> {
     check(settings, teacher, student, data)?;
+    let (out, head) = (out.into(), &student_head(&teacher.head));
+    if let Some(aware) = &settings.quantization_aware {
+        aware.check(settings, student, head, &out)?;
+    }
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
@@ -141,30 +150,41 @@ pub fn task(
     let text = &student.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode(text, data.train, settings.max_tokens)?;
-    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
+    let teachers = TeachersText::new(teacher, student, &set, data, settings.max_tokens)?;
+    let mut work = WorkFolder::open(&out, data.identity(&record), progress)?;
     let device = work.output().compute.device.clone();
     let transfer = transfer.on_device(&device)?;
     let taught_by = teacher_tensors(teacher, work.output())?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &taught_by)?;
     let allow_weak = settings.allow_weak_teacher;
-    let teacher_metrics = preflight::evaluate(teacher, &teacher_model, data, &judge, allow_weak, progress)?;
+    let teacher_metrics =
+        preflight::evaluate(teacher, &teacher_model, data, teachers.judge(&judge), allow_weak, progress)?;
+    let aware = settings.quantization_aware.as_ref();
+    let plan =
+        aware.map(|aware| aware.plan(student, data.train, settings.max_tokens, progress)).transpose()?;
 
-    let head = &student_head(&teacher.head);
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
         None => Parameters::new(&on_device(&with_head(student, head, settings.seed)?, &device)?)?,
     };
-    let trainee = Trainee { config: &student.config, head, text, parameters: &parameters, record: &record };
+    let trainee = Trainee {
+        config: &student.config,
+        head,
+        text,
+        parameters: &parameters,
+        quantization: plan.as_ref(),
+        record: &record,
+    };
     let cache_folder = work.output().teacher_cache();
     let cache = TeacherCache {
         folder: &cache_folder,
         bytes: settings.teacher_cache_bytes,
         teacher,
-        set: &set,
+        set: teachers.set(&set),
         progress,
     };
-    let run = Run { settings, set: &set, trainee, cache, progress };
-    let model = TaskModel::trainable(&student.config, head, &parameters)?;
+    let run = Run { settings, set: &set, teachers: &teachers, trainee, cache, progress };
+    let model = trainee.as_trained(TaskModel::trainable(&student.config, head, &parameters)?);
 
     let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
     let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
@@ -204,7 +224,15 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         )));
     }
     data.check()?;
-    preflight::check_pair(teacher, student, data)
+    if settings.intermediate.epochs > 0 {
+        check_vocabulary(&teacher.text, &student.text).map_err(|error| match error {
+            Error::Input(what) => Error::Input(format!(
+                "{what}; or learn the answers alone, which takes any vocabulary: --intermediate-epochs 0"
+            )),
+            other => other,
+        })?;
+    }
+    preflight::check_head(teacher, data)
 }
 
 /// The teacher's head; an embedding is projected from the student's size to the teacher's.
@@ -218,7 +246,9 @@ fn student_head(teacher: &Head) -> Head {
 /// What both stages share.
 struct Run<'a> {
     settings: &'a TaskSettings,
+    /// The training data as the student reads them.
     set: &'a EncodedSet,
+    teachers: &'a TeachersText,
     trainee: Trainee<'a>,
     cache: TeacherCache<'a>,
     progress: &'a dyn Progress,
@@ -322,7 +352,7 @@ impl Run<'_> {
         micro: &MicroBatch,
     ) -> Result<Losses> {
         let (output, learned) = student.forward(micro.batch, micro.mode)?;
-        let target = teacher.of(micro.batch)?.to_device(learned.device())?;
+        let target = teacher.of(&self.teachers.batch(micro.batch))?.to_device(learned.device())?;
         let total = match student.head {
             Head::Regression => score_mse(&learned, &target)?,
             Head::Embedding { .. } => cosine_distance(&learned, &target)?,

@@ -18,9 +18,11 @@ use super::ops::layer_norm::{layer_norm, layer_norm_backward};
 use super::ops::relative;
 use super::ops::rows::{accumulate, accumulate_all, tensor, with_slice};
 use super::parameters::{Parameters, lookup};
-use super::tape::{Tape, add_gradient};
+use super::quantized::Quantized;
+use super::tape::{Backward, Tape, add_gradient};
 use crate::checkpoint::{BertConfig, PieceIds, RELATIVE_BIAS, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS};
 use crate::data::Batch;
+use crate::quantize::ModelPlan;
 use crate::{Error, Result};
 
 /// Whether dropout is on.
@@ -40,10 +42,10 @@ pub enum Mode {
 /// What a forward pass gives.
 pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
-    /// of layer m.
+    /// of layer m. Of a quantized encoder the last alone.
     pub states: Vec<Tensor>,
     /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (and MPNet's position bias) before mask and softmax,
-    /// `[b, heads, l, l]`; of a pruned layer those of the heads that are left.
+    /// `[b, heads, l, l]`; of a pruned layer those of the heads that are left. None of a quantized encoder.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
     pub mask: Tensor,
@@ -60,6 +62,7 @@ pub struct BertOutput {
 pub struct Bert {
     weights: Arc<Weights>,
     trainable: bool,
+    quantized: Option<Arc<Quantized>>,
 }
 
 pub(super) struct Weights {
@@ -74,7 +77,7 @@ pub(super) struct Weights {
 }
 
 /// What the backward pass of a batch needs.
-pub(super) struct Record {
+struct Record {
     weights: Arc<Weights>,
     batch: Batch,
     dropout: Option<RowDropout>,
@@ -93,7 +96,7 @@ impl Bert {
     /// A tensor is missing.
     pub fn frozen(config: &BertConfig, tensors: &Tensors) -> Result<Self> {
         let weights = Weights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
-        Ok(Self { weights: Arc::new(weights), trainable: false })
+        Ok(Self { weights: Arc::new(weights), trainable: false, quantized: None })
     }
 
     /// Over trainable tensors: follows every update of the parameters.
@@ -102,7 +105,19 @@ impl Bert {
     /// A tensor is missing.
     pub fn trainable(config: &BertConfig, parameters: &Parameters) -> Result<Self> {
         let weights = Weights::new(config, &|name| parameters.tensor(name))?;
-        Ok(Self { weights: Arc::new(weights), trainable: true })
+        Ok(Self { weights: Arc::new(weights), trainable: true, quantized: None })
+    }
+
+    /// The same weights, computing from now on as an image of them does; on the CPU, in f32, without dropout.
+    #[must_use]
+    pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
+        let quantized = Quantized::new(plan, self.config());
+        Self { quantized: Some(Arc::new(quantized)), ..self }
+    }
+
+    /// How the head is quantized, if the encoder is.
+    pub(super) fn quantized_head(&self) -> Option<&super::quantized::Head> {
+        self.quantized.as_ref().map(|quantized| quantized.head())
     }
 
     /// Sizes of the model.
@@ -115,6 +130,9 @@ impl Bert {
     /// # Errors
     /// An id outside the vocabulary, or sequences longer than the position table.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<BertOutput> {
+        if let Some(quantized) = &self.quantized {
+            return quantized.forward(&self.weights, batch, self.trainable);
+        }
         match self.weights.tables.words.device() {
             Device::Cpu => self.run(batch, mode, None),
             _ => self.composed(batch, mode),
@@ -195,7 +213,7 @@ impl Bert {
             states: states.clone(),
             scores: scores.clone(),
         });
-        let tape = Tape(record.map(Arc::new));
+        let tape = Tape(record.map(|record| Arc::new(record) as _));
         Ok(BertOutput {
             states,
             scores,
@@ -208,7 +226,7 @@ impl Bert {
 }
 
 /// 1 for real tokens, 0 for padding, `[b, l]`.
-fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
+pub(super) fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
     let l = batch.tokens;
     let values =
         batch.lengths.iter().flat_map(|&n| (0..l).map(move |t| if t < n { 1f32 } else { 0.0 })).collect();
@@ -284,17 +302,43 @@ impl Weights {
         let normal = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
         Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
     }
+
+    /// Adds the gradients of the tables and their LayerNorm, from `grad`, that of the norm's result, and the `sum` that was
+    /// normalised; `[b * l, hidden]` both.
+    pub(super) fn embeddings_backward<T: Float>(
+        &self,
+        batch: &Batch,
+        sum: &[T],
+        mut grad: Vec<T>,
+        grads: &mut GradStore,
+    ) -> Result<()> {
+        let norm = &self.norm;
+        let affine =
+            with_slice(&norm.gamma, |gamma| Ok(layer_norm_backward(sum, &mut grad, gamma, norm.eps)))?;
+        norm.add_gradients(affine, grads)?;
+        let words = self.word_rows(batch)?;
+        let ids = self.ids(batch, &words);
+        let gradients = embed_backward(&grad, ids, self.table_rows()?, self.config.hidden_size);
+        let Tables { words, positions, types } = &self.tables;
+        add_gradient(grads, words, gradients.words)?;
+        add_gradient(grads, positions, gradients.positions)?;
+        if let (Some(types), Some(gradient)) = (types, gradients.types) {
+            add_gradient(grads, types, gradient)?;
+        }
+        Ok(())
+    }
 }
 
-impl Record {
-    /// Adds the gradients of the weights to `grads`, which holds those of states and scores.
-    pub fn backward(&self, grads: &mut GradStore) -> Result<()> {
+impl Backward for Record {
+    fn backward(&self, grads: &mut GradStore) -> Result<()> {
         match self.embedding_sum.dtype() {
             DType::F64 => self.backward_as::<f64>(grads),
             _ => self.backward_as::<f32>(grads),
         }
     }
+}
 
+impl Record {
     fn backward_as<T: Float>(&self, grads: &mut GradStore) -> Result<()> {
         let hidden = self.weights.config.hidden_size;
         // Gradient of the state under the layers done so far, from above and from losses on it.
@@ -338,20 +382,8 @@ impl Record {
         if let Some(dropout) = &self.dropout {
             grad = dropout.apply_all(&grad, hidden).0;
         }
-        let norm = &self.weights.norm;
-        let affine = with_slice(&self.embedding_sum, |sum| {
-            with_slice(&norm.gamma, |gamma| Ok(layer_norm_backward(sum, &mut grad, gamma, norm.eps)))
-        })?;
-        norm.add_gradients(affine, grads)?;
-        let words = self.weights.word_rows(&self.batch)?;
-        let ids = self.weights.ids(&self.batch, &words);
-        let gradients = embed_backward(&grad, ids, self.weights.table_rows()?, hidden);
-        let tables = &self.weights.tables;
-        add_gradient(grads, &tables.words, gradients.words)?;
-        add_gradient(grads, &tables.positions, gradients.positions)?;
-        if let (Some(types), Some(gradient)) = (&tables.types, gradients.types) {
-            add_gradient(grads, types, gradient)?;
-        }
-        Ok(())
+        with_slice(&self.embedding_sum, |sum| {
+            Ok(self.weights.embeddings_backward(&self.batch, sum, grad, grads))
+        })?
     }
 }

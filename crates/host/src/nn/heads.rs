@@ -1,5 +1,7 @@
 //! Task heads.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use super::bert::{Bert, BertOutput, Mode};
@@ -7,8 +9,10 @@ use super::dropout_sites::DropoutSite;
 use super::linear::{Get, Linear};
 use super::observe::{Observe, Site};
 use super::parameters::{Parameters, lookup};
+use super::quantized::tanh;
 use crate::checkpoint::{BertConfig, Head, Tensors};
 use crate::data::Batch;
+use crate::quantize::ModelPlan;
 use crate::{Error, Result};
 
 /// An encoder with its task head.
@@ -58,6 +62,12 @@ impl TaskModel {
         Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
     }
 
+    /// The same weights, answering from now on as an image of them does ([`Bert::quantized`]).
+    #[must_use]
+    pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
+        Self { bert: self.bert.quantized(plan), ..self }
+    }
+
     /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`; embeddings: rows
     /// of length 1), or for token
     /// classification `[words, outputs]`; of all tokens, `[b, l, outputs]`, where the batch names no words.
@@ -90,6 +100,7 @@ impl TaskModel {
             Some(observer) => observer.observe(site, values),
             None => Ok(()),
         };
+        let quantized = self.bert.quantized_head();
         let last = &output.states[output.states.len() - 1];
         let (b, l, hidden) = last.dims3()?;
         let mut features = match &self.pooler {
@@ -97,7 +108,10 @@ impl TaskModel {
             Some(pooler) => {
                 let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
                 see(Site::PoolerInput, &first)?;
-                pooler.forward(&first)?.tanh()?
+                match quantized {
+                    Some(head) => tanh(&head.pooler.head(pooler, &first)?)?,
+                    None => pooler.forward(&first)?.tanh()?,
+                }
             }
             None => last.reshape((b * l, hidden))?,
         };
@@ -107,7 +121,10 @@ impl TaskModel {
             features = dropout.by_rows(rows_per_sample).on(&features)?;
         }
         let logits = match &self.classifier {
-            Some(classifier) => classifier.forward(&features)?,
+            Some(classifier) => match quantized {
+                Some(head) => head.output.head(classifier, &features)?,
+                None => classifier.forward(&features)?,
+            },
             None => features,
         };
         match self.head {

@@ -126,6 +126,18 @@ impl SubLayerEnd {
         grad: &mut [T],
         grads: &mut GradStore,
     ) -> Result<Vec<T>> {
+        let product = self.sum_backward(sum, dropout, grad, grads)?;
+        self.linear.backward(x, &product, grads)
+    }
+
+    /// The same down to the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
+    pub fn sum_backward<T: Float>(
+        &self,
+        sum: &Tensor,
+        dropout: Option<&RowDropout>,
+        grad: &mut [T],
+        grads: &mut GradStore,
+    ) -> Result<Tensor> {
         let AddNormGradient { product, bias, affine } = with_slice(sum, |values| {
             with_slice(&self.norm.gamma, |gamma| {
                 Ok(add_norm_backward(values, grad, gamma, self.norm.eps, dropout))
@@ -133,7 +145,6 @@ impl SubLayerEnd {
         })?;
         self.norm.add_gradients(affine, grads)?;
         add_gradient(grads, &self.linear.bias, bias)?;
-        let product = tensor(product.unwrap_or_else(|| grad.to_vec()), sum.shape())?;
-        self.linear.backward(x, &product, grads)
+        Ok(tensor(product.unwrap_or_else(|| grad.to_vec()), sum.shape())?)
     }
 }

@@ -15,6 +15,7 @@ mod masked_lm;
 mod observe;
 pub(crate) mod ops;
 mod parameters;
+mod quantized;
 pub mod random;
 mod tape;
 

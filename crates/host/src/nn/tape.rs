@@ -9,14 +9,19 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
-use super::bert::Record;
 use super::ops::float::Float;
 use super::ops::rows::tensor;
 use crate::Result;
 
 /// The way back from a loss to the weights of the encoder. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tape(pub(super) Option<Arc<Record>>);
+pub struct Tape(pub(super) Option<Arc<dyn Backward>>);
+
+/// What a forward pass keeps to lead back.
+pub(super) trait Backward: Send + Sync {
+    /// Adds the gradients of the weights to `grads`, which holds those of the pass's outputs.
+    fn backward(&self, grads: &mut GradStore) -> Result<()>;
+}
 
 impl Tape {
     /// Gradients of `loss` with respect to every trainable tensor that it depends on: those of the encoder through

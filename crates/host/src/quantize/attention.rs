@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const INT8_GOOD: f64 = 2e-3;
 
 /// Who chooses how attention is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attention {
     /// Calibration, layer by layer: f32 where int8 costs accuracy.
@@ -26,9 +26,11 @@ pub enum Attention {
 }
 
 /// How one layer computes its attention, and why.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AttentionChoice {
     /// What the image says.
+    #[serde(with = "super::saved::Mode")]
     pub mode: AttentionMode,
     /// Mean squared error of the context of int8 attention, relative to the mean square of that in f32.
     pub int8_error: f64,

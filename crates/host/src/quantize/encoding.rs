@@ -21,6 +21,15 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// As it is written everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+            Self::Sparse => "sparse",
+        }
+    }
+
     /// The largest magnitude of a code, and the largest multiplier of a group.
     fn range(self) -> (f32, i8) {
         match self {
@@ -58,6 +67,7 @@ impl Encoding {
 /// [`MAX_MULTIPLIER`] (two-level quantization as in QServe, arXiv 2405.04532); otherwise it is −127 to 127. Zeros
 /// stay zeros. `importance`, for instance the mean square of each input, weights the squared errors. `out` and
 /// `importance` are as long as `weights`, which are finite.
+#[inline(always)]
 pub fn quantize_channel(
     weights: &[f32],
     encoding: Encoding,
@@ -80,6 +90,7 @@ pub fn quantize_channel(
 
 /// Quantizes a channel's weights at a given positive scale, in four bits with the best multiplier for each group; returns
 /// the squared error.
+#[inline(always)]
 pub fn quantize_at(
     weights: &[f32],
     scale: f32,
@@ -106,11 +117,13 @@ pub fn quantize_at(
 }
 
 /// The integer of at most `limit` in magnitude that is nearest to `weight / step`.
+#[inline(always)]
 fn nearest(weight: f32, step: f32, limit: f32) -> f32 {
     round((weight / step).clamp(-limit, limit))
 }
 
 /// Squared error of a group of weights in integers of `step`, up to `limit`.
+#[inline(always)]
 fn squared_error(weights: &[f32], step: f32, limit: f32, importance: Option<&[f32]>) -> f64 {
     // All errors, then their sum, so that the compiler can use vectors for what takes long.
     let mut errors = [0f32; GROUP];

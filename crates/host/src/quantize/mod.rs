@@ -8,10 +8,13 @@
 mod attention;
 mod calibrate;
 pub mod encoding;
+mod model_plan;
 mod plan;
 mod precision;
 mod sample;
+mod saved;
 mod search;
+pub mod sensitivity;
 mod weights;
 
 use sha2::{Digest, Sha256};
@@ -23,11 +26,12 @@ use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::Options;
 
 pub use attention::{Attention, AttentionChoice};
-use calibrate::Calibration;
-pub use encoding::Encoding;
-use plan::LayerPlan;
+pub use encoding::{Encoding, quantize_channel};
+pub use model_plan::ModelPlan;
+pub use plan::LayerPlan;
 pub use precision::{LayerEncodings, Precision};
 pub use search::InputChoice;
+pub(crate) use weights::scaled_row;
 
 use crate::checkpoint::{Architecture, Checkpoint, Encoded, Head};
 use crate::progress::Progress;
@@ -116,16 +120,12 @@ pub fn quantize(
             settings.max_tokens, config.max_position_embeddings
         )));
     }
-    let encodings = settings.precision.of_layers(config.num_hidden_layers)?;
-    let examples = calibration.spread(settings.calibration_examples);
-    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(calibration.kind)).collect();
-    let inputs = checkpoint.text.encode_all(&texts, settings.max_tokens)?;
-    let seen = Calibration::run(checkpoint, &inputs, progress)?;
-    let plans = encodings
-        .into_iter()
-        .enumerate()
-        .map(|(layer, encodings)| LayerPlan::new(layer, config, settings.attention, encodings, &seen))
-        .collect::<Result<Vec<_>>>()?;
+    let inputs =
+        calibration_inputs(checkpoint, calibration, settings.calibration_examples, settings.max_tokens)?;
+    let plan = match &checkpoint.quantization {
+        Some(trained) => trained.clone(),
+        None => ModelPlan::calibrate(checkpoint, &inputs, settings.attention, &settings.precision, progress)?,
+    };
 
     let mut builder = ImageBuilder {
         config: Config {
@@ -142,11 +142,12 @@ pub fn quantize(
             pooler: checkpoint.head.needs_pooler(),
             panel: settings.layout.panel(),
             layer_norm_eps: config.layer_norm_eps as f32,
-            words: settings.precision.embeddings.stored(&[]),
+            words: plan.embeddings.stored(&[]),
         },
         vocabulary: vocabulary(checkpoint)?,
-        embeddings: weights::embeddings(checkpoint, settings.max_tokens, settings.precision.embeddings)?,
-        layers: plans
+        embeddings: weights::embeddings(checkpoint, settings.max_tokens, plan.embeddings)?,
+        layers: plan
+            .layers
             .iter()
             .enumerate()
             .map(|(i, plan)| weights::layer(checkpoint, i, plan))
@@ -154,8 +155,8 @@ pub fn quantize(
         head: weights::head(checkpoint)?,
         labels,
         calibration: Some(CalibrationData {
-            examples: seen.examples as u32,
-            layers: plans.iter().map(|plan| plan.seen).collect(),
+            examples: plan.examples as u32,
+            layers: plan.layers.iter().map(|layer| layer.seen).collect(),
         }),
         provenance: Some(provenance(checkpoint, &inputs)?),
         self_tests: Vec::new(),
@@ -167,9 +168,24 @@ pub fn quantize(
     let image = builder.build().map_err(refused)?;
     Ok(Quantized {
         image,
-        choices: plans.iter().map(|plan| plan.choices).collect(),
-        attention: plans.iter().map(|plan| plan.attention).collect(),
+        choices: plan.layers.iter().map(|layer| layer.choices).collect(),
+        attention: plan.layers.iter().map(|layer| layer.attention).collect(),
     })
+}
+
+/// An even sample of the texts of `data`, as the model reads them.
+///
+/// # Errors
+/// Those of [`crate::checkpoint::TextEncoder::encode_all`].
+pub fn calibration_inputs(
+    checkpoint: &Checkpoint,
+    data: &Dataset,
+    examples: usize,
+    max_tokens: usize,
+) -> Result<Vec<Encoded>> {
+    let examples = data.spread(examples);
+    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
+    checkpoint.text.encode_all(&texts, max_tokens)
 }
 
 impl Layout {

@@ -1,5 +1,7 @@
 //! Choosing scales: the static ones by least squared error, and static against per token.
 
+use serde::{Deserialize, Serialize};
+
 use super::sample::RowSample;
 use tinybert_kernels::math;
 
@@ -15,7 +17,8 @@ const STATIC_TOLERANCE: f64 = 2.5;
 const STATIC_GOOD: f64 = 2e-3;
 
 /// A static quantization of an activation tensor: `q = rne(x / scale) + zero_point` in [−127, 127].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Static {
     /// Real value of one step.
     pub scale: f32,
@@ -24,7 +27,8 @@ pub struct Static {
 }
 
 /// What calibration chose for one linear's input, and why.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InputChoice {
     /// The static quantization; `None` means per token.
     pub fixed: Option<Static>,

@@ -31,7 +31,7 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let prefix = format!("bert.encoder.layer.{index}");
     let [q, k, v] = ["query", "key", "value"].map(|part| format!("{prefix}.attention.self.{part}"));
     let [scale_q, scale_k, scale_v] = plan.qkv_scales;
-    let store = |at: usize| Store { encoding: plan.encodings[at], importance: Some(&plan.importance[at]) };
+    let store = |at: usize| Store { encoding: plan.encodings[at], importance: plan.importance_of(at) };
     let mut qkv = linear(tensors, &q, scale_q, store(0))?;
     for (name, scale) in [(k, scale_k), (v, scale_v)] {
         let part = linear(tensors, &name, scale, store(0))?;
@@ -40,7 +40,7 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
         qkv.bias.extend(part.bias);
     }
     let mut data = LayerData {
-        config: plan.config,
+        config: plan.config(index, &checkpoint.config),
         qkv,
         attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
         attention_norm: layer_norm(tensors, &format!("{prefix}.attention.output.LayerNorm"))?,
@@ -87,7 +87,7 @@ fn identity(size: usize) -> LinearData {
 #[derive(Clone, Copy)]
 struct Store<'a> {
     encoding: Encoding,
-    /// Of each input, for four bits; int8 hardly errs.
+    /// Of each input.
     importance: Option<&'a [f32]>,
 }
 
@@ -103,29 +103,31 @@ fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Res
     let mut bias = values(tensors, &format!("{name}.bias"))?;
     let float = values(tensors, &format!("{name}.weight"))?;
     let mut weights = vec![0i8; outputs * inputs];
-    let importance = store.importance.filter(|_| store.encoding == Encoding::Int4);
     let scale = weights
         .par_chunks_exact_mut(inputs)
         .zip(float.par_chunks_exact(inputs))
-        .map(|(q, channel)| quantize_channel(channel, store.encoding, importance, q) / output_scale)
+        .map(|(q, channel)| quantize_channel(channel, store.encoding, store.importance, q) / output_scale)
         .collect();
     bias.iter_mut().for_each(|b| *b /= output_scale);
     Ok(LinearData { inputs, weights, scale, bias })
 }
 
-/// Rows of `width`. The scale is rounded to bf16 first, so that rounding it costs nothing.
+/// Quantizes a row of an embedding table; returns its scale. That is rounded to bf16 first, so that rounding it costs nothing.
+pub fn scaled_row(float: &[f32], encoding: Encoding, out: &mut [i8]) -> Bf16 {
+    let scale = Bf16::from_f32(quantize_channel(float, encoding, None, out));
+    if scale.to_f32() > 0.0 {
+        quantize_at(float, scale.to_f32(), encoding, None, out);
+    }
+    scale
+}
+
+/// Rows of `width`.
 fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsData {
     let mut rows = vec![0i8; float.len()];
     let scales = rows
         .par_chunks_exact_mut(width)
         .zip(float.par_chunks_exact(width))
-        .map(|(q, row)| {
-            let scale = Bf16::from_f32(quantize_channel(row, encoding, None, q));
-            if scale.to_f32() > 0.0 {
-                quantize_at(row, scale.to_f32(), encoding, None, q);
-            }
-            scale
-        })
+        .map(|(q, row)| scaled_row(row, encoding, q))
         .collect();
     ScaledRowsData { rows, scales }
 }

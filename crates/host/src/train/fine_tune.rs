@@ -126,8 +126,14 @@ pub fn fine_tune(
         Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
         None => Parameters::new(&on_device(&with_head(model, &head, settings.seed)?, &device)?)?,
     };
-    let trainee =
-        Trainee { config: &model.config, head: &head, text, parameters: &parameters, record: &record };
+    let trainee = Trainee {
+        config: &model.config,
+        head: &head,
+        text,
+        parameters: &parameters,
+        quantization: None,
+        record: &record,
+    };
     let trained = TaskModel::trainable(&model.config, &head, &parameters)?;
     let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let epochs = Epochs {

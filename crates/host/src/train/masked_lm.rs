@@ -171,6 +171,7 @@ pub fn masked_lm(
         head: &Head::MaskedLm,
         text: &model.text,
         parameters: &parameters,
+        quantization: None,
         record: &record,
     };
     let plan = Plan {

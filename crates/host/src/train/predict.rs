@@ -77,12 +77,28 @@ impl Judge {
     /// # Errors
     /// Those of [`predictions`].
     pub fn predictions(&self, model: &TaskModel) -> Result<Vec<Target>> {
+        self.answers(&model.head, &self.outputs(model)?)
+    }
+
+    /// What a model's head gives for every sample.
+    ///
+    /// # Errors
+    /// Those of the forward pass.
+    pub fn outputs(&self, model: &TaskModel) -> Result<Outputs> {
+        outputs(model, &self.set, self.pad_id)
+    }
+
+    /// The answers that such outputs are, in the order of the samples.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a head that does not answer such samples.
+    pub fn answers(&self, head: &Head, outputs: &Outputs) -> Result<Vec<Target>> {
         if self.kind == TaskKind::Embedding {
-            let vectors = embeddings(model, &self.set, self.pad_id)?;
+            let vectors = vectors(head, &self.set, outputs)?;
             let (pairs, _) = vectors.as_chunks::<2>();
             return Ok(pairs.iter().map(|[a, b]| Target::Score(metrics::cosine(a, b))).collect());
         }
-        predictions(model, &self.set, self.pad_id)
+        answers(head, &self.set, outputs)
     }
 
     /// Metrics of such answers.
@@ -99,11 +115,29 @@ impl Judge {
 /// # Errors
 /// [`Error::Usage`] for a head that does not answer such samples; those of the forward pass.
 pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Target>> {
-    let mut answers = vec![Target::None; set.len()];
-    for samples in evaluation_batches(&set.lengths(), BATCH) {
+    answers(&model.head, set, &outputs(model, set, pad_id)?)
+}
+
+/// Logits `[answers, outputs]` by batch, with the samples that they are of.
+pub type Outputs = Vec<(Vec<usize>, Tensor)>;
+
+/// What the model's head gives for every sample.
+///
+/// # Errors
+/// Those of the forward pass.
+pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Outputs> {
+    let output = |samples: Vec<usize>| {
         let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
+        Ok((samples, logits))
+    };
+    evaluation_batches(&set.lengths(), BATCH).into_iter().map(output).collect()
+}
+
+fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Target>> {
+    let mut answers = vec![Target::None; set.len()];
+    for (samples, logits) in outputs {
         let words = samples.iter().map(|&sample| set.words(sample));
-        for (&sample, answer) in samples.iter().zip(answers_of(&model.head, &logits, words)?) {
+        for (&sample, answer) in samples.iter().zip(answers_of(head, logits, words)?) {
             answers[sample] = answer;
         }
     }
@@ -115,12 +149,15 @@ pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<V
 /// # Errors
 /// [`Error::Usage`] for a head that gives none; those of the forward pass.
 pub fn embeddings(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Vec<f32>>> {
-    if !matches!(model.head, Head::Embedding { .. }) {
-        return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", model.head.kind())));
+    vectors(&model.head, set, &outputs(model, set, pad_id)?)
+}
+
+fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {
+    if !matches!(head, Head::Embedding { .. }) {
+        return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", head.kind())));
     }
     let mut vectors = vec![Vec::new(); set.len()];
-    for samples in evaluation_batches(&set.lengths(), BATCH) {
-        let (_, rows) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
+    for (samples, rows) in outputs {
         for (&sample, row) in samples.iter().zip(rows.to_vec2::<f32>()?) {
             vectors[sample] = row;
         }

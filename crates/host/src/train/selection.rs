@@ -34,12 +34,12 @@ impl<'a> Selection<'a> {
             work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
         let best = match best {
             Some(best) => {
-                let model = TaskModel::frozen(trainee.config, trainee.head, &best)?;
+                let model = trainee.frozen(&best)?;
                 Some((judge.judge(&model)?, best))
             }
             None => None,
         };
-        let model = TaskModel::frozen(trainee.config, trainee.head, &trainee.parameters.detached())?;
+        let model = trainee.frozen(&trainee.parameters.detached())?;
         Ok(Self { judge, trainee, model, best })
     }
 

@@ -1,12 +1,16 @@
 //! The model under training.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::Result;
-use crate::checkpoint::{self, BertConfig, Companion, Head, RunRecord, Tensors, TextEncoder};
-use crate::nn::Parameters;
+use crate::checkpoint::{
+    self, BertConfig, Companion, Head, QUANTIZATION, RunRecord, Tensors, TextEncoder, write_quantization,
+};
+use crate::nn::{Parameters, TaskModel};
+use crate::quantize::ModelPlan;
 
 /// A model under training with all that its folder holds.
 #[derive(Clone, Copy)]
@@ -19,11 +23,32 @@ pub struct Trainee<'a> {
     pub text: &'a TextEncoder,
     /// Every tensor of its folder.
     pub parameters: &'a Parameters,
+    /// How it is trained to be quantized, if it is.
+    pub quantization: Option<&'a Arc<ModelPlan>>,
     /// How it comes to be; the metrics are filled in at the end.
     pub record: &'a RunRecord,
 }
 
+/// Bytes of a plan's file at most: names and numbers of a few hundred thousand inputs.
+const PLAN_BYTES: u64 = 16 << 20;
+
 impl Trainee<'_> {
+    /// The model that these tensors are, without graph; quantized if it is trained to be.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::frozen`].
+    pub(super) fn frozen(&self, tensors: &Tensors) -> Result<TaskModel> {
+        Ok(self.as_trained(TaskModel::frozen(self.config, self.head, tensors)?))
+    }
+
+    /// A model of these weights, quantized if it is trained to be.
+    pub(crate) fn as_trained(&self, model: TaskModel) -> TaskModel {
+        match self.quantization {
+            Some(plan) => model.quantized(plan.clone()),
+            None => model,
+        }
+    }
+
     /// Writes a model folder with `tensors`, which may be others than the present ones.
     pub(super) fn save(
         &self,
@@ -33,6 +58,13 @@ impl Trainee<'_> {
         companions: &[Companion],
     ) -> Result<()> {
         let record = RunRecord { metrics, ..self.record.clone() };
-        checkpoint::save_with(folder, self.config, self.head, tensors, self.text, &record, companions)
+        let write = |path: &Path| match self.quantization {
+            Some(plan) => write_quantization(path, plan),
+            None => Ok(()),
+        };
+        let plan = Companion { name: QUANTIZATION, bytes: PLAN_BYTES, write: &write };
+        let plan = self.quantization.map(|_| plan);
+        let companions: Vec<Companion> = plan.into_iter().chain(companions.iter().copied()).collect();
+        checkpoint::save_with(folder, self.config, self.head, tensors, self.text, &record, &companions)
     }
 }

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use tinybert_host::Result;
 use tinybert_host::checkpoint::Head;
-use tinybert_host::distill::{Corpus, GeneralSettings, Stage, TaskSettings, general, task};
+use tinybert_host::distill::{
+    Corpus, GeneralSettings, QuantizationAware, Stage, TaskSettings, general, task,
+};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::progress::Progress;
+use tinybert_host::quantize::{Attention, Precision};
 use tinybert_host::train::predict::encode;
 use tinybert_host::train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
 
@@ -71,6 +74,30 @@ pub fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result
         ..defaults
     };
     with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
+}
+
+/// The prediction stage of a finished student, in int8.
+pub fn quantization_aware() -> TaskSettings {
+    let defaults = TaskSettings::default();
+    TaskSettings {
+        intermediate: Stage { epochs: 0, ..defaults.intermediate },
+        prediction: Stage { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
+        evaluations_per_epoch: 2,
+        max_tokens: 16,
+        allow_weak_teacher: true,
+        quantization_aware: Some(QuantizationAware {
+            precision: Precision::default(),
+            attention: Attention::Auto,
+            calibration_examples: 16,
+        }),
+        ..defaults
+    }
+}
+
+pub fn run_quantization_aware(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = super::model(&place.join("teacher"), &super::config(4, 32), &labelled());
+    let student = super::model(&place.join("student"), &super::config(2, 16), &labelled());
+    with_data(|data| task(&quantization_aware(), &teacher, &student, data, output, progress)).map(drop)
 }
 
 pub fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {

@@ -13,6 +13,7 @@ pub mod gelu;
 pub mod layer_norm;
 pub mod relative;
 pub mod rows;
+pub mod straight_through;
 pub mod tied_cross_entropy;
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! How a whole model becomes int8: by calibration, or as it was trained for.
+
+use serde::{Deserialize, Serialize};
+
+use super::calibrate::Calibration;
+use super::encoding::Encoding;
+use super::plan::LayerPlan;
+use super::{Attention, LayerEncodings, Precision};
+use crate::Result;
+use crate::checkpoint::{BertConfig, Checkpoint, Encoded};
+use crate::progress::Progress;
+
+/// Scales of all activations, and what weights and embeddings are stored as.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPlan {
+    /// Texts (or pairs) that calibration ran.
+    pub examples: usize,
+    /// What the word rows are stored as.
+    pub embeddings: Encoding,
+    /// From the first layer to the last.
+    pub layers: Vec<LayerPlan>,
+}
+
+impl ModelPlan {
+    /// Runs the float model over `inputs` and chooses.
+    ///
+    /// # Errors
+    /// A precision that does not fit the model, a model without a task head, [`crate::Error::Interrupted`].
+    pub fn calibrate(
+        checkpoint: &Checkpoint,
+        inputs: &[Encoded],
+        attention: Attention,
+        precision: &Precision,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let config = &checkpoint.config;
+        let encodings = precision.of_layers(config.num_hidden_layers)?;
+        let seen = Calibration::run(checkpoint, inputs, progress)?;
+        let layers = encodings.into_iter().enumerate();
+        let layers =
+            layers.map(|(layer, encodings)| LayerPlan::new(layer, config, attention, encodings, &seen));
+        Ok(Self {
+            examples: seen.examples,
+            embeddings: precision.embeddings,
+            layers: layers.collect::<Result<_>>()?,
+        })
+    }
+
+    /// What weights and embeddings are stored as.
+    pub fn precision(&self) -> Precision {
+        let each: Vec<_> = self.layers.iter().map(|layer| layer.encodings).collect();
+        let weights = match each.first() {
+            Some(&[first, ..]) if each.iter().flatten().all(|&encoding| encoding == first) => {
+                LayerEncodings::Alike(first)
+            }
+            _ => LayerEncodings::Each(each),
+        };
+        Precision { weights, embeddings: self.embeddings }
+    }
+
+    /// What of a plan that was read from outside cannot be one of a model of these sizes.
+    pub fn fault(&self, config: &BertConfig) -> Option<String> {
+        if self.layers.len() != config.num_hidden_layers {
+            return Some(format!(
+                "{} layers, and the model has {}",
+                self.layers.len(),
+                config.num_hidden_layers
+            ));
+        }
+        if self.embeddings == Encoding::Sparse {
+            return Some("sparse embeddings: expected int8 or int4".into());
+        }
+        self.layers.iter().enumerate().find_map(|(index, layer)| {
+            let (hidden, width) = (config.hidden_size, config.heads(index) * config.head_dim());
+            let inputs = [hidden, width, hidden, config.ffn(index)];
+            let scales = layer.choices.iter().filter_map(|choice| choice.fixed).map(|fixed| fixed.scale);
+            let what = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
+                "a scale that is not a positive number"
+            } else if layer.choices.iter().any(|choice| choice.fixed.is_some_and(|f| f.zero_point == i8::MIN))
+            {
+                "a zero point below -127"
+            } else if layer.importance.iter().zip(inputs).any(|(i, n)| !i.is_empty() && i.len() != n) {
+                "mean squares of another number of inputs"
+            } else {
+                return None;
+            };
+            Some(format!("layer {}: {what}", index + 1))
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! How far each part of a model moves the answers when it alone is stored in few bits.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::encoding::{Encoding, quantize_channel};
+use super::weights::scaled_row;
+use super::{Attention, LayerEncodings, ModelPlan, Precision, calibration_inputs};
+use crate::checkpoint::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
+use crate::metrics::MetricSet;
+use crate::nn::TaskModel;
+use crate::progress::Progress;
+use crate::report::Sensitivity;
+use crate::task::{Dataset, Target, TaskKind};
+use crate::train::predict::{Judge, Outputs, encode, outputs};
+use crate::{Error, Result};
+
+/// The linears of a layer: how they are called, and the tensors of their weights.
+const LINEARS: [(&str, &[&str]); 4] = [
+    ("qkv", &["attention.self.query", "attention.self.key", "attention.self.value"]),
+    ("attention output", &["attention.output.dense"]),
+    ("up", &["intermediate.dense"]),
+    ("down", &["output.dense"]),
+];
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct SensitivitySettings<'a> {
+    /// Longest input in tokens.
+    pub max_tokens: usize,
+    /// Examples, evenly spread over the data set.
+    pub examples: usize,
+    /// Encodings that linears (and, but for sparse, word rows) are tried in.
+    pub encodings: &'a [Encoding],
+    /// What labelled data are judged by.
+    pub metrics: MetricSet,
+}
+
+/// The error of every part of a model in every encoding: of each layer's linears and its attention, of the word rows and of
+/// the head.
+///
+/// The mean squared difference of the logits from the float model's, relative to their variance, when the weights of this
+/// part alone are those that would be stored, activations in float. Attention, which has no weights, is int8 attention
+/// against f32 where all else is int8. The metric is given where all of `data` have labels.
+///
+/// # Errors
+/// A model without a task head, [`Error::Interrupted`], those of the forward pass.
+pub fn sensitivity(
+    checkpoint: &Checkpoint,
+    data: &Dataset,
+    settings: &SensitivitySettings,
+    progress: &dyn Progress,
+) -> Result<Vec<Sensitivity>> {
+    let trial = Trial::new(checkpoint, data, settings)?;
+    let layers = checkpoint.config.num_hidden_layers;
+    let inputs = calibration_inputs(checkpoint, data, settings.examples, settings.max_tokens)?;
+    let plan = |attention, encoding| {
+        let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
+        ModelPlan::calibrate(checkpoint, &inputs, attention, &precision, progress)
+    };
+    let (in_f32, in_int8) = (plan(Attention::F32, Encoding::Int8)?, plan(Attention::Int8, Encoding::Int8)?);
+    // Of inputs, by which the errors of weights in four bits are weighed.
+    let weighed = plan(Attention::F32, Encoding::Int4)?;
+
+    let float = trial.run(&checkpoint.tensors, None)?;
+    let parts = settings.encodings.len() * (4 * layers + 1) + layers + 1;
+    let mut parts = Parts { found: Vec::new(), total: parts as u64, progress };
+    progress.begin("sensitivity", parts.total);
+    for layer in 0..layers {
+        for (at, (part, names)) in LINEARS.iter().enumerate() {
+            for &encoding in settings.encodings {
+                let importance =
+                    weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
+                let mut tensors = checkpoint.tensors.clone();
+                for name in *names {
+                    let name = format!("bert.encoder.layer.{layer}.{name}.weight");
+                    store(&mut tensors, &name, |row, out| quantize_channel(row, encoding, importance, out))?;
+                }
+                parts.add(trial.compare(
+                    Some(layer),
+                    part,
+                    encoding,
+                    &trial.run(&tensors, None)?,
+                    &float,
+                )?)?;
+            }
+        }
+    }
+    let exact = trial.run(&checkpoint.tensors, Some(&in_f32))?;
+    for layer in 0..layers {
+        let mut plan = in_f32.clone();
+        plan.layers[layer] = in_int8.layers[layer].clone();
+        let rounded = trial.run(&checkpoint.tensors, Some(&plan))?;
+        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?)?;
+    }
+    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
+        let mut tensors = checkpoint.tensors.clone();
+        store(&mut tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())?;
+        parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?)?;
+    }
+    let mut tensors = checkpoint.tensors.clone();
+    let pooler = checkpoint.head.needs_pooler().then_some("bert.pooler.dense");
+    for name in pooler.into_iter().chain(checkpoint.head.linear()) {
+        let name = format!("{name}.weight");
+        store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
+    }
+    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?)?;
+    progress.end();
+    Ok(parts.found)
+}
+
+/// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
+/// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
+pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[Encoding; 4]> {
+    let weights = |layer: usize, linear: usize| {
+        let (hidden, width) = (config.hidden_size, config.heads(layer) * config.head_dim());
+        let ffn = hidden * config.ffn(layer);
+        [3 * width * hidden, width * hidden, ffn, ffn][linear] as f64
+    };
+    let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
+    for row in found.iter().filter(|row| row.encoding == "int4") {
+        let linear = LINEARS.iter().position(|(name, _)| *name == row.part);
+        if let (Some(layer), Some(linear)) = (row.layer, linear) {
+            candidates.push((layer - 1, linear, row.logit_error));
+        }
+    }
+    let price = |&(layer, linear, error): &(usize, usize, f64)| error / weights(layer, linear);
+    candidates.sort_by(|a, b| price(a).total_cmp(&price(b)));
+    let mut encodings = vec![[Encoding::Int8; 4]; config.num_hidden_layers];
+    let mut left = limit;
+    for (layer, linear, error) in candidates {
+        if error <= left {
+            left -= error;
+            encodings[layer][linear] = Encoding::Int4;
+        }
+    }
+    encodings
+}
+
+/// Replaces a matrix by what is stored of it, row by row; `quantize` gives the scale of a row.
+fn store(
+    tensors: &mut Tensors,
+    name: &str,
+    quantize: impl Fn(&[f32], &mut [i8]) -> f32 + Sync,
+) -> Result<()> {
+    let Some(matrix) = tensors.get_mut(name) else {
+        return Err(Error::Input(format!("the model has no tensor {name}")));
+    };
+    let (_, columns) = matrix.dims2()?;
+    let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
+    values.par_chunks_exact_mut(columns).for_each(|row| {
+        let mut stored = vec![0i8; columns];
+        let scale = quantize(row, &mut stored);
+        row.iter_mut().zip(stored).for_each(|(value, stored)| *value = f32::from(stored) * scale);
+    });
+    *matrix = Tensor::from_vec(values, matrix.shape(), matrix.device())?;
+    Ok(())
+}
+
+/// The rows found so far.
+struct Parts<'a> {
+    found: Vec<Sensitivity>,
+    total: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Parts<'_> {
+    fn add(&mut self, row: Sensitivity) -> Result<()> {
+        self.found.push(row);
+        self.progress.advance((self.found.len() as u64).min(self.total), "");
+        match self.progress.interrupted() {
+            true => {
+                Err(Error::Interrupted("stopped while sensitivity was measured; nothing was written".into()))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// The same examples for one variant of a model after the other.
+struct Trial<'a> {
+    checkpoint: &'a Checkpoint,
+    sample: Dataset,
+    judge: Option<Judge>,
+    max_tokens: usize,
+}
+
+impl<'a> Trial<'a> {
+    fn new(checkpoint: &'a Checkpoint, data: &Dataset, settings: &SensitivitySettings) -> Result<Self> {
+        let examples = data.spread(settings.examples).into_iter().cloned().collect();
+        let sample = Dataset { examples, ..data.clone() };
+        let judged = sample.examples.iter().all(|example| {
+            example.target != Target::None && (data.kind != TaskKind::Embedding || example.pair.is_some())
+        });
+        let judge = judged
+            .then(|| Judge::new(&checkpoint.text, &sample, settings.metrics, settings.max_tokens))
+            .transpose()?;
+        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens })
+    }
+
+    /// Logits of a model of these weights, quantized by the plan if there is one.
+    fn run(&self, tensors: &Tensors, plan: Option<&ModelPlan>) -> Result<Outputs> {
+        let Checkpoint { config, head, text, .. } = self.checkpoint;
+        let model = TaskModel::frozen(config, head, tensors)?;
+        let model = match plan {
+            Some(plan) => model.quantized(plan.clone().into()),
+            None => model,
+        };
+        match &self.judge {
+            Some(judge) => judge.outputs(&model),
+            None => outputs(&model, &encode(text, &self.sample, self.max_tokens)?, text.special().pad),
+        }
+    }
+
+    fn compare(
+        &self,
+        layer: Option<usize>,
+        part: &str,
+        encoding: Encoding,
+        found: &Outputs,
+        exact: &Outputs,
+    ) -> Result<Sensitivity> {
+        let metric = match &self.judge {
+            Some(judge) => Some(judge.metrics(&judge.answers(&self.checkpoint.head, found)?)?.primary()),
+            None => None,
+        };
+        Ok(Sensitivity {
+            layer: layer.map(|layer| layer + 1),
+            part: part.to_owned(),
+            encoding: encoding.name().to_owned(),
+            logit_error: relative_error(found, exact)?,
+            metric,
+        })
+    }
+}
+
+/// Mean squared difference of logits, relative to the variance of the exact ones: of each output over the answers.
+fn relative_error(found: &Outputs, exact: &Outputs) -> Result<f64> {
+    let (mut error, mut sum, mut squares, mut answers) = (0.0, Vec::new(), Vec::new(), 0usize);
+    for ((_, found), (_, exact)) in found.iter().zip(exact) {
+        for (found, exact) in found.to_vec2::<f32>()?.iter().zip(exact.to_vec2::<f32>()?) {
+            sum.resize(exact.len(), 0.0);
+            squares.resize(exact.len(), 0.0);
+            answers += 1;
+            for (at, (&found, exact)) in found.iter().zip(exact).enumerate() {
+                let exact = f64::from(exact);
+                error += (f64::from(found) - exact).powi(2);
+                sum[at] += exact;
+                squares[at] += exact * exact;
+            }
+        }
+    }
+    let count = answers.max(1) as f64;
+    let variance: f64 = sum.iter().zip(&squares).map(|(sum, squares)| squares - sum * sum / count).sum();
+    Ok(if variance > 0.0 { error / variance } else { 0.0 })
+}
