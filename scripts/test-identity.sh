@@ -5,7 +5,7 @@
 #   scripts/test-identity.sh MODEL_FOLDER TEXTS.jsonl [COUNT [OPTION...]]     COUNT sentences, 1000 if it is not given
 #
 # TEXTS.jsonl has a "text" in each line and, for calibration, what the model's task needs; OPTIONs such as --tagging say how it
-# lies there. Needs scripts/setup-cross.sh once.
+# lies there, others such as --weights int4 how the image is made. Needs scripts/setup-cross.sh once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh

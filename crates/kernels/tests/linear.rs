@@ -186,7 +186,7 @@ fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
         for kernels in fast().chain([Kernels::scalar()]) {
             assert_encoded(&kernels, &layer, kernels.native_panel(), seed);
         }
-        if n * k < 2000 {
+        if n * k < 2000 && (n + k).is_multiple_of(5) {
             for panel in PANELS {
                 assert_encoded(&Kernels::detect(), &layer, panel, seed);
             }

@@ -1,4 +1,4 @@
-//! Writes a toy image with self-tests, for trying firmware. Its answers mean nothing.
+//! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean nothing.
 //!
 //!     toy_image OUT.tbim [neon|dotprod|i8mm]
 //!
@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, model};
+use tinybert_runtime::image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, mixed, model};
 use tinybert_runtime::image::{Image, SelfTestData};
 use tinybert_runtime::kernels::Panel;
 use tinybert_runtime::tokenizer::{Options, pack};
@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
     };
     let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
-    let mut builder = model(1, 60, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &[fixed, per_token]);
+    let vocabulary = pack(&PIECES, Options::UNCASED)?;
+    let mut builder = mixed(model(1, 60, PIECES.len(), &vocabulary, &[fixed, per_token]));
     if let Some(Panel { nr, kr }) = panel {
         builder.config.panel = tinybert_runtime::image::Panel { nr: nr.into(), kr: kr.into() };
     }

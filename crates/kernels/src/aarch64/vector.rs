@@ -234,10 +234,20 @@ impl<K> Simd for Vector<K> {
     }
 
     #[inline(always)]
+    fn multiply_codes(self, codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
+        // SAFETY: the arrays have 16 bytes; Advanced SIMD as above.
+        let (codes, multipliers) =
+            unsafe { (vld1q_s8(codes.as_ptr().cast()), vld1q_s8(multipliers.as_ptr().cast())) };
+        let low = neon!(vshrq_n_s8::<4>(vshlq_n_s8::<4>(codes)));
+        let high = neon!(vshrq_n_s8::<4>(codes));
+        [low, high].map(|codes| to_bytes(neon!(vmulq_s8(codes, multipliers))))
+    }
+
+    #[inline(always)]
     unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
         // TBL gives 0 for a place beyond its table.
         // SAFETY: the array has 8 bytes; the rest is asked of the caller.
-        unsafe { vst1_s8(out, vtbl1_s8(vld1_s8(values), vld1_s8(places.as_ptr().cast()))) }
+        unsafe { vst1_s8(out, vqtbl1_s8(vld1q_s8(values), vld1_u8(places.as_ptr()))) }
     }
 }
 

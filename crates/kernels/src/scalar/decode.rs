@@ -34,7 +34,7 @@ fn four_bit_group(group: &[u8], kr: usize, width: usize, out: &mut [i8]) {
 
 /// The code in the upper or lower half of a byte.
 #[inline(always)]
-pub(crate) fn code<const HIGH: bool>(byte: u8) -> i8 {
+fn code<const HIGH: bool>(byte: u8) -> i8 {
     (if HIGH { byte } else { byte << 4 }).cast_signed() >> 4
 }
 

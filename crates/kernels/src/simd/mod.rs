@@ -125,10 +125,12 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `out` must be valid for writes of 3·step + 4 bytes.
     unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize);
+    /// Codes of −7 to 7 in the lower and in the upper halves of bytes, times the multipliers.
+    fn multiply_codes(self, codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2];
     /// Writes `values[places[i]]` to `out + i`, 0 where a place is 128 or more; others are below 8.
     ///
     /// # Safety
-    /// 8 bytes must be valid for reads at `values` and for writes at `out`.
+    /// 16 bytes must be valid for reads at `values`, 8 for writes at `out`.
     unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8);
 }
 

@@ -79,10 +79,35 @@ pub(super) unsafe fn write_words(words: [i8; 16], out: *mut i8, step: usize) {
     }
 }
 
+/// [`Simd::multiply_codes`](crate::simd::Simd::multiply_codes).
+#[inline(always)]
+pub(super) fn multiply_codes(codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
+    // SAFETY: the arrays have 16 bytes; SSE2 is part of x86-64.
+    unsafe {
+        let codes = _mm_loadu_si128(codes.as_ptr().cast());
+        let multipliers = _mm_loadu_si128(multipliers.as_ptr().cast());
+        [multiply(codes, multipliers), multiply(_mm_srli_epi16::<4>(codes), multipliers)].map(to_bytes)
+    }
+}
+
+/// The code in the lower half of each byte, times a byte.
+#[inline(always)]
+fn multiply(codes: __m128i, multipliers: __m128i) -> __m128i {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe {
+        let sign = _mm_set1_epi8(8);
+        let codes = _mm_sub_epi8(_mm_xor_si128(_mm_and_si128(codes, _mm_set1_epi8(15)), sign), sign);
+        // A product's lower byte is that of the lower bytes.
+        let even = _mm_and_si128(_mm_mullo_epi16(codes, multipliers), _mm_set1_epi16(255));
+        let odd = _mm_mullo_epi16(_mm_srli_epi16::<8>(codes), _mm_srli_epi16::<8>(multipliers));
+        _mm_or_si128(even, _mm_slli_epi16::<8>(odd))
+    }
+}
+
 /// [`Simd::gather`](crate::simd::Simd::gather).
 ///
 /// # Safety
-/// The CPU must have SSSE3, and 8 bytes must be valid for reads at `values` and for writes at `out`.
+/// The CPU must have SSSE3; 8 bytes must be valid for reads at `values` and for writes at `out`.
 #[inline(always)]
 pub(super) unsafe fn gather(values: *const i8, places: &[u8; 8], out: *mut i8) {
     // PSHUFB gives 0 for a place with its highest bit set.

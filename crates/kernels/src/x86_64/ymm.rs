@@ -237,6 +237,11 @@ impl<K> Simd for Ymm<K> {
     }
 
     #[inline(always)]
+    fn multiply_codes(self, codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
+        sse::multiply_codes(codes, multipliers)
+    }
+
+    #[inline(always)]
     unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
         // SAFETY: as is asked of the caller.
         unsafe { sse::gather(values, places, out) }
