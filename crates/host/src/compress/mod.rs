@@ -52,7 +52,7 @@ pub struct Settings {
     pub general: GeneralSettings,
     /// Of the student before anything is pruned.
     pub distillation: TaskSettings,
-    /// Of what the search has chosen, after heads and neurons are pruned, and again after the vocabulary is.
+    /// Of what the search has chosen, after heads and neurons are pruned.
     pub recovery: TaskSettings,
     /// How thoroughly to search.
     pub search: SearchSettings,

@@ -1,4 +1,4 @@
-//! `report.json`: the whole run as [`crate::report`] knows it.
+//! `report.json` and `report.html`: the whole run as [`crate::report`] knows it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,13 +9,15 @@ use tinybert_image::Image;
 use super::latency::{self, Answer};
 use super::search::Found;
 use super::{Board, Compress, Limit, Outcome};
-use crate::checkpoint::{FileHash, RUN_RECORD, RunRecord, write_file};
+use crate::checkpoint::{FileHash, RUN_RECORD, RunRecord};
 use crate::metrics::Metrics;
 use crate::report::{self, Report};
 use crate::{Error, Result};
 
 /// Its name in the output folder.
 const REPORT: &str = "report.json";
+/// And the page's.
+const PAGE: &str = "report.html";
 /// Stages in their order, as far as there are folders of them.
 const STAGES: [&str; 7] = [
     "teacher",
@@ -74,8 +76,8 @@ pub(super) fn write(
         reasons: reasons(compress, found, outcome),
         ..Report::default()
     };
-    let text = serde_json::to_string_pretty(&report).expect("a report is plain values");
-    write_file(&folder.join(REPORT), format!("{text}\n").as_bytes())
+    report.write_json(&folder.join(REPORT))?;
+    report.write_page(&folder.join(PAGE))
 }
 
 /// A stage by its record.
