@@ -65,7 +65,8 @@ fn transpose(operands: &Attention<f32>, head: usize, keys: &mut [f32], columns: 
 }
 
 /// `Σ_k a[r][k]·b[k·step + lane]`, each in order of `k`; as many `k` as the rows of `a` have.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> Sums<S> {
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
     let depth = a[0].len();
