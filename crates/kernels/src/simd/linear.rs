@@ -61,7 +61,6 @@ fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
 }
 
 /// What a tile's columns have in common.
-#[derive(Clone)]
 struct Parameters<S: Simd> {
     /// Weight scale, already times the activations' if that is one for the tensor.
     scale: [S::F; VECTORS_MAX],
@@ -161,18 +160,16 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
                 }
             }
             if block < rows.end {
-                // A copy, so that the loop above keeps them in registers.
-                let parameters = parameters.clone();
-                let sums = |first: usize, count: usize, tile: &mut Tile<S::I>| {
+                let sums = |first: usize, count: usize, init: &[S::I; VECTORS_MAX], tile: &mut Tile<S::I>| {
                     let rows = activation_rows::<S>(a, first, count, columns)?;
                     // SAFETY: the rows were made for the panel.
-                    unsafe { s.edge(rows, columns, parameters.init, tile) };
+                    unsafe { s.edge(rows, columns, *init, tile) };
                     Some(())
                 };
                 // What the last vectors hold beyond the last output is nobody's.
                 let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
                 let rows = [rows.start, block, rows.end, S::MR];
-                edges(s.vectors(), &sums, a, &parameters, rows, [column, vectors], &mut sink.edges());
+                edges(s.vectors(), &sums, a, w, S::LAYOUT, rows, [column, vectors], &mut sink.edges());
             }
         }
     }
@@ -182,20 +179,24 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
 /// computes no more than `most` of them at a time; to the sink they count from row `start` on.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+#[expect(clippy::too_many_arguments, reason = "the rest of `tiles`")]
 fn edges<S: Simd>(
     s: S,
-    sums: &dyn Fn(usize, usize, &mut Tile<S::I>) -> Option<()>,
+    sums: &dyn Fn(usize, usize, &[S::I; VECTORS_MAX], &mut Tile<S::I>) -> Option<()>,
     a: &Activations,
-    parameters: &Parameters<S>,
+    w: &Linear,
+    layout: Layout,
     [start, from, end, most]: [usize; 4],
     [column, vectors]: [usize; 2],
     sink: &mut impl EdgeSink<S>,
 ) {
+    // Anew, so that the caller's are nobody's but its registers'.
+    let parameters = Parameters::new(s, a, w, column, vectors, layout);
     let mut block = from;
     while block < end {
         let count = most.min(end - block);
         let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-        if sums(block, count, &mut tile).is_none() {
+        if sums(block, count, &parameters.init, &mut tile).is_none() {
             return;
         }
         for (row, acc) in (block..block + count).zip(&tile) {
