@@ -1,16 +1,14 @@
 //! The layout of int8 activations: each kernel family's own, written and read by nobody else.
 
-use crate::panel::at_least_one;
-
 /// Rows in blocks, the bytes of a block in the order in which a micro-kernel reads them.
 ///
 /// A matrix `[m, k]` is `[ceil(m/rows)][ceil(k/depth)][rows][depth]`; with one row in a block it is row-major. A row
 /// takes `stride` bytes, a multiple of 16; what they hold beyond `k` does not matter, as the weights there are 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Rows of a block; divides [`ROW_BLOCK`](crate::ROW_BLOCK).
+    /// Rows of a block, a power of two; divides [`ROW_BLOCK`](crate::ROW_BLOCK).
     pub rows: usize,
-    /// Consecutive bytes of a row; divides 16.
+    /// Consecutive bytes of a row, a power of two; divides 16.
     pub depth: usize,
     /// What is added to every value, modulo 256: 0, or 128 for an instruction that wants unsigned activations.
     pub bias: u8,
@@ -22,8 +20,11 @@ impl Layout {
     /// Place of element `[row, column]` of a matrix whose rows take `stride` bytes.
     #[inline(always)]
     pub(crate) const fn offset(&self, row: usize, column: usize, stride: usize) -> usize {
-        let (rows, depth) = (at_least_one(self.rows), at_least_one(self.depth));
-        row / rows * rows * stride + column / depth * depth * rows + row % rows * depth + column % depth
+        let (inner_row, inner_column) = (row & (self.rows - 1), column & (self.depth - 1));
+        (row - inner_row) * stride
+            + (column - inner_column) * self.rows
+            + inner_row * self.depth
+            + inner_column
     }
 
     /// Bytes from an element to the one below it in the same block; in row-major layout, in the next row.

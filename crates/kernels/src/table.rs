@@ -1,7 +1,7 @@
 //! Which kernel runs where: one table per instruction set.
 
 #[cfg(target_arch = "aarch64")]
-use crate::aarch64::{dotprod, dotprod_a55, i8mm, neon};
+use crate::aarch64::{dotprod, i8mm, neon};
 use crate::attention::{Attention, Context};
 use crate::embedding::Embedding;
 use crate::layout::Layout;
@@ -111,8 +111,10 @@ static NEON_DOTPROD: Table = Table {
     isa: Isa::NeonDotprod,
     panel: Panel::DOTPROD,
     layout: dotprod::LAYOUT,
-    linear: dotprod::linear,
-    attention: dotprod::attention,
+    // SAFETY: as of all functions of a table.
+    linear: |a, w, epilogue, decoded| unsafe { dotprod::linear(false, a, w, epilogue, decoded) },
+    // SAFETY: likewise.
+    attention: |operands, context, scratch| unsafe { dotprod::attention(false, operands, context, scratch) },
     attention_f32: dotprod::attention_f32,
     layer_norm: dotprod::layer_norm,
     layer_norm_quantize: dotprod::layer_norm_quantize,
@@ -124,8 +126,10 @@ static NEON_DOTPROD: Table = Table {
 #[cfg(target_arch = "aarch64")]
 static NEON_DOTPROD_A55: Table = Table {
     isa: Isa::NeonDotprodA55,
-    linear: dotprod_a55::linear,
-    attention: dotprod_a55::attention,
+    // SAFETY: as of all functions of a table.
+    linear: |a, w, epilogue, decoded| unsafe { dotprod::linear(true, a, w, epilogue, decoded) },
+    // SAFETY: likewise.
+    attention: |operands, context, scratch| unsafe { dotprod::attention(true, operands, context, scratch) },
     ..NEON_DOTPROD
 };
 

@@ -1,18 +1,67 @@
-//! Advanced SIMD with the dot product of Armv8.2, for out-of-order cores: Cortex-A76 and later.
+//! Advanced SIMD with the dot product of Armv8.2: Cortex-A76 and later, and, with a schedule of its own, the in-order
+//! Cortex-A55.
 
-use super::i8_8x12_sdot;
+use core::arch::aarch64::int32x4_t;
+
+use super::neon::Neon;
 use super::vector::Vector;
+use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
 use crate::Panel;
 use crate::layout::Layout;
+use crate::simd::{Columns, MicroKernel, Rows, Tile};
+use crate::weights::Stored;
 
-/// Vectors, and the micro-kernel of the dot product.
-pub(super) enum Dotprod {}
+/// The micro-kernel of the dot product.
+#[derive(Clone, Copy)]
+pub(super) struct Dotprod {
+    in_order: bool,
+}
 
 type NeonDotprod = Vector<Dotprod>;
 
-crate::simd::entry_points!(NeonDotprod, "neon,dotprod");
+impl NeonDotprod {
+    /// # Safety
+    /// The CPU must have Advanced SIMD and the dot product.
+    #[inline(always)]
+    unsafe fn new_unchecked(in_order: bool) -> Self {
+        Vector(Dotprod { in_order })
+    }
+}
 
-crate::simd::micro_kernel!(NeonDotprod, i8_8x12_sdot, 3, Panel::DOTPROD, LAYOUT);
+crate::simd::entry_points!(NeonDotprod, "neon,dotprod", products, in_order: bool);
+crate::simd::entry_points!(Neon, "neon", others);
+
+impl MicroKernel for NeonDotprod {
+    const MR: usize = i8_8x12_sdot::MR;
+    const VECTORS: usize = 3;
+    const PANEL: Panel = Panel::DOTPROD;
+    const LAYOUT: Layout = LAYOUT;
+
+    #[inline(always)]
+    unsafe fn tile(self, rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+        // One copy of what stands around the two kernels costs a branch for each tile.
+        // SAFETY: the token proves the instruction set; the rest is asked of the caller.
+        unsafe {
+            if self.0.in_order {
+                i8_8x12_sdot_a55::tile(rows, columns, init)
+            } else {
+                i8_8x12_sdot::tile(rows, columns, init)
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn edge(self, rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+        // SAFETY: as above.
+        unsafe { i8_8x12_sdot::edge(rows, columns, init, tile) }
+    }
+
+    #[inline(always)]
+    fn decode(self, stored: Stored, width: usize, out: &mut [i8]) {
+        // SAFETY: the token proves the instruction set.
+        unsafe { decode(self.0.in_order, stored, width, out) }
+    }
+}
 
 /// The layout of activations.
 pub(crate) const LAYOUT: Layout = Layout { rows: i8_8x12_sdot::MR, depth: i8_8x12_sdot::KR, bias: 0 };

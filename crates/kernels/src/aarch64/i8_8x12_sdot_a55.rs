@@ -5,8 +5,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::i8_8x12_sdot::{KR, sdot};
-pub(super) use super::i8_8x12_sdot::{MR, edge};
+use super::i8_8x12_sdot::{KR, MR, sdot};
 use crate::simd::{Columns, Rows, Tile};
 
 /// First half of a vector; second half into a general register; from there into the vector.

@@ -2,7 +2,6 @@
 
 pub(crate) mod crc32c;
 pub(crate) mod dotprod;
-pub(crate) mod dotprod_a55;
 mod i8_4x4_smlal;
 mod i8_8x12_sdot;
 mod i8_8x12_sdot_a55;

@@ -6,9 +6,16 @@ use crate::Panel;
 use crate::layout::Layout;
 
 /// Vectors, and the micro-kernel of the baseline.
-pub(super) enum Baseline {}
+pub(super) type Neon = Vector<()>;
 
-type Neon = Vector<Baseline>;
+impl Neon {
+    /// # Safety
+    /// The CPU must have Advanced SIMD.
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        Vector(())
+    }
+}
 
 crate::simd::entry_points!(Neon, "neon");
 

@@ -1,31 +1,13 @@
 //! Advanced SIMD: four lanes.
 
 use core::arch::aarch64::*;
-use core::marker::PhantomData;
 
 use crate::math::PROBABILITY;
 use crate::simd::{Simd, partial};
 
 /// Proof that the CPU has Advanced SIMD and what the micro-kernel of `K` needs beyond it.
-pub(super) struct Vector<K>(PhantomData<K>);
-
-impl<K> Vector<K> {
-    /// # Safety
-    /// The CPU must have Advanced SIMD and what the micro-kernel of `K` needs beyond it.
-    #[inline(always)]
-    pub(super) unsafe fn new_unchecked() -> Self {
-        Vector(PhantomData)
-    }
-}
-
-impl<K> Clone for Vector<K> {
-    #[inline(always)]
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Vector<K> {}
+#[derive(Clone, Copy)]
+pub(super) struct Vector<K>(pub(super) K);
 
 /// Evaluates an intrinsic that touches no memory.
 macro_rules! neon {
@@ -35,11 +17,17 @@ macro_rules! neon {
     };
 }
 
-impl<K> Simd for Vector<K> {
+impl<K: Copy> Simd for Vector<K> {
     const LANES: usize = 4;
     const GROUP: usize = 4;
     type F = float32x4_t;
     type I = int32x4_t;
+    type Vectors = Vector<()>;
+
+    #[inline(always)]
+    fn vectors(self) -> Vector<()> {
+        Vector(())
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {

@@ -42,9 +42,10 @@ fn code<const HIGH: bool>(byte: u8) -> i8 {
 #[inline]
 pub(crate) fn multiply<const HIGH: bool>(codes: &[u8], multipliers: &[u8], kr: usize, out: &mut [i8]) {
     let width = at_least_one(multipliers.len());
-    let run_bytes = at_least_one(width * kr);
+    // `max`, not a comparison with 0, which the compiler turns into one of lengths and then no longer knows the quotient.
+    let run_bytes = (width * kr).max(1);
     for (out, codes) in out.chunks_mut(run_bytes).zip(codes.chunks(run_bytes)) {
-        let run = at_least_one(out.len() / width);
+        let run = (out.len() / width).max(1);
         for ((out, codes), &multiplier) in out.chunks_mut(run).zip(codes.chunks(run)).zip(multipliers) {
             for (out, &byte) in out.iter_mut().zip(codes) {
                 *out = code::<HIGH>(byte).wrapping_mul(multiplier.cast_signed());

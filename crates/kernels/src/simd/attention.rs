@@ -2,36 +2,25 @@
 //! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of queries at a
 //! time; nowhere stands a matrix of tokens by tokens.
 
-use super::context::{ContextI8, ContextRows, HeadContext, Sink};
+use super::context::{HeadContext, Sink};
 use super::softmax::{Scores, probabilities};
 use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, pack};
 use crate::attention::{Attention, Context};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
 
-/// [`crate::scalar::attention`]. Operands are checked.
+/// [`crate::scalar::attention`], head by head, a block of query rows at a time. Operands are checked.
 #[inline(always)]
 pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Context, scratch: Scratch) {
-    match context {
-        Context::F32 { out, scale } => {
-            let sink = ContextRows { out, width: operands.shape.width() };
-            heads(s, operands, scale, scratch, sink);
-        }
-        Context::I8 { out, scale } => heads(s, operands, scale, scratch, ContextI8 { out }),
-    }
-}
-
-/// Head by head, a block of query rows at a time.
-#[inline(always)]
-fn heads<S: MicroKernel>(s: S, operands: &Attention, scale: f32, scratch: Scratch, mut sink: impl Sink<S>) {
     let shape = operands.shape;
     let Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities: p } = scratch;
     // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column have too
     // much or lack.
     let bias = i32::from(S::LAYOUT.bias);
+    let (mut sink, scale) = Sink::new(context, shape.width(), S::LAYOUT);
     for head in 0..shape.heads {
         let first_column = head * shape.head_dim;
-        let shift = sink.shift(first_column);
+        let shift = sink.shift::<S>(first_column);
         let (tokens, columns) = (shape.tokens, shift + shape.head_dim);
         pack::keys(s, operands, head, keys);
         pack::values(s, operands, head, shift, values);
@@ -119,7 +108,8 @@ fn one_tile<S: MicroKernel>(
 }
 
 /// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product with a row of ones, for which `ones` lends its place.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(
     s: S,
     weights: &[i8],

@@ -1,10 +1,11 @@
 //! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the context, so
 //! that every sum keeps its order whatever the width of a vector.
 
-use super::context::{ContextI8, ContextRows, Sink};
+use super::Simd;
+use super::context::Sink;
 use super::math::{exp2, largest, sum};
-use super::{MicroKernel, Simd};
 use crate::attention::{Attention, Context, Part};
+use crate::layout::Layout;
 use crate::scratch::{QUERY_BLOCK_F32 as ROWS, ScratchF32};
 
 /// Vectors of a tile: with four rows the sums stay in registers everywhere.
@@ -13,34 +14,19 @@ const VECTORS: usize = 2;
 /// Sums of a tile.
 type Sums<S> = [[<S as Simd>::F; VECTORS]; ROWS];
 
-/// Operands are checked.
-#[inline(always)]
-pub(crate) fn attention_f32<S: MicroKernel>(
+/// Head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+pub(crate) fn attention_f32<S: Simd>(
     s: S,
+    layout: Layout,
     operands: &Attention<f32>,
     context: Context,
     scratch: ScratchF32,
 ) {
-    match context {
-        Context::F32 { out, scale } => {
-            let sink = ContextRows { out, width: operands.shape.width() };
-            heads(s, operands, scale, scratch, sink);
-        }
-        Context::I8 { out, scale } => heads(s, operands, scale, scratch, ContextI8 { out }),
-    }
-}
-
-/// Head by head, a block of query rows at a time.
-#[inline(always)]
-fn heads<S: MicroKernel>(
-    s: S,
-    operands: &Attention<f32>,
-    scale: f32,
-    scratch: ScratchF32,
-    mut sink: impl Sink<S>,
-) {
     let shape = operands.shape;
     let ScratchF32 { columns, keys, scores } = scratch;
+    let (mut sink, scale) = Sink::new(context, shape.width(), layout);
     for head in 0..shape.heads {
         transpose(operands, head, keys, columns);
         for first in (0..shape.queries).step_by(ROWS) {
@@ -79,7 +65,8 @@ fn transpose(operands: &Attention<f32>, head: usize, keys: &mut [f32], columns: 
 }
 
 /// `Σ_k a[r][k]·b[k·step + lane]`, each in order of `k`; as many `k` as the rows of `a` have.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> Sums<S> {
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
     let depth = a[0].len();
@@ -158,14 +145,14 @@ fn softmax<S: Simd>(s: S, row: &mut [f32], tokens: usize, coefficient: f32) -> f
 
 /// The context of the `count` query rows from `first` on, whose probabilities stand in rows of `columns` elements.
 #[inline(always)]
-fn write_context<S: MicroKernel>(
+fn write_context<S: Simd>(
     s: S,
     operands: &Attention<f32>,
     head: usize,
     [first, count]: [usize; 2],
     (probabilities, columns): (&[f32], usize),
     factors: [f32; ROWS],
-    sink: &mut impl Sink<S>,
+    sink: &mut Sink,
 ) {
     let shape = operands.shape;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
@@ -173,7 +160,7 @@ fn write_context<S: MicroKernel>(
         *row = probabilities.get(..shape.tokens).unwrap_or(&[]);
     }
     let first_column = head * shape.head_dim;
-    let shift = sink.shift(first_column);
+    let shift = sink.shift::<S>(first_column);
     let values = operands.qkv.get(operands.column(Part::Values, head) - shift..).unwrap_or(&[]);
     let width = shift + shape.head_dim;
     for column in (0..width).step_by(VECTORS * S::LANES) {

@@ -3,94 +3,115 @@
 use core::ops::Range;
 
 use super::attention::TakeTile;
-use super::{MicroKernel, Tile};
+use super::{MicroKernel, Simd, Tile};
+use crate::attention::Context;
+use crate::layout::Layout;
 use crate::linear::ActivationsMut;
 
-/// Takes the context, a vector of columns of a group of rows at a time.
-pub(super) trait Sink<S: MicroKernel> {
-    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them.
-    fn shift(&self, first_column: usize) -> usize;
+/// The context of the query rows, with how it lies.
+pub(super) struct Sink<'a> {
+    context: Context<'a>,
+    /// Columns, `heads · head_dim`.
+    width: usize,
+    /// Of int8 activations.
+    layout: Layout,
+}
+
+impl<'a> Sink<'a> {
+    /// And the scale of the values, divided by that of the context where it is int8.
+    #[inline(always)]
+    pub(super) fn new(context: Context<'a>, width: usize, layout: Layout) -> (Self, f32) {
+        let (Context::F32 { scale, .. } | Context::I8 { scale, .. }) = context;
+        (Self { context, width, layout }, scale)
+    }
+
+    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them: in a blocked
+    /// layout a vector of four columns must not begin inside a word of four.
+    #[inline(always)]
+    pub(super) fn shift<S: Simd>(&self, first_column: usize) -> usize {
+        match self.context {
+            Context::I8 { .. } if self.layout.rows > 1 => first_column % S::LANES,
+            _ => 0,
+        }
+    }
+
     /// Takes `rows` rows of `x` from row `row` on; their first lane is `column`, and `lanes` are the head's.
-    fn put(&mut self, s: S, row: usize, rows: usize, column: usize, lanes: Range<usize>, x: [S::F; 4]);
-}
-
-/// f32 rows of `width` columns.
-pub(super) struct ContextRows<'a> {
-    pub out: &'a mut [f32],
-    pub width: usize,
-}
-
-impl<S: MicroKernel> Sink<S> for ContextRows<'_> {
     #[inline(always)]
-    fn shift(&self, _: usize) -> usize {
-        0
-    }
-
-    #[inline(always)]
-    fn put(&mut self, s: S, row: usize, rows: usize, column: usize, lanes: Range<usize>, x: [S::F; 4]) {
-        for (row, x) in (row..).zip(x).take(rows) {
-            let start = row * self.width + column;
-            s.store(x, self.out.get_mut(start..start + lanes.end).unwrap_or(&mut []));
-        }
-    }
-}
-
-/// Int8 activations.
-pub(super) struct ContextI8<'a> {
-    pub out: ActivationsMut<'a>,
-}
-
-impl<S: MicroKernel> Sink<S> for ContextI8<'_> {
-    /// In a blocked layout a vector of four columns must not begin inside a word of four.
-    #[inline(always)]
-    fn shift(&self, first_column: usize) -> usize {
-        if S::LAYOUT.rows == 1 { 0 } else { first_column % S::LANES }
-    }
-
-    #[inline(always)]
-    fn put(&mut self, s: S, row: usize, rows: usize, column: usize, lanes: Range<usize>, x: [S::F; 4]) {
-        let (stride, flip) = (self.out.stride, S::LAYOUT.flip());
-        let mut q = [s.splat_i32(0); 4];
-        for (q, &x) in q.iter_mut().zip(&x).take(S::GROUP) {
-            *q = s.round_i8(x);
-        }
-        // Columns behind the head's are those of the next head, which comes later, or padding.
-        if rows == S::GROUP && column + S::LANES <= stride {
-            let (at, step) = (S::LAYOUT.offset(row, column, stride), S::LAYOUT.step(stride));
-            if lanes.start == 0 {
-                return match S::GROUP {
-                    4 => s.store_i8(q, flip, self.out.data, at, step),
-                    _ => s.store_i8([q[0]], flip, self.out.data, at, step),
-                };
-            }
-            let there = self.out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
-            if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, there) {
-                // The usual case of even head dimensions: the second half of every word.
-                let mut words = [0; 16];
-                s.store_i8(q, flip, &mut words, 0, 4);
-                for (r, word) in words.as_chunks::<4>().0.iter().enumerate() {
-                    // SAFETY: `out` has four words in steps of `step`.
-                    unsafe { out.get_unchecked_mut(r * step + 2..r * step + 4) }.copy_from_slice(&word[2..]);
+    pub(super) fn put<S: Simd>(
+        &mut self,
+        s: S,
+        row: usize,
+        rows: usize,
+        column: usize,
+        lanes: Range<usize>,
+        x: [S::F; 4],
+    ) {
+        match &mut self.context {
+            Context::F32 { out, .. } => {
+                for (row, x) in (row..).zip(x).take(rows) {
+                    let start = row * self.width + column;
+                    s.store(x, out.get_mut(start..start + lanes.end).unwrap_or(&mut []));
                 }
-                return;
             }
+            Context::I8 { out, .. } => put_i8(s, self.layout, out, row, rows, column, lanes, x),
         }
-        for (row, &q) in (row..).zip(&q).take(rows) {
-            let mut bytes = [0; 16];
-            s.store_i8([q], flip, &mut bytes, 0, 0);
-            for lane in lanes.clone() {
-                let place = self.out.data.get_mut(S::LAYOUT.offset(row, column + lane, stride));
-                if let (Some(place), Some(&byte)) = (place, bytes.get(lane)) {
-                    *place = byte;
-                }
+    }
+}
+
+/// Rounds to int8, as [`Sink::put`].
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "one of the two bodies of `put`")]
+fn put_i8<S: Simd>(
+    s: S,
+    layout: Layout,
+    out: &mut ActivationsMut,
+    row: usize,
+    rows: usize,
+    column: usize,
+    lanes: Range<usize>,
+    x: [S::F; 4],
+) {
+    let (stride, flip) = (out.stride, layout.flip());
+    let mut q = [s.splat_i32(0); 4];
+    for (q, &x) in q.iter_mut().zip(&x).take(S::GROUP) {
+        *q = s.round_i8(x);
+    }
+    // Columns behind the head's are those of the next head, which comes later, or padding.
+    if rows == S::GROUP && column + S::LANES <= stride {
+        let (at, step) = (layout.offset(row, column, stride), layout.step(stride));
+        if lanes.start == 0 {
+            return match S::GROUP {
+                4 => s.store_i8(q, flip, out.data, at, step),
+                _ => s.store_i8([q[0]], flip, out.data, at, step),
+            };
+        }
+        let there = out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
+        if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, there) {
+            // The usual case of even head dimensions: the second half of every word.
+            let mut words = [0; 16];
+            s.store_i8(q, flip, &mut words, 0, 4);
+            for (r, word) in words.as_chunks::<4>().0.iter().enumerate() {
+                // SAFETY: `out` has four words in steps of `step`.
+                unsafe { out.get_unchecked_mut(r * step + 2..r * step + 4) }.copy_from_slice(&word[2..]);
+            }
+            return;
+        }
+    }
+    for (row, &q) in (row..).zip(&q).take(rows) {
+        let mut bytes = [0; 16];
+        s.store_i8([q], flip, &mut bytes, 0, 0);
+        for lane in lanes.clone() {
+            let place = out.data.get_mut(layout.offset(row, column + lane, stride));
+            if let (Some(place), Some(&byte)) = (place, bytes.get(lane)) {
+                *place = byte;
             }
         }
     }
 }
 
 /// The context of one head and one block of query rows.
-pub(super) struct HeadContext<'a, T> {
-    pub sink: &'a mut T,
+pub(super) struct HeadContext<'a, 'c> {
+    pub sink: &'a mut Sink<'c>,
     /// What the sums of each row are multiplied by.
     pub factors: [f32; super::MR_MAX],
     /// First row.
@@ -105,26 +126,33 @@ pub(super) struct HeadContext<'a, T> {
     pub columns: usize,
 }
 
-impl<S: MicroKernel, T: Sink<S>> TakeTile<S> for HeadContext<'_, T> {
+impl<S: MicroKernel> TakeTile<S> for HeadContext<'_, '_> {
     #[inline(always)]
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>) {
-        for vector in 0..vectors {
-            let column = column + vector * S::LANES;
-            let lanes = self.shift.saturating_sub(column)..S::LANES.min(self.columns.saturating_sub(column));
-            let mut group = 0;
-            while group < self.rows {
-                let mut x = [s.splat(0.0); 4];
-                for (r, x) in x.iter_mut().enumerate().take(S::GROUP) {
-                    // A last group of a tile may reach beyond its rows.
-                    let (row, factor) = (tile.get(group + r), self.factors.get(group + r));
-                    if let (Some(row), Some(&factor)) = (row, factor) {
-                        *x = s.mul(s.to_f32(row[vector]), s.splat(factor));
-                    }
+        take(s.vectors(), self, column, vectors, tile);
+    }
+}
+
+/// [`TakeTile::take`].
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+fn take<S: Simd>(s: S, head: &mut HeadContext, column: usize, vectors: usize, tile: &Tile<S::I>) {
+    for vector in 0..vectors {
+        let column = column + vector * S::LANES;
+        let lanes = head.shift.saturating_sub(column)..S::LANES.min(head.columns.saturating_sub(column));
+        let mut group = 0;
+        while group < head.rows {
+            let mut x = [s.splat(0.0); 4];
+            for (r, x) in x.iter_mut().enumerate().take(S::GROUP) {
+                // A last group of a tile may reach beyond its rows.
+                let (row, factor) = (tile.get(group + r), head.factors.get(group + r));
+                if let (Some(&sum), Some(&factor)) = (row.and_then(|row| row.get(vector)), factor) {
+                    *x = s.mul(s.to_f32(sum), s.splat(factor));
                 }
-                let rows = S::GROUP.min(self.rows - group);
-                self.sink.put(s, self.row + group, rows, self.first_column + column, lanes.clone(), x);
-                group += S::GROUP;
             }
+            let rows = S::GROUP.min(head.rows - group);
+            head.sink.put(s, head.row + group, rows, head.first_column + column, lanes.clone(), x);
+            group += S::GROUP;
         }
     }
 }

@@ -4,7 +4,8 @@ use super::Simd;
 use crate::embedding::Embedding;
 
 /// Sum of a token's three embeddings.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn embed<S: Simd>(s: S, row: &Embedding, out: &mut [f32]) {
     let (word_scale, position_scale) = (s.splat(row.word_scale), s.splat(row.position_scale));
     let whole = out.len() / S::LANES * S::LANES;

@@ -1,10 +1,16 @@
 //! Compiles the generic operations for one instruction set.
 
 /// Defines the functions of a [`Table`](crate::table::Table) for the token `$token`, whose instruction set is
-/// `$features`: all, or those that call the micro-kernel.
+/// `$features` and whose activations lie in `LAYOUT`: all, or those that call the micro-kernel, which may have an option,
+/// or the others.
 macro_rules! entry_points {
     ($token:ident, $features:literal) => {
         crate::simd::entry_points!($token, $features, products);
+        crate::simd::entry_points!($token, $features, others);
+    };
+
+    ($token:ident, $features:literal, others) => {
+        use crate::simd::Simd as _;
 
         #[target_feature(enable = $features)]
         pub(crate) fn attention_f32(
@@ -14,14 +20,14 @@ macro_rules! entry_points {
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::attention_f32(token, operands, context, scratch);
+            crate::simd::attention_f32(token.vectors(), LAYOUT, operands, context, scratch);
         }
 
         #[target_feature(enable = $features)]
         pub(crate) fn layer_norm(x: &mut [f32], norm: &crate::linear::LayerNorm) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::layer_norm(token, x, norm);
+            crate::simd::layer_norm(token.vectors(), x, norm);
         }
 
         #[target_feature(enable = $features)]
@@ -33,7 +39,7 @@ macro_rules! entry_points {
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::layer_norm_quantize(token, x, norm, quantization, out);
+            crate::simd::layer_norm_quantize(token.vectors(), LAYOUT, x, norm, quantization, out);
         }
 
         #[target_feature(enable = $features)]
@@ -45,47 +51,49 @@ macro_rules! entry_points {
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::quantize(token, x, k, quantization, out);
+            crate::simd::quantize(token.vectors(), LAYOUT, x, k, quantization, out);
         }
 
         #[target_feature(enable = $features)]
         pub(crate) fn embed(row: &crate::embedding::Embedding, out: &mut [f32]) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked() };
-            crate::simd::embed(token, row, out);
+            crate::simd::embed(token.vectors(), row, out);
         }
     };
 
-    ($token:ident, $features:literal, products) => {
+    ($token:ident, $features:literal, products $(, $option:ident: $type:ty)?) => {
         #[target_feature(enable = $features)]
         pub(crate) fn linear(
+            $($option: $type,)?
             a: &crate::linear::Activations,
             w: &crate::linear::Linear,
             epilogue: crate::linear::Epilogue,
             decoded: &mut [i8],
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
-            let token = unsafe { $token::new_unchecked() };
+            let token = unsafe { $token::new_unchecked($($option)?) };
             crate::simd::linear(token, a, w, epilogue, decoded);
         }
 
         /// Once for all epilogues.
         #[inline(never)]
         #[target_feature(enable = $features)]
-        fn decode(stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+        fn decode($($option: $type,)? stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
-            let token = unsafe { $token::new_unchecked() };
+            let token = unsafe { $token::new_unchecked($($option)?) };
             crate::simd::decode(token, stored, width, out);
         }
 
         #[target_feature(enable = $features)]
         pub(crate) fn attention(
+            $($option: $type,)?
             operands: &crate::attention::Attention,
             context: crate::attention::Context,
             scratch: crate::scratch::Scratch,
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
-            let token = unsafe { $token::new_unchecked() };
+            let token = unsafe { $token::new_unchecked($($option)?) };
             crate::simd::attention(token, operands, context, scratch);
         }
     };

@@ -2,22 +2,26 @@
 
 use super::math::{Quantizer, sum, sum_of_squares};
 use super::quantize::put;
-use super::{MicroKernel, quantize};
+use super::{Simd, quantize};
+use crate::layout::Layout;
 use crate::linear::{ActivationsMut, LayerNorm, Quantization};
 use crate::math::rsqrt;
 
 /// Normalises the rows of `x` `[m, hidden]`.
-#[inline(always)]
-pub(crate) fn layer_norm<S: MicroKernel>(s: S, x: &mut [f32], norm: &LayerNorm) {
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+pub(crate) fn layer_norm<S: Simd>(s: S, x: &mut [f32], norm: &LayerNorm) {
     for x in x.chunks_exact_mut(norm.gamma.len().max(1)) {
         normalise::<S, 1>(s, x, norm, 0, None);
     }
 }
 
-/// Normalises the rows of `x` and quantizes them into `out`.
-#[inline(always)]
-pub(crate) fn layer_norm_quantize<S: MicroKernel>(
+/// Normalises the rows of `x` and quantizes them into `out`, which lies in `layout`.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+pub(crate) fn layer_norm_quantize<S: Simd>(
     s: S,
+    layout: Layout,
     x: &mut [f32],
     norm: &LayerNorm,
     quantization: Quantization,
@@ -26,32 +30,32 @@ pub(crate) fn layer_norm_quantize<S: MicroKernel>(
     let hidden = norm.gamma.len();
     let Quantization::Static { inv_scale, zero_point } = quantization else {
         layer_norm(s, x, norm);
-        return quantize(s, x, hidden, quantization, out);
+        return quantize(s, layout, x, hidden, quantization, out);
     };
     let quantizer = Quantizer::new(s, inv_scale, zero_point);
     let mut groups = x.chunks_exact_mut((S::GROUP * hidden).max(1));
     let mut row = 0;
     for x in &mut groups {
         if S::GROUP == 4 {
-            normalise::<S, 4>(s, x, norm, row, Some((quantizer, &mut out)));
+            normalise::<S, 4>(s, x, norm, row, Some((quantizer, layout, &mut out)));
         } else {
-            normalise::<S, 1>(s, x, norm, row, Some((quantizer, &mut out)));
+            normalise::<S, 1>(s, x, norm, row, Some((quantizer, layout, &mut out)));
         }
         row += S::GROUP;
     }
     for (row, x) in (row..).zip(groups.into_remainder().chunks_exact_mut(hidden.max(1))) {
-        normalise::<S, 1>(s, x, norm, row, Some((quantizer, &mut out)));
+        normalise::<S, 1>(s, x, norm, row, Some((quantizer, layout, &mut out)));
     }
 }
 
 /// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from `row` on.
 #[inline(always)]
-fn normalise<S: MicroKernel, const R: usize>(
+fn normalise<S: Simd, const R: usize>(
     s: S,
     x: &mut [f32],
     norm: &LayerNorm,
     row: usize,
-    mut quantized: Option<(Quantizer<S>, &mut ActivationsMut)>,
+    mut quantized: Option<(Quantizer<S>, Layout, &mut ActivationsMut)>,
 ) {
     let hidden = norm.gamma.len();
     if x.len() != R * hidden || norm.beta.len() != hidden {
@@ -86,7 +90,7 @@ fn normalise<S: MicroKernel, const R: usize>(
 /// `x` must have R·hidden elements, the parameters `hidden`, and `column + lanes` must be at most `hidden`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the body of a loop, called for whole vectors and the rest")]
-unsafe fn step<S: MicroKernel, const R: usize>(
+unsafe fn step<S: Simd, const R: usize>(
     s: S,
     x: &mut [f32],
     norm: &LayerNorm,
@@ -94,7 +98,7 @@ unsafe fn step<S: MicroKernel, const R: usize>(
     row: usize,
     column: usize,
     lanes: usize,
-    quantized: &mut Option<(Quantizer<S>, &mut ActivationsMut)>,
+    quantized: &mut Option<(Quantizer<S>, Layout, &mut ActivationsMut)>,
 ) {
     let hidden = norm.gamma.len();
     let columns = column..column + lanes;
@@ -111,7 +115,7 @@ unsafe fn step<S: MicroKernel, const R: usize>(
         *y = s.add(s.mul(normal, gamma), beta);
         s.store(*y, place);
     }
-    if let Some((quantizer, out)) = quantized {
-        put(s, quantizer.apply(s, y), row, column, out);
+    if let Some((quantizer, layout, out)) = quantized {
+        put(s, *layout, quantizer.apply(s, y), row, column, out);
     }
 }

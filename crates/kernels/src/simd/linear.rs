@@ -3,9 +3,10 @@
 
 use core::ops::Range;
 
-use super::math::Quantizer;
-use super::sink::{GeluActivations, GeluRows, RowsF32, RowsI8, Sink};
-use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, quantize};
+use super::math::{Quantizer, gelu};
+use super::sink::{EdgeSink, GeluActivations, RowsF32, RowsI8, Sink};
+use super::{Columns, MR_MAX, MicroKernel, Rows, Simd, Tile, VECTORS_MAX, quantize};
+use crate::layout::Layout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 use crate::weights::Stored;
 
@@ -19,37 +20,48 @@ pub(crate) fn linear<S: MicroKernel>(
     decoded: &mut [i8],
 ) {
     let (all, n) = (0..a.m, w.n);
-    match epilogue {
-        Epilogue::F32 { out, stride } => {
-            tiles(s, a, w, all, decoded, &mut RowsF32::<false> { out, n, stride })
-        }
+    let (out, stride, mut per_token) = match epilogue {
         Epilogue::AddF32 { residual } => {
-            tiles(s, a, w, all, decoded, &mut RowsF32::<true> { out: residual, n, stride: n })
+            return tiles(s, a, w, all, decoded, &mut RowsF32::<true> { out: residual, n, stride: n });
         }
-        Epilogue::I8 { out, stride } => tiles(s, a, w, all, decoded, &mut RowsI8 { out, stride }),
+        Epilogue::I8 { out, stride } => return tiles(s, a, w, all, decoded, &mut RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
-            let quantizer = Quantizer::new(s, inv_scale, zero_point);
-            tiles(s, a, w, all, decoded, &mut GeluActivations { out, quantizer });
+            let quantizer = Quantizer::new(s.vectors(), inv_scale, zero_point);
+            return tiles(s, a, w, all, decoded, &mut GeluActivations { out, quantizer });
         }
         Epilogue::Gelu { out, quantization: Quantization::PerToken { scale }, scratch } => {
-            let blocks =
-                out.data.chunks_mut((ROW_BLOCK * out.stride).max(1)).zip(scale.chunks_mut(ROW_BLOCK));
-            for (block, (data, scale)) in blocks.enumerate() {
-                let first = block * ROW_BLOCK;
-                let rows = first..first + scale.len();
-                // Decodes every panel for each block, which costs less than rows of f32 for all of them would.
-                let mut sink = GeluRows(RowsF32 { out: &mut *scratch, n, stride: n });
-                tiles(s, a, w, rows, decoded, &mut sink);
-                let x = scratch.get(..scale.len() * n).unwrap_or(&[]);
-                let out = ActivationsMut { data, stride: out.stride };
-                quantize(s, x, n, Quantization::PerToken { scale }, out);
-            }
+            (scratch, n, Some((out, scale)))
+        }
+        Epilogue::F32 { out, stride } => (out, stride, None),
+    };
+    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks costs less than
+    // rows of f32 for all of them would.
+    let block = if per_token.is_some() { ROW_BLOCK } else { a.m.max(1) };
+    for first in all.step_by(block) {
+        let rows = first..a.m.min(first + block);
+        tiles(s, a, w, rows.clone(), decoded, &mut RowsF32::<false> { out, n, stride });
+        if let Some((activations, scale)) = &mut per_token {
+            let x = out.get_mut(..rows.len() * n).unwrap_or(&mut []);
+            gelu_all(s.vectors(), x);
+            let (stride, scale) = (activations.stride, scale.get_mut(rows).unwrap_or(&mut []));
+            let data = activations.data.get_mut(first * stride..).unwrap_or(&mut []);
+            let out = ActivationsMut { data, stride };
+            quantize(s.vectors(), S::LAYOUT, x, n, Quantization::PerToken { scale }, out);
         }
     }
 }
 
+/// GELU of every element.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
+    for x in x.chunks_mut(S::LANES) {
+        s.store(gelu(s, s.load(x)), x);
+    }
+}
+
 /// What a tile's columns have in common.
-struct Parameters<S: MicroKernel> {
+struct Parameters<S: Simd> {
     /// Weight scale, already times the activations' if that is one for the tensor.
     scale: [S::F; VECTORS_MAX],
     bias: [S::F; VECTORS_MAX],
@@ -57,12 +69,14 @@ struct Parameters<S: MicroKernel> {
     init: [S::I; VECTORS_MAX],
 }
 
-impl<S: MicroKernel> Parameters<S> {
-    #[inline(always)]
-    fn new(s: S, a: &Activations, w: &Linear, first: usize) -> Self {
+impl<S: Simd> Parameters<S> {
+    /// Of `vectors` vectors from column `first` on, with activations in `layout`.
+    #[cfg_attr(target_arch = "aarch64", inline(never))]
+    #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+    fn new(s: S, a: &Activations, w: &Linear, first: usize, vectors: usize, layout: Layout) -> Self {
         let (scale, bias) = (w.scale.get(first..).unwrap_or(&[]), w.bias.get(first..).unwrap_or(&[]));
         let row_sum = w.row_sum.get(first..).unwrap_or(&[]);
-        let zero = i32::from(a.zero_point) + i32::from(S::LAYOUT.bias);
+        let zero = i32::from(a.zero_point) + i32::from(layout.bias);
         let mut parameters = Parameters {
             scale: [s.splat(0.0); VECTORS_MAX],
             bias: [s.splat(0.0); VECTORS_MAX],
@@ -73,7 +87,7 @@ impl<S: MicroKernel> Parameters<S> {
             RowScale::PerRow(_) => s.splat(1.0),
         };
         let places = parameters.scale.iter_mut().zip(&mut parameters.bias).zip(&mut parameters.init);
-        for (vector, ((scale_place, bias_place), init)) in places.take(S::VECTORS).enumerate() {
+        for (vector, ((scale_place, bias_place), init)) in places.take(vectors).enumerate() {
             let first = vector * S::LANES;
             *scale_place = s.mul(a_scale, s.load(scale.get(first..).unwrap_or(&[])));
             *bias_place = s.load(bias.get(first..).unwrap_or(&[]));
@@ -100,7 +114,11 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
 ) {
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
     let depth = S::PANEL.depth(w.k);
-    let uniform = matches!(a.scale, RowScale::Uniform(_));
+    // Rows with a scale each are all left for `edges`.
+    let whole_end = match a.scale {
+        RowScale::Uniform(_) => rows.end,
+        RowScale::PerRow(_) => rows.start,
+    };
     for index in 0..all.div_ceil(nr) {
         let panel = index * nr;
         let width = nr.min(all - panel);
@@ -116,10 +134,10 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
         for first in (0..width).step_by(S::VECTORS * S::LANES) {
             let Some(columns) = Columns::of_panel::<S>(weights, width, depth, first) else { return };
             let column = panel + first;
-            let parameters = Parameters::new(s, a, w, column);
+            let parameters = Parameters::new(s.vectors(), a, w, column, S::VECTORS, S::LAYOUT);
             let mut block = rows.start;
-            if uniform && columns.vectors() == S::VECTORS {
-                while block + S::MR <= rows.end {
+            if columns.vectors() == S::VECTORS {
+                while block + S::MR <= whole_end {
                     let (row, width) = (block - rows.start, S::VECTORS * S::LANES);
                     if !sink.has_room(row, column, S::MR, width) {
                         break;
@@ -129,7 +147,10 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
                     let tile = unsafe { s.tile(rows, columns, parameters.init) };
                     // SAFETY: the sink has room for the tile.
                     unsafe {
-                        if K::MANY_CONSTANTS {
+                        if K::MANY_CONSTANTS && S::VECTORS > 1 {
+                            waiting(s, &tile, &parameters, row, column, sink);
+                        } else if K::MANY_CONSTANTS {
+                            // A small tile is not worth a call.
                             whole(s, core::hint::black_box(&tile), &parameters, row, column, sink);
                         } else {
                             whole(s, &tile, &parameters, row, column, sink);
@@ -138,26 +159,59 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
                     block += S::MR;
                 }
             }
-            // What the last vectors hold beyond the last output is nobody's.
-            let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
-            while block < rows.end {
-                let count = S::MR.min(rows.end - block);
-                let Some(part) = activation_rows::<S>(a, block, count, columns) else { return };
-                let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-                // SAFETY: the rows were made for the panel.
-                unsafe { s.edge(part, columns, parameters.init, &mut tile) };
-                for (row, acc) in (block..block + count).zip(&tile) {
-                    let scale = s.splat(if uniform { 1.0 } else { a.row_scale(row) });
-                    let columns = parameters.scale.iter().zip(&parameters.bias).zip(acc);
-                    for (vector, ((&column_scale, &bias), &acc)) in columns.enumerate().take(vectors) {
-                        let scale = s.mul(scale, column_scale);
-                        let y = s.add(s.mul(s.to_f32(acc), scale), bias);
-                        sink.put_edge(s, row - rows.start, column + vector * S::LANES, y);
-                    }
-                }
-                block += count;
+            if block < rows.end {
+                let sums = |first: usize, count: usize, init: &[S::I; VECTORS_MAX], tile: &mut Tile<S::I>| {
+                    let rows = activation_rows::<S>(a, first, count, columns)?;
+                    // SAFETY: the rows were made for the panel.
+                    unsafe { s.edge(rows, columns, *init, tile) };
+                    Some(())
+                };
+                // What the last vectors hold beyond the last output is nobody's.
+                let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
+                let rows = [rows.start, block, rows.end, S::MR];
+                edges(s.vectors(), &sums, a, w, S::LAYOUT, rows, [column, vectors], &mut sink.edges());
             }
         }
+    }
+}
+
+/// `vectors` vectors from `column` on of the rows from `from` to `end`, which make no whole tiles or have a scale each. `sums`
+/// computes no more than `most` of them at a time; to the sink they count from row `start` on.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+#[expect(clippy::too_many_arguments, reason = "the rest of `tiles`")]
+fn edges<S: Simd>(
+    s: S,
+    sums: &dyn Fn(usize, usize, &[S::I; VECTORS_MAX], &mut Tile<S::I>) -> Option<()>,
+    a: &Activations,
+    w: &Linear,
+    layout: Layout,
+    [start, from, end, most]: [usize; 4],
+    [column, vectors]: [usize; 2],
+    sink: &mut impl EdgeSink<S>,
+) {
+    // Anew, so that the caller's are nobody's but its registers'.
+    let parameters = Parameters::new(s, a, w, column, vectors, layout);
+    let mut block = from;
+    while block < end {
+        let count = most.min(end - block);
+        let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+        if sums(block, count, &parameters.init, &mut tile).is_none() {
+            return;
+        }
+        for (row, acc) in (block..block + count).zip(&tile) {
+            let scale = match a.scale {
+                RowScale::Uniform(_) => s.splat(1.0),
+                RowScale::PerRow(_) => s.splat(a.row_scale(row)),
+            };
+            let columns = parameters.scale.iter().zip(&parameters.bias).zip(acc);
+            for (vector, ((&column_scale, &bias), &acc)) in columns.enumerate().take(vectors) {
+                let scale = s.mul(scale, column_scale);
+                let y = s.add(s.mul(s.to_f32(acc), scale), bias);
+                sink.put(s, row - start, column + vector * S::LANES, y);
+            }
+        }
+        block += count;
     }
 }
 
@@ -172,6 +226,24 @@ fn activation_rows<'a, S: MicroKernel>(
     Rows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth(), S::LAYOUT)
 }
 
+/// [`whole`] of a tile that waits in memory, so that the registers are free for the sink's constants.
+///
+/// # Safety
+/// The sink must have room for it.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+unsafe fn waiting<S: MicroKernel>(
+    s: S,
+    tile: &Tile<S::I>,
+    parameters: &Parameters<S::Vectors>,
+    row: usize,
+    column: usize,
+    sink: &mut impl Sink<S>,
+) {
+    // SAFETY: as this function requires.
+    unsafe { whole(s, core::hint::black_box(tile), parameters, row, column, sink) }
+}
+
 /// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
 ///
 /// # Safety
@@ -180,7 +252,7 @@ fn activation_rows<'a, S: MicroKernel>(
 unsafe fn whole<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
-    parameters: &Parameters<S>,
+    parameters: &Parameters<S::Vectors>,
     row: usize,
     column: usize,
     sink: &mut impl Sink<S>,
@@ -203,7 +275,7 @@ unsafe fn whole<S: MicroKernel>(
 unsafe fn whole_vector<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
-    parameters: &Parameters<S>,
+    parameters: &Parameters<S::Vectors>,
     row: usize,
     column: usize,
     sink: &mut impl Sink<S>,

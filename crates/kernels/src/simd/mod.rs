@@ -1,8 +1,9 @@
 //! The operations written once for all vector instruction sets.
 //!
 //! A [`Simd`] token stands for an instruction set: its methods are safe because whoever made the token has proved that
-//! the CPU has it. Everything here is `#[inline(always)]`, so that it is compiled inside the instruction set's
-//! `#[target_feature]` entry points. A vector narrower than 16 lanes takes several steps for the same 16 elements, which
+//! the CPU has it. What is `#[inline(always)]` is compiled inside the instruction set's `#[target_feature]` entry points; on
+//! x86-64 that is everything. On aarch64 the vectors are the baseline's, and what does not contain a micro-kernel is a function of
+//! its own, where it can be one for all instruction sets ([`Simd::Vectors`]): that keeps the code small. A vector narrower than 16 lanes takes several steps for the same 16 elements, which
 //! keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the width.
 
 mod attention;
@@ -46,6 +47,10 @@ pub(crate) trait Simd: Copy {
     type F: Copy;
     /// `LANES` i32.
     type I: Copy;
+    /// The same vectors by one name for all families that have them.
+    type Vectors: Simd<F = Self::F, I = Self::I>;
+
+    fn vectors(self) -> Self::Vectors;
 
     fn splat(self, x: f32) -> Self::F;
     /// Missing lanes are +0.0.

@@ -37,7 +37,8 @@ fn block<'a>(
 }
 
 /// Keys as the weights `[tokens, head_dim]`.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
     if S::PANEL.packed_len(tokens, head_dim).is_none_or(|bytes| keys.len() < bytes) {
@@ -78,7 +79,8 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
 }
 
 /// Values as the weights `[shift + head_dim, tokens]`; the first `shift` rows hold what stands before the values.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn values<S: MicroKernel>(
     s: S,
     operands: &Attention,
@@ -110,7 +112,8 @@ pub(super) fn values<S: MicroKernel>(
 }
 
 /// The queries of `count` tokens from the query `first` on as activations `[count, head_dim]`.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn queries<S: MicroKernel>(
     s: S,
     operands: &Attention,

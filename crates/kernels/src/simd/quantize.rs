@@ -1,14 +1,17 @@
 //! [`crate::scalar::quantize`], a vector at a time.
 
-use super::MicroKernel;
+use super::Simd;
 use super::math::Quantizer;
+use crate::layout::Layout;
 use crate::linear::{ActivationsMut, Quantization};
 use crate::math;
 
-/// Quantizes `x` `[m, k]` as the input of a linear layer.
-#[inline(always)]
-pub(crate) fn quantize<S: MicroKernel>(
+/// Quantizes `x` `[m, k]` as the input of a linear layer, which lies in `layout`.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+pub(crate) fn quantize<S: Simd>(
     s: S,
+    layout: Layout,
     x: &[f32],
     k: usize,
     quantization: Quantization,
@@ -18,14 +21,14 @@ pub(crate) fn quantize<S: MicroKernel>(
         Quantization::Static { inv_scale, zero_point } => {
             let quantizer = Quantizer::new(s, inv_scale, zero_point);
             for (row, x) in x.chunks_exact(k.max(1)).enumerate() {
-                write(s, x, row, quantizer, &mut out);
+                write(s, layout, x, row, quantizer, &mut out);
             }
         }
         Quantization::PerToken { scale } => {
             for (row, (x, scale)) in x.chunks_exact(k.max(1)).zip(scale).enumerate() {
                 let (row_scale, inv_scale) = math::row_scales(amax(s, x));
                 *scale = row_scale;
-                write(s, x, row, Quantizer::new(s, inv_scale, 0), &mut out);
+                write(s, layout, x, row, Quantizer::new(s, inv_scale, 0), &mut out);
             }
         }
     }
@@ -33,34 +36,42 @@ pub(crate) fn quantize<S: MicroKernel>(
 
 /// Quantizes the row `row` of the matrix.
 #[inline(always)]
-fn write<S: MicroKernel>(s: S, x: &[f32], row: usize, quantizer: Quantizer<S>, out: &mut ActivationsMut) {
+fn write<S: Simd>(
+    s: S,
+    layout: Layout,
+    x: &[f32],
+    row: usize,
+    quantizer: Quantizer<S>,
+    out: &mut ActivationsMut,
+) {
     let mut vectors = x.chunks_exact(S::LANES);
     let mut column = 0;
     for x in &mut vectors {
-        put(s, quantizer.apply(s, [s.load(x)]), row, column, out);
+        put(s, layout, quantizer.apply(s, [s.load(x)]), row, column, out);
         column += S::LANES;
     }
     if !vectors.remainder().is_empty() {
-        put(s, quantizer.apply(s, [s.load(vectors.remainder())]), row, column, out);
+        put(s, layout, quantizer.apply(s, [s.load(vectors.remainder())]), row, column, out);
     }
 }
 
 /// Writes quantized vectors of `R` rows into an activation matrix.
 #[inline(always)]
-pub(super) fn put<S: MicroKernel, const R: usize>(
+pub(super) fn put<S: Simd, const R: usize>(
     s: S,
+    layout: Layout,
     q: [S::I; R],
     row: usize,
     column: usize,
     out: &mut ActivationsMut,
 ) {
-    let (at, step) = (S::LAYOUT.offset(row, column, out.stride), S::LAYOUT.step(out.stride));
-    s.store_i8(q, S::LAYOUT.flip(), out.data, at, step);
+    let (at, step) = (layout.offset(row, column, out.stride), layout.step(out.stride));
+    s.store_i8(q, layout.flip(), out.data, at, step);
 }
 
 /// Largest magnitude.
 #[inline(always)]
-fn amax<S: MicroKernel>(s: S, x: &[f32]) -> f32 {
+fn amax<S: Simd>(s: S, x: &[f32]) -> f32 {
     let mut amax = s.splat(0.0);
     for x in x.chunks(S::LANES) {
         amax = s.max(s.abs(s.load(x)), amax);

@@ -1,11 +1,12 @@
-//! What becomes of a linear layer's results, a vector of columns at a time: one sink per epilogue.
+//! What becomes of a linear layer's results, a vector of columns at a time: a sink for each epilogue.
 
 use super::math::{Quantizer, gelu};
 use super::{MicroKernel, Simd};
+use crate::layout::Layout;
 use crate::linear::ActivationsMut;
 
-/// Takes the results of a linear layer.
-pub(super) trait Sink<S: Simd> {
+/// Takes the results of a linear layer in whole tiles.
+pub(super) trait Sink<S: MicroKernel> {
     /// Whether it has so many constants that a tile's sums better wait in memory for their turn.
     const MANY_CONSTANTS: bool = false;
 
@@ -19,8 +20,15 @@ pub(super) trait Sink<S: Simd> {
     /// [`has_room`](Self::has_room) must have been found for a tile that holds it.
     unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]);
 
-    /// The same of one row, of as many columns as there are.
-    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F);
+    /// The same place for what makes no whole tile. A sink of its own, so that the address of this one is nobody's and it
+    /// stays in registers.
+    fn edges(&mut self) -> impl EdgeSink<S::Vectors>;
+}
+
+/// Takes the results of a linear layer a row at a time.
+pub(super) trait EdgeSink<S: Simd> {
+    /// Takes the vector of columns that begins at `column`, as many as there are.
+    fn put(&mut self, s: S, row: usize, column: usize, y: S::F);
 }
 
 /// Row-major f32, `n` columns of `[m, stride]`, stored or, if `ADD`, added to what is there.
@@ -30,7 +38,7 @@ pub(super) struct RowsF32<'a, const ADD: bool> {
     pub stride: usize,
 }
 
-impl<S: Simd, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
+impl<S: MicroKernel, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.n && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -47,32 +55,18 @@ impl<S: Simd, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
     }
 
     #[inline(always)]
-    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+    fn edges(&mut self) -> impl EdgeSink<S::Vectors> {
+        RowsF32::<ADD> { out: &mut *self.out, ..*self }
+    }
+}
+
+impl<S: Simd, const ADD: bool> EdgeSink<S> for RowsF32<'_, ADD> {
+    #[inline(always)]
+    fn put(&mut self, s: S, row: usize, column: usize, y: S::F) {
         let start = row * self.stride + column;
         let width = S::LANES.min(self.n.saturating_sub(column));
         let Some(place) = self.out.get_mut(start..start + width) else { return };
         s.store(if ADD { s.add(s.load(place), y) } else { y }, place);
-    }
-}
-
-/// GELU, then row-major f32 `[m, n]`.
-pub(super) struct GeluRows<'a>(pub RowsF32<'a, false>);
-
-impl<S: Simd> Sink<S> for GeluRows<'_> {
-    #[inline(always)]
-    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
-        Sink::<S>::has_room(&self.0, row, column, rows, columns)
-    }
-
-    #[inline(always)]
-    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
-        // SAFETY: as is asked of the caller.
-        unsafe { self.0.put(s, row, column, gelu_all(s, y)) }
-    }
-
-    #[inline(always)]
-    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
-        self.0.put_edge(s, row, column, gelu(s, y));
     }
 }
 
@@ -90,7 +84,7 @@ pub(super) struct RowsI8<'a> {
     pub stride: usize,
 }
 
-impl<S: Simd> Sink<S> for RowsI8<'_> {
+impl<S: MicroKernel> Sink<S> for RowsI8<'_> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.stride && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -110,15 +104,22 @@ impl<S: Simd> Sink<S> for RowsI8<'_> {
     }
 
     #[inline(always)]
-    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
+    fn edges(&mut self) -> impl EdgeSink<S::Vectors> {
+        RowsI8 { out: &mut *self.out, stride: self.stride }
+    }
+}
+
+impl<S: Simd> EdgeSink<S> for RowsI8<'_> {
+    #[inline(always)]
+    fn put(&mut self, s: S, row: usize, column: usize, y: S::F) {
         s.store_i8([s.round_i8(y)], 0, self.out, row * self.stride + column, self.stride);
     }
 }
 
 /// GELU, then the next linear layer's input in the kernel's layout.
-pub(super) struct GeluActivations<'a, S: Simd> {
+pub(super) struct GeluActivations<'a, S: MicroKernel> {
     pub out: ActivationsMut<'a>,
-    pub quantizer: Quantizer<S>,
+    pub quantizer: Quantizer<S::Vectors>,
 }
 
 impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
@@ -132,7 +133,7 @@ impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
 
     #[inline(always)]
     unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]) {
-        let q = self.quantizer.apply(s, gelu_all(s, y));
+        let q = self.quantizer.apply(s.vectors(), gelu_all(s.vectors(), y));
         let (at, step) = (S::LAYOUT.offset(row, column, self.out.stride), S::LAYOUT.step(self.out.stride));
         // SAFETY: the tile's last element is inside, as the caller has found out, and offsets grow with row and column
         // within a tile, which holds whole blocks or, in row-major layout, any rows.
@@ -140,9 +141,25 @@ impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
     }
 
     #[inline(always)]
-    fn put_edge(&mut self, s: S, row: usize, column: usize, y: S::F) {
-        let (at, step) = (S::LAYOUT.offset(row, column, self.out.stride), S::LAYOUT.step(self.out.stride));
+    fn edges(&mut self) -> impl EdgeSink<S::Vectors> {
+        let out = ActivationsMut { data: &mut *self.out.data, stride: self.out.stride };
+        GeluEdges { out, layout: S::LAYOUT, quantizer: self.quantizer }
+    }
+}
+
+/// The edges of [`GeluActivations`] in any layout.
+struct GeluEdges<'a, S: Simd> {
+    out: ActivationsMut<'a>,
+    layout: Layout,
+    quantizer: Quantizer<S>,
+}
+
+impl<S: Simd> EdgeSink<S> for GeluEdges<'_, S> {
+    #[inline(always)]
+    fn put(&mut self, s: S, row: usize, column: usize, y: S::F) {
+        let (at, step) =
+            (self.layout.offset(row, column, self.out.stride), self.layout.step(self.out.stride));
         let q = self.quantizer.apply(s, [gelu(s, y)]);
-        s.store_i8(q, S::LAYOUT.flip(), self.out.data, at, step);
+        s.store_i8(q, self.layout.flip(), self.out.data, at, step);
     }
 }

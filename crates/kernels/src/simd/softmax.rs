@@ -33,7 +33,8 @@ impl<S: MicroKernel> TakeTile<S> for Scores<'_> {
 
 /// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale / Σ p` of
 /// each row.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn probabilities<S: MicroKernel>(
     s: S,
     operands: &Attention,

@@ -41,6 +41,12 @@ impl<K> Simd for Ymm<K> {
     const GROUP: usize = 1;
     type F = __m256;
     type I = __m256i;
+    type Vectors = Self;
+
+    #[inline(always)]
+    fn vectors(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m256 {

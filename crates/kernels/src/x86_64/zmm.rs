@@ -38,6 +38,12 @@ impl Simd for Zmm {
     const GROUP: usize = 1;
     type F = __m512;
     type I = __m512i;
+    type Vectors = Self;
+
+    #[inline(always)]
+    fn vectors(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
