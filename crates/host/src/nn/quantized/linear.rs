@@ -21,7 +21,6 @@ use crate::{Error, Result};
 pub struct Stored {
     /// What they were made from.
     float: Vec<f32>,
-    encoding: Encoding,
     values: Vec<i8>,
     /// Real value of one step, by output.
     scale: Vec<f32>,
@@ -83,7 +82,7 @@ impl Stored {
         let panel = Kernels::detect().native_panel();
         let mut packed = vec![0; panel.packed_len(outputs, inputs).ok_or_else(|| refused(Shape))?];
         pack(&values, outputs, inputs, panel, &mut packed).map_err(refused)?;
-        Ok(Self { float, encoding, values, scale, inputs, packed, row_sum })
+        Ok(Self { float, values, scale, inputs, packed, row_sum })
     }
 
     fn is_of(&self, linears: &[&Linear]) -> Result<bool> {
@@ -146,12 +145,7 @@ impl Stored {
         grads: &mut GradStore,
     ) -> Result<Vec<f32>> {
         let seen = with_slice(x, |x| Ok(steps.seen(x, self.inputs)))?;
-        let mut d_weight = product::<f32>(&grad.t()?, &tensor(seen, x.shape())?)?;
-        if self.encoding == Encoding::Sparse {
-            // What was pruned stays pruned.
-            let pruned = d_weight.iter_mut().zip(&self.float).filter(|(_, weight)| **weight == 0.0);
-            pruned.for_each(|(grad, _)| *grad = 0.0);
-        }
+        let d_weight = product::<f32>(&grad.t()?, &tensor(seen, x.shape())?)?;
         for (linear, d_weight) in linears.iter().zip(d_weight.chunks_exact(d_weight.len() / linears.len())) {
             add_gradient(grads, &linear.weight, d_weight.to_vec())?;
         }
