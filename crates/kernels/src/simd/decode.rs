@@ -48,6 +48,13 @@ fn four_bits<S: Simd, const KR: usize>(s: S, mut stored: &[u8], width: usize, ou
         }
         let run = pattern.len().max(1);
         let high_codes = high.len();
+        // A run of fewer inputs than `KR` may stand at the end, in either half.
+        let whole = low.len() / run * run;
+        let Some((low, low_part)) = low.split_at_mut_checked(whole) else { return };
+        if !low_part.is_empty() {
+            let codes = codes.get(whole..).unwrap_or(&[]);
+            scalar::multiply::<false>(codes, multipliers, KR, low_part);
+        }
         // Runs in upper halves: as many as in lower ones, or fewer at the end of the inputs.
         let mut runs = low.chunks_exact_mut(run).zip(codes.chunks_exact(run));
         let mut highs = high.chunks_exact_mut(run);
