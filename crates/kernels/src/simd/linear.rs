@@ -175,6 +175,9 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
     }
 }
 
+/// Computes a tile's sums from a row on, of so many rows, which begin with what is given for each vector.
+type Sums<'s, I> = dyn Fn(usize, usize, &[I; VECTORS_MAX], &mut Tile<I>) -> Option<()> + 's;
+
 /// `vectors` vectors from `column` on of the rows from `from` to `end`, which make no whole tiles or have a scale each. `sums`
 /// computes no more than `most` of them at a time; to the sink they count from row `start` on.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
@@ -182,7 +185,7 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
 #[expect(clippy::too_many_arguments, reason = "the rest of `tiles`")]
 fn edges<S: Simd>(
     s: S,
-    sums: &dyn Fn(usize, usize, &[S::I; VECTORS_MAX], &mut Tile<S::I>) -> Option<()>,
+    sums: &Sums<S::I>,
     a: &Activations,
     w: &Linear,
     layout: Layout,
