@@ -1,7 +1,7 @@
 //! Zeros among the weights of the layers' linears: how they come in during training, and how they stay.
 //!
 //! A weight that is pruned is exactly 0, gets no gradient and has no moments, so that no optimizer step moves it. Weights
-//! that are 0 when a session begins stay so, whatever the session trains: see [`Sparsity::new`].
+//! that are 0 when a session begins stay so, whatever the session trains: see `Sparsity::new`.
 
 mod pattern;
 mod settings;
