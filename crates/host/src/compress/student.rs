@@ -12,7 +12,7 @@ use crate::distill::layer_map::LayerMap;
 pub fn student_sizes(teacher: &BertConfig) -> Result<BertConfig> {
     let published = preset(PRESETS[0])?;
     let heads = teacher.num_attention_heads;
-    let width = published.hidden_size.min(teacher.hidden_size * 4 / 5);
+    let width = published.hidden_size.min(teacher.hidden_size * 13 / 16);
     let hidden_size = (width / heads).max(1) * heads;
     let neurons = published.intermediate_size * hidden_size / published.hidden_size;
     let sizes = BertConfig {
