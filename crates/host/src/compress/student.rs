@@ -5,7 +5,7 @@ use crate::checkpoint::{BertConfig, PRESETS, preset};
 use crate::distill::layer_map::LayerMap;
 
 /// Sizes of a student of this teacher: TinyBERT-4L-312 where the teacher is wider and deeper; otherwise as many layers as
-/// the teacher has, at most 4, of at most four fifths of its width, with the same proportions.
+/// the teacher has, at most 4, of at most 13/16 of its width (312 of 384), with the same proportions.
 ///
 /// # Errors
 /// The sizes do not fit together.
