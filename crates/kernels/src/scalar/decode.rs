@@ -17,7 +17,7 @@ pub(crate) fn decode(stored: Stored, panel: Panel, width: usize, out: &mut [i8])
 
 /// Group by group: `width` multipliers, then the codes.
 fn four_bits(mut stored: &[u8], kr: usize, width: usize, out: &mut [i8]) {
-    for out in out.chunks_mut(GROUP * width) {
+    for out in out.chunks_mut((GROUP * width).max(1)) {
         let codes = width * code_bytes(kr, out.len() / width);
         let Some((group, rest)) = stored.split_at_checked(width + codes) else { return };
         four_bit_group(group, kr, width, out);
@@ -27,7 +27,8 @@ fn four_bits(mut stored: &[u8], kr: usize, width: usize, out: &mut [i8]) {
 
 fn four_bit_group(group: &[u8], kr: usize, width: usize, out: &mut [i8]) {
     let (multipliers, codes) = group.split_at_checked(width).unwrap_or_default();
-    let (low, high) = out.split_at_mut(codes.len().min(out.len()));
+    let middle = codes.len().min(out.len());
+    let Some((low, high)) = out.split_at_mut_checked(middle) else { return };
     multiply::<false>(codes, multipliers, kr, low);
     multiply::<true>(codes, multipliers, kr, high);
 }
