@@ -147,9 +147,8 @@ fn distil(
 }
 
 fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset) -> Result<Row> {
-    let values: usize = checkpoint.tensors.values().map(|tensor| tensor.elem_count()).sum();
     let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
-    Ok(Row { name, bytes: 4 * values as u64, accuracy: accuracy(&predictor, test)? })
+    Ok(Row { name, bytes: 4 * checkpoint.parameters() as u64, accuracy: accuracy(&predictor, test)? })
 }
 
 fn accuracy(predictor: &Predictor, test: &Dataset) -> Result<f64> {

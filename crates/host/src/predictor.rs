@@ -237,8 +237,7 @@ impl Predictor {
                 let model = image.model()?;
                 let mut workspace = vec![0; model.config().workspace_bytes];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
-                let texts = data.examples.iter().flat_map(|example| example.inputs(data.kind));
-                texts.map(|(text, _)| evaluate::embedding(&mut session, text)).collect()
+                data.inputs().map(|(text, _)| evaluate::embedding(&mut session, text)).collect()
             }
         }
     }

@@ -86,6 +86,22 @@ impl Dataset {
         self.examples.iter().step_by(step).collect()
     }
 
+    /// A data set of these.
+    pub fn sample(&self, count: usize) -> Self {
+        let Self { labels, kind, sources, .. } = self;
+        Self {
+            examples: self.spread(count).into_iter().cloned().collect(),
+            labels: labels.clone(),
+            kind: *kind,
+            sources: sources.clone(),
+        }
+    }
+
+    /// What a model reads of every example, in their order.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.examples.iter().flat_map(|example| example.inputs(self.kind))
+    }
+
     /// The same texts for embeddings: scores become similarities of pairs.
     ///
     /// # Errors

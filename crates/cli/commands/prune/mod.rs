@@ -110,8 +110,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         run.remove()?;
     }
     lines.iter().try_for_each(print_line)?;
-    let parameters: usize = pruned.tensors.values().map(|tensor| tensor.elem_count()).sum();
-    print_line(format_args!("wrote {}: {parameters} parameters", out.display()))
+    print_line(format_args!("wrote {}: {} parameters", out.display(), pruned.parameters()))
 }
 
 /// What all kinds of pruning share.

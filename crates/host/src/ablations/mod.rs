@@ -6,17 +6,17 @@
 mod row;
 mod table;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 pub use self::row::Row;
-use crate::checkpoint::{Checkpoint, RUN_RECORD, RunRecord, write_file};
+use crate::checkpoint::{Checkpoint, RunRecord, write_file};
 use crate::distill::{self, TaskSettings};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::task::Dataset;
+use crate::train::journal::{self, Journal};
 use crate::train::session::Summary;
 use crate::train::{FineTune, Identity, Output, TaskData, fine_tune};
 use crate::{Error, Result};
@@ -62,13 +62,11 @@ pub struct Finished {
 
 /// Contents of `ablations.json`.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Journal {
+struct Rows {
     identity: Identity,
     rows: Vec<Finished>,
 }
 
-/// Name of the journal in the output folder.
-const JOURNAL: &str = "ablations.json";
 /// Name of the table there.
 const TABLE: &str = "ablations.md";
 
@@ -127,30 +125,9 @@ impl Ablations<'_> {
     }
 
     /// The journal in `out`, or a new one.
-    fn open(&self, out: &Output) -> Result<Journal> {
-        let identity = self.identity()?;
-        let (folder, path) = (&out.folder, out.folder.join(JOURNAL));
-        if path.exists() {
-            let journal = Journal::read(&path)?;
-            if !out.resume {
-                return Err(Error::Usage(format!(
-                    "{} has rows: give --resume to go on with them, or choose another --out",
-                    folder.display()
-                )));
-            }
-            journal.identity.check(&identity, folder)?;
-            return Ok(journal);
-        }
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        if fs::read_dir(folder).map_err(Error::io(folder))?.next().is_some() {
-            return Err(Error::Usage(format!(
-                "{}: is neither empty nor a folder of ablations; choose another --out",
-                folder.display()
-            )));
-        }
-        let journal = Journal { identity, rows: Vec::new() };
-        journal.write(folder)?;
-        Ok(journal)
+    fn open(&self, out: &Output) -> Result<Rows> {
+        let new = Rows { identity: self.identity()?, rows: Vec::new() };
+        journal::open(out, new, "rows: give --resume to go on with them", "ablations")
     }
 
     /// All that the rows depend on but their own names and seeds.
@@ -244,9 +221,7 @@ fn gold(task: &TaskSettings) -> FineTune {
 
 /// What the intermediate stage of the run that wrote `folder` did.
 fn intermediate_of(folder: &Path) -> Result<Option<Summary>> {
-    let path = folder.join(RUN_RECORD);
-    let bytes = fs::read(&path).map_err(Error::io(&path))?;
-    let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| Error::input(&path, error))?;
+    let record = RunRecord::read(folder)?;
     Ok(serde_json::from_value(record.metrics["intermediate"].clone()).ok())
 }
 
@@ -263,15 +238,16 @@ fn finished(row: Row, seed: u64, dev: &Metrics, stages: &[Option<Summary>]) -> F
     }
 }
 
-impl Journal {
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(Error::io(path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::input(path, format!("not a journal: {error}")))
+impl Journal for Rows {
+    const FILE: &'static str = "ablations.json";
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 
-    /// Writes it, and the table, to `folder`.
+    /// With the table.
     fn write(&self, folder: &Path) -> Result<()> {
-        write_file(&folder.join(JOURNAL), format!("{:#}\n", json!(self)).as_bytes())?;
+        journal::save(self, folder)?;
         write_file(&folder.join(TABLE), table::markdown(&self.rows).as_bytes())
     }
 }

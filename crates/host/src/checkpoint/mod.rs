@@ -122,6 +122,16 @@ impl Checkpoint {
         Self { config, head, tensors, text, quantization: None, folder, sources }
     }
 
+    /// A copy that is quantized by no plan.
+    pub(crate) fn copied(&self) -> Self {
+        self.with(self.config.clone(), self.tensors.clone(), self.text.clone())
+    }
+
+    /// Numbers in all tensors together.
+    pub fn parameters(&self) -> usize {
+        self.tensors.values().map(|tensor| tensor.elem_count()).sum()
+    }
+
     /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
     #[must_use]
     pub fn as_sentence_encoder(self) -> Self {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::FileHash;
+use crate::{Error, Result};
 
 /// Name of the record in a checkpoint.
 pub(crate) const FILE: &str = "run.json";
@@ -28,6 +29,16 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// The record of the run that wrote `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        serde_json::from_slice(&bytes).map_err(|error| Error::input(&path, error))
+    }
+
     /// The text of `run.json`, with the program's name and version.
     pub(super) fn to_json(&self) -> String {
         let mut json = json!(self);

@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::metrics::MetricSet;
 use crate::nn::TaskModel;
+use crate::quantize::stored::LogitError;
 use crate::task::Dataset;
 use crate::train::predict::{Judge, Outputs};
 use crate::{Error, Result};
@@ -27,8 +28,7 @@ pub(super) struct Answers {
 impl Examples {
     /// At most `count` of a data set, evenly spread.
     pub fn new(data: &Dataset, count: usize, metrics: MetricSet, max_tokens: usize) -> Self {
-        let examples = data.spread(count).into_iter().cloned().collect();
-        Self { part: Dataset { examples, ..data.clone() }, metrics, max_tokens }
+        Self { part: data.sample(count), metrics, max_tokens }
     }
 
     /// The answers of a model.
@@ -64,25 +64,14 @@ impl Answers {
     /// [`Error::Usage`] for models that answer different things.
     pub fn distance(&self, other: &Self) -> Result<f64> {
         let pairs = self.logits.iter().zip(&other.logits).flat_map(|(ours, theirs)| ours.iter().zip(theirs));
-        let (mut error, mut sums, mut squares, mut count) = (0.0, Vec::new(), Vec::new(), 0.0);
+        let mut error = LogitError::default();
         for (ours, theirs) in pairs {
             if ours.len() != theirs.len() {
                 return Err(Error::Usage("models of different heads are not compared".into()));
             }
-            sums.resize(ours.len(), 0.0);
-            squares.resize(ours.len(), 0.0);
-            count += 1.0;
-            for (at, (&ours, &theirs)) in ours.iter().zip(theirs).enumerate() {
-                let (ours, theirs) = (f64::from(ours), f64::from(theirs));
-                error += (ours - theirs).powi(2);
-                sums[at] += ours;
-                squares[at] += ours * ours;
-            }
+            error.add(theirs, ours);
         }
-        let variances =
-            sums.iter().zip(&squares).map(|(sum, squares)| squares - sum * sum / f64::max(count, 1.0));
-        let variance: f64 = variances.sum();
-        Ok(if variance > 0.0 { error / variance } else { 0.0 })
+        Ok(error.relative())
     }
 }
 

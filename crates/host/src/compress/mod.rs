@@ -35,7 +35,8 @@ use crate::progress::Progress;
 use crate::prune::Importance;
 use crate::quantize::{self, Attention, Precision, quantize};
 use crate::task::{Dataset, Target, TaskKind};
-use crate::train::{FineTune, Identity, Output, TaskData};
+use crate::train::journal::Journal as _;
+use crate::train::{FineTune, Output, TaskData};
 use crate::{Error, Result};
 
 /// How every stage works.
@@ -92,14 +93,17 @@ impl Compress<'_> {
     /// keep within the budget after all; those of training.
     pub fn run(&self, out: &Output, progress: &dyn Progress) -> Result<Outcome> {
         self.data.check()?;
-        let mut journal = Journal::open(out, self.identity()?)?;
+        let inputs = self.inputs()?;
+        let identity = self.data.identity(&self.record(inputs.clone()));
+        let mut journal = Journal::open(out, identity)?;
         let stages = Stages { compress: self, out, progress };
         let teacher = &stages.teacher()?;
         let whole = stages.student(teacher)?;
+        let mut space = self.space(&whole, progress)?;
         let found = match &journal.found {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(&whole, progress)?;
+                let found = self.search(&whole, &mut space, progress)?;
                 journal.found = Some(found.clone());
                 journal.write(&out.folder)?;
                 found
@@ -114,16 +118,11 @@ impl Compress<'_> {
             found.chosen.cost.latency_ms,
             self.board
         ));
-        let small = stages.small(teacher, &whole, &found)?;
-        let outcome = Outcome::make(self, out, teacher, &small, &found, progress)?;
+        let small = stages.small(teacher, &whole, &space, &found)?;
+        let outcome = Outcome::make(self, out, inputs, teacher, &small, &found, progress)?;
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)
-    }
-
-    /// All that a run depends on.
-    fn identity(&self) -> Result<Identity> {
-        Ok(self.data.identity(&self.record(self.inputs()?)))
     }
 
     /// Every file that is read.
@@ -152,8 +151,7 @@ impl Compress<'_> {
     }
 
     /// Looks for what to make of the whole student.
-    fn search(&self, whole: &Checkpoint, progress: &dyn Progress) -> Result<Found> {
-        let space = self.space(whole, progress)?;
+    fn search(&self, whole: &Checkpoint, space: &mut Space, progress: &dyn Progress) -> Result<Found> {
         let settings = quantize::Settings { max_tokens: space.longest[0].tokens, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, progress)?;
         let image = tinybert_image::Image::from_bytes(&made.image)
@@ -170,7 +168,7 @@ impl Compress<'_> {
         .run(progress)
     }
 
-    /// What can be made of the whole student. It is the same each time.
+    /// What can be made of the whole student. It is the same when a run goes on.
     fn space<'s>(&self, whole: &'s Checkpoint, progress: &dyn Progress) -> Result<Space<'s>> {
         let Settings { max_tokens, importance_examples, calibration_examples, .. } = self.settings;
         let train = self.data.train;

@@ -1,20 +1,9 @@
 //! Which weights are stored in four bits.
 
-use candle_core::Tensor;
-use rayon::prelude::*;
-
-use crate::checkpoint::{Checkpoint, Tensors, WORD_EMBEDDINGS};
-use crate::quantize::encoding::quantize_channel;
-use crate::quantize::{Encoding, LayerEncodings, Precision};
-use crate::{Error, Result};
-
-/// The tensors of a layer's linears: qkv, attention output, up, down.
-const LINEARS: [&[&str]; 4] = [
-    &["attention.self.query", "attention.self.key", "attention.self.value"],
-    &["attention.output.dense"],
-    &["intermediate.dense"],
-    &["output.dense"],
-];
+use crate::Result;
+use crate::checkpoint::{Checkpoint, WORD_EMBEDDINGS};
+use crate::quantize::stored::{LINEARS, store, weights_of};
+use crate::quantize::{Encoding, LayerEncodings, Precision, quantize_channel};
 
 /// One linear: layer and place within it, both from 0.
 pub(super) type Place = (usize, usize);
@@ -45,33 +34,19 @@ pub(super) fn stored(
     weights: &[[Encoding; 4]],
     embeddings: Encoding,
 ) -> Result<Checkpoint> {
+    let four_bits = |row: &[f32], out: &mut [i8]| quantize_channel(row, Encoding::Int4, None, out);
     let mut tensors = model.tensors.clone();
     for (layer, linear) in
         places(weights.len()).filter(|&(layer, linear)| weights[layer][linear] == Encoding::Int4)
     {
-        for name in LINEARS[linear] {
-            store(&mut tensors, &format!("bert.encoder.layer.{layer}.{name}.weight"))?;
+        for name in weights_of(layer, linear) {
+            store(&mut tensors, &name, four_bits)?;
         }
     }
     if embeddings == Encoding::Int4 {
-        store(&mut tensors, WORD_EMBEDDINGS)?;
+        store(&mut tensors, WORD_EMBEDDINGS, four_bits)?;
     }
     Ok(model.with(model.config.clone(), tensors, model.text.clone()))
-}
-
-/// Replaces a matrix by what four bits keep of it, row by row.
-fn store(tensors: &mut Tensors, name: &str) -> Result<()> {
-    let matrix =
-        tensors.get_mut(name).ok_or_else(|| Error::Usage(format!("the model has no tensor {name}")))?;
-    let (_, columns) = matrix.dims2()?;
-    let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
-    values.par_chunks_exact_mut(columns).for_each(|row| {
-        let mut stored = vec![0; columns];
-        let scale = quantize_channel(row, Encoding::Int4, None, &mut stored);
-        row.iter_mut().zip(stored).for_each(|(value, stored)| *value = f32::from(stored) * scale);
-    });
-    *matrix = Tensor::from_vec(values, matrix.shape(), matrix.device())?;
-    Ok(())
 }
 
 #[cfg(test)]

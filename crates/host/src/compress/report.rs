@@ -9,7 +9,7 @@ use tinybert_image::Image;
 use super::latency::{self, Answer};
 use super::search::Found;
 use super::{Board, Compress, Limit, Outcome};
-use crate::checkpoint::{FileHash, RUN_RECORD, RunRecord};
+use crate::checkpoint::{FileHash, RunRecord};
 use crate::metrics::Metrics;
 use crate::report::{self, Report};
 use crate::{Error, Result};
@@ -82,9 +82,7 @@ pub(super) fn write(
 
 /// A stage by its record.
 fn stage(folder: &Path, name: &str) -> Result<report::Stage> {
-    let path = folder.join(RUN_RECORD);
-    let bytes = fs::read(&path).map_err(Error::io(&path))?;
-    let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| Error::input(&path, error))?;
+    let record = RunRecord::read(folder)?;
     let weights = folder.join("model.safetensors");
     let size = fs::metadata(&weights).map_err(Error::io(&weights))?.len();
     let dev = record.metrics["dev"]["values"].as_object();
@@ -126,7 +124,8 @@ fn image_size(image: &Image, outcome: &Outcome) -> report::ImageSize {
 fn candidate_row(compress: &Compress, found: &Found, candidate: &super::Candidate) -> report::Candidate {
     let broken = compress.settings.budget.broken(&candidate.cost);
     let chosen = candidate.choice == found.chosen.choice;
-    let reason = match (chosen, broken.is_empty()) {
+    let feasible = broken.is_empty();
+    let reason = match (chosen, feasible) {
         (true, _) => "the most accurate within the budget, by what was measured".to_owned(),
         (false, true) => "less accurate".to_owned(),
         (false, false) => {
@@ -141,7 +140,7 @@ fn candidate_row(compress: &Compress, found: &Found, candidate: &super::Candidat
         latency_ms: Some(candidate.cost.latency_ms),
         predicted: Some(candidate.predicted),
         measured: candidate.measured.map(|measured| measured.metric),
-        feasible: compress.settings.budget.broken(&candidate.cost).is_empty(),
+        feasible,
         pareto: candidate.pareto,
         chosen,
         reason,

@@ -9,7 +9,7 @@ use super::latency::{self, Answer};
 use super::report;
 use super::search::Found;
 use super::{Board, Budget, Compress};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, FileHash};
 use crate::image_file::{self, ImageFile};
 use crate::metrics::Metrics;
 use crate::predictor::{FloatModel, Predictor};
@@ -47,10 +47,12 @@ pub struct Judged {
 }
 
 impl Outcome {
-    /// Quantizes the small model, makes sure that the image keeps within the budget, writes and judges it.
+    /// Quantizes the small model, makes sure that the image keeps within the budget, writes and judges it. `inputs` are the
+    /// files that the run has read.
     pub(super) fn make(
         compress: &Compress,
         out: &Output,
+        inputs: Vec<FileHash>,
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &Found,
@@ -88,7 +90,7 @@ impl Outcome {
         }
         let outcome = Self { image: path, cost, metrics, notes };
         let image = Image::from_bytes(&bytes).map_err(|error| Error::input(&outcome.image, error))?;
-        report::write(compress, &out.folder, found, &outcome, &image, compress.inputs()?)?;
+        report::write(compress, &out.folder, found, &outcome, &image, inputs)?;
         Ok(outcome)
     }
 }

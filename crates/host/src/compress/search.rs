@@ -84,9 +84,9 @@ pub struct Found {
 }
 
 /// Looks for the most accurate model within a budget; of equals the one of the smaller image.
-pub struct Search<'a> {
-    /// What there is.
-    pub space: Space<'a>,
+pub struct Search<'a, 's> {
+    /// What there is; the order in which linears are stored in four bits is found out.
+    pub space: &'a mut Space<'s>,
     /// What it costs.
     pub costs: &'a CostModel,
     /// What it may cost.
@@ -99,20 +99,20 @@ pub struct Search<'a> {
     pub settings: SearchSettings,
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Searches.
     ///
     /// # Errors
     /// [`Error::Usage`] where no place keeps within the budget, with what binds and the nearest place;
     /// [`Error::Interrupted`]; those of the forward pass.
-    pub fn run(mut self, progress: &dyn Progress) -> Result<Found> {
+    pub fn run(self, progress: &dyn Progress) -> Result<Found> {
         let longest = self.space.longest[0].tokens;
         let examples = Examples::new(self.dev, self.settings.examples, self.metrics, longest);
         let whole = examples.answers(&self.space.model(Choice::default())?)?;
-        self.space.in_four_bits(&bearing_order(&self.space, &examples, &whole, progress)?);
+        self.space.in_four_bits(&bearing_order(self.space, &examples, &whole, progress)?);
         let mut all = self.costed()?;
         self.check_budget(&all)?;
-        let ruler = Ruler { space: &self.space, whole, examples };
+        let ruler = Ruler { space: self.space, whole, examples };
         let changes = ruler.changes(progress)?;
         let loss = loss_of_distance(ruler.whole.value, changes.iter().flatten());
         let distance = |choice: Choice| {

@@ -94,7 +94,7 @@ impl<'a> Space<'a> {
         max_tokens: usize,
         calibration: usize,
     ) -> Result<Self> {
-        let texts: Vec<_> = train.examples.iter().flat_map(|example| example.inputs(train.kind)).collect();
+        let texts: Vec<_> = train.inputs().collect();
         let mut counts = PieceCounts::new(&student.text);
         counts
             .add(&texts.iter().flat_map(|(text, pair)| [Some(*text), *pair]).flatten().collect::<Vec<_>>())?;
@@ -281,7 +281,7 @@ impl<'a> Space<'a> {
     pub fn with_vocabulary(&self, choice: Choice, model: &Checkpoint) -> Result<Checkpoint> {
         match &self.vocabularies[choice.vocabulary].settings {
             Some(settings) => self.counts.keep(settings)?.prune(model),
-            None => Ok(model.with(model.config.clone(), model.tensors.clone(), model.text.clone())),
+            None => Ok(model.copied()),
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Compress;
 use super::search::Found;
+use super::space::Space;
 use super::student::can_inherit;
 use crate::Result;
 use crate::checkpoint::{self, Checkpoint, Head, RunRecord};
@@ -38,8 +39,7 @@ impl Stages<'_> {
     pub fn teacher(&self) -> Result<Checkpoint> {
         let Compress { teacher, data, settings, .. } = self.compress;
         if answers(&teacher.head, &head_of(data.train)) {
-            // Read again: a checkpoint is not copied.
-            return Ok(teacher.with(teacher.config.clone(), teacher.tensors.clone(), teacher.text.clone()));
+            return Ok(teacher.copied());
         }
         self.stage("teacher", |out| {
             fine_tune(&settings.fine_tune, teacher, data, out, self.progress).map(drop)
@@ -50,7 +50,7 @@ impl Stages<'_> {
     pub fn student(&self, teacher: &Checkpoint) -> Result<Checkpoint> {
         let given = self.compress.student.as_ref();
         if let Some(student) = given.filter(|student| answers(&student.head, &teacher.head)) {
-            return Ok(student.with(student.config.clone(), student.tensors.clone(), student.text.clone()));
+            return Ok(student.copied());
         }
         let made;
         let general = match given {
@@ -78,9 +78,7 @@ impl Stages<'_> {
             let general = GeneralSettings { inherit, ..settings.general.clone() };
             let windows: EncodedSet = match corpus.is_empty() {
                 true => {
-                    let examples = data.train.examples.iter();
-                    let texts: Vec<_> =
-                        examples.flat_map(|example| example.inputs(data.train.kind)).collect();
+                    let texts: Vec<_> = data.train.inputs().collect();
                     teacher.text.encode_all(&texts, general.max_tokens)?.into_iter().collect()
                 }
                 false => {
@@ -96,10 +94,15 @@ impl Stages<'_> {
     }
 
     /// What the search has chosen, trained.
-    pub fn small(&self, teacher: &Checkpoint, whole: &Checkpoint, found: &Found) -> Result<Checkpoint> {
+    pub fn small(
+        &self,
+        teacher: &Checkpoint,
+        whole: &Checkpoint,
+        space: &Space,
+        found: &Found,
+    ) -> Result<Checkpoint> {
         let choice = found.chosen.choice;
         let recovery = &self.compress.settings.recovery;
-        let space = self.compress.space(whole, self.progress)?;
         let mut model = None;
         if space.prunes(choice) {
             let pruned =

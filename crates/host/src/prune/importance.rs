@@ -79,12 +79,12 @@ impl Importance {
         max_tokens: usize,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let taken: Vec<Example> = data.spread(examples).into_iter().cloned().collect();
+        let taken = data.sample(examples);
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
-        let set = encode(&model.text, &Dataset { examples: taken.clone(), ..data.clone() }, max_tokens)?;
+        let set = encode(&model.text, &taken, max_tokens)?;
         let right = match teacher {
             Some(teacher) => Right::of_teacher(teacher, model)?,
-            None => Right::of_labels(&taken, data.kind)?,
+            None => Right::of_labels(&taken.examples, data.kind)?,
         };
         let parameters = Parameters::new(&model.tensors)?;
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Importance, KeptParts, Measure, StructureSettings};
-use crate::checkpoint::{BertConfig, Checkpoint, RUN_RECORD, RunRecord, write_file};
+use crate::checkpoint::{BertConfig, Checkpoint, RUN_RECORD, RunRecord};
 use crate::distill::{self, TaskSettings};
 use crate::nn::TaskModel;
 use crate::progress::Progress;
+use crate::train::journal::{self, Journal};
 use crate::train::predict::Judge;
 use crate::train::{Identity, Output, TaskData, remove_partial, remove_run};
 use crate::{Error, Result};
@@ -74,13 +75,18 @@ impl Rounds {
 
 /// What is known of finished rounds: `prune.json` in `OUT.run`.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Journal {
+struct Finished {
     identity: Identity,
     rounds: Vec<PruneRound>,
 }
 
-/// Its name.
-const JOURNAL: &str = "prune.json";
+impl Journal for Finished {
+    const FILE: &'static str = "prune.json";
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
 
 impl Steps<'_> {
     /// Runs every round that `OUT.run` does not have yet; `out` names `OUT`, which is left to the caller to write.
@@ -111,8 +117,8 @@ impl Steps<'_> {
     }
 
     /// The journal in `run`, or a new one.
-    fn open(&self, run: &Path, out: &Output, progress: &dyn Progress) -> Result<Journal> {
-        let (path, identity) = (run.join(JOURNAL), self.identity()?);
+    fn open(&self, run: &Path, out: &Output, progress: &dyn Progress) -> Result<Finished> {
+        let (path, identity) = (run.join(Finished::FILE), self.identity()?);
         if path.exists() {
             if !out.resume {
                 return Err(Error::Usage(format!(
@@ -120,9 +126,7 @@ impl Steps<'_> {
                     run.display()
                 )));
             }
-            let bytes = fs::read(&path).map_err(Error::io(&path))?;
-            let journal: Journal = serde_json::from_slice(&bytes)
-                .map_err(|error| Error::input(&path, format!("not a journal: {error}")))?;
+            let journal: Finished = journal::read(&path)?;
             journal.identity.check(&identity, run)?;
             return Ok(journal);
         }
@@ -135,7 +139,7 @@ impl Steps<'_> {
         if out.resume {
             progress.say(&format!("no rounds in {}: beginning anew", run.display()));
         }
-        let journal = Journal { identity, rounds: Vec::new() };
+        let journal = Finished { identity, rounds: Vec::new() };
         fs::create_dir_all(run).map_err(Error::io(run))?;
         remove_partial(run)?;
         journal.write(run)?;
@@ -188,7 +192,7 @@ impl Steps<'_> {
         Ok(PruneRound {
             heads: layers.clone().map(|layer| pruned.config.heads(layer)).collect(),
             neurons: layers.map(|layer| pruned.config.ffn(layer)).collect(),
-            parameters: pruned.tensors.values().map(|tensor| tensor.elem_count()).sum(),
+            parameters: pruned.parameters(),
             metric: before.primary.into(),
             pruned: before.primary(),
             recovered: report.dev.primary(),
@@ -215,10 +219,4 @@ impl Steps<'_> {
 
 fn round_folder(run: &Path, round: usize) -> PathBuf {
     run.join(format!("round-{round}"))
-}
-
-impl Journal {
-    fn write(&self, run: &Path) -> Result<()> {
-        write_file(&run.join(JOURNAL), format!("{:#}\n", json!(self)).as_bytes())
-    }
 }

@@ -15,6 +15,7 @@ mod sample;
 mod saved;
 mod search;
 pub mod sensitivity;
+pub(crate) mod stored;
 mod weights;
 
 use sha2::{Digest, Sha256};

@@ -1,9 +1,7 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
-use candle_core::Tensor;
-use rayon::prelude::*;
-
 use super::encoding::{Encoding, quantize_channel};
+use super::stored::{LINEARS, LogitError, store, weights_of};
 use super::weights::scaled_row;
 use super::{Attention, LayerEncodings, ModelPlan, Precision, calibration_inputs};
 use crate::checkpoint::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
@@ -14,14 +12,6 @@ use crate::report::Sensitivity;
 use crate::task::{Dataset, Target, TaskKind};
 use crate::train::predict::{Judge, Outputs, encode, outputs};
 use crate::{Error, Result};
-
-/// The linears of a layer: how they are called, and the tensors of their weights.
-const LINEARS: [(&str, &[&str]); 4] = [
-    ("qkv", &["attention.self.query", "attention.self.key", "attention.self.value"]),
-    ("attention output", &["attention.output.dense"]),
-    ("up", &["intermediate.dense"]),
-    ("down", &["output.dense"]),
-];
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +57,12 @@ pub fn sensitivity(
     let mut parts = Parts { found: Vec::new(), total: parts as u64, progress };
     progress.begin("sensitivity", parts.total);
     for layer in 0..layers {
-        for (at, (part, names)) in LINEARS.iter().enumerate() {
+        for (at, (part, _)) in LINEARS.iter().enumerate() {
             for &encoding in settings.encodings {
                 let importance =
                     weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
                 let mut tensors = checkpoint.tensors.clone();
-                for name in *names {
-                    let name = format!("bert.encoder.layer.{layer}.{name}.weight");
+                for name in weights_of(layer, at) {
                     store(&mut tensors, &name, |row, out| quantize_channel(row, encoding, importance, out))?;
                 }
                 parts.add(trial.compare(
@@ -137,26 +126,6 @@ pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[En
     encodings
 }
 
-/// Replaces a matrix by what is stored of it, row by row; `quantize` gives the scale of a row.
-fn store(
-    tensors: &mut Tensors,
-    name: &str,
-    quantize: impl Fn(&[f32], &mut [i8]) -> f32 + Sync,
-) -> Result<()> {
-    let Some(matrix) = tensors.get_mut(name) else {
-        return Err(Error::Input(format!("the model has no tensor {name}")));
-    };
-    let (_, columns) = matrix.dims2()?;
-    let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
-    values.par_chunks_exact_mut(columns).for_each(|row| {
-        let mut stored = vec![0i8; columns];
-        let scale = quantize(row, &mut stored);
-        row.iter_mut().zip(stored).for_each(|(value, stored)| *value = f32::from(stored) * scale);
-    });
-    *matrix = Tensor::from_vec(values, matrix.shape(), matrix.device())?;
-    Ok(())
-}
-
 /// The rows found so far.
 struct Parts<'a> {
     found: Vec<Sensitivity>,
@@ -187,8 +156,7 @@ struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     fn new(checkpoint: &'a Checkpoint, data: &Dataset, settings: &SensitivitySettings) -> Result<Self> {
-        let examples = data.spread(settings.examples).into_iter().cloned().collect();
-        let sample = Dataset { examples, ..data.clone() };
+        let sample = data.sample(settings.examples);
         let judged = sample.examples.iter().all(|example| {
             example.target != Target::None && (data.kind != TaskKind::Embedding || example.pair.is_some())
         });
@@ -234,23 +202,13 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Mean squared difference of logits, relative to the variance of the exact ones: of each output over the answers.
+/// How far logits are from the exact ones.
 fn relative_error(found: &Outputs, exact: &Outputs) -> Result<f64> {
-    let (mut error, mut sum, mut squares, mut answers) = (0.0, Vec::new(), Vec::new(), 0usize);
+    let mut error = LogitError::default();
     for ((_, found), (_, exact)) in found.iter().zip(exact) {
         for (found, exact) in found.to_vec2::<f32>()?.iter().zip(exact.to_vec2::<f32>()?) {
-            sum.resize(exact.len(), 0.0);
-            squares.resize(exact.len(), 0.0);
-            answers += 1;
-            for (at, (&found, exact)) in found.iter().zip(exact).enumerate() {
-                let exact = f64::from(exact);
-                error += (f64::from(found) - exact).powi(2);
-                sum[at] += exact;
-                squares[at] += exact * exact;
-            }
+            error.add(found, &exact);
         }
     }
-    let count = answers.max(1) as f64;
-    let variance: f64 = sum.iter().zip(&squares).map(|(sum, squares)| squares - sum * sum / count).sum();
-    Ok(if variance > 0.0 { error / variance } else { 0.0 })
+    Ok(error.relative())
 }

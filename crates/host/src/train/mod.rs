@@ -3,6 +3,7 @@
 pub mod epochs;
 mod fine_tune;
 mod identity;
+pub(crate) mod journal;
 mod masked_lm;
 mod micro_batch;
 pub mod optimizer;

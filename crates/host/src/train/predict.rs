@@ -30,7 +30,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
         let encoded: Vec<_> = data.examples.par_iter().enumerate().map(encode).collect::<Result<_>>()?;
         return Ok(encoded.into_iter().collect());
     }
-    let inputs: Vec<_> = data.examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
+    let inputs: Vec<_> = data.inputs().collect();
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
 }
 
