@@ -127,10 +127,17 @@ impl Lane {
 pub fn pack(src: &[i8], n: usize, k: usize, panel: Panel, dst: &mut [i8]) -> Result<(), Shape> {
     check(src.len(), dst.len(), n, k, panel)?;
     dst.fill(0);
-    for row in 0..n {
-        for (column, &weight) in src.iter().skip(row * k).take(k).enumerate() {
-            if let Some(place) = dst.get_mut(panel.offset(row, column, n, k)) {
-                *place = weight;
+    let (nr, kr, depth) = (at_least_one(panel.nr as usize), at_least_one(panel.kr as usize), panel.depth(k));
+    let panels = dst
+        .chunks_mut(at_least_one(nr.saturating_mul(depth)))
+        .zip(src.chunks(at_least_one(nr.saturating_mul(k))));
+    for (packed, rows) in panels {
+        let width = packed.len() / at_least_one(depth);
+        for (lane, row) in rows.chunks(at_least_one(k)).enumerate() {
+            for (index, run) in row.chunks(kr).enumerate() {
+                let group = index * kr;
+                let places = packed.iter_mut().skip(group * width + lane * smaller(kr, depth - group));
+                places.zip(run).for_each(|(place, &weight)| *place = weight);
             }
         }
     }
