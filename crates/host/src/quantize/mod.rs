@@ -7,6 +7,7 @@
 
 mod attention;
 mod calibrate;
+mod channel;
 pub mod encoding;
 mod model_plan;
 mod plan;
@@ -27,7 +28,8 @@ use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::{Options, PackError};
 
 pub use attention::{Attention, AttentionChoice};
-pub use encoding::{Encoding, quantize_channel};
+pub use channel::quantize_channel;
+pub use encoding::Encoding;
 pub use model_plan::ModelPlan;
 pub use plan::LayerPlan;
 pub use precision::{LayerEncodings, Precision};

@@ -1,6 +1,7 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
-use super::encoding::{Encoding, quantize_channel};
+use super::channel::quantize_channel;
+use super::encoding::Encoding;
 use super::stored::{LINEARS, LogitError, store, weights_of};
 use super::weights::scaled_row;
 use super::{Attention, LayerEncodings, ModelPlan, Precision, calibration_inputs};

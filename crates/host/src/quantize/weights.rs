@@ -4,7 +4,8 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use tinybert_image::{Bf16, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 
-use super::encoding::{Encoding, quantize_at, quantize_channel};
+use super::channel::{quantize_at, quantize_channel};
+use super::encoding::Encoding;
 use super::plan::LayerPlan;
 use crate::checkpoint::{Checkpoint, Tensors};
 use crate::{Error, Result};
@@ -116,7 +117,7 @@ fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Res
 pub fn scaled_row(float: &[f32], encoding: Encoding, out: &mut [i8]) -> Bf16 {
     let scale = Bf16::from_f32(quantize_channel(float, encoding, None, out));
     if scale.to_f32() > 0.0 {
-        quantize_at(float, scale.to_f32(), encoding, None, out);
+        quantize_at(float, scale.to_f32(), encoding, out);
     }
     scale
 }

@@ -12,7 +12,7 @@ use tinybert_kernels::{
 
 use super::steps::Steps;
 use crate::nn::linear::Linear;
-use crate::nn::ops::rows::{ROWS_PER_PIECE, product, tensor, vectorised, with_slice};
+use crate::nn::ops::rows::{ROWS_PER_PIECE, product, tensor, with_slice};
 use crate::nn::tape::add_gradient;
 use crate::quantize::{Encoding, quantize_channel};
 use crate::{Error, Result};
@@ -66,22 +66,31 @@ impl Stored {
         }
         let inputs = linears[0].weight.dim(1)?;
         let outputs = float.len() / inputs;
-        let mut values = vec![0i8; float.len()];
-        let scale = values
-            .par_chunks_exact_mut(inputs)
-            .zip(float.par_chunks_exact(inputs))
-            .map(|(values, channel)| {
-                vectorised(
-                    #[inline(always)]
-                    || quantize_channel(channel, encoding, importance, values),
-                )
-            })
-            .collect();
-        let row_sum =
-            values.par_chunks_exact(inputs).map(|row| row.iter().map(|&q| i32::from(q)).sum()).collect();
+        let (mut values, mut scale) = (vec![0i8; float.len()], vec![0f32; outputs]);
+        let mut row_sum = vec![0i32; outputs];
         let panel = Kernels::detect().native_panel();
-        let mut packed = vec![0; panel.packed_len(outputs, inputs).ok_or_else(|| refused(Shape))?];
-        pack(&values, outputs, inputs, panel, &mut packed).map_err(refused)?;
+        let packed_len = |outputs| panel.packed_len(outputs, inputs).ok_or_else(|| refused(Shape));
+        let mut packed = vec![0; packed_len(outputs)?];
+        // A panel of outputs at a time: its bytes stand together.
+        let rows = usize::from(panel.nr);
+        let panels = (
+            float.par_chunks(rows * inputs),
+            values.par_chunks_mut(rows * inputs),
+            scale.par_chunks_mut(rows),
+            row_sum.par_chunks_mut(rows),
+            packed.par_chunks_mut(packed_len(rows)?),
+        );
+        panels
+            .into_par_iter()
+            .try_for_each(|(float, values, scale, row_sum, packed)| {
+                let channels = float.chunks_exact(inputs).zip(values.chunks_exact_mut(inputs));
+                for (((channel, values), scale), sum) in channels.zip(&mut *scale).zip(row_sum) {
+                    *scale = quantize_channel(channel, encoding, importance, values);
+                    *sum = values.iter().map(|&value| i32::from(value)).sum();
+                }
+                pack(values, scale.len(), inputs, panel, packed)
+            })
+            .map_err(refused)?;
         Ok(Self { float, values, scale, inputs, packed, row_sum })
     }
 
