@@ -1,21 +1,24 @@
-//! Tokens per second of distillation's training step, of its forward passes, and of fine-tuning.
+//! Tokens per second of distillation's training steps, float and quantization-aware, of forward passes, and of fine-tuning.
 //!
 //! `cargo run --release -p tinybert-host --example train_step [-- FILTER [SECONDS]]` prints a JSON object for each
 //! measurement whose name contains FILTER. `RAYON_NUM_THREADS` sets the threads; the program itself also sets
 //! `CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1`. scripts/performance/training.py compares it with PyTorch.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tinybert_host::Result;
 use tinybert_host::checkpoint::{Architecture, BertConfig, Head};
 use tinybert_host::data::Batch;
 use tinybert_host::distill::layer_map::LayerMap;
+use tinybert_host::distill::losses::answer_loss;
 use tinybert_host::distill::teacher::TeacherStates;
 use tinybert_host::distill::transfer::{Transfer, TransferSettings};
 use tinybert_host::nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
+use tinybert_host::quantize::{Encoding, ModelPlan};
 use tinybert_host::train::optimizer::{Optimizer, OptimizerSettings};
 use tinybert_host::train::session::MicroBatch;
+use tinybert_host::{Error, Result};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -77,14 +80,20 @@ fn cpu_time() -> Duration {
     TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
 }
 
+/// What a sentence of a voice assistant is: 390 tokens in 32 of them.
+fn sentences() -> Vec<(&'static str, Vec<Batch>)> {
+    vec![("32 x 8 to 16", vec![batch((0..32).map(|i| 8 + (i * 9 + 4) / 32).collect())])]
+}
+
 /// Times rounds of `step` over all batches of each work: after one to warm up, at least three and so many seconds. The
 /// median tells what a round takes on a quiet machine, the CPU time what it costs on a busy one.
 fn report(
     settings: &Settings,
     what: &str,
+    works: Vec<(&'static str, Vec<Batch>)>,
     prepare: impl FnOnce() -> Result<Box<dyn FnMut(&Batch, u64) -> Result<()>>>,
 ) -> Result<()> {
-    let named = works().into_iter().map(|(work, batches)| (format!("{what}, {work}"), batches));
+    let named = works.into_iter().map(|(work, batches)| (format!("{what}, {work}"), batches));
     let wanted: Vec<_> = named.filter(|(name, _)| name.contains(&settings.filter)).collect();
     if wanted.is_empty() {
         return Ok(());
@@ -158,6 +167,47 @@ fn distil() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     })
 }
 
+/// The prediction stage of a student: its forward pass, the loss against answers that are there already, backward pass,
+/// AdamW over every parameter. With an encoding, as the image of these weights computes.
+fn predict(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
+    let parameters = Parameters::new(&init_parameters(&student_config(), &head, 1)?)?;
+    let mut student = TaskModel::trainable(&student_config(), &head, &parameters)?;
+    if let Some(encoding) = encoding {
+        student = student.quantized(Arc::new(plan(encoding)?));
+    }
+    let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
+    let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
+    Ok(move |batch: &Batch, step| {
+        let (output, logits) = student.forward(batch, Mode::Train { seed: 1, step })?;
+        let taught = logits.zeros_like()?;
+        let loss = answer_loss(&head, &logits, &taught, 1.0)?;
+        optimizer.step(&output.tape.backward(&loss)?, 1e-5).map(drop)
+    })
+}
+
+/// Scales of about what the activations of fresh weights are; they have no influence on the time.
+fn plan(encoding: Encoding) -> Result<ModelPlan> {
+    let BertConfig { hidden_size: hidden, intermediate_size: ffn, .. } = student_config();
+    let input =
+        json!({ "fixed": { "scale": 0.02, "zero_point": 0 }, "static_error": 0, "per_token_error": 0 });
+    let importance = match encoding {
+        Encoding::Int4 => [hidden, hidden, hidden, ffn].map(|inputs| vec![1.0; inputs]),
+        _ => Default::default(),
+    };
+    let layer = json!({
+        "qkv_scales": [0.02, 0.02, 0.02],
+        "choices": [input, input, input, input],
+        "encodings": [encoding, encoding, encoding, encoding],
+        "importance": importance,
+        "attention": { "mode": "int8", "int8_error": 0 },
+        "seen": { "inputs": [[0, 0], [0, 0], [0, 0], [0, 0]], "query": 0, "key": 0, "value": 0 },
+    });
+    let layers = vec![layer; student_config().num_hidden_layers];
+    let plan = json!({ "examples": 1, "embeddings": encoding, "layers": layers });
+    serde_json::from_value(plan).map_err(|error| Error::Input(error.to_string()))
+}
+
 fn fine_tune() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
     let parameters = Parameters::new(&init_parameters(&teacher_config(), &head, 1)?)?;
@@ -173,14 +223,19 @@ fn main() -> Result<()> {
     let filter = arguments.next().unwrap_or_default();
     let seconds = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(2.0);
     let settings = Settings { filter, time: Duration::from_secs_f64(seconds) };
-    report(&settings, "distillation step", || Ok(Box::new(distil()?)))?;
-    report(&settings, "teacher forward", || {
+    report(&settings, "distillation step", works(), || Ok(Box::new(distil()?)))?;
+    let [int8, int4] = [Encoding::Int8, Encoding::Int4].map(Some);
+    for (what, encoding) in [("float", None), ("int8", int8), ("int4", int4)] {
+        let what = &format!("prediction step in {what}");
+        report(&settings, what, sentences(), || Ok(Box::new(predict(encoding)?)))?;
+    }
+    report(&settings, "teacher forward", works(), || {
         let teacher = teacher()?;
         Ok(Box::new(move |batch, _| teacher.forward(batch, Mode::Eval).map(drop)))
     })?;
-    report(&settings, "student forward", || {
+    report(&settings, "student forward", works(), || {
         let (_, student) = student()?;
         Ok(Box::new(move |batch, step| student.forward(batch, Mode::Train { seed: 1, step }).map(drop)))
     })?;
-    report(&settings, "fine-tuning, forward and backward", || Ok(Box::new(fine_tune()?)))
+    report(&settings, "fine-tuning, forward and backward", works(), || Ok(Box::new(fine_tune()?)))
 }
