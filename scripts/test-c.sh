@@ -6,8 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
-# 8 KiB is the goal; a Cortex-A76 took 8,208 bytes when four-bit and sparse weights came.
-stack_limit=8448
+stack_limit=8192
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "test-c: $*" >&2; exit 1; }

@@ -61,11 +61,7 @@ impl<'a> Image<'a> {
         embeddings.check()?;
 
         let layers = Layers::new(&config, records, section(SectionKind::Layers)?);
-        let mut walk = layers;
-        while let Some(layer) = walk.read()? {
-            layer.check()?;
-        }
-        walk.finish()?;
+        layers.check()?;
 
         let mut parts = section(SectionKind::Head)?;
         let head = Head::read(&mut parts, &config)?;
@@ -102,7 +98,7 @@ impl<'a> Image<'a> {
 
     /// Sizes and quantization of each layer, without its weights.
     pub fn layer_configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
-        self.layers.map(|layer| layer.config)
+        self.layers.configs()
     }
 
     /// CRC-32C of each word row, where the rows are in a file of their own; `None` where they are in the image.

@@ -286,7 +286,8 @@ impl<'a> Layers<'a> {
         let parts = &mut self.parts;
         let width = config.attention_width();
         let [qkv, attention_output, up, down] = config.encodings;
-        let layer = LayerView {
+        self.records = records;
+        Ok(Some(LayerView {
             config,
             qkv: Linear::read(parts, width.saturating_mul(3), hidden, panel, qkv)?,
             attention_output: Linear::read(parts, hidden, width, panel, attention_output)?,
@@ -294,26 +295,37 @@ impl<'a> Layers<'a> {
             up: Linear::read(parts, config.ffn, hidden, panel, up)?,
             down: Linear::read(parts, hidden, config.ffn, panel, down)?,
             output_norm: LayerNorm::read(parts, hidden)?,
-        };
-        self.records = records;
-        Ok(Some(layer))
+        }))
+    }
+
+    /// Reads and checks them all; after the last one the section must be used up.
+    #[inline(never)] // Views of a layer are large for a small stack; for the same reason they are not moved.
+    pub(crate) fn check(mut self) -> Result<(), Error> {
+        loop {
+            match &self.read() {
+                Ok(Some(layer)) => layer.check()?,
+                Ok(None) => return self.parts.finish(),
+                Err(error) => return Err(*error),
+            }
+        }
+    }
+
+    /// Sizes and quantization of the layers that are left.
+    pub(crate) fn configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
+        // `Image::from_bytes` has decoded them before, so there is no error to lose.
+        self.records.iter().map_while(|record| LayerConfig::decode(record).ok())
     }
 
     /// Sizes and quantization of the layer that comes next.
     pub fn next_config(&self) -> Option<LayerConfig> {
-        // `Image::from_bytes` has decoded it before, so there is no error to lose.
-        LayerConfig::decode(self.records.first()?).ok()
-    }
-
-    /// After the last layer: the section must be used up.
-    pub(crate) fn finish(self) -> Result<(), Error> {
-        self.parts.finish()
+        self.configs().next()
     }
 }
 
 impl<'a> Iterator for Layers<'a> {
     type Item = LayerView<'a>;
 
+    #[inline(never)] // Its copies of a layer's views are gone again when the caller has one.
     fn next(&mut self) -> Option<LayerView<'a>> {
         // `Image::from_bytes` has walked this way before, so there is no error to lose.
         self.read().ok().flatten()

@@ -111,6 +111,7 @@ impl<'t> Encoder<'t> {
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
+    #[inline(never)] // What it needs of the stack is free again for what follows attention.
     fn attention<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
@@ -204,6 +205,7 @@ impl<'t> Encoder<'t> {
     }
 
     /// `x = LayerNorm(x + output(context))`, `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS`] rows at a time.
+    #[inline(never)] // As attention.
     fn after_attention(
         &self,
         layer: &LayerView<'_>,

@@ -152,11 +152,12 @@ impl<'s, 'a> Session<'s, 'a> {
         let image = self.model.image();
         let read = if image.config().head.reads_all_tokens() { tokens } else { 1 };
         let mut layers = image.layers();
-        while let Some(layer) = layers.next() {
+        // By reference: a layer's views are large for a small stack.
+        while let Some(layer) = &layers.next() {
             let next = layers.next_config().map(|next| next.qkv_input);
             // Of the last layer nothing is needed but what the head reads.
             let rows = if next.is_some() { tokens } else { read };
-            encoder.layer(&layer, next, &mut self.buffers, tokens, rows)?;
+            encoder.layer(layer, next, &mut self.buffers, tokens, rows)?;
         }
         Ok(())
     }

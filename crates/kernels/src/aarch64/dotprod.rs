@@ -2,13 +2,15 @@
 //! Cortex-A55.
 
 use core::arch::aarch64::int32x4_t;
+use core::ops::Range;
 
 use super::neon::Neon;
 use super::vector::Vector;
 use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
 use crate::Panel;
 use crate::layout::Layout;
-use crate::simd::{Columns, MicroKernel, Rows, Tile};
+use crate::linear::{Activations, Linear};
+use crate::simd::{Columns, MicroKernel, Rows, Sink, Tile};
 use crate::weights::Stored;
 
 /// The micro-kernel of the dot product.
@@ -60,6 +62,19 @@ impl MicroKernel for NeonDotprod {
     fn decode(self, stored: Stored, width: usize, out: &mut [i8]) {
         // SAFETY: the token proves the instruction set.
         unsafe { decode(self.0.in_order, stored, width, out) }
+    }
+
+    #[inline(never)]
+    fn tiles<K: Sink<Self>>(
+        self,
+        a: &Activations,
+        w: &Linear,
+        rows: Range<usize>,
+        decoded: &mut [i8],
+        sink: K,
+    ) {
+        // SAFETY: likewise.
+        unsafe { tiles(self.0.in_order, a, w, rows, decoded, sink) }
     }
 }
 

@@ -40,7 +40,8 @@ fn code<const HIGH: bool>(byte: u8) -> i8 {
 }
 
 /// The upper or lower codes of `[runs][width][kr]`, times their output's multiplier; the last run may be shorter.
-#[inline]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline)]
 pub(crate) fn multiply<const HIGH: bool>(codes: &[u8], multipliers: &[u8], kr: usize, out: &mut [i8]) {
     let width = at_least_one(multipliers.len());
     // `max`, not a comparison with 0, which the compiler turns into one of lengths and then no longer knows the quotient.

@@ -10,50 +10,45 @@ const MOST_RUN_BYTES: usize = 192;
 /// Decodes a panel of `width` outputs.
 #[inline(always)]
 pub(crate) fn decode<S: MicroKernel>(s: S, stored: Stored, width: usize, out: &mut [i8]) {
+    let (nr, kr) = (usize::from(S::PANEL.nr), usize::from(S::PANEL.kr));
     match stored {
-        Stored::Int4(stored) => match S::PANEL.kr {
-            4 => panel::<S, 4>(s, stored, width, out),
-            8 => panel::<S, 8>(s, stored, width, out),
-            _ => panel::<S, 16>(s, stored, width, out),
-        },
-        Stored::Sparse(mask, values) => sparse(s, mask, values, out),
+        // Compiled for a whole panel's sizes, and once for all others.
+        Stored::Int4(stored) if width == nr => four_bits(s, stored, nr, kr, out),
+        Stored::Int4(stored) => narrow_four_bits(s.vectors(), stored, width, kr, out),
+        Stored::Sparse(mask, values) => sparse(s.vectors(), mask, values, out),
         Stored::Int8(_) => scalar::decode(stored, S::PANEL, width, out),
     }
 }
 
-/// [`four_bits`], compiled for whole panels and for any.
-#[inline(always)]
-fn panel<S: MicroKernel, const KR: usize>(s: S, stored: &[u8], width: usize, out: &mut [i8]) {
-    let nr = usize::from(S::PANEL.nr);
-    if width == nr {
-        four_bits::<S, KR>(s, stored, nr, out);
-    } else {
-        four_bits::<S, KR>(s, stored, width, out);
-    }
+/// [`four_bits`] of any panel.
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+fn narrow_four_bits<S: Simd>(s: S, stored: &[u8], width: usize, kr: usize, out: &mut [i8]) {
+    four_bits(s, stored, width, kr, out);
 }
 
 /// Group by group: `width` multipliers, then the codes.
 #[inline(always)]
-fn four_bits<S: Simd, const KR: usize>(s: S, mut stored: &[u8], width: usize, out: &mut [i8]) {
+fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mut [i8]) {
     let mut pattern = [0_u8; MOST_RUN_BYTES];
-    let Some(pattern) = pattern.get_mut(..width * KR) else { return };
+    let Some(pattern) = pattern.get_mut(..width * kr) else { return };
     for out in out.chunks_mut((GROUP * width).max(1)) {
-        let codes = width * code_bytes(KR, out.len() / width.max(1));
+        let codes = width * code_bytes(kr, out.len() / width.max(1));
         let Some((group, rest)) = stored.split_at_checked(width + codes) else { return };
         let Some((multipliers, codes)) = group.split_at_checked(width) else { return };
         let Some((low, high)) = out.split_at_mut_checked(codes.len()) else { return };
         stored = rest;
-        for (place, &multiplier) in pattern.as_chunks_mut::<KR>().0.iter_mut().zip(multipliers) {
-            *place = [multiplier; KR];
+        for (place, &multiplier) in pattern.chunks_exact_mut(kr.max(1)).zip(multipliers) {
+            place.fill(multiplier);
         }
         let run = pattern.len().max(1);
         let high_codes = high.len();
-        // A run of fewer inputs than `KR` may stand at the end, in either half.
+        // A run of fewer inputs than `kr` may stand at the end, in either half.
         let whole = low.len() / run * run;
         let Some((low, low_part)) = low.split_at_mut_checked(whole) else { return };
         if !low_part.is_empty() {
             let codes = codes.get(whole..).unwrap_or(&[]);
-            scalar::multiply::<false>(codes, multipliers, KR, low_part);
+            scalar::multiply::<false>(codes, multipliers, kr, low_part);
         }
         // Runs in upper halves: as many as in lower ones, or fewer at the end of the inputs.
         let mut runs = low.chunks_exact_mut(run).zip(codes.chunks_exact(run));
@@ -75,7 +70,7 @@ fn four_bits<S: Simd, const KR: usize>(s: S, mut stored: &[u8], width: usize, ou
         let part = highs.into_remainder();
         if !part.is_empty() {
             let codes = codes.get(high_codes / run * run..).unwrap_or(&[]);
-            scalar::multiply::<true>(codes, multipliers, KR, part);
+            scalar::multiply::<true>(codes, multipliers, kr, part);
         }
     }
 }
@@ -99,7 +94,8 @@ static PLACES: [[u8; 8]; 256] = {
 };
 
 /// 64 weights at a time, as long as there are so many values left, and 8 more, to read from.
-#[inline(always)]
+#[cfg_attr(target_arch = "aarch64", inline(never))]
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn sparse<S: Simd>(s: S, mask: &[u8], mut values: &[i8], out: &mut [i8]) {
     for (out, mask) in out.chunks_mut(64).zip(mask.chunks(8)) {
         let count = if let (Ok(mask), true, true) =

@@ -86,6 +86,20 @@ macro_rules! entry_points {
         }
 
         #[target_feature(enable = $features)]
+        fn tiles<K: crate::simd::Sink<$token>>(
+            $($option: $type,)?
+            a: &crate::linear::Activations,
+            w: &crate::linear::Linear,
+            rows: core::ops::Range<usize>,
+            decoded: &mut [i8],
+            sink: K,
+        ) {
+            // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
+            let token = unsafe { $token::new_unchecked($($option)?) };
+            crate::simd::tiles(token, a, w, rows, decoded, sink);
+        }
+
+        #[target_feature(enable = $features)]
         pub(crate) fn attention(
             $($option: $type,)?
             operands: &crate::attention::Attention,
@@ -136,6 +150,19 @@ macro_rules! micro_kernel {
             fn decode(self, stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
                 // SAFETY: the token proves the instruction set.
                 unsafe { decode(stored, width, out) }
+            }
+
+            #[inline(never)]
+            fn tiles<K: crate::simd::Sink<Self>>(
+                self,
+                a: &crate::linear::Activations,
+                w: &crate::linear::Linear,
+                rows: core::ops::Range<usize>,
+                decoded: &mut [i8],
+                sink: K,
+            ) {
+                // SAFETY: likewise.
+                unsafe { tiles(a, w, rows, decoded, sink) }
             }
         }
     };

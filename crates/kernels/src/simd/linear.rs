@@ -22,12 +22,12 @@ pub(crate) fn linear<S: MicroKernel>(
     let (all, n) = (0..a.m, w.n);
     let (out, stride, mut per_token) = match epilogue {
         Epilogue::AddF32 { residual } => {
-            return tiles(s, a, w, all, decoded, &mut RowsF32::<true> { out: residual, n, stride: n });
+            return s.tiles(a, w, all, decoded, RowsF32::<true> { out: residual, n, stride: n });
         }
-        Epilogue::I8 { out, stride } => return tiles(s, a, w, all, decoded, &mut RowsI8 { out, stride }),
+        Epilogue::I8 { out, stride } => return s.tiles(a, w, all, decoded, RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let quantizer = Quantizer::new(s.vectors(), inv_scale, zero_point);
-            return tiles(s, a, w, all, decoded, &mut GeluActivations { out, quantizer });
+            return s.tiles(a, w, all, decoded, GeluActivations { out, quantizer });
         }
         Epilogue::Gelu { out, quantization: Quantization::PerToken { scale }, scratch } => {
             (scratch, n, Some((out, scale)))
@@ -39,7 +39,7 @@ pub(crate) fn linear<S: MicroKernel>(
     let block = if per_token.is_some() { ROW_BLOCK } else { a.m.max(1) };
     for first in all.step_by(block) {
         let rows = first..a.m.min(first + block);
-        tiles(s, a, w, rows.clone(), decoded, &mut RowsF32::<false> { out, n, stride });
+        s.tiles(a, w, rows.clone(), decoded, RowsF32::<false> { out: &mut *out, n, stride });
         if let Some((activations, scale)) = &mut per_token {
             let x = out.get_mut(..rows.len() * n).unwrap_or(&mut []);
             gelu_all(s.vectors(), x);
@@ -104,13 +104,13 @@ impl<S: Simd> Parameters<S> {
 /// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
 /// [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
 #[inline(always)]
-fn tiles<S: MicroKernel, K: Sink<S>>(
+pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
     s: S,
     a: &Activations,
     w: &Linear,
     rows: Range<usize>,
     decoded: &mut [i8],
-    sink: &mut K,
+    mut sink: K,
 ) {
     let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
     let depth = S::PANEL.depth(w.k);
@@ -148,12 +148,12 @@ fn tiles<S: MicroKernel, K: Sink<S>>(
                     // SAFETY: the sink has room for the tile.
                     unsafe {
                         if K::MANY_CONSTANTS && S::VECTORS > 1 {
-                            waiting(s, &tile, &parameters, row, column, sink);
+                            waiting(s, &tile, &parameters, row, column, &mut sink);
                         } else if K::MANY_CONSTANTS {
                             // A small tile is not worth a call.
-                            whole(s, core::hint::black_box(&tile), &parameters, row, column, sink);
+                            whole(s, core::hint::black_box(&tile), &parameters, row, column, &mut sink);
                         } else {
-                            whole(s, &tile, &parameters, row, column, sink);
+                            whole(s, &tile, &parameters, row, column, &mut sink);
                         }
                     }
                     block += S::MR;

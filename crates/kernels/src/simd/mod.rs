@@ -27,11 +27,15 @@ pub(crate) use decode::decode;
 pub(crate) use embedding::embed;
 pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
-pub(crate) use linear::linear;
+pub(crate) use linear::{linear, tiles};
 pub(crate) use quantize::quantize;
+pub(crate) use sink::Sink;
+
+use core::ops::Range;
 
 use crate::Panel;
 use crate::layout::Layout;
+use crate::linear::{Activations, Linear};
 use crate::weights::Stored;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
@@ -282,4 +286,13 @@ pub(crate) trait MicroKernel: Simd {
     );
     /// [`decode()`] of a panel of `width` outputs. Not inlined.
     fn decode(self, stored: Stored, width: usize, out: &mut [i8]);
+    /// [`tiles()`] of the rows `rows`. Not inlined: one function for all sinks would need the stack of all of them.
+    fn tiles<K: Sink<Self>>(
+        self,
+        a: &Activations,
+        w: &Linear,
+        rows: Range<usize>,
+        decoded: &mut [i8],
+        sink: K,
+    );
 }

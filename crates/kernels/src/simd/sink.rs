@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::linear::ActivationsMut;
 
 /// Takes the results of a linear layer in whole tiles.
-pub(super) trait Sink<S: MicroKernel> {
+pub(crate) trait Sink<S: MicroKernel> {
     /// Whether it has so many constants that a tile's sums better wait in memory for their turn.
     const MANY_CONSTANTS: bool = false;
 
@@ -26,7 +26,7 @@ pub(super) trait Sink<S: MicroKernel> {
 }
 
 /// Takes the results of a linear layer a row at a time.
-pub(super) trait EdgeSink<S: Simd> {
+pub(crate) trait EdgeSink<S: Simd> {
     /// Takes the vector of columns that begins at `column`, as many as there are.
     fn put(&mut self, s: S, row: usize, column: usize, y: S::F);
 }
