@@ -5,7 +5,7 @@ mod toy;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tinybert_host::checkpoint::{Checkpoint, Head};
+use tinybert_host::checkpoint::{BertConfig, Checkpoint, Head};
 use tinybert_host::data::{Batch, EncodedSet};
 use tinybert_host::distill::{
     Corpus, GeneralReport, GeneralSettings, Stage, TaskSettings, general, task,
@@ -463,4 +463,19 @@ fn a_stage_can_be_left_out() {
         let ran = (report.intermediate.map_or(0, |s| s.steps), report.prediction.map_or(0, |s| s.steps));
         assert_eq!(ran, (2 * intermediate, 2 * prediction));
     }
+}
+
+#[test]
+fn answers_alone_are_learned_whatever_the_layers() {
+    let place = tempfile::tempdir().unwrap();
+    let labelled = Head::Classification { labels: toy::labels() };
+    let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &labelled);
+    // No layer map fits three layers of four, and no attention head has one of its own to learn from.
+    let sizes = BertConfig { num_attention_heads: 4, ..toy::config(3, 16) };
+    let student = toy::model(&place.path().join("student"), &sizes, &Head::None);
+    let data = toy::sentences(16, 1);
+    let data = TaskData { train: &data, dev: &data, metrics: MetricSet::Accuracy };
+    let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
+    settings.intermediate.epochs = 0;
+    task(&settings, &teacher, &student, &data, place.path().join("out"), &Silent).unwrap();
 }

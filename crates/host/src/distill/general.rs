@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::inherit::inherit;
-use super::pair::{check_vocabulary, lower_layers, spread, teacher_tensors};
+use super::pair::{check_student, check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
@@ -119,6 +119,7 @@ pub fn general(
     if corpus.windows.is_empty() {
         return Err(Error::Input("the corpus has no text".into()));
     }
+    check_student(&student.config)?;
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);

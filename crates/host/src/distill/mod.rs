@@ -18,4 +18,5 @@ pub(crate) use pair::check_vocabulary;
 
 pub use general::{Corpus, GeneralReport, GeneralSettings, general};
 pub use quantization_aware::QuantizationAware;
+pub(crate) use quantization_aware::check_pair;
 pub use task::{Stage, TaskReport, TaskSettings, task};

@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 
-use crate::checkpoint::{BertConfig, Checkpoint, Tensors, TextEncoder};
+use crate::checkpoint::{Architecture, BertConfig, Checkpoint, Tensors, TextEncoder};
 use crate::data::EncodedSet;
 use crate::nn::{Bert, on_device, with_linears_in};
 use crate::train::Output;
@@ -38,6 +38,20 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
             teacher[id], student[id]
         ))),
     }
+}
+
+/// Makes sure that models of this kind can be trained.
+///
+/// # Errors
+/// [`Error::Usage`] for one that is not BERT.
+pub fn check_student(student: &BertConfig) -> Result<()> {
+    if student.architecture == Architecture::Bert {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "the student is {}; only a teacher can be: make a student with `init`",
+        student.architecture.name()
+    )))
 }
 
 /// The first `layers` layers of a teacher's encoder, without graph.

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::TaskSettings;
+use super::task::student_head;
+use super::teachers_text::TeachersText;
 use crate::checkpoint::{Checkpoint, Head};
 use crate::progress::Progress;
 use crate::quantize::{Attention, ModelPlan, Precision, calibration_inputs};
 use crate::task::Dataset;
-use crate::train::Output;
+use crate::train::predict::encode;
+use crate::train::{Output, TaskData};
 use crate::{Error, Result};
 
 /// How the student is quantized while it learns.
@@ -50,14 +53,7 @@ impl QuantizationAware {
         if self.calibration_examples == 0 {
             return Err(Error::Usage("0 calibration examples: scales need at least one".into()));
         }
-        if student.head != *head {
-            return Err(Error::Input(format!(
-                "{}: quantization-aware distillation ends the training of a student that answers the task already; \
-                 found {}: distil it without quantization first",
-                student.folder.display(),
-                student.head.kind()
-            )));
-        }
+        check_head(student, head)?;
         self.precision.of_layers(student.config.num_hidden_layers).map(drop)
     }
 
@@ -75,4 +71,31 @@ impl QuantizationAware {
         let inputs = calibration_inputs(&student.text, data, self.calibration_examples, max_tokens)?;
         ModelPlan::calibrate(student, &inputs, self.attention, &self.precision, progress).map(Arc::new)
     }
+}
+
+/// Makes sure that a student answers as its teacher teaches, and to the same words of all texts.
+///
+/// # Errors
+/// [`Error::Input`] with what stands in the way; those of tokenizing.
+pub(crate) fn check_pair(
+    teacher: &Checkpoint,
+    student: &Checkpoint,
+    data: &TaskData,
+    max_tokens: usize,
+) -> Result<()> {
+    check_head(student, &student_head(&teacher.head))?;
+    let set = encode(&student.text, data.train, max_tokens)?;
+    TeachersText::new(teacher, student, &set, data, max_tokens).map(drop)
+}
+
+fn check_head(student: &Checkpoint, head: &Head) -> Result<()> {
+    if student.head == *head {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "{}: quantization-aware distillation ends the training of a student that answers the task already; found {}: \
+         distil it without quantization first",
+        student.folder.display(),
+        student.head.kind()
+    )))
 }

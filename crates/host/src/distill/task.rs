@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::losses::answer_loss;
-use super::pair::{check_vocabulary, lower_layers, spread, teacher_tensors};
+use super::pair::{check_student, check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::preflight;
 use super::quantization_aware::QuantizationAware;
 use super::teacher::{TeacherAnswers, TeacherCache};
@@ -140,7 +140,10 @@ pub fn task(
     if let Some(aware) = &settings.quantization_aware {
         aware.check(settings, student, head, &out)?;
     }
-    let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
+    let transfer = match settings.intermediate.epochs {
+        0 => None,
+        _ => Some(Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?),
+    };
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
     inputs.extend(data.hashes()?);
@@ -157,7 +160,6 @@ pub fn task(
     let teachers = TeachersText::new(teacher, student, &set, data, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out, data.identity(&record), progress)?;
     let device = work.output().compute.device.clone();
-    let transfer = transfer.on_device(&device)?;
     let taught_by = teacher_tensors(teacher, work.output())?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &taught_by)?;
     let allow_weak = settings.allow_weak_teacher;
@@ -190,8 +192,14 @@ pub fn task(
     let run = Run { settings, set: &set, teachers: &teachers, trainee, cache, progress };
     let model = trainee.as_trained(TaskModel::trainable(&student.config, head, &parameters)?);
 
-    let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
-    let intermediate = run.intermediate(&transfer, &lower, &model.bert, &mut work)?;
+    let intermediate = match transfer {
+        Some(transfer) => {
+            let transfer = transfer.on_device(&device)?;
+            let lower = lower_layers(&teacher.config, &taught_by, transfer.teacher_layers())?;
+            run.intermediate(&transfer, &lower, &model.bert, &mut work)?
+        }
+        None => None,
+    };
     let mut selection = Selection::new(trainee, &judge, &mut work)?;
     let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
 
@@ -212,6 +220,7 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         }
         .check()?;
     }
+    check_student(&student.config)?;
     for config in [&student.config, &teacher.config] {
         check_max_tokens(settings.max_tokens, config)?;
     }
@@ -249,7 +258,7 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
 }
 
 /// The teacher's head; an embedding is projected from the student's size to the teacher's.
-fn student_head(teacher: &Head) -> Head {
+pub(super) fn student_head(teacher: &Head) -> Head {
     match teacher {
         Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },
         other => other.clone(),
@@ -307,8 +316,7 @@ impl Run<'_> {
         work: &mut WorkFolder,
     ) -> Result<Option<Summary>> {
         let stage = &self.settings.intermediate;
-        let done = work.done(INTERMEDIATE);
-        if stage.epochs == 0 || done.is_some() {
+        if let done @ Some(_) = work.done(INTERMEDIATE) {
             return Ok(done);
         }
         if !work.resumes(INTERMEDIATE) {

@@ -8,7 +8,7 @@ use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, Projection};
 use super::teacher::{TeacherOutput, Wanted};
-use crate::checkpoint::{Architecture, BertConfig};
+use crate::checkpoint::BertConfig;
 use crate::data::{Batch, EncodedSet};
 use crate::nn::{Bert, BertOutput, Mode};
 use crate::train::session::{Losses, MicroBatch};
@@ -103,12 +103,6 @@ impl Transfer {
         teacher: &BertConfig,
         seed: u64,
     ) -> Result<Self> {
-        if student.architecture != Architecture::Bert {
-            return Err(Error::Usage(format!(
-                "the student is {}; only a teacher can be: make a student with `init`",
-                student.architecture.name()
-            )));
-        }
         let map = settings.layer_map.resolve(student.num_hidden_layers, teacher.num_hidden_layers)?;
         let weights = layer_weights(settings, map.len())?;
         let factors = [settings.embedding_weight, settings.hidden_weight, settings.attention_weight];
