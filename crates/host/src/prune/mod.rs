@@ -8,6 +8,7 @@ mod vocabulary;
 
 pub use importance::{Importance, Measure};
 pub use layers::keep_layers;
+pub(crate) use steps::share_after;
 pub use steps::{PruneRound, Rounds, Stepped, Steps};
 pub use structure::{KeptParts, Scope, StructureSettings};
 pub use vocabulary::{Characters, Coverage, KeptPieces, PieceCounts, VocabularySettings};

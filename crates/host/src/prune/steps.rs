@@ -206,7 +206,7 @@ impl Steps<'_> {
             let count = |config: &BertConfig| {
                 (0..config.num_hidden_layers).map(|layer| parts(config, layer)).sum::<usize>() as f64
             };
-            let share = share.powf(round as f64 / f64::from(self.rounds));
+            let share = share_after(share, round as u32, self.rounds);
             (share * count(whole) / count(present)).min(1.0)
         };
         StructureSettings {
@@ -215,6 +215,11 @@ impl Steps<'_> {
             ..self.shares
         }
     }
+}
+
+/// What round `round` (from 1) of `rounds` leaves where the last one leaves `share`: shares fall geometrically.
+pub(crate) fn share_after(share: f64, round: u32, rounds: u32) -> f64 {
+    share.powf(f64::from(round) / f64::from(rounds))
 }
 
 fn round_folder(run: &Path, round: usize) -> PathBuf {

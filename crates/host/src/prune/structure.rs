@@ -63,6 +63,14 @@ impl KeptParts {
         })
     }
 
+    /// The most important parts of each layer, so many heads and so many neurons of each.
+    pub fn of_sizes(importance: &Importance, [heads, neurons]: [&[usize]; 2]) -> Self {
+        let best = |importance: &[Vec<f64>], counts: &[usize]| {
+            importance.iter().zip(counts).map(|(values, &count)| first(ranked(values), count)).collect()
+        };
+        Self { heads: best(&importance.heads, heads), neurons: best(&importance.neurons, neurons) }
+    }
+
     /// The model with these parts alone.
     ///
     /// # Errors
@@ -118,15 +126,7 @@ fn keep(tensors: &mut Tensors, columns: Vec<usize>, writers: &[String], reader: 
 
 /// The most important parts of each layer in groups of `group`, about `share` of all; at least a group of every layer.
 fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: Scope) -> Vec<Vec<usize>> {
-    // Of each layer its parts, the most important first; equals in their order.
-    let ranked: Vec<Vec<usize>> = importance
-        .iter()
-        .map(|values| {
-            let mut order: Vec<usize> = (0..values.len()).collect();
-            order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-            order
-        })
-        .collect();
+    let ranked: Vec<Vec<usize>> = importance.iter().map(|values| ranked(values)).collect();
     let groups_of = |parts: f64| (parts * share / group as f64).round() as usize;
     let groups: Vec<usize> = match scope {
         Scope::Layer => importance.iter().map(|values| groups_of(values.len() as f64).max(1)).collect(),
@@ -135,15 +135,21 @@ fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: Scop
             groups_over_layers(importance, &ranked, total, group)
         }
     };
+    ranked.into_iter().zip(groups).map(|(ranked, groups)| first(ranked, groups * group)).collect()
+}
+
+/// The parts of a layer, the most important first; equals in their order.
+fn ranked(importance: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..importance.len()).collect();
+    order.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]));
+    order
+}
+
+/// The first `count` of ranked parts, rising.
+fn first(mut ranked: Vec<usize>, count: usize) -> Vec<usize> {
+    ranked.truncate(count);
+    ranked.sort_unstable();
     ranked
-        .into_iter()
-        .zip(groups)
-        .map(|(mut kept, groups)| {
-            kept.truncate(groups * group);
-            kept.sort_unstable();
-            kept
-        })
-        .collect()
 }
 
 /// How many groups each layer keeps so that the most important `total` of all stay.
@@ -192,6 +198,14 @@ mod tests {
         let kept = most_important(&importance(), 0.5, 1, Scope::Global);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![1], vec![0]]);
         assert_eq!(most_important(&importance(), 0.01, 1, Scope::Global), [[1], [1], [0]]);
+    }
+
+    #[test]
+    fn each_layer_keeps_as_many_of_its_best_as_it_is_told() {
+        let importance = Importance { heads: importance(), neurons: importance() };
+        let kept = KeptParts::of_sizes(&importance, [&[1, 3, 4], &[4, 2, 1]]);
+        assert_eq!(kept.heads, [vec![1], vec![1, 2, 3], vec![0, 1, 2, 3]]);
+        assert_eq!(kept.neurons, [vec![0, 1, 2, 3], vec![1, 2], vec![0]]);
     }
 
     #[test]
