@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::program::{fails, output};
 use crate::toy::{self, ENCODER, IMAGE, STUDENT, TEACHER};
 
@@ -16,9 +18,14 @@ fn bytes(path: &Path) -> u64 {
 }
 
 /// What the run in `out` wrote about itself.
-fn journal(out: &str) -> serde_json::Value {
-    let text = fs::read_to_string(Path::new(out).join("compress.json")).expect("a run leaves its journal");
-    serde_json::from_str(&text).expect("the journal is JSON")
+fn journal(out: &str) -> Value {
+    read_json(out, "compress.json")
+}
+
+/// A file of a folder.
+fn read_json(folder: &str, file: &str) -> Value {
+    let text = fs::read_to_string(Path::new(folder).join(file)).expect("the folder has the file");
+    serde_json::from_str(&text).expect("the file is JSON")
 }
 
 fn accuracy(image: &Path) -> f64 {
@@ -41,9 +48,17 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     let journal = journal(&out);
     assert_eq!(journal["found"]["chosen"]["cost"]["flash"], bytes(&image));
     assert!(journal["outcome"]["cost"]["ram"].as_u64().expect("bytes") <= 40_000);
-    let report =
-        fs::read_to_string(Path::new(&out).join("report.json")).expect("a finished run has a report");
-    assert!(report.contains("\"chosen\": true"), "{report}");
+    let report = read_json(&out, "report.json");
+    let rows = |part: &str| report[part].as_array().expect("a list").clone();
+    assert!(rows("candidates").iter().any(|candidate| candidate["chosen"] == true));
+    // Four linears of each layer, and the word rows.
+    let layers =
+        read_json(&format!("{out}/student"), "config.json")["num_hidden_layers"].as_u64().expect("layers");
+    assert_eq!(rows("sensitivity").len() as u64, 4 * layers + 1);
+    let trained: Vec<_> = rows("stages").into_iter().filter(|stage| stage["curves"] != json!([])).collect();
+    let names: Vec<_> = trained.iter().filter_map(|stage| stage["name"].as_str()).collect();
+    assert!(names.starts_with(&["teacher", "student-general", "student"]), "{names:?}");
+    assert!(names.ends_with(&["quantization-aware"]), "{names:?}");
     let inspected = output(&format!("inspect {}", image.display()));
     let workspace = &journal["outcome"]["cost"]["ram"];
     assert!(inspected.contains(&workspace.to_string()), "{workspace}: {inspected}");
@@ -51,6 +66,59 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
         output(&format!("inspect {}", Path::new(&out).join(stage).display()));
     }
     assert!(accuracy(&image) > 0.6);
+}
+
+#[test]
+fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed() {
+    // Too fast for the whole student, whose vocabulary and encodings have no part in latency.
+    let line = format!(
+        "compress --teacher {} --student {} {} {RATES} --recovery-epochs 4 --prune-steps 2 --latency 0.05ms \
+         --quantization-aware-epochs 2 --quantization-aware-lr 1e-4 --board cortex-a53@1.2GHz",
+        *TEACHER,
+        *STUDENT,
+        toy::data()
+    );
+    let out = toy::make("rounds", &line);
+    let folder = |name: &str| Path::new(&out).join(name);
+    let sizes = |name: &str| {
+        let config = read_json(folder(name).to_str().expect("a path"), "config.json");
+        let heads = 8 - config["pruned_heads"].as_object().map_or(0, |layers| {
+            layers.values().filter_map(|heads| Some(heads.as_array()?.len())).sum::<usize>()
+        });
+        (heads, fs::metadata(folder(name).join("model.safetensors")).expect("weights").len())
+    };
+    let (first, second) = (sizes("pruned-1-recovered"), sizes("pruned-recovered"));
+    assert!(first.0 >= second.0 && first.1 > second.1, "{first:?} {second:?}");
+
+    let journal = journal(&out);
+    let image = fs::read(folder("model.tbim")).expect("an image");
+    let cost = &journal["found"]["chosen"]["cost"];
+    assert_eq!((&journal["outcome"]["cost"], cost["flash"].as_u64()), (cost, Some(image.len() as u64)));
+    // The image is that of the last stage, whose plan says how it was trained.
+    let notes = journal["outcome"]["notes"].to_string();
+    assert!(notes.contains("trained as the image computes") && !notes.contains("left without"), "{notes}");
+    let again = toy::path("rounds.tbim");
+    let max_tokens = &journal["found"]["max_tokens"];
+    let line = format!(
+        "quantize --model {} --out {} {} --layout neon --max-tokens {max_tokens}",
+        folder("quantization-aware").display(),
+        again.display(),
+        toy::data()
+    );
+    assert!(output(&line).contains("quantized as it was trained to be"));
+    assert_eq!(fs::read(&again).expect("an image"), image);
+}
+
+#[test]
+fn a_finished_student_whose_image_answers_as_well_is_left_as_it_is() {
+    let line = format!("compress --teacher {} --student {} {}", *TEACHER, *STUDENT, toy::data());
+    let out = toy::make("as-given", &format!("{line} --max-tokens 32"));
+    let image = toy::path("as-given.tbim");
+    let settings = format!("--max-tokens {} --layout dotprod", journal(&out)["found"]["max_tokens"]);
+    output(&format!("quantize --model {} {} {settings} --out {}", *STUDENT, toy::data(), image.display()));
+    let bytes = |path: &Path| fs::read(path).expect("an image");
+    assert_eq!(bytes(&Path::new(&out).join("model.tbim")), bytes(&image));
+    assert!(!Path::new(&out).join("quantization-aware").exists());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `compress`: from teacher and data to an image within a budget.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
@@ -111,12 +112,22 @@ struct TrainingArgs {
     /// Their peak learning rate.
     #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
     prediction_lr: f64,
-    /// Passes over the teacher's answers after each pruning.
+    /// Prune heads and neurons in so many rounds, with a recovery after each [default: 2 where less than half of either is
+    /// to stay, 1 otherwise].
+    #[arg(long, value_name = "N")]
+    prune_steps: Option<NonZeroU32>,
+    /// Passes over the teacher's answers after each round.
     #[arg(long, value_name = "N", default_value_t = 3)]
     recovery_epochs: u64,
     /// Their peak learning rate.
     #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
     recovery_lr: f64,
+    /// Passes at the end in which the model computes as its image will; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    quantization_aware_epochs: u64,
+    /// Their peak learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 2e-5)]
+    quantization_aware_lr: f64,
     /// Examples per step.
     #[arg(long, value_name = "N", default_value_t = 32)]
     batch_size: usize,
@@ -197,15 +208,13 @@ impl Args {
             seed,
             ..task
         };
-        let recovery = TaskSettings {
+        let answers = |passes, rate| TaskSettings {
             intermediate: Stage { epochs: 0, ..distillation.intermediate.clone() },
-            prediction: stage(
-                epochs(training.recovery_epochs),
-                training.recovery_lr,
-                &distillation.prediction,
-            ),
+            prediction: stage(epochs(passes), rate, &distillation.prediction),
             ..distillation.clone()
         };
+        let recovery = answers(training.recovery_epochs, training.recovery_lr);
+        let quantization_aware = answers(training.quantization_aware_epochs, training.quantization_aware_lr);
         Settings {
             budget: Budget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
             max_tokens,
@@ -229,6 +238,8 @@ impl Args {
             },
             distillation,
             recovery,
+            prune_rounds: training.prune_steps.map(NonZeroU32::get),
+            quantization_aware,
             search: SearchSettings { examples: search.search_examples, trials: search.search_trials },
             importance_examples: search.importance_examples,
             calibration_examples: quantize::Settings::default().calibration_examples,

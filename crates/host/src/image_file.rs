@@ -84,6 +84,11 @@ impl ImageFile {
         Ok(Model::from_bytes(&self.bytes).map_err(damaged)?.with_kernels(self.kernels))
     }
 
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Size of the file in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()

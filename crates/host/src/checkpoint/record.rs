@@ -36,7 +36,8 @@ impl RunRecord {
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        serde_json::from_slice(&bytes).map_err(|error| Error::input(&path, error))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::line(&path, error.line(), format!("not a record of a run: {error}")))
     }
 
     /// The text of `run.json`, with the program's name and version.

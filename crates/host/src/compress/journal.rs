@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::search::Found;
+use super::found::Found;
 use crate::Result;
 use crate::train::{Identity, Output, journal};
 

@@ -4,8 +4,10 @@
 mod board;
 mod budget;
 pub mod cost;
+mod found;
 mod journal;
 pub mod latency;
+mod made;
 mod measure;
 mod precision;
 mod report;
@@ -22,17 +24,18 @@ use serde_json::json;
 pub use self::board::{Board, CORES, Core, KernelFamily};
 pub use self::budget::{Budget, Limit};
 use self::cost::CostModel;
+pub use self::found::{Candidate, Found, InFourBits, Measured};
 use self::journal::Journal;
 pub use self::result::Outcome;
 use self::search::Search;
-pub use self::search::{Candidate, Found, Measured, SearchSettings};
+pub use self::search::SearchSettings;
 use self::space::Space;
 use self::stages::Stages;
 pub use self::student::{layer_map, student_sizes};
 use crate::checkpoint::{BertConfig, Checkpoint, FileHash, RunRecord};
 use crate::distill::{GeneralSettings, TaskSettings};
 use crate::progress::Progress;
-use crate::prune::Importance;
+use crate::prune::{Importance, Measure};
 use crate::quantize::{self, Attention, Precision, quantize};
 use crate::task::{Dataset, Target, TaskKind};
 use crate::train::journal::Journal as _;
@@ -53,8 +56,12 @@ pub struct Settings {
     pub general: GeneralSettings,
     /// Of the student before anything is pruned.
     pub distillation: TaskSettings,
-    /// Of what the search has chosen, after heads and neurons are pruned.
+    /// Of what the search has chosen, after each round in which heads and neurons are pruned.
     pub recovery: TaskSettings,
+    /// How many rounds; `None` for as many as the shares ask for.
+    pub prune_rounds: Option<u32>,
+    /// Of the small model as its image will compute; 0 epochs of its prediction stage leave it out.
+    pub quantization_aware: TaskSettings,
     /// How thoroughly to search.
     pub search: SearchSettings,
     /// Examples that importance is measured on.
@@ -96,7 +103,7 @@ impl Compress<'_> {
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let mut journal = Journal::open(out, identity)?;
-        let stages = Stages { compress: self, out, progress };
+        let stages = Stages::new(self, out, progress);
         let teacher = &stages.teacher()?;
         let whole = stages.student(teacher)?;
         let mut space = self.space(&whole, progress)?;
@@ -119,7 +126,7 @@ impl Compress<'_> {
             self.board
         ));
         let small = stages.small(teacher, &whole, &space, &found)?;
-        let outcome = Outcome::make(self, out, inputs, teacher, &small, &found, progress)?;
+        let outcome = Outcome::make(&stages, inputs, teacher, &small, &found)?;
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)
@@ -170,15 +177,26 @@ impl Compress<'_> {
 
     /// What can be made of the whole student. It is the same when a run goes on.
     fn space<'s>(&self, whole: &'s Checkpoint, progress: &dyn Progress) -> Result<Space<'s>> {
-        let Settings { max_tokens, importance_examples, calibration_examples, .. } = self.settings;
+        let Settings { max_tokens, calibration_examples, .. } = self.settings;
+        let importance = self.importance(whole, progress)?;
+        Space::new(
+            whole,
+            importance,
+            self.data.train,
+            self.board.core.layout,
+            max_tokens,
+            calibration_examples,
+        )
+    }
+
+    /// How much the heads and neurons of a model matter: for the labels where there are some.
+    fn importance(&self, model: &Checkpoint, progress: &dyn Progress) -> Result<Importance> {
+        let Settings { max_tokens, importance_examples: examples, .. } = self.settings;
         let train = self.data.train;
         let labelled = train.kind != TaskKind::Embedding
             && train.examples.iter().all(|example| example.target != Target::None);
-        let importance = match labelled {
-            true => Importance::taylor(whole, train, None, importance_examples, max_tokens, progress)?,
-            false => Importance::magnitude(whole)?,
-        };
-        Space::new(whole, importance, train, self.board.core.layout, max_tokens, calibration_examples)
+        let measure = if labelled { Measure::Taylor { examples, max_tokens } } else { Measure::Magnitude };
+        Importance::by(measure, model, train, None, progress)
     }
 
     /// How images are made.

@@ -1,127 +1,79 @@
 //! `report.json` and `report.html`: the whole run as [`crate::report`] knows it.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
 use tinybert_image::Image;
 
+use super::found::{Candidate, Found, InFourBits, Measured};
 use super::latency::{self, Answer};
-use super::search::Found;
+use super::stages::Stages;
 use super::{Board, Compress, Limit, Outcome};
-use crate::checkpoint::{FileHash, RunRecord};
-use crate::metrics::Metrics;
+use crate::Result;
+use crate::checkpoint::FileHash;
+use crate::image_file::ImageFile;
+use crate::quantize::Encoding;
+use crate::quantize::stored::LINEARS;
 use crate::report::{self, Report};
-use crate::{Error, Result};
 
 /// Its name in the output folder.
 const REPORT: &str = "report.json";
 /// And the page's.
 const PAGE: &str = "report.html";
-/// Stages in their order, as far as there are folders of them.
-const STAGES: [&str; 7] = [
-    "teacher",
-    "student-fresh",
-    "student-general",
-    "student",
-    "pruned",
-    "pruned-recovered",
-    "small-vocabulary",
-];
-
-/// Writes the report of a run whose image is `image`, into `folder`.
+/// Writes the report of a run whose stages and `image` are finished.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] for a stage whose record is damaged.
+/// [`Error::Io`](crate::Error::Io); [`Error::Input`](crate::Error::Input) for a stage whose record is damaged.
 pub(super) fn write(
-    compress: &Compress,
-    folder: &Path,
+    stages: &Stages,
     found: &Found,
     outcome: &Outcome,
-    image: &Image,
+    image: &ImageFile,
     inputs: Vec<FileHash>,
 ) -> Result<()> {
-    let budget = &compress.settings.budget;
-    let stages = STAGES.iter().filter(|name| folder.join(name).exists());
-    let mut stages = stages.map(|name| stage(&folder.join(name), name)).collect::<Result<Vec<_>>>()?;
+    let (compress, folder) = (stages.compress, &stages.out.folder);
+    let title = format!("{} for {}", compress.teacher.folder.display(), compress.board);
+    let mut report = Report::new(title, "compress");
+    for stage in stages.folders() {
+        report.add_folder(&stage)?;
+    }
     let judged = outcome.metrics.iter().find(|judged| (judged.model, judged.split) == ("image", "dev"));
-    stages.push(report::Stage {
-        name: "image".into(),
-        command: "quantize".into(),
-        bytes: Some(outcome.cost.flash as u64),
-        metrics: judged.map(|judged| values(&judged.metrics)).unwrap_or_default(),
-        ..report::Stage::default()
-    });
-    let report = Report {
-        title: format!("{} for {}", compress.teacher.folder.display(), compress.board),
-        version: env!("CARGO_PKG_VERSION").into(),
-        command: "compress".into(),
-        settings: compress.record(Vec::new()).settings,
-        inputs,
-        metric: found.metric.clone(),
-        budget: report::Budget {
-            flash_bytes: budget.flash,
-            ram_bytes: budget.ram,
-            latency_ms: budget.latency_ms,
-            metric: None,
-        },
-        stages,
-        image: Some(image_size(image, outcome)),
-        candidates: found
-            .candidates
-            .iter()
-            .map(|candidate| candidate_row(compress, found, candidate))
-            .collect(),
-        latencies: Board::named().iter().map(|board| latency_on(board, image)).collect(),
-        reasons: reasons(compress, found, outcome),
-        ..Report::default()
+    report.add_image(&outcome.image, image, judged.map(|judged| &judged.metrics))?;
+    report.settings = compress.record(Vec::new()).settings;
+    report.inputs = inputs;
+    report.metric.clone_from(&found.metric);
+    let budget = &compress.settings.budget;
+    report.budget = report::Budget {
+        flash_bytes: budget.flash,
+        ram_bytes: budget.ram,
+        latency_ms: budget.latency_ms,
+        metric: None,
     };
+    report.candidates =
+        found.candidates.iter().map(|candidate| candidate_row(compress, found, candidate)).collect();
+    let model = image.model()?;
+    report.latencies = Board::named().iter().map(|board| latency_on(board, model.image())).collect();
+    report.sensitivity = sensitivity(found);
+    report.reasons = reasons(compress, found, outcome);
     report.write_json(&folder.join(REPORT))?;
     report.write_page(&folder.join(PAGE))
 }
 
-/// A stage by its record.
-fn stage(folder: &Path, name: &str) -> Result<report::Stage> {
-    let record = RunRecord::read(folder)?;
-    let weights = folder.join("model.safetensors");
-    let size = fs::metadata(&weights).map_err(Error::io(&weights))?.len();
-    let dev = record.metrics["dev"]["values"].as_object();
-    let seconds: f64 = ["training", "intermediate", "prediction"]
-        .iter()
-        .filter_map(|session| record.metrics[session]["seconds"].as_f64())
-        .sum();
-    Ok(report::Stage {
-        name: name.into(),
-        command: record.command,
-        settings: record.settings,
-        inputs: record.inputs,
-        minutes: (seconds > 0.0).then_some(seconds / 60.0),
-        bytes: Some(size),
-        metrics: dev
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
-            .collect(),
-        ..report::Stage::default()
-    })
+/// What was measured of four bits, of one part alone each: layer by layer, then the word rows.
+fn sensitivity(found: &Found) -> Vec<report::Sensitivity> {
+    let row = |layer: Option<usize>, part: &str, change: &Measured| report::Sensitivity {
+        layer,
+        part: part.to_owned(),
+        encoding: Encoding::Int4.name().to_owned(),
+        logit_error: change.distance,
+        metric: Some(change.metric),
+    };
+    let mut linears: Vec<&InFourBits> = found.linears.iter().collect();
+    linears.sort_by_key(|of| (of.layer, of.linear));
+    let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), LINEARS[of.linear].0, &of.change));
+    let [.., embeddings] = &found.changes;
+    let embeddings = embeddings.iter().skip(1).map(|change| row(None, "embeddings", change));
+    linears.chain(embeddings).collect()
 }
 
-fn values(metrics: &Metrics) -> BTreeMap<String, f64> {
-    metrics.values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
-}
-
-fn image_size(image: &Image, outcome: &Outcome) -> report::ImageSize {
-    let sections =
-        image.section_bytes().map(|(kind, bytes)| (format!("{kind:?}").to_lowercase(), bytes as u64));
-    report::ImageSize {
-        bytes: outcome.cost.flash as u64,
-        sections: sections.collect(),
-        workspace_bytes: outcome.cost.ram as u64,
-        max_tokens: image.config().max_tokens,
-    }
-}
-
-fn candidate_row(compress: &Compress, found: &Found, candidate: &super::Candidate) -> report::Candidate {
+fn candidate_row(compress: &Compress, found: &Found, candidate: &Candidate) -> report::Candidate {
     let broken = compress.settings.budget.broken(&candidate.cost);
     let chosen = candidate.choice == found.chosen.choice;
     let feasible = broken.is_empty();

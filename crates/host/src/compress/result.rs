@@ -1,22 +1,18 @@
-//! The image, checked against the budget, and how good it is.
+//! What a run has made: the small model's image, trained as it computes where that wins something.
 
 use std::path::PathBuf;
 
-use tinybert_image::{Config, Image};
-
 use super::cost::Cost;
-use super::latency::{self, Answer};
+use super::found::Found;
+use super::made::Made;
 use super::report;
-use super::search::Found;
-use super::{Board, Budget, Compress};
+use super::stages::Stages;
 use crate::checkpoint::{Checkpoint, FileHash};
-use crate::image_file::{self, ImageFile};
+use crate::distill::check_pair;
+use crate::image_file;
 use crate::metrics::Metrics;
 use crate::predictor::{FloatModel, Predictor};
-use crate::progress::Progress;
-use crate::quantize::{self, Attention, quantize};
-use crate::task::Dataset;
-use crate::train::Output;
+use crate::quantize::Attention;
 use crate::{Error, Result};
 
 /// Name of the image in the output folder.
@@ -47,80 +43,80 @@ pub struct Judged {
 }
 
 impl Outcome {
-    /// Quantizes the small model, makes sure that the image keeps within the budget, writes and judges it. `inputs` are the
-    /// files that the run has read.
+    /// Makes the image of the small model, makes sure that it keeps within the budget, writes and judges it. `inputs` are
+    /// the files that the run has read.
     pub(super) fn make(
-        compress: &Compress,
-        out: &Output,
+        stages: &Stages,
         inputs: Vec<FileHash>,
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &Found,
-        progress: &dyn Progress,
     ) -> Result<Self> {
-        let budget = &compress.settings.budget;
+        let compress = stages.compress;
+        let (made, attention) = Made::within_budget(compress, small, found, stages.progress)?;
         let mut notes = Vec::new();
-        let settings = quantize::Settings {
-            max_tokens: found.max_tokens,
-            precision: found.precision.clone(),
-            ..compress.quantization()
-        };
-        let mut made = quantize(small, compress.data.train, &settings, progress)?;
-        let mut cost = cost_of(&made.image, &compress.board)?;
-        if !budget.broken(&cost).is_empty() && settings.attention == Attention::Auto {
-            let int8 = quantize::Settings { attention: Attention::Int8, ..settings };
-            made = quantize(small, compress.data.train, &int8, progress)?;
-            cost = cost_of(&made.image, &compress.board)?;
+        if attention == Attention::Int8 {
             notes.push("attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget".into());
         }
-        check(budget, &cost)?;
-        let path = out.folder.join(IMAGE);
-        image_file::write(&path, &made.image)?;
-        let bytes = made.image.clone();
-        let image = ImageFile::new(made.image).map_err(|error| Error::input(&path, error))?;
-        let image = Predictor::Image(image.native()?);
-        let teacher = Predictor::Folder(Box::new(FloatModel::new(teacher, compress.settings.max_tokens)?));
+        let made = trained(stages, teacher, small, found, made, attention, &mut notes)?;
+        let path = stages.out.folder.join(IMAGE);
+        image_file::write(&path, made.image.bytes())?;
+        let max_tokens = compress.settings.max_tokens;
+        let teacher = Predictor::Folder(Box::new(FloatModel::new(teacher, max_tokens)?));
         let splits = [("dev", Some(compress.data.dev)), ("test", compress.test)];
         let mut metrics = Vec::new();
         for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
-            for (model, predictor) in [("teacher", &teacher), ("image", &image)] {
-                let metrics_of = |data: &Dataset| predictor.evaluate(data, compress.data.metrics);
-                metrics.push(Judged { model, split, metrics: metrics_of(data)? });
-            }
+            let of_teacher = teacher.evaluate(data, compress.data.metrics)?;
+            metrics.push(Judged { model: "teacher", split, metrics: of_teacher });
+            metrics.push(Judged { model: "image", split, metrics: made.judge(compress, data)? });
         }
-        let outcome = Self { image: path, cost, metrics, notes };
-        let image = Image::from_bytes(&bytes).map_err(|error| Error::input(&outcome.image, error))?;
-        report::write(compress, &out.folder, found, &outcome, &image, inputs)?;
+        let outcome = Self { image: path, cost: made.cost, metrics, notes };
+        report::write(stages, found, &outcome, &made.image, inputs)?;
         Ok(outcome)
     }
 }
 
-/// The cost of a finished image.
-fn cost_of(image: &[u8], board: &Board) -> Result<Cost> {
-    let parsed = Image::from_bytes(image)
-        .map_err(|error| Error::Input(format!("the image is not usable: {error}")))?;
-    let layers: Vec<_> = parsed.layer_configs().collect();
-    let config: &Config = parsed.config();
-    let answer = Answer { config, layers: &layers, tokens: config.max_tokens };
-    Ok(Cost {
-        flash: image.len(),
-        ram: config.workspace_bytes,
-        latency_ms: latency::milliseconds(&answer, board),
-    })
-}
-
-/// Training cannot change the sizes, but calibration may choose costlier arithmetic than it did for the whole student.
-fn check(budget: &Budget, cost: &Cost) -> Result<()> {
-    let broken = budget.broken(cost);
-    if broken.is_empty() {
-        return Ok(());
+/// The image of the small model after it was trained as that image, `made`, computes; `made` itself where that is left out
+/// or does not answer the development set as well. Says in `notes` what was done.
+fn trained(
+    stages: &Stages,
+    teacher: &Checkpoint,
+    small: &Checkpoint,
+    found: &Found,
+    made: Made,
+    attention: Attention,
+    notes: &mut Vec<String>,
+) -> Result<Made> {
+    let compress = stages.compress;
+    if compress.settings.quantization_aware.prediction.epochs == 0 {
+        return Ok(made);
     }
-    let each = broken.into_iter().map(|limit| {
-        let most = budget.limit(limit).unwrap_or_default();
-        format!("{} allows {}, it has {}", limit.option(), limit.words(most), limit.words(limit.of(cost)))
-    });
-    Err(Error::Input(format!(
-        "the finished model does not keep within the budget: {}; give a little more, or a smaller --max-tokens",
-        each.collect::<Vec<_>>().join("; ")
-    )))
+    let (dev, metrics) = (compress.data.dev, compress.data.metrics);
+    let before = made.judge(compress, dev)?;
+    if stages.student_is_given(teacher) && found.chosen.choice.is_whole() {
+        let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
+        if before.primary() >= float.evaluate(dev, metrics)?.primary() {
+            return Ok(made);
+        }
+    }
+    match check_pair(teacher, small, &compress.data, found.max_tokens) {
+        Err(Error::Input(what)) => {
+            notes.push(format!("not trained as the image computes: {what}"));
+            return Ok(made);
+        }
+        other => other?,
+    }
+    let model = stages.quantization_aware(teacher, small, found, attention)?;
+    let trained = Made::new(compress, &model, found, attention, stages.progress)?;
+    trained.check(&compress.settings.budget)?;
+    let after = trained.judge(compress, dev)?;
+    let better = after.primary() >= before.primary();
+    notes.push(format!(
+        "trained as the image computes: {} {:.4} on the development set, {:.4} without{}",
+        after.primary,
+        after.primary(),
+        before.primary(),
+        if better { "" } else { ": left without" }
+    ));
+    Ok(if better { trained } else { made })
 }

@@ -1,16 +1,13 @@
 //! Which of the things that can be made of a student to make: predicted from how far each change alone moves the answers,
 //! checked by measuring a few. Nothing is trained here.
 
-use serde_json::json;
-
 use super::budget::{Budget, Limit};
-use super::cost::{Cost, CostModel};
+use super::cost::CostModel;
+use super::found::{Candidate, Found, InFourBits, Measured};
 use super::measure::{Answers, Examples};
-use super::precision::Place;
 use super::space::{Choice, Space};
 use crate::metrics::MetricSet;
 use crate::progress::Progress;
-use crate::quantize::Precision;
 use crate::task::Dataset;
 use crate::{Error, Result};
 
@@ -27,60 +24,6 @@ impl Default for SearchSettings {
     fn default() -> Self {
         Self { examples: 1000, trials: 6 }
     }
-}
-
-/// A place of the space that was looked at.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Candidate {
-    /// Where it is.
-    pub choice: Choice,
-    /// What it is, in words.
-    pub name: String,
-    /// What it costs.
-    pub cost: Cost,
-    /// How far its answers are from the whole student's before any training, the distances of its changes added.
-    pub distance: f64,
-    /// The metric that goes with it.
-    pub predicted: f64,
-    /// Distance and metric before any training, where they were measured.
-    pub measured: Option<Measured>,
-    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one.
-    pub pareto: bool,
-}
-
-/// What a candidate's answers are without training.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Measured {
-    /// How far they are from the whole student's: mean squared, relative to the variance of its logits.
-    pub distance: f64,
-    /// The metric.
-    pub metric: f64,
-}
-
-/// What a search found.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Found {
-    /// Name of the metric.
-    pub metric: String,
-    /// Its value of the whole student.
-    pub whole: f64,
-    /// What measured distances are of added ones: those of the candidates have been multiplied by it.
-    pub correction: f64,
-    /// What the metric loses for a distance of 1.
-    pub loss: f64,
-    /// By axis (heads, neurons, vocabulary, linears in four bits, word rows in four bits) and level, how far a change alone
-    /// moves the answers, and the metric with it.
-    pub changes: [Vec<Measured>; 5],
-    /// How many places there are.
-    pub places: usize,
-    /// Longest input of the best one, in tokens.
-    pub max_tokens: usize,
-    /// How the best one's weights are stored.
-    pub precision: Precision,
-    /// The Pareto front, by rising flash, and whatever else was measured.
-    pub candidates: Vec<Candidate>,
-    /// The best within the budget.
-    pub chosen: Candidate,
 }
 
 /// Looks for the most accurate model within a budget; of equals the one of the smaller image.
@@ -109,7 +52,8 @@ impl Search<'_, '_> {
         let longest = self.space.longest[0].tokens;
         let examples = Examples::new(self.dev, self.settings.examples, self.metrics, longest);
         let whole = examples.answers(&self.space.model(Choice::default())?)?;
-        self.space.in_four_bits(&bearing_order(self.space, &examples, &whole, progress)?);
+        let linears = bearing_order(self.space, &examples, &whole, progress)?;
+        self.space.in_four_bits(&linears.iter().map(|of| (of.layer, of.linear)).collect::<Vec<_>>());
         let mut all = self.costed()?;
         self.check_budget(&all)?;
         let ruler = Ruler { space: self.space, whole, examples };
@@ -159,6 +103,7 @@ impl Search<'_, '_> {
             correction,
             loss,
             changes,
+            linears,
             places,
             max_tokens,
             precision,
@@ -226,19 +171,20 @@ fn bearing_order(
     examples: &Examples,
     whole: &Answers,
     progress: &dyn Progress,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<InFourBits>> {
     let places = space.places();
     progress.begin("measure linears", places.len() as u64);
-    let mut distances = Vec::new();
-    for place in places {
+    let mut linears = Vec::new();
+    for (layer, linear) in places {
         check_interrupted(progress)?;
-        let answers = examples.answers(&space.with_one_in_four_bits(place)?)?;
-        distances.push((whole.distance(&answers)?, place));
-        progress.advance(distances.len() as u64, "");
+        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?)?;
+        let change = Measured { distance: whole.distance(&answers)?, metric: answers.value };
+        linears.push(InFourBits { layer, linear, change });
+        progress.advance(linears.len() as u64, "");
     }
     progress.end();
-    distances.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(distances.into_iter().map(|(_, place)| place).collect())
+    linears.sort_by(|a, b| a.change.distance.total_cmp(&b.change.distance));
+    Ok(linears)
 }
 
 fn check_interrupted(progress: &dyn Progress) -> Result<()> {
@@ -347,22 +293,9 @@ fn mark_pareto(all: &mut [Candidate]) {
     }
 }
 
-impl Found {
-    /// The search in a few numbers, for a record.
-    pub fn summary(&self) -> serde_json::Value {
-        json!({
-            "metric": self.metric,
-            "whole": self.whole,
-            "correction": self.correction,
-            "loss": self.loss,
-            "places": self.places,
-            "chosen": self.chosen,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cost::Cost;
     use super::*;
 
     fn candidate(flash: usize, latency_ms: f64, predicted: f64) -> Candidate {

@@ -4,7 +4,7 @@ use super::cost::{Cost, CostModel, Shape};
 use super::precision::{Place, encodings, places, precision, stored};
 use crate::checkpoint::Checkpoint;
 use crate::prune::{
-    Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings,
+    Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
 };
 use crate::quantize::{self, Encoding, Layout, Precision};
 use crate::task::Dataset;
@@ -42,6 +42,13 @@ pub struct Choice {
     pub max_tokens: usize,
 }
 
+impl Choice {
+    /// True where the student stays as it is, but for the longest input.
+    pub fn is_whole(self) -> bool {
+        self == Self { max_tokens: self.max_tokens, ..Self::default() }
+    }
+}
+
 /// A vocabulary of the space.
 pub struct Vocabulary {
     /// What is left of the student's; `None` for all of it.
@@ -66,7 +73,8 @@ pub struct Longest {
 /// All that can be made of one student.
 pub struct Space<'a> {
     student: &'a Checkpoint,
-    importance: Importance,
+    /// Of the student's heads and neurons.
+    pub importance: Importance,
     /// By share of heads and share of neurons, heads and neurons of each layer.
     sizes: Vec<Vec<[Vec<usize>; 2]>>,
     /// What a kernel's panels are filled by.
@@ -242,6 +250,22 @@ impl<'a> Space<'a> {
         KeptParts::choose(&self.importance, &self.structure(choice))
     }
 
+    /// Rounds in which a place is pruned unless the user says how many: less than half of heads or neurons are too few to
+    /// be left at once.
+    pub fn rounds(choice: Choice) -> u32 {
+        if HEADS[choice.heads] < 0.5 || NEURONS[choice.neurons] < 0.5 { 2 } else { 1 }
+    }
+
+    /// Heads and neurons of each layer after a round of pruning; after the last one they are those that were costed.
+    pub fn sizes_after(&self, choice: Choice, round: u32, rounds: u32) -> [Vec<usize>; 2] {
+        let [whole, left] = [&self.sizes[0][0], &self.sizes[choice.heads][choice.neurons]];
+        let axis = |axis: usize, group: usize| {
+            let layers = whole[axis].iter().zip(&left[axis]);
+            layers.map(|(&whole, &left)| size_after(whole, left, group, round, rounds)).collect()
+        };
+        [axis(0, 1), axis(1, self.multiple_of)]
+    }
+
     /// The cost of a place.
     ///
     /// # Errors
@@ -304,6 +328,16 @@ impl<'a> Space<'a> {
     }
 }
 
+/// What is left of `whole` parts after a round, in groups of `group`, where the last round leaves `left`.
+fn size_after(whole: usize, left: usize, group: usize, round: u32, rounds: u32) -> usize {
+    if round == rounds {
+        return left;
+    }
+    let share = share_after(left as f64 / whole as f64, round, rounds);
+    let groups = (share * whole as f64 / group as f64).round() as usize;
+    (groups * group).clamp(left, whole)
+}
+
 /// Longest inputs that leave some share of texts of these rising lengths whole, the longest first.
 fn longest(lengths: &[usize], most: usize) -> Vec<Longest> {
     let mut all: Vec<Longest> = Vec::new();
@@ -322,6 +356,16 @@ fn longest(lengths: &[usize], most: usize) -> Vec<Longest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounds_leave_ever_less_and_the_last_what_was_costed() {
+        // A quarter in two rounds: half first, in whole groups.
+        assert_eq!([1, 2].map(|round| size_after(1200, 300, 12, round, 2)), [600, 300]);
+        assert_eq!([1, 2, 3].map(|round| size_after(12, 2, 1, round, 3)), [7, 4, 2]);
+        // What does not fill groups, and what stays.
+        assert_eq!([1, 2].map(|round| size_after(100, 50, 48, round, 2)), [50, 50]);
+        assert_eq!(size_after(12, 12, 1, 1, 2), 12);
+    }
 
     #[test]
     fn longest_inputs_leave_the_shares_of_texts_whole_that_they_say() {

@@ -1,17 +1,23 @@
 //! The stages that train, each a model folder in the output folder.
 
+use std::cell::RefCell;
+use std::path::PathBuf;
+
 use serde_json::json;
 
-use super::Compress;
-use super::search::Found;
+use super::found::Found;
 use super::space::Space;
 use super::student::can_inherit;
+use super::{Compress, Settings};
 use crate::Result;
 use crate::checkpoint::{self, Checkpoint, Head, RunRecord};
 use crate::data::{self, EncodedSet, WindowSettings};
-use crate::distill::{self, Corpus, GeneralSettings, TaskSettings};
+use crate::device::Compute;
+use crate::distill::{self, Corpus, GeneralSettings, QuantizationAware, TaskSettings};
 use crate::nn::init_parameters;
 use crate::progress::Progress;
+use crate::prune::KeptParts;
+use crate::quantize::Attention;
 use crate::train::{Output, fine_tune, head_of};
 
 /// Where the stages stand.
@@ -19,12 +25,24 @@ pub(super) struct Stages<'a> {
     pub compress: &'a Compress<'a>,
     pub out: &'a Output,
     pub progress: &'a dyn Progress,
+    /// Those that were asked for, in their order.
+    folders: RefCell<Vec<PathBuf>>,
 }
 
-impl Stages<'_> {
+impl<'a> Stages<'a> {
+    pub fn new(compress: &'a Compress, out: &'a Output, progress: &'a dyn Progress) -> Self {
+        Self { compress, out, progress, folders: RefCell::default() }
+    }
+
+    /// The folders of all stages so far, in their order.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.folders.borrow().clone()
+    }
+
     /// The folder of a stage, made if it is not there; a stage that was interrupted goes on.
     fn stage(&self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
         let folder = self.out.folder.join(name);
+        self.folders.borrow_mut().push(folder.clone());
         if !folder.exists() {
             self.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
@@ -46,12 +64,22 @@ impl Stages<'_> {
         })
     }
 
+    /// The student that is given, if it is taken as it is.
+    fn finished_student(&self, teacher: &Checkpoint) -> Option<&Checkpoint> {
+        self.compress.student.as_ref().filter(|student| answers(&student.head, &teacher.head))
+    }
+
+    /// True where no stage has trained the student.
+    pub fn student_is_given(&self, teacher: &Checkpoint) -> bool {
+        self.finished_student(teacher).is_some()
+    }
+
     /// The whole student, distilled on the task.
     pub fn student(&self, teacher: &Checkpoint) -> Result<Checkpoint> {
-        let given = self.compress.student.as_ref();
-        if let Some(student) = given.filter(|student| answers(&student.head, &teacher.head)) {
+        if let Some(student) = self.finished_student(teacher) {
             return Ok(student.copied());
         }
+        let given = self.compress.student.as_ref();
         let made;
         let general = match given {
             Some(student) => student,
@@ -102,13 +130,10 @@ impl Stages<'_> {
         found: &Found,
     ) -> Result<Checkpoint> {
         let choice = found.chosen.choice;
-        let recovery = &self.compress.settings.recovery;
-        let mut model = None;
-        if space.prunes(choice) {
-            let pruned =
-                self.stage("pruned", |out| self.save(&space.kept(choice)?.prune(whole)?, found, out))?;
-            model = Some(self.distil("pruned-recovered", recovery, teacher, &pruned)?);
-        }
+        let mut model = match space.prunes(choice) {
+            true => Some(self.pruned(teacher, whole, space, found)?),
+            false => None,
+        };
         if choice.vocabulary > 0 {
             let before = model.as_ref().unwrap_or(whole);
             let name = "small-vocabulary";
@@ -120,6 +145,61 @@ impl Stages<'_> {
             Some(model) => Ok(model),
             None => space.with_vocabulary(choice, whole),
         }
+    }
+
+    /// The chosen heads and neurons of the whole student, in rounds, with a recovery after each.
+    fn pruned(
+        &self,
+        teacher: &Checkpoint,
+        whole: &Checkpoint,
+        space: &Space,
+        found: &Found,
+    ) -> Result<Checkpoint> {
+        let choice = found.chosen.choice;
+        let Settings { recovery, prune_rounds, .. } = &self.compress.settings;
+        let rounds = prune_rounds.unwrap_or(Space::rounds(choice));
+        let mut model = whole.copied();
+        for round in 1..=rounds {
+            let name = if round < rounds { format!("pruned-{round}") } else { "pruned".into() };
+            let pruned = self.stage(&name, |out| {
+                let importance = match round {
+                    1 => &space.importance,
+                    _ => &self.compress.importance(&model, self.progress)?,
+                };
+                let [heads, neurons] = space.sizes_after(choice, round, rounds);
+                let kept = KeptParts::of_sizes(importance, [&heads, &neurons]);
+                self.save(&kept.prune(&model)?, found, out)
+            })?;
+            model = self.distil(&format!("{name}-recovered"), recovery, teacher, &pruned)?;
+        }
+        Ok(model)
+    }
+
+    /// What was made last, trained as its image will compute.
+    pub fn quantization_aware(
+        &self,
+        teacher: &Checkpoint,
+        small: &Checkpoint,
+        found: &Found,
+        attention: Attention,
+    ) -> Result<Checkpoint> {
+        let Settings { quantization_aware, calibration_examples, .. } = &self.compress.settings;
+        let aware = QuantizationAware {
+            precision: found.precision.clone(),
+            attention,
+            calibration_examples: *calibration_examples,
+        };
+        let settings = TaskSettings {
+            max_tokens: found.max_tokens,
+            quantization_aware: Some(aware),
+            ..quantization_aware.clone()
+        };
+        let data = &self.compress.data;
+        self.stage("quantization-aware", |out| {
+            // The kernels of the device, which compute it, are the processor's.
+            let out = Output { compute: Compute::cpu(), ..out };
+            distill::task(&settings, teacher, small, data, out, self.progress).map(drop)
+        })
     }
 
     /// Writes a model that was made without training.

@@ -56,8 +56,8 @@ impl Report {
     /// # Errors
     /// [`Error::Input`] for a folder that has neither `run.json` nor `metrics.jsonl`, or damaged ones; [`Error::Io`].
     pub fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        let (record, metrics) = (folder.join(RUN_RECORD), folder.join(METRICS));
-        if !record.exists() && !metrics.exists() {
+        let (recorded, metrics) = (folder.join(RUN_RECORD).exists(), folder.join(METRICS));
+        if !recorded && !metrics.exists() {
             let what = format!(
                 "has neither {RUN_RECORD} nor {METRICS}; name a folder that init, fine-tune, distill or prune wrote, the OUT.run of a \
                  run in progress, or an image"
@@ -65,11 +65,8 @@ impl Report {
             return Err(Error::input(folder, what));
         }
         let mut stage = Stage { name: name_of(folder), ..Stage::default() };
-        if record.exists() {
-            let bytes = fs::read(&record).map_err(Error::io(&record))?;
-            let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::line(&record, error.line(), format!("not a record of a run: {error}"))
-            })?;
+        if recorded {
+            let record = RunRecord::read(folder)?;
             let mut results = Results::default();
             results.take("", &record.metrics);
             (stage.command, stage.settings, stage.inputs) = (record.command, record.settings, record.inputs);
