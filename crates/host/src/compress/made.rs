@@ -19,6 +19,8 @@ pub(super) struct Made {
     /// The same in the layout of this machine's kernels.
     native: Predictor,
     pub cost: Cost,
+    /// How that of its layers was chosen.
+    pub attention: Attention,
 }
 
 impl Made {
@@ -42,11 +44,11 @@ impl Made {
         let bytes = quantize(model, compress.data.train, &settings, progress)?.image;
         let native = ImageFile::new(bytes.clone()).map_err(unusable)?.native()?;
         let image = ImageFile::new(bytes).map_err(unusable)?;
-        Ok(Self { cost: cost_of(&image, &compress.board)?, native: Predictor::Image(native), image })
+        let cost = cost_of(&image, &compress.board)?;
+        Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The same within the budget, and how its attention was chosen: as calibration prefers it, or in int8 throughout where
-    /// that costs too much.
+    /// The same within the budget: with attention as calibration prefers it, or in int8 throughout where that costs too much.
     ///
     /// # Errors
     /// Those of [`quantize`]; [`Error::Input`] where the budget is broken either way.
@@ -55,15 +57,15 @@ impl Made {
         model: &Checkpoint,
         found: &Found,
         progress: &dyn Progress,
-    ) -> Result<(Self, Attention)> {
+    ) -> Result<Self> {
         let budget = &compress.settings.budget;
         let made = Self::new(compress, model, found, Attention::Auto, progress)?;
         if budget.broken(&made.cost).is_empty() {
-            return Ok((made, Attention::Auto));
+            return Ok(made);
         }
         let made = Self::new(compress, model, found, Attention::Int8, progress)?;
         made.check(budget)?;
-        Ok((made, Attention::Int8))
+        Ok(made)
     }
 
     /// Makes sure that the budget is kept: training cannot change the sizes, but calibration may choose costlier arithmetic

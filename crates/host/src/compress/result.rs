@@ -53,12 +53,12 @@ impl Outcome {
         found: &Found,
     ) -> Result<Self> {
         let compress = stages.compress;
-        let (made, attention) = Made::within_budget(compress, small, found, stages.progress)?;
+        let made = Made::within_budget(compress, small, found, stages.progress)?;
         let mut notes = Vec::new();
-        if attention == Attention::Int8 {
-            notes.push("attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget".into());
+        if made.attention == Attention::Int8 {
+            notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
         }
-        let made = trained(stages, teacher, small, found, made, attention, &mut notes)?;
+        let made = trained(stages, teacher, small, found, made, &mut notes)?;
         let path = stages.out.folder.join(IMAGE);
         image_file::write(&path, made.image.bytes())?;
         let max_tokens = compress.settings.max_tokens;
@@ -84,7 +84,6 @@ fn trained(
     small: &Checkpoint,
     found: &Found,
     made: Made,
-    attention: Attention,
     notes: &mut Vec<String>,
 ) -> Result<Made> {
     let compress = stages.compress;
@@ -101,22 +100,22 @@ fn trained(
     }
     match check_pair(teacher, small, &compress.data, found.max_tokens) {
         Err(Error::Input(what)) => {
-            notes.push(format!("not trained as the image computes: {what}"));
+            notes.push(format!("Not trained as the image computes: {what}."));
             return Ok(made);
         }
         other => other?,
     }
-    let model = stages.quantization_aware(teacher, small, found, attention)?;
-    let trained = Made::new(compress, &model, found, attention, stages.progress)?;
+    let model = stages.quantization_aware(teacher, small, found, made.attention)?;
+    let trained = Made::new(compress, &model, found, made.attention, stages.progress)?;
     trained.check(&compress.settings.budget)?;
     let after = trained.judge(compress, dev)?;
     let better = after.primary() >= before.primary();
     notes.push(format!(
-        "trained as the image computes: {} {:.4} on the development set, {:.4} without{}",
+        "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without{}.",
         after.primary,
         after.primary(),
         before.primary(),
-        if better { "" } else { ": left without" }
+        if better { "" } else { ", which is why it is left without" }
     ));
     Ok(if better { trained } else { made })
 }

@@ -8,7 +8,7 @@ use crate::report::format::{self, grouped};
 use crate::report::markup::Element;
 use crate::report::{Candidate, Report};
 
-/// Rows above which the table shows at first only what was measured or is on the front.
+/// Rows above which the table shows at first only what was measured.
 const FOLDED_FROM: usize = 24;
 
 /// Nothing if nothing was searched.
@@ -24,11 +24,10 @@ pub fn section(report: &Report) -> Option<Element> {
     if all.len() <= FOLDED_FROM {
         return Some(section.child(rows("Candidates", report, &all)));
     }
-    let leads = |candidate: &&Candidate| candidate.chosen || candidate.pareto || candidate.measured.is_some();
+    let leads = |candidate: &&Candidate| candidate.chosen || candidate.measured.is_some();
     let (leading, others): (Vec<_>, Vec<_>) = all.into_iter().partition(leads);
-    let caption = "Candidates on the Pareto front or measured";
     let others = details(format!("{} more", others.len()), [rows("Other candidates", report, &others)]);
-    Some(section.child(rows(caption, report, &leading)).child(others))
+    Some(section.child(rows("Candidates that were measured", report, &leading)).child(others))
 }
 
 fn flash(report: &Report) -> Option<Element> {
@@ -127,7 +126,7 @@ fn rows(caption: &str, report: &Report, candidates: &[&Candidate]) -> Element {
         candidates.iter().map(|candidate| {
             let name = table::name(&candidate.name);
             vec![
-                if candidate.chosen { name.class("chosen-row") } else { name },
+                name.class(if candidate.chosen { "long chosen-row" } else { "long" }),
                 number(grouped(candidate.flash_bytes)),
                 number(grouped(candidate.ram_bytes)),
                 number_if(candidate.latency_ms, format::number),

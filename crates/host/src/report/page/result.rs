@@ -25,13 +25,12 @@ pub fn section(report: &Report) -> Option<Element> {
 fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
     let budget = &report.budget;
     let image = report.image.as_ref();
+    // What was measured of a candidate is from before its training: a finished image's own metric comes first.
+    let last = report.stages.iter().rev().find_map(|stage| stage.metrics.get(&report.metric).copied());
     let (metric, how) = match chosen {
-        Some(Candidate { measured: Some(value), .. }) => (Some(*value), "development set"),
-        Some(Candidate { predicted: Some(value), .. }) => (Some(*value), "predicted"),
-        _ => (
-            report.stages.iter().rev().find_map(|stage| stage.metrics.get(&report.metric).copied()),
-            "development set",
-        ),
+        Some(Candidate { measured: Some(value), .. }) if image.is_none() => (Some(*value), "development set"),
+        Some(Candidate { predicted: Some(value), .. }) if image.is_none() => (Some(*value), "predicted"),
+        _ => (last, "development set"),
     };
     let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));
     let ram = image.map(|image| image.workspace_bytes).or(chosen.map(|chosen| chosen.ram_bytes));

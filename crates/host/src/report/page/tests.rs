@@ -191,6 +191,20 @@ fn candidates_stand_where_their_numbers_say() {
 }
 
 #[test]
+fn the_result_has_the_metric_of_what_was_finished_last() {
+    let tile = |report: &Report| {
+        parsed(&html(report), |page| {
+            text(all(page, "dd").find(|node| node.attribute("class") == Some("value")).unwrap())
+        })
+    };
+    let mut report = full("student");
+    assert_eq!(tile(&report), "0.9300");
+    // Nothing was finished: the candidate's, which was measured before any training.
+    report.image = None;
+    assert_eq!(tile(&report), "0.9500");
+}
+
+#[test]
 fn words_of_users_stay_words() {
     let page = html(&full(HOSTILE));
     assert!(!page.contains("<script") && !page.contains('\u{1}'));
