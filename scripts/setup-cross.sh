@@ -4,22 +4,10 @@
 #
 # Rust's part comes from rustup where it can be fetched, otherwise from Debian's packages (rustc-web, 1.95 or later).
 set -euo pipefail
+source "$(dirname "$0")/packages.sh"
 
-targets=(aarch64-unknown-linux-gnu aarch64-unknown-none armv7-unknown-linux-gnueabihf thumbv7em-none-eabihf
-  thumbv8m.main-none-eabihf)
-
-have() { dpkg -s "$@" >/dev/null 2>&1; }
-
-apt_install() {
-  if have "$@"; then return; fi
-  if [ "$(id -u)" != 0 ]; then
-    echo "setup-cross: run as root, or install: $*" >&2
-    exit 1
-  fi
-  case "$*" in *:arm64*) dpkg --add-architecture arm64 ;; esac
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
-}
+targets=(aarch64-unknown-linux-gnu aarch64-unknown-linux-musl aarch64-unknown-none armv7-unknown-linux-gnueabihf
+  thumbv7em-none-eabihf thumbv8m.main-none-eabihf)
 
 rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 
@@ -27,6 +15,8 @@ apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qe
 apt_install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What emulated programs are linked to at run time, where QEMU looks for it.
 apt_install libc6:arm64 libgcc-s1:arm64
+# Links static programs for 64-bit ARM.
+apt_install musl-dev:arm64
 
 for target in "${targets[@]}"; do
   if rustup_has "$target" || rustup target add "$target" 2>/dev/null; then

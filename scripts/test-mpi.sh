@@ -5,16 +5,8 @@
 # missing, which needs root. Prints nothing of the runs unless one ends as it should not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-packages=(libopenmpi-dev openmpi-bin clang libclang-dev)
-if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
-  if [ "$(id -u)" != 0 ]; then
-    echo "test-mpi: run as root, or install: ${packages[*]}" >&2
-    exit 1
-  fi
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
-fi
+source scripts/packages.sh
+apt_install libopenmpi-dev openmpi-bin clang libclang-dev
 
 cargo build --release --features mpi
 program=$PWD/target/release/tinybert-compress

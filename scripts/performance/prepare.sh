@@ -6,14 +6,12 @@
 set -euo pipefail
 cache=$(mkdir -p "$1" && realpath "$1")
 cd "$(dirname "$0")/../.."
+source scripts/packages.sh
 here=scripts/performance
 
 install_packages() {
-  local packages=(gcc libc6-dev llvm-19 python3-venv util-linux xz-utils)
   scripts/setup-cross.sh
-  dpkg -s "${packages[@]}" >/dev/null 2>&1 && return
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+  apt_install gcc libc6-dev llvm-19 python3-venv util-linux xz-utils
 }
 
 # The counting plugin is compiled against a header that only QEMU's source package has. Lists of source packages are kept

@@ -10,9 +10,9 @@ mod quantize;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
-pub(crate) use decode::{decode, decode_row};
+pub(crate) use decode::decode_row;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) use decode::{multiply, sparse};
+pub(crate) use decode::{decode, multiply, sparse};
 pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
