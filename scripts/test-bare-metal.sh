@@ -3,7 +3,7 @@
 # host's. Also: that a build with a panic path is refused, that no allocator is linked, how deep the stack gets, and the size of
 # the code. Needs scripts/setup-cross.sh once.
 #
-#   scripts/test-bare-metal.sh                 toy images, each in the weight layout of the CPU
+#   scripts/test-bare-metal.sh                 toy images, each in the weight layout of the CPU; one of each other kind
 #   scripts/test-bare-metal.sh IMAGE [TEXTS]   a given image on every CPU; TEXTS: a file of lines
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ if [ $# -gt 0 ]; then
   ln -s "$given" "$work/given.tbim"
 else
   for layout in neon dotprod i8mm; do
-    cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/$layout.tbim" $layout
+    toy_image "$work/$layout.tbim" $layout
   done
 fi
 if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; fi
@@ -58,6 +58,13 @@ sizes() {
     }' || fail "more code than $1 bytes"
 }
 
+# boot CPU: $work/firmware, asked $work/texts; what it prints goes to $work/output.
+boot() {
+  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$1" -m 64M -nic none \
+    -display none -monitor none -serial stdio -semihosting-config enable=on,target=native \
+    -bios "$work/firmware" >"$work/output"
+}
+
 for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
   build "$layout" || { cat "$work/log" >&2; fail "the firmware does not build"; }
   if aarch64-linux-gnu-nm "$built" | grep -E '__rust_alloc|__rg_|__rdl_|\b(malloc|calloc|realloc)\b'; then
@@ -66,9 +73,7 @@ for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
   aarch64-linux-gnu-objcopy -O binary "$built" "$work/firmware"
   for cpu in "${!layouts[@]}"; do
     [ "${layouts[$cpu]}" = "$layout" ] || continue
-    { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$cpu" -m 64M -nic none \
-      -display none -monitor none -serial stdio -semihosting-config enable=on,target=native \
-      -bios "$work/firmware" >"$work/output" || { cat "$work/output" >&2; fail "$cpu: the firmware failed"; }
+    boot "$cpu" || { cat "$work/output" >&2; fail "$cpu: the firmware failed"; }
     check_answers "$cpu" "$work/$layout.expected" "$work/output" $stack_limit
   done
 done
@@ -85,3 +90,16 @@ for cpu in cortex-a53 cortex-a76; do
   echo "firmware for $cpu alone:"
   sizes $one_core_limit
 done
+
+# Models of other kinds and of a real one's size; pairs are for classifiers.
+if [ $# = 0 ]; then
+  sed -i '/\t/d' "$work/texts"
+  for kind in tags embedding demo; do
+    toy_image "$work/$kind.tbim" dotprod $kind
+    answer_on_host "$work/$kind.tbim" <"$work/texts" >"$work/$kind.expected"
+    build $kind || { cat "$work/log" >&2; fail "$kind: the firmware does not build"; }
+    aarch64-linux-gnu-objcopy -O binary "$built" "$work/firmware"
+    boot cortex-a76 || { cat "$work/output" >&2; fail "$kind: the firmware failed"; }
+    check_answers $kind "$work/$kind.expected" "$work/output" $stack_limit
+  done
+fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C interface: libtinybert.a with every wrong argument under AddressSanitizer on this machine, then as firmware in C11 and
-# C++17 on QEMU's virt board, bit by bit against the host. Needs scripts/setup-cross.sh once, and the release build for
-# `inspect --header`.
+# C++17 on QEMU's virt board, bit by bit against the host; models of every kind, and word rows in flash that is not mapped.
+# Needs scripts/setup-cross.sh once, and the release build for `inspect --header`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "test-c: $*" >&2; exit 1; }
 
-cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/model.tbim" dotprod
+toy_image "$work/model.tbim" dotprod
 target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/model.h"
 write_texts "$work/texts"
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
@@ -29,17 +29,47 @@ gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -D
   -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
 "$work/interface" "$work/model.tbim" "$work/texts" >"$work/answers" || fail "the interface on the host"
 cmp "$work/expected" "$work/answers"
+# Pairs are for classifiers.
+sed '/\t/d' "$work/texts" >"$work/single"
+toy_image "$work/detached.tbim" dotprod --word-rows "$work/rows"
+gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -Icrates/capi \
+  -o "$work/word_rows" targets/c-firmware/word_rows.c "$work/$host.a" -lm
+"$work/word_rows" "$work/model.tbim" "$work/detached.tbim" "$work/rows" "$work/single" || fail "word rows on the host"
 echo "interface under AddressSanitizer: every wrong argument has its status; the same bits"
 
 bare=aarch64-unknown-none
 use_compiler_for $bare
 library $bare id-registers
 make --quiet -C targets/c-firmware MODEL="$work/model.tbim" LIBRARY="$work/$bare.a" BUILD="$work"
+
+# boot CPU FIRMWARE: asked $work/texts; what it prints goes to $work/output.
+boot() {
+  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$1" -m 64M -nic none -display none \
+    -monitor none -serial stdio -semihosting-config enable=on,target=native -bios "$2" >"$work/output"
+}
 for language in c cpp; do
   for cpu in cortex-a53 cortex-a76; do
-    { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu $cpu -m 64M -nic none -display none \
-      -monitor none -serial stdio -semihosting-config enable=on,target=native -bios "$work/firmware-$language.bin" \
-      >"$work/output" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
+    boot $cpu "$work/firmware-$language.bin" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
     check_answers "firmware in $language on $cpu" "$work/expected" "$work/output" $stack_limit
   done
+done
+
+# firmware_of NAME IMAGE [OPTION...]: in both languages, with answers as the host gives them with $work/NAME.tbim.
+firmware_of() {
+  local name=$1 image=$2
+  shift 2
+  answer_on_host "$work/$name.tbim" <"$work/texts" >"$work/expected"
+  mkdir "$work/$name"
+  target/release/tinybert-compress inspect --header "$image" >"$work/$name/model.h"
+  make --quiet -C targets/c-firmware MODEL="$image" LIBRARY="$work/$bare.a" BUILD="$work/$name" "$@"
+  for language in c cpp; do
+    boot cortex-a76 "$work/$name/firmware-$language.bin" || { cat "$work/output" >&2; fail "$name in $language"; }
+    check_answers "$name in $language" "$work/expected" "$work/output" $stack_limit
+  done
+}
+firmware_of model "$work/detached.tbim" WORD_ROWS="$work/rows"
+mv "$work/single" "$work/texts"
+for kind in tags embedding; do
+  toy_image "$work/$kind.tbim" dotprod $kind
+  firmware_of $kind "$work/$kind.tbim"
 done

@@ -15,7 +15,7 @@ fail() { echo "test-cortex-m: $*" >&2; exit 1; }
 if [ $# -gt 0 ]; then
   ln -s "$(realpath "$1")" "$work/model.tbim"
 else
-  cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/model.tbim"
+  toy_image "$work/model.tbim"
 fi
 if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; fi
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"

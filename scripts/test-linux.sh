@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "test-linux: $*" >&2; exit 1; }
 
-cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$work/model.tbim" neon
+toy_image "$work/model.tbim" neon
 write_texts "$work/texts"
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 

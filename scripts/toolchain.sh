@@ -13,6 +13,11 @@ use_compiler_for() {
 # host_target: the triple of this machine.
 host_target() { rustc -vV | sed -n 's/^host: //p'; }
 
+# toy_image ARGUMENT...: crates/runtime/examples/toy_image.rs, with this machine's usual compiler.
+toy_image() {
+  env -u RUSTC -u RUSTDOC -u RUSTC_BOOTSTRAP cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$@"
+}
+
 # write_texts FILE: lines that firmware is asked.
 write_texts() {
   printf '%s\n' "Play some jazz!" "turn on the lamp" "" "Jäzz, 爵士 and naïve LAMPS" $'play\tturn on' \
@@ -22,7 +27,7 @@ write_texts() {
 # answer_on_host IMAGE: answers standard input as the targets do. --manifest-path, not the folder: the folder's own settings
 # would build for ARM.
 answer_on_host() {
-  cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- "$1"
+  env -u RUSTC -u RUSTDOC -u RUSTC_BOOTSTRAP cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- "$1"
 }
 
 # check_answers NAME EXPECTED OUTPUT STACK_LIMIT: the bits of what a firmware printed, and how deep its stack was.

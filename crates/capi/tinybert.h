@@ -89,9 +89,13 @@ typedef enum {
    */
   TINYBERT_STATUS_NO_PAIRS = 14,
   /*
-   The image's word rows are in a file of their own, which this interface does not read yet.
+   The image was written without its word rows: say by tinybert_set_word_rows where they are.
    */
   TINYBERT_STATUS_WORD_ROWS_MISSING = 15,
+  /*
+   A word's row could not be read, or is not the one that belongs to the image.
+   */
+  TINYBERT_STATUS_WORD_ROW = 16,
 } tinybert_status;
 
 /*
@@ -129,6 +133,21 @@ typedef struct {
    */
   uint64_t words[TINYBERT_MODEL_WORDS];
 } tinybert_model;
+
+/*
+ Where the word rows of an image are that was written without them, for instance in SPI flash.
+ */
+typedef struct {
+  /*
+   Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false where they cannot be read.
+   What it gives is checked. Threads that share the model may call it at the same time.
+   */
+  bool (*read)(void *context, size_t offset, uint8_t *into, size_t bytes);
+  /*
+   Handed to `read` as it is; may be null.
+   */
+  void *context;
+} tinybert_word_rows;
 
 /*
  UTF-8 text that need not end with a zero.
@@ -188,6 +207,18 @@ extern "C" {
 tinybert_status tinybert_open(const uint8_t *image,
                               size_t image_bytes,
                               tinybert_model *model);
+
+/*
+ Says where the word rows are of an image that was written without them (`quantize --word-rows`): each is read when it is
+ needed, into the workspace, and checked. `rows` must stay where it is, unchanged, while the model or a copy of it is used. An
+ image that has its word rows needs none.
+
+ # Safety
+ `model` points to a model that is zero or was opened, and that nobody uses meanwhile; `rows` to word rows whose `read`, if
+ it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
+ */
+tinybert_status tinybert_set_word_rows(tinybert_model *model,
+                                       const tinybert_word_rows *rows);
 
 /*
  Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open.

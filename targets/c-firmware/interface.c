@@ -5,30 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
+#include "expect.h"
 #include "tinybert.h"
-
-/* assert that is there in every build and says what was found. */
-#define EXPECT(expression, expected)                                                                      \
-    do {                                                                                                  \
-        unsigned found = (unsigned)(expression);                                                          \
-        if (found != (unsigned)(expected)) {                                                              \
-            fprintf(stderr, "%s:%d: %s is %u, expected %s\n", __FILE__, __LINE__, #expression, found, #expected); \
-            exit(1);                                                                                      \
-        }                                                                                                 \
-    } while (0)
-
-static uint8_t *read_image(const char *path, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END) != 0) { perror(path); exit(1); }
-    *bytes = (size_t)ftell(file);
-    rewind(file);
-    /* Exactly as long as the image, so that a byte read behind it is noticed. */
-    uint8_t *image = aligned_alloc(TINYBERT_IMAGE_ALIGNMENT, *bytes);
-    if (!image || fread(image, 1, *bytes, file) != *bytes) { perror(path); exit(1); }
-    fclose(file);
-    return image;
-}
 
 static void wrong_arguments(uint8_t *image, size_t bytes)
 {
@@ -98,7 +77,7 @@ int main(int count, char **arguments)
     while (fgets(line, sizeof line, texts)) {
         size_t length = strcspn(line, "\n");
         char *tab = memchr(line, '\t', length);
-        tinybert_text text = { line, tab ? (size_t)(tab - line) : length }, name = { "score", 5 };
+        tinybert_text text = { line, tab ? (size_t)(tab - line) : length }, name;
         tinybert_answer answer;
         if (tab) {
             tinybert_text pair = { tab + 1, (size_t)(line + length - tab) - 1 };
@@ -107,7 +86,7 @@ int main(int count, char **arguments)
             EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_OK);
         }
         EXPECT(answer.output_count, tinybert_output_count(&model));
-        if (answer.kind == TINYBERT_KIND_LABEL) EXPECT(tinybert_label(&model, answer.label, &name), TINYBERT_STATUS_OK);
+        EXPECT(answer_name(&model, &answer, &name), TINYBERT_STATUS_OK);
         printf("%.*s", (int)name.length, name.bytes);
         for (size_t i = 0; i < answer.output_count; i++) {
             uint32_t bits;

@@ -1,6 +1,8 @@
 /* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. Prints for each
  * line label, tab, the outputs' bits, tab, cycles, as the other targets do. A tab in the line separates a pair of texts. */
+#include "answer.h"
 #include "board.h"
+#include "flash.h"
 #include "model.h"
 #include "tinybert.h"
 
@@ -42,8 +44,8 @@ static tinybert_status answer_line(size_t length)
     uint32_t cycles = board_cycles() - start;
     if (status != TINYBERT_STATUS_OK) return status;
 
-    tinybert_text name = { "score", 5 };
-    if (answer.kind == TINYBERT_KIND_LABEL) status = tinybert_label(&opened, answer.label, &name);
+    tinybert_text name;
+    status = answer_name(&opened, &answer, &name);
     if (status != TINYBERT_STATUS_OK) return status;
     board_write_text(name.bytes, name.length);
     for (size_t i = 0; i < answer.output_count; i++) {
@@ -60,6 +62,10 @@ static tinybert_status serve(void)
 {
     tinybert_status status = tinybert_open(model, TINYBERT_IMAGE_BYTES, &opened);
     if (status != TINYBERT_STATUS_OK) return status;
+#if defined(WORD_ROWS)
+    status = tinybert_set_word_rows(&opened, &word_rows);
+    if (status != TINYBERT_STATUS_OK) return status;
+#endif
     status = tinybert_self_test(&opened, workspace, sizeof workspace);
     if (status != TINYBERT_STATUS_OK) return status;
     WRITE("self-tests passed\n");

@@ -1,5 +1,7 @@
 // The same from C++17: a class around the C interface, without exceptions, RTTI or a C++ library.
+#include "answer.h"
 #include "board.h"
+#include "flash.h"
 #include "model.h"
 #include "tinybert.h"
 
@@ -12,6 +14,9 @@ public:
     tinybert_status open(const uint8_t *image, size_t bytes)
     {
         tinybert_status status = tinybert_open(image, bytes, &model_);
+#if defined(WORD_ROWS)
+        if (status == TINYBERT_STATUS_OK) status = tinybert_set_word_rows(&model_, &word_rows);
+#endif
         return status == TINYBERT_STATUS_OK ? tinybert_self_test(&model_, workspace_, sizeof workspace_) : status;
     }
 
@@ -22,11 +27,9 @@ public:
                     : tinybert_run_text(&model_, workspace_, sizeof workspace_, text, &answer);
     }
 
-    tinybert_text name(const tinybert_answer &answer) const
+    tinybert_status name(const tinybert_answer &answer, tinybert_text &name) const
     {
-        tinybert_text name = { "score", 5 };
-        if (answer.kind == TINYBERT_KIND_LABEL) tinybert_label(&model_, answer.label, &name);
-        return name;
+        return answer_name(&model_, &answer, &name);
     }
 
 private:
@@ -59,8 +62,9 @@ tinybert_status serve()
         uint32_t start = board_cycles();
         status = classifier.run(text, tab < length ? &pair : nullptr, answer);
         uint32_t cycles = board_cycles() - start;
+        tinybert_text name;
+        if (status == TINYBERT_STATUS_OK) status = classifier.name(answer, name);
         if (status != TINYBERT_STATUS_OK) break;
-        tinybert_text name = classifier.name(answer);
         board_write_text(name.bytes, name.length);
         for (size_t i = 0; i < answer.output_count; i++) {
             board_write(i == 0 ? '\t' : ' ');

@@ -4,4 +4,10 @@
 .global model
 model:
     .incbin MODEL
+#ifdef WORD_ROWS
+.global chip, chip_end
+chip:
+    .incbin WORD_ROWS
+chip_end:
+#endif
 .section .note.GNU-stack, "", %progbits

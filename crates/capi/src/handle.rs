@@ -57,4 +57,15 @@ impl Handle {
         // SAFETY: the first word says that `open` has written an `Opened` here, which is no larger and no more aligned.
         Ok(unsafe { &(*(&raw const *handle).cast::<Opened>()).model })
     }
+
+    /// The same, to be changed.
+    ///
+    /// # Safety
+    /// As of [`get`](Self::get); and nobody else reads or writes the handle for `'h`.
+    pub(crate) unsafe fn get_mut<'h>(handle: *mut Self) -> Result<&'h mut Model<'static>, Status> {
+        // SAFETY: as the caller promises. What it gives is not used.
+        unsafe { Self::get(handle)? };
+        // SAFETY: the handle is open, as has just been seen, and nobody else's.
+        Ok(unsafe { &mut (*handle.cast::<Opened>()).model })
+    }
 }

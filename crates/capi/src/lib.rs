@@ -13,14 +13,16 @@ mod memory;
 #[cfg(target_os = "none")]
 mod panic;
 mod status;
+mod words;
 
 use core::ffi::c_char;
 
 use tinybert_runtime::{Answer as Answered, Input};
 
 pub use handle::{HANDLE_WORDS, Handle};
-use memory::{place, slice, slice_mut};
+use memory::{one, place, slice, slice_mut};
 pub use status::Status;
+pub use words::WordRows;
 
 /// What kind of answer a model gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,26 @@ pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, mod
         // SAFETY: as the caller promises.
         let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
         Handle::open(image, model)
+    })
+}
+
+/// Says where the word rows are of an image that was written without them (`quantize --word-rows`): each is read when it is
+/// needed, into the workspace, and checked. `rows` must stay where it is, unchanged, while the model or a copy of it is used. An
+/// image that has its word rows needs none.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, and that nobody uses meanwhile; `rows` to word rows whose `read`, if
+/// it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const WordRows) -> Status {
+    status::of(|| {
+        // SAFETY: as the caller promises.
+        let (model, rows) = unsafe { (Handle::get_mut(model)?, one(rows)?) };
+        if rows.read.is_none() {
+            return Err(Status::NullPointer);
+        }
+        *model = model.with_word_rows(rows);
+        Ok(())
     })
 }
 

@@ -29,6 +29,16 @@ pub(crate) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a
     Ok(unsafe { slice::from_raw_parts(pointer, count) })
 }
 
+/// One value to read.
+///
+/// # Safety
+/// If `pointer` is not null, it points to a `T` that nobody writes for `'a`.
+pub(crate) unsafe fn one<'a, T>(pointer: *const T) -> Result<&'a T, Status> {
+    check(pointer, 1)?;
+    // SAFETY: not null, aligned; that it is a `T` which nobody writes is the caller's promise.
+    Ok(unsafe { &*pointer })
+}
+
 /// `count` bytes to write.
 ///
 /// # Safety

@@ -36,8 +36,10 @@ pub enum Status {
     Internal = 13,
     /// A pair of texts, but the model reads single ones.
     NoPairs = 14,
-    /// The image's word rows are in a file of their own, which this interface does not read yet.
+    /// The image was written without its word rows: say by tinybert_set_word_rows where they are.
     WordRowsMissing = 15,
+    /// A word's row could not be read, or is not the one that belongs to the image.
+    WordRow = 16,
 }
 
 /// The status of a result.
@@ -58,7 +60,8 @@ impl From<Error> for Status {
             Error::TokenCount { .. } => Self::TokenCount,
             Error::TokenId | Error::TypeCount => Self::TokenId,
             Error::Pair => Self::NoPairs,
-            Error::WordRowsMissing | Error::WordRow { .. } => Self::WordRowsMissing,
+            Error::WordRowsMissing => Self::WordRowsMissing,
+            Error::WordRow { .. } => Self::WordRow,
             Error::SelfTest { .. } => Self::SelfTestFailed,
             _ => Self::Internal,
         }
@@ -68,7 +71,7 @@ impl From<Error> for Status {
 /// What a status means.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 16] = [
+    const TEXTS: [&core::ffi::CStr; 17] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -84,7 +87,8 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the model has no label of that number",
         c"internal error",
         c"the model reads single texts, not pairs",
-        c"the image's word rows are in a file of their own",
+        c"the image was written without its word rows",
+        c"a word's row could not be read, or is not the image's",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }

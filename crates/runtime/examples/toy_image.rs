@@ -1,41 +1,40 @@
 //! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean nothing.
 //!
-//!     toy_image OUT.tbim [neon|dotprod|i8mm]
+//!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding] [demo] [--word-rows FILE]
 //!
-//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them.
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them. The model is
+//! a classifier, or a tagger of words or a sentence encoder; with `demo` in the sizes of the shipped demo's student. With
+//! `--word-rows` its word rows are in a file of their own.
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, mixed, model};
-use tinybert_runtime::image::{Image, SelfTestData};
-use tinybert_runtime::kernels::Panel;
+use tinybert_runtime::image::toy::{self, F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC, mixed};
+use tinybert_runtime::image::{Image, ImageBuilder, Panel, SelfTestData, detach_words};
 use tinybert_runtime::tokenizer::{Options, pack};
-use tinybert_runtime::{Input, Model, workspace_bytes};
+use tinybert_runtime::{Input, Model, kernels, workspace_bytes};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (out, panel) = match &arguments[..] {
-        [out] => (out, None),
-        [out, layout] => match layout.as_str() {
-            "neon" => (out, Some(Panel::NEON)),
-            "dotprod" => (out, Some(Panel::DOTPROD)),
-            "i8mm" => (out, Some(Panel::I8MM)),
-            _ => return Err(format!("no layout is called {layout}").into()),
-        },
-        _ => return Err("usage: toy_image OUT.tbim [neon|dotprod|i8mm]".into()),
-    };
-    let fixed = Layer {
-        heads: 12,
-        head_dim: 26,
-        ffn: 150,
-        attention: INT8,
-        inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
-    };
-    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
-    let vocabulary = pack(&PIECES, Options::UNCASED)?;
-    let mut builder = mixed(model(1, 60, PIECES.len(), &vocabulary, &[fixed, per_token]));
-    if let Some(Panel { nr, kr }) = panel {
-        builder.config.panel = tinybert_runtime::image::Panel { nr: nr.into(), kr: kr.into() };
+    let mut arguments = std::env::args().skip(1);
+    let out = arguments.next().ok_or("usage: toy_image OUT.tbim [OPTION...]")?;
+    let (mut panel, mut head, mut demo, mut word_rows) = (None, None, false, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "neon" => panel = Some(kernels::Panel::NEON),
+            "dotprod" => panel = Some(kernels::Panel::DOTPROD),
+            "i8mm" => panel = Some(kernels::Panel::I8MM),
+            "tags" => head = Some(toy::token_classification as fn(ImageBuilder) -> ImageBuilder),
+            "embedding" => head = Some(toy::embedding),
+            "demo" => demo = true,
+            "--word-rows" => word_rows = Some(arguments.next().ok_or("--word-rows needs a file")?),
+            _ => return Err(format!("unknown option {argument}").into()),
+        }
+    }
+    let mut builder = if demo { demo_size()? } else { small()? };
+    if let Some(kernels::Panel { nr, kr }) = panel {
+        builder.config.panel = Panel { nr: nr.into(), kr: kr.into() };
+    }
+    if let Some(head) = head {
+        builder = head(builder);
     }
 
     let bytes = builder.build()?;
@@ -50,6 +49,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         let outputs = session.run(Input::ids(&ids, &type_ids))?.answer.outputs().to_vec();
         builder.self_tests.push(SelfTestData { ids, type_ids, outputs });
     }
-    std::fs::write(out, &*builder.build()?)?;
-    Ok(())
+    let bytes = builder.build()?;
+    let Some(word_rows) = word_rows else { return Ok(std::fs::write(out, &*bytes)?) };
+    let (detached, rows) = detach_words(&Image::from_bytes(&bytes)?)?;
+    std::fs::write(word_rows, rows)?;
+    Ok(std::fs::write(out, &*detached)?)
+}
+
+/// Two layers that have everything: both kinds of attention, both of quantization, all encodings, odd sizes.
+fn small() -> Result<ImageBuilder, Box<dyn Error>> {
+    let fixed = Layer {
+        heads: 12,
+        head_dim: 26,
+        ffn: 150,
+        attention: INT8,
+        inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
+    };
+    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
+    let vocabulary = pack(&PIECES, Options::UNCASED)?;
+    Ok(mixed(toy::model(1, 60, PIECES.len(), &vocabulary, &[fixed, per_token])))
+}
+
+/// Four layers of 96 channels, 4,096 pieces.
+fn demo_size() -> Result<ImageBuilder, Box<dyn Error>> {
+    let layer = Layer {
+        heads: 12,
+        head_dim: 8,
+        ffn: 384,
+        attention: INT8,
+        inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
+    };
+    let unused = (PIECES.len()..4096).map(|piece| format!("[unused{piece}]"));
+    let pieces: Vec<String> = PIECES.into_iter().map(String::from).chain(unused).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let vocabulary = pack(&pieces, Options::UNCASED)?;
+    Ok(toy::model(1, 96, pieces.len(), &vocabulary, &[layer; 4]))
 }
