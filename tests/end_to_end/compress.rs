@@ -110,6 +110,16 @@ fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed
 }
 
 #[test]
+fn the_last_stage_and_rounds_can_be_left_out() {
+    let line = format!("compress --teacher {} --student {} {} {RATES}", *TEACHER, *STUDENT, toy::data());
+    let options = "--recovery-epochs 1 --prune-steps 1 --latency 0.09ms --quantization-aware-epochs 0";
+    let out = toy::make("one-cut", &format!("{line} {options} --board cortex-a53@1.2GHz"));
+    let there = |name: &str| Path::new(&out).join(name).exists();
+    assert!(there("pruned-recovered") && !there("pruned-1") && !there("quantization-aware"));
+    assert_eq!(journal(&out)["outcome"]["notes"], json!([]));
+}
+
+#[test]
 fn a_finished_student_whose_image_answers_as_well_is_left_as_it_is() {
     let line = format!("compress --teacher {} --student {} {}", *TEACHER, *STUDENT, toy::data());
     let out = toy::make("as-given", &format!("{line} --max-tokens 32"));
