@@ -14,6 +14,7 @@ mod prune;
 mod quantization_aware;
 mod report;
 mod resume;
+mod signature;
 mod tagging;
 mod toy;
 mod training;

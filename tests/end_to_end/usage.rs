@@ -7,7 +7,9 @@ use crate::program::{fails, output, tinybert};
 #[test]
 fn help_is_no_error_and_lists_every_command() {
     let help = output("--help");
-    for command in ["init", "fine-tune", "distill", "quantize", "eval", "run", "inspect", "bench", "demo"] {
+    for command in
+        ["init", "fine-tune", "distill", "quantize", "sign", "eval", "run", "inspect", "bench", "demo"]
+    {
         assert!(help.contains(command), "{command} is missing in:\n{help}");
     }
 }

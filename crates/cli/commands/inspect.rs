@@ -10,9 +10,9 @@ use tinybert_host::runtime::image::{
     AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, Linear,
     Provenance, Range, Weights,
 };
-use tinybert_host::{Error, Result};
+use tinybert_host::{Error, Result, signature};
 
-use crate::output::print_line;
+use crate::output::{hex, print_line};
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
 #[derive(ClapArgs)]
@@ -22,13 +22,22 @@ pub struct Args {
     /// Prints a C header with the image's sizes instead: what firmware must know when it is built.
     #[arg(long)]
     header: bool,
+    /// Ed25519 public key in PEM: an image that is not signed with it, or was changed since, is an error. With --header, the
+    /// key is in the header too.
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    verify: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.header {
-        return print_header(&ImageFile::open(&args.path)?);
+    let trusted = args.verify.as_deref().map(signature::read_public_key).transpose()?;
+    if args.path.is_dir() && trusted.is_none() && !args.header {
+        return inspect_folder(&args.path);
     }
-    if args.path.is_dir() { inspect_folder(&args.path) } else { inspect_image(&ImageFile::open(&args.path)?) }
+    let file = ImageFile::open(&args.path)?;
+    if let Some(key) = &trusted {
+        file.verify(key).map_err(|error| Error::input(&args.path, error))?;
+    }
+    if args.header { print_header(&file, trusted.as_ref()) } else { inspect_image(&file, trusted.is_some()) }
 }
 
 fn inspect_folder(folder: &Path) -> Result<()> {
@@ -53,7 +62,7 @@ fn inspect_folder(folder: &Path) -> Result<()> {
     print_line(format_args!("{parameters} parameters in {} tensors", tensors.len()))
 }
 
-fn inspect_image(file: &ImageFile) -> Result<()> {
+fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     let model = file.model()?;
     let (image, config) = (model.image(), model.config());
     print_line(format_args!(
@@ -76,11 +85,15 @@ fn inspect_image(file: &ImageFile) -> Result<()> {
     if let Some(provenance) = image.provenance() {
         print_provenance(provenance)?;
     }
+    if let Some(signature) = image.signature() {
+        let verified = if verified { "verified" } else { "not verified (--verify)" };
+        print_line(format_args!("signed with public key {}: {verified}", hex(&signature.public_key)))?;
+    }
     print_self_tests(&model)
 }
 
 /// `model.h`: constants for `tinybert.h`.
-fn print_header(file: &ImageFile) -> Result<()> {
+fn print_header(file: &ImageFile, trusted: Option<&[u8; 32]>) -> Result<()> {
     let model = file.model()?;
     let config = model.config();
     print_line("/* Sizes of a model image. Made by `tinybert-compress inspect --header`; do not edit. */")?;
@@ -92,6 +105,14 @@ fn print_header(file: &ImageFile) -> Result<()> {
         ("Outputs of an answer.", "OUTPUT_COUNT", config.outputs),
     ] {
         print_line(format_args!("/* {what} */\n#define TINYBERT_{name} {value}"))?;
+    }
+    if let Some(key) = trusted {
+        let bytes: Vec<_> = key.iter().map(|byte| format!("0x{byte:02x}")).collect();
+        let bytes = bytes.join(", ");
+        print_line(
+            "/* The key that the image is signed with: initializes a uint8_t[TINYBERT_PUBLIC_KEY_BYTES]. */",
+        )?;
+        print_line(format_args!("#define TINYBERT_PUBLIC_KEY {{ {bytes} }}"))?;
     }
     print_line("\n#endif")
 }
@@ -170,8 +191,7 @@ fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRe
 fn print_provenance(provenance: &Provenance) -> Result<()> {
     let Provenance { weights, vocabulary, calibration } = provenance;
     for (name, hash) in [("weights", weights), ("vocabulary", vocabulary), ("calibration", calibration)] {
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        print_line(format_args!("SHA-256 of {name}: {hash}"))?;
+        print_line(format_args!("SHA-256 of {name}: {}", hex(hash)))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod prune;
 mod quantize;
 mod report;
 mod run;
+mod sign;
 
 use clap::Subcommand;
 use tinybert_host::Result;
@@ -30,6 +31,7 @@ pub enum Command {
     Ablations(ablations::Args),
     Prune(prune::Args),
     Quantize(quantize::Args),
+    Sign(sign::Args),
     Eval(eval::Args),
     Run(run::Args),
     Inspect(inspect::Args),
@@ -42,7 +44,7 @@ impl Command {
     /// True for commands that compute with candle for long, and so want its environment settled. The others are to
     /// answer at once.
     pub fn computes(&self) -> bool {
-        !matches!(self, Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
+        !matches!(self, Self::Sign(_) | Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
     }
 
     /// True for commands whose work several processes can share.
@@ -62,6 +64,7 @@ pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
         Command::Ablations(args) => ablations::run(args, global),
         Command::Prune(args) => prune::run(args, global),
         Command::Quantize(args) => quantize::run(args, global),
+        Command::Sign(args) => sign::run(args),
         Command::Eval(args) => eval::run(args, global),
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(args),

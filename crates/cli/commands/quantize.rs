@@ -11,7 +11,7 @@ use tinybert_host::predictor::{FloatModel, Predictor};
 use tinybert_host::quantize::{AttentionChoice, Settings, quantize};
 use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
-use tinybert_host::{Error, Result};
+use tinybert_host::{Error, Result, signature};
 
 use crate::args::{DataArgs, Global, LayoutName};
 use crate::commands::inspect;
@@ -43,6 +43,9 @@ pub struct Args {
     /// memory-mapped; the device reads the rows of a text as it needs them.
     #[arg(long, value_name = "FILE")]
     word_rows: Option<PathBuf>,
+    /// Signs the image with this Ed25519 private key in PEM, as `sign` does.
+    #[arg(long, value_name = "KEY", conflicts_with = "word_rows")]
+    sign: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -52,6 +55,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(rows) = &args.word_rows {
         output::check_file(rows)?;
     }
+    let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let watch = Watch::new(global)?;
     let checkpoint = args.data.read_model(&args.model)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
@@ -73,7 +77,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         attention: args.precision.attention(),
         precision: args.precision.precision(chosen, &watch)?,
     };
-    let made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
+    let mut made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
+    if let Some(key) = &key {
+        made.image = signature::sign(&made.image, key)?;
+    }
     write(args, &made.image)?;
     let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
     inspect::print_sizes(&image)?;

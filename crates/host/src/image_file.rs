@@ -84,6 +84,14 @@ impl ImageFile {
         Ok(Model::from_bytes(&self.bytes).map_err(damaged)?.with_kernels(self.kernels))
     }
 
+    /// Whether the holder of this key has signed the image, and nobody has changed it since.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verify(&self, public_key: &[u8; 32]) -> std::result::Result<(), tinybert_runtime::Error> {
+        Model::from_signed_bytes(&self.bytes, public_key).map(drop)
+    }
+
     /// The file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -115,6 +123,7 @@ pub fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::Calibration => "calibration",
         SectionKind::Provenance => "provenance",
         SectionKind::SelfTest => "self-tests",
+        SectionKind::Signature => "signature",
         SectionKind::WordChecks => "word checks",
     }
 }

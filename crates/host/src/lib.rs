@@ -22,6 +22,7 @@ pub mod progress;
 pub mod prune;
 pub mod quantize;
 pub mod report;
+pub mod signature;
 pub mod task;
 pub mod train;
 

@@ -38,7 +38,8 @@ impl<'a> Container<'a> {
         let mut last_kind = 0;
         for entry in entries {
             let kind = SectionKind::from_raw(entry.kind).ok_or(Error::UnknownSection(entry.kind))?;
-            if entry.kind <= last_kind {
+            // Nothing follows a signature: all that is there is signed.
+            if entry.kind <= last_kind || last_kind == SectionKind::Signature as u32 {
                 return Err(Error::SectionOrder(kind));
             }
             if entry.reserved != 0 {

@@ -45,6 +45,14 @@ pub enum Error {
     Padding,
     /// A value that is not allowed.
     Invalid(Field),
+    /// The image has no signature, but a signed one was asked for.
+    NotSigned,
+    /// The image was signed with another key than the one given.
+    OtherKey,
+    /// The image was changed after it was signed, or its signature was not made with the key it names.
+    Forged,
+    /// The public key given is no Ed25519 key, or one that would accept forgeries.
+    PublicKey,
 }
 
 /// The value that was not allowed.
@@ -145,6 +153,14 @@ impl fmt::Display for Error {
             }
             Self::Padding => f.write_str("padding or a reserved field is not zero"),
             Self::Invalid(field) => write!(f, "the value of {field:?} is not allowed"),
+            Self::NotSigned => f.write_str("the image is not signed"),
+            Self::OtherKey => {
+                f.write_str("the image is signed with another key than the one that is trusted")
+            }
+            Self::Forged => {
+                f.write_str("the image was changed after it was signed, or the signature is forged")
+            }
+            Self::PublicKey => f.write_str("the public key is not a usable Ed25519 key"),
         }
     }
 }

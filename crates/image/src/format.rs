@@ -43,13 +43,15 @@ pub enum SectionKind {
     Provenance = 8,
     /// Inputs with their exact outputs.
     SelfTest = 9,
+    /// Who vouches for the image.
+    Signature = 10,
     /// Checksums of the word rows, which are in a file of their own.
     WordChecks = 11,
 }
 
 impl SectionKind {
     /// All kinds, in file order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Configuration,
         Self::Vocabulary,
         Self::Embeddings,
@@ -59,6 +61,7 @@ impl SectionKind {
         Self::Calibration,
         Self::Provenance,
         Self::SelfTest,
+        Self::Signature,
         Self::WordChecks,
     ];
 

@@ -6,7 +6,7 @@ use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
 use crate::parts::Parts;
-use crate::records::{Calibration, Labels, Provenance, SelfTests};
+use crate::records::{Calibration, Labels, Provenance, SelfTests, Signature};
 use crate::views::{Embeddings, Head, Layers};
 use crate::{Checksum, Error, Field, SectionKind, crc32c};
 
@@ -44,7 +44,29 @@ impl<'a> Image<'a> {
     /// The first thing found wrong.
     #[inline(never)] // What the checks need of the stack is free again when answers run.
     pub fn from_bytes_with(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
+        Self::from_container(&Container::open(bytes, checksum)?)
+    }
+
+    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The signature is
+    /// verified before anything is made of the sections' contents.
+    ///
+    /// # Errors
+    /// [`NotSigned`](Error::NotSigned), [`OtherKey`](Error::OtherKey), [`Forged`](Error::Forged),
+    /// [`PublicKey`](Error::PublicKey), or the first thing found wrong.
+    #[cfg(feature = "signature")]
+    #[inline(never)] // As above.
+    pub fn from_signed_bytes_with(
+        bytes: &'a [u8],
+        checksum: Checksum,
+        public_key: &[u8; 32],
+    ) -> Result<Self, Error> {
         let container = Container::open(bytes, checksum)?;
+        crate::signature::verify(bytes, &container, public_key)?;
+        Self::from_container(&container)
+    }
+
+    #[cfg_attr(feature = "signature", inline(never))] // What this needs is not there yet while a signature is verified.
+    fn from_container(container: &Container<'a>) -> Result<Self, Error> {
         let section = |kind| container.need(kind).map(|bytes| Parts::new(bytes, kind));
 
         let mut parts = section(SectionKind::Configuration)?;
@@ -75,9 +97,10 @@ impl<'a> Image<'a> {
         }
         let calibration = container.find(SectionKind::Calibration);
         let self_tests = container.find(SectionKind::SelfTest);
+        container.find(SectionKind::Signature).map(Signature::open).transpose()?;
         Ok(Self {
             config,
-            container,
+            container: *container,
             vocabulary: container.need(SectionKind::Vocabulary)?,
             embeddings,
             word_checks,
@@ -144,6 +167,11 @@ impl<'a> Image<'a> {
     /// Hashes of what the image was made from, if the image tells.
     pub fn provenance(&self) -> Option<&'a Provenance> {
         self.provenance
+    }
+
+    /// The signature, if the image has one. [`from_bytes`](Self::from_bytes) does not verify it.
+    pub fn signature(&self) -> Option<&'a Signature> {
+        self.container.find(SectionKind::Signature).and_then(|section| Signature::open(section).ok())
     }
 
     /// A section as it is, unpadded.

@@ -34,8 +34,14 @@ mod error;
 mod format;
 mod image;
 mod include;
+#[cfg(feature = "keys")]
+mod keys;
 mod parts;
 mod records;
+#[cfg(feature = "signature")]
+mod sha2;
+#[cfg(feature = "signature")]
+mod signature;
 #[cfg(feature = "toy")]
 pub mod toy;
 mod views;
@@ -50,8 +56,16 @@ pub use encoding::{Encoding, GROUP, MAX_MULTIPLIER};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAX_DIMENSION, SectionKind};
 pub use image::Image;
-pub use records::{Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests};
+#[cfg(feature = "keys")]
+pub use keys::{KeyError, SigningKey, public_key_from_pem};
+pub use records::{
+    Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests, Signature,
+};
+#[cfg(feature = "signature")]
+pub use signature::check_public_key;
 pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows, Weights};
+#[cfg(all(feature = "alloc", feature = "signature"))]
+pub use writer::sign;
 #[cfg(feature = "alloc")]
 pub use writer::{
     AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, ImageShape, LayerData,

@@ -139,6 +139,24 @@ impl Provenance {
     }
 }
 
+/// What the holder of a key has signed: section 10, as `docs/image-format.md` describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Signature {
+    /// SHA-256 of the image.
+    pub digest: [u8; 32],
+    /// The Ed25519 key that it says it was signed with. Anybody can write that: compare it with a key that is trusted.
+    pub public_key: [u8; 32],
+    /// Ed25519 signature.
+    pub signature: [u8; 64],
+}
+
+impl Signature {
+    pub(crate) fn open(section: &[u8]) -> Result<&Self, Error> {
+        Self::ref_from_bytes(section).map_err(|_| Error::SectionSize(SectionKind::Signature))
+    }
+}
+
 /// An input with the exact outputs that the host computed for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelfTest<'a> {

@@ -71,7 +71,12 @@ fn the_sections_of_an_image_are_needed_known_and_in_order() {
         seal(&mut changed);
         Image::from_bytes(&changed).err()
     };
-    assert_eq!(with_kind(8, 10), Some(Error::UnknownSection(10)));
+    assert_eq!(with_kind(8, 12), Some(Error::UnknownSection(12)));
+    assert_eq!(
+        with_kind(7, 10),
+        Some(Error::SectionOrder(SectionKind::SelfTest)),
+        "nothing follows a signature"
+    );
     assert_eq!(with_kind(0, 0), Some(Error::UnknownSection(0)));
     assert_eq!(with_kind(1, 1), Some(Error::SectionOrder(SectionKind::Configuration)));
     assert_eq!(with_kind(3, 2), Some(Error::SectionOrder(SectionKind::Vocabulary)));

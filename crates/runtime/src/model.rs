@@ -32,8 +32,26 @@ impl<'a> Model<'a> {
     /// What is wrong with the image.
     #[inline(never)] // What the checks need of the stack is free again when answers run.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        let image = Image::from_bytes_with(bytes, checksum());
-        // By reference, and a model only at the end: copies of these are large for a small stack.
+        Self::from_image(&Image::from_bytes_with(bytes, checksum()))
+    }
+
+    /// [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed: refuses one that is not
+    /// signed, or with another key, or was changed since, before it looks at what is in it.
+    ///
+    /// The key is as trustworthy as the place it comes from: build it into the program.
+    ///
+    /// # Errors
+    /// [`NotSigned`](tinybert_image::Error::NotSigned), [`OtherKey`](tinybert_image::Error::OtherKey),
+    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or what else is wrong with the
+    /// image.
+    #[cfg(feature = "signature")]
+    #[inline(never)] // As above.
+    pub fn from_signed_bytes(bytes: &'a [u8], public_key: &[u8; 32]) -> Result<Self, Error> {
+        Self::from_image(&Image::from_signed_bytes_with(bytes, checksum(), public_key))
+    }
+
+    /// By reference, and a model only at the end: copies of these are large for a small stack.
+    fn from_image(image: &Result<Image<'a>, tinybert_image::Error>) -> Result<Self, Error> {
         let image = image.as_ref().map_err(|error| *error)?;
         let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
         let (rows, pieces) = (image.config().vocab, vocabulary.pieces());

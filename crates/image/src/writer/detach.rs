@@ -10,7 +10,8 @@ use crate::format::padded;
 use crate::{Error, Field, Image, SectionKind, crc32c};
 
 /// Splits an image into one without word rows, which has a checksum of each row instead, and the rows as they are stored, a
-/// file of their own. Together they answer as the whole image does, to the bit.
+/// file of their own. Together they answer as the whole image does, to the bit. A signature is left out: it was that of the
+/// whole image.
 ///
 /// # Errors
 /// [`Field::Length`] where the word rows have been taken out before.
@@ -24,6 +25,7 @@ pub fn detach_words(image: &Image<'_>) -> Result<(AlignedBytes, Vec<u8>), Error>
         .map(|kind| {
             let bytes = match kind {
                 SectionKind::WordChecks => Some(checks.as_bytes()),
+                SectionKind::Signature => None,
                 SectionKind::Embeddings => image.section(kind).and_then(|bytes| bytes.get(gone..)),
                 _ => image.section(kind),
             };

@@ -8,6 +8,8 @@ mod encode;
 mod pack;
 mod repack;
 mod seal;
+#[cfg(feature = "signature")]
+mod sign;
 mod size;
 
 pub use aligned::AlignedBytes;
@@ -19,4 +21,6 @@ pub use data::{
 pub use detach::detach_words;
 pub use repack::repack;
 pub use seal::seal;
+#[cfg(feature = "signature")]
+pub use sign::sign;
 pub use size::ImageShape;
