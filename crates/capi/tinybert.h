@@ -20,6 +20,11 @@
 
 
 /*
+ Bytes of an Ed25519 public key.
+ */
+#define TINYBERT_PUBLIC_KEY_BYTES 32
+
+/*
  Words of a model.
  */
 #define TINYBERT_MODEL_WORDS 144
@@ -96,6 +101,22 @@ typedef enum {
    A word's row could not be read, or is not the one that belongs to the image.
    */
   TINYBERT_STATUS_WORD_ROW = 16,
+  /*
+   The image is not signed.
+   */
+  TINYBERT_STATUS_NOT_SIGNED = 17,
+  /*
+   The image is signed with another key.
+   */
+  TINYBERT_STATUS_OTHER_KEY = 18,
+  /*
+   The image was changed after it was signed, or the signature is forged.
+   */
+  TINYBERT_STATUS_FORGED = 19,
+  /*
+   The public key is not a usable Ed25519 key.
+   */
+  TINYBERT_STATUS_PUBLIC_KEY = 20,
 } tinybert_status;
 
 /*
@@ -207,6 +228,21 @@ extern "C" {
 tinybert_status tinybert_open(const uint8_t *image,
                               size_t image_bytes,
                               tinybert_model *model);
+
+#if defined(TINYBERT_SIGNATURE)
+/*
+ `tinybert_open` for an image that the holder of an Ed25519 key has signed: refuses one that is not signed, or with another
+ key, or was changed since, before it looks at what is in it. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not
+ needed afterwards; it is as trustworthy as the memory that it lies in.
+
+ # Safety
+ `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
+ */
+tinybert_status tinybert_open_signed(const uint8_t *image,
+                                     size_t image_bytes,
+                                     const uint8_t *public_key,
+                                     tinybert_model *model);
+#endif
 
 /*
  Says where the word rows are of an image that was written without them (`quantize --word-rows`): each is read when it is

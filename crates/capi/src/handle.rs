@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use tinybert_runtime::Model;
+use tinybert_runtime::{Error, Model};
 
 use crate::Status;
 
@@ -31,9 +31,11 @@ const _: () =
     assert!(size_of::<Opened>() <= size_of::<Handle>() && align_of::<Opened>() <= align_of::<Handle>());
 
 impl Handle {
-    /// Checks the image and writes an open model.
-    pub(crate) fn open(image: &'static [u8], place: &mut MaybeUninit<Self>) -> Result<(), Status> {
-        let model = Model::from_bytes(image);
+    /// Writes an open model.
+    pub(crate) fn open(
+        model: &Result<Model<'static>, Error>,
+        place: &mut MaybeUninit<Self>,
+    ) -> Result<(), Status> {
         // By reference, and field by field: copies of a model are large for a small stack.
         let model = model.as_ref().map_err(|error| *error)?;
         let opened = place.as_mut_ptr().cast::<Opened>();

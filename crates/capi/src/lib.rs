@@ -17,12 +17,15 @@ mod words;
 
 use core::ffi::c_char;
 
-use tinybert_runtime::{Answer as Answered, Input};
+use tinybert_runtime::{Answer as Answered, Input, Model};
 
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 pub use status::Status;
 pub use words::WordRows;
+
+/// Bytes of an Ed25519 public key.
+pub const PUBLIC_KEY_BYTES: usize = 32;
 
 /// What kind of answer a model gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +81,31 @@ pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, mod
     status::of(|| {
         // SAFETY: as the caller promises.
         let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
-        Handle::open(image, model)
+        Handle::open(&Model::from_bytes(image), model)
+    })
+}
+
+/// `tinybert_open` for an image that the holder of an Ed25519 key has signed: refuses one that is not signed, or with another
+/// key, or was changed since, before it looks at what is in it. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not
+/// needed afterwards; it is as trustworthy as the memory that it lies in.
+///
+/// # Safety
+/// `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
+#[cfg(feature = "signature")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_open_signed(
+    image: *const u8,
+    image_bytes: usize,
+    public_key: *const u8,
+    model: *mut Handle,
+) -> Status {
+    status::of(|| {
+        // SAFETY: as the caller promises.
+        let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
+        // SAFETY: as the caller promises.
+        let public_key = unsafe { slice(public_key, PUBLIC_KEY_BYTES)? };
+        let public_key = public_key.first_chunk().ok_or(Status::Internal)?;
+        Handle::open(&Model::from_signed_bytes(image, public_key), model)
     })
 }
 

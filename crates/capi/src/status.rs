@@ -40,6 +40,14 @@ pub enum Status {
     WordRowsMissing = 15,
     /// A word's row could not be read, or is not the one that belongs to the image.
     WordRow = 16,
+    /// The image is not signed.
+    NotSigned = 17,
+    /// The image is signed with another key.
+    OtherKey = 18,
+    /// The image was changed after it was signed, or the signature is forged.
+    Forged = 19,
+    /// The public key is not a usable Ed25519 key.
+    PublicKey = 20,
 }
 
 /// The status of a result.
@@ -54,6 +62,10 @@ impl From<Error> for Status {
             Error::Image(image::Error::Magic | image::Error::TooShort | image::Error::Version(_)) => {
                 Self::NotAnImage
             }
+            Error::Image(image::Error::NotSigned) => Self::NotSigned,
+            Error::Image(image::Error::OtherKey) => Self::OtherKey,
+            Error::Image(image::Error::Forged) => Self::Forged,
+            Error::Image(image::Error::PublicKey) => Self::PublicKey,
             Error::Image(_) | Error::Vocabulary(_) | Error::VocabularySize { .. } => Self::ImageDamaged,
             Error::TooLarge => Self::TooLarge,
             Error::WorkspaceTooSmall { .. } => Self::WorkspaceTooSmall,
@@ -71,7 +83,7 @@ impl From<Error> for Status {
 /// What a status means.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 17] = [
+    const TEXTS: [&core::ffi::CStr; 21] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -89,6 +101,10 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the model reads single texts, not pairs",
         c"the image was written without its word rows",
         c"a word's row could not be read, or is not the image's",
+        c"the image is not signed",
+        c"the image is signed with another key",
+        c"the image was changed after it was signed, or the signature is forged",
+        c"the public key is not a usable Ed25519 key",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }
