@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing for ARM needs on a Debian or Ubuntu x86-64 machine: linkers and C libraries, QEMU, and
+# Installs what building and testing for ARM needs on a Debian or Ubuntu x86-64 machine: linkers and C libraries, QEMU, OpenSSL, and
 # Rust's standard library. Idempotent; needs root where a package is missing.
 #
 # Rust's part comes from rustup where it can be fetched, otherwise from Debian's packages (rustc-web, 1.95 or later).
@@ -11,7 +11,7 @@ targets=(aarch64-unknown-linux-gnu aarch64-unknown-linux-musl aarch64-unknown-no
 
 rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 
-apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm make
+apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm make openssl
 apt_install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 # What emulated programs are linked to at run time, where QEMU looks for it.
 apt_install libc6:arm64 libgcc-s1:arm64

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the runtime as firmware, boots it on QEMU's virt board with four CPUs, and compares its answers bit by bit with the
-# host's. Also: that a build with a panic path is refused, that no allocator is linked, how deep the stack gets, and the size of
-# the code. Needs scripts/setup-cross.sh once.
+# host's. Also: that a build with a panic path is refused, that no allocator is linked, how deep the stack gets, the size of
+# the code, and that a firmware with a key takes no image but a signed one. Needs scripts/setup-cross.sh once.
 #
 #   scripts/test-bare-metal.sh                 toy images, each in the weight layout of the CPU; one of each other kind
 #   scripts/test-bare-metal.sh IMAGE [TEXTS]   a given image on every CPU; TEXTS: a file of lines
@@ -13,6 +13,8 @@ stack_limit=8192
 # Of code and constants of our crates, the Unicode tables included: for one kind of core, and with all kernels.
 one_core_limit=150000
 every_core_limit=200000
+# With the curve and the hashes that verify a signature.
+key_limit=215000
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -42,18 +44,18 @@ build() {
   (cd targets/aarch64-bare && TINYBERT_IMAGE=$work/$layout.tbim cargo build --quiet --release "$@" 2>"$work/log")
 }
 
-# sizes LIMIT: what the firmware that was built last takes, by section and by crate; LIMIT bytes for our crates together.
+# sizes LIMIT: what the firmware that was built last takes, by section and by crate; LIMIT bytes for these crates together.
 sizes() {
   aarch64-linux-gnu-size -A "$built" | awk '{ size[$1] = $2 }
     END { printf "  sections, the image and its workspace included: .text %d, .rodata %d, .data %d, .bss %d\n",
       size[".text"], size[".rodata"], size[".data"], size[".bss"] }'
   aarch64-linux-gnu-nm -C -S -t d "$built" | awk -v limit="$1" '
-    NF > 3 && $3 ~ /^[tTwWrR]$/ && match($0, /tinybert_(kernels|image|runtime|tokenizer)/) {
-      bytes[substr($0, RSTART + 9, RLENGTH - 9)] += $2; all += $2
+    NF > 3 && $3 ~ /^[tTwWrR]$/ && match($0, /tinybert_(kernels|image|runtime|tokenizer)|curve25519_dalek|sha2/) {
+      crate = substr($0, RSTART, RLENGTH); sub("tinybert_", "", crate); bytes[crate] += $2; all += $2
     }
     END {
-      for (crate in bytes) printf "  %-10s %7d bytes of code and constants\n", crate, bytes[crate]
-      printf "  %-10s %7d\n", "together", all
+      for (crate in bytes) printf "  %-16s %7d bytes of code and constants\n", crate, bytes[crate]
+      printf "  %-16s %7d\n", "together", all
       exit all > limit
     }' || fail "more code than $1 bytes"
 }
@@ -90,6 +92,19 @@ for cpu in cortex-a53 cortex-a76; do
   echo "firmware for $cpu alone:"
   sizes $one_core_limit
 done
+
+# With a key built in, on one CPU: the signed image, then a forged one with right checksums.
+make_keys "$work"
+sign_image sign "$work/$layout.tbim" "$work/key.pem" "$work/signed.tbim"
+TINYBERT_PUBLIC_KEY=$work/public.pem build signed --features signature || { cat "$work/log" >&2; fail "the firmware with a key"; }
+echo "firmware for every core, with a key:"
+sizes $key_limit
+aarch64-linux-gnu-objcopy -O binary "$built" "$work/firmware"
+boot cortex-a76 || { cat "$work/output" >&2; fail "the signed image was refused"; }
+check_answers "signed, on cortex-a76" "$work/$layout.expected" "$work/output" $stack_limit
+sign_image forge "$work/firmware"
+if boot cortex-a76; then fail "a forged image was taken"; fi
+check_refused "firmware with a key" "$work/output"
 
 # Models of other kinds and of a real one's size; pairs are for classifiers.
 if [ $# = 0 ]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C interface: libtinybert.a with every wrong argument under AddressSanitizer on this machine, then as firmware in C11 and
-# C++17 on QEMU's virt board, bit by bit against the host; models of every kind, and word rows in flash that is not mapped.
-# Needs scripts/setup-cross.sh once, and the release build for `inspect --header`.
+# C++17 on QEMU's virt board, bit by bit against the host; models of every kind, word rows in flash that is not mapped, and with a
+# key built in a signed image and a forged one. Needs scripts/setup-cross.sh once, and the release build for `inspect --header`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
@@ -12,7 +12,16 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "test-c: $*" >&2; exit 1; }
 
 toy_image "$work/model.tbim" dotprod
-target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/model.h"
+make_keys "$work"
+target/release/tinybert-compress sign --model "$work/model.tbim" --key "$work/key.pem" --out "$work/signed.tbim"
+cp "$work/signed.tbim" "$work/forged.tbim"
+sign_image forge "$work/forged.tbim"
+crates/image/tests/reference/verify.sh "$work/signed.tbim" "$work/public.pem" || fail "OpenSSL does not verify what sign has signed"
+if crates/image/tests/reference/verify.sh "$work/forged.tbim" "$work/public.pem"; then fail "OpenSSL verifies a forgery"; fi
+# That of the signed image has another size.
+mkdir "$work/build" "$work/build-signed"
+target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/build/model.h"
+target/release/tinybert-compress inspect --header --verify "$work/public.pem" "$work/signed.tbim" >"$work/build-signed/model.h"
 write_texts "$work/texts"
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 
@@ -24,10 +33,10 @@ library() {
 }
 
 host=$(host_target)
-library "$host" std,status-text
-gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -Icrates/capi \
-  -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
-"$work/interface" "$work/model.tbim" "$work/texts" >"$work/answers" || fail "the interface on the host"
+library "$host" std,status-text,signature
+gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -DTINYBERT_SIGNATURE \
+  -Icrates/capi -I"$work/build-signed" -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
+"$work/interface" "$work/model.tbim" "$work/texts" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" || fail "the interface on the host"
 cmp "$work/expected" "$work/answers"
 # Pairs are for classifiers.
 sed '/\t/d' "$work/texts" >"$work/single"
@@ -40,7 +49,7 @@ echo "interface under AddressSanitizer: every wrong argument has its status; the
 bare=aarch64-unknown-none
 use_compiler_for $bare
 library $bare id-registers
-make --quiet -C targets/c-firmware MODEL="$work/model.tbim" LIBRARY="$work/$bare.a" BUILD="$work"
+make --quiet -C targets/c-firmware MODEL="$work/model.tbim" LIBRARY="$work/$bare.a" BUILD="$work/build"
 
 # boot CPU FIRMWARE: asked $work/texts; what it prints goes to $work/output.
 boot() {
@@ -49,9 +58,21 @@ boot() {
 }
 for language in c cpp; do
   for cpu in cortex-a53 cortex-a76; do
-    boot $cpu "$work/firmware-$language.bin" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
+    boot $cpu "$work/build/firmware-$language.bin" || { cat "$work/output" >&2; fail "$language firmware on $cpu"; }
     check_answers "firmware in $language on $cpu" "$work/expected" "$work/output" $stack_limit
   done
+done
+
+library $bare id-registers,status-text,signature
+make --quiet -C targets/c-firmware MODEL="$work/signed.tbim" LIBRARY="$work/$bare.a" BUILD="$work/build-signed" \
+  FEATURES="SIGNATURE STATUS_TEXT"
+for language in c cpp; do
+  firmware=$work/build-signed/firmware-$language.bin
+  boot cortex-a53 "$firmware" || { cat "$work/output" >&2; fail "$language firmware: the signed image was refused"; }
+  check_answers "firmware in $language with a key" "$work/expected" "$work/output" $stack_limit
+  sign_image forge "$firmware"
+  if boot cortex-a53 "$firmware"; then fail "$language firmware: a forged image was taken"; fi
+  check_refused "firmware in $language with a key" "$work/output"
 done
 
 # firmware_of NAME IMAGE [OPTION...]: in both languages, with answers as the host gives them with $work/NAME.tbim.

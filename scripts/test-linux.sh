@@ -14,6 +14,10 @@ fail() { echo "test-linux: $*" >&2; exit 1; }
 toy_image "$work/model.tbim" neon
 write_texts "$work/texts"
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
+make_keys "$work"
+sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"
+cp "$work/signed.tbim" "$work/forged.tbim"
+sign_image forge "$work/forged.tbim"
 
 # test_on TARGET COMMAND...: COMMAND emulates.
 test_on() {
@@ -30,6 +34,17 @@ test_on() {
 
 test_on aarch64-unknown-linux-musl qemu-aarch64 -cpu cortex-a53
 test_on armv7-unknown-linux-gnueabihf qemu-arm -cpu cortex-a7
+
+# A program that knows keys, on this machine.
+run_with_key() {
+  cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" --features signature -- \
+    "$1" --public-key "$work/public.pem" <"$work/texts"
+}
+unset RUSTC RUSTDOC RUSTC_BOOTSTRAP
+run_with_key "$work/signed.tbim" >"$work/answers" 2>"$work/log" || { cat "$work/log" >&2; fail "the signed image was refused"; }
+cmp "$work/expected" "$work/answers" || fail "the signed image gave other bits"
+if run_with_key "$work/forged.tbim" 2>"$work/log"; then fail "a forged image was taken"; fi
+check_refused tinybert-run "$work/log"
 
 if command -v systemd-analyze >/dev/null; then
   mkdir "$work/units"

@@ -44,3 +44,22 @@ check_answers() {
     exit 1
   fi
 }
+
+# make_keys FOLDER: FOLDER/key.pem and the public.pem that belongs to it.
+make_keys() {
+  openssl genpkey -algorithm ed25519 -out "$1/key.pem"
+  openssl pkey -in "$1/key.pem" -pubout -out "$1/public.pem"
+}
+
+# sign_image sign|forge ARGUMENT...: crates/image/examples/sign_image.rs.
+sign_image() { cargo run --quiet --release -p tinybert-image --example sign_image -- "$@"; }
+
+# check_refused NAME FILE: FILE is what was printed where a forged image was opened.
+check_refused() {
+  if ! grep -q "the image was changed after it was signed" "$2" || grep -q "passed" "$2"; then
+    cat "$2" >&2
+    echo "error: $1 did not refuse a forged image for its signature" >&2
+    exit 1
+  fi
+  echo "$1: refuses a forged image"
+}

@@ -1,5 +1,5 @@
 /* What the C interface promises, run on the host under AddressSanitizer: answers as in the answers file, and an error code for
- * every wrong argument. Usage: interface IMAGE TEXTS; prints what the targets print. */
+ * every wrong argument. Usage: interface IMAGE TEXTS SIGNED FORGED; prints what the targets print. model.h has the key. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "expect.h"
+#include "model.h"
 #include "tinybert.h"
 
 static void wrong_arguments(uint8_t *image, size_t bytes)
@@ -60,12 +61,43 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     free(workspace);
 }
 
+/* What a device that trusts the key of model.h takes, and what it does not. */
+static void signatures(const char *unsigned_path, const char *signed_path, const char *forged_path)
+{
+    tinybert_model model = { 0 }, other = { 0 };
+    uint8_t key[TINYBERT_PUBLIC_KEY_BYTES] = TINYBERT_PUBLIC_KEY;
+    size_t bytes;
+    uint8_t *image = read_image(unsigned_path, &bytes);
+    EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_NOT_SIGNED);
+    free(image);
+    image = read_image(forged_path, &bytes);
+    EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_OK);
+    model = other;
+    EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_FORGED);
+    free(image);
+
+    image = read_image(signed_path, &bytes);
+    EXPECT(tinybert_open_signed(image, bytes, NULL, &model), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_open_signed(NULL, bytes, key, &model), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_open_signed(image, bytes, key, NULL), TINYBERT_STATUS_NULL_POINTER);
+    image[bytes - 1] ^= 1;
+    EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
+    image[bytes - 1] ^= 1;
+    key[0] ^= 1;
+    EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_OTHER_KEY);
+    key[0] ^= 1;
+    EXPECT(memcmp(&model, &other, sizeof model), 0);
+    EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_OK);
+    free(image);
+}
+
 int main(int count, char **arguments)
 {
-    if (count != 3) { fprintf(stderr, "usage: interface IMAGE TEXTS\n"); return 2; }
+    if (count != 5) { fprintf(stderr, "usage: interface IMAGE TEXTS SIGNED FORGED\n"); return 2; }
     size_t bytes;
     uint8_t *image = read_image(arguments[1], &bytes);
     wrong_arguments(image, bytes);
+    signatures(arguments[1], arguments[3], arguments[4]);
 
     tinybert_model model = { 0 };
     EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_OK);

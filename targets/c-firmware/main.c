@@ -8,6 +8,9 @@
 
 extern const uint8_t model[];
 
+#if defined(TINYBERT_SIGNATURE)
+static const uint8_t public_key[TINYBERT_PUBLIC_KEY_BYTES] = TINYBERT_PUBLIC_KEY;
+#endif
 static uint8_t workspace[TINYBERT_WORKSPACE_BYTES];
 static tinybert_model opened;
 static char line[1024];
@@ -60,7 +63,11 @@ static tinybert_status answer_line(size_t length)
 
 static tinybert_status serve(void)
 {
+#if defined(TINYBERT_SIGNATURE)
+    tinybert_status status = tinybert_open_signed(model, TINYBERT_IMAGE_BYTES, public_key, &opened);
+#else
     tinybert_status status = tinybert_open(model, TINYBERT_IMAGE_BYTES, &opened);
+#endif
     if (status != TINYBERT_STATUS_OK) return status;
 #if defined(WORD_ROWS)
     status = tinybert_set_word_rows(&opened, &word_rows);
@@ -81,8 +88,13 @@ int main(void)
 {
     tinybert_status status = serve();
     if (status != TINYBERT_STATUS_OK) {
-        WRITE("error: status ");
+        WRITE("error: ");
+#if defined(TINYBERT_STATUS_TEXT)
+        for (const char *text = tinybert_status_text(status); *text; text++) board_write((uint8_t)*text);
+#else
+        WRITE("status ");
         board_write_number((uint64_t)status);
+#endif
         board_write('\n');
     }
     board_write_number(board_stack_used());

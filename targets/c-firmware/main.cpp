@@ -9,11 +9,19 @@ extern "C" const uint8_t model[];
 
 namespace {
 
+#if defined(TINYBERT_SIGNATURE)
+constexpr uint8_t public_key[TINYBERT_PUBLIC_KEY_BYTES] = TINYBERT_PUBLIC_KEY;
+#endif
+
 class Classifier {
 public:
     tinybert_status open(const uint8_t *image, size_t bytes)
     {
+#if defined(TINYBERT_SIGNATURE)
+        tinybert_status status = tinybert_open_signed(image, bytes, public_key, &model_);
+#else
         tinybert_status status = tinybert_open(image, bytes, &model_);
+#endif
 #if defined(WORD_ROWS)
         if (status == TINYBERT_STATUS_OK) status = tinybert_set_word_rows(&model_, &word_rows);
 #endif
@@ -82,6 +90,16 @@ tinybert_status serve()
 int main()
 {
     tinybert_status status = serve();
+    if (status != TINYBERT_STATUS_OK) {
+        board_write_text("error: ", 7);
+#if defined(TINYBERT_STATUS_TEXT)
+        for (const char *text = tinybert_status_text(status); *text; text++) board_write(static_cast<uint8_t>(*text));
+#else
+        board_write_text("status ", 7);
+        board_write_number(status);
+#endif
+        board_write('\n');
+    }
     board_write_number(board_stack_used());
     board_write_text(" bytes of stack used\n", 21);
     board_exit(status != TINYBERT_STATUS_OK);

@@ -21,18 +21,18 @@ pub trait Board {
     fn cycles(&self) -> u32;
 }
 
-/// Proves by the image's self-tests that this board computes what the host computed, then answers the console's lines,
+/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then answers the console's lines,
 /// each with the cycles it took, until Control-D. Lines may be as long as `buffer`.
 ///
 /// # Errors
 /// What is wrong with the image, the workspace or the board.
 pub fn serve(
     board: &mut impl Board,
-    image: &[u8],
+    open: impl FnOnce() -> Result<Model<'static>, Error>,
     workspace: &mut [u8],
     buffer: &mut [u8],
 ) -> Result<(), Error> {
-    let model = Model::from_bytes(image);
+    let model = open();
     // By reference: a second copy of the model would take a tenth of the stack.
     let model = model.as_ref().map_err(|error| *error)?;
     let tests = model.self_test(workspace)?;

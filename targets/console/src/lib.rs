@@ -10,7 +10,9 @@ pub use board::{Board, Output, serve};
 
 use core::fmt;
 
-use tinybert_runtime::{Answer, Input, Model};
+use tinybert_runtime::{Answer, Input};
+
+pub use tinybert_runtime::Model;
 
 /// What a line asks.
 pub fn input(line: &str) -> Input<'_> {
