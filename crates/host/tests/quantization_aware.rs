@@ -12,8 +12,9 @@ use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::Predictor;
 use tinybert_host::progress::Silent;
 use tinybert_host::quantize::{Encoding, LayerEncodings, Settings, quantize};
+use tinybert_host::train::{FineTune, fine_tune};
 use tinybert_host::{Error, Result};
-use toy::runs::{labelled, output, quantization_aware, with_data};
+use toy::runs::{fine_tune_settings, labelled, output, quantization_aware, with_data};
 
 fn run(
     settings: &TaskSettings,
@@ -52,6 +53,22 @@ fn the_image_answers_as_the_student_that_was_kept() {
         assert_eq!(dev, report.dev);
         assert_ne!(toy::bits(&out), toy::bits(&student.folder), "something was learned");
     }
+}
+
+/// A student that has learned the task already, and steps so long that they only harm it.
+#[test]
+fn the_student_stays_as_it_was_where_training_only_loses() {
+    let place = tempfile::tempdir().unwrap();
+    let [learned, out] = ["learned", "out"].map(|name| place.path().join(name));
+    let fresh = toy::model(&place.path().join("fresh"), &toy::config(2, 24), &Head::None);
+    let long = FineTune { epochs: 20, ..fine_tune_settings() };
+    with_data(|data| fine_tune(&long, &fresh, data, output(&learned, false), &Silent)).unwrap();
+    let student = Checkpoint::load(&learned).unwrap();
+    let mut settings = quantization_aware();
+    settings.prediction.learning_rate = 0.3;
+    let report = run(&settings, &student, &student, &out).unwrap();
+    assert!(report.dev.primary() > 0.8, "{:?}", report.dev);
+    assert_eq!(toy::bits(&out), toy::bits(&learned));
 }
 
 #[test]

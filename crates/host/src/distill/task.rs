@@ -201,6 +201,11 @@ pub fn task(
         None => None,
     };
     let mut selection = Selection::new(trainee, &judge, &mut work)?;
+    if plan.is_some() {
+        // What `quantize` would make of the student without this training: the image is never worse than that.
+        selection =
+            selection.at_least(on_device(&with_head(student, head, settings.seed)?, &device)?, progress)?;
+    }
     let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
 
     let (dev, tensors) = selection.best()?;

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::metrics::Metrics;
 use crate::nn::TaskModel;
+use crate::progress::Progress;
 
 /// Prefix of the best weights in a checkpoint.
 pub(super) const BEST: &str = "best/";
@@ -22,6 +23,8 @@ pub struct Selection<'a> {
     /// Shares the storage of the parameters, without their graph.
     model: TaskModel,
     best: Option<(Metrics, Tensors)>,
+    /// Weights that are kept if all that were seen are worse.
+    floor: Option<(Metrics, Tensors)>,
 }
 
 impl<'a> Selection<'a> {
@@ -40,7 +43,17 @@ impl<'a> Selection<'a> {
             None => None,
         };
         let model = trainee.frozen(&trainee.parameters.detached())?;
-        Ok(Self { judge, trainee, model, best })
+        Ok(Self { judge, trainee, model, best, floor: None })
+    }
+
+    /// With other weights that are kept if all that will be seen are worse.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    pub fn at_least(self, tensors: Tensors, progress: &dyn Progress) -> Result<Self> {
+        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?)?;
+        progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
+        Ok(Self { floor: Some((metrics, tensors)), ..self })
     }
 
     /// Judges the present weights; keeps a copy if they are the best so far and as sparse as they are to become. Of equals
@@ -69,9 +82,13 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Those of [`Judge::judge`].
     pub fn best(self) -> Result<(Metrics, Tensors)> {
-        match self.best {
-            Some(best) => Ok(best),
-            None => Ok((self.judge.judge(&self.model)?, self.trainee.parameters.to_tensors()?)),
-        }
+        let seen = match self.best {
+            Some(best) => best,
+            None => (self.judge.judge(&self.model)?, self.trainee.parameters.to_tensors()?),
+        };
+        Ok(match self.floor {
+            Some(floor) if floor.0.primary() > seen.0.primary() => floor,
+            _ => seen,
+        })
     }
 }
