@@ -13,10 +13,11 @@ use_compiler_for() {
 # host_target: the triple of this machine.
 host_target() { rustc -vV | sed -n 's/^host: //p'; }
 
-# toy_image ARGUMENT...: crates/runtime/examples/toy_image.rs, with this machine's usual compiler.
-toy_image() {
-  env -u RUSTC -u RUSTDOC -u RUSTC_BOOTSTRAP cargo run --quiet --release -p tinybert-runtime --example toy_image -- "$@"
-}
+# cargo_here ARGUMENT...: cargo with this machine's usual compiler, whichever use_compiler_for has chosen for a target.
+cargo_here() { env -u RUSTC -u RUSTDOC -u RUSTC_BOOTSTRAP cargo "$@"; }
+
+# toy_image ARGUMENT...: crates/runtime/examples/toy_image.rs.
+toy_image() { cargo_here run --quiet --release -p tinybert-runtime --example toy_image -- "$@"; }
 
 # write_texts FILE: lines that firmware is asked.
 write_texts() {
@@ -24,11 +25,14 @@ write_texts() {
     "the lamp the lamp the lamp the lamp the lamp the lamp the lamp the lamp" >"$1"
 }
 
-# answer_on_host IMAGE: answers standard input as the targets do. --manifest-path, not the folder: the folder's own settings
-# would build for ARM.
-answer_on_host() {
-  env -u RUSTC -u RUSTDOC -u RUSTC_BOOTSTRAP cargo run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" -- "$1"
+# run_on_host [CARGO_OPTION...] -- IMAGE [OPTION...]: tinybert-run on this machine. --manifest-path, not the folder: the folder's
+# own settings would build for ARM.
+run_on_host() {
+  cargo_here run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" "$@"
 }
+
+# answer_on_host IMAGE: answers standard input as the targets do.
+answer_on_host() { run_on_host -- "$1"; }
 
 # check_answers NAME EXPECTED OUTPUT STACK_LIMIT: the bits of what a firmware printed, and how deep its stack was.
 check_answers() {
@@ -52,7 +56,7 @@ make_keys() {
 }
 
 # sign_image sign|forge ARGUMENT...: crates/image/examples/sign_image.rs.
-sign_image() { cargo run --quiet --release -p tinybert-image --example sign_image -- "$@"; }
+sign_image() { cargo_here run --quiet --release -p tinybert-image --example sign_image -- "$@"; }
 
 # check_refused NAME FILE: FILE is what was printed where a forged image was opened.
 check_refused() {

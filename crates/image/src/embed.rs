@@ -20,12 +20,12 @@ pub fn embed_model(path: &Path) -> Result<(), Box<dyn Error>> {
     std::println!("cargo::rerun-if-changed={}", path.display());
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let aligned = AlignedBytes::from_slice(&bytes);
-    let image = Image::from_bytes(&aligned).map_err(|error| format!("{}: {error}", path.display()))?;
     let key = public_key()?;
-    if let Some(key) = &key {
-        Image::from_signed_bytes_with(&aligned, crc32c, key)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+    let image = match &key {
+        Some(key) => Image::from_signed_bytes_with(&aligned, crc32c, key),
+        None => Image::from_bytes(&aligned),
     }
+    .map_err(|error| format!("{}: {error}", path.display()))?;
     let workspace = image.config().workspace_bytes;
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: this is for build scripts")?;
     let out = Path::new(&out);
