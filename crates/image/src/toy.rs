@@ -90,6 +90,8 @@ pub const F32: AttentionMode = AttentionMode::F32;
 pub const STATIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 40.0, zero_point: -9 };
 /// Static and symmetric, as the attention output linear wants it.
 pub const SYMMETRIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 60.0, zero_point: 0 };
+/// Static inputs of all linears of a layer, each as it wants it.
+pub const STATIC_INPUTS: [InputQuantization; 4] = [STATIC, SYMMETRIC, STATIC, STATIC];
 /// A scale per row, found at run time.
 pub const PER_TOKEN: InputQuantization = InputQuantization::PerToken;
 

@@ -7,7 +7,7 @@
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{INT8, Layer, PIECES, STATIC, SYMMETRIC, model};
+use tinybert_runtime::image::toy::{INT8, Layer, PIECES, STATIC_INPUTS, model};
 use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel};
 use tinybert_runtime::kernels;
 use tinybert_runtime::tokenizer::{Options, pack};
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "i8mm" => kernels::Panel::I8MM,
         _ => return Err(format!("no layout is called {layout}").into()),
     };
-    let layer = Layer { heads, head_dim, ffn, attention: INT8, inputs: [STATIC, SYMMETRIC, STATIC, STATIC] };
+    let layer = Layer { heads, head_dim, ffn, attention: INT8, inputs: STATIC_INPUTS };
     let layers = vec![layer; layers];
     let mut builder = model(1, hidden, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &layers);
     match encoding.as_str() {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{embedding, regression, three_layers, token_classification};
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC_INPUTS, SYMMETRIC};
 use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
 
@@ -244,7 +244,7 @@ fn tinybert_workspace(attention: AttentionMode, inputs: [tinybert_image::InputQu
 
 #[test]
 fn tinybert_4l_312_needs_at_most_380_kilobytes_for_128_tokens() {
-    let fixed = tinybert_workspace(INT8, [STATIC, SYMMETRIC, STATIC, STATIC]);
+    let fixed = tinybert_workspace(INT8, STATIC_INPUTS);
     assert!(fixed <= 380_000, "{fixed} bytes");
     let per_token = tinybert_workspace(INT8, [PER_TOKEN, SYMMETRIC, PER_TOKEN, PER_TOKEN]);
     assert!(per_token <= 380_000, "{per_token} bytes");
@@ -252,7 +252,7 @@ fn tinybert_4l_312_needs_at_most_380_kilobytes_for_128_tokens() {
 
 #[test]
 fn attention_in_f32_needs_four_times_the_queries_keys_and_values() {
-    let inputs = [STATIC, SYMMETRIC, STATIC, STATIC];
+    let inputs = STATIC_INPUTS;
     let more = tinybert_workspace(F32, inputs) - tinybert_workspace(INT8, inputs);
     // The int8 rows have room for 16 more elements; the scratch memories differ by a few kilobytes.
     assert!(more.abs_diff(128 * (4 * 936 - 952)) < 10_000, "{more} bytes more");

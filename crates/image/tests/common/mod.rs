@@ -1,7 +1,7 @@
 //! Images with everything in them.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC, mixed, model};
+use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, STATIC_INPUTS, SYMMETRIC, mixed, model};
 use tinybert_image::{CalibrationData, CalibrationRecord, ImageBuilder, Provenance, Range, SelfTestData};
 
 /// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
@@ -37,13 +37,7 @@ pub fn full_toy() -> ImageBuilder {
 /// [`full_toy`] with an FFN of several groups of 32 and weights in every encoding.
 pub fn mixed_toy() -> ImageBuilder {
     let layers = [
-        Layer {
-            heads: 2,
-            head_dim: 3,
-            ffn: 70,
-            attention: INT8,
-            inputs: [STATIC, SYMMETRIC, STATIC, STATIC],
-        },
+        Layer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
         Layer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: [PER_TOKEN; 4] },
         Layer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: [PER_TOKEN; 4] },
     ];
