@@ -168,6 +168,10 @@ macro_rules! has {
 pub(crate) use has;
 
 /// The table of that instruction set, if it may be used.
+#[cfg_attr(
+    not(feature = "std"),
+    allow(clippy::eq_op, clippy::nonminimal_bool, reason = "`has!` is a constant of the target there")
+)]
 pub(crate) fn available(isa: Isa) -> Option<&'static Table> {
     match isa {
         Isa::Scalar => Some(&SCALAR),

@@ -103,7 +103,7 @@ impl Compress<'_> {
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let mut journal = Journal::open(out, identity)?;
-        let stages = Stages::new(self, out, progress);
+        let mut stages = Stages::new(self, out, progress);
         let teacher = &stages.teacher()?;
         let whole = stages.student(teacher)?;
         let mut space = self.space(&whole, progress)?;
@@ -126,7 +126,7 @@ impl Compress<'_> {
             self.board
         ));
         let small = stages.small(teacher, &whole, &space, &found)?;
-        let outcome = Outcome::make(&stages, inputs, teacher, &small, &found)?;
+        let outcome = Outcome::make(&mut stages, inputs, teacher, &small, &found)?;
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)

@@ -31,8 +31,8 @@ pub(super) fn write(
     let (compress, folder) = (stages.compress, &stages.out.folder);
     let title = format!("{} for {}", compress.teacher.folder.display(), compress.board);
     let mut report = Report::new(title, "compress");
-    for stage in stages.folders() {
-        report.add_folder(&stage)?;
+    for stage in &stages.folders {
+        report.add_folder(stage)?;
     }
     let judged = outcome.metrics.iter().find(|judged| (judged.model, judged.split) == ("image", "dev"));
     report.add_image(&outcome.image, image, judged.map(|judged| &judged.metrics))?;

@@ -46,7 +46,7 @@ impl Outcome {
     /// Makes the image of the small model, makes sure that it keeps within the budget, writes and judges it. `inputs` are
     /// the files that the run has read.
     pub(super) fn make(
-        stages: &Stages,
+        stages: &mut Stages,
         inputs: Vec<FileHash>,
         teacher: &Checkpoint,
         small: &Checkpoint,
@@ -58,7 +58,7 @@ impl Outcome {
         if made.attention == Attention::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
         }
-        let made = trained(stages, teacher, small, found, made, &mut notes)?;
+        let (made, untrained) = trained(stages, teacher, small, found, made, &mut notes)?;
         let path = stages.out.folder.join(IMAGE);
         image_file::write(&path, made.image.bytes())?;
         let max_tokens = compress.settings.max_tokens;
@@ -68,7 +68,16 @@ impl Outcome {
         for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
             let of_teacher = teacher.evaluate(data, compress.data.metrics)?;
             metrics.push(Judged { model: "teacher", split, metrics: of_teacher });
-            metrics.push(Judged { model: "image", split, metrics: made.judge(compress, data)? });
+            let of_image = made.judge(compress, data)?;
+            if let ("dev", Some(untrained)) = (split, &untrained) {
+                notes.push(format!(
+                    "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
+                    of_image.primary,
+                    of_image.primary(),
+                    untrained.primary()
+                ));
+            }
+            metrics.push(Judged { model: "image", split, metrics: of_image });
         }
         let outcome = Self { image: path, cost: made.cost, metrics, notes };
         report::write(stages, found, &outcome, &made.image, inputs)?;
@@ -76,46 +85,38 @@ impl Outcome {
     }
 }
 
-/// The image of the small model after it was trained as that image, `made`, computes; `made` itself where that is left out
-/// or does not answer the development set as well. Says in `notes` what was done.
+/// The image of the small model after it was trained as that image, `made`, computes, with the metrics of `made` on the
+/// development set: the stage itself goes back to the untrained weights where training wins nothing. `made` alone where
+/// the stage is left out; says in `notes` why, if that was not asked for.
 fn trained(
-    stages: &Stages,
+    stages: &mut Stages,
     teacher: &Checkpoint,
     small: &Checkpoint,
     found: &Found,
     made: Made,
     notes: &mut Vec<String>,
-) -> Result<Made> {
+) -> Result<(Made, Option<Metrics>)> {
     let compress = stages.compress;
     if compress.settings.quantization_aware.prediction.epochs == 0 {
-        return Ok(made);
+        return Ok((made, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let before = made.judge(compress, dev)?;
+    let untrained = made.judge(compress, dev)?;
     if stages.student_is_given(teacher) && found.chosen.choice.is_whole() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
-        if before.primary() >= float.evaluate(dev, metrics)?.primary() {
-            return Ok(made);
+        if untrained.primary() >= float.evaluate(dev, metrics)?.primary() {
+            return Ok((made, None));
         }
     }
     match check_pair(teacher, small, &compress.data, found.max_tokens) {
         Err(Error::Input(what)) => {
             notes.push(format!("Not trained as the image computes: {what}."));
-            return Ok(made);
+            return Ok((made, None));
         }
         other => other?,
     }
     let model = stages.quantization_aware(teacher, small, found, made.attention)?;
     let trained = Made::new(compress, &model, found, made.attention, stages.progress)?;
     trained.check(&compress.settings.budget)?;
-    let after = trained.judge(compress, dev)?;
-    let better = after.primary() >= before.primary();
-    notes.push(format!(
-        "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without{}.",
-        after.primary,
-        after.primary(),
-        before.primary(),
-        if better { "" } else { ", which is why it is left without" }
-    ));
-    Ok(if better { trained } else { made })
+    Ok((trained, Some(untrained)))
 }

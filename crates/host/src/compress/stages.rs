@@ -1,6 +1,5 @@
 //! The stages that train, each a model folder in the output folder.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -26,23 +25,18 @@ pub(super) struct Stages<'a> {
     pub out: &'a Output,
     pub progress: &'a dyn Progress,
     /// Those that were asked for, in their order.
-    folders: RefCell<Vec<PathBuf>>,
+    pub folders: Vec<PathBuf>,
 }
 
 impl<'a> Stages<'a> {
     pub fn new(compress: &'a Compress, out: &'a Output, progress: &'a dyn Progress) -> Self {
-        Self { compress, out, progress, folders: RefCell::default() }
-    }
-
-    /// The folders of all stages so far, in their order.
-    pub fn folders(&self) -> Vec<PathBuf> {
-        self.folders.borrow().clone()
+        Self { compress, out, progress, folders: Vec::new() }
     }
 
     /// The folder of a stage, made if it is not there; a stage that was interrupted goes on.
-    fn stage(&self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
+    fn stage(&mut self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
         let folder = self.out.folder.join(name);
-        self.folders.borrow_mut().push(folder.clone());
+        self.folders.push(folder.clone());
         if !folder.exists() {
             self.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
@@ -54,14 +48,13 @@ impl<'a> Stages<'a> {
     }
 
     /// The teacher of the task.
-    pub fn teacher(&self) -> Result<Checkpoint> {
+    pub fn teacher(&mut self) -> Result<Checkpoint> {
         let Compress { teacher, data, settings, .. } = self.compress;
         if answers(&teacher.head, &head_of(data.train)) {
             return Ok(teacher.copied());
         }
-        self.stage("teacher", |out| {
-            fine_tune(&settings.fine_tune, teacher, data, out, self.progress).map(drop)
-        })
+        let progress = self.progress;
+        self.stage("teacher", |out| fine_tune(&settings.fine_tune, teacher, data, out, progress).map(drop))
     }
 
     /// The student that is given, if it is taken as it is.
@@ -75,7 +68,7 @@ impl<'a> Stages<'a> {
     }
 
     /// The whole student, distilled on the task.
-    pub fn student(&self, teacher: &Checkpoint) -> Result<Checkpoint> {
+    pub fn student(&mut self, teacher: &Checkpoint) -> Result<Checkpoint> {
         if let Some(student) = self.finished_student(teacher) {
             return Ok(student.copied());
         }
@@ -92,10 +85,10 @@ impl<'a> Stages<'a> {
     }
 
     /// A student of the general teacher, on a corpus or else on the task's own texts.
-    fn general_student(&self) -> Result<Checkpoint> {
-        let Compress { teacher, sizes, corpus, data, settings, .. } = self.compress;
-        let record =
-            |inputs| RunRecord { settings: json!({ "sizes": sizes }), ..self.compress.record(inputs) };
+    fn general_student(&mut self) -> Result<Checkpoint> {
+        let (compress, progress) = (self.compress, self.progress);
+        let Compress { teacher, sizes, corpus, data, settings, .. } = compress;
+        let record = |inputs| RunRecord { settings: json!({ "sizes": sizes }), ..compress.record(inputs) };
         let fresh = self.stage("student-fresh", |out| {
             let tensors = init_parameters(sizes, &Head::None, settings.distillation.seed)?;
             let record = record(Vec::new());
@@ -112,23 +105,24 @@ impl<'a> Stages<'a> {
                 false => {
                     let limit = general.max_train_tokens.and_then(|tokens| usize::try_from(tokens).ok());
                     let window = WindowSettings { max_tokens: general.max_tokens, limit, seed: general.seed };
-                    data::Corpus::open(corpus)?.windows(&fresh.text, window, self.progress)?
+                    data::Corpus::open(corpus)?.windows(&fresh.text, window, progress)?
                 }
             };
             let sources = if corpus.is_empty() { &data.train.sources } else { corpus };
             let corpus = Corpus { windows: &windows, sources };
-            distill::general(&general, teacher, &fresh, &corpus, out, self.progress).map(drop)
+            distill::general(&general, teacher, &fresh, &corpus, out, progress).map(drop)
         })
     }
 
     /// What the search has chosen, trained.
     pub fn small(
-        &self,
+        &mut self,
         teacher: &Checkpoint,
         whole: &Checkpoint,
         space: &Space,
         found: &Found,
     ) -> Result<Checkpoint> {
+        let compress = self.compress;
         let choice = found.chosen.choice;
         let mut model = match space.prunes(choice) {
             true => Some(self.pruned(teacher, whole, space, found)?),
@@ -138,7 +132,7 @@ impl<'a> Stages<'a> {
             let before = model.as_ref().unwrap_or(whole);
             let name = "small-vocabulary";
             let pruned =
-                self.stage(name, |out| self.save(&space.with_vocabulary(choice, before)?, found, out))?;
+                self.stage(name, |out| save(compress, &space.with_vocabulary(choice, before)?, found, out))?;
             model = Some(pruned);
         }
         match model {
@@ -149,14 +143,15 @@ impl<'a> Stages<'a> {
 
     /// The chosen heads and neurons of the whole student, in rounds, with a recovery after each.
     fn pruned(
-        &self,
+        &mut self,
         teacher: &Checkpoint,
         whole: &Checkpoint,
         space: &Space,
         found: &Found,
     ) -> Result<Checkpoint> {
         let choice = found.chosen.choice;
-        let Settings { recovery, prune_rounds, .. } = &self.compress.settings;
+        let (compress, progress) = (self.compress, self.progress);
+        let Settings { recovery, prune_rounds, .. } = &compress.settings;
         let rounds = prune_rounds.unwrap_or(Space::rounds(choice));
         let mut model = whole.copied();
         for round in 1..=rounds {
@@ -164,11 +159,11 @@ impl<'a> Stages<'a> {
             let pruned = self.stage(&name, |out| {
                 let importance = match round {
                     1 => &space.importance,
-                    _ => &self.compress.importance(&model, self.progress)?,
+                    _ => &compress.importance(&model, progress)?,
                 };
                 let [heads, neurons] = space.sizes_after(choice, round, rounds);
                 let kept = KeptParts::of_sizes(importance, [&heads, &neurons]);
-                self.save(&kept.prune(&model)?, found, out)
+                save(compress, &kept.prune(&model)?, found, out)
             })?;
             model = self.distil(&format!("{name}-recovered"), recovery, teacher, &pruned)?;
         }
@@ -177,7 +172,7 @@ impl<'a> Stages<'a> {
 
     /// What was made last, trained as its image will compute.
     pub fn quantization_aware(
-        &self,
+        &mut self,
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &Found,
@@ -194,30 +189,32 @@ impl<'a> Stages<'a> {
             quantization_aware: Some(aware),
             ..quantization_aware.clone()
         };
-        let data = &self.compress.data;
+        let (compress, progress) = (self.compress, self.progress);
         self.stage("quantization-aware", |out| {
             // The kernels of the device, which compute it, are the processor's.
             let out = Output { compute: Compute::cpu(), ..out };
-            distill::task(&settings, teacher, small, data, out, self.progress).map(drop)
+            distill::task(&settings, teacher, small, &compress.data, out, progress).map(drop)
         })
     }
 
-    /// Writes a model that was made without training.
-    fn save(&self, model: &Checkpoint, found: &Found, out: Output) -> Result<()> {
-        let record = RunRecord { metrics: found.summary(), ..self.compress.record(model.hashes()?) };
-        checkpoint::save(&out.folder, &model.config, &model.head, &model.tensors, &model.text, &record)
-    }
-
     fn distil(
-        &self,
+        &mut self,
         name: &str,
         settings: &TaskSettings,
         teacher: &Checkpoint,
         student: &Checkpoint,
     ) -> Result<Checkpoint> {
-        let data = &self.compress.data;
-        self.stage(name, |out| distill::task(settings, teacher, student, data, out, self.progress).map(drop))
+        let (compress, progress) = (self.compress, self.progress);
+        self.stage(name, |out| {
+            distill::task(settings, teacher, student, &compress.data, out, progress).map(drop)
+        })
     }
+}
+
+/// Writes a model that was made without training.
+fn save(compress: &Compress, model: &Checkpoint, found: &Found, out: Output) -> Result<()> {
+    let record = RunRecord { metrics: found.summary(), ..compress.record(model.hashes()?) };
+    checkpoint::save(&out.folder, &model.config, &model.head, &model.tensors, &model.text, &record)
 }
 
 /// Whether a head answers what another one is for; embeddings of any size do.
