@@ -84,7 +84,7 @@ impl ModelArgs {
 
     /// Opens it; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a sentence encoder.
     pub fn open_on(&self, compute: &Compute, embedding: bool) -> Result<Predictor> {
-        let take = if embedding { Checkpoint::as_sentence_encoder } else { |checkpoint| checkpoint };
+        let take = if embedding { Checkpoint::as_sentence_encoder } else { Ok };
         Predictor::open_on(&self.model, self.max_tokens, self.isa, compute, take)
     }
 }
@@ -294,6 +294,12 @@ fn parse_minutes(text: &str) -> std::result::Result<f64, String> {
     if minutes >= 0.0 { Ok(minutes) } else { Err("expected at least 0 minutes".into()) }
 }
 
+/// A time limit of a run.
+pub fn parse_time_limit(text: &str) -> std::result::Result<f64, String> {
+    let minutes = parse_minutes(text)?;
+    if minutes > 0.0 { Ok(minutes) } else { Err("expected more than 0 minutes".into()) }
+}
+
 /// Where labelled text comes from: a GLUE task's folder, or files with named columns.
 #[derive(Args, Clone)]
 pub struct DataArgs {
@@ -393,7 +399,7 @@ impl DataArgs {
     /// Reads a model folder; with --embedding a bare encoder as a sentence encoder.
     pub fn read_model(&self, folder: &Path) -> Result<Checkpoint> {
         let model = Checkpoint::load(folder)?;
-        Ok(if self.embedding { model.as_sentence_encoder() } else { model })
+        if self.embedding { model.as_sentence_encoder() } else { Ok(model) }
     }
 
     /// The training and development sets. `labels` are those of a model, which they must have.

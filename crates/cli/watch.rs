@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use tinybert_host::collective::Collective;
 use tinybert_host::progress::Progress;
 use tinybert_host::{Error, Result};
@@ -42,20 +44,23 @@ struct Step {
 }
 
 impl Watch {
-    /// Installs the handler of SIGINT, SIGTERM and SIGHUP; call it once.
+    /// Listens to SIGINT, SIGTERM and, unless `nohup` had it ignored, SIGHUP; call it once.
     pub fn new(global: &Global) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let speaks = global.is_first();
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED);
+        let mut signals = Signals::new(heard()).map_err(Error::io("signal handlers"))?;
+        let listen = move || {
+            for _ in signals.forever() {
+                if flag.swap(true, Ordering::Relaxed) {
+                    std::process::exit(INTERRUPTED);
+                }
+                if speaks {
+                    eprintln!("\nstopping after this step; once more stops at once");
+                }
             }
-            if speaks {
-                eprintln!("\nstopping after this step; once more stops at once");
-            }
-        })
-        .map_err(|error| Error::Usage(format!("cannot install the Ctrl-C handler: {error}")))?;
+        };
+        std::thread::Builder::new().spawn(listen).map_err(Error::io("thread for signals"))?;
         let display = Mutex::new(Display::new(global.quiet || !speaks));
         Ok(Self { display, stop, ranks: Arc::clone(&global.ranks) })
     }
@@ -64,6 +69,21 @@ impl Watch {
         // A panic while drawing leaves nothing worse than a wrong bar.
         self.display.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The signals that ask to stop. A run started by `nohup` outlives its terminal.
+fn heard() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut heard = vec![SIGINT, SIGTERM];
+    heard.extend((!ignores(&status, SIGHUP)).then_some(SIGHUP));
+    heard
+}
+
+/// Whether a process with this `/proc/PID/status` ignores a signal: its line `SigIgn` is a mask in hexadecimal.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 impl Display {
@@ -195,6 +215,14 @@ mod tests {
     fn what_an_earlier_process_did_counts_as_done_but_not_as_speed() {
         let line = Step { resumed: 400, ..step() }.line(500, "", Duration::from_secs(50));
         assert_eq!(line, "distil: 500/2000, 2.0/s, 13 minutes left");
+    }
+
+    #[test]
+    fn an_ignored_signal_is_read_from_the_status_of_the_process() {
+        // What Linux shows of a process that `nohup` has started.
+        let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n";
+        assert!(ignores(status, SIGHUP));
+        assert!(!ignores(status, SIGINT) && !ignores(status, SIGTERM) && !ignores("", SIGHUP));
     }
 
     #[test]

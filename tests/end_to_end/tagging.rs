@@ -116,6 +116,23 @@ fn folder_and_image_tag_the_same_words() {
 }
 
 #[test]
+fn a_sentence_without_tokens_is_judged_alike_and_not_learned_from() {
+    let empty = "{\"tokens\": [\"\\u200b\"], \"tags\": [\"O\"]}\n";
+    let alone = toy::write("no-tokens.jsonl", empty);
+    let mixed = toy::write("some-tokens.jsonl", format!("{}{empty}", sentences(&FILLERS[..2], 0)));
+    for file in [&alone, &mixed] {
+        let [folder, image] = [STUDENT.as_str(), &IMAGE].map(|model| {
+            let printed = output(&format!("eval --model {model} --tagging --dev {file} --json"));
+            let metrics: Value = serde_json::from_str(&printed).expect("a JSON object");
+            metrics["samples"].clone()
+        });
+        assert_eq!(folder, image);
+        let options = format!("--tagging --train {file} --dev {file} --out {}", toy::path("none").display());
+        fails(&format!("fine-tune --model {} {options}", *ENCODER), 3, &["training example", "has a token"]);
+    }
+}
+
+#[test]
 fn tags_are_the_same_bits_on_every_instruction_set() {
     let text = "will it rain in oslo\nplay xyzzy 12345 now\n\n";
     assert_eq!(run(&IMAGE, "--json", text), run(&IMAGE, "--json --isa scalar", text));

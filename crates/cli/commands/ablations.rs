@@ -48,7 +48,7 @@ pub struct Args {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
-    let teacher = Checkpoint::load(&args.teacher)?;
+    let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;
     let data = args.data.training(teacher.head.labels(), &watch)?;

@@ -1,10 +1,9 @@
 //! `augment`: more task data, with words replaced.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment};
+use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::{Split, read_rows};
 use tinybert_host::{Error, Result};
@@ -47,7 +46,10 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let file = args.file()?;
     if global.is_first() {
-        output::check_file(&file)?;
+        match args.data.data {
+            Some(_) => output::probe_folder(&args.out)?,
+            None => output::check_file(&file)?,
+        }
     }
     let watch = Watch::new(global)?;
     let rows = read_rows(&args.data.spec(&[])?, Split::Train, &watch)?;
@@ -61,12 +63,13 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         seed: global.seed,
     };
     let sources = Sources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
+    // Before the training set, so that a folder that has one is complete.
+    if let Some(folder) = args.data.data.as_ref().filter(|_| global.is_first()) {
+        copy_splits(folder, &args.out)?;
+    }
     let report = augment(&settings, &sources, &rows, &file, args.resume, &watch)?;
     if !global.is_first() {
         return Ok(());
-    }
-    if let Some(folder) = &args.data.data {
-        copy_splits(folder, &args.out)?;
     }
     print_line(format_args!("candidates: {}", report.candidates))?;
     print_line(format_args!(
@@ -77,7 +80,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 impl Args {
-    /// The file that rows are written to; the folder of a GLUE task is made.
+    /// The file that rows are written to.
     fn file(&self) -> Result<PathBuf> {
         let Some(source) = &self.data.data else {
             let extension = |path: &Path| path.extension().map(|extension| extension.to_ascii_lowercase());
@@ -91,9 +94,7 @@ impl Args {
                 None => Err(Error::Usage("no data: give --task NAME --data FOLDER, or --train FILE".into())),
             };
         };
-        fs::create_dir_all(&self.out).map_err(Error::io(&self.out))?;
-        let real = |path: &Path| path.canonicalize().map_err(Error::io(path));
-        if real(source)? == real(&self.out)? {
+        if self.out.exists() && self.out.canonicalize().ok() == source.canonicalize().ok() {
             return Err(Error::Usage(format!(
                 "--out {}: is the folder of the data; write to another one",
                 self.out.display()
@@ -101,16 +102,4 @@ impl Args {
         }
         Ok(self.out.join("train.tsv"))
     }
-}
-
-/// Copies the splits that are not augmented, so that the output is a folder of the task.
-fn copy_splits(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from).map_err(Error::io(from))? {
-        let path = entry.map_err(Error::io(from))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(".tsv") && name != "train.tsv" {
-            fs::copy(&path, to.join(name)).map_err(Error::io(to.join(name)))?;
-        }
-    }
-    Ok(())
 }

@@ -95,7 +95,10 @@ pub fn evaluate(
             let (predictions, targets) = (tags(predictions)?, tags(targets)?);
             if let Some(at) = (0..samples).find(|&at| predictions[at].len() != targets[at].len()) {
                 let (have, want) = (predictions[at].len(), targets[at].len());
-                return Err(Error::Input(format!("example {at}: {have} predicted tags for {want} words")));
+                return Err(Error::Input(format!(
+                    "example {}: {have} predicted tags for {want} words",
+                    at + 1
+                )));
             }
             let accuracy = accuracy(&predictions.concat(), &targets.concat());
             let entities::Scores { precision, recall, f1 } = entities::scores(labels, &predictions, &targets);
@@ -208,8 +211,8 @@ fn scores(targets: &[Target]) -> Result<Vec<f64>> {
 fn collect<'t, T>(targets: &'t [Target], want: &str, value: fn(&'t Target) -> Option<T>) -> Result<Vec<T>> {
     let value = |(sample, target): (usize, &'t Target)| {
         value(target).ok_or_else(|| match target {
-            Target::None => Error::Input(format!("example {sample} has no label to judge by")),
-            other => Error::Input(format!("example {sample}: expected {want}, found {other:?}")),
+            Target::None => Error::Input(format!("example {} has no label to judge by", sample + 1)),
+            other => Error::Input(format!("example {}: expected {want}, found {other:?}", sample + 1)),
         })
     };
     targets.iter().enumerate().map(value).collect()

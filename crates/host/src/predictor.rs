@@ -170,7 +170,7 @@ impl Predictor {
     /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
     /// instruction set that is asked of a folder, or that this machine lacks.
     pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
-        Self::open_on(path, max_tokens, isa, &Compute::cpu(), |checkpoint| checkpoint)
+        Self::open_on(path, max_tokens, isa, &Compute::cpu(), Ok)
     }
 
     /// [`Predictor::open`]; a folder is what `take` makes of it, and computes on `compute`.
@@ -182,12 +182,12 @@ impl Predictor {
         max_tokens: usize,
         isa: Option<Isa>,
         compute: &Compute,
-        take: impl Fn(Checkpoint) -> Checkpoint,
+        take: impl Fn(Checkpoint) -> Result<Checkpoint>,
     ) -> Result<Self> {
         if path.is_dir() {
             return match isa {
                 None => {
-                    let checkpoint = take(Checkpoint::load(path)?);
+                    let checkpoint = take(Checkpoint::load(path)?)?;
                     Ok(Self::Folder(Box::new(FloatModel::on(&checkpoint, max_tokens, &compute.device)?)))
                 }
                 Some(isa) => Err(Error::Usage(format!(

@@ -88,9 +88,18 @@ impl Dataset {
 
     /// A data set of these.
     pub fn sample(&self, count: usize) -> Self {
+        self.with(self.spread(count).into_iter())
+    }
+
+    /// A data set of `count` examples: these again and again.
+    pub fn repeated(&self, count: usize) -> Self {
+        self.with(self.examples.iter().cycle().take(count))
+    }
+
+    fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
         let Self { labels, kind, sources, .. } = self;
         Self {
-            examples: self.spread(count).into_iter().cloned().collect(),
+            examples: examples.cloned().collect(),
             labels: labels.clone(),
             kind: *kind,
             sources: sources.clone(),

@@ -30,7 +30,7 @@ impl Place {
         Self {
             teacher: toy::model(&folder.path().join("teacher"), &toy::config(4, 16), &head),
             student: toy::model(&folder.path().join("student"), &toy::config(2, 8), &Head::None),
-            train: toy::sentences(16, 1),
+            train: toy::sentences(13, 1),
             dev: toy::sentences(12, 2),
             augmented: toy::sentences(48, 3),
             folder,
@@ -85,7 +85,7 @@ fn every_row_takes_the_same_number_of_steps() {
         Ablations { fresh: Some(&fresh), augmented: Some(&place.augmented), ..place.ablations(&[], &[7, 8]) };
     let table = ablations.run(&place.out(), &Silent).unwrap();
     assert_eq!(names(&table), Row::ALL.map(Row::name));
-    // 48 examples in batches of 8, in two stages; without the variants three passes over 16 are as many.
+    // 48 examples in batches of 8, in two stages; without the variants the 13 are repeated.
     assert!(column(&table, 4).iter().all(|steps| *steps == "12"), "{table}");
     let out = place.out().folder;
     assert_eq!(std::fs::read_to_string(out.join("ablations.md")).unwrap(), table);
@@ -160,4 +160,18 @@ fn a_folder_of_something_else_is_not_touched() {
     let refused = place.ablations(&[Row::Full], &[1]).run(&place.out(), &Silent).unwrap_err();
     assert!(matches!(refused, Error::Usage(_)), "{refused}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
+fn rows_of_other_data_do_not_join_a_table() {
+    let place = Place::new();
+    let rows = [Row::MapTop];
+    let without = place.ablations(&rows, &[1]);
+    let with = Ablations { augmented: Some(&place.augmented), ..place.ablations(&rows, &[1]) };
+    for [first, second] in [[&without, &with], [&with, &without]] {
+        first.run(&place.out(), &Silent).unwrap();
+        let refused = second.run(&place.again(), &Silent).unwrap_err();
+        assert!(matches!(&refused, Error::Input(what) if what.contains("augmented examples")), "{refused}");
+        std::fs::remove_dir_all(place.out().folder).unwrap();
+    }
 }

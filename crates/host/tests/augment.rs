@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment};
+use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
 use tinybert_host::checkpoint::{self, BertConfig, Checkpoint, Head, TextEncoder};
 use tinybert_host::data::{
     self, Batch, Columns, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows,
@@ -171,6 +171,61 @@ fn an_interrupted_run_goes_on_to_the_same_bytes_and_refuses_another() {
     go(&settings(), true, &Silent).unwrap();
     assert_eq!(fs::read_to_string(&out).unwrap(), whole);
     assert!(!place.path().join("out.jsonl.run").exists());
+}
+
+#[test]
+fn a_run_by_word_vectors_alone_hears_that_it_is_to_stop() {
+    let place = tempfile::tempdir().unwrap();
+    let rows = sentences(place.path());
+    let model = toy::model(&place.path().join("bare"), &toy::config(1, 16), &Head::None);
+    let (vectors, file) = vectors(place.path());
+    let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
+    let out = place.path().join("out.jsonl");
+    let stop = toy::StopAfter::new(0);
+    let error = augment(&settings(), &sources, &rows, &out, false, &stop).unwrap_err();
+    assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 0 of 300")), "{error}");
+    // And between two blocks of words.
+    let error = augment(&settings(), &sources, &rows, &out, true, &toy::StopAfter::new(1)).unwrap_err();
+    assert!(matches!(&error, Error::Interrupted(_)), "{error}");
+    augment(&settings(), &sources, &rows, &out, true, &Silent).unwrap();
+    assert!(out.exists());
+}
+
+#[test]
+fn a_run_killed_before_its_last_step_is_complete() {
+    let place = tempfile::tempdir().unwrap();
+    let rows = sentences(place.path());
+    let text = run(&settings(), &rows, place.path(), "out.jsonl").unwrap();
+    // The output has its name, and the state of the run is still there.
+    let left = place.path().join("out.jsonl.run");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("state.json"), "{}").unwrap();
+    let out = place.path().join("out.jsonl");
+    let model = masked_lm(place.path());
+    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let error = augment(&settings(), &sources, &rows, &out, true, &Silent).unwrap_err();
+    assert!(matches!(&error, Error::Usage(what) if what.contains("is complete")), "{error}");
+    assert_eq!((left.exists(), fs::read_to_string(&out).unwrap()), (false, text));
+}
+
+#[test]
+fn other_splits_are_copied_and_never_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let [from, to] = ["task", "augmented"].map(|name| place.path().join(name));
+    fs::create_dir(&from).unwrap();
+    for (name, content) in [("train.tsv", "a"), ("dev.tsv", "b"), ("test.tsv", "c"), ("notes.txt", "d")] {
+        fs::write(from.join(name), content).unwrap();
+    }
+    copy_splits(&from, &to).unwrap();
+    copy_splits(&from, &to).unwrap();
+    let names: BTreeSet<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, BTreeSet::from(["dev.tsv".into(), "test.tsv".into()]));
+    fs::write(to.join("test.tsv"), "mine").unwrap();
+    fs::remove_file(to.join("dev.tsv")).unwrap();
+    let error = copy_splits(&from, &to).unwrap_err();
+    assert!(matches!(&error, Error::Usage(what) if what.contains("test.tsv")), "{error}");
+    assert_eq!(fs::read_to_string(to.join("test.tsv")).unwrap(), "mine");
+    assert!(!to.join("dev.tsv").exists());
 }
 
 #[test]

@@ -348,7 +348,13 @@ fn a_pair_that_cannot_learn_is_refused_with_a_reason() {
     refuse(&settings, &with_head, &student, &toy::scored(8, 1), "needs a teacher with a regression head");
     let mut swapped = data.clone();
     swapped.labels.reverse();
-    refuse(&settings, &with_head, &student, &swapped, "the teacher answers the labels");
+    refuse(
+        &settings,
+        &with_head,
+        &student,
+        &swapped,
+        "the teacher answers with negative, positive, but the data have positive, negative",
+    );
 
     let mut narrow = toy::config(2, 16);
     narrow.num_attention_heads = 4;
@@ -424,6 +430,20 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     }
     let what = refusal(&teacher, &train, &flipped, MetricSet::Accuracy);
     assert!(what.contains("another order") && what.contains("\"negative\" for \"positive\""), "{what}");
+}
+
+#[test]
+fn a_teacher_that_only_counts_its_labels_teaches_those_of_the_data() {
+    let place = tempfile::tempdir().unwrap();
+    let counted = Head::Classification { labels: ["LABEL_0", "LABEL_1"].map(String::from).into() };
+    let teacher = toy::model(&place.path().join("counts"), &toy::config(4, 32), &counted);
+    let (train, dev) = (toy::sentences(16, 1), toy::sentences(16, 2));
+    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
+    let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
+    (settings.intermediate.epochs, settings.prediction.epochs) = (0, 1);
+    let out = place.path().join("out");
+    task(&settings, &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    assert_eq!(Checkpoint::load(&out).unwrap().head.labels(), toy::labels());
 }
 
 #[test]

@@ -136,6 +136,28 @@ fn an_encoder_and_its_head_learn_to_guess_and_load_again() {
 }
 
 #[test]
+fn windows_of_unknown_pieces_alone_stop_no_run() {
+    let place = tempfile::tempdir().unwrap();
+    let model = toy::model(&place.path().join("fresh"), &toy::config(1, 32), &Head::None);
+    let text = toy::text();
+    let unknown = || text.encode("\u{1f600}", None, 16).unwrap();
+    // Enough for whole batches, which take windows of one length together, and for some that are held out.
+    let word = |sample: usize| text.encode(["film", "play"][sample % 2], None, 16).unwrap();
+    let mixed: EncodedSet = (0..200).map(|at| if at % 3 == 0 { word(at) } else { unknown() }).collect();
+    let settings = MaskedLmSettings { epochs: 1, ..settings() };
+    let report = masked_lm(&settings, &model, &mixed, &[], place.path().join("out"), &Silent).unwrap();
+    assert!(report.held_out.unwrap().loss.is_finite());
+    // The same text without them is the same run.
+    let clean: EncodedSet = (0..200).filter(|at| at % 3 == 0).map(word).collect();
+    masked_lm(&settings, &model, &clean, &[], place.path().join("clean"), &Silent).unwrap();
+    assert_eq!(toy::bits(&place.path().join("out")), toy::bits(&place.path().join("clean")));
+
+    let nothing: EncodedSet = (0..4).map(|_| unknown()).collect();
+    let error = masked_lm(&settings, &model, &nothing, &[], place.path().join("no"), &Silent).unwrap_err();
+    assert!(matches!(&error, Error::Input(what) if what.contains("model's language")), "{error}");
+}
+
+#[test]
 fn a_head_alone_leaves_every_other_tensor_as_it_was() {
     let place = tempfile::tempdir().unwrap();
     let report =

@@ -4,14 +4,16 @@ mod toy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use tinybert_host::checkpoint::{Checkpoint, Head};
 use tinybert_host::data::EncodedSet;
+use tinybert_host::device::Compute;
 use tinybert_host::distill::teacher::{TeacherCache, TeacherOutput, Wanted};
 use tinybert_host::distill::{Stage, TaskSettings, task};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::nn::{Bert, Mode, TaskModel};
-use tinybert_host::progress::Silent;
+use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::train::predict::encode;
 use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
@@ -30,6 +32,18 @@ fn values(tensor: &candle_core::Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
+static CPU: LazyLock<Compute> = LazyLock::new(Compute::cpu);
+
+fn cache<'a>(
+    folder: &'a Path,
+    bytes: u64,
+    teacher: &'a Checkpoint,
+    set: &'a EncodedSet,
+    progress: &'a dyn Progress,
+) -> TeacherCache<'a> {
+    TeacherCache { folder, bytes, compute: &CPU, teacher, set, progress }
+}
+
 /// Sentences of several lengths.
 fn sentences() -> EncodedSet {
     let set = encode(&toy::text(), &toy::sentences(40, 1), 16).unwrap();
@@ -42,8 +56,7 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let place = tempfile::tempdir().unwrap();
     let (teacher, set) = (teacher(place.path()), sentences());
     let folder = place.path().join("cache");
-    let cache =
-        TeacherCache { folder: &folder, bytes: BUDGET, teacher: &teacher, set: &set, progress: &Silent };
+    let cache = cache(&folder, BUDGET, &teacher, &set, &Silent);
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
     let wanted = Wanted { states: vec![0, 2, 4], scores: vec![1, 3] };
@@ -86,6 +99,17 @@ fn close(read: &[f32], computed: &[f32]) {
 }
 
 fn distil(place: &Path, out: &str, teacher_cache_bytes: u64, threads: usize) -> Result<PathBuf> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| distil_watched(place, out, teacher_cache_bytes, &Silent))
+}
+
+/// A run that goes on where one was stopped.
+fn distil_watched(
+    place: &Path,
+    out: &str,
+    teacher_cache_bytes: u64,
+    progress: &dyn Progress,
+) -> Result<PathBuf> {
     let student = toy::model(&place.join("student"), &toy::config(2, 16), &Head::None);
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
@@ -100,9 +124,8 @@ fn distil(place: &Path, out: &str, teacher_cache_bytes: u64, threads: usize) -> 
         ..defaults
     };
     let out = place.join(out);
-    let output = Output { teacher_cache: Some(place.join("cache")), ..Output::from(&out) };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| task(&settings, &teacher(place), &student, &data, output, &Silent))?;
+    let output = Output { teacher_cache: Some(place.join("cache")), resume: true, ..Output::from(&out) };
+    task(&settings, &teacher(place), &student, &data, output, progress)?;
     Ok(out)
 }
 
@@ -153,7 +176,7 @@ fn the_oldest_entries_make_room_for_new_ones() {
     let folder = place.path().join("cache");
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let fill = |state, bytes| {
-        let cache = TeacherCache { folder: &folder, bytes, teacher: &teacher, set: &set, progress: &Silent };
+        let cache = cache(&folder, bytes, &teacher, &set, &Silent);
         cache.states(&bert, Wanted { states: vec![state], scores: Vec::new() }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         entries(place.path())
@@ -176,10 +199,58 @@ fn an_interrupted_pass_leaves_no_entry() {
     let (teacher, set) = (teacher(place.path()), sentences());
     let folder = place.path().join("cache");
     let stop = toy::StopAfter::new(1);
-    let cache =
-        TeacherCache { folder: &folder, bytes: BUDGET, teacher: &teacher, set: &set, progress: &stop };
+    let cache = cache(&folder, BUDGET, &teacher, &set, &stop);
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
     let Err(Error::Interrupted(what)) = cache.answers(&model) else { panic!("not interrupted") };
-    assert!(what.contains("start the same command again"), "{what}");
+    assert!(what.contains("with --resume does that again"), "{what}");
     assert_eq!(entries(place.path()).len(), 0);
+}
+
+#[test]
+fn a_run_stopped_again_and_again_even_while_it_fills_the_cache_ends_with_the_same_student() {
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = toy::bits(&distil(whole.path(), "out", BUDGET, 1).unwrap());
+    let mut said = Vec::new();
+    let out = loop {
+        match distil_watched(broken.path(), "out", BUDGET, &toy::StopAfter::new(3)) {
+            Ok(out) => break out,
+            Err(Error::Interrupted(what)) => said.push(what),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(said[0].contains("cached") && said.iter().all(|what| what.contains("--resume")), "{said:?}");
+    assert!(said.len() > 5, "{said:?}");
+    assert_eq!(toy::bits(&out), whole);
+}
+
+#[test]
+fn what_a_killed_pass_has_left_is_removed_and_a_running_one_is_not_disturbed() {
+    let place = tempfile::tempdir().unwrap();
+    let (teacher, set) = (teacher(place.path()), sentences());
+    let folder = place.path().join("cache");
+    let [left, running, foreign] = [".1.partial", ".2.partial", "3.partial"].map(|name| folder.join(name));
+    for folder in [&left, &running, &foreign] {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join("values.bin"), [0; 100]).unwrap();
+    }
+    let lock = fs::File::open(&running).unwrap();
+    lock.lock().unwrap();
+    let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
+    cache(&folder, BUDGET, &teacher, &set, &Silent).answers(&model).unwrap();
+    assert_eq!([left, running, foreign].map(|folder| folder.exists()), [false, true, true]);
+}
+
+#[test]
+fn other_number_formats_have_entries_of_their_own() {
+    let place = tempfile::tempdir().unwrap();
+    let (teacher, set) = (teacher(place.path()), sentences());
+    let folder = place.path().join("cache");
+    let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
+    // As two runs on a GPU differ, of which there is none here.
+    for teacher_bf16 in [false, true] {
+        let compute = Compute { teacher_bf16, ..Compute::cpu() };
+        let cache = TeacherCache { compute: &compute, ..cache(&folder, BUDGET, &teacher, &set, &Silent) };
+        cache.answers(&model).unwrap();
+    }
+    assert_eq!(entries(place.path()).len(), 2);
 }

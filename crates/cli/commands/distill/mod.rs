@@ -15,7 +15,7 @@ use tinybert_host::{Error, Result};
 
 use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, parse_time_limit};
 use crate::output::{self, print_line};
 use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
@@ -45,6 +45,9 @@ pub struct Args {
     general: Option<GeneralArgs>,
     #[command(flatten)]
     task: Option<TaskArgs>,
+    /// Train a finished student as its image will compute: the prediction stage alone. `quantize` then uses the same scales.
+    #[arg(long, help_heading = "Task stage")]
+    quantization_aware: bool,
     #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
@@ -82,7 +85,7 @@ struct GeneralArgs {
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
     /// Stop after so many minutes with what there is; the schedule does not know of it.
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }
 
@@ -95,7 +98,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     match (args.stage, &args.general, &args.task) {
         (Stage::General, Some(options), None)
-            if !args.data.is_given() && args.sparsity.settings().is_none() =>
+            if !args.data.is_given() && args.sparsity.settings().is_none() && !args.quantization_aware =>
         {
             general(args, options, global)
         }
@@ -158,6 +161,28 @@ impl Args {
         output.compute.teacher_bf16 = self.teacher_bf16;
         Ok(output)
     }
+
+    /// How the student is to be quantized while it learns, if it is.
+    fn quantization_aware(
+        &self,
+        student: &Checkpoint,
+        data: &TaskData,
+        max_tokens: usize,
+        progress: &dyn Progress,
+    ) -> Result<Option<QuantizationAware>> {
+        if !self.quantization_aware {
+            return match self.precision.given() {
+                Some(option) => Err(Error::Usage(format!("{option} is for --quantization-aware"))),
+                None => Ok(None),
+            };
+        }
+        let chosen = Chosen { checkpoint: student, data: data.dev, metrics: data.metrics, max_tokens };
+        Ok(Some(QuantizationAware {
+            precision: self.precision.precision(chosen, progress)?,
+            attention: self.precision.attention(),
+            calibration_examples: self.precision.calibration_examples(),
+        }))
+    }
 }
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
@@ -169,8 +194,11 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
+    if args.quantization_aware && options.intermediate_epochs.is_none() {
+        settings.intermediate.epochs = 0;
+    }
     settings.quantization_aware =
-        quantization_aware((options, &args.precision), &student, &data.view(), settings.max_tokens, &watch)?;
+        args.quantization_aware(&student, &data.view(), settings.max_tokens, &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
     if !global.is_first() {
         return Ok(());
@@ -178,26 +206,4 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
     print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
-}
-
-/// How the student is to be quantized while it learns, if it is.
-fn quantization_aware(
-    (options, args): (&TaskArgs, &PrecisionArgs),
-    student: &Checkpoint,
-    data: &TaskData,
-    max_tokens: usize,
-    progress: &dyn Progress,
-) -> Result<Option<QuantizationAware>> {
-    if !options.quantization_aware {
-        return match args.given() {
-            Some(option) => Err(Error::Usage(format!("{option} is for --quantization-aware"))),
-            None => Ok(None),
-        };
-    }
-    let chosen = Chosen { checkpoint: student, data: data.dev, metrics: data.metrics, max_tokens };
-    Ok(Some(QuantizationAware {
-        precision: args.precision(chosen, progress)?,
-        attention: args.attention(),
-        calibration_examples: args.calibration_examples(),
-    }))
 }

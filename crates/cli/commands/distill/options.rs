@@ -33,10 +33,7 @@ impl StepArgs {
             transfer: self.losses.settings(),
             optimizer: self.optimizer.optimizer(defaults.optimizer),
             intermediate: Stage {
-                epochs: options.intermediate_epochs.unwrap_or(match options.quantization_aware {
-                    true => 0,
-                    false => defaults.intermediate.epochs,
-                }),
+                epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
                 batch_size: self.batch_size.unwrap_or(defaults.intermediate.batch_size),
                 micro_batch: self.optimizer.micro_batch(defaults.intermediate.micro_batch),
                 learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
@@ -121,9 +118,6 @@ pub struct TaskArgs {
     /// Learn from a teacher that is no better than chance on the development set too.
     #[arg(long)]
     pub allow_weak_teacher: bool,
-    /// Train a finished student as its image will compute: the prediction stage alone. `quantize` then uses the same scales.
-    #[arg(long)]
-    pub quantization_aware: bool,
 }
 
 impl LossArgs {

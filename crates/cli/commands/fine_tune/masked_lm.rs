@@ -10,7 +10,7 @@ use tinybert_host::train::session::Budget;
 use tinybert_host::train::{Guesses, MaskedLmSettings, masked_lm};
 
 use super::Args;
-use crate::args::Global;
+use crate::args::{Global, parse_time_limit};
 use crate::output::print_line;
 use crate::watch::Watch;
 
@@ -33,7 +33,7 @@ pub struct MaskedLmArgs {
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
     /// Stop after so many minutes with what there is; the schedule does not know of it.
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }
 

@@ -15,7 +15,7 @@ use crate::checkpoint::{Checkpoint, RunRecord, write_file};
 use crate::distill::{self, TaskSettings};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::task::Dataset;
+use crate::task::{Dataset, TaskKind};
 use crate::train::journal::{self, Journal};
 use crate::train::session::Summary;
 use crate::train::{FineTune, Identity, Output, TaskData, fine_tune};
@@ -118,6 +118,9 @@ impl Ablations<'_> {
     /// What a row needs and was not given.
     fn missing(&self, row: Row) -> Option<&'static str> {
         match row {
+            Row::NoPrediction if self.data.train.kind == TaskKind::Embedding => {
+                Some("gold answers, which sentence embeddings do not have")
+            }
             Row::NoGeneral if self.fresh.is_none() => Some("a student without the general stage (--fresh)"),
             Row::NoAugmentation if self.augmented.is_none() => Some("augmented data (--augmented)"),
             _ => None,
@@ -160,20 +163,18 @@ impl Ablations<'_> {
         folder: PathBuf,
         progress: &dyn Progress,
     ) -> Result<Finished> {
-        let mut settings = TaskSettings { seed, ..row.settings(&self.task) };
+        let settings = TaskSettings { seed, ..row.settings(&self.task) };
         let student = match self.fresh {
             Some(fresh) if row == Row::NoGeneral => fresh,
             _ => self.student,
         };
+        let repeated;
         let mut data = self.data;
         match self.augmented {
             Some(augmented) if row != Row::NoAugmentation => data.train = augmented,
-            // As many steps as the rows that learn from the larger set.
             Some(augmented) => {
-                let ratio = augmented.examples.len() as f64 / data.train.examples.len() as f64;
-                for stage in [&mut settings.intermediate, &mut settings.prediction] {
-                    stage.epochs = (stage.epochs as f64 * ratio).round() as u64;
-                }
+                repeated = data.train.repeated(augmented.examples.len());
+                data.train = &repeated;
             }
             None => {}
         }

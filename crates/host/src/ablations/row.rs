@@ -14,7 +14,7 @@ pub enum Row {
     Full,
     /// A student that has not seen the general stage.
     NoGeneral,
-    /// The task's own data, repeated until the steps are as many.
+    /// The task's own data, repeated until a pass is as long.
     NoAugmentation,
     /// Without the embedding loss.
     NoEmbedding,

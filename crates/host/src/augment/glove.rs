@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::top::Top;
 use super::words::is_candidate;
 use crate::nn::ops::rows::vectorised;
+use crate::progress::Progress;
 use crate::{Error, Result};
 
 /// Words whose neighbours are looked for together.
@@ -161,15 +162,21 @@ impl<'a> Neighbours<'a> {
     }
 
     /// Computes those of `words` that are not known yet, on all cores.
-    pub fn prepare(&mut self, mut words: Vec<String>) {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when the user asks to stop.
+    pub fn prepare(&mut self, mut words: Vec<String>, progress: &dyn Progress) -> Result<()> {
         words.retain(|word| !self.known.contains_key(word));
         words.sort_unstable();
         words.dedup();
         let (vectors, count) = (self.vectors, self.count);
-        self.known.par_extend(words.par_chunks(BLOCK).flat_map_iter(|block| {
-            let near = vectors.neighbours(block, count);
-            block.iter().cloned().zip(near)
-        }));
+        let near = |block: &[String]| match progress.interrupted() {
+            true => Err(super::interrupted()),
+            false => Ok(vectors.neighbours(block, count)),
+        };
+        let found = words.par_chunks(BLOCK).map(near).collect::<Result<Vec<_>>>()?;
+        self.known.extend(words.into_iter().zip(found.into_iter().flatten()));
+        Ok(())
     }
 
     /// The neighbours of a prepared word.
@@ -181,6 +188,7 @@ impl<'a> Neighbours<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
 
     fn read(text: &str) -> Result<WordVectors> {
         let folder = tempfile::tempdir().unwrap();
@@ -198,7 +206,7 @@ mod tests {
         assert_eq!(near("north", 2), [vec![], vec!["northeast".to_owned(), "east".into()]]);
         assert_eq!(near("north", 9)[1], ["northeast", "east", "south"]);
         let mut known = Neighbours::new(&vectors, 1);
-        known.prepare(vec!["east".into(), "west".into(), "east".into()]);
+        known.prepare(vec!["east".into(), "west".into(), "east".into()], &Silent).unwrap();
         assert_eq!((known.of("east"), known.of("west").len()), (&["northeast".to_owned()][..], 0));
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::checkpoint::{FileHash, RunRecord, write_file};
+use crate::checkpoint::{FileHash, RunRecord, rename_file, write_file};
 use crate::progress::Progress;
 use crate::train::Identity;
 use crate::{Error, Result};
@@ -115,7 +115,7 @@ impl Journal {
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
         write_file(&with_suffix(&self.out, RECORD)?, format!("{json:#}\n").as_bytes())?;
-        fs::rename(self.folder.join("rows"), &self.out).map_err(Error::io(&self.out))?;
+        rename_file(&self.folder.join("rows"), &self.out)?;
         fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
     }
 }
@@ -134,7 +134,11 @@ fn open(
             out.display()
         )));
     }
-    let found = folder.join("state.json");
+    let (found, path) = (folder.join("state.json"), folder.join("rows"));
+    // A process that was killed after its last step but one.
+    if found.exists() && !path.exists() && out.exists() {
+        fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+    }
     let state = match (resume, found.exists()) {
         (true, true) => read_state(&found, folder, &identity)?,
         (true, false) if out.exists() => {
@@ -157,7 +161,6 @@ fn open(
         }
     };
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let path = folder.join("rows");
     let mut file =
         OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(Error::io(&path))?;
     match file.try_lock() {

@@ -138,7 +138,7 @@ impl MaskedCandidates {
 
     fn answer(&self, questions: &[Question], progress: &dyn Progress) -> Result<Vec<Answer>> {
         if progress.interrupted() {
-            return Err(Error::Interrupted("interrupted".into()));
+            return Err(super::interrupted());
         }
         let encoded: Vec<Encoded> = questions.iter().map(|question| question.encoded.clone()).collect();
         let samples: Vec<usize> = (0..encoded.len()).collect();

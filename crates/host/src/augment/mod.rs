@@ -8,6 +8,7 @@
 mod glove;
 mod journal;
 mod masked;
+mod splits;
 mod top;
 mod variants;
 mod words;
@@ -23,6 +24,7 @@ use self::glove::Neighbours;
 pub use self::glove::WordVectors;
 use self::journal::Journal;
 use self::masked::MaskedCandidates;
+pub use self::splits::copy_splits;
 use self::variants::{Replaceable, variants};
 use self::words::Sentence;
 use crate::checkpoint::{Checkpoint, FileHash, Head, RunRecord};
@@ -179,6 +181,11 @@ fn check(settings: &AugmentSettings) -> Result<()> {
     Ok(())
 }
 
+/// Ends a chunk; [`augment`] says how far it had come.
+fn interrupted() -> Error {
+    Error::Interrupted("augment interrupted".into())
+}
+
 /// Where candidates will come from; what is missing is said.
 fn origin(sources: &Sources, progress: &dyn Progress) -> Result<&'static str> {
     let folder = sources.model.folder.display();
@@ -230,7 +237,7 @@ impl Finder<'_> {
                 })
                 .filter(|(word, _)| !found.contains_key(word))
                 .collect();
-            near.prepare(open.iter().map(|(_, spelling)| spelling.clone()).collect());
+            near.prepare(open.iter().map(|(_, spelling)| spelling.clone()).collect(), progress)?;
             found.extend(open.into_iter().map(|(word, spelling)| (word, near.of(&spelling).to_vec())));
         }
         Ok(found)
@@ -246,6 +253,9 @@ fn augment_chunk(
     rows: &RawRows,
     progress: &dyn Progress,
 ) -> Result<(String, usize)> {
+    if progress.interrupted() {
+        return Err(interrupted());
+    }
     // Both sentences of a pair are sentences of their own: (row, side, text).
     let sides = |(at, row): (usize, &RawRow)| {
         [Some((at, 0, row.text.clone())), row.pair.clone().map(|pair| (at, 1, pair))]

@@ -16,14 +16,43 @@ const PREVIOUS: &str = "previous";
 /// # Errors
 /// [`Error::Io`]; nothing half-written is left.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = parent_of(path);
     // Readable by whom the user's umask says, as any other output; temporary files are private by default.
     let anyone = fs::Permissions::from_mode(0o666);
     let mut file =
         tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
     file.persist(path).map_err(|error| Error::io(path)(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+    sync_folder(folder)
+}
+
+/// Gives a finished file its name for good.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn rename_file(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::io(to))?;
+    sync_folder(parent_of(to))
+}
+
+/// Name of a [`Staging`] folder behind the target's.
+const PARTIAL: &str = ".partial";
+
+/// Removes a [`Staging`] folder that a killed process has left; anything else stays.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn remove_abandoned(folder: &Path) -> Result<()> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if !(name.starts_with('.') && name.ends_with(PARTIAL) && folder.is_dir()) {
+        return Ok(());
+    }
+    let lock = File::open(folder).map_err(Error::io(folder))?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder).map_err(Error::io(folder)),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
+    }
 }
 
 /// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
@@ -44,7 +73,7 @@ impl Staging {
     pub(crate) fn begin(target: &Path) -> Result<Self> {
         let parent = parent_of(target);
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let folder = sibling(target, ".partial")?;
+        let folder = sibling(target, PARTIAL)?;
         match fs::create_dir(&folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(&folder)(error)),
             _ => {}

@@ -48,6 +48,18 @@ impl Head {
         }
     }
 
+    /// The same head with `names` for labels that it only counts.
+    pub(crate) fn named(self, names: &[String]) -> Self {
+        let only_counts = only_counts(self.labels()) && self.labels().len() == names.len();
+        match self {
+            Self::Classification { .. } if only_counts => Self::Classification { labels: names.to_vec() },
+            Self::TokenClassification { .. } if only_counts => {
+                Self::TokenClassification { labels: names.to_vec() }
+            }
+            other => other,
+        }
+    }
+
     /// True where the head reads the pooled `[CLS]` state.
     pub fn needs_pooler(&self) -> bool {
         matches!(self, Self::Classification { .. } | Self::Regression)
@@ -75,4 +87,13 @@ impl Head {
             Self::MaskedLm => "masked-LM",
         }
     }
+}
+
+/// True for label lists that only count: `LABEL_0`, `LABEL_1`, … (what Hugging Face writes when nobody named
+/// the classes), or `0`, `1`, ….
+pub(crate) fn only_counts(labels: &[String]) -> bool {
+    labels
+        .iter()
+        .enumerate()
+        .all(|(class, label)| label.strip_prefix("LABEL_").unwrap_or(label).parse() == Ok(class))
 }

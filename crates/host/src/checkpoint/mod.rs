@@ -18,6 +18,7 @@ mod quantization;
 mod record;
 mod safetensors;
 mod save;
+mod sentence;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,12 +26,13 @@ mod vocabulary;
 mod weights;
 mod wordpiece;
 
-pub(crate) use atomic::{Staging, write_file};
+pub(crate) use atomic::{Staging, remove_abandoned, rename_file, write_file};
 pub use config::{Architecture, BertConfig};
 pub use embeddings::embeddings_from_teacher;
 pub use hash::FileHash;
 pub(crate) use hash::hex;
 pub use head::Head;
+pub(crate) use head::only_counts;
 pub(crate) use mpnet::{PieceIds, RELATIVE_BIAS};
 pub(crate) use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
@@ -127,18 +129,28 @@ impl Checkpoint {
         self.with(self.config.clone(), self.tensors.clone(), self.text.clone())
     }
 
+    /// A copy whose labels have the names `labels` where it only counts them, as `LABEL_0` does.
+    pub(crate) fn named(&self, labels: &[String]) -> Self {
+        Self { head: self.head.clone().named(labels), ..self.copied() }
+    }
+
     /// Numbers in all tensors together.
     pub fn parameters(&self) -> usize {
         self.tensors.values().map(|tensor| tensor.elem_count()).sum()
     }
 
     /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
-    #[must_use]
-    pub fn as_sentence_encoder(self) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors are made otherwise.
+    pub fn as_sentence_encoder(self) -> Result<Self> {
         let dimensions = self.config.hidden_size;
         match self.head {
-            Head::None => Self { head: Head::Embedding { dimensions, projected: false }, ..self },
-            _ => self,
+            Head::None => {
+                sentence::check_pooling(&self.folder)?;
+                Ok(Self { head: Head::Embedding { dimensions, projected: false }, ..self })
+            }
+            _ => Ok(self),
         }
     }
 

@@ -41,7 +41,7 @@ pub trait Collective: Send + Sync {
     /// What each rank gives as `mine`, by rank; lengths may differ.
     fn gather_bytes(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>>;
 
-    /// Waits for all ranks, for as long as it takes: where one of them works alone.
+    /// Waits for all ranks.
     fn wait(&self) -> Result<()>;
 
     /// Ends the processes of all ranks with this exit code; for errors of one rank, which the others would wait for.

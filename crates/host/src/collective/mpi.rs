@@ -116,7 +116,7 @@ impl Collective for Mpi {
     }
 
     fn wait(&self) -> Result<()> {
-        self.finish(self.universe.world().immediate_barrier(), Duration::MAX);
+        self.finish(self.universe.world().immediate_barrier(), PATIENCE);
         Ok(())
     }
 

@@ -50,8 +50,9 @@ impl<'a> Stages<'a> {
     /// The teacher of the task.
     pub fn teacher(&mut self) -> Result<Checkpoint> {
         let Compress { teacher, data, settings, .. } = self.compress;
-        if answers(&teacher.head, &head_of(data.train)) {
-            return Ok(teacher.copied());
+        let named = teacher.named(&data.train.labels);
+        if answers(&named.head, &head_of(data.train)) {
+            return Ok(named);
         }
         let progress = self.progress;
         self.stage("teacher", |out| fine_tune(&settings.fine_tune, teacher, data, out, progress).map(drop))

@@ -48,14 +48,18 @@ impl EncodedSet {
 
     /// Sets `count` samples apart, spread evenly: the others, and those.
     pub fn hold_out(&self, count: usize) -> (Self, Self) {
-        let (mut kept, mut held) = (Self::default(), Self::default());
+        // Changes `count` times on the way.
+        self.partition(|sample| (sample + 1) * count / self.len() == sample * count / self.len())
+    }
+
+    /// The samples of which `is_kept` is true, and the others.
+    pub fn partition(&self, is_kept: impl Fn(usize) -> bool) -> (Self, Self) {
+        let (mut kept, mut others) = (Self::default(), Self::default());
         for sample in 0..self.len() {
-            // Changes `count` times on the way.
-            let is_held = (sample + 1) * count / self.len() > sample * count / self.len();
-            let set = if is_held { &mut held } else { &mut kept };
+            let set = if is_kept(sample) { &mut kept } else { &mut others };
             set.push(self.ids(sample).iter().copied(), self.first_tokens[sample] as usize);
         }
-        (kept, held)
+        (kept, others)
     }
 
     /// Number of samples.
@@ -93,6 +97,11 @@ impl EncodedSet {
     /// How many answers a sample asks for: one, or one for each word that has a token.
     fn answers(&self, sample: usize) -> usize {
         self.words(sample).map_or(1, |words| words.iter().flatten().count())
+    }
+
+    /// Whether a sample asks for an answer: no word with a tag may have a token.
+    pub fn asks(&self, sample: usize) -> bool {
+        self.answers(sample) > 0
     }
 
     /// Where the answers of each sample begin in a list of all, and last their number.

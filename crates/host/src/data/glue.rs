@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::row::{Classes, Labeller, Row, Scores, by_index_notice, examples, is_generic};
+use super::row::{Classes, Labeller, Row, Scores, by_index_notice, examples};
 use super::spec::{Columns, GlueTask, Split};
 use super::text::{self, list};
+use crate::checkpoint::only_counts;
 use crate::progress::Progress;
 use crate::task::{Dataset, TaskKind};
 use crate::{Error, Result};
@@ -107,7 +108,7 @@ fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) ->
     let by_name: Option<Vec<u32>> = names.iter().map(|name| index(name).map(|class| class as u32)).collect();
     match by_name {
         Some(by_name) => Ok(coded(model.to_vec(), by_name)),
-        None if is_generic(model) && model.len() == names.len() => {
+        None if only_counts(model) && model.len() == names.len() => {
             progress.say(&by_index_notice(model, &names));
             Ok(coded(names, by_index))
         }

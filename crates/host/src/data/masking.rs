@@ -66,6 +66,11 @@ impl Masking {
         })
     }
 
+    /// Whether a sample has a piece that may be hidden.
+    pub fn can_hide(&self, ids: &[u32]) -> bool {
+        ids.iter().any(|&id| is(&self.ordinary, id))
+    }
+
     /// Hides pieces of a batch: of those to be guessed 80 % become `[MASK]`, 10 % another piece and 10 % stay. What is
     /// hidden depends on the seed, the step, the sample and its text alone.
     pub fn apply(&self, batch: &Batch, step: u64) -> (Batch, Targets) {
@@ -90,7 +95,6 @@ impl Masking {
 
     /// Indices of the pieces to be guessed, in order.
     fn choose(&self, ids: &[u32], rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let is = |list: &[bool], id: u32| list.get(id as usize).copied().unwrap_or(false);
         // What is hidden together: runs of indices.
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
         for (at, &id) in ids.iter().enumerate().filter(|(_, id)| is(&self.ordinary, **id)) {
@@ -112,4 +116,9 @@ impl Masking {
         chosen.sort_unstable();
         chosen
     }
+}
+
+/// What a list by piece says of a piece.
+fn is(list: &[bool], id: u32) -> bool {
+    list.get(id as usize).copied().unwrap_or(false)
 }

@@ -23,6 +23,7 @@ pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
 pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
 pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
+pub(crate) use text::list;
 
 use crate::Result;
 use crate::progress::Progress;

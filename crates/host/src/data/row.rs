@@ -120,15 +120,6 @@ pub(super) fn distinct_labels(rows: &[Row], kind: TaskKind) -> Vec<String> {
     labels
 }
 
-/// True for label lists that only count: `LABEL_0`, `LABEL_1`, … (what Hugging Face writes when nobody named
-/// the classes), or `0`, `1`, ….
-pub(super) fn is_generic(labels: &[String]) -> bool {
-    labels
-        .iter()
-        .enumerate()
-        .all(|(class, label)| label.strip_prefix("LABEL_").unwrap_or(label).parse() == Ok(class))
-}
-
 /// What a user is told when a model's label list only counts and `names` take its place.
 pub(super) fn by_index_notice(model: &[String], names: &[String]) -> String {
     let pairs: Vec<_> = model.iter().zip(names).map(|(model, name)| format!("{model} = {name}")).collect();

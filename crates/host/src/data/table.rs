@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::row::{Classes, Labeller, Row, Scores, by_index_notice, distinct_labels, examples, is_generic};
+use super::row::{Classes, Labeller, Row, Scores, by_index_notice, distinct_labels, examples};
 use super::spec::{Columns, Format, Split};
 use super::tags::{self, Tags};
 use super::text::{self, list};
+use crate::checkpoint::only_counts;
 use crate::progress::Progress;
 use crate::task::{Dataset, TaskKind};
 use crate::{Error, Result};
@@ -73,7 +74,7 @@ impl Table<'_> {
         progress: &dyn Progress,
     ) -> Result<Classes> {
         let named = |model: &[String]| Classes::named(model.to_vec(), "the labels of the model".into());
-        if let Some(model) = model.filter(|model| !is_generic(model)) {
+        if let Some(model) = model.filter(|model| !only_counts(model)) {
             return Ok(named(model));
         }
         let origin = self.train.map_or(path, PathBuf::as_path);

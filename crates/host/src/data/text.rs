@@ -25,7 +25,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Names for a message: all of them, or the first 20 and their number.
-pub(super) fn list<S: AsRef<str>>(names: &[S]) -> String {
+pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
     const SHOWN: usize = 20;
     let mut shown = names.iter().take(SHOWN).map(|name| name.as_ref()).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {

@@ -196,7 +196,7 @@ pub fn general(
         },
         None,
     )?;
-    let report = GeneralReport { training: session.end() };
+    let report = GeneralReport { training: session.end()? };
     work.finish(&trainee, &parameters.to_tensors()?, json!(report))?;
     Ok(report)
 }

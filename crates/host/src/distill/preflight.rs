@@ -1,7 +1,8 @@
 //! Whether a teacher has anything to teach, before hours go into learning from it.
 
 use crate::checkpoint::Checkpoint;
-use crate::metrics::Metrics;
+use crate::data::list;
+use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::TaskModel;
 use crate::progress::Progress;
 use crate::task::{Dataset, NO_TAG, Target, TaskKind};
@@ -28,10 +29,10 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
     }
     if teacher.head.labels() != asked.labels() {
         return Err(Error::Input(format!(
-            "{}: the teacher answers the labels {:?}, but the data have {:?}",
+            "{}: the teacher answers with {}, but the data have {}; give its config.json these names in id2label",
             teacher.folder.display(),
-            teacher.head.labels(),
-            asked.labels()
+            list(teacher.head.labels()),
+            list(asked.labels())
         )));
     }
     Ok(())
@@ -51,12 +52,7 @@ pub fn evaluate(
 ) -> Result<Metrics> {
     let predictions = judge.predictions(model)?;
     let found = judge.metrics(&predictions)?;
-    let constant = constant_answer(data.dev);
-    // Nothing correlates with a constant, and the most frequent tag marks no entity.
-    let chance = match data.dev.kind {
-        TaskKind::Classification => judge.metrics(&vec![constant; predictions.len()])?.primary(),
-        TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => 0.0,
-    };
+    let chance = chance(data.dev, data.metrics)?;
     let least = chance + LEAST * (1.0 - chance);
     progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));
     // What is not a number is weak too.
@@ -83,18 +79,19 @@ pub fn evaluate(
     )))
 }
 
-/// The answer that is right most often.
-fn constant_answer(data: &Dataset) -> Target {
-    let mut counts = vec![0usize; data.labels.len()];
-    for example in &data.examples {
-        if let Target::Class(class) = example.target
-            && let Some(count) = counts.get_mut(class as usize)
-        {
-            *count += 1;
+/// What the best answer that is always the same reaches: not always the most frequent one, because F1 asks for the positive.
+fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
+    match data.kind {
+        TaskKind::Classification => {
+            let gold: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
+            (0..data.labels.len() as u32).try_fold(0.0, |best, class| {
+                let same = vec![Target::Class(class); gold.len()];
+                Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))
+            })
         }
+        // Nothing correlates with a constant, and no tag by itself marks the entities.
+        TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Ok(0.0),
     }
-    let most = (0..counts.len()).rev().max_by_key(|&class| counts[class]);
-    Target::Class(most.unwrap_or(0) as u32)
 }
 
 /// What to say if the teacher would be right often under other names of its labels: then they are in another order.
@@ -146,9 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn the_constant_answer_is_the_most_frequent_label_and_the_first_of_equals() {
-        assert_eq!(constant_answer(&dataset(&[2, 0, 2, 1])), Target::Class(2));
-        assert_eq!(constant_answer(&dataset(&[2, 1, 1, 2])), Target::Class(1));
+    fn chance_is_the_best_constant_answer_by_the_metric_itself() {
+        let chance = |classes: &[u32], metrics| super::chance(&dataset(classes), metrics).unwrap();
+        assert_eq!(chance(&[2, 0, 2, 1], MetricSet::Accuracy), 0.5);
+        // Of ten, four are positive. Always no: accuracy 0.6, F1 0. Always yes: 0.4, and 2·4 / (2·4 + 6).
+        let minority = [2, 2, 2, 2, 0, 0, 0, 0, 0, 0];
+        let found = chance(&minority, MetricSet::AccuracyAndF1 { positive: 2 });
+        assert!((found - (0.4 + 8.0 / 14.0) / 2.0).abs() < 1e-12, "{found}");
+        assert_eq!(chance(&minority, MetricSet::Matthews), 0.0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::checkpoint::{Checkpoint, Head};
 use crate::progress::Progress;
 use crate::quantize::{Attention, ModelPlan, Precision, calibration_inputs};
 use crate::task::Dataset;
-use crate::train::predict::encode;
+use crate::train::predict::encode_to_learn;
 use crate::train::{Output, TaskData};
 use crate::{Error, Result};
 
@@ -84,7 +84,7 @@ pub(crate) fn check_pair(
     max_tokens: usize,
 ) -> Result<()> {
     check_head(student, &student_head(&teacher.head))?;
-    let set = encode(&student.text, data.train, max_tokens)?;
+    let set = encode_to_learn(&student.text, data.train, max_tokens)?;
     TeachersText::new(teacher, student, &set, data, max_tokens).map(drop)
 }
 

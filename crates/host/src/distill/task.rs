@@ -16,7 +16,7 @@ use crate::nn::{Bert, Parameters, TaskModel, on_device};
 use crate::progress::Progress;
 use crate::train::epochs::Epochs;
 use crate::train::optimizer::OptimizerSettings;
-use crate::train::predict::{Judge, encode};
+use crate::train::predict::{Judge, encode_to_learn};
 use crate::train::schedule::Schedule;
 use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
@@ -135,6 +135,7 @@ pub fn task(
     out: impl Into<Output>,
     progress: &dyn Progress,
 ) -> Result<TaskReport> {
+    let teacher = &teacher.named(&data.train.labels);
     check(settings, teacher, student, data)?;
     let (out, head) = (out.into(), &student_head(&teacher.head));
     if let Some(aware) = &settings.quantization_aware {
@@ -156,7 +157,7 @@ pub fn task(
     };
     let text = &student.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
-    let set = encode(text, data.train, settings.max_tokens)?;
+    let set = encode_to_learn(text, data.train, settings.max_tokens)?;
     let teachers = TeachersText::new(teacher, student, &set, data, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out, data.identity(&record), progress)?;
     let device = work.output().compute.device.clone();
@@ -181,10 +182,11 @@ pub fn task(
         quantization: plan.as_ref(),
         record: &record,
     };
-    let cache_folder = work.output().teacher_cache();
+    let (cache_folder, compute) = (work.output().teacher_cache(), work.output().compute.clone());
     let cache = TeacherCache {
         folder: &cache_folder,
         bytes: settings.teacher_cache_bytes,
+        compute: &compute,
         teacher,
         set: teachers.set(&set),
         progress,
@@ -192,6 +194,11 @@ pub fn task(
     let run = Run { settings, set: &set, teachers: &teachers, trainee, cache, progress };
     let model = trainee.as_trained(TaskModel::trainable(&student.config, head, &parameters)?);
 
+    // Before any step: whoever stops while the cache is filled loses none.
+    let answers = match settings.prediction.epochs {
+        0 => None,
+        _ => Some(run.cache.answers(&teacher_model)?),
+    };
     let intermediate = match transfer {
         Some(transfer) => {
             let transfer = transfer.on_device(&device)?;
@@ -206,7 +213,10 @@ pub fn task(
         selection =
             selection.at_least(on_device(&with_head(student, head, settings.seed)?, &device)?, progress)?;
     }
-    let prediction = run.prediction(&teacher_model, &model, &mut selection, &mut work)?;
+    let prediction = match answers {
+        Some(answers) => Some(run.prediction(&answers, &model, &mut selection, &mut work)?),
+        None => None,
+    };
 
     let (dev, tensors) = selection.best()?;
     let report = TaskReport { teacher: teacher_metrics, dev, intermediate, prediction };
@@ -343,22 +353,18 @@ impl Run<'_> {
             },
             None,
         )?;
-        Ok(Some(session.end()))
+        Ok(Some(session.end()?))
     }
 
     /// The teacher's answers; its scores, not the gold ones, for regression.
     fn prediction(
         &self,
-        teacher: &TaskModel,
+        taught: &TeacherAnswers,
         student: &TaskModel,
         selection: &mut Selection,
         work: &mut WorkFolder,
-    ) -> Result<Option<Summary>> {
+    ) -> Result<Summary> {
         let stage = &self.settings.prediction;
-        if stage.epochs == 0 {
-            return Ok(None);
-        }
-        let taught = self.cache.answers(teacher)?;
         let epochs = self.epochs(stage);
         let parameters = self.trainee.parameters.iter();
         let vars = parameters.map(|(name, var)| (name.to_owned(), var.clone())).collect();
@@ -367,10 +373,10 @@ impl Run<'_> {
         epochs.run(
             &mut session,
             self.set,
-            |micro| self.answer_loss(&taught, student, micro),
+            |micro| self.answer_loss(taught, student, micro),
             Some(selection),
         )?;
-        Ok(Some(session.end()))
+        session.end()
     }
 
     fn answer_loss(

@@ -6,7 +6,7 @@ use super::pair::check_vocabulary;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Batch, EncodedSet};
 use crate::train::TaskData;
-use crate::train::predict::{Judge, encode};
+use crate::train::predict::{Judge, encode_to_learn};
 use crate::{Error, Result};
 
 /// What a teacher reads where its student reads something else: a student may have lost word pieces, and its answers are
@@ -29,7 +29,7 @@ impl TeachersText {
     /// For a student that reads `data.train` as `set`.
     ///
     /// # Errors
-    /// Those of [`encode`]; [`Error::Input`] where both do not answer for the same words.
+    /// Those of [`encode_to_learn`]; [`Error::Input`] where both do not answer for the same words.
     pub fn new(
         teacher: &Checkpoint,
         student: &Checkpoint,
@@ -40,7 +40,7 @@ impl TeachersText {
         if check_vocabulary(&teacher.text, &student.text).is_ok() {
             return Ok(Self { own: None });
         }
-        let train = encode(&teacher.text, data.train, max_tokens)?;
+        let train = encode_to_learn(&teacher.text, data.train, max_tokens)?;
         // Words with tags: of those cut off at the end, one vocabulary may have kept more.
         let (own, students) = (train.answer_starts(), set.answer_starts());
         if let Some(sample) = (0..set.len()).find(|&i| own[i + 1] - own[i] != students[i + 1] - students[i]) {

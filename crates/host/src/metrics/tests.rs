@@ -102,7 +102,7 @@ fn what_cannot_be_judged_is_an_error() {
         fault(MetricSet::Accuracy, &class, &[Target::Class(0), Target::Class(0)])
             .contains("1 predictions by 2 targets")
     );
-    assert!(fault(MetricSet::Accuracy, &class, &[Target::None]).contains("example 0 has no label"));
+    assert!(fault(MetricSet::Accuracy, &class, &[Target::None]).contains("example 1 has no label"));
     assert!(fault(MetricSet::Matthews, &class, &[Target::Score(0.5)]).contains("expected a class"));
     let nan = [Target::Score(f32::NAN)];
     assert!(fault(MetricSet::PearsonAndSpearman, &nan, &[Target::Score(1.0)]).contains("finite score"));

@@ -3,13 +3,13 @@
 use candle_core::Tensor;
 
 use crate::checkpoint::{Checkpoint, Head, Tensors};
-use crate::data::{Batch, EncodedSet};
+use crate::data::{Batch, EncodedSet, list};
 use crate::distill::check_vocabulary;
 use crate::distill::losses::answer_loss;
 use crate::nn::{Mode, Parameters, TaskModel};
 use crate::progress::Progress;
 use crate::task::{Dataset, Example, Target, TaskKind};
-use crate::train::{encode, gold_loss};
+use crate::train::{encode_to_learn, gold_loss};
 use crate::{Error, Result};
 
 /// Of the teacher's answers: as they are.
@@ -81,7 +81,7 @@ impl Importance {
     ) -> Result<Self> {
         let taken = data.sample(examples);
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
-        let set = encode(&model.text, &taken, max_tokens)?;
+        let set = encode_to_learn(&model.text, &taken, max_tokens)?;
         let right = match teacher {
             Some(teacher) => Right::of_teacher(teacher, model)?,
             None => Right::of_labels(&taken.examples, data.kind)?,
@@ -168,13 +168,14 @@ impl Right {
 
     fn of_teacher(teacher: &Checkpoint, model: &Checkpoint) -> Result<Self> {
         check_vocabulary(&teacher.text, &model.text)?;
+        let teacher = teacher.named(model.head.labels());
         let (teaches, asks) = (teacher.head.kind(), model.head.kind());
         if teaches != asks || teacher.head.labels() != model.head.labels() {
             return Err(Error::Input(format!(
-                "{}: a teacher with a {asks} head and the model's labels {:?} is needed, found {teaches} and {:?}",
+                "{}: a teacher with a {asks} head and the model's labels ({}) is needed, found {teaches} ({})",
                 teacher.folder.display(),
-                model.head.labels(),
-                teacher.head.labels()
+                list(model.head.labels()),
+                list(teacher.head.labels())
             )));
         }
         Ok(Self::Teacher(TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?))

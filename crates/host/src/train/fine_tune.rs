@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::epochs::Epochs;
 use super::optimizer::OptimizerSettings;
-use super::predict::{Judge, encode};
+use super::predict::{Judge, encode_to_learn};
 use super::schedule::Schedule;
 use super::selection::Selection;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
@@ -119,7 +119,7 @@ pub fn fine_tune(
 
     let text = &model.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
-    let set = encode(text, data.train, settings.max_tokens)?;
+    let set = encode_to_learn(text, data.train, settings.max_tokens)?;
     let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
     let device = work.output().compute.device.clone();
     let parameters = match work.resumed_model() {
@@ -168,7 +168,7 @@ pub fn fine_tune(
         },
         Some(&mut selection),
     )?;
-    let training = session.end();
+    let training = session.end()?;
     let (dev, tensors) = selection.best()?;
     let report = Report { dev, training };
     work.finish(&trainee, &tensors, json!(report))?;

@@ -128,9 +128,14 @@ impl Identity {
             }
         }
         // Other columns of the same files, for instance.
-        for (name, digest) in &self.sets {
-            if lines.is_empty() && other.sets.get(name) != Some(digest) {
-                lines.push(format!("{this} other {name} from the same files"));
+        let names: BTreeSet<&String> = self.sets.keys().chain(other.sets.keys()).collect();
+        for name in names.into_iter().filter(|name| self.sets.get(*name) != other.sets.get(*name)) {
+            match (self.sets.contains_key(name), other.sets.contains_key(name)) {
+                (true, false) => lines.push(format!("{this} {name}, {that} none")),
+                (false, true) => lines.push(format!("{this} no {name}, {that} some")),
+                _ if lines.is_empty() => lines.push(format!("{this} other {name} from the same files")),
+                // Other files have been named.
+                _ => {}
             }
         }
         lines
@@ -208,6 +213,12 @@ mod tests {
         other_column.sets.insert("training samples".into(), "d2".into());
         let error = check(&began, &other_column).unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains("training samples")), "{error}");
+
+        let more = began.clone().with_digest("augmented examples", "d3".into());
+        let error = check(&began, &more).unwrap_err();
+        assert!(error.to_string().contains("began with no augmented examples, now some"), "{error}");
+        let error = check(&more, &began).unwrap_err();
+        assert!(error.to_string().contains("began with augmented examples, now none"), "{error}");
 
         let mut fewer = began.clone();
         fewer.inputs.clear();

@@ -109,7 +109,7 @@ const HELD_OUT_SHARE: usize = 20;
 /// Trains a masked-LM head on `model`, and its encoder if asked, on `windows` of raw text, and writes them to `out`.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for an empty corpus; [`Error::Diverged`];
+/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for a corpus of nothing that can be hidden; [`Error::Diverged`];
 /// [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
 pub fn masked_lm(
     settings: &MaskedLmSettings,
@@ -145,6 +145,17 @@ pub fn masked_lm(
         metrics: json!(null),
     };
 
+    let (windows, mute) = windows.partition(|window| masking.can_hide(windows.ids(window)));
+    if windows.is_empty() {
+        let what = "no window of the corpus has a word piece to hide: is this text in the model's language?";
+        return Err(Error::Input(what.into()));
+    }
+    if !mute.is_empty() {
+        progress.say(&format!(
+            "{} windows of unknown pieces alone are left out: nothing in them can be hidden",
+            mute.len()
+        ));
+    }
     let (train, held_out) = windows.hold_out(HELD_OUT.min(windows.len() / HELD_OUT_SHARE));
     let identity = Identity::new(&record).with_digest("windows", windows.digest());
     let mut work = WorkFolder::open(&out.into(), identity, progress)?;
@@ -206,7 +217,7 @@ pub fn masked_lm(
         },
         None,
     )?;
-    let training = session.end();
+    let training = session.end()?;
     let tensors = parameters.to_tensors()?;
     let held_out = match held_out.is_empty() {
         true => None,

@@ -25,7 +25,7 @@ pub(crate) use work::{remove_partial, remove_run};
 pub(crate) use fine_tune::gold_loss;
 pub use fine_tune::{FineTune, Report, fine_tune, head_of, with_head};
 pub use masked_lm::{Guesses, MaskedLmReport, MaskedLmSettings, masked_lm};
-pub(crate) use predict::encode;
+pub(crate) use predict::encode_to_learn;
 
 use self::optimizer::OptimizerSettings;
 use self::schedule::Schedule;
@@ -66,6 +66,7 @@ impl TaskData<'_> {
         Identity::new(record)
             .with_digest("training examples", self.train.digest())
             .with_digest("development examples", self.dev.digest())
+            .with_digest("metric", format!("{:?}", self.metrics))
     }
 
     /// SHA-256 of every file the data were read from.

@@ -17,21 +17,31 @@ const BATCH: usize = 32;
 /// both, one after the other.
 ///
 /// # Errors
-/// Those of [`TextEncoder::encode_all`]; [`Error::Input`] for an example none of whose words has a token.
+/// Those of [`TextEncoder::encode_all`].
 pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
     if data.kind == TaskKind::Tagging {
-        let encode = |(index, example): (usize, &Example)| {
-            let encoded = text.encode_words(&example.text, max_tokens)?;
-            match encoded.1.iter().any(Option::is_some) {
-                true => Ok(encoded),
-                false => Err(Error::Input(format!("example {}: none of its words has a token", index + 1))),
-            }
-        };
-        let encoded: Vec<_> = data.examples.par_iter().enumerate().map(encode).collect::<Result<_>>()?;
+        let encode = |example: &Example| text.encode_words(&example.text, max_tokens);
+        let encoded: Vec<_> = data.examples.par_iter().map(encode).collect::<Result<_>>()?;
         return Ok(encoded.into_iter().collect());
     }
     let inputs: Vec<_> = data.inputs().collect();
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
+}
+
+/// The same of examples to learn from, each of which has to ask for an answer.
+///
+/// # Errors
+/// Those of [`encode`]; [`Error::Input`] for an example none of whose words has a token.
+pub fn encode_to_learn(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
+    let set = encode(text, data, max_tokens)?;
+    match (0..set.len()).find(|&sample| !set.asks(sample)) {
+        None => Ok(set),
+        Some(sample) => Err(Error::Input(format!(
+            "training example {} ({:?}): none of its words has a token, so that there is nothing to learn; leave it out",
+            sample + 1,
+            data.examples[sample].text
+        ))),
+    }
 }
 
 /// A set that models are judged by, encoded once.
@@ -126,7 +136,7 @@ pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<V
 /// Logits `[answers, outputs]` by batch, with the samples that they are of.
 pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 
-/// What the model's head gives for every sample.
+/// What the model's head gives for every sample that asks for an answer.
 ///
 /// # Errors
 /// Those of the forward pass.
@@ -135,11 +145,16 @@ pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Outpu
         let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
         Ok((samples, logits))
     };
-    evaluation_batches(&set.lengths(), BATCH).into_iter().map(output).collect()
+    let batches = evaluation_batches(&set.lengths(), BATCH).into_iter();
+    batches.filter(|samples| samples.iter().any(|&sample| set.asks(sample))).map(output).collect()
 }
 
 fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Target>> {
-    let mut answers = vec![Target::None; set.len()];
+    let unanswered = |sample| match set.words(sample) {
+        Some(words) => Target::Tags(vec![NO_TAG; words.len()]),
+        None => Target::None,
+    };
+    let mut answers: Vec<Target> = (0..set.len()).map(unanswered).collect();
     for (samples, logits) in outputs {
         let words = samples.iter().map(|&sample| set.words(sample));
         for (&sample, answer) in samples.iter().zip(answers_of(head, logits, words)?) {

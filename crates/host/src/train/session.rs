@@ -198,8 +198,8 @@ impl<'a> Session<'a> {
         self.steps += 1;
         self.tokens += tokens;
         self.sparsity.advance(self.share_done(), &mut self.optimizer)?;
-        self.window.add_step(norm);
-        self.report(rate)?;
+        self.window.add_step(norm, rate);
+        self.report()?;
         Ok(if self.finished() { Next::Stop } else { Next::Continue })
     }
 
@@ -229,8 +229,13 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the session.
-    pub fn end(self) -> Summary {
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the last metrics cannot be written.
+    pub fn end(mut self) -> Result<Summary> {
         self.progress.end();
+        // Of a session that the clock has ended.
+        self.log_window()?;
         let summary = Summary {
             steps: self.steps,
             tokens: self.tokens,
@@ -239,7 +244,7 @@ impl<'a> Session<'a> {
             ranks: self.ranks().size(),
         };
         self.work.end(self.plan.name, summary);
-        summary
+        Ok(summary)
     }
 
     /// Wall-clock seconds of training, those before an interruption included.
@@ -290,18 +295,22 @@ impl<'a> Session<'a> {
     }
 
     /// Tells the watcher, and every [`LOG_STEPS`] steps the metrics file.
-    fn report(&mut self, rate: f64) -> Result<()> {
+    fn report(&mut self) -> Result<()> {
         let speed = (self.tokens - self.before.1) as f64 / self.started.elapsed().as_secs_f64();
         self.progress.advance(self.done(), &format!("{}, {speed:.0} tokens/s", self.window.note()));
-        if self.window.steps() == LOG_STEPS || self.finished() {
-            let mut line = self.window.fields();
-            line["tokens"] = json!(self.tokens);
-            line["seconds"] = json!(self.seconds());
-            line["learning_rate"] = json!(rate);
-            self.log(line)?;
-            self.window = Window::default();
+        if self.window.steps() == LOG_STEPS || self.finished() { self.log_window() } else { Ok(()) }
+    }
+
+    /// A line of metrics of the steps since the last one, if there were any.
+    fn log_window(&mut self) -> Result<()> {
+        if self.window.steps() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let mut line = self.window.fields();
+        line["tokens"] = json!(self.tokens);
+        line["seconds"] = json!(self.seconds());
+        self.window = Window::default();
+        self.log(line)
     }
 
     fn diverged(&self, what: &str) -> Error {

@@ -65,6 +65,8 @@ pub(super) struct Window {
     loss: Sum,
     parts: BTreeMap<String, Sum>,
     gradient_norm: Sum,
+    /// Of the last step.
+    learning_rate: Sum,
 }
 
 impl Window {
@@ -77,9 +79,10 @@ impl Window {
     }
 
     /// Closes a step.
-    pub fn add_step(&mut self, gradient_norm: f64) {
+    pub fn add_step(&mut self, gradient_norm: f64, learning_rate: f64) {
         self.steps += 1;
         self.gradient_norm.0 += gradient_norm;
+        self.learning_rate.0 = learning_rate;
     }
 
     /// Steps taken in.
@@ -102,10 +105,13 @@ impl Window {
         note
     }
 
-    /// The means as fields of a line of metrics.
+    /// The means, and the last learning rate, as fields of a line of metrics.
     pub fn fields(&self) -> Value {
         let parts: BTreeMap<_, _> = self.parts.iter().map(|(name, sum)| (name, self.mean(*sum))).collect();
-        json!({ "loss": self.mean(self.loss), "parts": parts, "gradient_norm": self.mean(self.gradient_norm) })
+        json!({
+            "loss": self.mean(self.loss), "parts": parts, "gradient_norm": self.mean(self.gradient_norm),
+            "learning_rate": self.learning_rate.0,
+        })
     }
 }
 
@@ -122,12 +128,12 @@ mod tests {
         let mut window = Window::default();
         for step in 1..=7 {
             window.add_losses(losses(0.1 / f64::from(step), &[("hidden", 1.0 / 3.0), ("attention", 1e-300)]));
-            window.add_step(0.7);
+            window.add_step(0.7, 1e-3);
         }
         let mut read: Window = serde_json::from_str(&serde_json::to_string(&window).unwrap()).unwrap();
         for window in [&mut window, &mut read] {
             window.add_losses(losses(0.2, &[("hidden", 0.1)]));
-            window.add_step(0.1);
+            window.add_step(0.1, 1.0 / 7.0);
         }
         assert_eq!((window.steps(), window.fields()), (8, read.fields()));
     }

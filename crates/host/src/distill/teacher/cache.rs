@@ -13,6 +13,7 @@ use super::layout::Layout;
 use super::{TeacherAnswers, TeacherOutput, TeacherStates, Wanted};
 use crate::checkpoint::{self, Checkpoint, FileHash, Staging};
 use crate::data::{Batch, EncodedSet, evaluation_batches};
+use crate::device::Compute;
 use crate::nn::ops::rows::with_slice;
 use crate::nn::{Bert, Mode, TaskModel};
 use crate::progress::Progress;
@@ -31,6 +32,8 @@ pub struct TeacherCache<'a> {
     pub folder: &'a Path,
     /// How much they may take together.
     pub bytes: u64,
+    /// Where and in which number formats they are computed.
+    pub compute: &'a Compute,
     /// Whose states and answers they are.
     pub teacher: &'a Checkpoint,
     /// The samples.
@@ -128,22 +131,36 @@ impl TeacherCache<'_> {
         let teacher: Vec<String> = self.teacher.hashes()?.into_iter().map(|file| file.sha256).collect();
         let description = json!({
             "version": env!("CARGO_PKG_VERSION"), "teacher": teacher, "samples": self.set.digest(), "what": what,
-            "bytes": bytes,
+            "bytes": bytes, "device": self.compute.record(),
         });
         let mut hash = Sha256::new();
         hash.update(description.to_string());
         let folder = self.folder.join(checkpoint::hex(hash));
         // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
         let ranks = self.progress.ranks();
-        for rank in 0..ranks.size() {
-            if rank == ranks.rank() {
+        for turn in 0..ranks.size() {
+            if turn == ranks.rank() {
                 self.provide(&folder, &description, bytes, &fill)?;
+                self.beat(turn, true)?;
+            } else {
+                while !self.beat(turn, false)? {}
             }
-            ranks.wait()?;
         }
         let path = folder.join(VALUES);
         let file = File::open(&path).map_err(Error::io(&path))?;
         Ok(Entry { path, file })
+    }
+
+    /// From time to time on every rank while rank `turn` provides the entry, so that each is heard and none waits for one
+    /// that is lost. True once it `finished`.
+    fn beat(&self, turn: usize, finished: bool) -> Result<bool> {
+        let all = self.progress.ranks().gather_values((finished, self.progress.interrupted()))?;
+        match all.iter().any(|(_, interrupted)| *interrupted) {
+            true => Err(Error::Interrupted(
+                "stopped while what the teacher says was cached; the same command with --resume does that again".into(),
+            )),
+            false => Ok(all[turn].0),
+        }
     }
 
     /// Makes sure that a whole entry stands in `folder`.
@@ -179,11 +196,7 @@ impl TeacherCache<'_> {
             self.progress.begin("teacher cache", self.set.len() as u64);
             let mut done = 0;
             for samples in evaluation_batches(&self.set.lengths(), BATCH) {
-                if self.progress.interrupted() {
-                    let what =
-                        "stopped while the teacher's answers were cached; start the same command again";
-                    return Err(Error::Interrupted(what.into()));
-                }
+                self.beat(self.progress.ranks().rank(), false)?;
                 fill(&self.set.collate(&samples, self.teacher.text.special().pad), &put)?;
                 done += samples.len() as u64;
                 self.progress.advance(done, "");
@@ -207,6 +220,7 @@ impl TeacherCache<'_> {
         if self.folder.exists() {
             for entry in fs::read_dir(self.folder).map_err(Error::io(self.folder))? {
                 let path = entry.map_err(Error::io(self.folder))?.path();
+                checkpoint::remove_abandoned(&path)?;
                 // Anything else is not ours.
                 if let (Ok(values), Ok(used)) = (
                     fs::metadata(path.join(VALUES)),
