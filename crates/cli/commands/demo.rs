@@ -70,9 +70,13 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print_line("Evaluating on the 700 test sentences ...")?;
     let int8 = Predictor::open(&path, MAX_TOKENS, None)?;
     let rows = [
-        row("teacher, 12 layers, f32", &teacher, &test)?,
-        row("student, 4 layers, f32", &student, &test)?,
-        Row { name: "model.tbim, int8", bytes: file_bytes(&path)?, accuracy: accuracy(&int8, &test)? },
+        row("teacher, 12 layers, f32", &teacher, &test, &watch)?,
+        row("student, 4 layers, f32", &student, &test, &watch)?,
+        Row {
+            name: "model.tbim, int8",
+            bytes: file_bytes(&path)?,
+            accuracy: accuracy(&int8, &test, &watch)?,
+        },
     ];
     print_table(&rows)?;
     print_latency(&path)?;
@@ -146,13 +150,13 @@ fn distil(
     Checkpoint::load(&folder)
 }
 
-fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset) -> Result<Row> {
+fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, watch: &Watch) -> Result<Row> {
     let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
-    Ok(Row { name, bytes: 4 * checkpoint.parameters() as u64, accuracy: accuracy(&predictor, test)? })
+    Ok(Row { name, bytes: 4 * checkpoint.parameters() as u64, accuracy: accuracy(&predictor, test, watch)? })
 }
 
-fn accuracy(predictor: &Predictor, test: &Dataset) -> Result<f64> {
-    Ok(predictor.evaluate(test, tinybert_host::metrics::MetricSet::Accuracy)?.primary())
+fn accuracy(predictor: &Predictor, test: &Dataset, watch: &Watch) -> Result<f64> {
+    Ok(predictor.evaluate(test, tinybert_host::metrics::MetricSet::Accuracy, watch)?.primary())
 }
 
 fn file_bytes(path: &Path) -> Result<u64> {

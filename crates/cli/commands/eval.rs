@@ -47,7 +47,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
     let spec = args.data.spec(&predictor.labels()?)?;
     let data = args.data.load(&spec, split, &watch)?;
-    let metrics = predictor.evaluate(&data, args.data.metrics(&spec))?;
+    let metrics = predictor.evaluate(&data, args.data.metrics(&spec), &watch)?;
     if args.json {
         print_line(json!(metrics))
     } else {

@@ -94,7 +94,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
     let int8 = Predictor::Image(image.native()?);
     if args.data.embedding {
-        let vectors = float.embeddings(&dev)?.into_iter().zip(int8.embeddings(&dev)?);
+        let vectors = float.embeddings(&dev, &watch)?.into_iter().zip(int8.embeddings(&dev, &watch)?);
         let cosines: Vec<f32> = vectors.map(|(float, int8)| metrics::cosine(&float, &int8)).collect();
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
@@ -103,7 +103,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     // Of text without scores there is no more to say.
     if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
         for (name, predictor) in [("float", float), ("int8", int8)] {
-            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec))?;
+            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &watch)?;
             print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
         }
     }

@@ -88,5 +88,5 @@ fn judge(args: &Args, image: &Path, watch: &Watch) -> Result<Metrics> {
     let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
     let spec = args.data.spec(&predictor.labels()?)?;
     let dev = args.data.load(&spec, Split::Dev, watch)?;
-    predictor.evaluate(&dev, args.data.metrics(&spec))
+    predictor.evaluate(&dev, args.data.metrics(&spec), watch)
 }

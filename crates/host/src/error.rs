@@ -56,6 +56,15 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
+    /// The user stopped a model on its way through a data set.
+    pub(crate) fn judging_stopped() -> Self {
+        Self::Interrupted(
+            "stopped while a model was judged; what was written before stays, and the same command, with --resume if it \
+             has that, judges again"
+                .into(),
+        )
+    }
+
     /// The process exit code that stands for this error.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use tinybert_image::HeadKind;
 use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
+use crate::progress::Progress;
 use crate::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use crate::{Error, Result, metrics};
 
@@ -11,8 +12,9 @@ use crate::{Error, Result, metrics};
 /// workspace of its own.
 ///
 /// # Errors
-/// A data set that asks for something else than the image answers; an answer that is not a number.
-pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
+/// A data set that asks for something else than the image answers; an answer that is not a number;
+/// [`Error::Interrupted`].
+pub fn predictions(model: &Model<'_>, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Target>> {
     check_labels(model, data)?;
     let workspace_bytes = model.config().workspace_bytes;
     data.examples
@@ -20,6 +22,9 @@ pub fn predictions(model: &Model<'_>, data: &Dataset) -> Result<Vec<Target>> {
         .map_init(
             || vec![0u8; workspace_bytes],
             |workspace, example| {
+                if progress.interrupted() {
+                    return Err(Error::judging_stopped());
+                }
                 let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
                 let mut session = model.session(workspace).map_err(|e| Error::Input(e.to_string()))?;
                 if data.kind == TaskKind::Embedding {

@@ -14,6 +14,7 @@ use crate::device::Compute;
 use crate::image_file::ImageFile;
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::{Mode, TaskModel, on_device};
+use crate::progress::Progress;
 use crate::task::Dataset;
 use crate::train::predict::{Judge, embeddings, encode};
 use crate::{Error, Result, evaluate};
@@ -226,18 +227,22 @@ impl Predictor {
     /// The embedding of each text that the examples of `data` have.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model that gives none; those of the forward pass.
-    pub fn embeddings(&self, data: &Dataset) -> Result<Vec<Vec<f32>>> {
+    /// [`Error::Usage`] for a model that gives none; [`Error::Interrupted`]; those of the forward pass.
+    pub fn embeddings(&self, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Folder(folder) => {
                 let set = encode(&folder.text, data, folder.max_tokens)?;
-                embeddings(&folder.model, &set, folder.text.special().pad)
+                embeddings(&folder.model, &set, folder.text.special().pad, progress)
             }
             Self::Image(image) => {
                 let model = image.model()?;
                 let mut workspace = vec![0; model.config().workspace_bytes];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
-                data.inputs().map(|(text, _)| evaluate::embedding(&mut session, text)).collect()
+                let embedding = |(text, _)| match progress.interrupted() {
+                    true => Err(Error::judging_stopped()),
+                    false => evaluate::embedding(&mut session, text),
+                };
+                data.inputs().map(embedding).collect()
             }
         }
     }
@@ -245,14 +250,15 @@ impl Predictor {
     /// How well the model answers `data`.
     ///
     /// # Errors
-    /// [`Error::Input`] for data that ask for something else than the model answers; those of the forward pass.
-    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet) -> Result<Metrics> {
+    /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`]; those of the
+    /// forward pass.
+    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, progress: &dyn Progress) -> Result<Metrics> {
         match self {
             Self::Folder(folder) => {
-                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model)
+                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, progress)
             }
             Self::Image(image) => {
-                let predictions = evaluate::predictions(&image.model()?, data)?;
+                let predictions = evaluate::predictions(&image.model()?, data, progress)?;
                 let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
                 metrics::evaluate(metrics, &data.labels, &predictions, &targets)
             }

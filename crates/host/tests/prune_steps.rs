@@ -74,8 +74,8 @@ fn stopping_changes_nothing() {
     save(&whole, &stepped);
     let mut stops = 0;
     let resumed = loop {
-        // Importance asks 8 times before each first step of a round.
-        let stop = toy::StopAfter::new([4, 9, 10, 11][stops % 4]);
+        // Importance asks 8 times and the judge once before each first step of a round.
+        let stop = toy::StopAfter::new([4, 10, 11, 12][stops % 4]);
         match run(place.path(), &output(&parts, stops > 0), &stop) {
             Ok(done) => break done,
             Err(Error::Interrupted(_)) => stops += 1,
@@ -94,7 +94,7 @@ fn stopping_changes_nothing() {
 fn an_interrupted_run_is_not_begun_anew_unasked() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let error = run(place.path(), &output(&out, false), &toy::StopAfter::new(10)).map(drop).unwrap_err();
+    let error = run(place.path(), &output(&out, false), &toy::StopAfter::new(11)).map(drop).unwrap_err();
     assert!(matches!(error, Error::Interrupted(_)), "{error}");
     let error = run(place.path(), &output(&out, false), &Silent).map(drop).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("--resume")), "{error}");

@@ -49,7 +49,7 @@ fn the_image_answers_as_the_student_that_was_kept() {
         // Calibration text plays no part: the scales are those of the training.
         let made = quantize(&trained, &toy::sentences(3, 99), &settings, &Silent).unwrap();
         let image = Predictor::Image(ImageFile::new(made.image).unwrap().native().unwrap());
-        let dev = image.evaluate(&toy::sentences(20, 2), MetricSet::Accuracy).unwrap();
+        let dev = image.evaluate(&toy::sentences(20, 2), MetricSet::Accuracy, &Silent).unwrap();
         assert_eq!(dev, report.dev);
         assert_ne!(toy::bits(&out), toy::bits(&student.folder), "something was learned");
     }

@@ -92,8 +92,8 @@ impl Made {
     ///
     /// # Errors
     /// Those of [`Predictor::evaluate`].
-    pub fn judge(&self, compress: &Compress, data: &Dataset) -> Result<Metrics> {
-        self.native.evaluate(data, compress.data.metrics)
+    pub fn judge(&self, compress: &Compress, data: &Dataset, progress: &dyn Progress) -> Result<Metrics> {
+        self.native.evaluate(data, compress.data.metrics, progress)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::metrics::MetricSet;
 use crate::nn::TaskModel;
+use crate::progress::Progress;
 use crate::quantize::stored::LogitError;
 use crate::task::Dataset;
 use crate::train::predict::{Judge, Outputs};
@@ -34,10 +35,11 @@ impl Examples {
     /// The answers of a model.
     ///
     /// # Errors
-    /// Those of the forward pass.
-    pub fn answers(&self, model: &Checkpoint) -> Result<Answers> {
+    /// [`Error::Interrupted`]; those of the forward pass.
+    pub fn answers(&self, model: &Checkpoint, progress: &dyn Progress) -> Result<Answers> {
         let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
-        let outputs = judge.outputs(&TaskModel::frozen(&model.config, &model.head, &model.tensors)?)?;
+        let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;
+        let outputs = judge.outputs(&task_model, progress)?;
         let metrics = judge.metrics(&judge.answers(&model.head, &outputs)?)?;
         let logits = by_sample(&outputs, judge.answer_counts())?;
         Ok(Answers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })

@@ -52,8 +52,8 @@ impl Outcome {
         small: &Checkpoint,
         found: &Found,
     ) -> Result<Self> {
-        let compress = stages.compress;
-        let made = Made::within_budget(compress, small, found, stages.progress)?;
+        let (compress, progress) = (stages.compress, stages.progress);
+        let made = Made::within_budget(compress, small, found, progress)?;
         let mut notes = Vec::new();
         if made.attention == Attention::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
@@ -66,9 +66,9 @@ impl Outcome {
         let splits = [("dev", Some(compress.data.dev)), ("test", compress.test)];
         let mut metrics = Vec::new();
         for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
-            let of_teacher = teacher.evaluate(data, compress.data.metrics)?;
+            let of_teacher = teacher.evaluate(data, compress.data.metrics, progress)?;
             metrics.push(Judged { model: "teacher", split, metrics: of_teacher });
-            let of_image = made.judge(compress, data)?;
+            let of_image = made.judge(compress, data, progress)?;
             if let ("dev", Some(untrained)) = (split, &untrained) {
                 notes.push(format!(
                     "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
@@ -96,15 +96,15 @@ fn trained(
     made: Made,
     notes: &mut Vec<String>,
 ) -> Result<(Made, Option<Metrics>)> {
-    let compress = stages.compress;
+    let (compress, progress) = (stages.compress, stages.progress);
     if compress.settings.quantization_aware.prediction.epochs == 0 {
         return Ok((made, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let untrained = made.judge(compress, dev)?;
+    let untrained = made.judge(compress, dev, progress)?;
     if stages.student_is_given(teacher) && found.chosen.choice.is_whole() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
-        if untrained.primary() >= float.evaluate(dev, metrics)?.primary() {
+        if untrained.primary() >= float.evaluate(dev, metrics, progress)?.primary() {
             return Ok((made, None));
         }
     }
@@ -116,7 +116,7 @@ fn trained(
         other => other?,
     }
     let model = stages.quantization_aware(teacher, small, found, made.attention)?;
-    let trained = Made::new(compress, &model, found, made.attention, stages.progress)?;
+    let trained = Made::new(compress, &model, found, made.attention, progress)?;
     trained.check(&compress.settings.budget)?;
     Ok((trained, Some(untrained)))
 }

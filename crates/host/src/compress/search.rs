@@ -51,7 +51,7 @@ impl Search<'_, '_> {
     pub fn run(self, progress: &dyn Progress) -> Result<Found> {
         let longest = self.space.longest[0].tokens;
         let examples = Examples::new(self.dev, self.settings.examples, self.metrics, longest);
-        let whole = examples.answers(&self.space.model(Choice::default())?)?;
+        let whole = examples.answers(&self.space.model(Choice::default())?, progress)?;
         let linears = bearing_order(self.space, &examples, &whole, progress)?;
         self.space.in_four_bits(&linears.iter().map(|of| (of.layer, of.linear)).collect::<Vec<_>>());
         let mut all = self.costed()?;
@@ -176,8 +176,7 @@ fn bearing_order(
     progress.begin("measure linears", places.len() as u64);
     let mut linears = Vec::new();
     for (layer, linear) in places {
-        check_interrupted(progress)?;
-        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?)?;
+        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?, progress)?;
         let change = Measured { distance: whole.distance(&answers)?, metric: answers.value };
         linears.push(InFourBits { layer, linear, change });
         progress.advance(linears.len() as u64, "");
@@ -185,15 +184,6 @@ fn bearing_order(
     progress.end();
     linears.sort_by(|a, b| a.change.distance.total_cmp(&b.change.distance));
     Ok(linears)
-}
-
-fn check_interrupted(progress: &dyn Progress) -> Result<()> {
-    match progress.interrupted() {
-        true => {
-            Err(Error::Interrupted("the search was stopped; --resume begins it anew from the student".into()))
-        }
-        false => Ok(()),
-    }
 }
 
 /// What places are measured by.
@@ -240,8 +230,7 @@ impl Ruler<'_> {
 
     /// A place, inputs of the longest length.
     fn measure(&self, choice: Choice, progress: &dyn Progress) -> Result<Measured> {
-        check_interrupted(progress)?;
-        let answers = self.examples.answers(&self.space.model(choice)?)?;
+        let answers = self.examples.answers(&self.space.model(choice)?, progress)?;
         Ok(Measured { distance: self.whole.distance(&answers)?, metric: answers.value })
     }
 }

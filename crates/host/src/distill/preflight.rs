@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::list;
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::TaskModel;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::task::{Dataset, NO_TAG, Target, TaskKind};
 use crate::train::predict::Judge;
 use crate::train::{TaskData, head_of};
@@ -50,7 +50,8 @@ pub fn evaluate(
     allow_weak: bool,
     progress: &dyn Progress,
 ) -> Result<Metrics> {
-    let predictions = judge.predictions(model)?;
+    // Who asks to stop gets a checkpoint soon, before the first step.
+    let predictions = judge.predictions(model, &Silent)?;
     let found = judge.metrics(&predictions)?;
     let chance = chance(data.dev, data.metrics)?;
     let least = chance + LEAST * (1.0 - chance);

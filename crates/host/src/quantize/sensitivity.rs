@@ -5,6 +5,7 @@ use super::encoding::Encoding;
 use super::stored::{LINEARS, LogitError, store, weights_of};
 use super::weights::scaled_row;
 use super::{Attention, LayerEncodings, ModelPlan, Precision, calibration_inputs};
+use crate::Result;
 use crate::checkpoint::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
 use crate::metrics::MetricSet;
 use crate::nn::TaskModel;
@@ -12,7 +13,6 @@ use crate::progress::Progress;
 use crate::report::Sensitivity;
 use crate::task::{Dataset, Target, TaskKind};
 use crate::train::predict::{Judge, Outputs, encode, outputs};
-use crate::{Error, Result};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +35,14 @@ pub struct SensitivitySettings<'a> {
 /// against f32 where all else is int8. The metric is given where all of `data` have labels.
 ///
 /// # Errors
-/// A model without a task head, [`Error::Interrupted`], those of the forward pass.
+/// A model without a task head, [`crate::Error::Interrupted`], those of the forward pass.
 pub fn sensitivity(
     checkpoint: &Checkpoint,
     data: &Dataset,
     settings: &SensitivitySettings,
     progress: &dyn Progress,
 ) -> Result<Vec<Sensitivity>> {
-    let trial = Trial::new(checkpoint, data, settings)?;
+    let trial = Trial::new(checkpoint, data, settings, progress)?;
     let layers = checkpoint.config.num_hidden_layers;
     let inputs = calibration_inputs(&checkpoint.text, data, settings.examples, settings.max_tokens)?;
     let plan = |attention, encoding| {
@@ -66,13 +66,8 @@ pub fn sensitivity(
                 for name in weights_of(layer, at) {
                     store(&mut tensors, &name, |row, out| quantize_channel(row, encoding, importance, out))?;
                 }
-                parts.add(trial.compare(
-                    Some(layer),
-                    part,
-                    encoding,
-                    &trial.run(&tensors, None)?,
-                    &float,
-                )?)?;
+                let found = trial.run(&tensors, None)?;
+                parts.add(trial.compare(Some(layer), part, encoding, &found, &float)?);
             }
         }
     }
@@ -81,12 +76,12 @@ pub fn sensitivity(
         let mut plan = in_f32.clone();
         plan.layers[layer] = in_int8.layers[layer].clone();
         let rounded = trial.run(&checkpoint.tensors, Some(&plan))?;
-        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?)?;
+        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?);
     }
     for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
         let mut tensors = checkpoint.tensors.clone();
         store(&mut tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())?;
-        parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?)?;
+        parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
     }
     let mut tensors = checkpoint.tensors.clone();
     let pooler = checkpoint.head.needs_pooler().then_some("bert.pooler.dense");
@@ -94,7 +89,7 @@ pub fn sensitivity(
         let name = format!("{name}.weight");
         store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
     }
-    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?)?;
+    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);
     progress.end();
     Ok(parts.found)
 }
@@ -135,15 +130,9 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn add(&mut self, row: Sensitivity) -> Result<()> {
+    fn add(&mut self, row: Sensitivity) {
         self.found.push(row);
         self.progress.advance((self.found.len() as u64).min(self.total), "");
-        match self.progress.interrupted() {
-            true => {
-                Err(Error::Interrupted("stopped while sensitivity was measured; nothing was written".into()))
-            }
-            false => Ok(()),
-        }
     }
 }
 
@@ -153,10 +142,16 @@ struct Trial<'a> {
     sample: Dataset,
     judge: Option<Judge>,
     max_tokens: usize,
+    progress: &'a dyn Progress,
 }
 
 impl<'a> Trial<'a> {
-    fn new(checkpoint: &'a Checkpoint, data: &Dataset, settings: &SensitivitySettings) -> Result<Self> {
+    fn new(
+        checkpoint: &'a Checkpoint,
+        data: &Dataset,
+        settings: &SensitivitySettings,
+        progress: &'a dyn Progress,
+    ) -> Result<Self> {
         let sample = data.sample(settings.examples);
         let judged = sample.examples.iter().all(|example| {
             example.target != Target::None && (data.kind != TaskKind::Embedding || example.pair.is_some())
@@ -164,7 +159,7 @@ impl<'a> Trial<'a> {
         let judge = judged
             .then(|| Judge::new(&checkpoint.text, &sample, settings.metrics, settings.max_tokens))
             .transpose()?;
-        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens })
+        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, progress })
     }
 
     /// Logits of a model of these weights, quantized by the plan if there is one.
@@ -176,8 +171,11 @@ impl<'a> Trial<'a> {
             None => model,
         };
         match &self.judge {
-            Some(judge) => judge.outputs(&model),
-            None => outputs(&model, &encode(text, &self.sample, self.max_tokens)?, text.special().pad),
+            Some(judge) => judge.outputs(&model, self.progress),
+            None => {
+                let set = encode(text, &self.sample, self.max_tokens)?;
+                outputs(&model, &set, text.special().pad, self.progress)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::checkpoint::{Head, TextEncoder};
 use crate::data::{EncodedSet, evaluation_batches};
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::{Mode, TaskModel};
+use crate::progress::Progress;
 use crate::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use crate::{Error, Result};
 
@@ -77,25 +78,25 @@ impl Judge {
     /// Metrics of a model without dropout.
     ///
     /// # Errors
-    /// Those of the forward pass and of [`metrics::evaluate`].
-    pub fn judge(&self, model: &TaskModel) -> Result<Metrics> {
-        self.metrics(&self.predictions(model)?)
+    /// Those of [`outputs`] and of [`metrics::evaluate`].
+    pub fn judge(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Metrics> {
+        self.metrics(&self.predictions(model, progress)?)
     }
 
     /// What a model answers to every sample, in their order.
     ///
     /// # Errors
-    /// Those of [`predictions`].
-    pub fn predictions(&self, model: &TaskModel) -> Result<Vec<Target>> {
-        self.answers(&model.head, &self.outputs(model)?)
+    /// Those of [`outputs`] and [`Judge::answers`].
+    pub fn predictions(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Vec<Target>> {
+        self.answers(&model.head, &self.outputs(model, progress)?)
     }
 
     /// What a model's head gives for every sample.
     ///
     /// # Errors
-    /// Those of the forward pass.
-    pub fn outputs(&self, model: &TaskModel) -> Result<Outputs> {
-        outputs(model, &self.set, self.pad_id)
+    /// Those of [`outputs`].
+    pub fn outputs(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Outputs> {
+        outputs(model, &self.set, self.pad_id, progress)
     }
 
     /// How many answers each sample asks for.
@@ -125,23 +126,18 @@ impl Judge {
     }
 }
 
-/// What the model answers to every sample, in their order.
-///
-/// # Errors
-/// [`Error::Usage`] for a head that does not answer such samples; those of the forward pass.
-pub fn predictions(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Target>> {
-    answers(&model.head, set, &outputs(model, set, pad_id)?)
-}
-
 /// Logits `[answers, outputs]` by batch, with the samples that they are of.
 pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 
 /// What the model's head gives for every sample that asks for an answer.
 ///
 /// # Errors
-/// Those of the forward pass.
-pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Outputs> {
+/// [`Error::Interrupted`]; those of the forward pass.
+pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, progress: &dyn Progress) -> Result<Outputs> {
     let output = |samples: Vec<usize>| {
+        if progress.interrupted() {
+            return Err(Error::judging_stopped());
+        }
         let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
         Ok((samples, logits))
     };
@@ -167,9 +163,14 @@ fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Targe
 /// The vector of every sample, in their order.
 ///
 /// # Errors
-/// [`Error::Usage`] for a head that gives none; those of the forward pass.
-pub fn embeddings(model: &TaskModel, set: &EncodedSet, pad_id: u32) -> Result<Vec<Vec<f32>>> {
-    vectors(&model.head, set, &outputs(model, set, pad_id)?)
+/// [`Error::Usage`] for a head that gives none; those of [`outputs`].
+pub fn embeddings(
+    model: &TaskModel,
+    set: &EncodedSet,
+    pad_id: u32,
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<f32>>> {
+    vectors(&model.head, set, &outputs(model, set, pad_id, progress)?)
 }
 
 fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {

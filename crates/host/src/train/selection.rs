@@ -11,10 +11,14 @@ use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::metrics::Metrics;
 use crate::nn::TaskModel;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 
 /// Prefix of the best weights in a checkpoint.
 pub(super) const BEST: &str = "best/";
+
+/// A model under training is judged to the end whoever asks to stop: a checkpoint stands between a step with its look and
+/// the next step, so that a run resumed there misses no look.
+const UNSTOPPED: Silent = Silent;
 
 /// Judges a model under training from time to time and remembers its best weights.
 pub struct Selection<'a> {
@@ -38,7 +42,7 @@ impl<'a> Selection<'a> {
         let best = match best {
             Some(best) => {
                 let model = trainee.frozen(&best)?;
-                Some((judge.judge(&model)?, best))
+                Some((judge.judge(&model, &UNSTOPPED)?, best))
             }
             None => None,
         };
@@ -51,7 +55,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
     pub fn at_least(self, tensors: Tensors, progress: &dyn Progress) -> Result<Self> {
-        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?)?;
+        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &UNSTOPPED)?;
         progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
         Ok(Self { floor: Some((metrics, tensors)), ..self })
     }
@@ -62,7 +66,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
     pub fn look(&mut self, session: &mut Session, epoch: f64) -> Result<()> {
-        let metrics = self.judge.judge(&self.model)?;
+        let metrics = self.judge.judge(&self.model, &UNSTOPPED)?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
         let better = self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary());
@@ -84,7 +88,7 @@ impl<'a> Selection<'a> {
     pub fn best(self) -> Result<(Metrics, Tensors)> {
         let seen = match self.best {
             Some(best) => best,
-            None => (self.judge.judge(&self.model)?, self.trainee.parameters.to_tensors()?),
+            None => (self.judge.judge(&self.model, &UNSTOPPED)?, self.trainee.parameters.to_tensors()?),
         };
         Ok(match self.floor {
             Some(floor) if floor.0.primary() > seen.0.primary() => floor,
