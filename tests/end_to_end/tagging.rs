@@ -142,8 +142,9 @@ fn tags_are_the_same_bits_on_every_instruction_set() {
 #[test]
 fn a_tagger_takes_no_pairs_and_no_other_data() {
     for model in [STUDENT.as_str(), &IMAGE] {
-        let mut command = tinybert(&format!("run --model {model} --pairs"));
-        error_says(command.write_stdin("a\tb\n").assert().code(3), &["single texts"]);
+        let mut command = tinybert(&format!("run --model {model}"));
+        let assert = command.write_stdin("a b\na\tb\n").assert().code(3);
+        error_says(assert, &["standard input:2", "single texts"]);
         fails(&format!("eval --model {model} {}", toy::data()), 3, &[]);
     }
 }

@@ -20,14 +20,11 @@ const STANDARD_INPUT: &str = "standard input";
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The text; without it, every line of standard input is one.
+    /// The text; without it, every line of standard input is one, or a pair with a tab between its sentences.
     text: Option<String>,
     /// Second sentence, for models of sentence pairs.
     #[arg(long, value_name = "TEXT", requires = "text")]
     pair: Option<String>,
-    /// Each line of standard input holds two sentences, separated by a tab.
-    #[arg(long, conflicts_with = "text")]
-    pairs: bool,
     /// Print a JSON object per answer.
     #[arg(long)]
     json: bool,
@@ -45,11 +42,11 @@ pub fn run(args: &Args) -> Result<()> {
     };
     match &args.text {
         Some(text) => predictor.answer_each([Ok((text.clone(), args.pair.clone()))], print),
-        None => predictor.answer_each(questions(std::io::stdin().lock(), args.pairs), print),
+        None => predictor.answer_each(questions(std::io::stdin().lock(), predictor.takes_pairs()?), print),
     }
 }
 
-/// One question per line.
+/// One question per line, read as the devices read it: what follows the first tab is the second sentence.
 fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Question>> {
     input.split(b'\n').enumerate().map(move |(index, line)| {
         let line = line.map_err(Error::io(STANDARD_INPUT))?;
@@ -62,12 +59,12 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     if text.ends_with('\r') {
         text.pop();
     }
-    if !pairs {
-        return Ok((text, None));
-    }
     match text.split_once('\t') {
-        Some((first, second)) if !second.contains('\t') => Ok((first.to_owned(), Some(second.to_owned()))),
-        _ => Err("expected two sentences separated by one tab, as --pairs says"),
+        None => Ok((text, None)),
+        Some(_) if !pairs => {
+            Err("a tab separates two sentences, and the model reads single texts; put a space there")
+        }
+        Some((first, second)) => Ok((first.to_owned(), Some(second.to_owned()))),
     }
 }
 
@@ -145,17 +142,18 @@ mod tests {
 
     #[test]
     fn each_line_is_a_question_and_so_is_an_empty_one() {
-        let found = read(b"play\tjazz\r\n\nstop", false);
-        assert_eq!(found, ["play\tjazz", "", "stop"].map(|text| Ok((text.to_owned(), None))));
+        let found = read(b"play jazz\r\n\nstop", true);
+        assert_eq!(found, ["play jazz", "", "stop"].map(|text| Ok((text.to_owned(), None))));
     }
 
     #[test]
-    fn a_tab_separates_pairs() {
-        assert_eq!(read(b"a b\tc\n", true), [Ok(("a b".to_owned(), Some("c".to_owned())))]);
-        for line in ["no tab", "one\ttwo\tthree"] {
-            let error = read(line.as_bytes(), true).remove(0).unwrap_err();
-            assert!(error.contains("standard input:1") && error.contains("tab"), "{error}");
-        }
+    fn the_first_tab_separates_a_pair() {
+        let pair = |first: &str, second: &str| Ok((first.to_owned(), Some(second.to_owned())));
+        assert_eq!(read(b"a b\tc\n\tonly\tsecond", true), [pair("a b", "c"), pair("", "only\tsecond")]);
+        let found = read(b"single\na b\tc\n", false);
+        assert_eq!(found[0], Ok(("single".to_owned(), None)));
+        let error = found[1].as_ref().unwrap_err();
+        assert!(error.contains("standard input:2") && error.contains("single texts"), "{error}");
     }
 
     #[test]

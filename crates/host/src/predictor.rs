@@ -224,6 +224,17 @@ impl Predictor {
         }
     }
 
+    /// Whether the model answers pairs: all do but those that tag words.
+    ///
+    /// # Errors
+    /// As [`Predictor::labels`].
+    pub fn takes_pairs(&self) -> Result<bool> {
+        Ok(match self {
+            Self::Folder(folder) => !matches!(folder.model.head, Head::TokenClassification { .. }),
+            Self::Image(image) => image.model()?.config().head != HeadKind::TokenClassification,
+        })
+    }
+
     /// The embedding of each text that the examples of `data` have.
     ///
     /// # Errors
