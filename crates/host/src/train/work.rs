@@ -110,8 +110,8 @@ impl WorkFolder {
     ///
     /// # Errors
     /// [`Error::Usage`] if the ranks were started for different runs, or the folder holds a run that is not to be resumed, or another process is writing it, or
-    /// there is nothing to resume but a complete result, or settings differ; [`Error::Input`] if other inputs do or no
-    /// checkpoint is whole; [`Error::Io`] if the folder cannot be written.
+    /// there is nothing to resume but a complete result, or settings differ; [`Error::Input`] if other inputs do;
+    /// [`Error::Io`] if the folder cannot be written or its only checkpoint not be read.
     pub fn open(output: &Output, identity: Identity, progress: &dyn Progress) -> Result<Self> {
         let ranks = progress.ranks();
         identity.check_ranks(ranks)?;
@@ -357,24 +357,33 @@ fn resume(
         }
         (Some(_), true) => {}
     }
+    let mut found = None;
     let mut damaged = Vec::new();
     for (older, path) in all.iter().enumerate().rev() {
         match whole(path, folder, identity)? {
             Ok(snapshot) => {
-                for path in damaged {
-                    fs::remove_dir_all(path).map_err(Error::io(path))?;
-                }
                 progress.say(&format!("going on from {}", path.display()));
-                return Ok(Some(snapshot));
+                found = Some(snapshot);
+                break;
             }
-            Err(damage) if older == 0 => return Err(damage),
+            // What cannot be read now may be whole, and it is all that there is.
+            Err(damage) if older == 0 && !matches!(damage, Error::Input(_)) => return Err(damage),
             Err(damage) => {
-                progress.say(&format!("{damage}; trying the checkpoint before it"));
+                progress.say(&match older {
+                    0 => format!(
+                        "warning: {damage}; there is no checkpoint before it: beginning anew, all that the run had \
+                         learned is lost"
+                    ),
+                    _ => format!("{damage}; trying the checkpoint before it"),
+                });
                 damaged.push(path);
             }
         }
     }
-    Ok(None)
+    for path in damaged {
+        fs::remove_dir_all(path).map_err(Error::io(path))?;
+    }
+    Ok(found)
 }
 
 /// The checkpoint at `path`, or what is wrong with it.

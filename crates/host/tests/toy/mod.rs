@@ -6,6 +6,7 @@
 pub mod runs;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tinybert_host::checkpoint::{self, Architecture, BertConfig, Checkpoint, Head, RunRecord, TextEncoder};
@@ -105,6 +106,22 @@ impl StopAfter {
 impl Progress for StopAfter {
     fn interrupted(&self) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed) >= self.after
+    }
+}
+
+/// Keeps the lines that a user would read.
+#[derive(Default)]
+pub struct Said(Mutex<String>);
+
+impl Said {
+    pub fn lines(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Progress for Said {
+    fn say(&self, line: &str) {
+        *self.0.lock().unwrap() += &format!("{line}\n");
     }
 }
 
