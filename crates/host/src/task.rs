@@ -111,6 +111,17 @@ impl Dataset {
         self.examples.iter().flat_map(|example| example.inputs(self.kind))
     }
 
+    /// The label of all examples, where they are to be classified and have no other: whatever answers it is always right.
+    pub fn only_label(&self) -> Option<&str> {
+        let mut classes = self.examples.iter().map(|example| match example.target {
+            Target::Class(class) => Some(class),
+            _ => None,
+        });
+        let first = classes.next()??;
+        let label = self.labels.get(first as usize)?;
+        classes.all(|class| class == Some(first)).then_some(label)
+    }
+
     /// The same texts for embeddings: scores become similarities of pairs.
     ///
     /// # Errors

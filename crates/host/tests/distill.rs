@@ -413,6 +413,17 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     task(&allowed, &fresh, &student(place.path()), &data, &out, &Silent).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
 
+    // Of one class, whatever answers it is right: that says nothing of a teacher.
+    let mut alike = toy::sentences(60, 2);
+    alike.examples.retain(|example| example.target == Target::Class(1));
+    let what = refusal(&fresh, &train, &alike, MetricSet::Accuracy);
+    assert!(what.contains("have the label \"positive\"") && what.contains("sorted by label"), "{what}");
+    let data = TaskData { train: &train, dev: &alike, metrics: MetricSet::Accuracy };
+    let said = toy::Said::default();
+    task(&allowed, &fresh, &student(place.path()), &data, &out, &said).unwrap();
+    assert!(said.lines().contains("warning: all "), "{}", said.lines());
+    std::fs::remove_dir_all(&out).unwrap();
+
     let regression = toy::model(&place.path().join("scores"), &toy::config(4, 32), &Head::Regression);
     let mut scored = toy::scored(60, 2);
     for (at, example) in scored.examples.iter_mut().enumerate() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use tinybert_host::checkpoint::{Checkpoint, Head};
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::progress::Silent;
-use tinybert_host::task::Target;
+use tinybert_host::task::{Dataset, Target};
 use tinybert_host::train::session::Budget;
 use tinybert_host::train::{FineTune, Report, TaskData, fine_tune};
 use tinybert_host::{Error, Result};
@@ -76,6 +76,29 @@ fn divergence_is_reported_with_its_step_and_nothing_is_left() {
     assert!(matches!(&error, Error::Diverged(what) if what.contains("at step")), "{error}");
     let out = place.path().join("out");
     assert!(!out.exists() && !toy::run_folder(&out).exists());
+}
+
+#[test]
+fn data_that_are_probably_a_mistake_are_learned_from_with_a_warning() {
+    let place = tempfile::tempdir().unwrap();
+    let quick = FineTune { epochs: 1, ..settings() };
+    let said = |train: &Dataset, dev: &Dataset| {
+        let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &Head::None);
+        let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
+        let said = toy::Said::default();
+        fine_tune(&quick, &model, &data, place.path().join("out"), &said).unwrap();
+        said.lines()
+    };
+    let (train, dev) = (toy::sentences(24, 1), toy::sentences(20, 2));
+    assert!(!said(&train, &dev).contains("warning"));
+    let mut alike = dev.clone();
+    alike.examples.retain(|example| example.target == Target::Class(0));
+    let warned = said(&train, &alike);
+    assert!(warned.contains("warning: all ") && warned.contains("\"negative\""), "{warned}");
+
+    let labels: Vec<String> = (0..13).map(|score| format!("0.{score}")).collect();
+    let [train, dev] = [train, dev].map(|data| Dataset { labels: labels.clone(), ..data });
+    assert!(said(&train, &dev).contains("24 training examples have 13 different labels"));
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
 /// The teacher's metrics on the development set.
 ///
 /// # Errors
-/// [`Error::Input`] for one near chance unless `allow_weak`; those of [`Judge::predictions`].
+/// [`Error::Input`] for one near chance, or a development set that cannot tell, unless `allow_weak`; those of
+/// [`Judge::predictions`].
 pub fn evaluate(
     teacher: &Checkpoint,
     model: &TaskModel,
@@ -56,28 +57,28 @@ pub fn evaluate(
     let chance = chance(data.dev, data.metrics)?;
     let least = chance + LEAST * (1.0 - chance);
     progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));
-    // What is not a number is weak too.
-    if found.primary() >= least {
+    let (what, remedy) = if let Some(one_label) = data.dev_of_one_label() {
+        (one_label, "give one with every label")
+    } else if found.primary() >= least {
         return Ok(found);
-    }
-    let mut message = format!(
-        "{}: on the {} examples of the development set the teacher's {} is {:.4}, and answering always the same gives \
-         {chance:.4}: it has not learned this task",
-        teacher.folder.display(),
-        found.samples,
-        found.primary,
-        found.primary(),
-    );
-    if let Some(renamed) = renamed_labels(&predictions, data.dev) {
-        message += &renamed;
-    }
+    } else {
+        // What is not a number is weak too.
+        let mut what = format!(
+            "{}: on the {} examples of the development set the teacher's {} is {:.4}, and answering always the same \
+             gives {chance:.4}: it has not learned this task, which takes {least:.4}",
+            teacher.folder.display(),
+            found.samples,
+            found.primary,
+            found.primary(),
+        );
+        what.extend(renamed_labels(&predictions, data.dev));
+        (what, "fine-tune it first")
+    };
     if allow_weak {
-        progress.say(&format!("warning: {message}"));
+        progress.say(&format!("warning: {what}"));
         return Ok(found);
     }
-    Err(Error::Input(format!(
-        "{message}; fine-tune it first, or give --allow-weak-teacher (below {least:.4})"
-    )))
+    Err(Error::Input(format!("{what}; {remedy}, or give --allow-weak-teacher")))
 }
 
 /// What the best answer that is always the same reaches: not always the most frequent one, because F1 asks for the positive.

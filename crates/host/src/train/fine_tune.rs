@@ -104,6 +104,7 @@ pub fn fine_tune(
         return Err(Error::Usage(what.into()));
     }
     data.check()?;
+    data.warn(progress);
     let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
     if let Some(at) = targets.iter().position(|target| *target == Target::None) {
         return Err(Error::Input(format!("training example {} has no label", at + 1)));

@@ -31,7 +31,8 @@ use self::optimizer::OptimizerSettings;
 use self::schedule::Schedule;
 use crate::checkpoint::{BertConfig, FileHash, RunRecord};
 use crate::metrics::MetricSet;
-use crate::task::Dataset;
+use crate::progress::Progress;
+use crate::task::{Dataset, TaskKind};
 use crate::{Error, Result};
 
 /// Labelled data of a task.
@@ -59,6 +60,32 @@ impl TaskData<'_> {
             )));
         }
         Ok(())
+    }
+
+    /// Says what is probably a mistake in data that can be learned from all the same.
+    pub(crate) fn warn(&self, progress: &dyn Progress) {
+        let warnings = [self.dev_of_one_label(), self.labels_like_scores()];
+        warnings.iter().flatten().for_each(|what| progress.say(&format!("warning: {what}")));
+    }
+
+    /// What is wrong with a development set that cannot select.
+    pub(crate) fn dev_of_one_label(&self) -> Option<String> {
+        let (label, count) = (self.dev.only_label()?, self.dev.examples.len());
+        Some(format!(
+            "all {count} examples of the development set have the label {label:?}, so that it tells no model from another; \
+             is it a part of a file that is sorted by label?"
+        ))
+    }
+
+    /// What is odd about training labels of which there are nearly as many as examples.
+    fn labels_like_scores(&self) -> Option<String> {
+        let (labels, count) = (self.train.labels.len(), self.train.examples.len());
+        let odd = self.train.kind == TaskKind::Classification && count > 20 && 2 * labels > count;
+        odd.then(|| {
+            format!(
+                "{count} training examples have {labels} different labels; if these are scores, give --regression"
+            )
+        })
     }
 
     /// The identity of a run that `record` describes and that learns from these data.
