@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::program::{fails, output};
-use crate::toy::{self, ENCODER, IMAGE, STUDENT, TEACHER};
+use crate::program::{fails, output, tinybert};
+use crate::toy::{self, ENCODER, FRESH, IMAGE, STUDENT, TEACHER};
 
 const RATES: &str =
     "--intermediate-lr 1e-3 --prediction-lr 1e-3 --recovery-lr 1e-3 --batch-size 16 --max-tokens 32";
@@ -136,14 +136,28 @@ fn a_finished_student_whose_image_answers_as_well_is_left_as_it_is() {
 
 #[test]
 fn a_budget_that_cannot_be_met_says_what_could_be() {
-    let line =
-        format!("compress --teacher {} --student {} {} --max-tokens 32", *TEACHER, *STUDENT, toy::data());
+    let line = format!("compress --teacher {} --student {} {} --quick", *TEACHER, *FRESH, toy::data());
+    let line = format!("{line} --max-tokens 32");
     let out = toy::path("impossible").display().to_string();
-    let said = ["--flash cannot be met", "the least is", "nearest: ", "--ram can be met"];
+    let student = format!("--student {out}/student");
+    let said =
+        ["--flash cannot be met", "the least is", "nearest: ", "--ram can be met", "--resume", &student];
     fails(&format!("{line} --flash 5KB --ram 1MB --out {out}"), 2, &said);
-    // The same folder, other settings.
+
+    // What was trained serves another budget and another board, but nothing else may change.
+    let weights = || fs::read(Path::new(&out).join("student/model.safetensors")).expect("a student");
+    let trained = weights();
     fails(&format!("{line} --flash 1MB --out {out}"), 2, &["--resume"]);
-    fails(&format!("{line} --flash 1MB --out {out} --resume"), 2, &["not the same run", "flash"]);
+    fails(&format!("{line} --flash 1MB --seed 7 --out {out} --resume"), 2, &["not the same run", "seed"]);
+    output(&format!("{line} --flash 1MB --board raspberry-pi-3 --out {out} --resume"));
+    assert_eq!(weights(), trained);
+    assert_eq!(read_json(&out, "report.json")["settings"]["limits"]["flash"], 1_000_000);
+    // The search has been made for that budget.
+    let other = format!("{line} --flash 2MB --board raspberry-pi-3 --out {out} --resume");
+    let assert = tinybert(&other).assert().code(2);
+    let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(said.contains("limits.flash: it began with 1000000, now 2000000"), "{said}");
+    assert!(!said.contains("interrupted"), "{said}");
     fails(&format!("{line} --flash much --out {out}"), 2, &["2.5MB"]);
     fails(&format!("{line} --board pdp-11 --out {out}"), 2, &["raspberry-pi-4", "cortex-a53"]);
 }

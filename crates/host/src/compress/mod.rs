@@ -110,7 +110,7 @@ impl Compress<'_> {
         let found = match &journal.found {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(&whole, &mut space, progress)?;
+                let found = self.search(&whole, &mut space, stages.taken_over(), progress)?;
                 journal.found = Some(found.clone());
                 journal.write(&out.folder)?;
                 found
@@ -158,7 +158,13 @@ impl Compress<'_> {
     }
 
     /// Looks for what to make of the whole student.
-    fn search(&self, whole: &Checkpoint, space: &mut Space, progress: &dyn Progress) -> Result<Found> {
+    fn search(
+        &self,
+        whole: &Checkpoint,
+        space: &mut Space,
+        taken_over: String,
+        progress: &dyn Progress,
+    ) -> Result<Found> {
         let settings = quantize::Settings { max_tokens: space.longest[0].tokens, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, progress)?;
         let image = tinybert_image::Image::from_bytes(&made.image)
@@ -171,6 +177,7 @@ impl Compress<'_> {
             dev: self.data.dev,
             metrics: self.data.metrics,
             settings: self.settings.search,
+            taken_over,
         }
         .run(progress)
     }

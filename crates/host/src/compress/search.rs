@@ -40,6 +40,8 @@ pub struct Search<'a, 's> {
     pub metrics: MetricSet,
     /// How thoroughly.
     pub settings: SearchSettings,
+    /// Options by which another run has what this one has trained, for one whose budget cannot be met.
+    pub taken_over: String,
 }
 
 impl Search<'_, '_> {
@@ -160,7 +162,15 @@ impl Search<'_, '_> {
         }
         let cost = Limit::ALL.map(|limit| limit.words(limit.of(&nearest.cost))).join(", ");
         lines.push(format!("  nearest: {}, with {cost}", nearest.name));
-        lines.push("allow as much, or give a smaller --student (fewer layers, a smaller hidden size)".into());
+        lines.push(
+            "allow as much and give --resume, which goes on from here with another budget or --board;".into(),
+        );
+        lines.push(
+            "or give a smaller --student (fewer layers, a smaller hidden size) and another --out".into(),
+        );
+        if !self.taken_over.is_empty() {
+            lines.push(format!("what was trained is kept, for another --out as well:{}", self.taken_over));
+        }
         Err(Error::Usage(lines.join("\n")))
     }
 }

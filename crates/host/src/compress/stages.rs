@@ -47,6 +47,15 @@ impl<'a> Stages<'a> {
         Checkpoint::load(&folder)
     }
 
+    /// The options that give what was trained before the search to another run; nothing where it was all given.
+    pub fn taken_over(&self) -> String {
+        let option = |name| {
+            let folder = self.out.folder.join(name);
+            self.folders.contains(&folder).then(|| format!(" --{name} {}", folder.display()))
+        };
+        ["teacher", "student"].into_iter().filter_map(option).collect()
+    }
+
     /// The teacher of the task.
     pub fn teacher(&mut self) -> Result<Checkpoint> {
         let Compress { teacher, data, settings, .. } = self.compress;

@@ -41,6 +41,15 @@ impl Identity {
         self
     }
 
+    /// Without these settings: of a run that has not come to where they count.
+    pub(crate) fn without(&self, settings: &[&str]) -> Self {
+        let mut identity = self.clone();
+        if let Value::Object(all) = &mut identity.settings {
+            all.retain(|name, _| !settings.contains(&name.as_str()));
+        }
+        identity
+    }
+
     /// As it is read back after it was stored: there a number has one text and one value.
     pub(super) fn as_stored(&self) -> Self {
         let text = serde_json::to_vec(self).expect("an identity is plain values");
@@ -80,7 +89,7 @@ impl Identity {
             return Ok(());
         }
         let message = format!(
-            "{}: an interrupted run is there, and this is not the same run:{}\n\
+            "{}: a run is there, and this is not the same run:{}\n\
              give it what it began with, or choose another --out, or remove that folder to begin anew",
             folder.display(),
             list(&[settings.as_slice(), inputs.as_slice()].concat())

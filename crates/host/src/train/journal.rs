@@ -21,6 +21,14 @@ pub(crate) trait Journal: Serialize + DeserializeOwned {
     /// Of the run that began it.
     fn identity(&self) -> &Identity;
 
+    /// Makes sure that `new` goes on with the run of this one, which stands in `folder`.
+    ///
+    /// # Errors
+    /// Those of [`Identity::check`].
+    fn check(&self, new: &Self, folder: &Path) -> Result<()> {
+        self.identity().check(new.identity(), folder)
+    }
+
     /// Writes it to `folder`, with whatever shows it there.
     ///
     /// # Errors
@@ -52,7 +60,7 @@ pub(crate) fn read<J: Journal>(path: &Path) -> Result<J> {
 ///
 /// # Errors
 /// [`Error::Usage`] for a folder with a run that is not to be resumed, or with something else; those of
-/// [`Identity::check`] and [`read`].
+/// [`Journal::check`] and [`read`].
 pub(crate) fn open<J: Journal>(out: &Output, new: J, begun: &str, owner: &str) -> Result<J> {
     let (folder, path) = (&out.folder, out.folder.join(J::FILE));
     if path.exists() {
@@ -60,7 +68,7 @@ pub(crate) fn open<J: Journal>(out: &Output, new: J, begun: &str, owner: &str) -
         if !out.resume {
             return Err(Error::Usage(format!("{} has {begun}, or choose another --out", folder.display())));
         }
-        journal.identity().check(new.identity(), folder)?;
+        journal.check(&new, folder)?;
         return Ok(journal);
     }
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
