@@ -269,6 +269,7 @@ impl Predictor {
                 Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, progress)
             }
             Self::Image(image) => {
+                data.check_labelled()?;
                 let predictions = evaluate::predictions(&image.model()?, data, progress)?;
                 let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
                 metrics::evaluate(metrics, &data.labels, &predictions, &targets)

@@ -111,6 +111,21 @@ impl Dataset {
         self.examples.iter().flat_map(|example| example.inputs(self.kind))
     }
 
+    /// Makes sure that every example has a label or score.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the file and the first example without one.
+    pub fn check_labelled(&self) -> Result<()> {
+        let Some(at) = self.examples.iter().position(|example| example.target == Target::None) else {
+            return Ok(());
+        };
+        let files: String = self.sources.iter().map(|path| format!("{}: ", path.display())).collect();
+        let number = at + 1;
+        Err(Error::Input(format!(
+            "{files}example {number} has no label to learn from or to judge by; give a labelled file or another split"
+        )))
+    }
+
     /// The label of all examples, where they are to be classified and have no other: whatever answers it is always right.
     pub fn only_label(&self) -> Option<&str> {
         let mut classes = self.examples.iter().map(|example| match example.target {

@@ -123,5 +123,5 @@ fn what_cannot_be_is_refused_with_a_reason() {
     refuse(&toy::sentences(8, 1), &toy::scored(8, 1), "ask different things");
     let mut unlabelled = toy::sentences(8, 1);
     unlabelled.examples[2].target = Target::None;
-    refuse(&unlabelled, &toy::sentences(8, 1), "training example 3 has no label");
+    refuse(&unlabelled, &toy::sentences(8, 1), "example 3 has no label");
 }

@@ -1,17 +1,41 @@
-//! Judging ends when the user asks to stop, between two batches of a folder and between two texts of an image.
+//! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a folder, or two texts
+//! of an image.
 
 mod toy;
 
 use tinybert_host::Error;
+use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::image_file::ImageFile;
 use tinybert_host::metrics::MetricSet;
 use tinybert_host::predictor::{FloatModel, Predictor};
 use tinybert_host::progress::{Progress, Silent};
 use tinybert_host::quantize::sensitivity::{SensitivitySettings, sensitivity};
 use tinybert_host::quantize::{Encoding, Settings, quantize};
+use tinybert_host::task::Target;
 
 fn is_a_stop(error: &Error) -> bool {
     error.exit_code() == 130 && error.to_string().contains("stopped while a model was judged")
+}
+
+/// A model as a folder and as an image.
+fn both_forms(model: &Checkpoint) -> [Predictor; 2] {
+    let settings = Settings { max_tokens: 16, ..Settings::default() };
+    let made = quantize(model, &toy::sentences(20, 2), &settings, &Silent).unwrap();
+    let image = ImageFile::new(made.image).unwrap().native().unwrap();
+    [Predictor::Folder(Box::new(FloatModel::new(model, 16).unwrap())), Predictor::Image(image)]
+}
+
+#[test]
+fn a_file_without_labels_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &toy::runs::labelled());
+    let mut data = toy::sentences(4, 1);
+    data.sources = vec!["test.tsv".into()];
+    data.examples[1].target = Target::None;
+    for predictor in both_forms(&model) {
+        let error = predictor.evaluate(&data, MetricSet::Accuracy, &Silent).unwrap_err();
+        assert!(error.to_string().contains("test.tsv: example 2 has no label"), "{error}");
+    }
 }
 
 #[test]
@@ -19,12 +43,7 @@ fn a_stop_ends_judging_and_sensitivity() {
     let place = tempfile::tempdir().unwrap();
     let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &toy::runs::labelled());
     let data = toy::sentences(100, 1);
-    let settings = Settings { max_tokens: 16, ..Settings::default() };
-    let image = ImageFile::new(quantize(&model, &data, &settings, &Silent).unwrap().image).unwrap();
-    for predictor in [
-        Predictor::Folder(Box::new(FloatModel::new(&model, 16).unwrap())),
-        Predictor::Image(image.native().unwrap()),
-    ] {
+    for predictor in both_forms(&model) {
         let judge = |progress: &dyn Progress| predictor.evaluate(&data, MetricSet::Accuracy, progress);
         // A folder has four batches.
         let error = judge(&toy::StopAfter::new(2)).unwrap_err();

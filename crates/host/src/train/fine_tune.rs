@@ -105,10 +105,8 @@ pub fn fine_tune(
     }
     data.check()?;
     data.warn(progress);
+    data.train.check_labelled()?;
     let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
-    if let Some(at) = targets.iter().position(|target| *target == Target::None) {
-        return Err(Error::Input(format!("training example {} has no label", at + 1)));
-    }
     let mut record = RunRecord {
         command: "fine-tune".into(),
         settings: json!(settings),

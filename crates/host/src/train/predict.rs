@@ -59,12 +59,13 @@ impl Judge {
     /// Encodes `data` with the model's own tokenizer.
     ///
     /// # Errors
-    /// Those of [`encode`]; [`Error::Input`] for embeddings of anything but pairs.
+    /// Those of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of anything but pairs.
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
         if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
             let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
             return Err(Error::Input(what.into()));
         }
+        data.check_labelled()?;
         Ok(Self {
             set: encode(text, data, max_tokens)?,
             targets: data.examples.iter().map(|example| example.target.clone()).collect(),
