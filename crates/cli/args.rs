@@ -21,6 +21,7 @@ use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
 use crate::commands::Command;
+use crate::output::Taken;
 
 /// Turns a BERT teacher and labelled text into one int8 model image for devices without an operating system.
 #[derive(Parser)]
@@ -417,6 +418,17 @@ impl DataArgs {
             Some(_) => Self { data: Some(place.into()), ..self.clone() },
             None => Self { train: Some(place.into()), ..self.clone() },
         }
+    }
+
+    /// The files that are read, as far as they are there.
+    pub fn inputs(&self) -> Taken {
+        let folder = self.data.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+        let tables: Vec<PathBuf> = folder
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "tsv"))
+            .collect();
+        let files = Taken::default().and("--data", &tables);
+        files.and("--train", &self.train).and("--dev", &self.dev).and("--test", &self.test)
     }
 
     /// True where there is something to learn from.

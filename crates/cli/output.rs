@@ -1,10 +1,12 @@
 //! What commands write: standard output, and a check of the output path before any work starts.
 
-use std::io::Write;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Component, Path, PathBuf};
 
 use tinybert_host::checkpoint;
 use tinybert_host::metrics::Metrics;
+use tinybert_host::runtime::image::MAGIC;
 use tinybert_host::{Error, Result};
 
 /// Stands for standard output in [`Error::Io`].
@@ -29,25 +31,111 @@ pub fn metrics(metrics: &Metrics) -> String {
     line + &format!(" ({} examples)", metrics.samples)
 }
 
-/// Refuses an output folder that could not be written at the end of a long run: one that holds something else than a
-/// checkpoint of ours, or whose path runs through a file or a folder without write permission.
-pub fn check_folder(out: &Path) -> Result<()> {
-    probe_folder(out)?;
+/// Places that no output may take: what the command reads and its other outputs, each with the option that names it.
+#[derive(Clone, Default)]
+pub struct Taken(Vec<(&'static str, PathBuf)>);
+
+impl Taken {
+    /// With the paths of one more option.
+    #[must_use]
+    pub fn and<'a>(mut self, option: &'static str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+        self.0.extend(paths.into_iter().map(|path| (option, path.clone())));
+        self
+    }
+
+    /// Refuses an output that is one of them, or lies in one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming both.
+    pub fn check(&self, option: &str, out: &Path) -> Result<()> {
+        let place = resolved(out);
+        match self.0.iter().find(|(_, path)| place.starts_with(resolved(path))) {
+            None => Ok(()),
+            Some((taken, path)) => Err(Error::Usage(format!(
+                "{option} {}: would write over {taken} {}, or into it; choose another place",
+                out.display(),
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// A path without links and `..`; what of it does not exist yet is taken as it is named.
+fn resolved(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|ancestor| {
+        let there = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        Some((there.canonicalize().ok()?, path.strip_prefix(ancestor).ok()?))
+    });
+    let Some((mut place, rest)) = known else { return path.into() };
+    for part in rest.components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            part => place.push(part),
+        }
+    }
+    place
+}
+
+/// Refuses an output folder that could not be written at the end of a long run: one that is taken, holds something else
+/// than a checkpoint of ours, or whose path runs through a file or a folder without write permission.
+pub fn check_folder(out: &Path, taken: &Taken) -> Result<()> {
+    probe_folder(out, taken)?;
     checkpoint::check_target(out)
 }
 
-/// Refuses an output folder whose path runs through a file or a folder without write permission.
-pub fn probe_folder(out: &Path) -> Result<()> {
+/// Refuses an output folder that is taken or a file, or whose path runs through a file or a folder without write
+/// permission.
+pub fn probe_folder(out: &Path, taken: &Taken) -> Result<()> {
+    taken.check("--out", out)?;
+    if out.exists() && !out.is_dir() {
+        return Err(Error::Usage(format!("--out {}: is a file; name a folder", out.display())));
+    }
     let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
     probe(out, nearest)
 }
 
-/// Refuses an output file that could not be written at the end of a long run.
-pub fn check_file(out: &Path) -> Result<()> {
+/// Refuses an output file of `option` that is taken or could not be written at the end of a long run.
+pub fn check_file(option: &str, out: &Path, taken: &Taken) -> Result<()> {
+    taken.check(option, out)?;
     if out.is_dir() {
-        return Err(Error::Usage(format!("--out {}: is a folder; name a file", out.display())));
+        return Err(Error::Usage(format!("{option} {}: is a folder; name a file", out.display())));
     }
     probe(out, out.parent().unwrap_or(out))
+}
+
+/// [`check_file`] for an image, which replaces nothing but an image.
+pub fn check_image(out: &Path, taken: &Taken) -> Result<()> {
+    check_file("--out", out, taken)?;
+    check_replaced(out, "an image", &MAGIC)
+}
+
+/// [`check_file`] for a page, which replaces nothing but a page.
+pub fn check_page(out: &Path, taken: &Taken) -> Result<()> {
+    check_file("--out", out, taken)?;
+    check_replaced(out, "an HTML page", b"<!DOCTYPE html")
+}
+
+/// Refuses to write over a file that does not begin as `what` does, in either case of letters. In an empty one there is
+/// nothing to lose.
+fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
+    if !out.exists() {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    // A pipe would be waited for.
+    if out.is_file() {
+        let file = File::open(out).map_err(Error::io(out))?;
+        file.take(beginning.len() as u64).read_to_end(&mut found).map_err(Error::io(out))?;
+        if found.is_empty() || found.eq_ignore_ascii_case(beginning) {
+            return Ok(());
+        }
+    }
+    Err(Error::Usage(format!(
+        "--out {}: is there already and is not {what}; choose another name, or remove it first",
+        out.display()
+    )))
 }
 
 /// Creates and removes a temporary file in `folder`, on behalf of `out`.
@@ -58,33 +146,74 @@ fn probe(out: &Path, folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn free() -> Taken {
+        Taken::default()
+    }
 
     #[test]
     fn a_folder_to_be_made_is_fine_and_is_not_made() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("a/b");
-        check_folder(&out).unwrap();
-        check_file(&parent.path().join("model.tbim")).unwrap();
+        check_folder(&out, &free()).unwrap();
+        check_image(&parent.path().join("model.tbim"), &free()).unwrap();
         assert_eq!(parent.path().read_dir().unwrap().count(), 0);
     }
 
     #[test]
     fn a_path_through_a_file_is_an_io_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = check_folder(&file.path().join("out")).unwrap_err();
+        let error = check_folder(&file.path().join("out"), &free()).unwrap_err();
         assert_eq!(error.exit_code(), 4, "{error}");
     }
 
     #[test]
     fn a_file_needs_a_folder_that_is_there() {
         let parent = tempfile::tempdir().unwrap();
-        assert_eq!(check_file(&parent.path().join("a/model.tbim")).unwrap_err().exit_code(), 4);
+        let error = check_image(&parent.path().join("a/model.tbim"), &free()).unwrap_err();
+        assert_eq!(error.exit_code(), 4, "{error}");
     }
 
     #[test]
-    fn a_folder_is_no_output_file() {
-        let out = tempfile::tempdir().unwrap();
-        assert_eq!(check_file(out.path()).unwrap_err().exit_code(), 2);
+    fn a_folder_is_no_output_file_and_a_file_no_output_folder() {
+        let (folder, file) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+        let error = check_file("--json", folder.path(), &free()).unwrap_err();
+        assert!(error.to_string().contains("--json") && error.exit_code() == 2, "{error}");
+        let error = check_folder(file.path(), &free()).unwrap_err();
+        assert!(error.to_string().contains("is a file") && error.exit_code() == 2, "{error}");
+    }
+
+    #[test]
+    fn what_is_read_is_taken_by_whatever_way_it_is_named() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        fs::create_dir_all(path("models/teacher")).unwrap();
+        std::os::unix::fs::symlink(path("models"), path("link")).unwrap();
+        let taken = Taken::default().and("--teacher", [&path("models/teacher")]);
+        for name in ["teacher", "teacher/new", "teacher/new/deep", "../link/teacher", "none/../teacher/new"] {
+            let error = taken.check("--out", &path("models").join(name)).unwrap_err();
+            assert!(error.to_string().contains("--teacher") && error.exit_code() == 2, "{name}: {error}");
+        }
+        for name in [".", "teacher-2", "../teacher", "teacher/../student", "none/teacher"] {
+            taken.check("--out", &path("models").join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn images_and_pages_replace_only_their_like() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let fits = |contents: &str| {
+            fs::write(&out, contents).unwrap();
+            [check_image(&out, &free()), check_page(&out, &free())].map(|checked| checked.is_ok())
+        };
+        assert_eq!(fits(""), [true, true]);
+        assert_eq!(fits("TBIM and more"), [true, false]);
+        assert_eq!(fits("<!doctype HTML><p>"), [false, true]);
+        assert_eq!(fits("{}"), [false, false]);
+        assert_eq!(check_image(&out, &free()).unwrap_err().exit_code(), 2);
     }
 }

@@ -24,7 +24,19 @@ const FILES: &[(&str, &[u8])] = shipped![
 ];
 
 /// Writes all files below `folder`.
+///
+/// # Errors
+/// [`Error::Usage`] before anything is written if a file of that name is there with other contents; [`Error::Io`].
 pub fn unpack(folder: &Path) -> Result<()> {
+    for (name, contents) in FILES {
+        // A process that was killed while it wrote leaves the beginning.
+        if fs::read(folder.join(name)).is_ok_and(|there| !contents.starts_with(&there)) {
+            return Err(Error::Usage(format!(
+                "--out {}: its {name} is not the demo's and would be lost; choose another folder",
+                folder.display()
+            )));
+        }
+    }
     for (name, contents) in FILES {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);

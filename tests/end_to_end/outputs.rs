@@ -43,3 +43,75 @@ fn a_folder_with_other_files_is_not_written_over() {
     }
     assert_eq!(fs::read_to_string(notes).expect("the notes are still there"), "mine");
 }
+
+#[test]
+fn a_file_is_no_output_folder() {
+    let file = toy::write("no-folder", "mine");
+    for writer in &writers()[..3] {
+        fails(&format!("{writer} --out {file}"), 2, &["--out", "no-folder", "is a file"]);
+    }
+    assert_eq!(fs::read_to_string(file).expect("the file is still there"), "mine");
+}
+
+/// A folder with one file each in the run's folder; refused before anything looks at what is in them.
+fn guarded(name: &str, file: &str) -> String {
+    fs::create_dir_all(toy::path(name)).expect("the target folder can be written");
+    toy::write(&format!("{name}/{file}"), "mine");
+    toy::path(name).display().to_string()
+}
+
+#[test]
+fn what_a_command_reads_is_not_written_over() {
+    let [model, student] = ["guarded", "guarded-student"].map(|name| guarded(name, "config.json"));
+    let glue = guarded("guarded-glue", "train.tsv");
+    let [text, dev, key] =
+        ["text.jsonl", "dev.jsonl", "key.pem"].map(|name| toy::write(&format!("guarded-{name}"), "mine"));
+    let data = format!("--train {text} --dev {dev}");
+    let page = toy::path("guarded.html").display().to_string();
+    let task = format!("distill --stage task --teacher {model} --student {student} {data}");
+    let general = format!("distill --stage general --teacher {model} --student {student} --corpus {text}");
+    for (line, out, taken) in [
+        (format!("quantize --model {model} {data}"), &text, "--train"),
+        (format!("quantize --model {model} {data} --sign {key}"), &key, "--sign"),
+        (format!("quantize --model {model} {data} --word-rows {page}"), &page, "--word-rows"),
+        (format!("quantize --model {model} {data}"), &format!("{model}/model.tbim"), "--model"),
+        (format!("sign --model {text} --key {key}"), &key, "--key"),
+        (format!("sign --model {text} --key {key}"), &text, "--model"),
+        (format!("report {model}"), &format!("{model}/config.json"), "PLACE"),
+        (format!("report {model} --json {page}"), &page, "--json"),
+        (format!("report {model} --json {model}/config.json"), &page, "PLACE"),
+        (format!("fine-tune --model {model} {data}"), &model, "--model"),
+        (format!("fine-tune --objective mlm --model {model} --corpus {text}"), &text, "--corpus"),
+        (task.clone(), &model, "--teacher"),
+        (task, &format!("{student}/better"), "--student"),
+        (general, &text, "--corpus"),
+        (format!("ablations --teacher {model} --student {student} {data}"), &student, "--student"),
+        (format!("compress --teacher {model} {data}"), &format!("{model}/small"), "--teacher"),
+        (format!("prune --heads 0.5 --model {model} {data}"), &model, "--model"),
+        (format!("prune --vocab --model {model} --corpus {page} {data}"), &page, "--corpus"),
+        (format!("init --vocab-from {model}"), &model, "--vocab-from"),
+        (format!("augment --model {model} {data}"), &text, "--train"),
+        (format!("augment --model {model} --task rte --data {glue}"), &glue, "--data"),
+    ] {
+        fails(&format!("{line} --out {out}"), 2, &["would write over", taken]);
+    }
+    for file in [text, dev, key, format!("{model}/config.json"), format!("{glue}/train.tsv")] {
+        assert_eq!(fs::read_to_string(file).expect("the file is still there"), "mine");
+    }
+}
+
+#[test]
+fn images_pages_and_the_demo_replace_nothing_but_their_like() {
+    let notes = toy::write("notes", "mine");
+    fails(
+        &format!("quantize --model {} {} --out {notes}", *STUDENT, toy::data()),
+        2,
+        &["notes", "not an image"],
+    );
+    fails(&format!("report {} --out {notes}", *STUDENT), 2, &["notes", "not an HTML page"]);
+    assert_eq!(fs::read_to_string(notes).expect("the notes are still there"), "mine");
+
+    guarded("no-demo/teacher", "config.json");
+    fails(&format!("demo --out {}", toy::path("no-demo").display()), 2, &["teacher/config.json", "demo's"]);
+    assert!(!toy::path("no-demo/snips").exists());
+}

@@ -38,8 +38,9 @@ fn a_line_of_steps_becomes_a_page() {
 #[test]
 fn what_cannot_be_reported_is_refused() {
     let page = toy::path("nothing.html").display().to_string();
-    let data = toy::path("").display().to_string();
-    fails(&format!("report {data} --out {page}"), 3, &["neither run.json nor metrics.jsonl"]);
+    let empty = toy::path("nothing-to-report");
+    fs::create_dir_all(&empty).unwrap();
+    fails(&format!("report {} --out {page}", empty.display()), 3, &["neither run.json nor metrics.jsonl"]);
     fails(&format!("report {page}.tbim --out {page}"), 4, &[]);
     let json = toy::write("report-of-none.json", "{}");
     fails(&format!("report {json} {} --out {page}", *TEACHER), 2, &["give it alone"]);

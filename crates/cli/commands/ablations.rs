@@ -10,7 +10,7 @@ use tinybert_host::train::Output;
 
 use super::distill::{StepArgs, TaskArgs};
 use crate::args::{DataArgs, Global, OutputArgs};
-use crate::output::print_line;
+use crate::output::{self, print_line};
 use crate::watch::Watch;
 
 /// Distils a task again and again, each time without one part of the method, and prints what that costs as a table.
@@ -47,6 +47,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
+    let models = args.data.inputs().and("--teacher", [&args.teacher]).and("--student", [&args.student]);
+    let inputs = models.and("--fresh", &args.fresh).and("--augmented", &args.augmented);
+    output::probe_folder(&args.output.out, &inputs)?;
     let watch = Watch::new(global)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;

@@ -46,9 +46,13 @@ pub struct Args {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let file = args.file()?;
     if global.is_first() {
+        let inputs = args.data.inputs().and("--model", [&args.model]).and("--vectors", &args.vectors);
         match args.data.data {
-            Some(_) => output::probe_folder(&args.out)?,
-            None => output::check_file(&file)?,
+            Some(_) => {
+                inputs.check("--out", &file)?;
+                output::probe_folder(&args.out, &inputs)?;
+            }
+            None => output::check_file("--out", &file, &inputs)?,
         }
     }
     let watch = Watch::new(global)?;
@@ -82,24 +86,18 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 impl Args {
     /// The file that rows are written to.
     fn file(&self) -> Result<PathBuf> {
-        let Some(source) = &self.data.data else {
-            let extension = |path: &Path| path.extension().map(|extension| extension.to_ascii_lowercase());
-            return match &self.data.train {
-                Some(train) if extension(train) == extension(&self.out) => Ok(self.out.clone()),
-                Some(train) => Err(Error::Usage(format!(
-                    "--out {}: rows are written in the format of {}; give it the same extension",
-                    self.out.display(),
-                    train.display()
-                ))),
-                None => Err(Error::Usage("no data: give --task NAME --data FOLDER, or --train FILE".into())),
-            };
-        };
-        if self.out.exists() && self.out.canonicalize().ok() == source.canonicalize().ok() {
-            return Err(Error::Usage(format!(
-                "--out {}: is the folder of the data; write to another one",
-                self.out.display()
-            )));
+        if self.data.data.is_some() {
+            return Ok(self.out.join("train.tsv"));
         }
-        Ok(self.out.join("train.tsv"))
+        let extension = |path: &Path| path.extension().map(|extension| extension.to_ascii_lowercase());
+        match &self.data.train {
+            Some(train) if extension(train) == extension(&self.out) => Ok(self.out.clone()),
+            Some(train) => Err(Error::Usage(format!(
+                "--out {}: rows are written in the format of {}; give it the same extension",
+                self.out.display(),
+                train.display()
+            ))),
+            None => Err(Error::Usage("no data: give --task NAME --data FOLDER, or --train FILE".into())),
+        }
     }
 }

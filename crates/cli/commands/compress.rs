@@ -154,7 +154,8 @@ struct SearchArgs {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::probe_folder(&args.output.out)?;
+    let models = args.data.inputs().and("--teacher", [&args.teacher]).and("--student", &args.student);
+    output::probe_folder(&args.output.out, &models.and("--corpus", &args.student_made.corpus))?;
     let watch = Watch::new(global)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;

@@ -19,12 +19,14 @@ use tinybert_host::train::{Output, TaskData};
 use tinybert_host::{Error, Result};
 
 use crate::args::Global;
-use crate::output::print_line;
+use crate::output::{self, Taken, print_line};
 use crate::shipped;
 use crate::watch::Watch;
 
 /// Longest input in tokens.
 const MAX_TOKENS: usize = 48;
+/// The student's folder in the demo's.
+const STUDENT: &str = "student";
 /// Answered at the end.
 const SENTENCES: [&str; 4] = [
     "play some jazz from the sixties",
@@ -54,7 +56,12 @@ struct Row {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let begun = Instant::now();
     let watch = Watch::new(global)?;
+    let path = args.out.join("model.tbim");
+    let nothing = Taken::default();
+    output::probe_folder(&args.out, &nothing)?;
+    output::check_folder(&args.out.join(STUDENT), &nothing)?;
     shipped::unpack(&args.out)?;
+    output::check_image(&path, &nothing)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
     let snips = |split| data::load(&snips(&args.out, &teacher.head), split, &watch);
     let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
@@ -63,7 +70,6 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let student = distil(args, global, &teacher, (&train, &dev), &watch)?;
     print_line("Quantizing it to int8 ...")?;
     let settings = Settings { max_tokens: MAX_TOKENS, layout: Layout::Dotprod, ..Settings::default() };
-    let path = args.out.join("model.tbim");
     let made = quantize(&student, &train, &settings, &watch)?;
     image_file::write(&path, &made.image)?;
 
@@ -143,7 +149,7 @@ fn distil(
         ..defaults
     };
     let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
-    let mut out = Output::from(args.out.join("student"));
+    let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;
     let folder = out.folder.clone();
     distill::task(&settings, teacher, &fresh, &data, out, watch)?;

@@ -62,7 +62,9 @@ enum Objective {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     if global.is_first() {
-        output::check_folder(&args.output.out)?;
+        let corpus = args.masked_lm.iter().flat_map(|options| &options.corpus);
+        let inputs = args.data.inputs().and("--model", [&args.model]).and("--corpus", corpus);
+        output::check_folder(&args.output.out, &inputs)?;
     }
     match (args.objective, &args.masked_lm) {
         (Objective::Task, None) => task(args, global),

@@ -16,7 +16,7 @@ use tinybert_host::task::TaskKind;
 use tinybert_host::{Error, Result};
 
 use crate::args::Global;
-use crate::output::{self, print_line};
+use crate::output::{self, Taken, print_line};
 use crate::watch::Watch;
 
 /// Writes a student folder with random weights: sizes of a preset or your own, the vocabulary of a teacher.
@@ -78,7 +78,9 @@ struct Sizes {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_folder(&args.out)?;
+    let Vocabulary { vocab_from, train_vocab_from, .. } = &args.vocabulary;
+    let inputs = Taken::default().and("--vocab-from", vocab_from).and("--train-vocab-from", train_vocab_from);
+    output::check_folder(&args.out, &inputs.and("--embeddings-from", &args.embeddings_from))?;
     let watch = Watch::new(global)?;
     let text = args.vocabulary.encoder(&watch)?;
     let config = args.config(text.vocab_size())?;

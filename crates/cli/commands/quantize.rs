@@ -51,10 +51,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    output::check_file(&args.out)?;
+    let inputs = args.data.inputs().and("--model", [&args.model]).and("--sign", &args.sign);
     if let Some(rows) = &args.word_rows {
-        output::check_file(rows)?;
+        output::check_file("--word-rows", rows, &inputs)?;
     }
+    output::check_image(&args.out, &inputs.and("--word-rows", &args.word_rows))?;
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let watch = Watch::new(global)?;
     let checkpoint = args.data.read_model(&args.model)?;

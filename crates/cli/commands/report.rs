@@ -37,9 +37,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
-    for out in std::iter::once(&args.out).chain(&args.json) {
-        output::check_file(out)?;
+    let inputs = args.data.inputs().and("PLACE", &args.places);
+    if let Some(json) = &args.json {
+        output::check_file("--json", json, &inputs)?;
     }
+    output::check_page(&args.out, &inputs.and("--json", &args.json))?;
     let mut report = match args.places.as_slice() {
         [only] if report_at(only).is_some() => Report::read(&report_at(only).unwrap_or_default())?,
         places => collect(args, places, global)?,

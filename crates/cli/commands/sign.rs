@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::{Result, signature};
 
-use crate::output::{self, print_line};
+use crate::output::{self, Taken, print_line};
 
 /// Signs an image with an Ed25519 key, for devices that take no other. A signature that the image has is replaced.
 #[derive(ClapArgs)]
@@ -23,7 +23,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    output::check_file(&args.out)?;
+    let inputs = Taken::default().and("--model", [&args.model]).and("--key", [&args.key]);
+    output::check_image(&args.out, &inputs)?;
     let key = signature::read_private_key(&args.key)?;
     let image = ImageFile::open(&args.model)?;
     image_file::write(&args.out, &signature::sign(image.bytes(), &key)?)?;

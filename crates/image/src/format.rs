@@ -11,7 +11,8 @@ pub const ALIGNMENT: usize = 64;
 /// `Σ a·w − zero_point·row_sum` stays within `2 · 128 · 128 · K < 2^31`, and attention's `Σ p·v` within `255 · 128 · K`.
 pub const MAX_DIMENSION: usize = 65_535;
 
-pub(crate) const MAGIC: [u8; 4] = *b"TBIM";
+/// The first bytes of every image.
+pub const MAGIC: [u8; 4] = *b"TBIM";
 pub(crate) const VERSION: u16 = 3;
 pub(crate) const MAX_SECTIONS: u16 = 32;
 /// Largest `nr` and `kr` of a panel.

@@ -54,7 +54,7 @@ pub use crc::{Checksum, crc32c};
 pub use embed::embed_model;
 pub use encoding::{Encoding, GROUP, MAX_MULTIPLIER};
 pub use error::{Error, Field};
-pub use format::{ALIGNMENT, Bf16, MAX_DIMENSION, SectionKind};
+pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};

@@ -16,7 +16,7 @@ use tinybert_host::{Error, Result};
 use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
 use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, parse_time_limit};
-use crate::output::{self, print_line};
+use crate::output::{self, Taken, print_line};
 use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
 
@@ -91,7 +91,7 @@ struct GeneralArgs {
 
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     if global.is_first() {
-        output::check_folder(&args.output.out)?;
+        output::check_folder(&args.output.out, &args.inputs())?;
     }
     if let (Stage::General, Some(option)) = (args.stage, args.precision.given()) {
         return Err(Error::Usage(format!("{option} is for --stage task --quantization-aware")));
@@ -152,6 +152,12 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
 }
 
 impl Args {
+    fn inputs(&self) -> Taken {
+        let corpus = self.general.iter().flat_map(|general| &general.corpus);
+        let models = self.data.inputs().and("--teacher", [&self.teacher]).and("--student", [&self.student]);
+        models.and("--corpus", corpus)
+    }
+
     /// A run that writes as `output` says and computes where the options say.
     fn on_device(&self, output: Output) -> Result<Output> {
         let mut output = self.device.on(output)?;

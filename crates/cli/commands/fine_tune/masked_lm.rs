@@ -19,7 +19,7 @@ use crate::watch::Watch;
 pub struct MaskedLmArgs {
     /// Plain text: a paragraph a line, a blank line between documents.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("objective", "mlm"))]
-    corpus: Vec<PathBuf>,
+    pub corpus: Vec<PathBuf>,
     /// Train the encoder too, not only the head.
     #[arg(long)]
     train_encoder: bool,

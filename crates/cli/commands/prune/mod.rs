@@ -64,7 +64,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.steps.steps.is_some() && !structure.is_given() {
         return Err(Error::Usage("--steps prunes heads and neurons: give --heads or --ffn".into()));
     }
-    output::check_folder(out)?;
+    let models = args.data.inputs().and("--model", [&args.model]).and("--teacher", &args.teacher);
+    output::check_folder(out, &models.and("--corpus", &args.vocabulary.corpus))?;
     let watch = Watch::new(global)?;
     let model = args.data.read_model(&args.model)?;
     let teacher = args.teacher.as_deref().map(|folder| args.data.read_model(folder)).transpose()?;

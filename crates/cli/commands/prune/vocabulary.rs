@@ -22,7 +22,7 @@ pub struct Vocabulary {
     pub vocab: bool,
     /// Text like that of the device's future, besides the training data.
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "vocab")]
-    corpus: Vec<PathBuf>,
+    pub corpus: Vec<PathBuf>,
     /// Keep pieces that occur at least so often.
     #[arg(long, value_name = "N", default_value_t = VocabularySettings::default().min_count)]
     min_count: u64,
