@@ -62,15 +62,32 @@ impl Global {
     }
 }
 
+/// Longest input in tokens unless another is asked for.
+const MAX_TOKENS: usize = 128;
+
+/// The longest input in tokens that `models` read together: what was asked for or else the default, as far as all of them
+/// have positions.
+///
+/// # Errors
+/// [`Error::Usage`] if one of them has none for what was asked for.
+pub fn max_tokens(asked: Option<usize>, models: &[&Checkpoint]) -> Result<usize> {
+    let Some(asked) = asked else {
+        let positions = models.iter().map(|model| model.config.max_position_embeddings);
+        return Ok(positions.fold(MAX_TOKENS, usize::min));
+    };
+    models.iter().try_for_each(|model| model.check_max_tokens(asked))?;
+    Ok(asked)
+}
+
 /// A model that answers: a folder or an image.
 #[derive(Args)]
 pub struct ModelArgs {
     /// Model folder with a task head, or image.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
-    /// Longest input of a folder in tokens; an image has its own limit.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    max_tokens: usize,
+    /// Longest input of a folder in tokens; an image has its own limit [default: 128, or what the folder has positions for].
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
     /// Instruction set for an image: scalar, avx2, avx-vnni, avx512-vnni, neon, neon-dotprod, neon-i8mm
     /// [default: the best of this machine].
     #[arg(long, value_name = "NAME", value_parser = parse_isa)]
@@ -80,13 +97,18 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Opens it; a folder computes on the processor.
     pub fn open(&self) -> Result<Predictor> {
-        Predictor::open(&self.model, self.max_tokens, self.isa)
+        self.open_on(&Compute::cpu(), false)
     }
 
     /// Opens it; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a sentence encoder.
     pub fn open_on(&self, compute: &Compute, embedding: bool) -> Result<Predictor> {
-        let take = if embedding { Checkpoint::as_sentence_encoder } else { Ok };
-        Predictor::open_on(&self.model, self.max_tokens, self.isa, compute, take)
+        let take = |model: Checkpoint| {
+            max_tokens(self.max_tokens, &[&model])?;
+            if embedding { model.as_sentence_encoder() } else { Ok(model) }
+        };
+        // A folder with fewer positions takes as many.
+        let longest = self.max_tokens.unwrap_or(MAX_TOKENS);
+        Predictor::open_on(&self.model, longest, self.isa, compute, take)
     }
 }
 

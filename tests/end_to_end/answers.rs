@@ -150,4 +150,10 @@ fn bench_prints_a_json_line_per_length() {
         assert_eq!(lines.iter().map(|line| line["seq"].as_u64()).collect::<Vec<_>>(), [Some(4), Some(16)]);
         assert!(lines.iter().all(|line| line["median_ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{printed}");
     }
+    // Of 32 positions.
+    let printed = output(&format!("bench {} --min-time 0.02 --json", *IMAGE));
+    assert_eq!(
+        json_lines(&printed).iter().filter_map(|line| line["seq"].as_u64()).collect::<Vec<_>>(),
+        [16, 32]
+    );
 }

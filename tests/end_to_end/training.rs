@@ -83,6 +83,39 @@ fn ablations_print_a_row_for_each_part_left_out() {
 }
 
 #[test]
+fn without_max_tokens_a_model_is_trained_for_the_positions_it_has() {
+    let line = format!("fine-tune --model {} {} --epochs 1", *ENCODER, toy::data());
+    assert_eq!(record(&toy::make("few-positions", &line))["settings"]["max_tokens"], 32);
+}
+
+#[test]
+fn more_tokens_than_a_model_has_positions_are_refused_before_any_work() {
+    let data = toy::data();
+    let corpus = toy::write("positions.txt", "play some jazz\n");
+    let (encoder, teacher, student) = (ENCODER.as_str(), TEACHER.as_str(), STUDENT.as_str());
+    let out = toy::path("too-long");
+    let taught = format!("--teacher {teacher} --student {student}");
+    for line in [
+        format!("fine-tune --model {encoder} {data}"),
+        format!("fine-tune --objective mlm --model {encoder} --corpus {corpus}"),
+        format!("distill --stage general --teacher {encoder} --student {student} --corpus {corpus}"),
+        format!("distill --stage task {taught} {data}"),
+        format!("ablations {taught} {data}"),
+        format!("prune --heads 0.5 --model {student} {data}"),
+        format!("prune --heads 0.5 --steps 2 --teacher {teacher} --model {student} {data}"),
+        format!("compress {taught} {data}"),
+        format!("quantize --model {student} {data}"),
+    ] {
+        let line = format!("{line} --max-tokens 33 --out {}", out.display());
+        crate::program::fails(&line, 2, &["--max-tokens 33", "expected 3 to 32", "the positions of"]);
+        assert!(!out.exists(), "{line}");
+    }
+    for line in [format!("eval --model {student} {data}"), format!("run --model {student} jazz")] {
+        crate::program::fails(&format!("{line} --max-tokens 33"), 2, &["--max-tokens 33", student]);
+    }
+}
+
+#[test]
 fn every_training_leaves_its_metrics_by_step() {
     let lines =
         fs::read_to_string(Path::new(TEACHER.as_str()).join("metrics.jsonl")).expect("metrics are kept");

@@ -9,7 +9,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::Output;
 
 use super::distill::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, Global, OutputArgs};
+use crate::args::{DataArgs, Global, OutputArgs, max_tokens};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -54,13 +54,15 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;
+    let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
+    let max_tokens = max_tokens(args.steps.max_tokens, &models)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
     let augmented = match &args.augmented {
         Some(place) => Some(args.data.with_training(place).training(teacher.head.labels(), &watch)?),
         None => None,
     };
     let ablations = Ablations {
-        task: args.steps.task_settings(&args.task, global.seed),
+        task: args.steps.task_settings(&args.task, max_tokens, global.seed),
         rows: args.rows.clone(),
         seeds: if args.seeds.is_empty() { vec![global.seed] } else { args.seeds.clone() },
         teacher: &teacher,

@@ -17,8 +17,8 @@ use crate::output::print_line;
 pub struct Args {
     /// The image.
     image: PathBuf,
-    /// Input lengths in tokens.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16,32,64,128")]
+    /// Input lengths in tokens [default: those of 16,32,64,128 that the image takes, or its longest].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seq: Vec<usize>,
     /// Seconds to measure each length for, at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
@@ -42,7 +42,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let image = image.native()?;
     let model = image.model()?;
     let threads = global.threads.map_or(1, usize::from);
-    for &seq in &args.seq {
+    let lengths = match args.seq.is_empty() {
+        true => usual_lengths(model.config().max_tokens),
+        false => args.seq.clone(),
+    };
+    for seq in lengths {
         let latency = bench::latency(&model, seq, threads, min_time)?;
         if args.json {
             print_line(json!(latency))?;
@@ -54,4 +58,23 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The lengths of an image that takes `longest` tokens.
+fn usual_lengths(longest: usize) -> Vec<usize> {
+    let mut lengths = vec![16, 32, 64, 128];
+    lengths.retain(|&length| length <= longest);
+    if lengths.is_empty() { vec![longest] } else { lengths }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_length_is_longer_than_the_image_takes_and_there_is_always_one() {
+        assert_eq!(usual_lengths(512), [16, 32, 64, 128]);
+        assert_eq!(usual_lengths(48), [16, 32]);
+        assert_eq!(usual_lengths(9), [9]);
+    }
 }

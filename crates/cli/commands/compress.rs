@@ -1,5 +1,6 @@
 //! `compress`: from teacher and data to an image within a budget.
 
+use std::iter;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ use tinybert_host::distill::{GeneralSettings, Stage, TaskSettings};
 use tinybert_host::quantize;
 use tinybert_host::train::FineTune;
 
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, parse_size, parse_time};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens, parse_size, parse_time};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -134,9 +135,10 @@ struct TrainingArgs {
     /// Teacher layer of each student layer [default: uniform, or as even as the depths allow].
     #[arg(long, value_name = "MAP")]
     layer_map: Option<LayerMap>,
-    /// Longest input in tokens at most; the search looks at shorter ones, too.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    max_tokens: usize,
+    /// Longest input in tokens at most; the search looks at shorter ones, too [default: 128, or what the models have
+    /// positions for].
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
 }
 
 #[derive(ClapArgs)]
@@ -159,6 +161,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;
+    let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
+    let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let data = args.data.training(teacher.head.labels(), &watch)?;
     let labels = data.view().train.labels.clone();
     let test = match args.data.test.is_some() {
@@ -169,13 +173,12 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         Some(student) => student.config.clone(),
         None => args.student_made.sizes(&teacher)?,
     };
-    let positions = teacher.config.max_position_embeddings.min(sizes.max_position_embeddings);
     let map = match &args.training.layer_map {
         Some(map) => map.clone(),
         None => layer_map(sizes.num_hidden_layers, teacher.config.num_hidden_layers),
     };
     let compress = Compress {
-        settings: args.settings(map, args.training.max_tokens.min(positions), global.seed),
+        settings: args.settings(map, max_tokens.min(sizes.max_position_embeddings), global.seed),
         board: args.budget.board.clone(),
         teacher,
         student,

@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
 use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs, max_tokens};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -34,9 +34,9 @@ pub struct Args {
     /// Examples per step.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().batch_size)]
     batch_size: usize,
-    /// Longest input in tokens; longer text is cut.
-    #[arg(long, value_name = "N", default_value_t = FineTune::default().max_tokens)]
-    max_tokens: usize,
+    /// Longest input in tokens; longer text is cut [default: 128, or what the model has positions for].
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
     /// Evaluations on the development set per epoch; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().evaluations_per_epoch)]
     evaluations_per_epoch: usize,
@@ -86,13 +86,14 @@ fn task(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
     let out = args.device.on(args.output.settings())?;
     let model = Checkpoint::load(&args.model)?;
+    let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let data = args.data.training(&[], &watch)?;
     let defaults = FineTune::default();
     let settings = FineTune {
         epochs: args.epochs,
         batch_size: args.batch_size,
         micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
-        max_tokens: args.max_tokens,
+        max_tokens,
         learning_rate: args.lr.unwrap_or(defaults.learning_rate),
         schedule: args.optimizer.schedule(),
         optimizer: args.optimizer.optimizer(defaults.optimizer),

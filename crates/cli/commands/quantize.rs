@@ -13,7 +13,7 @@ use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result, signature};
 
-use crate::args::{DataArgs, Global, LayoutName};
+use crate::args::{DataArgs, Global, LayoutName, max_tokens};
 use crate::commands::inspect;
 use crate::output::{self, print_line};
 use crate::precision::{Chosen, PrecisionArgs, print_sensitivity};
@@ -28,9 +28,9 @@ pub struct Args {
     /// Image file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Longest input on the device in tokens; longer text is cut.
-    #[arg(long, value_name = "N", default_value_t = Settings::default().max_tokens)]
-    max_tokens: usize,
+    /// Longest input on the device in tokens; longer text is cut [default: 128, or what the model has positions for].
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
     /// Weight layout: the kernels that read it fastest; all others read it too.
     #[arg(long, value_name = "NAME", default_value = "dotprod")]
     layout: LayoutName,
@@ -59,6 +59,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let watch = Watch::new(global)?;
     let checkpoint = args.data.read_model(&args.model)?;
+    let max_tokens = max_tokens(args.max_tokens, &[&checkpoint])?;
     let spec = args.data.spec(checkpoint.head.labels())?;
     let dev = args.data.load(&spec, Split::Dev, &watch)?;
     let train = match args.data.has_training() {
@@ -66,7 +67,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         false => None,
     };
     args.check_trained(&checkpoint)?;
-    let (data, metrics, max_tokens) = (&dev, args.data.metrics(&spec), args.max_tokens);
+    let (data, metrics) = (&dev, args.data.metrics(&spec));
     let chosen = Chosen { checkpoint: &checkpoint, data, metrics, max_tokens };
     if args.sensitivity {
         print_sensitivity(chosen, &watch)?;
@@ -92,7 +93,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             100.0 * int8_error.sqrt()
         ))?;
     }
-    let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, args.max_tokens)?));
+    let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?));
     let int8 = Predictor::Image(image.native()?);
     if args.data.embedding {
         let vectors = float.embeddings(&dev, &watch)?.into_iter().zip(int8.embeddings(&dev, &watch)?);

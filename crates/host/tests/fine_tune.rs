@@ -108,7 +108,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         (FineTune { epochs: 0, ..settings() }, "at least one epoch"),
         (FineTune { batch_size: 0, ..settings() }, "batch size 0"),
         (FineTune { learning_rate: f64::NAN, ..settings() }, "learning rate NaN"),
-        (FineTune { max_tokens: 17, ..settings() }, "positions for 16"),
+        (FineTune { max_tokens: 17, ..settings() }, "expected 3 to 16"),
     ] {
         let error = run(&settings, place.path()).unwrap_err();
         assert!(matches!(&error, Error::Usage(what) if what.contains(expected)), "{error}");

@@ -187,7 +187,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     for (settings, expected) in [
         (MaskedLmSettings { epochs: 0, ..settings() }, "at least 1"),
         (MaskedLmSettings { masked_share: 1.0, ..settings() }, "masked share 1"),
-        (MaskedLmSettings { max_tokens: 17, ..settings() }, "positions for 16"),
+        (MaskedLmSettings { max_tokens: 17, ..settings() }, "expected 3 to 16"),
     ] {
         let error = run(&settings, place.path()).unwrap_err();
         assert!(matches!(&error, Error::Usage(what) if what.contains(expected)), "{error}");

@@ -15,7 +15,7 @@ use tinybert_host::{Error, Result};
 
 use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, parse_time_limit};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens, parse_time_limit};
 use crate::output::{self, Taken, print_line};
 use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
@@ -116,6 +116,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 
 fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
+    let out = args.on_device(args.output.settings())?;
+    let teacher = Checkpoint::load(&args.teacher)?;
+    let student = Checkpoint::load(&args.student)?;
+    let max_tokens = max_tokens(args.steps.max_tokens, &[&student, &teacher])?;
     let defaults = GeneralSettings::default();
     let settings = GeneralSettings {
         transfer: args.steps.losses.settings(),
@@ -126,17 +130,14 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         inherit: options.inherit,
         batch_size: args.steps.batch_size.unwrap_or(defaults.batch_size),
         micro_batch: args.steps.optimizer.micro_batch(defaults.micro_batch),
-        max_tokens: args.steps.max_tokens,
+        max_tokens,
         learning_rate: options.lr.unwrap_or(defaults.learning_rate),
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
-    let out = args.on_device(args.output.settings())?;
-    let teacher = Checkpoint::load(&args.teacher)?;
-    let student = Checkpoint::load(&args.student)?;
     let corpus = data::Corpus::open(&options.corpus)?;
     let windows = WindowSettings {
-        max_tokens: args.steps.max_tokens,
+        max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: global.seed,
     };
@@ -193,18 +194,20 @@ impl Args {
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
-    let mut settings =
-        TaskSettings { sparsity: args.sparsity.settings(), ..args.steps.task_settings(options, global.seed) };
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
+    let max_tokens = max_tokens(args.steps.max_tokens, &[&student, &teacher])?;
+    let mut settings = TaskSettings {
+        sparsity: args.sparsity.settings(),
+        ..args.steps.task_settings(options, max_tokens, global.seed)
+    };
     let data = args.data.training(teacher.head.labels(), &watch)?;
     if args.quantization_aware && options.intermediate_epochs.is_none() {
         settings.intermediate.epochs = 0;
     }
-    settings.quantization_aware =
-        args.quantization_aware(&student, &data.view(), settings.max_tokens, &watch)?;
+    settings.quantization_aware = args.quantization_aware(&student, &data.view(), max_tokens, &watch)?;
     let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
     if !global.is_first() {
         return Ok(());

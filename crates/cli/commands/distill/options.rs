@@ -16,9 +16,9 @@ pub struct StepArgs {
     /// Examples per step [default: 256 in the general stage, 32 in the task stage].
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Longest input in tokens; longer text is cut.
-    #[arg(long, value_name = "N", default_value_t = TaskSettings::default().max_tokens)]
-    pub max_tokens: usize,
+    /// Longest input in tokens; longer text is cut [default: 128, or what the models have positions for].
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
     #[command(flatten)]
     pub optimizer: OptimizerArgs,
     #[command(flatten)]
@@ -26,8 +26,8 @@ pub struct StepArgs {
 }
 
 impl StepArgs {
-    /// Settings of a task stage with a float student.
-    pub fn task_settings(&self, options: &TaskArgs, seed: u64) -> TaskSettings {
+    /// Settings of a task stage with a float student, of inputs of at most `max_tokens` tokens.
+    pub fn task_settings(&self, options: &TaskArgs, max_tokens: usize, seed: u64) -> TaskSettings {
         let defaults = TaskSettings::default();
         TaskSettings {
             transfer: self.losses.settings(),
@@ -49,7 +49,7 @@ impl StepArgs {
             },
             temperature: options.temperature.unwrap_or(defaults.temperature),
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
-            max_tokens: self.max_tokens,
+            max_tokens,
             seed,
             sparsity: None,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),

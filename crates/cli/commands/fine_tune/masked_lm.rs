@@ -10,7 +10,7 @@ use tinybert_host::train::session::Budget;
 use tinybert_host::train::{Guesses, MaskedLmSettings, masked_lm};
 
 use super::Args;
-use crate::args::{Global, parse_time_limit};
+use crate::args::{Global, max_tokens, parse_time_limit};
 use crate::output::print_line;
 use crate::watch::Watch;
 
@@ -41,6 +41,7 @@ pub struct MaskedLmArgs {
 pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
     let model = Checkpoint::load(&args.model)?;
+    let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let defaults = MaskedLmSettings::default();
     let rate = match options.train_encoder {
         true => MaskedLmSettings::ENCODER_RATE,
@@ -53,7 +54,7 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
         epochs: args.epochs,
         max_train_tokens: options.max_train_tokens,
         batch_size: args.batch_size,
-        max_tokens: args.max_tokens,
+        max_tokens,
         learning_rate: args.lr.unwrap_or(rate),
         micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
         schedule: args.optimizer.schedule(),
@@ -62,7 +63,7 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
         budget: Budget { max_minutes: options.max_minutes },
     };
     let windows = WindowSettings {
-        max_tokens: args.max_tokens,
+        max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: global.seed,
     };

@@ -3,6 +3,7 @@
 mod structure;
 mod vocabulary;
 
+use std::iter;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -17,7 +18,7 @@ use tinybert_host::{Error, Result};
 use self::structure::{StepsArgs, Structure};
 use self::vocabulary::Vocabulary;
 use super::distill::StepArgs;
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -69,6 +70,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
     let model = args.data.read_model(&args.model)?;
     let teacher = args.teacher.as_deref().map(|folder| args.data.read_model(folder)).transpose()?;
+    let models: Vec<&Checkpoint> = iter::once(&model).chain(&teacher).collect();
+    let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let mut inputs = model.hashes()?;
     if let Some(teacher) = &teacher {
         inputs.extend(teacher.hashes()?);
@@ -77,6 +80,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         data: &args.data,
         labels: model.head.labels().to_vec(),
         teacher,
+        max_tokens,
         watch,
         train: None,
         record: RunRecord {
@@ -100,7 +104,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         stepped = Some(done.run);
         pruned = done.model;
     } else if structure.is_given() {
-        pruned = structure.prune(&pruned, args.training.max_tokens, &mut job)?;
+        pruned = structure.prune(&pruned, &mut job)?;
     }
     if args.vocabulary.vocab {
         pruned = args.vocabulary.prune(&pruned, &mut job)?;
@@ -120,6 +124,8 @@ struct Job<'a> {
     /// Of the model's head.
     labels: Vec<String>,
     teacher: Option<Checkpoint>,
+    /// Of the longest input.
+    max_tokens: usize,
     watch: Watch,
     /// Once it has been read.
     train: Option<Rc<Dataset>>,

@@ -96,8 +96,8 @@ impl Structure {
     }
 
     /// The model without the parts that matter least, all at once.
-    pub fn prune(&self, model: &Checkpoint, max_tokens: usize, job: &mut Job) -> Result<Checkpoint> {
-        let measure = self.measure(max_tokens);
+    pub fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
+        let measure = self.measure(job.max_tokens);
         let train = match measure {
             Measure::Magnitude => None,
             Measure::Taylor { .. } => Some(job.train()?),
@@ -135,11 +135,11 @@ impl Structure {
             teacher_cache: options.teacher_cache,
             ..TaskArgs::default()
         };
-        let recovery = training.task_settings(&task, job.record.seed);
+        let recovery = training.task_settings(&task, job.max_tokens, job.record.seed);
         let steps = Steps {
             rounds: rounds.get(),
             shares: self.shares(),
-            measure: self.measure(training.max_tokens),
+            measure: self.measure(job.max_tokens),
             recovery,
             teacher,
             model,

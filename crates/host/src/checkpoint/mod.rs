@@ -154,6 +154,22 @@ impl Checkpoint {
         }
     }
 
+    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has positions for them, and they room for the
+    /// special pieces of a pair.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the limits and the folder.
+    pub fn check_max_tokens(&self, max_tokens: usize) -> Result<()> {
+        let positions = self.config.max_position_embeddings;
+        if (3..=positions).contains(&max_tokens) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "--max-tokens {max_tokens}: expected 3 to {positions}, the positions of {}",
+            self.folder.display()
+        )))
+    }
+
     /// SHA-256 of every file the checkpoint was read from.
     ///
     /// # Errors

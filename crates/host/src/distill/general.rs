@@ -17,7 +17,7 @@ use crate::train::optimizer::OptimizerSettings;
 use crate::train::schedule::Schedule;
 use crate::train::session::{Budget, Length, Plan, Session, Summary};
 use crate::train::work::WorkFolder;
-use crate::train::{Identity, Output, StepSettings, Trainee, check_max_tokens};
+use crate::train::{Identity, Output, StepSettings, Trainee};
 use crate::{Error, Result};
 
 /// Of the session.
@@ -109,8 +109,8 @@ pub fn general(
         micro_batch: settings.micro_batch,
     }
     .check()?;
-    for config in [&student.config, &teacher.config] {
-        check_max_tokens(settings.max_tokens, config)?;
+    for model in [student, teacher] {
+        model.check_max_tokens(settings.max_tokens)?;
     }
     if settings.epochs == 0 || settings.max_train_tokens == Some(0) {
         return Err(Error::Usage("epochs and training tokens must be at least 1".into()));

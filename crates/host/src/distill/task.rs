@@ -22,7 +22,7 @@ use crate::train::selection::Selection;
 use crate::train::session::{Budget, Length, Losses, MicroBatch, Plan, Session, Summary};
 use crate::train::sparsity::SparsitySettings;
 use crate::train::work::WorkFolder;
-use crate::train::{Output, StepSettings, TaskData, Trainee, check_max_tokens, with_head};
+use crate::train::{Output, StepSettings, TaskData, Trainee, with_head};
 use crate::{Error, Result};
 
 /// Settings of one of the two stages.
@@ -236,8 +236,8 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         .check()?;
     }
     check_student(&student.config)?;
-    for config in [&student.config, &teacher.config] {
-        check_max_tokens(settings.max_tokens, config)?;
+    for model in [student, teacher] {
+        model.check_max_tokens(settings.max_tokens)?;
     }
     if settings.intermediate.epochs == 0 && settings.prediction.epochs == 0 {
         return Err(Error::Usage("both stages have 0 epochs: there is nothing to do".into()));

@@ -117,12 +117,7 @@ pub fn quantize(
             config.architecture.name()
         )));
     }
-    if settings.max_tokens < 3 || settings.max_tokens > config.max_position_embeddings {
-        return Err(Error::Usage(format!(
-            "--max-tokens {}: expected 3 to {}, the model's positions",
-            settings.max_tokens, config.max_position_embeddings
-        )));
-    }
+    checkpoint.check_max_tokens(settings.max_tokens)?;
     let inputs = calibration_inputs(
         &checkpoint.text,
         calibration,

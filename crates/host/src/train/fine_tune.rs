@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use super::selection::Selection;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::work::WorkFolder;
-use super::{Output, StepSettings, TaskData, Trainee, check_max_tokens};
+use super::{Output, StepSettings, TaskData, Trainee};
 use crate::checkpoint::{Checkpoint, Head, RunRecord, Tensors};
 use crate::data::{Batch, EncodedSet};
 use crate::metrics::Metrics;
@@ -93,7 +93,7 @@ pub fn fine_tune(
         micro_batch: settings.micro_batch,
     }
     .check()?;
-    check_max_tokens(settings.max_tokens, &model.config)?;
+    model.check_max_tokens(settings.max_tokens)?;
     if settings.epochs == 0 || settings.evaluations_per_epoch == 0 {
         return Err(Error::Usage("fine-tuning needs at least one epoch and one evaluation per epoch".into()));
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use candle_core::D;
 use serde_json::json;
 
+use super::StepSettings;
 use super::epochs::Epochs;
 use super::identity::Identity;
 use super::optimizer::OptimizerSettings;
@@ -13,7 +14,6 @@ use super::schedule::Schedule;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::trainee::Trainee;
 use super::work::{Output, WorkFolder};
-use super::{StepSettings, check_max_tokens};
 use crate::checkpoint::{self, Checkpoint, FileHash, Head, RunRecord, Tensors};
 use crate::data::{Batch, EncodedSet, Masking, evaluation_batches};
 use crate::nn::{MaskedLm, Mode, Parameters, init_parameters, unigram_bias};
@@ -127,7 +127,7 @@ pub fn masked_lm(
         micro_batch: settings.micro_batch,
     }
     .check()?;
-    check_max_tokens(settings.max_tokens, &model.config)?;
+    model.check_max_tokens(settings.max_tokens)?;
     if settings.epochs == 0 || settings.max_train_tokens == Some(0) {
         return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
     }

@@ -29,7 +29,7 @@ pub(crate) use predict::encode_to_learn;
 
 use self::optimizer::OptimizerSettings;
 use self::schedule::Schedule;
-use crate::checkpoint::{BertConfig, FileHash, RunRecord};
+use crate::checkpoint::{FileHash, RunRecord};
 use crate::metrics::MetricSet;
 use crate::progress::Progress;
 use crate::task::{Dataset, TaskKind};
@@ -130,18 +130,4 @@ impl StepSettings {
         schedule.check()?;
         optimizer.check()
     }
-}
-
-/// Makes sure that a model has positions for inputs of this length.
-///
-/// # Errors
-/// [`Error::Usage`] with both numbers.
-pub(crate) fn check_max_tokens(max_tokens: usize, config: &BertConfig) -> Result<()> {
-    if max_tokens > config.max_position_embeddings {
-        return Err(Error::Usage(format!(
-            "max tokens {max_tokens}: the model has positions for {}",
-            config.max_position_embeddings
-        )));
-    }
-    Ok(())
 }
