@@ -62,6 +62,14 @@ impl Global {
     }
 }
 
+/// The option of the group `A` that the command line gives first; nothing if it gives none.
+pub fn given<A: Args>() -> Option<String> {
+    let group = A::augment_args(clap::Command::new("group"));
+    let options: Vec<&str> = group.get_arguments().filter_map(|option| option.get_long()).collect();
+    let is_one = |word: &String| word.strip_prefix("--").is_some_and(|name| options.contains(&name));
+    std::env::args_os().filter_map(|word| Some(word.to_str()?.split('=').next()?.to_owned())).find(is_one)
+}
+
 /// Longest input in tokens unless another is asked for.
 const MAX_TOKENS: usize = 128;
 
@@ -169,7 +177,7 @@ enum Decay {
 #[derive(Args)]
 #[command(next_help_heading = "Optimization")]
 pub struct OptimizerArgs {
-    /// Optimizer [default: adamw for fine-tune, paper for distill].
+    /// Optimizer [default: paper].
     #[arg(long, value_name = "NAME")]
     optimizer: Option<Adam>,
     /// Decoupled weight decay; biases and LayerNorms never decay.

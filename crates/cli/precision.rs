@@ -94,6 +94,11 @@ impl PrecisionArgs {
         options.into_iter().find_map(|(option, given)| given.then_some(option))
     }
 
+    /// True where sensitivity is measured and printed in any case.
+    pub fn is_automatic(&self) -> bool {
+        self.weights == Some(WeightsName::Auto)
+    }
+
     /// What is stored how. For auto the sensitivity is measured and printed.
     pub fn precision(&self, chosen: Chosen, progress: &dyn Progress) -> Result<Precision> {
         let weights = match self.weights.unwrap_or(WeightsName::Int8) {
@@ -106,7 +111,7 @@ impl PrecisionArgs {
             Some(EmbeddingsName::Int4) => Encoding::Int4,
             Some(EmbeddingsName::Int8) | None => Encoding::Int8,
         };
-        if self.logit_error.is_some() && self.weights != Some(WeightsName::Auto) {
+        if self.logit_error.is_some() && !self.is_automatic() {
             return Err(Error::Usage("--logit-error is for --weights auto".into()));
         }
         Ok(Precision { weights, embeddings })

@@ -23,6 +23,8 @@ fn copy_of(model: &str, name: &str) -> PathBuf {
 fn a_missing_model_folder_is_named() {
     let line = format!("fine-tune --model no-such-model {} --out {}", toy::data(), toy::path("x").display());
     fails(&line, 4, &["no-such-model"]);
+    let line = format!("init --vocab-from no-such-folder --out {}", toy::path("x").display());
+    fails(&line, 4, &["no-such-folder", "no such folder"]);
 }
 
 #[test]

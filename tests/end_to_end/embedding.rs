@@ -109,6 +109,9 @@ fn what_has_no_embedding_is_refused() {
         &["distil them"],
     );
     fails(&format!("eval --model {} {}", *STUDENT, *DATA), 2, &["no sentence embeddings"]);
+    // The remedy of other tasks, fine-tuning, is none here.
+    let line = format!("distill --stage task --teacher {} --student {} {}", *STUDENT, *FRESH, *DATA);
+    fails(&format!("{line} --out {out}"), 3, &[&STUDENT, "bare sentence encoder"]);
     let unpaired = DATA.replace("--pair-column pair", "");
     fails(&format!("eval --model {} {unpaired}", *ENCODER), 3, &["--pair-column"]);
 }

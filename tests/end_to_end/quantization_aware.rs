@@ -55,7 +55,8 @@ fn sensitivity_is_a_table_and_auto_follows_it() {
         assert!(said.lines().any(|line| line.contains(part)), "{part}: {said}");
     }
     assert!(said.contains("layer 1: qkv int8, attention output int8, up int8, down int8"), "{said}");
-    let said = output(&quantize(&STUDENT, "--weights auto --logit-error 1000"));
+    let said = output(&quantize(&STUDENT, "--weights auto --logit-error 1000 --sensitivity"));
+    assert_eq!(said.matches("logits moved").count(), 1, "{said}");
     assert!(said.contains("layer 1: qkv int4, attention output int4, up int4, down int4"), "{said}");
     assert!(output(&quantize(&STUDENT, "--sensitivity")).contains("logits moved"));
 }

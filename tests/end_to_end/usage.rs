@@ -15,6 +15,43 @@ fn help_is_no_error_and_lists_every_command() {
 }
 
 #[test]
+fn help_tells_the_defaults_and_places_of_its_own_command() {
+    let help = |command| {
+        let lines = output(&format!("{command} --help"));
+        lines.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for command in ["compress", "ablations"] {
+        assert!(!help(command).contains("FOLDER.run"), "{command}");
+    }
+    let [batch, optimizer] = ["Examples per step [default: ", "Optimizer [default: "];
+    for (command, says) in [
+        ("prune", [format!("{batch}32]"), format!("{optimizer}paper]")]),
+        ("ablations", [format!("{batch}32]"), format!("{optimizer}paper]")]),
+        ("distill", [format!("{batch}256 in the general stage"), format!("{optimizer}paper]")]),
+        ("fine-tune", [format!("{batch}32]"), format!("{optimizer}adamw]")]),
+    ] {
+        let help = help(command);
+        assert!(says.iter().all(|part| help.contains(part)), "{command}: {says:?} in {help}");
+    }
+}
+
+#[test]
+fn an_option_of_the_other_stage_or_objective_is_named() {
+    let distill = "distill --teacher t --student s --out result --stage";
+    let task = format!("{distill} task --train t.jsonl --dev d.jsonl");
+    fails(&format!("{task} --inherit"), 2, &["--inherit is for --stage general"]);
+    for (option, value) in
+        [("--temperature", "=2"), ("--sparsity", " 0.5"), ("--train", " t"), ("--quantization-aware", "")]
+    {
+        let line = format!("{distill} general --corpus c.txt {option}{value}");
+        fails(&line, 2, &[&format!("{option} is for --stage task")]);
+    }
+    let fine_tune = "fine-tune --model m --out result --train t.jsonl";
+    fails(&format!("{fine_tune} --whole-words"), 2, &["--whole-words is for --objective mlm"]);
+    fails(&format!("{fine_tune} --objective mlm --corpus c"), 2, &["--train is for --objective task"]);
+}
+
+#[test]
 fn an_unknown_command_or_option_is_a_usage_error() {
     fails("destill", 2, &["destill"]);
     fails("init --presett x", 2, &["--presett"]);

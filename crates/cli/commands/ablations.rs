@@ -15,6 +15,8 @@ use crate::watch::Watch;
 
 /// Distils a task again and again, each time without one part of the method, and prints what that costs as a table.
 #[derive(ClapArgs)]
+#[command(mut_arg("out", |option| option.help("Folder to write; the rows of an interrupted run stand in it, too")))]
+#[command(mut_arg("resume", |option| option.help("Go on with the rows in FOLDER")))]
 pub struct Args {
     /// Model folder of the teacher, fine-tuned on the task.
     #[arg(long, value_name = "FOLDER")]

@@ -25,6 +25,10 @@ use crate::watch::Watch;
 /// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils again and
 /// quantizes, whatever of it is needed.
 #[derive(ClapArgs)]
+#[command(mut_arg("out", |option| option.help("Folder to write; the stages of an interrupted run stand in it, too")))]
+#[command(mut_arg("resume", |option| {
+    option.help("Go on with the run in FOLDER, to the image that the uninterrupted run would have made")
+}))]
 pub struct Args {
     /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
     #[arg(long, value_name = "FOLDER")]

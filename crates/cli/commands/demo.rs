@@ -152,7 +152,10 @@ fn distil(
     let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;
     let folder = out.folder.clone();
-    distill::task(&settings, teacher, &fresh, &data, out, watch)?;
+    distill::task(&settings, teacher, &fresh, &data, out, watch).map_err(|error| match error {
+        Error::Interrupted(_) => Error::Interrupted("interrupted; the same command goes on from here".into()),
+        other => other,
+    })?;
     Checkpoint::load(&folder)
 }
 

@@ -7,7 +7,7 @@ use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::train::{FineTune, fine_tune};
 use tinybert_host::{Error, Result};
 
-use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs, max_tokens};
+use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs, given, max_tokens};
 use crate::output::{self, print_line};
 use crate::watch::Watch;
 
@@ -18,6 +18,7 @@ use masked_lm::MaskedLmArgs;
 /// Trains a task head and the encoder on labelled data: makes a task teacher of a general model. Or trains a masked-LM
 /// head on raw text, for `augment` and to adapt the encoder to a domain.
 #[derive(ClapArgs)]
+#[command(mut_arg("optimizer", |option| option.help("Optimizer [default: adamw]")))]
 pub struct Args {
     /// What to learn.
     #[arg(long, default_value = "task")]
@@ -68,17 +69,18 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     match (args.objective, &args.masked_lm) {
         (Objective::Task, None) => task(args, global),
-        (Objective::Task, Some(_)) => Err(Error::Usage(
-            "--objective task reads labelled data; options of the masked-LM objective mean nothing to it"
-                .into(),
-        )),
+        (Objective::Task, Some(_)) => Err(Error::Usage(format!(
+            "{} is for --objective mlm; --objective task reads labelled data",
+            given::<MaskedLmArgs>().unwrap_or_default()
+        ))),
         (Objective::Mlm, _) if args.device.is_given() => Err(Error::Usage(
             "--objective mlm runs on the processor only: leave --device and --tf32 out".into(),
         )),
         (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, global),
-        (Objective::Mlm, _) => {
-            Err(Error::Usage("--objective mlm reads --corpus; labelled data mean nothing to it".into()))
-        }
+        (Objective::Mlm, _) => Err(Error::Usage(format!(
+            "{} is for --objective task; --objective mlm reads --corpus",
+            given::<DataArgs>().unwrap_or_default()
+        ))),
     }
 }
 

@@ -69,7 +69,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     args.check_trained(&checkpoint)?;
     let (data, metrics) = (&dev, args.data.metrics(&spec));
     let chosen = Chosen { checkpoint: &checkpoint, data, metrics, max_tokens };
-    if args.sensitivity {
+    if args.sensitivity && !args.precision.is_automatic() {
         print_sensitivity(chosen, &watch)?;
     }
     let settings = Settings {

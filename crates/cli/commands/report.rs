@@ -18,8 +18,8 @@ use crate::watch::Watch;
 /// nothing else, without scripts.
 #[derive(ClapArgs)]
 pub struct Args {
-    /// What the steps made, in their order: folders of init, fine-tune, distill and prune, images, and the OUT.run of a run in
-    /// progress; or alone, a report.json or the folder that has one.
+    /// What the steps made, in their order: folders of init, fine-tune, distill and prune, images, the OUT.run of a run in
+    /// progress, and the stages of a compress that is not complete; or alone, a report.json or the folder that has one.
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<PathBuf>,
     /// Page to write.

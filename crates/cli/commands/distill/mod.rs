@@ -15,13 +15,16 @@ use tinybert_host::{Error, Result};
 
 use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens, parse_time_limit};
+use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, given, max_tokens, parse_time_limit};
 use crate::output::{self, Taken, print_line};
 use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
 
 /// Teaches a student its teacher's embeddings, hidden states, attention and (task stage) answers.
 #[derive(ClapArgs)]
+#[command(mut_arg("batch_size", |option| {
+    option.help("Examples per step [default: 256 in the general stage, 32 in the task stage]")
+}))]
 pub struct Args {
     /// What to learn from.
     #[arg(long)]
@@ -102,15 +105,17 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         {
             general(args, options, global)
         }
-        (Stage::General, ..) => Err(Error::Usage(
-            "--stage general reads --corpus; options of the task stage and labelled data mean nothing to it"
-                .into(),
-        )),
+        (Stage::General, ..) => {
+            let option = given::<TaskArgs>().or_else(given::<SparsityArgs>).or_else(given::<DataArgs>);
+            let option = option.unwrap_or_else(|| "--quantization-aware".into());
+            Err(Error::Usage(format!("{option} is for --stage task; --stage general reads --corpus")))
+        }
         (Stage::Task, None, Some(options)) => task(args, options, global),
         (Stage::Task, None, None) => task(args, &TaskArgs::default(), global),
-        (Stage::Task, Some(_), _) => Err(Error::Usage(
-            "--stage task reads labelled data; options of the general stage mean nothing to it".into(),
-        )),
+        (Stage::Task, Some(_), _) => Err(Error::Usage(format!(
+            "{} is for --stage general; --stage task reads labelled data",
+            given::<GeneralArgs>().unwrap_or_default()
+        ))),
     }
 }
 

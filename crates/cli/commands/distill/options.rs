@@ -13,7 +13,7 @@ use crate::args::{OptimizerArgs, parse_bytes};
 /// Batches, optimizer and losses.
 #[derive(Args)]
 pub struct StepArgs {
-    /// Examples per step [default: 256 in the general stage, 32 in the task stage].
+    /// Examples per step [default: 32].
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Longest input in tokens; longer text is cut [default: 128, or what the models have positions for].

@@ -1,6 +1,7 @@
 //! Vocabulary files of a BERT WordPiece tokenizer.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -136,6 +137,9 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
             (pieces, lowercase)
         }
         (None, Some(list)) => (list, configured_lowercase.unwrap_or(true)),
+        (None, None) if !folder.is_dir() => {
+            return Err(Error::io(folder)(io::Error::new(io::ErrorKind::NotFound, "no such folder")));
+        }
         (None, None) => {
             return Err(Error::input(
                 folder,

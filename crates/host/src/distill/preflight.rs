@@ -1,6 +1,6 @@
 //! Whether a teacher has anything to teach, before hours go into learning from it.
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Head};
 use crate::data::list;
 use crate::metrics::{self, MetricSet, Metrics};
 use crate::nn::TaskModel;
@@ -20,8 +20,12 @@ const LEAST: f64 = 0.1;
 pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
     let asked = head_of(data.train);
     if teacher.head.kind() != asked.kind() {
+        let remedy = match asked {
+            Head::Embedding { .. } => "give a bare sentence encoder, such as all-MiniLM-L6-v2",
+            _ => "fine-tune the teacher on the task first",
+        };
         return Err(Error::Input(format!(
-            "{}: the task needs a teacher with a {} head, found {}; fine-tune the teacher on the task first",
+            "{}: the task needs a teacher with a {} head, found {}; {remedy}",
             teacher.folder.display(),
             asked.kind(),
             teacher.head.kind()

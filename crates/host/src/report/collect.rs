@@ -60,7 +60,7 @@ impl Report {
         if !recorded && !metrics.exists() {
             let what = format!(
                 "has neither {RUN_RECORD} nor {METRICS}; name a folder that init, fine-tune, distill or prune wrote, the OUT.run of a \
-                 run in progress, or an image"
+                 run in progress, an image, or of a compress that is not complete the folders of its stages"
             );
             return Err(Error::input(folder, what));
         }
