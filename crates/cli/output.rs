@@ -43,16 +43,29 @@ impl Taken {
         self
     }
 
-    /// Refuses an output that is one of them, or lies in one.
+    /// Refuses an output that is one of them.
     ///
     /// # Errors
     /// [`Error::Usage`] naming both.
     pub fn check(&self, option: &str, out: &Path) -> Result<()> {
         let place = resolved(out);
-        match self.0.iter().find(|(_, path)| place.starts_with(resolved(path))) {
+        self.refuse(option, out, |path| place == path)
+    }
+
+    /// Refuses an output file that is one of them, or would replace a file in one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming both.
+    fn check_contents(&self, option: &str, out: &Path) -> Result<()> {
+        let place = resolved(out);
+        self.refuse(option, out, |path| place == path || place.is_file() && place.starts_with(path))
+    }
+
+    fn refuse(&self, option: &str, out: &Path, is_lost: impl Fn(&Path) -> bool) -> Result<()> {
+        match self.0.iter().find(|(_, path)| is_lost(&resolved(path))) {
             None => Ok(()),
             Some((taken, path)) => Err(Error::Usage(format!(
-                "{option} {}: would write over {taken} {}, or into it; choose another place",
+                "{option} {}: would write over {taken} {}; choose another place",
                 out.display(),
                 path.display()
             ))),
@@ -98,7 +111,11 @@ pub fn probe_folder(out: &Path, taken: &Taken) -> Result<()> {
 
 /// Refuses an output file of `option` that is taken or could not be written at the end of a long run.
 pub fn check_file(option: &str, out: &Path, taken: &Taken) -> Result<()> {
-    taken.check(option, out)?;
+    taken.check_contents(option, out)?;
+    probe_file(option, out)
+}
+
+fn probe_file(option: &str, out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::Usage(format!("{option} {}: is a folder; name a file", out.display())));
     }
@@ -107,13 +124,15 @@ pub fn check_file(option: &str, out: &Path, taken: &Taken) -> Result<()> {
 
 /// [`check_file`] for an image, which replaces nothing but an image.
 pub fn check_image(out: &Path, taken: &Taken) -> Result<()> {
-    check_file("--out", out, taken)?;
+    taken.check("--out", out)?;
+    probe_file("--out", out)?;
     check_replaced(out, "an image", &MAGIC)
 }
 
 /// [`check_file`] for a page, which replaces nothing but a page.
 pub fn check_page(out: &Path, taken: &Taken) -> Result<()> {
-    check_file("--out", out, taken)?;
+    taken.check("--out", out)?;
+    probe_file("--out", out)?;
     check_replaced(out, "an HTML page", b"<!DOCTYPE html")
 }
 
@@ -193,13 +212,18 @@ mod tests {
         fs::create_dir_all(path("models/teacher")).unwrap();
         std::os::unix::fs::symlink(path("models"), path("link")).unwrap();
         let taken = Taken::default().and("--teacher", [&path("models/teacher")]);
-        for name in ["teacher", "teacher/new", "teacher/new/deep", "../link/teacher", "none/../teacher/new"] {
+        for name in ["teacher", "../link/teacher", "none/../teacher", "teacher/."] {
             let error = taken.check("--out", &path("models").join(name)).unwrap_err();
             assert!(error.to_string().contains("--teacher") && error.exit_code() == 2, "{name}: {error}");
         }
-        for name in [".", "teacher-2", "../teacher", "teacher/../student", "none/teacher"] {
+        for name in [".", "teacher-2", "../teacher", "teacher/../student", "none/teacher", "teacher/new"] {
             taken.check("--out", &path("models").join(name)).unwrap();
         }
+        // What is in a folder is read too; what is to come there is not.
+        let [config, new] = ["models/teacher/config.json", "models/teacher/new.json"].map(path);
+        fs::write(&config, "{}").unwrap();
+        assert_eq!(check_file("--json", &config, &taken).unwrap_err().exit_code(), 2);
+        check_file("--json", &new, &taken).unwrap();
     }
 
     #[test]

@@ -74,19 +74,17 @@ fn what_a_command_reads_is_not_written_over() {
         (format!("quantize --model {model} {data}"), &text, "--train"),
         (format!("quantize --model {model} {data} --sign {key}"), &key, "--sign"),
         (format!("quantize --model {model} {data} --word-rows {page}"), &page, "--word-rows"),
-        (format!("quantize --model {model} {data}"), &format!("{model}/model.tbim"), "--model"),
         (format!("sign --model {text} --key {key}"), &key, "--key"),
         (format!("sign --model {text} --key {key}"), &text, "--model"),
-        (format!("report {model}"), &format!("{model}/config.json"), "PLACE"),
         (format!("report {model} --json {page}"), &page, "--json"),
         (format!("report {model} --json {model}/config.json"), &page, "PLACE"),
         (format!("fine-tune --model {model} {data}"), &model, "--model"),
         (format!("fine-tune --objective mlm --model {model} --corpus {text}"), &text, "--corpus"),
         (task.clone(), &model, "--teacher"),
-        (task, &format!("{student}/better"), "--student"),
+        (task, &student, "--student"),
+        (format!("compress --teacher {model} {data}"), &model, "--teacher"),
         (general, &text, "--corpus"),
         (format!("ablations --teacher {model} --student {student} {data}"), &student, "--student"),
-        (format!("compress --teacher {model} {data}"), &format!("{model}/small"), "--teacher"),
         (format!("prune --heads 0.5 --model {model} {data}"), &model, "--model"),
         (format!("prune --vocab --model {model} --corpus {page} {data}"), &page, "--corpus"),
         (format!("init --vocab-from {model}"), &model, "--vocab-from"),
@@ -109,6 +107,12 @@ fn images_pages_and_the_demo_replace_nothing_but_their_like() {
         &["notes", "not an image"],
     );
     fails(&format!("report {} --out {notes}", *STUDENT), 2, &["notes", "not an HTML page"]);
+    let config = format!("{}/config.json", guarded("guarded-place", "config.json"));
+    fails(
+        &format!("report {} --out {config}", toy::path("guarded-place").display()),
+        2,
+        &["not an HTML page"],
+    );
     assert_eq!(fs::read_to_string(notes).expect("the notes are still there"), "mine");
 
     guarded("no-demo/teacher", "config.json");

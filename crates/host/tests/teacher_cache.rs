@@ -239,18 +239,3 @@ fn what_a_killed_pass_has_left_is_removed_and_a_running_one_is_not_disturbed() {
     cache(&folder, BUDGET, &teacher, &set, &Silent).answers(&model).unwrap();
     assert_eq!([left, running, foreign].map(|folder| folder.exists()), [false, true, true]);
 }
-
-#[test]
-fn other_number_formats_have_entries_of_their_own() {
-    let place = tempfile::tempdir().unwrap();
-    let (teacher, set) = (teacher(place.path()), sentences());
-    let folder = place.path().join("cache");
-    let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
-    // As two runs on a GPU differ, of which there is none here.
-    for teacher_bf16 in [false, true] {
-        let compute = Compute { teacher_bf16, ..Compute::cpu() };
-        let cache = TeacherCache { compute: &compute, ..cache(&folder, BUDGET, &teacher, &set, &Silent) };
-        cache.answers(&model).unwrap();
-    }
-    assert_eq!(entries(place.path()).len(), 2);
-}
