@@ -73,13 +73,18 @@ same general general-again "general stage: two ranks give the same bits twice"
 task=(distill --stage task --teacher "$demo/teacher" --student general "${data[@]}" --intermediate-epochs 3
   --prediction-epochs 3 --batch-size 16 --checkpoint-steps 2)
 must 0 ranks 2 "${task[@]}" --out task
-must 137 signalled KILL 1 lost ranks 2 "${task[@]}" --out lost
-must 0 ranks 2 "${task[@]}" --out lost --resume
-same task lost "task stage: a lost rank ends the run, which goes on to the same bits"
+for rank in 0 1; do
+  must 137 signalled KILL $rank lost-$rank ranks 2 "${task[@]}" --out lost-$rank
+  must 0 ranks 2 "${task[@]}" --out lost-$rank --resume
+  same task lost-$rank "task stage: the loss of rank $rank ends the run, which goes on to the same bits"
+done
 must 130 signalled TERM 1 stopped ranks 2 "${task[@]}" --out stopped
 says "--resume goes on from"
 must 0 ranks 2 "${task[@]}" --out stopped --resume
 same task stopped "task stage: a stop of one rank stops both with a checkpoint, and goes on to the same bits"
+
+for out in cached cached-again; do must 0 ranks 2 "${task[@]}" --teacher-cache 64M --out $out; done
+same cached cached-again "task stage: the teacher's cache is filled by one rank, heard by the other, and read by both"
 
 must 0 ranks 2 fine-tune --objective mlm --train-encoder --model general --corpus corpus.txt --max-tokens 24 --epochs 1 \
   --out masked-lm
