@@ -104,7 +104,12 @@ proptest! {
 fn fast_kernels_take_every_tail_and_the_model() {
     let lengths = (1..=34).map(|tokens| (tokens, 1, 26));
     let head_dims = (1..=70).map(|head_dim| (7, 2, head_dim));
-    for (tokens, heads, head_dim) in lengths.chain(head_dims).chain([(128, 12, 26), (300, 1, 64)]) {
+    // Heads wider than the inputs are long.
+    let wide = [1, 2, 16, 17, 33].into_iter().flat_map(|tokens| {
+        [96, 128, 129, 144, 256, 257, 312, 768].map(move |head_dim| (tokens, 2, head_dim))
+    });
+    let models = [(128, 12, 26), (300, 1, 64)];
+    for (tokens, heads, head_dim) in lengths.chain(head_dims).chain(wide).chain(models) {
         let case = Case::random(tokens, tokens, heads, head_dim, (tokens * 1000 + head_dim) as u64);
         for kernels in fast() {
             let expected = bits(&case.f32s(&Kernels::scalar()));

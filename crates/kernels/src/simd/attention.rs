@@ -24,7 +24,7 @@ pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Con
         let (tokens, columns) = (shape.tokens, shift + shape.head_dim);
         pack::keys(s, operands, head, keys);
         pack::values(s, operands, head, shift, values);
-        corrections(s, keys, [tokens, shape.head_dim], -bias, p, key_sums);
+        corrections(s, keys, [tokens, shape.head_dim], -bias, queries, key_sums);
         corrections(s, values, [columns, tokens], 128 - bias, p, value_sums);
         let key_init = if bias == 0 { None } else { Some(&*key_sums) };
         for first in (0..shape.queries).step_by(S::MR) {
@@ -107,7 +107,8 @@ fn one_tile<S: MicroKernel>(
     }
 }
 
-/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product with a row of ones, for which `ones` lends its place.
+/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product with a row of ones, for which `ones` lends its place. It
+/// has room for a block of rows of `k`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(
@@ -122,8 +123,7 @@ fn corrections<S: MicroKernel>(
         return out.fill(0);
     }
     // The layout's bias is in it: 1 is what the micro-kernel reads.
-    let bytes = (S::LAYOUT.rows * row_stride(k)).min(ones.len());
-    let ones = ones.get_mut(..bytes).unwrap_or(&mut []);
+    let Some(ones) = ones.get_mut(..S::LAYOUT.rows * row_stride(k)) else { return };
     ones.fill(1);
     product(s, ones, weights, None, [1, n, k], &mut Corrections { out, factor });
 }
