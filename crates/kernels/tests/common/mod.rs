@@ -7,6 +7,9 @@ use tinybert_kernels::{
     row_stride,
 };
 
+// Without it this build's target decides, and on x86-64 nothing but the scalar kernels would be left to compare.
+const _: () = assert!(cfg!(feature = "std"), "fast kernels are found by the feature std: give --features std");
+
 /// The fast kernels of this machine; the scalar ones are what they are compared with.
 pub fn fast() -> impl Iterator<Item = Kernels> {
     Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar).filter_map(Kernels::with_isa)
