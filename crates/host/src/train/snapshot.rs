@@ -147,7 +147,7 @@ impl State {
     /// # Errors
     /// Those of [`Identity::check`].
     pub fn check(&self, identity: &Identity, run: &Path) -> Result<()> {
-        self.identity.check(&identity.as_stored(), run)
+        self.identity.check(identity, run)
     }
 }
 
