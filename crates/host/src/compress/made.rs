@@ -1,9 +1,12 @@
 //! An image of a model: its cost against the budget, and how good it is.
 
+use tinybert_image::AttentionMode;
+
 use super::cost::Cost;
 use super::found::Found;
 use super::latency::{self, Answer};
-use super::{Board, Budget, Compress};
+use super::stages::Stages;
+use super::{Board, Compress};
 use crate::checkpoint::Checkpoint;
 use crate::image_file::ImageFile;
 use crate::metrics::Metrics;
@@ -48,32 +51,38 @@ impl Made {
         Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The same within the budget: with attention as calibration prefers it, or in int8 throughout where that costs too much.
+    /// The same within the budget: with attention as calibration prefers it, or in int8 throughout, as the search has costed
+    /// it, where that takes too much.
     ///
     /// # Errors
-    /// Those of [`quantize`]; [`Error::Input`] where the budget is broken either way.
-    pub fn within_budget(
-        compress: &Compress,
-        model: &Checkpoint,
-        found: &Found,
-        progress: &dyn Progress,
-    ) -> Result<Self> {
-        let budget = &compress.settings.budget;
+    /// Those of [`quantize`] and of [`Made::check`].
+    pub fn within_budget(stages: &Stages, model: &Checkpoint, found: &Found) -> Result<Self> {
+        let (compress, progress) = (stages.compress, stages.progress);
         let made = Self::new(compress, model, found, Attention::Auto, progress)?;
-        if budget.broken(&made.cost).is_empty() {
+        if compress.settings.budget.broken(&made.cost).is_empty() {
             return Ok(made);
         }
         let made = Self::new(compress, model, found, Attention::Int8, progress)?;
-        made.check(budget)?;
+        made.check(stages)?;
         Ok(made)
     }
 
-    /// Makes sure that the budget is kept: training cannot change the sizes, but calibration may choose costlier arithmetic
-    /// than it did for the whole student.
+    /// Layers whose attention is f32.
     ///
     /// # Errors
-    /// [`Error::Input`] naming each limit that is broken.
-    pub fn check(&self, budget: &Budget) -> Result<()> {
+    /// What the runtime finds wrong with the image.
+    pub fn layers_in_f32(&self) -> Result<usize> {
+        let layers = self.image.model()?.image().layer_configs();
+        Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
+    }
+
+    /// Makes sure that the budget is kept. Training cannot change the sizes; but calibration may give an input a scale per
+    /// token that had a static one in the whole student, and that takes workspace.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming each limit that is broken, and how to go on with what was trained.
+    pub fn check(&self, stages: &Stages) -> Result<()> {
+        let budget = &stages.compress.settings.budget;
         let (cost, broken) = (&self.cost, budget.broken(&self.cost));
         if broken.is_empty() {
             return Ok(());
@@ -82,8 +91,13 @@ impl Made {
             let most = budget.limit(limit).unwrap_or_default();
             format!("{} allows {}, it has {}", limit.option(), limit.words(most), limit.words(limit.of(cost)))
         });
+        let kept = match stages.taken_over() {
+            none if none.is_empty() => none,
+            options => format!(", for which what was trained is kept:{options}"),
+        };
         Err(Error::Input(format!(
-            "the finished model does not keep within the budget: {}; give a little more, or a smaller --max-tokens",
+            "the finished model does not keep within the budget: {}; give a little more, or a smaller --max-tokens, and \
+             another --out{kept}",
             each.collect::<Vec<_>>().join("; ")
         )))
     }

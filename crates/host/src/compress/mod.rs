@@ -165,7 +165,10 @@ impl Compress<'_> {
         taken_over: String,
         progress: &dyn Progress,
     ) -> Result<Found> {
-        let settings = quantize::Settings { max_tokens: space.longest[0].tokens, ..self.quantization() };
+        // Costs are of attention in int8, which every model can fall back to; f32 is taken where the budget has room for it.
+        let attention = Attention::Int8;
+        let settings =
+            quantize::Settings { max_tokens: space.longest[0].tokens, attention, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, progress)?;
         let image = tinybert_image::Image::from_bytes(&made.image)
             .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;

@@ -53,10 +53,17 @@ impl Outcome {
         found: &Found,
     ) -> Result<Self> {
         let (compress, progress) = (stages.compress, stages.progress);
-        let made = Made::within_budget(compress, small, found, progress)?;
+        let made = Made::within_budget(stages, small, found)?;
         let mut notes = Vec::new();
         if made.attention == Attention::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
+        }
+        match made.layers_in_f32()? {
+            0 => {}
+            layers => notes.push(format!(
+                "Attention is f32 in {layers} of the layers: calibration prefers it, and the budget allows it. Candidates are \
+                 costed with attention in int8."
+            )),
         }
         let (made, untrained) = trained(stages, teacher, small, found, made, &mut notes)?;
         let path = stages.out.folder.join(IMAGE);
@@ -117,6 +124,6 @@ fn trained(
     }
     let model = stages.quantization_aware(teacher, small, found, made.attention)?;
     let trained = Made::new(compress, &model, found, made.attention, progress)?;
-    trained.check(&compress.settings.budget)?;
+    trained.check(stages)?;
     Ok((trained, Some(untrained)))
 }

@@ -201,8 +201,7 @@ mod tests {
         let began = identity(json!({"latency_ms": 938.0 * 1e-3, "rate": 0.1f32 * 3.0}), 1, "aa");
         let text = serde_json::to_string(&began).unwrap();
         let read: Identity = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, began, "{text}");
-        read.check(&began, Path::new("out.run")).unwrap();
+        check(&read, &began).unwrap();
     }
 
     #[test]
