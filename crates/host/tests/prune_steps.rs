@@ -5,6 +5,7 @@ mod toy;
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use tinybert_host::checkpoint::{self, Checkpoint, Head};
 use tinybert_host::distill::{Stage, TaskSettings};
 use tinybert_host::metrics::MetricSet;
@@ -17,6 +18,11 @@ use toy::runs::{labelled, output};
 
 /// Three rounds on a toy model of 2 layers with 32 neurons each, of which an eighth stays.
 fn run(place: &Path, output: &Output, progress: &dyn Progress) -> Result<Stepped> {
+    run_of(json!({}), place, output, progress)
+}
+
+/// The same of a model that was made by these settings of its files.
+fn run_of(made_by: Value, place: &Path, output: &Output, progress: &dyn Progress) -> Result<Stepped> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(2, 16), &labelled());
     let (train, dev) = (toy::sentences(24, 1), toy::sentences(16, 2));
     let defaults = TaskSettings::default();
@@ -34,6 +40,7 @@ fn run(place: &Path, output: &Output, progress: &dyn Progress) -> Result<Stepped
         },
         teacher: &teacher,
         model: &teacher,
+        made_by,
         data: TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy },
     };
     steps.run(output, progress)
@@ -98,6 +105,26 @@ fn an_interrupted_run_is_not_begun_anew_unasked() {
     assert!(matches!(error, Error::Interrupted(_)), "{error}");
     let error = run(place.path(), &output(&out, false), &Silent).map(drop).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("--resume")), "{error}");
+}
+
+#[test]
+fn rounds_of_other_layers_are_not_gone_on_with() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let run = |layers: [usize; 2], resume, progress: &dyn Progress| {
+        run_of(json!({ "layers": layers }), place.path(), &output(&out, resume), progress)
+            .map(drop)
+            .unwrap_err()
+    };
+    let stop = toy::StopAfter::new(11);
+    assert!(matches!(run([1, 2], false, &stop), Error::Interrupted(_)));
+    let error = run([1, 3], true, &Silent);
+    assert!(
+        matches!(&error, Error::Usage(what) if what.contains("layers: it began with [1,2], now [1,3]")),
+        "{error}"
+    );
+    let stop = toy::StopAfter::new(1);
+    assert!(matches!(run([1, 2], true, &stop), Error::Interrupted(_)));
 }
 
 /// A model that is its own teacher has no loss to change: every importance is 0. Any other teacher gives some.

@@ -143,6 +143,7 @@ impl Structure {
             recovery,
             teacher,
             model,
+            made_by: job.record.settings.clone(),
             data: data.view(),
         };
         let output = Output { teacher_cache: options.teacher_cache_folder.clone(), ..output };

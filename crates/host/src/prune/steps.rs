@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Importance, KeptParts, Measure, StructureSettings};
 use crate::checkpoint::{BertConfig, Checkpoint, RUN_RECORD, RunRecord};
@@ -29,6 +29,8 @@ pub struct Steps<'a> {
     pub teacher: &'a Checkpoint,
     /// What is pruned.
     pub model: &'a Checkpoint,
+    /// Settings by which that was made of its files: which layers were kept, say.
+    pub made_by: Value,
     /// What it is recovered with.
     pub data: TaskData<'a>,
 }
@@ -156,6 +158,7 @@ impl Steps<'_> {
             settings: json!({
                 "rounds": self.rounds,
                 "model": self.model.config,
+                "made_by": self.made_by,
                 "shares": self.shares,
                 "measure": self.measure,
                 "recovery": self.recovery,
