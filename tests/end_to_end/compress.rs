@@ -51,6 +51,9 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     let report = read_json(&out, "report.json");
     let rows = |part: &str| report[part].as_array().expect("a list").clone();
     assert!(rows("candidates").iter().any(|candidate| candidate["chosen"] == true));
+    // The run's own board has no name, and stands before those that have one.
+    assert_eq!(report["latencies"][0]["board"], "cortex-a53@1.2GHz");
+    assert_eq!(report["image"]["latency_ms"], journal["outcome"]["cost"]["latency_ms"]);
     // Four linears of each layer, and the word rows.
     let layers =
         read_json(&format!("{out}/student"), "config.json")["num_hidden_layers"].as_u64().expect("layers");

@@ -55,6 +55,14 @@ fn steps_recover_and_tell_what_each_cost() {
     assert!(!toy::path("stepped.run").exists());
     let record = fs::read_to_string(toy::path("stepped").join("run.json")).expect("a record");
     assert!(record.contains("\"recovered\"") && record.contains("\"recovery\""), "{record}");
+    let [page, json] = ["stepped.html", "stepped.json"].map(|name| toy::path(name).display().to_string());
+    output(&format!("report {out} --out {page} --json {json}"));
+    let report = fs::read(&json).expect("a report");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("the report is JSON");
+    let record: serde_json::Value = serde_json::from_str(&record).expect("the record is JSON");
+    let stage = &report["stages"][0];
+    assert_eq!(stage["metrics"]["accuracy"], record["metrics"]["steps"][1]["recovered"]);
+    assert!(stage["metrics"]["accuracy"].is_f64() && stage["minutes"].as_f64() > Some(0.0), "{stage}");
     let evaluated = output(&format!("eval --model {out} {}", toy::data()));
     let number = evaluated.split_whitespace().nth(2).and_then(|word| word.parse::<f64>().ok());
     assert!(number.expect("split, metric, value") > 0.6, "{evaluated}");

@@ -101,6 +101,10 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(rounds) = args.steps.steps {
         let done =
             structure.prune_in_steps(&pruned, rounds, &args.steps, &args.training, output, &mut job)?;
+        // Word pieces that go afterwards may take some of it along.
+        if !args.vocabulary.vocab {
+            job.record.metrics["dev"] = done.dev;
+        }
         stepped = Some(done.run);
         pruned = done.model;
     } else if structure.is_given() {

@@ -157,6 +157,7 @@ impl Structure {
             "recovery": steps.recovery,
         });
         job.record.metrics["steps"] = json!(stepped.rounds);
+        job.record.metrics["seconds"] = json!(stepped.seconds);
         job.lines.extend(stepped.rounds.iter().enumerate().map(describe));
         job.lines.extend(kept(&stepped.model, model));
         Ok(stepped)

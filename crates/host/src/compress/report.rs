@@ -36,6 +36,9 @@ pub(super) fn write(
     }
     let judged = outcome.metrics.iter().find(|judged| (judged.model, judged.split) == ("image", "dev"));
     report.add_image(&outcome.image, image, judged.map(|judged| &judged.metrics))?;
+    if let Some(image) = &mut report.image {
+        image.latency_ms = Some(outcome.cost.latency_ms);
+    }
     report.settings = compress.record(Vec::new()).settings;
     report.inputs = inputs;
     report.metric.clone_from(&found.metric);
@@ -49,7 +52,7 @@ pub(super) fn write(
     report.candidates =
         found.candidates.iter().map(|candidate| candidate_row(compress, found, candidate)).collect();
     let model = image.model()?;
-    report.latencies = Board::named().iter().map(|board| latency_on(board, model.image())).collect();
+    report.latencies = boards(&compress.board).iter().map(|board| latency_on(board, model.image())).collect();
     report.sensitivity = sensitivity(found);
     report.reasons = reasons(compress, found, outcome);
     report.write_json(&folder.join(REPORT))?;
@@ -97,6 +100,15 @@ fn candidate_row(compress: &Compress, found: &Found, candidate: &Candidate) -> r
         chosen,
         reason,
     }
+}
+
+/// The run's own board first, unless it is among those that have names.
+fn boards(own: &Board) -> Vec<Board> {
+    let mut boards = Board::named();
+    if !boards.contains(own) {
+        boards.insert(0, own.clone());
+    }
+    boards
 }
 
 fn latency_on(board: &Board, image: &Image) -> report::Latency {

@@ -58,6 +58,10 @@ pub struct Stepped {
     pub model: Checkpoint,
     /// What the rounds did.
     pub rounds: Vec<PruneRound>,
+    /// Metrics of the model on the development set, as the last round has recorded them.
+    pub dev: Value,
+    /// Seconds of all distillations.
+    pub seconds: f64,
     /// Where they stand.
     pub run: Rounds,
 }
@@ -115,7 +119,14 @@ impl Steps<'_> {
             model = Some(Checkpoint::load(&folder)?);
         }
         let model = model.ok_or_else(|| Error::Usage(format!("{}: has no rounds", run.display())))?;
-        Ok(Stepped { model, rounds: journal.rounds, run: Rounds(run) })
+        let (mut dev, mut seconds) = (Value::Null, 0.0);
+        for round in 1..=journal.rounds.len() {
+            let mut recorded = RunRecord::read(&round_folder(&run, round))?.metrics;
+            let stages = [&recorded["intermediate"], &recorded["prediction"]];
+            seconds += stages.iter().filter_map(|stage| stage["seconds"].as_f64()).sum::<f64>();
+            dev = recorded["dev"].take();
+        }
+        Ok(Stepped { model, rounds: journal.rounds, dev, seconds, run: Rounds(run) })
     }
 
     /// The journal in `run`, or a new one.

@@ -116,6 +116,7 @@ impl ImageSize {
             sections: sections.map(|(kind, bytes)| (section_name(kind).to_owned(), bytes as u64)).collect(),
             workspace_bytes: model.config().workspace_bytes as u64,
             max_tokens: model.config().max_tokens,
+            latency_ms: None,
         })
     }
 }

@@ -121,6 +121,8 @@ pub struct ImageSize {
     pub workspace_bytes: u64,
     /// Tokens of the longest input.
     pub max_tokens: usize,
+    /// Modelled milliseconds of its answer on the board that the image was made for, if that is known.
+    pub latency_ms: Option<f64>,
 }
 
 /// What happens when one part of the float model is stored in another encoding, all others left alone.

@@ -25,8 +25,9 @@ pub fn section(report: &Report) -> Option<Element> {
 fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
     let budget = &report.budget;
     let image = report.image.as_ref();
-    // What was measured of a candidate is from before its training: a finished image's own metric comes first.
-    let last = report.stages.iter().rev().find_map(|stage| stage.metrics.get(&report.metric).copied());
+    // What was measured of a candidate is from before its training: a finished image's own metric comes first. That of a
+    // stage before the last is another model's.
+    let last = report.stages.last().and_then(|stage| stage.metrics.get(&report.metric).copied());
     let (metric, how) = match chosen {
         Some(Candidate { measured: Some(value), .. }) if image.is_none() => (Some(*value), "development set"),
         Some(Candidate { predicted: Some(value), .. }) if image.is_none() => (Some(*value), "predicted"),
@@ -34,19 +35,13 @@ fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
     };
     let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));
     let ram = image.map(|image| image.workspace_bytes).or(chosen.map(|chosen| chosen.ram_bytes));
+    let latency = image.and_then(|image| image.latency_ms).or(chosen.and_then(|chosen| chosen.latency_ms));
     let milliseconds = |value| format!("{} ms", number(value));
     let tiles = [
         tile(&report.metric, how, metric, format::metric, "at least", budget.metric),
         tile("flash", "", flash, format::bytes, "at most", budget.flash_bytes),
         tile("RAM", "workspace", ram, format::bytes, "at most", budget.ram_bytes),
-        tile(
-            "latency",
-            "modelled",
-            chosen.and_then(|chosen| chosen.latency_ms),
-            milliseconds,
-            "at most",
-            budget.latency_ms,
-        ),
+        tile("latency", "modelled", latency, milliseconds, "at most", budget.latency_ms),
     ];
     tiles.into_iter().flatten().collect()
 }

@@ -64,6 +64,7 @@ fn full(name: &str) -> Report {
             sections: vec![("embeddings".into(), 750), ("layers".into(), 150)],
             workspace_bytes: 42_687,
             max_tokens: 128,
+            latency_ms: Some(12.0),
         }),
         sensitivity: vec![
             sensitivity(Some(1), "qkv", 1e-4),
@@ -191,17 +192,21 @@ fn candidates_stand_where_their_numbers_say() {
 }
 
 #[test]
-fn the_result_has_the_metric_of_what_was_finished_last() {
-    let tile = |report: &Report| {
-        parsed(&html(report), |page| {
-            text(all(page, "dd").find(|node| node.attribute("class") == Some("value")).unwrap())
-        })
+fn the_result_has_the_metric_and_latency_of_what_was_finished_last() {
+    let tiles = |report: &Report| {
+        let is_value = |node: &Node| node.attribute("class") == Some("value");
+        parsed(&html(report), |page| all(page, "dd").filter(is_value).map(text).collect::<Vec<_>>())
     };
     let mut report = full("student");
-    assert_eq!(tile(&report), "0.9300");
+    let all_tiles = tiles(&report);
+    assert_eq!((all_tiles[0].as_str(), all_tiles.last().unwrap().as_str()), ("0.9300", "12.0 ms"));
+    // An image that was not judged has no metric, whatever the models had that it was made of.
+    report.stages.push(Stage { name: "image".into(), ..Stage::default() });
+    assert_eq!(tiles(&report), all_tiles[1..]);
     // Nothing was finished: the candidate's, which was measured before any training.
     report.image = None;
-    assert_eq!(tile(&report), "0.9500");
+    let of_candidate = tiles(&report);
+    assert_eq!((of_candidate[0].as_str(), of_candidate.last().unwrap().as_str()), ("0.9500", "10.0 ms"));
 }
 
 #[test]
