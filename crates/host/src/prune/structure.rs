@@ -41,7 +41,8 @@ pub struct KeptParts {
 }
 
 impl KeptParts {
-    /// The most important parts; every layer keeps at least one head and `multiple_of` neurons.
+    /// The most important parts; every layer keeps at least one head and `multiple_of` neurons. A share of 1 keeps
+    /// everything, whatever the multiple.
     ///
     /// # Errors
     /// [`Error::Usage`] for shares or multiples that cannot be.
@@ -124,12 +125,19 @@ fn keep(tensors: &mut Tensors, columns: Vec<usize>, writers: &[String], reader: 
     Ok(())
 }
 
-/// The most important parts of each layer in groups of `group`, about `share` of all; at least a group of every layer.
+/// The most important parts of each layer in groups of `group`, about `share` of all; at least a group of every layer, and
+/// all of one that has less. What fills no group is the first to go, but for a share of 1, which keeps everything.
 fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: Scope) -> Vec<Vec<usize>> {
+    if share == 1.0 {
+        return importance.iter().map(|values| (0..values.len()).collect()).collect();
+    }
     let ranked: Vec<Vec<usize>> = importance.iter().map(|values| ranked(values)).collect();
     let groups_of = |parts: f64| (parts * share / group as f64).round() as usize;
     let groups: Vec<usize> = match scope {
-        Scope::Layer => importance.iter().map(|values| groups_of(values.len() as f64).max(1)).collect(),
+        Scope::Layer => importance
+            .iter()
+            .map(|values| groups_of(values.len() as f64).min(values.len() / group).max(1))
+            .collect(),
         Scope::Global => {
             let total = groups_of(importance.iter().map(Vec::len).sum::<usize>() as f64);
             groups_over_layers(importance, &ranked, total, group)
@@ -163,7 +171,7 @@ fn groups_over_layers(
     for (layer, (values, ranked)) in importance.iter().zip(ranked).enumerate() {
         let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
         // The first group stays in any case.
-        groups.extend(ranked.chunks(group).skip(1).map(|parts| {
+        groups.extend(ranked.chunks_exact(group).skip(1).map(|parts| {
             let mean = parts.iter().map(|&part| values[part]).sum::<f64>() / parts.len() as f64;
             (mean / norm, layer)
         }));
@@ -189,7 +197,7 @@ mod tests {
         let kept = most_important(&importance(), 0.5, 1, Scope::Layer);
         assert_eq!(kept, [vec![1, 2], vec![1, 2], vec![0, 1]]);
         assert_eq!(most_important(&importance(), 0.01, 1, Scope::Layer), [[1], [1], [0]]);
-        assert_eq!(most_important(&importance(), 1.0, 3, Scope::Layer)[0], [1, 2, 3]);
+        assert_eq!(most_important(&importance(), 0.9, 3, Scope::Layer)[0], [1, 2, 3]);
     }
 
     #[test]
@@ -212,5 +220,33 @@ mod tests {
     fn groups_stay_or_go_together() {
         let kept = most_important(&importance(), 0.67, 2, Scope::Global);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![1, 2], vec![0, 1]]);
+    }
+
+    #[test]
+    fn what_fills_no_group_goes_but_for_a_share_of_one() {
+        let values = |layer: usize| (0..100).map(|part| (part * (layer + 7) % 101) as f64 + 1.0).collect();
+        let importance: Vec<Vec<f64>> = (0..2).map(values).collect();
+        for scope in [Scope::Global, Scope::Layer] {
+            let kept = |share| {
+                most_important(&importance, share, 12, scope).iter().map(Vec::len).collect::<Vec<_>>()
+            };
+            assert_eq!(kept(1.0), [100, 100]);
+            for share in [0.999, 0.97, 0.5, 0.01] {
+                assert!(
+                    kept(share).iter().all(|count| count.is_multiple_of(12)),
+                    "{share}: {:?}",
+                    kept(share)
+                );
+            }
+        }
+        // Fewer than a group.
+        assert_eq!(
+            most_important(&importance, 0.5, 200, Scope::Global),
+            vec![(0..100).collect::<Vec<_>>(); 2]
+        );
+        assert_eq!(
+            most_important(&importance, 0.5, 200, Scope::Layer),
+            vec![(0..100).collect::<Vec<_>>(); 2]
+        );
     }
 }
