@@ -1,5 +1,7 @@
 //! How parts of a model are stored: options of `quantize`, and of `distill` for a student that is to be quantized.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::metrics::MetricSet;
@@ -36,7 +38,7 @@ pub struct PrecisionArgs {
     /// Training examples to calibrate activations with (development examples if there is no training file)
     /// [default: 512].
     #[arg(long, value_name = "N")]
-    calibration_examples: Option<usize>,
+    calibration_examples: Option<NonZeroUsize>,
 }
 
 /// Encodings of the layers' weights.
@@ -145,7 +147,7 @@ impl PrecisionArgs {
 
     /// How many examples calibrate.
     pub fn calibration_examples(&self) -> usize {
-        self.calibration_examples.unwrap_or(Settings::default().calibration_examples)
+        self.calibration_examples.map_or(Settings::default().calibration_examples, NonZeroUsize::get)
     }
 }
 

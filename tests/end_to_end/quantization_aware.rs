@@ -49,6 +49,15 @@ fn options_that_say_otherwise_are_refused() {
 }
 
 #[test]
+fn scales_need_an_example() {
+    let line = format!("distill --stage task --teacher {} --student {} {}", *TEACHER, *STUDENT, toy::data());
+    let aware = format!("{line} --out never --quantization-aware");
+    for line in [quantize(&STUDENT, ""), aware] {
+        fails(&format!("{line} --calibration-examples 0"), 2, &["--calibration-examples"]);
+    }
+}
+
+#[test]
 fn sensitivity_is_a_table_and_auto_follows_it() {
     let said = output(&quantize(&STUDENT, "--weights auto --logit-error 0"));
     for part in ["qkv", "attention output", "up", "down", "attention", "embeddings", "head"] {
