@@ -41,6 +41,10 @@ fn options_that_say_otherwise_are_refused() {
     for option in ["--weights int8", "--embeddings int8", "--attention f32", "--calibration-examples 8"] {
         fails(&quantize(&AWARE, option), 2, &[option.split(' ').next().unwrap(), "quantization.json"]);
     }
+    let shorter = quantize(&AWARE, "").replace("--max-tokens 32", "--max-tokens 24");
+    fails(&shorter, 2, &["--max-tokens 24", "quantization.json"]);
+    let default = quantize(&AWARE, "").replace("--max-tokens 32", "");
+    assert!(output(&default).contains("quantized as it was trained to be"));
     let line = format!("distill --stage task --teacher {} --student {} {}", *TEACHER, *STUDENT, toy::data());
     let out = toy::path("never").display().to_string();
     fails(&format!("{line} --out {out} --weights int4"), 2, &["--weights is for --quantization-aware"]);

@@ -191,7 +191,8 @@ fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRe
 fn print_provenance(provenance: &Provenance) -> Result<()> {
     let Provenance { weights, vocabulary, calibration } = provenance;
     for (name, hash) in [("weights", weights), ("vocabulary", vocabulary), ("calibration", calibration)] {
-        print_line(format_args!("SHA-256 of {name}: {}", hex(hash)))?;
+        let hash = if hash.iter().all(|&byte| byte == 0) { "not known".into() } else { hex(hash) };
+        print_line(format_args!("SHA-256 of {name}: {hash}"))?;
     }
     Ok(())
 }

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::data::Split;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::metrics;
 use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{AttentionChoice, Settings, quantize};
+use tinybert_host::quantize::{AttentionChoice, ModelPlan, Settings, quantize};
 use tinybert_host::runtime::image::{Image, detach_words};
 use tinybert_host::task::Target;
 use tinybert_host::{Error, Result, signature};
@@ -28,7 +27,8 @@ pub struct Args {
     /// Image file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Longest input on the device in tokens; longer text is cut [default: 128, or what the model has positions for].
+    /// Longest input on the device in tokens; longer text is cut [default: what the model was trained to be quantized for, or
+    /// 128, or what it has positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Weight layout: the kernels that read it fastest; all others read it too.
@@ -59,14 +59,16 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let watch = Watch::new(global)?;
     let checkpoint = args.data.read_model(&args.model)?;
-    let max_tokens = max_tokens(args.max_tokens, &[&checkpoint])?;
+    let trained = checkpoint.quantization.as_ref();
+    let asked = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
+    let max_tokens = max_tokens(asked, &[&checkpoint])?;
+    args.check_trained(trained, max_tokens)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
     let dev = args.data.load(&spec, Split::Dev, &watch)?;
     let train = match args.data.has_training() {
         true => Some(args.data.load(&spec, Split::Train, &watch)?),
         false => None,
     };
-    args.check_trained(&checkpoint)?;
     let (data, metrics) = (&dev, args.data.metrics(&spec));
     let chosen = Chosen { checkpoint: &checkpoint, data, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
@@ -114,8 +116,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 
 impl Args {
     /// A folder that was trained to be quantized is quantized so, and not otherwise.
-    fn check_trained(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let Some(plan) = &checkpoint.quantization else { return Ok(()) };
+    fn check_trained(&self, plan: Option<&ModelPlan>, max_tokens: usize) -> Result<()> {
+        let Some(plan) = plan else { return Ok(()) };
         if let Some(option) = self.precision.given() {
             return Err(Error::Usage(format!(
                 "{option}: {} was trained to be quantized as its quantization.json says; leave the option out, or \
@@ -123,6 +125,7 @@ impl Args {
                 self.model.display()
             )));
         }
+        plan.check_max_tokens(max_tokens)?;
         print_line(format_args!(
             "quantized as it was trained to be, by the scales of {} examples",
             plan.examples

@@ -48,7 +48,14 @@ fn the_image_answers_as_the_student_that_was_kept() {
         let settings = Settings { max_tokens: 16, ..Settings::default() };
         // Calibration text plays no part: the scales are those of the training.
         let made = quantize(&trained, &toy::sentences(3, 99), &settings, &Silent).unwrap();
-        let image = Predictor::Image(ImageFile::new(made.image).unwrap().native().unwrap());
+        let made = ImageFile::new(made.image).unwrap();
+        let afresh = Settings { calibration_examples: 16, ..settings };
+        let of_student = quantize(&student, &toy::sentences(40, 1), &afresh, &Silent).unwrap();
+        let of_student = ImageFile::new(of_student.image).unwrap();
+        let calibration =
+            |image: &ImageFile| image.model().unwrap().image().provenance().unwrap().calibration;
+        assert_eq!(calibration(&made), calibration(&of_student), "the texts of the training");
+        let image = Predictor::Image(made.native().unwrap());
         let dev = image.evaluate(&toy::sentences(20, 2), MetricSet::Accuracy, &Silent).unwrap();
         assert_eq!(dev, report.dev);
         assert_ne!(toy::bits(&out), toy::bits(&student.folder), "something was learned");
@@ -69,6 +76,33 @@ fn the_student_stays_as_it_was_where_training_only_loses() {
     let report = run(&settings, &student, &student, &out).unwrap();
     assert!(report.dev.primary() > 0.8, "{:?}", report.dev);
     assert_eq!(toy::bits(&out), toy::bits(&learned));
+}
+
+#[test]
+fn the_longest_input_is_that_of_the_training() {
+    let place = tempfile::tempdir().unwrap();
+    let [teacher, student] = pair(place.path());
+    let out = place.path().join("out");
+    run(&quantization_aware(), &teacher, &student, &out).unwrap();
+    let made = |max_tokens| {
+        let settings = Settings { max_tokens, ..Settings::default() };
+        quantize(&Checkpoint::load(&out).unwrap(), &toy::sentences(40, 1), &settings, &Silent)
+    };
+    let error = made(12).map(drop).unwrap_err();
+    assert!(
+        matches!(&error, Error::Usage(what) if what.contains("--max-tokens 12") && what.contains("for 16")),
+        "{error}"
+    );
+    made(16).unwrap();
+
+    // A plan from before any of this was kept.
+    let path = out.join("quantization.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let plan = json["plan"].as_object_mut().unwrap();
+    assert!(plan.remove("max_tokens").is_some() && plan.remove("calibration").is_some());
+    fs::write(&path, json.to_string()).unwrap();
+    let image = ImageFile::new(made(12).unwrap().image).unwrap();
+    assert_eq!(image.model().unwrap().image().provenance().unwrap().calibration, [0; 32]);
 }
 
 #[test]
@@ -107,6 +141,7 @@ fn a_damaged_plan_is_refused() {
     refused("a scale is negative", &|json| {
         json["plan"]["layers"][0]["choices"][0]["fixed"]["scale"] = (-1.0).into();
     });
+    refused("a hash is short", &|json| json["plan"]["calibration"] = "ab".into());
     refused("a field is unknown", &|json| json["plan"]["more"] = 1.into());
     refused("embeddings are sparse", &|json| json["plan"]["embeddings"] = "sparse".into());
 }

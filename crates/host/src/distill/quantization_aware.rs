@@ -69,7 +69,8 @@ impl QuantizationAware {
         progress: &dyn Progress,
     ) -> Result<Arc<ModelPlan>> {
         let inputs = calibration_inputs(&student.text, data, self.calibration_examples, max_tokens)?;
-        ModelPlan::calibrate(student, &inputs, self.attention, &self.precision, progress).map(Arc::new)
+        let plan = ModelPlan::calibrate(student, &inputs, self.attention, &self.precision, progress)?;
+        Ok(Arc::new(ModelPlan { max_tokens: Some(max_tokens), ..plan }))
     }
 }
 

@@ -100,8 +100,8 @@ pub struct Quantized {
 /// Makes the image of a checkpoint with a task head.
 ///
 /// # Errors
-/// A head that images do not carry yet, text without examples, weights that are not finite,
-/// [`Error::Interrupted`].
+/// A head that images do not carry yet, text without examples, weights that are not finite, [`Error::Usage`] for another
+/// longest input than the model was trained to be quantized for, [`Error::Interrupted`].
 pub fn quantize(
     checkpoint: &Checkpoint,
     calibration: &Dataset,
@@ -118,6 +118,9 @@ pub fn quantize(
         )));
     }
     checkpoint.check_max_tokens(settings.max_tokens)?;
+    if let Some(trained) = &checkpoint.quantization {
+        trained.check_max_tokens(settings.max_tokens)?;
+    }
     let inputs = calibration_inputs(
         &checkpoint.text,
         calibration,
@@ -161,7 +164,8 @@ pub fn quantize(
             examples: plan.examples as u32,
             layers: plan.layers.iter().map(|layer| layer.seen).collect(),
         }),
-        provenance: Some(provenance(checkpoint, &inputs)?),
+        // Zeros where they are not known.
+        provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
         self_tests: Vec::new(),
     };
     let layers = builder.layers.iter().map(|layer| layer.config);
@@ -233,7 +237,7 @@ pub(crate) fn packed_vocabulary(text: &TextEncoder) -> std::result::Result<Vec<u
     tinybert_tokenizer::pack(&pieces, options)
 }
 
-fn provenance(checkpoint: &Checkpoint, calibration: &[Encoded]) -> Result<Provenance> {
+fn provenance(checkpoint: &Checkpoint, calibration: [u8; 32]) -> Result<Provenance> {
     let mut weights = Sha256::new();
     for (name, tensor) in &checkpoint.tensors {
         weights.update(name);
@@ -244,12 +248,7 @@ fn provenance(checkpoint: &Checkpoint, calibration: &[Encoded]) -> Result<Proven
         vocabulary.update(piece);
         vocabulary.update("\n");
     });
-    let mut text = Sha256::new();
-    for input in calibration {
-        text.update((input.ids.len() as u64).to_le_bytes());
-        input.ids.iter().chain(&input.type_ids).for_each(|id| text.update(id.to_le_bytes()));
-    }
-    let [weights, vocabulary, calibration] = [weights, vocabulary, text].map(|hash| hash.finalize().into());
+    let [weights, vocabulary] = [weights, vocabulary].map(|hash| hash.finalize().into());
     Ok(Provenance { weights, vocabulary, calibration })
 }
 

@@ -1,14 +1,15 @@
 //! How a whole model becomes int8: by calibration, or as it was trained for.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::calibrate::Calibration;
 use super::encoding::Encoding;
 use super::plan::LayerPlan;
 use super::{Attention, LayerEncodings, Precision};
-use crate::Result;
 use crate::checkpoint::{BertConfig, Checkpoint, Encoded};
 use crate::progress::Progress;
+use crate::{Error, Result};
 
 /// Scales of all activations, and what weights and embeddings are stored as.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,13 @@ use crate::progress::Progress;
 pub struct ModelPlan {
     /// Texts (or pairs) that calibration ran.
     pub examples: usize,
+    /// SHA-256 of them; unknown of plans that were written without it.
+    #[serde(default, with = "super::saved::hash")]
+    pub calibration: Option<[u8; 32]>,
+    /// Longest input in tokens that a model was trained with for this plan; unknown of one that was not trained, and of plans
+    /// that were written without it.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
     /// What the word rows are stored as.
     pub embeddings: Encoding,
     /// From the first layer to the last.
@@ -42,9 +50,25 @@ impl ModelPlan {
             layers.map(|(layer, encodings)| LayerPlan::new(layer, config, attention, encodings, &seen));
         Ok(Self {
             examples: seen.examples,
+            calibration: Some(hash(inputs)),
+            max_tokens: None,
             embeddings: precision.embeddings,
             layers: layers.collect::<Result<_>>()?,
         })
+    }
+
+    /// Makes sure that inputs of at most `max_tokens` tokens are what the model was trained with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with what it was trained with.
+    pub fn check_max_tokens(&self, max_tokens: usize) -> Result<()> {
+        match self.max_tokens {
+            Some(trained) if trained != max_tokens => Err(Error::Usage(format!(
+                "--max-tokens {max_tokens}: the model was trained to be quantized for {trained}, as its quantization.json says; \
+                 leave the option out, or remove that file to calibrate anew"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// What weights and embeddings are stored as.
@@ -88,4 +112,14 @@ impl ModelPlan {
             Some(format!("layer {}: {what}", index + 1))
         })
     }
+}
+
+/// SHA-256 of texts as the model reads them.
+fn hash(inputs: &[Encoded]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for input in inputs {
+        hash.update((input.ids.len() as u64).to_le_bytes());
+        input.ids.iter().chain(&input.type_ids).for_each(|id| hash.update(id.to_le_bytes()));
+    }
+    hash.finalize().into()
 }

@@ -35,3 +35,21 @@ impl Seen {
         Ok(CalibrationRecord { inputs, query, key, value, reserved: 0 })
     }
 }
+
+/// A SHA-256 that may be unknown, in lower-case hexadecimal.
+pub mod hash {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(hash: &Option<[u8; 32]>, to: S) -> Result<S::Ok, S::Error> {
+        let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        hash.as_ref().map(hex).serialize(to)
+    }
+
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<[u8; 32]>, D::Error> {
+        let Some(hex) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        let byte = |at: usize| u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..hex.len().div_ceil(2)).map(byte).collect();
+        let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+        hash.map(Some).ok_or_else(|| de::Error::custom("expected a SHA-256 of 64 hexadecimal digits"))
+    }
+}
