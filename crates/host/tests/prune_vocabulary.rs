@@ -93,6 +93,20 @@ fn text_that_was_counted_is_answered_with_the_same_bits() {
 }
 
 #[test]
+fn a_word_that_could_not_be_spelled_stays_so() {
+    // "abx" is "ab" and no more; without "ab" it would be "a" "##bx".
+    let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b", "ab", "##bx", "abb"];
+    let before = TextEncoder::from_pieces(pieces.map(String::from).into(), true).unwrap();
+    let mut counts = PieceCounts::new(&before);
+    counts.add(&["a ABX"]).unwrap();
+    let after = counts.keep(&VocabularySettings::default()).unwrap().text(&before).unwrap();
+    assert_eq!(after.pieces(), pieces[..8]);
+    let coverage = Coverage::of(&["a ABX"], &before, &after).unwrap();
+    assert_eq!((coverage.words, coverage.same), (2, 2));
+    assert_eq!(after.piece_ids("abx").unwrap(), [after.special().unk]);
+}
+
+#[test]
 fn coverage_counts_words_that_changed_and_words_that_are_lost() {
     let before = text();
     let without = |gone: &[&str]| {

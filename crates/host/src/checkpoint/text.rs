@@ -4,11 +4,14 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use serde_json::json;
-use tokenizers::Tokenizer;
+use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
 use super::files;
 use super::vocabulary::{self, NamedFiles, Vocabulary};
 use crate::{Error, Result};
+
+/// A word of more characters is `[UNK]`, whatever they are.
+const MAX_CHARS: usize = 100;
 
 /// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,11 +176,49 @@ impl TextEncoder {
     /// # Errors
     /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
     pub fn piece_ids(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self
-            .tokenizer
-            .encode_fast(text, false)
-            .map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(refused)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The same, and for words that became `[UNK]` also the pieces that matching took of them before it found none for the
+    /// rest: a vocabulary with all of these cuts `text` in the same way.
+    ///
+    /// # Errors
+    /// As [`Self::piece_ids`].
+    pub fn matched_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.piece_ids(text)?;
+        if ids.contains(&self.special.unk) {
+            for word in self.words(text)?.into_iter().filter(|word| word.ids == [self.special.unk]) {
+                ids.extend(self.beginning(&text[word.span])?);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The longest pieces from the beginning of a word, as far as there are any.
+    fn beginning(&self, word: &str) -> Result<Vec<u32>> {
+        let mut normalized = NormalizedString::from(word);
+        if let Some(normalizer) = self.tokenizer.get_normalizer() {
+            normalizer.normalize(&mut normalized).map_err(refused)?;
+        }
+        let (mut rest, mut ids) = (normalized.get().trim(), Vec::new());
+        // Longer words are not matched at all.
+        if rest.chars().count() > MAX_CHARS {
+            return Ok(ids);
+        }
+        while let Some((id, bytes)) = self.longest_piece(rest, if ids.is_empty() { "" } else { "##" }) {
+            ids.push(id);
+            rest = &rest[bytes..];
+        }
+        Ok(ids)
+    }
+
+    /// The longest piece that `text` begins with, behind `prefix`, and how many bytes of `text` it is.
+    fn longest_piece(&self, text: &str, prefix: &str) -> Option<(u32, usize)> {
+        text.char_indices().rev().find_map(|(at, last)| {
+            let end = at + last.len_utf8();
+            Some((self.vocabulary.id(&format!("{prefix}{}", &text[..end]))?, end))
+        })
     }
 
     /// The words of `text` with their pieces, in order.
@@ -185,10 +226,7 @@ impl TextEncoder {
     /// # Errors
     /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
     pub fn words(&self, text: &str) -> Result<Vec<Word>> {
-        let encoding = self
-            .tokenizer
-            .encode(text, false)
-            .map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
+        let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
         let mut words: Vec<Word> = Vec::new();
         let mut last = None;
         let pieces = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(encoding.get_word_ids());
@@ -231,6 +269,11 @@ impl TextEncoder {
     }
 }
 
+/// What BERT's tokenizer never says of a text.
+fn refused(error: tokenizers::Error) -> Error {
+    Error::Input(format!("the tokenizer refused a text: {error}"))
+}
+
 /// How many pieces of each sentence to keep so that both fit into `room`: the longer one gives way
 /// until they are equal, and then both do; of an odd rest the longer one keeps the odd piece.
 fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
@@ -263,7 +306,7 @@ fn hugging_face_tokenizer(vocabulary: &Vocabulary) -> Result<Tokenizer> {
         "pre_tokenizer": { "type": "BertPreTokenizer" },
         "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
         "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-                   "max_input_chars_per_word": 100, "vocab": ids },
+                   "max_input_chars_per_word": MAX_CHARS, "vocab": ids },
     });
     Tokenizer::from_bytes(definition.to_string())
         .map_err(|error| Error::Input(format!("the tokenizer refused the vocabulary: {error}")))

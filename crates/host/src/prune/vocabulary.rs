@@ -1,8 +1,9 @@
 //! Vocabulary pruning: the pieces that a task's text does not use.
 //!
 //! WordPiece takes the longest piece that fits, so leaving out pieces that a text does not use leaves its ids the same up to
-//! their numbers: a text whose pieces are all kept is answered with the same bits. Any other is spelled by shorter pieces,
-//! down to single characters.
+//! their numbers: a text whose pieces are all kept is answered with the same bits. A word that became `[UNK]` uses those that
+//! were taken before none fitted: without one of them it may be spelled in another way. Any other text is spelled by
+//! shorter pieces, down to single characters.
 
 use std::collections::HashSet;
 
@@ -58,10 +59,10 @@ impl<'a> PieceCounts<'a> {
     /// Counts the pieces of these texts, on all cores.
     ///
     /// # Errors
-    /// As [`TextEncoder::piece_ids`].
+    /// As [`TextEncoder::matched_ids`].
     pub fn add(&mut self, texts: &[&str]) -> Result<()> {
         let ids: Vec<Vec<u32>> =
-            texts.par_iter().map(|text| self.text.piece_ids(text)).collect::<Result<_>>()?;
+            texts.par_iter().map(|text| self.text.matched_ids(text)).collect::<Result<_>>()?;
         for id in ids.into_iter().flatten() {
             self.counts[id as usize] += 1;
         }
