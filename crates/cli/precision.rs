@@ -78,6 +78,8 @@ enum AttentionName {
 #[derive(Clone, Copy)]
 pub struct Chosen<'a> {
     pub checkpoint: &'a Checkpoint,
+    /// Whose texts calibrate.
+    pub calibration: &'a Dataset,
     /// To measure sensitivity on.
     pub data: &'a Dataset,
     pub metrics: MetricSet,
@@ -124,7 +126,7 @@ impl PrecisionArgs {
         if !(limit >= 0.0 && limit.is_finite()) {
             return Err(Error::Usage(format!("--logit-error {limit}: expected a share from 0 upwards")));
         }
-        let found = print_sensitivity(chosen, progress)?;
+        let found = self.print_sensitivity(chosen, progress)?;
         let encodings = choose(&found, &chosen.checkpoint.config, limit);
         for (layer, encodings) in (1..).zip(&encodings) {
             let [qkv, output, up, down] = encodings.map(Encoding::name);
@@ -149,24 +151,25 @@ impl PrecisionArgs {
     pub fn calibration_examples(&self) -> usize {
         self.calibration_examples.map_or(Settings::default().calibration_examples, NonZeroUsize::get)
     }
-}
 
-/// Measures how far each part moves the answers in each encoding, and prints it as a table.
-pub fn print_sensitivity(chosen: Chosen, progress: &dyn Progress) -> Result<Vec<Sensitivity>> {
-    let Chosen { checkpoint, data, metrics, max_tokens } = chosen;
-    let settings = SensitivitySettings {
-        max_tokens,
-        examples: EXAMPLES,
-        encodings: &[Encoding::Int8, Encoding::Int4],
-        metrics,
-    };
-    let found = sensitivity(checkpoint, data, &settings, progress)?;
-    print_line("layer  part              encoding  logits moved   dev")?;
-    for Sensitivity { layer, part, encoding, logit_error, metric } in &found {
-        let layer = layer.map_or_else(|| "-".into(), |layer| layer.to_string());
-        let metric = metric.map_or_else(String::new, |metric| format!("{metric:.4}"));
-        let moved = 100.0 * logit_error;
-        print_line(format_args!("{layer:>5}  {part:16}  {encoding:8}  {moved:>10.4} %  {metric:>6}"))?;
+    /// Measures how far each part moves the answers in each encoding, and prints it as a table.
+    pub fn print_sensitivity(&self, chosen: Chosen, progress: &dyn Progress) -> Result<Vec<Sensitivity>> {
+        let Chosen { checkpoint, calibration, data, metrics, max_tokens } = chosen;
+        let settings = SensitivitySettings {
+            max_tokens,
+            examples: EXAMPLES,
+            calibration_examples: self.calibration_examples(),
+            encodings: &[Encoding::Int8, Encoding::Int4],
+            metrics,
+        };
+        let found = sensitivity(checkpoint, calibration, data, &settings, progress)?;
+        print_line("layer  part              encoding  logits moved   dev")?;
+        for Sensitivity { layer, part, encoding, logit_error, metric } in &found {
+            let layer = layer.map_or_else(|| "-".into(), |layer| layer.to_string());
+            let metric = metric.map_or_else(String::new, |metric| format!("{metric:.4}"));
+            let moved = 100.0 * logit_error;
+            print_line(format_args!("{layer:>5}  {part:16}  {encoding:8}  {moved:>10.4} %  {metric:>6}"))?;
+        }
+        Ok(found)
     }
-    Ok(found)
 }

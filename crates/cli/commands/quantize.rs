@@ -15,7 +15,7 @@ use tinybert_host::{Error, Result, signature};
 use crate::args::{DataArgs, Global, LayoutName, max_tokens};
 use crate::commands::inspect;
 use crate::output::{self, print_line};
-use crate::precision::{Chosen, PrecisionArgs, print_sensitivity};
+use crate::precision::{Chosen, PrecisionArgs};
 use crate::watch::Watch;
 
 /// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized.
@@ -69,10 +69,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         true => Some(args.data.load(&spec, Split::Train, &watch)?),
         false => None,
     };
+    let calibration = train.as_ref().unwrap_or(&dev);
     let (data, metrics) = (&dev, args.data.metrics(&spec));
-    let chosen = Chosen { checkpoint: &checkpoint, data, metrics, max_tokens };
+    let chosen = Chosen { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
-        print_sensitivity(chosen, &watch)?;
+        args.precision.print_sensitivity(chosen, &watch)?;
     }
     let settings = Settings {
         max_tokens,
@@ -81,14 +82,15 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         attention: args.precision.attention(),
         precision: args.precision.precision(chosen, &watch)?,
     };
-    let mut made = quantize(&checkpoint, train.as_ref().unwrap_or(&dev), &settings, &watch)?;
+    let mut made = quantize(&checkpoint, calibration, &settings, &watch)?;
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }
     write(args, &made.image)?;
     let image = ImageFile::new(made.image).map_err(|error| Error::input(&args.out, error))?;
     inspect::print_sizes(&image)?;
-    for (layer, AttentionChoice { mode, int8_error }) in (1..).zip(made.attention) {
+    for (layer, plan) in (1..).zip(&made.plan.layers) {
+        let AttentionChoice { mode, int8_error } = plan.attention;
         let mode = inspect::attention_name(mode);
         print_line(format_args!(
             "layer {layer}: attention in {mode}; in int8 its context errs by {:.3} %",

@@ -1,4 +1,4 @@
-//! Budgets of a student whose calibration prefers the costlier attention.
+//! Budgets of a student whose calibration prefers the costlier attention; what the search measures.
 
 mod toy;
 
@@ -8,7 +8,11 @@ use candle_core::Tensor;
 use tinybert_host::checkpoint::{BertConfig, Checkpoint};
 use tinybert_host::compress::{Budget, Compress, Outcome, SearchSettings, Settings};
 use tinybert_host::distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_host::metrics::MetricSet;
 use tinybert_host::progress::Silent;
+use tinybert_host::quantize::Encoding;
+use tinybert_host::quantize::sensitivity::{SensitivitySettings, sensitivity};
+use tinybert_host::report::Sensitivity;
 use tinybert_host::train::{FineTune, Output};
 use toy::runs::{labelled, with_data};
 
@@ -64,6 +68,42 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
     })
 }
 
+/// What a run wrote about itself.
+fn journal(place: &Path, out: &str) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(place.join(out).join("compress.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn four_bits_lose_in_the_search_what_they_lose_in_the_image() {
+    let place = tempfile::tempdir().unwrap();
+    compress(place.path(), "out", Budget::default());
+    let found = &journal(place.path(), "out")["found"];
+    let settings = SensitivitySettings {
+        max_tokens: 16,
+        examples: 20,
+        calibration_examples: 16,
+        encodings: &[Encoding::Int4],
+        metrics: MetricSet::Accuracy,
+    };
+    let student = student(&place.path().join("student"));
+    let rows = with_data(|data| sensitivity(&student, data.train, data.dev, &settings, &Silent)).unwrap();
+    let check = |layer: Option<u64>, part: &str, change: &serde_json::Value| {
+        let is_it =
+            |row: &&Sensitivity| (row.layer.map(|layer| layer as u64), row.part.as_str()) == (layer, part);
+        let expected = rows.iter().find(is_it).unwrap().logit_error;
+        let measured = change["distance"].as_f64().unwrap();
+        assert!((measured / expected - 1.0).abs() < 1e-6, "{layer:?} {part}: {measured}, not {expected}");
+    };
+    let linears = found["linears"].as_array().unwrap();
+    assert_eq!(linears.len(), 8);
+    for linear in linears {
+        let at = |name: &str| linear[name].as_u64().unwrap();
+        let part = ["qkv", "attention output", "up", "down"][at("linear") as usize];
+        check(Some(at("layer") + 1), part, &linear["change"]);
+    }
+    check(None, "embeddings", &found["changes"][4][1]);
+}
+
 #[test]
 fn what_int8_attention_can_keep_is_no_reason_to_refuse_or_to_prune() {
     let place = tempfile::tempdir().unwrap();
@@ -71,9 +111,7 @@ fn what_int8_attention_can_keep_is_no_reason_to_refuse_or_to_prune() {
     assert!(free.notes.iter().any(|note| note.contains("f32 in 2 of the layers")), "{:?}", free.notes);
 
     // What the whole student takes in int8, and no more.
-    let journal = std::fs::read(place.path().join("free/compress.json")).unwrap();
-    let journal: serde_json::Value = serde_json::from_slice(&journal).unwrap();
-    let costed = journal["found"]["chosen"]["cost"]["latency_ms"].as_f64().unwrap();
+    let costed = journal(place.path(), "free")["found"]["chosen"]["cost"]["latency_ms"].as_f64().unwrap();
     assert!(costed < free.cost.latency_ms, "{costed} {:?}", free.cost);
     let tight = Budget { latency_ms: Some(costed), ..Budget::default() };
     let kept = compress(place.path(), "tight", tight);

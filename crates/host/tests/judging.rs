@@ -54,10 +54,11 @@ fn a_stop_ends_judging_and_sensitivity() {
     let settings = SensitivitySettings {
         max_tokens: 16,
         examples: 20,
+        calibration_examples: 20,
         encodings: &[Encoding::Int8],
         metrics: MetricSet::Accuracy,
     };
     // Three calibrations and the float model come first, one batch each.
-    let error = sensitivity(&model, &data, &settings, &toy::StopAfter::new(4)).unwrap_err();
+    let error = sensitivity(&model, &data, &data, &settings, &toy::StopAfter::new(4)).unwrap_err();
     assert!(is_a_stop(&error), "{error}");
 }

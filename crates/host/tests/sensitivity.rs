@@ -14,10 +14,11 @@ fn measured(checkpoint: &Checkpoint) -> Vec<Sensitivity> {
     let settings = SensitivitySettings {
         max_tokens: 16,
         examples: 20,
+        calibration_examples: 20,
         encodings: &[Encoding::Int8, Encoding::Int4],
         metrics: MetricSet::Accuracy,
     };
-    sensitivity(checkpoint, &toy::sentences(40, 1), &settings, &Silent).unwrap()
+    sensitivity(checkpoint, &toy::sentences(40, 2), &toy::sentences(40, 1), &settings, &Silent).unwrap()
 }
 
 fn model(place: &std::path::Path) -> Checkpoint {

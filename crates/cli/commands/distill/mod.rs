@@ -188,7 +188,8 @@ impl Args {
                 None => Ok(None),
             };
         }
-        let chosen = Chosen { checkpoint: student, data: data.dev, metrics: data.metrics, max_tokens };
+        let (calibration, data, metrics) = (data.train, data.dev, data.metrics);
+        let chosen = Chosen { checkpoint: student, calibration, data, metrics, max_tokens };
         Ok(Some(QuantizationAware {
             precision: self.precision.precision(chosen, progress)?,
             attention: self.precision.attention(),

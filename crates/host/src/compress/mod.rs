@@ -36,7 +36,7 @@ use crate::checkpoint::{BertConfig, Checkpoint, FileHash, RunRecord};
 use crate::distill::{GeneralSettings, TaskSettings};
 use crate::progress::Progress;
 use crate::prune::{Importance, Measure};
-use crate::quantize::{self, Attention, Precision, quantize};
+use crate::quantize::{self, Attention, Encoding, LayerEncodings, Precision, quantize};
 use crate::task::{Dataset, Target, TaskKind};
 use crate::train::journal::Journal as _;
 use crate::train::{FineTune, Output, TaskData};
@@ -167,9 +167,12 @@ impl Compress<'_> {
     ) -> Result<Found> {
         // Costs are of attention in int8, which every model can fall back to; f32 is taken where the budget has room for it.
         let attention = Attention::Int8;
-        let settings =
-            quantize::Settings { max_tokens: space.longest[0].tokens, attention, ..self.quantization() };
+        // Each place has encodings of its own. With four bits the plan has what they are chosen by.
+        let precision = Precision { weights: LayerEncodings::Alike(Encoding::Int4), ..Precision::default() };
+        let max_tokens = space.longest[0].tokens;
+        let settings = quantize::Settings { max_tokens, attention, precision, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, progress)?;
+        space.mean_squares = made.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&made.image)
             .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;
         let costs = CostModel::new(&image, &self.board);

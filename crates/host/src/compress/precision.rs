@@ -1,9 +1,10 @@
 //! Which weights are stored in four bits.
 
 use crate::Result;
-use crate::checkpoint::{Checkpoint, WORD_EMBEDDINGS};
-use crate::quantize::stored::{LINEARS, store, weights_of};
-use crate::quantize::{Encoding, LayerEncodings, Precision, quantize_channel};
+use crate::checkpoint::Checkpoint;
+use crate::prune::KeptParts;
+use crate::quantize::stored::{LINEARS, store_linear, store_words};
+use crate::quantize::{Encoding, LayerEncodings, Precision};
 
 /// One linear: layer and place within it, both from 0.
 pub(super) type Place = (usize, usize);
@@ -25,7 +26,24 @@ pub(super) fn precision(weights: &[[Encoding; 4]], embeddings: Encoding) -> Prec
     Precision { weights: LayerEncodings::Each(weights.to_vec()), embeddings }
 }
 
-/// The float model whose weights in four bits are those that would be stored. What is int8 stays as it is: it hardly moves.
+/// Mean squares of the inputs that pruning leaves, of heads of `head_dim` channels: what reads heads and neurons has fewer.
+pub(super) fn left_of(
+    mean_squares: &[[Vec<f32>; 4]],
+    kept: &KeptParts,
+    head_dim: usize,
+) -> Vec<[Vec<f32>; 4]> {
+    let layers = mean_squares.iter().zip(&kept.heads).zip(&kept.neurons);
+    layers
+        .map(|(([qkv, context, up, down], heads), neurons)| {
+            let context = heads.iter().flat_map(|head| &context[head * head_dim..][..head_dim]);
+            let down = neurons.iter().map(|&neuron| down[neuron]);
+            [qkv.clone(), context.copied().collect(), up.clone(), down.collect()]
+        })
+        .collect()
+}
+
+/// The float model whose weights in four bits are those that would be stored, by the `importance` of each linear's inputs.
+/// What is int8 stays as it is: it hardly moves.
 ///
 /// # Errors
 /// A tensor is missing, which is a fault of this program.
@@ -33,18 +51,17 @@ pub(super) fn stored(
     model: Checkpoint,
     weights: &[[Encoding; 4]],
     embeddings: Encoding,
+    importance: &[[Vec<f32>; 4]],
 ) -> Result<Checkpoint> {
-    let four_bits = |row: &[f32], out: &mut [i8]| quantize_channel(row, Encoding::Int4, None, out);
     let mut tensors = model.tensors.clone();
     for (layer, linear) in
         places(weights.len()).filter(|&(layer, linear)| weights[layer][linear] == Encoding::Int4)
     {
-        for name in weights_of(layer, linear) {
-            store(&mut tensors, &name, four_bits)?;
-        }
+        let importance = importance.get(layer).map(|inputs| inputs[linear].as_slice());
+        store_linear(&mut tensors, [layer, linear], Encoding::Int4, importance)?;
     }
     if embeddings == Encoding::Int4 {
-        store(&mut tensors, WORD_EMBEDDINGS, four_bits)?;
+        store_words(&mut tensors, Encoding::Int4)?;
     }
     Ok(model.with(model.config.clone(), tensors, model.text.clone()))
 }
@@ -52,6 +69,14 @@ pub(super) fn stored(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inputs_are_left_where_their_heads_and_neurons_are() {
+        let inputs = [vec![1.0; 6], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![2.0; 6], vec![7.0, 8.0, 9.0]];
+        let kept = KeptParts { heads: vec![vec![0, 2]], neurons: vec![vec![1]] };
+        let expected = [vec![1.0; 6], vec![1.0, 2.0, 5.0, 6.0], vec![2.0; 6], vec![8.0]];
+        assert_eq!(left_of(&[inputs], &kept, 2), [expected]);
+    }
 
     #[test]
     fn every_linear_has_its_encoding() {

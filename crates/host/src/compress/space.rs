@@ -1,7 +1,7 @@
 //! What the search may change in a student, and how far.
 
 use super::cost::{Cost, CostModel, Shape};
-use super::precision::{Place, encodings, places, precision, stored};
+use super::precision::{Place, encodings, left_of, places, precision, stored};
 use crate::checkpoint::Checkpoint;
 use crate::prune::{
     Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
@@ -82,6 +82,9 @@ pub struct Space<'a> {
     counts: PieceCounts<'a>,
     /// Encodings of the linears of each layer, int8 first.
     weights: Vec<Vec<[Encoding; 4]>>,
+    /// Of each layer of the student, mean squares of the inputs of its linears, by which four bits are chosen; none until
+    /// the search has calibrated.
+    pub mean_squares: Vec<[Vec<f32>; 4]>,
     /// Vocabularies, the whole one first.
     pub vocabularies: Vec<Vocabulary>,
     /// Longest inputs, the longest first.
@@ -118,6 +121,7 @@ impl<'a> Space<'a> {
             multiple_of: layout.multiple(),
             counts,
             weights: vec![encodings(student.config.num_hidden_layers, &[])],
+            mean_squares: Vec::new(),
             vocabularies: Vec::new(),
             longest,
         };
@@ -174,7 +178,8 @@ impl<'a> Space<'a> {
     /// Those of the tensor engine.
     pub fn with_one_in_four_bits(&self, place: Place) -> Result<Checkpoint> {
         let whole = self.model(Choice::default())?;
-        stored(whole, &encodings(self.student.config.num_hidden_layers, &[place]), Encoding::Int8)
+        let weights = encodings(self.student.config.num_hidden_layers, &[place]);
+        stored(whole, &weights, Encoding::Int8, &self.mean_squares)
     }
 
     /// Every linear of the student.
@@ -290,12 +295,17 @@ impl<'a> Space<'a> {
     /// # Errors
     /// Those of pruning.
     pub fn model(&self, choice: Choice) -> Result<Checkpoint> {
-        let structure = match self.prunes(choice) {
-            true => &self.kept(choice)?.prune(self.student)?,
-            false => self.student,
+        let kept = self.prunes(choice).then(|| self.kept(choice)).transpose()?;
+        let structure = match &kept {
+            Some(kept) => &kept.prune(self.student)?,
+            None => self.student,
         };
         let model = self.with_vocabulary(choice, structure)?;
-        stored(model, &self.weights[choice.weights], EMBEDDINGS[choice.embeddings])
+        let mean_squares = match &kept {
+            Some(kept) => &left_of(&self.mean_squares, kept, self.student.config.head_dim()),
+            None => &self.mean_squares,
+        };
+        stored(model, &self.weights[choice.weights], EMBEDDINGS[choice.embeddings], mean_squares)
     }
 
     /// A descendant of the student with the pieces of a place.

@@ -91,10 +91,8 @@ impl Default for Settings {
 pub struct Quantized {
     /// The file.
     pub image: AlignedBytes,
-    /// Per layer, the inputs of the linears qkv, attention output, up, down.
-    pub choices: Vec<[InputChoice; 4]>,
-    /// Per layer, how attention is computed.
-    pub attention: Vec<AttentionChoice>,
+    /// What was chosen for each layer, and at what error.
+    pub plan: ModelPlan,
 }
 
 /// Makes the image of a checkpoint with a task head.
@@ -173,11 +171,7 @@ pub fn quantize(
         .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
     builder.self_tests = self_tests(&builder, &inputs)?;
     let image = builder.build().map_err(refused)?;
-    Ok(Quantized {
-        image,
-        choices: plan.layers.iter().map(|layer| layer.choices).collect(),
-        attention: plan.layers.iter().map(|layer| layer.attention).collect(),
-    })
+    Ok(Quantized { image, plan })
 }
 
 impl Layout {

@@ -2,11 +2,10 @@
 
 use super::channel::quantize_channel;
 use super::encoding::Encoding;
-use super::stored::{LINEARS, LogitError, store, weights_of};
-use super::weights::scaled_row;
+use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
 use super::{Attention, LayerEncodings, ModelPlan, Precision, calibration_inputs};
 use crate::Result;
-use crate::checkpoint::{BertConfig, Checkpoint, Tensors, WORD_EMBEDDINGS};
+use crate::checkpoint::{BertConfig, Checkpoint, Tensors};
 use crate::metrics::MetricSet;
 use crate::nn::TaskModel;
 use crate::progress::Progress;
@@ -21,6 +20,8 @@ pub struct SensitivitySettings<'a> {
     pub max_tokens: usize,
     /// Examples, evenly spread over the data set.
     pub examples: usize,
+    /// Calibration examples, evenly spread over theirs.
+    pub calibration_examples: usize,
     /// Encodings that linears (and, but for sparse, word rows) are tried in.
     pub encodings: &'a [Encoding],
     /// What labelled data are judged by.
@@ -32,19 +33,26 @@ pub struct SensitivitySettings<'a> {
 ///
 /// The mean squared difference of the logits from the float model's, relative to their variance, when the weights of this
 /// part alone are those that would be stored, activations in float. Attention, which has no weights, is int8 attention
-/// against f32 where all else is int8. The metric is given where all of `data` have labels.
+/// against f32 where all else is int8. Scales, and the importance by which four bits are chosen, come from texts of
+/// `calibration`, as an image's do; the metric is given where all of `data` have labels.
 ///
 /// # Errors
 /// A model without a task head, [`crate::Error::Interrupted`], those of the forward pass.
 pub fn sensitivity(
     checkpoint: &Checkpoint,
+    calibration: &Dataset,
     data: &Dataset,
     settings: &SensitivitySettings,
     progress: &dyn Progress,
 ) -> Result<Vec<Sensitivity>> {
     let trial = Trial::new(checkpoint, data, settings, progress)?;
     let layers = checkpoint.config.num_hidden_layers;
-    let inputs = calibration_inputs(&checkpoint.text, data, settings.examples, settings.max_tokens)?;
+    let inputs = calibration_inputs(
+        &checkpoint.text,
+        calibration,
+        settings.calibration_examples,
+        settings.max_tokens,
+    )?;
     let plan = |attention, encoding| {
         let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
         ModelPlan::calibrate(checkpoint, &inputs, attention, &precision, progress)
@@ -63,9 +71,7 @@ pub fn sensitivity(
                 let importance =
                     weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
                 let mut tensors = checkpoint.tensors.clone();
-                for name in weights_of(layer, at) {
-                    store(&mut tensors, &name, |row, out| quantize_channel(row, encoding, importance, out))?;
-                }
+                store_linear(&mut tensors, [layer, at], encoding, importance)?;
                 let found = trial.run(&tensors, None)?;
                 parts.add(trial.compare(Some(layer), part, encoding, &found, &float)?);
             }
@@ -80,7 +86,7 @@ pub fn sensitivity(
     }
     for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
         let mut tensors = checkpoint.tensors.clone();
-        store(&mut tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())?;
+        store_words(&mut tensors, encoding)?;
         parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
     }
     let mut tensors = checkpoint.tensors.clone();

@@ -3,7 +3,10 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use crate::checkpoint::Tensors;
+use super::channel::quantize_channel;
+use super::encoding::Encoding;
+use super::weights::scaled_row;
+use crate::checkpoint::{Tensors, WORD_EMBEDDINGS};
 use crate::{Error, Result};
 
 /// The linears of a layer, in the order of their encodings: how they are called, and whose weights they have.
@@ -15,8 +18,31 @@ pub(crate) const LINEARS: [(&str, &[&str]); 4] = [
 ];
 
 /// Names of the weights of a layer's linear; both from 0.
-pub(crate) fn weights_of(layer: usize, linear: usize) -> impl Iterator<Item = String> {
+fn weights_of(layer: usize, linear: usize) -> impl Iterator<Item = String> {
     LINEARS[linear].1.iter().map(move |name| format!("bert.encoder.layer.{layer}.{name}.weight"))
+}
+
+/// Replaces the weights of a layer's linear (both from 0) by what is stored of them. Mean squares of its inputs, if they are
+/// known, weigh the errors.
+///
+/// # Errors
+/// As [`store`].
+pub(crate) fn store_linear(
+    tensors: &mut Tensors,
+    [layer, linear]: [usize; 2],
+    encoding: Encoding,
+    importance: Option<&[f32]>,
+) -> Result<()> {
+    let quantize = |row: &[f32], out: &mut [i8]| quantize_channel(row, encoding, importance, out);
+    weights_of(layer, linear).try_for_each(|name| store(tensors, &name, quantize))
+}
+
+/// Replaces the word rows by what is stored of them.
+///
+/// # Errors
+/// As [`store`].
+pub(crate) fn store_words(tensors: &mut Tensors, encoding: Encoding) -> Result<()> {
+    store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }
 
 /// Replaces a matrix by what is stored of it, row by row; `quantize` gives the scale of a row.
