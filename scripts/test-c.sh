@@ -33,6 +33,22 @@ library() {
 }
 
 host=$(host_target)
+# Where enums are as small as can be and where they are not, the library's are four bytes; in C up to 17, in C23 and in C++.
+cat >"$work/sizes.c" <<'END'
+#include "tinybert.h"
+#ifdef __cplusplus
+#define _Static_assert static_assert
+#endif
+_Static_assert(sizeof(tinybert_kind) == 4, "");
+_Static_assert(sizeof(tinybert_status) == 4, "");
+END
+for enums in -fshort-enums -fno-short-enums; do
+  for language in c:c11 c:c2x c++:c++17; do
+    clang --target=arm-none-eabi -ffreestanding -Wall -Wextra -Wpedantic -Werror -fsyntax-only -Icrates/capi $enums \
+      -x "${language%:*}" -std="${language#*:}" "$work/sizes.c" || fail "sizes of enums: $language, $enums"
+  done
+done
+
 library "$host" std,status-text,signature
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -DTINYBERT_SIGNATURE \
   -Icrates/capi -I"$work/build-signed" -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm

@@ -32,7 +32,11 @@
 /*
  How a call went. Values keep their meaning in later versions; new ones may come.
  */
-typedef enum {
+enum tinybert_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
   /*
    It went well.
    */
@@ -117,12 +121,23 @@ typedef enum {
    The public key is not a usable Ed25519 key.
    */
   TINYBERT_STATUS_PUBLIC_KEY = 20,
-} tinybert_status;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum tinybert_status tinybert_status;
+#else
+typedef uint32_t tinybert_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /*
  What kind of answer a model gives.
  */
-typedef enum {
+enum tinybert_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
   /*
    One of several labels; the outputs are their logits.
    */
@@ -143,7 +158,14 @@ typedef enum {
    Something that this version of the interface does not know.
    */
   TINYBERT_KIND_OTHER = 5,
-} tinybert_kind;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum tinybert_kind tinybert_kind;
+#else
+typedef uint32_t tinybert_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /*
  An open model. Its contents are this library's alone; it may be copied. Zero it before it is opened: `= {0}`.

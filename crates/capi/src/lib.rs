@@ -29,7 +29,7 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 
 /// What kind of answer a model gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
+#[repr(u32)] // As of a status.
 pub enum Kind {
     /// One of several labels; the outputs are their logits.
     Label = 1,

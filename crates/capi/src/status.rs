@@ -3,8 +3,9 @@
 use tinybert_runtime::{Error, image};
 
 /// How a call went. Values keep their meaning in later versions; new ones may come.
+// Not `repr(C)`: on bare-metal ARM C compilers do not agree how large an enum is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
+#[repr(u32)]
 pub enum Status {
     /// It went well.
     Ok = 0,
