@@ -60,7 +60,7 @@ impl Linear<'_> {
         allow(self.weights_are_allowed() && self.edges_are_zero(), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
-        // Not compared with the weights, which would cost a slow pass over them; bounded, so that nothing overflows.
+        // Not compared with the weights, which would cost a slow pass over them (`Image::check_row_sums`, on the host); bounded.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
         allow(!impossible, Field::RowSum)

@@ -111,7 +111,7 @@ pub enum Field {
     ChannelScale,
     /// A bias that is not finite.
     Bias,
-    /// A row sum that no weights can have.
+    /// A row sum that no weights can have; on the host also one that these weights have not.
     RowSum,
     /// A label that is not UTF-8.
     Label,

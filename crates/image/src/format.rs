@@ -7,8 +7,8 @@ pub const ALIGNMENT: usize = 64;
 
 /// Largest number of inputs of a linear, tokens, rows or channels.
 ///
-/// It keeps every i32 sum from overflowing, whatever bytes the weights are:
-/// `Σ a·w − zero_point·row_sum` stays within `2 · 128 · 128 · K < 2^31`, and attention's `Σ p·v` within `255 · 128 · K`.
+/// It keeps every i32 sum from overflowing, whatever the weights are, if the row sums are theirs:
+/// `Σ a·w − zero_point·row_sum` stays within `255 · 127 · K < 2^31`, and attention's `Σ p·v` within `255 · 128 · K`.
 pub const MAX_DIMENSION: usize = 65_535;
 
 /// The first bytes of every image.

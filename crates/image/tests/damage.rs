@@ -4,7 +4,7 @@ mod common;
 
 use common::{full_toy, mixed_toy};
 use proptest::prelude::*;
-use tinybert_image::{AlignedBytes, Error, Image, ImageBuilder, SectionKind, seal};
+use tinybert_image::{AlignedBytes, Error, Field, Image, ImageBuilder, SectionKind, seal};
 
 /// Reads everything that an image gives.
 fn read_all(bytes: &[u8]) -> Result<(), Error> {
@@ -58,6 +58,33 @@ fn flipped_bits_behind_right_checksums_never_panic() {
                 seal(&mut file);
                 let _ = read_all(&file);
             }
+        }
+    }
+}
+
+/// In every encoding, and in panels that are filled up at both ends.
+#[test]
+fn a_row_sum_that_is_not_of_its_weights_is_found_on_the_host() {
+    for builder in [full_toy(), mixed_toy()] {
+        let mut file = builder.build().unwrap();
+        let image = Image::from_bytes(&file).unwrap();
+        assert_eq!(image.check_row_sums(), Ok(()));
+        let layers =
+            image.layers().flat_map(|layer| [layer.qkv, layer.attention_output, layer.up, layer.down]);
+        let linears = layers.chain(image.head().pooler).chain([image.head().output]);
+        let sums = linears.flat_map(|linear| linear.row_sum);
+        let places: Vec<_> =
+            sums.map(|sum| std::ptr::from_ref(sum) as usize - file.as_ptr() as usize).collect();
+        for place in places {
+            let original = file.clone();
+            // By one, towards zero, so that the sum stays within the bounds that opening checks.
+            let sum = i32::from_le_bytes(*file[place..].first_chunk().unwrap());
+            let wrong = sum - if sum > 0 { 1 } else { -1 };
+            file[place..place + 4].copy_from_slice(&wrong.to_le_bytes());
+            seal(&mut file);
+            let image = Image::from_bytes(&file).unwrap();
+            assert_eq!(image.check_row_sums(), Err(Error::Invalid(Field::RowSum)));
+            file = original;
         }
     }
 }

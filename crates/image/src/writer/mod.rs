@@ -11,6 +11,7 @@ mod seal;
 #[cfg(feature = "signature")]
 mod sign;
 mod size;
+mod sums;
 
 pub use aligned::AlignedBytes;
 pub use builder::ImageBuilder;
