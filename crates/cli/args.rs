@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, ValueEnum};
 use tinybert_host::checkpoint::Checkpoint;
 use tinybert_host::collective::{Collective, Single};
@@ -96,9 +97,8 @@ pub struct ModelArgs {
     /// Longest input of a folder in tokens; an image has its own limit [default: 128, or what the folder has positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
-    /// Instruction set for an image: scalar, avx2, avx-vnni, avx512-vnni, neon, neon-dotprod, neon-i8mm
-    /// [default: the best of this machine].
-    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    /// Instruction set for an image [default: the best of this machine].
+    #[arg(long, value_name = "NAME", value_parser = isa_parser())]
     isa: Option<Isa>,
 }
 
@@ -121,8 +121,9 @@ impl ModelArgs {
 }
 
 /// An instruction set by name; whether this machine has it shows later.
-pub fn parse_isa(name: &str) -> std::result::Result<Isa, String> {
-    Isa::parse(name).ok_or_else(|| format!("expected one of {}", Isa::ALL.map(Isa::name).join(", ")))
+pub fn isa_parser() -> impl TypedValueParser<Value = Isa> {
+    PossibleValuesParser::new(Isa::ALL.map(Isa::name))
+        .try_map(|name| Isa::parse(&name).ok_or("no instruction set is called so"))
 }
 
 /// Weight layouts by name.

@@ -9,7 +9,7 @@ use tinybert_host::image_file::ImageFile;
 use tinybert_host::runtime::kernels::Isa;
 use tinybert_host::{Error, Result, bench, predictor};
 
-use crate::args::{Global, parse_isa};
+use crate::args::{Global, isa_parser};
 use crate::output::print_line;
 
 /// Times an image on this machine, after warm-up, one answer after the other; `--threads` share each [default: 1].
@@ -23,9 +23,8 @@ pub struct Args {
     /// Seconds to measure each length for, at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     min_time: f64,
-    /// Instruction set: scalar, avx2, avx-vnni, avx512-vnni, neon, neon-dotprod, neon-i8mm
-    /// [default: the best of this machine].
-    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    /// Instruction set [default: the best of this machine].
+    #[arg(long, value_name = "NAME", value_parser = isa_parser())]
     isa: Option<Isa>,
     /// Print a JSON object per length.
     #[arg(long)]
