@@ -9,5 +9,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=link.ld");
     println!("cargo::rustc-link-arg=-T{}/link.ld", env::var("CARGO_MANIFEST_DIR")?);
     let image = env::var_os("TINYBERT_IMAGE").ok_or("TINYBERT_IMAGE must name a model image")?;
-    tinybert_image::embed_model(Path::new(&image))
+    tinybert_runtime::embed_model(Path::new(&image))
 }

@@ -16,5 +16,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-link-arg=-L{folder}/link");
     println!("cargo::rustc-link-arg=-T{folder}/link/{board}.ld");
     let image = env::var_os("TINYBERT_IMAGE").ok_or("TINYBERT_IMAGE must name a model image")?;
-    tinybert_image::embed_model(Path::new(&image))
+    tinybert_runtime::embed_model(Path::new(&image))
 }

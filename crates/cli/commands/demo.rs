@@ -189,7 +189,7 @@ fn print_latency(path: &Path) -> Result<()> {
         let latency = bench::latency(&model, seq, 1, Duration::from_millis(200))?;
         print_line(format_args!("{seq} tokens: {:.3} ms on one core ({isa})", latency.median_ms))?;
     }
-    print_line(format_args!("workspace RAM: {} bytes", model.config().workspace_bytes))
+    print_line(format_args!("workspace RAM: {} bytes", model.max_workspace_bytes()))
 }
 
 fn print_answers(predictor: &Predictor) -> Result<()> {

@@ -100,7 +100,7 @@ fn print_header(file: &ImageFile, trusted: Option<&[u8; 32]>) -> Result<()> {
     print_line("#ifndef TINYBERT_MODEL_H\n#define TINYBERT_MODEL_H\n")?;
     for (what, name, value) in [
         ("Bytes of the image.", "IMAGE_BYTES", file.size()),
-        ("Bytes of workspace that the longest input needs.", "WORKSPACE_BYTES", config.workspace_bytes),
+        ("Bytes of workspace that the longest input needs.", "WORKSPACE_BYTES", model.max_workspace_bytes()),
         ("Tokens of the longest input, special ones included.", "MAX_TOKENS", config.max_tokens),
         ("Outputs of an answer.", "OUTPUT_COUNT", config.outputs),
     ] {
@@ -124,10 +124,11 @@ pub fn print_sizes(file: &ImageFile) -> Result<()> {
         print_line(format_args!("{:14} {bytes:>10} bytes", section_name(kind)))?;
     }
     print_line(format_args!("{:14} {:>10} bytes", "flash in all", file.size()))?;
-    let config = model.config();
     print_line(format_args!(
         "{:14} {:>10} bytes for {} tokens",
-        "workspace RAM", config.workspace_bytes, config.max_tokens
+        "workspace RAM",
+        model.max_workspace_bytes(),
+        model.config().max_tokens
     ))
 }
 
@@ -202,7 +203,7 @@ fn print_self_tests(model: &Model) -> Result<()> {
     if model.image().word_checks().is_some() {
         return print_line("self-tests were not run: the word rows are in a file of their own");
     }
-    let mut workspace = vec![0; model.config().workspace_bytes];
+    let mut workspace = vec![0; model.max_workspace_bytes()];
     let isa = model.kernels().isa().name();
     match model.self_test(&mut workspace) {
         Ok(tests) => print_line(format_args!("{tests} self-tests passed on {isa}")),

@@ -16,7 +16,7 @@ use crate::{Error, Result, metrics};
 /// [`Error::Interrupted`].
 pub fn predictions(model: &Model<'_>, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Target>> {
     check_labels(model, data)?;
-    let workspace_bytes = model.config().workspace_bytes;
+    let workspace_bytes = model.max_workspace_bytes();
     data.examples
         .par_iter()
         .map_init(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel, SectionKind};
 use tinybert_kernels::Kernels;
-use tinybert_runtime::{Model, workspace_bytes};
+use tinybert_runtime::Model;
 
 use crate::checkpoint::write_file;
 use crate::{Error, Result};
@@ -36,9 +36,9 @@ impl ImageFile {
     /// Takes an image that is in memory already.
     ///
     /// # Errors
-    /// What the runtime finds wrong.
+    /// What the runtime finds wrong, and row sums that are not those of the weights.
     pub fn new(bytes: AlignedBytes) -> std::result::Result<Self, tinybert_runtime::Error> {
-        Model::from_bytes(&bytes)?;
+        Model::from_bytes(&bytes)?.image().check_row_sums()?;
         Ok(Self { bytes, kernels: Kernels::detect() })
     }
 
@@ -68,10 +68,6 @@ impl ImageFile {
         }
         let mut builder = ImageBuilder::from_image(&image);
         builder.config.panel = panel;
-        // Weights that are not int8 are decoded a panel at a time.
-        let (layers, tokens) = (image.layer_configs(), builder.config.max_tokens);
-        builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, tokens)
-            .ok_or_else(|| damaged("it is larger than this machine can address"))?;
         let bytes = builder.build().map_err(damaged)?;
         Ok(Self { bytes, kernels: self.kernels })
     }

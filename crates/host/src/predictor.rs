@@ -247,7 +247,7 @@ impl Predictor {
             }
             Self::Image(image) => {
                 let model = image.model()?;
-                let mut workspace = vec![0; model.config().workspace_bytes];
+                let mut workspace = vec![0; model.max_workspace_bytes()];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
                 let embedding = |(text, _)| match progress.interrupted() {
                     true => Err(Error::judging_stopped()),
@@ -294,7 +294,7 @@ impl Predictor {
             Self::Image(image) => {
                 let model = image.model()?;
                 let embeds = model.config().head == HeadKind::Embedding;
-                let mut workspace = vec![0; model.config().workspace_bytes];
+                let mut workspace = vec![0; model.max_workspace_bytes()];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
                 questions.into_iter().try_for_each(|question| {
                     let question = question?;

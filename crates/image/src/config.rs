@@ -132,7 +132,8 @@ pub struct Config {
     pub types: usize,
     /// Longest input in tokens, special tokens included, that the image is made for.
     pub max_tokens: usize,
-    /// Bytes of workspace that an input of `max_tokens` needs.
+    /// Bytes of workspace that an input of `max_tokens` needs, as the writer says, of which no reader makes anything: the runtime
+    /// computes what it needs.
     pub workspace_bytes: usize,
     /// What the task head answers.
     pub head: HeadKind,

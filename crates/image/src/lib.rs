@@ -17,8 +17,6 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "embed")]
-extern crate std;
 
 #[cfg(target_endian = "big")]
 compile_error!("model images are little-endian and used in place: a big-endian target cannot read them");
@@ -27,8 +25,6 @@ mod check;
 mod config;
 mod container;
 mod crc;
-#[cfg(feature = "embed")]
-mod embed;
 mod encoding;
 mod error;
 mod format;
@@ -50,8 +46,6 @@ mod writer;
 
 pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Panel};
 pub use crc::{Checksum, crc32c};
-#[cfg(feature = "embed")]
-pub use embed::embed_model;
 pub use encoding::{Encoding, GROUP, MAX_MULTIPLIER};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};

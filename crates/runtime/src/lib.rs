@@ -11,7 +11,7 @@
 //! # const WORKSPACE: usize = 16 * 1024;
 //!
 //! let model = Model::from_bytes(&image)?; // checks everything once; borrows; no copy
-//! let mut workspace = [0; WORKSPACE]; // the size that the image states
+//! let mut workspace = [0; WORKSPACE]; // as large as `model.max_workspace_bytes()`
 //! model.self_test(&mut workspace)?; // this device computes what the host computed
 //!
 //! let mut session = model.session(&mut workspace)?;
@@ -29,6 +29,8 @@
 extern crate std;
 
 mod answer;
+#[cfg(feature = "embed")]
+mod embed;
 mod encoder;
 mod error;
 mod head;
@@ -42,6 +44,8 @@ mod words;
 mod workspace;
 
 pub use answer::{Answer, Reply};
+#[cfg(feature = "embed")]
+pub use embed::embed_model;
 pub use error::Error;
 pub use model::Model;
 pub use session::{Input, Session};

@@ -140,6 +140,15 @@ impl<'a> Model<'a> {
         workspace_bytes(config, self.image.layer_configs(), tokens)
     }
 
+    /// The same for the longest input, [`Config::max_tokens`].
+    ///
+    /// It is this library that says so. What the image states, [`Config::workspace_bytes`], is what the library needed that wrote
+    /// it, or anything: nothing here believes it.
+    pub fn max_workspace_bytes(&self) -> usize {
+        // Seen to be there when the model was opened.
+        self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
+    }
+
     /// Runs the image's self-tests and compares their outputs bit by bit. Returns how many there are.
     ///
     /// # Errors

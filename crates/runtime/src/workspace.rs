@@ -40,7 +40,8 @@ const ALIGNMENT: usize = 64;
 /// Bytes of workspace that an input of `tokens` needs in a model of this shape, wherever the workspace begins.
 /// `None` where a size is beyond what the kernels take.
 ///
-/// The quantizer writes the value for [`Config::max_tokens`] into the image.
+/// The quantizer writes the value for [`Config::max_tokens`] into the image, where it is for people: see
+/// [`Model::max_workspace_bytes`](crate::Model::max_workspace_bytes).
 pub fn workspace_bytes(
     config: &Config,
     layers: impl IntoIterator<Item = LayerConfig>,

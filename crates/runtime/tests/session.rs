@@ -214,6 +214,19 @@ fn the_workspace_is_exact(builder: &ImageBuilder) {
 }
 
 #[test]
+fn what_an_image_states_of_the_workspace_is_not_believed() {
+    let mut builder = three_layers();
+    let needed = builder.config.workspace_bytes;
+    for stated in [0, needed - 64, needed + 64, u32::MAX as usize] {
+        builder.config.workspace_bytes = stated;
+        let bytes = builder.build().unwrap();
+        let model = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(model.max_workspace_bytes(), needed);
+        assert!(model.session(&mut vec![0; needed]).is_ok());
+    }
+}
+
+#[test]
 fn a_smaller_workspace_takes_shorter_inputs() {
     let bytes = three_layers().build().unwrap();
     let model = Model::from_bytes(&bytes).unwrap();

@@ -119,7 +119,7 @@ fn cost_of(image: &ImageFile, board: &Board) -> Result<Cost> {
     let answer = Answer { config, layers: &layers, tokens: config.max_tokens };
     Ok(Cost {
         flash: image.size(),
-        ram: config.workspace_bytes,
+        ram: model.max_workspace_bytes(),
         latency_ms: latency::milliseconds(&answer, board),
     })
 }

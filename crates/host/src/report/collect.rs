@@ -114,7 +114,7 @@ impl ImageSize {
         Ok(Self {
             bytes: image.size() as u64,
             sections: sections.map(|(kind, bytes)| (section_name(kind).to_owned(), bytes as u64)).collect(),
-            workspace_bytes: model.config().workspace_bytes as u64,
+            workspace_bytes: model.max_workspace_bytes() as u64,
             max_tokens: model.config().max_tokens,
             latency_ms: None,
         })

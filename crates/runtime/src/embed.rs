@@ -5,11 +5,14 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, format, fs};
 
-use crate::{AlignedBytes, Image, crc32c, public_key_from_pem};
+use tinybert_image::{AlignedBytes, public_key_from_pem};
+
+use crate::Model;
 
 /// Checks the image at `path` and writes `$OUT_DIR/model.rs` and a copy of the image beside it. A program that has
 /// `include!(concat!(env!("OUT_DIR"), "/model.rs"));` then has `MODEL: &[u8]`, aligned as
-/// [`Image::from_bytes`] wants it, and `WORKSPACE_BYTES: usize`, what the image's longest input needs.
+/// [`Model::from_bytes`] wants it, and `WORKSPACE_BYTES: usize`, what the image's longest input needs
+/// ([`Model::max_workspace_bytes`]). The program needs the crate `tinybert-image` for that.
 ///
 /// A program with a feature `signature` has `PUBLIC_KEY: [u8; 32]`, too: that of the PEM file which `TINYBERT_PUBLIC_KEY` names
 /// and with which the image must be signed.
@@ -21,12 +24,14 @@ pub fn embed_model(path: &Path) -> Result<(), Box<dyn Error>> {
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let aligned = AlignedBytes::from_slice(&bytes);
     let key = public_key()?;
-    let image = match &key {
-        Some(key) => Image::from_signed_bytes_with(&aligned, crc32c, key),
-        None => Image::from_bytes(&aligned),
+    let refused = |error: crate::Error| format!("{}: {error}", path.display());
+    let model = match &key {
+        Some(key) => Model::from_signed_bytes(&aligned, key),
+        None => Model::from_bytes(&aligned),
     }
-    .map_err(|error| format!("{}: {error}", path.display()))?;
-    let workspace = image.config().workspace_bytes;
+    .map_err(refused)?;
+    model.image().check_row_sums().map_err(|error| refused(error.into()))?;
+    let workspace = model.max_workspace_bytes();
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: this is for build scripts")?;
     let out = Path::new(&out);
     fs::write(out.join("model.tbim"), &bytes)?;
