@@ -1,9 +1,10 @@
 /*
  * TinyBERT on a device: text in, answer out, from a model image. No heap, no global state, no operating system.
  *
- * Open the image once, then run texts in a workspace of your own, as large as the image says. Every function returns a
- * status; nothing is written through an output pointer unless it is TINYBERT_OK. A model and an image may be shared by
- * threads as long as each has a workspace of its own.
+ * Open the image once, then run texts in a workspace of your own, of tinybert_workspace_bytes. A function that can fail
+ * returns a status; unless it is TINYBERT_STATUS_OK, nothing is written through an output pointer, but for a model that
+ * could not be opened: it is zeroed. A model and an image may be shared by threads as long as each has a workspace of its
+ * own.
  *
  * Made by cbindgen from crates/capi; do not edit.
  */
@@ -121,6 +122,10 @@ enum tinybert_status
    The public key is not a usable Ed25519 key.
    */
   TINYBERT_STATUS_PUBLIC_KEY = 20,
+  /*
+   The image has no self-tests: nothing was compared.
+   */
+  TINYBERT_STATUS_NO_SELF_TESTS = 21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -242,7 +247,8 @@ extern "C" {
 
 /*
  Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
- stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close.
+ stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close. If it fails, `model`
+ is zeroed and not open, even if it was open before.
 
  # Safety
  `image` points to `image_bytes` bytes and `model` to a model.
@@ -279,7 +285,8 @@ tinybert_status tinybert_set_word_rows(tinybert_model *model,
                                        const tinybert_word_rows *rows);
 
 /*
- Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open.
+ Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open. This
+ library computes it: for another version than made `model.h` (`inspect --header`) it may be a little more or less than there.
 
  # Safety
  `model` points to a model that is zero or was opened.
@@ -296,7 +303,8 @@ size_t tinybert_output_count(const tinybert_model *model);
 
 /*
  Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
- computes what the host measured.
+ computes what the host measured. An image without any gives TINYBERT_STATUS_NO_SELF_TESTS; whether to go on is the caller's
+ to say.
 
  # Safety
  `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.

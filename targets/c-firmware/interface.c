@@ -26,7 +26,7 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     image[bytes / 2] ^= 1;
     EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
     image[bytes / 2] ^= 1;
-    /* Nothing has been written so far. */
+    /* The model is as it was: zero. */
     EXPECT(memcmp(&model, &other, sizeof model), 0);
     EXPECT(tinybert_run_text(&model, small, sizeof small, text, &answer), TINYBERT_STATUS_NOT_OPEN);
     EXPECT(tinybert_workspace_bytes(&model), 0);
@@ -58,6 +58,10 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     EXPECT(tinybert_run_ids(&model, workspace, needed, beyond, types, 1, &answer), TINYBERT_STATUS_TOKEN_ID);
     EXPECT(tinybert_label(&model, UINT32_MAX, &name), TINYBERT_STATUS_NO_SUCH_LABEL);
     EXPECT(tinybert_label(&model, 0, NULL), TINYBERT_STATUS_NULL_POINTER);
+    /* What cannot be opened leaves nothing open. */
+    EXPECT(tinybert_open(image, bytes - 64, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
+    EXPECT(memcmp(&model, &other, sizeof model), 0);
+    EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_NOT_OPEN);
     free(workspace);
 }
 

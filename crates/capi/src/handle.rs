@@ -1,7 +1,5 @@
 //! The opened model in memory that C has put aside for it.
 
-use core::mem::MaybeUninit;
-
 use tinybert_runtime::{Error, Model};
 
 use crate::Status;
@@ -31,17 +29,23 @@ const _: () =
     assert!(size_of::<Opened>() <= size_of::<Handle>() && align_of::<Opened>() <= align_of::<Handle>());
 
 impl Handle {
+    /// Closes what is open there, so that nobody goes on with it when another model cannot be opened.
+    ///
+    /// # Safety
+    /// If `handle` is not null, it points to room for a handle that is nobody else's for `'h`.
+    pub(crate) unsafe fn closed<'h>(handle: *mut Self) -> Result<&'h mut Self, Status> {
+        // SAFETY: as the caller promises.
+        let room = unsafe { crate::memory::place::<Self>(handle)? };
+        Ok(room.write(Self { words: [0; HANDLE_WORDS] }))
+    }
+
     /// Writes an open model.
-    pub(crate) fn open(
-        model: &Result<Model<'static>, Error>,
-        place: &mut MaybeUninit<Self>,
-    ) -> Result<(), Status> {
+    pub(crate) fn open(&mut self, model: &Result<Model<'static>, Error>) -> Result<(), Status> {
         // By reference, and field by field: copies of a model are large for a small stack.
         let model = model.as_ref().map_err(|error| *error)?;
-        let opened = place.as_mut_ptr().cast::<Opened>();
+        let opened = (&raw mut *self).cast::<Opened>();
         // SAFETY: a handle is at least as large and as aligned as what is in it (asserted above), and is ours to write.
         unsafe {
-            place.as_mut_ptr().write_bytes(0, 1);
             (&raw mut (*opened).model).write(*model);
             (&raw mut (*opened).open).write(OPEN);
         }

@@ -72,7 +72,8 @@ pub struct Answer {
 }
 
 /// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
-/// stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close.
+/// stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close. If it fails, `model`
+/// is zeroed and not open, even if it was open before.
 ///
 /// # Safety
 /// `image` points to `image_bytes` bytes and `model` to a model.
@@ -80,8 +81,8 @@ pub struct Answer {
 pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, model: *mut Handle) -> Status {
     status::of(|| {
         // SAFETY: as the caller promises.
-        let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
-        Handle::open(&Model::from_bytes(image), model)
+        let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
+        model.open(&Model::from_bytes(image))
     })
 }
 
@@ -101,11 +102,11 @@ pub unsafe extern "C" fn tinybert_open_signed(
 ) -> Status {
     status::of(|| {
         // SAFETY: as the caller promises.
-        let (image, model) = unsafe { (slice(image, image_bytes)?, place(model)?) };
+        let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
         // SAFETY: as the caller promises.
         let public_key = unsafe { slice(public_key, PUBLIC_KEY_BYTES)? };
         let public_key = public_key.first_chunk().ok_or(Status::Internal)?;
-        Handle::open(&Model::from_signed_bytes(image, public_key), model)
+        model.open(&Model::from_signed_bytes(image, public_key))
     })
 }
 
@@ -129,14 +130,15 @@ pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const
     })
 }
 
-/// Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open.
+/// Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open. This
+/// library computes it: for another version than made `model.h` (`inspect --header`) it may be a little more or less than there.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_workspace_bytes(model: *const Handle) -> usize {
     // SAFETY: as the caller promises.
-    unsafe { Handle::get(model) }.map_or(0, |model| model.config().workspace_bytes)
+    unsafe { Handle::get(model) }.map_or(0, Model::max_workspace_bytes)
 }
 
 /// Number of outputs that an answer has, for tags each token's; 0 if the model is not open.
@@ -150,7 +152,8 @@ pub unsafe extern "C" fn tinybert_output_count(model: *const Handle) -> usize {
 }
 
 /// Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
-/// computes what the host measured.
+/// computes what the host measured. An image without any gives TINYBERT_STATUS_NO_SELF_TESTS; whether to go on is the caller's
+/// to say.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.
@@ -163,7 +166,10 @@ pub unsafe extern "C" fn tinybert_self_test(
     status::of(|| {
         // SAFETY: as the caller promises.
         let (model, workspace) = unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?) };
-        Ok(model.self_test(workspace).map(|_| ())?)
+        match model.self_test(workspace)? {
+            0 => Err(Status::NoSelfTests),
+            _ => Ok(()),
+        }
     })
 }
 

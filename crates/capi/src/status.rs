@@ -1,4 +1,4 @@
-//! What every function returns.
+//! What functions return that can fail.
 
 use tinybert_runtime::{Error, image};
 
@@ -49,6 +49,8 @@ pub enum Status {
     Forged = 19,
     /// The public key is not a usable Ed25519 key.
     PublicKey = 20,
+    /// The image has no self-tests: nothing was compared.
+    NoSelfTests = 21,
 }
 
 /// The status of a result.
@@ -84,7 +86,7 @@ impl From<Error> for Status {
 /// What a status means.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 21] = [
+    const TEXTS: [&core::ffi::CStr; 22] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -106,6 +108,7 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the image is signed with another key",
         c"the image was changed after it was signed, or the signature is forged",
         c"the public key is not a usable Ed25519 key",
+        c"the image has no self-tests",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }

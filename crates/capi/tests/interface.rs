@@ -1,0 +1,82 @@
+//! What C can rely on, beyond `targets/c-firmware/interface.c`: images that no tool of ours makes.
+
+use std::mem::MaybeUninit;
+use std::ptr::{from_mut, from_ref};
+
+use tinybert::{
+    Answer, HANDLE_WORDS, Handle, Status, Text, tinybert_open, tinybert_run_text, tinybert_self_test,
+    tinybert_workspace_bytes,
+};
+use tinybert_image::toy::{INT8, Layer, PIECES, STATIC_INPUTS, model};
+use tinybert_image::{AlignedBytes, ImageBuilder};
+use tinybert_tokenizer::{Options, pack};
+
+/// A classifier without self-tests that states no workspace.
+fn toy() -> ImageBuilder {
+    let layer = Layer { heads: 2, head_dim: 4, ffn: 12, attention: INT8, inputs: STATIC_INPUTS };
+    let vocabulary = pack(&PIECES, Options::UNCASED).unwrap();
+    model(1, 8, PIECES.len(), &vocabulary, &[layer])
+}
+
+fn open(image: &AlignedBytes, handle: &mut Handle) -> Status {
+    // SAFETY: both are what they seem; the callers keep the image.
+    unsafe { tinybert_open(image.as_ptr(), image.len(), handle) }
+}
+
+fn workspace_bytes(handle: &Handle) -> usize {
+    // SAFETY: a handle that is zero or was opened.
+    unsafe { tinybert_workspace_bytes(from_ref(handle)) }
+}
+
+const CLOSED: Handle = Handle { words: [0; HANDLE_WORDS] };
+
+#[test]
+fn the_workspace_is_what_the_model_needs_whatever_the_image_states() {
+    let text = Text { bytes: c"play some jazz".as_ptr(), length: 14 };
+    let needed = [0, 64, u32::MAX as usize].map(|stated| {
+        let mut builder = toy();
+        builder.config.workspace_bytes = stated;
+        let image = builder.build().unwrap();
+        let mut handle = CLOSED;
+        assert_eq!(open(&image, &mut handle), Status::Ok);
+        let needed = workspace_bytes(&handle);
+        let mut workspace = vec![0; needed];
+        let mut run = |bytes| {
+            let mut answer = MaybeUninit::<Answer>::uninit();
+            // SAFETY: everything is there and as large as said.
+            unsafe {
+                tinybert_run_text(&raw const handle, workspace.as_mut_ptr(), bytes, text, answer.as_mut_ptr())
+            }
+        };
+        assert_eq!(run(needed), Status::Ok);
+        assert_eq!(run(needed - 1), Status::WorkspaceTooSmall);
+        needed
+    });
+    assert!(needed.iter().all(|bytes| *bytes == needed[0] && *bytes > 64));
+}
+
+#[test]
+fn an_image_without_self_tests_passes_none() {
+    let image = toy().build().unwrap();
+    let mut handle = CLOSED;
+    assert_eq!(open(&image, &mut handle), Status::Ok);
+    let mut workspace = vec![0; workspace_bytes(&handle)];
+    // SAFETY: the handle is open, the workspace as large as said.
+    let status = unsafe { tinybert_self_test(&raw const handle, workspace.as_mut_ptr(), workspace.len()) };
+    assert_eq!(status, Status::NoSelfTests);
+}
+
+#[test]
+fn a_model_is_not_open_once_another_image_was_refused() {
+    let image = toy().build().unwrap();
+    let mut damaged = image.clone();
+    damaged[image.len() / 2] ^= 1;
+    let mut handle = CLOSED;
+    assert_eq!(open(&image, &mut handle), Status::Ok);
+    assert_eq!(open(&damaged, &mut handle), Status::ImageDamaged);
+    assert_eq!((workspace_bytes(&handle), handle.words), (0, CLOSED.words));
+    assert_eq!(open(&image, &mut handle), Status::Ok);
+    // SAFETY: no image is an image that can be refused.
+    assert_eq!(unsafe { tinybert_open(std::ptr::null(), 0, from_mut(&mut handle)) }, Status::NullPointer);
+    assert_eq!(handle.words, CLOSED.words);
+}
