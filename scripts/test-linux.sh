@@ -13,7 +13,16 @@ fail() { echo "test-linux: $*" >&2; exit 1; }
 
 toy_image "$work/model.tbim" neon
 write_texts "$work/texts"
-answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
+write_bad_lines "$work/texts"
+# Longer than the program reads.
+{ head -c 70000 /dev/zero | tr '\0' x; printf '\nplay some jazz'; } >>"$work/texts"
+run_on_host -- "$work/model.tbim" <"$work/texts" >"$work/expected"
+[ "$(replies "$work/expected" | grep -n '^error$' | tr '\n' ' ')" = "7:error 10:error " ] || fail "errors for other lines than the two"
+[ "$(tail -n 1 "$work/expected")" = "$(sed -n 9p "$work/expected")" ] || fail "the last line, which has no end, was not answered"
+# A pair, which a tagger does not take.
+toy_image "$work/tags.tbim" tags
+printf 'play\tturn on\nplay\n' | run_on_host -- "$work/tags.tbim" >"$work/answers"
+[ "$(replies "$work/answers" | cut -f 1 | tr '\n' ' ')" = "error tags " ] || fail "a tagger's answers to a pair and a text"
 make_keys "$work"
 sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"
 cp "$work/signed.tbim" "$work/forged.tbim"

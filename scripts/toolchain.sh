@@ -25,19 +25,29 @@ write_texts() {
     "the lamp the lamp the lamp the lamp the lamp the lamp the lamp the lamp" >"$1"
 }
 
+# write_bad_lines FILE: adds lines that cannot be answered, of which one is longer than a board's buffer, and one that can.
+write_bad_lines() {
+  printf '%s\n' $'turn on \xff' "$(printf 'lamp %.0s' {1..205})" "play some jazz" >>"$1"
+}
+
 # run_on_host [CARGO_OPTION...] -- IMAGE [OPTION...]: tinybert-run on this machine. --manifest-path, not the folder: the folder's
 # own settings would build for ARM.
 run_on_host() {
   cargo_here run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" "$@"
 }
 
-# answer_on_host IMAGE: answers standard input as the targets do.
-answer_on_host() { run_on_host -- "$1"; }
+# answer_on_host IMAGE: answers standard input as the targets do. A line that is too long for a board is made one that no machine
+# can read.
+answer_on_host() { LC_ALL=C sed 's/^.\{1025,\}$/\xff/' | run_on_host -- "$1"; }
 
-# check_answers NAME EXPECTED OUTPUT STACK_LIMIT: the bits of what a firmware printed, and how deep its stack was.
+# replies FILE: label and bits of what a target printed, or that there was an error.
+replies() { LC_ALL=C grep -aP '\t|^error: ' "$1" | cut -f 1,2 | sed 's/^error: .*/error/'; }
+
+# check_answers NAME EXPECTED OUTPUT STACK_LIMIT: the bits of what a firmware printed, or that it cannot answer a line, and how deep
+# its stack was.
 check_answers() {
   local name=$1 expected=$2 output=$3 limit=$4 stack
-  if ! cmp "$expected" <(grep -P '\t' "$output" | cut -f 1,2); then
+  if ! cmp <(replies "$expected") <(replies "$output"); then
     echo "error: $name gave other bits than the host" >&2
     exit 1
   fi

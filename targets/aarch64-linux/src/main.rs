@@ -1,11 +1,13 @@
-//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes. Built with the feature
-//! `signature` it takes `--public-key PEM` too, and then no image but one that is signed with that key.
+//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one that cannot be
+//! answered gets a line `error: …` instead. Built with the feature `signature` it takes `--public-key PEM` too, and then no image
+//! but one that is signed with that key.
 //!
 //! The image is mapped, not read: nothing of it is copied, and processes share it. Its layout should be this CPU's.
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
+use std::process::ExitCode;
 
 use memmap2::MmapOptions;
 use tinybert_console::{Line, input};
@@ -18,9 +20,22 @@ const USAGE: &str = if cfg!(feature = "signature") {
     "usage: tinybert-run IMAGE [--isa NAME] < TEXTS"
 };
 
+/// Bytes that a line may have: many times what a model of 512 tokens reads, and no peer can fill memory with one.
+const LINE_BYTES: u64 = 1 << 16;
+
 type Opened<'a> = Result<Model<'a>, Refused>;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (mut kernels, mut public_key) = (Kernels::detect(), None);
     let [path, options @ ..] = &arguments[..] else { return Err(USAGE.into()) };
@@ -42,18 +57,46 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => Model::from_bytes(&image),
     };
     let model = model.map_err(|error| format!("{path}: {error}"))?.with_kernels(kernels);
-    let mut workspace = vec![0; model.config().workspace_bytes];
+    let mut workspace = vec![0; model.max_workspace_bytes()];
     let tests = model.self_test(&mut workspace)?;
     eprintln!("{tests} self-tests passed on {}", model.kernels().isa().name());
 
     let mut session = model.session(&mut workspace)?;
-    let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        let reply = session.run(input(&line))?;
-        writeln!(out, "{}", Line(&model, &reply.answer))?;
+    let (mut asked, mut out) = (io::stdin().lock(), io::stdout().lock());
+    let mut buffer = Vec::new();
+    while let Some(line) = read_line(&mut asked, &mut buffer)? {
+        let Ok(line) = line else {
+            writeln!(out, "error: the line is too long or not UTF-8")?;
+            continue;
+        };
+        match session.run(input(line)) {
+            Ok(reply) => writeln!(out, "{}", Line(&model, &reply.answer))?,
+            Err(error) => writeln!(out, "error: {error}")?,
+        }
     }
     Ok(())
+}
+
+/// A line that is too long or no UTF-8.
+struct Unreadable;
+
+/// The next line without its end; `None` after the last one.
+fn read_line<'b>(
+    asked: &mut impl BufRead,
+    buffer: &'b mut Vec<u8>,
+) -> io::Result<Option<Result<&'b str, Unreadable>>> {
+    buffer.clear();
+    // With the end of the longest line.
+    if asked.by_ref().take(LINE_BYTES + 1).read_until(b'\n', buffer)? == 0 {
+        return Ok(None);
+    }
+    if buffer.last() == Some(&b'\n') {
+        buffer.pop();
+    } else if buffer.len() as u64 > LINE_BYTES {
+        asked.skip_until(b'\n')?;
+        return Ok(Some(Err(Unreadable)));
+    }
+    Ok(Some(std::str::from_utf8(buffer).map(|line| line.trim_end_matches('\r')).map_err(|_| Unreadable)))
 }
 
 /// The model, if it is signed with the key in `file`.
