@@ -22,7 +22,9 @@ if crates/image/tests/reference/verify.sh "$work/forged.tbim" "$work/public.pem"
 mkdir "$work/build" "$work/build-signed"
 target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/build/model.h"
 target/release/tinybert-compress inspect --header --verify "$work/public.pem" "$work/signed.tbim" >"$work/build-signed/model.h"
-write_texts "$work/texts"
+write_texts "$work/good"
+cp "$work/good" "$work/texts"
+write_bad_lines "$work/texts"
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 
 # library TARGET FEATURES: builds libtinybert.a into $work/TARGET.a.
@@ -52,10 +54,9 @@ done
 library "$host" std,status-text,signature
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -DTINYBERT_SIGNATURE \
   -Icrates/capi -I"$work/build-signed" -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
-"$work/interface" "$work/model.tbim" "$work/texts" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" || fail "the interface on the host"
-cmp "$work/expected" "$work/answers"
-# Pairs are for classifiers.
-sed '/\t/d' "$work/texts" >"$work/single"
+"$work/interface" "$work/model.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" || fail "the interface on the host"
+cmp <(head -n "$(wc -l <"$work/good")" "$work/expected") "$work/answers" || fail "the interface on the host: other bits"
+sed '/\t/d' "$work/good" >"$work/single"
 toy_image "$work/detached.tbim" dotprod --word-rows "$work/rows"
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -Icrates/capi \
   -o "$work/word_rows" targets/c-firmware/word_rows.c "$work/$host.a" -lm
@@ -105,7 +106,7 @@ firmware_of() {
   done
 }
 firmware_of model "$work/detached.tbim" WORD_ROWS="$work/rows"
-mv "$work/single" "$work/texts"
+# Pairs are for classifiers: the others' answer is an error.
 for kind in tags embedding; do
   toy_image "$work/$kind.tbim" dotprod $kind
   firmware_of $kind "$work/$kind.tbim"

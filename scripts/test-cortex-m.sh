@@ -17,7 +17,7 @@ if [ $# -gt 0 ]; then
 else
   toy_image "$work/model.tbim"
 fi
-if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; fi
+if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; write_bad_lines "$work/texts"; fi
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 make_keys "$work"
 sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"

@@ -1,5 +1,6 @@
 /* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. Prints for each
- * line label, tab, the outputs' bits, tab, cycles, as the other targets do. A tab in the line separates a pair of texts. */
+ * line label, tab, the outputs' bits, tab, cycles, as the other targets do, or what is wrong with it. A tab in the line separates a
+ * pair of texts. */
 #include "answer.h"
 #include "board.h"
 #include "flash.h"
@@ -18,7 +19,19 @@ static char line[1024];
 /* The program needs no C library; a literal knows its length. */
 #define WRITE(literal) board_write_text(literal, sizeof(literal) - 1)
 
-/* Reads a line without its end. Returns 0 after the last one. */
+static void write_error(tinybert_status status)
+{
+    WRITE("error: ");
+#if defined(TINYBERT_STATUS_TEXT)
+    for (const char *text = tinybert_status_text(status); *text; text++) board_write((uint8_t)*text);
+#else
+    WRITE("status ");
+    board_write_number(status);
+#endif
+    board_write('\n');
+}
+
+/* Reads a line without its end. The length of one that does not fit is more than the buffer's. Returns 0 after the last one. */
 static int read_line(size_t *length)
 {
     *length = 0;
@@ -26,12 +39,14 @@ static int read_line(size_t *length)
         uint8_t byte = board_read();
         if (byte == BOARD_END) return 0;
         if (byte == '\n') return 1;
-        if (*length < sizeof line) line[(*length)++] = (char)byte;
+        if (*length < sizeof line) line[*length] = (char)byte;
+        if (*length <= sizeof line) (*length)++;
     }
 }
 
 static tinybert_status answer_line(size_t length)
 {
+    if (length > sizeof line) return TINYBERT_STATUS_TOO_LARGE;
     size_t tab = 0;
     while (tab < length && line[tab] != '\t') tab++;
     tinybert_text text = { line, tab };
@@ -79,24 +94,15 @@ static tinybert_status serve(void)
     size_t length;
     while (read_line(&length)) {
         status = answer_line(length);
-        if (status != TINYBERT_STATUS_OK) return status;
+        if (status != TINYBERT_STATUS_OK) write_error(status);
     }
-    return status;
+    return TINYBERT_STATUS_OK;
 }
 
 int main(void)
 {
     tinybert_status status = serve();
-    if (status != TINYBERT_STATUS_OK) {
-        WRITE("error: ");
-#if defined(TINYBERT_STATUS_TEXT)
-        for (const char *text = tinybert_status_text(status); *text; text++) board_write((uint8_t)*text);
-#else
-        WRITE("status ");
-        board_write_number((uint64_t)status);
-#endif
-        board_write('\n');
-    }
+    if (status != TINYBERT_STATUS_OK) write_error(status);
     board_write_number(board_stack_used());
     WRITE(" bytes of stack used\n");
     board_exit(status != TINYBERT_STATUS_OK);

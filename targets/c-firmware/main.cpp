@@ -48,41 +48,65 @@ private:
 Classifier classifier;
 char line[1024];
 
+void write_error(tinybert_status status)
+{
+    board_write_text("error: ", 7);
+#if defined(TINYBERT_STATUS_TEXT)
+    for (const char *text = tinybert_status_text(status); *text; text++) board_write(static_cast<uint8_t>(*text));
+#else
+    board_write_text("status ", 7);
+    board_write_number(status);
+#endif
+    board_write('\n');
+}
+
+// The length of a line that does not fit is more than the buffer's.
 bool read_line(size_t &length)
 {
     for (length = 0;;) {
         uint8_t byte = board_read();
         if (byte == BOARD_END) return false;
         if (byte == '\n') return true;
-        if (length < sizeof line) line[length++] = static_cast<char>(byte);
+        if (length < sizeof line) line[length] = static_cast<char>(byte);
+        if (length <= sizeof line) length++;
     }
+}
+
+tinybert_status answer_line(size_t length)
+{
+    if (length > sizeof line) return TINYBERT_STATUS_TOO_LARGE;
+    size_t tab = 0;
+    while (tab < length && line[tab] != '\t') tab++;
+    const bool paired = tab < length;
+    const tinybert_text text { line, tab }, pair = paired ? tinybert_text { line + tab + 1, length - tab - 1 } : text;
+    tinybert_answer answer;
+    uint32_t start = board_cycles();
+    tinybert_status status = classifier.run(text, paired ? &pair : nullptr, answer);
+    uint32_t cycles = board_cycles() - start;
+    tinybert_text name;
+    if (status == TINYBERT_STATUS_OK) status = classifier.name(answer, name);
+    if (status != TINYBERT_STATUS_OK) return status;
+    board_write_text(name.bytes, name.length);
+    for (size_t i = 0; i < answer.output_count; i++) {
+        board_write(i == 0 ? '\t' : ' ');
+        board_write_bits(answer.outputs[i]);
+    }
+    board_write('\t');
+    board_write_number(cycles);
+    board_write_text(" cycles\n", 8);
+    return status;
 }
 
 tinybert_status serve()
 {
     tinybert_status status = classifier.open(model, TINYBERT_IMAGE_BYTES);
-    if (status == TINYBERT_STATUS_OK) board_write_text("self-tests passed\n", 18);
-    for (size_t length; status == TINYBERT_STATUS_OK && read_line(length);) {
-        size_t tab = 0;
-        while (tab < length && line[tab] != '\t') tab++;
-        const tinybert_text text { line, tab }, pair { line + tab + 1, length - tab - 1 };
-        tinybert_answer answer;
-        uint32_t start = board_cycles();
-        status = classifier.run(text, tab < length ? &pair : nullptr, answer);
-        uint32_t cycles = board_cycles() - start;
-        tinybert_text name;
-        if (status == TINYBERT_STATUS_OK) status = classifier.name(answer, name);
-        if (status != TINYBERT_STATUS_OK) break;
-        board_write_text(name.bytes, name.length);
-        for (size_t i = 0; i < answer.output_count; i++) {
-            board_write(i == 0 ? '\t' : ' ');
-            board_write_bits(answer.outputs[i]);
-        }
-        board_write('\t');
-        board_write_number(cycles);
-        board_write_text(" cycles\n", 8);
+    if (status != TINYBERT_STATUS_OK) return status;
+    board_write_text("self-tests passed\n", 18);
+    for (size_t length; read_line(length);) {
+        status = answer_line(length);
+        if (status != TINYBERT_STATUS_OK) write_error(status);
     }
-    return status;
+    return TINYBERT_STATUS_OK;
 }
 
 } // namespace
@@ -90,16 +114,7 @@ tinybert_status serve()
 int main()
 {
     tinybert_status status = serve();
-    if (status != TINYBERT_STATUS_OK) {
-        board_write_text("error: ", 7);
-#if defined(TINYBERT_STATUS_TEXT)
-        for (const char *text = tinybert_status_text(status); *text; text++) board_write(static_cast<uint8_t>(*text));
-#else
-        board_write_text("status ", 7);
-        board_write_number(status);
-#endif
-        board_write('\n');
-    }
+    if (status != TINYBERT_STATUS_OK) write_error(status);
     board_write_number(board_stack_used());
     board_write_text(" bytes of stack used\n", 21);
     board_exit(status != TINYBERT_STATUS_OK);
