@@ -14,11 +14,14 @@
 .global _start
 _start:
     mrs     x0, mpidr_el1
-    tst     x0, #0xff               // only core 0 goes on
+    ldr     x1, =0xff00ffffff       // only the core that is 0 on every level goes on: on some the lowest counts threads
+    tst     x0, x1
     b.ne    halt
 
     mov     x0, #3 << 20            // CPACR_EL1.FPEN: no traps for vector instructions
     msr     cpacr_el1, x0
+    isb
+    msr     fpcr, xzr               // round to nearest, keep subnormals
     adr     x0, vectors
     msr     vbar_el1, x0
 
