@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::program::fails;
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, seal};
+
+use crate::program::{fails, output};
 use crate::toy::{self, IMAGE};
 
 fn refused(name: &str, image: &[u8]) {
@@ -31,6 +33,32 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
         let mut image = good.clone();
         image[index * (good.len() - 1) / 11] ^= 1 << (index % 8);
         refused(&format!("flipped-{index}.tbim"), &image);
+    }
+}
+
+/// Behind right checksums.
+#[test]
+fn a_row_sum_that_is_not_of_its_weights_is_refused() {
+    let mut bytes = AlignedBytes::from_slice(&image());
+    let row_sum = Image::from_bytes(&bytes).expect("an image").head().output.row_sum;
+    // Towards zero, so that the sum stays one that weights could have.
+    let wrong = row_sum[0] - if row_sum[0] > 0 { 1 } else { -1 };
+    let place = row_sum.as_ptr() as usize - bytes.as_ptr() as usize;
+    bytes[place..place + 4].copy_from_slice(&wrong.to_le_bytes());
+    seal(&mut bytes);
+    refused("row-sum.tbim", &bytes);
+}
+
+#[test]
+fn what_an_image_states_of_its_workspace_is_not_believed() {
+    let bytes = AlignedBytes::from_slice(&image());
+    for stated in [64, u32::MAX as usize] {
+        let mut builder = ImageBuilder::from_image(&Image::from_bytes(&bytes).expect("an image"));
+        builder.config.workspace_bytes = stated;
+        let path = toy::write(&format!("states-{stated}.tbim"), &*builder.build().expect("an image"));
+        for command in ["inspect --header", "run --json jazz --model"] {
+            assert_eq!(output(&format!("{command} {path}")), output(&format!("{command} {}", *IMAGE)));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Command lines that cannot be: exit code 2, and nothing is touched.
 
+use tinybert_kernels::Isa;
+
 #[cfg(not(feature = "mpi"))]
 use crate::program::error_says;
 use crate::program::{fails, output, tinybert};
@@ -33,6 +35,16 @@ fn help_tells_the_defaults_and_places_of_its_own_command() {
         let help = help(command);
         assert!(says.iter().all(|part| help.contains(part)), "{command}: {says:?} in {help}");
     }
+}
+
+#[test]
+fn every_instruction_set_is_listed() {
+    let names = Isa::ALL.map(Isa::name);
+    for command in ["run", "eval", "bench"] {
+        let help = output(&format!("{command} --help"));
+        assert!(names.iter().all(|name| help.contains(&format!(" {name}"))), "{help}");
+    }
+    fails("bench model.tbim --isa sse2", 2, &names);
 }
 
 #[test]
