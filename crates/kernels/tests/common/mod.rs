@@ -8,7 +8,8 @@ use tinybert_kernels::{
 };
 
 // Without it this build's target decides, and on x86-64 nothing but the scalar kernels would be left to compare.
-const _: () = assert!(cfg!(feature = "std"), "fast kernels are found by the feature std: give --features std");
+const _: () =
+    assert!(cfg!(feature = "std"), "fast kernels are found by the feature std: give --features std");
 
 /// The fast kernels of this machine; the scalar ones are what they are compared with.
 pub fn fast() -> impl Iterator<Item = Kernels> {
