@@ -9,11 +9,13 @@ use tinybert_host::checkpoint::{BertConfig, Checkpoint};
 use tinybert_host::compress::{Budget, Compress, Outcome, SearchSettings, Settings};
 use tinybert_host::distill::{GeneralSettings, Stage, TaskSettings};
 use tinybert_host::metrics::MetricSet;
+use tinybert_host::nn::TaskModel;
 use tinybert_host::progress::Silent;
 use tinybert_host::quantize::Encoding;
 use tinybert_host::quantize::sensitivity::{SensitivitySettings, sensitivity};
 use tinybert_host::report::Sensitivity;
-use tinybert_host::train::{FineTune, Output};
+use tinybert_host::train::predict::Judge;
+use tinybert_host::train::{FineTune, Output, TaskData};
 use toy::runs::{labelled, with_data};
 
 /// A student with a key channel far larger than the others. All keys have the same in it, which softmax does not see; but its
@@ -32,24 +34,35 @@ fn student(folder: &Path) -> Checkpoint {
     model
 }
 
-/// An image of the student as it is, whole or pruned, without any training.
+/// An image of the student as it is, whole or pruned and recovered for a pass.
 fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
     let folder = place.join(out);
-    let untrained = TaskSettings {
-        prediction: Stage { epochs: 0, ..TaskSettings::default().prediction },
-        ..TaskSettings::default()
+    let defaults = TaskSettings::default();
+    let passes = |epochs| TaskSettings {
+        intermediate: Stage { epochs: 0, ..defaults.intermediate.clone() },
+        prediction: Stage { epochs, ..defaults.prediction.clone() },
+        max_tokens: 16,
+        allow_weak_teacher: true,
+        ..defaults.clone()
     };
     with_data(|data| {
         let student = student(&place.join("student"));
+        // Whatever is changed in the student is a loss.
+        let judge = Judge::new(&student.text, data.dev, data.metrics, 16).unwrap();
+        let model = TaskModel::frozen(&student.config, &student.head, &student.tensors).unwrap();
+        let mut dev = data.dev.clone();
+        for (example, answer) in dev.examples.iter_mut().zip(judge.predictions(&model, &Silent).unwrap()) {
+            example.target = answer;
+        }
         let settings = Settings {
             budget,
             max_tokens: 16,
             fine_tune: FineTune::default(),
             general: GeneralSettings::default(),
-            distillation: TaskSettings::default(),
-            recovery: TaskSettings::default(),
+            distillation: passes(1),
+            recovery: passes(1),
             prune_rounds: None,
-            quantization_aware: untrained.clone(),
+            quantization_aware: passes(0),
             search: SearchSettings { examples: 20, trials: 1 },
             importance_examples: 8,
             calibration_examples: 16,
@@ -61,7 +74,7 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
             sizes: student.config.clone(),
             student: Some(student),
             corpus: Vec::new(),
-            data: *data,
+            data: TaskData { dev: &dev, ..*data },
             test: None,
         };
         compress.run(&Output::from(&folder), &Silent).unwrap()
