@@ -58,7 +58,7 @@ fn a_stop_ends_judging_and_sensitivity() {
         encodings: &[Encoding::Int8],
         metrics: MetricSet::Accuracy,
     };
-    // Three calibrations and the float model come first, one batch each.
+    // The calibration and the float model come first; then the parts, a batch each or more.
     let error = sensitivity(&model, &data, &data, &settings, &toy::StopAfter::new(4)).unwrap_err();
     assert!(is_a_stop(&error), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
+use sha2::{Digest, Sha256};
 
 use super::sample::RowSample;
 use crate::checkpoint::{Checkpoint, Encoded};
@@ -23,6 +24,8 @@ pub struct Calibration {
     sentences: BTreeMap<Site, Vec<Vec<f32>>>,
     /// Sentences (or pairs) that were run.
     pub examples: usize,
+    /// SHA-256 of them.
+    pub hash: [u8; 32],
 }
 
 impl Calibration {
@@ -51,7 +54,7 @@ impl Calibration {
             progress.advance(done, "");
         }
         progress.end();
-        Ok(Self { samples, sentences, examples: inputs.len() })
+        Ok(Self { samples, sentences, examples: inputs.len(), hash: hash(inputs) })
     }
 
     /// What was seen at a site.
@@ -69,6 +72,16 @@ impl Calibration {
     pub fn sentences(&self, site: Site) -> Result<&[Vec<f32>]> {
         self.sentences.get(&site).map(Vec::as_slice).ok_or_else(|| unseen(site))
     }
+}
+
+/// SHA-256 of texts as the model reads them.
+fn hash(inputs: &[Encoded]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for input in inputs {
+        hash.update((input.ids.len() as u64).to_le_bytes());
+        input.ids.iter().chain(&input.type_ids).for_each(|id| hash.update(id.to_le_bytes()));
+    }
+    hash.finalize().into()
 }
 
 fn unseen(site: Site) -> Error {

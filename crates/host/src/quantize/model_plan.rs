@@ -1,7 +1,6 @@
 //! How a whole model becomes int8: by calibration, or as it was trained for.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::calibrate::Calibration;
 use super::encoding::Encoding;
@@ -42,15 +41,28 @@ impl ModelPlan {
         precision: &Precision,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let config = &checkpoint.config;
-        let encodings = precision.of_layers(config.num_hidden_layers)?;
+        // Before the pass, which takes long.
+        precision.of_layers(checkpoint.config.num_hidden_layers)?;
         let seen = Calibration::run(checkpoint, inputs, progress)?;
-        let layers = encodings.into_iter().enumerate();
+        Self::of(&checkpoint.config, &seen, attention, precision)
+    }
+
+    /// Chooses for a model of which a calibration has been seen: the passes of several choices are one.
+    ///
+    /// # Errors
+    /// A precision that does not fit the model.
+    pub(super) fn of(
+        config: &BertConfig,
+        seen: &Calibration,
+        attention: Attention,
+        precision: &Precision,
+    ) -> Result<Self> {
+        let layers = precision.of_layers(config.num_hidden_layers)?.into_iter().enumerate();
         let layers =
-            layers.map(|(layer, encodings)| LayerPlan::new(layer, config, attention, encodings, &seen));
+            layers.map(|(layer, encodings)| LayerPlan::new(layer, config, attention, encodings, seen));
         Ok(Self {
             examples: seen.examples,
-            calibration: Some(hash(inputs)),
+            calibration: Some(seen.hash),
             max_tokens: None,
             embeddings: precision.embeddings,
             layers: layers.collect::<Result<_>>()?,
@@ -112,14 +124,4 @@ impl ModelPlan {
             Some(format!("layer {}: {what}", index + 1))
         })
     }
-}
-
-/// SHA-256 of texts as the model reads them.
-fn hash(inputs: &[Encoded]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for input in inputs {
-        hash.update((input.ids.len() as u64).to_le_bytes());
-        input.ids.iter().chain(&input.type_ids).for_each(|id| hash.update(id.to_le_bytes()));
-    }
-    hash.finalize().into()
 }

@@ -1,5 +1,6 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
+use super::calibrate::Calibration;
 use super::channel::quantize_channel;
 use super::encoding::Encoding;
 use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
@@ -53,9 +54,10 @@ pub fn sensitivity(
         settings.calibration_examples,
         settings.max_tokens,
     )?;
+    let seen = Calibration::run(checkpoint, &inputs, progress)?;
     let plan = |attention, encoding| {
         let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
-        ModelPlan::calibrate(checkpoint, &inputs, attention, &precision, progress)
+        ModelPlan::of(&checkpoint.config, &seen, attention, &precision)
     };
     let (in_f32, in_int8) = (plan(Attention::F32, Encoding::Int8)?, plan(Attention::Int8, Encoding::Int8)?);
     // Of inputs, by which the errors of weights in four bits are weighed.
