@@ -17,11 +17,6 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
 }
 
-/// Hashes and keys in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// `accuracy 0.9686, f1 0.9500 (872 examples)`, the value that selects first.
 pub fn metrics(metrics: &Metrics) -> String {
     let mut line = format!("{} {:.4}", metrics.primary, metrics.primary());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use tinybert_host::checkpoint::Checkpoint;
+use tinybert_host::checkpoint::{Checkpoint, hex};
 use tinybert_host::image_file::{ImageFile, section_name};
 use tinybert_host::runtime::Model;
 use tinybert_host::runtime::image::{
@@ -12,7 +12,7 @@ use tinybert_host::runtime::image::{
 };
 use tinybert_host::{Error, Result, signature};
 
-use crate::output::{hex, print_line};
+use crate::output::print_line;
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
 #[derive(ClapArgs)]

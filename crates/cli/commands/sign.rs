@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use tinybert_host::checkpoint::hex;
 use tinybert_host::image_file::{self, ImageFile};
 use tinybert_host::{Result, signature};
 
@@ -28,6 +29,6 @@ pub fn run(args: &Args) -> Result<()> {
     let key = signature::read_private_key(&args.key)?;
     let image = ImageFile::open(&args.model)?;
     image_file::write(&args.out, &signature::sign(image.bytes(), &key)?)?;
-    print_line(format_args!("public key {}", output::hex(&key.public_key())))?;
+    print_line(format_args!("public key {}", hex(&key.public_key())))?;
     print_line(format_args!("wrote {}", args.out.display()))
 }

@@ -163,6 +163,6 @@ impl Dataset {
             text(&format!("{:?}", example.pair));
             text(&format!("{:?}", example.target));
         }
-        checkpoint::hex(hash)
+        checkpoint::hex(&hash.finalize())
     }
 }

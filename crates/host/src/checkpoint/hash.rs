@@ -27,13 +27,13 @@ impl FileHash {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let mut hasher = Sha256::new();
         let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(Error::io(path))?;
-        Ok(Self { path: path.display().to_string(), bytes, sha256: hex(hasher) })
+        Ok(Self { path: path.display().to_string(), bytes, sha256: hex(&hasher.finalize()) })
     }
 }
 
-/// The digest of all that `hasher` was fed, in lower-case hexadecimal.
-pub(crate) fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+/// Hashes and keys in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Feeds a hasher from [`std::io::copy`].

@@ -1,11 +1,10 @@
 //! How a sentence encoder makes a vector of its states, as sentence-transformers writes it beside the model.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::files::read_if_there;
 use crate::{Error, Result};
 
 /// Modules that a vector of length 1 from the mean of all tokens is made by.
@@ -58,18 +57,16 @@ pub(super) fn check_pooling(folder: &Path) -> Result<()> {
 }
 
 /// A JSON file that need not be there.
-fn read(path: &PathBuf) -> Result<Option<Value>> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| Error::input(path, format!("not valid JSON: {error}"))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(path)(error)),
-    }
+fn read(path: &Path) -> Result<Option<Value>> {
+    let Some(bytes) = read_if_there(path)? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&bytes).map(Some);
+    parsed.map_err(|error| Error::input(path, format!("not valid JSON: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn says(files: &[(&str, &str)]) -> Option<String> {

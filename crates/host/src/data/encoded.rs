@@ -127,7 +127,7 @@ impl EncodedSet {
                 hash.update(format!("{words:?}"));
             }
         }
-        checkpoint::hex(hash)
+        checkpoint::hex(&hash.finalize())
     }
 
     /// Pads `samples` of this set with `pad_id` to the longest of them.

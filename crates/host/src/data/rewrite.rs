@@ -74,7 +74,7 @@ impl RawRows {
         let mut hash = Sha256::new();
         hash.update(self.layout.header());
         self.rows.iter().for_each(|row| hash.update(self.layout.line(row)));
-        checkpoint::hex(hash)
+        checkpoint::hex(&hash.finalize())
     }
 }
 

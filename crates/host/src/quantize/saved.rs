@@ -40,9 +40,10 @@ impl Seen {
 pub mod hash {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+    use crate::checkpoint::hex;
+
     pub fn serialize<S: Serializer>(hash: &Option<[u8; 32]>, to: S) -> Result<S::Ok, S::Error> {
-        let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        hash.as_ref().map(hex).serialize(to)
+        hash.as_ref().map(|hash| hex(hash)).serialize(to)
     }
 
     pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<[u8; 32]>, D::Error> {

@@ -135,7 +135,7 @@ impl TeacherCache<'_> {
         });
         let mut hash = Sha256::new();
         hash.update(description.to_string());
-        let folder = self.folder.join(checkpoint::hex(hash));
+        let folder = self.folder.join(checkpoint::hex(&hash.finalize()));
         // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
         let ranks = self.progress.ranks();
         for turn in 0..ranks.size() {

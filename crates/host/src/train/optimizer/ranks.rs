@@ -69,6 +69,6 @@ impl Optimizer {
             })?;
             slot.moments.values()?.iter().for_each(|moment| add(moment));
         }
-        Ok(hex(hash))
+        Ok(hex(&hash.finalize()))
     }
 }
