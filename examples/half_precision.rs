@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use tinybert_host::checkpoint::{Checkpoint, RunRecord, Storage, save_as};
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_model::{Checkpoint, RunRecord, Storage, save_as};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, ValueEnum};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::collective::{Collective, Single};
-use tinybert_host::data::{self, Columns, DataSpec, GlueTask, Source, Split};
-use tinybert_host::device::{Compute, DeviceName};
-use tinybert_host::metrics::MetricSet;
-use tinybert_host::predictor::Predictor;
-use tinybert_host::progress::Progress;
-use tinybert_host::quantize::Layout;
-use tinybert_host::runtime::kernels::Isa;
-use tinybert_host::task::{Dataset, TaskKind};
-use tinybert_host::train::optimizer::OptimizerSettings;
-use tinybert_host::train::schedule::Schedule;
-use tinybert_host::train::{Output, TaskData};
-use tinybert_host::{Error, Result};
+use tinybert_base::collective::{Collective, Single};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::MetricSet;
+use tinybert_data::task::{Dataset, TaskKind};
+use tinybert_data::{Columns, DataSpec, GlueTask, Source, Split};
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_model::Checkpoint;
+use tinybert_nn::device::{Compute, DeviceName};
+use tinybert_quantize::Layout;
+use tinybert_runtime::kernels::Isa;
+use tinybert_train::optimizer::OptimizerSettings;
+use tinybert_train::schedule::Schedule;
+use tinybert_train::{Output, TaskData};
 
 use crate::commands::Command;
 use crate::output::Taken;
@@ -419,7 +419,7 @@ impl DataArgs {
 
     /// Reads a split.
     pub fn load(&self, spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
-        let data = data::load(spec, split, progress)?;
+        let data = tinybert_data::load(spec, split, progress)?;
         if self.embedding { data.for_embedding() } else { Ok(data) }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::process::Command;
 
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
 
 /// Number of threads of rayon, and so of candle's matrix products. Unset, candle reads `/proc/cpuinfo` anew at every
 /// product, which takes longer than a small one.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
 
 /// Exit code of success.
 pub const DONE: u8 = 0;

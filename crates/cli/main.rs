@@ -14,7 +14,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

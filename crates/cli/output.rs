@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use tinybert_host::checkpoint;
-use tinybert_host::metrics::Metrics;
-use tinybert_host::runtime::image::MAGIC;
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::Metrics;
+use tinybert_runtime::image::MAGIC;
 
 /// Stands for standard output in [`Error::Io`].
 pub const STANDARD_OUTPUT: &str = "standard output";
@@ -90,7 +89,7 @@ fn resolved(path: &Path) -> PathBuf {
 /// than a checkpoint of ours, or whose path runs through a file or a folder without write permission.
 pub fn check_folder(out: &Path, taken: &Taken) -> Result<()> {
     probe_folder(out, taken)?;
-    checkpoint::check_target(out)
+    tinybert_model::check_target(out)
 }
 
 /// Refuses an output folder that is taken or a file, or whose path runs through a file or a folder without write

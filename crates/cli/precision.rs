@@ -3,14 +3,15 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::metrics::MetricSet;
-use tinybert_host::progress::Progress;
-use tinybert_host::quantize::sensitivity::{SensitivitySettings, choose, sensitivity};
-use tinybert_host::quantize::{Attention, Encoding, LayerEncodings, Precision, Settings};
-use tinybert_host::report::Sensitivity;
-use tinybert_host::task::Dataset;
-use tinybert_host::{Error, Result};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::MetricSet;
+use tinybert_data::task::Dataset;
+use tinybert_model::Checkpoint;
+use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
+use tinybert_quantize::Settings;
+use tinybert_quantize::sensitivity::Sensitivity;
+use tinybert_quantize::sensitivity::{SensitivitySettings, choose, sensitivity};
 
 use crate::output::print_line;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tinybert_host::collective::{Collective, Single};
-use tinybert_host::{Error, Result};
+use tinybert_base::collective::{Collective, Single};
+use tinybert_base::{Error, Result};
 
 use crate::commands::Command;
 use crate::exit;
@@ -37,7 +37,7 @@ fn started(variable: impl Fn(&str) -> Option<String>) -> usize {
 
 #[cfg(feature = "mpi")]
 fn join_all(started: usize) -> Result<Arc<dyn Collective>> {
-    let mpi = tinybert_host::collective::Mpi::join()?;
+    let mpi = tinybert_base::collective::Mpi::join()?;
     if mpi.size() == started {
         return Ok(Arc::new(mpi));
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
 
 macro_rules! shipped {
     ($($name:literal),* $(,)?) => {

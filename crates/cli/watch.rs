@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tinybert_host::collective::Collective;
-use tinybert_host::progress::Progress;
-use tinybert_host::{Error, Result};
+use tinybert_base::collective::Collective;
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
 
 use crate::args::Global;
 

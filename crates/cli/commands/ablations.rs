@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use tinybert_host::Result;
-use tinybert_host::ablations::{Ablations, Row};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::train::Output;
+use tinybert_base::Result;
+use tinybert_distill::ablations::{Ablations, Row};
+use tinybert_model::Checkpoint;
+use tinybert_train::Output;
 
 use super::distill::{StepArgs, TaskArgs};
 use crate::args::{DataArgs, Global, OutputArgs, max_tokens};

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use tinybert_host::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::data::{Split, read_rows};
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_data::{Split, read_rows};
+use tinybert_distill::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
+use tinybert_model::Checkpoint;
 
 use crate::args::{DataArgs, Global};
 use crate::output::{self, print_line};

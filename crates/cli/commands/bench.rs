@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tinybert_host::image_file::ImageFile;
-use tinybert_host::runtime::kernels::Isa;
-use tinybert_host::{Error, Result, bench, predictor};
+use tinybert_base::{Error, Result};
+use tinybert_evaluate::{latency, predictor};
+use tinybert_model::image_file::ImageFile;
+use tinybert_runtime::kernels::Isa;
 
 use crate::args::{Global, isa_parser};
 use crate::output::print_line;
@@ -46,11 +47,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         false => args.seq.clone(),
     };
     for seq in lengths {
-        let latency = bench::latency(&model, seq, threads, min_time)?;
+        let latency = latency::latency(&model, seq, threads, min_time)?;
         if args.json {
             print_line(json!(latency))?;
         } else {
-            let bench::Latency { seq, median_ms, min_ms, runs } = latency;
+            let latency::Latency { seq, median_ms, min_ms, runs } = latency;
             print_line(format_args!(
                 "{seq:4} tokens: median {median_ms:.3} ms, best {min_ms:.3} ms of {runs} runs"
             ))?;

@@ -6,17 +6,15 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
-use tinybert_host::Result;
-use tinybert_host::checkpoint::{BertConfig, Checkpoint, PRESETS, preset};
-use tinybert_host::compress::{
-    Board, Budget, Compress, Outcome, SearchSettings, Settings, layer_map, student_sizes,
-};
-use tinybert_host::data::Split;
-use tinybert_host::distill::layer_map::LayerMap;
-use tinybert_host::distill::transfer::TransferSettings;
-use tinybert_host::distill::{GeneralSettings, Stage, TaskSettings};
-use tinybert_host::quantize;
-use tinybert_host::train::FineTune;
+use tinybert_base::Result;
+use tinybert_data::Split;
+use tinybert_distill::layer_map::LayerMap;
+use tinybert_distill::transfer::TransferSettings;
+use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
+use tinybert_search::{Board, Budget, Compress, Outcome, SearchSettings, Settings, layer_map, student_sizes};
+
+use tinybert_train::FineTune;
 
 use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens, parse_size, parse_time};
 use crate::output::{self, print_line};
@@ -250,7 +248,7 @@ impl Args {
             quantization_aware,
             search: SearchSettings { examples: search.search_examples, trials: search.search_trials },
             importance_examples: search.importance_examples,
-            calibration_examples: quantize::Settings::default().calibration_examples,
+            calibration_examples: tinybert_quantize::Settings::default().calibration_examples,
         }
     }
 }

@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tinybert_host::bench;
-use tinybert_host::checkpoint::{self, BertConfig, Checkpoint, Head, RunRecord};
-use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
-use tinybert_host::distill::{self, Stage, TaskSettings};
-use tinybert_host::image_file::{self, ImageFile};
-use tinybert_host::nn::init_parameters;
-use tinybert_host::predictor::{Answer, FloatModel, Predictor};
-use tinybert_host::progress::Progress;
-use tinybert_host::quantize::{Layout, Settings, quantize};
-use tinybert_host::task::{Dataset, TaskKind};
-use tinybert_host::train::{Output, TaskData};
-use tinybert_host::{Error, Result};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::task::{Dataset, TaskKind};
+use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_distill::{Stage, TaskSettings};
+use tinybert_evaluate::latency;
+use tinybert_evaluate::predictor::{Answer, FloatModel, Predictor};
+use tinybert_model::image_file::{self, ImageFile};
+use tinybert_model::{BertConfig, Checkpoint, Head, RunRecord};
+use tinybert_nn::init_parameters;
+use tinybert_quantize::{Layout, Settings, quantize};
+use tinybert_train::{Output, TaskData};
 
 use crate::args::Global;
 use crate::output::{self, Taken, print_line};
@@ -63,7 +63,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     shipped::unpack(&args.out)?;
     output::check_image(&path, &nothing)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
-    let snips = |split| data::load(&snips(&args.out, &teacher.head), split, &watch);
+    let snips = |split| tinybert_data::load(&snips(&args.out, &teacher.head), split, &watch);
     let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
 
     print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
@@ -135,7 +135,7 @@ fn distil(
         inputs: Vec::new(),
         metrics: json!(null),
     };
-    checkpoint::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
+    tinybert_model::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
     let fresh = Checkpoint::load(&fresh)?;
 
     // The paper's rates are for general students of weeks of pre-training; this one starts from nothing.
@@ -152,7 +152,7 @@ fn distil(
     let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;
     let folder = out.folder.clone();
-    distill::task(&settings, teacher, &fresh, &data, out, watch).map_err(|error| match error {
+    tinybert_distill::task(&settings, teacher, &fresh, &data, out, watch).map_err(|error| match error {
         Error::Interrupted(_) => Error::Interrupted("interrupted; the same command goes on from here".into()),
         other => other,
     })?;
@@ -165,7 +165,7 @@ fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, watch: &Watc
 }
 
 fn accuracy(predictor: &Predictor, test: &Dataset, watch: &Watch) -> Result<f64> {
-    Ok(predictor.evaluate(test, tinybert_host::metrics::MetricSet::Accuracy, watch)?.primary())
+    Ok(predictor.evaluate(test, tinybert_data::metrics::MetricSet::Accuracy, watch)?.primary())
 }
 
 fn file_bytes(path: &Path) -> Result<u64> {
@@ -186,7 +186,7 @@ fn print_latency(path: &Path) -> Result<()> {
     let model = image.model()?;
     let isa = model.kernels().isa().name();
     for seq in [16, MAX_TOKENS] {
-        let latency = bench::latency(&model, seq, 1, Duration::from_millis(200))?;
+        let latency = latency::latency(&model, seq, 1, Duration::from_millis(200))?;
         print_line(format_args!("{seq} tokens: {:.3} ms on one core ({isa})", latency.median_ms))?;
     }
     print_line(format_args!("workspace RAM: {} bytes", model.max_workspace_bytes()))

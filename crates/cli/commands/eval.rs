@@ -2,8 +2,8 @@
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
-use tinybert_host::Result;
-use tinybert_host::data::Split;
+use tinybert_base::Result;
+use tinybert_data::Split;
 
 use crate::args::{DataArgs, DeviceArgs, Global, ModelArgs};
 use crate::output::{self, print_line};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::train::{FineTune, fine_tune};
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_model::Checkpoint;
+use tinybert_train::{FineTune, fine_tune};
 
 use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs, given, max_tokens};
 use crate::output::{self, print_line};

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tinybert_host::checkpoint::{
-    self, BertConfig, Checkpoint, FileHash, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher,
-    preset, train_vocabulary,
+use tinybert_base::FileHash;
+use tinybert_base::{Error, Result};
+use tinybert_data::task::TaskKind;
+use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_model::{
+    BertConfig, Checkpoint, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
+    train_vocabulary,
 };
-use tinybert_host::data::{self, Columns, DataSpec, Source, Split};
-use tinybert_host::nn::init_parameters;
-use tinybert_host::task::TaskKind;
-use tinybert_host::{Error, Result};
+use tinybert_nn::init_parameters;
 
 use crate::args::Global;
 use crate::output::{self, Taken, print_line};
@@ -107,7 +108,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         inputs,
         metrics: json!(null),
     };
-    checkpoint::save(&args.out, &config, &head, &tensors, &text, &record)?;
+    tinybert_model::save(&args.out, &config, &head, &tensors, &text, &record)?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
 }
@@ -125,7 +126,7 @@ impl Vocabulary {
             columns: Columns { text: self.text_column.clone(), pair: None, label: None },
             kind: TaskKind::Regression,
         };
-        let texts = data::load(&DataSpec { source, labels: None }, Split::Train, watch)?;
+        let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, watch)?;
         let pieces = train_vocabulary(texts.examples.iter().map(|e| e.text.as_str()), self.vocab_size, true)?;
         TextEncoder::from_pieces(pieces, true)
     }

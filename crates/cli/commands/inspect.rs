@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use tinybert_host::checkpoint::{Checkpoint, hex};
-use tinybert_host::image_file::{ImageFile, section_name};
-use tinybert_host::runtime::Model;
-use tinybert_host::runtime::image::{
+use tinybert_base::hex;
+use tinybert_base::{Error, Result};
+use tinybert_model::Checkpoint;
+use tinybert_model::image_file::{ImageFile, section_name};
+use tinybert_model::signature;
+use tinybert_runtime::Model;
+use tinybert_runtime::image::{
     AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, Linear,
     Provenance, Range, Weights,
 };
-use tinybert_host::{Error, Result, signature};
 
 use crate::output::print_line;
 

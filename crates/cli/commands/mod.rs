@@ -17,7 +17,7 @@ mod run;
 mod sign;
 
 use clap::Subcommand;
-use tinybert_host::Result;
+use tinybert_base::Result;
 
 use crate::args::Global;
 

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use tinybert_host::data::Split;
-use tinybert_host::image_file::{self, ImageFile};
-use tinybert_host::metrics;
-use tinybert_host::predictor::{FloatModel, Predictor};
-use tinybert_host::quantize::{AttentionChoice, ModelPlan, Settings, quantize};
-use tinybert_host::runtime::image::{Image, detach_words};
-use tinybert_host::task::Target;
-use tinybert_host::{Error, Result, signature};
+use tinybert_base::{Error, Result};
+use tinybert_data::Split;
+use tinybert_data::metrics;
+use tinybert_data::task::Target;
+use tinybert_evaluate::predictor::{FloatModel, Predictor};
+use tinybert_model::image_file::{self, ImageFile};
+use tinybert_model::plan::{AttentionChoice, ModelPlan};
+use tinybert_model::signature;
+use tinybert_quantize::{Settings, quantize};
+use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{DataArgs, Global, LayoutName, max_tokens};
 use crate::commands::inspect;

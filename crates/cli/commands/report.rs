@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use tinybert_host::data::Split;
-use tinybert_host::image_file::ImageFile;
-use tinybert_host::metrics::Metrics;
-use tinybert_host::predictor::Predictor;
-use tinybert_host::report::Report;
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_data::Split;
+use tinybert_data::metrics::Metrics;
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_model::image_file::ImageFile;
+use tinybert_report::Report;
 
 use crate::args::{DataArgs, Global};
 use crate::output::{self, print_line};

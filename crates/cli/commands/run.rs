@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use clap::Args as ClapArgs;
 use serde_json::{Map, Value, json};
-use tinybert_host::metrics::entities;
-use tinybert_host::predictor::{Answer, Question, Reply, TaggedWord};
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::entities;
+use tinybert_evaluate::predictor::{Answer, Question, Reply, TaggedWord};
 
 use crate::args::ModelArgs;
 use crate::output::print_line;

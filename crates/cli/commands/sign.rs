@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use tinybert_host::checkpoint::hex;
-use tinybert_host::image_file::{self, ImageFile};
-use tinybert_host::{Result, signature};
+use tinybert_base::Result;
+use tinybert_base::hex;
+use tinybert_model::image_file::{self, ImageFile};
+use tinybert_model::signature;
 
 use crate::output::{self, Taken, print_line};
 

@@ -36,10 +36,10 @@ fn huggingface(vocab_txt: &str) -> Tokenizer {
     let special = |piece: &str| (piece.to_owned(), vocab[piece]);
     let processing = BertProcessing::new(special("[SEP]"), special("[CLS]"));
     let mut tokenizer = Tokenizer::new(WordPiece::builder().vocab(vocab).build().unwrap());
-    tokenizer.with_normalizer(Some(BertNormalizer::default()));
+    tokenizer.with_normalizer(Some(BertNormalizer::default())).unwrap();
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_post_processor(Some(processing));
-    tokenizer.add_special_tokens(&SPECIAL.map(|piece| AddedToken::from(piece, true)));
+    tokenizer.add_special_tokens(SPECIAL.map(|piece| AddedToken::from(piece, true))).unwrap();
     tokenizer
 }
 

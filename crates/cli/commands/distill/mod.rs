@@ -5,13 +5,13 @@ mod options;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::data::{self, WindowSettings};
-use tinybert_host::distill::{self, Corpus, GeneralSettings, QuantizationAware, TaskSettings};
-use tinybert_host::progress::Progress;
-use tinybert_host::train::session::{Budget, Summary};
-use tinybert_host::train::{Output, TaskData};
-use tinybert_host::{Error, Result};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::WindowSettings;
+use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
+use tinybert_model::Checkpoint;
+use tinybert_train::session::{Budget, Summary};
+use tinybert_train::{Output, TaskData};
 
 use self::options::SparsityArgs;
 pub use self::options::{StepArgs, TaskArgs};
@@ -140,7 +140,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         seed: global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
-    let corpus = data::Corpus::open(&options.corpus)?;
+    let corpus = tinybert_data::Corpus::open(&options.corpus)?;
     let windows = WindowSettings {
         max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
@@ -148,7 +148,7 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     };
     let windows = corpus.windows(&student.text, windows, &watch)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
-    let report = distill::general(&settings, &teacher, &student, &corpus, out, &watch)?;
+    let report = tinybert_distill::general(&settings, &teacher, &student, &corpus, out, &watch)?;
     if !global.is_first() {
         return Ok(());
     }
@@ -214,7 +214,7 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
         settings.intermediate.epochs = 0;
     }
     settings.quantization_aware = args.quantization_aware(&student, &data.view(), max_tokens, &watch)?;
-    let report = distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
+    let report = tinybert_distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
     if !global.is_first() {
         return Ok(());
     }

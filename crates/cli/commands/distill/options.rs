@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tinybert_host::distill::layer_map::LayerMap;
-use tinybert_host::distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
-use tinybert_host::distill::{Stage, TaskSettings};
-use tinybert_host::train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
+use tinybert_distill::layer_map::LayerMap;
+use tinybert_distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
+use tinybert_distill::{Stage, TaskSettings};
+use tinybert_train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
 
 use crate::args::{OptimizerArgs, parse_bytes};
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use tinybert_host::Result;
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::data::{Corpus, WindowSettings};
-use tinybert_host::train::session::Budget;
-use tinybert_host::train::{Guesses, MaskedLmSettings, masked_lm};
+use tinybert_base::Result;
+use tinybert_data::{Corpus, WindowSettings};
+use tinybert_model::Checkpoint;
+use tinybert_train::session::Budget;
+use tinybert_train::{Guesses, MaskedLmSettings, masked_lm};
 
 use super::Args;
 use crate::args::{Global, max_tokens, parse_time_limit};

@@ -9,11 +9,12 @@ use std::rc::Rc;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tinybert_host::checkpoint::{self, Checkpoint, FileHash, RunRecord};
-use tinybert_host::data::{DataSpec, Split};
-use tinybert_host::prune::keep_layers;
-use tinybert_host::task::Dataset;
-use tinybert_host::{Error, Result};
+use tinybert_base::FileHash;
+use tinybert_base::{Error, Result};
+use tinybert_data::task::Dataset;
+use tinybert_data::{DataSpec, Split};
+use tinybert_model::{Checkpoint, RunRecord};
+use tinybert_prune::keep_layers;
 
 use self::structure::{StepsArgs, Structure};
 use self::vocabulary::Vocabulary;
@@ -114,7 +115,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         pruned = args.vocabulary.prune(&pruned, &mut job)?;
     }
     let Job { record, lines, .. } = job;
-    checkpoint::save(out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;
+    tinybert_model::save(out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;
     if let Some(run) = stepped {
         run.remove()?;
     }

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tinybert_host::checkpoint::Checkpoint;
-use tinybert_host::prune::{
-    Importance, KeptParts, Measure, PruneRound, Scope, Stepped, Steps, StructureSettings,
-};
-use tinybert_host::train::Output;
-use tinybert_host::{Error, Result};
+use tinybert_base::{Error, Result};
+use tinybert_model::Checkpoint;
+use tinybert_prune::{Importance, KeptParts, Measure, PruneRound, Scope, Stepped, Steps, StructureSettings};
+use tinybert_train::Output;
 
 use super::Job;
 use crate::args::LayoutName;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tinybert_host::Result;
-use tinybert_host::checkpoint::{Checkpoint, FileHash};
-use tinybert_host::data::{Corpus, Split};
-use tinybert_host::prune::{Characters, Coverage, PieceCounts, VocabularySettings};
-use tinybert_host::task::Dataset;
+use tinybert_base::FileHash;
+use tinybert_base::Result;
+use tinybert_data::task::Dataset;
+use tinybert_data::{Corpus, Split};
+use tinybert_model::Checkpoint;
+use tinybert_prune::{Characters, Coverage, PieceCounts, VocabularySettings};
 
 use super::Job;
 

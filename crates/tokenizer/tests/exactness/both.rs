@@ -26,7 +26,7 @@ impl<'a> Both<'a> {
         let id = |piece: &str| pieces.iter().rposition(|p| *p == piece).unwrap() as u32;
         let model = WordPiece::builder().vocab(vocab).build().unwrap();
         let mut huggingface = Tokenizer::new(model);
-        huggingface.with_normalizer(Some(normalizer(vocabulary.options())));
+        huggingface.with_normalizer(Some(normalizer(vocabulary.options()))).unwrap();
         huggingface.with_pre_tokenizer(Some(BertPreTokenizer));
         huggingface.with_post_processor(Some(BertProcessing::new(
             ("[SEP]".into(), id("[SEP]")),
@@ -34,8 +34,7 @@ impl<'a> Both<'a> {
         )));
         // What `from_pretrained` registers: special, not normalised, neither side stripped.
         let special: Vec<_> = SPECIAL.iter().filter(|s| pieces.contains(s)).collect();
-        huggingface
-            .add_special_tokens(&special.iter().map(|s| AddedToken::from(**s, true)).collect::<Vec<_>>());
+        huggingface.add_special_tokens(special.iter().map(|s| AddedToken::from(**s, true)));
         Self { huggingface, vocabulary, ids: vec![0; 4096], type_ids: vec![0; 4096] }
     }
 

@@ -1,0 +1,248 @@
+//! Files and folders that appear complete or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Extension of the old contents while two folders change names.
+const PREVIOUS: &str = "previous";
+
+/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed.
+///
+/// # Errors
+/// [`Error::Io`]; nothing half-written is left.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = parent_of(path);
+    // Readable by whom the user's umask says, as any other output; temporary files are private by default.
+    let anyone = fs::Permissions::from_mode(0o666);
+    let mut file =
+        tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
+    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
+    sync_folder(folder)
+}
+
+/// Gives a finished file its name for good.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn rename_file(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(Error::io(to))?;
+    sync_folder(parent_of(to))
+}
+
+/// Name of a [`Staging`] folder behind the target's.
+const PARTIAL: &str = ".partial";
+
+/// Removes a [`Staging`] folder that a killed process has left; anything else stays.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_abandoned(folder: &Path) -> Result<()> {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if !(name.starts_with('.') && name.ends_with(PARTIAL) && folder.is_dir()) {
+        return Ok(());
+    }
+    let lock = File::open(folder).map_err(Error::io(folder))?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(folder).map_err(Error::io(folder)),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
+    }
+}
+
+/// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
+/// behind by a killed process, it is cleaned away by the next one.
+pub struct Staging {
+    target: PathBuf,
+    folder: PathBuf,
+    /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
+    _lock: File,
+}
+
+impl Staging {
+    /// Begins to write what will be `target`, whose parents are created.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `target` has no name or another process is writing it; [`Error::Io`] when
+    /// the parent cannot be written.
+    pub fn begin(target: &Path) -> Result<Self> {
+        let parent = parent_of(target);
+        fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        let folder = sibling(target, PARTIAL)?;
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(&folder)(error)),
+            _ => {}
+        }
+        let lock = File::open(&folder).map_err(Error::io(&folder))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Usage(format!(
+                    "{}: another process is writing this folder",
+                    target.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io(&folder)(error)),
+        }
+        // What a killed process left.
+        recover(&folder, target).map_err(Error::io(target))?;
+        for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
+            let path = entry.map_err(Error::io(&folder))?.path();
+            fs::remove_file(&path).map_err(Error::io(&path))?;
+        }
+        Ok(Self { target: target.to_path_buf(), folder, _lock: lock })
+    }
+
+    /// Refuses to begin on a full disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] saying how much is needed and how much is free.
+    pub fn reserve(&self, bytes: u64) -> Result<()> {
+        let space =
+            rustix::fs::statvfs(&self.folder).map_err(|error| Error::io(&self.folder)(error.into()))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        // File systems that do not know their size report no blocks at all.
+        if space.f_blocks > 0 && free < bytes {
+            let needed = format!("{} MiB are needed, {} MiB are free", bytes.div_ceil(1 << 20), free >> 20);
+            return Err(Error::io(&self.target)(std::io::Error::new(ErrorKind::StorageFull, needed)));
+        }
+        Ok(())
+    }
+
+    /// Writes one file and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io(&path))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))
+    }
+
+    /// Has `write` write one file at the path it is given, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// Those of `write`; [`Error::Io`] naming the file.
+    pub fn write_by(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let path = self.folder.join(name);
+        write(&path)?;
+        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))
+    }
+
+    /// Gives the folder its name; a folder of that name goes away in the same moment.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when that fails: the target is then what it was before.
+    pub fn commit(self) -> Result<()> {
+        sync_folder(&self.folder)?;
+        if self.target.exists() {
+            // From here on the staging folder holds the old contents, and dropping it removes them.
+            exchange(&self.folder, &self.target).map_err(Error::io(&self.target))?;
+        } else {
+            fs::rename(&self.folder, &self.target).map_err(Error::io(&self.target))?;
+        }
+        sync_folder(parent_of(&self.target))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // A failure leaves a folder that the next save cleans away; there is nobody to tell.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Swaps the names of two folders, in one step where the file system can do that.
+fn exchange(staged: &Path, target: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        Err(_) => exchange_in_steps(staged, target),
+    }
+}
+
+/// Swaps the names of two folders by renaming. A process killed in between leaves no `target`, and its contents by
+/// the name that [`recover`] knows.
+fn exchange_in_steps(staged: &Path, target: &Path) -> std::io::Result<()> {
+    let previous = staged.with_added_extension(PREVIOUS);
+    fs::rename(target, &previous)?;
+    if let Err(error) = fs::rename(staged, target) {
+        fs::rename(&previous, target)?;
+        return Err(error);
+    }
+    fs::rename(&previous, staged)
+}
+
+/// Brings back a target that an interrupted [`exchange_in_steps`] left without its name.
+fn recover(staged: &Path, target: &Path) -> std::io::Result<()> {
+    let previous = staged.with_added_extension(PREVIOUS);
+    if previous.exists() && !target.exists() { fs::rename(previous, target) } else { Ok(()) }
+}
+
+/// Makes names created in or moved into a folder outlast a power failure.
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
+}
+
+/// The folder that `path` stands in, `.` for a bare name.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// `.NAME` with `suffix`, beside `path`.
+fn sibling(path: &Path, suffix: &str) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::Usage(format!("{}: the output must be a folder with a name", path.display())));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(suffix);
+    Ok(path.with_file_name(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(path: &Path, contents: &str) {
+        fs::create_dir(path).unwrap();
+        fs::write(path.join("file"), contents).unwrap();
+    }
+
+    fn contents(path: &Path) -> String {
+        fs::read_to_string(path.join("file")).unwrap()
+    }
+
+    #[test]
+    fn both_ways_to_exchange_folders_do_the_same() {
+        for exchange in [exchange, exchange_in_steps] {
+            let parent = tempfile::TempDir::new().unwrap();
+            let [staged, target] = [".x.partial", "x"].map(|name| parent.path().join(name));
+            folder_with(&staged, "new");
+            folder_with(&target, "old");
+            exchange(&staged, &target).unwrap();
+            assert_eq!((contents(&target), contents(&staged)), ("new".to_owned(), "old".to_owned()));
+            assert_eq!(parent.path().read_dir().unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_process_killed_between_two_renames_costs_nothing() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let target = parent.path().join("x");
+        folder_with(&parent.path().join(".x.partial"), "new, but not told so");
+        folder_with(&parent.path().join(".x.partial.previous"), "old");
+        drop(Staging::begin(&target).unwrap());
+        assert_eq!(contents(&target), "old");
+        assert_eq!(parent.path().read_dir().unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,110 @@
+//! Batches: which samples go together, and how they are laid out.
+
+use std::cmp::Reverse;
+
+use super::encoded::second_from;
+use super::shuffle::Shuffler;
+use tinybert_model::Encoded;
+
+/// Samples padded to one length, ready for the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Token ids `[batch, tokens]`, row-major.
+    pub ids: Vec<u32>,
+    /// Segment ids `[batch, tokens]`, row-major; 0 in the padding.
+    pub type_ids: Vec<u32>,
+    /// Real tokens of each row, `[batch]`.
+    pub lengths: Vec<usize>,
+    /// Index of each row's sample in its set, `[batch]`: keys for dropout and for results.
+    pub samples: Vec<usize>,
+    /// Columns: the longest row's length.
+    pub tokens: usize,
+    /// Where words that are answered for begin, sample by sample: row · `tokens` + column. `None` where each sample has one
+    /// answer.
+    pub words: Option<Vec<u32>>,
+}
+
+impl Batch {
+    /// Pads `samples` with `pad_id` to the longest of them. `row` gives a sample's ids and where its second
+    /// sentence begins.
+    pub(super) fn pad<'a>(samples: &[usize], pad_id: u32, row: impl Fn(usize) -> (&'a [u32], usize)) -> Self {
+        let lengths: Vec<usize> = samples.iter().map(|&sample| row(sample).0.len()).collect();
+        let tokens = lengths.iter().copied().max().unwrap_or(0);
+        let mut ids = vec![pad_id; samples.len() * tokens];
+        let mut type_ids = vec![0; samples.len() * tokens];
+        for (index, &sample) in samples.iter().enumerate() {
+            let (row_ids, second) = row(sample);
+            let range = index * tokens..index * tokens + row_ids.len();
+            ids[range.clone()].copy_from_slice(row_ids);
+            type_ids[range][second..].fill(1);
+        }
+        Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens, words: None }
+    }
+
+    /// Samples.
+    #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Answers that are asked for: one a sample, or one a word.
+    pub fn answers(&self) -> usize {
+        self.words.as_ref().map_or(self.len(), Vec::len)
+    }
+
+    /// Tokens that are not padding.
+    pub fn real_tokens(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    /// (query, key) pairs of tokens that are not padding.
+    pub fn real_pairs(&self) -> usize {
+        self.lengths.iter().map(|length| length * length).sum()
+    }
+}
+
+/// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.
+pub fn collate(encoded: &[Encoded], samples: &[usize], pad_id: u32) -> Batch {
+    Batch::pad(samples, pad_id, |sample| (&encoded[sample].ids, second_from(&encoded[sample])))
+}
+
+/// How many batches are sorted by length together: enough for near-equal lengths, few enough that the
+/// company a sample keeps changes from epoch to epoch.
+const POOL_BATCHES: usize = 64;
+
+/// Shuffled training batches of near-equal length: every index of `lengths` once. Deterministic for
+/// (`seed`, `epoch`); there are always `lengths.len().div_ceil(batch_size)` batches, all full but one.
+///
+/// # Panics
+/// When `batch_size` is 0.
+pub fn bucketed_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+    let mut shuffler = Shuffler::new(seed, epoch);
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    shuffler.shuffle(&mut order);
+    let mut batches = Vec::with_capacity(lengths.len().div_ceil(batch_size));
+    for pool in order.chunks_mut(batch_size.saturating_mul(POOL_BATCHES)) {
+        pool.sort_by_key(|&sample| lengths[sample]);
+        batches.extend(pool.chunks(batch_size).map(<[usize]>::to_vec));
+    }
+    shuffler.shuffle(&mut batches);
+    batches
+}
+
+/// Batches for evaluation, the longest samples first: the most memory is taken at once, and the time left is
+/// never guessed too short. [`Batch::samples`] says where each row's result belongs.
+///
+/// # Panics
+/// When `batch_size` is 0.
+pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&sample| Reverse(lengths[sample]));
+    order.chunks(batch_size).map(<[usize]>::to_vec).collect()
+}
+
+/// Share of the positions of all `batches` that is padding, 0 to 1.
+pub fn padding(lengths: &[usize], batches: &[Vec<usize>]) -> f64 {
+    let real: usize = batches.iter().flatten().map(|&sample| lengths[sample]).sum();
+    let longest = |batch: &[usize]| batch.iter().map(|&sample| lengths[sample]).max().unwrap_or(0);
+    let padded: usize = batches.iter().map(|batch| batch.len() * longest(batch)).sum();
+    if padded == 0 { 0.0 } else { 1.0 - real as f64 / padded as f64 }
+}

@@ -1,0 +1,221 @@
+//! Raw text for the general stage: a paragraph a line, a blank line between documents.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::encoded::EncodedSet;
+use super::shuffle::Shuffler;
+use super::text;
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_model::TextEncoder;
+
+/// Documents of one or several files, in memory.
+pub struct Corpus {
+    /// Contents of the files.
+    files: Vec<String>,
+    documents: Vec<Document>,
+}
+
+/// Where a document's paragraphs stand.
+struct Document {
+    /// Index into [`Corpus::files`].
+    file: usize,
+    /// Bytes of its text, from the first paragraph to the last.
+    bytes: Range<usize>,
+}
+
+/// How text becomes windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSettings {
+    /// Length of a window at most, `[CLS]` and `[SEP]` included; at least 3.
+    pub max_tokens: usize,
+    /// Tokens of all windows together at most. The documents are then drawn at random, so that a part of the
+    /// corpus is like the whole; without a limit they come in file order.
+    pub limit: Option<usize>,
+    /// Seed of that draw.
+    pub seed: u64,
+}
+
+impl Corpus {
+    /// Reads the files and finds their documents.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not UTF-8 (with its line)
+    /// or has no text.
+    pub fn open(paths: &[PathBuf]) -> Result<Self> {
+        let mut corpus = Self { files: Vec::new(), documents: Vec::new() };
+        for (file, path) in paths.iter().enumerate() {
+            let content = text::read(path)?;
+            let known = corpus.documents.len();
+            corpus.documents.extend(documents(&content).map(|bytes| Document { file, bytes }));
+            if corpus.documents.len() == known {
+                return Err(Error::input(path, "there is no text in this file"));
+            }
+            corpus.files.push(content);
+        }
+        Ok(corpus)
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// The text of every document, in file order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.documents.iter().map(|document| self.text_of(document))
+    }
+
+    /// Packs the text into `[CLS] … [SEP]` windows on all cores.
+    ///
+    /// A window holds whole sentences of one document, as many as fit; a sentence that is longer than a window
+    /// is cut between words. No token is lost and none occurs twice. The result depends on the corpus and
+    /// `settings` alone, not on the number of threads.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for `max_tokens` below 3; [`Error::Interrupted`] when the user asks to stop; as
+    /// [`TextEncoder::piece_ids`].
+    pub fn windows(
+        &self,
+        text: &TextEncoder,
+        settings: WindowSettings,
+        progress: &dyn Progress,
+    ) -> Result<EncodedSet> {
+        /// Bytes of text between two looks at `progress`.
+        const BLOCK: usize = 4 << 20;
+
+        let packer = Packer::new(text, settings.max_tokens)?;
+        let mut order: Vec<&Document> = self.documents.iter().collect();
+        if settings.limit.is_some() {
+            // Epochs number the streams of batches from 0; this one is apart from them.
+            Shuffler::new(settings.seed, u64::MAX).shuffle(&mut order);
+        }
+        let limit = settings.limit.unwrap_or(usize::MAX);
+        let mut set = EncodedSet::default();
+        let (mut rest, mut done) = (order.as_slice(), 0);
+        progress.begin(
+            "tokenize corpus (bytes)",
+            order.iter().map(|document| document.bytes.len()).sum::<usize>() as u64,
+        );
+        while !rest.is_empty() && set.total_tokens() < limit {
+            if progress.interrupted() {
+                let how = "stopped while tokenizing the corpus; start the same command again";
+                return Err(Error::Interrupted(how.into()));
+            }
+            let mut bytes = 0;
+            let full = |document: &&Document| {
+                bytes += document.bytes.len();
+                bytes >= BLOCK
+            };
+            let (block, later) =
+                rest.split_at(rest.iter().position(full).map_or(rest.len(), |last| last + 1));
+            let packed = block
+                .par_iter()
+                .map(|document| packer.pack(self.text_of(document)))
+                .collect::<Result<Vec<_>>>()?;
+            packed.iter().for_each(|windows| set.append(windows));
+            done += bytes;
+            rest = later;
+            progress.advance(done as u64, &format!("{} windows", set.len()));
+        }
+        progress.end();
+        while set.total_tokens() > limit && set.len() > 1 {
+            set.truncate(set.len() - 1);
+        }
+        Ok(set)
+    }
+
+    fn text_of(&self, document: &Document) -> &str {
+        &self.files[document.file][document.bytes.clone()]
+    }
+}
+
+/// Byte ranges of the documents in `content`.
+fn documents(content: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    let mut lines = content.split_inclusive('\n').map(move |line| {
+        start += line.len();
+        (line.trim().is_empty(), start - line.len()..start)
+    });
+    std::iter::from_fn(move || {
+        let (_, first) = lines.find(|(blank, _)| !blank)?;
+        let last = lines.by_ref().take_while(|(blank, _)| !blank).last();
+        Some(first.start..last.map_or(first.end, |(_, last)| last.end))
+    })
+}
+
+/// Sentences of a paragraph: each ends with the white space after `.`, `!`, `?` or `…` and what closes with it.
+/// An abbreviation may end one too early, which costs a window a few tokens and nothing else.
+fn sentences(paragraph: &str) -> impl Iterator<Item = &str> {
+    let mut ended = false;
+    paragraph.split_inclusive(move |c: char| {
+        if ended && c.is_whitespace() {
+            ended = false;
+            return true;
+        }
+        ended =
+            matches!(c, '.' | '!' | '?' | '…') || (ended && matches!(c, '"' | '\'' | ')' | ']' | '”' | '’'));
+        false
+    })
+}
+
+/// Packs documents.
+struct Packer<'a> {
+    text: &'a TextEncoder,
+    /// Whether each piece continues a word, by id.
+    continues: Vec<bool>,
+    /// Pieces in a window, `[CLS]` and `[SEP]` not counted.
+    room: usize,
+}
+
+impl<'a> Packer<'a> {
+    fn new(text: &'a TextEncoder, max_tokens: usize) -> Result<Self> {
+        let Some(room) = max_tokens.checked_sub(2).filter(|&room| room > 0) else {
+            return Err(Error::Usage(format!(
+                "windows of {max_tokens} tokens are too short; 3 is the least"
+            )));
+        };
+        let continues = text.pieces().iter().map(|piece| piece.starts_with("##")).collect();
+        Ok(Self { text, continues, room })
+    }
+
+    fn pack(&self, document: &str) -> Result<EncodedSet> {
+        let mut set = EncodedSet::default();
+        let mut window = Vec::with_capacity(self.room);
+        for sentence in document.lines().flat_map(sentences) {
+            let ids = self.text.piece_ids(sentence)?;
+            if window.len() + ids.len() > self.room {
+                self.finish(&mut set, &mut window);
+            }
+            let mut rest = ids.as_slice();
+            while rest.len() > self.room {
+                let (now, later) = rest.split_at(self.cut(rest));
+                window.extend_from_slice(now);
+                self.finish(&mut set, &mut window);
+                rest = later;
+            }
+            window.extend_from_slice(rest);
+        }
+        self.finish(&mut set, &mut window);
+        Ok(set)
+    }
+
+    /// How many of `pieces`, which are more than fit, go into a window: up to a word's beginning if there is one.
+    fn cut(&self, pieces: &[u32]) -> usize {
+        let begins =
+            |&at: &usize| !self.continues.get(pieces[at] as usize).is_some_and(|&continues| continues);
+        (1..=self.room).rev().find(begins).unwrap_or(self.room)
+    }
+
+    /// Closes a window that holds anything.
+    fn finish(&self, set: &mut EncodedSet, window: &mut Vec<u32>) {
+        if !window.is_empty() {
+            let special = self.text.special();
+            let tokens = window.len() + 2;
+            set.push([special.cls].into_iter().chain(window.drain(..)).chain([special.sep]), tokens);
+        }
+    }
+}

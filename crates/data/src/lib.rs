@@ -1,0 +1,54 @@
+//! Labelled text, plain corpora, and the batches made of them.
+//!
+//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`]; [`Corpus`] packs raw text into windows of one
+//! length at most. Encoded, both are an [`EncodedSet`], of which [`Batch`]es are made.
+//! `docs/data.md` has every layout and every error.
+
+mod batch;
+mod corpus;
+mod encoded;
+mod glue;
+mod masking;
+pub mod metrics;
+mod rewrite;
+mod row;
+pub mod shuffle;
+mod spec;
+mod table;
+mod tags;
+pub mod task;
+mod text;
+
+pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
+pub use corpus::{Corpus, WindowSettings};
+pub use encoded::EncodedSet;
+pub use masking::{Masking, Targets};
+pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
+pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
+pub use text::list;
+
+use crate::task::Dataset;
+use tinybert_base::Result;
+use tinybert_base::progress::Progress;
+
+/// Reads one split. Lines that a user should see (labels matched by index, rows left out) go to
+/// [`Progress::say`].
+///
+/// # Errors
+/// [`Error::Io`](tinybert_base::Error::Io) for a file that cannot be read, [`Error::Usage`](tinybert_base::Error::Usage) for a
+/// split that the source does not have, [`Error::Input`](tinybert_base::Error::Input) with file and line for contents
+/// that are not as they should be.
+pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
+    let model = spec.labels.as_deref();
+    match &spec.source {
+        Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
+        Source::Table { train, dev, test, format, columns, kind } => {
+            let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
+            let table = table::Table { train, dev, test, format: *format, columns, kind: *kind };
+            table.load(split, model, progress)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Dynamic masking for masked-LM training (arXiv 1810.04805, section 3.1; whole words as in the authors' later models).
+
+use rand_chacha::ChaCha8Rng;
+
+use super::batch::Batch;
+use super::shuffle::{below, shuffle};
+use tinybert_base::random::keyed;
+use tinybert_base::{Error, Result};
+use tinybert_model::TextEncoder;
+
+/// Apart from every other use of the same numbers.
+const STREAM: u64 = u64::from_be_bytes(*b"masking\0");
+
+/// Tokens to be guessed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Targets {
+    /// Where they stand: row · l + column of the batch.
+    pub positions: Vec<u32>,
+    /// Which piece stood there.
+    pub pieces: Vec<u32>,
+}
+
+/// What is hidden, and how.
+#[derive(Debug, Clone)]
+pub struct Masking {
+    /// Share of a sample's pieces that is to be guessed; at least one is.
+    share: f64,
+    /// Takes all pieces of a word together.
+    whole_words: bool,
+    seed: u64,
+    mask: u32,
+    /// By piece: whether it may be hidden, and drawn as a wrong word; special pieces may not.
+    ordinary: Vec<bool>,
+    /// By piece: whether it continues a word.
+    continues: Vec<bool>,
+    /// The ordinary pieces.
+    draws: Vec<u32>,
+}
+
+impl Masking {
+    /// Masks for text of this vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a vocabulary without `[MASK]` or a share outside (0, 1).
+    pub fn new(text: &TextEncoder, share: f64, whole_words: bool, seed: u64) -> Result<Self> {
+        if !(share > 0.0 && share < 1.0) {
+            return Err(Error::Usage(format!("masked share {share}: it must be between 0 and 1")));
+        }
+        let special = text.special();
+        let Some(mask) = special.mask else {
+            return Err(Error::Usage("this vocabulary has no [MASK] piece, which a masked LM needs".into()));
+        };
+        let pieces = text.pieces();
+        let mut ordinary = vec![true; pieces.len()];
+        for id in [special.pad, special.unk, special.cls, special.sep, mask] {
+            ordinary[id as usize] = false;
+        }
+        Ok(Self {
+            share,
+            whole_words,
+            seed,
+            mask,
+            continues: pieces.iter().map(|piece| piece.starts_with("##")).collect(),
+            draws: (0..).zip(&ordinary).filter(|(_, ordinary)| **ordinary).map(|(id, _)| id).collect(),
+            ordinary,
+        })
+    }
+
+    /// Whether a sample has a piece that may be hidden.
+    pub fn can_hide(&self, ids: &[u32]) -> bool {
+        ids.iter().any(|&id| is(&self.ordinary, id))
+    }
+
+    /// Hides pieces of a batch: of those to be guessed 80 % become `[MASK]`, 10 % another piece and 10 % stay. What is
+    /// hidden depends on the seed, the step, the sample and its text alone.
+    pub fn apply(&self, batch: &Batch, step: u64) -> (Batch, Targets) {
+        let mut masked = batch.clone();
+        let mut targets = Targets { positions: Vec::new(), pieces: Vec::new() };
+        for (row, (&sample, &length)) in batch.samples.iter().zip(&batch.lengths).enumerate() {
+            let start = row * batch.tokens;
+            let mut rng = keyed([self.seed, step, sample as u64, STREAM]);
+            for at in self.choose(&batch.ids[start..start + length], &mut rng) {
+                let piece = batch.ids[start + at];
+                targets.positions.push((start + at) as u32);
+                targets.pieces.push(piece);
+                masked.ids[start + at] = match below(&mut rng, 10) {
+                    0..8 => self.mask,
+                    8 => self.draws[below(&mut rng, self.draws.len())],
+                    _ => piece,
+                };
+            }
+        }
+        (masked, targets)
+    }
+
+    /// Indices of the pieces to be guessed, in order.
+    fn choose(&self, ids: &[u32], rng: &mut ChaCha8Rng) -> Vec<usize> {
+        // What is hidden together: runs of indices.
+        let mut units: Vec<std::ops::Range<usize>> = Vec::new();
+        for (at, &id) in ids.iter().enumerate().filter(|(_, id)| is(&self.ordinary, **id)) {
+            match units.last_mut() {
+                Some(last) if self.whole_words && is(&self.continues, id) && last.end == at => last.end += 1,
+                _ => units.push(at..at + 1),
+            }
+        }
+        let pieces: usize = units.iter().map(ExactSizeIterator::len).sum();
+        let wanted = ((pieces as f64 * self.share).round() as usize).max(1);
+        shuffle(rng, &mut units);
+        let mut chosen: Vec<usize> = Vec::new();
+        for unit in units {
+            // The first unit is taken whatever its length, so that every sample has something to guess.
+            if chosen.is_empty() || chosen.len() + unit.len() <= wanted {
+                chosen.extend(unit);
+            }
+        }
+        chosen.sort_unstable();
+        chosen
+    }
+}
+
+/// What a list by piece says of a piece.
+fn is(list: &[bool], id: u32) -> bool {
+    list.get(id as usize).copied().unwrap_or(false)
+}

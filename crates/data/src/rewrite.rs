@@ -1,0 +1,142 @@
+//! Rows as a file has them, and writing rows that the same reader understands.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::row::Row;
+use super::spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
+use super::{glue, table, tags};
+
+use crate::task::TaskKind;
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+
+/// One row without its line number; labels stay as they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRow {
+    /// First (or only) sentence.
+    pub text: String,
+    /// Second sentence of a pair.
+    pub pair: Option<String>,
+    /// What stands in the label column, if there is one.
+    pub label: Option<String>,
+}
+
+/// The rows of a file, and how to write others of their kind.
+pub struct RawRows {
+    /// In file order.
+    pub rows: Vec<RawRow>,
+    /// The file.
+    pub source: PathBuf,
+    /// How the file is laid out.
+    pub layout: RowLayout,
+}
+
+/// How a row is written. Columns that no reader looks at are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLayout {
+    format: Format,
+    /// `None` only for CoLA, which has no header.
+    header: Option<Columns>,
+    kind: TaskKind,
+}
+
+/// Reads a split as it is written, without looking at what the labels mean.
+///
+/// # Errors
+/// As [`super::load`], but for labels.
+pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<RawRows> {
+    let (source, rows, format, header) = match &spec.source {
+        Source::Glue { task, folder } => {
+            let (path, rows) = glue::read(*task, folder, split, progress)?;
+            let header = (*task != GlueTask::Cola).then(|| glue::columns(*task));
+            (path, rows, Format::Tsv, header)
+        }
+        Source::Table { train, dev, test, format, columns, kind } => {
+            let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
+            let (path, rows, format) =
+                table::Table { train, dev, test, format: *format, columns, kind: *kind }.read(split)?;
+            (path, rows, format, Some(columns.clone()))
+        }
+    };
+    if rows.is_empty() {
+        return Err(Error::input(&source, "there are no examples in this file"));
+    }
+    let rows = rows.into_iter().map(|Row { text, pair, label, .. }| RawRow { text, pair, label }).collect();
+    Ok(RawRows { rows, source, layout: RowLayout { format, header, kind: spec.kind() } })
+}
+
+impl RawRows {
+    /// SHA-256 of what the rows would be written as: equal only for the same rows.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.layout.header());
+        self.rows.iter().for_each(|row| hash.update(self.layout.line(row)));
+        tinybert_base::hex(&hash.finalize())
+    }
+}
+
+impl RowLayout {
+    /// What stands before the first row.
+    pub fn header(&self) -> String {
+        match (&self.header, self.format) {
+            (Some(columns), Format::Csv) => csv_line(&names(columns)),
+            (Some(columns), Format::Tsv) => names(columns).join("\t") + "\n",
+            _ => String::new(),
+        }
+    }
+
+    /// A row as a line, with its line end.
+    pub fn line(&self, row: &RawRow) -> String {
+        let cells = || {
+            let cells = [Some(&row.text), row.pair.as_ref(), row.label.as_ref()];
+            cells.into_iter().flatten().map(String::as_str).collect::<Vec<_>>()
+        };
+        match (&self.header, self.format) {
+            (Some(columns), Format::Jsonl) => self.json(columns, row),
+            (_, Format::Conll) => tags::to_conll(&row.text, row.label.as_deref().unwrap_or_default()),
+            (_, Format::Csv) => csv_line(&cells()),
+            // CoLA's columns are source, label, the author's mark, sentence.
+            (None, _) => format!("\t{}\t\t{}\n", row.label.as_deref().unwrap_or_default(), row.text),
+            (_, _) => cells().join("\t") + "\n",
+        }
+    }
+
+    fn json(&self, columns: &Columns, row: &RawRow) -> String {
+        let mut object = Map::new();
+        if self.kind == TaskKind::Tagging {
+            let cells =
+                [(Some(&columns.text), Some(&row.text)), (columns.label.as_ref(), row.label.as_ref())];
+            let lists =
+                cells.into_iter().filter_map(|(name, cell)| Some((name?.clone(), tags::to_json(cell?))));
+            return Value::Object(lists.collect()).to_string() + "\n";
+        }
+        object.insert(columns.text.clone(), row.text.clone().into());
+        if let (Some(name), Some(pair)) = (&columns.pair, &row.pair) {
+            object.insert(name.clone(), pair.clone().into());
+        }
+        if let (Some(name), Some(label)) = (&columns.label, &row.label) {
+            let score = serde_json::from_str(label).ok().filter(Value::is_number);
+            let score = score.filter(|_| self.kind == TaskKind::Regression);
+            object.insert(name.clone(), score.unwrap_or_else(|| label.clone().into()));
+        }
+        Value::Object(object).to_string() + "\n"
+    }
+}
+
+fn names(columns: &Columns) -> Vec<&str> {
+    [Some(&columns.text), columns.pair.as_ref(), columns.label.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect()
+}
+
+fn csv_line(cells: &[&str]) -> String {
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    // Writing to memory does not fail, and what went in as UTF-8 comes out as UTF-8.
+    let written = writer.write_record(cells).ok().and_then(|()| writer.into_inner().ok());
+    String::from_utf8(written.unwrap_or_default()).unwrap_or_default()
+}

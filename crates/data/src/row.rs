@@ -1,0 +1,127 @@
+//! What every reader delivers, and how its label cells become targets.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use super::tags;
+use super::text::list;
+use crate::task::{Example, Target, TaskKind};
+use tinybert_base::{Error, Result};
+
+/// One example as the file has it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Row {
+    /// Counted from 1.
+    pub line: usize,
+    pub text: String,
+    pub pair: Option<String>,
+    /// Label name, score, or tags separated by white space; `None` in an unlabelled file.
+    pub label: Option<String>,
+}
+
+/// Turns a row's label cell into a target.
+pub(super) trait Labeller {
+    /// The target of `text` by its label cell. `Err` is the reason, without file and line.
+    fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String>;
+}
+
+/// Applies `labeller` to every row.
+pub(super) fn examples(path: &Path, rows: Vec<Row>, labeller: &dyn Labeller) -> Result<Vec<Example>> {
+    if rows.is_empty() {
+        return Err(Error::input(path, "there are no examples in this file"));
+    }
+    rows.into_iter()
+        .map(|Row { line, text, pair, label }| {
+            let target = match label {
+                None => Target::None,
+                Some(cell) => {
+                    labeller.target(&text, &cell).map_err(|reason| Error::line(path, line, reason))?
+                }
+            };
+            Ok(Example { text, pair, target })
+        })
+        .collect()
+}
+
+/// Reads scores.
+pub(super) struct Scores {
+    /// Smallest and largest score there may be.
+    pub range: (f32, f32),
+}
+
+impl Scores {
+    /// Any finite number.
+    pub const ANY: Self = Self { range: (f32::MIN, f32::MAX) };
+}
+
+impl Labeller for Scores {
+    fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
+        let (low, high) = self.range;
+        match cell.trim().parse::<f32>() {
+            Ok(score) if (low..=high).contains(&score) => Ok(Target::Score(score)),
+            Ok(score) if score.is_finite() => Err(format!("score {cell} is not between {low} and {high}")),
+            _ => Err(format!("score {cell:?} is not a finite number")),
+        }
+    }
+}
+
+/// Reads label names.
+pub(super) struct Classes {
+    /// By class index.
+    pub names: Vec<String>,
+    /// Class index of what may stand in a cell.
+    cells: HashMap<String, u32>,
+    /// Who says so, for messages: `the labels of train.tsv`.
+    origin: String,
+}
+
+impl Classes {
+    /// Cells hold the names themselves.
+    pub fn named(names: Vec<String>, origin: String) -> Self {
+        let cells = names.iter().zip(0..).map(|(name, class)| (name.clone(), class)).collect();
+        Self { names, cells, origin }
+    }
+
+    /// Cells hold the keys of `cells`, which stand for class indices.
+    pub fn coded(names: Vec<String>, cells: HashMap<String, u32>, origin: String) -> Self {
+        Self { names, cells, origin }
+    }
+}
+
+impl Labeller for Classes {
+    fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
+        self.class(cell).map(Target::Class)
+    }
+}
+
+impl Classes {
+    /// The class that a cell (or a part of one) names. `Err` is the reason.
+    pub fn class(&self, cell: &str) -> std::result::Result<u32, String> {
+        self.cells.get(cell).copied().ok_or_else(|| {
+            let mut known: Vec<_> = self.cells.iter().collect();
+            known.sort_by_key(|(_, class)| **class);
+            let known: Vec<_> = known.into_iter().map(|(cell, _)| cell).collect();
+            format!("label {cell:?} is unknown; {} are {}", self.origin, list(&known))
+        })
+    }
+}
+
+/// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is not a label.
+pub(super) fn distinct_labels(rows: &[Row], kind: TaskKind) -> Vec<String> {
+    let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
+    let distinct: BTreeSet<&str> = match kind {
+        TaskKind::Tagging => cells.flat_map(tags::split).collect(),
+        _ => cells.collect(),
+    };
+    let mut labels: Vec<String> = distinct.into_iter().map(String::from).collect();
+    if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+        labels.sort_by_key(|label| label.parse::<i64>().ok());
+    }
+    labels
+}
+
+/// What a user is told when a model's label list only counts and `names` take its place.
+pub(super) fn by_index_notice(model: &[String], names: &[String]) -> String {
+    let pairs: Vec<_> = model.iter().zip(names).map(|(model, name)| format!("{model} = {name}")).collect();
+    format!("the model does not name its labels; they are taken by index: {}", list(&pairs))
+}

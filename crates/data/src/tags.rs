@@ -1,0 +1,98 @@
+//! Words with a tag each: lists in JSON, cells of tables, and the CoNLL layout.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tinybert_tokenizer::words;
+
+use super::row::{Classes, Labeller, Row};
+use super::text;
+use crate::metrics::entities::is_tag;
+use crate::task::Target;
+use tinybert_base::{Error, Result};
+
+/// What white space separates.
+pub(super) fn split(cell: &str) -> impl Iterator<Item = &str> {
+    words(cell).map(|word| &cell[word])
+}
+
+/// Reads a tag for each word.
+pub(super) struct Tags(pub Classes);
+
+impl Labeller for Tags {
+    fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String> {
+        let (words, tags) = (split(text).count(), split(cell).count());
+        if words == 0 {
+            return Err("there are no words".into());
+        }
+        if words != tags {
+            return Err(format!("{words} words, but {tags} tags; every word needs one"));
+        }
+        let tag = |tag| match is_tag(tag) {
+            true => self.0.class(tag),
+            false => Err(format!("{tag:?} is no BIO tag; expected O, B-TYPE or I-TYPE (also E- and S-)")),
+        };
+        split(cell).map(tag).collect::<std::result::Result<_, _>>().map(Target::Tags)
+    }
+}
+
+/// The words of a JSON value, separated by spaces: those of a list, or of a string. `Err` says what is wrong.
+pub(super) fn of_json(value: &Value) -> std::result::Result<String, String> {
+    let list = match value {
+        Value::String(text) => return Ok(text.clone()),
+        Value::Array(list) => list,
+        other => return Err(format!("should be a list of strings, found {other}")),
+    };
+    let words: Vec<&str> = list
+        .iter()
+        .map(|item| match item {
+            Value::String(word) if split(word).eq([word]) => Ok(word.as_str()),
+            other => Err(format!("should be a list of words without white space in them, but has {other}")),
+        })
+        .collect::<std::result::Result<_, _>>()?;
+    Ok(words.join(" "))
+}
+
+/// The opposite of [`of_json`]: always a list.
+pub(super) fn to_json(words: &str) -> Value {
+    split(words).collect()
+}
+
+/// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line behind each
+/// sentence. Lines that begin with `-DOCSTART-` are passed over.
+pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut sentence = None;
+    for (line, columns) in text::lines(content) {
+        let columns: Vec<&str> = split(columns).collect();
+        match columns[..] {
+            [] | ["-DOCSTART-", ..] => rows.extend(sentence.take()),
+            [word] => {
+                return Err(Error::line(
+                    path,
+                    line,
+                    format!("the word {word:?} has no tag in a second column"),
+                ));
+            }
+            [word, .., tag] => {
+                let Row { text, label, .. } = sentence.get_or_insert_with(|| Row {
+                    line,
+                    text: String::new(),
+                    pair: None,
+                    label: Some(String::new()),
+                });
+                for (cell, part) in [(Some(text), word), (label.as_mut(), tag)] {
+                    let cell = cell.expect("both have been set");
+                    cell.extend([if cell.is_empty() { "" } else { " " }, part]);
+                }
+            }
+        }
+    }
+    rows.extend(sentence);
+    Ok(rows)
+}
+
+/// A row as [`conll`] reads it.
+pub(super) fn to_conll(words: &str, tags: &str) -> String {
+    split(words).zip(split(tags)).map(|(word, tag)| format!("{word}\t{tag}\n")).collect::<String>() + "\n"
+}

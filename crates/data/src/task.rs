@@ -1,0 +1,168 @@
+//! What is to be learned: the kind of answer, examples with their targets, and label names.
+
+use sha2::{Digest, Sha256};
+
+use tinybert_base::{Error, Result};
+
+/// The kind of answer a task head gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// One label out of several for a sentence or a pair.
+    Classification,
+    /// One real number for a sentence or a pair.
+    Regression,
+    /// One label out of several for each word of a sentence: BIO tags.
+    Tagging,
+    /// A vector for each text; gold scores, where there are any, are similarities of pairs.
+    Embedding,
+}
+
+/// What an example should be answered with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// Index into [`Dataset::labels`].
+    Class(u32),
+    /// Gold score.
+    Score(f32),
+    /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut off.
+    Tags(Vec<u32>),
+    /// Unlabelled: usable for distillation and calibration.
+    None,
+}
+
+/// Stands for the tag of a word that a model has not answered: it was cut off, or has no token.
+pub const NO_TAG: u32 = u32::MAX;
+
+impl Target {
+    /// The class, or that of each word; nothing for a score.
+    pub fn classes(&self) -> &[u32] {
+        match self {
+            Self::Class(class) => std::slice::from_ref(class),
+            Self::Tags(tags) => tags,
+            Self::Score(_) | Self::None => &[],
+        }
+    }
+}
+
+/// One sentence or pair of sentences.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// First (or only) sentence. Its words, where they have tags, are what white space separates.
+    pub text: String,
+    /// Second sentence of a pair.
+    pub pair: Option<String>,
+    /// What it should be answered with.
+    pub target: Target,
+}
+
+/// Examples of one split, in file order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// The examples; never empty once loaded.
+    pub examples: Vec<Example>,
+    /// Label names by class index; empty for regression.
+    pub labels: Vec<String>,
+    /// Kind of the targets.
+    pub kind: TaskKind,
+    /// Files it was read from, for messages and for hashing into `run.json`.
+    pub sources: Vec<std::path::PathBuf>,
+}
+
+impl Example {
+    /// What a model reads: one input, the text or the pair; for embeddings each text by itself.
+    pub fn inputs(&self, kind: TaskKind) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let (text, pair) = (self.text.as_str(), self.pair.as_deref());
+        let alone = kind == TaskKind::Embedding;
+        let first = (text, pair.filter(|_| !alone));
+        std::iter::once(first).chain(pair.filter(|_| alone).map(|pair| (pair, None)))
+    }
+}
+
+impl Dataset {
+    /// At most `count` examples with even distances; all, if there are no more.
+    pub fn spread(&self, count: usize) -> Vec<&Example> {
+        let step = self.examples.len().div_ceil(count.max(1)).max(1);
+        self.examples.iter().step_by(step).collect()
+    }
+
+    /// A data set of these.
+    pub fn sample(&self, count: usize) -> Self {
+        self.with(self.spread(count).into_iter())
+    }
+
+    /// A data set of `count` examples: these again and again.
+    pub fn repeated(&self, count: usize) -> Self {
+        self.with(self.examples.iter().cycle().take(count))
+    }
+
+    fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
+        let Self { labels, kind, sources, .. } = self;
+        Self {
+            examples: examples.cloned().collect(),
+            labels: labels.clone(),
+            kind: *kind,
+            sources: sources.clone(),
+        }
+    }
+
+    /// What a model reads of every example, in their order.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.examples.iter().flat_map(|example| example.inputs(self.kind))
+    }
+
+    /// Makes sure that every example has a label or score.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the file and the first example without one.
+    pub fn check_labelled(&self) -> Result<()> {
+        let Some(at) = self.examples.iter().position(|example| example.target == Target::None) else {
+            return Ok(());
+        };
+        let files: String = self.sources.iter().map(|path| format!("{}: ", path.display())).collect();
+        let number = at + 1;
+        Err(Error::Input(format!(
+            "{files}example {number} has no label to learn from or to judge by; give a labelled file or another split"
+        )))
+    }
+
+    /// The label of all examples, where they are to be classified and have no other: whatever answers it is always right.
+    pub fn only_label(&self) -> Option<&str> {
+        let mut classes = self.examples.iter().map(|example| match example.target {
+            Target::Class(class) => Some(class),
+            _ => None,
+        });
+        let first = classes.next()??;
+        let label = self.labels.get(first as usize)?;
+        classes.all(|class| class == Some(first)).then_some(label)
+    }
+
+    /// The same texts for embeddings: scores become similarities of pairs.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for data with labels.
+    pub fn for_embedding(self) -> Result<Self> {
+        match self.kind {
+            TaskKind::Regression => Ok(Self { kind: TaskKind::Embedding, ..self }),
+            _ => Err(Error::Usage(
+                "sentence embeddings are learned from text or pairs with a score, not labels".into(),
+            )),
+        }
+    }
+
+    /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files read in another way give another.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut text = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        self.labels.iter().for_each(|label| text(label));
+        for example in &self.examples {
+            text(&example.text);
+            text(&format!("{:?}", example.pair));
+            text(&format!("{:?}", example.target));
+        }
+        tinybert_base::hex(&hash.finalize())
+    }
+}

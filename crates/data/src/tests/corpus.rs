@@ -1,0 +1,120 @@
+use proptest::prelude::*;
+
+use super::Folder;
+use crate::{Corpus, WindowSettings};
+use tinybert_base::Error;
+use tinybert_base::progress::{Progress, Silent};
+use tinybert_model::TextEncoder;
+
+/// `a` to `e` are words, `##x` continues one.
+fn encoder() -> TextEncoder {
+    let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "a", "b", "c", "d", "e", "##x"];
+    TextEncoder::from_pieces(pieces.map(String::from).to_vec(), true).expect("a valid vocabulary")
+}
+
+fn settings(max_tokens: usize) -> WindowSettings {
+    WindowSettings { max_tokens, limit: None, seed: 0 }
+}
+
+fn open(content: &str) -> Corpus {
+    let folder = Folder::new();
+    Corpus::open(&[folder.write("corpus.txt", content)]).expect("a valid corpus")
+}
+
+/// Windows as words, without `[CLS]` and `[SEP]`, which must be there.
+fn windows(corpus: &Corpus, settings: WindowSettings) -> Vec<String> {
+    let text = encoder();
+    let set = corpus.windows(&text, settings, &Silent).expect("windows");
+    (0..set.len())
+        .map(|sample| {
+            let [cls, inner @ .., sep] = set.ids(sample) else { panic!("a window without [CLS] and [SEP]") };
+            assert_eq!((*cls, *sep), (text.special().cls, text.special().sep));
+            inner.iter().map(|&id| text.pieces()[id as usize].clone()).collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+}
+
+#[test]
+fn windows_hold_whole_sentences_of_one_document() {
+    let corpus = open("a b. c.\nd e.\n\nb.\n");
+    assert_eq!(corpus.documents(), 2);
+    assert_eq!(windows(&corpus, settings(7)), ["a b . c .", "d e .", "b ."]);
+    assert_eq!(windows(&corpus, settings(10)), ["a b . c . d e .", "b ."]);
+}
+
+#[test]
+fn a_sentence_longer_than_a_window_is_cut_between_words() {
+    assert_eq!(windows(&open("a b cx d.\n"), settings(5)), ["a b", "c ##x d", "."]);
+    // One word alone is longer than the window.
+    assert_eq!(windows(&open("axxxx b\n"), settings(4)), ["a ##x", "##x ##x", "##x b"]);
+}
+
+#[test]
+fn blank_lines_of_any_kind_and_number_part_documents() {
+    assert_eq!(open("\n\na\r\n\r\n \t\nb\nc\n\n\n").documents(), 2);
+    assert_eq!(open("\u{feff}a").documents(), 1);
+    assert_eq!(windows(&open("a\n\nb"), settings(8)), ["a", "b"]);
+}
+
+#[test]
+fn a_limit_draws_documents_by_the_seed() {
+    let content = ["a", "b", "c", "d", "e"].map(|word| format!("{word}.\n\n")).concat().repeat(20);
+    let corpus = open(&content);
+    let limited = |seed| WindowSettings { limit: Some(80), seed, ..settings(8) };
+    let draw = windows(&corpus, limited(1));
+    assert_eq!(draw.len(), 20, "4 tokens each");
+    assert_eq!(draw, windows(&corpus, limited(1)));
+    assert_ne!(draw, windows(&corpus, limited(2)));
+    assert_ne!(draw, windows(&corpus, settings(8))[..20]);
+}
+
+#[test]
+fn files_are_read_one_after_the_other() {
+    let folder = Folder::new();
+    let paths = [folder.write("1.txt", "a"), folder.write("2.txt", "b")];
+    let corpus = Corpus::open(&paths).expect("a valid corpus");
+    assert_eq!(windows(&corpus, settings(8)), ["a", "b"]);
+}
+
+#[test]
+fn faults_name_the_file_and_the_line() {
+    let folder = Folder::new();
+    let fault = |content: &[u8]| match Corpus::open(&[folder.write("corpus.txt", content)]) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("a fault was expected"),
+    };
+    assert!(fault(b"a\n\nb\xc3(\n").contains("corpus.txt:3: byte 0xc3 is not UTF-8"));
+    assert!(fault(b"\n \n").contains("corpus.txt: there is no text"));
+    assert!(matches!(open("a").windows(&encoder(), settings(2), &Silent), Err(Error::Usage(_))));
+}
+
+struct Impatient;
+impl Progress for Impatient {
+    fn interrupted(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn the_user_may_stop_it() {
+    assert!(matches!(open("a").windows(&encoder(), settings(8), &Impatient), Err(Error::Interrupted(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every token of the corpus is in exactly one window, in order, and no window is too long.
+    #[test]
+    fn no_token_is_lost(content in "([abcdex. ]{0,20}\n){1,12}", max_tokens in 3usize..12) {
+        prop_assume!(!content.trim().is_empty());
+        let text = encoder();
+        let set = open(&content).windows(&text, settings(max_tokens), &Silent).expect("windows");
+        let inner = |sample| {
+            let ids = set.ids(sample);
+            ids[1..ids.len() - 1].to_vec()
+        };
+        let packed: Vec<u32> = (0..set.len()).flat_map(inner).collect();
+        prop_assert_eq!(packed, text.piece_ids(&content).expect("valid text"));
+        prop_assert!(set.lengths().iter().all(|length| (3..=max_tokens).contains(length)));
+    }
+}

@@ -1,0 +1,253 @@
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::{Folder, fault, load_and_listen, strings, targets, texts};
+use crate::task::{Target, TaskKind};
+use crate::{Columns, DataSpec, Format, Source, Split, load};
+use tinybert_base::Error;
+use tinybert_base::progress::Silent;
+
+/// Text and label columns by their usual names.
+fn columns() -> Columns {
+    Columns { text: "text".into(), pair: None, label: Some("label".into()) }
+}
+
+fn spec(train: Option<PathBuf>, dev: Option<PathBuf>) -> DataSpec {
+    let kind = TaskKind::Classification;
+    DataSpec {
+        source: Source::Table { train, dev, test: None, format: None, columns: columns(), kind },
+        labels: None,
+    }
+}
+
+/// A spec whose training file has this content.
+fn train(folder: &Folder, name: &str, content: impl AsRef<[u8]>) -> DataSpec {
+    spec(Some(folder.write(name, content)), None)
+}
+
+fn train_fault(name: &str, content: impl AsRef<[u8]>) -> String {
+    fault(&train(&Folder::new(), name, content), Split::Train)
+}
+
+fn with(mut spec: DataSpec, columns: Columns, kind: TaskKind) -> DataSpec {
+    if let Source::Table { columns: old_columns, kind: old_kind, .. } = &mut spec.source {
+        (*old_columns, *old_kind) = (columns, kind);
+    }
+    spec
+}
+
+#[test]
+fn every_format_gives_the_same_examples() {
+    let folder = Folder::new();
+    let files = [
+        (
+            "a.jsonl",
+            "{\"label\": \"b\", \"text\": \"say \\\"hi\\\", you\", \"x\": [1]}\n\n{\"text\": \"\", \"label\": \"a\"}\n",
+        ),
+        ("a.csv", "x,label,text\n1,b,\"say \"\"hi\"\", you\"\n2,a,\n"),
+        ("a.tsv", "x\tlabel\ttext\n1\tb\tsay \"hi\", you\n2\ta\t\n"),
+    ];
+    for (name, content) in files {
+        let (dataset, _) = load_and_listen(&train(&folder, name, content), Split::Train);
+        assert_eq!(texts(&dataset), ["say \"hi\", you", ""], "{name}");
+        assert_eq!(targets(&dataset), [Target::Class(1), Target::Class(0)], "{name}");
+        assert_eq!(dataset.labels, ["a", "b"], "{name}");
+    }
+}
+
+#[test]
+fn pairs_and_scores_come_from_named_columns() {
+    let folder = Folder::new();
+    let columns =
+        Columns { text: "left".into(), pair: Some("right".into()), label: Some("similarity".into()) };
+    let files = [
+        ("a.jsonl", "{\"left\": \"A\", \"right\": \"B\", \"similarity\": 2.5}\n"),
+        ("a.csv", "similarity,right,left\n2.5,B,A\n"),
+    ];
+    for (name, content) in files {
+        let spec = with(train(&folder, name, content), columns.clone(), TaskKind::Regression);
+        let (dataset, _) = load_and_listen(&spec, Split::Train);
+        assert_eq!(dataset.examples[0].text, "A");
+        assert_eq!(dataset.examples[0].pair.as_deref(), Some("B"));
+        assert_eq!(dataset.examples[0].target, Target::Score(2.5));
+        assert_eq!(dataset.labels, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn without_a_label_column_everything_is_unlabelled() {
+    let folder = Folder::new();
+    let columns = Columns { label: None, ..columns() };
+    let mut spec = with(train(&folder, "a.csv", "text\nhello\n"), columns, TaskKind::Classification);
+    assert_eq!(targets(&load_and_listen(&spec, Split::Train).0), [Target::None]);
+    spec.labels = Some(strings(&["LABEL_0", "LABEL_1"]));
+    assert_eq!(load_and_listen(&spec, Split::Train).0.labels, ["LABEL_0", "LABEL_1"]);
+}
+
+#[test]
+fn dev_takes_its_classes_from_train() {
+    let folder = Folder::new();
+    let files = |dev: &str| {
+        let train = folder.write("train.tsv", "text\tlabel\n1\tc\n2\ta\n3\tb\n");
+        spec(Some(train), Some(folder.write("dev.tsv", format!("text\tlabel\n{dev}"))))
+    };
+    let (dataset, _) = load_and_listen(&files("x\tc\n"), Split::Dev);
+    assert_eq!((targets(&dataset), dataset.labels), (vec![Target::Class(2)], strings(&["a", "b", "c"])));
+
+    let message = fault(&files("x\ta\ny\tB\n"), Split::Dev);
+    assert!(message.contains("dev.tsv:3: label \"B\" is unknown; the labels of "), "{message}");
+    assert!(message.ends_with("train.tsv are a, b, c"), "{message}");
+}
+
+#[test]
+fn whole_numbers_are_classes_in_order_of_value() {
+    let folder = Folder::new();
+    let lines: String = [10, 9, 2].map(|label| format!("{{\"text\": \"t\", \"label\": {label}}}\n")).concat();
+    let (dataset, _) = load_and_listen(&train(&folder, "a.jsonl", lines), Split::Train);
+    assert_eq!(dataset.labels, ["2", "9", "10"]);
+    assert_eq!(targets(&dataset), [Target::Class(2), Target::Class(1), Target::Class(0)]);
+}
+
+#[test]
+fn a_model_keeps_its_own_labels() {
+    let folder = Folder::new();
+    let mut spec = train(&folder, "a.tsv", "text\tlabel\n1\tyes\n2\tno\n");
+    spec.labels = Some(strings(&["yes", "perhaps", "no"]));
+    let (dataset, _) = load_and_listen(&spec, Split::Train);
+    assert_eq!(targets(&dataset), [Target::Class(0), Target::Class(2)]);
+    assert_eq!(dataset.labels, ["yes", "perhaps", "no"]);
+
+    spec.labels = Some(strings(&["yes", "perhaps"]));
+    let message = fault(&spec, Split::Train);
+    assert!(message.contains("a.tsv:3: label \"no\" is unknown"), "{message}");
+    assert!(message.ends_with("the labels of the model are yes, perhaps"), "{message}");
+
+    spec.labels = Some(strings(&["LABEL_0", "LABEL_1"]));
+    let (dataset, said) = load_and_listen(&spec, Split::Train);
+    assert_eq!(
+        (targets(&dataset), dataset.labels),
+        (vec![Target::Class(1), Target::Class(0)], strings(&["no", "yes"]))
+    );
+    assert!(said.contains("LABEL_0 = no, LABEL_1 = yes"), "{said}");
+
+    spec.labels = Some(strings(&["LABEL_0", "LABEL_1", "LABEL_2"]));
+    let message = fault(&spec, Split::Train);
+    assert!(message.contains("2 labels (no, yes), but the model has 3 outputs"), "{message}");
+}
+
+#[test]
+fn a_wrong_column_lists_the_columns_that_are_there() {
+    assert!(
+        train_fault("a.csv", "sentence,label\na,b\n")
+            .ends_with("a.csv:1: there is no column \"text\"; the columns are sentence, label")
+    );
+    assert!(train_fault("a.tsv", "text\tx\na\tb\n").contains("no column \"label\"; the columns are text, x"));
+    assert!(train_fault("a.csv", "text,label,text\na,b,c\n").contains("has column \"text\" twice"));
+    let message =
+        train_fault("a.jsonl", "{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"a\", \"tag\": \"b\"}\n");
+    assert!(message.contains("a.jsonl:2: there is no key \"label\"; the keys are "), "{message}");
+}
+
+#[test]
+fn faults_name_file_and_line() {
+    let faults: &[(&str, &[u8], &str)] = &[
+        ("a.jsonl", b"{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \n", "a.jsonl:2: not a JSON object"),
+        ("a.jsonl", b"[1]\n", "a.jsonl:1: not a JSON object"),
+        (
+            "a.jsonl",
+            b"{\"text\": null, \"label\": \"b\"}\n",
+            "a.jsonl:1: \"text\" should be a string, found null",
+        ),
+        (
+            "a.jsonl",
+            b"{\"text\": \"a\", \"label\": [1]}\n",
+            "\"label\" should be a string or a number, found [1]",
+        ),
+        ("a.jsonl", b"{\"text\": \"\xe9\", \"label\": \"b\"}\n", "a.jsonl:1: byte 0xe9 is not UTF-8"),
+        ("a.csv", b"text,label\na,b\nc\n", "a.csv:3: expected 2 columns as in the header, found 1"),
+        ("a.csv", b"text,label\n\"a\nb\",c\nd\n", "a.csv:4: expected 2 columns"),
+        (
+            "a.csv",
+            b"label,text\na,b\nc,\"d\ne,f\ng,h\n",
+            "a.csv:3: a quoted field begins here and never ends",
+        ),
+        ("a.csv", b"text,label\na,\n", "a.csv:2: label \"\" is unknown"),
+        ("a.tsv", b"text\tlabel\na\tb\tc\n", "a.tsv:2: expected 2 columns as in the header, found 3"),
+        ("a.jsonl", b"\n\n", "there are no examples"),
+        ("a.csv", b"text,label\n", "there are no examples"),
+        ("a.csv", b"", "the file is empty; expected a header"),
+        ("a.tsv", b"", "the file is empty; expected a header"),
+    ];
+    for (name, content, want) in faults {
+        let message = train_fault(name, content);
+        assert!(message.contains(want), "expected {want:?} in {message:?}");
+    }
+    let folder = Folder::new();
+    let spec = with(train(&folder, "a.csv", "text,label\na,inf\n"), columns(), TaskKind::Regression);
+    let message = fault(&spec, Split::Train);
+    assert!(message.ends_with("a.csv:2: score \"inf\" is not a finite number"), "{message}");
+}
+
+#[test]
+fn csv_lines_are_counted_as_the_file_has_them() {
+    // A cell of two lines and an empty line stand before the fault in line 6.
+    let message = train_fault("a.csv", "text,label\r\n\"one\r\ntwo\",x\r\n\r\nthree,x\r\nfour\r\n");
+    assert!(message.contains("a.csv:6: "), "{message}");
+}
+
+#[test]
+fn the_format_may_be_given_where_the_name_does_not_tell() {
+    let folder = Folder::new();
+    let mut spec = train(&folder, "data.txt", "text\tlabel\na\tb\n");
+    assert!(fault(&spec, Split::Train).contains("expected .jsonl, .csv, .tsv or .conll"));
+    if let Source::Table { format, .. } = &mut spec.source {
+        *format = Some(Format::Tsv);
+    }
+    assert_eq!(texts(&load_and_listen(&spec, Split::Train).0), ["a"]);
+}
+
+#[test]
+fn missing_files_and_splits_are_told_apart() {
+    let folder = Folder::new();
+    let spec = spec(Some(folder.path().join("no.csv")), None);
+    assert!(
+        matches!(load(&spec, Split::Train, &Silent), Err(Error::Io { path, .. }) if path.ends_with("no.csv"))
+    );
+    assert!(matches!(load(&spec, Split::Dev, &Silent), Err(Error::Usage(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// What the csv crate writes comes back, whatever quotes and line ends the cells hold.
+    #[test]
+    fn csv_cells_may_hold_anything(
+        cells in proptest::collection::vec(("[a \"',\r\n\té]{0,8}", "[xy]"), 1..6),
+    ) {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(["text", "label"]).unwrap();
+        for (text, label) in &cells {
+            writer.write_record([text, label]).unwrap();
+        }
+        let folder = Folder::new();
+        let spec = train(&folder, "a.csv", writer.into_inner().unwrap());
+        let (dataset, _) = load_and_listen(&spec, Split::Train);
+        prop_assert_eq!(texts(&dataset), cells.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>());
+    }
+
+    /// Any bytes give examples or an error, in every format.
+    #[test]
+    fn no_content_makes_a_reader_panic(
+        header in prop_oneof![Just(""), Just("text,label\n"), Just("text\tlabel\n")],
+        body in proptest::collection::vec(
+            prop_oneof![Just(b'"'), Just(b','), Just(b'\t'), Just(b'\r'), Just(b'\n'), Just(b'{'), Just(0xc3), any::<u8>()],
+            0..40,
+        ),
+    ) {
+        let folder = Folder::new();
+        for name in ["a.csv", "a.tsv", "a.jsonl"] {
+            let _ = load(&train(&folder, name, [header.as_bytes(), &body].concat()), Split::Train, &Silent);
+        }
+    }
+}

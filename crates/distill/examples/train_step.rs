@@ -1,0 +1,241 @@
+//! Tokens per second of distillation's training steps, float and quantization-aware, of forward passes, and of fine-tuning.
+//!
+//! `cargo run --release -p tinybert-distill --example train_step [-- FILTER [SECONDS]]` prints a JSON object for each
+//! measurement whose name contains FILTER. `RAYON_NUM_THREADS` sets the threads; the program itself also sets
+//! `CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1`. scripts/performance/training.py compares it with PyTorch.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tinybert_base::{Error, Result};
+use tinybert_data::Batch;
+use tinybert_distill::layer_map::LayerMap;
+use tinybert_distill::losses::answer_loss;
+use tinybert_distill::teacher::TeacherStates;
+use tinybert_distill::transfer::{Transfer, TransferSettings};
+use tinybert_model::plan::{Encoding, ModelPlan};
+use tinybert_model::{Architecture, BertConfig, Head};
+use tinybert_nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
+use tinybert_train::optimizer::{Optimizer, OptimizerSettings};
+use tinybert_train::session::MicroBatch;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn config(layers: usize, hidden: usize, intermediate: usize) -> BertConfig {
+    BertConfig {
+        architecture: Architecture::Bert,
+        vocab_size: 30_522,
+        hidden_size: hidden,
+        num_hidden_layers: layers,
+        num_attention_heads: 12,
+        intermediate_size: intermediate,
+        max_position_embeddings: 512,
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+        hidden_dropout_prob: 0.1,
+        attention_probs_dropout_prob: 0.1,
+        initializer_range: 0.02,
+        pruned: Default::default(),
+    }
+}
+
+/// Sequences of these lengths, padded to the longest.
+fn batch(lengths: Vec<usize>) -> Batch {
+    let tokens = lengths.iter().copied().max().unwrap_or(0);
+    let mut ids = vec![0; lengths.len() * tokens];
+    for (row, (ids, &length)) in ids.chunks_exact_mut(tokens).zip(&lengths).enumerate() {
+        for (column, id) in ids[..length].iter_mut().enumerate() {
+            *id = ((row * tokens + column) as u32).wrapping_mul(2_654_435_761) % 30_522;
+        }
+    }
+    Batch {
+        type_ids: vec![0; ids.len()],
+        ids,
+        samples: (0..lengths.len()).collect(),
+        lengths,
+        tokens,
+        words: None,
+    }
+}
+
+/// Batches that are stepped through in turn, by name.
+fn works() -> Vec<(&'static str, Vec<Batch>)> {
+    // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's longest.
+    let bucket = |longest: usize| batch((0..32).map(|i| longest - longest * i / 124).collect());
+    vec![
+        ("32 x 64", vec![batch(vec![64; 32])]),
+        ("32 x 8 to 64, bucketed", (1..=8).map(|i| bucket(8 * i)).collect()),
+        ("32 x 128", vec![batch(vec![128; 32])]),
+    ]
+}
+
+/// CPU time of this process over all its threads, from `/proc` (zero elsewhere).
+fn cpu_time() -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // utime and stime are the 12th and 13th field after the command's closing bracket.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
+}
+
+/// What a sentence of a voice assistant is: 390 tokens in 32 of them.
+fn sentences() -> Vec<(&'static str, Vec<Batch>)> {
+    vec![("32 x 8 to 16", vec![batch((0..32).map(|i| 8 + (i * 9 + 4) / 32).collect())])]
+}
+
+/// Times rounds of `step` over all batches of each work: after one to warm up, at least three and so many seconds. The
+/// median tells what a round takes on a quiet machine, the CPU time what it costs on a busy one.
+fn report(
+    settings: &Settings,
+    what: &str,
+    works: Vec<(&'static str, Vec<Batch>)>,
+    prepare: impl FnOnce() -> Result<Box<dyn FnMut(&Batch, u64) -> Result<()>>>,
+) -> Result<()> {
+    let named = works.into_iter().map(|(work, batches)| (format!("{what}, {work}"), batches));
+    let wanted: Vec<_> = named.filter(|(name, _)| name.contains(&settings.filter)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut step = prepare()?;
+    for (name, batches) in wanted {
+        let mut steps = 0..;
+        let mut round = || batches.iter().zip(&mut steps).try_for_each(|(batch, at)| step(batch, at));
+        round()?;
+        let (start, cpu_start) = (Instant::now(), cpu_time());
+        let mut times = Vec::new();
+        while times.len() < 3 || start.elapsed() < settings.time {
+            let begin = Instant::now();
+            round()?;
+            times.push(begin.elapsed().as_secs_f64());
+        }
+        let cpu = (cpu_time() - cpu_start).as_secs_f64() / times.len() as f64;
+        times.sort_by(f64::total_cmp);
+        let tokens = batches.iter().map(Batch::real_tokens).sum::<usize>() as f64;
+        let line = json!({
+            "name": name,
+            "tokens_per_second": tokens / times[times.len() / 2],
+            "tokens_per_cpu_second": tokens / cpu,
+        });
+        println!("{line}");
+    }
+    Ok(())
+}
+
+struct Settings {
+    /// Measures only what contains this.
+    filter: String,
+    /// Least time for each measurement.
+    time: Duration,
+}
+
+fn teacher_config() -> BertConfig {
+    config(6, 384, 1536)
+}
+
+fn student_config() -> BertConfig {
+    config(4, 312, 1200)
+}
+
+fn teacher() -> Result<Bert> {
+    Bert::frozen(&teacher_config(), &init_parameters(&teacher_config(), &Head::None, 1)?)
+}
+
+fn student() -> Result<(Parameters, Bert)> {
+    let parameters = Parameters::new(&init_parameters(&student_config(), &Head::None, 1)?)?;
+    let bert = Bert::trainable(&student_config(), &parameters)?;
+    Ok((parameters, bert))
+}
+
+/// The intermediate stage: forward passes of teacher and student, all losses, backward pass, AdamW over every parameter.
+fn distil() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let layer_map = LayerMap::Explicit(vec![1, 3, 5, 6]);
+    let settings = TransferSettings { layer_map, ..TransferSettings::default() };
+    let transfer = Transfer::new(&settings, &student_config(), &teacher_config(), 1)?;
+    let (teacher, (parameters, student)) = (teacher()?, student()?);
+    let mut vars = transfer.parameters();
+    vars.extend(parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())));
+    let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
+    Ok(move |batch: &Batch, step| {
+        let mode = Mode::Train { seed: 1, step };
+        let taught = TeacherStates::Computed { bert: &teacher, wanted: transfer.wanted() }.of(batch)?;
+        let micro = MicroBatch { batch, mode, step: std::slice::from_ref(batch) };
+        let losses = transfer.losses(&student.forward(batch, mode)?, &taught, &micro)?;
+        let gradients = losses.tape.backward(&losses.total)?;
+        optimizer.step(&gradients, 5e-5).map(drop)
+    })
+}
+
+/// The prediction stage of a student: its forward pass, the loss against answers that are there already, backward pass,
+/// AdamW over every parameter. With an encoding, as the image of these weights computes.
+fn predict(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
+    let parameters = Parameters::new(&init_parameters(&student_config(), &head, 1)?)?;
+    let mut student = TaskModel::trainable(&student_config(), &head, &parameters)?;
+    if let Some(encoding) = encoding {
+        student = student.quantized(Arc::new(plan(encoding)?));
+    }
+    let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
+    let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
+    Ok(move |batch: &Batch, step| {
+        let (output, logits) = student.forward(batch, Mode::Train { seed: 1, step })?;
+        let taught = logits.zeros_like()?;
+        let loss = answer_loss(&head, &logits, &taught, 1.0)?;
+        optimizer.step(&output.tape.backward(&loss)?, 1e-5).map(drop)
+    })
+}
+
+/// Scales of about what the activations of fresh weights are; they have no influence on the time.
+fn plan(encoding: Encoding) -> Result<ModelPlan> {
+    let BertConfig { hidden_size: hidden, intermediate_size: ffn, .. } = student_config();
+    let input =
+        json!({ "fixed": { "scale": 0.02, "zero_point": 0 }, "static_error": 0, "per_token_error": 0 });
+    let importance = match encoding {
+        Encoding::Int4 => [hidden, hidden, hidden, ffn].map(|inputs| vec![1.0; inputs]),
+        _ => Default::default(),
+    };
+    let layer = json!({
+        "qkv_scales": [0.02, 0.02, 0.02],
+        "choices": [input, input, input, input],
+        "encodings": [encoding, encoding, encoding, encoding],
+        "importance": importance,
+        "attention": { "mode": "int8", "int8_error": 0 },
+        "seen": { "inputs": [[0, 0], [0, 0], [0, 0], [0, 0]], "query": 0, "key": 0, "value": 0 },
+    });
+    let layers = vec![layer; student_config().num_hidden_layers];
+    let plan = json!({ "examples": 1, "embeddings": encoding, "layers": layers });
+    serde_json::from_value(plan).map_err(|error| Error::Input(error.to_string()))
+}
+
+fn fine_tune() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+    let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
+    let parameters = Parameters::new(&init_parameters(&teacher_config(), &head, 1)?)?;
+    let model = TaskModel::trainable(&teacher_config(), &head, &parameters)?;
+    Ok(move |batch: &Batch, step| {
+        let (output, logits) = model.forward(batch, Mode::Train { seed: 1, step })?;
+        output.tape.backward(&logits.sqr()?.mean_all()?).map(drop)
+    })
+}
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let filter = arguments.next().unwrap_or_default();
+    let seconds = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(2.0);
+    let settings = Settings { filter, time: Duration::from_secs_f64(seconds) };
+    report(&settings, "distillation step", works(), || Ok(Box::new(distil()?)))?;
+    let [int8, int4] = [Encoding::Int8, Encoding::Int4].map(Some);
+    for (what, encoding) in [("float", None), ("int8", int8), ("int4", int4)] {
+        let what = &format!("prediction step in {what}");
+        report(&settings, what, sentences(), || Ok(Box::new(predict(encoding)?)))?;
+    }
+    report(&settings, "teacher forward", works(), || {
+        let teacher = teacher()?;
+        Ok(Box::new(move |batch, _| teacher.forward(batch, Mode::Eval).map(drop)))
+    })?;
+    report(&settings, "student forward", works(), || {
+        let (_, student) = student()?;
+        Ok(Box::new(move |batch, step| student.forward(batch, Mode::Train { seed: 1, step }).map(drop)))
+    })?;
+    report(&settings, "fine-tuning, forward and backward", works(), || Ok(Box::new(fine_tune()?)))
+}

@@ -1,0 +1,206 @@
+//! `OUT.run`: rows written so far and how far that is, until `OUT` is complete.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_base::{
+    FileHash,
+    atomic::{rename_file, write_file},
+};
+use tinybert_model::RunRecord;
+use tinybert_train::Identity;
+
+/// Time that an interruption may cost.
+const SAVED_EVERY: Duration = Duration::from_secs(10);
+
+/// What the record beside an output has behind its name.
+const RECORD: &str = ".run.json";
+
+/// How far a run has come.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct State {
+    identity: Identity,
+    /// Rows of the input that are done.
+    rows: usize,
+    /// Rows of the output they have become, and their bytes.
+    written: usize,
+    bytes: u64,
+}
+
+/// The unfinished output of a run.
+pub struct Journal {
+    out: PathBuf,
+    folder: PathBuf,
+    /// Of rank 0 alone; the others only follow how far it is.
+    file: Option<File>,
+    state: State,
+    saved: Instant,
+}
+
+impl Journal {
+    /// Begins `OUT.run`, or goes on in the one that an interrupted run of this identity left.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if `out` is there and not ours, or an interrupted run is there that is not to be resumed, is none of this identity or is being
+    /// written by another process, or if `out` is complete and is to be resumed; [`Error::Input`] for other inputs or a damaged state;
+    /// [`Error::Io`] if nothing can be written.
+    pub fn open(out: &Path, resume: bool, identity: Identity, progress: &dyn Progress) -> Result<Self> {
+        let folder = with_suffix(out, ".run")?;
+        let ranks = progress.ranks();
+        let opened = match ranks.is_first() {
+            true => Some(open(out, &folder, resume, identity, progress)?),
+            false => None,
+        };
+        let (file, state) = opened.unzip();
+        let state = ranks.first_value(state)?.expect("rank 0 has opened it");
+        let mut journal = Self { out: out.to_path_buf(), folder, file, state, saved: Instant::now() };
+        journal.save()?;
+        Ok(journal)
+    }
+
+    /// Rows of the input that are done.
+    pub fn rows(&self) -> usize {
+        self.state.rows
+    }
+
+    /// Rows of the output so far.
+    pub fn written(&self) -> usize {
+        self.state.written
+    }
+
+    /// True before the first byte of output.
+    pub fn is_new(&self) -> bool {
+        self.state.bytes == 0
+    }
+
+    /// Appends the output `text` of `written` rows, which is that of the next `rows` rows of the input.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn append(&mut self, text: &str, rows: usize, written: usize) -> Result<()> {
+        if let Some(file) = &mut self.file {
+            file.write_all(text.as_bytes()).map_err(Error::io(self.folder.join("rows")))?;
+        }
+        self.state.bytes += text.len() as u64;
+        self.state.rows += rows;
+        self.state.written += written;
+        if self.saved.elapsed() >= SAVED_EVERY { self.save() } else { Ok(()) }
+    }
+
+    /// Makes all that was appended outlast a crash.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn save(&mut self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(Error::io(self.folder.join("rows")))?;
+        let text = serde_json::to_string(&self.state).expect("a state is plain values");
+        write_file(&self.folder.join("state.json"), text.as_bytes())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Gives the output its name, with a record beside it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if that fails.
+    pub fn finish(mut self, record: &RunRecord) -> Result<()> {
+        self.save()?;
+        if self.file.is_none() {
+            return Ok(());
+        }
+        let output = FileHash::of(&self.folder.join("rows"))?;
+        let mut json = json!(record);
+        json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
+        write_file(&with_suffix(&self.out, RECORD)?, format!("{json:#}\n").as_bytes())?;
+        rename_file(&self.folder.join("rows"), &self.out)?;
+        fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
+    }
+}
+
+/// The file of the rows and how far they are, on rank 0.
+fn open(
+    out: &Path,
+    folder: &Path,
+    resume: bool,
+    identity: Identity,
+    progress: &dyn Progress,
+) -> Result<(File, State)> {
+    if out.exists() && !with_suffix(out, RECORD)?.exists() {
+        return Err(Error::Usage(format!(
+            "{}: is there already and was not written by this command; choose another name",
+            out.display()
+        )));
+    }
+    let (found, path) = (folder.join("state.json"), folder.join("rows"));
+    // A process that was killed after its last step but one.
+    if found.exists() && !path.exists() && out.exists() {
+        fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+    }
+    let state = match (resume, found.exists()) {
+        (true, true) => read_state(&found, folder, &identity)?,
+        (true, false) if out.exists() => {
+            return Err(Error::Usage(format!(
+                "{} is complete and there is nothing to resume; leave --resume out to run again and replace it",
+                out.display()
+            )));
+        }
+        (false, true) => {
+            return Err(Error::Usage(format!(
+                "{}: an interrupted run is there; give --resume to go on with it, or remove that folder to begin anew",
+                folder.display()
+            )));
+        }
+        (_, false) => {
+            if resume {
+                progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
+            }
+            State { identity, rows: 0, written: 0, bytes: 0 }
+        }
+    };
+    fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let mut file =
+        OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(Error::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Usage(format!("{}: another process is writing it", path.display())));
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
+    }
+    let length = file.metadata().map_err(Error::io(&path))?.len();
+    if length < state.bytes {
+        return Err(Error::input(
+            &path,
+            format!("cut off: {} bytes were written, the file has {length}; remove its folder", state.bytes),
+        ));
+    }
+    // Rows after the last state will be written again.
+    file.set_len(state.bytes).map_err(Error::io(&path))?;
+    file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
+    Ok((file, state))
+}
+
+/// `path` with `suffix` behind its name.
+fn with_suffix(path: &Path, suffix: &str) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::Usage(format!("{}: the output must be a file with a name", path.display())));
+    };
+    let mut name = name.to_owned();
+    name.push(suffix);
+    Ok(path.with_file_name(name))
+}
+
+fn read_state(path: &Path, folder: &Path, identity: &Identity) -> Result<State> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let state: State = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::input(path, format!("damaged: {error}; remove {}", folder.display())))?;
+    state.identity.check(identity, folder)?;
+    Ok(state)
+}

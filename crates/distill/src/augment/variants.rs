@@ -1,0 +1,112 @@
+//! Drawing distinct variants of a sentence.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::RngCore;
+
+use tinybert_data::shuffle::below;
+
+/// Draws per variant that is wanted. A sentence of few words has few variants, and the last ones are hard to come by.
+const TRIES: usize = 10;
+
+/// A word with what may take its place.
+pub struct Replaceable<'a> {
+    /// Its bytes in the sentence.
+    pub span: Range<usize>,
+    /// Never empty.
+    pub candidates: &'a [String],
+}
+
+/// At most `count` sentences that differ from `text` and from each other. In each of them every word of `words`, which
+/// stand in order, is replaced with `probability`; all else keeps every byte.
+pub fn variants(
+    text: &str,
+    words: &[Replaceable],
+    probability: f64,
+    count: usize,
+    rng: &mut ChaCha8Rng,
+) -> Vec<String> {
+    let mut seen = HashSet::from([text.to_owned()]);
+    let mut variants = Vec::new();
+    if words.is_empty() {
+        return variants;
+    }
+    for _ in 0..count.saturating_mul(TRIES) {
+        if variants.len() == count {
+            break;
+        }
+        let variant = draw(text, words, probability, rng);
+        if seen.insert(variant.clone()) {
+            variants.push(variant);
+        }
+    }
+    variants
+}
+
+fn draw(text: &str, words: &[Replaceable], probability: f64, rng: &mut ChaCha8Rng) -> String {
+    let mut variant = String::with_capacity(text.len() + 16);
+    let mut end = 0;
+    for word in words {
+        // The high 53 bits are a uniform number in [0, 1).
+        let chance = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        if chance < probability {
+            variant.push_str(&text[end..word.span.start]);
+            variant.push_str(&word.candidates[below(rng, word.candidates.len())]);
+            end = word.span.end;
+        }
+    }
+    variant.push_str(&text[end..]);
+    variant
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tinybert_base::random::keyed;
+
+    const TEXT: &str = "A  good film, isn't it?";
+
+    fn run(candidates: &[Vec<String>], probability: f64, count: usize) -> Vec<String> {
+        let words: Vec<_> = [3..7, 8..12]
+            .into_iter()
+            .zip(candidates)
+            .map(|(span, candidates)| Replaceable { span, candidates })
+            .collect();
+        variants(TEXT, &words, probability, count, &mut keyed([1, 2, 3, 4]))
+    }
+
+    fn candidates(lists: [&[&str]; 2]) -> Vec<Vec<String>> {
+        lists.map(|list| list.iter().map(|word| word.to_string()).collect()).into()
+    }
+
+    #[test]
+    fn a_sentence_gives_all_its_variants_once_and_not_itself() {
+        let lists = candidates([&["bad", "fine"], &["movie", "play", "book"]]);
+        let mut found = run(&lists, 0.4, 1000);
+        // Each word stays or takes one of its candidates: 3 · 4 combinations but for the sentence itself.
+        assert_eq!(found.len(), 3 * 4 - 1);
+        assert!(found.contains(&"A  fine play, isn't it?".to_owned()), "{found:?}");
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 11);
+        assert!(!found.contains(&TEXT.to_owned()));
+        assert_eq!(run(&lists, 0.4, 5).len(), 5);
+    }
+
+    #[test]
+    fn words_are_replaced_as_often_as_asked() {
+        let many: Vec<String> = (0..1000).map(|i| format!("word{i}")).collect();
+        let found = run(&[many.clone(), many], 0.3, 2000);
+        let replaced = found.iter().filter(|variant| !variant.contains("good")).count();
+        // Of the variants that differ at all, 1 - 0.7² of the draws: 0.3 / 0.51 have the first word replaced.
+        assert!((replaced as f64 / 2000.0 - 0.588).abs() < 0.05, "{replaced}");
+    }
+
+    #[test]
+    fn without_candidates_there_are_no_variants() {
+        assert!(run(&[], 0.4, 5).is_empty());
+        assert!(run(&candidates([&["bad"], &["play"]]), 0.0, 5).is_empty());
+    }
+}

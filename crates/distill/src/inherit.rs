@@ -1,0 +1,306 @@
+//! A student that starts as its narrowed teacher instead of with random weights.
+//!
+//! Beyond the paper, which trains its general student for weeks of core time: with hours, what the student inherits
+//! decides. Every width is cut so that what is dropped is made up for, as far as linear maps can, by what is kept:
+//! hidden dimensions and neurons are selected, and the weights that read dropped ones are moved to the kept ones by
+//! least squares on sample text; within each head, the products query·key and output·value get their best
+//! approximation of lower rank.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::linalg::{Matrix, low_rank_product, most_explaining, solve};
+use tinybert_base::{Error, Result};
+use tinybert_data::EncodedSet;
+use tinybert_model::{BertConfig, Checkpoint, Tensors};
+use tinybert_nn::{Bert, Observe, Site};
+
+/// Relative ridge of the least squares.
+const RIDGE: f64 = 1e-4;
+
+/// Encoder tensors of a student of the sizes `student`, made of the teacher layers `map` (counted from 1). The
+/// `samples` of `text` show which dimensions matter.
+///
+/// # Errors
+/// [`Error::Usage`] if the student is wider than the teacher somewhere or has another number of heads.
+pub fn inherit(
+    teacher: &Checkpoint,
+    student: &BertConfig,
+    map: &[usize],
+    text: &EncodedSet,
+    samples: &[usize],
+) -> Result<Tensors> {
+    check(&teacher.config, student)?;
+    let moments = Moments::of(teacher, map, text, samples)?;
+    let hidden = Selection::new(&moments.states, student.hidden_size)?;
+    let narrowing = Narrowing { teacher, student, moments: &moments, hidden };
+    let mut tensors = Tensors::new();
+    narrowing.embeddings(&mut tensors)?;
+    for (m, &layer) in map.iter().enumerate() {
+        narrowing.layer(m, layer - 1, &mut tensors)?;
+    }
+    tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F32)?.contiguous()?))).collect()
+}
+
+fn check(teacher: &BertConfig, student: &BertConfig) -> Result<()> {
+    if !student.pruned.is_empty() || !teacher.pruned.is_empty() {
+        return Err(Error::Usage(
+            "pruned models cannot inherit or be inherited from: prune afterwards".into(),
+        ));
+    }
+    if student.num_attention_heads != teacher.num_attention_heads {
+        return Err(Error::Usage(format!(
+            "a student can inherit only from a teacher with as many attention heads: it has {}, the teacher {}; make \
+             it with `init --heads {1}`",
+            student.num_attention_heads, teacher.num_attention_heads
+        )));
+    }
+    for (what, student, teacher) in [
+        ("hidden size", student.hidden_size, teacher.hidden_size),
+        ("intermediate size", student.intermediate_size, teacher.intermediate_size),
+        ("vocabulary", student.vocab_size, teacher.vocab_size),
+        ("number of positions", student.max_position_embeddings, teacher.max_position_embeddings),
+        ("number of segment types", student.type_vocab_size, teacher.type_vocab_size),
+    ] {
+        if student > teacher {
+            return Err(Error::Usage(format!(
+                "a student can inherit only from a teacher that is nowhere smaller: its {what} is {student}, the \
+                 teacher's {teacher}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Second moments Xᵀ·X of the teacher's activations over sample text.
+struct Moments {
+    /// All states together, `[hidden, hidden]`.
+    states: Matrix,
+    sites: BTreeMap<Site, Tensor>,
+}
+
+impl Moments {
+    fn of(teacher: &Checkpoint, map: &[usize], text: &EncodedSet, samples: &[usize]) -> Result<Self> {
+        let bert = Bert::frozen(&teacher.config, &teacher.tensors)?;
+        let mut observer =
+            Observer { layers: map.iter().map(|layer| layer - 1).collect(), sites: BTreeMap::new() };
+        let h = teacher.config.hidden_size;
+        let mut states = Tensor::zeros((h, h), DType::F64, &Device::Cpu)?;
+        for &sample in samples {
+            // One at a time: no padding to be left out.
+            let output = bert.forward_observed(&text.collate(&[sample], 0), &mut observer)?;
+            for state in &output.states {
+                states = (states + second_moment(&state.squeeze(0)?)?)?;
+            }
+        }
+        Ok(Self { states: Matrix::from_tensor(&states)?, sites: observer.sites })
+    }
+
+    fn site(&self, site: Site) -> &Tensor {
+        &self.sites[&site]
+    }
+
+    /// The block of one head.
+    fn head(&self, site: Site, head: usize, head_dim: usize) -> Result<Matrix> {
+        let at = head * head_dim;
+        Matrix::from_tensor(&self.site(site).narrow(0, at, head_dim)?.narrow(1, at, head_dim)?)
+    }
+}
+
+struct Observer {
+    layers: BTreeSet<usize>,
+    sites: BTreeMap<Site, Tensor>,
+}
+
+impl Observe for Observer {
+    fn observe(&mut self, site: Site, values: &Tensor) -> candle_core::Result<()> {
+        let (Site::Query(layer) | Site::Key(layer) | Site::Context(layer) | Site::PostGelu(layer)) = site
+        else {
+            return Ok(());
+        };
+        if !self.layers.contains(&layer) {
+            return Ok(());
+        }
+        let new = second_moment(values)?;
+        let sum = match self.sites.remove(&site) {
+            Some(old) => (old + new)?,
+            None => new,
+        };
+        self.sites.insert(site, sum);
+        Ok(())
+    }
+}
+
+/// Xᵀ·X of `[rows, width]` in f64.
+fn second_moment(x: &Tensor) -> candle_core::Result<Tensor> {
+    x.t()?.matmul(x)?.to_dtype(DType::F64)
+}
+
+/// Kept dimensions of a space, and how to make up for the dropped ones.
+struct Selection {
+    /// Indices of the kept dimensions, ascending.
+    kept: Tensor,
+    /// `[all, kept]`: the best linear estimate of all dimensions from the kept ones.
+    estimate: Tensor,
+}
+
+impl Selection {
+    /// The `count` dimensions that explain most of the second moments.
+    fn new(moments: &Matrix, count: usize) -> Result<Self> {
+        Self::of(moments, most_explaining(moments, count))
+    }
+
+    fn of(moments: &Matrix, kept: Vec<usize>) -> Result<Self> {
+        let kept = Tensor::from_iter(kept.into_iter().map(|i| i as u32), &Device::Cpu)?;
+        let rows = moments.to_tensor()?.index_select(&kept, 0)?;
+        let square = Matrix::from_tensor(&rows.index_select(&kept, 1)?)?;
+        let estimate = solve(&square, &Matrix::from_tensor(&rows)?, RIDGE).to_tensor()?.t()?.contiguous()?;
+        Ok(Self { kept, estimate })
+    }
+
+    /// Kept entries along a dimension.
+    fn keep(&self, tensor: &Tensor, dim: impl candle_core::shape::Dim) -> Result<Tensor> {
+        Ok(tensor.contiguous()?.index_select(&self.kept, dim)?)
+    }
+
+    /// A weight `[outputs, all]` that reads the kept dimensions only: `[outputs, kept]`.
+    fn read(&self, weight: &Tensor) -> Result<Tensor> {
+        Ok(weight.matmul(&self.estimate)?)
+    }
+}
+
+struct Narrowing<'a> {
+    teacher: &'a Checkpoint,
+    student: &'a BertConfig,
+    moments: &'a Moments,
+    hidden: Selection,
+}
+
+impl Narrowing<'_> {
+    /// A teacher's tensor in f64.
+    fn teacher(&self, name: &str) -> Result<Tensor> {
+        match self.teacher.tensors.get(name) {
+            Some(tensor) => Ok(tensor.to_dtype(DType::F64)?),
+            None => Err(Error::Input(format!("the teacher has no tensor {name}"))),
+        }
+    }
+
+    fn embeddings(&self, tensors: &mut Tensors) -> Result<()> {
+        let student = self.student;
+        for (table, rows) in [
+            ("word", student.vocab_size),
+            ("position", student.max_position_embeddings),
+            ("token_type", student.type_vocab_size),
+        ] {
+            let name = format!("bert.embeddings.{table}_embeddings.weight");
+            let table = self.teacher.embedding_table(&name)?.to_dtype(DType::F64)?.narrow(0, 0, rows)?;
+            tensors.insert(name, self.hidden.keep(&table, 1)?);
+        }
+        self.norm("bert.embeddings.LayerNorm", "bert.embeddings.LayerNorm", tensors)
+    }
+
+    fn norm(&self, from: &str, to: &str, tensors: &mut Tensors) -> Result<()> {
+        for part in ["weight", "bias"] {
+            let kept = self.hidden.keep(&self.teacher(&format!("{from}.{part}"))?, 0)?;
+            tensors.insert(format!("{to}.{part}"), kept);
+        }
+        Ok(())
+    }
+
+    /// Student layer `m` from teacher layer `layer`, both counted from 0.
+    fn layer(&self, m: usize, layer: usize, tensors: &mut Tensors) -> Result<()> {
+        let from = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
+        let to = |part: &str| format!("bert.encoder.layer.{m}.{part}");
+        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            self.norm(&from(norm), &to(norm), tensors)?;
+        }
+        let mut insert = |part: &str, weight: Tensor, bias: Tensor| {
+            tensors.insert(to(&format!("{part}.weight")), weight);
+            tensors.insert(to(&format!("{part}.bias")), bias);
+        };
+        let get = |part: &str| -> Result<(Tensor, Tensor)> {
+            Ok((
+                self.teacher(&from(&format!("{part}.weight")))?,
+                self.teacher(&from(&format!("{part}.bias")))?,
+            ))
+        };
+
+        let (output, output_bias) = get("attention.output.dense")?;
+        let output = self.hidden.keep(&output, 0)?;
+        let [query, key] = self.scores(layer)?;
+        let [read, value] = self.values(layer, &output)?;
+        for (part, maps) in [("query", query), ("key", key), ("value", value)] {
+            let part = format!("attention.self.{part}");
+            let (weight, bias) = get(&part)?;
+            let bias = by_head(&maps, &bias.unsqueeze(1)?, 0)?.squeeze(1)?;
+            insert(&part, self.hidden.read(&by_head(&maps, &weight, 0)?)?, bias);
+        }
+        insert("attention.output.dense", by_head(&read, &output, 1)?, self.hidden.keep(&output_bias, 0)?);
+
+        let ((up, up_bias), (down, down_bias)) = (get("intermediate.dense")?, get("output.dense")?);
+        let neurons = self.neurons(layer, &down)?;
+        insert("intermediate.dense", self.hidden.read(&neurons.keep(&up, 0)?)?, neurons.keep(&up_bias, 0)?);
+        let down = neurons.read(&self.hidden.keep(&down, 0)?)?;
+        insert("output.dense", down, self.hidden.keep(&down_bias, 0)?);
+        Ok(())
+    }
+
+    /// Per head, `[student, teacher]` maps of queries and of keys that keep the scaled scores.
+    fn scores(&self, layer: usize) -> Result<[Vec<Tensor>; 2]> {
+        let (from, to) = (self.teacher.config.head_dim(), self.student.head_dim());
+        // Scores are divided by the root of the head dimension, which changes.
+        let rescale = (to as f64 / from as f64).sqrt();
+        let (mut queries, mut keys) = (Vec::new(), Vec::new());
+        for head in 0..self.student.num_attention_heads {
+            let query = self.moments.head(Site::Query(layer), head, from)?;
+            let key = self.moments.head(Site::Key(layer), head, from)?;
+            let (a, b) = low_rank_product(&query, &key, to)?;
+            queries.push((a * rescale)?);
+            keys.push(b);
+        }
+        Ok([queries, keys])
+    }
+
+    /// Per head, `[student, teacher]` maps of the rows of `output` `[hidden, heads * head_dim]` and of values.
+    fn values(&self, layer: usize, output: &Tensor) -> Result<[Vec<Tensor>; 2]> {
+        let (from, to) = (self.teacher.config.head_dim(), self.student.head_dim());
+        let (mut outputs, mut values) = (Vec::new(), Vec::new());
+        for head in 0..self.student.num_attention_heads {
+            let rows = output.narrow(1, head * from, from)?.contiguous()?;
+            let readers = Matrix::from_tensor(&rows.t()?.matmul(&rows)?)?;
+            let context = self.moments.head(Site::Context(layer), head, from)?;
+            let (a, b) = low_rank_product(&readers, &context, to)?;
+            outputs.push(a);
+            values.push(b);
+        }
+        Ok([outputs, values])
+    }
+
+    /// The neurons that say most to the next layer: mean square times the squared norm of the weights reading them.
+    fn neurons(&self, layer: usize, down: &Tensor) -> Result<Selection> {
+        let moments = self.moments.site(Site::PostGelu(layer));
+        let width = moments.dim(D::Minus1)?;
+        let squares = (moments * Tensor::eye(width, DType::F64, &Device::Cpu)?)?.sum(0)?;
+        let importance = (squares * down.sqr()?.sum(0)?)?.to_vec1::<f64>()?;
+        let mut order: Vec<usize> = (0..width).collect();
+        order.sort_by(|&i, &j| importance[j].total_cmp(&importance[i]));
+        order.truncate(self.student.intermediate_size);
+        order.sort_unstable();
+        Selection::of(&Matrix::from_tensor(moments)?, order)
+    }
+}
+
+/// Applies `maps[head]` `[student, teacher]` to the head's piece of `tensor` along `dim` (0: rows, 1: columns).
+fn by_head(maps: &[Tensor], tensor: &Tensor, dim: usize) -> Result<Tensor> {
+    let pieces = maps
+        .iter()
+        .enumerate()
+        .map(|(head, map)| {
+            let from = map.dim(1)?;
+            let piece = tensor.narrow(dim, head * from, from)?.contiguous()?;
+            Ok(if dim == 0 { map.matmul(&piece)? } else { piece.matmul(&map.t()?)? })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&pieces, dim)?)
+}

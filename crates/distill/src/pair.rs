@@ -1,0 +1,79 @@
+//! A teacher and a student that can learn from it.
+
+use candle_core::DType;
+
+use tinybert_base::{Error, Result};
+use tinybert_data::EncodedSet;
+use tinybert_model::{Architecture, BertConfig, Checkpoint, Tensors, TextEncoder};
+use tinybert_nn::{Bert, on_device, with_linears_in};
+use tinybert_train::Output;
+
+/// Makes sure that both models give the same ids to the same text.
+///
+/// # Errors
+/// [`Error::Input`] naming the first difference.
+pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<()> {
+    let advice = "a student learns token by token and needs its teacher's vocabulary: make it with \
+                  `init` from the teacher's folder";
+    if teacher.lowercase() != student.lowercase() {
+        let case = |lower: bool| if lower { "lower-cases text" } else { "keeps upper case" };
+        return Err(Error::Input(format!(
+            "the teacher's tokenizer {} and the student's {}; {advice}",
+            case(teacher.lowercase()),
+            case(student.lowercase())
+        )));
+    }
+    let (teacher, student) = (teacher.pieces(), student.pieces());
+    if teacher.len() != student.len() {
+        return Err(Error::Input(format!(
+            "the teacher's vocabulary has {} pieces and the student's {}; {advice}",
+            teacher.len(),
+            student.len()
+        )));
+    }
+    match teacher.iter().zip(&student).position(|(teacher, student)| teacher != student) {
+        None => Ok(()),
+        Some(id) => Err(Error::Input(format!(
+            "piece {id} is {:?} in the teacher's vocabulary and {:?} in the student's; {advice}",
+            teacher[id], student[id]
+        ))),
+    }
+}
+
+/// Makes sure that models of this kind can be trained.
+///
+/// # Errors
+/// [`Error::Usage`] for one that is not BERT.
+pub fn check_student(student: &BertConfig) -> Result<()> {
+    if student.architecture == Architecture::Bert {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "the student is {}; only a teacher can be: make a student with `init`",
+        student.architecture.name()
+    )))
+}
+
+/// The first `layers` layers of a teacher's encoder, without graph.
+///
+/// # Errors
+/// Those of [`Bert::frozen`].
+pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Result<Bert> {
+    let config = BertConfig { num_hidden_layers: layers, ..config.clone() };
+    Bert::frozen(&config, tensors)
+}
+
+/// The teacher's tensors where the run computes, in the number format it asks for.
+pub fn teacher_tensors(teacher: &Checkpoint, output: &Output) -> Result<Tensors> {
+    let tensors = on_device(&teacher.tensors, &output.compute.device)?;
+    if output.compute.teacher_bf16 { with_linears_in(&tensors, DType::BF16) } else { Ok(tensors) }
+}
+
+/// Samples spread evenly over a set, of about this many tokens together.
+const SAMPLE_TOKENS: usize = 8192;
+
+/// The samples that initial weights are computed from.
+pub fn spread(set: &EncodedSet) -> Vec<usize> {
+    let count = (set.len() * SAMPLE_TOKENS).div_ceil(set.total_tokens().max(1)).clamp(1, set.len());
+    (0..count).map(|i| i * set.len() / count).collect()
+}

@@ -1,0 +1,264 @@
+//! Files with what a teacher says to every sample of a set.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::BufWriter;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::layout::Layout;
+use super::{TeacherAnswers, TeacherOutput, TeacherStates, Wanted};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_base::{FileHash, atomic::Staging};
+use tinybert_data::{Batch, EncodedSet, evaluation_batches};
+use tinybert_model::Checkpoint;
+use tinybert_nn::device::Compute;
+use tinybert_nn::ops::rows::with_slice;
+use tinybert_nn::{Bert, Mode, TaskModel};
+
+/// Samples per forward pass.
+const BATCH: usize = 32;
+
+/// Files of an entry.
+const VALUES: &str = "values.bin";
+const DESCRIPTION: &str = "cache.json";
+
+/// A folder of entries, each named by the hash of what it was made from.
+pub struct TeacherCache<'a> {
+    /// Where entries stand.
+    pub folder: &'a Path,
+    /// How much they may take together.
+    pub bytes: u64,
+    /// Where and in which number formats they are computed.
+    pub compute: &'a Compute,
+    /// Whose states and answers they are.
+    pub teacher: &'a Checkpoint,
+    /// The samples.
+    pub set: &'a EncodedSet,
+    /// Watches the pass that fills an entry.
+    pub progress: &'a dyn Progress,
+}
+
+/// An entry that is complete and whole.
+pub struct Entry {
+    path: PathBuf,
+    file: File,
+}
+
+impl Entry {
+    /// Fills `bytes` from the file at `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read.
+    pub fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_exact_at(bytes, offset).map_err(Error::io(&self.path))
+    }
+}
+
+/// Writes bytes at offsets.
+type Put<'a> = &'a dyn Fn(u64, &[u8]) -> Result<()>;
+
+impl TeacherCache<'_> {
+    /// The teacher's answers to all samples: read, or computed once and written; computed batch by batch where they
+    /// exceed the budget.
+    ///
+    /// # Errors
+    /// Those of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
+    pub fn answers<'m>(&self, model: &'m TaskModel) -> Result<TeacherAnswers<'m>> {
+        let outputs = model.head.outputs();
+        let starts = self.set.answer_starts();
+        let bytes = self.logit_bytes(outputs);
+        if bytes > self.bytes {
+            return Ok(TeacherAnswers::Computed(model));
+        }
+        let entry = self.entry(json!("logits"), bytes, |batch, put| {
+            let (_, logits) = model.forward(batch, Mode::Eval)?;
+            with_slice(&logits, |logits: &[f32]| {
+                let mut rest = logits;
+                Ok(batch.samples.iter().try_for_each(|&sample| {
+                    let (first, end) = (starts[sample] * outputs, starts[sample + 1] * outputs);
+                    let (own, others) = rest.split_at(end - first);
+                    rest = others;
+                    let bytes: Vec<u8> = own.iter().flat_map(|logit| logit.to_le_bytes()).collect();
+                    put((first * size_of::<f32>()) as u64, &bytes)
+                }))
+            })?
+        })?;
+        let mut all = vec![0; bytes as usize];
+        entry.read(&mut all, 0)?;
+        let (quads, _) = all.as_chunks::<4>();
+        Ok(TeacherAnswers::Known {
+            logits: quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect(),
+            outputs,
+            starts,
+        })
+    }
+
+    /// The teacher's states and scores of all samples, likewise. `bert` is its encoder, as far up as is wanted.
+    ///
+    /// # Errors
+    /// As [`TeacherCache::answers`].
+    pub fn states<'m>(&self, bert: &'m Bert, wanted: Wanted) -> Result<TeacherStates<'m>> {
+        let layout = Layout::new(wanted.clone(), &self.teacher.config, self.set);
+        let left = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
+        if layout.bytes() > left {
+            if self.bytes > 0 {
+                self.progress.say(&format!(
+                    "the teacher's states take {} MiB and the cache has {} MiB for them: they are computed at every step",
+                    layout.bytes().div_ceil(1 << 20),
+                    left >> 20
+                ));
+            }
+            return Ok(TeacherStates::Computed { bert, wanted });
+        }
+        let entry = self.entry(json!(wanted), layout.bytes(), |batch, put| {
+            let output = TeacherOutput::of(&bert.forward(batch, Mode::Eval)?, layout.wanted());
+            layout.encode(&output, batch)?.iter().try_for_each(|(offset, bytes)| put(*offset, bytes))
+        })?;
+        Ok(TeacherStates::Cached { entry, layout })
+    }
+
+    fn logit_bytes(&self, outputs: usize) -> u64 {
+        (self.set.answer_starts()[self.set.len()] * outputs * size_of::<f32>()) as u64
+    }
+
+    /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass follow from the
+    /// lengths alone, and with them every bit of the entry.
+    fn entry(&self, what: Value, bytes: u64, fill: impl Fn(&Batch, Put) -> Result<()>) -> Result<Entry> {
+        let teacher: Vec<String> = self.teacher.hashes()?.into_iter().map(|file| file.sha256).collect();
+        let description = json!({
+            "version": env!("CARGO_PKG_VERSION"), "teacher": teacher, "samples": self.set.digest(), "what": what,
+            "bytes": bytes, "device": self.compute.record(),
+        });
+        let mut hash = Sha256::new();
+        hash.update(description.to_string());
+        let folder = self.folder.join(tinybert_base::hex(&hash.finalize()));
+        // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
+        let ranks = self.progress.ranks();
+        for turn in 0..ranks.size() {
+            if turn == ranks.rank() {
+                self.provide(&folder, &description, bytes, &fill)?;
+                self.beat(turn, true)?;
+            } else {
+                while !self.beat(turn, false)? {}
+            }
+        }
+        let path = folder.join(VALUES);
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        Ok(Entry { path, file })
+    }
+
+    /// From time to time on every rank while rank `turn` provides the entry, so that each is heard and none waits for one
+    /// that is lost. True once it `finished`.
+    fn beat(&self, turn: usize, finished: bool) -> Result<bool> {
+        let all = self.progress.ranks().gather_values((finished, self.progress.interrupted()))?;
+        match all.iter().any(|(_, interrupted)| *interrupted) {
+            true => Err(Error::Interrupted(
+                "stopped while what the teacher says was cached; the same command with --resume does that again".into(),
+            )),
+            false => Ok(all[turn].0),
+        }
+    }
+
+    /// Makes sure that a whole entry stands in `folder`.
+    fn provide(
+        &self,
+        folder: &Path,
+        description: &Value,
+        bytes: u64,
+        fill: impl Fn(&Batch, Put) -> Result<()>,
+    ) -> Result<()> {
+        if whole(folder, description)? {
+            self.progress.say(&format!("teacher cache: {}", folder.display()));
+            mark_as_used(folder);
+            return Ok(());
+        }
+        self.make_room(bytes)?;
+        self.write(folder, description, bytes, fill)
+    }
+
+    fn write(
+        &self,
+        folder: &Path,
+        description: &Value,
+        bytes: u64,
+        fill: impl Fn(&Batch, Put) -> Result<()>,
+    ) -> Result<()> {
+        let staging = Staging::begin(folder)?;
+        staging.reserve(bytes)?;
+        staging.write_by(VALUES, |path| {
+            let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(Error::io(path))?;
+            file.set_len(bytes).map_err(Error::io(path))?;
+            let put = |offset, bytes: &[u8]| file.write_all_at(bytes, offset).map_err(Error::io(path));
+            self.progress.begin("teacher cache", self.set.len() as u64);
+            let mut done = 0;
+            for samples in evaluation_batches(&self.set.lengths(), BATCH) {
+                self.beat(self.progress.ranks().rank(), false)?;
+                fill(&self.set.collate(&samples, self.teacher.text.special().pad), &put)?;
+                done += samples.len() as u64;
+                self.progress.advance(done, "");
+            }
+            self.progress.end();
+            Ok(())
+        })?;
+        staging.write_by(DESCRIPTION, |path| {
+            let values = path.with_file_name(VALUES);
+            let file = File::create(path).map_err(Error::io(path))?;
+            let record = json!({ "description": description, "sha256": FileHash::of(&values)?.sha256 });
+            serde_json::to_writer(BufWriter::new(file), &record)
+                .map_err(|error| Error::io(path)(error.into()))
+        })?;
+        staging.commit()
+    }
+
+    /// Removes the entries that were not used for longest until `bytes` more stay within the budget.
+    fn make_room(&self, bytes: u64) -> Result<()> {
+        let mut entries = Vec::new();
+        if self.folder.exists() {
+            for entry in fs::read_dir(self.folder).map_err(Error::io(self.folder))? {
+                let path = entry.map_err(Error::io(self.folder))?.path();
+                tinybert_base::atomic::remove_abandoned(&path)?;
+                // Anything else is not ours.
+                if let (Ok(values), Ok(used)) = (
+                    fs::metadata(path.join(VALUES)),
+                    fs::metadata(path.join(DESCRIPTION)).and_then(|file| file.modified()),
+                ) {
+                    entries.push((used, values.len(), path));
+                }
+            }
+        }
+        entries.sort();
+        let mut total: u64 = entries.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, freed, path) in entries {
+            if total + bytes <= self.bytes {
+                break;
+            }
+            self.progress.say(&format!("teacher cache: {} makes room", path.display()));
+            fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+            total -= freed;
+        }
+        Ok(())
+    }
+}
+
+/// Lets an entry stay longer. If that fails it may have to be filled again, which is no reason to stop.
+fn mark_as_used(folder: &Path) {
+    if let Ok(file) = OpenOptions::new().write(true).open(folder.join(DESCRIPTION)) {
+        drop(file.set_modified(SystemTime::now()));
+    }
+}
+
+/// Whether `folder` holds an entry of this description with the bytes that were written.
+fn whole(folder: &Path, description: &Value) -> Result<bool> {
+    let Ok(text) = fs::read(folder.join(DESCRIPTION)) else { return Ok(false) };
+    let record: Value = serde_json::from_slice(&text).unwrap_or_default();
+    if record["description"] != *description {
+        return Ok(false);
+    }
+    let values = folder.join(VALUES);
+    Ok(values.exists() && FileHash::of(&values)?.sha256 == record["sha256"])
+}

@@ -1,0 +1,325 @@
+//! The Transformer losses of a student against a teacher: embeddings, hidden states, attention.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use candle_core::{Device, Tensor, Var};
+
+use super::layer_map::LayerMap;
+use super::losses::{attention_mse, hidden_mse};
+use super::projection::{LeastSquares, Projection};
+use super::teacher::{TeacherOutput, Wanted};
+use tinybert_base::{Error, Result};
+use tinybert_data::{Batch, EncodedSet};
+use tinybert_model::BertConfig;
+use tinybert_nn::{Bert, BertOutput, Mode};
+use tinybert_train::session::{Losses, MicroBatch};
+
+/// How hidden states of the student are brought to the teacher's width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionKind {
+    /// W_e for the embeddings and W_h for all layers, without bias: the paper's.
+    #[default]
+    Separate,
+    /// One linear with bias for all states: the authors' code's.
+    Shared,
+}
+
+/// What the projections are before the first step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionStart {
+    /// The least-squares fit of the teacher's states by the student's on sample text: a random projection would
+    /// first pull the student towards states that fit nothing.
+    #[default]
+    Fitted,
+    /// Normal with the student's initializer range: the authors' code's.
+    Random,
+}
+
+/// Which losses, between which layers.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransferSettings {
+    /// g(m): the teacher layer of each student layer.
+    pub layer_map: LayerMap,
+    /// λ_0 (embeddings) to λ_M; empty for 1 throughout.
+    pub layer_weights: Vec<f64>,
+    /// Factor on the embedding loss.
+    pub embedding_weight: f64,
+    /// Factor on the hidden losses.
+    pub hidden_weight: f64,
+    /// Factor on the attention losses.
+    pub attention_weight: f64,
+    /// How widths are matched.
+    pub projection: ProjectionKind,
+    /// What the projections start from.
+    pub projection_start: ProjectionStart,
+}
+
+impl Default for TransferSettings {
+    fn default() -> Self {
+        Self {
+            layer_map: LayerMap::Uniform,
+            layer_weights: Vec::new(),
+            embedding_weight: 1.0,
+            hidden_weight: 1.0,
+            attention_weight: 1.0,
+            projection: ProjectionKind::Separate,
+            projection_start: ProjectionStart::Fitted,
+        }
+    }
+}
+
+/// What a student layer learns from.
+struct LayerTransfer {
+    /// Teacher layer, counted from 1.
+    teacher: usize,
+    hidden_weight: f64,
+    attention_weight: f64,
+    /// Which of the teacher's heads the student's learn from, where pruning left only some.
+    heads: Option<Tensor>,
+}
+
+/// The losses of one student against one teacher, with the projections that are learned beside the student and
+/// thrown away afterwards.
+pub struct Transfer {
+    embedding_weight: f64,
+    /// By student layer, from the first.
+    layers: Vec<LayerTransfer>,
+    embedding: Projection,
+    hidden: Projection,
+    start: ProjectionStart,
+}
+
+impl Transfer {
+    /// Resolves the settings for a student and a teacher; projections are drawn by `seed`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if layer map, weights or heads do not fit the two models.
+    pub fn new(
+        settings: &TransferSettings,
+        student: &BertConfig,
+        teacher: &BertConfig,
+        seed: u64,
+    ) -> Result<Self> {
+        let map = settings.layer_map.resolve(student.num_hidden_layers, teacher.num_hidden_layers)?;
+        let weights = layer_weights(settings, map.len())?;
+        let factors = [settings.embedding_weight, settings.hidden_weight, settings.attention_weight];
+        if let Some(bad) = factors.iter().chain(&weights).find(|w| !(w.is_finite() && **w >= 0.0)) {
+            return Err(Error::Usage(format!("loss weight {bad}: it must be a number of at least 0")));
+        }
+        let layers: Vec<LayerTransfer> = map
+            .into_iter()
+            .zip(&weights[1..])
+            .enumerate()
+            .map(|(m, (teacher, weight))| {
+                Ok(LayerTransfer {
+                    teacher,
+                    hidden_weight: weight * settings.hidden_weight,
+                    attention_weight: weight * settings.attention_weight,
+                    heads: heads_left(student, m)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        if !teacher.pruned.is_empty() {
+            return Err(Error::Usage("the teacher is pruned; a student learns from the whole model".into()));
+        }
+        let (student_heads, teacher_heads) = (student.num_attention_heads, teacher.num_attention_heads);
+        if student_heads != teacher_heads && layers.iter().any(|layer| layer.attention_weight > 0.0) {
+            return Err(Error::Usage(format!(
+                "the student has {student_heads} attention heads and the teacher {teacher_heads}, and the attention loss \
+                 compares head by head; make a student with `init --heads {teacher_heads}`, or leave the loss out with \
+                 `--attention-weight 0`"
+            )));
+        }
+        let embedding_weight = weights[0] * settings.embedding_weight;
+        if embedding_weight == 0.0
+            && layers.iter().all(|l| l.hidden_weight == 0.0 && l.attention_weight == 0.0)
+        {
+            return Err(Error::Usage("every loss has weight 0: there is nothing to learn from".into()));
+        }
+        let shared = settings.projection == ProjectionKind::Shared;
+        let hidden = Projection::new("projection.hidden", student, teacher, shared, seed)?;
+        let embedding = match shared {
+            true => hidden.clone(),
+            false => Projection::new("projection.embedding", student, teacher, false, seed)?,
+        };
+        Ok(Self { embedding_weight, layers, embedding, hidden, start: settings.projection_start })
+    }
+
+    /// The same with its projections on a device.
+    ///
+    /// # Errors
+    /// An internal error of the tensor engine.
+    pub fn on_device(self, device: &Device) -> Result<Self> {
+        let hidden = self.hidden.on_device(device)?;
+        let embedding = match hidden.bias {
+            // Shared: one projection for all.
+            Some(_) => hidden.clone(),
+            None => self.embedding.on_device(device)?,
+        };
+        Ok(Self { embedding, hidden, ..self })
+    }
+
+    /// Brings the projections to where they start, with the states of both models on `samples` of `text`.
+    ///
+    /// # Errors
+    /// Those of the forward passes.
+    pub fn start(&self, student: &Bert, teacher: &Bert, text: &EncodedSet, samples: &[usize]) -> Result<()> {
+        if self.start == ProjectionStart::Random {
+            return Ok(());
+        }
+        let shared = self.hidden.bias.is_some();
+        let mut hidden = LeastSquares::new(&self.hidden)?;
+        let mut embedding = LeastSquares::new(&self.embedding)?;
+        for &sample in samples {
+            // One at a time: no padding to be left out.
+            let batch = text.collate(&[sample], 0);
+            let (student, teacher) =
+                (student.forward(&batch, Mode::Eval)?, teacher.forward(&batch, Mode::Eval)?);
+            let sums = if shared { &mut hidden } else { &mut embedding };
+            sums.add(&student.states[0].detach(), &teacher.states[0], self.embedding_weight)?;
+            for (m, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.hidden_weight > 0.0) {
+                let states = (&student.states[m + 1].detach(), &teacher.states[layer.teacher]);
+                hidden.add(states.0, states.1, layer.hidden_weight)?;
+            }
+        }
+        hidden.finish(&self.hidden)?;
+        if shared { Ok(()) } else { embedding.finish(&self.embedding) }
+    }
+
+    /// The teacher layer of each student layer, counted from 1.
+    pub fn map(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.teacher).collect()
+    }
+
+    /// How many of the teacher's layers have to run: those above the highest one that is learned from do not.
+    pub fn teacher_layers(&self) -> usize {
+        let used = self.layers.iter().filter(|l| l.hidden_weight > 0.0 || l.attention_weight > 0.0);
+        used.map(|layer| layer.teacher).max().unwrap_or(0)
+    }
+
+    /// What the losses look at in the teacher.
+    pub fn wanted(&self) -> Wanted {
+        let mut states = BTreeSet::new();
+        if self.embedding_weight > 0.0 {
+            states.insert(0);
+        }
+        states
+            .extend(self.layers.iter().filter(|layer| layer.hidden_weight > 0.0).map(|layer| layer.teacher));
+        let scores = self.layers.iter().filter(|layer| layer.attention_weight > 0.0);
+        let scores: BTreeSet<usize> = scores.map(|layer| layer.teacher - 1).collect();
+        Wanted { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
+    }
+
+    /// The projections that the losses use.
+    pub fn parameters(&self) -> BTreeMap<String, Var> {
+        let mut vars = BTreeMap::new();
+        let mut insert = |name: &str, projection: &Projection| {
+            vars.insert(format!("{name}.weight"), projection.weight.clone());
+            if let Some(bias) = &projection.bias {
+                vars.insert(format!("{name}.bias"), bias.clone());
+            }
+        };
+        let shared = self.hidden.bias.is_some();
+        if self.layers.iter().any(|layer| layer.hidden_weight > 0.0)
+            || (shared && self.embedding_weight > 0.0)
+        {
+            insert("projection.hidden", &self.hidden);
+        }
+        if self.embedding_weight > 0.0 && !shared {
+            insert("projection.embedding", &self.embedding);
+        }
+        vars
+    }
+
+    /// Whether a gradient of these losses reaches a tensor of the student. Pooler and head are never reached; the
+    /// top of the last layer only by its hidden loss.
+    pub fn reaches(&self, name: &str) -> bool {
+        if name.starts_with("bert.embeddings.") {
+            return true;
+        }
+        let Some(rest) = name.strip_prefix("bert.encoder.layer.") else { return false };
+        let Some((layer, part)) = rest.split_once('.') else { return false };
+        let Ok(layer) = layer.parse::<usize>() else { return false };
+        // Layer m's hidden loss reaches all of it; its attention loss queries and keys, and all below.
+        self.layers.iter().enumerate().skip(layer).any(|(at, transfer)| {
+            let below = at > layer
+                || part.starts_with("attention.self.query")
+                || part.starts_with("attention.self.key");
+            transfer.hidden_weight > 0.0 || (transfer.attention_weight > 0.0 && below)
+        })
+    }
+
+    /// The weighted sum of all losses, and the weighted sum of each kind, as shares of the step's: those of states
+    /// are means over its tokens, those of scores over its pairs of tokens.
+    ///
+    /// # Errors
+    /// An internal error of the tensor engine.
+    pub fn losses(
+        &self,
+        student: &BertOutput,
+        teacher: &TeacherOutput,
+        micro: &MicroBatch,
+    ) -> Result<Losses> {
+        let (tokens, pairs) = (micro.share(Batch::real_tokens), micro.share(Batch::real_pairs));
+        let lengths = &student.lengths;
+        let (mut embedding, mut hidden, mut attention) = (Vec::new(), Vec::new(), Vec::new());
+        if self.embedding_weight > 0.0 {
+            let projected = self.embedding.forward(&student.states[0])?;
+            embedding.push((hidden_mse(&projected, &teacher.states[&0], lengths)? * self.embedding_weight)?);
+        }
+        for (m, layer) in self.layers.iter().enumerate() {
+            if layer.hidden_weight > 0.0 {
+                let projected = self.hidden.forward(&student.states[m + 1])?;
+                hidden.push(
+                    (hidden_mse(&projected, &teacher.states[&layer.teacher], lengths)?
+                        * layer.hidden_weight)?,
+                );
+            }
+            if layer.attention_weight > 0.0 {
+                let scores = &teacher.scores[&(layer.teacher - 1)];
+                let loss = match &layer.heads {
+                    None => attention_mse(&student.scores[m], scores, lengths)?,
+                    Some(heads) => attention_mse(
+                        &student.scores[m],
+                        &scores.index_select(&heads.to_device(scores.device())?, 1)?,
+                        lengths,
+                    )?,
+                };
+                attention.push((loss * layer.attention_weight)?);
+            }
+        }
+        let parts =
+            [("embedding", embedding, tokens), ("hidden", hidden, tokens), ("attention", attention, pairs)]
+                .into_iter()
+                .filter(|(_, losses, _)| !losses.is_empty())
+                .map(|(name, losses, share)| Ok((name, (Tensor::stack(&losses, 0)?.sum_all()? * share)?)))
+                .collect::<Result<Vec<_>>>()?;
+        let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
+        Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, tape: student.tape.clone(), parts })
+    }
+}
+
+/// The heads of student layer `m` (from 0) by their numbers before pruning; `None` if all are there.
+fn heads_left(student: &BertConfig, m: usize) -> Result<Option<Tensor>> {
+    if student.heads(m) == student.num_attention_heads {
+        return Ok(None);
+    }
+    let heads: Vec<u32> = student.head_numbers(m).map(|head| head as u32).collect();
+    Ok(Some(Tensor::new(heads, &Device::Cpu)?))
+}
+
+/// λ_0 to λ_M.
+fn layer_weights(settings: &TransferSettings, layers: usize) -> Result<Vec<f64>> {
+    match settings.layer_weights.len() {
+        0 => Ok(vec![1.0; layers + 1]),
+        found if found == layers + 1 => Ok(settings.layer_weights.clone()),
+        found => Err(Error::Usage(format!(
+            "expected {} layer weights, one for the embeddings and one for each of the student's {layers} layers, \
+             found {found}",
+            layers + 1
+        ))),
+    }
+}

@@ -1,0 +1,93 @@
+//! What an image answers over a data set, computed by the code that runs on the device.
+
+use rayon::prelude::*;
+use tinybert_image::HeadKind;
+use tinybert_runtime::{Answer, Input, Model, Session, Tags};
+
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics;
+use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
+
+/// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
+/// workspace of its own.
+///
+/// # Errors
+/// A data set that asks for something else than the image answers; an answer that is not a number;
+/// [`Error::Interrupted`].
+pub fn predictions(model: &Model<'_>, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Target>> {
+    check_labels(model, data)?;
+    let workspace_bytes = model.max_workspace_bytes();
+    data.examples
+        .par_iter()
+        .map_init(
+            || vec![0u8; workspace_bytes],
+            |workspace, example| {
+                if progress.interrupted() {
+                    return Err(Error::judging_stopped());
+                }
+                let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
+                let mut session = model.session(workspace).map_err(|e| Error::Input(e.to_string()))?;
+                if data.kind == TaskKind::Embedding {
+                    return similarity(&mut session, example).map(Target::Score);
+                }
+                let reply = session.run(input).map_err(|e| Error::Input(e.to_string()))?;
+                match reply.answer {
+                    Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
+                    Answer::Score(score) => Ok(Target::Score(score)),
+                    Answer::Tags(tags) => Ok(Target::Tags(tag_each_word(&example.text, tags))),
+                    _ => Err(Error::Usage("the image gives answers that this program does not know".into())),
+                }
+            },
+        )
+        .collect()
+}
+
+/// Cosine of the embeddings of both texts.
+fn similarity(session: &mut Session<'_, '_>, example: &Example) -> Result<f32> {
+    let vectors = example.inputs(TaskKind::Embedding).map(|(text, _)| embedding(session, text));
+    match vectors.collect::<Result<Vec<_>>>()?.as_slice() {
+        [first, second] => Ok(metrics::cosine(first, second)),
+        _ => Err(Error::Input("sentence embeddings are judged on pairs with a score".into())),
+    }
+}
+
+/// The embedding of a text.
+///
+/// # Errors
+/// Those of the session; [`Error::Usage`] for an image with another head.
+pub fn embedding(session: &mut Session<'_, '_>, text: &str) -> Result<Vec<f32>> {
+    let reply = session.run(Input::text(text)).map_err(|error| Error::Input(error.to_string()))?;
+    match reply.answer {
+        Answer::Embedding(vector) => Ok(vector.to_vec()),
+        _ => Err(Error::Usage("the image gives no sentence embeddings".into())),
+    }
+}
+
+/// The tag of every word of `text`; [`NO_TAG`] for those that have none.
+fn tag_each_word(text: &str, tags: Tags<'_>) -> Vec<u32> {
+    let mut tagged = tags.words().peekable();
+    tinybert_tokenizer::words(text)
+        .map(|word| tagged.next_if(|next| next.range == word).map_or(NO_TAG, |word| word.tag as u32))
+        .collect()
+}
+
+/// The data set must ask what the image answers, with the same labels in the same order.
+fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
+    let labels: Vec<&str> = model.image().labels().collect();
+    let fits = match (model.config().head, data.kind) {
+        (HeadKind::Classification, TaskKind::Classification)
+        | (HeadKind::TokenClassification, TaskKind::Tagging) => data.labels == labels,
+        (HeadKind::Regression, TaskKind::Regression) | (HeadKind::Embedding, TaskKind::Embedding) => true,
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "the data set asks for {:?} with labels {:?}, but the image answers {:?} with labels {labels:?}",
+        data.kind,
+        data.labels,
+        model.config().head
+    )))
+}

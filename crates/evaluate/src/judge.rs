@@ -1,0 +1,213 @@
+//! Answers of a model over a data set, and how good they are.
+
+use candle_core::{D, Tensor};
+use rayon::prelude::*;
+
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::{self, MetricSet, Metrics};
+use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
+use tinybert_data::{EncodedSet, evaluation_batches};
+use tinybert_model::{Head, TextEncoder};
+use tinybert_nn::{Mode, TaskModel};
+
+/// Sentences per forward pass: enough to fill the matrix products.
+const BATCH: usize = 32;
+
+/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a sample: of a pair
+/// both, one after the other.
+///
+/// # Errors
+/// Those of [`TextEncoder::encode_all`].
+pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
+    if data.kind == TaskKind::Tagging {
+        let encode = |example: &Example| text.encode_words(&example.text, max_tokens);
+        let encoded: Vec<_> = data.examples.par_iter().map(encode).collect::<Result<_>>()?;
+        return Ok(encoded.into_iter().collect());
+    }
+    let inputs: Vec<_> = data.inputs().collect();
+    Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
+}
+
+/// The same of examples to learn from, each of which has to ask for an answer.
+///
+/// # Errors
+/// Those of [`encode`]; [`Error::Input`] for an example none of whose words has a token.
+pub fn encode_to_learn(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
+    let set = encode(text, data, max_tokens)?;
+    match (0..set.len()).find(|&sample| !set.asks(sample)) {
+        None => Ok(set),
+        Some(sample) => Err(Error::Input(format!(
+            "training example {} ({:?}): none of its words has a token, so that there is nothing to learn; leave it out",
+            sample + 1,
+            data.examples[sample].text
+        ))),
+    }
+}
+
+/// A set that models are judged by, encoded once.
+pub struct Judge {
+    set: EncodedSet,
+    targets: Vec<Target>,
+    kind: TaskKind,
+    labels: Vec<String>,
+    metrics: MetricSet,
+    pad_id: u32,
+}
+
+impl Judge {
+    /// Encodes `data` with the model's own tokenizer.
+    ///
+    /// # Errors
+    /// Those of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of anything but pairs.
+    pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
+        if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
+            let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
+            return Err(Error::Input(what.into()));
+        }
+        data.check_labelled()?;
+        Ok(Self {
+            set: encode(text, data, max_tokens)?,
+            targets: data.examples.iter().map(|example| example.target.clone()).collect(),
+            kind: data.kind,
+            labels: data.labels.clone(),
+            metrics,
+            pad_id: text.special().pad,
+        })
+    }
+
+    /// Metrics of a model without dropout.
+    ///
+    /// # Errors
+    /// Those of [`outputs`] and of [`metrics::evaluate`].
+    pub fn judge(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Metrics> {
+        self.metrics(&self.predictions(model, progress)?)
+    }
+
+    /// What a model answers to every sample, in their order.
+    ///
+    /// # Errors
+    /// Those of [`outputs`] and [`Judge::answers`].
+    pub fn predictions(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Vec<Target>> {
+        self.answers(&model.head, &self.outputs(model, progress)?)
+    }
+
+    /// What a model's head gives for every sample.
+    ///
+    /// # Errors
+    /// Those of [`outputs`].
+    pub fn outputs(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Outputs> {
+        outputs(model, &self.set, self.pad_id, progress)
+    }
+
+    /// How many answers each sample asks for.
+    pub fn answer_counts(&self) -> Vec<usize> {
+        self.set.answer_starts().windows(2).map(|ends| ends[1] - ends[0]).collect()
+    }
+
+    /// The answers that such outputs are, in the order of the samples.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a head that does not answer such samples.
+    pub fn answers(&self, head: &Head, outputs: &Outputs) -> Result<Vec<Target>> {
+        if self.kind == TaskKind::Embedding {
+            let vectors = vectors(head, &self.set, outputs)?;
+            let (pairs, _) = vectors.as_chunks::<2>();
+            return Ok(pairs.iter().map(|[a, b]| Target::Score(metrics::cosine(a, b))).collect());
+        }
+        answers(head, &self.set, outputs)
+    }
+
+    /// Metrics of such answers.
+    ///
+    /// # Errors
+    /// Those of [`metrics::evaluate`].
+    pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
+        metrics::evaluate(self.metrics, &self.labels, predictions, &self.targets)
+    }
+}
+
+/// Logits `[answers, outputs]` by batch, with the samples that they are of.
+pub type Outputs = Vec<(Vec<usize>, Tensor)>;
+
+/// What the model's head gives for every sample that asks for an answer.
+///
+/// # Errors
+/// [`Error::Interrupted`]; those of the forward pass.
+pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, progress: &dyn Progress) -> Result<Outputs> {
+    let output = |samples: Vec<usize>| {
+        if progress.interrupted() {
+            return Err(Error::judging_stopped());
+        }
+        let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
+        Ok((samples, logits))
+    };
+    let batches = evaluation_batches(&set.lengths(), BATCH).into_iter();
+    batches.filter(|samples| samples.iter().any(|&sample| set.asks(sample))).map(output).collect()
+}
+
+fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Target>> {
+    let unanswered = |sample| match set.words(sample) {
+        Some(words) => Target::Tags(vec![NO_TAG; words.len()]),
+        None => Target::None,
+    };
+    let mut answers: Vec<Target> = (0..set.len()).map(unanswered).collect();
+    for (samples, logits) in outputs {
+        let words = samples.iter().map(|&sample| set.words(sample));
+        for (&sample, answer) in samples.iter().zip(answers_of(head, logits, words)?) {
+            answers[sample] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// The vector of every sample, in their order.
+///
+/// # Errors
+/// [`Error::Usage`] for a head that gives none; those of [`outputs`].
+pub fn embeddings(
+    model: &TaskModel,
+    set: &EncodedSet,
+    pad_id: u32,
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<f32>>> {
+    vectors(&model.head, set, &outputs(model, set, pad_id, progress)?)
+}
+
+fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {
+    if !matches!(head, Head::Embedding { .. }) {
+        return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", head.kind())));
+    }
+    let mut vectors = vec![Vec::new(); set.len()];
+    for (samples, rows) in outputs {
+        for (&sample, row) in samples.iter().zip(rows.to_vec2::<f32>()?) {
+            vectors[sample] = row;
+        }
+    }
+    Ok(vectors)
+}
+
+/// Logits `[answers, outputs]` to an answer for each sample, whose words begin at the tokens of `words`.
+fn answers_of<'w>(
+    head: &Head,
+    logits: &Tensor,
+    words: impl Iterator<Item = Option<&'w [Option<u32>]>>,
+) -> Result<Vec<Target>> {
+    match head {
+        Head::Classification { .. } => {
+            let classes = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
+            Ok(classes.into_iter().map(Target::Class).collect())
+        }
+        Head::Regression => {
+            Ok(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(Target::Score).collect())
+        }
+        Head::TokenClassification { .. } => {
+            let mut tags = logits.argmax(D::Minus1)?.to_vec1::<u32>()?.into_iter();
+            let mut tag = |word: &Option<u32>| word.and_then(|_| tags.next()).unwrap_or(NO_TAG);
+            Ok(words
+                .map(|words| Target::Tags(words.unwrap_or_default().iter().map(&mut tag).collect()))
+                .collect())
+        }
+        other => Err(Error::Usage(format!("a model with {} gives no answers", other.kind()))),
+    }
+}

@@ -1,0 +1,140 @@
+//! The check of every tensor before any work: all that is wrong, in one message.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::weights::{Dtype, Stored, Weights};
+use super::{BertConfig, Head, WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+use tinybert_base::{Error, Result};
+
+/// Problems that one message lists; a wrong width shows in every tensor.
+const LISTED: usize = 40;
+
+/// Names of the tensors to read: all that configuration and head call for, and the pooler where it is there.
+///
+/// # Errors
+/// [`Error::Input`] listing every tensor that is missing, has another shape or number format than expected, or
+/// belongs to an encoder of other sizes, with hints.
+pub(super) fn audit(
+    folder: &Path,
+    weights: &Weights,
+    config: &BertConfig,
+    head: &Head,
+) -> Result<Vec<String>> {
+    let mut expected = expected_shapes(config, head);
+    let pooler = pooler_shapes(config);
+    if pooler.keys().any(|name| weights.get(name).is_some()) {
+        expected.extend(pooler);
+    }
+    let mut problems = Vec::new();
+    let mut hints = BTreeSet::new();
+    for (name, shape) in &expected {
+        match weights.get(name) {
+            None => {
+                problems.push(format!("{name}: missing, expected {shape:?}"));
+                hints.extend(hint_for_missing(name, weights, head));
+            }
+            Some(stored) if stored.shape != *shape => {
+                problems.push(format!(
+                    "{}: expected {shape:?}, found {:?}",
+                    described(name, stored),
+                    stored.shape
+                ));
+                hints.extend(hint_for_shape(name, shape, &stored.shape));
+            }
+            Some(stored) if matches!(stored.dtype, Dtype::Other(_)) => {
+                problems.push(format!(
+                    "{}: expected F32, F16 or BF16, found {}",
+                    described(name, stored),
+                    stored.dtype.name()
+                ));
+                hints.insert(
+                    "convert the weights to F32, in Python: model.float().save_pretrained(folder)".to_owned(),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    for name in weights.names().filter(|name| is_encoder(name) && !expected.contains_key(*name)) {
+        problems.push(format!("{name}: not expected in an encoder of this configuration"));
+        hints.insert(format!(
+            "compare config.json (num_hidden_layers {}) with the weights",
+            config.num_hidden_layers
+        ));
+    }
+    if problems.is_empty() {
+        return Ok(expected.into_keys().collect());
+    }
+    Err(Error::input(folder, message(&problems, &hints, config, head)))
+}
+
+/// True for tensors that would change what the encoder computes. Others belong to heads of other kinds.
+fn is_encoder(name: &str) -> bool {
+    name.starts_with("bert.encoder.") || name.starts_with("bert.embeddings.")
+}
+
+/// The canonical name, and the stored one where they differ.
+fn described(name: &str, stored: &Stored) -> String {
+    if stored.name == name { name.to_owned() } else { format!("{name} (stored as {})", stored.name) }
+}
+
+fn hint_for_missing(name: &str, weights: &Weights, head: &Head) -> Option<String> {
+    if weights.names().next().is_some_and(|_| weights.get(WORD_EMBEDDINGS).is_none()) {
+        let first = weights.names().next().unwrap_or_default();
+        return Some(format!("the weights do not look like BERT's: the first tensor is {first}"));
+    }
+    if name.starts_with("classifier.") || name.starts_with("cls.") || name.starts_with("bert.pooler.") {
+        return Some(format!(
+            "config.json calls for {}, which these weights do not have: they may come from before fine-tuning",
+            head.kind()
+        ));
+    }
+    None
+}
+
+/// Which setting of `config.json` a wrong shape speaks of.
+fn hint_for_shape(name: &str, expected: &[usize], found: &[usize]) -> Option<String> {
+    let axis_settings: [&str; 2] = match name {
+        WORD_EMBEDDINGS => ["vocab_size", "hidden_size"],
+        "bert.embeddings.position_embeddings.weight" => ["max_position_embeddings", "hidden_size"],
+        "bert.embeddings.token_type_embeddings.weight" => ["type_vocab_size", "hidden_size"],
+        "classifier.weight" => ["the number of labels in id2label", "hidden_size"],
+        "classifier.bias" => ["the number of labels in id2label", ""],
+        "cls.predictions.bias" => ["vocab_size", ""],
+        _ if name.contains(".intermediate.dense.") => ["intermediate_size", "hidden_size"],
+        _ if name.starts_with("bert.encoder.") && name.ends_with(".output.dense.weight") => {
+            if name.contains(".attention.") {
+                ["hidden_size", "hidden_size"]
+            } else {
+                ["hidden_size", "intermediate_size"]
+            }
+        }
+        _ => ["hidden_size", "hidden_size"],
+    };
+    if expected.len() != found.len() {
+        return None;
+    }
+    let wrong =
+        expected.iter().zip(found).zip(axis_settings).find(|((expected, found), _)| expected != found);
+    wrong.map(|((expected, found), setting)| {
+        format!("{setting} is {expected} by config.json and {found} by the weights: use the config.json they were saved with")
+    })
+}
+
+fn message(problems: &[String], hints: &BTreeSet<String>, config: &BertConfig, head: &Head) -> String {
+    let mut text = format!(
+        "the weights are not those of the model in config.json ({}, {}):",
+        config.architecture.name(),
+        head.kind()
+    );
+    for problem in problems.iter().take(LISTED) {
+        text += &format!("\n  {problem}");
+    }
+    if problems.len() > LISTED {
+        text += &format!("\n  and {} more", problems.len() - LISTED);
+    }
+    for hint in hints {
+        text += &format!("\nhint: {hint}");
+    }
+    text
+}

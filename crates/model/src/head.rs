@@ -1,0 +1,99 @@
+//! The task heads a checkpoint can carry.
+
+/// What stands on top of the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// The bare encoder; its pooler is kept when the checkpoint has one.
+    None,
+    /// Pooler and linear: one label per sentence or pair.
+    Classification {
+        /// Label names by class index.
+        labels: Vec<String>,
+    },
+    /// Pooler and linear with one output: a score per sentence or pair.
+    Regression,
+    /// A linear on every token.
+    TokenClassification {
+        /// Label names by class index.
+        labels: Vec<String>,
+    },
+    /// The mean over all tokens, a linear if there is one, and length 1: a vector per text.
+    Embedding {
+        /// Size of the vector; the hidden size where there is no linear.
+        dimensions: usize,
+        /// Whether there is a linear, `projection`.
+        projected: bool,
+    },
+    /// Dense, GELU, LayerNorm and a decoder tied to the word embeddings, on every token.
+    MaskedLm,
+}
+
+impl Head {
+    /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word embedding
+    /// matrix.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::None | Self::MaskedLm => 0,
+            Self::Classification { labels } | Self::TokenClassification { labels } => labels.len(),
+            Self::Regression => 1,
+            Self::Embedding { dimensions, .. } => *dimensions,
+        }
+    }
+
+    /// Label names by class index; empty where the head has none.
+    pub fn labels(&self) -> &[String] {
+        match self {
+            Self::Classification { labels } | Self::TokenClassification { labels } => labels,
+            Self::None | Self::Regression | Self::Embedding { .. } | Self::MaskedLm => &[],
+        }
+    }
+
+    /// The same head with `names` for labels that it only counts.
+    pub fn named(self, names: &[String]) -> Self {
+        let only_counts = only_counts(self.labels()) && self.labels().len() == names.len();
+        match self {
+            Self::Classification { .. } if only_counts => Self::Classification { labels: names.to_vec() },
+            Self::TokenClassification { .. } if only_counts => {
+                Self::TokenClassification { labels: names.to_vec() }
+            }
+            other => other,
+        }
+    }
+
+    /// True where the head reads the pooled `[CLS]` state.
+    pub fn needs_pooler(&self) -> bool {
+        matches!(self, Self::Classification { .. } | Self::Regression)
+    }
+
+    /// The name of the last linear, if the head has one of its own.
+    pub fn linear(&self) -> Option<&'static str> {
+        match self {
+            Self::Classification { .. } | Self::Regression | Self::TokenClassification { .. } => {
+                Some("classifier")
+            }
+            Self::Embedding { projected: true, .. } => Some("projection"),
+            Self::Embedding { projected: false, .. } | Self::None | Self::MaskedLm => None,
+        }
+    }
+
+    /// The name of this kind of head in messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "no head",
+            Self::Classification { .. } => "sequence classification",
+            Self::Regression => "regression",
+            Self::TokenClassification { .. } => "token classification",
+            Self::Embedding { .. } => "sentence embedding",
+            Self::MaskedLm => "masked-LM",
+        }
+    }
+}
+
+/// True for label lists that only count: `LABEL_0`, `LABEL_1`, … (what Hugging Face writes when nobody named
+/// the classes), or `0`, `1`, ….
+pub fn only_counts(labels: &[String]) -> bool {
+    labels
+        .iter()
+        .enumerate()
+        .all(|(class, label)| label.strip_prefix("LABEL_").unwrap_or(label).parse() == Ok(class))
+}

@@ -1,0 +1,129 @@
+//! Image files on the host: read, checked, and put into the layout of this machine's kernels.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel, SectionKind};
+use tinybert_kernels::Kernels;
+use tinybert_runtime::Model;
+
+use tinybert_base::atomic::write_file;
+use tinybert_base::{Error, Result};
+
+/// An image in memory, checked completely.
+pub struct ImageFile {
+    bytes: AlignedBytes,
+    kernels: Kernels,
+}
+
+impl ImageFile {
+    /// Reads and checks an image.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a whole, undamaged image.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let length = file.metadata().map_err(Error::io(path))?.len();
+        let length =
+            usize::try_from(length).map_err(|_| Error::input(path, "larger than the address space"))?;
+        let mut bytes = AlignedBytes::zeroed(length);
+        file.read_exact(&mut bytes).map_err(Error::io(path))?;
+        Self::new(bytes)
+            .map_err(|error| Error::input(path, format_args!("{error}; make the image anew with `quantize`")))
+    }
+
+    /// Takes an image that is in memory already.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong, and row sums that are not those of the weights.
+    pub fn new(bytes: AlignedBytes) -> std::result::Result<Self, tinybert_runtime::Error> {
+        Model::from_bytes(&bytes)?.image().check_row_sums()?;
+        Ok(Self { bytes, kernels: Kernels::detect() })
+    }
+
+    /// The same image for other kernels: answers stay the same to the bit.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The same image with its weights in the layout that the chosen kernels read fastest.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong.
+    pub fn native(self) -> Result<Self> {
+        let native = self.kernels.native_panel();
+        let panel = Panel { nr: usize::from(native.nr), kr: usize::from(native.kr) };
+        let image = Image::from_bytes(&self.bytes).map_err(damaged)?;
+        if image.word_checks().is_some() {
+            return Err(Error::Input(
+                "the image has no word rows (`quantize --word-rows`): it is for a device; here, use one that was \
+                 quantized without that option"
+                    .to_owned(),
+            ));
+        }
+        if image.config().panel == panel {
+            return Ok(self);
+        }
+        let mut builder = ImageBuilder::from_image(&image);
+        builder.config.panel = panel;
+        let bytes = builder.build().map_err(damaged)?;
+        Ok(Self { bytes, kernels: self.kernels })
+    }
+
+    /// The model, ready to answer.
+    ///
+    /// # Errors
+    /// What the runtime finds wrong, which [`ImageFile::new`] has ruled out.
+    pub fn model(&self) -> Result<Model<'_>> {
+        Ok(Model::from_bytes(&self.bytes).map_err(damaged)?.with_kernels(self.kernels))
+    }
+
+    /// Whether the holder of this key has signed the image, and nobody has changed it since.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verify(&self, public_key: &[u8; 32]) -> std::result::Result<(), tinybert_runtime::Error> {
+        Model::from_signed_bytes(&self.bytes, public_key).map(drop)
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Writes an image atomically: a temporary file beside it, synced, then renamed.
+///
+/// # Errors
+/// [`Error::Io`]; nothing half-written is left.
+pub fn write(path: &Path, image: &[u8]) -> Result<()> {
+    write_file(path, image)
+}
+
+/// What a section is called wherever sizes are shown.
+pub fn section_name(kind: SectionKind) -> &'static str {
+    match kind {
+        SectionKind::Configuration => "configuration",
+        SectionKind::Vocabulary => "vocabulary",
+        SectionKind::Embeddings => "embeddings",
+        SectionKind::Layers => "layers",
+        SectionKind::Head => "head",
+        SectionKind::Labels => "labels",
+        SectionKind::Calibration => "calibration",
+        SectionKind::Provenance => "provenance",
+        SectionKind::SelfTest => "self-tests",
+        SectionKind::Signature => "signature",
+        SectionKind::WordChecks => "word checks",
+    }
+}
+
+fn damaged(error: impl std::fmt::Display) -> Error {
+    Error::Input(format!("the image is not usable: {error}"))
+}

@@ -1,0 +1,176 @@
+//! Hugging Face folders: reading, auditing, writing.
+
+mod audit;
+mod config;
+mod config_json;
+mod embeddings;
+mod head;
+pub mod image_file;
+mod mpnet;
+mod names;
+mod pickle;
+pub mod plan;
+mod preset;
+mod pruned;
+mod pytorch;
+mod quantization;
+mod record;
+mod safetensors;
+mod save;
+mod sentence;
+pub mod signature;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod text;
+mod vocabulary;
+mod weights;
+mod wordpiece;
+
+pub use config::{Architecture, BertConfig};
+pub use embeddings::embeddings_from_teacher;
+pub use head::Head;
+pub use head::only_counts;
+pub use mpnet::{PieceIds, RELATIVE_BIAS};
+pub use names::TYPE_EMBEDDINGS;
+pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+pub use preset::{PRESETS, preset};
+pub use pruned::Pruned;
+pub use quantization::{FILE as QUANTIZATION, write as write_quantization};
+pub use record::FILE as RUN_RECORD;
+pub use record::RunRecord;
+pub use safetensors::parameters;
+pub use save::{Companion, Storage, check_target, save, save_as, save_with};
+pub use save::{METRICS, WEIGHTS};
+pub use tensors::{Tensors, lookup};
+pub use text::{Encoded, SpecialIds, TextEncoder, Word};
+pub use wordpiece::train_vocabulary;
+
+use std::path::{Path, PathBuf};
+
+use self::config_json::ConfigFile;
+use self::weights::Weights;
+use tinybert_base::{Error, FileHash, Result, files};
+
+use crate::plan::ModelPlan;
+
+/// A model folder in memory, complete and checked.
+pub struct Checkpoint {
+    /// Sizes of the encoder.
+    pub config: BertConfig,
+    /// What stands on top of it.
+    pub head: Head,
+    /// Every tensor of [`expected_shapes`], and the pooler's if the folder has them.
+    pub tensors: Tensors,
+    /// Its tokenizer.
+    pub text: TextEncoder,
+    /// How it was trained to be quantized, if it was.
+    pub quantization: Option<ModelPlan>,
+    /// Where it was read from.
+    pub folder: PathBuf,
+    /// Every file that was read.
+    sources: Vec<PathBuf>,
+}
+
+impl Checkpoint {
+    /// Reads the model folder, auditing configuration, tokenizer and every tensor first.
+    ///
+    /// # Errors
+    /// [`Error::Input`] listing everything that is wrong with the folder's contents;
+    /// [`Error::Io`] when a file cannot be read.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let config_path = folder.join("config.json");
+        if !folder.is_dir() {
+            let reason = std::io::Error::new(std::io::ErrorKind::NotFound, "no such model folder");
+            return Err(Error::io(folder)(reason));
+        }
+        let Some(bytes) = files::read_if_there(&config_path)? else {
+            return Err(Error::input(folder, "not a model folder: config.json is missing"));
+        };
+        let file = ConfigFile::parse(&config_path, &bytes)?;
+        let text = TextEncoder::from_folder(folder)?;
+        let architecture = file.architecture(text.special());
+        let config = file.encoder(&config_path, architecture)?;
+        let weights = Weights::open(folder, architecture)?;
+        let head = file.head(&config_path, |name| weights.get(name).is_some())?;
+        let names = audit::audit(folder, &weights, &config, &head)?;
+        if text.vocab_size() != config.vocab_size {
+            return Err(Error::input(
+                folder,
+                format!(
+                    "the tokenizer has {} pieces, the model's vocab_size is {}: take the tokenizer files of the \
+                     model it came from",
+                    text.vocab_size(),
+                    config.vocab_size
+                ),
+            ));
+        }
+        let tensors = weights.read(names)?;
+        let quantization = quantization::read(folder, &config)?;
+        let mut sources = vec![config_path];
+        sources.extend(weights.sources().iter().cloned());
+        sources.extend(vocabulary::FILES.iter().map(|name| folder.join(name)).filter(|file| file.exists()));
+        sources.extend(quantization.is_some().then(|| folder.join(QUANTIZATION)));
+        Ok(Self { config, head, tensors, text, quantization, folder: folder.to_path_buf(), sources })
+    }
+
+    /// This model in other sizes, with the tensors and the tokenizer that go with them.
+    pub fn with(&self, config: BertConfig, tensors: Tensors, text: TextEncoder) -> Self {
+        let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
+        Self { config, head, tensors, text, quantization: None, folder, sources }
+    }
+
+    /// A copy that is quantized by no plan.
+    pub fn copied(&self) -> Self {
+        self.with(self.config.clone(), self.tensors.clone(), self.text.clone())
+    }
+
+    /// A copy whose labels have the names `labels` where it only counts them, as `LABEL_0` does.
+    pub fn named(&self, labels: &[String]) -> Self {
+        Self { head: self.head.clone().named(labels), ..self.copied() }
+    }
+
+    /// Numbers in all tensors together.
+    pub fn parameters(&self) -> usize {
+        self.tensors.values().map(|tensor| tensor.elem_count()).sum()
+    }
+
+    /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors are made otherwise.
+    pub fn as_sentence_encoder(self) -> Result<Self> {
+        let dimensions = self.config.hidden_size;
+        match self.head {
+            Head::None => {
+                sentence::check_pooling(&self.folder)?;
+                Ok(Self { head: Head::Embedding { dimensions, projected: false }, ..self })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has positions for them, and they room for the
+    /// special pieces of a pair.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the limits and the folder.
+    pub fn check_max_tokens(&self, max_tokens: usize) -> Result<()> {
+        let positions = self.config.max_position_embeddings;
+        if (3..=positions).contains(&max_tokens) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "--max-tokens {max_tokens}: expected 3 to {positions}, the positions of {}",
+            self.folder.display()
+        )))
+    }
+
+    /// SHA-256 of every file the checkpoint was read from.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one cannot be read.
+    pub fn hashes(&self) -> Result<Vec<FileHash>> {
+        self.sources.iter().map(|path| FileHash::of(path)).collect()
+    }
+}

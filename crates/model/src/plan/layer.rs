@@ -1,0 +1,65 @@
+//! How one layer is quantized.
+
+use serde::{Deserialize, Serialize};
+use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
+
+use super::attention::{AttentionChoice, attention_coefficient};
+use super::encoding::Encoding;
+use super::input::InputChoice;
+use crate::BertConfig;
+
+/// Scales of one Transformer layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerPlan {
+    /// Static scales of queries, keys and values, by which the fused linear's output is divided; 1 in f32.
+    pub qkv_scales: [f32; 3],
+    /// How the inputs of the linears qkv, attention output, up and down are quantized, and at what error.
+    pub choices: [InputChoice; 4],
+    /// How the weights of the same linears are stored.
+    pub encodings: [Encoding; 4],
+    /// Mean square of each of their inputs, which says how much an error of its weights matters; empty
+    /// where those are int8, which hardly errs.
+    pub importance: [Vec<f32>; 4],
+    /// How attention is computed, and at what error in int8.
+    pub attention: AttentionChoice,
+    /// What was seen, for `inspect`.
+    #[serde(with = "super::json::Seen")]
+    pub seen: CalibrationRecord,
+}
+
+impl LayerPlan {
+    /// Sizes and input quantization of `layer` (from 0), as an image records them.
+    pub fn config(&self, layer: usize, config: &BertConfig) -> LayerConfig {
+        let head_dim = config.head_dim();
+        let [scale_q, scale_k, scale_v] = self.qkv_scales;
+        let context_scale = self.choices[1].fixed.map_or(1.0, |fixed| fixed.scale);
+        let [qkv, context, up, down] = &self.choices;
+        LayerConfig {
+            heads: config.heads(layer),
+            head_dim,
+            ffn: config.ffn(layer),
+            attention: self.attention.mode,
+            attention_coefficient: attention_coefficient(scale_q, scale_k, head_dim),
+            context_scale: scale_v / context_scale,
+            qkv_input: recorded(qkv),
+            attention_output_input: recorded(context),
+            up_input: recorded(up),
+            down_input: recorded(down),
+            // Once there are weights it is known whether sparse ones pay.
+            encodings: [tinybert_image::Encoding::Int8; 4],
+        }
+    }
+
+    /// Mean squares of the inputs of linear `at`, where its weights are chosen by them.
+    pub fn importance_of(&self, at: usize) -> Option<&[f32]> {
+        Some(self.importance[at].as_slice()).filter(|importance| !importance.is_empty())
+    }
+}
+
+fn recorded(choice: &InputChoice) -> InputQuantization {
+    match choice.fixed {
+        Some(fixed) => InputQuantization::Static { scale: fixed.scale, zero_point: fixed.zero_point },
+        None => InputQuantization::PerToken,
+    }
+}

@@ -1,0 +1,99 @@
+//! How a whole model becomes int8: the scales of its activations, and what its weights and embeddings are stored as.
+//!
+//! Calibration chooses a plan, or a model is trained for one; images and the quantized forward pass follow it.
+
+mod attention;
+mod channel;
+mod encoding;
+mod input;
+mod json;
+mod layer;
+mod precision;
+
+use serde::{Deserialize, Serialize};
+use tinybert_base::{Error, Result};
+
+pub use self::attention::{Attention, AttentionChoice, attention_coefficient};
+pub use self::channel::{quantize_channel, scaled_row};
+pub use self::encoding::{Encoding, GROUP};
+pub use self::input::{InputChoice, StaticInput};
+pub use self::layer::LayerPlan;
+pub use self::precision::{LayerEncodings, Precision};
+use crate::BertConfig;
+
+/// Scales of all activations, and what weights and embeddings are stored as.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPlan {
+    /// Texts (or pairs) that calibration ran.
+    pub examples: usize,
+    /// SHA-256 of them; unknown of plans that were written without it.
+    #[serde(default, with = "json::hash")]
+    pub calibration: Option<[u8; 32]>,
+    /// Longest input in tokens that a model was trained with for this plan; unknown of one that was not trained, and of plans
+    /// that were written without it.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
+    /// What the word rows are stored as.
+    pub embeddings: Encoding,
+    /// From the first layer to the last.
+    pub layers: Vec<LayerPlan>,
+}
+
+impl ModelPlan {
+    /// Makes sure that inputs of at most `max_tokens` tokens are what the model was trained with.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with what it was trained with.
+    pub fn check_max_tokens(&self, max_tokens: usize) -> Result<()> {
+        match self.max_tokens {
+            Some(trained) if trained != max_tokens => Err(Error::Usage(format!(
+                "--max-tokens {max_tokens}: the model was trained to be quantized for {trained}, as its quantization.json says; \
+                 leave the option out, or remove that file to calibrate anew"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What weights and embeddings are stored as.
+    pub fn precision(&self) -> Precision {
+        let each: Vec<_> = self.layers.iter().map(|layer| layer.encodings).collect();
+        let weights = match each.first() {
+            Some(&[first, ..]) if each.iter().flatten().all(|&encoding| encoding == first) => {
+                LayerEncodings::Alike(first)
+            }
+            _ => LayerEncodings::Each(each),
+        };
+        Precision { weights, embeddings: self.embeddings }
+    }
+
+    /// What of a plan that was read from outside cannot be one of a model of these sizes.
+    pub fn fault(&self, config: &BertConfig) -> Option<String> {
+        if self.layers.len() != config.num_hidden_layers {
+            return Some(format!(
+                "{} layers, and the model has {}",
+                self.layers.len(),
+                config.num_hidden_layers
+            ));
+        }
+        if self.embeddings == Encoding::Sparse {
+            return Some("sparse embeddings: expected int8 or int4".into());
+        }
+        self.layers.iter().enumerate().find_map(|(index, layer)| {
+            let (hidden, width) = (config.hidden_size, config.heads(index) * config.head_dim());
+            let inputs = [hidden, width, hidden, config.ffn(index)];
+            let scales = layer.choices.iter().filter_map(|choice| choice.fixed).map(|fixed| fixed.scale);
+            let what = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
+                "a scale that is not a positive number"
+            } else if layer.choices.iter().any(|choice| choice.fixed.is_some_and(|f| f.zero_point == i8::MIN))
+            {
+                "a zero point below -127"
+            } else if layer.importance.iter().zip(inputs).any(|(i, n)| !i.is_empty() && i.len() != n) {
+                "mean squares of another number of inputs"
+            } else {
+                return None;
+            };
+            Some(format!("layer {}: {what}", index + 1))
+        })
+    }
+}

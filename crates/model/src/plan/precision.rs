@@ -1,0 +1,78 @@
+//! Which encoding every part of a model gets.
+
+use serde::{Deserialize, Serialize};
+
+use super::encoding::Encoding;
+use tinybert_base::{Error, Result};
+
+/// How the parts of a model are stored. The head stays int8: it is small, and its errors go straight into the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Precision {
+    /// The layers' linears.
+    pub weights: LayerEncodings,
+    /// The word rows: int8 or four bits. Position rows are int8, types f32.
+    pub embeddings: Encoding,
+}
+
+/// Encodings of the layers' linears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LayerEncodings {
+    /// All alike.
+    Alike(Encoding),
+    /// Per layer: qkv, attention output, up, down.
+    Each(Vec<[Encoding; 4]>),
+}
+
+impl Default for Precision {
+    fn default() -> Self {
+        Self { weights: LayerEncodings::Alike(Encoding::Int8), embeddings: Encoding::Int8 }
+    }
+}
+
+impl Precision {
+    /// Per layer, the encodings of qkv, attention output, up and down.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: not as many as `layers`, or an encoding that embeddings cannot have.
+    pub fn of_layers(&self, layers: usize) -> Result<Vec<[Encoding; 4]>> {
+        if self.embeddings == Encoding::Sparse {
+            return Err(Error::Usage("embeddings cannot be sparse: expected int8 or int4".into()));
+        }
+        match &self.weights {
+            LayerEncodings::Alike(encoding) => Ok(vec![[*encoding; 4]; layers]),
+            LayerEncodings::Each(each) if each.len() == layers => Ok(each.clone()),
+            LayerEncodings::Each(each) => Err(Error::Usage(format!(
+                "encodings for {} layers, but the model has {layers}: expected one entry per layer",
+                each.len()
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_encodings_as_layers() {
+        let all = Precision { weights: LayerEncodings::Alike(Encoding::Int4), ..Precision::default() };
+        assert_eq!(all.of_layers(2).unwrap(), [[Encoding::Int4; 4]; 2]);
+        let two = Precision { weights: LayerEncodings::Each(vec![[Encoding::Sparse; 4]; 2]), ..all.clone() };
+        assert_eq!(two.of_layers(2).unwrap(), [[Encoding::Sparse; 4]; 2]);
+        assert!(matches!(two.of_layers(3), Err(Error::Usage(_))));
+        let sparse = Precision { embeddings: Encoding::Sparse, ..all };
+        assert!(matches!(sparse.of_layers(1), Err(Error::Usage(_))));
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let each = vec![[Encoding::Int8, Encoding::Int4, Encoding::Sparse, Encoding::Int4]];
+        let precision = Precision { weights: LayerEncodings::Each(each), embeddings: Encoding::Int4 };
+        let json = serde_json::to_string(&precision).unwrap();
+        assert_eq!(json, r#"{"weights":[["int8","int4","sparse","int4"]],"embeddings":"int4"}"#);
+        assert_eq!(serde_json::from_str::<Precision>(&json).unwrap(), precision);
+        let json = serde_json::to_string(&Precision::default()).unwrap();
+        assert_eq!(json, r#"{"weights":"int8","embeddings":"int8"}"#);
+    }
+}

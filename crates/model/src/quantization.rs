@@ -1,0 +1,53 @@
+//! `quantization.json`: the plan that a folder's weights were trained for, beside them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BertConfig, save};
+use crate::plan::ModelPlan;
+use tinybert_base::{Error, Result};
+use tinybert_base::{FileHash, files};
+
+/// Name of the file in a folder.
+pub const FILE: &str = "quantization.json";
+
+/// What is in it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    /// SHA-256 of the `model.safetensors` that the plan belongs to.
+    weights_sha256: String,
+    plan: ModelPlan,
+}
+
+/// The plan of a folder, if it has one.
+///
+/// # Errors
+/// [`Error::Input`] for one that is not whole, or not of the folder's weights; [`Error::Io`].
+pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPlan>> {
+    let path = folder.join(FILE);
+    let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
+    let Contents { weights_sha256, plan } = files::parse_json(&path, &bytes)?;
+    let advice = "remove the file to calibrate anew";
+    if let Some(fault) = plan.fault(config) {
+        return Err(Error::input(&path, format!("{fault}; {advice}")));
+    }
+    let weights = folder.join(save::WEIGHTS);
+    if !weights.exists() || FileHash::of(&weights)?.sha256 != weights_sha256 {
+        let name = save::WEIGHTS;
+        return Err(Error::input(&path, format!("of other weights than those of {name} here; {advice}")));
+    }
+    Ok(Some(plan))
+}
+
+/// Writes `plan` to `path`, beside the weights that it belongs to.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write(path: &Path, plan: &ModelPlan) -> Result<()> {
+    let weights_sha256 = FileHash::of(&path.with_file_name(save::WEIGHTS))?.sha256;
+    // Through a value, which has every f32 exactly.
+    let contents = serde_json::json!(Contents { weights_sha256, plan: plan.clone() });
+    std::fs::write(path, format!("{contents:#}\n")).map_err(Error::io(path))
+}

@@ -1,0 +1,57 @@
+//! `run.json`: how a checkpoint came to be.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use tinybert_base::FileHash;
+use tinybert_base::{Error, Result};
+
+/// Name of the record in a checkpoint.
+pub const FILE: &str = "run.json";
+
+/// What `program` says in every record, by which our checkpoints are known.
+const PROGRAM: &str = "tinybert-compress";
+
+/// The record of the run that wrote a checkpoint.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RunRecord {
+    /// The subcommand, `distill` for example.
+    pub command: String,
+    /// Every setting as it was resolved, defaults included.
+    pub settings: Value,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// SHA-256 of every file that was read.
+    pub inputs: Vec<FileHash>,
+    /// Results by name.
+    pub metrics: Value,
+}
+
+impl RunRecord {
+    /// The record of the run that wrote `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::line(&path, error.line(), format!("not a record of a run: {error}")))
+    }
+
+    /// The text of `run.json`, with the program's name and version.
+    pub(super) fn to_json(&self) -> String {
+        let mut json = json!(self);
+        json["program"] = json!(PROGRAM);
+        json["version"] = json!(env!("CARGO_PKG_VERSION"));
+        format!("{json:#}\n")
+    }
+}
+
+/// True if there is a record of this program's at `path`.
+pub(super) fn is_ours(path: &Path) -> bool {
+    let record: Option<Value> =
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    record.is_some_and(|record| record["program"] == PROGRAM)
+}

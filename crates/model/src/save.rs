@@ -1,0 +1,219 @@
+//! Writing a model folder.
+
+use std::fs;
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+
+use super::{
+    Architecture, BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, mpnet,
+    quantization, record, vocabulary,
+};
+use tinybert_base::atomic::Staging;
+use tinybert_base::{Error, Result};
+
+/// Number format of the weights in a written checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// Single precision: what was trained.
+    #[default]
+    F32,
+    /// Half precision: half the size, rounded to 11 bits.
+    F16,
+}
+
+impl Storage {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+        }
+    }
+
+    /// The name that transformers has for it.
+    pub(super) fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+        }
+    }
+}
+
+/// The tensors.
+pub const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "config.json";
+/// Training's log, a [`Companion`] of the finished model.
+pub const METRICS: &str = "metrics.jsonl";
+
+/// A further file of a model folder, which appears together with the model.
+#[derive(Clone, Copy)]
+pub struct Companion<'a> {
+    /// Its name in the folder.
+    pub name: &'static str,
+    /// Bytes it takes at most, to know beforehand that the disk has room.
+    pub bytes: u64,
+    /// Writes it to the path it is given. The model's files and earlier companions are there already.
+    pub write: &'a dyn Fn(&Path) -> Result<()>,
+}
+
+/// Writes a model folder atomically: `config.json`, `model.safetensors`, the tokenizer's files and
+/// `run.json`. A folder that this program wrote before is replaced; any other is refused.
+///
+/// # Errors
+/// [`Error::Usage`] for a folder that is not ours; [`Error::Io`] when it cannot be written;
+/// [`Error::Diverged`] for weights that are not finite.
+pub fn save(
+    folder: &Path,
+    config: &BertConfig,
+    head: &Head,
+    tensors: &Tensors,
+    text: &TextEncoder,
+    record: &RunRecord,
+) -> Result<()> {
+    save_with(folder, config, head, tensors, text, record, &[])
+}
+
+/// [`save`] with further files, which appear with the model or not at all.
+///
+/// # Errors
+/// As [`save`], and those of the companions.
+pub fn save_with(
+    folder: &Path,
+    config: &BertConfig,
+    head: &Head,
+    tensors: &Tensors,
+    text: &TextEncoder,
+    record: &RunRecord,
+    companions: &[Companion],
+) -> Result<()> {
+    let model = Model { storage: Storage::F32, config, head, tensors, text, record };
+    model.save(folder, companions)
+}
+
+/// [`save`] with the weights in another number format.
+///
+/// # Errors
+/// As [`save`]; and [`Error::Usage`] for weights beyond that format's range.
+pub fn save_as(
+    folder: &Path,
+    storage: Storage,
+    config: &BertConfig,
+    head: &Head,
+    tensors: &Tensors,
+    text: &TextEncoder,
+    record: &RunRecord,
+) -> Result<()> {
+    Model { storage, config, head, tensors, text, record }.save(folder, &[])
+}
+
+/// What a model folder is made of.
+struct Model<'a> {
+    storage: Storage,
+    config: &'a BertConfig,
+    head: &'a Head,
+    tensors: &'a Tensors,
+    text: &'a TextEncoder,
+    record: &'a RunRecord,
+}
+
+impl Model<'_> {
+    fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
+        check_target(folder)?;
+        let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
+        let mpnet_files = match self.config.architecture {
+            Architecture::Bert => None,
+            Architecture::MpNet(_) => {
+                Some(mpnet::tokenizer_files(&self.text.pieces(), self.text.lowercase()))
+            }
+        };
+        let tokenizer_files = mpnet_files.as_deref().unwrap_or(self.text.files());
+        let config = config_json::to_json(self.config, self.head, self.text.special().pad, self.storage);
+
+        let staging = Staging::begin(folder)?;
+        let tokenizer_bytes: usize = tokenizer_files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let companion_bytes: u64 = companions.iter().map(|companion| companion.bytes).sum();
+        // The small JSON files fit into the last MiB.
+        staging.reserve((weights.len() + tokenizer_bytes) as u64 + companion_bytes + (1 << 20))?;
+        staging.write(CONFIG, format!("{config:#}\n").as_bytes())?;
+        for (name, bytes) in tokenizer_files {
+            staging.write(name, bytes)?;
+        }
+        staging.write(WEIGHTS, &weights)?;
+        drop(weights);
+        staging.write(record::FILE, self.record.to_json().as_bytes())?;
+        for companion in companions {
+            staging.write_by(companion.name, companion.write)?;
+        }
+        staging.commit()
+    }
+}
+
+/// Checks that `folder` can become a checkpoint: that there is nothing of that name, an empty folder, or a
+/// checkpoint that this program wrote. To be called before long work as well.
+///
+/// # Errors
+/// [`Error::Usage`] naming what is in the way; [`Error::Io`] when the folder cannot be read.
+pub fn check_target(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let refuse = |why: String| {
+        Err(Error::Usage(format!(
+            "{}: {why}; choose another output folder or move this one away",
+            folder.display()
+        )))
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        entries.push(entry.map_err(Error::io(folder))?.file_name());
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
+    if !record::is_ours(&folder.join(record::FILE)) {
+        return refuse("the folder is not empty and not a checkpoint that this program wrote".to_owned());
+    }
+    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE, quantization::FILE];
+    match entries.iter().find(|name| !ours.iter().chain(&vocabulary::FILES).any(|ours| *name == ours)) {
+        None => Ok(()),
+        Some(foreign) => refuse(format!(
+            "the checkpoint there also holds {}, which would be lost",
+            foreign.to_string_lossy()
+        )),
+    }
+}
+
+/// The bytes of `model.safetensors`, tensors in the order of their names.
+fn serialize(config: &BertConfig, head: &Head, tensors: &Tensors, storage: Storage) -> Result<Vec<u8>> {
+    for (name, shape) in expected_shapes(config, head) {
+        let found = tensors.get(&name).map(Tensor::dims);
+        if found != Some(&shape) {
+            return Err(Error::Usage(format!(
+                "{name} cannot be saved: expected shape {shape:?}, found {found:?}"
+            )));
+        }
+    }
+    let renamed = config.architecture.mpnet().map(|_| mpnet::own_names(tensors, head));
+    let tensors = renamed.as_ref().unwrap_or(tensors);
+    let mut stored = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        // A sum is finite only if all its terms are.
+        let largest = tensor.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+        let sum = tensor.sum_all()?.to_scalar::<f32>()?;
+        if !largest.is_finite() || sum.is_nan() {
+            return Err(Error::Diverged(format!(
+                "{name} has values that are not finite; the checkpoint was not saved"
+            )));
+        }
+        if storage == Storage::F16 && largest > half::f16::MAX.to_f32() {
+            return Err(Error::Usage(format!(
+                "{name} has a value of {largest:e}, beyond half precision; store F32"
+            )));
+        }
+        stored.push((name, tensor.to_dtype(storage.dtype())?));
+    }
+    // Older transformers refuse files without this.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize(stored.iter().map(|(name, tensor)| (name, tensor)), Some(metadata))
+        .map_err(|error| Error::Usage(format!("the weights cannot be written: {error}")))
+}

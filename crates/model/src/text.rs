@@ -1,0 +1,313 @@
+//! Text to token ids on the host, by Hugging Face's `tokenizers`.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde_json::json;
+use tokenizers::{NormalizedString, Normalizer, Tokenizer};
+
+use super::vocabulary::{self, NamedFiles, Vocabulary};
+use tinybert_base::files;
+use tinybert_base::{Error, Result};
+
+/// A word of more characters is `[UNK]`, whatever they are.
+const MAX_CHARS: usize = 100;
+
+/// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Piece ids, special pieces included.
+    pub ids: Vec<u32>,
+    /// 0 for the first sentence and its specials, 1 for the second; as long as `ids`.
+    pub type_ids: Vec<u32>,
+}
+
+/// A word of a text as BERT's normalisation and punctuation rules split it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Its bytes in the text.
+    pub span: std::ops::Range<usize>,
+    /// Its pieces.
+    pub ids: Vec<u32>,
+}
+
+/// BERT's normalisation and WordPiece over a vocabulary.
+///
+/// Whatever files it comes from, it is built in one way: clean text, spaces around CJK characters,
+/// lower case with accents stripped or neither, WordPiece, and the special pieces recognised in the
+/// text itself, as Hugging Face's fast tokenizers do.
+#[derive(Clone)]
+pub struct TextEncoder {
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    special: SpecialIds,
+    /// Tokenizer files by name, as they are copied into saved checkpoints.
+    files: NamedFiles,
+}
+
+/// Ids of the pieces that BERT gives a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SpecialIds {
+    /// `[PAD]`, fills batches.
+    pub pad: u32,
+    /// `[UNK]`, a word that the vocabulary cannot spell.
+    pub unk: u32,
+    /// `[CLS]`, first of every sequence.
+    pub cls: u32,
+    /// `[SEP]`, after each sentence.
+    pub sep: u32,
+    /// `[MASK]`, hides a word from the masked-LM head; device vocabularies can do without.
+    pub mask: Option<u32>,
+}
+
+impl TextEncoder {
+    /// Reads `tokenizer.json`, or else `vocab.txt`, with `tokenizer_config.json` beside it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when neither is there, when they contradict each other, or when they describe
+    /// anything but a BERT WordPiece tokenizer; [`Error::Io`] when they cannot be read.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let (vocabulary, files) = vocabulary::read_folder(folder)?;
+        Self::build(vocabulary, files).map_err(|error| match error {
+            Error::Usage(what) => Error::input(folder, what),
+            other => other,
+        })
+    }
+
+    /// A tokenizer of these pieces, which are numbered in order; saved as `vocab.txt`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when a special piece is missing or a piece occurs twice.
+    pub fn from_pieces(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
+        let vocabulary = Vocabulary::new(pieces, lowercase)?;
+        let files = vocabulary.to_files();
+        Self::build(vocabulary, files)
+    }
+
+    /// The vocabulary of a `vocab.txt`, one piece per line, with lower-casing or without.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_vocab_txt(path: &Path, lowercase: bool) -> Result<Self> {
+        let pieces = vocabulary::read_vocab_txt(path, &files::read(path)?)?;
+        Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
+    }
+
+    fn build(vocabulary: Vocabulary, files: NamedFiles) -> Result<Self> {
+        let id = |piece: &str| vocabulary.id(piece);
+        let required = |piece: &str| {
+            id(piece).ok_or_else(|| {
+                Error::Usage(format!(
+                    "the vocabulary of {} pieces has no {piece}; BERT needs {}",
+                    vocabulary.pieces().len(),
+                    vocabulary::SPECIAL.join(", ")
+                ))
+            })
+        };
+        let special = SpecialIds {
+            pad: required("[PAD]")?,
+            unk: required("[UNK]")?,
+            cls: required("[CLS]")?,
+            sep: required("[SEP]")?,
+            mask: id("[MASK]"),
+        };
+        let tokenizer = hugging_face_tokenizer(&vocabulary)?;
+        Ok(Self { tokenizer, vocabulary, special, files })
+    }
+
+    /// Encodes one sentence or pair, cut to `max_tokens` by the rule that Hugging Face calls
+    /// `longest_first`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `max_tokens` cannot hold the special pieces.
+    pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<Encoded> {
+        let specials = if pair.is_some() { 3 } else { 2 };
+        let Some(room) = max_tokens.checked_sub(specials) else {
+            return Err(Error::Usage(format!(
+                "a maximum length of {max_tokens} tokens has no room for the {specials} special pieces"
+            )));
+        };
+        let mut first = self.piece_ids(text)?;
+        let mut second = pair.map(|pair| self.piece_ids(pair)).transpose()?;
+        let (keep_first, keep_second) = longest_first(first.len(), second.as_ref().map_or(0, Vec::len), room);
+        first.truncate(keep_first);
+
+        let mut ids = Vec::with_capacity(specials + keep_first + keep_second);
+        ids.push(self.special.cls);
+        ids.append(&mut first);
+        ids.push(self.special.sep);
+        let mut type_ids = vec![0; ids.len()];
+        if let Some(second) = &mut second {
+            second.truncate(keep_second);
+            ids.append(second);
+            ids.push(self.special.sep);
+        }
+        type_ids.resize(ids.len(), 1);
+        Ok(Encoded { ids, type_ids })
+    }
+
+    /// Encodes many inputs on all cores; the results stand in the order of the inputs.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_all(&self, inputs: &[(&str, Option<&str>)], max_tokens: usize) -> Result<Vec<Encoded>> {
+        inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
+    }
+
+    /// Encodes one sentence, cut to `max_tokens`, and says where its words begin: the first token of each run of text
+    /// between white space; none where the word was cut off or has no token.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(Encoded, Vec<Option<u32>>)> {
+        let encoded = self.encode(text, None, max_tokens)?;
+        let (mut next, mut words) = (1, Vec::new());
+        // No token reaches across white space.
+        for word in tinybert_tokenizer::words(text) {
+            let tokens = self.piece_ids(&text[word])?.len();
+            words.push((tokens > 0 && next + 1 < encoded.ids.len()).then_some(next as u32));
+            next += tokens;
+        }
+        Ok((encoded, words))
+    }
+
+    /// Ids of the pieces of `text`, all of them, without special pieces around it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
+    pub fn piece_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(refused)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The same, and for words that became `[UNK]` also the pieces that matching took of them before it found none for the
+    /// rest: a vocabulary with all of these cuts `text` in the same way.
+    ///
+    /// # Errors
+    /// As [`Self::piece_ids`].
+    pub fn matched_ids(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.piece_ids(text)?;
+        if ids.contains(&self.special.unk) {
+            for word in self.words(text)?.into_iter().filter(|word| word.ids == [self.special.unk]) {
+                ids.extend(self.beginning(&text[word.span])?);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The longest pieces from the beginning of a word, as far as there are any.
+    fn beginning(&self, word: &str) -> Result<Vec<u32>> {
+        let mut normalized = NormalizedString::from(word);
+        if let Some(normalizer) = self.tokenizer.get_normalizer() {
+            normalizer.normalize(&mut normalized).map_err(refused)?;
+        }
+        let (mut rest, mut ids) = (normalized.get().trim(), Vec::new());
+        // Longer words are not matched at all.
+        if rest.chars().count() > MAX_CHARS {
+            return Ok(ids);
+        }
+        while let Some((id, bytes)) = self.longest_piece(rest, if ids.is_empty() { "" } else { "##" }) {
+            ids.push(id);
+            rest = &rest[bytes..];
+        }
+        Ok(ids)
+    }
+
+    /// The longest piece that `text` begins with, behind `prefix`, and how many bytes of `text` it is.
+    fn longest_piece(&self, text: &str, prefix: &str) -> Option<(u32, usize)> {
+        text.char_indices().rev().find_map(|(at, last)| {
+            let end = at + last.len_utf8();
+            Some((self.vocabulary.id(&format!("{prefix}{}", &text[..end]))?, end))
+        })
+    }
+
+    /// The words of `text` with their pieces, in order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
+    pub fn words(&self, text: &str) -> Result<Vec<Word>> {
+        let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
+        let mut words: Vec<Word> = Vec::new();
+        let mut last = None;
+        let pieces = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(encoding.get_word_ids());
+        for ((&id, &(start, end)), &number) in pieces {
+            match words.last_mut() {
+                Some(word) if number.is_some() && number == last => {
+                    word.ids.push(id);
+                    word.span.end = word.span.end.max(end);
+                }
+                _ => words.push(Word { span: start..end, ids: vec![id] }),
+            }
+            last = number;
+        }
+        Ok(words)
+    }
+
+    /// The pieces by id.
+    pub fn pieces(&self) -> Vec<String> {
+        self.vocabulary.pieces().to_vec()
+    }
+
+    /// Number of pieces.
+    pub fn vocab_size(&self) -> usize {
+        self.vocabulary.pieces().len()
+    }
+
+    /// True for an uncased vocabulary: text is lower-cased and its accents are stripped.
+    pub fn lowercase(&self) -> bool {
+        self.vocabulary.lowercase()
+    }
+
+    /// Ids of the special pieces.
+    pub fn special(&self) -> SpecialIds {
+        self.special
+    }
+
+    /// Tokenizer files by name, as a saved checkpoint carries them.
+    pub(super) fn files(&self) -> &[(String, Vec<u8>)] {
+        &self.files
+    }
+}
+
+/// What BERT's tokenizer never says of a text.
+fn refused(error: tokenizers::Error) -> Error {
+    Error::Input(format!("the tokenizer refused a text: {error}"))
+}
+
+/// How many pieces of each sentence to keep so that both fit into `room`: the longer one gives way
+/// until they are equal, and then both do; of an odd rest the longer one keeps the odd piece.
+fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
+    if first + second <= room {
+        return (first, second);
+    }
+    let (short, long) = (first.min(second), first.max(second));
+    let (short, long) =
+        if short <= room / 2 { (short, long.min(room - short)) } else { (room / 2, room.div_ceil(2)) };
+    if first <= second { (short, long) } else { (long, short) }
+}
+
+/// The `tokenizers` pipeline that transformers builds for BERT.
+fn hugging_face_tokenizer(vocabulary: &Vocabulary) -> Result<Tokenizer> {
+    let added: Vec<_> = vocabulary::SPECIAL
+        .into_iter()
+        .filter_map(|piece| Some((piece, vocabulary.id(piece)?)))
+        .map(|(piece, id)| {
+            json!({ "id": id, "content": piece, "special": true, "normalized": false,
+                    "single_word": false, "lstrip": false, "rstrip": false })
+        })
+        .collect();
+    let ids: serde_json::Map<_, _> =
+        vocabulary.pieces().iter().enumerate().map(|(id, piece)| (piece.clone(), json!(id))).collect();
+    let definition = json!({
+        "version": "1.0", "truncation": null, "padding": null, "post_processor": null,
+        "added_tokens": added,
+        "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                        "strip_accents": null, "lowercase": vocabulary.lowercase() },
+        "pre_tokenizer": { "type": "BertPreTokenizer" },
+        "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": true },
+        "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                   "max_input_chars_per_word": MAX_CHARS, "vocab": ids },
+    });
+    Tokenizer::from_bytes(definition.to_string())
+        .map_err(|error| Error::Input(format!("the tokenizer refused the vocabulary: {error}")))
+}

@@ -1,0 +1,261 @@
+//! Learning a WordPiece vocabulary from text.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::{
+    NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+};
+
+use super::vocabulary::SPECIAL;
+use tinybert_base::{Error, Result};
+
+/// Marks a piece that continues a word.
+const CONTINUES: &str = "##";
+/// Words longer than this become `[UNK]` whatever the vocabulary.
+const LONGEST_WORD: usize = 100;
+
+/// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging the most
+/// frequent pair of neighbours gives, over and over, until no pair occurs twice.
+///
+/// As Hugging Face's trainer, but with ties broken by the pieces' ids, so that one text gives one vocabulary. ASCII
+/// letters, digits and punctuation are always in it, so that any plain English can be spelled.
+///
+/// # Errors
+/// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters.
+pub fn train_vocabulary<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    size: usize,
+    lowercase: bool,
+) -> Result<Vec<String>> {
+    let counts = count_words(texts, lowercase)?;
+    let mut merger = Merger::new(alphabet(&counts, size, lowercase)?, &counts);
+    while merger.pieces.len() < size && merger.merge_most_frequent() {}
+    Ok(merger.pieces)
+}
+
+/// Words as BERT's normalisation and pre-tokenisation find them.
+fn count_words<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+    lowercase: bool,
+) -> Result<BTreeMap<String, u64>> {
+    let normalizer = BertNormalizer::new(true, true, None, lowercase);
+    let mut counts = BTreeMap::new();
+    for text in texts {
+        let mut normalized = NormalizedString::from(text);
+        let words = normalizer.normalize(&mut normalized).and_then(|()| {
+            let mut words = PreTokenizedString::from(normalized);
+            BertPreTokenizer.pre_tokenize(&mut words).map(|()| words)
+        });
+        let words = words.map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
+        for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
+            if word.chars().count() <= LONGEST_WORD {
+                *counts.entry(word.to_owned()).or_insert(0) += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Special pieces, then single characters: ASCII, and of the others that occur, the most frequent until a quarter of
+/// the vocabulary is used.
+fn alphabet(counts: &BTreeMap<String, u64>, size: usize, lowercase: bool) -> Result<Vec<String>> {
+    let ascii = ('!'..='~').filter(|character| !(lowercase && character.is_ascii_uppercase()));
+    let mut pieces: Vec<String> = SPECIAL.map(str::to_owned).to_vec();
+    pieces.extend(ascii.clone().map(String::from));
+    // Punctuation is always a word by itself.
+    pieces
+        .extend(ascii.filter(char::is_ascii_alphanumeric).map(|character| format!("{CONTINUES}{character}")));
+    if size < pieces.len() {
+        return Err(Error::Usage(format!(
+            "a vocabulary of {size} pieces is too small; special pieces and ASCII characters alone are {}",
+            pieces.len()
+        )));
+    }
+    let mut others: BTreeMap<String, u64> = BTreeMap::new();
+    for (word, count) in counts {
+        for (character, piece) in word.chars().zip(characters(word)) {
+            if !character.is_ascii() {
+                *others.entry(piece).or_insert(0) += count;
+            }
+        }
+    }
+    let mut others: Vec<_> = others.into_iter().collect();
+    others.sort_by(|(one, one_count), (two, two_count)| two_count.cmp(one_count).then_with(|| one.cmp(two)));
+    let room = (size / 4).saturating_sub(pieces.len());
+    pieces.extend(others.into_iter().take(room).map(|(piece, _)| piece));
+    Ok(pieces)
+}
+
+/// A word in pieces of one character.
+fn characters(word: &str) -> impl Iterator<Item = String> {
+    word.char_indices().map(|(at, c)| if at == 0 { c.to_string() } else { format!("{CONTINUES}{c}") })
+}
+
+/// Two neighbouring pieces by id.
+type Pair = (u32, u32);
+
+/// Distinct words as sequences of pieces, with what is needed to merge the most frequent pair without looking at all
+/// words again.
+struct Merger {
+    pieces: Vec<String>,
+    ids: HashMap<String, u32>,
+    words: Vec<(Vec<u32>, u64)>,
+    counts: HashMap<Pair, u64>,
+    /// Words in which a pair occurs or once occurred.
+    places: HashMap<Pair, BTreeSet<usize>>,
+    /// Counts that were true when they were pushed; the smallest ids come first among equals.
+    queue: BinaryHeap<(u64, Reverse<Pair>)>,
+}
+
+impl Merger {
+    fn new(pieces: Vec<String>, counts: &BTreeMap<String, u64>) -> Self {
+        let ids: HashMap<String, u32> = pieces.iter().cloned().zip(0..).collect();
+        let spell = |word: &str| -> Option<Vec<u32>> {
+            characters(word).map(|piece| ids.get(&piece).copied()).collect()
+        };
+        // A word with a character outside the alphabet is `[UNK]` in any case.
+        let words = counts.iter().filter_map(|(word, count)| Some((spell(word)?, *count))).collect();
+        let mut merger = Self {
+            pieces,
+            ids,
+            words,
+            counts: HashMap::new(),
+            places: HashMap::new(),
+            queue: BinaryHeap::new(),
+        };
+        for word in 0..merger.words.len() {
+            merger.count_pairs(word);
+        }
+        merger.queue = merger.counts.iter().map(|(pair, count)| (*count, Reverse(*pair))).collect();
+        merger
+    }
+
+    /// Adds a word's pairs to the counts; returns them.
+    fn count_pairs(&mut self, word: usize) -> Vec<Pair> {
+        let (pieces, count) = &self.words[word];
+        let pairs: Vec<Pair> = pieces.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        for pair in &pairs {
+            *self.counts.entry(*pair).or_insert(0) += count;
+            self.places.entry(*pair).or_default().insert(word);
+        }
+        pairs
+    }
+
+    fn uncount_pairs(&mut self, word: usize) {
+        let (pieces, count) = &self.words[word];
+        for pair in pieces.windows(2) {
+            if let Some(total) = self.counts.get_mut(&(pair[0], pair[1])) {
+                *total -= count;
+            }
+        }
+    }
+
+    /// Makes one piece of the most frequent pair; false when no pair occurs twice.
+    fn merge_most_frequent(&mut self) -> bool {
+        while let Some((count, Reverse(pair))) = self.queue.pop() {
+            let true_count = self.counts.get(&pair).copied().unwrap_or(0);
+            if true_count < 2 {
+                continue;
+            }
+            if true_count == count {
+                self.merge(pair);
+                return true;
+            }
+            self.queue.push((true_count, Reverse(pair)));
+        }
+        false
+    }
+
+    fn merge(&mut self, pair: Pair) {
+        let [left, right] = [pair.0, pair.1].map(|id| &self.pieces[id as usize]);
+        let text = format!("{left}{}", right.strip_prefix(CONTINUES).unwrap_or(right));
+        let merged = *self.ids.entry(text).or_insert_with_key(|text| {
+            self.pieces.push(text.clone());
+            self.pieces.len() as u32 - 1
+        });
+        let mut changed = BTreeSet::new();
+        for word in self.places.remove(&pair).unwrap_or_default() {
+            self.uncount_pairs(word);
+            let pieces = &mut self.words[word].0;
+            let mut at = 0;
+            while at + 1 < pieces.len() {
+                if (pieces[at], pieces[at + 1]) == pair {
+                    pieces[at] = merged;
+                    pieces.remove(at + 1);
+                }
+                at += 1;
+            }
+            changed.extend(self.count_pairs(word));
+        }
+        for pair in changed {
+            self.queue.push((self.counts[&pair], Reverse(pair)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TextEncoder;
+
+    const TEXTS: [&str; 3] =
+        ["low low low low low", "lower lower", "newest newest newest newest newest newest widest"];
+
+    /// Pieces beyond the special ones and ASCII.
+    fn learnt(texts: &[&str], merges: usize) -> Vec<String> {
+        let fixed = alphabet(&BTreeMap::new(), 1000, true).unwrap().len();
+        train_vocabulary(texts.iter().copied(), fixed + merges, true).unwrap().split_off(fixed)
+    }
+
+    #[test]
+    fn merges_follow_the_counts_worked_out_by_hand() {
+        // Pairs: ##e##s 7, ##s##t 7, l##o 7, ##o##w 7, ##w##e 8 (lower 2, newest 6), n##e 6, ...
+        // "##w##e" goes first. Then l##o 7 comes before ##e##s (now 1 in widest)... ##s##t 7 has a larger id than l##o.
+        // "lo": lo##w 5, lo##we 2. "##st": ##we##st 6. n##e 6: both letters' ids are smaller. "ne": ne##west 6.
+        assert_eq!(learnt(&TEXTS, 6), ["##we", "lo", "##st", "ne", "##west", "newest"]);
+    }
+
+    #[test]
+    fn learning_ends_when_no_pair_occurs_twice() {
+        let pieces = learnt(&["ab ab", "cd"], 100);
+        assert_eq!(pieces, ["ab"]);
+    }
+
+    #[test]
+    fn words_are_found_as_bert_finds_them() {
+        assert_eq!(learnt(&["\u{c9}t\u{e9}! \u{e9}t\u{e9}!", "ete,ETE"], 2), ["et", "ete"]);
+    }
+
+    #[test]
+    fn the_order_of_the_texts_does_not_matter() {
+        let backwards: Vec<_> = TEXTS.into_iter().rev().collect();
+        assert_eq!(learnt(&TEXTS, 20), learnt(&backwards, 20));
+    }
+
+    #[test]
+    fn characters_beyond_ascii_are_taken_by_their_counts() {
+        let counts = [("ßa", 1), ("中", 3), ("aß", 2)].map(|(word, count)| (word.to_owned(), count)).into();
+        let fixed = alphabet(&BTreeMap::new(), 1000, true).unwrap();
+        let pieces = alphabet(&counts, 4 * (fixed.len() + 2), true).unwrap();
+        assert_eq!(pieces[fixed.len()..], ["中", "##ß"]);
+    }
+
+    #[test]
+    fn a_learnt_vocabulary_encodes_its_text_without_unknown_pieces() {
+        let pieces = train_vocabulary(TEXTS, 200, true).unwrap();
+        assert!(pieces.len() <= 200);
+        let encoder = TextEncoder::from_pieces(pieces, true).unwrap();
+        for text in TEXTS.into_iter().chain(["Quick brown FOX, 42!"]) {
+            let encoded = encoder.encode(text, None, 100).unwrap();
+            assert!(!encoded.ids.contains(&encoder.special().unk), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_below_the_alphabet_is_refused() {
+        assert_eq!(train_vocabulary(TEXTS, 50, true).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,239 @@
+//! One Transformer layer: forward pass over plain buffers, and its backward pass by hand.
+
+use candle_core::Tensor;
+use candle_core::backprop::GradStore;
+
+use super::dropout_sites::{DropoutSite, DropoutSites};
+use super::linear::{Get, Linear, SubLayerEnd};
+use super::observe::{Observe, Site};
+use super::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
+use super::ops::dropout::RowDropout;
+use super::ops::float::Float;
+use super::ops::gelu::{bias_gelu, bias_gelu_backward};
+use super::ops::rows::{accumulate_all, add_bias, column_sums, product, tensor, with_slice};
+use super::tape::add_gradient;
+use tinybert_base::Result;
+use tinybert_data::Batch;
+use tinybert_model::BertConfig;
+
+/// The weights of a layer.
+#[derive(Clone)]
+pub(super) struct Layer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    pub(super) attention_output: SubLayerEnd,
+    pub(super) up: Linear,
+    pub(super) down: SubLayerEnd,
+}
+
+/// What differs between the passes of a batch through a layer.
+pub(super) struct LayerSettings {
+    pub index: usize,
+    pub heads: Heads,
+    pub attention_dropout: Option<RowDropout>,
+    pub output_dropout: Option<RowDropout>,
+}
+
+impl LayerSettings {
+    /// Of a batch's pass through a layer, without relative bias.
+    pub fn new(config: &BertConfig, batch: &Batch, dropout: &DropoutSites, index: usize) -> Self {
+        let by_rows =
+            |site| dropout.at(site, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(batch.tokens));
+        Self {
+            index,
+            heads: Heads {
+                lengths: batch.lengths.clone().into(),
+                tokens: batch.tokens,
+                heads: config.heads(index),
+                head_dim: config.head_dim(),
+                dropout: dropout.at(DropoutSite::Probabilities(index), config.attention_probs_dropout_prob),
+                relative_bias: None,
+            },
+            attention_dropout: by_rows(DropoutSite::AttentionOutput(index)),
+            output_dropout: by_rows(DropoutSite::FeedForwardOutput(index)),
+        }
+    }
+}
+
+/// The intermediate values of a pass, `[b * l, ...]` each.
+pub(super) struct LayerRecord {
+    settings: LayerSettings,
+    /// Weights of queries, keys and values, `[3 * width, hidden]`; the width is that of all heads together.
+    qkv_weight: Tensor,
+    qkv: Tensor,
+    /// `[b, heads, l, l]`, shared with the caller's.
+    scores: Tensor,
+    context: Tensor,
+    attention_sum: Tensor,
+    /// Input of the feed-forward part.
+    middle: Tensor,
+    wide: Tensor,
+    active: Tensor,
+    output_sum: Tensor,
+}
+
+/// What a pass gives beside its record.
+pub(super) struct LayerOutput<T> {
+    /// `[b * l, hidden]`.
+    pub state: Vec<T>,
+    /// What the backward pass needs.
+    pub record: LayerRecord,
+}
+
+/// What goes further down from a layer.
+pub(super) struct LayerGradient<T> {
+    /// Of the input state, `[b * l, hidden]`.
+    pub state: Vec<T>,
+    /// Of the relative bias by distance, `[heads, 2l − 1]`, where there is one.
+    pub relative_bias: Option<Vec<T>>,
+}
+
+impl Layer {
+    pub fn new(layer: usize, eps: f64, get: Get) -> Result<Self> {
+        let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
+        let linear = |part: &str| Linear::new(&name(part), get);
+        let end = |part: &str| {
+            SubLayerEnd::new(&name(&format!("{part}.dense")), &name(&format!("{part}.LayerNorm")), eps, get)
+        };
+        Ok(Self {
+            query: linear("attention.self.query")?,
+            key: linear("attention.self.key")?,
+            value: linear("attention.self.value")?,
+            attention_output: end("attention.output")?,
+            up: linear("intermediate.dense")?,
+            down: end("output")?,
+        })
+    }
+
+    pub(super) fn projections(&self) -> [&Linear; 3] {
+        [&self.query, &self.key, &self.value]
+    }
+
+    /// State `[b * l, hidden]` to the next one. `scores` wraps the raw scores as a tensor for the caller.
+    pub fn forward<T: Float>(
+        &self,
+        x: &Tensor,
+        settings: LayerSettings,
+        scores_tensor: &mut dyn FnMut(Vec<T>) -> Result<Tensor>,
+        observer: &mut Option<&mut dyn Observe>,
+    ) -> Result<LayerOutput<T>> {
+        let layer = settings.index;
+        let (rows, hidden) = x.dims2()?;
+        let width = self.query.weight.dim(0)?;
+        let mut see = |site: Site, values: &Tensor| match observer {
+            Some(observer) => observer.observe(site, values),
+            None => Ok(()),
+        };
+
+        see(Site::AttentionInput(layer), x)?;
+        let stacked =
+            |of: fn(&Linear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
+        let (qkv_weight, qkv_bias) = (stacked(|p| &p.weight)?, stacked(|p| &p.bias)?);
+        let mut qkv = product::<T>(x, &qkv_weight.t()?)?;
+        with_slice(&qkv_bias, |bias| {
+            add_bias(&mut qkv, bias);
+            Ok(())
+        })?;
+        let qkv = tensor(qkv, (rows, 3 * width))?;
+        for (i, site) in [Site::Query(layer), Site::Key(layer), Site::Value(layer)].into_iter().enumerate() {
+            see(site, &qkv.narrow(1, i * width, width)?)?;
+        }
+        let (scores, context) = attention::<T>(&qkv, &settings.heads)?;
+        let scores = scores_tensor(scores)?;
+        let context = tensor(context, (rows, width))?;
+        see(Site::Context(layer), &context)?;
+        let (attention_sum, middle) =
+            self.attention_output.forward::<T>(&context, x, settings.attention_dropout.as_ref())?;
+        let middle = tensor(middle, (rows, hidden))?;
+
+        see(Site::FeedForwardInput(layer), &middle)?;
+        let mut wide = self.up.product::<T>(&middle)?;
+        let active = with_slice(&self.up.bias, |bias| Ok(bias_gelu(&mut wide, bias)))?;
+        let shape = (rows, self.up.weight.dim(0)?);
+        let (wide, active) = (tensor(wide, shape)?, tensor(active, shape)?);
+        see(Site::PreGelu(layer), &wide)?;
+        see(Site::PostGelu(layer), &active)?;
+        let (output_sum, state) = self.down.forward(&active, &middle, settings.output_dropout.as_ref())?;
+        let record = LayerRecord {
+            settings,
+            qkv_weight,
+            qkv,
+            scores,
+            context,
+            attention_sum,
+            middle,
+            wide,
+            active,
+            output_sum,
+        };
+        Ok(LayerOutput { state, record })
+    }
+
+    /// The gradients of the input state `x` and of the relative bias from that of the output and that of the scores; `None` when there is
+    /// neither. Adds those of the weights that are reached.
+    pub fn backward<T: Float>(
+        &self,
+        record: &LayerRecord,
+        x: &Tensor,
+        d_state: Option<Vec<T>>,
+        d_scores: Option<&Tensor>,
+        grads: &mut GradStore,
+    ) -> Result<Option<LayerGradient<T>>> {
+        if d_state.is_none() && d_scores.is_none() {
+            return Ok(None);
+        }
+        let above = d_state.map(|grad| self.backward_to_context(record, grad, grads)).transpose()?;
+        let context = above.as_ref().map(|(d_context, _)| d_context);
+        let d_scores = d_scores.map(|d_scores| d_scores.flatten_all()?.to_vec1::<T>()).transpose()?;
+        let (d_qkv, relative_bias) = with_slice::<T, _>(&record.scores, |scores| {
+            let grad = AttentionGradient { context, scores: d_scores.as_deref() };
+            attention_backward(&record.qkv, scores, &grad, &record.settings.heads)
+        })?;
+        let (width, hidden) = self.query.weight.dims2()?;
+        let d_bias = column_sums(&d_qkv, 3 * width);
+        let d_qkv = tensor(d_qkv, record.qkv.shape())?;
+        let d_weight = product::<T>(&d_qkv.t()?, x)?;
+        // No gradient reaches the values without one of the context.
+        let reached = if context.is_some() { 3 } else { 2 };
+        let parts = d_weight.chunks_exact(width * hidden).zip(d_bias.chunks_exact(width));
+        for (projection, (d_weight, d_bias)) in self.projections().into_iter().zip(parts).take(reached) {
+            add_gradient(grads, &projection.weight, d_weight.to_vec())?;
+            add_gradient(grads, &projection.bias, d_bias.to_vec())?;
+        }
+        let mut d_x = product::<T>(&d_qkv, &record.qkv_weight)?;
+        if let Some((_, d_residual)) = &above {
+            accumulate_all(&mut d_x, d_residual);
+        }
+        Ok(Some(LayerGradient { state: d_x, relative_bias }))
+    }
+
+    /// From the gradient of the output state down to those of the context and of the layer's input as a residual.
+    fn backward_to_context<T: Float>(
+        &self,
+        record: &LayerRecord,
+        mut d_state: Vec<T>,
+        grads: &mut GradStore,
+    ) -> Result<(Tensor, Vec<T>)> {
+        let dropout = record.settings.output_dropout.as_ref();
+        let mut d_wide =
+            self.down.backward(&record.active, &record.output_sum, dropout, &mut d_state, grads)?;
+        let (_, intermediate) = record.wide.dims2()?;
+        let d_bias =
+            with_slice(&record.wide, |wide| Ok(bias_gelu_backward(wide, &mut d_wide, intermediate)))?;
+        add_gradient(grads, &self.up.bias, d_bias)?;
+        let mut d_middle: Vec<T> =
+            self.up.backward(&record.middle, &tensor(d_wide, record.wide.shape())?, grads)?;
+        accumulate_all(&mut d_middle, &d_state);
+        drop(d_state);
+        let dropout = record.settings.attention_dropout.as_ref();
+        let d_context: Vec<T> = self.attention_output.backward(
+            &record.context,
+            &record.attention_sum,
+            dropout,
+            &mut d_middle,
+            grads,
+        )?;
+        Ok((tensor(d_context, record.context.shape())?, d_middle))
+    }
+}

@@ -1,0 +1,92 @@
+//! Attention as the device computes it, and the gradient of attention in f32 at the same queries, keys and values.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+use tinybert_image::{AttentionMode, LayerConfig};
+use tinybert_kernels::{AttentionShape, Context, Kernels, Shape, math};
+
+use super::linear::refused;
+use super::steps::Steps;
+use crate::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
+use crate::ops::rows::{tensor, with_slice};
+use tinybert_base::Result;
+
+/// What a layer's attention rounds.
+#[derive(Clone, Copy)]
+pub struct Rounding<'a> {
+    /// Mode, and the constants of the kernels.
+    pub config: &'a LayerConfig,
+    /// Real values of one step of queries, keys and values; 1 in f32.
+    pub scales: [f32; 3],
+}
+
+impl Rounding<'_> {
+    /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]` in steps of their scales; in steps
+    /// of the context's where that has some. Rows of padding are 0.
+    pub fn forward(&self, qkv: &[f32], heads: &Heads) -> Result<Vec<f32>> {
+        let width = heads.heads * heads.head_dim;
+        let mut context = vec![0f32; qkv.len() / 3];
+        context
+            .par_chunks_mut(heads.tokens * width)
+            .zip(qkv.par_chunks(heads.tokens * 3 * width))
+            .zip(heads.lengths.par_iter())
+            .try_for_each(|((context, qkv), &length)| {
+                self.sample(&qkv[..length * 3 * width], heads, &mut context[..length * width])
+            })
+            .map_err(refused)?;
+        Ok(context)
+    }
+
+    /// The same of one sample without padding.
+    fn sample(&self, qkv: &[f32], heads: &Heads, context: &mut [f32]) -> std::result::Result<(), Shape> {
+        let &Heads { heads, head_dim, .. } = heads;
+        let (kernels, stride) = (Kernels::detect(), 3 * heads * head_dim);
+        let tokens = qkv.len() / stride;
+        let shape = AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride };
+        let coefficient = self.config.attention_coefficient;
+        let out = Context::F32 { out: context, scale: self.config.context_scale };
+        match self.config.attention {
+            AttentionMode::Int8 => {
+                let bytes: Vec<i8> = qkv.iter().map(|&x| math::quantize(x, 1.0, 0)).collect();
+                let mut scratch = vec![0; shape.scratch_bytes().ok_or(Shape)?];
+                kernels.attention(&bytes, shape, coefficient, out, &mut scratch)
+            }
+            AttentionMode::F32 => {
+                let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(Shape)?];
+                kernels.attention_f32(qkv, shape, coefficient, out, &mut scratch)
+            }
+        }
+    }
+
+    /// The gradient of queries, keys and values in real units from that of the context, straight through all rounding:
+    /// that of attention in f32.
+    pub fn backward(&self, qkv: &Tensor, d_context: &Tensor, heads: &Heads) -> Result<Vec<f32>> {
+        let (_, columns) = qkv.dims2()?;
+        let int8 = self.config.attention == AttentionMode::Int8;
+        let real = match int8 {
+            true => tensor(with_slice(qkv, |qkv| Ok(self.real(qkv, columns)))?, qkv.shape())?,
+            false => qkv.clone(),
+        };
+        let (scores, _) = attention::<f32>(&real, heads)?;
+        let grad = AttentionGradient { context: Some(d_context), scores: None };
+        let (mut d_qkv, _) = attention_backward(&real, &scores, &grad, heads)?;
+        if int8 {
+            with_slice(qkv, |qkv| {
+                Steps::of(1.0).clip(&mut d_qkv, qkv);
+                Ok(())
+            })?;
+        }
+        Ok(d_qkv)
+    }
+
+    /// Queries, keys and values after their rounding, in real units.
+    fn real(&self, qkv: &[f32], columns: usize) -> Vec<f32> {
+        let mut real = Steps::of(1.0).seen(qkv, columns);
+        real.par_chunks_exact_mut(columns).for_each(|row| {
+            for (part, scale) in row.chunks_exact_mut(columns / 3).zip(self.scales) {
+                part.iter_mut().for_each(|x| *x *= scale);
+            }
+        });
+        real
+    }
+}

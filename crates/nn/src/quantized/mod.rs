@@ -1,0 +1,146 @@
+//! The fake-quantized encoder: forward to the bit what an image of the same weights computes, by the kernels of the device;
+//! backward by the straight-through estimator.
+//!
+//! Weights are rounded anew whenever they change, by the function that images are made with, so that their scales follow
+//! them; the scales of activations are those of a [`ModelPlan`] and stay. A gradient passes every rounding unchanged, except
+//! where an activation lies outside what its int8 reaches: there it is 0. What the device approximates (GELU, softmax in
+//! integers, 1/√x) has the gradient of the exact function at the same values. There is no dropout: the rounding is noise
+//! enough, and the forward pass is the device's.
+
+mod attention;
+mod embedding;
+mod head;
+mod layer;
+mod linear;
+mod steps;
+
+use std::sync::Arc;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Tensor, Var};
+use tinybert_image::LayerConfig;
+
+pub(super) use self::head::{Head, tanh};
+use self::layer::{LayerRecord, QuantizedLayer, layer_norm};
+use self::linear::Cache;
+use super::bert::{Weights, padding_mask};
+use super::dropout_sites::DropoutSites;
+use super::layer::LayerSettings;
+use super::ops::attention::Heads;
+use super::ops::embedding::Tables;
+use super::ops::rows::{tensor, with_slice};
+use super::tape::{Backward, Tape};
+use super::{BertOutput, Mode};
+use tinybert_base::Result;
+use tinybert_data::Batch;
+use tinybert_model::BertConfig;
+use tinybert_model::plan::ModelPlan;
+
+/// A plan with the weights that were stored by it last.
+pub(super) struct Quantized {
+    plan: Arc<ModelPlan>,
+    configs: Vec<LayerConfig>,
+    caches: Vec<[Cache; 4]>,
+    head: Head,
+}
+
+impl Quantized {
+    pub fn new(plan: Arc<ModelPlan>, config: &BertConfig) -> Self {
+        let configs =
+            plan.layers.iter().enumerate().map(|(index, layer)| layer.config(index, config)).collect();
+        let caches = plan.layers.iter().map(|_| Default::default()).collect();
+        Self { plan, configs, caches, head: Head::default() }
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn layer<'a>(&'a self, weights: &'a Weights, index: usize) -> QuantizedLayer<'a> {
+        let (layer, plan) = (&weights.layers[index], &self.plan.layers[index]);
+        QuantizedLayer { layer, plan, config: &self.configs[index], caches: &self.caches[index] }
+    }
+
+    /// The last state of a batch, `[b, l, hidden]`, on the CPU.
+    pub fn forward(
+        self: &Arc<Self>,
+        weights: &Arc<Weights>,
+        batch: &Batch,
+        trainable: bool,
+    ) -> Result<BertOutput> {
+        let (b, l, hidden) = (batch.len(), batch.tokens, weights.config.hidden_size);
+        let embedding_sum = self.embed(weights, batch)?;
+        let mut states = vec![tensor(layer_norm(&weights.norm, &embedding_sum)?, (b * l, hidden))?];
+        let dropout = DropoutSites::new(Mode::Eval, batch);
+        let mut layers = Vec::new();
+        for index in 0..weights.layers.len() {
+            let heads = LayerSettings::new(&weights.config, batch, &dropout, index).heads;
+            let (state, record) = self.layer(weights, index).forward(&states[index], &heads)?;
+            states.push(tensor(state, (b * l, hidden))?);
+            if trainable {
+                layers.push((heads, record));
+            }
+        }
+        let last = states[states.len() - 1].reshape((b, l, hidden))?;
+        // A leaf of the losses' graph where there is something to train.
+        let last = if trainable { Var::from_tensor(&last)?.into_inner() } else { last };
+        let record = trainable.then(|| Record {
+            quantized: self.clone(),
+            weights: weights.clone(),
+            batch: batch.clone(),
+            embedding_sum,
+            layers,
+            states,
+            last: last.clone(),
+        });
+        Ok(BertOutput {
+            states: vec![last],
+            scores: Vec::new(),
+            mask: padding_mask(batch, &Device::Cpu)?,
+            lengths: batch.lengths.clone(),
+            tape: Tape(record.map(|record| Arc::new(record) as _)),
+            dropout,
+        })
+    }
+
+    /// Sum of the embeddings, `[b * l, hidden]`.
+    fn embed(&self, weights: &Weights, batch: &Batch) -> Result<Vec<f32>> {
+        let rows = weights.word_rows(batch)?;
+        let ids = weights.ids(batch, &rows);
+        ids.check(weights.table_rows()?)?;
+        let (hidden, encoding) = (weights.config.hidden_size, self.plan.embeddings);
+        let Tables { words, positions, types } = &weights.tables;
+        let types = types.as_ref().map(|types| types.flatten_all()?.to_vec1::<f32>()).transpose()?;
+        with_slice(words, |words| {
+            with_slice(positions, |positions| {
+                let tables = Tables { words, positions, types: types.as_deref() };
+                Ok(embedding::embed(tables, ids, hidden, encoding))
+            })
+        })?
+    }
+}
+
+/// What the backward pass of a batch needs.
+struct Record {
+    quantized: Arc<Quantized>,
+    weights: Arc<Weights>,
+    batch: Batch,
+    embedding_sum: Vec<f32>,
+    layers: Vec<(Heads, LayerRecord)>,
+    /// `[b * l, hidden]` each.
+    states: Vec<Tensor>,
+    /// The last of them as the leaf of the losses' graph.
+    last: Tensor,
+}
+
+impl Backward for Record {
+    fn backward(&self, grads: &mut GradStore) -> Result<()> {
+        let Some(grad) = grads.remove(&self.last) else { return Ok(()) };
+        let mut grad = grad.flatten_all()?.to_vec1::<f32>()?;
+        for (index, (heads, record)) in self.layers.iter().enumerate().rev() {
+            let layer = self.quantized.layer(&self.weights, index);
+            grad = layer.backward(record, &self.states[index], grad, heads, grads)?;
+        }
+        self.weights.embeddings_backward(&self.batch, &self.embedding_sum, grad, grads)
+    }
+}

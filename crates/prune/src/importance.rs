@@ -1,0 +1,227 @@
+//! How much each attention head and feed-forward neuron matters.
+
+use candle_core::Tensor;
+
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::task::{Dataset, Example, Target, TaskKind};
+use tinybert_data::{Batch, EncodedSet, list};
+use tinybert_distill::check_vocabulary;
+use tinybert_distill::losses::answer_loss;
+use tinybert_evaluate::judge::encode_to_learn;
+use tinybert_model::{Checkpoint, Head, Tensors};
+use tinybert_nn::{Mode, Parameters, TaskModel};
+use tinybert_train::gold_loss;
+
+/// Of the teacher's answers: as they are.
+const TEMPERATURE: f64 = 1.0;
+
+/// What tells important from unimportant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// First-order change of the loss without the part.
+    Taylor {
+        /// How many it is measured on.
+        examples: usize,
+        /// Longest of them; longer text is cut.
+        max_tokens: usize,
+    },
+    /// Size of the weights that read the part.
+    Magnitude,
+}
+
+/// Importances of the parts of every layer, each at least 0. They compare within one kind of part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Importance {
+    /// By layer, of the heads that are there, in their order.
+    pub heads: Vec<Vec<f64>>,
+    /// By layer, of the neurons of the feed-forward network.
+    pub neurons: Vec<Vec<f64>>,
+}
+
+impl Importance {
+    /// The importance of a model's parts by a measure; of the Taylor measure against `teacher` if there is one, and
+    /// against the labels of `data` otherwise.
+    ///
+    /// # Errors
+    /// Those of [`Importance::taylor`] and [`Importance::magnitude`].
+    pub fn by(
+        measure: Measure,
+        model: &Checkpoint,
+        data: &Dataset,
+        teacher: Option<&Checkpoint>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        match measure {
+            Measure::Magnitude => Self::magnitude(model),
+            Measure::Taylor { examples, max_tokens } => {
+                Self::taylor(model, data, teacher, examples, max_tokens, progress)
+            }
+        }
+    }
+
+    /// First-order Taylor: by how much the loss would change, to first order, if the part were gone; the mean of its
+    /// magnitude over examples (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440). The loss is
+    /// the task's, or with a `teacher` the distance from its answers, which needs no labels.
+    ///
+    /// Examples are cut to `max_tokens` tokens or to what the model has positions for. A part is gone when the weights
+    /// that read it are 0, so that change is `Σ w · ∂L/∂w` over them. About `examples` examples are taken, evenly spread
+    /// over the data.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels and no teacher, or for
+    /// a teacher of other answers or another vocabulary; [`Error::Interrupted`].
+    pub fn taylor(
+        model: &Checkpoint,
+        data: &Dataset,
+        teacher: Option<&Checkpoint>,
+        examples: usize,
+        max_tokens: usize,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let taken = data.sample(examples);
+        let max_tokens = max_tokens.min(model.config.max_position_embeddings);
+        let set = encode_to_learn(&model.text, &taken, max_tokens)?;
+        let right = match teacher {
+            Some(teacher) => Right::of_teacher(teacher, model)?,
+            None => Right::of_labels(&taken.examples, data.kind)?,
+        };
+        let parameters = Parameters::new(&model.tensors)?;
+        let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;
+
+        let layers = model.config.num_hidden_layers;
+        let readers: Vec<Readers> = (0..layers).map(Readers::of).collect();
+        let mut sums = Self::zero(model);
+        progress.begin("importance", set.len() as u64);
+        for sample in 0..set.len() {
+            if progress.interrupted() {
+                return Err(Error::Interrupted("pruning was stopped; nothing was written".into()));
+            }
+            let batch = set.collate(&[sample], model.text.special().pad);
+            let (output, logits) = trainable.forward(&batch, Mode::Eval)?;
+            let grads = output.tape.backward(&right.loss(&model.head, &logits, &batch, &set)?)?;
+            for (layer, readers) in readers.iter().enumerate() {
+                for (name, sums) in
+                    [(&readers.heads, &mut sums.heads[layer]), (&readers.neurons, &mut sums.neurons[layer])]
+                {
+                    let Some(weight) = parameters.get(name) else { continue };
+                    let Some(gradient) = grads.get(weight) else { continue };
+                    let change = by_part(&(weight.as_tensor().detach() * gradient)?, sums.len())?;
+                    sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change.abs());
+                }
+            }
+            progress.advance(sample as u64 + 1, "");
+        }
+        progress.end();
+        let count = set.len() as f64;
+        sums.heads.iter_mut().chain(&mut sums.neurons).flatten().for_each(|sum| *sum /= count);
+        Ok(sums)
+    }
+
+    /// The root mean square of the weights that read a part: what can be said without data.
+    ///
+    /// # Errors
+    /// A tensor is missing, which is a fault of this program.
+    pub fn magnitude(model: &Checkpoint) -> Result<Self> {
+        let mut sizes = Self::zero(model);
+        for layer in 0..model.config.num_hidden_layers {
+            let readers = Readers::of(layer);
+            for (name, sizes) in
+                [(readers.heads, &mut sizes.heads[layer]), (readers.neurons, &mut sizes.neurons[layer])]
+            {
+                let weight = tensor(&model.tensors, &name)?;
+                let weights_of_part = (weight.elem_count() / sizes.len()) as f64;
+                let squares = by_part(&weight.sqr()?, sizes.len())?;
+                sizes.iter_mut().zip(squares).for_each(|(size, sum)| *size = (sum / weights_of_part).sqrt());
+            }
+        }
+        Ok(sizes)
+    }
+
+    fn zero(model: &Checkpoint) -> Self {
+        let by_layer = |parts: &dyn Fn(usize) -> usize| {
+            (0..model.config.num_hidden_layers).map(|layer| vec![0.0; parts(layer)]).collect()
+        };
+        Self {
+            heads: by_layer(&|layer| model.config.heads(layer)),
+            neurons: by_layer(&|layer| model.config.ffn(layer)),
+        }
+    }
+}
+
+/// The right answers.
+enum Right {
+    Labels(Vec<Target>),
+    Teacher(TaskModel),
+}
+
+impl Right {
+    fn of_labels(examples: &[Example], kind: TaskKind) -> Result<Self> {
+        let targets: Vec<Target> = examples.iter().map(|example| example.target.clone()).collect();
+        if targets.contains(&Target::None) || kind == TaskKind::Embedding {
+            let what = "importance by the task loss needs labels; without any there is importance by a teacher's answers, or \
+                        by magnitude";
+            return Err(Error::Input(what.into()));
+        }
+        Ok(Self::Labels(targets))
+    }
+
+    fn of_teacher(teacher: &Checkpoint, model: &Checkpoint) -> Result<Self> {
+        check_vocabulary(&teacher.text, &model.text)?;
+        let teacher = teacher.named(model.head.labels());
+        let (teaches, asks) = (teacher.head.kind(), model.head.kind());
+        if teaches != asks || teacher.head.labels() != model.head.labels() {
+            return Err(Error::Input(format!(
+                "{}: a teacher with a {asks} head and the model's labels ({}) is needed, found {teaches} ({})",
+                teacher.folder.display(),
+                list(model.head.labels()),
+                list(teacher.head.labels())
+            )));
+        }
+        Ok(Self::Teacher(TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?))
+    }
+
+    /// Of the answers `logits` to a batch of `set`.
+    fn loss(&self, head: &Head, logits: &Tensor, batch: &Batch, set: &EncodedSet) -> Result<Tensor> {
+        match self {
+            Self::Labels(targets) => gold_loss(logits, batch, set, targets),
+            Self::Teacher(teacher) => {
+                answer_loss(head, logits, &teacher.forward(batch, Mode::Eval)?.1, TEMPERATURE)
+            }
+        }
+    }
+}
+
+/// Names of the weights that read a layer's heads and neurons, `[hidden, parts · columns]`.
+struct Readers {
+    heads: String,
+    neurons: String,
+}
+
+impl Readers {
+    fn of(layer: usize) -> Self {
+        let layer = format!("bert.encoder.layer.{layer}");
+        Self {
+            heads: format!("{layer}.attention.output.dense.weight"),
+            neurons: format!("{layer}.output.dense.weight"),
+        }
+    }
+}
+
+fn tensor<'a>(tensors: &'a Tensors, name: &str) -> Result<&'a Tensor> {
+    tensors.get(name).ok_or_else(|| Error::Usage(format!("the model has no tensor {name}")))
+}
+
+/// Sums of `[hidden, parts · columns]` values over each part's columns, in f64 and in the order of rows.
+fn by_part(values: &Tensor, parts: usize) -> Result<Vec<f64>> {
+    let (_, width) = values.dims2()?;
+    let values = values.flatten_all()?.to_vec1::<f32>()?;
+    let mut sums = vec![0.0; parts];
+    for row in values.chunks_exact(width) {
+        for (sum, columns) in sums.iter_mut().zip(row.chunks_exact(width / parts)) {
+            *sum += columns.iter().map(|&value| f64::from(value)).sum::<f64>();
+        }
+    }
+    Ok(sums)
+}

@@ -1,0 +1,48 @@
+//! Structured pruning: whole layers.
+
+use std::collections::BTreeMap;
+
+use tinybert_base::{Error, Result};
+use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors};
+
+/// What names of a layer's tensors begin with.
+const PREFIX: &str = "bert.encoder.layer.";
+
+/// The model with some of its layers alone, which are counted from 1 and rise; they are numbered anew.
+///
+/// # Errors
+/// [`Error::Usage`] for no layers, layers that the model has not, or others than in rising order.
+pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
+    let before = &model.config;
+    let count = before.num_hidden_layers;
+    let rising = layers.windows(2).all(|pair| pair[0] < pair[1]);
+    if layers.is_empty() || !rising || layers.iter().any(|layer| !(1..=count).contains(layer)) {
+        return Err(Error::Usage(format!(
+            "the layers that stay are {layers:?}; expected some of 1 to {count}, each once and in rising order"
+        )));
+    }
+    // By number before, from 0, the number afterwards.
+    let numbers: BTreeMap<usize, usize> =
+        layers.iter().enumerate().map(|(after, layer)| (layer - 1, after)).collect();
+    let renamed = |name: &str| match name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')) {
+        None => Some(name.to_owned()),
+        Some((layer, part)) => {
+            let after = numbers.get(&layer.parse().ok()?)?;
+            Some(format!("{PREFIX}{after}.{part}"))
+        }
+    };
+    let tensors: Tensors =
+        model.tensors.iter().filter_map(|(name, tensor)| Some((renamed(name)?, tensor.clone()))).collect();
+    let pruned = Pruned {
+        heads: renumbered(&before.pruned.heads, &numbers),
+        intermediate_sizes: renumbered(&before.pruned.intermediate_sizes, &numbers),
+    };
+    let config = BertConfig { num_hidden_layers: layers.len(), pruned, ..before.clone() }.with_common_sizes();
+    config.validate()?;
+    Ok(model.with(config, tensors, model.text.clone()))
+}
+
+/// What is known of layers, of those that stay.
+fn renumbered<T: Clone>(known: &BTreeMap<usize, T>, numbers: &BTreeMap<usize, usize>) -> BTreeMap<usize, T> {
+    known.iter().filter_map(|(layer, value)| Some((*numbers.get(layer)?, value.clone()))).collect()
+}

@@ -1,0 +1,221 @@
+//! Vocabulary pruning: the pieces that a task's text does not use.
+//!
+//! WordPiece takes the longest piece that fits, so leaving out pieces that a text does not use leaves its ids the same up to
+//! their numbers: a text whose pieces are all kept is answered with the same bits. A word that became `[UNK]` uses those that
+//! were taken before none fitted: without one of them it may be spelled in another way. Any other text is spelled by
+//! shorter pieces, down to single characters.
+
+use std::collections::HashSet;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use tinybert_base::{Error, Result};
+use tinybert_model::{BertConfig, Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS};
+
+/// What marks a piece that continues a word.
+const CONTINUES: &str = "##";
+
+/// Which pieces stay besides those that the texts use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Characters {
+    /// Every single character of the vocabulary: whatever it could spell before, it spells.
+    All,
+    /// Those of ASCII; a word with another character that the texts do not have becomes `[UNK]`.
+    Ascii,
+}
+
+/// How many of the pieces stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct VocabularySettings {
+    /// How often the texts have to use a piece for it to stay; at least 1.
+    pub min_count: u64,
+    /// Pieces at most, the most frequent ones; specials and characters stay in any case.
+    pub max_pieces: Option<usize>,
+    /// Characters that stay unused.
+    pub characters: Characters,
+}
+
+impl Default for VocabularySettings {
+    fn default() -> Self {
+        Self { min_count: 1, max_pieces: None, characters: Characters::All }
+    }
+}
+
+/// How often texts use each piece of a vocabulary.
+pub struct PieceCounts<'a> {
+    text: &'a TextEncoder,
+    /// By piece id.
+    counts: Vec<u64>,
+}
+
+impl<'a> PieceCounts<'a> {
+    /// Nothing counted yet.
+    pub fn new(text: &'a TextEncoder) -> Self {
+        Self { text, counts: vec![0; text.vocab_size()] }
+    }
+
+    /// Counts the pieces of these texts, on all cores.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::matched_ids`].
+    pub fn add(&mut self, texts: &[&str]) -> Result<()> {
+        let ids: Vec<Vec<u32>> =
+            texts.par_iter().map(|text| self.text.matched_ids(text)).collect::<Result<_>>()?;
+        for id in ids.into_iter().flatten() {
+            self.counts[id as usize] += 1;
+        }
+        Ok(())
+    }
+
+    /// The pieces that stay, in the order that they had.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `max_pieces` has no room for special pieces and characters.
+    pub fn keep(&self, settings: &VocabularySettings) -> Result<KeptPieces> {
+        let pieces = self.text.pieces();
+        let special = self.text.special();
+        let known: HashSet<&str> = pieces.iter().map(String::as_str).collect();
+        let mut kept: Vec<bool> =
+            pieces.iter().map(|piece| spells(piece, &known, settings.characters)).collect();
+        for id in [special.pad, special.unk, special.cls, special.sep].into_iter().chain(special.mask) {
+            kept[id as usize] = true;
+        }
+        let needed = kept.iter().filter(|kept| **kept).count();
+        let room = match settings.max_pieces {
+            None => usize::MAX,
+            Some(most) => most.checked_sub(needed).ok_or_else(|| {
+                Error::Usage(format!(
+                    "{most} pieces have no room for the {needed} special pieces and characters that stay"
+                ))
+            })?,
+        };
+        let mut used: Vec<usize> = (0..pieces.len())
+            .filter(|&id| !kept[id] && self.counts[id] >= settings.min_count.max(1))
+            .collect();
+        // Stable: of pieces used equally often the one with the lower id stays.
+        used.sort_by_key(|&id| std::cmp::Reverse(self.counts[id]));
+        used.iter().take(room).for_each(|&id| kept[id] = true);
+        Ok(KeptPieces { ids: (0..pieces.len() as u32).filter(|&id| kept[id as usize]).collect() })
+    }
+}
+
+/// Whether words need a piece to be spelled by shorter ones: a single character, or a piece with a character that has no
+/// piece of its own.
+fn spells(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
+    if characters == Characters::Ascii && !piece.is_ascii() {
+        return false;
+    }
+    let begins = !piece.starts_with(CONTINUES);
+    let letters = piece.strip_prefix(CONTINUES).unwrap_or(piece);
+    let alone = |(at, letter): (usize, char)| match begins && at == 0 {
+        true => letter.to_string(),
+        false => format!("{CONTINUES}{letter}"),
+    };
+    letters.chars().count() == 1 || letters.char_indices().map(alone).any(|single| !known.contains(&*single))
+}
+
+/// The pieces of a vocabulary that stay.
+pub struct KeptPieces {
+    /// Their ids before, rising; their ids afterwards are their places here.
+    ids: Vec<u32>,
+}
+
+impl KeptPieces {
+    /// How many stay.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Never true: the special pieces stay.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The tokenizer with these pieces alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where `before` is another tokenizer than the one that was counted.
+    pub fn text(&self, before: &TextEncoder) -> Result<TextEncoder> {
+        let pieces = before.pieces();
+        let kept = self.ids.iter().map(|&id| pieces[id as usize].clone()).collect();
+        TextEncoder::from_pieces(kept, before.lowercase())
+    }
+
+    /// The model with these pieces alone: rows of the word embeddings (and of a masked-LM head's bias) and lines of
+    /// `vocab.txt` are gone, everything else is as it was.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model whose rows are not its tokenizer's pieces (MPNet).
+    pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
+        if model.config.architecture.mpnet().is_some() {
+            return Err(Error::Usage(format!(
+                "{}: MPNet shares BERT's vocabulary under other ids; prune the student",
+                model.folder.display()
+            )));
+        }
+        let rows = Tensor::new(self.ids.as_slice(), &Device::Cpu)?;
+        let mut tensors: Tensors = model.tensors.clone();
+        let mut tables = vec![WORD_EMBEDDINGS];
+        if model.head == Head::MaskedLm {
+            tables.push("cls.predictions.bias");
+        }
+        for name in tables {
+            let table = tensors.get_mut(name).ok_or_else(|| Error::Usage(format!("{name} is missing")))?;
+            *table = table.index_select(&rows, 0)?;
+        }
+        let text = self.text(&model.text)?;
+        let config = BertConfig { vocab_size: text.vocab_size(), ..model.config.clone() };
+        Ok(model.with(config, tensors, text))
+    }
+}
+
+/// What a smaller vocabulary does to text.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Coverage {
+    /// Words of the text.
+    pub words: usize,
+    /// Words with the same pieces as before.
+    pub same: usize,
+    /// Words that became `[UNK]` and were not before.
+    pub lost: usize,
+    /// Pieces of all words before.
+    pub pieces_before: usize,
+    /// Pieces of all words afterwards: what the text costs in time.
+    pub pieces_after: usize,
+}
+
+impl Coverage {
+    /// Compares the pieces of every word of `texts`.
+    ///
+    /// # Errors
+    /// As [`TextEncoder::words`].
+    pub fn of(texts: &[&str], before: &TextEncoder, after: &TextEncoder) -> Result<Self> {
+        let (old, new) = (before.pieces(), after.pieces());
+        let (old_unknown, new_unknown) = (before.special().unk, after.special().unk);
+        let each = |text: &&str| {
+            let mut coverage = Self { words: 0, same: 0, lost: 0, pieces_before: 0, pieces_after: 0 };
+            // Both split text into the same words: those of BERT's normalisation.
+            for (was, is) in before.words(text)?.iter().zip(after.words(text)?) {
+                let same = was.ids.len() == is.ids.len()
+                    && was.ids.iter().zip(&is.ids).all(|(&a, &b)| old[a as usize] == new[b as usize]);
+                coverage.words += 1;
+                coverage.same += usize::from(same);
+                coverage.lost += usize::from(is.ids == [new_unknown] && was.ids != [old_unknown]);
+                coverage.pieces_before += was.ids.len();
+                coverage.pieces_after += is.ids.len();
+            }
+            Ok(coverage)
+        };
+        let parts = texts.par_iter().map(each).collect::<Result<Vec<_>>>()?;
+        let sum = |part: fn(&Self) -> usize| parts.iter().map(part).sum();
+        Ok(Self {
+            words: sum(|part| part.words),
+            same: sum(|part| part.same),
+            lost: sum(|part| part.lost),
+            pieces_before: sum(|part| part.pieces_before),
+            pieces_after: sum(|part| part.pieces_after),
+        })
+    }
+}

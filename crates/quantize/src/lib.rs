@@ -1,0 +1,264 @@
+//! Post-training int8: a float folder and calibration text in, a model image out.
+//!
+//! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row; either may be stored in
+//! four bits, weights also without their zeros ([`Precision`]). Calibration
+//! decides for each linear whether its input gets one static scale or a scale per token, and for each layer whether its
+//! attention is int8 or f32 (`docs/numerics.md`).
+
+mod attention;
+mod calibrate;
+mod plan;
+mod sample;
+mod search;
+pub mod sensitivity;
+pub mod stored;
+mod weights;
+
+use sha2::{Digest, Sha256};
+use tinybert_image::{
+    AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
+};
+use tinybert_kernels::{self as kernels, Kernels};
+use tinybert_runtime::{Input, Model, workspace_bytes};
+use tinybert_tokenizer::{Options, PackError};
+
+pub use plan::calibrate;
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::task::Dataset;
+use tinybert_model::plan::{Attention, ModelPlan, Precision};
+use tinybert_model::{Architecture, Checkpoint, Encoded, Head, TextEncoder};
+
+/// Self-test inputs that an image carries.
+const SELF_TESTS: usize = 4;
+
+/// How an image is made.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Settings {
+    /// Longest input in tokens, special tokens included; the workspace is sized for it.
+    pub max_tokens: usize,
+    /// Calibration examples taken, evenly spread over the data set.
+    pub calibration_examples: usize,
+    /// Layout of the packed weights.
+    pub layout: Layout,
+    /// Who chooses how attention is computed.
+    pub attention: Attention,
+    /// How weights and embeddings are stored.
+    pub precision: Precision,
+}
+
+/// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// aarch64 without the dot-product extension (Cortex-A53, A72).
+    Neon,
+    /// aarch64 with the dot-product extension (Cortex-A55, A76 and later).
+    Dotprod,
+    /// aarch64 with the int8 matrix multiplication (Cortex-A510, X2, Neoverse V1 and later).
+    I8mm,
+    /// x86-64.
+    X86,
+    /// Scalar code: any other target.
+    Portable,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_tokens: 128,
+            calibration_examples: 512,
+            layout: Layout::Dotprod,
+            attention: Attention::Auto,
+            precision: Precision::default(),
+        }
+    }
+}
+
+/// An image with what is worth telling about its making.
+pub struct Quantized {
+    /// The file.
+    pub image: AlignedBytes,
+    /// What was chosen for each layer, and at what error.
+    pub plan: ModelPlan,
+}
+
+/// Makes the image of a checkpoint with a task head.
+///
+/// # Errors
+/// A head that images do not carry yet, text without examples, weights that are not finite, [`Error::Usage`] for another
+/// longest input than the model was trained to be quantized for, [`Error::Interrupted`].
+pub fn quantize(
+    checkpoint: &Checkpoint,
+    calibration: &Dataset,
+    settings: &Settings,
+    progress: &dyn Progress,
+) -> Result<Quantized> {
+    let (head, labels) = head_kind(&checkpoint.head)?;
+    let config = &checkpoint.config;
+    if config.architecture != Architecture::Bert {
+        return Err(Error::Usage(format!(
+            "{}: devices run BERT and this is {}; distil a student from it first",
+            checkpoint.folder.display(),
+            config.architecture.name()
+        )));
+    }
+    checkpoint.check_max_tokens(settings.max_tokens)?;
+    if let Some(trained) = &checkpoint.quantization {
+        trained.check_max_tokens(settings.max_tokens)?;
+    }
+    let inputs = calibration_inputs(
+        &checkpoint.text,
+        calibration,
+        settings.calibration_examples,
+        settings.max_tokens,
+    )?;
+    let plan = match &checkpoint.quantization {
+        Some(trained) => trained.clone(),
+        None => calibrate(checkpoint, &inputs, settings.attention, &settings.precision, progress)?,
+    };
+
+    let mut builder = ImageBuilder {
+        config: Config {
+            hidden: config.hidden_size,
+            layers: config.num_hidden_layers,
+            vocab: config.vocab_size,
+            // Those beyond the longest input are never read.
+            positions: settings.max_tokens,
+            types: config.type_vocab_size,
+            max_tokens: settings.max_tokens,
+            workspace_bytes: 0,
+            head,
+            outputs: checkpoint.head.outputs(),
+            pooler: checkpoint.head.needs_pooler(),
+            panel: settings.layout.panel(),
+            layer_norm_eps: config.layer_norm_eps as f32,
+            words: plan.embeddings.stored(&[]),
+        },
+        vocabulary: packed_vocabulary(&checkpoint.text)
+            .map_err(|error| Error::input(&checkpoint.folder, error))?,
+        embeddings: weights::embeddings(checkpoint, settings.max_tokens, plan.embeddings)?,
+        layers: plan
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, plan)| weights::layer(checkpoint, i, plan))
+            .collect::<Result<_>>()?,
+        head: weights::head(checkpoint)?,
+        labels,
+        calibration: Some(CalibrationData {
+            examples: plan.examples as u32,
+            layers: plan.layers.iter().map(|layer| layer.seen).collect(),
+        }),
+        // Zeros where they are not known.
+        provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
+        self_tests: Vec::new(),
+    };
+    let layers = builder.layers.iter().map(|layer| layer.config);
+    builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, settings.max_tokens)
+        .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
+    builder.self_tests = self_tests(&builder, &inputs)?;
+    let image = builder.build().map_err(refused)?;
+    Ok(Quantized { image, plan })
+}
+
+impl Layout {
+    /// Outputs and inputs of linears that are multiples of this fill the family's panels.
+    pub fn multiple(self) -> usize {
+        let Panel { nr, kr } = self.panel();
+        (1..=kr).map(|times| nr * times).find(|multiple| multiple.is_multiple_of(kr)).unwrap_or(nr)
+    }
+
+    /// Panel shape of the family's micro-kernels.
+    pub fn panel(self) -> Panel {
+        let panel = match self {
+            Self::Neon => kernels::Panel::NEON,
+            Self::Dotprod => kernels::Panel::DOTPROD,
+            Self::I8mm => kernels::Panel::I8MM,
+            Self::X86 => kernels::Panel::X86,
+            Self::Portable => kernels::Panel::PORTABLE,
+        };
+        Panel { nr: usize::from(panel.nr), kr: usize::from(panel.kr) }
+    }
+}
+
+fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
+    match head {
+        Head::Classification { labels } => Ok((HeadKind::Classification, labels.clone())),
+        Head::Regression => Ok((HeadKind::Regression, Vec::new())),
+        Head::TokenClassification { labels } => Ok((HeadKind::TokenClassification, labels.clone())),
+        Head::Embedding { .. } => Ok((HeadKind::Embedding, Vec::new())),
+        other => Err(Error::Usage(format!(
+            "a model with {} cannot become an image: expected a task head; distil or fine-tune it on a task first",
+            other.kind()
+        ))),
+    }
+}
+
+/// An even sample of the texts of `data`, as the model reads them.
+///
+/// # Errors
+/// Those of [`tinybert_model::TextEncoder::encode_all`].
+pub fn calibration_inputs(
+    text: &TextEncoder,
+    data: &Dataset,
+    examples: usize,
+    max_tokens: usize,
+) -> Result<Vec<Encoded>> {
+    let examples = data.spread(examples);
+    let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
+    text.encode_all(&texts, max_tokens)
+}
+
+/// The image's vocabulary section.
+pub fn packed_vocabulary(text: &TextEncoder) -> std::result::Result<Vec<u8>, PackError> {
+    let pieces = text.pieces();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let lowercase = text.lowercase();
+    let options = Options { lowercase, strip_accents: lowercase, split_chinese: true };
+    tinybert_tokenizer::pack(&pieces, options)
+}
+
+fn provenance(checkpoint: &Checkpoint, calibration: [u8; 32]) -> Result<Provenance> {
+    let mut weights = Sha256::new();
+    for (name, tensor) in &checkpoint.tensors {
+        weights.update(name);
+        tensor.flatten_all()?.to_vec1::<f32>()?.iter().for_each(|v| weights.update(v.to_le_bytes()));
+    }
+    let mut vocabulary = Sha256::new();
+    checkpoint.text.pieces().iter().for_each(|piece| {
+        vocabulary.update(piece);
+        vocabulary.update("\n");
+    });
+    let [weights, vocabulary] = [weights, vocabulary].map(|hash| hash.finalize().into());
+    Ok(Provenance { weights, vocabulary, calibration })
+}
+
+/// Inputs of the calibration set that the image proves itself by, shortest to longest.
+pub fn self_test_inputs(inputs: &[Encoded]) -> impl Iterator<Item = &Encoded> {
+    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
+    by_length.sort_by_key(|input| input.ids.len());
+    (0..SELF_TESTS)
+        .filter_map(move |i| by_length.get(i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1)).copied())
+}
+
+/// They with the exact outputs of the scalar kernels.
+fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTestData>> {
+    let image = builder.build().map_err(refused)?;
+    let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
+    let mut workspace = vec![0; builder.config.workspace_bytes];
+    let mut session = model.session(&mut workspace).map_err(refused)?;
+    let mut tests = Vec::new();
+    for input in self_test_inputs(inputs) {
+        let type_ids: Vec<u8> = input.type_ids.iter().map(|&t| t as u8).collect();
+        let reply = session.run(Input::ids(&input.ids, &type_ids)).map_err(refused)?;
+        let outputs = reply.answer.outputs().to_vec();
+        tests.push(SelfTestData { ids: input.ids.clone(), type_ids, outputs });
+    }
+    Ok(tests)
+}
+
+/// The reader refused what the writer made: the checkpoint has sizes or values that images cannot carry.
+fn refused(error: impl std::fmt::Display) -> Error {
+    Error::Input(format!("the model cannot become an image: {error}"))
+}

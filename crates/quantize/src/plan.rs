@@ -1,0 +1,113 @@
+//! Choosing a model's plan from what calibration has seen, before any weight is touched.
+
+use tinybert_base::Result;
+use tinybert_base::progress::Progress;
+use tinybert_image::{AttentionMode, CalibrationRecord, Range};
+use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
+use tinybert_model::{BertConfig, Checkpoint, Encoded};
+use tinybert_nn::Site;
+
+use super::attention::choose_attention;
+use super::calibrate::Calibration;
+use super::sample::RowSample;
+use super::search::{Symmetry, input_choice, static_scale};
+
+/// Runs the float model over `inputs` and chooses the scales of all activations.
+///
+/// # Errors
+/// A precision that does not fit the model, a model without a task head, [`tinybert_base::Error::Interrupted`].
+pub fn calibrate(
+    checkpoint: &Checkpoint,
+    inputs: &[Encoded],
+    attention: Attention,
+    precision: &Precision,
+    progress: &dyn Progress,
+) -> Result<ModelPlan> {
+    // Before the pass, which takes long.
+    precision.of_layers(checkpoint.config.num_hidden_layers)?;
+    let seen = Calibration::run(checkpoint, inputs, progress)?;
+    choose_plan(&checkpoint.config, &seen, attention, precision)
+}
+
+/// Chooses the plan of a model from what a calibration has seen. Several plans can be chosen from one calibration.
+///
+/// # Errors
+/// A precision that does not fit the model.
+pub(super) fn choose_plan(
+    config: &BertConfig,
+    seen: &Calibration,
+    attention: Attention,
+    precision: &Precision,
+) -> Result<ModelPlan> {
+    let layers = precision.of_layers(config.num_hidden_layers)?.into_iter().enumerate();
+    let layers = layers.map(|(layer, encodings)| choose_layer(layer, config, attention, encodings, seen));
+    Ok(ModelPlan {
+        examples: seen.examples,
+        calibration: Some(seen.hash),
+        max_tokens: None,
+        embeddings: precision.embeddings,
+        layers: layers.collect::<Result<_>>()?,
+    })
+}
+
+/// Chooses the scales of `layer` (from 0).
+///
+/// # Errors
+/// Calibration saw nothing at one of the layer's sites.
+fn choose_layer(
+    layer: usize,
+    config: &BertConfig,
+    attention: Attention,
+    encodings: [Encoding; 4],
+    calibration: &Calibration,
+) -> Result<LayerPlan> {
+    let [qkv, context, up, down] = [
+        (Site::AttentionInput(layer), Symmetry::Symmetric),
+        (Site::Context(layer), Symmetry::Symmetric),
+        (Site::FeedForwardInput(layer), Symmetry::Symmetric),
+        (Site::PostGelu(layer), Symmetry::Asymmetric),
+    ]
+    .map(|(site, symmetry)| calibration.site(site).map(|s| (input_choice(s, symmetry), s)));
+    let inputs = [qkv?, context?, up?, down?];
+    let projected = [Site::Query(layer), Site::Key(layer), Site::Value(layer)].map(|site| {
+        calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
+    });
+    let [q, k, v] = projected;
+    let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
+
+    let choices = inputs.map(|(choice, _)| choice);
+    let sizes = [config.heads(layer), config.head_dim()];
+    let int8_scales = [int8_q, int8_k, int8_v];
+    let attention = choose_attention(attention, layer, sizes, int8_scales, calibration)?;
+    let qkv_scales = match attention.mode {
+        AttentionMode::Int8 => int8_scales,
+        AttentionMode::F32 => [1.0; 3],
+    };
+    Ok(LayerPlan {
+        qkv_scales,
+        choices,
+        encodings,
+        importance: [0, 1, 2, 3].map(|at| match encodings[at] {
+            Encoding::Int4 => inputs[at].1.mean_squares(),
+            Encoding::Int8 | Encoding::Sparse => Vec::new(),
+        }),
+        attention,
+        seen: CalibrationRecord {
+            inputs: inputs.map(|(_, sample)| range(sample)),
+            query,
+            key,
+            value,
+            reserved: 0,
+        },
+    })
+}
+
+fn range(sample: &RowSample) -> Range {
+    let (min, max) = sample.range();
+    Range { min, max }
+}
+
+fn largest(sample: &RowSample) -> f32 {
+    let (min, max) = sample.range();
+    min.abs().max(max.abs())
+}

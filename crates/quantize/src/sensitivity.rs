@@ -1,0 +1,238 @@
+//! How far each part of a model moves the answers when it alone is stored in few bits.
+
+use super::calibrate::Calibration;
+use super::calibration_inputs;
+use super::plan::choose_plan;
+use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
+use tinybert_base::Result;
+use tinybert_base::progress::Progress;
+use tinybert_data::metrics::MetricSet;
+use tinybert_data::task::{Dataset, Target, TaskKind};
+use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
+use tinybert_model::plan::Encoding;
+use tinybert_model::plan::quantize_channel;
+use tinybert_model::plan::{Attention, LayerEncodings, ModelPlan, Precision};
+use tinybert_model::{BertConfig, Checkpoint, Tensors};
+use tinybert_nn::TaskModel;
+
+/// What happens when one part of the float model is stored in another encoding, all others left alone.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sensitivity {
+    /// Encoder layer from 1; `None` for embeddings and head.
+    pub layer: Option<usize>,
+    /// `qkv`, `attention output`, `up`, `down`, `attention`, `embeddings`, `head`.
+    pub part: String,
+    /// `int8`, `int4`, `sparse`.
+    pub encoding: String,
+    /// Mean squared difference of the logits, relative to their variance.
+    pub logit_error: f64,
+    /// The metric of the development set with this part so stored, where there are labels.
+    pub metric: Option<f64>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct SensitivitySettings<'a> {
+    /// Longest input in tokens.
+    pub max_tokens: usize,
+    /// Examples, evenly spread over the data set.
+    pub examples: usize,
+    /// Calibration examples, evenly spread over theirs.
+    pub calibration_examples: usize,
+    /// Encodings that linears (and, but for sparse, word rows) are tried in.
+    pub encodings: &'a [Encoding],
+    /// What labelled data are judged by.
+    pub metrics: MetricSet,
+}
+
+/// The error of every part of a model in every encoding: of each layer's linears and its attention, of the word rows and of
+/// the head.
+///
+/// The mean squared difference of the logits from the float model's, relative to their variance, when the weights of this
+/// part alone are those that would be stored, activations in float. Attention, which has no weights, is int8 attention
+/// against f32 where all else is int8. Scales, and the importance by which four bits are chosen, come from texts of
+/// `calibration`, as an image's do; the metric is given where all of `data` have labels.
+///
+/// # Errors
+/// A model without a task head, [`tinybert_base::Error::Interrupted`], those of the forward pass.
+pub fn sensitivity(
+    checkpoint: &Checkpoint,
+    calibration: &Dataset,
+    data: &Dataset,
+    settings: &SensitivitySettings,
+    progress: &dyn Progress,
+) -> Result<Vec<Sensitivity>> {
+    let trial = Trial::new(checkpoint, data, settings, progress)?;
+    let layers = checkpoint.config.num_hidden_layers;
+    let inputs = calibration_inputs(
+        &checkpoint.text,
+        calibration,
+        settings.calibration_examples,
+        settings.max_tokens,
+    )?;
+    let seen = Calibration::run(checkpoint, &inputs, progress)?;
+    let plan = |attention, encoding| {
+        let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
+        choose_plan(&checkpoint.config, &seen, attention, &precision)
+    };
+    let (in_f32, in_int8) = (plan(Attention::F32, Encoding::Int8)?, plan(Attention::Int8, Encoding::Int8)?);
+    // Of inputs, by which the errors of weights in four bits are weighed.
+    let weighed = plan(Attention::F32, Encoding::Int4)?;
+
+    let float = trial.run(&checkpoint.tensors, None)?;
+    let parts = settings.encodings.len() * (4 * layers + 1) + layers + 1;
+    let mut parts = Parts { found: Vec::new(), total: parts as u64, progress };
+    progress.begin("sensitivity", parts.total);
+    for layer in 0..layers {
+        for (at, (part, _)) in LINEARS.iter().enumerate() {
+            for &encoding in settings.encodings {
+                let importance =
+                    weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
+                let mut tensors = checkpoint.tensors.clone();
+                store_linear(&mut tensors, [layer, at], encoding, importance)?;
+                let found = trial.run(&tensors, None)?;
+                parts.add(trial.compare(Some(layer), part, encoding, &found, &float)?);
+            }
+        }
+    }
+    let exact = trial.run(&checkpoint.tensors, Some(&in_f32))?;
+    for layer in 0..layers {
+        let mut plan = in_f32.clone();
+        plan.layers[layer] = in_int8.layers[layer].clone();
+        let rounded = trial.run(&checkpoint.tensors, Some(&plan))?;
+        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?);
+    }
+    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
+        let mut tensors = checkpoint.tensors.clone();
+        store_words(&mut tensors, encoding)?;
+        parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
+    }
+    let mut tensors = checkpoint.tensors.clone();
+    let pooler = checkpoint.head.needs_pooler().then_some("bert.pooler.dense");
+    for name in pooler.into_iter().chain(checkpoint.head.linear()) {
+        let name = format!("{name}.weight");
+        store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
+    }
+    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);
+    progress.end();
+    Ok(parts.found)
+}
+
+/// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
+/// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
+pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[Encoding; 4]> {
+    let weights = |layer: usize, linear: usize| {
+        let (hidden, width) = (config.hidden_size, config.heads(layer) * config.head_dim());
+        let ffn = hidden * config.ffn(layer);
+        [3 * width * hidden, width * hidden, ffn, ffn][linear] as f64
+    };
+    let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
+    for row in found.iter().filter(|row| row.encoding == "int4") {
+        let linear = LINEARS.iter().position(|(name, _)| *name == row.part);
+        if let (Some(layer), Some(linear)) = (row.layer, linear) {
+            candidates.push((layer - 1, linear, row.logit_error));
+        }
+    }
+    let price = |&(layer, linear, error): &(usize, usize, f64)| error / weights(layer, linear);
+    candidates.sort_by(|a, b| price(a).total_cmp(&price(b)));
+    let mut encodings = vec![[Encoding::Int8; 4]; config.num_hidden_layers];
+    let mut left = limit;
+    for (layer, linear, error) in candidates {
+        if error <= left {
+            left -= error;
+            encodings[layer][linear] = Encoding::Int4;
+        }
+    }
+    encodings
+}
+
+/// The rows found so far.
+struct Parts<'a> {
+    found: Vec<Sensitivity>,
+    total: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Parts<'_> {
+    fn add(&mut self, row: Sensitivity) {
+        self.found.push(row);
+        self.progress.advance((self.found.len() as u64).min(self.total), "");
+    }
+}
+
+/// The same examples for one variant of a model after the other.
+struct Trial<'a> {
+    checkpoint: &'a Checkpoint,
+    sample: Dataset,
+    judge: Option<Judge>,
+    max_tokens: usize,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Trial<'a> {
+    fn new(
+        checkpoint: &'a Checkpoint,
+        data: &Dataset,
+        settings: &SensitivitySettings,
+        progress: &'a dyn Progress,
+    ) -> Result<Self> {
+        let sample = data.sample(settings.examples);
+        let judged = sample.examples.iter().all(|example| {
+            example.target != Target::None && (data.kind != TaskKind::Embedding || example.pair.is_some())
+        });
+        let judge = judged
+            .then(|| Judge::new(&checkpoint.text, &sample, settings.metrics, settings.max_tokens))
+            .transpose()?;
+        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, progress })
+    }
+
+    /// Logits of a model of these weights, quantized by the plan if there is one.
+    fn run(&self, tensors: &Tensors, plan: Option<&ModelPlan>) -> Result<Outputs> {
+        let Checkpoint { config, head, text, .. } = self.checkpoint;
+        let model = TaskModel::frozen(config, head, tensors)?;
+        let model = match plan {
+            Some(plan) => model.quantized(plan.clone().into()),
+            None => model,
+        };
+        match &self.judge {
+            Some(judge) => judge.outputs(&model, self.progress),
+            None => {
+                let set = encode(text, &self.sample, self.max_tokens)?;
+                outputs(&model, &set, text.special().pad, self.progress)
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        layer: Option<usize>,
+        part: &str,
+        encoding: Encoding,
+        found: &Outputs,
+        exact: &Outputs,
+    ) -> Result<Sensitivity> {
+        let metric = match &self.judge {
+            Some(judge) => Some(judge.metrics(&judge.answers(&self.checkpoint.head, found)?)?.primary()),
+            None => None,
+        };
+        Ok(Sensitivity {
+            layer: layer.map(|layer| layer + 1),
+            part: part.to_owned(),
+            encoding: encoding.name().to_owned(),
+            logit_error: relative_error(found, exact)?,
+            metric,
+        })
+    }
+}
+
+/// How far logits are from the exact ones.
+fn relative_error(found: &Outputs, exact: &Outputs) -> Result<f64> {
+    let mut error = LogitError::default();
+    for ((_, found), (_, exact)) in found.iter().zip(exact) {
+        for (found, exact) in found.to_vec2::<f32>()?.iter().zip(exact.to_vec2::<f32>()?) {
+            error.add(found, &exact);
+        }
+    }
+    Ok(error.relative())
+}

@@ -1,0 +1,148 @@
+//! Float tensors to the int8 arrays of an image.
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
+
+use tinybert_base::{Error, Result};
+use tinybert_model::plan::Encoding;
+use tinybert_model::plan::LayerPlan;
+use tinybert_model::plan::{quantize_channel, scaled_row};
+use tinybert_model::{Checkpoint, Tensors};
+
+/// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
+pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
+    let part = |name: &str| values(&checkpoint.tensors, &format!("bert.embeddings.{name}"));
+    let hidden = checkpoint.config.hidden_size;
+    Ok(EmbeddingsData {
+        word: scaled_rows(&part("word_embeddings.weight")?, hidden, words),
+        position: scaled_rows(
+            &part("position_embeddings.weight")?[..positions * hidden],
+            hidden,
+            Encoding::Int8,
+        ),
+        types: part("token_type_embeddings.weight")?,
+        norm: layer_norm(&checkpoint.tensors, "bert.embeddings.LayerNorm")?,
+    })
+}
+
+/// One Transformer layer (from 0).
+pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<LayerData> {
+    let tensors = &checkpoint.tensors;
+    let prefix = format!("bert.encoder.layer.{index}");
+    let [q, k, v] = ["query", "key", "value"].map(|part| format!("{prefix}.attention.self.{part}"));
+    let [scale_q, scale_k, scale_v] = plan.qkv_scales;
+    let store = |at: usize| Store { encoding: plan.encodings[at], importance: plan.importance_of(at) };
+    let mut qkv = linear(tensors, &q, scale_q, store(0))?;
+    for (name, scale) in [(k, scale_k), (v, scale_v)] {
+        let part = linear(tensors, &name, scale, store(0))?;
+        qkv.weights.extend(part.weights);
+        qkv.scale.extend(part.scale);
+        qkv.bias.extend(part.bias);
+    }
+    let mut data = LayerData {
+        config: plan.config(index, &checkpoint.config),
+        qkv,
+        attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
+        attention_norm: layer_norm(tensors, &format!("{prefix}.attention.output.LayerNorm"))?,
+        up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0, store(2))?,
+        down: linear(tensors, &format!("{prefix}.output.dense"), 1.0, store(3))?,
+        output_norm: layer_norm(tensors, &format!("{prefix}.output.LayerNorm"))?,
+    };
+    let linears = [&data.qkv, &data.attention_output, &data.up, &data.down];
+    let stored = linears.map(|linear| linear.weights.as_slice());
+    let encodings =
+        plan.encodings.into_iter().zip(stored).map(|(encoding, weights)| encoding.stored(weights));
+    let encodings: Vec<_> = encodings.collect();
+    data.config.encodings.copy_from_slice(&encodings);
+    Ok(data)
+}
+
+/// Pooler, if the head reads it, and classifier.
+pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
+    let tensors = &checkpoint.tensors;
+    Ok(HeadData {
+        pooler: match checkpoint.head.needs_pooler() {
+            true => Some(linear(tensors, "bert.pooler.dense", 1.0, Store::INT8)?),
+            false => None,
+        },
+        output: match checkpoint.head.linear() {
+            Some(name) => linear(tensors, name, 1.0, Store::INT8)?,
+            None => identity(checkpoint.config.hidden_size),
+        },
+    })
+}
+
+/// The linear that gives what it gets.
+fn identity(size: usize) -> LinearData {
+    let weight = |at: usize| if at.is_multiple_of(size + 1) { 127 } else { 0 };
+    LinearData {
+        inputs: size,
+        weights: (0..size * size).map(weight).collect(),
+        scale: vec![1.0 / 127.0; size],
+        bias: vec![0.0; size],
+    }
+}
+
+/// How a linear's weights are to be stored.
+#[derive(Clone, Copy)]
+struct Store<'a> {
+    encoding: Encoding,
+    /// Of each input.
+    importance: Option<&'a [f32]>,
+}
+
+impl Store<'_> {
+    const INT8: Self = Self { encoding: Encoding::Int8, importance: None };
+}
+
+/// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
+/// output stays f32).
+fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Result<LinearData> {
+    let weight = tensor(tensors, &format!("{name}.weight"))?;
+    let (outputs, inputs) = weight.dims2()?;
+    let mut bias = values(tensors, &format!("{name}.bias"))?;
+    let float = values(tensors, &format!("{name}.weight"))?;
+    let mut weights = vec![0i8; outputs * inputs];
+    let scale = weights
+        .par_chunks_exact_mut(inputs)
+        .zip(float.par_chunks_exact(inputs))
+        .map(|(q, channel)| quantize_channel(channel, store.encoding, store.importance, q) / output_scale)
+        .collect();
+    bias.iter_mut().for_each(|b| *b /= output_scale);
+    Ok(LinearData { inputs, weights, scale, bias })
+}
+
+/// Rows of `width`.
+fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsData {
+    let mut rows = vec![0i8; float.len()];
+    let scales = rows
+        .par_chunks_exact_mut(width)
+        .zip(float.par_chunks_exact(width))
+        .map(|(q, row)| scaled_row(row, encoding, q))
+        .collect();
+    ScaledRowsData { rows, scales }
+}
+
+fn layer_norm(tensors: &Tensors, name: &str) -> Result<LayerNormData> {
+    Ok(LayerNormData {
+        gamma: values(tensors, &format!("{name}.weight"))?,
+        beta: values(tensors, &format!("{name}.bias"))?,
+    })
+}
+
+fn tensor<'a>(tensors: &'a Tensors, name: &str) -> Result<&'a Tensor> {
+    tensors.get(name).ok_or_else(|| Error::Input(format!("the model has no tensor {name}")))
+}
+
+/// The values of a tensor in row-major order; refused where one is not finite.
+fn values(tensors: &Tensors, name: &str) -> Result<Vec<f32>> {
+    let values = tensor(tensors, name)?.flatten_all()?.to_vec1::<f32>()?;
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(values),
+        Some(at) => Err(Error::Input(format!(
+            "tensor {name}: value {at} is {}, expected finite numbers; the training that made it diverged",
+            values[at]
+        ))),
+    }
+}

@@ -1,0 +1,90 @@
+//! Lines: values over steps.
+
+use super::frame::{ACROSS, Plot, UPWARDS};
+use super::scale::Scale;
+use super::{Caption, coordinate};
+use crate::markup::Element;
+
+/// Points of a line at most; a screen shows no more.
+pub const POINTS: usize = 240;
+
+/// Lines with no more points than this show each of them.
+const DOTTED: usize = 24;
+
+/// A line by name.
+pub struct Series {
+    /// What it is.
+    pub name: String,
+    /// x ascending. Points that are not finite are left out.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// One line for each of `series`, in the colours and dashes of the classes `s0`, `s1`, ...
+pub fn chart(caption: &Caption, x_name: &str, y_name: &str, series: &[Series]) -> Element {
+    let thin: Vec<Vec<[f64; 2]>> = series.iter().map(|series| thinned(&series.points)).collect();
+    let values = |axis: usize| thin.iter().flatten().map(move |point| point[axis]);
+    let plot = Plot {
+        x: (x_name, Scale::from_zero(values(0), ACROSS)),
+        y: (y_name, Scale::around(values(1), UPWARDS)),
+    };
+    let lines = thin.iter().enumerate().map(|(index, points)| {
+        let places: Vec<[f64; 2]> = points.iter().map(|&point| plot.position(point)).collect();
+        let group = Element::new("g").class(class(index));
+        let group = group.child(Element::new("path").class("line").attr("d", path(&places)));
+        let dots = places.iter().filter(|_| places.len() <= DOTTED);
+        group.children(dots.map(|[x, y]| {
+            let dot = Element::new("circle").class("dot").attr("r", 3);
+            dot.attr("cx", coordinate(*x)).attr("cy", coordinate(*y))
+        }))
+    });
+    plot.draw(caption).children(lines)
+}
+
+/// Class of the line with this index; there are six, then they begin anew.
+pub fn class(index: usize) -> String {
+    format!("s{}", index % 6)
+}
+
+/// A line through all points.
+fn path(places: &[[f64; 2]]) -> String {
+    let parts = places.iter().enumerate().map(|(index, [x, y])| {
+        let command = if index == 0 { 'M' } else { 'L' };
+        format!("{command}{} {}", coordinate(*x), coordinate(*y))
+    });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// The finite points, or as many means of neighbours as a chart shows.
+fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let finite: Vec<[f64; 2]> =
+        points.iter().copied().filter(|[x, y]| x.is_finite() && y.is_finite()).collect();
+    let neighbours = finite.len().div_ceil(POINTS).max(1);
+    let mean = |points: &[[f64; 2]], axis: usize| {
+        points.iter().map(|point| point[axis]).sum::<f64>() / points.len() as f64
+    };
+    finite.chunks(neighbours).map(|points| [mean(points, 0), mean(points, 1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_become_means_of_neighbours() {
+        let points: Vec<[f64; 2]> = (0..480).map(|x| [f64::from(x), f64::from(x % 2)]).collect();
+        let thin = thinned(&points);
+        assert_eq!(thin.len(), 240);
+        assert!(thin.iter().enumerate().all(|(index, point)| *point == [2.0 * index as f64 + 0.5, 0.5]));
+    }
+
+    #[test]
+    fn points_stand_where_the_scales_say() {
+        let series =
+            [Series { name: "loss".into(), points: vec![[0.0, 4.0], [50.0, f64::NAN], [100.0, 0.0]] }];
+        let caption = Caption { id: "c".into(), title: "t".into(), description: "d".into() };
+        let chart = chart(&caption, "steps", "loss", &series).to_string();
+        // The area is 58 to 458 across and 244 to 26 upwards; 0 to 100 and 0 to 4 are round ends already.
+        assert!(chart.contains("d=\"M58 26 L458 244\""), "{chart}");
+        assert!(chart.contains("cx=\"458\" cy=\"244\""), "{chart}");
+    }
+}

@@ -1,0 +1,106 @@
+//! One number per name: bars from zero for amounts, dots for numbers whose differences matter.
+
+use super::scale::Scale;
+use super::{Caption, WIDTH, coordinate, label, segment, svg};
+use crate::format::shortened;
+use crate::markup::Element;
+
+/// Room for the names, and behind the longest bar for its number, in user units.
+const NAMES: f64 = 150.0;
+const NUMBERS: f64 = 76.0;
+/// Height of a row.
+const ROW: f64 = 26.0;
+/// Characters that fit into the room for names.
+const CHARACTERS: usize = 22;
+
+/// A row.
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// How much or how good it is.
+    pub value: f64,
+    /// The same as text.
+    pub text: String,
+}
+
+/// Bars from zero, for amounts.
+pub fn bars(caption: &Caption, rows: &[Row]) -> Element {
+    let scale = Scale::from_zero(rows.iter().map(|row| row.value), [NAMES, WIDTH - NUMBERS]);
+    draw(
+        caption,
+        rows,
+        |value, middle| {
+            let bar = Element::new("rect").class("bar").attr("x", NAMES).attr("y", coordinate(middle - 8.0));
+            bar.attr("width", coordinate((scale.position(value) - NAMES).max(0.5))).attr("height", 16)
+        },
+        |value| scale.position(value),
+    )
+}
+
+/// Dots on an interval around the values.
+pub fn dots(caption: &Caption, rows: &[Row]) -> Element {
+    let ends = [NAMES + 10.0, WIDTH - NUMBERS];
+    let scale = Scale::around(rows.iter().map(|row| row.value), ends);
+    draw(
+        caption,
+        rows,
+        |value, middle| {
+            let dot = Element::new("circle").class("bar").attr("r", 5).attr("cy", coordinate(middle));
+            let dot = dot.attr("cx", coordinate(scale.position(value)));
+            let rail = segment("tick", [ends[0], middle], [ends[1], middle]);
+            Element::new("g").children([rail, dot])
+        },
+        |value| scale.position(value),
+    )
+}
+
+/// The rows below each other: `mark` draws a value at the middle of its row, `end` says where its text goes.
+fn draw(
+    caption: &Caption,
+    rows: &[Row],
+    mark: impl Fn(f64, f64) -> Element,
+    end: impl Fn(f64) -> f64,
+) -> Element {
+    let drawn = rows.iter().enumerate().map(|(index, Row { name, value, text })| {
+        let middle = ROW * (index as f64 + 0.5);
+        let name = label(&shortened(name, CHARACTERS), [NAMES - 8.0, middle + 4.0], "end");
+        let text = label(text, [end(*value) + 9.0, middle + 4.0], "start");
+        Element::new("g").class("row").children([name, mark(*value, middle), text])
+    });
+    svg(caption, ROW * rows.len() as f64).children(drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, value: f64) -> Row {
+        Row { name: name.into(), value, text: format!("{value}") }
+    }
+
+    fn caption() -> Caption {
+        Caption { id: "c".into(), title: "t".into(), description: "d".into() }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_values() {
+        let chart = bars(&caption(), &[row("a", 10.0), row("b", 2.5), row("c", 0.0)]).to_string();
+        // 0 to 10 over 150 to 404: 254 units; a quarter is 63.5.
+        assert!(chart.contains("width=\"254\"") && chart.contains("width=\"63.5\""), "{chart}");
+        assert!(chart.contains("width=\"0.5\""), "{chart}");
+        assert!(chart.contains("viewBox=\"0 0 480 78\""), "{chart}");
+    }
+
+    #[test]
+    fn dots_stand_on_an_interval_around_the_values() {
+        let chart = dots(&caption(), &[row("a", 0.92), row("b", 0.96), row("c", 1.0)]).to_string();
+        // 0.92 to 1.00 over 160 to 404.
+        assert!(["160", "282", "404"].iter().all(|x| chart.contains(&format!("cx=\"{x}\""))), "{chart}");
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let chart = bars(&caption(), &[row(&"x".repeat(40), 1.0)]).to_string();
+        assert!(chart.contains(&format!(">{}…<", "x".repeat(21))), "{chart}");
+    }
+}

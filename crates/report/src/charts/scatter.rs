@@ -1,0 +1,157 @@
+//! Points in a plane: what candidates cost and how good they are.
+
+use super::frame::{ACROSS, BOTTOM, LEFT, Plot, RIGHT, TOP, UPWARDS};
+use super::scale::Scale;
+use super::{Caption, coordinate, label, segment};
+use crate::markup::Element;
+
+/// How a point is drawn; the later ones lie above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Beyond a limit: a cross.
+    Infeasible,
+    /// Not made, only predicted: a ring.
+    Predicted,
+    /// Made and judged: a disc.
+    Measured,
+    /// The result: a diamond.
+    Chosen,
+}
+
+/// One candidate.
+pub struct Point {
+    /// Cost and quality.
+    pub at: [f64; 2],
+    /// How it is drawn.
+    pub mark: Mark,
+    /// On the front, which is drawn as a line.
+    pub front: bool,
+    /// What a pointer that rests on it is told.
+    pub title: String,
+}
+
+/// What a limit allows: cost at most, quality at least.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Largest x.
+    pub x: Option<f64>,
+    /// Least y.
+    pub y: Option<f64>,
+}
+
+/// Points, the front through those that are on it, and the limits that lie near.
+pub fn chart(caption: &Caption, x_name: &str, y_name: &str, points: &[Point], limits: Limits) -> Element {
+    let values = |axis: usize| points.iter().map(move |point| point.at[axis]);
+    let near = Limits { x: near(values(0), limits.x), y: near(values(1), limits.y) };
+    let plot = Plot {
+        x: (x_name, Scale::around(values(0).chain(near.x), ACROSS)),
+        y: (y_name, Scale::around(values(1).chain(near.y), UPWARDS)),
+    };
+    let mut order: Vec<&Point> =
+        points.iter().filter(|point| point.at.iter().all(|value| value.is_finite())).collect();
+    order.sort_by_key(|point| point.mark);
+    let marks = order.into_iter().map(|point| {
+        symbol(point.mark, plot.position(point.at)).child(Element::new("title").text(&point.title))
+    });
+    plot.draw(caption).children(lines(&plot, near)).child(front(&plot, points)).children(marks)
+}
+
+/// A limit, if it is so near that the points are not squeezed together beside it.
+fn near(values: impl Iterator<Item = f64> + Clone, limit: Option<f64>) -> Option<f64> {
+    let low = values.clone().fold(f64::INFINITY, f64::min);
+    let high = values.fold(f64::NEG_INFINITY, f64::max);
+    let room = (high - low).max(high.abs() * 0.05);
+    limit.filter(|limit| (low - room..=high + room).contains(limit))
+}
+
+fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
+    let x = limits.x.map(|limit| {
+        let x = plot.x.1.position(limit);
+        [
+            segment("limit", [x, TOP], [x, BOTTOM]),
+            label("limit", [x - 4.0, TOP + 12.0], "end").class("limit-name"),
+        ]
+    });
+    let y = limits.y.map(|limit| {
+        let y = plot.y.1.position(limit);
+        [
+            segment("limit", [LEFT, y], [RIGHT, y]),
+            label("limit", [RIGHT - 4.0, y + 13.0], "end").class("limit-name"),
+        ]
+    });
+    x.into_iter().chain(y).flatten().collect()
+}
+
+/// The best quality that any cost up to x buys: a stair through the points of the front.
+fn front(plot: &Plot, points: &[Point]) -> Element {
+    let mut front: Vec<[f64; 2]> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
+    front.retain(|at| at.iter().all(|value| value.is_finite()));
+    front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
+    // What is on the front for its RAM, say, may be beaten in this plane.
+    let mut best = f64::NEG_INFINITY;
+    front.retain(|at| {
+        let rises = at[1] > best;
+        best = best.max(at[1]);
+        rises
+    });
+    let mut path = String::new();
+    for at in front {
+        let [x, y] = plot.position(at).map(coordinate);
+        path += &if path.is_empty() { format!("M{x} {y}") } else { format!(" H{x} V{y}") };
+    }
+    Element::new("path").class("front").attr("d", path)
+}
+
+/// A mark with its middle at a place in user units.
+pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
+    let [x, y] = place.map(coordinate);
+    let circle = |class| Element::new("circle").class(class).attr("cx", x).attr("cy", y).attr("r", 4);
+    let path = |class, d: String| Element::new("path").class(class).attr("d", d);
+    match mark {
+        Mark::Measured => circle("measured"),
+        Mark::Predicted => circle("predicted"),
+        Mark::Infeasible => {
+            path("infeasible", format!("M{} {} l7 7 m0 -7 l-7 7", coordinate(x - 3.5), coordinate(y - 3.5)))
+        }
+        Mark::Chosen => path("chosen", format!("M{x} {} l6 6 l-6 6 l-6 -6 Z", coordinate(y - 6.0))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(at: [f64; 2], mark: Mark, front: bool) -> Point {
+        Point { at, mark, front, title: format!("{at:?}") }
+    }
+
+    fn drawn(points: &[Point], limits: Limits) -> String {
+        let caption = Caption { id: "c".into(), title: "t".into(), description: "d".into() };
+        chart(&caption, "flash, MB", "accuracy", points, limits).to_string()
+    }
+
+    #[test]
+    fn points_front_and_limits_stand_where_the_scales_say() {
+        let points = [
+            point([10.0, 1.0], Mark::Chosen, true),
+            point([0.0, 0.0], Mark::Measured, true),
+            point([5.0, 0.4], Mark::Predicted, true),
+            point([8.0, 0.2], Mark::Infeasible, false),
+        ];
+        // 0 to 10 over 58 to 458: 40 a unit. 0 to 1 over 244 to 26: 218.
+        let chart = drawn(&points, Limits { x: Some(7.5), y: Some(0.5) });
+        assert!(chart.contains("<path class=\"front\" d=\"M58 244 H258 V156.8 H458 V26\">"), "{chart}");
+        assert!(chart.contains("class=\"predicted\" cx=\"258\" cy=\"156.8\""), "{chart}");
+        assert!(chart.contains("class=\"limit\" x1=\"358\" y1=\"26\" x2=\"358\" y2=\"244\""), "{chart}");
+        assert!(chart.contains("class=\"limit\" x1=\"58\" y1=\"135\" x2=\"458\" y2=\"135\""), "{chart}");
+        // The diamond is drawn last.
+        assert!(chart.rfind("chosen") > chart.rfind("measured"), "{chart}");
+    }
+
+    #[test]
+    fn limits_far_away_do_not_squeeze_the_points() {
+        let points = [point([1.0, 0.5], Mark::Measured, false), point([2.0, 0.6], Mark::Measured, false)];
+        assert!(!drawn(&points, Limits { x: Some(1000.0), y: None }).contains("class=\"limit\""));
+        assert!(drawn(&points, Limits { x: Some(2.9), y: None }).contains("class=\"limit\""));
+    }
+}

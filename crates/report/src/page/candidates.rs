@@ -1,0 +1,141 @@
+//! What the search looked at: cost against quality, once for flash and once for latency.
+
+use super::table::{self, details, number, number_if, table};
+use super::{charts, figure, paragraph, sample};
+use crate::charts::Caption;
+use crate::charts::scatter::{self, Limits, Mark, Point};
+use crate::format::{self, grouped};
+use crate::markup::Element;
+use crate::{Candidate, Report};
+
+/// Rows above which the table shows at first only what was measured.
+const FOLDED_FROM: usize = 24;
+
+/// Nothing if nothing was searched.
+pub fn section(report: &Report) -> Option<Element> {
+    if report.candidates.is_empty() {
+        return None;
+    }
+    let figures = [flash(report), latency(report)].into_iter().flatten();
+    let note = "The line is the Pareto front of each plane: the best that any cost buys. Values that were not measured are \
+                the search's predictions; latency is modelled.";
+    let section = super::section("Candidates").child(charts(figures)).child(paragraph(note).class("muted"));
+    let all: Vec<&Candidate> = report.candidates.iter().collect();
+    if all.len() <= FOLDED_FROM {
+        return Some(section.child(rows("Candidates", report, &all)));
+    }
+    let leads = |candidate: &&Candidate| candidate.chosen || candidate.measured.is_some();
+    let (leading, others): (Vec<_>, Vec<_>) = all.into_iter().partition(leads);
+    let others = details(format!("{} more", others.len()), [rows("Other candidates", report, &others)]);
+    Some(section.child(rows("Candidates that were measured", report, &leading)).child(others))
+}
+
+fn flash(report: &Report) -> Option<Element> {
+    let bytes = report.candidates.iter().map(|candidate| candidate.flash_bytes).max()?;
+    let (unit, divisor) = format::unit(bytes as f64);
+    let limit = report.budget.flash_bytes.map(|bytes| bytes as f64 / divisor);
+    plane(report, "flash", unit, limit, |candidate| Some(candidate.flash_bytes as f64 / divisor))
+}
+
+fn latency(report: &Report) -> Option<Element> {
+    plane(report, "modelled latency", "ms", report.budget.latency_ms, |candidate| candidate.latency_ms)
+}
+
+/// The metric against `cost`; nothing if no candidate has both.
+fn plane(
+    report: &Report,
+    cost_name: &str,
+    unit: &str,
+    limit: Option<f64>,
+    cost: impl Fn(&Candidate) -> Option<f64>,
+) -> Option<Element> {
+    let points: Vec<Point> = report
+        .candidates
+        .iter()
+        .filter_map(|candidate| {
+            let (cost, quality) = (cost(candidate)?, quality(candidate)?);
+            let how = if candidate.measured.is_some() { "measured" } else { "predicted" };
+            let title = format!(
+                "{}: {cost_name} {} {unit}, {} {} {how}",
+                candidate.name,
+                format::number(cost),
+                report.metric,
+                format::metric(quality)
+            );
+            Some(Point { at: [cost, quality], mark: mark(candidate), front: candidate.pareto, title })
+        })
+        .collect();
+    if points.is_empty() {
+        return None;
+    }
+    let title = format!("{} against {cost_name}", report.metric);
+    let caption = Caption {
+        id: format!("candidates-{}", cost_name.replace(' ', "-")),
+        title: title.clone(),
+        description: format!("{} candidates; the table below has their numbers.", points.len()),
+    };
+    let limits = Limits { x: limit, y: report.budget.metric };
+    let chart = scatter::chart(&caption, &format!("{cost_name}, {unit}"), &report.metric, &points, limits);
+    Some(figure(&title, chart, &legend(&points)))
+}
+
+/// Those of the marks that are there.
+fn legend(points: &[Point]) -> Vec<(Element, &'static str)> {
+    let names = [
+        (Mark::Chosen, "chosen"),
+        (Mark::Measured, "measured"),
+        (Mark::Predicted, "predicted"),
+        (Mark::Infeasible, "beyond the budget"),
+    ];
+    let used = names.into_iter().filter(|(mark, _)| points.iter().any(|point| point.mark == *mark));
+    let marks = used.map(|(mark, name)| (sample(scatter::symbol(mark, [9.0, 6.0]), 18), name));
+    let front = sample(Element::new("path").class("front").attr("d", "M0 6 L28 6"), 28);
+    marks.chain(points.iter().any(|point| point.front).then_some((front, "Pareto front"))).collect()
+}
+
+fn mark(candidate: &Candidate) -> Mark {
+    match candidate {
+        Candidate { chosen: true, .. } => Mark::Chosen,
+        Candidate { feasible: false, .. } => Mark::Infeasible,
+        Candidate { measured: Some(_), .. } => Mark::Measured,
+        _ => Mark::Predicted,
+    }
+}
+
+fn quality(candidate: &Candidate) -> Option<f64> {
+    candidate.measured.or(candidate.predicted)
+}
+
+fn rows(caption: &str, report: &Report, candidates: &[&Candidate]) -> Element {
+    let [predicted, measured] = ["predicted", "measured"].map(|how| format!("{} {how}", report.metric));
+    let columns = [
+        "candidate",
+        "flash, bytes",
+        "RAM, bytes",
+        "latency modelled, ms",
+        &predicted,
+        &measured,
+        "in budget",
+        "Pareto",
+        "why",
+    ];
+    let yes = |yes: bool| table::text(if yes { "yes" } else { "no" });
+    table(
+        caption,
+        &columns,
+        candidates.iter().map(|candidate| {
+            let name = table::name(&candidate.name);
+            vec![
+                name.class(if candidate.chosen { "long chosen-row" } else { "long" }),
+                number(grouped(candidate.flash_bytes)),
+                number(grouped(candidate.ram_bytes)),
+                number_if(candidate.latency_ms, format::number),
+                number_if(candidate.predicted, format::metric),
+                number_if(candidate.measured, format::metric),
+                yes(candidate.feasible),
+                yes(candidate.pareto),
+                table::text(&candidate.reason),
+            ]
+        }),
+    )
+}

@@ -1,0 +1,53 @@
+//! Settings and files: what it takes to make the same again.
+
+use serde_json::Value;
+
+use super::table::{self, details, number, table};
+use crate::Report;
+use crate::format::grouped;
+use crate::markup::Element;
+use tinybert_base::FileHash;
+
+/// Nothing if neither is known.
+pub fn section(report: &Report) -> Option<Element> {
+    let whole: Vec<Element> = tables(&report.settings, &report.inputs).collect();
+    let stages: Vec<Element> = report
+        .stages
+        .iter()
+        .filter(|stage| !(stage.settings.is_null() && stage.inputs.is_empty()))
+        .map(|stage| details(&stage.name, tables(&stage.settings, &stage.inputs)))
+        .collect();
+    let all = whole.into_iter().chain(stages);
+    let section = super::section("Settings and files").children(all);
+    let anything = !report.settings.is_null()
+        || !report.inputs.is_empty()
+        || report.stages.iter().any(|stage| !stage.settings.is_null() || !stage.inputs.is_empty());
+    anything.then_some(section)
+}
+
+/// A table of the settings and one of the files, as far as they are there.
+fn tables(settings: &Value, inputs: &[FileHash]) -> impl Iterator<Item = Element> {
+    let mut flat = Vec::new();
+    flatten("", settings, &mut flat);
+    let rows = flat.into_iter().map(|(name, value)| vec![table::name(name), table::text(value)]);
+    let settings = (!settings.is_null()).then(|| table("Settings", &["setting", "value"], rows));
+    let rows = inputs.iter().map(|FileHash { path, bytes, sha256 }| {
+        vec![table::name(path), number(grouped(*bytes)), table::text(sha256).class("hash")]
+    });
+    let files =
+        (!inputs.is_empty()).then(|| table("Files that were read", &["file", "bytes", "SHA-256"], rows));
+    settings.into_iter().chain(files)
+}
+
+/// `optimizer.weight_decay` and its value for every setting inside of others.
+fn flatten(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| {
+            let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            flatten(&name, value, into);
+        }),
+        Value::Null => into.push((name.to_owned(), "none".into())),
+        Value::String(text) => into.push((name.to_owned(), text.clone())),
+        other => into.push((name.to_owned(), other.to_string())),
+    }
+}

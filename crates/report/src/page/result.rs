@@ -1,0 +1,67 @@
+//! What came out beside what was allowed, and why it is this one.
+
+use super::paragraph;
+use crate::format::{self, number};
+use crate::markup::Element;
+use crate::{Candidate, Report};
+
+/// Nothing if there is neither an image nor a candidate.
+pub fn section(report: &Report) -> Option<Element> {
+    let chosen = report.candidates.iter().find(|candidate| candidate.chosen);
+    let tiles = tiles(report, chosen);
+    if tiles.is_empty() && report.reasons.is_empty() {
+        return None;
+    }
+    let mut section = super::section("Result");
+    if let Some(chosen) = chosen {
+        section = section.child(paragraph(&chosen.name).class("chosen-name"));
+    } else if !report.candidates.is_empty() {
+        section = section.child(paragraph("No candidate was chosen.").class("chosen-name"));
+    }
+    let tiles = Element::new("dl").class("tiles").children(tiles);
+    Some(section.child(tiles).children(report.reasons.iter().map(paragraph)))
+}
+
+fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
+    let budget = &report.budget;
+    let image = report.image.as_ref();
+    // What was measured of a candidate is from before its training: a finished image's own metric comes first. That of a
+    // stage before the last is another model's.
+    let last = report.stages.last().and_then(|stage| stage.metrics.get(&report.metric).copied());
+    let (metric, how) = match chosen {
+        Some(Candidate { measured: Some(value), .. }) if image.is_none() => (Some(*value), "development set"),
+        Some(Candidate { predicted: Some(value), .. }) if image.is_none() => (Some(*value), "predicted"),
+        _ => (last, "development set"),
+    };
+    let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));
+    let ram = image.map(|image| image.workspace_bytes).or(chosen.map(|chosen| chosen.ram_bytes));
+    let latency = image.and_then(|image| image.latency_ms).or(chosen.and_then(|chosen| chosen.latency_ms));
+    let milliseconds = |value| format!("{} ms", number(value));
+    let tiles = [
+        tile(&report.metric, how, metric, format::metric, "at least", budget.metric),
+        tile("flash", "", flash, format::bytes, "at most", budget.flash_bytes),
+        tile("RAM", "workspace", ram, format::bytes, "at most", budget.ram_bytes),
+        tile("latency", "modelled", latency, milliseconds, "at most", budget.latency_ms),
+    ];
+    tiles.into_iter().flatten().collect()
+}
+
+/// A value with what it is and its limit.
+fn tile<T>(
+    name: &str,
+    how: &str,
+    value: Option<T>,
+    text: impl Fn(T) -> String,
+    bound: &str,
+    limit: Option<T>,
+) -> Option<Element> {
+    let value = text(value?);
+    let name = if how.is_empty() { name.to_owned() } else { format!("{name}, {how}") };
+    let tile = Element::new("div")
+        .child(Element::new("dt").text(name))
+        .child(Element::new("dd").class("value").text(value));
+    Some(match limit {
+        Some(limit) => tile.child(Element::new("dd").class("muted").text(format!("{bound} {}", text(limit)))),
+        None => tile,
+    })
+}

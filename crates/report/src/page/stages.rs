@@ -1,0 +1,66 @@
+//! What was done, and how good the model was after each of it.
+
+use std::collections::BTreeSet;
+
+use super::table::{self, number_if, table};
+use super::{charts, figure};
+use crate::Report;
+use crate::charts::Caption;
+use crate::charts::rows::{self, Row};
+use crate::format::{self, fixed, grouped};
+use crate::markup::Element;
+
+/// Nothing without stages.
+pub fn section(report: &Report) -> Option<Element> {
+    if report.stages.is_empty() {
+        return None;
+    }
+    let section = super::section("Stages").children(chart(report).map(|chart| charts([chart])));
+    let metrics = metric_names(report);
+    let mut columns = vec!["stage", "command", "minutes", "parameters", "bytes"];
+    columns.extend(&metrics);
+    Some(section.child(table(
+        "Stages in order",
+        &columns,
+        report.stages.iter().map(|stage| {
+            let mut cells = vec![
+                table::name(&stage.name),
+                table::text(&stage.command),
+                number_if(stage.minutes, |minutes| fixed(minutes, 1)),
+                number_if(stage.parameters, grouped),
+                number_if(stage.bytes, grouped),
+            ];
+            cells.extend(
+                metrics.iter().map(|&name| number_if(stage.metrics.get(name).copied(), format::metric)),
+            );
+            cells
+        }),
+    )))
+}
+
+/// The metric after each stage that was judged; nothing for fewer than two.
+fn chart(report: &Report) -> Option<Element> {
+    let judged: Vec<Row> = report
+        .stages
+        .iter()
+        .filter_map(|stage| {
+            let value = *stage.metrics.get(&report.metric).filter(|value| value.is_finite())?;
+            Some(Row { name: stage.name.clone(), value, text: format::metric(value) })
+        })
+        .collect();
+    let title = format!("{} after each stage, development set", report.metric);
+    let caption = Caption {
+        id: "stages".into(),
+        title: title.clone(),
+        description: "The table below has the numbers.".into(),
+    };
+    (judged.len() > 1).then(|| figure(&title, rows::dots(&caption, &judged), &[]))
+}
+
+/// All metrics by name, that of the report first.
+fn metric_names(report: &Report) -> Vec<&str> {
+    let names: BTreeSet<&str> =
+        report.stages.iter().flat_map(|stage| stage.metrics.keys().map(String::as_str)).collect();
+    let first = names.get(report.metric.as_str()).copied();
+    first.into_iter().chain(names.into_iter().filter(|&name| name != report.metric)).collect()
+}

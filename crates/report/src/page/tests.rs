@@ -1,0 +1,295 @@
+//! The page is read back by an XML parser, which knows nothing of how it was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::json;
+
+use super::html;
+use crate::{Budget, Candidate, Curve, ImageSize, Latency, Point, Report, Stage};
+use tinybert_base::FileHash;
+use tinybert_quantize::sensitivity::Sensitivity;
+
+const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
+/// What is left of it: XML has no U+0001.
+const HARMLESS: &str = "</style><script>alert('\"&')</script>\u{fffd}";
+
+fn point(step: u64, values: &[(&str, f64)]) -> Point {
+    Point { step, values: values.iter().map(|&(name, value)| (name.into(), value)).collect() }
+}
+
+fn sensitivity(layer: Option<usize>, part: &str, logit_error: f64) -> Sensitivity {
+    Sensitivity { layer, part: part.into(), encoding: "int4".into(), logit_error, metric: None }
+}
+
+/// Every part filled in, with `name` wherever a user chooses the words.
+fn full(name: &str) -> Report {
+    let input = FileHash { path: name.into(), bytes: 1234, sha256: "ab".repeat(32) };
+    let curve = Curve {
+        session: "prediction".into(),
+        losses: vec![point(20, &[("loss", 3.0), (name, 1.0)]), point(40, &[("loss", 2.0), (name, 1.0)])],
+        evaluations: vec![point(40, &[("accuracy", 0.875)])],
+    };
+    let stage = |metric: f64| Stage {
+        name: name.into(),
+        command: "distill --stage task".into(),
+        settings: json!({ "nested": { name: name } }),
+        inputs: vec![input.clone()],
+        minutes: Some(61.25),
+        parameters: Some(14_350_248),
+        bytes: Some(57_411_000),
+        metrics: BTreeMap::from([("accuracy".into(), metric)]),
+        curves: vec![curve.clone()],
+    };
+    let candidate = Candidate {
+        name: name.into(),
+        flash_bytes: 2_000_000,
+        ram_bytes: 42_687,
+        latency_ms: Some(10.0),
+        predicted: Some(0.9),
+        pareto: true,
+        feasible: true,
+        reason: name.into(),
+        ..Candidate::default()
+    };
+    let chosen =
+        Candidate { flash_bytes: 4_000_000, measured: Some(0.95), chosen: true, ..candidate.clone() };
+    Report {
+        settings: json!({ "labels": vec![name; 100] }),
+        inputs: vec![input.clone()],
+        metric: "accuracy".into(),
+        budget: Budget { flash_bytes: Some(5_000_000), metric: Some(0.92), ..Budget::default() },
+        stages: vec![stage(0.91), stage(0.93)],
+        image: Some(ImageSize {
+            bytes: 1000,
+            sections: vec![("embeddings".into(), 750), ("layers".into(), 150)],
+            workspace_bytes: 42_687,
+            max_tokens: 128,
+            latency_ms: Some(12.0),
+        }),
+        sensitivity: vec![
+            sensitivity(Some(1), "qkv", 1e-4),
+            sensitivity(Some(1), name, 1e-3),
+            sensitivity(Some(2), "qkv", 1e-2),
+            sensitivity(None, "head", 0.0),
+        ],
+        candidates: vec![candidate, chosen],
+        latencies: vec![Latency {
+            board: name.into(),
+            core: "Cortex-A72".into(),
+            mhz: 1800.0,
+            tokens: 128,
+            milliseconds: 38.04,
+        }],
+        reasons: vec![name.into()],
+        ..Report::new(name, "compress")
+    }
+}
+
+/// Parses a page and gives it to `look`.
+fn parsed<T>(page: &str, look: impl FnOnce(&Document) -> T) -> T {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    look(&Document::parse_with_options(page, options).unwrap())
+}
+
+fn all<'a, 'i>(document: &'a Document<'i>, name: &'a str) -> impl Iterator<Item = Node<'a, 'i>> {
+    document.descendants().filter(move |node| node.has_tag_name(name))
+}
+
+/// All text inside of a node.
+fn text(node: Node) -> String {
+    node.descendants()
+        .filter(Node::is_text)
+        .filter_map(|text| text.text())
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// The cells of each row of the table with this caption, the head first.
+fn table(document: &Document, caption: &str) -> Vec<Vec<String>> {
+    let table = all(document, "caption").find(|node| text(*node) == caption).and_then(|node| node.parent());
+    let rows = table.unwrap().descendants().filter(|node| node.has_tag_name("tr"));
+    rows.map(|row| row.children().filter(Node::is_element).map(text).collect()).collect()
+}
+
+#[test]
+fn every_part_has_a_section() {
+    parsed(&html(&full("student")), |page| {
+        let headings: Vec<String> = all(page, "h2").map(text).collect();
+        let expected = [
+            "Result",
+            "Candidates",
+            "Stages",
+            "Training",
+            "Size",
+            "Latency, modelled",
+            "Sensitivity",
+            "Settings and files",
+        ];
+        assert_eq!(headings, expected);
+    });
+}
+
+#[test]
+fn an_empty_report_is_a_page_without_sections() {
+    parsed(&html(&Report::default()), |page| {
+        assert_eq!(all(page, "h1").map(text).collect::<Vec<_>>(), ["Report"]);
+        assert_eq!(all(page, "section").count(), 0);
+    });
+}
+
+#[test]
+fn tables_have_the_numbers_with_their_units() {
+    parsed(&html(&full("student")), |page| {
+        let size = table(page, "Bytes of the image");
+        assert_eq!(size[0], ["section", "bytes", "share, %"]);
+        assert_eq!(size[1], ["embeddings", "750", "75.0"]);
+        assert_eq!(size[3], ["header and padding", "100", "10.0"]);
+        assert_eq!(size[4], ["image", "1,000", "100.0"]);
+        let stages = table(page, "Stages in order");
+        assert_eq!(stages[0], ["stage", "command", "minutes", "parameters", "bytes", "accuracy"]);
+        assert_eq!(
+            stages[1],
+            ["student", "distill --stage task", "61.2", "14,350,248", "57,411,000", "0.9100"]
+        );
+        let latency = table(page, "Modelled latency by board");
+        assert_eq!(latency[0].last().unwrap(), "one answer, modelled, ms");
+        assert_eq!(latency[1], ["student", "Cortex-A72", "1,800", "128", "38.0"]);
+        let losses = table(page, "Losses, each a mean over the steps since the one logged before");
+        assert_eq!(losses[1], ["loss", "20", "3.00", "40", "2.00", "40", "2.00"]);
+        let files = table(page, "Files that were read");
+        assert_eq!(files[1], ["student".to_owned(), "1,234".into(), "ab".repeat(32)]);
+    });
+}
+
+#[test]
+fn heat_goes_by_the_logarithm_of_the_error() {
+    parsed(&html(&full("student")), |page| {
+        let heat: Vec<&str> = all(page, "td").filter_map(|cell| cell.attribute("style")).collect();
+        // 10⁻⁴, 10⁻³ and 10⁻², and no error at all.
+        assert_eq!(heat, ["--heat:0%", "--heat:50%", "--heat:100%", "--heat:0%"]);
+    });
+}
+
+#[test]
+fn candidates_stand_where_their_numbers_say() {
+    parsed(&html(&full("student")), |page| {
+        let titled = |name: &str| {
+            let chart = all(page, "svg").find(|svg| svg.children().any(|child| text(child) == name)).unwrap();
+            let has = |class: &str| {
+                chart.descendants().find(|node| node.attribute("class") == Some(class)).unwrap()
+            };
+            let circle = has("predicted");
+            (
+                circle.attribute("cx").unwrap(),
+                circle.attribute("cy").unwrap(),
+                has("limit").attribute("x1").unwrap(),
+            )
+        };
+        // 2 to 5 MB with ticks of 1 over 58 to 458; 0.90 to 0.95 with ticks of 0.01 over 244 to 26.
+        assert_eq!(titled("accuracy against flash"), ("58", "244", "458"));
+    });
+}
+
+#[test]
+fn the_result_has_the_metric_and_latency_of_what_was_finished_last() {
+    let tiles = |report: &Report| {
+        let is_value = |node: &Node| node.attribute("class") == Some("value");
+        parsed(&html(report), |page| all(page, "dd").filter(is_value).map(text).collect::<Vec<_>>())
+    };
+    let mut report = full("student");
+    let all_tiles = tiles(&report);
+    assert_eq!((all_tiles[0].as_str(), all_tiles.last().unwrap().as_str()), ("0.9300", "12.0 ms"));
+    // An image that was not judged has no metric, whatever the models had that it was made of.
+    report.stages.push(Stage { name: "image".into(), ..Stage::default() });
+    assert_eq!(tiles(&report), all_tiles[1..]);
+    // Nothing was finished: the candidate's, which was measured before any training.
+    report.image = None;
+    let of_candidate = tiles(&report);
+    assert_eq!((of_candidate[0].as_str(), of_candidate.last().unwrap().as_str()), ("0.9500", "10.0 ms"));
+}
+
+#[test]
+fn words_of_users_stay_words() {
+    let page = html(&full(HOSTILE));
+    assert!(!page.contains("<script") && !page.contains('\u{1}'));
+    assert_eq!(page.matches("</style>").count(), 1);
+    parsed(&page, |page| {
+        assert_eq!(all(page, "h1").map(text).collect::<Vec<_>>(), [HARMLESS]);
+        assert_eq!(table(page, "Stages in order")[1][0], HARMLESS);
+        assert_eq!(table(page, "Files that were read")[1][0], HARMLESS);
+        let nested = format!("nested.{HARMLESS}");
+        let row = all(page, "th").find(|head| text(*head) == nested).and_then(|head| head.parent()).unwrap();
+        assert_eq!(text(row), format!("{nested}\n{HARMLESS}"));
+    });
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let page = html(&full("student"));
+    for foreign in ["http", "src=", "href", "url(", "@import", "<script", "<link", "<img", "<iframe"] {
+        let found = page.find(foreign).map(|at| &page[at..][..40]);
+        assert!(found.is_none(), "{foreign}: {found:?}");
+    }
+    parsed(&page, |page| {
+        let handler = |node: &Node| node.attributes().any(|attribute| attribute.name().starts_with("on"));
+        assert!(!page.descendants().any(|node| handler(&node)));
+    });
+}
+
+#[test]
+fn charts_are_named_for_those_who_do_not_see_them() {
+    parsed(&html(&full("student")), |page| {
+        let ids: Vec<&str> = page.descendants().filter_map(|node| node.attribute("id")).collect();
+        assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len(), "{ids:?}");
+        let charts = all(page, "svg").filter(|svg| svg.attribute("aria-hidden").is_none());
+        let mut count = 0;
+        for chart in charts {
+            count += 1;
+            assert_eq!(chart.attribute("role"), Some("img"));
+            let named = chart.attribute("aria-labelledby").unwrap();
+            assert!(named.split(' ').all(|id| ids.contains(&id)), "{named}");
+        }
+        // Two planes, the stages, losses and development set of two stages, the sections.
+        assert_eq!(count, 2 + 1 + 4 + 1);
+        assert!(all(page, "th").all(|head| head.attribute("scope").is_some()));
+    });
+}
+
+#[test]
+fn values_that_are_not_finite_leave_no_trace_in_the_charts() {
+    let mut report = full("student");
+    report.stages[0].curves[0].losses.push(point(60, &[("loss", f64::NAN)]));
+    report.candidates[0].predicted = Some(f64::INFINITY);
+    report.stages[0].metrics.insert("accuracy".into(), f64::NAN);
+    parsed(&html(&report), |page| {
+        for node in page.descendants() {
+            for attribute in node.attributes() {
+                assert!(
+                    !["NaN", "inf"].iter().any(|value| attribute.value().contains(value)),
+                    "{attribute:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn the_same_report_gives_the_same_page_through_json_too() {
+    let report = full("student");
+    let again: Report = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(again, report);
+    assert_eq!(html(&again), html(&report));
+}
+
+#[test]
+fn long_text_is_folded() {
+    parsed(&html(&full("a label that is long")), |page| {
+        let labels = &table(page, "Settings")[1];
+        assert_eq!(labels[0], "labels");
+        let summaries: Vec<String> = all(page, "summary").map(text).collect();
+        assert!(summaries.iter().any(|summary| summary.starts_with("[\"a label") && summary.ends_with('…')));
+        assert!(summaries.iter().all(|summary| summary.chars().count() <= 120));
+    });
+}

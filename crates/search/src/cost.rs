@@ -1,0 +1,111 @@
+//! What a model costs a device, before it is made: flash and RAM exactly, latency modelled.
+
+use tinybert_image::{Config, Image, ImageShape, LayerConfig};
+use tinybert_runtime::workspace_bytes;
+
+use super::board::Board;
+use super::latency::{self, Answer};
+use tinybert_base::{Error, Result};
+use tinybert_model::plan::Encoding;
+
+/// What a model takes of a device.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Cost {
+    /// Bytes of the image.
+    pub flash: usize,
+    /// Bytes of the workspace.
+    pub ram: usize,
+    /// Modelled milliseconds of the longest answer.
+    pub latency_ms: f64,
+}
+
+/// Sizes of a model that a search changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// Heads of each layer.
+    pub heads: &'a [usize],
+    /// Feed-forward neurons of each layer.
+    pub neurons: &'a [usize],
+    /// Word pieces.
+    pub pieces: usize,
+    /// Bytes of their packed vocabulary.
+    pub vocabulary_bytes: usize,
+    /// Longest input in tokens.
+    pub max_tokens: usize,
+    /// Tokens of the inputs that the image proves itself by.
+    pub self_tests: &'a [usize],
+    /// Of each layer, encodings of qkv, attention output, up and down: int8 or four bits.
+    pub weights: &'a [[Encoding; 4]],
+    /// Encoding of the word rows: int8 or four bits.
+    pub embeddings: Encoding,
+}
+
+/// Costs of all shapes that one model can be brought to.
+pub struct CostModel {
+    config: Config,
+    layers: Vec<LayerConfig>,
+    labels: Vec<usize>,
+    board: Board,
+}
+
+impl CostModel {
+    /// Of what can be made of the model whose whole image this is: how its activations are quantized is taken from there.
+    pub fn new(image: &Image, board: &Board) -> Self {
+        Self {
+            config: *image.config(),
+            layers: image.layer_configs().collect(),
+            labels: image.labels().map(str::len).collect(),
+            board: board.clone(),
+        }
+    }
+
+    /// The cost of a shape.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for sizes beyond what the device code can address.
+    pub fn cost(&self, shape: &Shape) -> Result<Cost> {
+        let too_large = || Error::Usage("the model is larger than the device code can address".into());
+        let config = Config {
+            vocab: shape.pieces,
+            positions: shape.max_tokens,
+            max_tokens: shape.max_tokens,
+            words: of_image(shape.embeddings),
+            ..self.config
+        };
+        let layers = self.layers(shape);
+        let image = ImageShape {
+            config: &config,
+            layers: &layers,
+            vocabulary: shape.vocabulary_bytes,
+            labels: &self.labels,
+            calibration: true,
+            provenance: true,
+            self_tests: shape.self_tests,
+        };
+        let ram = workspace_bytes(&config, layers.iter().copied(), shape.max_tokens);
+        let answer = Answer { config: &config, layers: &layers, tokens: shape.max_tokens };
+        Ok(Cost {
+            flash: image.bytes().ok_or_else(too_large)?,
+            ram: ram.ok_or_else(too_large)?,
+            latency_ms: latency::milliseconds(&answer, &self.board),
+        })
+    }
+
+    fn layers(&self, shape: &Shape) -> Vec<LayerConfig> {
+        let sizes = self.layers.iter().zip(shape.heads).zip(shape.neurons).zip(shape.weights);
+        let layer =
+            |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &[Encoding; 4])| {
+                LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer }
+            };
+        sizes.map(layer).collect()
+    }
+}
+
+/// What an image calls an encoding.
+fn of_image(encoding: Encoding) -> tinybert_image::Encoding {
+    match encoding {
+        Encoding::Int8 => tinybert_image::Encoding::Int8,
+        Encoding::Int4 => tinybert_image::Encoding::Int4,
+        Encoding::Sparse => tinybert_image::Encoding::Sparse,
+    }
+}

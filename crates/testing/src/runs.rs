@@ -1,0 +1,122 @@
+//! Every kind of training on toy models, in a second or less.
+
+use std::path::Path;
+
+use tinybert_base::Result;
+use tinybert_base::progress::Progress;
+use tinybert_data::metrics::MetricSet;
+use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, Stage, TaskSettings, general, task};
+use tinybert_evaluate::judge::encode;
+use tinybert_model::Head;
+use tinybert_model::plan::{Attention, Precision};
+use tinybert_train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
+
+/// A checkpoint every three steps, and the last one when stopped.
+pub fn output(out: &Path, resume: bool) -> Output {
+    Output { resume, checkpoint_steps: Some(3), ..Output::from(out) }
+}
+
+pub fn labelled() -> Head {
+    Head::Classification { labels: crate::toy::labels() }
+}
+
+pub fn with_data<T>(run: impl FnOnce(&TaskData) -> T) -> T {
+    let (train, dev) = (crate::toy::sentences(40, 1), crate::toy::sentences(20, 2));
+    run(&TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy })
+}
+
+pub fn fine_tune_settings() -> FineTune {
+    FineTune {
+        epochs: 3,
+        batch_size: 8,
+        max_tokens: 16,
+        learning_rate: 3e-3,
+        evaluations_per_epoch: 2,
+        ..FineTune::default()
+    }
+}
+
+pub fn run_fine_tune(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let model = crate::toy::model(&place.join("fresh"), &crate::toy::config(2, 16), &Head::None);
+    with_data(|data| fine_tune(&fine_tune_settings(), &model, data, output, progress)).map(drop)
+}
+
+pub fn run_general(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &Head::None);
+    let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
+    let windows = encode(&teacher.text, &crate::toy::sentences(60, 3), 16)?;
+    let settings = GeneralSettings {
+        epochs: 2,
+        batch_size: 8,
+        micro_batch: 4,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        inherit: true,
+        ..GeneralSettings::default()
+    };
+    let corpus = Corpus { windows: &windows, sources: &[] };
+    general(&settings, &teacher, &student, &corpus, output, progress).map(drop)
+}
+
+pub fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
+    let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
+    let defaults = TaskSettings::default();
+    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let settings = TaskSettings {
+        intermediate: stage(defaults.intermediate.clone(), 1),
+        prediction: stage(defaults.prediction.clone(), 2),
+        evaluations_per_epoch: 2,
+        max_tokens: 16,
+        allow_weak_teacher: true,
+        ..defaults
+    };
+    with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
+}
+
+/// The prediction stage of a finished student, in int8.
+pub fn quantization_aware() -> TaskSettings {
+    let defaults = TaskSettings::default();
+    TaskSettings {
+        intermediate: Stage { epochs: 0, ..defaults.intermediate },
+        prediction: Stage { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
+        evaluations_per_epoch: 2,
+        max_tokens: 16,
+        allow_weak_teacher: true,
+        quantization_aware: Some(QuantizationAware {
+            precision: Precision::default(),
+            attention: Attention::Auto,
+            calibration_examples: 16,
+        }),
+        ..defaults
+    }
+}
+
+pub fn run_quantization_aware(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
+    let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &labelled());
+    with_data(|data| task(&quantization_aware(), &teacher, &student, data, output, progress)).map(drop)
+}
+
+pub fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+    let model = crate::toy::model(&place.join("fresh"), &crate::toy::config(1, 16), &Head::None);
+    let windows = encode(&model.text, &crate::toy::sentences(60, 3), 16)?;
+    let settings = MaskedLmSettings {
+        train_encoder: true,
+        epochs: 2,
+        batch_size: 8,
+        max_tokens: 16,
+        learning_rate: 2e-3,
+        ..MaskedLmSettings::default()
+    };
+    masked_lm(&settings, &model, &windows, &[], output, progress).map(drop)
+}
+
+/// The lines of metrics without what a clock says.
+pub fn metrics(out: &Path) -> Vec<serde_json::Value> {
+    let mut lines = crate::toy::metrics(out);
+    for line in &mut lines {
+        line.as_object_mut().unwrap().remove("seconds");
+    }
+    lines
+}
