@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
@@ -105,12 +105,12 @@ impl PrecisionArgs {
     }
 
     /// What is stored how. For auto the sensitivity is measured and printed.
-    pub fn precision(&self, chosen: Chosen, progress: &dyn Progress) -> Result<Precision> {
+    pub fn precision(&self, chosen: Chosen, context: &Context) -> Result<Precision> {
         let weights = match self.weights.unwrap_or(WeightsName::Int8) {
             WeightsName::Int8 => LayerEncodings::Alike(Encoding::Int8),
             WeightsName::Int4 => LayerEncodings::Alike(Encoding::Int4),
             WeightsName::Sparse => LayerEncodings::Alike(Encoding::Sparse),
-            WeightsName::Auto => self.automatic(chosen, progress)?,
+            WeightsName::Auto => self.automatic(chosen, context)?,
         };
         let embeddings = match self.embeddings {
             Some(EmbeddingsName::Int4) => Encoding::Int4,
@@ -122,12 +122,12 @@ impl PrecisionArgs {
         Ok(Precision { weights, embeddings })
     }
 
-    fn automatic(&self, chosen: Chosen, progress: &dyn Progress) -> Result<LayerEncodings> {
+    fn automatic(&self, chosen: Chosen, context: &Context) -> Result<LayerEncodings> {
         let limit = self.logit_error.unwrap_or(0.01);
         if !(limit >= 0.0 && limit.is_finite()) {
             return Err(Error::Usage(format!("--logit-error {limit}: expected a share from 0 upwards")));
         }
-        let found = self.print_sensitivity(chosen, progress)?;
+        let found = self.print_sensitivity(chosen, context)?;
         let encodings = choose(&found, &chosen.checkpoint.config, limit);
         for (layer, encodings) in (1..).zip(&encodings) {
             let [qkv, output, up, down] = encodings.map(Encoding::name);
@@ -154,7 +154,7 @@ impl PrecisionArgs {
     }
 
     /// Measures how far each part moves the answers in each encoding, and prints it as a table.
-    pub fn print_sensitivity(&self, chosen: Chosen, progress: &dyn Progress) -> Result<Vec<Sensitivity>> {
+    pub fn print_sensitivity(&self, chosen: Chosen, context: &Context) -> Result<Vec<Sensitivity>> {
         let Chosen { checkpoint, calibration, data, metrics, max_tokens } = chosen;
         let settings = SensitivitySettings {
             max_tokens,
@@ -163,7 +163,7 @@ impl PrecisionArgs {
             encodings: &[Encoding::Int8, Encoding::Int4],
             metrics,
         };
-        let found = sensitivity(checkpoint, calibration, data, &settings, progress)?;
+        let found = sensitivity(checkpoint, calibration, data, &settings, context)?;
         print_line("layer  part              encoding  logits moved   dev")?;
         for Sensitivity { layer, part, encoding, logit_error, metric } in &found {
             let layer = layer.map_or_else(|| "-".into(), |layer| layer.to_string());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tinybert_base::Context;
 use tinybert_base::collective::Collective;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -63,6 +64,11 @@ impl Watch {
         std::thread::Builder::new().spawn(listen).map_err(Error::io("thread for signals"))?;
         let display = Mutex::new(Display::new(global.quiet || !speaks));
         Ok(Self { display, stop, ranks: Arc::clone(&global.ranks) })
+    }
+
+    /// The surroundings of the command's long steps.
+    pub fn context(&self) -> Context<'_> {
+        Context { progress: self, stop: &*self.stop, ranks: &*self.ranks }
     }
 
     fn display(&self) -> MutexGuard<'_, Display> {
@@ -163,14 +169,6 @@ impl Progress for Watch {
             Display::Bars { all, .. } => all.suspend(|| eprintln!("{line}")),
             Display::Lines { .. } => eprintln!("{line}"),
         }
-    }
-
-    fn interrupted(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn ranks(&self) -> &dyn Collective {
-        &*self.ranks
     }
 }
 

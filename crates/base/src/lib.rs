@@ -5,6 +5,7 @@
 
 pub mod atomic;
 pub mod collective;
+mod context;
 mod error;
 pub mod files;
 mod hash;
@@ -12,6 +13,7 @@ pub mod progress;
 pub mod random;
 mod vectorised;
 
+pub use context::{Context, StopSignal};
 pub use error::{Error, Result};
 pub use hash::{FileHash, hex};
 pub use vectorised::vectorised;

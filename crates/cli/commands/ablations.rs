@@ -53,14 +53,17 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let inputs = models.and("--fresh", &args.fresh).and("--augmented", &args.augmented);
     output::probe_folder(&args.output.out, &inputs)?;
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
     let max_tokens = max_tokens(args.steps.max_tokens, &models)?;
-    let data = args.data.training(teacher.head.labels(), &watch)?;
+    let data = args.data.training(teacher.head.labels(), context.progress)?;
     let augmented = match &args.augmented {
-        Some(place) => Some(args.data.with_training(place).training(teacher.head.labels(), &watch)?),
+        Some(place) => {
+            Some(args.data.with_training(place).training(teacher.head.labels(), context.progress)?)
+        }
         None => None,
     };
     let ablations = Ablations {
@@ -74,7 +77,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         augmented: augmented.as_ref().map(|data| data.view().train),
     };
     let out = Output { teacher_cache: args.task.teacher_cache_folder.clone(), ..args.output.settings() };
-    let table = ablations.run(&out, &watch)?;
+    let table = ablations.run(&out, &context)?;
     print_line(table.trim_end())?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

@@ -56,7 +56,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         }
     }
     let watch = Watch::new(global)?;
-    let rows = read_rows(&args.data.spec(&[])?, Split::Train, &watch)?;
+    let context = watch.context();
+    let rows = read_rows(&args.data.spec(&[])?, Split::Train, context.progress)?;
     let model = Checkpoint::load(&args.model)?;
     let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
     let settings = AugmentSettings {
@@ -71,7 +72,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(folder) = args.data.data.as_ref().filter(|_| global.is_first()) {
         copy_splits(folder, &args.out)?;
     }
-    let report = augment(&settings, &sources, &rows, &file, args.resume, &watch)?;
+    let report = augment(&settings, &sources, &rows, &file, args.resume, &context)?;
     if !global.is_first() {
         return Ok(());
     }

@@ -161,14 +161,15 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let models = args.data.inputs().and("--teacher", [&args.teacher]).and("--student", &args.student);
     output::probe_folder(&args.output.out, &models.and("--corpus", &args.student_made.corpus))?;
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let teacher = args.data.read_model(&args.teacher)?;
     let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
-    let data = args.data.training(teacher.head.labels(), &watch)?;
+    let data = args.data.training(teacher.head.labels(), context.progress)?;
     let labels = data.view().train.labels.clone();
     let test = match args.data.test.is_some() {
-        true => Some(args.data.load(&args.data.spec(&labels)?, Split::Test, &watch)?),
+        true => Some(args.data.load(&args.data.spec(&labels)?, Split::Test, context.progress)?),
         false => None,
     };
     let sizes = match &student {
@@ -190,7 +191,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         test: test.as_ref(),
     };
     let out = args.device.on(args.output.settings())?;
-    print(&compress.run(&out, &watch)?, &args.budget.board)
+    print(&compress.run(&out, &context)?, &args.budget.board)
 }
 
 impl Args {

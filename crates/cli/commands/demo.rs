@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use serde_json::json;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_data::{Columns, DataSpec, Source, Split};
@@ -56,6 +56,7 @@ struct Row {
 pub fn run(args: &Args, global: &Global) -> Result<()> {
     let begun = Instant::now();
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let path = args.out.join("model.tbim");
     let nothing = Taken::default();
     output::probe_folder(&args.out, &nothing)?;
@@ -63,25 +64,25 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     shipped::unpack(&args.out)?;
     output::check_image(&path, &nothing)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
-    let snips = |split| tinybert_data::load(&snips(&args.out, &teacher.head), split, &watch);
+    let snips = |split| tinybert_data::load(&snips(&args.out, &teacher.head), split, context.progress);
     let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
 
     print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
-    let student = distil(args, global, &teacher, (&train, &dev), &watch)?;
+    let student = distil(args, global, &teacher, (&train, &dev), &context)?;
     print_line("Quantizing it to int8 ...")?;
     let settings = Settings { max_tokens: MAX_TOKENS, layout: Layout::Dotprod, ..Settings::default() };
-    let made = quantize(&student, &train, &settings, &watch)?;
+    let made = quantize(&student, &train, &settings, &context)?;
     image_file::write(&path, &made.image)?;
 
     print_line("Evaluating on the 700 test sentences ...")?;
     let int8 = Predictor::open(&path, MAX_TOKENS, None)?;
     let rows = [
-        row("teacher, 12 layers, f32", &teacher, &test, &watch)?,
-        row("student, 4 layers, f32", &student, &test, &watch)?,
+        row("teacher, 12 layers, f32", &teacher, &test, &context)?,
+        row("student, 4 layers, f32", &student, &test, &context)?,
         Row {
             name: "model.tbim, int8",
             bytes: file_bytes(&path)?,
-            accuracy: accuracy(&int8, &test, &watch)?,
+            accuracy: accuracy(&int8, &test, &context)?,
         },
     ];
     print_table(&rows)?;
@@ -118,7 +119,7 @@ fn distil(
     global: &Global,
     teacher: &Checkpoint,
     (train, dev): (&Dataset, &Dataset),
-    watch: &dyn Progress,
+    context: &Context,
 ) -> Result<Checkpoint> {
     let config = BertConfig {
         num_hidden_layers: 4,
@@ -152,20 +153,24 @@ fn distil(
     let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;
     let folder = out.folder.clone();
-    tinybert_distill::task(&settings, teacher, &fresh, &data, out, watch).map_err(|error| match error {
+    tinybert_distill::task(&settings, teacher, &fresh, &data, out, context).map_err(|error| match error {
         Error::Interrupted(_) => Error::Interrupted("interrupted; the same command goes on from here".into()),
         other => other,
     })?;
     Checkpoint::load(&folder)
 }
 
-fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, watch: &Watch) -> Result<Row> {
+fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, context: &Context) -> Result<Row> {
     let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
-    Ok(Row { name, bytes: 4 * checkpoint.parameters() as u64, accuracy: accuracy(&predictor, test, watch)? })
+    Ok(Row {
+        name,
+        bytes: 4 * checkpoint.parameters() as u64,
+        accuracy: accuracy(&predictor, test, context)?,
+    })
 }
 
-fn accuracy(predictor: &Predictor, test: &Dataset, watch: &Watch) -> Result<f64> {
-    Ok(predictor.evaluate(test, tinybert_data::metrics::MetricSet::Accuracy, watch)?.primary())
+fn accuracy(predictor: &Predictor, test: &Dataset, context: &Context) -> Result<f64> {
+    Ok(predictor.evaluate(test, tinybert_data::metrics::MetricSet::Accuracy, context)?.primary())
 }
 
 fn file_bytes(path: &Path) -> Result<u64> {

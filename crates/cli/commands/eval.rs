@@ -44,10 +44,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         EvalSplit::TestMm => Split::TestMismatched,
     };
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
     let spec = args.data.spec(&predictor.labels()?)?;
-    let data = args.data.load(&spec, split, &watch)?;
-    let metrics = predictor.evaluate(&data, args.data.metrics(&spec), &watch)?;
+    let data = args.data.load(&spec, split, context.progress)?;
+    let metrics = predictor.evaluate(&data, args.data.metrics(&spec), &context)?;
     if args.json {
         print_line(json!(metrics))
     } else {

@@ -86,10 +86,11 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 
 fn task(args: &Args, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let out = args.device.on(args.output.settings())?;
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
-    let data = args.data.training(&[], &watch)?;
+    let data = args.data.training(&[], context.progress)?;
     let defaults = FineTune::default();
     let settings = FineTune {
         epochs: args.epochs,
@@ -103,7 +104,7 @@ fn task(args: &Args, global: &Global) -> Result<()> {
         seed: global.seed,
         budget: defaults.budget,
     };
-    let report = fine_tune(&settings, &model, &data.view(), out, &watch)?;
+    let report = fine_tune(&settings, &model, &data.view(), out, &context)?;
     if !global.is_first() {
         return Ok(());
     }

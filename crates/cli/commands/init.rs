@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tinybert_base::FileHash;
+use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{Columns, DataSpec, Source, Split};
@@ -83,7 +84,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let inputs = Taken::default().and("--vocab-from", vocab_from).and("--train-vocab-from", train_vocab_from);
     output::check_folder(&args.out, &inputs.and("--embeddings-from", &args.embeddings_from))?;
     let watch = Watch::new(global)?;
-    let text = args.vocabulary.encoder(&watch)?;
+    let context = watch.context();
+    let text = args.vocabulary.encoder(context.progress)?;
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
     let mut tensors = init_parameters(&config, &head, global.seed)?;
@@ -114,7 +116,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 }
 
 impl Vocabulary {
-    fn encoder(&self, watch: &Watch) -> Result<TextEncoder> {
+    fn encoder(&self, progress: &dyn Progress) -> Result<TextEncoder> {
         let Some(file) = &self.train_vocab_from else {
             return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
         };
@@ -126,7 +128,7 @@ impl Vocabulary {
             columns: Columns { text: self.text_column.clone(), pair: None, label: None },
             kind: TaskKind::Regression,
         };
-        let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, watch)?;
+        let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, progress)?;
         let pieces = train_vocabulary(texts.examples.iter().map(|e| e.text.as_str()), self.vocab_size, true)?;
         TextEncoder::from_pieces(pieces, true)
     }

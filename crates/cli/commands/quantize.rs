@@ -60,31 +60,32 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     output::check_image(&args.out, &inputs.and("--word-rows", &args.word_rows))?;
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let checkpoint = args.data.read_model(&args.model)?;
     let trained = checkpoint.quantization.as_ref();
     let asked = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
     let max_tokens = max_tokens(asked, &[&checkpoint])?;
     args.check_trained(trained, max_tokens)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
-    let dev = args.data.load(&spec, Split::Dev, &watch)?;
+    let dev = args.data.load(&spec, Split::Dev, context.progress)?;
     let train = match args.data.has_training() {
-        true => Some(args.data.load(&spec, Split::Train, &watch)?),
+        true => Some(args.data.load(&spec, Split::Train, context.progress)?),
         false => None,
     };
     let calibration = train.as_ref().unwrap_or(&dev);
     let (data, metrics) = (&dev, args.data.metrics(&spec));
     let chosen = Chosen { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
-        args.precision.print_sensitivity(chosen, &watch)?;
+        args.precision.print_sensitivity(chosen, &context)?;
     }
     let settings = Settings {
         max_tokens,
         calibration_examples: args.precision.calibration_examples(),
         layout: args.layout.layout(),
         attention: args.precision.attention(),
-        precision: args.precision.precision(chosen, &watch)?,
+        precision: args.precision.precision(chosen, &context)?,
     };
-    let mut made = quantize(&checkpoint, calibration, &settings, &watch)?;
+    let mut made = quantize(&checkpoint, calibration, &settings, &context)?;
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }
@@ -102,7 +103,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?));
     let int8 = Predictor::Image(image.native()?);
     if args.data.embedding {
-        let vectors = float.embeddings(&dev, &watch)?.into_iter().zip(int8.embeddings(&dev, &watch)?);
+        let vectors = float.embeddings(&dev, &context)?.into_iter().zip(int8.embeddings(&dev, &context)?);
         let cosines: Vec<f32> = vectors.map(|(float, int8)| metrics::cosine(&float, &int8)).collect();
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
@@ -111,7 +112,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     // Of text without scores there is no more to say.
     if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
         for (name, predictor) in [("float", float), ("int8", int8)] {
-            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &watch)?;
+            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &context)?;
             print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
         }
     }

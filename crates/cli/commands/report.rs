@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::Split;
 use tinybert_data::metrics::Metrics;
@@ -19,7 +20,7 @@ use crate::watch::Watch;
 #[derive(ClapArgs)]
 pub struct Args {
     /// What the steps made, in their order: folders of init, fine-tune, distill and prune, images, the OUT.run of a run in
-    /// progress, and the stages of a compress that is not complete; or alone, a report.json or the folder that has one.
+    /// context, and the stages of a compress that is not complete; or alone, a report.json or the folder that has one.
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<PathBuf>,
     /// Page to write.
@@ -67,6 +68,7 @@ fn report_at(place: &Path) -> Option<PathBuf> {
 
 fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let mut report = Report::new("", "report");
     for place in places {
         if report_at(place).is_some() {
@@ -77,7 +79,7 @@ fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
             report.add_folder(place)?;
         } else {
             let image = ImageFile::open(place)?;
-            let judged = args.data.is_given().then(|| judge(args, place, &watch)).transpose()?;
+            let judged = args.data.is_given().then(|| judge(args, place, &context)).transpose()?;
             report.add_image(place, &image, judged.as_ref())?;
         }
     }
@@ -86,9 +88,9 @@ fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
 }
 
 /// The metrics of an image on the development set.
-fn judge(args: &Args, image: &Path, watch: &Watch) -> Result<Metrics> {
+fn judge(args: &Args, image: &Path, context: &Context) -> Result<Metrics> {
     let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
     let spec = args.data.spec(&predictor.labels()?)?;
-    let dev = args.data.load(&spec, Split::Dev, watch)?;
-    predictor.evaluate(&dev, args.data.metrics(&spec), watch)
+    let dev = args.data.load(&spec, Split::Dev, context.progress)?;
+    predictor.evaluate(&dev, args.data.metrics(&spec), context)
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::encoded::EncodedSet;
 use super::shuffle::Shuffler;
 use super::text;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_model::TextEncoder;
 
@@ -82,7 +82,7 @@ impl Corpus {
         &self,
         text: &TextEncoder,
         settings: WindowSettings,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<EncodedSet> {
         /// Bytes of text between two looks at `progress`.
         const BLOCK: usize = 4 << 20;
@@ -96,12 +96,12 @@ impl Corpus {
         let limit = settings.limit.unwrap_or(usize::MAX);
         let mut set = EncodedSet::default();
         let (mut rest, mut done) = (order.as_slice(), 0);
-        progress.begin(
+        context.progress.begin(
             "tokenize corpus (bytes)",
             order.iter().map(|document| document.bytes.len()).sum::<usize>() as u64,
         );
         while !rest.is_empty() && set.total_tokens() < limit {
-            if progress.interrupted() {
+            if context.should_stop() {
                 let how = "stopped while tokenizing the corpus; start the same command again";
                 return Err(Error::Interrupted(how.into()));
             }
@@ -119,9 +119,9 @@ impl Corpus {
             packed.iter().for_each(|windows| set.append(windows));
             done += bytes;
             rest = later;
-            progress.advance(done as u64, &format!("{} windows", set.len()));
+            context.progress.advance(done as u64, &format!("{} windows", set.len()));
         }
-        progress.end();
+        context.progress.end();
         while set.total_tokens() > limit && set.len() > 1 {
             set.truncate(set.len() - 1);
         }

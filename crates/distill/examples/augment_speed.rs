@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use candle_core::D;
 use rand_chacha::rand_core::RngCore;
+use tinybert_base::Context;
 use tinybert_base::progress::Silent;
 use tinybert_base::random;
 use tinybert_data::{DataSpec, GlueTask, RawRows, Source, Split, collate, read_rows};
@@ -46,7 +47,7 @@ fn main() -> tinybert_base::Result<()> {
     for share in [0.0, AugmentSettings::default().masked_share] {
         let settings = AugmentSettings { masked_share: share, ..AugmentSettings::default() };
         let (begun, cpu) = (Instant::now(), cpu_seconds());
-        augment(&settings, &sources, &rows, &out, false, &Silent)?;
+        augment(&settings, &sources, &rows, &out, false, &Context::default())?;
         report(&format!("augment, masked share {share}"), rows.rows.len(), begun, cpu);
     }
     // A part of them is enough for the slow one.

@@ -8,8 +8,8 @@ use super::inherit::inherit;
 use super::pair::{check_student, check_vocabulary, lower_layers, spread, teacher_tensors};
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
@@ -100,7 +100,7 @@ pub fn general(
     student: &Checkpoint,
     corpus: &Corpus,
     out: impl Into<Output>,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<GeneralReport> {
     StepSettings {
         learning_rate: settings.learning_rate,
@@ -134,7 +134,7 @@ pub fn general(
     };
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
-    let mut work = WorkFolder::open(&out.into(), identity, progress)?;
+    let mut work = WorkFolder::open(&out.into(), identity, context)?;
     let device = work.output().compute.device.clone();
     let transfer = transfer.on_device(&device)?;
     let samples = spread(corpus.windows);
@@ -187,7 +187,7 @@ pub fn general(
     let reached = parameters.iter().filter(|(name, _)| transfer.reaches(name));
     vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
     let taught = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
-    let mut session = Session::new(plan, vars, &mut work, progress)?;
+    let mut session = Session::new(plan, vars, &mut work, context)?;
     epochs.run(
         &mut session,
         corpus.windows,

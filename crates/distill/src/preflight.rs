@@ -1,6 +1,6 @@
 //! Whether a teacher has anything to teach, before hours go into learning from it.
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::list;
 use tinybert_data::metrics::{self, MetricSet, Metrics};
@@ -53,14 +53,18 @@ pub fn evaluate(
     data: &TaskData,
     judge: &Judge,
     allow_weak: bool,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Metrics> {
     // Who asks to stop gets a checkpoint soon, before the first step.
-    let predictions = judge.predictions(model, &Silent)?;
+    let predictions = judge.predictions(model, &Context::default())?;
     let found = judge.metrics(&predictions)?;
     let chance = chance(data.dev, data.metrics)?;
     let least = chance + LEAST * (1.0 - chance);
-    progress.say(&format!("teacher: dev {} {:.4}, chance {chance:.4}", found.primary, found.primary()));
+    context.progress.say(&format!(
+        "teacher: dev {} {:.4}, chance {chance:.4}",
+        found.primary,
+        found.primary()
+    ));
     let (what, remedy) = if let Some(one_label) = data.dev_of_one_label() {
         (one_label, "give one with every label")
     } else if found.primary() >= least {
@@ -79,7 +83,7 @@ pub fn evaluate(
         (what, "fine-tune it first")
     };
     if allow_weak {
-        progress.say(&format!("warning: {what}"));
+        context.progress.say(&format!("warning: {what}"));
         return Ok(found);
     }
     Err(Error::Input(format!("{what}; {remedy}, or give --allow-weak-teacher")))

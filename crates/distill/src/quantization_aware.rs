@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::TaskSettings;
 use super::task::student_head;
 use super::teachers_text::TeachersText;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::judge::encode_to_learn;
@@ -67,10 +67,10 @@ impl QuantizationAware {
         student: &Checkpoint,
         data: &Dataset,
         max_tokens: usize,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Arc<ModelPlan>> {
         let inputs = calibration_inputs(&student.text, data, self.calibration_examples, max_tokens)?;
-        let plan = calibrate(student, &inputs, self.attention, &self.precision, progress)?;
+        let plan = calibrate(student, &inputs, self.attention, &self.precision, context)?;
         Ok(Arc::new(ModelPlan { max_tokens: Some(max_tokens), ..plan }))
     }
 }

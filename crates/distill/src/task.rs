@@ -9,7 +9,7 @@ use super::quantization_aware::QuantizationAware;
 use super::teacher::{TeacherAnswers, TeacherCache};
 use super::teachers_text::TeachersText;
 use super::transfer::{Transfer, TransferSettings};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::{Batch, EncodedSet};
@@ -133,7 +133,7 @@ pub fn task(
     student: &Checkpoint,
     data: &TaskData,
     out: impl Into<Output>,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<TaskReport> {
     let teacher = &teacher.named(&data.train.labels);
     check(settings, teacher, student, data)?;
@@ -159,16 +159,16 @@ pub fn task(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;
     let teachers = TeachersText::new(teacher, student, &set, data, settings.max_tokens)?;
-    let mut work = WorkFolder::open(&out, data.identity(&record), progress)?;
+    let mut work = WorkFolder::open(&out, data.identity(&record), context)?;
     let device = work.output().compute.device.clone();
     let taught_by = teacher_tensors(teacher, work.output())?;
     let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &taught_by)?;
     let allow_weak = settings.allow_weak_teacher;
     let teacher_metrics =
-        preflight::evaluate(teacher, &teacher_model, data, teachers.judge(&judge), allow_weak, progress)?;
+        preflight::evaluate(teacher, &teacher_model, data, teachers.judge(&judge), allow_weak, context)?;
     let aware = settings.quantization_aware.as_ref();
     let plan =
-        aware.map(|aware| aware.plan(student, data.train, settings.max_tokens, progress)).transpose()?;
+        aware.map(|aware| aware.plan(student, data.train, settings.max_tokens, context)).transpose()?;
 
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
@@ -189,9 +189,9 @@ pub fn task(
         compute: &compute,
         teacher,
         set: teachers.set(&set),
-        progress,
+        context,
     };
-    let run = Run { settings, set: &set, teachers: &teachers, trainee, cache, progress };
+    let run = Run { settings, set: &set, teachers: &teachers, trainee, cache, context };
     let model = trainee.as_trained(TaskModel::trainable(&student.config, head, &parameters)?);
 
     // Before any step: whoever stops while the cache is filled loses none.
@@ -211,7 +211,7 @@ pub fn task(
     if plan.is_some() {
         // What `quantize` would make of the student without this training: the image is never worse than that.
         selection =
-            selection.at_least(on_device(&with_head(student, head, settings.seed)?, &device)?, progress)?;
+            selection.at_least(on_device(&with_head(student, head, settings.seed)?, &device)?, context)?;
     }
     let prediction = match answers {
         Some(answers) => Some(run.prediction(&answers, &model, &mut selection, &mut work)?),
@@ -288,7 +288,7 @@ struct Run<'a> {
     teachers: &'a TeachersText,
     trainee: Trainee<'a>,
     cache: TeacherCache<'a>,
-    progress: &'a dyn Progress,
+    context: &'a Context<'a>,
 }
 
 /// Names of the two sessions.
@@ -343,7 +343,7 @@ impl Run<'_> {
         let reached = self.trainee.parameters.iter().filter(|(name, _)| transfer.reaches(name));
         vars.extend(reached.map(|(name, var)| (name.to_owned(), var.clone())));
         let plan = self.plan(INTERMEDIATE, stage, &epochs);
-        let mut session = Session::new(plan, vars, work, self.progress)?;
+        let mut session = Session::new(plan, vars, work, self.context)?;
         epochs.run(
             &mut session,
             self.set,
@@ -369,7 +369,7 @@ impl Run<'_> {
         let parameters = self.trainee.parameters.iter();
         let vars = parameters.map(|(name, var)| (name.to_owned(), var.clone())).collect();
         let plan = self.plan(PREDICTION, stage, &epochs);
-        let mut session = Session::new(plan, vars, work, self.progress)?;
+        let mut session = Session::new(plan, vars, work, self.context)?;
         epochs.run(
             &mut session,
             self.set,

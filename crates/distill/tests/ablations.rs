@@ -3,7 +3,7 @@
 use std::path::Path;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
@@ -82,7 +82,7 @@ fn every_row_takes_the_same_number_of_steps() {
     let fresh = toy::model(&place.folder.path().join("fresh"), &toy::config(2, 8), &Head::None);
     let ablations =
         Ablations { fresh: Some(&fresh), augmented: Some(&place.augmented), ..place.ablations(&[], &[7, 8]) };
-    let table = ablations.run(&place.out(), &Silent).unwrap();
+    let table = ablations.run(&place.out(), &Context::default()).unwrap();
     assert_eq!(names(&table), Row::ALL.map(Row::name));
     // 48 examples in batches of 8, in two stages; without the variants the 13 are repeated.
     assert!(column(&table, 4).iter().all(|steps| *steps == "12"), "{table}");
@@ -96,26 +96,28 @@ fn every_row_takes_the_same_number_of_steps() {
 #[test]
 fn rows_without_their_inputs_are_left_out_or_refused() {
     let place = Place::new();
-    let table = place.ablations(&[], &[1]).run(&place.out(), &Silent).unwrap();
+    let table = place.ablations(&[], &[1]).run(&place.out(), &Context::default()).unwrap();
     assert_eq!(names(&table).len(), Row::ALL.len() - 2, "{table}");
     assert!(!table.contains("no-general") && !table.contains("no-augmentation"), "{table}");
 
     let place = Place::new();
-    let refused = place.ablations(&[Row::NoGeneral], &[1]).run(&place.out(), &Silent).unwrap_err();
+    let refused =
+        place.ablations(&[Row::NoGeneral], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("--fresh")), "{refused}");
 }
 
 #[test]
 fn what_has_run_does_not_run_again() {
     let place = Place::new();
-    let first = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Silent).unwrap();
+    let first = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap();
     let weights = place.out().folder.join("map-top-1/model.safetensors");
     let written = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
     let before = written(&weights);
 
-    let refused = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Silent).unwrap_err();
+    let refused = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("--resume")), "{refused}");
-    let more = place.ablations(&[Row::MapTop, Row::Full], &[1, 2]).run(&place.again(), &Silent).unwrap();
+    let more =
+        place.ablations(&[Row::MapTop, Row::Full], &[1, 2]).run(&place.again(), &Context::default()).unwrap();
     assert_eq!(written(&weights), before);
     assert_eq!(names(&first), ["map-top"]);
     assert_eq!(names(&more), ["full", "map-top"]);
@@ -123,7 +125,7 @@ fn what_has_run_does_not_run_again() {
 
     let mut other = place.ablations(&[Row::Full], &[1]);
     other.task.temperature = 2.0;
-    let refused = other.run(&place.again(), &Silent).unwrap_err();
+    let refused = other.run(&place.again(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("temperature")), "{refused}");
 }
 
@@ -131,14 +133,14 @@ fn what_has_run_does_not_run_again() {
 fn an_interrupted_row_ends_as_if_it_had_run_through() {
     let (whole, broken) = (Place::new(), Place::new());
     let rows = [Row::Full, Row::NoPrediction];
-    whole.ablations(&rows, &[3]).run(&whole.out(), &Silent).unwrap();
+    whole.ablations(&rows, &[3]).run(&whole.out(), &Context::default()).unwrap();
 
-    let run = |output: &Output, progress: &dyn Progress| -> Result<String> {
-        broken.ablations(&rows, &[3]).run(output, progress)
+    let run = |output: &Output, context: &Context| -> Result<String> {
+        broken.ablations(&rows, &[3]).run(output, context)
     };
     let mut stops = 0;
     let mut output = broken.out();
-    while let Err(error) = run(&output, &toy::StopAfter::new(2)) {
+    while let Err(error) = run(&output, &toy::StopAfter::new(2).context()) {
         assert!(matches!(error, Error::Interrupted(_)), "{error}");
         stops += 1;
         output = broken.again();
@@ -156,7 +158,7 @@ fn a_folder_of_something_else_is_not_touched() {
     let folder = place.out().folder;
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("thesis.tex"), "years of work").unwrap();
-    let refused = place.ablations(&[Row::Full], &[1]).run(&place.out(), &Silent).unwrap_err();
+    let refused = place.ablations(&[Row::Full], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(refused, Error::Usage(_)), "{refused}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
@@ -168,8 +170,8 @@ fn rows_of_other_data_do_not_join_a_table() {
     let without = place.ablations(&rows, &[1]);
     let with = Ablations { augmented: Some(&place.augmented), ..place.ablations(&rows, &[1]) };
     for [first, second] in [[&without, &with], [&with, &without]] {
-        first.run(&place.out(), &Silent).unwrap();
-        let refused = second.run(&place.again(), &Silent).unwrap_err();
+        first.run(&place.out(), &Context::default()).unwrap();
+        let refused = second.run(&place.again(), &Context::default()).unwrap_err();
         assert!(matches!(&refused, Error::Input(what) if what.contains("augmented examples")), "{refused}");
         std::fs::remove_dir_all(place.out().folder).unwrap();
     }

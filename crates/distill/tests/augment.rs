@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tinybert_testing::toy;
 
 use serde_json::Value;
+use tinybert_base::Context;
 use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
@@ -70,7 +71,7 @@ fn run(settings: &AugmentSettings, rows: &RawRows, place: &Path, name: &str) -> 
     let model = masked_lm(place);
     let (vectors, file) = vectors(place);
     let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
-    augment(settings, &sources, rows, &out, false, &Silent)?;
+    augment(settings, &sources, rows, &out, false, &Context::default())?;
     Ok(fs::read_to_string(out).unwrap())
 }
 
@@ -134,8 +135,11 @@ impl Progress for StopAtRow {
     fn advance(&self, _done: u64, _note: &str) {
         self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
-    fn interrupted(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+impl StopAtRow {
+    fn context(&self) -> Context<'_> {
+        Context { progress: self, stop: &self.0, ..Context::default() }
     }
 }
 
@@ -147,26 +151,26 @@ fn an_interrupted_run_goes_on_to_the_same_bytes_and_refuses_another() {
     let (model, (vectors, file)) = (masked_lm(place.path()), vectors(place.path()));
     let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
     let out = place.path().join("out.jsonl");
-    let go = |settings: &AugmentSettings, resume: bool, progress: &dyn Progress| {
-        augment(settings, &sources, &rows, &out, resume, progress)
+    let go = |settings: &AugmentSettings, resume: bool, context: &Context| {
+        augment(settings, &sources, &rows, &out, resume, context)
     };
     // There is nothing to resume yet: it begins.
-    let error = go(&settings(), true, &StopAtRow(false.into())).unwrap_err();
+    let error = go(&settings(), true, &StopAtRow(false.into()).context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 256 of 300")), "{error}");
     assert!(!out.exists());
-    let error = go(&settings(), false, &Silent).unwrap_err();
+    let error = go(&settings(), false, &Context::default()).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
     let other = AugmentSettings { variants: 6, ..settings() };
-    let error = go(&other, true, &Silent).unwrap_err();
+    let error = go(&other, true, &Context::default()).unwrap_err();
     assert!(error.to_string().contains("variants: it began with 5, now 6"), "{error}");
     let mut fewer = sentences(place.path());
     fewer.rows.pop();
-    let error = augment(&settings(), &sources, &fewer, &out, true, &Silent).unwrap_err();
+    let error = augment(&settings(), &sources, &fewer, &out, true, &Context::default()).unwrap_err();
     assert!(error.to_string().contains("other rows"), "{error}");
     // What a killed process wrote after its last word on how far it is.
     let unfinished = place.path().join("out.jsonl.run").join("rows");
     fs::write(&unfinished, fs::read_to_string(&unfinished).unwrap() + "{\"te").unwrap();
-    go(&settings(), true, &Silent).unwrap();
+    go(&settings(), true, &Context::default()).unwrap();
     assert_eq!(fs::read_to_string(&out).unwrap(), whole);
     assert!(!place.path().join("out.jsonl.run").exists());
 }
@@ -180,12 +184,13 @@ fn a_run_by_word_vectors_alone_hears_that_it_is_to_stop() {
     let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
     let out = place.path().join("out.jsonl");
     let stop = toy::StopAfter::new(0);
-    let error = augment(&settings(), &sources, &rows, &out, false, &stop).unwrap_err();
+    let error = augment(&settings(), &sources, &rows, &out, false, &stop.context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 0 of 300")), "{error}");
     // And between two blocks of words.
-    let error = augment(&settings(), &sources, &rows, &out, true, &toy::StopAfter::new(1)).unwrap_err();
+    let error =
+        augment(&settings(), &sources, &rows, &out, true, &toy::StopAfter::new(1).context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(_)), "{error}");
-    augment(&settings(), &sources, &rows, &out, true, &Silent).unwrap();
+    augment(&settings(), &sources, &rows, &out, true, &Context::default()).unwrap();
     assert!(out.exists());
 }
 
@@ -201,7 +206,7 @@ fn a_run_killed_before_its_last_step_is_complete() {
     let out = place.path().join("out.jsonl");
     let model = masked_lm(place.path());
     let sources = Sources { model: &model, vectors: None, vectors_file: None };
-    let error = augment(&settings(), &sources, &rows, &out, true, &Silent).unwrap_err();
+    let error = augment(&settings(), &sources, &rows, &out, true, &Context::default()).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("is complete")), "{error}");
     assert_eq!((left.exists(), fs::read_to_string(&out).unwrap()), (false, text));
 }
@@ -276,7 +281,7 @@ fn replacements(sources: &Sources, place: &Path, text: &str) -> Result<BTreeMap<
     fs::write(&path, format!("text\tlabel\n{text}\tx\n")).unwrap();
     let out = place.join("replaced.tsv");
     let settings = AugmentSettings { variants: 200, candidates: 3, ..settings() };
-    augment(&settings, sources, &rows(&table(path, false)), &out, false, &Silent)?;
+    augment(&settings, sources, &rows(&table(path, false)), &out, false, &Context::default())?;
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in &rows(&table(out, false)).rows {
         for (old, new) in text.split(' ').zip(row.text.split(' ')).filter(|(old, new)| old != new) {
@@ -346,7 +351,7 @@ fn a_sentence_longer_than_the_model_is_augmented_all_over() {
     fs::write(&path, format!("text\tlabel\n{text}\tx\n")).unwrap();
     let sources = Sources { model: &model, vectors: None, vectors_file: None };
     let out = place.path().join("out.tsv");
-    augment(&settings(), &sources, &rows(&table(path, false)), &out, false, &Silent).unwrap();
+    augment(&settings(), &sources, &rows(&table(path, false)), &out, false, &Context::default()).unwrap();
     let last = &rows(&table(out, false)).rows[1..];
     assert_eq!(last.len(), 5);
     let words: Vec<&str> = text.split(' ').collect();
@@ -384,7 +389,7 @@ fn a_candidate_is_what_the_masked_lm_finds_likeliest_before_the_sentence_itself(
     let sources = Sources { model: &model, vectors: None, vectors_file: None };
     let settings = AugmentSettings { variants: 1, probability: 1.0, candidates: 1, ..settings() };
     let out = place.path().join("out.tsv");
-    augment(&settings, &sources, &rows(&table(path, false)), &out, false, &Silent).unwrap();
+    augment(&settings, &sources, &rows(&table(path, false)), &out, false, &Context::default()).unwrap();
     assert_eq!(rows(&table(out, false)).rows[1].text, format!("the {} was", best.unwrap()));
 }
 

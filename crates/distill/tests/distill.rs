@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
@@ -26,7 +26,7 @@ fn teacher(place: &Path, train: &Dataset, dev: &Dataset, metrics: MetricSet) -> 
     let settings =
         FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
     let data = TaskData { train, dev, metrics };
-    let report = fine_tune(&settings, &fresh, &data, place.join("teacher"), &Silent).unwrap();
+    let report = fine_tune(&settings, &fresh, &data, place.join("teacher"), &Context::default()).unwrap();
     // Scores of two values leave many ranks equal, which Spearman's correlation does not forgive.
     assert!(report.dev.primary() > 0.9, "{report:?}");
     Checkpoint::load(&place.join("teacher")).unwrap()
@@ -78,7 +78,8 @@ fn a_student_learns_its_teachers_task_from_unlabelled_text() {
     }
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let out = place.path().join("out");
-    let report = task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    let report =
+        task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
     assert!(report.dev.primary() >= report.teacher.primary() - 0.05, "{report:?}");
     assert_eq!(Checkpoint::load(&out).unwrap().head, teacher.head);
     for part in ["embedding", "hidden", "attention"] {
@@ -100,22 +101,23 @@ fn regression_learns_the_teachers_scores() {
     }
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::PearsonAndSpearman };
     let out = place.path().join("out");
-    let report = task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    let report =
+        task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
     assert!(report.dev.values["pearson"] > 0.9, "{report:?}");
 }
 
 /// General distillation of a fresh teacher on toy sentences.
-fn run_general(settings: &GeneralSettings, place: &Path, progress: &dyn Progress) -> Result<GeneralReport> {
+fn run_general(settings: &GeneralSettings, place: &Path, context: &Context) -> Result<GeneralReport> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(200, 3), 16)?;
     let corpus = Corpus { windows: &windows, sources: &[] };
-    general(settings, &teacher, &student(place), &corpus, place.join("out"), progress)
+    general(settings, &teacher, &student(place), &corpus, place.join("out"), context)
 }
 
 #[test]
 fn the_general_stage_lowers_every_loss() {
     let place = tempfile::tempdir().unwrap();
-    run_general(&general_settings(), place.path(), &Silent).unwrap();
+    run_general(&general_settings(), place.path(), &Context::default()).unwrap();
     let out = place.path().join("out");
     assert_eq!(Checkpoint::load(&out).unwrap().head, Head::None);
     for part in ["embedding", "hidden", "attention"] {
@@ -134,7 +136,7 @@ fn an_heir_starts_close_to_its_teacher() {
         let windows = encode(&teacher.text, &toy::sentences(200, 3), 16).unwrap();
         let corpus = Corpus { windows: &windows, sources: &[] };
         let out = place.path().join("out");
-        general(&settings, &teacher, &student, &corpus, &out, &Silent).unwrap();
+        general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap();
         ["embedding", "hidden", "attention"].map(|part| ends(&out, "general", part).0)
     };
     // An heir of all layers in full width is the teacher, up to the dropout in training and the ridge.
@@ -153,7 +155,8 @@ fn an_heir_that_is_wider_than_its_teacher_is_refused() {
     let corpus = Corpus { windows: &windows, sources: &[] };
     let settings = GeneralSettings { inherit: true, ..general_settings() };
     let error =
-        general(&settings, &teacher, &student, &corpus, place.path().join("out"), &Silent).unwrap_err();
+        general(&settings, &teacher, &student, &corpus, place.path().join("out"), &Context::default())
+            .unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("hidden size is 32")), "{error}");
 }
 
@@ -218,7 +221,7 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
         let (learning_rate, max_tokens, epochs) = (1e-9, 16, 1);
         let fine_tuning =
             FineTune { epochs, batch_size: 8, micro_batch, max_tokens, learning_rate, ..FineTune::default() };
-        fine_tune(&fine_tuning, &teacher, &data, at("fine-tuned"), &Silent).unwrap();
+        fine_tune(&fine_tuning, &teacher, &data, at("fine-tuned"), &Context::default()).unwrap();
         let defaults = TaskSettings::default();
         let stage = |stage| Stage { epochs, batch_size: 8, micro_batch, learning_rate, ..stage };
         let settings = TaskSettings {
@@ -232,10 +235,10 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
             let mut settings = settings.clone();
             let stage = if left_out { &mut settings.intermediate } else { &mut settings.prediction };
             stage.epochs = 0;
-            task(&settings, &teacher, &student(place.path()), &data, at(name), &Silent).unwrap();
+            task(&settings, &teacher, &student(place.path()), &data, at(name), &Context::default()).unwrap();
         }
         let settings = GeneralSettings { epochs: 1, micro_batch, learning_rate, ..general_settings() };
-        run_general(&settings, place.path(), &Silent).unwrap();
+        run_general(&settings, place.path(), &Context::default()).unwrap();
         ["fine-tuned", "intermediate", "prediction", "out"].map(|name| first_means(&at(name)))
     };
     for (whole, parts) in means(8).iter().flatten().zip(means(3).iter().flatten()) {
@@ -247,7 +250,7 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
 fn a_token_limit_ends_the_general_stage() {
     let place = tempfile::tempdir().unwrap();
     let settings = GeneralSettings { max_train_tokens: Some(300), ..general_settings() };
-    let report = run_general(&settings, place.path(), &Silent).unwrap();
+    let report = run_general(&settings, place.path(), &Context::default()).unwrap();
     assert!((300..400).contains(&report.training.tokens), "{report:?}");
     assert!(!report.training.out_of_time);
 }
@@ -265,7 +268,7 @@ fn losses_can_be_left_out_one_by_one() {
             ..TransferSettings::default()
         };
         let settings = GeneralSettings { transfer, max_train_tokens: Some(200), ..general_settings() };
-        run_general(&settings, place.path(), &Silent).unwrap();
+        run_general(&settings, place.path(), &Context::default()).unwrap();
     }
 }
 
@@ -313,7 +316,11 @@ fn one_seed_gives_one_student_on_any_number_of_threads() {
         let place = tempfile::tempdir().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            run_general(&GeneralSettings { epochs: 1, ..general_settings() }, place.path(), &Silent)
+            run_general(
+                &GeneralSettings { epochs: 1, ..general_settings() },
+                place.path(),
+                &Context::default(),
+            )
         })
         .unwrap();
         toy::bits(&place.path().join("out"))
@@ -337,7 +344,7 @@ fn a_pair_that_cannot_learn_is_refused_with_a_reason() {
                   data: &Dataset,
                   expected: &str| {
         let data = TaskData { train: data, dev: data, metrics: MetricSet::Accuracy };
-        let error = task(settings, teacher, student, &data, &out, &Silent).unwrap_err();
+        let error = task(settings, teacher, student, &data, &out, &Context::default()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!out.exists() && !toy::run_folder(&out).exists());
     };
@@ -389,7 +396,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let refusal = |teacher: &Checkpoint, train: &Dataset, dev: &Dataset, metrics| {
         let data = TaskData { train, dev, metrics };
         let student = student(place.path());
-        let error = task(&task_settings(), teacher, &student, &data, &out, &Silent).unwrap_err();
+        let error = task(&task_settings(), teacher, &student, &data, &out, &Context::default()).unwrap_err();
         let Error::Input(what) = error else { panic!("{error}") };
         assert!(what.contains("--allow-weak-teacher") && !out.exists(), "{what}");
         what
@@ -409,7 +416,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let mut allowed = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     allowed.intermediate.epochs = 0;
     allowed.prediction.epochs = 1;
-    task(&allowed, &fresh, &student(place.path()), &data, &out, &Silent).unwrap();
+    task(&allowed, &fresh, &student(place.path()), &data, &out, &Context::default()).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
 
     // Of one class, whatever answers it is right: that says nothing of a teacher.
@@ -419,7 +426,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     assert!(what.contains("have the label \"positive\"") && what.contains("sorted by label"), "{what}");
     let data = TaskData { train: &train, dev: &alike, metrics: MetricSet::Accuracy };
     let said = toy::Said::default();
-    task(&allowed, &fresh, &student(place.path()), &data, &out, &said).unwrap();
+    task(&allowed, &fresh, &student(place.path()), &data, &out, &said.context()).unwrap();
     assert!(said.lines().contains("warning: all "), "{}", said.lines());
     std::fs::remove_dir_all(&out).unwrap();
 
@@ -452,7 +459,7 @@ fn a_teacher_that_only_counts_its_labels_teaches_those_of_the_data() {
     let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     (settings.intermediate.epochs, settings.prediction.epochs) = (0, 1);
     let out = place.path().join("out");
-    task(&settings, &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+    task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
     assert_eq!(Checkpoint::load(&out).unwrap().head.labels(), toy::labels());
 }
 
@@ -472,7 +479,8 @@ fn another_vocabulary_is_refused() {
     ] {
         student.text = tinybert_model::TextEncoder::from_pieces(pieces, lowercase).unwrap();
         let out = place.path().join("out");
-        let error = general(&general_settings(), &teacher, &student, &corpus, &out, &Silent).unwrap_err();
+        let error =
+            general(&general_settings(), &teacher, &student, &corpus, &out, &Context::default()).unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
     }
 }
@@ -489,7 +497,8 @@ fn a_stage_can_be_left_out() {
         (settings.intermediate.epochs, settings.prediction.epochs) = (intermediate, prediction);
         settings.allow_weak_teacher = true;
         let out = place.path().join(format!("out{intermediate}"));
-        let report = task(&settings, &teacher, &student(place.path()), &data, &out, &Silent).unwrap();
+        let report =
+            task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
         let ran = (report.intermediate.map_or(0, |s| s.steps), report.prediction.map_or(0, |s| s.steps));
         assert_eq!(ran, (2 * intermediate, 2 * prediction));
     }
@@ -507,5 +516,5 @@ fn answers_alone_are_learned_whatever_the_layers() {
     let data = TaskData { train: &data, dev: &data, metrics: MetricSet::Accuracy };
     let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     settings.intermediate.epochs = 0;
-    task(&settings, &teacher, &student, &data, place.path().join("out"), &Silent).unwrap();
+    task(&settings, &teacher, &student, &data, place.path().join("out"), &Context::default()).unwrap();
 }

@@ -7,8 +7,8 @@ use tinybert_testing::toy;
 
 use candle_core::Tensor;
 use serde_json::{Value, json};
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Silent;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::{Batch, Targets, collate};
 use tinybert_distill::{Corpus, GeneralSettings, TaskSettings};
@@ -219,7 +219,8 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let settings =
         FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
-    let report = fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, at("teacher"), &Silent).unwrap();
+    let report =
+        fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, at("teacher"), &Context::default()).unwrap();
     assert!(report.dev.primary() > 0.9, "{report:?}");
     let teacher = Checkpoint::load(&at("teacher")).unwrap();
     assert!(matches!(teacher.config.architecture, Architecture::MpNet(_)));
@@ -234,7 +235,8 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
         max_tokens: 16,
         ..defaults
     };
-    let report = tinybert_distill::task(&settings, &teacher, &student, &data, at("out"), &Silent).unwrap();
+    let report =
+        tinybert_distill::task(&settings, &teacher, &student, &data, at("out"), &Context::default()).unwrap();
     assert!(report.dev.primary() >= report.teacher.primary() - 0.1, "{report:?}");
     assert_eq!(Checkpoint::load(&at("out")).unwrap().config.architecture, Architecture::Bert);
 }
@@ -247,11 +249,12 @@ fn fine_tuning_mpnet_in_parts_is_fine_tuning_it() {
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let settings = FineTune { epochs: 2, batch_size: 8, max_tokens: 16, ..FineTune::default() };
     let model = toy_mpnet(&at("fresh"));
-    fine_tune(&settings, &model, &data, at("whole"), &Silent).unwrap();
-    let error = fine_tune(&settings, &model, &data, at("parts"), &toy::StopAfter::new(4)).unwrap_err();
+    fine_tune(&settings, &model, &data, at("whole"), &Context::default()).unwrap();
+    let error =
+        fine_tune(&settings, &model, &data, at("parts"), &toy::StopAfter::new(4).context()).unwrap_err();
     assert_eq!(error.exit_code(), 130, "{error}");
     let resumed = Output { resume: true, ..Output::from(at("parts")) };
-    fine_tune(&settings, &model, &data, resumed, &Silent).unwrap();
+    fine_tune(&settings, &model, &data, resumed, &Context::default()).unwrap();
     assert_eq!(toy::bits(&at("parts")), toy::bits(&at("whole")));
 }
 
@@ -273,9 +276,17 @@ fn the_general_stage_takes_mpnet_as_teacher_and_inherits_from_it_but_not_as_stud
             max_tokens: 16,
             ..Default::default()
         };
-        tinybert_distill::general(&settings, &teacher, &student, &corpus, at("out"), &Silent).unwrap();
-        let error = tinybert_distill::general(&settings, &student, &teacher, &corpus, at("other"), &Silent)
-            .unwrap_err();
+        tinybert_distill::general(&settings, &teacher, &student, &corpus, at("out"), &Context::default())
+            .unwrap();
+        let error = tinybert_distill::general(
+            &settings,
+            &student,
+            &teacher,
+            &corpus,
+            at("other"),
+            &Context::default(),
+        )
+        .unwrap_err();
         assert_eq!(error.exit_code(), 2, "{error}");
     }
     let tables = embeddings_from_teacher(&teacher, &student.config).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{TaskReport, TaskSettings, task};
@@ -22,7 +22,7 @@ fn run(
     student: &Checkpoint,
     out: &Path,
 ) -> Result<TaskReport> {
-    with_data(|data| task(settings, teacher, student, data, output(out, false), &Silent))
+    with_data(|data| task(settings, teacher, student, data, output(out, false), &Context::default()))
 }
 
 fn pair(place: &Path) -> [Checkpoint; 2] {
@@ -47,16 +47,16 @@ fn the_image_answers_as_the_student_that_was_kept() {
         assert_eq!(plan.precision().weights, LayerEncodings::Alike(encoding));
         let settings = Settings { max_tokens: 16, ..Settings::default() };
         // Calibration text plays no part: the scales are those of the training.
-        let made = quantize(&trained, &toy::sentences(3, 99), &settings, &Silent).unwrap();
+        let made = quantize(&trained, &toy::sentences(3, 99), &settings, &Context::default()).unwrap();
         let made = ImageFile::new(made.image).unwrap();
         let afresh = Settings { calibration_examples: 16, ..settings };
-        let of_student = quantize(&student, &toy::sentences(40, 1), &afresh, &Silent).unwrap();
+        let of_student = quantize(&student, &toy::sentences(40, 1), &afresh, &Context::default()).unwrap();
         let of_student = ImageFile::new(of_student.image).unwrap();
         let calibration =
             |image: &ImageFile| image.model().unwrap().image().provenance().unwrap().calibration;
         assert_eq!(calibration(&made), calibration(&of_student), "the texts of the training");
         let image = Predictor::Image(made.native().unwrap());
-        let dev = image.evaluate(&toy::sentences(20, 2), MetricSet::Accuracy, &Silent).unwrap();
+        let dev = image.evaluate(&toy::sentences(20, 2), MetricSet::Accuracy, &Context::default()).unwrap();
         assert_eq!(dev, report.dev);
         assert_ne!(toy::bits(&out), toy::bits(&student.folder), "something was learned");
     }
@@ -69,7 +69,7 @@ fn the_student_stays_as_it_was_where_training_only_loses() {
     let [learned, out] = ["learned", "out"].map(|name| place.path().join(name));
     let fresh = toy::model(&place.path().join("fresh"), &toy::config(2, 24), &Head::None);
     let long = FineTune { epochs: 20, ..fine_tune_settings() };
-    with_data(|data| fine_tune(&long, &fresh, data, output(&learned, false), &Silent)).unwrap();
+    with_data(|data| fine_tune(&long, &fresh, data, output(&learned, false), &Context::default())).unwrap();
     let student = Checkpoint::load(&learned).unwrap();
     let mut settings = quantization_aware();
     settings.prediction.learning_rate = 0.3;
@@ -86,7 +86,7 @@ fn the_longest_input_is_that_of_the_training() {
     run(&quantization_aware(), &teacher, &student, &out).unwrap();
     let made = |max_tokens| {
         let settings = Settings { max_tokens, ..Settings::default() };
-        quantize(&Checkpoint::load(&out).unwrap(), &toy::sentences(40, 1), &settings, &Silent)
+        quantize(&Checkpoint::load(&out).unwrap(), &toy::sentences(40, 1), &settings, &Context::default())
     };
     let error = made(12).map(drop).unwrap_err();
     assert!(

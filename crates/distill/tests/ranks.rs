@@ -9,6 +9,7 @@ use tinybert_testing::toy;
 use serde_json::Value;
 use tinybert_base::collective::{Collective, Threads};
 use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::{Context, StopSignal};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{Columns, DataSpec, Source, Split, read_rows};
@@ -20,7 +21,7 @@ use tinybert_testing::runs::{
 use tinybert_train::{FineTune, Output, fine_tune};
 
 /// A kind of training.
-type Run = fn(&Path, Output, &dyn Progress) -> Result<()>;
+type Run = fn(&Path, Output, &Context) -> Result<()>;
 
 /// What surrounds a run on one rank.
 struct Rank {
@@ -31,14 +32,20 @@ struct Rank {
     said: std::sync::Mutex<String>,
 }
 
-impl Progress for Rank {
-    fn ranks(&self) -> &dyn Collective {
-        &self.ranks
+impl Rank {
+    fn context(&self) -> Context<'_> {
+        Context { progress: self, stop: self, ranks: &self.ranks }
     }
-    fn interrupted(&self) -> bool {
+}
+
+impl StopSignal for Rank {
+    fn is_raised(&self) -> bool {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         self.stop_after.is_some_and(|after| asked >= after)
     }
+}
+
+impl Progress for Rank {
     fn say(&self, line: &str) {
         *self.said.lock().unwrap() += line;
     }
@@ -61,7 +68,7 @@ fn on_ranks<T: Send>(size: usize, stops: Option<(usize, u64)>, run: impl Fn(&Ran
 /// Runs on so many ranks, all of which must end well, and gives the weights.
 fn weights(size: usize, run: Run, place: &Path, name: &str) -> Vec<u8> {
     let out = place.join(name);
-    on_ranks(size, None, |rank| run(&models(place, rank), output(&out, false), rank).unwrap());
+    on_ranks(size, None, |rank| run(&models(place, rank), output(&out, false), &rank.context()).unwrap());
     model(&out)
 }
 
@@ -80,7 +87,7 @@ fn model(out: &Path) -> Vec<u8> {
 fn two_ranks_are_one_but_for_rounding(run: Run) {
     let place = tempfile::tempdir().unwrap();
     let alone = place.path().join("alone");
-    run(place.path(), output(&alone, false), &Silent).unwrap();
+    run(place.path(), output(&alone, false), &Context::default()).unwrap();
     assert_eq!(weights(1, run, place.path(), "one"), model(&alone), "one rank is no ranks");
 
     let two = weights(2, run, place.path(), "two");
@@ -135,13 +142,15 @@ fn a_stop_on_any_rank_stops_all_and_the_same_ranks_go_on_to_the_same_bits() {
         let whole = weights(2, run, place.path(), "whole");
         let out = place.path().join("parts");
         let ended = on_ranks(2, Some((1, stop)), |rank| {
-            run(&models(place.path(), rank), output(&out, false), rank).unwrap_err()
+            run(&models(place.path(), rank), output(&out, false), &rank.context()).unwrap_err()
         });
         for error in ended {
             assert!(matches!(&error, Error::Interrupted(what) if what.contains("--resume")), "{error}");
         }
         assert!(toy::run_folder(&out).exists());
-        on_ranks(2, None, |rank| run(&models(place.path(), rank), output(&out, true), rank).unwrap());
+        on_ranks(2, None, |rank| {
+            run(&models(place.path(), rank), output(&out, true), &rank.context()).unwrap()
+        });
         assert_eq!(model(&out), whole);
         assert_eq!(metrics(&out), metrics(&place.path().join("whole")));
     }
@@ -152,10 +161,10 @@ fn another_number_of_ranks_goes_on_and_says_what_that_means() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     on_ranks(2, Some((0, 5)), |rank| {
-        run_fine_tune(&models(place.path(), rank), output(&out, false), rank).unwrap_err()
+        run_fine_tune(&models(place.path(), rank), output(&out, false), &rank.context()).unwrap_err()
     });
     let said = on_ranks(3, None, |rank| {
-        run_fine_tune(&models(place.path(), rank), output(&out, true), rank).unwrap();
+        run_fine_tune(&models(place.path(), rank), output(&out, true), &rank.context()).unwrap();
         rank.said.lock().unwrap().clone()
     });
     assert!(said[0].contains("2 ranks wrote the checkpoint and 3 go on"), "{}", said[0]);
@@ -171,7 +180,8 @@ fn ranks_of_different_runs_are_refused_on_all_and_nothing_is_written() {
     let ended = on_ranks(3, None, |rank| {
         let seed = if rank.ranks.rank() == 2 { 7 } else { 42 };
         let settings = FineTune { seed, ..fine_tune_settings() };
-        with_data(|data| fine_tune(&settings, &model, data, output(&out, false), rank)).unwrap_err()
+        with_data(|data| fine_tune(&settings, &model, data, output(&out, false), &rank.context()))
+            .unwrap_err()
     });
     for error in ended {
         let expected = "seed: rank 0 has 42, rank 2 has 7";
@@ -188,21 +198,18 @@ fn the_others_end_when_a_rank_is_lost_and_the_checkpoint_stays() {
     let ended = on_ranks(2, None, |rank| {
         let place = models(place.path(), rank);
         if rank.ranks.rank() == 0 {
-            return Some(run_fine_tune(&place, output(&out, false), rank).unwrap_err());
+            return Some(run_fine_tune(&place, output(&out, false), &rank.context()).unwrap_err());
         }
         // Takes part until it panics in the middle of a step.
         struct Dying<'a>(&'a Rank);
-        impl Progress for Dying<'_> {
-            fn ranks(&self) -> &dyn Collective {
-                &self.0.ranks
-            }
-            fn interrupted(&self) -> bool {
+        impl StopSignal for Dying<'_> {
+            fn is_raised(&self) -> bool {
                 assert!(self.0.asked.fetch_add(1, Ordering::Relaxed) < 8, "on purpose");
                 false
             }
         }
         let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run_fine_tune(&place, output(&out, false), &Dying(rank))
+            run_fine_tune(&place, output(&out, false), &Context { stop: &Dying(rank), ..rank.context() })
         }));
         assert!(died.is_err());
         None
@@ -210,7 +217,7 @@ fn the_others_end_when_a_rank_is_lost_and_the_checkpoint_stays() {
     assert!(matches!(&ended[0], Some(Error::Ranks(what)) if what.contains("rank 1 is lost")), "{ended:?}");
     assert!(toy::run_folder(&out).join("step-00000006").exists());
     on_ranks(2, None, |rank| {
-        run_fine_tune(&models(place.path(), rank), output(&out, true), rank).unwrap();
+        run_fine_tune(&models(place.path(), rank), output(&out, true), &rank.context()).unwrap();
     });
     assert_eq!(model(&out), whole);
 }
@@ -229,25 +236,26 @@ fn augmentation_writes_the_same_bytes_on_any_number_of_ranks_stopped_or_not() {
     let model = toy::model(&place.path().join("masked-lm"), &toy::config(1, 16), &Head::MaskedLm);
     let sources = Sources { model: &model, vectors: None, vectors_file: None };
     let settings = AugmentSettings { variants: 3, ..AugmentSettings::default() };
-    let run = |name: &str, resume, progress: &dyn Progress| {
-        augment(&settings, &sources, &rows, &place.path().join(name), resume, progress)
+    let run = |name: &str, resume, context: &Context| {
+        augment(&settings, &sources, &rows, &place.path().join(name), resume, context)
     };
-    run("alone.jsonl", false, &Silent).unwrap();
+    run("alone.jsonl", false, &Context::default()).unwrap();
     let expected = fs::read(place.path().join("alone.jsonl")).unwrap();
     for size in [1, 3, 5] {
         let name = format!("{size}.jsonl");
-        let reports = on_ranks(size, None, |rank| run(&name, false, rank).unwrap());
+        let reports = on_ranks(size, None, |rank| run(&name, false, &rank.context()).unwrap());
         assert!(fs::read(place.path().join(&name)).unwrap() == expected, "{size} ranks");
         assert!(reports.iter().all(|report| report.written == reports[0].written));
     }
 
     // Rank 1 is asked to stop within its second chunk of the 900 rows.
     let looks = on_ranks(2, None, |rank| {
-        run("looks.jsonl", false, rank).unwrap();
+        run("looks.jsonl", false, &rank.context()).unwrap();
         rank.asked.load(Ordering::Relaxed)
     });
-    let ended = on_ranks(2, Some((1, looks[1] - 1)), |rank| run("parts.jsonl", false, rank).unwrap_err());
+    let ended =
+        on_ranks(2, Some((1, looks[1] - 1)), |rank| run("parts.jsonl", false, &rank.context()).unwrap_err());
     assert!(ended.iter().all(|error| error.to_string().contains("after 512 of 900")), "{ended:?}");
-    on_ranks(3, None, |rank| run("parts.jsonl", true, rank).unwrap());
+    on_ranks(3, None, |rank| run("parts.jsonl", true, &rank.context()).unwrap());
     assert!(fs::read(place.path().join("parts.jsonl")).unwrap() == expected);
 }

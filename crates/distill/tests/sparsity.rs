@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_distill::{Stage, TaskSettings, task};
 use tinybert_model::{Checkpoint, Head};
@@ -37,10 +37,10 @@ fn run(
     student: &Checkpoint,
     settings: &TaskSettings,
     output: Output,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<()> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &labelled());
-    with_data(|data| task(settings, &teacher, student, data, output, progress)).map(drop)
+    with_data(|data| task(settings, &teacher, student, data, output, context)).map(drop)
 }
 
 fn fresh(place: &Path) -> Checkpoint {
@@ -75,11 +75,11 @@ fn half_of_the_weights_are_zero_and_stopping_changes_nothing() {
         let place = tempfile::tempdir().unwrap();
         let [whole, parts] = ["whole", "parts"].map(|name| place.path().join(name));
         let (student, settings) = (fresh(place.path()), settings(0, sparse(method, pattern)));
-        run(place.path(), &student, &settings, output(&whole, false), &Silent).unwrap();
+        run(place.path(), &student, &settings, output(&whole, false), &Context::default()).unwrap();
         let mut stops = 0;
         loop {
             let stop = toy::StopAfter::new([2, 1, 3][stops % 3]);
-            match run(place.path(), &student, &settings, output(&parts, stops > 0), &stop) {
+            match run(place.path(), &student, &settings, output(&parts, stops > 0), &stop.context()) {
                 Ok(()) => break,
                 Err(Error::Interrupted(_)) => stops += 1,
                 Err(error) => panic!("{error}"),
@@ -112,28 +112,30 @@ fn zeros_stay_through_later_training_unless_they_are_set_free() {
     let first = place.join("sparse");
     let settings_of = |sparsity| settings(1, sparsity);
     let magnitude = sparse(SparsityMethod::Magnitude, "unstructured");
-    run(place, &fresh(place), &settings_of(magnitude), output(&first, false), &Silent).unwrap();
+    run(place, &fresh(place), &settings_of(magnitude), output(&first, false), &Context::default()).unwrap();
     let (student, before) = (Checkpoint::load(&first).unwrap(), zeros(&first));
 
     let again = place.join("again");
-    run(place, &student, &settings_of(None), output(&again, false), &Silent).unwrap();
+    run(place, &student, &settings_of(None), output(&again, false), &Context::default()).unwrap();
     assert_eq!(zeros(&again), before);
     assert_ne!(toy::bits(&again), toy::bits(&first));
 
     let tuned = place.join("tuned");
-    with_data(|data| fine_tune(&fine_tune_settings(), &student, data, output(&tuned, false), &Silent))
-        .unwrap();
+    with_data(|data| {
+        fine_tune(&fine_tune_settings(), &student, data, output(&tuned, false), &Context::default())
+    })
+    .unwrap();
     assert_eq!(zeros(&tuned), before);
 
     let sparser = place.join("sparser");
     let more = Some(SparsitySettings::new(0.75));
-    run(place, &student, &settings_of(more), output(&sparser, false), &Silent).unwrap();
+    run(place, &student, &settings_of(more), output(&sparser, false), &Context::default()).unwrap();
     let after = zeros(&sparser);
     assert!(after.is_superset(&before) && after.len() == WEIGHTS * 3 / 4);
 
     let free = place.join("free");
     let none = Some(SparsitySettings::new(0.0));
-    run(place, &student, &settings_of(none), output(&free, false), &Silent).unwrap();
+    run(place, &student, &settings_of(none), output(&free, false), &Context::default()).unwrap();
     assert!(zeros(&free).len() < WEIGHTS / 100);
 }
 
@@ -143,7 +145,7 @@ fn settings_that_cannot_be_are_refused() {
     let student = fresh(place.path());
     let refused = |settings: &TaskSettings| {
         let out = output(&place.path().join("out"), false);
-        run(place.path(), &student, settings, out, &Silent).unwrap_err()
+        run(place.path(), &student, settings, out, &Context::default()).unwrap_err()
     };
     let error = refused(&settings(0, Some(SparsitySettings::new(1.0))));
     assert!(matches!(&error, Error::Usage(what) if what.contains("sparsity 1")), "{error}");

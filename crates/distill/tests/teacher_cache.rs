@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
@@ -38,9 +38,9 @@ fn cache<'a>(
     bytes: u64,
     teacher: &'a Checkpoint,
     set: &'a EncodedSet,
-    progress: &'a dyn Progress,
+    context: &'a Context<'a>,
 ) -> TeacherCache<'a> {
-    TeacherCache { folder, bytes, compute: &CPU, teacher, set, progress }
+    TeacherCache { folder, bytes, compute: &CPU, teacher, set, context }
 }
 
 /// Sentences of several lengths.
@@ -55,7 +55,8 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let place = tempfile::tempdir().unwrap();
     let (teacher, set) = (teacher(place.path()), sentences());
     let folder = place.path().join("cache");
-    let cache = cache(&folder, BUDGET, &teacher, &set, &Silent);
+    let context = Context::default();
+    let cache = cache(&folder, BUDGET, &teacher, &set, &context);
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
     let wanted = Wanted { states: vec![0, 2, 4], scores: vec![1, 3] };
@@ -99,16 +100,11 @@ fn close(read: &[f32], computed: &[f32]) {
 
 fn distil(place: &Path, out: &str, teacher_cache_bytes: u64, threads: usize) -> Result<PathBuf> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| distil_watched(place, out, teacher_cache_bytes, &Silent))
+    pool.install(|| distil_watched(place, out, teacher_cache_bytes, &Context::default()))
 }
 
 /// A run that goes on where one was stopped.
-fn distil_watched(
-    place: &Path,
-    out: &str,
-    teacher_cache_bytes: u64,
-    progress: &dyn Progress,
-) -> Result<PathBuf> {
+fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &Context) -> Result<PathBuf> {
     let student = toy::model(&place.join("student"), &toy::config(2, 16), &Head::None);
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
@@ -124,7 +120,7 @@ fn distil_watched(
     };
     let out = place.join(out);
     let output = Output { teacher_cache: Some(place.join("cache")), resume: true, ..Output::from(&out) };
-    task(&settings, &teacher(place), &student, &data, output, progress)?;
+    task(&settings, &teacher(place), &student, &data, output, context)?;
     Ok(out)
 }
 
@@ -175,7 +171,8 @@ fn the_oldest_entries_make_room_for_new_ones() {
     let folder = place.path().join("cache");
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let fill = |state, bytes| {
-        let cache = cache(&folder, bytes, &teacher, &set, &Silent);
+        let context = Context::default();
+        let cache = cache(&folder, bytes, &teacher, &set, &context);
         cache.states(&bert, Wanted { states: vec![state], scores: Vec::new() }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         entries(place.path())
@@ -198,7 +195,8 @@ fn an_interrupted_pass_leaves_no_entry() {
     let (teacher, set) = (teacher(place.path()), sentences());
     let folder = place.path().join("cache");
     let stop = toy::StopAfter::new(1);
-    let cache = cache(&folder, BUDGET, &teacher, &set, &stop);
+    let context = stop.context();
+    let cache = cache(&folder, BUDGET, &teacher, &set, &context);
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
     let Err(Error::Interrupted(what)) = cache.answers(&model) else { panic!("not interrupted") };
     assert!(what.contains("with --resume does that again"), "{what}");
@@ -211,7 +209,7 @@ fn a_run_stopped_again_and_again_even_while_it_fills_the_cache_ends_with_the_sam
     let whole = toy::bits(&distil(whole.path(), "out", BUDGET, 1).unwrap());
     let mut said = Vec::new();
     let out = loop {
-        match distil_watched(broken.path(), "out", BUDGET, &toy::StopAfter::new(3)) {
+        match distil_watched(broken.path(), "out", BUDGET, &toy::StopAfter::new(3).context()) {
             Ok(out) => break out,
             Err(Error::Interrupted(what)) => said.push(what),
             Err(other) => panic!("{other}"),
@@ -235,6 +233,6 @@ fn what_a_killed_pass_has_left_is_removed_and_a_running_one_is_not_disturbed() {
     let lock = fs::File::open(&running).unwrap();
     lock.lock().unwrap();
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
-    cache(&folder, BUDGET, &teacher, &set, &Silent).answers(&model).unwrap();
+    cache(&folder, BUDGET, &teacher, &set, &Context::default()).answers(&model).unwrap();
     assert_eq!([left, running, foreign].map(|folder| folder.exists()), [false, true, true]);
 }

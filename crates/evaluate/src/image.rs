@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use tinybert_image::HeadKind;
 use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics;
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
@@ -15,7 +15,7 @@ use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 /// # Errors
 /// A data set that asks for something else than the image answers; an answer that is not a number;
 /// [`Error::Interrupted`].
-pub fn predictions(model: &Model<'_>, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Target>> {
+pub fn predictions(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Target>> {
     check_labels(model, data)?;
     let workspace_bytes = model.max_workspace_bytes();
     data.examples
@@ -23,7 +23,7 @@ pub fn predictions(model: &Model<'_>, data: &Dataset, progress: &dyn Progress) -
         .map_init(
             || vec![0u8; workspace_bytes],
             |workspace, example| {
-                if progress.interrupted() {
+                if context.should_stop() {
                     return Err(Error::judging_stopped());
                 }
                 let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
@@ -80,24 +80,24 @@ impl Judge {
     ///
     /// # Errors
     /// Those of [`outputs`] and of [`metrics::evaluate`].
-    pub fn judge(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Metrics> {
-        self.metrics(&self.predictions(model, progress)?)
+    pub fn judge(&self, model: &TaskModel, context: &Context) -> Result<Metrics> {
+        self.metrics(&self.predictions(model, context)?)
     }
 
     /// What a model answers to every sample, in their order.
     ///
     /// # Errors
     /// Those of [`outputs`] and [`Judge::answers`].
-    pub fn predictions(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Vec<Target>> {
-        self.answers(&model.head, &self.outputs(model, progress)?)
+    pub fn predictions(&self, model: &TaskModel, context: &Context) -> Result<Vec<Target>> {
+        self.answers(&model.head, &self.outputs(model, context)?)
     }
 
     /// What a model's head gives for every sample.
     ///
     /// # Errors
     /// Those of [`outputs`].
-    pub fn outputs(&self, model: &TaskModel, progress: &dyn Progress) -> Result<Outputs> {
-        outputs(model, &self.set, self.pad_id, progress)
+    pub fn outputs(&self, model: &TaskModel, context: &Context) -> Result<Outputs> {
+        outputs(model, &self.set, self.pad_id, context)
     }
 
     /// How many answers each sample asks for.
@@ -134,9 +134,9 @@ pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 ///
 /// # Errors
 /// [`Error::Interrupted`]; those of the forward pass.
-pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, progress: &dyn Progress) -> Result<Outputs> {
+pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Context) -> Result<Outputs> {
     let output = |samples: Vec<usize>| {
-        if progress.interrupted() {
+        if context.should_stop() {
             return Err(Error::judging_stopped());
         }
         let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
@@ -169,9 +169,9 @@ pub fn embeddings(
     model: &TaskModel,
     set: &EncodedSet,
     pad_id: u32,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Vec<Vec<f32>>> {
-    vectors(&model.head, set, &outputs(model, set, pad_id, progress)?)
+    vectors(&model.head, set, &outputs(model, set, pad_id, context)?)
 }
 
 fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {

@@ -10,7 +10,7 @@ use tinybert_runtime as runtime;
 
 use crate::image;
 use crate::judge::{Judge, embeddings, encode};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::collate;
 use tinybert_data::metrics::{self, MetricSet, Metrics};
@@ -240,17 +240,17 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Usage`] for a model that gives none; [`Error::Interrupted`]; those of the forward pass.
-    pub fn embeddings(&self, data: &Dataset, progress: &dyn Progress) -> Result<Vec<Vec<f32>>> {
+    pub fn embeddings(&self, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Folder(folder) => {
                 let set = encode(&folder.text, data, folder.max_tokens)?;
-                embeddings(&folder.model, &set, folder.text.special().pad, progress)
+                embeddings(&folder.model, &set, folder.text.special().pad, context)
             }
             Self::Image(image) => {
                 let model = image.model()?;
                 let mut workspace = vec![0; model.max_workspace_bytes()];
                 let mut session = model.session(&mut workspace).map_err(refused)?;
-                let embedding = |(text, _)| match progress.interrupted() {
+                let embedding = |(text, _)| match context.should_stop() {
                     true => Err(Error::judging_stopped()),
                     false => image::embedding(&mut session, text),
                 };
@@ -264,14 +264,14 @@ impl Predictor {
     /// # Errors
     /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`]; those of the
     /// forward pass.
-    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, progress: &dyn Progress) -> Result<Metrics> {
+    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
         match self {
             Self::Folder(folder) => {
-                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, progress)
+                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, context)
             }
             Self::Image(image) => {
                 data.check_labelled()?;
-                let predictions = image::predictions(&image.model()?, data, progress)?;
+                let predictions = image::predictions(&image.model()?, data, context)?;
                 let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
                 metrics::evaluate(metrics, &data.labels, &predictions, &targets)
             }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet, list};
@@ -51,12 +51,12 @@ impl Importance {
         model: &Checkpoint,
         data: &Dataset,
         teacher: Option<&Checkpoint>,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Self> {
         match measure {
             Measure::Magnitude => Self::magnitude(model),
             Measure::Taylor { examples, max_tokens } => {
-                Self::taylor(model, data, teacher, examples, max_tokens, progress)
+                Self::taylor(model, data, teacher, examples, max_tokens, context)
             }
         }
     }
@@ -78,7 +78,7 @@ impl Importance {
         teacher: Option<&Checkpoint>,
         examples: usize,
         max_tokens: usize,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Self> {
         let taken = data.sample(examples);
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
@@ -93,9 +93,9 @@ impl Importance {
         let layers = model.config.num_hidden_layers;
         let readers: Vec<Readers> = (0..layers).map(Readers::of).collect();
         let mut sums = Self::zero(model);
-        progress.begin("importance", set.len() as u64);
+        context.progress.begin("importance", set.len() as u64);
         for sample in 0..set.len() {
-            if progress.interrupted() {
+            if context.should_stop() {
                 return Err(Error::Interrupted("pruning was stopped; nothing was written".into()));
             }
             let batch = set.collate(&[sample], model.text.special().pad);
@@ -111,9 +111,9 @@ impl Importance {
                     sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change.abs());
                 }
             }
-            progress.advance(sample as u64 + 1, "");
+            context.progress.advance(sample as u64 + 1, "");
         }
-        progress.end();
+        context.progress.end();
         let count = set.len() as f64;
         sums.heads.iter_mut().chain(&mut sums.neurons).flatten().for_each(|sum| *sum /= count);
         Ok(sums)

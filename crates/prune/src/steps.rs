@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Importance, KeptParts, Measure, StructureSettings};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_distill::TaskSettings;
 use tinybert_evaluate::judge::Judge;
@@ -100,20 +100,20 @@ impl Steps<'_> {
     /// # Errors
     /// [`Error::Usage`] for settings that cannot be, and for rounds of an earlier run without [`Output::resume`] or of
     /// other settings; those of [`KeptParts::choose`] and of [`tinybert_distill::task`].
-    pub fn run(&self, out: &Output, progress: &dyn Progress) -> Result<Stepped> {
+    pub fn run(&self, out: &Output, context: &Context) -> Result<Stepped> {
         if self.rounds == 0 {
             return Err(Error::Usage("pruning in steps needs at least one".into()));
         }
         let run = out.run_folder()?;
-        let mut journal = self.open(&run, out, progress)?;
+        let mut journal = self.open(&run, out, context)?;
         let mut model = match journal.rounds.len() {
             0 => None,
             done => Some(Checkpoint::load(&round_folder(&run, done))?),
         };
         for round in journal.rounds.len() + 1..=self.rounds as usize {
-            progress.say(&format!("round {round} of {}", self.rounds));
+            context.progress.say(&format!("round {round} of {}", self.rounds));
             let folder = round_folder(&run, round);
-            let done = self.round(round, model.as_ref().unwrap_or(self.model), &folder, out, progress)?;
+            let done = self.round(round, model.as_ref().unwrap_or(self.model), &folder, out, context)?;
             journal.rounds.push(done);
             journal.write(&run)?;
             model = Some(Checkpoint::load(&folder)?);
@@ -130,7 +130,7 @@ impl Steps<'_> {
     }
 
     /// The journal in `run`, or a new one.
-    fn open(&self, run: &Path, out: &Output, progress: &dyn Progress) -> Result<Finished> {
+    fn open(&self, run: &Path, out: &Output, context: &Context) -> Result<Finished> {
         let (path, identity) = (run.join(Finished::FILE), self.identity()?);
         if path.exists() {
             if !out.resume {
@@ -150,7 +150,7 @@ impl Steps<'_> {
             )));
         }
         if out.resume {
-            progress.say(&format!("no rounds in {}: beginning anew", run.display()));
+            context.progress.say(&format!("no rounds in {}: beginning anew", run.display()));
         }
         let journal = Finished { identity, rounds: Vec::new() };
         fs::create_dir_all(run).map_err(Error::io(run))?;
@@ -188,22 +188,22 @@ impl Steps<'_> {
         model: &Checkpoint,
         folder: &Path,
         out: &Output,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<PruneRound> {
         let (train, teacher) = (self.data.train, Some(self.teacher));
-        let importance = Importance::by(self.measure, model, train, teacher, progress)?;
+        let importance = Importance::by(self.measure, model, train, teacher, context)?;
         let pruned = KeptParts::choose(&importance, &self.shares_of(round, &model.config))?.prune(model)?;
         let max_tokens = self.recovery.max_tokens;
         let judge = Judge::new(&pruned.text, self.data.dev, self.data.metrics, max_tokens)?;
         let before =
-            judge.judge(&TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?, progress)?;
-        progress.say(&format!("pruned: dev {} {:.4}", before.primary, before.primary()));
+            judge.judge(&TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?, context)?;
+        context.progress.say(&format!("pruned: dev {} {:.4}", before.primary, before.primary()));
 
         let output =
             Output { folder: folder.into(), teacher_cache: Some(out.teacher_cache()), ..out.clone() };
         let output = Output { resume: output.can_resume()?, ..output };
         let report =
-            tinybert_distill::task(&self.recovery, self.teacher, &pruned, &self.data, output, progress)?;
+            tinybert_distill::task(&self.recovery, self.teacher, &pruned, &self.data, output, context)?;
         let layers = 0..pruned.config.num_hidden_layers;
         Ok(PruneRound {
             heads: layers.clone().map(|layer| pruned.config.heads(layer)).collect(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use tinybert_testing::toy;
 
 use serde_json::{Value, json};
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
@@ -16,12 +16,12 @@ use tinybert_testing::runs::{labelled, output};
 use tinybert_train::{Output, TaskData};
 
 /// Three rounds on a toy model of 2 layers with 32 neurons each, of which an eighth stays.
-fn run(place: &Path, output: &Output, progress: &dyn Progress) -> Result<Stepped> {
-    run_of(json!({}), place, output, progress)
+fn run(place: &Path, output: &Output, context: &Context) -> Result<Stepped> {
+    run_of(json!({}), place, output, context)
 }
 
 /// The same of a model that was made by these settings of its files.
-fn run_of(made_by: Value, place: &Path, output: &Output, progress: &dyn Progress) -> Result<Stepped> {
+fn run_of(made_by: Value, place: &Path, output: &Output, context: &Context) -> Result<Stepped> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(2, 16), &labelled());
     let (train, dev) = (toy::sentences(24, 1), toy::sentences(16, 2));
     let defaults = TaskSettings::default();
@@ -42,7 +42,7 @@ fn run_of(made_by: Value, place: &Path, output: &Output, progress: &dyn Progress
         made_by,
         data: TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy },
     };
-    steps.run(output, progress)
+    steps.run(output, context)
 }
 
 fn save(out: &Path, stepped: &Stepped) {
@@ -54,7 +54,7 @@ fn save(out: &Path, stepped: &Stepped) {
 fn shares_fall_geometrically_and_every_round_is_a_folder() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let stepped = run(place.path(), &output(&out, false), &Silent).unwrap();
+    let stepped = run(place.path(), &output(&out, false), &Context::default()).unwrap();
     // Of 64 neurons in groups of 4: 64 / 2, 64 / 4, 64 / 8. Of 4 heads: 4 / 2^(1/3) = 3.2, 4 / 2^(2/3) = 2.5, 2.
     let neurons: Vec<usize> = stepped.rounds.iter().map(|round| round.neurons.iter().sum()).collect();
     let heads: Vec<usize> = stepped.rounds.iter().map(|round| round.heads.iter().sum()).collect();
@@ -68,7 +68,7 @@ fn shares_fall_geometrically_and_every_round_is_a_folder() {
     save(&out, &stepped);
     stepped.run.remove().unwrap();
     assert!(!toy::run_folder(&out).exists());
-    let error = run(place.path(), &output(&out, true), &Silent).map(drop).unwrap_err();
+    let error = run(place.path(), &output(&out, true), &Context::default()).map(drop).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("is complete")), "{error}");
 }
 
@@ -76,13 +76,13 @@ fn shares_fall_geometrically_and_every_round_is_a_folder() {
 fn stopping_changes_nothing() {
     let place = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| place.path().join(name));
-    let stepped = run(place.path(), &output(&whole, false), &Silent).unwrap();
+    let stepped = run(place.path(), &output(&whole, false), &Context::default()).unwrap();
     save(&whole, &stepped);
     let mut stops = 0;
     let resumed = loop {
         // Importance asks 8 times and the judge once before each first step of a round.
         let stop = toy::StopAfter::new([4, 10, 11, 12][stops % 4]);
-        match run(place.path(), &output(&parts, stops > 0), &stop) {
+        match run(place.path(), &output(&parts, stops > 0), &stop.context()) {
             Ok(done) => break done,
             Err(Error::Interrupted(_)) => stops += 1,
             Err(error) => panic!("{error}"),
@@ -100,9 +100,10 @@ fn stopping_changes_nothing() {
 fn an_interrupted_run_is_not_begun_anew_unasked() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let error = run(place.path(), &output(&out, false), &toy::StopAfter::new(11)).map(drop).unwrap_err();
+    let error =
+        run(place.path(), &output(&out, false), &toy::StopAfter::new(11).context()).map(drop).unwrap_err();
     assert!(matches!(error, Error::Interrupted(_)), "{error}");
-    let error = run(place.path(), &output(&out, false), &Silent).map(drop).unwrap_err();
+    let error = run(place.path(), &output(&out, false), &Context::default()).map(drop).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("--resume")), "{error}");
 }
 
@@ -110,20 +111,20 @@ fn an_interrupted_run_is_not_begun_anew_unasked() {
 fn rounds_of_other_layers_are_not_gone_on_with() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let run = |layers: [usize; 2], resume, progress: &dyn Progress| {
-        run_of(json!({ "layers": layers }), place.path(), &output(&out, resume), progress)
+    let run = |layers: [usize; 2], resume, context: &Context| {
+        run_of(json!({ "layers": layers }), place.path(), &output(&out, resume), context)
             .map(drop)
             .unwrap_err()
     };
     let stop = toy::StopAfter::new(11);
-    assert!(matches!(run([1, 2], false, &stop), Error::Interrupted(_)));
-    let error = run([1, 3], true, &Silent);
+    assert!(matches!(run([1, 2], false, &stop.context()), Error::Interrupted(_)));
+    let error = run([1, 3], true, &Context::default());
     assert!(
         matches!(&error, Error::Usage(what) if what.contains("layers: it began with [1,2], now [1,3]")),
         "{error}"
     );
     let stop = toy::StopAfter::new(1);
-    assert!(matches!(run([1, 2], true, &stop), Error::Interrupted(_)));
+    assert!(matches!(run([1, 2], true, &stop.context()), Error::Interrupted(_)));
 }
 
 /// A model that is its own teacher has no loss to change: every importance is 0. Any other teacher gives some.
@@ -135,7 +136,7 @@ fn a_teacher_stands_for_labels() {
     let mut data = toy::sentences(8, 3);
     data.examples.iter_mut().for_each(|example| example.target = Target::None);
     let by = |teacher: Option<&Checkpoint>, data: &Dataset| {
-        Importance::taylor(&model, data, teacher, 8, 16, &Silent)
+        Importance::taylor(&model, data, teacher, 8, 16, &Context::default())
     };
     let error = by(None, &data).unwrap_err();
     assert!(error.to_string().contains("needs labels"), "{error}");
@@ -158,7 +159,7 @@ fn sentence_encoders_are_pruned_against_their_teacher() {
     let mut data = toy::sentences(8, 3);
     data.examples.iter_mut().for_each(|example| example.target = Target::None);
     let data = Dataset { labels: Vec::new(), kind: TaskKind::Embedding, ..data };
-    let importance = Importance::taylor(&model, &data, Some(&teacher), 8, 16, &Silent).unwrap();
+    let importance = Importance::taylor(&model, &data, Some(&teacher), 8, 16, &Context::default()).unwrap();
     assert!(importance.heads[0].iter().all(|&value| value > 0.0));
 }
 

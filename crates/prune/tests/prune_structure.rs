@@ -4,7 +4,7 @@ use std::path::Path;
 use tinybert_testing::toy;
 
 use candle_core::{Device, Tensor};
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, collate};
@@ -79,7 +79,7 @@ fn parts_that_do_nothing_are_found_and_their_loss_changes_nothing() {
     }
     let data = toy::sentences(24, 3);
     for importance in [
-        Importance::taylor(&before, &data, None, 24, 16, &Silent).unwrap(),
+        Importance::taylor(&before, &data, None, 24, 16, &Context::default()).unwrap(),
         Importance::magnitude(&before).unwrap(),
     ] {
         let kept = KeptParts::choose(&importance, &settings(0.5, 0.5)).unwrap();
@@ -114,7 +114,7 @@ fn importance_is_the_slope_of_the_loss() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let data = Dataset { examples: toy::sentences(2, 9).examples, ..toy::sentences(1, 9) };
-    let importance = Importance::taylor(&model, &data, None, 2, 16, &Silent).unwrap();
+    let importance = Importance::taylor(&model, &data, None, 2, 16, &Context::default()).unwrap();
     let slope = |name: &str, columns: std::ops::Range<usize>| -> f64 {
         let slopes = data.examples.iter().map(|example| {
             let Target::Class(class) = example.target else { panic!("a class") };
@@ -174,17 +174,23 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
         ..defaults
     };
     let out = folder.path().join("out");
-    task(&settings, &teacher, &student, &data, out.clone(), &Silent).unwrap();
+    task(&settings, &teacher, &student, &data, out.clone(), &Context::default()).unwrap();
     let distilled = Checkpoint::load(&out).unwrap();
     assert_eq!(distilled.config, student.config);
 
     // And its image is as small as its layers.
-    let image = quantize(&distilled, &train, &Settings { max_tokens: 16, ..Settings::default() }, &Silent)
-        .unwrap()
-        .image;
-    let whole = quantize(&teacher, &train, &Settings { max_tokens: 16, ..Settings::default() }, &Silent)
-        .unwrap()
-        .image;
+    let image = quantize(
+        &distilled,
+        &train,
+        &Settings { max_tokens: 16, ..Settings::default() },
+        &Context::default(),
+    )
+    .unwrap()
+    .image;
+    let whole =
+        quantize(&teacher, &train, &Settings { max_tokens: 16, ..Settings::default() }, &Context::default())
+            .unwrap()
+            .image;
     assert!(image.len() < whole.len(), "{} for {}", image.len(), whole.len());
 }
 

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use sha2::{Digest, Sha256};
 
 use super::sample::RowSample;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, collate, evaluation_batches};
 use tinybert_model::{Checkpoint, Encoded};
@@ -33,15 +33,15 @@ impl Calibration {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the user asks to stop; a model without a task head.
-    pub fn run(checkpoint: &Checkpoint, inputs: &[Encoded], progress: &dyn Progress) -> Result<Self> {
+    pub fn run(checkpoint: &Checkpoint, inputs: &[Encoded], context: &Context) -> Result<Self> {
         let model = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &checkpoint.tensors)?;
         let lengths: Vec<usize> = inputs.iter().map(|e| e.ids.len()).collect();
         let (mut samples, mut sentences) = (BTreeMap::new(), BTreeMap::new());
         let sentence_step = (inputs.len() / SENTENCES).max(1);
-        progress.begin("calibrate", inputs.len() as u64);
+        context.progress.begin("calibrate", inputs.len() as u64);
         let mut done = 0;
         for indices in evaluation_batches(&lengths, BATCH) {
-            if progress.interrupted() {
+            if context.should_stop() {
                 return Err(Error::Interrupted("calibration was stopped; nothing was written".into()));
             }
             let batch = collate(inputs, &indices, checkpoint.text.special().pad);
@@ -51,9 +51,9 @@ impl Calibration {
                 &mut Collector { samples, sentences, sentence_step, batch: &batch },
             )?;
             done += indices.len() as u64;
-            progress.advance(done, "");
+            context.progress.advance(done, "");
         }
-        progress.end();
+        context.progress.end();
         Ok(Self { samples, sentences, examples: inputs.len(), hash: hash(inputs) })
     }
 

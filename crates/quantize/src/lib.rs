@@ -23,7 +23,7 @@ use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::{Options, PackError};
 
 pub use plan::calibrate;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_model::plan::{Attention, ModelPlan, Precision};
@@ -92,7 +92,7 @@ pub fn quantize(
     checkpoint: &Checkpoint,
     calibration: &Dataset,
     settings: &Settings,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Quantized> {
     let (head, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
@@ -115,7 +115,7 @@ pub fn quantize(
     )?;
     let plan = match &checkpoint.quantization {
         Some(trained) => trained.clone(),
-        None => calibrate(checkpoint, &inputs, settings.attention, &settings.precision, progress)?,
+        None => calibrate(checkpoint, &inputs, settings.attention, &settings.precision, context)?,
     };
 
     let mut builder = ImageBuilder {

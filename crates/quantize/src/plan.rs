@@ -1,7 +1,7 @@
 //! Choosing a model's plan from what calibration has seen, before any weight is touched.
 
+use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_base::progress::Progress;
 use tinybert_image::{AttentionMode, CalibrationRecord, Range};
 use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
 use tinybert_model::{BertConfig, Checkpoint, Encoded};
@@ -21,11 +21,11 @@ pub fn calibrate(
     inputs: &[Encoded],
     attention: Attention,
     precision: &Precision,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<ModelPlan> {
     // Before the pass, which takes long.
     precision.of_layers(checkpoint.config.num_hidden_layers)?;
-    let seen = Calibration::run(checkpoint, inputs, progress)?;
+    let seen = Calibration::run(checkpoint, inputs, context)?;
     choose_plan(&checkpoint.config, &seen, attention, precision)
 }
 

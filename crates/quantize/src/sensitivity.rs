@@ -4,8 +4,8 @@ use super::calibrate::Calibration;
 use super::calibration_inputs;
 use super::plan::choose_plan;
 use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
+use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_base::progress::Progress;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
@@ -61,9 +61,9 @@ pub fn sensitivity(
     calibration: &Dataset,
     data: &Dataset,
     settings: &SensitivitySettings,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Vec<Sensitivity>> {
-    let trial = Trial::new(checkpoint, data, settings, progress)?;
+    let trial = Trial::new(checkpoint, data, settings, context)?;
     let layers = checkpoint.config.num_hidden_layers;
     let inputs = calibration_inputs(
         &checkpoint.text,
@@ -71,7 +71,7 @@ pub fn sensitivity(
         settings.calibration_examples,
         settings.max_tokens,
     )?;
-    let seen = Calibration::run(checkpoint, &inputs, progress)?;
+    let seen = Calibration::run(checkpoint, &inputs, context)?;
     let plan = |attention, encoding| {
         let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
         choose_plan(&checkpoint.config, &seen, attention, &precision)
@@ -82,8 +82,8 @@ pub fn sensitivity(
 
     let float = trial.run(&checkpoint.tensors, None)?;
     let parts = settings.encodings.len() * (4 * layers + 1) + layers + 1;
-    let mut parts = Parts { found: Vec::new(), total: parts as u64, progress };
-    progress.begin("sensitivity", parts.total);
+    let mut parts = Parts { found: Vec::new(), total: parts as u64, context };
+    context.progress.begin("sensitivity", parts.total);
     for layer in 0..layers {
         for (at, (part, _)) in LINEARS.iter().enumerate() {
             for &encoding in settings.encodings {
@@ -115,7 +115,7 @@ pub fn sensitivity(
         store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
     }
     parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);
-    progress.end();
+    context.progress.end();
     Ok(parts.found)
 }
 
@@ -151,13 +151,13 @@ pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[En
 struct Parts<'a> {
     found: Vec<Sensitivity>,
     total: u64,
-    progress: &'a dyn Progress,
+    context: &'a Context<'a>,
 }
 
 impl Parts<'_> {
     fn add(&mut self, row: Sensitivity) {
         self.found.push(row);
-        self.progress.advance((self.found.len() as u64).min(self.total), "");
+        self.context.progress.advance((self.found.len() as u64).min(self.total), "");
     }
 }
 
@@ -167,7 +167,7 @@ struct Trial<'a> {
     sample: Dataset,
     judge: Option<Judge>,
     max_tokens: usize,
-    progress: &'a dyn Progress,
+    context: &'a Context<'a>,
 }
 
 impl<'a> Trial<'a> {
@@ -175,7 +175,7 @@ impl<'a> Trial<'a> {
         checkpoint: &'a Checkpoint,
         data: &Dataset,
         settings: &SensitivitySettings,
-        progress: &'a dyn Progress,
+        context: &'a Context<'a>,
     ) -> Result<Self> {
         let sample = data.sample(settings.examples);
         let judged = sample.examples.iter().all(|example| {
@@ -184,7 +184,7 @@ impl<'a> Trial<'a> {
         let judge = judged
             .then(|| Judge::new(&checkpoint.text, &sample, settings.metrics, settings.max_tokens))
             .transpose()?;
-        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, progress })
+        Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, context })
     }
 
     /// Logits of a model of these weights, quantized by the plan if there is one.
@@ -196,10 +196,10 @@ impl<'a> Trial<'a> {
             None => model,
         };
         match &self.judge {
-            Some(judge) => judge.outputs(&model, self.progress),
+            Some(judge) => judge.outputs(&model, self.context),
             None => {
                 let set = encode(text, &self.sample, self.max_tokens)?;
-                outputs(&model, &set, text.special().pad, self.progress)
+                outputs(&model, &set, text.special().pad, self.context)
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a folder, or two texts
 //! of an image.
 
+use tinybert_base::Context;
 use tinybert_base::Error;
-use tinybert_base::progress::{Progress, Silent};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Target;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
@@ -21,7 +21,7 @@ fn is_a_stop(error: &Error) -> bool {
 /// A model as a folder and as an image.
 fn both_forms(model: &Checkpoint) -> [Predictor; 2] {
     let settings = Settings { max_tokens: 16, ..Settings::default() };
-    let made = quantize(model, &toy::sentences(20, 2), &settings, &Silent).unwrap();
+    let made = quantize(model, &toy::sentences(20, 2), &settings, &Context::default()).unwrap();
     let image = ImageFile::new(made.image).unwrap().native().unwrap();
     [Predictor::Folder(Box::new(FloatModel::new(model, 16).unwrap())), Predictor::Image(image)]
 }
@@ -34,7 +34,7 @@ fn a_file_without_labels_is_named() {
     data.sources = vec!["test.tsv".into()];
     data.examples[1].target = Target::None;
     for predictor in both_forms(&model) {
-        let error = predictor.evaluate(&data, MetricSet::Accuracy, &Silent).unwrap_err();
+        let error = predictor.evaluate(&data, MetricSet::Accuracy, &Context::default()).unwrap_err();
         assert!(error.to_string().contains("test.tsv: example 2 has no label"), "{error}");
     }
 }
@@ -45,11 +45,11 @@ fn a_stop_ends_judging_and_sensitivity() {
     let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &runs::labelled());
     let data = toy::sentences(100, 1);
     for predictor in both_forms(&model) {
-        let judge = |progress: &dyn Progress| predictor.evaluate(&data, MetricSet::Accuracy, progress);
+        let judge = |context: &Context| predictor.evaluate(&data, MetricSet::Accuracy, context);
         // A folder has four batches.
-        let error = judge(&toy::StopAfter::new(2)).unwrap_err();
+        let error = judge(&toy::StopAfter::new(2).context()).unwrap_err();
         assert!(is_a_stop(&error), "{error}");
-        assert_eq!(judge(&Silent).unwrap().samples, 100);
+        assert_eq!(judge(&Context::default()).unwrap().samples, 100);
     }
 
     let settings = SensitivitySettings {
@@ -60,6 +60,6 @@ fn a_stop_ends_judging_and_sensitivity() {
         metrics: MetricSet::Accuracy,
     };
     // The calibration and the float model come first; then the parts, a batch each or more.
-    let error = sensitivity(&model, &data, &data, &settings, &toy::StopAfter::new(4)).unwrap_err();
+    let error = sensitivity(&model, &data, &data, &settings, &toy::StopAfter::new(4).context()).unwrap_err();
     assert!(is_a_stop(&error), "{error}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_data::collate;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
@@ -16,11 +16,12 @@ use tinybert_runtime::Input;
 /// Logits of every sentence by the image and by the fake-quantized model, which sees them in padded batches.
 fn both(checkpoint: &Checkpoint, settings: &Settings) -> Vec<(Vec<f32>, Vec<f32>)> {
     let data = toy::sentences(40, 1);
-    let made = quantize(checkpoint, &data, settings, &Silent).unwrap();
+    let made = quantize(checkpoint, &data, settings, &Context::default()).unwrap();
     let image = ImageFile::new(made.image).unwrap().native().unwrap();
     let model = image.model().unwrap();
     let inputs = calibration_inputs(&checkpoint.text, &data, settings.calibration_examples, 16).unwrap();
-    let plan = calibrate(checkpoint, &inputs, settings.attention, &settings.precision, &Silent).unwrap();
+    let plan =
+        calibrate(checkpoint, &inputs, settings.attention, &settings.precision, &Context::default()).unwrap();
     let fake = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &checkpoint.tensors)
         .unwrap()
         .quantized(Arc::new(plan));

@@ -6,7 +6,7 @@ use tinybert_testing::toy;
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_data::{Batch, collate};
 use tinybert_model::Head;
 use tinybert_model::plan::{
@@ -181,7 +181,7 @@ fn gradients_are_straight_through(encoding: Encoding) {
     let checkpoint = toy::model(place.path(), &config, &Head::Classification { labels: toy::labels() });
     let inputs = calibration_inputs(&checkpoint.text, &toy::sentences(30, 1), 30, 16).unwrap();
     let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
-    let mut plan = calibrate(&checkpoint, &inputs, Attention::Int8, &precision, &Silent).unwrap();
+    let mut plan = calibrate(&checkpoint, &inputs, Attention::Int8, &precision, &Context::default()).unwrap();
     // Scales so small that some values of every kind are out of range.
     for layer in &mut plan.layers {
         layer.qkv_scales = layer.qkv_scales.map(|scale| 0.6 * scale);

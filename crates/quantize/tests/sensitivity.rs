@@ -1,7 +1,7 @@
 //! How far each part of a model moves the answers in few bits.
 
 use candle_core::{Device, Tensor};
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_model::plan::Encoding;
 use tinybert_model::{BertConfig, Checkpoint, Head};
@@ -17,7 +17,8 @@ fn measured(checkpoint: &Checkpoint) -> Vec<Sensitivity> {
         encodings: &[Encoding::Int8, Encoding::Int4],
         metrics: MetricSet::Accuracy,
     };
-    sensitivity(checkpoint, &toy::sentences(40, 2), &toy::sentences(40, 1), &settings, &Silent).unwrap()
+    sensitivity(checkpoint, &toy::sentences(40, 2), &toy::sentences(40, 1), &settings, &Context::default())
+        .unwrap()
 }
 
 fn model(place: &std::path::Path) -> Checkpoint {

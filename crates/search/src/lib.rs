@@ -32,8 +32,8 @@ pub use self::search::SearchSettings;
 use self::space::Space;
 use self::stages::Stages;
 pub use self::student::{layer_map, student_sizes};
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
@@ -100,25 +100,25 @@ impl Compress<'_> {
     /// [`Error::Usage`] if nothing that can be made keeps within the budget, for settings that cannot be, and for a folder
     /// with another run; [`Error::Input`] for models and data that do not fit together, and for a result that does not
     /// keep within the budget after all; those of training.
-    pub fn run(&self, out: &Output, progress: &dyn Progress) -> Result<Outcome> {
+    pub fn run(&self, out: &Output, context: &Context) -> Result<Outcome> {
         self.data.check()?;
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let mut journal = Journal::open(out, identity)?;
-        let mut stages = Stages::new(self, out, progress);
+        let mut stages = Stages::new(self, out, context);
         let teacher = &stages.teacher()?;
         let whole = stages.student(teacher)?;
-        let mut space = self.space(&whole, progress)?;
+        let mut space = self.space(&whole, context)?;
         let found = match &journal.found {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(&whole, &mut space, stages.taken_over(), progress)?;
+                let found = self.search(&whole, &mut space, stages.taken_over(), context)?;
                 journal.found = Some(found.clone());
                 journal.write(&out.folder)?;
                 found
             }
         };
-        progress.say(&format!(
+        context.progress.say(&format!(
             "chosen of {} models: {}; image {} bytes, workspace {} bytes, {:.2} ms modelled on {}",
             found.places,
             found.chosen.name,
@@ -165,7 +165,7 @@ impl Compress<'_> {
         whole: &Checkpoint,
         space: &mut Space,
         taken_over: String,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Found> {
         // Costs are of attention in int8, which every model can fall back to; f32 is taken where the budget has room for it.
         let attention = Attention::Int8;
@@ -174,7 +174,7 @@ impl Compress<'_> {
         let max_tokens = space.longest[0].tokens;
         let settings =
             tinybert_quantize::Settings { max_tokens, attention, precision, ..self.quantization() };
-        let made = quantize(whole, self.data.train, &settings, progress)?;
+        let made = quantize(whole, self.data.train, &settings, context)?;
         space.mean_squares = made.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&made.image)
             .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;
@@ -188,13 +188,13 @@ impl Compress<'_> {
             settings: self.settings.search,
             taken_over,
         }
-        .run(progress)
+        .run(context)
     }
 
     /// What can be made of the whole student. It is the same when a run goes on.
-    fn space<'s>(&self, whole: &'s Checkpoint, progress: &dyn Progress) -> Result<Space<'s>> {
+    fn space<'s>(&self, whole: &'s Checkpoint, context: &Context) -> Result<Space<'s>> {
         let Settings { max_tokens, calibration_examples, .. } = self.settings;
-        let importance = self.importance(whole, progress)?;
+        let importance = self.importance(whole, context)?;
         Space::new(
             whole,
             importance,
@@ -206,13 +206,13 @@ impl Compress<'_> {
     }
 
     /// How much the heads and neurons of a model matter: for the labels where there are some.
-    fn importance(&self, model: &Checkpoint, progress: &dyn Progress) -> Result<Importance> {
+    fn importance(&self, model: &Checkpoint, context: &Context) -> Result<Importance> {
         let Settings { max_tokens, importance_examples: examples, .. } = self.settings;
         let train = self.data.train;
         let labelled = train.kind != TaskKind::Embedding
             && train.examples.iter().all(|example| example.target != Target::None);
         let measure = if labelled { Measure::Taylor { examples, max_tokens } } else { Measure::Magnitude };
-        Importance::by(measure, model, train, None, progress)
+        Importance::by(measure, model, train, None, context)
     }
 
     /// How images are made.

@@ -7,7 +7,7 @@ use super::found::Found;
 use super::latency::{self, Answer};
 use super::stages::Stages;
 use super::{Board, Compress};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::Dataset;
@@ -37,7 +37,7 @@ impl Made {
         model: &Checkpoint,
         found: &Found,
         attention: Attention,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Self> {
         let settings = tinybert_quantize::Settings {
             max_tokens: found.max_tokens,
@@ -45,7 +45,7 @@ impl Made {
             attention,
             ..compress.quantization()
         };
-        let bytes = quantize(model, compress.data.train, &settings, progress)?.image;
+        let bytes = quantize(model, compress.data.train, &settings, context)?.image;
         let native = ImageFile::new(bytes.clone()).map_err(unusable)?.native()?;
         let image = ImageFile::new(bytes).map_err(unusable)?;
         let cost = cost_of(&image, &compress.board)?;
@@ -58,12 +58,12 @@ impl Made {
     /// # Errors
     /// Those of [`quantize`] and of [`Made::check`].
     pub fn within_budget(stages: &Stages, model: &Checkpoint, found: &Found) -> Result<Self> {
-        let (compress, progress) = (stages.compress, stages.progress);
-        let made = Self::new(compress, model, found, Attention::Auto, progress)?;
+        let (compress, context) = (stages.compress, stages.context);
+        let made = Self::new(compress, model, found, Attention::Auto, context)?;
         if compress.settings.budget.broken(&made.cost).is_empty() {
             return Ok(made);
         }
-        let made = Self::new(compress, model, found, Attention::Int8, progress)?;
+        let made = Self::new(compress, model, found, Attention::Int8, context)?;
         made.check(stages)?;
         Ok(made)
     }
@@ -107,8 +107,8 @@ impl Made {
     ///
     /// # Errors
     /// Those of [`Predictor::evaluate`].
-    pub fn judge(&self, compress: &Compress, data: &Dataset, progress: &dyn Progress) -> Result<Metrics> {
-        self.native.evaluate(data, compress.data.metrics, progress)
+    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Metrics> {
+        self.native.evaluate(data, compress.data.metrics, context)
     }
 }
 

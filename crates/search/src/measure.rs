@@ -1,6 +1,6 @@
 //! How far a model's answers are from another's, and how good they are.
 
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
@@ -36,10 +36,10 @@ impl Examples {
     ///
     /// # Errors
     /// [`Error::Interrupted`]; those of the forward pass.
-    pub fn answers(&self, model: &Checkpoint, progress: &dyn Progress) -> Result<Answers> {
+    pub fn answers(&self, model: &Checkpoint, context: &Context) -> Result<Answers> {
         let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
         let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;
-        let outputs = judge.outputs(&task_model, progress)?;
+        let outputs = judge.outputs(&task_model, context)?;
         let metrics = judge.metrics(&judge.answers(&model.head, &outputs)?)?;
         let logits = by_sample(&outputs, judge.answer_counts())?;
         Ok(Answers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })

@@ -53,7 +53,7 @@ impl Outcome {
         small: &Checkpoint,
         found: &Found,
     ) -> Result<Self> {
-        let (compress, progress) = (stages.compress, stages.progress);
+        let (compress, context) = (stages.compress, stages.context);
         let made = Made::within_budget(stages, small, found)?;
         let mut notes = Vec::new();
         if made.attention == Attention::Int8 {
@@ -74,9 +74,9 @@ impl Outcome {
         let splits = [("dev", Some(compress.data.dev)), ("test", compress.test)];
         let mut metrics = Vec::new();
         for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
-            let of_teacher = teacher.evaluate(data, compress.data.metrics, progress)?;
+            let of_teacher = teacher.evaluate(data, compress.data.metrics, context)?;
             metrics.push(Judged { model: "teacher", split, metrics: of_teacher });
-            let of_image = made.judge(compress, data, progress)?;
+            let of_image = made.judge(compress, data, context)?;
             if let ("dev", Some(untrained)) = (split, &untrained) {
                 notes.push(format!(
                     "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
@@ -104,15 +104,15 @@ fn trained(
     made: Made,
     notes: &mut Vec<String>,
 ) -> Result<(Made, Option<Metrics>)> {
-    let (compress, progress) = (stages.compress, stages.progress);
+    let (compress, context) = (stages.compress, stages.context);
     if compress.settings.quantization_aware.prediction.epochs == 0 {
         return Ok((made, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let untrained = made.judge(compress, dev, progress)?;
+    let untrained = made.judge(compress, dev, context)?;
     if stages.student_is_given(teacher) && found.chosen.choice.is_whole() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
-        if untrained.primary() >= float.evaluate(dev, metrics, progress)?.primary() {
+        if untrained.primary() >= float.evaluate(dev, metrics, context)?.primary() {
             return Ok((made, None));
         }
     }
@@ -124,7 +124,7 @@ fn trained(
         other => other?,
     }
     let model = stages.quantization_aware(teacher, small, found, made.attention)?;
-    let trained = Made::new(compress, &model, found, made.attention, progress)?;
+    let trained = Made::new(compress, &model, found, made.attention, context)?;
     trained.check(stages)?;
     Ok((trained, Some(untrained)))
 }

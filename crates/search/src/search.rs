@@ -6,7 +6,7 @@ use super::cost::CostModel;
 use super::found::{Candidate, Found, InFourBits, Measured};
 use super::measure::{Answers, Examples};
 use super::space::{Choice, Space};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
@@ -50,16 +50,16 @@ impl Search<'_, '_> {
     /// # Errors
     /// [`Error::Usage`] where no place keeps within the budget, with what binds and the nearest place;
     /// [`Error::Interrupted`]; those of the forward pass.
-    pub fn run(self, progress: &dyn Progress) -> Result<Found> {
+    pub fn run(self, context: &Context) -> Result<Found> {
         let longest = self.space.longest[0].tokens;
         let examples = Examples::new(self.dev, self.settings.examples, self.metrics, longest);
-        let whole = examples.answers(&self.space.model(Choice::default())?, progress)?;
-        let linears = bearing_order(self.space, &examples, &whole, progress)?;
+        let whole = examples.answers(&self.space.model(Choice::default())?, context)?;
+        let linears = bearing_order(self.space, &examples, &whole, context)?;
         self.space.in_four_bits(&linears.iter().map(|of| (of.layer, of.linear)).collect::<Vec<_>>());
         let mut all = self.costed()?;
         self.check_budget(&all)?;
         let ruler = Ruler { space: self.space, whole, examples };
-        let changes = ruler.changes(progress)?;
+        let changes = ruler.changes(context)?;
         let loss = loss_of_distance(ruler.whole.value, changes.iter().flatten());
         let distance = |choice: Choice| {
             let Choice { heads, neurons, vocabulary, weights, embeddings, .. } = choice;
@@ -75,12 +75,12 @@ impl Search<'_, '_> {
             (0..all.len()).filter(|&at| self.budget.broken(&all[at].cost).is_empty()).collect();
         order.sort_by(|&a, &b| better(&all[a], &all[b]));
         order.truncate(self.settings.trials.max(1));
-        progress.begin("measure candidates", order.len() as u64);
+        context.progress.begin("measure candidates", order.len() as u64);
         for (done, &at) in order.iter().enumerate() {
-            all[at].measured = Some(ruler.measure(all[at].choice, progress)?);
-            progress.advance(done as u64 + 1, &all[at].name);
+            all[at].measured = Some(ruler.measure(all[at].choice, context)?);
+            context.progress.advance(done as u64 + 1, &all[at].name);
         }
-        progress.end();
+        context.progress.end();
 
         let correction = correction(order.iter().map(|&at| &all[at]));
         for candidate in &mut all {
@@ -180,18 +180,18 @@ fn bearing_order(
     space: &Space,
     examples: &Examples,
     whole: &Answers,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Vec<InFourBits>> {
     let places = space.places();
-    progress.begin("measure linears", places.len() as u64);
+    context.progress.begin("measure linears", places.len() as u64);
     let mut linears = Vec::new();
     for (layer, linear) in places {
-        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?, progress)?;
+        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?, context)?;
         let change = Measured { distance: whole.distance(&answers)?, metric: answers.value };
         linears.push(InFourBits { layer, linear, change });
-        progress.advance(linears.len() as u64, "");
+        context.progress.advance(linears.len() as u64, "");
     }
-    progress.end();
+    context.progress.end();
     linears.sort_by(|a, b| a.change.distance.total_cmp(&b.change.distance));
     Ok(linears)
 }
@@ -205,7 +205,7 @@ struct Ruler<'a> {
 
 impl Ruler<'_> {
     /// Every change alone. A level further down an axis is never nearer.
-    fn changes(&self, progress: &dyn Progress) -> Result<[Vec<Measured>; 5]> {
+    fn changes(&self, context: &Context) -> Result<[Vec<Measured>; 5]> {
         let [heads, neurons, vocabularies, weights, embeddings, _] = self.space.levels();
         let none = Choice::default();
         let axes: [Vec<Choice>; 5] = [
@@ -215,32 +215,32 @@ impl Ruler<'_> {
             (0..weights).map(|weights| Choice { weights, ..none }).collect(),
             (0..embeddings).map(|embeddings| Choice { embeddings, ..none }).collect(),
         ];
-        progress.begin("measure changes", axes.iter().map(Vec::len).sum::<usize>() as u64);
+        context.progress.begin("measure changes", axes.iter().map(Vec::len).sum::<usize>() as u64);
         let mut done = 0;
         let mut axis = |choices: Vec<Choice>| {
             let mut changes: Vec<Measured> = Vec::new();
             for choice in choices {
                 let mut change = match choice == none {
                     true => Measured { distance: 0.0, metric: self.whole.value },
-                    false => self.measure(choice, progress)?,
+                    false => self.measure(choice, context)?,
                 };
                 let before = changes.last().map_or(0.0, |before| before.distance);
                 change.distance = change.distance.max(before);
                 changes.push(change);
                 done += 1;
-                progress.advance(done, "");
+                context.progress.advance(done, "");
             }
             Ok::<_, Error>(changes)
         };
         let [heads, neurons, vocabularies, weights, embeddings] = axes;
         let changes = [axis(heads)?, axis(neurons)?, axis(vocabularies)?, axis(weights)?, axis(embeddings)?];
-        progress.end();
+        context.progress.end();
         Ok(changes)
     }
 
     /// A place, inputs of the longest length.
-    fn measure(&self, choice: Choice, progress: &dyn Progress) -> Result<Measured> {
-        let answers = self.examples.answers(&self.space.model(choice)?, progress)?;
+    fn measure(&self, choice: Choice, context: &Context) -> Result<Measured> {
+        let answers = self.examples.answers(&self.space.model(choice)?, context)?;
         Ok(Measured { distance: self.whole.distance(&answers)?, metric: answers.value })
     }
 }

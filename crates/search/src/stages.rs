@@ -8,8 +8,8 @@ use super::found::Found;
 use super::space::Space;
 use super::student::can_inherit;
 use super::{Compress, Settings};
+use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_base::progress::Progress;
 use tinybert_data::{EncodedSet, WindowSettings};
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
 use tinybert_model::plan::Attention;
@@ -23,14 +23,14 @@ use tinybert_train::{Output, fine_tune, head_of};
 pub(super) struct Stages<'a> {
     pub compress: &'a Compress<'a>,
     pub out: &'a Output,
-    pub progress: &'a dyn Progress,
+    pub context: &'a Context<'a>,
     /// Those that were asked for, in their order.
     pub folders: Vec<PathBuf>,
 }
 
 impl<'a> Stages<'a> {
-    pub fn new(compress: &'a Compress, out: &'a Output, progress: &'a dyn Progress) -> Self {
-        Self { compress, out, progress, folders: Vec::new() }
+    pub fn new(compress: &'a Compress, out: &'a Output, context: &'a Context<'a>) -> Self {
+        Self { compress, out, context, folders: Vec::new() }
     }
 
     /// The folder of a stage, made if it is not there; a stage that was interrupted goes on.
@@ -38,7 +38,7 @@ impl<'a> Stages<'a> {
         let folder = self.out.folder.join(name);
         self.folders.push(folder.clone());
         if !folder.exists() {
-            self.progress.say(&format!("stage {name}"));
+            self.context.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
             let output = Output { folder: folder.clone(), teacher_cache: cache, ..self.out.clone() };
             let resume = output.can_resume()?;
@@ -63,8 +63,8 @@ impl<'a> Stages<'a> {
         if answers(&named.head, &head_of(data.train)) {
             return Ok(named);
         }
-        let progress = self.progress;
-        self.stage("teacher", |out| fine_tune(&settings.fine_tune, teacher, data, out, progress).map(drop))
+        let context = self.context;
+        self.stage("teacher", |out| fine_tune(&settings.fine_tune, teacher, data, out, context).map(drop))
     }
 
     /// The student that is given, if it is taken as it is.
@@ -96,7 +96,7 @@ impl<'a> Stages<'a> {
 
     /// A student of the general teacher, on a corpus or else on the task's own texts.
     fn general_student(&mut self) -> Result<Checkpoint> {
-        let (compress, progress) = (self.compress, self.progress);
+        let (compress, context) = (self.compress, self.context);
         let Compress { teacher, sizes, corpus, data, settings, .. } = compress;
         let record = |inputs| RunRecord { settings: json!({ "sizes": sizes }), ..compress.record(inputs) };
         let fresh = self.stage("student-fresh", |out| {
@@ -115,12 +115,12 @@ impl<'a> Stages<'a> {
                 false => {
                     let limit = general.max_train_tokens.and_then(|tokens| usize::try_from(tokens).ok());
                     let window = WindowSettings { max_tokens: general.max_tokens, limit, seed: general.seed };
-                    tinybert_data::Corpus::open(corpus)?.windows(&fresh.text, window, progress)?
+                    tinybert_data::Corpus::open(corpus)?.windows(&fresh.text, window, context)?
                 }
             };
             let sources = if corpus.is_empty() { &data.train.sources } else { corpus };
             let corpus = Corpus { windows: &windows, sources };
-            tinybert_distill::general(&general, teacher, &fresh, &corpus, out, progress).map(drop)
+            tinybert_distill::general(&general, teacher, &fresh, &corpus, out, context).map(drop)
         })
     }
 
@@ -160,7 +160,7 @@ impl<'a> Stages<'a> {
         found: &Found,
     ) -> Result<Checkpoint> {
         let choice = found.chosen.choice;
-        let (compress, progress) = (self.compress, self.progress);
+        let (compress, context) = (self.compress, self.context);
         let Settings { recovery, prune_rounds, .. } = &compress.settings;
         let rounds = prune_rounds.unwrap_or(Space::rounds(choice));
         let mut model = whole.copied();
@@ -169,7 +169,7 @@ impl<'a> Stages<'a> {
             let pruned = self.stage(&name, |out| {
                 let importance = match round {
                     1 => &space.importance,
-                    _ => &compress.importance(&model, progress)?,
+                    _ => &compress.importance(&model, context)?,
                 };
                 let [heads, neurons] = space.sizes_after(choice, round, rounds);
                 let kept = KeptParts::of_sizes(importance, [&heads, &neurons]);
@@ -199,11 +199,11 @@ impl<'a> Stages<'a> {
             quantization_aware: Some(aware),
             ..quantization_aware.clone()
         };
-        let (compress, progress) = (self.compress, self.progress);
+        let (compress, context) = (self.compress, self.context);
         self.stage("quantization-aware", |out| {
             // The kernels of the device, which compute it, are the processor's.
             let out = Output { compute: Compute::cpu(), ..out };
-            tinybert_distill::task(&settings, teacher, small, &compress.data, out, progress).map(drop)
+            tinybert_distill::task(&settings, teacher, small, &compress.data, out, context).map(drop)
         })
     }
 
@@ -214,9 +214,9 @@ impl<'a> Stages<'a> {
         teacher: &Checkpoint,
         student: &Checkpoint,
     ) -> Result<Checkpoint> {
-        let (compress, progress) = (self.compress, self.progress);
+        let (compress, context) = (self.compress, self.context);
         self.stage(name, |out| {
-            tinybert_distill::task(settings, teacher, student, &compress.data, out, progress).map(drop)
+            tinybert_distill::task(settings, teacher, student, &compress.data, out, context).map(drop)
         })
     }
 }

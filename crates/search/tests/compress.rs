@@ -4,7 +4,7 @@ use std::path::Path;
 use tinybert_testing::toy;
 
 use candle_core::Tensor;
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
 use tinybert_evaluate::judge::Judge;
@@ -50,7 +50,9 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
         let judge = Judge::new(&student.text, data.dev, data.metrics, 16).unwrap();
         let model = TaskModel::frozen(&student.config, &student.head, &student.tensors).unwrap();
         let mut dev = data.dev.clone();
-        for (example, answer) in dev.examples.iter_mut().zip(judge.predictions(&model, &Silent).unwrap()) {
+        for (example, answer) in
+            dev.examples.iter_mut().zip(judge.predictions(&model, &Context::default()).unwrap())
+        {
             example.target = answer;
         }
         let settings = Settings {
@@ -76,7 +78,7 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
             data: TaskData { dev: &dev, ..*data },
             test: None,
         };
-        compress.run(&Output::from(&folder), &Silent).unwrap()
+        compress.run(&Output::from(&folder), &Context::default()).unwrap()
     })
 }
 
@@ -98,7 +100,8 @@ fn four_bits_lose_in_the_search_what_they_lose_in_the_image() {
         metrics: MetricSet::Accuracy,
     };
     let student = student(&place.path().join("student"));
-    let rows = with_data(|data| sensitivity(&student, data.train, data.dev, &settings, &Silent)).unwrap();
+    let rows = with_data(|data| sensitivity(&student, data.train, data.dev, &settings, &Context::default()))
+        .unwrap();
     let check = |layer: Option<u64>, part: &str, change: &serde_json::Value| {
         let is_it =
             |row: &&Sensitivity| (row.layer.map(|layer| layer as u64), row.part.as_str()) == (layer, part);

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_base::progress::Progress;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, Stage, TaskSettings, general, task};
 use tinybert_evaluate::judge::encode;
@@ -36,12 +36,12 @@ pub fn fine_tune_settings() -> FineTune {
     }
 }
 
-pub fn run_fine_tune(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+pub fn run_fine_tune(place: &Path, output: Output, context: &Context) -> Result<()> {
     let model = crate::toy::model(&place.join("fresh"), &crate::toy::config(2, 16), &Head::None);
-    with_data(|data| fine_tune(&fine_tune_settings(), &model, data, output, progress)).map(drop)
+    with_data(|data| fine_tune(&fine_tune_settings(), &model, data, output, context)).map(drop)
 }
 
-pub fn run_general(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+pub fn run_general(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &Head::None);
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
     let windows = encode(&teacher.text, &crate::toy::sentences(60, 3), 16)?;
@@ -55,10 +55,10 @@ pub fn run_general(place: &Path, output: Output, progress: &dyn Progress) -> Res
         ..GeneralSettings::default()
     };
     let corpus = Corpus { windows: &windows, sources: &[] };
-    general(&settings, &teacher, &student, &corpus, output, progress).map(drop)
+    general(&settings, &teacher, &student, &corpus, output, context).map(drop)
 }
 
-pub fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+pub fn run_task(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
     let defaults = TaskSettings::default();
@@ -71,7 +71,7 @@ pub fn run_task(place: &Path, output: Output, progress: &dyn Progress) -> Result
         allow_weak_teacher: true,
         ..defaults
     };
-    with_data(|data| task(&settings, &teacher, &student, data, output, progress)).map(drop)
+    with_data(|data| task(&settings, &teacher, &student, data, output, context)).map(drop)
 }
 
 /// The prediction stage of a finished student, in int8.
@@ -92,13 +92,13 @@ pub fn quantization_aware() -> TaskSettings {
     }
 }
 
-pub fn run_quantization_aware(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+pub fn run_quantization_aware(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &labelled());
-    with_data(|data| task(&quantization_aware(), &teacher, &student, data, output, progress)).map(drop)
+    with_data(|data| task(&quantization_aware(), &teacher, &student, data, output, context)).map(drop)
 }
 
-pub fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> Result<()> {
+pub fn run_masked_lm(place: &Path, output: Output, context: &Context) -> Result<()> {
     let model = crate::toy::model(&place.join("fresh"), &crate::toy::config(1, 16), &Head::None);
     let windows = encode(&model.text, &crate::toy::sentences(60, 3), 16)?;
     let settings = MaskedLmSettings {
@@ -109,7 +109,7 @@ pub fn run_masked_lm(place: &Path, output: Output, progress: &dyn Progress) -> R
         learning_rate: 2e-3,
         ..MaskedLmSettings::default()
     };
-    masked_lm(&settings, &model, &windows, &[], output, progress).map(drop)
+    masked_lm(&settings, &model, &windows, &[], output, context).map(drop)
 }
 
 /// The lines of metrics without what a clock says.

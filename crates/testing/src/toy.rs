@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tinybert_base::progress::Progress;
+use tinybert_base::{Context, StopSignal};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, RunRecord, TextEncoder};
 use tinybert_nn::init_parameters;
@@ -96,10 +97,15 @@ impl StopAfter {
     pub fn new(after: u64) -> Self {
         Self { after, asked: AtomicU64::new(0) }
     }
+
+    /// A run of one process that this signal stops.
+    pub fn context(&self) -> Context<'_> {
+        Context { stop: self, ..Context::default() }
+    }
 }
 
-impl Progress for StopAfter {
-    fn interrupted(&self) -> bool {
+impl StopSignal for StopAfter {
+    fn is_raised(&self) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed) >= self.after
     }
 }
@@ -111,6 +117,11 @@ pub struct Said(Mutex<String>);
 impl Said {
     pub fn lines(&self) -> String {
         self.0.lock().unwrap().clone()
+    }
+
+    /// A run whose lines are kept here.
+    pub fn context(&self) -> Context<'_> {
+        Context { progress: self, ..Context::default() }
     }
 }
 

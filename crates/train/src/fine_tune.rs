@@ -10,7 +10,7 @@ use super::selection::Selection;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::work::WorkFolder;
 use super::{Output, StepSettings, TaskData, Trainee};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, Target, TaskKind};
@@ -83,7 +83,7 @@ pub fn fine_tune(
     model: &Checkpoint,
     data: &TaskData,
     out: impl Into<Output>,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Report> {
     StepSettings {
         learning_rate: settings.learning_rate,
@@ -104,7 +104,7 @@ pub fn fine_tune(
         return Err(Error::Usage(what.into()));
     }
     data.check()?;
-    data.warn(progress);
+    data.warn(context);
     data.train.check_labelled()?;
     let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
     let mut record = RunRecord {
@@ -119,7 +119,7 @@ pub fn fine_tune(
     let text = &model.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;
-    let mut work = WorkFolder::open(&out.into(), data.identity(&record), progress)?;
+    let mut work = WorkFolder::open(&out.into(), data.identity(&record), context)?;
     let device = work.output().compute.device.clone();
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(&on_device(tensors, &device)?)?,
@@ -155,7 +155,7 @@ pub fn fine_tune(
         trainee,
     };
     let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())).collect();
-    let mut session = Session::new(plan, vars, &mut work, progress)?;
+    let mut session = Session::new(plan, vars, &mut work, context)?;
     epochs.run(
         &mut session,
         &set,

@@ -27,8 +27,8 @@ pub use masked_lm::{Guesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 
 use self::optimizer::OptimizerSettings;
 use self::schedule::Schedule;
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, TaskKind};
@@ -62,9 +62,9 @@ impl TaskData<'_> {
     }
 
     /// Says what is probably a mistake in data that can be learned from all the same.
-    pub fn warn(&self, progress: &dyn Progress) {
+    pub fn warn(&self, context: &Context) {
         let warnings = [self.dev_of_one_label(), self.labels_like_scores()];
-        warnings.iter().flatten().for_each(|what| progress.say(&format!("warning: {what}")));
+        warnings.iter().flatten().for_each(|what| context.progress.say(&format!("warning: {what}")));
     }
 
     /// What is wrong with a development set that cannot select.

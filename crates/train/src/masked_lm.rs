@@ -14,8 +14,8 @@ use super::schedule::Schedule;
 use super::session::{Budget, Length, Losses, Plan, Session, Summary};
 use super::trainee::Trainee;
 use super::work::{Output, WorkFolder};
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, evaluation_batches};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
@@ -118,7 +118,7 @@ pub fn masked_lm(
     windows: &EncodedSet,
     sources: &[PathBuf],
     out: impl Into<Output>,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<MaskedLmReport> {
     StepSettings {
         learning_rate: settings.learning_rate,
@@ -152,14 +152,14 @@ pub fn masked_lm(
         return Err(Error::Input(what.into()));
     }
     if !mute.is_empty() {
-        progress.say(&format!(
+        context.progress.say(&format!(
             "{} windows of unknown pieces alone are left out: nothing in them can be hidden",
             mute.len()
         ));
     }
     let (train, held_out) = windows.hold_out(HELD_OUT.min(windows.len() / HELD_OUT_SHARE));
     let identity = Identity::new(&record).with_digest("windows", windows.digest());
-    let mut work = WorkFolder::open(&out.into(), identity, progress)?;
+    let mut work = WorkFolder::open(&out.into(), identity, context)?;
     let parameters = match work.resumed_model() {
         Some(tensors) => Parameters::new(tensors)?,
         None => Parameters::new(&starting_tensors(model, &train, settings.seed)?)?,
@@ -202,7 +202,7 @@ pub fn masked_lm(
         |name: &str| reached.contains_key(name) && (settings.train_encoder || name.starts_with("cls."));
     let learned = parameters.iter().filter(|(name, _)| learns(name));
     let vars = learned.map(|(name, var)| (name.to_owned(), var.clone())).collect();
-    let mut session = Session::new(plan, vars, &mut work, progress)?;
+    let mut session = Session::new(plan, vars, &mut work, context)?;
     epochs.run(
         &mut session,
         &train,

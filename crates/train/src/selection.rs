@@ -6,8 +6,8 @@ use serde_json::json;
 use super::session::Session;
 use super::trainee::Trainee;
 use super::work::WorkFolder;
+use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_base::progress::{Progress, Silent};
 use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::Tensors;
@@ -16,9 +16,11 @@ use tinybert_nn::TaskModel;
 /// Prefix of the best weights in a checkpoint.
 pub(super) const BEST: &str = "best/";
 
-/// A model under training is judged to the end whoever asks to stop: a checkpoint stands between a step with its look and
-/// the next step, so that a run resumed there misses no look.
-const UNSTOPPED: Silent = Silent;
+/// The context of a judgement of a model under training. It is judged to the end, whoever asks to stop: a checkpoint stands
+/// between two steps, so that a run that is resumed there misses no judgement.
+fn unstoppable() -> Context<'static> {
+    Context::default()
+}
 
 /// Judges a model under training from time to time and remembers its best weights.
 pub struct Selection<'a> {
@@ -42,7 +44,7 @@ impl<'a> Selection<'a> {
         let best = match best {
             Some(best) => {
                 let model = trainee.frozen(&best)?;
-                Some((judge.judge(&model, &UNSTOPPED)?, best))
+                Some((judge.judge(&model, &unstoppable())?, best))
             }
             None => None,
         };
@@ -54,9 +56,9 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
-    pub fn at_least(self, tensors: Tensors, progress: &dyn Progress) -> Result<Self> {
-        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &UNSTOPPED)?;
-        progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
+    pub fn at_least(self, tensors: Tensors, context: &Context) -> Result<Self> {
+        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &unstoppable())?;
+        context.progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
         Ok(Self { floor: Some((metrics, tensors)), ..self })
     }
 
@@ -66,7 +68,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
     pub fn look(&mut self, session: &mut Session, epoch: f64) -> Result<()> {
-        let metrics = self.judge.judge(&self.model, &UNSTOPPED)?;
+        let metrics = self.judge.judge(&self.model, &unstoppable())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
         let better = self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary());
@@ -88,7 +90,7 @@ impl<'a> Selection<'a> {
     pub fn best(self) -> Result<(Metrics, Tensors)> {
         let seen = match self.best {
             Some(best) => best,
-            None => (self.judge.judge(&self.model, &UNSTOPPED)?, self.trainee.parameters.to_tensors()?),
+            None => (self.judge.judge(&self.model, &unstoppable())?, self.trainee.parameters.to_tensors()?),
         };
         Ok(match self.floor {
             Some(floor) if floor.0.primary() > seen.0.primary() => floor,

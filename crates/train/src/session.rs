@@ -16,8 +16,8 @@ use super::sparsity::{Sparsity, SparsitySettings};
 use super::trainee::Trainee;
 use super::window::{LossValues, Window};
 use super::work::WorkFolder;
+use tinybert_base::Context;
 use tinybert_base::collective::Collective;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_nn::Mode;
 
@@ -78,7 +78,7 @@ pub struct Session<'a> {
     optimizer: Optimizer,
     sparsity: Sparsity,
     work: &'a mut WorkFolder,
-    progress: &'a dyn Progress,
+    context: &'a Context<'a>,
     started: Instant,
     /// Of this process and those before it: seconds until [`Session::started`], and tokens.
     before: (f64, u64),
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         plan: Plan<'a>,
         parameters: BTreeMap<String, Var>,
         work: &'a mut WorkFolder,
-        progress: &'a dyn Progress,
+        context: &'a Context<'a>,
     ) -> Result<Self> {
         let now = Instant::now();
         let optimizer = Optimizer::new(plan.optimizer, parameters)?;
@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
             optimizer,
             plan,
             work,
-            progress,
+            context,
             started: now,
             before: (0.0, 0),
             saved: (now, 0),
@@ -141,17 +141,17 @@ impl<'a> Session<'a> {
         };
         session.restore()?;
         session.check_ranks()?;
-        progress.begin(session.plan.name, session.total());
-        progress.resume(session.done());
+        context.progress.begin(session.plan.name, session.total());
+        context.progress.resume(session.done());
         if let Some(note) = session.sparsity.note() {
-            progress.say(&note);
+            context.progress.say(&note);
         }
         Ok(session)
     }
 
     /// The processes that take each step together.
     pub fn ranks(&self) -> &'a dyn Collective {
-        self.progress.ranks()
+        self.context.ranks
     }
 
     /// One optimizer step on the sum of the gradients of all `parts`. `losses` is called for each of this rank's and
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
 
     /// Shows the user a line worth keeping.
     pub fn say(&self, line: &str) {
-        self.progress.say(line);
+        self.context.progress.say(line);
     }
 
     /// Optimizer steps taken.
@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Io`] if the last metrics cannot be written.
     pub fn end(mut self) -> Result<Summary> {
-        self.progress.end();
+        self.context.progress.end();
         // Of a session that the clock has ended.
         self.log_window()?;
         let summary = Summary {
@@ -297,7 +297,7 @@ impl<'a> Session<'a> {
     /// Tells the watcher, and every [`LOG_STEPS`] steps the metrics file.
     fn report(&mut self) -> Result<()> {
         let speed = (self.tokens - self.before.1) as f64 / self.started.elapsed().as_secs_f64();
-        self.progress.advance(self.done(), &format!("{}, {speed:.0} tokens/s", self.window.note()));
+        self.context.progress.advance(self.done(), &format!("{}, {speed:.0} tokens/s", self.window.note()));
         if self.window.steps() == LOG_STEPS || self.finished() { self.log_window() } else { Ok(()) }
     }
 

@@ -12,7 +12,7 @@ use super::identity::Identity;
 use super::session::Summary;
 use super::snapshot::{self, SessionState, Snapshot, State, Values};
 use super::trainee::Trainee;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_model::{Companion, METRICS, Tensors};
 use tinybert_nn::device::Compute;
@@ -112,13 +112,13 @@ impl WorkFolder {
     /// [`Error::Usage`] if the ranks were started for different runs, or the folder holds a run that is not to be resumed, or another process is writing it, or
     /// there is nothing to resume but a complete result, or settings differ; [`Error::Input`] if other inputs do;
     /// [`Error::Io`] if the folder cannot be written or its only checkpoint not be read.
-    pub fn open(output: &Output, identity: Identity, progress: &dyn Progress) -> Result<Self> {
-        let ranks = progress.ranks();
+    pub fn open(output: &Output, identity: Identity, context: &Context) -> Result<Self> {
+        let ranks = context.ranks;
         identity.check_ranks(ranks)?;
         let folder = output.run_folder()?;
         let (disk, resumed) = match ranks.is_first() {
             true => {
-                let (disk, resumed) = Disk::open(output, &folder, &identity, progress)?;
+                let (disk, resumed) = Disk::open(output, &folder, &identity, context)?;
                 (Some(disk), resumed)
             }
             false => (None, None),
@@ -128,7 +128,7 @@ impl WorkFolder {
         if let Some(before) =
             resumed.as_ref().map(|snapshot| snapshot.state.ranks).filter(|&before| before != size)
         {
-            progress.say(&format!(
+            context.progress.say(&format!(
                 "NOTE: {before} ranks wrote the checkpoint and {size} go on: sums are added in another order from here, and \
                  the result is not bit for bit that of an uninterrupted run"
             ));
@@ -238,12 +238,12 @@ impl Disk {
         output: &Output,
         folder: &Path,
         identity: &Identity,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<(Self, Option<Snapshot>)> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let lock = lock(folder)?;
         remove_partial(folder)?;
-        let resumed = resume(output, folder, identity, progress)?;
+        let resumed = resume(output, folder, identity, context)?;
         let path = folder.join(METRICS);
         let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
         let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
@@ -333,7 +333,7 @@ fn resume(
     output: &Output,
     folder: &Path,
     identity: &Identity,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<Option<Snapshot>> {
     let all = checkpoints(folder)?;
     match (all.last(), output.resume) {
@@ -352,7 +352,7 @@ fn resume(
             )));
         }
         (None, true) => {
-            progress.say(&format!("no checkpoint in {}: beginning anew", folder.display()));
+            context.progress.say(&format!("no checkpoint in {}: beginning anew", folder.display()));
             return Ok(None);
         }
         (Some(_), true) => {}
@@ -362,14 +362,14 @@ fn resume(
     for (older, path) in all.iter().enumerate().rev() {
         match whole(path, folder, identity)? {
             Ok(snapshot) => {
-                progress.say(&format!("going on from {}", path.display()));
+                context.progress.say(&format!("going on from {}", path.display()));
                 found = Some(snapshot);
                 break;
             }
             // What cannot be read now may be whole, and it is all that there is.
             Err(damage) if older == 0 && !matches!(damage, Error::Input(_)) => return Err(damage),
             Err(damage) => {
-                progress.say(&match older {
+                context.progress.say(&match older {
                     0 => format!(
                         "warning: {damage}; there is no checkpoint before it: beginning anew, all that the run had \
                          learned is lost"

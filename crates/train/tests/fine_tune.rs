@@ -3,7 +3,7 @@
 use std::path::Path;
 use tinybert_testing::toy;
 
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
@@ -20,7 +20,7 @@ fn run(settings: &FineTune, place: &Path) -> Result<Report> {
     let model = toy::model(&place.join("fresh"), &toy::config(2, 16), &Head::None);
     let (train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    fine_tune(settings, &model, &data, place.join("out"), &Silent)
+    fine_tune(settings, &model, &data, place.join("out"), &Context::default())
 }
 
 #[test]
@@ -44,7 +44,8 @@ fn regression_learns_scores() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
     let (train, dev) = (toy::scored(200, 1), toy::scored(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::PearsonAndSpearman };
-    let report = fine_tune(&settings(), &model, &data, place.path().join("out"), &Silent).unwrap();
+    let report =
+        fine_tune(&settings(), &model, &data, place.path().join("out"), &Context::default()).unwrap();
     assert!(report.dev.values["pearson"] >= 0.95, "{report:?}");
 }
 
@@ -85,7 +86,7 @@ fn data_that_are_probably_a_mistake_are_learned_from_with_a_warning() {
         let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &Head::None);
         let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
         let said = toy::Said::default();
-        fine_tune(&quick, &model, &data, place.path().join("out"), &said).unwrap();
+        fine_tune(&quick, &model, &data, place.path().join("out"), &said.context()).unwrap();
         said.lines()
     };
     let (train, dev) = (toy::sentences(24, 1), toy::sentences(20, 2));
@@ -116,7 +117,8 @@ fn what_cannot_be_is_refused_with_a_reason() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
     let refuse = |train: &_, dev: &_, expected: &str| {
         let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
-        let error = fine_tune(&settings(), &model, &data, place.path().join("out"), &Silent).unwrap_err();
+        let error =
+            fine_tune(&settings(), &model, &data, place.path().join("out"), &Context::default()).unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
     };
     refuse(&toy::sentences(8, 1), &toy::scored(8, 1), "ask different things");

@@ -4,7 +4,7 @@ use std::path::Path;
 use tinybert_testing::toy;
 
 use candle_core::DType;
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, Targets};
 use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors};
@@ -116,7 +116,7 @@ fn settings() -> MaskedLmSettings {
 
 fn run(settings: &MaskedLmSettings, place: &Path) -> Result<MaskedLmReport> {
     let model = toy::model(&place.join("fresh"), &toy::config(1, 32), &Head::None);
-    masked_lm(settings, &model, &windows(), &[], place.join("out"), &Silent)
+    masked_lm(settings, &model, &windows(), &[], place.join("out"), &Context::default())
 }
 
 #[test]
@@ -129,7 +129,8 @@ fn an_encoder_and_its_head_learn_to_guess_and_load_again() {
     assert_eq!(trained.head, Head::MaskedLm);
     // And can be trained on: what was learned is the start.
     let more = MaskedLmSettings { epochs: 1, train_encoder: false, ..settings() };
-    let again = masked_lm(&more, &trained, &windows(), &[], place.path().join("more"), &Silent).unwrap();
+    let again =
+        masked_lm(&more, &trained, &windows(), &[], place.path().join("more"), &Context::default()).unwrap();
     assert!(again.held_out.unwrap().accuracy > 0.8, "{again:?}");
 }
 
@@ -143,15 +144,17 @@ fn windows_of_unknown_pieces_alone_stop_no_run() {
     let word = |sample: usize| text.encode(["film", "play"][sample % 2], None, 16).unwrap();
     let mixed: EncodedSet = (0..200).map(|at| if at % 3 == 0 { word(at) } else { unknown() }).collect();
     let settings = MaskedLmSettings { epochs: 1, ..settings() };
-    let report = masked_lm(&settings, &model, &mixed, &[], place.path().join("out"), &Silent).unwrap();
+    let report =
+        masked_lm(&settings, &model, &mixed, &[], place.path().join("out"), &Context::default()).unwrap();
     assert!(report.held_out.unwrap().loss.is_finite());
     // The same text without them is the same run.
     let clean: EncodedSet = (0..200).filter(|at| at % 3 == 0).map(word).collect();
-    masked_lm(&settings, &model, &clean, &[], place.path().join("clean"), &Silent).unwrap();
+    masked_lm(&settings, &model, &clean, &[], place.path().join("clean"), &Context::default()).unwrap();
     assert_eq!(toy::bits(&place.path().join("out")), toy::bits(&place.path().join("clean")));
 
     let nothing: EncodedSet = (0..4).map(|_| unknown()).collect();
-    let error = masked_lm(&settings, &model, &nothing, &[], place.path().join("no"), &Silent).unwrap_err();
+    let error = masked_lm(&settings, &model, &nothing, &[], place.path().join("no"), &Context::default())
+        .unwrap_err();
     assert!(matches!(&error, Error::Input(what) if what.contains("model's language")), "{error}");
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tinybert_testing::toy;
 
-use tinybert_base::progress::{Progress, Silent};
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
@@ -21,14 +21,14 @@ fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Stops `run` every few steps, on one thread and on two in turn, and compares it with a run in one piece.
-fn stopping_changes_nothing(run: fn(&Path, Output, &dyn Progress) -> Result<()>) {
+fn stopping_changes_nothing(run: fn(&Path, Output, &Context) -> Result<()>) {
     let place = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| place.path().join(name));
-    on(1, || run(place.path(), output(&whole, false), &Silent)).unwrap();
+    on(1, || run(place.path(), output(&whole, false), &Context::default())).unwrap();
     let mut stops = 0;
     for steps in [4, 1, 2, 3].into_iter().cycle() {
         let stop = toy::StopAfter::new(steps);
-        match on(1 + stops % 2, || run(place.path(), output(&parts, stops > 0), &stop)) {
+        match on(1 + stops % 2, || run(place.path(), output(&parts, stops > 0), &stop.context())) {
             Ok(()) => break,
             Err(Error::Interrupted(what)) => assert!(what.contains("--resume"), "{what}"),
             Err(error) => panic!("{error}"),
@@ -73,7 +73,7 @@ fn quantization_aware_distillation_in_parts_is_one() {
 /// A fine-tuning run in `place/out` that was stopped after seven steps, and its checkpoints.
 fn stopped(place: &Path) -> (PathBuf, Vec<PathBuf>) {
     let out = place.join("out");
-    let error = run_fine_tune(place, output(&out, false), &toy::StopAfter::new(7)).unwrap_err();
+    let error = run_fine_tune(place, output(&out, false), &toy::StopAfter::new(7).context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 7 steps")), "{error}");
     let mut checkpoints: Vec<PathBuf> = fs::read_dir(toy::run_folder(&out))
         .unwrap()
@@ -104,9 +104,9 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
         bytes[at] ^= 1;
         fs::write(&damaged, bytes).unwrap();
     }
-    run_fine_tune(place.path(), output(&out, true), &Silent).unwrap();
+    run_fine_tune(place.path(), output(&out, true), &Context::default()).unwrap();
     let whole = place.path().join("whole");
-    run_fine_tune(place.path(), output(&whole, false), &Silent).unwrap();
+    run_fine_tune(place.path(), output(&whole, false), &Context::default()).unwrap();
     let expected = (toy::bits(&whole), metrics(&whole));
     assert_eq!((toy::bits(&out), metrics(&out)), expected);
 
@@ -116,7 +116,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     fs::remove_dir_all(&checkpoints[0]).unwrap();
     fs::write(checkpoints[1].join("training.safetensors"), "").unwrap();
     let said = toy::Said::default();
-    run_fine_tune(place.path(), output(&out, true), &said).unwrap();
+    run_fine_tune(place.path(), output(&out, true), &said.context()).unwrap();
     let said = said.lines();
     for part in ["step-00000007", "training.safetensors is not", "beginning anew", "lost"] {
         assert!(said.contains(part), "{part}: {said}");
@@ -132,7 +132,7 @@ fn another_run_is_refused_and_leaves_the_checkpoints_alone() {
     let with = |settings: &FineTune, model: &Checkpoint, train: &Dataset, resume| {
         let dev = toy::sentences(20, 2);
         let data = TaskData { train, dev: &dev, metrics: MetricSet::Accuracy };
-        fine_tune(settings, model, &data, output(&out, resume), &Silent).unwrap_err()
+        fine_tune(settings, model, &data, output(&out, resume), &Context::default()).unwrap_err()
     };
     let (settings, train) = (fine_tune_settings(), toy::sentences(40, 1));
 
@@ -160,7 +160,9 @@ fn time_limits_may_change_on_the_way() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(2, 16), &Head::None);
     let mut settings = fine_tune_settings();
     settings.budget.max_minutes = Some(0.0);
-    let report = with_data(|data| fine_tune(&settings, &model, data, output(&out, true), &Silent)).unwrap();
+    let report =
+        with_data(|data| fine_tune(&settings, &model, data, output(&out, true), &Context::default()))
+            .unwrap();
     assert!(report.training.out_of_time && report.training.steps == 7);
 }
 
@@ -168,10 +170,10 @@ fn time_limits_may_change_on_the_way() {
 fn resuming_nothing_begins_and_a_complete_run_is_not_repeated() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    run_fine_tune(place.path(), output(&out, true), &Silent).unwrap();
-    let error = run_fine_tune(place.path(), output(&out, true), &Silent).unwrap_err();
+    run_fine_tune(place.path(), output(&out, true), &Context::default()).unwrap();
+    let error = run_fine_tune(place.path(), output(&out, true), &Context::default()).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("is complete")), "{error}");
-    run_fine_tune(place.path(), output(&out, false), &Silent).unwrap();
+    run_fine_tune(place.path(), output(&out, false), &Context::default()).unwrap();
 }
 
 #[test]
@@ -179,6 +181,6 @@ fn metrics_that_were_cut_off_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let (out, _) = stopped(place.path());
     fs::write(toy::run_folder(&out).join("metrics.jsonl"), "").unwrap();
-    let error = run_fine_tune(place.path(), output(&out, true), &Silent).unwrap_err();
+    let error = run_fine_tune(place.path(), output(&out, true), &Context::default()).unwrap_err();
     assert!(matches!(&error, Error::Input(what) if what.contains("metrics.jsonl: cut off")), "{error}");
 }

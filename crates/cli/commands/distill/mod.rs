@@ -5,7 +5,7 @@ mod options;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::WindowSettings;
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
@@ -121,6 +121,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
 
 fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let out = args.on_device(args.output.settings())?;
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
@@ -146,9 +147,9 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: global.seed,
     };
-    let windows = corpus.windows(&student.text, windows, &watch)?;
+    let windows = corpus.windows(&student.text, windows, &context)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
-    let report = tinybert_distill::general(&settings, &teacher, &student, &corpus, out, &watch)?;
+    let report = tinybert_distill::general(&settings, &teacher, &student, &corpus, out, &context)?;
     if !global.is_first() {
         return Ok(());
     }
@@ -180,7 +181,7 @@ impl Args {
         student: &Checkpoint,
         data: &TaskData,
         max_tokens: usize,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Option<QuantizationAware>> {
         if !self.quantization_aware {
             return match self.precision.given() {
@@ -191,7 +192,7 @@ impl Args {
         let (calibration, data, metrics) = (data.train, data.dev, data.metrics);
         let chosen = Chosen { checkpoint: student, calibration, data, metrics, max_tokens };
         Ok(Some(QuantizationAware {
-            precision: self.precision.precision(chosen, progress)?,
+            precision: self.precision.precision(chosen, context)?,
             attention: self.precision.attention(),
             calibration_examples: self.precision.calibration_examples(),
         }))
@@ -200,6 +201,7 @@ impl Args {
 
 fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
@@ -209,12 +211,12 @@ fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
         sparsity: args.sparsity.settings(),
         ..args.steps.task_settings(options, max_tokens, global.seed)
     };
-    let data = args.data.training(teacher.head.labels(), &watch)?;
+    let data = args.data.training(teacher.head.labels(), context.progress)?;
     if args.quantization_aware && options.intermediate_epochs.is_none() {
         settings.intermediate.epochs = 0;
     }
-    settings.quantization_aware = args.quantization_aware(&student, &data.view(), max_tokens, &watch)?;
-    let report = tinybert_distill::task(&settings, &teacher, &student, &data.view(), out, &watch)?;
+    settings.quantization_aware = args.quantization_aware(&student, &data.view(), max_tokens, &context)?;
+    let report = tinybert_distill::task(&settings, &teacher, &student, &data.view(), out, &context)?;
     if !global.is_first() {
         return Ok(());
     }

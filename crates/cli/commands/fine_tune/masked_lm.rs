@@ -40,6 +40,7 @@ pub struct MaskedLmArgs {
 /// Trains the head, and the encoder where asked.
 pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
     let watch = Watch::new(global)?;
+    let context = watch.context();
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let defaults = MaskedLmSettings::default();
@@ -67,8 +68,8 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: global.seed,
     };
-    let windows = Corpus::open(&options.corpus)?.windows(&model.text, windows, &watch)?;
-    let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &watch)?;
+    let windows = Corpus::open(&options.corpus)?.windows(&model.text, windows, &context)?;
+    let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &context)?;
     if !global.is_first() {
         return Ok(());
     }

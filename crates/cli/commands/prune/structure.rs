@@ -102,7 +102,7 @@ impl Structure {
         };
         let importance = match &train {
             None => Importance::magnitude(model)?,
-            Some(train) => Importance::by(measure, model, train, job.teacher.as_ref(), &job.watch)?,
+            Some(train) => Importance::by(measure, model, train, job.teacher.as_ref(), &job.watch.context())?,
         };
         let pruned = KeptParts::choose(&importance, &self.shares())?.prune(model)?;
         job.record.settings["structure"] = json!({ "shares": self.shares(), "importance": measure });
@@ -145,7 +145,7 @@ impl Structure {
             data: data.view(),
         };
         let output = Output { teacher_cache: options.teacher_cache_folder.clone(), ..output };
-        let stepped = steps.run(&output, &job.watch)?;
+        let stepped = steps.run(&output, &job.watch.context())?;
         job.record.settings["device"] = output.compute.record();
         job.record.inputs.extend(data.view().hashes()?);
         job.record.settings["structure"] = json!({

@@ -2,8 +2,10 @@ use proptest::prelude::*;
 
 use super::Folder;
 use crate::{Corpus, WindowSettings};
+use std::sync::atomic::AtomicBool;
 use tinybert_base::Error;
-use tinybert_base::progress::{Progress, Silent};
+
+use tinybert_base::Context;
 use tinybert_model::TextEncoder;
 
 /// `a` to `e` are words, `##x` continues one.
@@ -24,7 +26,7 @@ fn open(content: &str) -> Corpus {
 /// Windows as words, without `[CLS]` and `[SEP]`, which must be there.
 fn windows(corpus: &Corpus, settings: WindowSettings) -> Vec<String> {
     let text = encoder();
-    let set = corpus.windows(&text, settings, &Silent).expect("windows");
+    let set = corpus.windows(&text, settings, &Context::default()).expect("windows");
     (0..set.len())
         .map(|sample| {
             let [cls, inner @ .., sep] = set.ids(sample) else { panic!("a window without [CLS] and [SEP]") };
@@ -85,19 +87,14 @@ fn faults_name_the_file_and_the_line() {
     };
     assert!(fault(b"a\n\nb\xc3(\n").contains("corpus.txt:3: byte 0xc3 is not UTF-8"));
     assert!(fault(b"\n \n").contains("corpus.txt: there is no text"));
-    assert!(matches!(open("a").windows(&encoder(), settings(2), &Silent), Err(Error::Usage(_))));
-}
-
-struct Impatient;
-impl Progress for Impatient {
-    fn interrupted(&self) -> bool {
-        true
-    }
+    assert!(matches!(open("a").windows(&encoder(), settings(2), &Context::default()), Err(Error::Usage(_))));
 }
 
 #[test]
 fn the_user_may_stop_it() {
-    assert!(matches!(open("a").windows(&encoder(), settings(8), &Impatient), Err(Error::Interrupted(_))));
+    let stop = AtomicBool::new(true);
+    let context = Context { stop: &stop, ..Context::default() };
+    assert!(matches!(open("a").windows(&encoder(), settings(8), &context), Err(Error::Interrupted(_))));
 }
 
 proptest! {
@@ -108,7 +105,7 @@ proptest! {
     fn no_token_is_lost(content in "([abcdex. ]{0,20}\n){1,12}", max_tokens in 3usize..12) {
         prop_assume!(!content.trim().is_empty());
         let text = encoder();
-        let set = open(&content).windows(&text, settings(max_tokens), &Silent).expect("windows");
+        let set = open(&content).windows(&text, settings(max_tokens), &Context::default()).expect("windows");
         let inner = |sample| {
             let ids = set.ids(sample);
             ids[1..ids.len() - 1].to_vec()

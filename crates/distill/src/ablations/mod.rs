@@ -12,8 +12,8 @@ use serde_json::json;
 
 pub use self::row::Row;
 use crate::TaskSettings;
+use tinybert_base::Context;
 use tinybert_base::atomic::write_file;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, TaskKind};
@@ -78,8 +78,8 @@ impl Ablations<'_> {
     /// # Errors
     /// [`Error::Usage`] for rows whose inputs are missing, and for a folder that holds something else or, without
     /// [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of [`crate::task`].
-    pub fn run(&self, out: &Output, progress: &dyn Progress) -> Result<String> {
-        let rows = self.chosen_rows(progress)?;
+    pub fn run(&self, out: &Output, context: &Context) -> Result<String> {
+        let rows = self.chosen_rows(context)?;
         let mut journal = self.open(out)?;
         let runs = rows.iter().flat_map(|&row| self.seeds.iter().map(move |&seed| (row, seed)));
         let runs: Vec<_> = runs.collect();
@@ -89,16 +89,16 @@ impl Ablations<'_> {
             if finished && folder.exists() {
                 continue;
             }
-            progress.say(&format!("row {} of {}: {}, seed {seed}", at + 1, runs.len(), row.name()));
+            context.progress.say(&format!("row {} of {}: {}, seed {seed}", at + 1, runs.len(), row.name()));
             journal.rows.retain(|run| (run.row, run.seed) != (row, seed));
-            journal.rows.push(self.distil(row, seed, out, folder, progress)?);
+            journal.rows.push(self.distil(row, seed, out, folder, context)?);
             journal.write(&out.folder)?;
         }
         Ok(table::markdown(&journal.rows))
     }
 
     /// The rows asked for, or all that can be.
-    fn chosen_rows(&self, progress: &dyn Progress) -> Result<Vec<Row>> {
+    fn chosen_rows(&self, context: &Context) -> Result<Vec<Row>> {
         if self.seeds.is_empty() {
             return Err(Error::Usage("ablations need at least one seed".into()));
         }
@@ -110,7 +110,7 @@ impl Ablations<'_> {
         }
         for row in Row::ALL {
             if let Some(missing) = self.missing(row) {
-                progress.say(&format!("leaving out row {}: it needs {missing}", row.name()));
+                context.progress.say(&format!("leaving out row {}: it needs {missing}", row.name()));
             }
         }
         Ok(Row::ALL.into_iter().filter(|&row| self.missing(row).is_none()).collect())
@@ -162,7 +162,7 @@ impl Ablations<'_> {
         seed: u64,
         out: &Output,
         folder: PathBuf,
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<Finished> {
         let settings = TaskSettings { seed, ..row.settings(&self.task) };
         let student = match self.fresh {
@@ -185,21 +185,21 @@ impl Ablations<'_> {
             Ok::<_, Error>(Output { resume, ..output })
         };
         if row != Row::NoPrediction {
-            let report = crate::task(&settings, self.teacher, student, &data, output(folder)?, progress)?;
+            let report = crate::task(&settings, self.teacher, student, &data, output(folder)?, context)?;
             let stages = [report.intermediate, report.prediction];
             return Ok(finished(row, seed, &report.dev, &stages));
         }
         let gold = gold(&TaskSettings { seed, ..self.task.clone() });
         if settings.intermediate.epochs == 0 {
-            let report = fine_tune(&gold, student, &data, output(folder)?, progress)?;
+            let report = fine_tune(&gold, student, &data, output(folder)?, context)?;
             return Ok(finished(row, seed, &report.dev, &[Some(report.training)]));
         }
         let taught = folder.with_extension("intermediate");
         if !taught.exists() {
-            crate::task(&settings, self.teacher, student, &data, output(taught.clone())?, progress)?;
+            crate::task(&settings, self.teacher, student, &data, output(taught.clone())?, context)?;
         }
         let transferred = intermediate_of(&taught)?;
-        let report = fine_tune(&gold, &Checkpoint::load(&taught)?, &data, output(folder)?, progress)?;
+        let report = fine_tune(&gold, &Checkpoint::load(&taught)?, &data, output(folder)?, context)?;
         Ok(finished(row, seed, &report.dev, &[transferred, Some(report.training)]))
     }
 }

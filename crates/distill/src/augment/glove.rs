@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::top::Top;
 use super::words::is_candidate;
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::vectorised;
 use tinybert_base::{Error, Result};
 
@@ -165,12 +165,12 @@ impl<'a> Neighbours<'a> {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the user asks to stop.
-    pub fn prepare(&mut self, mut words: Vec<String>, progress: &dyn Progress) -> Result<()> {
+    pub fn prepare(&mut self, mut words: Vec<String>, context: &Context) -> Result<()> {
         words.retain(|word| !self.known.contains_key(word));
         words.sort_unstable();
         words.dedup();
         let (vectors, count) = (self.vectors, self.count);
-        let near = |block: &[String]| match progress.interrupted() {
+        let near = |block: &[String]| match context.should_stop() {
             true => Err(super::interrupted()),
             false => Ok(vectors.neighbours(block, count)),
         };
@@ -188,7 +188,7 @@ impl<'a> Neighbours<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tinybert_base::progress::Silent;
+    use tinybert_base::Context;
 
     fn read(text: &str) -> Result<WordVectors> {
         let folder = tempfile::tempdir().unwrap();
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(near("north", 2), [vec![], vec!["northeast".to_owned(), "east".into()]]);
         assert_eq!(near("north", 9)[1], ["northeast", "east", "south"]);
         let mut known = Neighbours::new(&vectors, 1);
-        known.prepare(vec!["east".into(), "west".into(), "east".into()], &Silent).unwrap();
+        known.prepare(vec!["east".into(), "west".into(), "east".into()], &Context::default()).unwrap();
         assert_eq!((known.of("east"), known.of("west").len()), (&["northeast".to_owned()][..], 0));
     }
 

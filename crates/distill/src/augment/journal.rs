@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_base::{
     FileHash,
@@ -50,11 +50,11 @@ impl Journal {
     /// [`Error::Usage`] if `out` is there and not ours, or an interrupted run is there that is not to be resumed, is none of this identity or is being
     /// written by another process, or if `out` is complete and is to be resumed; [`Error::Input`] for other inputs or a damaged state;
     /// [`Error::Io`] if nothing can be written.
-    pub fn open(out: &Path, resume: bool, identity: Identity, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(out: &Path, resume: bool, identity: Identity, context: &Context) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
-        let ranks = progress.ranks();
+        let ranks = context.ranks;
         let opened = match ranks.is_first() {
-            true => Some(open(out, &folder, resume, identity, progress)?),
+            true => Some(open(out, &folder, resume, identity, context)?),
             false => None,
         };
         let (file, state) = opened.unzip();
@@ -130,7 +130,7 @@ fn open(
     folder: &Path,
     resume: bool,
     identity: Identity,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<(File, State)> {
     if out.exists() && !with_suffix(out, RECORD)?.exists() {
         return Err(Error::Usage(format!(
@@ -159,7 +159,7 @@ fn open(
         }
         (_, false) => {
             if resume {
-                progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
+                context.progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
             }
             State { identity, rows: 0, written: 0, bytes: 0 }
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::top::Top;
 use super::words::{Sentence, is_candidate};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::collate;
 use tinybert_model::{Checkpoint, Encoded, SpecialIds};
@@ -64,7 +64,7 @@ impl MaskedCandidates {
     ///
     /// # Errors
     /// Those of the forward pass; [`Error::Interrupted`] when the user asks to stop.
-    pub fn answers(&self, sentences: &[Sentence], progress: &dyn Progress) -> Result<Vec<Answer>> {
+    pub fn answers(&self, sentences: &[Sentence], context: &Context) -> Result<Vec<Answer>> {
         let mut questions: Vec<Question> = Vec::new();
         for (at, sentence) in sentences.iter().enumerate() {
             self.ask(at, sentence, &mut questions);
@@ -84,7 +84,7 @@ impl MaskedCandidates {
             rest = later;
         }
         let answers: Vec<Vec<Answer>> =
-            batches.par_iter().map(|batch| self.answer(batch, progress)).collect::<Result<_>>()?;
+            batches.par_iter().map(|batch| self.answer(batch, context)).collect::<Result<_>>()?;
         Ok(answers.into_iter().flatten().collect())
     }
 
@@ -136,8 +136,8 @@ impl MaskedCandidates {
         Question { encoded: Encoded { ids, type_ids }, masked }
     }
 
-    fn answer(&self, questions: &[Question], progress: &dyn Progress) -> Result<Vec<Answer>> {
-        if progress.interrupted() {
+    fn answer(&self, questions: &[Question], context: &Context) -> Result<Vec<Answer>> {
+        if context.should_stop() {
             return Err(super::interrupted());
         }
         let encoded: Vec<Encoded> = questions.iter().map(|question| question.encoded.clone()).collect();

@@ -27,8 +27,8 @@ use self::masked::MaskedCandidates;
 pub use self::splits::copy_splits;
 use self::variants::{Replaceable, variants};
 use self::words::Sentence;
+use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::progress::Progress;
 use tinybert_base::random::keyed;
 use tinybert_base::{Error, Result};
 use tinybert_data::{RawRow, RawRows};
@@ -101,10 +101,10 @@ pub fn augment(
     rows: &RawRows,
     out: &Path,
     resume: bool,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<AugmentReport> {
     check(settings)?;
-    let candidates = origin(sources, progress)?;
+    let candidates = origin(sources, context)?;
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];
     inputs.extend(files.into_iter().flatten().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
@@ -116,9 +116,9 @@ pub fn augment(
         metrics: json!(null),
     };
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
-    let ranks = progress.ranks();
+    let ranks = context.ranks;
     identity.check_ranks(ranks)?;
-    let mut journal = Journal::open(out, resume, identity, progress)?;
+    let mut journal = Journal::open(out, resume, identity, context)?;
     let masked = match sources.model.head {
         Head::MaskedLm => {
             Some(MaskedCandidates::new(sources.model, settings.candidates, settings.masked_share)?)
@@ -129,8 +129,8 @@ pub fn augment(
     let mut finder = Finder { model: sources.model, masked, near };
 
     let (begun, first) = (Instant::now(), journal.rows());
-    progress.begin("augment", rows.rows.len() as u64);
-    progress.resume(first as u64);
+    context.progress.begin("augment", rows.rows.len() as u64);
+    context.progress.resume(first as u64);
     if journal.is_new() {
         journal.append(&rows.layout.header(), 0, 0)?;
     }
@@ -139,7 +139,7 @@ pub fn augment(
         let at = journal.rows();
         let [begin, end] = [0, 1].map(|next| rows.rows.len().min(at + (ranks.rank() + next) * CHUNK));
         let chunk = &rows.rows[begin..end];
-        let mine = match augment_chunk(settings, &mut finder, chunk, begin, rows, progress) {
+        let mine = match augment_chunk(settings, &mut finder, chunk, begin, rows, context) {
             Err(Error::Interrupted(_)) => None,
             done => Some(done?),
         };
@@ -155,9 +155,9 @@ pub fn augment(
         for (text, rows, written) in all {
             journal.append(&text, rows, written)?;
         }
-        progress.advance(journal.rows() as u64, &format!("{} written", journal.written()));
+        context.progress.advance(journal.rows() as u64, &format!("{} written", journal.written()));
     }
-    progress.end();
+    context.progress.end();
     let report = AugmentReport {
         rows: rows.rows.len(),
         written: journal.written(),
@@ -188,16 +188,18 @@ fn interrupted() -> Error {
 }
 
 /// Where candidates will come from; what is missing is said.
-fn origin(sources: &Sources, progress: &dyn Progress) -> Result<&'static str> {
+fn origin(sources: &Sources, context: &Context) -> Result<&'static str> {
     let folder = sources.model.folder.display();
     match (&sources.model.head, sources.vectors) {
         (Head::MaskedLm, Some(_)) => Ok("masked LM and word vectors"),
         (Head::MaskedLm, None) => {
-            progress.say("NOTE: no word vectors were given: words of several pieces stay as they are");
+            context
+                .progress
+                .say("NOTE: no word vectors were given: words of several pieces stay as they are");
             Ok("masked LM only; words of several pieces stay as they are")
         }
         (_, Some(_)) => {
-            progress.say(&format!(
+            context.progress.say(&format!(
                 "NOTE: {folder} has no masked-LM head: candidates of ALL words come from the word vectors, which know \
                  nothing of the sentence; `fine-tune --objective mlm` makes a head"
             ));
@@ -223,10 +225,10 @@ impl Finder<'_> {
     fn find(
         &mut self,
         sentences: &[Sentence],
-        progress: &dyn Progress,
+        context: &Context,
     ) -> Result<HashMap<(usize, usize), Vec<String>>> {
         let mut found: HashMap<_, _> = match &self.masked {
-            Some(masked) => masked.answers(sentences, progress)?.into_iter().collect(),
+            Some(masked) => masked.answers(sentences, context)?.into_iter().collect(),
             None => HashMap::new(),
         };
         if let Some(near) = &mut self.near {
@@ -238,7 +240,7 @@ impl Finder<'_> {
                 })
                 .filter(|(word, _)| !found.contains_key(word))
                 .collect();
-            near.prepare(open.iter().map(|(_, spelling)| spelling.clone()).collect(), progress)?;
+            near.prepare(open.iter().map(|(_, spelling)| spelling.clone()).collect(), context)?;
             found.extend(open.into_iter().map(|(word, spelling)| (word, near.of(&spelling).to_vec())));
         }
         Ok(found)
@@ -252,9 +254,9 @@ fn augment_chunk(
     chunk: &[RawRow],
     first: usize,
     rows: &RawRows,
-    progress: &dyn Progress,
+    context: &Context,
 ) -> Result<(String, usize)> {
-    if progress.interrupted() {
+    if context.should_stop() {
         return Err(interrupted());
     }
     // Both sentences of a pair are sentences of their own: (row, side, text).
@@ -265,7 +267,7 @@ fn augment_chunk(
     let text = &finder.model.text;
     let sentences =
         texts.par_iter().map(|(_, _, side)| Sentence::new(side, text)).collect::<Result<Vec<_>>>()?;
-    let candidates = finder.find(&sentences, progress)?;
+    let candidates = finder.find(&sentences, context)?;
     let drawn: Vec<Vec<String>> = sentences
         .par_iter()
         .enumerate()

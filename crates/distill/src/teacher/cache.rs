@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::layout::Layout;
 use super::{TeacherAnswers, TeacherOutput, TeacherStates, Wanted};
-use tinybert_base::progress::Progress;
+use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_base::{FileHash, atomic::Staging};
 use tinybert_data::{Batch, EncodedSet, evaluation_batches};
@@ -40,7 +40,7 @@ pub struct TeacherCache<'a> {
     /// The samples.
     pub set: &'a EncodedSet,
     /// Watches the pass that fills an entry.
-    pub progress: &'a dyn Progress,
+    pub context: &'a Context<'a>,
 }
 
 /// An entry that is complete and whole.
@@ -107,7 +107,7 @@ impl TeacherCache<'_> {
         let left = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
         if layout.bytes() > left {
             if self.bytes > 0 {
-                self.progress.say(&format!(
+                self.context.progress.say(&format!(
                     "the teacher's states take {} MiB and the cache has {} MiB for them: they are computed at every step",
                     layout.bytes().div_ceil(1 << 20),
                     left >> 20
@@ -138,7 +138,7 @@ impl TeacherCache<'_> {
         hash.update(description.to_string());
         let folder = self.folder.join(tinybert_base::hex(&hash.finalize()));
         // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
-        let ranks = self.progress.ranks();
+        let ranks = self.context.ranks;
         for turn in 0..ranks.size() {
             if turn == ranks.rank() {
                 self.provide(&folder, &description, bytes, &fill)?;
@@ -155,7 +155,7 @@ impl TeacherCache<'_> {
     /// From time to time on every rank while rank `turn` provides the entry, so that each is heard and none waits for one
     /// that is lost. True once it `finished`.
     fn beat(&self, turn: usize, finished: bool) -> Result<bool> {
-        let all = self.progress.ranks().gather_values((finished, self.progress.interrupted()))?;
+        let all = self.context.ranks.gather_values((finished, self.context.should_stop()))?;
         match all.iter().any(|(_, interrupted)| *interrupted) {
             true => Err(Error::Interrupted(
                 "stopped while what the teacher says was cached; the same command with --resume does that again".into(),
@@ -173,7 +173,7 @@ impl TeacherCache<'_> {
         fill: impl Fn(&Batch, Put) -> Result<()>,
     ) -> Result<()> {
         if whole(folder, description)? {
-            self.progress.say(&format!("teacher cache: {}", folder.display()));
+            self.context.progress.say(&format!("teacher cache: {}", folder.display()));
             mark_as_used(folder);
             return Ok(());
         }
@@ -194,15 +194,15 @@ impl TeacherCache<'_> {
             let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(Error::io(path))?;
             file.set_len(bytes).map_err(Error::io(path))?;
             let put = |offset, bytes: &[u8]| file.write_all_at(bytes, offset).map_err(Error::io(path));
-            self.progress.begin("teacher cache", self.set.len() as u64);
+            self.context.progress.begin("teacher cache", self.set.len() as u64);
             let mut done = 0;
             for samples in evaluation_batches(&self.set.lengths(), BATCH) {
-                self.beat(self.progress.ranks().rank(), false)?;
+                self.beat(self.context.ranks.rank(), false)?;
                 fill(&self.set.collate(&samples, self.teacher.text.special().pad), &put)?;
                 done += samples.len() as u64;
-                self.progress.advance(done, "");
+                self.context.progress.advance(done, "");
             }
-            self.progress.end();
+            self.context.progress.end();
             Ok(())
         })?;
         staging.write_by(DESCRIPTION, |path| {
@@ -237,7 +237,7 @@ impl TeacherCache<'_> {
             if total + bytes <= self.bytes {
                 break;
             }
-            self.progress.say(&format!("teacher cache: {} makes room", path.display()));
+            self.context.progress.say(&format!("teacher cache: {} makes room", path.display()));
             fs::remove_dir_all(&path).map_err(Error::io(&path))?;
             total -= freed;
         }

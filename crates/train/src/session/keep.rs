@@ -78,7 +78,7 @@ impl Session<'_> {
         let (time, steps) = self.saved;
         let output = self.work.output();
         let mine = Decision {
-            interrupted: self.progress.interrupted(),
+            interrupted: self.context.should_stop(),
             due: time.elapsed() >= minutes(output.checkpoint_minutes)
                 || output.checkpoint_steps.is_some_and(|interval| self.steps - steps >= interval),
             out_of_time: self.plan.budget.max_minutes.is_some_and(|limit| self.seconds() >= 60.0 * limit),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use tinybert_base::progress::Silent;
+use tinybert_base::Context;
 use tinybert_model::RunRecord;
 
 fn open(out: &Path) -> Result<WorkFolder> {
@@ -12,7 +12,7 @@ fn open(out: &Path) -> Result<WorkFolder> {
         inputs: Vec::new(),
         metrics: json!(null),
     };
-    WorkFolder::open(&out.into(), Identity::new(&record), &Silent)
+    WorkFolder::open(&out.into(), Identity::new(&record), &Context::default())
 }
 
 #[test]
