@@ -3,7 +3,7 @@
 use std::f64::consts::LOG2_E;
 
 use tinybert_image::AttentionMode;
-use tinybert_kernels::{AttentionShape, Context, Kernels, Shape, math};
+use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
 use super::calibrate::Calibration;
 use crate::nn::Site;
@@ -73,7 +73,7 @@ fn int8_error<'a>(
     [heads, head_dim]: [usize; 2],
     scales: [f32; 3],
     sentences: impl Iterator<Item = [&'a [f32]; 3]>,
-) -> std::result::Result<f64, Shape> {
+) -> std::result::Result<f64, ShapeMismatch> {
     let kernels = Kernels::detect();
     let width = heads * head_dim;
     let [scale_q, scale_k, scale_v] = scales;
@@ -89,10 +89,10 @@ fn int8_error<'a>(
         let shape =
             AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride: 3 * width };
         let (mut exact, mut rounded) = (vec![0.0; tokens * width], vec![0.0; tokens * width]);
-        let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(Shape)?];
+        let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(ShapeMismatch)?];
         let context = Context::F32 { out: &mut exact, scale: 1.0 };
         kernels.attention_f32(&floats, shape, coefficient(1.0, 1.0, head_dim), context, &mut scratch)?;
-        scratch.resize(shape.scratch_bytes().ok_or(Shape)?, 0);
+        scratch.resize(shape.scratch_bytes().ok_or(ShapeMismatch)?, 0);
         let context = Context::F32 { out: &mut rounded, scale: scale_v };
         kernels.attention(&bytes, shape, coefficient(scale_q, scale_k, head_dim), context, &mut scratch)?;
         for (&exact, &rounded) in exact.iter().zip(&rounded) {

@@ -4,6 +4,8 @@
 use core::arch::aarch64::int32x4_t;
 use core::ops::Range;
 
+use tinybert_layout::PanelWeights;
+
 use super::neon::Neon;
 use super::vector::Vector;
 use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
@@ -11,7 +13,6 @@ use crate::Panel;
 use crate::layout::Layout;
 use crate::linear::{Activations, Linear};
 use crate::simd::{Columns, MicroKernel, Rows, Sink, Tile};
-use crate::weights::Stored;
 
 /// The micro-kernel of the dot product.
 #[derive(Clone, Copy)]
@@ -59,7 +60,7 @@ impl MicroKernel for NeonDotprod {
     }
 
     #[inline(always)]
-    fn decode(self, stored: Stored, width: usize, out: &mut [i8]) {
+    fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]) {
         // SAFETY: the token proves the instruction set.
         unsafe { decode(self.0.in_order, stored, width, out) }
     }

@@ -58,9 +58,10 @@ fn product<S: MicroKernel>(
     [m, n, k]: [usize; 3],
     each: &mut impl TakeTile<S>,
 ) {
-    let (nr, depth) = (usize::from(S::PANEL.nr), S::PANEL.depth(k));
+    let (nr, Some(matrix)) = (usize::from(S::PANEL.nr), S::PANEL.matrix(n, k)) else { return };
+    let depth = matrix.depth();
     let Some(rows) = Rows::new(a, row_stride(k), m, depth, S::LAYOUT) else { return };
-    let whole = S::PANEL.columns(n) / nr;
+    let whole = matrix.columns() / nr;
     for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
         for tile in 0..nr / (S::VECTORS * S::LANES) {
             let first = tile * S::VECTORS * S::LANES;
@@ -69,10 +70,8 @@ fn product<S: MicroKernel>(
         }
     }
     let mut column = whole * nr;
-    while column < S::PANEL.columns(n) {
-        let Some(columns) = Columns::new::<S>(weights, [n, k], whole * nr, column - whole * nr) else {
-            return;
-        };
+    while column < matrix.columns() {
+        let Some(columns) = Columns::new::<S>(weights, matrix, whole, column - whole * nr) else { return };
         one_tile(s, rows, columns, init, false, column, each);
         column += columns.vectors() * S::LANES;
     }

@@ -79,7 +79,7 @@ macro_rules! entry_points {
         /// Once for all epilogues.
         #[inline(never)]
         #[target_feature(enable = $features)]
-        fn decode($($option: $type,)? stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+        fn decode($($option: $type,)? stored: tinybert_layout::PanelWeights, width: usize, out: &mut [i8]) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked($($option)?) };
             crate::simd::decode(token, stored, width, out);
@@ -147,7 +147,7 @@ macro_rules! micro_kernel {
             }
 
             #[inline(always)]
-            fn decode(self, stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+            fn decode(self, stored: tinybert_layout::PanelWeights, width: usize, out: &mut [i8]) {
                 // SAFETY: the token proves the instruction set.
                 unsafe { decode(stored, width, out) }
             }

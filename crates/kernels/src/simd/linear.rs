@@ -3,12 +3,13 @@
 
 use core::ops::Range;
 
+use tinybert_layout::PanelWeights;
+
 use super::math::{Quantizer, gelu};
 use super::sink::{EdgeSink, GeluActivations, RowsF32, RowsI8, Sink};
 use super::{Columns, MR_MAX, MicroKernel, Rows, Simd, Tile, VECTORS_MAX, quantize};
 use crate::layout::Layout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
-use crate::weights::Stored;
 
 /// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
 #[inline(always)]
@@ -112,20 +113,19 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
     decoded: &mut [i8],
     mut sink: K,
 ) {
-    let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
-    let depth = S::PANEL.depth(w.k);
+    let Some(matrix) = S::PANEL.matrix(w.n, w.k) else { return };
     // Rows with a scale each are all left for `edges`.
     let whole_end = match a.scale {
         RowScale::Uniform(_) => rows.end,
         RowScale::PerRow(_) => rows.start,
     };
-    for index in 0..all.div_ceil(nr) {
-        let panel = index * nr;
-        let width = nr.min(all - panel);
-        let weights: &[i8] = match w.stored_panel(index) {
-            Some(Stored::Int8(weights)) => weights,
+    for index in 0..matrix.panel_count() {
+        let Some(place) = matrix.panel(index) else { return };
+        let (width, depth) = (place.width, place.depth);
+        let weights: &[i8] = match w.panel_weights(matrix, index) {
+            Some(PanelWeights::Int8(weights)) => weights,
             Some(stored) => {
-                let Some(decoded) = decoded.get_mut(..width * depth) else { return };
+                let Some(decoded) = decoded.get_mut(..place.weights()) else { return };
                 s.decode(stored, width, decoded);
                 decoded
             }
@@ -133,7 +133,7 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
         };
         for first in (0..width).step_by(S::VECTORS * S::LANES) {
             let Some(columns) = Columns::of_panel::<S>(weights, width, depth, first) else { return };
-            let column = panel + first;
+            let column = place.first + first;
             let parameters = Parameters::new(s.vectors(), a, w, column, S::VECTORS, S::LAYOUT);
             let mut block = rows.start;
             if columns.vectors() == S::VECTORS {

@@ -33,10 +33,11 @@ pub(crate) use sink::Sink;
 
 use core::ops::Range;
 
+use tinybert_layout::{PackedMatrix, PanelWeights};
+
 use crate::Panel;
 use crate::layout::Layout;
 use crate::linear::{Activations, Linear};
-use crate::weights::Stored;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
 ///
@@ -202,19 +203,18 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The columns from `first` on, as many as make a tile or are left, of the panel of a matrix `[n, k]` that begins with
-    /// column `panel`; `None` if it is not there.
+    /// The columns from `first` on, as many as make a tile or are left, of panel `index` of a matrix; `None` if it is not
+    /// there.
     #[inline(always)]
     pub(crate) fn new<S: MicroKernel>(
         weights: &'a [i8],
-        [n, k]: [usize; 2],
-        panel: usize,
+        matrix: PackedMatrix,
+        index: usize,
         first: usize,
     ) -> Option<Self> {
-        let depth = S::PANEL.depth(k);
-        let width = usize::from(S::PANEL.nr).min(S::PANEL.columns(n).checked_sub(panel)?);
-        let panel = weights.get(panel * depth..)?.get(..width * depth)?;
-        Self::of_panel::<S>(panel, width, depth, first)
+        let place = matrix.panel(index)?;
+        let panel = weights.get(place.start()..)?.get(..place.weights())?;
+        Self::of_panel::<S>(panel, place.width, place.depth, first)
     }
 
     /// The same of a panel of `width` columns by `depth`.
@@ -285,7 +285,7 @@ pub(crate) trait MicroKernel: Simd {
         tile: &mut Tile<Self::I>,
     );
     /// [`decode()`] of a panel of `width` outputs. Not inlined.
-    fn decode(self, stored: Stored, width: usize, out: &mut [i8]);
+    fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]);
     /// [`tiles()`] of the rows `rows`. Not inlined: one function for all sinks would need the stack of all of them.
     fn tiles<K: Sink<Self>>(
         self,
