@@ -59,8 +59,8 @@ pub struct Lane {
 }
 
 /// Greatest common divisor of `side` and 8.
-const fn padding_unit(side: NonZero<usize>) -> usize {
-    1 << (side.get() | 8).trailing_zeros()
+pub(crate) const fn padding_unit(side: usize) -> usize {
+    1 << (side | 8).trailing_zeros()
 }
 
 const fn smaller(a: usize, b: usize) -> usize {
@@ -75,8 +75,8 @@ impl PackedMatrix {
         let (Some(nr), Some(kr)) = (NonZero::new(panel.nr as usize), NonZero::new(panel.kr as usize)) else {
             return None;
         };
-        let Some(columns) = n.checked_next_multiple_of(padding_unit(nr)) else { return None };
-        let Some(depth) = k.checked_next_multiple_of(padding_unit(kr)) else { return None };
+        let Some(columns) = n.checked_next_multiple_of(padding_unit(nr.get())) else { return None };
+        let Some(depth) = k.checked_next_multiple_of(padding_unit(kr.get())) else { return None };
         match columns.checked_mul(depth) {
             Some(_) => Some(Self { nr, kr, columns, depth }),
             None => None,

@@ -5,8 +5,9 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
+use super::dotprod::NeonDotprod;
 use super::i8_8x12_sdot::{KR, MR, sdot};
-use crate::simd::{Columns, Rows, Tile};
+use crate::simd::{Operands, Tile};
 
 /// First half of a vector; second half into a general register; from there into the vector.
 macro_rules! low {
@@ -79,11 +80,11 @@ macro_rules! rest {
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
-/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
+/// The operands must be those of a whole tile: eight rows and three vectors.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.depth() / KR;
+pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = operands.depth() / KR;
     // The loop reads one group more than it multiplies; one at least is left for what follows it.
     let fours = groups.saturating_sub(1) / 4;
     let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
@@ -124,8 +125,8 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             rest!(),
             "b.ne 4b",
             "5:",
-            a = inout(reg) rows.as_ptr() => _,
-            w = inout(reg) columns.as_ptr() => _,
+            a = inout(reg) operands.rows() => _,
+            w = inout(reg) operands.panel() => _,
             fours = inout(reg) fours => _,
             rest = inout(reg) groups - 4 * fours => _,
             t0 = out(reg) _, t1 = out(reg) _, t2 = out(reg) _,

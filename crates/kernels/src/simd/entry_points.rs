@@ -126,24 +126,22 @@ macro_rules! micro_kernel {
             #[inline(always)]
             unsafe fn tile(
                 self,
-                rows: crate::simd::Rows,
-                columns: crate::simd::Columns,
+                operands: crate::simd::Operands<Self>,
                 init: [Self::I; crate::simd::VECTORS_MAX],
             ) -> crate::simd::Tile<Self::I> {
-                // SAFETY: the token proves the instruction set; the rest is asked of the caller.
-                unsafe { $kernel::tile(rows, columns, init) }
+                // SAFETY: the token proves the instruction set; whole operands are asked of the caller.
+                unsafe { $kernel::tile(operands, init) }
             }
 
             #[inline(always)]
-            unsafe fn edge(
+            fn edge(
                 self,
-                rows: crate::simd::Rows,
-                columns: crate::simd::Columns,
+                operands: crate::simd::Operands<Self>,
                 init: [Self::I; crate::simd::VECTORS_MAX],
                 tile: &mut crate::simd::Tile<Self::I>,
             ) {
-                // SAFETY: as above.
-                unsafe { $kernel::edge(rows, columns, init, tile) }
+                // SAFETY: the token proves the instruction set.
+                unsafe { $kernel::edge(operands, init, tile) }
             }
 
             #[inline(always)]

@@ -35,10 +35,19 @@ fn block<'a>(
     (room.as_flattened(), BYTES)
 }
 
+/// Words of four bytes, and words of four rows, lie inside a panel, a block of rows, or a run.
+const fn takes_words<S: MicroKernel>() -> bool {
+    let (panel, layout) = (S::PANEL, S::LAYOUT);
+    let blocked = layout.rows.is_multiple_of(WORD) && layout.depth.is_multiple_of(WORD);
+    let packed = panel.output_padding().is_multiple_of(WORD) && panel.input_padding().is_multiple_of(WORD);
+    packed && (layout.rows == 1 || blocked)
+}
+
 /// Keys as the weights `[tokens, head_dim]`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
+    const { assert!(takes_words::<S>()) };
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
     let Some(matrix) = S::PANEL.matrix(tokens, head_dim).filter(|matrix| matrix.weights() <= keys.len())
     else {
@@ -87,6 +96,7 @@ pub(super) fn values<S: MicroKernel>(
     shift: usize,
     values: &mut [i8],
 ) {
+    const { assert!(takes_words::<S>()) };
     let (tokens, rows) = (operands.shape.tokens, shift + operands.shape.head_dim);
     let Some(matrix) = S::PANEL.matrix(rows, tokens).filter(|matrix| matrix.weights() <= values.len()) else {
         return;
@@ -121,6 +131,7 @@ pub(super) fn queries<S: MicroKernel>(
     count: usize,
     queries: &mut [i8],
 ) {
+    const { assert!(takes_words::<S>()) };
     let (stride, first) = (row_stride(operands.shape.head_dim), operands.shape.first_query + first);
     if queries.len() < count.next_multiple_of(S::LAYOUT.rows) * stride {
         return;
