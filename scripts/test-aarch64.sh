@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 target=aarch64-unknown-linux-gnu
-crates=(tinybert-kernels tinybert-image tinybert-tokenizer tinybert-runtime)
+crates=(tinybert-layout tinybert-kernels tinybert-image tinybert-tokenizer tinybert-runtime)
 
 # Instruction set that Kernels::detect must find on each CPU model. QEMU refuses the instructions a model lacks.
 declare -A expected=(
@@ -42,5 +42,5 @@ for cpu in "${cpus[@]}"; do
   echo "== $cpu: ${expected[$cpu]}"
   # No -L: with Debian's libc6:arm64 installed it would mix two C libraries.
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -cpu $cpu" EXPECT_ISA=${expected[$cpu]} \
-    cargo test --release --target $target "${packages[@]}" --features tinybert-kernels/std --quiet -- --skip scalars::
+    cargo test --release --target $target "${packages[@]}" --features tinybert-kernels/std,tinybert-layout/alloc --quiet -- --skip scalars::
 done

@@ -50,7 +50,7 @@ sizes() {
     END { printf "  sections, the image and its workspace included: .text %d, .rodata %d, .data %d, .bss %d\n",
       size[".text"], size[".rodata"], size[".data"], size[".bss"] }'
   aarch64-linux-gnu-nm -C -S -t d "$built" | awk -v limit="$1" '
-    NF > 3 && $3 ~ /^[tTwWrR]$/ && match($0, /tinybert_(kernels|image|runtime|tokenizer)|curve25519_dalek|sha2/) {
+    NF > 3 && $3 ~ /^[tTwWrR]$/ && match($0, /tinybert_(layout|kernels|image|runtime|tokenizer)|curve25519_dalek|sha2/) {
       crate = substr($0, RSTART, RLENGTH); sub("tinybert_", "", crate); bytes[crate] += $2; all += $2
     }
     END {

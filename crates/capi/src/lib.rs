@@ -125,6 +125,8 @@ pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const
         if rows.read.is_none() {
             return Err(Status::NullPointer);
         }
+        // SAFETY: as the caller promises.
+        let rows = unsafe { words::PromisedWordRows::new(rows) };
         *model = model.with_word_rows(rows);
         Ok(())
     })

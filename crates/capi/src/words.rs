@@ -15,15 +15,28 @@ pub struct WordRows {
     pub context: *mut c_void,
 }
 
-// SAFETY: nothing here follows the pointers but a call of `read`, which C has promised that any thread may make
-// (`tinybert_set_word_rows`).
-unsafe impl Sync for WordRows {}
+/// Word rows about which C has made its promise, in the place where C keeps them.
+#[repr(transparent)]
+pub(crate) struct PromisedWordRows(WordRows);
 
-impl tinybert_runtime::WordRows for WordRows {
+impl PromisedWordRows {
+    /// # Safety
+    /// For as long as the result is used, any thread may call `rows.read` with `rows.context`, and `read` writes no more bytes
+    /// than it is asked for.
+    pub(crate) unsafe fn new(rows: &WordRows) -> &Self {
+        // SAFETY: the type is transparent, so a reference to what is in it is one to it.
+        unsafe { &*(&raw const *rows).cast() }
+    }
+}
+
+// SAFETY: the pointers are followed only by a call of `read`, which any thread may make, as `new` demands.
+unsafe impl Sync for PromisedWordRows {}
+
+impl tinybert_runtime::WordRows for PromisedWordRows {
     fn read(&self, offset: usize, into: &mut [u8]) -> bool {
-        let Some(read) = self.read else { return false };
-        // SAFETY: C has promised that `read` may be called with its context and writes no more than it is asked for
-        // (`tinybert_set_word_rows`); `into` is so many bytes to write, and nobody else's meanwhile.
-        unsafe { read(self.context, offset, into.as_mut_ptr(), into.len()) }
+        let Some(read) = self.0.read else { return false };
+        // SAFETY: `read` may be called with its context and writes no more than it is asked for, as `new` demands; `into` has so
+        // many bytes to write, which nobody else uses meanwhile.
+        unsafe { read(self.0.context, offset, into.as_mut_ptr(), into.len()) }
     }
 }

@@ -1,7 +1,8 @@
 //! Checks of the values in the views, made once when an image is opened.
 
-use crate::encoding::{Encoding, Layout, ROW_PANEL};
-use crate::views::{Embeddings, Head, LayerNorm, LayerView, Linear, ScaledRows, Weights};
+use tinybert_layout::{Encoding, PackedMatrix, Panel, Weights};
+
+use crate::views::{Embeddings, Head, LayerNorm, LayerView, Linear, ScaledRows};
 use crate::{Error, Field};
 
 impl Embeddings<'_> {
@@ -17,9 +18,9 @@ impl ScaledRows<'_> {
     /// In eight bits the rows may hold any values; their scales are finite.
     fn check(&self) -> Result<(), Error> {
         if self.encoding == Encoding::Int4 {
-            let layout = Layout::new(1, self.width, ROW_PANEL).ok_or(Error::Invalid(Field::Weight))?;
+            let matrix = Panel::ROW.matrix(1, self.width).ok_or(Error::Invalid(Field::Weight))?;
             let mut rows = self.rows.chunks_exact(self.row_bytes().max(1));
-            allow(rows.all(|row| row_is_allowed(layout, self.width, row)), Field::Weight)?;
+            allow(rows.all(|row| row_is_allowed(matrix, self.width, row)), Field::Weight)?;
         }
         const EXPONENT: u16 = 0x7f80;
         let infinite =
@@ -57,7 +58,8 @@ impl LayerNorm<'_> {
 
 impl Linear<'_> {
     fn check(&self) -> Result<(), Error> {
-        allow(self.weights_are_allowed() && self.edges_are_zero(), Field::Weight)?;
+        let matrix = self.panel.matrix(self.outputs, self.inputs).ok_or(Error::Invalid(Field::Weight))?;
+        allow(self.weights_are_allowed(matrix) && self.padding_is_zero(matrix), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
         // Not compared with the weights, which would cost a slow pass over them (`Image::check_row_sums`, on the host); bounded.
@@ -67,66 +69,62 @@ impl Linear<'_> {
     }
 
     /// What holds for each weight by itself.
-    fn weights_are_allowed(&self) -> bool {
-        let Some(layout) = Layout::new(self.outputs, self.inputs, self.panel) else { return false };
+    fn weights_are_allowed(&self, matrix: PackedMatrix) -> bool {
         match self.weights {
             Weights::Int8(weights) => {
                 !weights.iter().fold(false, |found, weight| found | (*weight == i8::MIN))
             }
-            Weights::Int4(stored) => layout.groups(stored).all(|group| group.is_allowed()),
+            Weights::Int4(stored) => matrix.four_bit_groups(stored).all(|group| group.is_allowed()),
             Weights::Sparse { offsets, mask, values } => {
                 let real = values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
-                real && masks_go_with_offsets(layout, offsets, mask)
+                real && masks_go_with_offsets(matrix, offsets, mask)
             }
-        }
-    }
-
-    /// Whether the weight at a place of the packed matrix is zero.
-    fn is_zero(&self, position: usize) -> bool {
-        let Some(layout) = Layout::new(self.outputs, self.inputs, self.panel) else { return false };
-        match self.weights {
-            Weights::Int8(weights) => weights.get(position) == Some(&0),
-            Weights::Int4(stored) => {
-                let group = layout.group_at(stored, position);
-                group.is_some_and(|group| group.weight(position - group.start) == Some(0))
-            }
-            Weights::Sparse { mask, .. } => layout.bit(mask, position) == Some(false),
         }
     }
 
     /// Whether what the panels hold beyond the last output and the last input is zero.
-    fn edges_are_zero(&self) -> bool {
-        let Self { outputs, inputs, panel, .. } = *self;
-        let (Some(columns), Some(depth)) = (panel.columns(outputs), panel.depth(inputs)) else {
-            return false;
-        };
+    fn padding_is_zero(&self, matrix: PackedMatrix) -> bool {
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        let (columns, depth) = (matrix.columns(), matrix.depth());
         let zero = |output, input| {
-            let position = panel.position(outputs, inputs, output, input);
-            position.is_some_and(|position| self.is_zero(position))
+            let position = matrix.position(output, input);
+            position.is_some_and(|position| self.is_zero(matrix, position))
         };
         let beyond_inputs = (0..columns).all(|output| (inputs..depth).all(|input| zero(output, input)));
         beyond_inputs && (outputs..columns).all(|output| (0..depth).all(|input| zero(output, input)))
     }
+
+    /// Whether the weight at a position of the packed matrix is zero.
+    fn is_zero(&self, matrix: PackedMatrix, position: usize) -> bool {
+        match self.weights {
+            Weights::Int8(weights) => weights.get(position) == Some(&0),
+            Weights::Int4(stored) => {
+                let group = matrix.four_bit_group_at(stored, position);
+                group.is_some_and(|group| group.is_zero(position - group.start) == Some(true))
+            }
+            Weights::Sparse { mask, .. } => matrix.mask_bit(mask, position) == Some(false),
+        }
+    }
 }
 
 /// A row in four bits: allowed codes, and zeros beyond the last channel.
-fn row_is_allowed(layout: Layout, width: usize, row: &[u8]) -> bool {
-    layout.groups(row).all(|group| {
-        let beyond = width.saturating_sub(group.start)..group.weights();
-        group.is_allowed() && beyond.into_iter().all(|at| group.weight(at) == Some(0))
+fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
+    matrix.four_bit_groups(row).all(|group| {
+        let beyond = width.saturating_sub(group.start)..group.weights;
+        group.is_allowed() && beyond.into_iter().all(|index| group.is_zero(index) == Some(true))
     })
 }
 
 /// Every panel has as many values as its mask has bits, and no bit beyond its weights.
-fn masks_go_with_offsets(layout: Layout, offsets: &[u32], mut mask: &[u8]) -> bool {
+fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8]) -> bool {
     let mut ends = offsets.iter();
     let mut end = match ends.next() {
         Some(0) => 0_u32,
         _ => return false,
     };
-    layout.panels().zip(ends).all(|(panel, &next)| {
+    matrix.panels().zip(ends).all(|(panel, &next)| {
         let weights = panel.weights();
-        let Some((bytes, rest)) = mask.split_at_checked(weights.div_ceil(8)) else { return false };
+        let Some((bytes, rest)) = mask.split_at_checked(panel.mask_bytes()) else { return false };
         mask = rest;
         let beyond =
             bytes.last().is_some_and(|last| !weights.is_multiple_of(8) && last >> (weights % 8) != 0);

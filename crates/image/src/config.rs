@@ -1,6 +1,7 @@
 //! What the model is: sizes and quantization, decoded from the configuration section and checked.
 
-use crate::encoding::Encoding;
+use tinybert_layout::{Encoding, Panel};
+
 use crate::format::{
     ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
 };
@@ -58,49 +59,6 @@ pub enum AttentionMode {
     Int8 = 0,
     /// All of it in f32, where int8 costs accuracy.
     F32 = 1,
-}
-
-/// Layout of packed weights: `[ceil(n/nr)][ceil(k/kr)][nr][kr]` for `n` outputs and `k` inputs, `n` filled up with zeros to
-/// a multiple of gcd(nr, 8), `k` to one of gcd(kr, 8): the last panel may be narrower, the last groups shallower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Panel {
-    /// Outputs per panel.
-    pub nr: usize,
-    /// Inputs that lie together.
-    pub kr: usize,
-}
-
-/// Greatest common divisor of a panel's side, at least 1, and 8.
-fn edge(side: usize) -> usize {
-    1 << (side | 8).trailing_zeros()
-}
-
-impl Panel {
-    /// Outputs with what they are filled up with; `None` when that overflows.
-    pub fn columns(self, outputs: usize) -> Option<usize> {
-        outputs.checked_next_multiple_of(edge(self.nr))
-    }
-
-    /// Inputs with what they are filled up with; `None` when that overflows.
-    pub fn depth(self, inputs: usize) -> Option<usize> {
-        inputs.checked_next_multiple_of(edge(self.kr))
-    }
-
-    /// Bytes of the packed weights of a linear, edges included; `None` when that overflows.
-    pub fn packed_bytes(self, outputs: usize, inputs: usize) -> Option<usize> {
-        self.columns(outputs)?.checked_mul(self.depth(inputs)?)
-    }
-
-    /// Position of weight `[output, input]` in the packed weights of a linear of `outputs` and `inputs`, edges included;
-    /// `None` beyond them.
-    pub fn position(self, outputs: usize, inputs: usize, output: usize, input: usize) -> Option<usize> {
-        let (columns, depth) = (self.columns(outputs)?, self.depth(inputs)?);
-        let (lane, step) = (output.checked_rem(self.nr)?, input.checked_rem(self.kr)?);
-        let (panel, group) = (output - lane, input - step);
-        let width = self.nr.min(columns.checked_sub(panel)?);
-        let run = self.kr.min(depth.checked_sub(group)?);
-        Some(panel * depth + group * width + lane * run + step)
-    }
 }
 
 /// How a linear's input becomes int8.
@@ -181,8 +139,8 @@ pub struct LayerConfig {
 impl Config {
     pub(crate) fn decode(record: &ConfigRecord) -> Result<Self, Error> {
         let head = HeadKind::from_raw(record.head).ok_or(Error::Invalid(Field::HeadKind))?;
-        let panel_side = |side: u32| match side {
-            1..=MAX_PANEL => Ok(side as usize),
+        let panel_side = |side: u32| match u16::try_from(side) {
+            Ok(side) if (1..=MAX_PANEL).contains(&side) => Ok(side),
             _ => Err(Error::Invalid(Field::Panel)),
         };
         let positions = dimension(record.positions, Field::Positions)?;
@@ -197,8 +155,8 @@ impl Config {
         let possible_flags = if head.reads_all_tokens() { 0 } else { FLAG_POOLER };
         check(record.flags & !possible_flags == 0, Field::Flags)?;
         check(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
-        let words = u8::try_from(record.words).map_err(|_| Error::Invalid(Field::Encoding))?;
-        let words = Encoding::from_raw(words)?;
+        let words = u8::try_from(record.words).ok().and_then(Encoding::from_raw);
+        let words = words.ok_or(Error::Invalid(Field::Encoding))?;
         check(words != Encoding::Sparse, Field::Encoding)?;
         if record.reserved != [0; 2] {
             return Err(Error::Padding);
@@ -234,8 +192,8 @@ impl Config {
             head: self.head as u32,
             outputs: raw(self.outputs, Field::Outputs)?,
             flags: if self.pooler { FLAG_POOLER } else { 0 },
-            nr: raw(self.panel.nr, Field::Panel)?,
-            kr: raw(self.panel.kr, Field::Panel)?,
+            nr: self.panel.nr.into(),
+            kr: self.panel.kr.into(),
             layer_norm_eps: self.layer_norm_eps,
             words: self.words as u32,
             reserved: [0; 2],
@@ -254,7 +212,7 @@ impl LayerConfig {
         let [qkv, attention_output, up, down] = record.inputs;
         let mut encodings = [Encoding::Int8; 4];
         for (encoding, raw) in encodings.iter_mut().zip(record.encodings) {
-            *encoding = Encoding::from_raw(raw)?;
+            *encoding = Encoding::from_raw(raw).ok_or(Error::Invalid(Field::Encoding))?;
         }
         let config = Self {
             heads: dimension(record.heads, Field::Heads)?,

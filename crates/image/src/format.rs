@@ -16,7 +16,7 @@ pub const MAGIC: [u8; 4] = *b"TBIM";
 pub(crate) const VERSION: u16 = 3;
 pub(crate) const MAX_SECTIONS: u16 = 32;
 /// Largest `nr` and `kr` of a panel.
-pub(crate) const MAX_PANEL: u32 = 64;
+pub(crate) const MAX_PANEL: u16 = 64;
 /// A pair's three special tokens.
 pub(crate) const MIN_TOKENS: usize = 3;
 /// Flag: the head begins with a pooler linear and tanh.

@@ -25,7 +25,6 @@ mod check;
 mod config;
 mod container;
 mod crc;
-mod encoding;
 mod error;
 mod format;
 mod image;
@@ -44,9 +43,8 @@ mod views;
 #[cfg(feature = "alloc")]
 mod writer;
 
-pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Panel};
+pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig};
 pub use crc::{Checksum, crc32c};
-pub use encoding::{Encoding, GROUP, MAX_MULTIPLIER};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
@@ -57,7 +55,8 @@ pub use records::{
 };
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;
-pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows, Weights};
+pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, Panel, Weights};
+pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows};
 #[cfg(all(feature = "alloc", feature = "signature"))]
 pub use writer::sign;
 #[cfg(feature = "alloc")]

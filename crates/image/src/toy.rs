@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    AttentionMode, Bf16, Config, EmbeddingsData, Encoding, GROUP, HeadData, HeadKind, ImageBuilder,
-    InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER, Panel,
-    ScaledRowsData,
+    AttentionMode, Bf16, Config, EmbeddingsData, Encoding, HeadData, HeadKind, INPUTS_PER_MULTIPLIER,
+    ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER,
+    Panel, ScaledRowsData,
 };
 
 /// SplitMix64: enough for test weights.
@@ -206,7 +206,7 @@ fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
     match encoding {
         Encoding::Int8 => {}
         Encoding::Int4 => {
-            for (index, group) in weights.chunks_mut(GROUP).enumerate() {
+            for (index, group) in weights.chunks_mut(INPUTS_PER_MULTIPLIER).enumerate() {
                 let multiplier = 1 + ((row * 7 + index * 5) % usize::from(MAX_MULTIPLIER)) as i8;
                 group.iter_mut().for_each(|weight| *weight = *weight / 18 * multiplier);
             }

@@ -1,9 +1,9 @@
 //! Borrowed views of the weights, with their shapes.
 
+use tinybert_layout::{Encoding, Panel, Weights};
 use zerocopy::FromBytes;
 
-use crate::config::{Config, LayerConfig, Panel};
-use crate::encoding::{Encoding, Layout};
+use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, LayerRecord};
 use crate::parts::Parts;
 use crate::{Error, Field};
@@ -25,24 +25,6 @@ pub struct Linear<'a> {
     pub bias: &'a [f32],
     /// Sums of each output's weights `[n]`.
     pub row_sum: &'a [i32],
-}
-
-/// Packed weights `[ceil(n/nr)][ceil(k/kr)][nr][kr]`, edges zero, panel after panel.
-#[derive(Clone, Copy, Debug)]
-pub enum Weights<'a> {
-    /// A byte each.
-    Int8(&'a [i8]),
-    /// Of every panel and [`GROUP`](crate::GROUP) inputs a multiplier for each output, then the codes.
-    Int4(&'a [u8]),
-    /// Without zeros.
-    Sparse {
-        /// Where each panel's values begin, and the last one's end `[panels + 1]`.
-        offsets: &'a [u32],
-        /// Of each panel a bit for every weight, in packed order from the lowest bit on, in whole bytes.
-        mask: &'a [u8],
-        /// The weights whose bit is set.
-        values: &'a [i8],
-    },
 }
 
 /// Weights of a LayerNorm over the hidden channels.
@@ -139,7 +121,7 @@ impl<'a> Linear<'a> {
             outputs,
             inputs,
             panel,
-            weights: Weights::read(parts, outputs, inputs, panel, encoding)?,
+            weights: read_weights(parts, outputs, inputs, panel, encoding)?,
             scale: parts.take(outputs)?,
             bias: parts.take(outputs)?,
             row_sum: parts.take(outputs)?,
@@ -147,48 +129,30 @@ impl<'a> Linear<'a> {
     }
 }
 
-impl<'a> Weights<'a> {
-    fn read(
-        parts: &mut Parts<'a>,
-        outputs: usize,
-        inputs: usize,
-        panel: Panel,
-        encoding: Encoding,
-    ) -> Result<Self, Error> {
-        // A product that overflows cannot be in the file either.
-        let packed = panel.packed_bytes(outputs, inputs).unwrap_or(usize::MAX);
-        let layout = || Layout::new(outputs, inputs, panel).ok_or(Error::Invalid(Field::Panel));
-        match encoding {
-            Encoding::Int8 => Ok(Self::Int8(parts.take(packed)?)),
-            Encoding::Int4 => {
-                let bytes = layout()?.four_bit_bytes().ok_or(Error::Invalid(Field::Panel))?;
-                Ok(Self::Int4(parts.take(bytes)?))
-            }
-            Encoding::Sparse => {
-                let layout = layout()?;
-                let offsets: &[u32] = parts.take(layout.panels().count().saturating_add(1))?;
-                let mask = parts.take(layout.mask_bytes())?;
-                let values = offsets.last().and_then(|&end| usize::try_from(end).ok());
-                Ok(Self::Sparse { offsets, mask, values: parts.take(values.unwrap_or(usize::MAX))? })
-            }
+fn read_weights<'a>(
+    parts: &mut Parts<'a>,
+    outputs: usize,
+    inputs: usize,
+    panel: Panel,
+    encoding: Encoding,
+) -> Result<Weights<'a>, Error> {
+    let matrix = panel.matrix(outputs, inputs);
+    let invalid = Error::Invalid(Field::Panel);
+    match encoding {
+        // A size that overflows cannot be in the file either.
+        Encoding::Int8 => {
+            Ok(Weights::Int8(parts.take(matrix.map_or(usize::MAX, |matrix| matrix.weights()))?))
         }
-    }
-
-    /// What they are stored as.
-    pub fn encoding(&self) -> Encoding {
-        match self {
-            Self::Int8(_) => Encoding::Int8,
-            Self::Int4(_) => Encoding::Int4,
-            Self::Sparse { .. } => Encoding::Sparse,
+        Encoding::Int4 => {
+            let bytes = matrix.and_then(|matrix| matrix.four_bit_bytes()).ok_or(invalid)?;
+            Ok(Weights::Int4(parts.take(bytes)?))
         }
-    }
-
-    /// Bytes that they take, without padding.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Int8(weights) => weights.len(),
-            Self::Int4(weights) => weights.len(),
-            Self::Sparse { offsets, mask, values } => size_of_val(*offsets) + mask.len() + values.len(),
+        Encoding::Sparse => {
+            let matrix = matrix.ok_or(invalid)?;
+            let offsets: &[u32] = parts.take(matrix.panel_count().saturating_add(1))?;
+            let mask = parts.take(matrix.mask_bytes())?;
+            let values = offsets.last().and_then(|&end| usize::try_from(end).ok());
+            Ok(Weights::Sparse { offsets, mask, values: parts.take(values.unwrap_or(usize::MAX))? })
         }
     }
 }

@@ -11,26 +11,25 @@ use tinybert_image::{
 /// Bytes of an image by the formula of the format's description.
 fn formula(builder: &ImageBuilder) -> usize {
     let config = &builder.config;
+    let (nr, kr) = (usize::from(config.panel.nr), usize::from(config.panel.kr));
     let pad = |bytes: usize| bytes.div_ceil(64) * 64;
     let linear = |n: usize, k: usize, encoding: Encoding, weights: &[i8]| {
         let common_with_8 =
             |side: usize| [8, 4, 2, 1].into_iter().find(|&by| side.is_multiple_of(by)).unwrap();
-        let [rows, columns] = [(n, config.panel.nr), (k, config.panel.kr)]
+        let [rows, columns] = [(n, nr), (k, kr)]
             .map(|(length, side)| length.div_ceil(common_with_8(side)) * common_with_8(side));
         let stored = match encoding {
             Encoding::Int8 => pad(rows * columns),
             // A multiplier and half of the groups of kr, of every output.
             Encoding::Int4 => {
-                let halves =
-                    |depth: usize| depth.min(depth.div_ceil(config.panel.kr).div_ceil(2) * config.panel.kr);
+                let halves = |depth: usize| depth.min(depth.div_ceil(kr).div_ceil(2) * kr);
                 let (whole, rest) = (columns / 32, columns % 32);
                 let rest = if rest > 0 { 1 + halves(rest) } else { 0 };
                 pad(rows * (whole * (1 + halves(32)) + rest))
             }
             Encoding::Sparse => {
-                let (panels, last) = (rows.div_ceil(config.panel.nr), rows % config.panel.nr * columns);
-                let mask =
-                    rows / config.panel.nr * (config.panel.nr * columns).div_ceil(8) + last.div_ceil(8);
+                let (panels, last) = (rows.div_ceil(nr), rows % nr * columns);
+                let mask = rows / nr * (nr * columns).div_ceil(8) + last.div_ceil(8);
                 let values = weights.iter().filter(|weight| **weight != 0).count();
                 pad(4 * (panels + 1)) + pad(mask) + pad(values)
             }

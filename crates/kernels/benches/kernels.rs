@@ -34,7 +34,7 @@ fn linear(c: &mut Criterion) {
             let data = bytes(activation_bytes(tokens, k).unwrap());
             for kernels in all() {
                 let panel = kernels.native_panel();
-                let weights = bytes(panel.packed_len(n, k).unwrap());
+                let weights = bytes(panel.packed_bytes(n, k).unwrap());
                 let w = Linear {
                     n,
                     k,

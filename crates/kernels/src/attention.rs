@@ -1,6 +1,6 @@
 //! Operands of self-attention, and the checks that every kernel may rely on.
 
-use crate::Shape;
+use crate::ShapeMismatch;
 use crate::linear::{ActivationsMut, MAX_SIDE, ensure};
 use crate::scratch::{Scratch, ScratchF32, Sizes, SizesF32};
 
@@ -75,10 +75,10 @@ pub(crate) fn check<'a>(
     attention: &Attention,
     context: &Context,
     scratch: &'a mut [u8],
-) -> Result<Scratch<'a>, Shape> {
+) -> Result<Scratch<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
     let AttentionShape { tokens, head_dim, .. } = attention.shape;
-    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(Shape)
+    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
 /// The same in f32.
@@ -86,18 +86,18 @@ pub(crate) fn check_f32<'a>(
     attention: &Attention<f32>,
     context: &Context,
     scratch: &'a mut [u8],
-) -> Result<ScratchF32<'a>, Shape> {
+) -> Result<ScratchF32<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
     let AttentionShape { tokens, head_dim, .. } = attention.shape;
-    ScratchF32::carve(scratch, SizesF32::new(tokens, head_dim)).ok_or(Shape)
+    ScratchF32::carve(scratch, SizesF32::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
-fn check_operands<T>(attention: &Attention<T>, context: &Context) -> Result<(), Shape> {
+fn check_operands<T>(attention: &Attention<T>, context: &Context) -> Result<(), ShapeMismatch> {
     let &Attention { qkv, shape, coefficient } = attention;
     let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
     ensure(first_query.checked_add(queries).is_some_and(|end| end <= tokens))?;
-    let width = heads.checked_mul(head_dim).ok_or(Shape)?;
+    let width = heads.checked_mul(head_dim).ok_or(ShapeMismatch)?;
     ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;
     ensure(tokens.checked_mul(stride).is_some_and(|elements| elements <= qkv.len()))?;
     // Scores below the largest must not get probabilities above 255.

@@ -4,7 +4,7 @@ use crate::attention::{Attention, AttentionShape, Context};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, Table};
-use crate::{Isa, Panel, Shape, attention, isa, linear, scalar};
+use crate::{Isa, Panel, ShapeMismatch, attention, isa, linear, scalar};
 
 /// The kernels of one instruction set; having one proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
@@ -47,14 +47,14 @@ impl Kernels {
     /// [`Linear::scratch_bytes`]: none for [`Weights::Int8`](crate::Weights::Int8).
     ///
     /// # Errors
-    /// [`Shape`] if a length does not fit `m`, `n` and `k`.
+    /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`.
     pub fn linear(
         &self,
         a: &Activations,
         w: &Linear,
         epilogue: Epilogue,
         decoded: &mut [i8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         linear::check(a, w, &epilogue, decoded)?;
         if w.panel == self.table.panel {
             // SAFETY: `self` proves that the CPU has the instruction set of its table.
@@ -68,8 +68,8 @@ impl Kernels {
     /// LayerNorm of every row of `x` `[m, hidden]`, in place; `hidden` is the length of `norm.gamma`.
     ///
     /// # Errors
-    /// [`Shape`] if `x` is no whole number of rows or `beta` has another length than `gamma`.
-    pub fn layer_norm(&self, x: &mut [f32], norm: &LayerNorm) -> Result<(), Shape> {
+    /// [`ShapeMismatch`] if `x` is no whole number of rows or `beta` has another length than `gamma`.
+    pub fn layer_norm(&self, x: &mut [f32], norm: &LayerNorm) -> Result<(), ShapeMismatch> {
         let hidden = norm.gamma.len();
         ensure(hidden > 0 && norm.beta.len() == hidden && x.len().is_multiple_of(hidden))?;
         // SAFETY: as in `linear`.
@@ -80,14 +80,14 @@ impl Kernels {
     /// Quantizes `x` `[m, k]` as the input of a linear layer.
     ///
     /// # Errors
-    /// [`Shape`] if a length does not fit `m` and `k`.
+    /// [`ShapeMismatch`] if a length does not fit `m` and `k`.
     pub fn quantize(
         &self,
         x: &[f32],
         k: usize,
         quantization: Quantization,
         out: ActivationsMut,
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         check_rows(x, k, &quantization, &out)?;
         // SAFETY: as in `linear`.
         unsafe { (self.table.quantize)(x, k, quantization, out) };
@@ -97,14 +97,14 @@ impl Kernels {
     /// [`layer_norm`](Self::layer_norm) in place, then [`quantize`](Self::quantize) of the result.
     ///
     /// # Errors
-    /// [`Shape`], as these two.
+    /// [`ShapeMismatch`], as these two.
     pub fn layer_norm_quantize(
         &self,
         x: &mut [f32],
         norm: &LayerNorm,
         quantization: Quantization,
         out: ActivationsMut,
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let hidden = norm.gamma.len();
         ensure(norm.beta.len() == hidden)?;
         check_rows(x, hidden, &quantization, &out)?;
@@ -118,7 +118,7 @@ impl Kernels {
     /// [`AttentionShape::scratch_bytes`].
     ///
     /// # Errors
-    /// [`Shape`] if a length does not fit `shape`, or `coefficient` is negative or not finite.
+    /// [`ShapeMismatch`] if a length does not fit `shape`, or `coefficient` is negative or not finite.
     pub fn attention(
         &self,
         qkv: &[i8],
@@ -126,7 +126,7 @@ impl Kernels {
         coefficient: f32,
         context: Context,
         scratch: &mut [u8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let attention = Attention { qkv, shape, coefficient };
         let scratch = attention::check(&attention, &context, scratch)?;
         // SAFETY: as in `linear`.
@@ -138,7 +138,7 @@ impl Kernels {
     /// `coefficient` is `log2(e) / √head_dim`; `scratch` has [`AttentionShape::scratch_bytes_f32`].
     ///
     /// # Errors
-    /// [`Shape`] as there.
+    /// [`ShapeMismatch`] as there.
     pub fn attention_f32(
         &self,
         qkv: &[f32],
@@ -146,7 +146,7 @@ impl Kernels {
         coefficient: f32,
         context: Context,
         scratch: &mut [u8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let attention = Attention { qkv, shape, coefficient };
         let scratch = attention::check_f32(&attention, &context, scratch)?;
         // SAFETY: as in `linear`.
@@ -157,8 +157,8 @@ impl Kernels {
     /// Sums the embeddings of one token into `out` `[hidden]`.
     ///
     /// # Errors
-    /// [`Shape`] if the rows have another length than `out`.
-    pub fn embed(&self, row: &Embedding, out: &mut [f32]) -> Result<(), Shape> {
+    /// [`ShapeMismatch`] if the rows have another length than `out`.
+    pub fn embed(&self, row: &Embedding, out: &mut [f32]) -> Result<(), ShapeMismatch> {
         let hidden = out.len();
         ensure(row.word.len() == hidden && row.position.len() == hidden && row.kind.len() == hidden)?;
         // SAFETY: as in `linear`.
@@ -168,7 +168,12 @@ impl Kernels {
 }
 
 /// `x` is `[m, k]`, and its int8 form fits `out`.
-fn check_rows(x: &[f32], k: usize, quantization: &Quantization, out: &ActivationsMut) -> Result<(), Shape> {
+fn check_rows(
+    x: &[f32],
+    k: usize,
+    quantization: &Quantization,
+    out: &ActivationsMut,
+) -> Result<(), ShapeMismatch> {
     ensure(k > 0 && x.len().is_multiple_of(k))?;
     let m = x.len() / k;
     out.check(m, k)?;

@@ -2,18 +2,18 @@
 //!
 //! The linear layer with everything that follows it ([`Epilogue`]), self-attention, LayerNorm, quantization, the
 //! embedding sum. Nothing allocates, nothing panics, every operation checks its operands' lengths first and answers
-//! [`Shape`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
+//! [`ShapeMismatch`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
 //!
 //! ```
 //! use tinybert_kernels::{
 //!     Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, Weights, activation_bytes, pack,
 //! };
 //!
-//! # fn main() -> Result<(), tinybert_kernels::Shape> {
+//! # fn main() -> Result<(), tinybert_kernels::ShapeMismatch> {
 //! let kernels = Kernels::detect();
 //! // Two outputs of three inputs: y = [1, 2, 3 ; 0, -1, 0] x + [0.5, 0], packed once, when the model is written.
 //! let panel = kernels.native_panel();
-//! let mut weights = vec![0; panel.packed_len(2, 3).unwrap()];
+//! let mut weights = vec![0; panel.packed_bytes(2, 3).unwrap()];
 //! pack(&[1, 2, 3, 0, -1, 0], 2, 3, panel, &mut weights)?;
 //! let weights = Weights::Int8(&weights);
 //! let w = Linear { n: 2, k: 3, panel, weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
@@ -36,8 +36,8 @@
 //! | `table.rs` | **which kernel runs where**: a table of functions per instruction set, and when it may be used |
 //! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
-//! | `panel.rs`, `layout.rs` | how weights and int8 activations lie in memory |
-//! | `weights.rs` | how weights are stored, as int8, in four bits or without zeros; `scalar/decode.rs` and `simd/decode.rs` turn a panel into int8 |
+//! | `layout.rs` | how int8 activations lie in memory; `tinybert-layout` says how weights do, and in which encodings |
+//! | `simd/decode.rs` | turns a panel of weights in four bits or without zeros into int8 |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
 //! | `simd/` | the same operations over vectors of any width, written once |
 //! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
@@ -87,13 +87,11 @@ mod kernels;
 mod layout;
 mod linear;
 pub mod math;
-mod panel;
 mod scalar;
 mod scratch;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod simd;
 mod table;
-mod weights;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -106,17 +104,4 @@ pub use linear::{
     Activations, ActivationsMut, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale,
     activation_bytes, row_stride,
 };
-pub use panel::{Panel, pack, unpack};
-pub use weights::{Weights, decode_row};
-
-/// The operands' lengths do not fit each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shape;
-
-impl core::fmt::Display for Shape {
-    fn fmt(&self, f: &mut core::fmt::Formatter) -> core::fmt::Result {
-        f.write_str("the operands' lengths do not fit each other")
-    }
-}
-
-impl core::error::Error for Shape {}
+pub use tinybert_layout::{Panel, ShapeMismatch, Weights, decode_row, pack, unpack};

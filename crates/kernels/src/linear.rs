@@ -1,6 +1,8 @@
 //! Operands of the linear layer, and the checks that every kernel may rely on.
 
-use crate::{Panel, Shape, Weights};
+use tinybert_layout::{PackedMatrix, PanelWeights};
+
+use crate::{Panel, ShapeMismatch, Weights};
 
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
 pub const MAX_SIDE: usize = 1 << 16;
@@ -69,7 +71,7 @@ impl<'a> ActivationsMut<'a> {
         ActivationsMut { data, stride: row_stride(k) }
     }
 
-    pub(crate) fn check(&self, m: usize, k: usize) -> Result<(), Shape> {
+    pub(crate) fn check(&self, m: usize, k: usize) -> Result<(), ShapeMismatch> {
         check_activations(self.data, self.stride, m, k)
     }
 }
@@ -151,11 +153,11 @@ pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
 }
 
 /// `Ok` if the condition holds.
-pub(crate) fn ensure(condition: bool) -> Result<(), Shape> {
-    if condition { Ok(()) } else { Err(Shape) }
+pub(crate) fn ensure(condition: bool) -> Result<(), ShapeMismatch> {
+    if condition { Ok(()) } else { Err(ShapeMismatch) }
 }
 
-fn check_activations(data: &[i8], stride: usize, m: usize, k: usize) -> Result<(), Shape> {
+fn check_activations(data: &[i8], stride: usize, m: usize, k: usize) -> Result<(), ShapeMismatch> {
     ensure(m <= MAX_SIDE && k <= MAX_SIDE && stride >= row_stride(k) && stride.is_multiple_of(16))?;
     ensure(m.next_multiple_of(ROW_BLOCK).checked_mul(stride).is_some_and(|bytes| bytes <= data.len()))
 }
@@ -164,30 +166,50 @@ impl<'a> Linear<'a> {
     /// The same layer for the outputs from `first` on, which must be a multiple of the panel's `nr`.
     ///
     /// # Errors
-    /// [`Shape`] if it is not, or there are fewer outputs.
-    pub fn from_output(&self, first: usize) -> Result<Linear<'a>, Shape> {
-        ensure(first.checked_rem(usize::from(self.panel.nr)) == Some(0))?;
+    /// [`ShapeMismatch`] if it is not, or there are fewer outputs.
+    pub fn from_output(&self, first: usize) -> Result<Linear<'a>, ShapeMismatch> {
+        let matrix = self.matrix().ok_or(ShapeMismatch)?;
         Ok(Linear {
-            n: self.n.checked_sub(first).ok_or(Shape)?,
-            weights: self.weights.skip_outputs(first, self.k, self.panel)?,
-            scale: self.scale.get(first..).ok_or(Shape)?,
-            bias: self.bias.get(first..).ok_or(Shape)?,
-            row_sum: self.row_sum.get(first..).ok_or(Shape)?,
+            n: self.n.checked_sub(first).ok_or(ShapeMismatch)?,
+            weights: self.weights.skip_outputs(matrix, first)?,
+            scale: self.scale.get(first..).ok_or(ShapeMismatch)?,
+            bias: self.bias.get(first..).ok_or(ShapeMismatch)?,
+            row_sum: self.row_sum.get(first..).ok_or(ShapeMismatch)?,
             ..*self
         })
     }
 }
 
-impl Linear<'_> {
-    fn check(&self) -> Result<(), Shape> {
+impl<'a> Linear<'a> {
+    /// The sizes of the packed weights; `None` if they overflow or a side of the panel is 0.
+    #[inline]
+    pub(crate) fn matrix(&self) -> Option<PackedMatrix> {
+        self.panel.matrix(self.n, self.k)
+    }
+
+    /// Bytes of scratch memory in which the weights are decoded, one panel at a time.
+    pub fn scratch_bytes(&self) -> Option<usize> {
+        match self.weights {
+            Weights::Int8(_) => Some(0),
+            Weights::Int4(_) | Weights::Sparse { .. } => self.panel.decoded_bytes(self.n, self.k),
+        }
+    }
+
+    /// The stored weights of panel `index`.
+    #[inline]
+    pub(crate) fn panel_weights(&self, matrix: PackedMatrix, index: usize) -> Option<PanelWeights<'a>> {
+        self.weights.panel(matrix, index)
+    }
+
+    fn check(&self) -> Result<(), ShapeMismatch> {
         ensure(self.n <= MAX_SIDE && (1..=MAX_SIDE).contains(&self.k))?;
-        self.weights.check(self.n, self.k, self.panel)?;
+        ensure(self.matrix().is_some_and(|matrix| self.weights.fit(matrix)))?;
         ensure(self.scale.len() == self.n && self.bias.len() == self.n && self.row_sum.len() == self.n)
     }
 }
 
 impl Activations<'_> {
-    fn check(&self) -> Result<(), Shape> {
+    fn check(&self) -> Result<(), ShapeMismatch> {
         check_activations(self.data, self.stride, self.m, self.k)?;
         match self.scale {
             RowScale::Uniform(_) => Ok(()),
@@ -206,7 +228,7 @@ impl Activations<'_> {
 }
 
 impl Quantization<'_> {
-    pub(crate) fn check(&self, m: usize) -> Result<(), Shape> {
+    pub(crate) fn check(&self, m: usize) -> Result<(), ShapeMismatch> {
         match self {
             Quantization::Static { .. } => Ok(()),
             Quantization::PerToken { scale } => ensure(scale.len() == m),
@@ -215,14 +237,19 @@ impl Quantization<'_> {
 }
 
 /// `len` elements hold `m` rows of `n`, each `stride` after the one before.
-fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), Shape> {
+fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), ShapeMismatch> {
     let before_last = m.saturating_sub(1).checked_mul(stride);
     let elements = before_last.and_then(|elements| elements.checked_add(n));
     ensure(m == 0 || elements.is_some_and(|elements| elements <= len))
 }
 
 /// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand, `decoded` as the weights do.
-pub(crate) fn check(a: &Activations, w: &Linear, epilogue: &Epilogue, decoded: &[i8]) -> Result<(), Shape> {
+pub(crate) fn check(
+    a: &Activations,
+    w: &Linear,
+    epilogue: &Epilogue,
+    decoded: &[i8],
+) -> Result<(), ShapeMismatch> {
     w.check()?;
     ensure(w.scratch_bytes().is_some_and(|bytes| decoded.len() >= bytes))?;
     a.check()?;

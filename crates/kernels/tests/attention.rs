@@ -4,7 +4,9 @@ mod common;
 
 use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
-use tinybert_kernels::{ActivationsMut, AttentionShape, Context, Kernels, Shape, activation_bytes, math};
+use tinybert_kernels::{
+    ActivationsMut, AttentionShape, Context, Kernels, ShapeMismatch, activation_bytes, math,
+};
 
 struct Case {
     shape: AttentionShape,
@@ -172,12 +174,12 @@ fn wrong_sizes_are_refused() {
             kernels.attention(&case.qkv, shape, coefficient, context, &mut vec![0; scratch])
         };
         assert_eq!(run(case.shape, 1.0, 24, scratch_bytes), Ok(()));
-        assert_eq!(run(case.shape, 1.0, 23, scratch_bytes), Err(Shape), "short context");
-        assert_eq!(run(case.shape, 1.0, 24, scratch_bytes - 1), Err(Shape), "short scratch memory");
+        assert_eq!(run(case.shape, 1.0, 23, scratch_bytes), Err(ShapeMismatch), "short context");
+        assert_eq!(run(case.shape, 1.0, 24, scratch_bytes - 1), Err(ShapeMismatch), "short scratch memory");
         for coefficient in [-1.0, f32::NAN, f32::INFINITY] {
             assert_eq!(
                 run(case.shape, coefficient, 24, scratch_bytes),
-                Err(Shape),
+                Err(ShapeMismatch),
                 "coefficient {coefficient}"
             );
         }
@@ -186,10 +188,10 @@ fn wrong_sizes_are_refused() {
             change(&mut shape);
             run(shape, 1.0, 24, scratch_bytes)
         };
-        assert_eq!(with(|shape| shape.stride = 17), Err(Shape), "stride below 3 · heads · head_dim");
-        assert_eq!(with(|shape| shape.tokens = 5), Err(Shape), "more tokens than qkv holds");
-        assert_eq!(with(|shape| shape.queries = 5), Err(Shape), "more queries than tokens");
-        assert_eq!(with(|shape| shape.heads = usize::MAX), Err(Shape), "overflow");
-        assert_eq!(with(|shape| shape.head_dim = usize::MAX / 2), Err(Shape), "overflow");
+        assert_eq!(with(|shape| shape.stride = 17), Err(ShapeMismatch), "stride below 3 · heads · head_dim");
+        assert_eq!(with(|shape| shape.tokens = 5), Err(ShapeMismatch), "more tokens than qkv holds");
+        assert_eq!(with(|shape| shape.queries = 5), Err(ShapeMismatch), "more queries than tokens");
+        assert_eq!(with(|shape| shape.heads = usize::MAX), Err(ShapeMismatch), "overflow");
+        assert_eq!(with(|shape| shape.head_dim = usize::MAX / 2), Err(ShapeMismatch), "overflow");
     }
 }

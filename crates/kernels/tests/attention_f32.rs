@@ -4,7 +4,9 @@ mod common;
 
 use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
-use tinybert_kernels::{ActivationsMut, AttentionShape, Context, Kernels, Shape, activation_bytes, math};
+use tinybert_kernels::{
+    ActivationsMut, AttentionShape, Context, Kernels, ShapeMismatch, activation_bytes, math,
+};
 
 struct Case {
     shape: AttentionShape,
@@ -190,11 +192,11 @@ fn wrong_sizes_are_refused() {
             kernels.attention_f32(&case.qkv, shape, coefficient, context, &mut vec![0; scratch])
         };
         assert_eq!(run(case.shape, 1.0, 24, scratch_bytes), Ok(()));
-        assert_eq!(run(case.shape, 1.0, 23, scratch_bytes), Err(Shape), "short context");
-        assert_eq!(run(case.shape, 1.0, 24, scratch_bytes - 1), Err(Shape), "short scratch memory");
-        assert_eq!(run(case.shape, f32::NAN, 24, scratch_bytes), Err(Shape), "coefficient");
+        assert_eq!(run(case.shape, 1.0, 23, scratch_bytes), Err(ShapeMismatch), "short context");
+        assert_eq!(run(case.shape, 1.0, 24, scratch_bytes - 1), Err(ShapeMismatch), "short scratch memory");
+        assert_eq!(run(case.shape, f32::NAN, 24, scratch_bytes), Err(ShapeMismatch), "coefficient");
         let longer = AttentionShape { tokens: 5, ..case.shape };
-        assert_eq!(run(longer, 1.0, 24, scratch_bytes), Err(Shape), "more tokens than qkv holds");
+        assert_eq!(run(longer, 1.0, 24, scratch_bytes), Err(ShapeMismatch), "more tokens than qkv holds");
     }
     let huge = AttentionShape { head_dim: usize::MAX / 2, ..case.shape };
     assert_eq!(huge.scratch_bytes_f32(), None);

@@ -5,7 +5,7 @@ mod common;
 use common::{Layer, Random, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, Epilogue, Kernels, Linear, Panel, Quantization, ROW_BLOCK, Shape, Weights,
+    ActivationsMut, Epilogue, Kernels, Linear, Panel, Quantization, ROW_BLOCK, ShapeMismatch, Weights,
     activation_bytes, decode_row, math, row_stride,
 };
 
@@ -172,7 +172,7 @@ proptest! {
         let mut row = vec![85; k];
         decode_row(&stored, &mut row).unwrap();
         prop_assert_eq!(&row, &layer.w);
-        prop_assert_eq!(decode_row(&stored[1..], &mut row), Err(Shape));
+        prop_assert_eq!(decode_row(&stored[1..], &mut row), Err(ShapeMismatch));
     }
 }
 
@@ -229,17 +229,17 @@ fn encoded_weights_that_are_not_all_there_are_refused_or_harmless() {
             kernels.linear(&layer.activations(&data), &w, epilogue, &mut vec![0; bytes])
         };
         let stored = layer.stored_four_bits(panel);
-        let bytes = panel.decoded_len(20, 40).unwrap();
+        let bytes = panel.decoded_bytes(20, 40).unwrap();
         assert_eq!(run(Weights::Int4(&stored), bytes), Ok(()));
-        assert_eq!(run(Weights::Int4(&stored), bytes - 1), Err(Shape), "short scratch memory");
-        assert_eq!(run(Weights::Int4(&stored[1..]), bytes), Err(Shape), "short codes");
+        assert_eq!(run(Weights::Int4(&stored), bytes - 1), Err(ShapeMismatch), "short scratch memory");
+        assert_eq!(run(Weights::Int4(&stored[1..]), bytes), Err(ShapeMismatch), "short codes");
         let (offsets, mask, values) = layer.stored_sparse(panel);
         let sparse = |offsets: &[u32], mask: &[u8], values: &[i8]| {
             run(Weights::Sparse { offsets, mask, values }, bytes)
         };
         assert_eq!(sparse(&offsets, &mask, &values), Ok(()));
-        assert_eq!(sparse(&offsets[1..], &mask, &values), Err(Shape), "short offsets");
-        assert_eq!(sparse(&offsets, &mask[1..], &values), Err(Shape), "short mask");
+        assert_eq!(sparse(&offsets[1..], &mask, &values), Err(ShapeMismatch), "short offsets");
+        assert_eq!(sparse(&offsets, &mask[1..], &values), Err(ShapeMismatch), "short mask");
         assert_eq!(sparse(&offsets, &mask, &values[..9]), Ok(()), "what is not there is zero");
         let full = vec![255; mask.len()];
         assert_eq!(sparse(&offsets, &full, &values), Ok(()), "more bits than values");
@@ -335,34 +335,38 @@ fn wrong_sizes_are_refused() {
         };
         assert_eq!(run(a, w, 15), Ok(()));
         for len in [0, 14] {
-            assert_eq!(run(a, w, len), Err(Shape), "out of length {len}");
+            assert_eq!(run(a, w, len), Err(ShapeMismatch), "out of length {len}");
         }
         let mut short = a;
         short.data = &data[..activation_bytes(3, 9).unwrap() - 1];
-        assert_eq!(run(short, w, 15), Err(Shape), "short activations");
+        assert_eq!(run(short, w, 15), Err(ShapeMismatch), "short activations");
         let mut deep = a;
         deep.k = 10;
-        assert_eq!(run(deep, w, 15), Err(Shape), "k of the input is not k of the weights");
+        assert_eq!(run(deep, w, 15), Err(ShapeMismatch), "k of the input is not k of the weights");
         let mut huge = a;
         huge.m = usize::MAX / 8;
-        assert_eq!(run(huge, w, 15), Err(Shape), "rows overflow");
+        assert_eq!(run(huge, w, 15), Err(ShapeMismatch), "rows overflow");
         let mut bare = w;
         bare.bias = &[];
-        assert_eq!(run(a, bare, 15), Err(Shape), "no bias");
+        assert_eq!(run(a, bare, 15), Err(ShapeMismatch), "no bias");
         let mut cut = w;
         cut.weights = Weights::Int8(&weights[1..]);
-        assert_eq!(run(a, cut, 15), Err(Shape), "short weights");
+        assert_eq!(run(a, cut, 15), Err(ShapeMismatch), "short weights");
         let mut flat = w;
         flat.panel = Panel { nr: 0, kr: 4 };
-        assert_eq!(run(a, flat, 15), Err(Shape), "panel without rows");
+        assert_eq!(run(a, flat, 15), Err(ShapeMismatch), "panel without rows");
         let rows = Epilogue::I8 { out: &mut [0; 30], stride: 4 };
-        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(Shape), "stride below n");
+        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(ShapeMismatch), "stride below n");
         let rows = Epilogue::F32 { out: &mut [0.0; 30], stride: 4 };
-        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(Shape), "stride below n");
+        assert_eq!(kernels.linear(&a, &w, rows, &mut []), Err(ShapeMismatch), "stride below n");
         let mut scale = [0.0; 3];
         let quantization = Quantization::PerToken { scale: &mut scale };
         let (mut data, scratch) = ([0; 128], &mut [0.0; 39]);
         let gelu = Epilogue::Gelu { out: ActivationsMut::new(&mut data, 5), quantization, scratch };
-        assert_eq!(kernels.linear(&a, &w, gelu, &mut []), Err(Shape), "scratch of less than ROW_BLOCK rows");
+        assert_eq!(
+            kernels.linear(&a, &w, gelu, &mut []),
+            Err(ShapeMismatch),
+            "scratch of less than ROW_BLOCK rows"
+        );
     }
 }

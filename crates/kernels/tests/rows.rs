@@ -5,7 +5,7 @@ mod common;
 use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, Embedding, Kernels, LayerNorm, Quantization, Shape, activation_bytes, math,
+    ActivationsMut, Embedding, Kernels, LayerNorm, Quantization, ShapeMismatch, activation_bytes, math,
 };
 
 /// A row as it may come: small, large, constant, with an outlier, zero.
@@ -184,27 +184,27 @@ fn wrong_sizes_are_refused() {
         let fixed = || Quantization::Static { inv_scale: 1.0, zero_point: 0 };
         assert_eq!(
             kernels.quantize(&[0.0; 7], 3, fixed(), ActivationsMut::new(&mut [0; 999], 3)),
-            Err(Shape),
+            Err(ShapeMismatch),
             "no whole rows"
         );
         assert_eq!(
             kernels.quantize(&[0.0; 6], 0, fixed(), ActivationsMut::new(&mut [0; 999], 3)),
-            Err(Shape),
+            Err(ShapeMismatch),
             "no columns"
         );
         assert_eq!(
             kernels.quantize(&[0.0; 6], 3, fixed(), ActivationsMut::new(&mut [0; 127], 3)),
-            Err(Shape),
+            Err(ShapeMismatch),
             "short output"
         );
         let per_token = Quantization::PerToken { scale: &mut [0.0; 3] };
         assert_eq!(
             kernels.quantize(&[0.0; 6], 3, per_token, ActivationsMut::new(&mut [0; 999], 3)),
-            Err(Shape),
+            Err(ShapeMismatch),
             "a scale too many"
         );
         let norm = LayerNorm { gamma: &[1.0; 3], beta: &[0.0; 2], eps: 1e-12 };
-        assert_eq!(kernels.layer_norm(&mut [0.0; 3], &norm), Err(Shape), "beta shorter than gamma");
+        assert_eq!(kernels.layer_norm(&mut [0.0; 3], &norm), Err(ShapeMismatch), "beta shorter than gamma");
         let row = Embedding {
             word: &[1; 3],
             word_scale: 1.0,
@@ -212,6 +212,6 @@ fn wrong_sizes_are_refused() {
             position_scale: 1.0,
             kind: &[1.0; 2],
         };
-        assert_eq!(kernels.embed(&row, &mut [0.0; 3]), Err(Shape), "short type row");
+        assert_eq!(kernels.embed(&row, &mut [0.0; 3]), Err(ShapeMismatch), "short type row");
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use tinybert_image::{AlignedBytes, Image, ImageBuilder, Panel, SectionKind};
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, SectionKind};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
 
@@ -53,8 +53,7 @@ impl ImageFile {
     /// # Errors
     /// What the runtime finds wrong.
     pub fn native(self) -> Result<Self> {
-        let native = self.kernels.native_panel();
-        let panel = Panel { nr: usize::from(native.nr), kr: usize::from(native.kr) };
+        let panel = self.kernels.native_panel();
         let image = Image::from_bytes(&self.bytes).map_err(damaged)?;
         if image.word_checks().is_some() {
             return Err(Error::Input(

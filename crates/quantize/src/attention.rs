@@ -1,7 +1,7 @@
 //! Whether a layer's attention may be int8: its context, computed both ways from the same queries, keys and values.
 
 use tinybert_image::AttentionMode;
-use tinybert_kernels::{AttentionShape, Context, Kernels, Shape, math};
+use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
 use super::calibrate::Calibration;
 use tinybert_base::{Error, Result};
@@ -43,7 +43,7 @@ fn int8_error<'a>(
     [heads, head_dim]: [usize; 2],
     scales: [f32; 3],
     sentences: impl Iterator<Item = [&'a [f32]; 3]>,
-) -> std::result::Result<f64, Shape> {
+) -> std::result::Result<f64, ShapeMismatch> {
     let kernels = Kernels::detect();
     let width = heads * head_dim;
     let [scale_q, scale_k, scale_v] = scales;
@@ -59,7 +59,7 @@ fn int8_error<'a>(
         let shape =
             AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride: 3 * width };
         let (mut exact, mut rounded) = (vec![0.0; tokens * width], vec![0.0; tokens * width]);
-        let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(Shape)?];
+        let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(ShapeMismatch)?];
         let context = Context::F32 { out: &mut exact, scale: 1.0 };
         kernels.attention_f32(
             &floats,
@@ -68,7 +68,7 @@ fn int8_error<'a>(
             context,
             &mut scratch,
         )?;
-        scratch.resize(shape.scratch_bytes().ok_or(Shape)?, 0);
+        scratch.resize(shape.scratch_bytes().ok_or(ShapeMismatch)?, 0);
         let context = Context::F32 { out: &mut rounded, scale: scale_v };
         kernels.attention(
             &bytes,

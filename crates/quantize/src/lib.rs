@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tinybert_image::{
     AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
 };
-use tinybert_kernels::{self as kernels, Kernels};
+use tinybert_kernels::Kernels;
 use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::{Options, PackError};
 
@@ -166,19 +166,19 @@ impl Layout {
     /// Outputs and inputs of linears that are multiples of this fill the family's panels.
     pub fn multiple(self) -> usize {
         let Panel { nr, kr } = self.panel();
+        let (nr, kr) = (usize::from(nr), usize::from(kr));
         (1..=kr).map(|times| nr * times).find(|multiple| multiple.is_multiple_of(kr)).unwrap_or(nr)
     }
 
     /// Panel shape of the family's micro-kernels.
     pub fn panel(self) -> Panel {
-        let panel = match self {
-            Self::Neon => kernels::Panel::NEON,
-            Self::Dotprod => kernels::Panel::DOTPROD,
-            Self::I8mm => kernels::Panel::I8MM,
-            Self::X86 => kernels::Panel::X86,
-            Self::Portable => kernels::Panel::PORTABLE,
-        };
-        Panel { nr: usize::from(panel.nr), kr: usize::from(panel.kr) }
+        match self {
+            Self::Neon => Panel::NEON,
+            Self::Dotprod => Panel::DOTPROD,
+            Self::I8mm => Panel::I8MM,
+            Self::X86 => Panel::X86,
+            Self::Portable => Panel::PORTABLE,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tinybert_image::toy::{self, INT8, Layer, PIECES, STATIC_INPUTS};
-use tinybert_image::{AlignedBytes, Image, Panel, repack};
+use tinybert_image::{AlignedBytes, Image, repack};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_runtime::{Input, Model};
 use tinybert_tokenizer::Options;
@@ -29,9 +29,7 @@ fn encoder(c: &mut Criterion) {
     let portable = image();
     let mut group = c.benchmark_group("encoder");
     for kernels in Isa::ALL.into_iter().filter_map(Kernels::with_isa) {
-        let native = kernels.native_panel();
-        let panel = Panel { nr: native.nr.into(), kr: native.kr.into() };
-        let bytes = repack(&Image::from_bytes(&portable).unwrap(), panel).unwrap();
+        let bytes = repack(&Image::from_bytes(&portable).unwrap(), kernels.native_panel()).unwrap();
         let model = Model::from_bytes(&bytes).unwrap().with_kernels(kernels);
         for tokens in TOKENS {
             let ids: Vec<u32> = (0..tokens).map(|i| (i * 7 % PIECES.len()) as u32).collect();

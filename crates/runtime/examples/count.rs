@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use tinybert_image::{AlignedBytes, Image, Panel, repack};
+use tinybert_image::{AlignedBytes, Image, repack};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_runtime::{Input, Model};
 
@@ -28,9 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bytes = std::fs::read(path)?;
     let mut file = AlignedBytes::zeroed(bytes.len());
     file.copy_from_slice(&bytes);
-    let native = kernels.native_panel();
-    let panel = Panel { nr: native.nr.into(), kr: native.kr.into() };
-    let image = repack(&Image::from_bytes(&file)?, panel)?;
+    let image = repack(&Image::from_bytes(&file)?, kernels.native_panel())?;
     let model = Model::from_bytes(&image)?.with_kernels(kernels);
     let mut workspace = vec![0; model.workspace_bytes(tokens).ok_or("longer than the image is made for")?];
     let mut session = model.session_for(tokens, &mut workspace)?;

@@ -9,7 +9,6 @@ use std::error::Error;
 
 use tinybert_runtime::image::toy::{INT8, Layer, PIECES, STATIC_INPUTS, model};
 use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel};
-use tinybert_runtime::kernels;
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::workspace_bytes;
 
@@ -18,10 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [out, layout, encoding, sizes @ ..] = &arguments[..] else { return Err(usage()) };
     let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<usize>, _>>()?;
     let &[hidden, layers, heads, head_dim, ffn, tokens] = &sizes[..] else { return Err(usage()) };
-    let kernels::Panel { nr, kr, .. } = match layout.as_str() {
-        "neon" => kernels::Panel::NEON,
-        "dotprod" => kernels::Panel::DOTPROD,
-        "i8mm" => kernels::Panel::I8MM,
+    let panel = match layout.as_str() {
+        "neon" => Panel::NEON,
+        "dotprod" => Panel::DOTPROD,
+        "i8mm" => Panel::I8MM,
         _ => return Err(format!("no layout is called {layout}").into()),
     };
     let layer = Layer { heads, head_dim, ffn, attention: INT8, inputs: STATIC_INPUTS };
@@ -32,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "int4" => builder.layers.iter_mut().for_each(in_four_bits),
         _ => return Err(format!("no encoding is called {encoding}").into()),
     }
-    builder.config.panel = Panel { nr: nr.into(), kr: kr.into() };
+    builder.config.panel = panel;
     (builder.config.positions, builder.config.max_tokens) = (tokens, tokens);
     let position = &mut builder.embeddings.position;
     position.rows.resize(tokens * hidden, 1);

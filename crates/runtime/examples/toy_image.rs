@@ -11,7 +11,7 @@ use std::error::Error;
 use tinybert_runtime::image::toy::{self, F32, INT8, Layer, PER_TOKEN, PIECES, STATIC_INPUTS, mixed};
 use tinybert_runtime::image::{Image, ImageBuilder, Panel, SelfTestData, detach_words};
 use tinybert_runtime::tokenizer::{Options, pack};
-use tinybert_runtime::{Input, Model, kernels};
+use tinybert_runtime::{Input, Model};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -19,9 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut panel, mut head, mut demo, mut word_rows) = (None, None, false, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "neon" => panel = Some(kernels::Panel::NEON),
-            "dotprod" => panel = Some(kernels::Panel::DOTPROD),
-            "i8mm" => panel = Some(kernels::Panel::I8MM),
+            "neon" => panel = Some(Panel::NEON),
+            "dotprod" => panel = Some(Panel::DOTPROD),
+            "i8mm" => panel = Some(Panel::I8MM),
             "tags" => head = Some(toy::token_classification as fn(ImageBuilder) -> ImageBuilder),
             "embedding" => head = Some(toy::embedding),
             "demo" => demo = true,
@@ -30,8 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let mut builder = if demo { demo_size()? } else { small()? };
-    if let Some(kernels::Panel { nr, kr }) = panel {
-        builder.config.panel = Panel { nr: nr.into(), kr: kr.into() };
+    if let Some(panel) = panel {
+        builder.config.panel = panel;
     }
     if let Some(head) = head {
         builder = head(builder);

@@ -8,8 +8,8 @@ use tinybert_image::{
     self as image, AttentionMode, Config, Embeddings, InputQuantization, LayerConfig, LayerView,
 };
 use tinybert_kernels::{
-    AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization, Shape,
-    Weights,
+    AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization,
+    ShapeMismatch,
 };
 use zerocopy::FromBytes;
 
@@ -31,32 +31,15 @@ pub(crate) struct Encoder<'t> {
 }
 
 /// An image's linear as the kernels take it.
-pub(crate) fn linear<'a>(linear: &image::Linear<'a>) -> Result<Linear<'a>, Shape> {
-    Ok(Linear {
-        n: linear.outputs,
-        k: linear.inputs,
-        panel: panel(linear.panel)?,
-        weights: match linear.weights {
-            image::Weights::Int8(weights) => Weights::Int8(weights),
-            image::Weights::Int4(stored) => Weights::Int4(stored),
-            image::Weights::Sparse { offsets, mask, values } => Weights::Sparse { offsets, mask, values },
-        },
-        scale: linear.scale,
-        bias: linear.bias,
-        row_sum: linear.row_sum,
-    })
-}
-
-/// The layout of an image's weights as the kernels take it.
-pub(crate) fn panel(panel: image::Panel) -> Result<Panel, Shape> {
-    let side = |side: usize| u16::try_from(side).map_err(|_| Shape);
-    Ok(Panel { nr: side(panel.nr)?, kr: side(panel.kr)? })
+pub(crate) fn linear<'a>(linear: &image::Linear<'a>) -> Linear<'a> {
+    let image::Linear { outputs, inputs, panel, weights, scale, bias, row_sum } = *linear;
+    Linear { n: outputs, k: inputs, panel, weights, scale, bias, row_sum }
 }
 
 impl<'t> Encoder<'t> {
-    pub fn new(kernels: Kernels, team: Team<'t>, config: &Config) -> Result<Self, Shape> {
-        let Config { hidden, layer_norm_eps, .. } = *config;
-        Ok(Self { kernels, team, hidden, layer_norm_eps, panel: panel(config.panel)? })
+    pub fn new(kernels: Kernels, team: Team<'t>, config: &Config) -> Self {
+        let Config { hidden, layer_norm_eps, panel, .. } = *config;
+        Self { kernels, team, hidden, layer_norm_eps, panel }
     }
 
     /// Sums and normalises the embeddings of `ids`: the residual stream, and the first layer's `input`.
@@ -93,21 +76,22 @@ impl<'t> Encoder<'t> {
         buffers: &mut Buffers<'_>,
         tokens: usize,
         rows: usize,
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         match layer.config.attention {
             AttentionMode::Int8 => self.attention::<i8>(layer, buffers, tokens, rows)?,
             AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows)?,
         }
         let decoded = self.decoded(&layer.config)?;
-        let bytes = ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS)).ok_or(Shape)?;
+        let bytes =
+            ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS)).ok_or(ShapeMismatch)?;
         let (rest, stage) = buffers.rows();
         let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
         self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
     }
 
     /// Bytes in which a layer's weights are decoded.
-    fn decoded(&self, layer: &LayerConfig) -> Result<Decoded, Shape> {
-        Decoded::new(self.panel, self.hidden, layer).ok_or(Shape)
+    fn decoded(&self, layer: &LayerConfig) -> Result<Decoded, ShapeMismatch> {
+        Decoded::new(self.panel, self.hidden, layer).ok_or(ShapeMismatch)
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
@@ -118,17 +102,18 @@ impl<'t> Encoder<'t> {
         buffers: &mut Buffers<'_>,
         tokens: usize,
         rows: usize,
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let (config, count) = (&layer.config, self.team.count());
         let decoded = self.decoded(config)?;
         let AttentionStage { qkv, mut bands } =
-            AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count).ok_or(Shape)?;
+            AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count)
+                .ok_or(ShapeMismatch)?;
         let input = Input { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
         let (tokens_band, stride) = (band(tokens, count), T::stride(config));
         let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
         // Attention's scratch memory is free until there are queries, keys and values.
         self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
-            let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| Shape)?;
+            let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| ShapeMismatch)?;
             self.qkv(layer, input, [index * tokens_band, rows], qkv, decoded)
         })?;
 
@@ -159,18 +144,18 @@ impl<'t> Encoder<'t> {
         [first, rows]: [usize; 2],
         qkv: &mut [T],
         decoded: &mut [i8],
-    ) -> Result<(), Shape> {
-        let (config, weights) = (&layer.config, linear(&layer.qkv)?);
+    ) -> Result<(), ShapeMismatch> {
+        let (config, weights) = (&layer.config, linear(&layer.qkv));
         let stride = T::stride(config);
         let whole_panels =
-            config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(Shape)?;
+            config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(ShapeMismatch)?;
         let without_queries = config.attention_width() - whole_panels;
         for (block, qkv) in qkv.chunks_mut(ROWS.saturating_mul(stride).max(1)).enumerate() {
             let first = first + block * ROWS;
-            let m = qkv.len().checked_div(stride).ok_or(Shape)?;
+            let m = qkv.len().checked_div(stride).ok_or(ShapeMismatch)?;
             let queries = m.min(rows.saturating_sub(first));
             if queries < m {
-                let out = qkv.get_mut(without_queries..).ok_or(Shape)?;
+                let out = qkv.get_mut(without_queries..).ok_or(ShapeMismatch)?;
                 let weights = weights.from_output(without_queries)?;
                 let input = input.read(config.qkv_input, first, m, self.hidden)?;
                 self.kernels.linear(&input, &weights, T::epilogue(out, stride), decoded)?;
@@ -191,14 +176,14 @@ impl<'t> Encoder<'t> {
         shape: AttentionShape,
         stage: AttentionBand<'_>,
         mut context: Quantized<'_>,
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
         let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
         if let Quantization::Static { .. } = quantization {
             let out = Context::I8 { out, scale };
             return T::attention(self.kernels, qkv, shape, coefficient, out, stage.scratch);
         }
-        let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(Shape)?;
+        let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(ShapeMismatch)?;
         let f32s = Context::F32 { out: &mut *x, scale };
         T::attention(self.kernels, qkv, shape, coefficient, f32s, stage.scratch)?;
         self.kernels.quantize(x, shape.width(), quantization, out)
@@ -212,15 +197,16 @@ impl<'t> Encoder<'t> {
         next: Option<InputQuantization>,
         mut band: Band<'_>,
         stage: &mut [u8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         let (config, hidden) = (&layer.config, self.hidden);
-        let (output, up, down) = (linear(&layer.attention_output)?, linear(&layer.up)?, linear(&layer.down)?);
-        let rows = band.residual.len().checked_div(hidden).ok_or(Shape)?;
+        let (output, up, down) = (linear(&layer.attention_output), linear(&layer.up), linear(&layer.down));
+        let rows = band.residual.len().checked_div(hidden).ok_or(ShapeMismatch)?;
         let FfnStage { mut outer, mut inner, scratch, decoded } =
-            FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS)).ok_or(Shape)?;
+            FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS))
+                .ok_or(ShapeMismatch)?;
         let blocks = band.residual.chunks_mut(ROWS.saturating_mul(hidden).max(1));
         for (first, x) in (0..rows).step_by(ROWS).zip(blocks) {
-            let m = x.len().checked_div(hidden).ok_or(Shape)?;
+            let m = x.len().checked_div(hidden).ok_or(ShapeMismatch)?;
             let context =
                 band.input.read(config.attention_output_input, first, m, config.attention_width())?;
             self.kernels.linear(&context, &output, Epilogue::AddF32 { residual: &mut *x }, decoded)?;
@@ -247,8 +233,8 @@ impl<'t> Encoder<'t> {
         input: InputQuantization,
         out: &mut Quantized<'_>,
         first: usize,
-    ) -> Result<(), Shape> {
-        let m = x.len().checked_div(self.hidden).ok_or(Shape)?;
+    ) -> Result<(), ShapeMismatch> {
+        let m = x.len().checked_div(self.hidden).ok_or(ShapeMismatch)?;
         let (quantization, out) = out.write(input, first, m)?;
         self.kernels.layer_norm_quantize(x, &self.parameters(norm), quantization, out)
     }
@@ -262,10 +248,10 @@ impl<'t> Encoder<'t> {
         &self,
         rows: usize,
         buffers: Rows<'w>,
-    ) -> Result<impl Iterator<Item = Band<'w>> + use<'w>, Shape> {
+    ) -> Result<impl Iterator<Item = Band<'w>> + use<'w>, ShapeMismatch> {
         let band = band(rows, self.team.count());
         let Rows { residual, activations, stride, scales } = buffers;
-        let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(Shape)?;
+        let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(ShapeMismatch)?;
         let residual = residual.chunks_mut(band.saturating_mul(self.hidden).max(1));
         let inputs = activations.chunks_mut(band.saturating_mul(stride).max(1)).zip(scales.chunks_mut(band));
         Ok(residual.zip(inputs).map(move |(residual, (data, scales))| Band {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use tinybert_kernels::Shape;
+use tinybert_kernels::ShapeMismatch;
 use tinybert_tokenizer::{EncodeError, VocabularyError};
 
 /// Why a model was refused, or gave no answer.
@@ -58,7 +58,7 @@ pub enum Error {
         index: usize,
     },
     /// An operand did not fit its operation; a fault of this library.
-    Shape,
+    ShapeMismatch,
 }
 
 impl fmt::Display for Error {
@@ -90,7 +90,7 @@ impl fmt::Display for Error {
                     "self-test {index} gave other bits than the host computed: do not trust this device or image"
                 )
             }
-            Self::Shape => f.write_str("internal error: an operand does not fit its operation"),
+            Self::ShapeMismatch => f.write_str("internal error: an operand does not fit its operation"),
         }
     }
 }
@@ -115,8 +115,8 @@ impl From<EncodeError> for Error {
     }
 }
 
-impl From<Shape> for Error {
-    fn from(_: Shape) -> Self {
-        Self::Shape
+impl From<ShapeMismatch> for Error {
+    fn from(_: ShapeMismatch) -> Self {
+        Self::ShapeMismatch
     }
 }

@@ -1,7 +1,7 @@
 //! The task head: an output linear on the first token's row (behind a pooler), on every token's, or on their mean.
 
 use tinybert_image::{Head, HeadKind, InputQuantization};
-use tinybert_kernels::{Epilogue, Shape, math};
+use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
 use crate::encoder::{Encoder, Rows, linear};
 use crate::quantized::Quantized;
@@ -18,23 +18,23 @@ pub(crate) fn run<'w>(
     rows: Rows<'_>,
     tokens: usize,
     stage: HeadStage<'w>,
-) -> Result<&'w [f32], Shape> {
+) -> Result<&'w [f32], ShapeMismatch> {
     let (kernels, hidden) = (&encoder.kernels, encoder.hidden);
     let m = kind.answers(tokens);
-    let states = rows.residual.get(..tokens.saturating_mul(hidden)).ok_or(Shape)?;
+    let states = rows.residual.get(..tokens.saturating_mul(hidden)).ok_or(ShapeMismatch)?;
     let states = match kind {
         HeadKind::Embedding => {
             mean(states, stage.pooled);
             &*stage.pooled
         }
-        _ => states.get(..m.saturating_mul(hidden)).ok_or(Shape)?,
+        _ => states.get(..m.saturating_mul(hidden)).ok_or(ShapeMismatch)?,
     };
     let mut input = Quantized { data: rows.activations, stride: rows.stride, scales: rows.scales };
     let (quantization, out) = input.write(INPUT, 0, m)?;
     kernels.quantize(states, hidden, quantization, out)?;
     if let Some(pooler) = &head.pooler {
         let epilogue = Epilogue::F32 { out: &mut *stage.pooled, stride: hidden };
-        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler)?, epilogue, &mut [])?;
+        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler), epilogue, &mut [])?;
         for x in stage.pooled.iter_mut() {
             *x = math::tanh(*x);
         }
@@ -42,7 +42,7 @@ pub(crate) fn run<'w>(
         kernels.quantize(stage.pooled, hidden, quantization, out)?;
     }
     let epilogue = Epilogue::F32 { stride: head.output.outputs, out: &mut *stage.outputs };
-    kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output)?, epilogue, &mut [])?;
+    kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output), epilogue, &mut [])?;
     if kind == HeadKind::Embedding {
         math::normalize(stage.outputs);
     }

@@ -1,7 +1,7 @@
 //! Queries, keys and values in the type that a layer's attention mode asks for.
 
 use tinybert_image::LayerConfig;
-use tinybert_kernels::{AttentionShape, Context, Epilogue, Kernels, MAX_SIDE, Shape, row_stride};
+use tinybert_kernels::{AttentionShape, Context, Epilogue, Kernels, MAX_SIDE, ShapeMismatch, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 /// An element of the matrix of queries, keys and values; what is done with that matrix.
@@ -23,7 +23,7 @@ pub(crate) trait Qkv: Copy + FromBytes + IntoBytes + KnownLayout + Send + Sync {
         coefficient: f32,
         context: Context<'_>,
         scratch: &mut [u8],
-    ) -> Result<(), Shape>;
+    ) -> Result<(), ShapeMismatch>;
 }
 
 /// [`AttentionMode::Int8`](tinybert_image::AttentionMode::Int8).
@@ -48,7 +48,7 @@ impl Qkv for i8 {
         coefficient: f32,
         context: Context<'_>,
         scratch: &mut [u8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         kernels.attention(qkv, shape, coefficient, context, scratch)
     }
 }
@@ -74,7 +74,7 @@ impl Qkv for f32 {
         coefficient: f32,
         context: Context<'_>,
         scratch: &mut [u8],
-    ) -> Result<(), Shape> {
+    ) -> Result<(), ShapeMismatch> {
         kernels.attention_f32(qkv, shape, coefficient, context, scratch)
     }
 }

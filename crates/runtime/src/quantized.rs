@@ -1,7 +1,7 @@
 //! The int8 input of a linear, static or per token.
 
 use tinybert_image::InputQuantization;
-use tinybert_kernels::{Activations, ActivationsMut, Quantization, RowScale, Shape};
+use tinybert_kernels::{Activations, ActivationsMut, Quantization, RowScale, ShapeMismatch};
 
 /// Rows of int8 activations, and their scales where those are per token.
 pub(crate) struct Quantized<'w> {
@@ -20,17 +20,17 @@ impl Quantized<'_> {
         input: InputQuantization,
         first: usize,
         m: usize,
-    ) -> Result<(Quantization<'_>, ActivationsMut<'_>), Shape> {
+    ) -> Result<(Quantization<'_>, ActivationsMut<'_>), ShapeMismatch> {
         let quantization = match input {
             InputQuantization::Static { scale, zero_point } => {
                 Quantization::Static { inv_scale: 1.0 / scale, zero_point }
             }
             InputQuantization::PerToken => {
                 let scale = self.scales.get_mut(first..).and_then(|scales| scales.get_mut(..m));
-                Quantization::PerToken { scale: scale.ok_or(Shape)? }
+                Quantization::PerToken { scale: scale.ok_or(ShapeMismatch)? }
             }
         };
-        let data = self.data.get_mut(first.saturating_mul(self.stride)..).ok_or(Shape)?;
+        let data = self.data.get_mut(first.saturating_mul(self.stride)..).ok_or(ShapeMismatch)?;
         Ok((quantization, ActivationsMut { data, stride: self.stride }))
     }
 
@@ -41,7 +41,7 @@ impl Quantized<'_> {
         first: usize,
         m: usize,
         k: usize,
-    ) -> Result<Activations<'_>, Shape> {
+    ) -> Result<Activations<'_>, ShapeMismatch> {
         Input { data: self.data, stride: self.stride, scales: self.scales }.read(input, first, m, k)
     }
 }
@@ -62,15 +62,15 @@ impl<'w> Input<'w> {
         first: usize,
         m: usize,
         k: usize,
-    ) -> Result<Activations<'w>, Shape> {
+    ) -> Result<Activations<'w>, ShapeMismatch> {
         let (zero_point, scale) = match input {
             InputQuantization::Static { scale, zero_point } => (zero_point, RowScale::Uniform(scale)),
             InputQuantization::PerToken => {
                 let scales = self.scales.get(first..).and_then(|scales| scales.get(..m));
-                (0, RowScale::PerRow(scales.ok_or(Shape)?))
+                (0, RowScale::PerRow(scales.ok_or(ShapeMismatch)?))
             }
         };
-        let data = self.data.get(first.saturating_mul(self.stride)..).ok_or(Shape)?;
+        let data = self.data.get(first.saturating_mul(self.stride)..).ok_or(ShapeMismatch)?;
         Ok(Activations { data, stride: self.stride, m, k, zero_point, scale })
     }
 }

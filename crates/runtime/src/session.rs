@@ -69,7 +69,7 @@ impl<'s, 'a> Session<'s, 'a> {
     ) -> Result<Self, Error> {
         let image = model.image();
         let buffers = Buffers::carve(workspace, image.config(), image.layer_configs(), limit, team.count())?;
-        let encoder = Encoder::new(model.kernels(), team, image.config())?;
+        let encoder = Encoder::new(model.kernels(), team, image.config());
         Ok(Self { model, encoder, buffers, limit })
     }
 
@@ -96,7 +96,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let outputs = self.head(tokens)?;
         let answer = match model.config().head {
             HeadKind::Classification => Answer::label(outputs),
-            HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::Shape)?),
+            HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::ShapeMismatch)?),
             HeadKind::TokenClassification => Answer::Tags(Tags {
                 text: input.first_text(),
                 vocabulary: model.vocabulary(),
@@ -121,14 +121,15 @@ impl<'s, 'a> Session<'s, 'a> {
     fn embed(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
         let Self { model, encoder, limit, .. } = *self;
         let image = model.image();
-        let first = image.layers().next_config().ok_or(Error::Shape)?.qkv_input;
+        let first = image.layers().next_config().ok_or(Error::ShapeMismatch)?.qkv_input;
         let (rows, stage) = self.buffers.rows();
         match input {
             Input::Text { pair: Some(_), .. } if image.config().head.reads_all_tokens() => Err(Error::Pair),
             Input::Text { text, pair } => {
-                let TextStage { ids, type_ids } = TextStage::carve(stage, limit).ok_or(Error::Shape)?;
+                let TextStage { ids, type_ids } =
+                    TextStage::carve(stage, limit).ok_or(Error::ShapeMismatch)?;
                 let encoded = model.vocabulary().encode(text, pair, ids, type_ids)?;
-                let ids = ids.get(..encoded.tokens).ok_or(Error::Shape)?;
+                let ids = ids.get(..encoded.tokens).ok_or(Error::ShapeMismatch)?;
                 encoder.embed(image.embeddings(), &model.words(), first, ids, type_ids, rows)?;
                 Ok((encoded.tokens, encoded.truncated))
             }
@@ -168,7 +169,7 @@ impl<'s, 'a> Session<'s, 'a> {
         let Self { model, encoder, .. } = *self;
         let (image, config) = (model.image(), model.config());
         let (rows, stage) = self.buffers.rows();
-        let stage = HeadStage::carve(stage, config, tokens).ok_or(Error::Shape)?;
+        let stage = HeadStage::carve(stage, config, tokens).ok_or(Error::ShapeMismatch)?;
         Ok(head::run(&encoder, config.head, image.head(), rows, tokens, stage)?)
     }
 }

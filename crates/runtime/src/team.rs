@@ -2,7 +2,7 @@
 //!
 //! A row's results do not depend on the rows beside it, so that the number of threads changes no bit.
 
-use tinybert_kernels::{ROW_BLOCK, Shape};
+use tinybert_kernels::{ROW_BLOCK, ShapeMismatch};
 
 /// Threads that compute an answer together, started once. For targets with an operating system; feature `threads`.
 #[cfg(feature = "threads")]
@@ -60,8 +60,8 @@ impl Team<'_> {
     pub fn each<T: Send>(
         self,
         mut parts: impl Iterator<Item = T>,
-        work: impl Fn(T) -> Result<(), Shape> + Sync,
-    ) -> Result<(), Shape> {
+        work: impl Fn(T) -> Result<(), ShapeMismatch> + Sync,
+    ) -> Result<(), ShapeMismatch> {
         match self {
             Self::Alone(_) => parts.try_for_each(work),
             #[cfg(feature = "threads")]
@@ -79,7 +79,7 @@ impl Team<'_> {
                     }
                     own.map(run);
                 });
-                if failed.into_inner() { Err(Shape) } else { Ok(()) }
+                if failed.into_inner() { Err(ShapeMismatch) } else { Ok(()) }
             }
         }
     }

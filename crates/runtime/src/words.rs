@@ -37,18 +37,18 @@ impl<'a> Words<'a> {
         let index = usize::try_from(id).map_err(|_| Error::TokenId)?;
         let scale = self.table.scale(index).ok_or(Error::TokenId)?;
         let width = self.table.width;
-        let (decoded, read) = room.split_at_mut_checked(row_stride(width)).ok_or(Error::Shape)?;
+        let (decoded, read) = room.split_at_mut_checked(row_stride(width)).ok_or(Error::ShapeMismatch)?;
         let row = match self.checks {
             None => self.table.row(index).ok_or(Error::TokenId)?.0,
             Some(checks) => {
                 let check = checks.get(index).ok_or(Error::TokenId)?;
-                self.table.stored_row(self.read(id, index, *check, read)?).ok_or(Error::Shape)?
+                self.table.stored_row(self.read(id, index, *check, read)?).ok_or(Error::ShapeMismatch)?
             }
         };
         match row {
             Row::Int8(row) => Ok((row, scale)),
             Row::Int4(stored) => {
-                let decoded = decoded.get_mut(..width).ok_or(Error::Shape)?;
+                let decoded = decoded.get_mut(..width).ok_or(Error::ShapeMismatch)?;
                 decode_row(stored, decoded)?;
                 Ok((decoded, scale))
             }
@@ -59,7 +59,7 @@ impl<'a> Words<'a> {
     fn read<'r>(&self, id: u32, index: usize, check: u32, room: &'r mut [i8]) -> Result<&'r [u8], Error> {
         let elsewhere = self.elsewhere.ok_or(Error::WordRowsMissing)?;
         let length = self.table.row_bytes();
-        let bytes = room.get_mut(..length).ok_or(Error::Shape)?.as_mut_bytes();
+        let bytes = room.get_mut(..length).ok_or(Error::ShapeMismatch)?.as_mut_bytes();
         let offset = index.checked_mul(length).ok_or(Error::TokenId)?;
         if !elsewhere.read(offset, bytes) || checksum()(bytes) != check {
             return Err(Error::WordRow { id });

@@ -26,7 +26,7 @@ use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_by
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
-use crate::encoder::{Rows, panel};
+use crate::encoder::Rows;
 use crate::qkv::Qkv;
 use crate::quantized::Quantized;
 use crate::team::band;
@@ -95,7 +95,7 @@ impl Layout {
         let mut stage = TextStage::bytes(tokens)?.max(HeadStage::bytes(config, tokens)?);
         for layer in layers {
             stride = stride.max(row_stride(layer.attention_width()));
-            let decoded = Decoded::new(panel(config.panel).ok()?, config.hidden, &layer)?;
+            let decoded = Decoded::new(config.panel, config.hidden, &layer)?;
             let ffn = ffn_stage_bytes(&layer, decoded, config.hidden, tokens.min(ROWS))?;
             let ffn = ffn.checked_mul(threads)?;
             let attention = match layer.attention {
@@ -151,7 +151,7 @@ impl<'w> Buffers<'w> {
                 stage: carver.take(layout.stage)?,
             })
         })()
-        .ok_or(Error::Shape)
+        .ok_or(Error::ShapeMismatch)
     }
 
     /// What lives through all layers.
@@ -195,7 +195,7 @@ impl Decoded {
         let (width, [qkv, output, up, down]) = (layer.attention_width(), layer.encodings);
         let bytes = |encoding, n, k| match encoding {
             Encoding::Int8 => Some(0),
-            Encoding::Int4 | Encoding::Sparse => panel.decoded_len(n, k),
+            Encoding::Int4 | Encoding::Sparse => panel.decoded_bytes(n, k),
         };
         let (output, up) = (bytes(output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
         Some(Self {

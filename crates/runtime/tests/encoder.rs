@@ -126,7 +126,7 @@ fn random_shapes() {
         let mut builder = toy_model(seed, 1 + random.below(80), &layers);
         let native: Vec<_> = all_kernels().map(|kernels| kernels.native_panel()).collect();
         let panel = native[random.below(native.len())];
-        builder.config.panel = Panel { nr: panel.nr.into(), kr: panel.kr.into() };
+        builder.config.panel = panel;
         if random.below(2) == 0 {
             builder = mixed(builder);
         }
@@ -167,12 +167,12 @@ fn every_weight_layout_gives_the_same_bits() {
     every_layout_gives_the_same_bits(&mixed(three_layers()), &[(1, 1), (12, 4), (4, 16), (7, 2)]);
 }
 
-fn every_layout_gives_the_same_bits(builder: &ImageBuilder, others: &[(usize, usize)]) {
+fn every_layout_gives_the_same_bits(builder: &ImageBuilder, others: &[(u16, u16)]) {
     let bytes = builder.build().unwrap();
     let (ids, type_ids) = random_tokens(&mut Random(5), 13);
     let expected = bits(&oracle::outputs(builder, &ids, &type_ids));
     let native = all_kernels().map(|kernels| kernels.native_panel());
-    let panels = native.map(|panel| (usize::from(panel.nr), usize::from(panel.kr)));
+    let panels = native.map(|panel| (panel.nr, panel.kr));
     for (nr, kr) in panels.chain(others.iter().copied()) {
         let repacked = repack(&Image::from_bytes(&bytes).unwrap(), Panel { nr, kr }).unwrap();
         for kernels in all_kernels() {

@@ -123,13 +123,13 @@ impl Work {
         [rows, outputs, inputs]: [usize; 3],
     ) {
         let panel = config.panel;
-        let columns = panel.columns(outputs).unwrap_or(outputs);
-        let depth = panel.depth(inputs).unwrap_or(inputs);
+        let matrix = panel.matrix(outputs, inputs);
+        let (columns, depth) = matrix.map_or((outputs, inputs), |matrix| (matrix.columns(), matrix.depth()));
         let tile = tile_rows(family);
         self.multiply_adds += (rows * columns * depth) as f64;
         let [.., tiles, edge, panels, decoded] = &mut self.units;
-        *tiles += (rows.div_ceil(tile) * outputs.div_ceil(panel.nr)) as f64;
-        *panels += (rows.div_ceil(BLOCK) * outputs.div_ceil(panel.nr)) as f64;
+        *tiles += (rows.div_ceil(tile) * outputs.div_ceil(panel.nr.into())) as f64;
+        *panels += (rows.div_ceil(BLOCK) * outputs.div_ceil(panel.nr.into())) as f64;
         *decoded += match encoding {
             Encoding::Int8 => 0.0,
             Encoding::Int4 | Encoding::Sparse => (rows.div_ceil(BLOCK) * columns * depth) as f64,

@@ -1,8 +1,10 @@
 //! From plain arrays to the file.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
+use tinybert_layout::{Encoding, Panel, encode_row, pack};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::aligned::AlignedBytes;
@@ -10,11 +12,8 @@ use super::data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
-use super::encode::{four_bit_row, four_bits, sparse};
-use super::pack::pack;
 use super::seal::seal;
-use crate::config::{Config, Panel};
-use crate::encoding::Encoding;
+use crate::config::Config;
 use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
 use crate::records::Provenance;
@@ -163,9 +162,8 @@ impl Section {
         match encoding {
             Encoding::Int8 => self.part(values),
             Encoding::Int4 => {
-                let stored: Vec<_> =
-                    values.chunks(width.max(1)).map(four_bit_row).collect::<Result<_, _>>()?;
-                self.part(&stored.concat());
+                let rows: Option<Vec<_>> = values.chunks(width.max(1)).map(encode_row).collect();
+                self.part(&rows.ok_or(Error::Invalid(Field::Weight))?.concat());
             }
             Encoding::Sparse => return Err(Error::Invalid(Field::Encoding)),
         }
@@ -193,12 +191,18 @@ impl Section {
         let weights = exactly(&data.weights, outputs.saturating_mul(inputs))?;
         let row_sum: Vec<i32> =
             weights.chunks(inputs).map(|row| row.iter().map(|weight| i32::from(*weight)).sum()).collect();
-        let packed = pack(weights, inputs, panel)?;
+        let matrix = panel.matrix(outputs, inputs).ok_or(Error::Invalid(Field::Length))?;
+        let mut packed = vec![0; matrix.weights()];
+        pack(weights, outputs, inputs, panel, &mut packed).map_err(|_| Error::Invalid(Field::Length))?;
         match encoding {
             Encoding::Int8 => self.part(&packed),
-            Encoding::Int4 => self.part(&four_bits(&packed, outputs, inputs, panel)?),
+            Encoding::Int4 => {
+                matrix.four_bit_bytes().ok_or(Error::Invalid(Field::Panel))?;
+                let stored = matrix.encode_four_bits(&packed);
+                self.part(&stored.ok_or(Error::Invalid(Field::Weight))?);
+            }
             Encoding::Sparse => {
-                let stored = sparse(&packed, outputs, inputs, panel)?;
+                let stored = matrix.encode_sparse(&packed).ok_or(Error::Invalid(Field::Length))?;
                 self.part(&stored.offsets);
                 self.part(&stored.mask);
                 self.part(&stored.values);

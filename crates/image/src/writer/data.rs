@@ -11,7 +11,7 @@ use crate::records::CalibrationRecord;
 pub struct LinearData {
     /// Number of inputs, k.
     pub inputs: usize,
-    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every [`GROUP`](crate::GROUP) inputs of an output are
+    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output are
     /// multiples, up to sevenfold, of a number of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
     pub weights: Vec<i8>,
     /// `[outputs]`. Where the output is quantized, already divided by the output's scale.

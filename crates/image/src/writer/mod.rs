@@ -4,8 +4,6 @@ mod aligned;
 mod builder;
 mod data;
 mod detach;
-mod encode;
-mod pack;
 mod repack;
 mod seal;
 #[cfg(feature = "signature")]

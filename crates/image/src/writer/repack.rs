@@ -1,6 +1,10 @@
 //! From an image back to plain arrays, and to an image for another kernel family.
 
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use tinybert_layout::{Panel, decode_row, unpack};
 
 use super::aligned::AlignedBytes;
 use super::builder::ImageBuilder;
@@ -8,10 +12,7 @@ use super::data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
-use super::encode::decode_row;
-use super::pack::unpack;
-use crate::config::Panel;
-use crate::views::{LayerNorm, Linear, ScaledRows};
+use crate::views::{LayerNorm, Linear, Row, ScaledRows};
 use crate::{Error, Image};
 
 /// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay the
@@ -75,7 +76,7 @@ impl From<&Linear<'_>> for LinearData {
     fn from(linear: &Linear<'_>) -> Self {
         Self {
             inputs: linear.inputs,
-            weights: unpack(linear),
+            weights: unpacked(linear),
             scale: linear.scale.into(),
             bias: linear.bias.into(),
         }
@@ -91,9 +92,29 @@ impl From<&LayerNorm<'_>> for LayerNormData {
 impl From<&ScaledRows<'_>> for ScaledRowsData {
     fn from(rows: &ScaledRows<'_>) -> Self {
         let stored = (0..rows.scales.len()).filter_map(|index| Some(rows.row(index)?.0));
-        Self {
-            rows: stored.flat_map(|row| decode_row(row, rows.width)).collect(),
-            scales: rows.scales.into(),
+        Self { rows: stored.flat_map(|row| decoded(row, rows.width)).collect(), scales: rows.scales.into() }
+    }
+}
+
+/// The weights `[outputs, inputs]` of a linear layer of a checked image, which has all of them.
+pub(super) fn unpacked(linear: &Linear<'_>) -> Vec<i8> {
+    let Linear { outputs, inputs, panel, weights, .. } = *linear;
+    let mut rows = vec![0; outputs * inputs];
+    let packed = panel.matrix(outputs, inputs).map(|matrix| weights.decode(panel, matrix));
+    let done = packed.map(|packed| unpack(&packed, outputs, inputs, panel, &mut rows));
+    debug_assert_eq!(done, Some(Ok(())), "a checked image has all its weights");
+    rows
+}
+
+/// The values of a row of a checked image.
+fn decoded(row: Row<'_>, width: usize) -> Vec<i8> {
+    match row {
+        Row::Int8(row) => row.into(),
+        Row::Int4(stored) => {
+            let mut values = vec![0; width];
+            let done = decode_row(stored, &mut values);
+            debug_assert_eq!(done, Ok(()), "a row has as many bytes as its width wants");
+            values
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use tinybert_layout::{Encoding, Panel};
+
 use super::builder::{end_of_section, first_section};
 use crate::SectionKind;
-use crate::config::{Config, LayerConfig, Panel};
-use crate::encoding::{Encoding, Layout};
+use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
 use crate::records::{CalibrationRecord, Provenance};
 
@@ -130,7 +131,7 @@ fn layer_norm(hidden: usize) -> Option<usize> {
 fn linear(outputs: usize, inputs: usize, panel: Panel, encoding: Encoding) -> Option<usize> {
     let weights = match encoding {
         Encoding::Int8 => panel.packed_bytes(outputs, inputs)?,
-        Encoding::Int4 => Layout::new(outputs, inputs, panel)?.four_bit_bytes()?,
+        Encoding::Int4 => panel.matrix(outputs, inputs)?.four_bit_bytes()?,
         Encoding::Sparse => return None,
     };
     let channels = sum([part::<f32>(outputs)?, part::<f32>(outputs)?, part::<i32>(outputs)?])?;

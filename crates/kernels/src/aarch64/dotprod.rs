@@ -4,14 +4,15 @@
 use core::arch::aarch64::int32x4_t;
 use core::ops::Range;
 
+use tinybert_layout::PanelWeights;
+
 use super::neon::Neon;
 use super::vector::Vector;
 use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
 use crate::Panel;
 use crate::layout::Layout;
 use crate::linear::{Activations, Linear};
-use crate::simd::{Columns, MicroKernel, Rows, Sink, Tile};
-use crate::weights::Stored;
+use crate::simd::{MicroKernel, Operands, Sink, Tile};
 
 /// The micro-kernel of the dot product.
 #[derive(Clone, Copy)]
@@ -19,7 +20,7 @@ pub(super) struct Dotprod {
     in_order: bool,
 }
 
-type NeonDotprod = Vector<Dotprod>;
+pub(super) type NeonDotprod = Vector<Dotprod>;
 
 impl NeonDotprod {
     /// # Safety
@@ -40,26 +41,26 @@ impl MicroKernel for NeonDotprod {
     const LAYOUT: Layout = LAYOUT;
 
     #[inline(always)]
-    unsafe fn tile(self, rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    unsafe fn tile(self, operands: Operands<Self>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
         // One copy of what stands around the two kernels costs a branch for each tile.
-        // SAFETY: the token proves the instruction set; the rest is asked of the caller.
+        // SAFETY: the token proves the instruction set; whole operands are asked of the caller.
         unsafe {
             if self.0.in_order {
-                i8_8x12_sdot_a55::tile(rows, columns, init)
+                i8_8x12_sdot_a55::tile(operands, init)
             } else {
-                i8_8x12_sdot::tile(rows, columns, init)
+                i8_8x12_sdot::tile(operands, init)
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn edge(self, rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-        // SAFETY: as above.
-        unsafe { i8_8x12_sdot::edge(rows, columns, init, tile) }
+    fn edge(self, operands: Operands<Self>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+        // SAFETY: the token proves the instruction set.
+        unsafe { i8_8x12_sdot::edge(operands, init, tile) }
     }
 
     #[inline(always)]
-    fn decode(self, stored: Stored, width: usize, out: &mut [i8]) {
+    fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]) {
         // SAFETY: the token proves the instruction set.
         unsafe { decode(self.0.in_order, stored, width, out) }
     }

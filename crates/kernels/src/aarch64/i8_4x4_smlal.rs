@@ -4,7 +4,8 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use crate::simd::{Columns, MR_MAX, Rows, Tile};
+use super::neon::Neon;
+use crate::simd::{MR_MAX, Operands, Tile};
 
 /// Rows of a block of activations.
 pub(super) const MR: usize = 4;
@@ -46,11 +47,11 @@ macro_rules! add {
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand.
 ///
 /// # Safety
-/// There must be four rows, and they must have been made for the panel's depth.
+/// The operands must be those of a whole tile: four rows and one vector, a panel.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let depth = columns.depth();
+pub(super) unsafe fn tile(operands: Operands<Neon>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let depth = operands.depth();
     let [mut r0, mut r1, mut r2, mut r3] = [[init[0]; NR]; MR];
     // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 64 and, as a panel's depth is a
     // multiple of 8, 32. Four rows with whole groups, a block, are there, and a panel has 4·depth bytes. Only the registers
@@ -83,8 +84,8 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             rows!("smull" ".8b": 6 7),
             add!(18 22 26 30 19 23 27 31),
             "4:",
-            a = inout(reg) rows.as_ptr() => _,
-            w = inout(reg) columns.as_ptr() => _,
+            a = inout(reg) operands.rows() => _,
+            w = inout(reg) operands.panel() => _,
             depth = in(reg) depth,
             groups = out(reg) _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
@@ -104,25 +105,33 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
-///
-/// # Safety
-/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match rows.count() {
-        1 => product::<1>(rows, columns, init, tile),
-        _ => product::<4>(rows, columns, init, tile),
+pub(super) fn edge(operands: Operands<Neon>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    // SAFETY: a block of four rows is always there.
+    unsafe {
+        match operands.count() {
+            1 => product::<1>(operands, init, tile),
+            _ => product::<4>(operands, init, tile),
+        }
     }
 }
 
+/// `R` rows, of which some may not be wanted, and the four columns of a panel.
+///
+/// # Safety
+/// `R` must be at most 4.
 #[inline]
 #[target_feature(enable = "neon")]
-fn product<const R: usize>(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    let depth = columns.depth();
+unsafe fn product<const R: usize>(
+    operands: Operands<Neon>,
+    init: [int32x4_t; 3],
+    tile: &mut Tile<int32x4_t>,
+) {
+    let depth = operands.depth();
     // The four lanes of accumulator [r][c] sum to the result of row r, column c.
     let mut acc = [[vdupq_n_s32(0); NR]; R];
-    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr());
+    let (mut a, mut w) = (operands.rows(), operands.panel());
     for _ in 0..depth / KR {
         let mut activations = [vdupq_n_s8(0); R];
         for (row, activations) in activations.iter_mut().enumerate() {

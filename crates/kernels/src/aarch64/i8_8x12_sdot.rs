@@ -5,7 +5,8 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use crate::simd::{Columns, Rows, Tile};
+use super::dotprod::NeonDotprod;
+use crate::simd::{Operands, Tile};
 
 /// Rows of a block of activations.
 pub(super) const MR: usize = 8;
@@ -13,22 +14,22 @@ pub(super) const MR: usize = 8;
 pub(super) const KR: usize = 4;
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
-///
-/// # Safety
-/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match (rows.count(), columns.vectors()) {
-        (1, 3) => product::<1, 3>(rows, columns, init, tile),
-        (1, 2) => product::<1, 2>(rows, columns, init, tile),
-        (1, _) => product::<1, 1>(rows, columns, init, tile),
-        (2..=4, 3) => product::<4, 3>(rows, columns, init, tile),
-        (2..=4, 2) => product::<4, 2>(rows, columns, init, tile),
-        (2..=4, _) => product::<4, 1>(rows, columns, init, tile),
-        (_, 3) => product::<8, 3>(rows, columns, init, tile),
-        (_, 2) => product::<8, 2>(rows, columns, init, tile),
-        (_, _) => product::<8, 1>(rows, columns, init, tile),
+pub(super) fn edge(operands: Operands<NeonDotprod>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    // SAFETY: a block of eight rows is always there, and there are as many vectors as each case says, at least one.
+    unsafe {
+        match (operands.count(), operands.vectors()) {
+            (1, 3) => product::<1, 3>(operands, init, tile),
+            (1, 2) => product::<1, 2>(operands, init, tile),
+            (1, _) => product::<1, 1>(operands, init, tile),
+            (2..=4, 3) => product::<4, 3>(operands, init, tile),
+            (2..=4, 2) => product::<4, 2>(operands, init, tile),
+            (2..=4, _) => product::<4, 1>(operands, init, tile),
+            (_, 3) => product::<8, 3>(operands, init, tile),
+            (_, 2) => product::<8, 2>(operands, init, tile),
+            (_, _) => product::<8, 1>(operands, init, tile),
+        }
     }
 }
 
@@ -94,18 +95,11 @@ macro_rules! group {
     };
 }
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in an iteration.
-///
-/// # Safety
-/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.depth() / KR;
-    let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
-    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
-    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
-    unsafe {
+/// A tile in assembly. Accumulator [row][vector] is v(8 + 3·row + vector). It begins with its vector of `$init`, then `$code` runs
+/// with the activations at `{a}` and the weights at `{w}`. `$extra` are further operands of the code, which may change v0 to v7.
+macro_rules! sdot_tile {
+    ($operands:ident, $init:ident; { $($code:tt)* } { $($extra:tt)* }) => {{
+        let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [$init; MR];
         asm!(
             "mov v8.16b, v2.16b", "mov v9.16b, v3.16b", "mov v10.16b, v4.16b",
             "mov v11.16b, v2.16b", "mov v12.16b, v3.16b", "mov v13.16b, v4.16b",
@@ -115,6 +109,39 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             "mov v23.16b, v2.16b", "mov v24.16b, v3.16b", "mov v25.16b, v4.16b",
             "mov v26.16b, v2.16b", "mov v27.16b, v3.16b", "mov v28.16b, v4.16b",
             "mov v29.16b, v2.16b", "mov v30.16b, v3.16b", "mov v31.16b, v4.16b",
+            $($code)*
+            a = inout(reg) $operands.rows() => _,
+            w = inout(reg) $operands.panel() => _,
+            $($extra)*
+            inout("v2") $init[0] => _, inout("v3") $init[1] => _, inout("v4") $init[2] => _,
+            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
+            out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
+            out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],
+            out("v17") r3[0], out("v18") r3[1], out("v19") r3[2],
+            out("v20") r4[0], out("v21") r4[1], out("v22") r4[2],
+            out("v23") r5[0], out("v24") r5[1], out("v25") r5[2],
+            out("v26") r6[0], out("v27") r6[1], out("v28") r6[2],
+            out("v29") r7[0], out("v30") r7[1], out("v31") r7[2],
+            options(readonly, nostack),
+        );
+        [r0, r1, r2, r3, r4, r5, r6, r7]
+    }};
+}
+pub(super) use sdot_tile;
+
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in an iteration.
+///
+/// # Safety
+/// The operands must be those of a whole tile: eight rows and three vectors.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = operands.depth() / KR;
+    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
+    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
+    unsafe {
+        sdot_tile!(operands, init; {
             "lsr {fours}, {groups}, #2",
             "cbz {fours}, 3f",
             "2:",
@@ -131,32 +158,21 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             "ld1 {{v0.16b, v1.16b}}, [{a}]",
             group!(0 1),
             "5:",
-            a = inout(reg) rows.as_ptr() => _,
-            w = inout(reg) columns.as_ptr() => _,
+        } {
             groups = in(reg) groups,
             fours = out(reg) _,
-            inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
-            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
-            out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
-            out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
-            out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],
-            out("v17") r3[0], out("v18") r3[1], out("v19") r3[2],
-            out("v20") r4[0], out("v21") r4[1], out("v22") r4[2],
-            out("v23") r5[0], out("v24") r5[1], out("v25") r5[2],
-            out("v26") r6[0], out("v27") r6[1], out("v28") r6[2],
-            out("v29") r7[0], out("v30") r7[1], out("v31") r7[2],
-            options(readonly, nostack),
-        );
+        })
     }
-    [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 
-/// `R` rows, of which some may not be wanted, and `V` vectors of columns, which must be inside the panel.
+/// `R` rows, of which some may not be wanted, and `V` vectors of columns.
+///
+/// # Safety
+/// `R` must be at most 8, and the operands must have at least `V` vectors.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn product<const R: usize, const V: usize>(
-    rows: Rows,
-    columns: Columns,
+unsafe fn product<const R: usize, const V: usize>(
+    operands: Operands<NeonDotprod>,
     init: [int32x4_t; 3],
     tile: &mut Tile<int32x4_t>,
 ) {
@@ -164,12 +180,12 @@ fn product<const R: usize, const V: usize>(
     for row in &mut acc {
         row.copy_from_slice(&init[..V]);
     }
-    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr().wrapping_add(KR * columns.first()));
-    for _ in 0..columns.depth() / KR {
+    let (mut a, mut w) = (operands.rows(), operands.panel().wrapping_add(KR * operands.first()));
+    for _ in 0..operands.depth() / KR {
         // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 4·width bytes, of
         // which these 16·V begin at 4·first; a panel's width is a multiple of 4, so that its vectors are whole.
         unsafe { add_group(&mut acc, a, w) };
-        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * columns.width()));
+        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * operands.width()));
     }
     for (tile, acc) in tile.iter_mut().zip(acc) {
         tile[..V].copy_from_slice(&acc);

@@ -5,8 +5,9 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::i8_8x12_sdot::{KR, MR, sdot};
-use crate::simd::{Columns, Rows, Tile};
+use super::dotprod::NeonDotprod;
+use super::i8_8x12_sdot::{KR, MR, sdot, sdot_tile};
+use crate::simd::{Operands, Tile};
 
 /// First half of a vector; second half into a general register; from there into the vector.
 macro_rules! low {
@@ -79,27 +80,18 @@ macro_rules! rest {
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
-/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
+/// The operands must be those of a whole tile: eight rows and three vectors.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.depth() / KR;
+pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = operands.depth() / KR;
     // The loop reads one group more than it multiplies; one at least is left for what follows it.
     let fours = groups.saturating_sub(1) / 4;
-    let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [init; MR];
     // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
     // there, and three vectors are a whole panel's 12 columns; 4·fours + 1 ≤ groups where the loop is entered. Only the
     // registers named are changed.
     unsafe {
-        asm!(
-            "mov v8.16b, v2.16b", "mov v9.16b, v3.16b", "mov v10.16b, v4.16b",
-            "mov v11.16b, v2.16b", "mov v12.16b, v3.16b", "mov v13.16b, v4.16b",
-            "mov v14.16b, v2.16b", "mov v15.16b, v3.16b", "mov v16.16b, v4.16b",
-            "mov v17.16b, v2.16b", "mov v18.16b, v3.16b", "mov v19.16b, v4.16b",
-            "mov v20.16b, v2.16b", "mov v21.16b, v3.16b", "mov v22.16b, v4.16b",
-            "mov v23.16b, v2.16b", "mov v24.16b, v3.16b", "mov v25.16b, v4.16b",
-            "mov v26.16b, v2.16b", "mov v27.16b, v3.16b", "mov v28.16b, v4.16b",
-            "mov v29.16b, v2.16b", "mov v30.16b, v3.16b", "mov v31.16b, v4.16b",
+        sdot_tile!(operands, init; {
             "cbz {fours}, 3f",
             "ldp q0, q1, [{a}]",
             "ldp q2, q3, [{w}]",
@@ -124,23 +116,10 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             rest!(),
             "b.ne 4b",
             "5:",
-            a = inout(reg) rows.as_ptr() => _,
-            w = inout(reg) columns.as_ptr() => _,
+        } {
             fours = inout(reg) fours => _,
             rest = inout(reg) groups - 4 * fours => _,
             t0 = out(reg) _, t1 = out(reg) _, t2 = out(reg) _,
-            inout("v2") init[0] => _, inout("v3") init[1] => _, inout("v4") init[2] => _,
-            out("v0") _, out("v1") _, out("v5") _, out("v6") _, out("v7") _,
-            out("v8") r0[0], out("v9") r0[1], out("v10") r0[2],
-            out("v11") r1[0], out("v12") r1[1], out("v13") r1[2],
-            out("v14") r2[0], out("v15") r2[1], out("v16") r2[2],
-            out("v17") r3[0], out("v18") r3[1], out("v19") r3[2],
-            out("v20") r4[0], out("v21") r4[1], out("v22") r4[2],
-            out("v23") r5[0], out("v24") r5[1], out("v25") r5[2],
-            out("v26") r6[0], out("v27") r6[1], out("v28") r6[2],
-            out("v29") r7[0], out("v30") r7[1], out("v31") r7[2],
-            options(readonly, nostack),
-        );
+        })
     }
-    [r0, r1, r2, r3, r4, r5, r6, r7]
 }

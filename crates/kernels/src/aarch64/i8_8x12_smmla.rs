@@ -6,7 +6,8 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use crate::simd::{Columns, Rows, Tile};
+use super::i8mm::NeonI8mm;
+use crate::simd::{Operands, Tile};
 
 /// Rows of a block of activations.
 pub(super) const MR: usize = 8;
@@ -90,11 +91,11 @@ macro_rules! group {
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in an iteration.
 ///
 /// # Safety
-/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
+/// The operands must be those of a whole tile: eight rows and three vectors.
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-    let groups = columns.depth() / KR;
+pub(super) unsafe fn tile(operands: Operands<NeonI8mm>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
+    let groups = operands.depth() / KR;
     let [mut p0, mut p1, mut p2, mut p3] = [[init[0]; 6]; MR / 2];
     // SAFETY: every group reads 64 bytes of activations and 96 of weights. Eight rows of at least `depth` bytes, a block, are
     // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
@@ -116,8 +117,8 @@ pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [int32x4_t; 3]) ->
             "tbz {groups}, #0, 4f",
             group!(),
             "4:",
-            a = inout(reg) rows.as_ptr() => _,
-            w = inout(reg) columns.as_ptr() => _,
+            a = inout(reg) operands.rows() => _,
+            w = inout(reg) operands.panel() => _,
             groups = in(reg) groups,
             twos = out(reg) _,
             inout("v4") init[0] => _, inout("v5") init[1] => _, inout("v6") init[2] => _,
@@ -156,31 +157,33 @@ fn high(a: int32x4_t, b: int32x4_t) -> int32x4_t {
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
-///
-/// # Safety
-/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
-    match (rows.count(), columns.vectors()) {
-        (1..=2, 3) => product::<1, 3, 6>(rows, columns, init, tile),
-        (1..=2, 2) => product::<1, 2, 4>(rows, columns, init, tile),
-        (1..=2, _) => product::<1, 1, 2>(rows, columns, init, tile),
-        (3..=4, 3) => product::<2, 3, 6>(rows, columns, init, tile),
-        (3..=4, 2) => product::<2, 2, 4>(rows, columns, init, tile),
-        (3..=4, _) => product::<2, 1, 2>(rows, columns, init, tile),
-        (_, 3) => product::<4, 3, 6>(rows, columns, init, tile),
-        (_, 2) => product::<4, 2, 4>(rows, columns, init, tile),
-        (_, _) => product::<4, 1, 2>(rows, columns, init, tile),
+pub(super) fn edge(operands: Operands<NeonI8mm>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
+    // SAFETY: a block of eight rows is always there, and there are as many vectors as each case says, at least one.
+    unsafe {
+        match (operands.count(), operands.vectors()) {
+            (1..=2, 3) => product::<1, 3, 6>(operands, init, tile),
+            (1..=2, 2) => product::<1, 2, 4>(operands, init, tile),
+            (1..=2, _) => product::<1, 1, 2>(operands, init, tile),
+            (3..=4, 3) => product::<2, 3, 6>(operands, init, tile),
+            (3..=4, 2) => product::<2, 2, 4>(operands, init, tile),
+            (3..=4, _) => product::<2, 1, 2>(operands, init, tile),
+            (_, 3) => product::<4, 3, 6>(operands, init, tile),
+            (_, 2) => product::<4, 2, 4>(operands, init, tile),
+            (_, _) => product::<4, 1, 2>(operands, init, tile),
+        }
     }
 }
 
 /// `RP` pairs of rows and `V` vectors of columns, which are `CP` = 2·V pairs.
+///
+/// # Safety
+/// `RP` must be at most 4, `CP` must be 2·V, and the operands must have at least `V` vectors.
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-fn product<const RP: usize, const V: usize, const CP: usize>(
-    rows: Rows,
-    columns: Columns,
+unsafe fn product<const RP: usize, const V: usize, const CP: usize>(
+    operands: Operands<NeonI8mm>,
     init: [int32x4_t; 3],
     tile: &mut Tile<int32x4_t>,
 ) {
@@ -193,8 +196,8 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
             row[2 * vector + 1] = vreinterpretq_s32_s64(vdupq_laneq_s64::<1>(init));
         }
     }
-    let (mut a, mut w) = (rows.as_ptr(), columns.as_ptr().wrapping_add(KR * columns.first()));
-    for _ in 0..columns.depth() / KR {
+    let (mut a, mut w) = (operands.rows(), operands.panel().wrapping_add(KR * operands.first()));
+    for _ in 0..operands.depth() / KR {
         let mut activations = [vdupq_n_s8(0); RP];
         let mut weights = [vdupq_n_s8(0); CP];
         // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 8·width bytes, of
@@ -207,7 +210,7 @@ fn product<const RP: usize, const V: usize, const CP: usize>(
                 *weights = vld1q_s8(w.add(VECTOR * pair));
             }
         }
-        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * columns.width()));
+        (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * operands.width()));
         for (column, &weights) in weights.iter().enumerate() {
             for (acc, &activations) in acc.iter_mut().zip(&activations) {
                 acc[column] = smmla(acc[column], activations, weights);

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 #[derive(Clone, Copy)]
 pub(super) struct I8mm;
 
-type NeonI8mm = Vector<I8mm>;
+pub(super) type NeonI8mm = Vector<I8mm>;
 
 impl NeonI8mm {
     /// # Safety

@@ -2,13 +2,12 @@
 
 use core::ops::Range;
 
-use super::decode::decode;
+use tinybert_layout::{PackedMatrix, PanelWeights};
+
 use super::quantize::quantize_row;
 use crate::layout::Layout;
 use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK};
 use crate::math;
-use crate::panel::at_least_one;
-use crate::weights::Stored;
 
 /// `acc[m,n] = Σ_k a[m,k]·w[n,k] − zero_point · row_sum[n]`,
 /// `y[m,n] = acc · (activation scale[m] · scale[n]) + bias[n]`, then the epilogue. Weights may be in any panel; the
@@ -40,7 +39,7 @@ pub(crate) fn linear(layout: Layout, a: &Activations, w: &Linear, epilogue: Epil
                 each(layout, a, w, first..first + scale.len(), decoded, |m, column, y| {
                     put(scratch, (m - first) * n + column, math::gelu(y));
                 });
-                let rows = scratch.chunks_exact(at_least_one(n));
+                let rows = scratch.chunks_exact(n.max(1));
                 for ((m, scale), row) in (first..).zip(scale).zip(rows) {
                     *scale = quantize_row(layout, m, row, &mut out);
                 }
@@ -65,29 +64,36 @@ fn each(
     decoded: &mut [i8],
     mut store: impl FnMut(usize, usize, f32),
 ) {
-    let nr = at_least_one(usize::from(w.panel.nr));
-    for (index, first) in (0..w.n).step_by(nr).enumerate() {
-        let width = w.panel.width(w.n, first);
-        let weights: &[i8] = match w.stored_panel(index) {
-            Some(Stored::Int8(weights)) => weights,
+    let Some(matrix) = w.matrix() else { return };
+    for (index, place) in matrix.panels().enumerate() {
+        let weights: &[i8] = match w.panel_weights(matrix, index) {
+            Some(PanelWeights::Int8(weights)) => weights,
             Some(stored) => {
-                let Some(decoded) = decoded.get_mut(..width * w.panel.depth(w.k)) else { return };
-                decode(stored, w.panel, width, decoded);
+                let Some(decoded) = decoded.get_mut(..place.weights()) else { return };
+                stored.decode(w.panel, place.width, decoded);
                 decoded
             }
             None => return,
         };
+        let weights = DecodedPanel { matrix, weights };
         for m in rows.clone() {
-            for n in first..w.n.min(first + nr) {
+            for n in place.first..w.n.min(place.first + place.width) {
                 store(m, n, output(layout, a, w, weights, m, n));
             }
         }
     }
 }
 
+/// The int8 weights of one panel of a matrix.
+#[derive(Clone, Copy)]
+struct DecodedPanel<'a> {
+    matrix: PackedMatrix,
+    weights: &'a [i8],
+}
+
 /// `y[m, n]` with the weights of the panel that holds output `n`.
 #[inline]
-fn output(layout: Layout, a: &Activations, w: &Linear, weights: &[i8], m: usize, n: usize) -> f32 {
+fn output(layout: Layout, a: &Activations, w: &Linear, weights: DecodedPanel, m: usize, n: usize) -> f32 {
     let (Some(&scale), Some(&bias), Some(&row_sum)) = (w.scale.get(n), w.bias.get(n), w.row_sum.get(n))
     else {
         return 0.0;
@@ -99,13 +105,13 @@ fn output(layout: Layout, a: &Activations, w: &Linear, weights: &[i8], m: usize,
 
 /// `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
 #[inline]
-fn dot(layout: Layout, a: &Activations, m: usize, w: &Linear, weights: &[i8], n: usize) -> i32 {
-    let (nr, kr) = (at_least_one(usize::from(w.panel.nr)), at_least_one(usize::from(w.panel.kr)));
-    let panel = n / nr * nr * w.panel.depth(w.k);
+fn dot(layout: Layout, a: &Activations, m: usize, w: &Linear, panel: DecodedPanel, n: usize) -> i32 {
+    let DecodedPanel { matrix, weights } = panel;
+    let (lane, kr) = (matrix.lane(n), usize::from(w.panel.kr).max(1));
     let mut acc = 0;
     for first in (0..w.k).step_by(kr) {
         let count = kr.min(w.k - first);
-        let start = w.panel.offset(n, first, w.n, w.k) - panel;
+        let start = matrix.offset_in_panel(lane, first);
         let weights = weights.get(start..start + count).unwrap_or(&[]);
         if layout.rows == 1 && layout.bias == 0 {
             let start = layout.offset(m, first, a.stride);

@@ -2,7 +2,6 @@
 
 mod attention;
 mod attention_f32;
-mod decode;
 mod embedding;
 mod layer_norm;
 mod linear;
@@ -10,9 +9,6 @@ mod quantize;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
-pub(crate) use decode::decode_row;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) use decode::{decode, multiply, sparse};
 pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;

@@ -4,7 +4,7 @@
 
 use super::context::{HeadContext, Sink};
 use super::softmax::{Scores, probabilities};
-use super::{Columns, MR_MAX, MicroKernel, Rows, Tile, VECTORS_MAX, pack};
+use super::{Columns, MR_MAX, MicroKernel, Operands, Rows, Tile, VECTORS_MAX, pack};
 use crate::attention::{Attention, Context};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
@@ -24,19 +24,21 @@ pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Con
         let (tokens, columns) = (shape.tokens, shift + shape.head_dim);
         pack::keys(s, operands, head, keys);
         pack::values(s, operands, head, shift, values);
-        corrections(s, keys, [tokens, shape.head_dim], -bias, queries, key_sums);
-        corrections(s, values, [columns, tokens], 128 - bias, p, value_sums);
+        let scores_shape = ProductShape { m: 1, n: tokens, k: shape.head_dim };
+        let context_shape = ProductShape { m: 1, n: columns, k: tokens };
+        corrections(s, keys, scores_shape, -bias, queries, key_sums);
+        corrections(s, values, context_shape, 128 - bias, p, value_sums);
         let key_init = if bias == 0 { None } else { Some(&*key_sums) };
         for first in (0..shape.queries).step_by(S::MR) {
             let count = S::MR.min(shape.queries - first);
             pack::queries(s, operands, head, first, count, queries);
             let mut all = Scores { scores: &mut *scores };
-            product(s, queries, keys, key_init, [count, tokens, shape.head_dim], &mut all);
+            product(s, queries, keys, key_init, ProductShape { m: count, ..scores_shape }, &mut all);
             let factors = probabilities(s, operands, count, scale, scores, p);
             let (first_column, row) = (first_column - shift, first);
             let mut context =
                 HeadContext { sink: &mut sink, factors, row, rows: count, first_column, shift, columns };
-            product(s, p, values, Some(value_sums), [count, columns, tokens], &mut context);
+            product(s, p, values, Some(value_sums), ProductShape { m: count, ..context_shape }, &mut context);
         }
     }
 }
@@ -47,74 +49,108 @@ pub(super) trait TakeTile<S: MicroKernel> {
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>);
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]` of `[m, n, k]`, a tile at a time; `m` is at most [`MicroKernel::MR`]. Without `init`, sums
-/// begin at 0.
+/// The sizes of a [`product`].
+#[derive(Clone, Copy)]
+struct ProductShape {
+    /// Rows, at most [`MicroKernel::MR`].
+    m: usize,
+    /// Columns.
+    n: usize,
+    /// Inputs.
+    k: usize,
+}
+
+/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`, sums begin at 0.
 #[inline(always)]
 fn product<S: MicroKernel>(
     s: S,
     a: &[i8],
     weights: &[i8],
     init: Option<&[i32]>,
-    [m, n, k]: [usize; 3],
+    shape: ProductShape,
     each: &mut impl TakeTile<S>,
 ) {
-    let (nr, depth) = (usize::from(S::PANEL.nr), S::PANEL.depth(k));
-    let Some(rows) = Rows::new(a, row_stride(k), m, depth, S::LAYOUT) else { return };
-    let whole = S::PANEL.columns(n) / nr;
+    let ProductShape { m, n, k } = shape;
+    let (nr, Some(matrix)) = (usize::from(S::PANEL.nr), S::PANEL.matrix(n, k)) else { return };
+    let depth = matrix.depth();
+    let Some(rows) = Rows::new(a, row_stride(k), m, depth) else { return };
+    let whole = matrix.columns() / nr;
     for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
         for tile in 0..nr / (S::VECTORS * S::LANES) {
             let first = tile * S::VECTORS * S::LANES;
-            let Some(columns) = Columns::of_panel::<S>(panel, nr, depth, first) else { return };
-            one_tile(s, rows, columns, init, m == S::MR, index * nr + first, each);
+            let columns = Columns::new(panel, nr, depth, first);
+            let Some(operands) = columns.and_then(|columns| Operands::new(rows, columns)) else { return };
+            if m == S::MR {
+                // SAFETY: `m` says that all rows are there, and a whole panel has all vectors of each of its tiles.
+                unsafe { whole_tile(s, operands, init, index * nr + first, each) }
+            } else {
+                edge_tile(s, operands, init, index * nr + first, each);
+            }
         }
     }
-    let mut column = whole * nr;
-    while column < S::PANEL.columns(n) {
-        let Some(columns) = Columns::new::<S>(weights, [n, k], whole * nr, column - whole * nr) else {
-            return;
-        };
-        one_tile(s, rows, columns, init, false, column, each);
-        column += columns.vectors() * S::LANES;
+    let Some(place) = matrix.panel(whole) else { return };
+    let Some(panel) = weights.get(place.start()..place.start() + place.weights()) else { return };
+    let mut first = 0;
+    while first < place.width {
+        let columns = Columns::new(panel, place.width, depth, first);
+        let Some(operands) = columns.and_then(|columns| Operands::new(rows, columns)) else { return };
+        edge_tile(s, operands, init, place.first + first, each);
+        first += operands.vectors() * S::LANES;
     }
 }
 
-/// The tile whose first column is `column`; `whole` says that it has all rows and vectors.
+/// Where the sums of the tile whose first column is `column` begin.
 #[inline(always)]
-fn one_tile<S: MicroKernel>(
-    s: S,
-    rows: Rows,
-    columns: Columns,
-    init: Option<&[i32]>,
-    whole: bool,
-    column: usize,
-    each: &mut impl TakeTile<S>,
-) {
+fn initial_sums<S: MicroKernel>(s: S, init: Option<&[i32]>, column: usize) -> [S::I; VECTORS_MAX] {
     let mut start = [s.splat_i32(0); VECTORS_MAX];
     if let Some(init) = init.and_then(|init| init.get(column..column + S::VECTORS * S::LANES)) {
         for (start, init) in start.iter_mut().zip(init.chunks_exact(S::LANES)) {
             *start = s.load_i32(init, 0);
         }
     }
-    if whole {
-        // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
-        let tile = unsafe { s.tile(rows, columns, start) };
-        each.take(s, column, S::VECTORS, &tile);
-    } else {
-        let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
-        // SAFETY: the rows were made for the panel.
-        unsafe { s.edge(rows, columns, start, &mut tile) };
-        each.take(s, column, columns.vectors(), &tile);
-    }
+    start
 }
 
-/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product with a row of ones, for which `ones` lends its place. It
-/// has room for a block of rows of `k`.
+/// The tile whose first column is `column`.
+///
+/// # Safety
+/// The operands must be those of a whole tile.
+#[inline(always)]
+unsafe fn whole_tile<S: MicroKernel>(
+    s: S,
+    operands: Operands<S>,
+    init: Option<&[i32]>,
+    column: usize,
+    each: &mut impl TakeTile<S>,
+) {
+    debug_assert!(operands.are_whole());
+    // SAFETY: as this function requires.
+    let tile = unsafe { s.tile(operands, initial_sums(s, init, column)) };
+    each.take(s, column, S::VECTORS, &tile);
+}
+
+/// The tile whose first column is `column`, of any number of rows and vectors.
+#[inline(always)]
+fn edge_tile<S: MicroKernel>(
+    s: S,
+    operands: Operands<S>,
+    init: Option<&[i32]>,
+    column: usize,
+    each: &mut impl TakeTile<S>,
+) {
+    let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
+    s.edge(operands, initial_sums(s, init, column), &mut tile);
+    each.take(s, column, operands.vectors(), &tile);
+}
+
+/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones` lends its memory.
+/// It has room for a block of rows of `k`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(
     s: S,
     weights: &[i8],
-    [n, k]: [usize; 2],
+    shape: ProductShape,
     factor: i32,
     ones: &mut [i8],
     out: &mut [i32],
@@ -123,9 +159,9 @@ fn corrections<S: MicroKernel>(
         return out.fill(0);
     }
     // The layout's bias is in it: 1 is what the micro-kernel reads.
-    let Some(ones) = ones.get_mut(..S::LAYOUT.rows * row_stride(k)) else { return };
+    let Some(ones) = ones.get_mut(..S::LAYOUT.rows * row_stride(shape.k)) else { return };
     ones.fill(1);
-    product(s, ones, weights, None, [1, n, k], &mut Corrections { out, factor });
+    product(s, ones, weights, None, shape, &mut Corrections { out, factor });
 }
 
 struct Corrections<'a> {

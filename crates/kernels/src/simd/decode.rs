@@ -1,22 +1,22 @@
-//! [`crate::scalar::decode`] for the micro-kernel's own panels.
+//! [`PanelWeights::decode`] for the micro-kernel's own panels.
+
+use tinybert_layout::{INPUTS_PER_MULTIPLIER, PanelWeights, code_bytes, expand_sparse, multiply_codes};
 
 use super::{MicroKernel, Simd};
-use crate::scalar;
-use crate::weights::{GROUP, Stored, code_bytes};
 
 /// Bytes of a group of `kr` inputs of every native panel, at most.
 const MOST_RUN_BYTES: usize = 192;
 
 /// Decodes a panel of `width` outputs.
 #[inline(always)]
-pub(crate) fn decode<S: MicroKernel>(s: S, stored: Stored, width: usize, out: &mut [i8]) {
+pub(crate) fn decode<S: MicroKernel>(s: S, stored: PanelWeights, width: usize, out: &mut [i8]) {
     let (nr, kr) = (usize::from(S::PANEL.nr), usize::from(S::PANEL.kr));
     match stored {
         // Compiled for a whole panel's sizes, and once for all others.
-        Stored::Int4(stored) if width == nr => four_bits(s, stored, nr, kr, out),
-        Stored::Int4(stored) => narrow_four_bits(s.vectors(), stored, width, kr, out),
-        Stored::Sparse(mask, values) => sparse(s.vectors(), mask, values, out),
-        Stored::Int8(_) => scalar::decode(stored, S::PANEL, width, out),
+        PanelWeights::Int4(stored) if width == nr => four_bits(s, stored, nr, kr, out),
+        PanelWeights::Int4(stored) => narrow_four_bits(s.vectors(), stored, width, kr, out),
+        PanelWeights::Sparse { mask, values } => sparse(s.vectors(), mask, values, out),
+        PanelWeights::Int8(_) => stored.decode(S::PANEL, width, out),
     }
 }
 
@@ -32,7 +32,7 @@ fn narrow_four_bits<S: Simd>(s: S, stored: &[u8], width: usize, kr: usize, out: 
 fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mut [i8]) {
     let mut pattern = [0_u8; MOST_RUN_BYTES];
     let Some(pattern) = pattern.get_mut(..width * kr) else { return };
-    for out in out.chunks_mut((GROUP * width).max(1)) {
+    for out in out.chunks_mut((INPUTS_PER_MULTIPLIER * width).max(1)) {
         let codes = width * code_bytes(kr, out.len() / width.max(1));
         let Some((group, rest)) = stored.split_at_checked(width + codes) else { return };
         let Some((multipliers, codes)) = group.split_at_checked(width) else { return };
@@ -48,7 +48,7 @@ fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mu
         let Some((low, low_part)) = low.split_at_mut_checked(whole) else { return };
         if !low_part.is_empty() {
             let codes = codes.get(whole..).unwrap_or(&[]);
-            scalar::multiply::<false>(codes, multipliers, kr, low_part);
+            multiply_codes::<false>(codes, multipliers, kr, low_part);
         }
         // Runs in upper halves: as many as in lower ones, or fewer at the end of the inputs.
         let mut runs = low.chunks_exact_mut(run).zip(codes.chunks_exact(run));
@@ -70,7 +70,7 @@ fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mu
         let part = highs.into_remainder();
         if !part.is_empty() {
             let codes = codes.get(high_codes / run * run..).unwrap_or(&[]);
-            scalar::multiply::<true>(codes, multipliers, kr, part);
+            multiply_codes::<true>(codes, multipliers, kr, part);
         }
     }
 }
@@ -104,7 +104,7 @@ fn sparse<S: Simd>(s: S, mask: &[u8], mut values: &[i8], out: &mut [i8]) {
             // SAFETY: as was checked.
             unsafe { expand(s, u64::from_le_bytes(mask), values.as_ptr(), out.as_mut_ptr()) }
         } else {
-            scalar::sparse(mask, values, out)
+            expand_sparse(mask, values, out)
         };
         values = values.get(count..).unwrap_or(&[]);
     }

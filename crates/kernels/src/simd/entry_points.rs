@@ -79,7 +79,7 @@ macro_rules! entry_points {
         /// Once for all epilogues.
         #[inline(never)]
         #[target_feature(enable = $features)]
-        fn decode($($option: $type,)? stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+        fn decode($($option: $type,)? stored: tinybert_layout::PanelWeights, width: usize, out: &mut [i8]) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
             let token = unsafe { $token::new_unchecked($($option)?) };
             crate::simd::decode(token, stored, width, out);
@@ -126,28 +126,26 @@ macro_rules! micro_kernel {
             #[inline(always)]
             unsafe fn tile(
                 self,
-                rows: crate::simd::Rows,
-                columns: crate::simd::Columns,
+                operands: crate::simd::Operands<Self>,
                 init: [Self::I; crate::simd::VECTORS_MAX],
             ) -> crate::simd::Tile<Self::I> {
-                // SAFETY: the token proves the instruction set; the rest is asked of the caller.
-                unsafe { $kernel::tile(rows, columns, init) }
+                // SAFETY: the token proves the instruction set; whole operands are asked of the caller.
+                unsafe { $kernel::tile(operands, init) }
             }
 
             #[inline(always)]
-            unsafe fn edge(
+            fn edge(
                 self,
-                rows: crate::simd::Rows,
-                columns: crate::simd::Columns,
+                operands: crate::simd::Operands<Self>,
                 init: [Self::I; crate::simd::VECTORS_MAX],
                 tile: &mut crate::simd::Tile<Self::I>,
             ) {
-                // SAFETY: as above.
-                unsafe { $kernel::edge(rows, columns, init, tile) }
+                // SAFETY: the token proves the instruction set.
+                unsafe { $kernel::edge(operands, init, tile) }
             }
 
             #[inline(always)]
-            fn decode(self, stored: crate::weights::Stored, width: usize, out: &mut [i8]) {
+            fn decode(self, stored: tinybert_layout::PanelWeights, width: usize, out: &mut [i8]) {
                 // SAFETY: the token proves the instruction set.
                 unsafe { decode(stored, width, out) }
             }

@@ -3,12 +3,13 @@
 
 use core::ops::Range;
 
+use tinybert_layout::PanelWeights;
+
 use super::math::{Quantizer, gelu};
 use super::sink::{EdgeSink, GeluActivations, RowsF32, RowsI8, Sink};
-use super::{Columns, MR_MAX, MicroKernel, Rows, Simd, Tile, VECTORS_MAX, quantize};
+use super::{Columns, MR_MAX, MicroKernel, Operands, Rows, Simd, Tile, VECTORS_MAX, quantize};
 use crate::layout::Layout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
-use crate::weights::Stored;
 
 /// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
 #[inline(always)]
@@ -112,28 +113,27 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
     decoded: &mut [i8],
     mut sink: K,
 ) {
-    let (nr, all) = (usize::from(S::PANEL.nr), S::PANEL.columns(w.n));
-    let depth = S::PANEL.depth(w.k);
+    let Some(matrix) = S::PANEL.matrix(w.n, w.k) else { return };
     // Rows with a scale each are all left for `edges`.
     let whole_end = match a.scale {
         RowScale::Uniform(_) => rows.end,
         RowScale::PerRow(_) => rows.start,
     };
-    for index in 0..all.div_ceil(nr) {
-        let panel = index * nr;
-        let width = nr.min(all - panel);
-        let weights: &[i8] = match w.stored_panel(index) {
-            Some(Stored::Int8(weights)) => weights,
+    for index in 0..matrix.panel_count() {
+        let Some(place) = matrix.panel(index) else { return };
+        let (width, depth) = (place.width, place.depth);
+        let weights: &[i8] = match w.panel_weights(matrix, index) {
+            Some(PanelWeights::Int8(weights)) => weights,
             Some(stored) => {
-                let Some(decoded) = decoded.get_mut(..width * depth) else { return };
+                let Some(decoded) = decoded.get_mut(..place.weights()) else { return };
                 s.decode(stored, width, decoded);
                 decoded
             }
             None => return,
         };
         for first in (0..width).step_by(S::VECTORS * S::LANES) {
-            let Some(columns) = Columns::of_panel::<S>(weights, width, depth, first) else { return };
-            let column = panel + first;
+            let Some(columns) = Columns::<S>::new(weights, width, depth, first) else { return };
+            let column = place.first + first;
             let parameters = Parameters::new(s.vectors(), a, w, column, S::VECTORS, S::LAYOUT);
             let mut block = rows.start;
             if columns.vectors() == S::VECTORS {
@@ -142,9 +142,10 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
                     if !sink.has_room(row, column, S::MR, width) {
                         break;
                     }
-                    let Some(rows) = activation_rows::<S>(a, block, S::MR, columns) else { return };
-                    // SAFETY: there are so many rows and vectors, and the rows were made for the panel.
-                    let tile = unsafe { s.tile(rows, columns, parameters.init) };
+                    let Some(operands) = tile_operands(a, block, S::MR, columns) else { return };
+                    debug_assert!(operands.are_whole());
+                    // SAFETY: the operands have `MR` rows and, as was checked, `VECTORS` vectors.
+                    let tile = unsafe { s.tile(operands, parameters.init) };
                     // SAFETY: the sink has room for the tile.
                     unsafe {
                         if K::MANY_CONSTANTS && S::VECTORS > 1 {
@@ -161,15 +162,13 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
             }
             if block < rows.end {
                 let sums = |first: usize, count: usize, init: &[S::I; VECTORS_MAX], tile: &mut Tile<S::I>| {
-                    let rows = activation_rows::<S>(a, first, count, columns)?;
-                    // SAFETY: the rows were made for the panel.
-                    unsafe { s.edge(rows, columns, *init, tile) };
+                    s.edge(tile_operands(a, first, count, columns)?, *init, tile);
                     Some(())
                 };
                 // What the last vectors hold beyond the last output is nobody's.
                 let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
-                let rows = [rows.start, block, rows.end, S::MR];
-                edges(s.vectors(), &sums, a, w, S::LAYOUT, rows, [column, vectors], &mut sink.edges());
+                let part = EdgePart { base: rows.start, rows: block..rows.end, most: S::MR, column, vectors };
+                edges(s.vectors(), &sums, a, w, S::LAYOUT, part, &mut sink.edges());
             }
         }
     }
@@ -178,26 +177,38 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
 /// Computes a tile's sums from a row on, of so many rows, which begin with what is given for each vector.
 type Sums<'s, I> = dyn Fn(usize, usize, &[I; VECTORS_MAX], &mut Tile<I>) -> Option<()> + 's;
 
-/// `vectors` vectors from `column` on of the rows from `from` to `end`, which make no whole tiles or have a scale each. `sums`
-/// computes no more than `most` of them at a time; to the sink they count from row `start` on.
+/// A part of a result that [`edges`] computes.
+struct EdgePart {
+    /// The row that the sink counts as its first.
+    base: usize,
+    /// Rows that make no whole tile or have a scale each.
+    rows: Range<usize>,
+    /// Most rows that are computed at a time.
+    most: usize,
+    /// First column.
+    column: usize,
+    /// Vectors of columns.
+    vectors: usize,
+}
+
+/// Computes `part` of a result by `sums` and hands it to the sink, row by row.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
-#[expect(clippy::too_many_arguments, reason = "the rest of `tiles`")]
 fn edges<S: Simd>(
     s: S,
     sums: &Sums<S::I>,
     a: &Activations,
     w: &Linear,
     layout: Layout,
-    [start, from, end, most]: [usize; 4],
-    [column, vectors]: [usize; 2],
+    part: EdgePart,
     sink: &mut impl EdgeSink<S>,
 ) {
-    // Anew, so that the caller's are nobody's but its registers'.
+    let EdgePart { base, rows, most, column, vectors } = part;
+    // Computed anew, so that those of the caller can stay in its registers.
     let parameters = Parameters::new(s, a, w, column, vectors, layout);
-    let mut block = from;
-    while block < end {
-        let count = most.min(end - block);
+    let mut block = rows.start;
+    while block < rows.end {
+        let count = most.min(rows.end - block);
         let mut tile = [[s.splat_i32(0); VECTORS_MAX]; MR_MAX];
         if sums(block, count, &parameters.init, &mut tile).is_none() {
             return;
@@ -211,22 +222,23 @@ fn edges<S: Simd>(
             for (vector, ((&column_scale, &bias), &acc)) in columns.enumerate().take(vectors) {
                 let scale = s.mul(scale, column_scale);
                 let y = s.add(s.mul(s.to_f32(acc), scale), bias);
-                sink.put(s, row - start, column + vector * S::LANES, y);
+                sink.put(s, row - base, column + vector * S::LANES, y);
             }
         }
         block += count;
     }
 }
 
-/// `count` rows from row `first`, a block's first, on.
+/// `columns` with the `count` rows from row `first` on, which is the first of a block.
 #[inline(always)]
-fn activation_rows<'a, S: MicroKernel>(
+fn tile_operands<'a, S: MicroKernel>(
     a: &Activations<'a>,
     first: usize,
     count: usize,
-    columns: Columns,
-) -> Option<Rows<'a>> {
-    Rows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth(), S::LAYOUT)
+    columns: Columns<'a, S>,
+) -> Option<Operands<'a, S>> {
+    let rows = Rows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth())?;
+    Operands::new(rows, columns)
 }
 
 /// [`whole`] of a tile that waits in memory, so that the registers are free for the sink's constants.

@@ -31,12 +31,14 @@ pub(crate) use linear::{linear, tiles};
 pub(crate) use quantize::quantize;
 pub(crate) use sink::Sink;
 
+use core::marker::PhantomData;
 use core::ops::Range;
+
+use tinybert_layout::PanelWeights;
 
 use crate::Panel;
 use crate::layout::Layout;
 use crate::linear::{Activations, Linear};
-use crate::weights::Stored;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
 ///
@@ -151,108 +153,144 @@ pub(crate) const VECTORS_MAX: usize = 3;
 /// Sums of a micro-kernel, `[row][vector of columns]`. What lies beyond the tile's rows and vectors means nothing.
 pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 
-/// Rows of int8 activations for a tile, in the kernel's [`Layout`]; `data` begins with the first row's block.
+/// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first row's block.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a> {
+pub(crate) struct Rows<'a, S> {
     data: &'a [i8],
     stride: usize,
     count: usize,
+    depth: usize,
+    kernel: PhantomData<S>,
 }
 
-impl<'a> Rows<'a> {
-    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read no more than `depth`; `None` if they are
-    /// not all there, whole blocks of `layout` and whole groups of 16 bytes.
+impl<'a, S: MicroKernel> Rows<'a, S> {
+    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up to 16. `None` if
+    /// the rows are not all there, in whole blocks of the layout.
     #[inline(always)]
-    pub(crate) fn new(
-        data: &'a [i8],
-        stride: usize,
-        count: usize,
-        depth: usize,
-        layout: Layout,
-    ) -> Option<Self> {
-        let rows = count.next_multiple_of(layout.rows);
+    pub(crate) fn new(data: &'a [i8], stride: usize, count: usize, depth: usize) -> Option<Self> {
+        let rows = count.next_multiple_of(S::LAYOUT.rows);
         let there = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
-        (count > 0 && there && depth.next_multiple_of(16) <= stride).then_some(Rows { data, stride, count })
-    }
-
-    /// How many there are, at least 1.
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "blocked layouts need no stride"))]
-    /// Bytes of a row: those of the layout's whole blocks are all there.
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
-    }
-
-    pub(crate) fn as_ptr(&self) -> *const i8 {
-        self.data.as_ptr()
+        let long_enough = depth.next_multiple_of(16) <= stride;
+        (count > 0 && there && long_enough).then_some(Rows {
+            data,
+            stride,
+            count,
+            depth,
+            kernel: PhantomData,
+        })
     }
 }
 
-/// Columns of a panel `[groups][width][kr]` for a tile.
+/// Columns of a panel `[groups][width][kr]` of the micro-kernel `S`, for a tile.
 #[derive(Clone, Copy)]
-pub(crate) struct Columns<'a> {
+pub(crate) struct Columns<'a, S> {
     panel: &'a [i8],
     width: usize,
     depth: usize,
     first: usize,
     vectors: usize,
+    kernel: PhantomData<S>,
 }
 
-impl<'a> Columns<'a> {
-    /// The columns from `first` on, as many as make a tile or are left, of the panel of a matrix `[n, k]` that begins with
-    /// column `panel`; `None` if it is not there.
+impl<'a, S: MicroKernel> Columns<'a, S> {
+    /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by `depth` inputs. `None`
+    /// if there are none, if `first` is no multiple of a vector's lanes, if the panel has another size, or if it is not padded as
+    /// panels of `S` are.
     #[inline(always)]
-    pub(crate) fn new<S: MicroKernel>(
-        weights: &'a [i8],
-        [n, k]: [usize; 2],
-        panel: usize,
-        first: usize,
-    ) -> Option<Self> {
-        let depth = S::PANEL.depth(k);
-        let width = usize::from(S::PANEL.nr).min(S::PANEL.columns(n).checked_sub(panel)?);
-        let panel = weights.get(panel * depth..)?.get(..width * depth)?;
-        Self::of_panel::<S>(panel, width, depth, first)
-    }
-
-    /// The same of a panel of `width` columns by `depth`.
-    #[inline(always)]
-    pub(crate) fn of_panel<S: MicroKernel>(
-        panel: &'a [i8],
-        width: usize,
-        depth: usize,
-        first: usize,
-    ) -> Option<Self> {
+    pub(crate) fn new(panel: &'a [i8], width: usize, depth: usize, first: usize) -> Option<Self> {
         let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
-        let there = width.checked_mul(depth) == Some(panel.len()) && vectors > 0;
-        there.then_some(Columns { panel, width, depth, first, vectors })
+        let padded =
+            width.is_multiple_of(S::PANEL.output_padding()) && depth.is_multiple_of(S::PANEL.input_padding());
+        let there = padded
+            && first.is_multiple_of(S::LANES)
+            && width.checked_mul(depth) == Some(panel.len())
+            && vectors > 0;
+        there.then_some(Columns { panel, width, depth, first, vectors, kernel: PhantomData })
     }
 
-    /// Columns of the panel: its `nr`, or what is left in the last one. The panel has width · depth bytes.
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
-    /// Inputs of the panel, no more than the rows of a product with it have.
+    /// Inputs of the panel.
+    #[inline(always)]
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// First column of the tile.
-    pub(crate) fn first(&self) -> usize {
-        self.first
-    }
-
-    /// Vectors of columns in the tile, at least 1; all but the last one's columns are inside the panel, and that has one
-    /// at least.
+    /// Vectors of columns in the tile, at least 1.
+    #[inline(always)]
     pub(crate) fn vectors(&self) -> usize {
         self.vectors
     }
+}
 
-    pub(crate) fn as_ptr(&self) -> *const i8 {
-        self.panel.as_ptr()
+/// The operands of a tile of the micro-kernel `S`, checked: what is said of a method here holds of every value of this type, so
+/// that a micro-kernel may read accordingly.
+#[derive(Clone, Copy)]
+pub(crate) struct Operands<'a, S> {
+    rows: Rows<'a, S>,
+    columns: Columns<'a, S>,
+}
+
+impl<'a, S: MicroKernel> Operands<'a, S> {
+    /// `None` if the rows were made for another depth than the panel has.
+    #[inline(always)]
+    pub(crate) fn new(rows: Rows<'a, S>, columns: Columns<'a, S>) -> Option<Self> {
+        (rows.depth == columns.depth).then_some(Operands { rows, columns })
+    }
+
+    /// Number of rows, at least 1.
+    #[inline(always)]
+    pub(crate) fn count(&self) -> usize {
+        self.rows.count
+    }
+
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "blocked layouts need no stride"))]
+    /// Bytes of a row, at least [`depth`](Self::depth), rounded up to 16.
+    #[inline(always)]
+    pub(crate) fn stride(&self) -> usize {
+        self.rows.stride
+    }
+
+    /// The first row's block. [`count`](Self::count) rows of [`stride`](Self::stride) bytes each can be read from here, in whole
+    /// blocks of the layout of `S`.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> *const i8 {
+        self.rows.data.as_ptr()
+    }
+
+    /// Columns of the panel: its `nr`, or what is left in the last one. A multiple of gcd(nr, 8).
+    #[inline(always)]
+    pub(crate) fn width(&self) -> usize {
+        self.columns.width
+    }
+
+    /// Inputs of the panel. A multiple of gcd(kr, 8).
+    #[inline(always)]
+    pub(crate) fn depth(&self) -> usize {
+        self.columns.depth
+    }
+
+    /// First column of the tile, below the width. A multiple of a vector's lanes.
+    #[inline(always)]
+    pub(crate) fn first(&self) -> usize {
+        self.columns.first
+    }
+
+    /// Vectors of columns in the tile, at least 1 and at most `VECTORS`. All columns of all but the last vector are inside the
+    /// panel, and at least one column of the last vector is.
+    #[inline(always)]
+    pub(crate) fn vectors(&self) -> usize {
+        self.columns.vectors
+    }
+
+    /// The panel: width · depth bytes can be read from here.
+    #[inline(always)]
+    pub(crate) fn panel(&self) -> *const i8 {
+        self.columns.panel.as_ptr()
+    }
+
+    /// Whether these are the operands of a whole tile.
+    #[inline(always)]
+    pub(crate) fn are_whole(&self) -> bool {
+        self.count() == S::MR && self.vectors() == S::VECTORS
     }
 }
 
@@ -271,21 +309,12 @@ pub(crate) trait MicroKernel: Simd {
     /// `init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds, of `MR` rows and `VECTORS` vectors.
     ///
     /// # Safety
-    /// There must be so many rows and vectors, and the rows must have been made for the panel's depth.
-    unsafe fn tile(self, rows: Rows, columns: Columns, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I>;
+    /// The operands must be those of a whole tile ([`Operands::are_whole`]).
+    unsafe fn tile(self, operands: Operands<Self>, init: [Self::I; VECTORS_MAX]) -> Tile<Self::I>;
     /// The same of any number of rows, up to `MR`, and vectors. Not inlined, as it is rare.
-    ///
-    /// # Safety
-    /// The rows must have been made for the panel's depth.
-    unsafe fn edge(
-        self,
-        rows: Rows,
-        columns: Columns,
-        init: [Self::I; VECTORS_MAX],
-        tile: &mut Tile<Self::I>,
-    );
+    fn edge(self, operands: Operands<Self>, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
     /// [`decode()`] of a panel of `width` outputs. Not inlined.
-    fn decode(self, stored: Stored, width: usize, out: &mut [i8]);
+    fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]);
     /// [`tiles()`] of the rows `rows`. Not inlined: one function for all sinks would need the stack of all of them.
     fn tiles<K: Sink<Self>>(
         self,

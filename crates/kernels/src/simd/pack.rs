@@ -3,7 +3,6 @@
 use super::{MicroKernel, partial};
 use crate::attention::{Attention, Part};
 use crate::linear::row_stride;
-use crate::panel::Lane;
 
 /// Bytes of a row that are moved together.
 const BYTES: usize = 16;
@@ -36,15 +35,24 @@ fn block<'a>(
     (room.as_flattened(), BYTES)
 }
 
+/// Words of four bytes, and words of four rows, lie inside a panel, a block of rows, or a run.
+const fn takes_words<S: MicroKernel>() -> bool {
+    let (panel, layout) = (S::PANEL, S::LAYOUT);
+    let blocked = layout.rows.is_multiple_of(WORD) && layout.depth.is_multiple_of(WORD);
+    let packed = panel.output_padding().is_multiple_of(WORD) && panel.input_padding().is_multiple_of(WORD);
+    packed && (layout.rows == 1 || blocked)
+}
+
 /// Keys as the weights `[tokens, head_dim]`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
+    const { assert!(takes_words::<S>()) };
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
-    if S::PANEL.packed_len(tokens, head_dim).is_none_or(|bytes| keys.len() < bytes) {
+    let Some(matrix) = S::PANEL.matrix(tokens, head_dim).filter(|matrix| matrix.weights() <= keys.len())
+    else {
         return;
-    }
-    let depth = S::PANEL.depth(head_dim);
+    };
     // What follows the head in a row does not belong to its keys.
     let mut own = [0; BYTES];
     for (index, own) in own.iter_mut().enumerate() {
@@ -53,7 +61,7 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
     let mut room = [[0; BYTES]; WORD];
     for first in (0..head_dim).step_by(BYTES) {
         for token in (0..tokens).step_by(WORD) {
-            let lane = Lane::new(S::PANEL, token, tokens, head_dim);
+            let lane = matrix.lane(token);
             let (rows, stride) =
                 block(operands, operands.column(Part::Keys, head) + first, token, tokens, &mut room);
             let mut column = first;
@@ -66,10 +74,10 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
                         *byte &= own;
                     }
                 }
-                if column < depth {
-                    let (at, step) = (lane.offset(S::PANEL, column), lane.step(S::PANEL, column));
+                if column < matrix.depth() {
+                    let (at, step) = (matrix.offset(lane, column), matrix.run(column));
                     // SAFETY: the word is one of four columns that follow each other, which all are inside, as panels
-                    // have multiples of four; `depth` is a multiple of four, too.
+                    // have multiples of four; the depth is a multiple of four, too.
                     unsafe { s.write_words(word, keys.as_mut_ptr().add(at), step) }
                 }
                 column += WORD;
@@ -88,22 +96,23 @@ pub(super) fn values<S: MicroKernel>(
     shift: usize,
     values: &mut [i8],
 ) {
+    const { assert!(takes_words::<S>()) };
     let (tokens, rows) = (operands.shape.tokens, shift + operands.shape.head_dim);
-    if S::PANEL.packed_len(rows, tokens).is_none_or(|bytes| values.len() < bytes) {
+    let Some(matrix) = S::PANEL.matrix(rows, tokens).filter(|matrix| matrix.weights() <= values.len()) else {
         return;
-    }
-    let (columns, depth) = (S::PANEL.columns(rows), S::PANEL.depth(tokens));
+    };
     let mut room = [[0; BYTES]; WORD];
     for first in (0..rows).step_by(BYTES) {
-        let lane = |word: usize| Lane::new(S::PANEL, first + WORD * word, rows, tokens);
+        let lane = |word: usize| matrix.lane(first + WORD * word);
         let lanes = [lane(0), lane(1), lane(2), lane(3)];
-        let (column, count) = (operands.column(Part::Values, head) - shift + first, (columns - first) / WORD);
-        for token in (0..depth).step_by(WORD) {
+        let (column, count) =
+            (operands.column(Part::Values, head) - shift + first, (matrix.columns() - first) / WORD);
+        for token in (0..matrix.depth()).step_by(WORD) {
             let (rows, stride) = block(operands, column, token, tokens, &mut room);
             // SAFETY: a block has four rows of 16 bytes.
             let words = unsafe { s.transpose_bytes(rows.as_ptr(), stride) };
-            for (word, lane) in words.iter().zip(&lanes).take(count) {
-                let (at, step) = (lane.offset(S::PANEL, token), lane.step(S::PANEL, token));
+            for (word, &lane) in words.iter().zip(&lanes).take(count) {
+                let (at, step) = (matrix.offset(lane, token), matrix.run(token));
                 // SAFETY: as in `keys`, with rows for columns.
                 unsafe { s.write_words(*word, values.as_mut_ptr().add(at), step) }
             }
@@ -122,6 +131,7 @@ pub(super) fn queries<S: MicroKernel>(
     count: usize,
     queries: &mut [i8],
 ) {
+    const { assert!(takes_words::<S>()) };
     let (stride, first) = (row_stride(operands.shape.head_dim), operands.shape.first_query + first);
     if queries.len() < count.next_multiple_of(S::LAYOUT.rows) * stride {
         return;

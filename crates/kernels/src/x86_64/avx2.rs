@@ -8,7 +8,7 @@ use crate::layout::Layout;
 /// Vectors, and the micro-kernel of AVX2.
 pub(super) enum Multiply {}
 
-type Avx2 = Ymm<Multiply>;
+pub(super) type Avx2 = Ymm<Multiply>;
 
 crate::simd::entry_points!(Avx2, "avx2");
 

@@ -8,7 +8,7 @@ use crate::layout::Layout;
 /// Vectors, and the micro-kernel of the dot product.
 pub(super) enum Dot {}
 
-type AvxVnni = Ymm<Dot>;
+pub(super) type AvxVnni = Ymm<Dot>;
 
 crate::simd::entry_points!(AvxVnni, "avx2,avxvnni");
 

@@ -3,7 +3,8 @@
 
 use core::arch::x86_64::*;
 
-use crate::simd::{Columns, MR_MAX, Rows, Tile};
+use super::avx2::Avx2;
+use crate::simd::{MR_MAX, Operands, Tile};
 
 /// Rows of a tile.
 pub(super) const MR: usize = 6;
@@ -13,40 +14,45 @@ const KR: usize = 4;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
-/// There must be six rows, and the rows must have been made for the panel's depth.
+/// The operands must be those of a whole tile: six rows and one vector.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [__m256i; 3]) -> Tile<__m256i> {
+pub(super) unsafe fn tile(operands: Operands<Avx2>, init: [__m256i; 3]) -> Tile<__m256i> {
     let mut tile = [init; MR_MAX];
-    product::<6>(rows, columns, init, &mut tile);
+    // SAFETY: as this function requires.
+    unsafe { product::<6>(operands, init, &mut tile) };
     tile
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
-///
-/// # Safety
-/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    match rows.count() {
-        1 => product::<1>(rows, columns, init, tile),
-        2 => product::<2>(rows, columns, init, tile),
-        3 => product::<3>(rows, columns, init, tile),
-        4 => product::<4>(rows, columns, init, tile),
-        5 => product::<5>(rows, columns, init, tile),
-        _ => product::<6>(rows, columns, init, tile),
+pub(super) fn edge(operands: Operands<Avx2>, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    // SAFETY: there are as many rows as each case says, at most 6.
+    unsafe {
+        match operands.count() {
+            1 => product::<1>(operands, init, tile),
+            2 => product::<2>(operands, init, tile),
+            3 => product::<3>(operands, init, tile),
+            4 => product::<4>(operands, init, tile),
+            5 => product::<5>(operands, init, tile),
+            _ => product::<6>(operands, init, tile),
+        }
     }
 }
 
+/// `R` rows and one vector of operands.
+///
+/// # Safety
+/// The operands must have at least `R` rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn product<const R: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
-    let group = KR * columns.width();
+unsafe fn product<const R: usize>(operands: Operands<Avx2>, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
+    let group = KR * operands.width();
     // Lane 2c + h of accumulator [r][i] sums the products of row r, column 4i + c, inputs 2h and 2h + 1.
     let mut acc = [[_mm256_setzero_si256(); 2]; R];
-    let panel = columns.as_ptr().wrapping_add(KR * columns.first());
-    for index in 0..columns.depth() / KR {
+    let panel = operands.panel().wrapping_add(KR * operands.first());
+    for index in 0..operands.depth() / KR {
         // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first; a panel's width is a
         // multiple of 8, so that its vectors are whole.
         let weights = unsafe {
@@ -55,9 +61,10 @@ fn product<const R: usize>(rows: Rows, columns: Columns, init: [__m256i; 3], til
         };
         let weights = [_mm256_cvtepi8_epi16(weights[0]), _mm256_cvtepi8_epi16(weights[1])];
         for (row, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: R ≤ count rows of at least `depth` bytes are there.
-            let bytes =
-                unsafe { rows.as_ptr().add(row * rows.stride() + KR * index).cast::<i32>().read_unaligned() };
+            // SAFETY: the operands have R rows of at least `depth` bytes.
+            let bytes = unsafe {
+                operands.rows().add(row * operands.stride() + KR * index).cast::<i32>().read_unaligned()
+            };
             let activations = _mm256_cvtepi8_epi16(_mm_set1_epi32(bytes));
             for (acc, weights) in acc.iter_mut().zip(weights) {
                 *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(activations, weights));

@@ -5,8 +5,8 @@
 
 use core::arch::x86_64::*;
 
-use super::zmm::first_lanes;
-use crate::simd::{Columns, Rows, Tile};
+use super::zmm::{Zmm, first_lanes};
+use crate::simd::{Operands, Tile};
 
 /// Rows of a tile.
 pub(super) const MR: usize = 8;
@@ -18,62 +18,72 @@ const KR: usize = 4;
 /// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
-/// There must be eight rows and three vectors, and the rows must have been made for the panel's depth.
+/// The operands must be those of a whole tile: eight rows and three vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn tile(rows: Rows, columns: Columns, init: [__m512i; 3]) -> Tile<__m512i> {
+pub(super) unsafe fn tile(operands: Operands<Zmm>, init: [__m512i; 3]) -> Tile<__m512i> {
     let mut tile = [init; MR];
-    product::<8, 3>(rows, columns, init, &mut tile);
+    // SAFETY: as this function requires.
+    unsafe { product::<8, 3>(operands, init, &mut tile) };
     tile
 }
 
 /// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
-///
-/// # Safety
-/// The rows must have been made for the panel's depth.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub(super) unsafe fn edge(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
-    match columns.vectors() {
-        3 => of_vectors::<3>(rows, columns, init, tile),
-        2 => of_vectors::<2>(rows, columns, init, tile),
-        _ => of_vectors::<1>(rows, columns, init, tile),
+pub(super) fn edge(operands: Operands<Zmm>, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
+    // SAFETY: there are as many vectors as each case says, and at least one.
+    unsafe {
+        match operands.vectors() {
+            3 => edge_of::<3>(operands, init, tile),
+            2 => edge_of::<2>(operands, init, tile),
+            _ => edge_of::<1>(operands, init, tile),
+        }
     }
 }
 
+/// [`edge`] with `V` vectors of columns.
+///
+/// # Safety
+/// The operands must have at least `V` vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn of_vectors<const V: usize>(rows: Rows, columns: Columns, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
-    match rows.count() {
-        1 => product::<1, V>(rows, columns, init, tile),
-        2 => product::<2, V>(rows, columns, init, tile),
-        3 => product::<3, V>(rows, columns, init, tile),
-        4 => product::<4, V>(rows, columns, init, tile),
-        5 => product::<5, V>(rows, columns, init, tile),
-        6 => product::<6, V>(rows, columns, init, tile),
-        7 => product::<7, V>(rows, columns, init, tile),
-        _ => product::<8, V>(rows, columns, init, tile),
+unsafe fn edge_of<const V: usize>(operands: Operands<Zmm>, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
+    // SAFETY: there are as many rows as each case says, at most 8, and as many vectors as this function requires.
+    unsafe {
+        match operands.count() {
+            1 => product::<1, V>(operands, init, tile),
+            2 => product::<2, V>(operands, init, tile),
+            3 => product::<3, V>(operands, init, tile),
+            4 => product::<4, V>(operands, init, tile),
+            5 => product::<5, V>(operands, init, tile),
+            6 => product::<6, V>(operands, init, tile),
+            7 => product::<7, V>(operands, init, tile),
+            _ => product::<8, V>(operands, init, tile),
+        }
     }
 }
 
 /// `R` rows and `V` vectors of columns.
+///
+/// # Safety
+/// The operands must have at least `R` rows and `V` vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn product<const R: usize, const V: usize>(
-    rows: Rows,
-    columns: Columns,
+unsafe fn product<const R: usize, const V: usize>(
+    operands: Operands<Zmm>,
     init: [__m512i; 3],
     tile: &mut Tile<__m512i>,
 ) {
-    let group = KR * columns.width();
-    // The last vector of a panel may have fewer columns.
-    let last = first_lanes(columns.width() - columns.first() - LANES * (V - 1));
+    let group = KR * operands.width();
+    // The last vector of a panel may have fewer operands.
+    let last = first_lanes(operands.width() - operands.first() - LANES * (V - 1));
     let mut acc = [[init[0]; V]; R];
     for row in &mut acc {
         row.copy_from_slice(&init[..V]);
     }
-    let panel = columns.as_ptr().wrapping_add(KR * columns.first());
-    for index in 0..columns.depth() / KR {
+    let panel = operands.panel().wrapping_add(KR * operands.first());
+    for index in 0..operands.depth() / KR {
         let mut weights = [_mm512_setzero_si512(); V];
         for (vector, weights) in weights.iter_mut().enumerate() {
             let lanes = if vector + 1 == V { last } else { 0xffff };
@@ -84,9 +94,10 @@ fn product<const R: usize, const V: usize>(
             };
         }
         for (row, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: R ≤ count rows of at least `depth` bytes are there.
-            let bytes =
-                unsafe { rows.as_ptr().add(row * rows.stride() + KR * index).cast::<i32>().read_unaligned() };
+            // SAFETY: the operands have R rows of at least `depth` bytes.
+            let bytes = unsafe {
+                operands.rows().add(row * operands.stride() + KR * index).cast::<i32>().read_unaligned()
+            };
             let activations = _mm512_set1_epi32(bytes);
             for (acc, &weights) in acc.iter_mut().zip(&weights) {
                 *acc = _mm512_dpbusd_epi32(*acc, activations, weights);

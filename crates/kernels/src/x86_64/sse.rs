@@ -2,6 +2,48 @@
 
 use core::arch::x86_64::*;
 
+/// The methods of [`Simd`](crate::simd::Simd) that are the same for vectors of every width.
+macro_rules! sixteen_bytes {
+    () => {
+        #[inline(always)]
+        fn total<const R: usize>(self, totals: [Self::I; R], row: usize) -> i32 {
+            let mut lanes = [0; 16];
+            self.store_i32(totals[row], &mut lanes);
+            lanes.into_iter().fold(0, i32::wrapping_add)
+        }
+
+        #[inline(always)]
+        unsafe fn transpose_words(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+            // SAFETY: as is asked of the caller.
+            unsafe { super::sse::transpose_words(rows, stride) }
+        }
+
+        #[inline(always)]
+        unsafe fn transpose_bytes(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
+            // SAFETY: as is asked of the caller.
+            unsafe { super::sse::transpose_bytes(rows, stride) }
+        }
+
+        #[inline(always)]
+        unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize) {
+            // SAFETY: as is asked of the caller.
+            unsafe { super::sse::write_words(words, out, step) }
+        }
+
+        #[inline(always)]
+        fn multiply_codes(self, codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
+            super::sse::multiply_codes(codes, multipliers)
+        }
+
+        #[inline(always)]
+        unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
+            // SAFETY: as is asked of the caller.
+            unsafe { super::sse::gather(values, places, out) }
+        }
+    };
+}
+pub(super) use sixteen_bytes;
+
 /// [`Simd::transpose_words`](crate::simd::Simd::transpose_words).
 ///
 /// # Safety

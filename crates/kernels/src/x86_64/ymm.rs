@@ -3,7 +3,6 @@
 use core::arch::x86_64::*;
 use core::marker::PhantomData;
 
-use super::sse;
 use crate::math::PROBABILITY;
 use crate::simd::{Simd, partial};
 
@@ -217,41 +216,7 @@ impl<K> Simd for Ymm<K> {
         }
     }
 
-    #[inline(always)]
-    fn total<const R: usize>(self, totals: [__m256i; R], row: usize) -> i32 {
-        let mut lanes = [0; 8];
-        self.store_i32(totals[row], &mut lanes);
-        lanes.into_iter().fold(0, i32::wrapping_add)
-    }
-
-    #[inline(always)]
-    unsafe fn transpose_words(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
-        // SAFETY: as is asked of the caller.
-        unsafe { sse::transpose_words(rows, stride) }
-    }
-
-    #[inline(always)]
-    unsafe fn transpose_bytes(self, rows: *const i8, stride: usize) -> [[i8; 16]; 4] {
-        // SAFETY: as is asked of the caller.
-        unsafe { sse::transpose_bytes(rows, stride) }
-    }
-
-    #[inline(always)]
-    unsafe fn write_words(self, words: [i8; 16], out: *mut i8, step: usize) {
-        // SAFETY: as is asked of the caller.
-        unsafe { sse::write_words(words, out, step) }
-    }
-
-    #[inline(always)]
-    fn multiply_codes(self, codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
-        sse::multiply_codes(codes, multipliers)
-    }
-
-    #[inline(always)]
-    unsafe fn gather(self, values: *const i8, places: &[u8; 8], out: *mut i8) {
-        // SAFETY: as is asked of the caller.
-        unsafe { sse::gather(values, places, out) }
-    }
+    super::sse::sixteen_bytes!();
 }
 
 /// Writes the first 8 bytes, their bits of `flip` flipped.

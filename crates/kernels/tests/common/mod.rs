@@ -178,7 +178,7 @@ impl Layer {
     }
 
     pub fn packed(&self, panel: Panel) -> Vec<i8> {
-        let mut packed = vec![99; panel.packed_len(self.n, self.k).unwrap()];
+        let mut packed = vec![99; panel.packed_bytes(self.n, self.k).unwrap()];
         pack(&self.w, self.n, self.k, panel, &mut packed).unwrap();
         packed
     }
@@ -227,7 +227,7 @@ impl Layer {
 pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
     let identity: Vec<i8> = (0..k * k).map(|i| i8::from(i % (k + 1) == 0)).collect();
     let panel = Panel::PORTABLE;
-    let mut weights = vec![0; panel.packed_len(k, k).unwrap()];
+    let mut weights = vec![0; panel.packed_bytes(k, k).unwrap()];
     pack(&identity, k, k, panel, &mut weights).unwrap();
     let (ones, zeros, sums) = (vec![1.0; k], vec![0.0; k], vec![1; k]);
     let w = Linear {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tinybert_image::{self as image, MAX_MULTIPLIER};
 
 /// Consecutive inputs of a channel that share a multiplier in four bits.
-pub use tinybert_image::GROUP;
+pub use tinybert_image::INPUTS_PER_MULTIPLIER as GROUP;
 
 /// What an image stores of a linear's weights, or of the word rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 use tinybert_image::{AttentionMode, LayerConfig};
-use tinybert_kernels::{AttentionShape, Context, Kernels, Shape, math};
+use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
 use super::linear::refused;
 use super::steps::Steps;
@@ -38,7 +38,12 @@ impl Rounding<'_> {
     }
 
     /// The same of one sample without padding.
-    fn sample(&self, qkv: &[f32], heads: &Heads, context: &mut [f32]) -> std::result::Result<(), Shape> {
+    fn sample(
+        &self,
+        qkv: &[f32],
+        heads: &Heads,
+        context: &mut [f32],
+    ) -> std::result::Result<(), ShapeMismatch> {
         let &Heads { heads, head_dim, .. } = heads;
         let (kernels, stride) = (Kernels::detect(), 3 * heads * head_dim);
         let tokens = qkv.len() / stride;
@@ -48,11 +53,11 @@ impl Rounding<'_> {
         match self.config.attention {
             AttentionMode::Int8 => {
                 let bytes: Vec<i8> = qkv.iter().map(|&x| math::quantize(x, 1.0, 0)).collect();
-                let mut scratch = vec![0; shape.scratch_bytes().ok_or(Shape)?];
+                let mut scratch = vec![0; shape.scratch_bytes().ok_or(ShapeMismatch)?];
                 kernels.attention(&bytes, shape, coefficient, out, &mut scratch)
             }
             AttentionMode::F32 => {
-                let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(Shape)?];
+                let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(ShapeMismatch)?];
                 kernels.attention_f32(qkv, shape, coefficient, out, &mut scratch)
             }
         }

@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Epilogue, Kernels, Linear as KernelLinear, Quantization, RowScale, Shape,
-    Weights, activation_bytes, pack, row_stride,
+    Activations, ActivationsMut, Epilogue, Kernels, Linear as KernelLinear, Quantization, RowScale,
+    ShapeMismatch, Weights, activation_bytes, pack, row_stride,
 };
 
 use super::steps::Steps;
@@ -69,7 +69,7 @@ impl Stored {
         let (mut values, mut scale) = (vec![0i8; float.len()], vec![0f32; outputs]);
         let mut row_sum = vec![0i32; outputs];
         let panel = Kernels::detect().native_panel();
-        let packed_len = |outputs| panel.packed_len(outputs, inputs).ok_or_else(|| refused(Shape));
+        let packed_len = |outputs| panel.packed_bytes(outputs, inputs).ok_or_else(|| refused(ShapeMismatch));
         let mut packed = vec![0; packed_len(outputs)?];
         // A panel of outputs at a time: its bytes stand together.
         let rows = usize::from(panel.nr);
@@ -174,9 +174,9 @@ fn rows(
     x: &[f32],
     steps: Steps,
     y: &mut [f32],
-) -> std::result::Result<(), Shape> {
+) -> std::result::Result<(), ShapeMismatch> {
     let (k, m) = (linear.k, x.len() / linear.k);
-    let mut data = vec![0i8; activation_bytes(m, k).ok_or(Shape)?];
+    let mut data = vec![0i8; activation_bytes(m, k).ok_or(ShapeMismatch)?];
     let mut row_scales = vec![0f32; m];
     let (quantization, zero_point) = match steps {
         Steps::Static { inv_scale, zero_point, .. } => {
@@ -194,6 +194,6 @@ fn rows(
 }
 
 /// Sizes beyond the kernels'.
-pub fn refused(_: Shape) -> Error {
+pub fn refused(_: ShapeMismatch) -> Error {
     Error::Usage("the model is larger than the device code can address".into())
 }

@@ -1,0 +1,66 @@
+//! The shape of a panel.
+
+use crate::PackedMatrix;
+use crate::matrix::padding_unit;
+
+/// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`: a micro-kernel that computes `nr`
+/// outputs reads its weights front to back.
+///
+/// `n` is padded with zeros to a multiple of gcd(nr, 8), `k` to a multiple of gcd(kr, 8), and no further: the last panel has
+/// fewer outputs, and the last group of every panel has fewer inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Panel {
+    /// Outputs (columns of the result) per panel, at least 1.
+    pub nr: u16,
+    /// Consecutive inputs of one output that stand together, at least 1.
+    pub kr: u16,
+}
+
+impl Panel {
+    /// Output after output, each in runs of 16 inputs, which lets a compiler vectorise the portable kernel.
+    pub const PORTABLE: Panel = Panel { nr: 1, kr: 16 };
+    /// x86-64: four 8-bit products per 32-bit lane, 48 outputs.
+    pub const X86: Panel = Panel { nr: 48, kr: 4 };
+    /// Armv8.0 NEON: 16 products of one output per step, 4 outputs.
+    pub const NEON: Panel = Panel { nr: 4, kr: 16 };
+    /// Armv8.2 dot product: four products per 32-bit lane, 12 outputs.
+    pub const DOTPROD: Panel = Panel { nr: 12, kr: 4 };
+    /// Armv8.6 matrix multiplication: eight products per 32-bit lane, 12 outputs.
+    pub const I8MM: Panel = Panel { nr: 12, kr: 8 };
+    /// A row of embeddings in four bits is a matrix of one output in panels of this shape.
+    pub const ROW: Panel = Panel::PORTABLE;
+
+    /// The outputs of a packed matrix are padded to a multiple of this: gcd(nr, 8).
+    #[inline]
+    pub const fn output_padding(self) -> usize {
+        padding_unit(self.nr as usize)
+    }
+
+    /// The inputs of a packed matrix are padded to a multiple of this: gcd(kr, 8).
+    #[inline]
+    pub const fn input_padding(self) -> usize {
+        padding_unit(self.kr as usize)
+    }
+
+    /// The packed matrix `[n, k]`; `None` if its size overflows or a side of the panel is 0.
+    #[inline]
+    pub const fn matrix(self, n: usize, k: usize) -> Option<PackedMatrix> {
+        PackedMatrix::new(self, n, k)
+    }
+
+    /// Bytes of a packed int8 matrix `[n, k]`, padding included; `None` if that overflows or a side of the panel is 0.
+    #[inline]
+    pub const fn packed_bytes(self, n: usize, k: usize) -> Option<usize> {
+        match self.matrix(n, k) {
+            Some(matrix) => Some(matrix.weights()),
+            None => None,
+        }
+    }
+
+    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of the panel is 0.
+    #[inline]
+    pub const fn decoded_bytes(self, n: usize, k: usize) -> Option<usize> {
+        let nr = self.nr as usize;
+        self.packed_bytes(if n < nr { n } else { nr }, k)
+    }
+}
