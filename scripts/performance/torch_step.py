@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Times TinyBERT's intermediate distillation step in PyTorch on the CPU: a JSON object per work, with the names and
-fields of crates/distill/examples/train_step.rs.
+fields of benches/train_step.rs.
 
     torch_step.py [--filter TEXT] [--seconds 5] [--threads 2] [--compile]
 

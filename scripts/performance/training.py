@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times a distillation step beside PyTorch's, in turn; prints medians, ratios and peak memory as Markdown.
 
-    training.py --python VENV/bin/python --program target/release/examples/train_step [--rounds 5] [--seconds 3]
+    training.py --python VENV/bin/python --program TRAIN_STEP [--rounds 5] [--seconds 3]
 
 Each round runs both programs once per work, in processes of their own. Memory is the peak resident set of such a
 process, interpreter and libraries included. Ratios are medians over the rounds."""

@@ -1,11 +1,6 @@
-//! Tokens per second of distillation's training steps, float and quantization-aware, of forward passes, and of fine-tuning.
-//!
-//! `cargo run --release -p tinybert-distill --example train_step [-- FILTER [SECONDS]]` prints a JSON object for each
-//! measurement whose name contains FILTER. `RAYON_NUM_THREADS` sets the threads; the program itself also sets
-//! `CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1`. scripts/performance/training.py compares it with PyTorch.
+//! Training steps at the sizes of a real student (TinyBERT-4L-312) and teacher (all-MiniLM-L6-v2), with fresh weights.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tinybert_base::{Error, Result};
@@ -19,9 +14,6 @@ use tinybert_model::{Architecture, BertConfig, Head};
 use tinybert_nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_train::optimizer::{Optimizer, OptimizerSettings};
 use tinybert_train::session::MicroBatch;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn config(layers: usize, hidden: usize, intermediate: usize) -> BertConfig {
     BertConfig {
@@ -60,8 +52,8 @@ fn batch(lengths: Vec<usize>) -> Batch {
     }
 }
 
-/// Batches that are stepped through in turn, by name.
-fn works() -> Vec<(&'static str, Vec<Batch>)> {
+/// Batches of the general stage by name. A measurement steps through them in turn.
+pub fn general_batches() -> Vec<(&'static str, Vec<Batch>)> {
     // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's longest.
     let bucket = |longest: usize| batch((0..32).map(|i| longest - longest * i / 124).collect());
     vec![
@@ -71,63 +63,9 @@ fn works() -> Vec<(&'static str, Vec<Batch>)> {
     ]
 }
 
-/// CPU time of this process over all its threads, from `/proc` (zero elsewhere).
-fn cpu_time() -> Duration {
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // utime and stime are the 12th and 13th field after the command's closing bracket.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-    TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
-}
-
-/// What a sentence of a voice assistant is: 390 tokens in 32 of them.
-fn sentences() -> Vec<(&'static str, Vec<Batch>)> {
+/// Sentences of a voice assistant: 390 tokens in 32 of them.
+pub fn assistant_batches() -> Vec<(&'static str, Vec<Batch>)> {
     vec![("32 x 8 to 16", vec![batch((0..32).map(|i| 8 + (i * 9 + 4) / 32).collect())])]
-}
-
-/// Times rounds of `step` over all batches of each work: after one to warm up, at least three and so many seconds. The
-/// median tells what a round takes on a quiet machine, the CPU time what it costs on a busy one.
-fn report(
-    settings: &Settings,
-    what: &str,
-    works: Vec<(&'static str, Vec<Batch>)>,
-    prepare: impl FnOnce() -> Result<Box<dyn FnMut(&Batch, u64) -> Result<()>>>,
-) -> Result<()> {
-    let named = works.into_iter().map(|(work, batches)| (format!("{what}, {work}"), batches));
-    let wanted: Vec<_> = named.filter(|(name, _)| name.contains(&settings.filter)).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let mut step = prepare()?;
-    for (name, batches) in wanted {
-        let mut steps = 0..;
-        let mut round = || batches.iter().zip(&mut steps).try_for_each(|(batch, at)| step(batch, at));
-        round()?;
-        let (start, cpu_start) = (Instant::now(), cpu_time());
-        let mut times = Vec::new();
-        while times.len() < 3 || start.elapsed() < settings.time {
-            let begin = Instant::now();
-            round()?;
-            times.push(begin.elapsed().as_secs_f64());
-        }
-        let cpu = (cpu_time() - cpu_start).as_secs_f64() / times.len() as f64;
-        times.sort_by(f64::total_cmp);
-        let tokens = batches.iter().map(Batch::real_tokens).sum::<usize>() as f64;
-        let line = json!({
-            "name": name,
-            "tokens_per_second": tokens / times[times.len() / 2],
-            "tokens_per_cpu_second": tokens / cpu,
-        });
-        println!("{line}");
-    }
-    Ok(())
-}
-
-struct Settings {
-    /// Measures only what contains this.
-    filter: String,
-    /// Least time for each measurement.
-    time: Duration,
 }
 
 fn teacher_config() -> BertConfig {
@@ -138,18 +76,20 @@ fn student_config() -> BertConfig {
     config(4, 312, 1200)
 }
 
-fn teacher() -> Result<Bert> {
+/// The teacher, frozen.
+pub fn teacher() -> Result<Bert> {
     Bert::frozen(&teacher_config(), &init_parameters(&teacher_config(), &Head::None, 1)?)
 }
 
-fn student() -> Result<(Parameters, Bert)> {
+/// A trainable student and its parameters.
+pub fn student() -> Result<(Parameters, Bert)> {
     let parameters = Parameters::new(&init_parameters(&student_config(), &Head::None, 1)?)?;
     let bert = Bert::trainable(&student_config(), &parameters)?;
     Ok((parameters, bert))
 }
 
 /// The intermediate stage: forward passes of teacher and student, all losses, backward pass, AdamW over every parameter.
-fn distil() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let layer_map = LayerMap::Explicit(vec![1, 3, 5, 6]);
     let settings = TransferSettings { layer_map, ..TransferSettings::default() };
     let transfer = Transfer::new(&settings, &student_config(), &teacher_config(), 1)?;
@@ -167,9 +107,9 @@ fn distil() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     })
 }
 
-/// The prediction stage of a student: its forward pass, the loss against answers that are there already, backward pass,
-/// AdamW over every parameter. With an encoding, as the image of these weights computes.
-fn predict(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+/// The prediction stage of a student: forward pass, loss against known answers, backward pass, AdamW over every
+/// parameter. With an encoding, the student computes as the image of these weights does.
+pub fn prediction_step(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
     let parameters = Parameters::new(&init_parameters(&student_config(), &head, 1)?)?;
     let mut student = TaskModel::trainable(&student_config(), &head, &parameters)?;
@@ -186,7 +126,7 @@ fn predict(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Resu
     })
 }
 
-/// Scales of about what the activations of fresh weights are; they have no influence on the time.
+/// A plan with scales of about the size that the activations of fresh weights have. The scales do not change the time.
 fn plan(encoding: Encoding) -> Result<ModelPlan> {
     let BertConfig { hidden_size: hidden, intermediate_size: ffn, .. } = student_config();
     let input =
@@ -208,7 +148,8 @@ fn plan(encoding: Encoding) -> Result<ModelPlan> {
     serde_json::from_value(plan).map_err(|error| Error::Input(error.to_string()))
 }
 
-fn fine_tune() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+/// Fine-tuning of the teacher: forward and backward pass, without the optimizer.
+pub fn fine_tuning_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
     let parameters = Parameters::new(&init_parameters(&teacher_config(), &head, 1)?)?;
     let model = TaskModel::trainable(&teacher_config(), &head, &parameters)?;
@@ -216,26 +157,4 @@ fn fine_tune() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
         let (output, logits) = model.forward(batch, Mode::Train { seed: 1, step })?;
         output.tape.backward(&logits.sqr()?.mean_all()?).map(drop)
     })
-}
-
-fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let filter = arguments.next().unwrap_or_default();
-    let seconds = arguments.next().and_then(|s| s.parse().ok()).unwrap_or(2.0);
-    let settings = Settings { filter, time: Duration::from_secs_f64(seconds) };
-    report(&settings, "distillation step", works(), || Ok(Box::new(distil()?)))?;
-    let [int8, int4] = [Encoding::Int8, Encoding::Int4].map(Some);
-    for (what, encoding) in [("float", None), ("int8", int8), ("int4", int4)] {
-        let what = &format!("prediction step in {what}");
-        report(&settings, what, sentences(), || Ok(Box::new(predict(encoding)?)))?;
-    }
-    report(&settings, "teacher forward", works(), || {
-        let teacher = teacher()?;
-        Ok(Box::new(move |batch, _| teacher.forward(batch, Mode::Eval).map(drop)))
-    })?;
-    report(&settings, "student forward", works(), || {
-        let (_, student) = student()?;
-        Ok(Box::new(move |batch, step| student.forward(batch, Mode::Train { seed: 1, step }).map(drop)))
-    })?;
-    report(&settings, "fine-tuning, forward and backward", works(), || Ok(Box::new(fine_tune()?)))
 }
