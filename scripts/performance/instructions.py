@@ -100,11 +100,17 @@ def main():
             profiles[target, length] = executed.run(cache / "libcount.so", target.cpu, command, report)
 
     longest = LENGTHS[-1]
-    print("Of one answer, millions; in brackets the share that its products cannot do without:\n")
+    print(
+        "The table gives millions of instructions for one answer, and in brackets the share that its products need "
+        "at least:\n"
+    )
     totals(profiles)
-    print(f"\nBy class at {longest} tokens, millions:\n")
+    print(f"\nMillions of instructions by class, at {longest} tokens:\n")
     classes(profiles, longest)
-    print(f"\nBy operation at {longest} tokens, millions; the micro-kernel is a product's innermost part:\n")
+    print(
+        f"\nMillions of instructions by operation, at {longest} tokens. The micro-kernel is the innermost part of a "
+        "product:\n"
+    )
     operations(profiles, longest)
 
 

@@ -56,7 +56,7 @@ heading "Machine and versions"
 machine
 heading "x86-64, one thread"
 if peak=$("$cache/peak"); then
-  echo "The limit is $peak thousand million multiply-adds a second, what one core does with VPDPBUSD ($here/peak.c)."
+  echo "The limit is $peak thousand million multiply-adds a second. One core reaches it with VPDPBUSD ($here/peak.c)."
   echo
   compare --peak "$peak"
 else
