@@ -121,6 +121,11 @@ pub enum Field {
     Length,
 }
 
+/// [`Error::Invalid`] unless a field's value is allowed.
+pub(crate) fn ensure(allowed: bool, field: Field) -> Result<(), Error> {
+    if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -91,7 +91,7 @@ impl Bf16 {
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(crate) struct Header {
+pub(crate) struct FileHeader {
     pub magic: [u8; 4],
     pub version: u16,
     pub section_count: u16,
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn records_have_the_documented_sizes() {
-        assert_eq!(size_of::<Header>(), 64);
+        assert_eq!(size_of::<FileHeader>(), 64);
         assert_eq!(size_of::<TableEntry>(), 32);
         assert_eq!(size_of::<ConfigRecord>(), 64);
         assert_eq!(size_of::<LayerRecord>(), 64);

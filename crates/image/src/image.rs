@@ -5,9 +5,9 @@ use zerocopy::FromBytes;
 use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
-use crate::parts::Parts;
-use crate::records::{Calibration, Labels, Provenance, SelfTests, Signature};
-use crate::views::{Embeddings, Head, Layers};
+use crate::parts::PartReader;
+use crate::records::{CalibrationView, Labels, Provenance, SelfTests, Signature};
+use crate::views::{EmbeddingsView, HeadView, Layers};
 use crate::{Checksum, Error, Field, SectionKind, crc32c};
 
 /// A model image whose every byte has been checked. Borrows from the file; copying it is cheap.
@@ -16,13 +16,13 @@ pub struct Image<'a> {
     config: Config,
     container: Container<'a>,
     vocabulary: &'a [u8],
-    embeddings: Embeddings<'a>,
+    embeddings: EmbeddingsView<'a>,
     word_checks: Option<&'a [u32]>,
     layers: Layers<'a>,
-    head: Head<'a>,
+    head: HeadView<'a>,
     labels: Labels<'a>,
     self_tests: SelfTests<'a>,
-    calibration: Option<Calibration<'a>>,
+    calibration: Option<CalibrationView<'a>>,
     provenance: Option<&'a Provenance>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Image<'a> {
 
     #[cfg_attr(feature = "signature", inline(never))] // What this needs is not there yet while a signature is verified.
     fn from_container(container: &Container<'a>) -> Result<Self, Error> {
-        let section = |kind| container.need(kind).map(|bytes| Parts::new(bytes, kind));
+        let section = |kind| container.need(kind).map(|bytes| PartReader::new(bytes, kind));
 
         let mut parts = section(SectionKind::Configuration)?;
         let record = parts.take::<ConfigRecord>(1)?.first();
@@ -78,7 +78,7 @@ impl<'a> Image<'a> {
         let mut parts = section(SectionKind::Embeddings)?;
         let word_checks = container.find(SectionKind::WordChecks);
         let word_checks = word_checks.map(|bytes| word_checks_of(bytes, &config)).transpose()?;
-        let embeddings = Embeddings::read(&mut parts, &config, word_checks.is_some())?;
+        let embeddings = EmbeddingsView::read(&mut parts, &config, word_checks.is_some())?;
         parts.finish()?;
         embeddings.check()?;
 
@@ -86,7 +86,7 @@ impl<'a> Image<'a> {
         layers.check()?;
 
         let mut parts = section(SectionKind::Head)?;
-        let head = Head::read(&mut parts, &config)?;
+        let head = HeadView::read(&mut parts, &config)?;
         parts.finish()?;
         head.check()?;
 
@@ -109,7 +109,7 @@ impl<'a> Image<'a> {
             labels,
             self_tests: self_tests
                 .map_or(Ok(SelfTests::none(&config)), |bytes| SelfTests::open(bytes, &config))?,
-            calibration: calibration.map(|bytes| Calibration::open(bytes, config.layers)).transpose()?,
+            calibration: calibration.map(|bytes| CalibrationView::open(bytes, config.layers)).transpose()?,
             provenance: container.find(SectionKind::Provenance).map(Provenance::open).transpose()?,
         })
     }
@@ -140,12 +140,12 @@ impl<'a> Image<'a> {
     }
 
     /// The embeddings.
-    pub fn embeddings(&self) -> &Embeddings<'a> {
+    pub fn embeddings(&self) -> &EmbeddingsView<'a> {
         &self.embeddings
     }
 
     /// The task head.
-    pub fn head(&self) -> &Head<'a> {
+    pub fn head(&self) -> &HeadView<'a> {
         &self.head
     }
 
@@ -160,7 +160,7 @@ impl<'a> Image<'a> {
     }
 
     /// What calibration saw, if the image tells.
-    pub fn calibration(&self) -> Option<Calibration<'a>> {
+    pub fn calibration(&self) -> Option<CalibrationView<'a>> {
         self.calibration
     }
 

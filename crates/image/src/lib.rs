@@ -51,12 +51,14 @@ pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
 pub use records::{
-    Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests, Signature,
+    CalibrationRecord, CalibrationView, Labels, ObservedRange, Provenance, SelfTest, SelfTests, Signature,
 };
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;
-pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, Panel, Weights};
-pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows};
+pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedWeights, Panel};
+pub use views::{
+    EmbeddingsView, HeadView, LayerNormView, LayerView, Layers, LinearView, ScaledRowsView, StoredRow,
+};
 #[cfg(all(feature = "alloc", feature = "signature"))]
 pub use writer::sign;
 #[cfg(feature = "alloc")]

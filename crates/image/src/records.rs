@@ -77,7 +77,7 @@ impl ExactSizeIterator for Labels<'_> {}
 /// An observed range of real values.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Range {
+pub struct ObservedRange {
     /// Smallest value seen.
     pub min: f32,
     /// Largest value seen.
@@ -89,7 +89,7 @@ pub struct Range {
 #[repr(C)]
 pub struct CalibrationRecord {
     /// Inputs of the linears qkv, attention output, up, down.
-    pub inputs: [Range; 4],
+    pub inputs: [ObservedRange; 4],
     /// Largest magnitude of the queries.
     pub query: f32,
     /// Largest magnitude of the keys.
@@ -102,14 +102,14 @@ pub struct CalibrationRecord {
 
 /// What calibration saw: information for people, not used by the device.
 #[derive(Clone, Copy, Debug)]
-pub struct Calibration<'a> {
+pub struct CalibrationView<'a> {
     /// Number of calibration examples.
     pub examples: u32,
     /// One record per layer.
     pub layers: &'a [CalibrationRecord],
 }
 
-impl<'a> Calibration<'a> {
+impl<'a> CalibrationView<'a> {
     pub(crate) fn open(mut section: &'a [u8], layers: usize) -> Result<Self, Error> {
         let examples = take_u32(&mut section, SectionKind::Calibration)?;
         let layers: &[CalibrationRecord] = take(&mut section, layers, SectionKind::Calibration)?;

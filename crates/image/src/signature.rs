@@ -12,7 +12,7 @@ use curve25519_dalek::traits::Identity;
 use zerocopy::FromBytes;
 
 use crate::container::Container;
-use crate::format::{Header, TableEntry};
+use crate::format::{FileHeader, TableEntry};
 use crate::records::Signature;
 use crate::sha2::{sha256, sha512};
 use crate::{Error, SectionKind};
@@ -42,11 +42,11 @@ pub(crate) fn verify(file: &[u8], container: &Container<'_>, public_key: &[u8; 3
 /// checksums and the signature's entry, the last of the table. `None` where the file is too short for that.
 #[inline(never)]
 pub(crate) fn digest(file: &[u8]) -> Option<[u8; 32]> {
-    let (header, _) = Header::ref_from_prefix(file).ok()?;
+    let (header, _) = FileHeader::ref_from_prefix(file).ok()?;
     let others = usize::from(header.section_count).checked_sub(1)?.checked_mul(size_of::<TableEntry>())?;
-    let (table, sections) = file.split_at_checked(size_of::<Header>())?.1.split_at_checked(others)?;
+    let (table, sections) = file.split_at_checked(size_of::<FileHeader>())?.1.split_at_checked(others)?;
     let end = sections.len().checked_sub(size_of::<Signature>())?;
-    let header = file.get(..offset_of!(Header, table_crc))?;
+    let header = file.get(..offset_of!(FileHeader, table_crc))?;
     Some(sha256(&[header, table, sections.get(size_of::<TableEntry>()..end)?]))
 }
 

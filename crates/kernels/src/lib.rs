@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use tinybert_kernels::{
-//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, Weights, activation_bytes, pack,
+//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale, activation_bytes, pack,
 //! };
 //!
 //! # fn main() -> Result<(), tinybert_kernels::ShapeMismatch> {
@@ -15,7 +15,7 @@
 //! let panel = kernels.native_panel();
 //! let mut weights = vec![0; panel.packed_bytes(2, 3).unwrap()];
 //! pack(&[1, 2, 3, 0, -1, 0], 2, 3, panel, &mut weights)?;
-//! let weights = Weights::Int8(&weights);
+//! let weights = PackedWeights::Int8(&weights);
 //! let w = Linear { n: 2, k: 3, panel, weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
 //! // One row of activations in steps of 0.5.
 //! let mut data = vec![0; activation_bytes(1, 3).unwrap()];
@@ -79,12 +79,12 @@ extern crate std;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod activation_layout;
 mod attention;
 mod crc32c;
 mod embedding;
 mod isa;
 mod kernels;
-mod layout;
 mod linear;
 pub mod math;
 mod scalar;
@@ -104,4 +104,4 @@ pub use linear::{
     Activations, ActivationsMut, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale,
     activation_bytes, row_stride,
 };
-pub use tinybert_layout::{Panel, ShapeMismatch, Weights, decode_row, pack, unpack};
+pub use tinybert_layout::{PackedWeights, Panel, ShapeMismatch, decode_row, pack, unpack};

@@ -2,7 +2,7 @@
 
 use tinybert_layout::{PackedMatrix, PanelWeights};
 
-use crate::{Panel, ShapeMismatch, Weights};
+use crate::{PackedWeights, Panel, ShapeMismatch};
 
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
 pub const MAX_SIDE: usize = 1 << 16;
@@ -20,7 +20,7 @@ pub struct Linear<'a> {
     /// Layout of `weights`.
     pub panel: Panel,
     /// Packed weights.
-    pub weights: Weights<'a>,
+    pub weights: PackedWeights<'a>,
     /// Weight scale of each output `[n]`.
     pub scale: &'a [f32],
     /// Bias of each output `[n]`.
@@ -190,8 +190,8 @@ impl<'a> Linear<'a> {
     /// Bytes of scratch memory in which the weights are decoded, one panel at a time.
     pub fn scratch_bytes(&self) -> Option<usize> {
         match self.weights {
-            Weights::Int8(_) => Some(0),
-            Weights::Int4(_) | Weights::Sparse { .. } => self.panel.decoded_bytes(self.n, self.k),
+            PackedWeights::Int8(_) => Some(0),
+            PackedWeights::Int4(_) | PackedWeights::Sparse { .. } => self.panel.decoded_bytes(self.n, self.k),
         }
     }
 

@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedMatrix, Panel, Weights};
+use crate::{INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedMatrix, PackedWeights, Panel};
 
-/// A sparse matrix as it is stored: see [`Weights::Sparse`].
+/// A sparse matrix as it is stored: see [`PackedWeights::Sparse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SparseWeights {
     /// Index of each panel's first value, and the index after the last panel's values `[panels + 1]`.
@@ -55,7 +55,7 @@ pub fn encode_row(row: &[i8]) -> Option<Vec<u8>> {
     matrix.encode_four_bits(&padded)
 }
 
-impl<'a> Weights<'a> {
+impl<'a> PackedWeights<'a> {
     /// The packed int8 weights. Weights that are not there become zero.
     pub fn decode(&self, panel: Panel, matrix: PackedMatrix) -> Cow<'a, [i8]> {
         if let Self::Int8(weights) = self {

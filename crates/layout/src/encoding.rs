@@ -38,7 +38,7 @@ impl Encoding {
 
 /// Packed weights of a linear layer, in [−127, 127], padding zero, panel after panel.
 #[derive(Clone, Copy, Debug)]
-pub enum Weights<'a> {
+pub enum PackedWeights<'a> {
     /// One byte per weight, [`Panel::packed_bytes`] in all.
     Int8(&'a [i8]),
     /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a multiplier of 1
@@ -73,7 +73,7 @@ pub enum PanelWeights<'a> {
     },
 }
 
-impl<'a> Weights<'a> {
+impl<'a> PackedWeights<'a> {
     /// How the weights are stored.
     pub const fn encoding(&self) -> Encoding {
         match self {

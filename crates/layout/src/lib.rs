@@ -37,7 +37,7 @@ mod sparse;
 
 #[cfg(feature = "alloc")]
 pub use codec::{SparseWeights, encode_row};
-pub use encoding::{Encoding, PanelWeights, Weights};
+pub use encoding::{Encoding, PackedWeights, PanelWeights};
 pub use four_bits::{
     FourBitGroup, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, code_bytes, decode_row, multiply_codes,
 };

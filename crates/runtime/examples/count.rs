@@ -25,9 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(isa) => Kernels::with_isa(isa).ok_or("this CPU lacks the instruction set")?,
         None => Kernels::detect(),
     };
-    let bytes = std::fs::read(path)?;
-    let mut file = AlignedBytes::zeroed(bytes.len());
-    file.copy_from_slice(&bytes);
+    let file = AlignedBytes::from_slice(&std::fs::read(path)?);
     let image = repack(&Image::from_bytes(&file)?, kernels.native_panel())?;
     let model = Model::from_bytes(&image)?.with_kernels(kernels);
     let mut workspace = vec![0; model.workspace_bytes(tokens).ok_or("longer than the image is made for")?];

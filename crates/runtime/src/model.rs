@@ -5,7 +5,7 @@ use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
 use crate::team::Team;
-use crate::words::Words;
+use crate::words::WordTable;
 use crate::{Error, Session, WordRows, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
@@ -80,8 +80,8 @@ impl<'a> Model<'a> {
         Self { word_rows: Some(rows), ..self }
     }
 
-    pub(crate) fn words(&self) -> Words<'a> {
-        Words::new(&self.image, self.word_rows)
+    pub(crate) fn words(&self) -> WordTable<'a> {
+        WordTable::new(&self.image, self.word_rows)
     }
 
     /// A session for inputs of up to [`Config::max_tokens`].

@@ -43,12 +43,12 @@ impl Vocabulary<'_> {
         let ids = ids.get_mut(..capacity).filter(|ids| ids.len() >= MIN_TOKENS);
         let mut output =
             Tokens { ids: ids.ok_or(EncodeError::OutputTooShort)?, count: 0, enough: usize::MAX };
-        output.push(self.special().classify);
+        output.push(self.special().cls);
         let (first, truncated) = match pair {
             None => self.encode_single(text, &mut output),
             Some(pair) => self.encode_pair(text, pair, &mut output),
         };
-        output.push(self.special().separator);
+        output.push(self.special().sep);
 
         let second_types = type_ids.iter_mut().take(output.count).skip(first + 2);
         second_types.for_each(|type_id| *type_id = 1);
@@ -80,7 +80,7 @@ impl Vocabulary<'_> {
         // Both are counted to their ends, for what is kept of one depends on the length of the other.
         self.tokenize(text, output);
         let first = output.count - 1;
-        output.push(self.special().separator);
+        output.push(self.special().sep);
         let pair_starts = output.count;
         self.tokenize(pair, output);
         let second = output.count - pair_starts;
@@ -89,7 +89,7 @@ impl Vocabulary<'_> {
         }
         let (first, second) = longest_first(first, second, room);
         output.count = 1 + first;
-        output.push(self.special().separator);
+        output.push(self.special().sep);
         output.enough = output.count + second;
         self.tokenize(pair, output);
         output.count = output.enough;

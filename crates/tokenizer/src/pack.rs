@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::format::{CONTINUATION, GROUP, Header, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, SPECIAL_PIECES};
+use crate::format::{
+    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
+};
 use crate::hash::{self, PieceHash};
 use crate::vocabulary::Options;
 
@@ -116,7 +118,7 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
         .ok_or(PackError::NoPerfectHash)?;
 
     let mut bytes = Vec::new();
-    let header = Header {
+    let header = PackedHeader {
         flags: options.flags(),
         pieces: u32::try_from(pieces.len()).map_err(|_| too_large())?,
         buckets: hash.displacements.len() as u32,

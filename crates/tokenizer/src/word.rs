@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 4 * MAX_CHARS;
 /// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as long as
 /// the text, yet it never leaves its word, and a word that is too long is not looked at: sorting marks into place as they come
 /// needs no memory beyond the word.
-pub(crate) struct Word {
+pub(crate) struct WordBuffer {
     utf8: [u8; MAX_BYTES],
     bytes: usize,
     chars: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Word {
     barrier: usize,
 }
 
-impl Word {
+impl WordBuffer {
     pub(crate) fn new() -> Self {
         Self { utf8: [0; MAX_BYTES], bytes: 0, chars: 0, barrier: 0 }
     }

@@ -44,11 +44,11 @@ macro_rules! firmware {
             let open = || $crate::Model::from_signed_bytes(image, &PUBLIC_KEY);
             let served = $crate::serve(&mut board, open, workspace, line);
             if let Err(error) = &served {
-                let _ = writeln!($crate::Output(&mut board), "error: {error}");
+                let _ = writeln!($crate::ConsoleWriter(&mut board), "error: {error}");
             }
             // SAFETY: the linker script's bounds of the stack that this runs on.
             let used = unsafe { $crate::stack::used(&raw const stack_bottom, &raw const stack_top) };
-            let _ = writeln!($crate::Output(&mut board), "{used} bytes of stack used");
+            let _ = writeln!($crate::ConsoleWriter(&mut board), "{used} bytes of stack used");
             $exit(served.is_err().into())
         }
 

@@ -1,7 +1,7 @@
 //! Which scale every activation gets: the outcome of calibration, before any weight is touched.
 
 use serde::{Deserialize, Serialize};
-use tinybert_image::{AttentionMode, CalibrationRecord, InputQuantization, LayerConfig, Range};
+use tinybert_image::{AttentionMode, CalibrationRecord, InputQuantization, LayerConfig, ObservedRange};
 
 use super::attention::{Attention, AttentionChoice, coefficient};
 use super::calibrate::Calibration;
@@ -120,9 +120,9 @@ fn recorded(choice: &InputChoice) -> InputQuantization {
     }
 }
 
-fn range(sample: &RowSample) -> Range {
+fn range(sample: &RowSample) -> ObservedRange {
     let (min, max) = sample.range();
-    Range { min, max }
+    ObservedRange { min, max }
 }
 
 fn largest(sample: &RowSample) -> f32 {

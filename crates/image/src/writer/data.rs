@@ -70,6 +70,18 @@ pub struct LayerData {
     pub output_norm: LayerNormData,
 }
 
+impl LayerData {
+    /// The linears in the order of the file: qkv, attention output, up, down.
+    pub fn linears(&self) -> [&LinearData; 4] {
+        [&self.qkv, &self.attention_output, &self.up, &self.down]
+    }
+
+    /// [`linears`](Self::linears), to be changed.
+    pub fn linears_mut(&mut self) -> [&mut LinearData; 4] {
+        [&mut self.qkv, &mut self.attention_output, &mut self.up, &mut self.down]
+    }
+}
+
 /// The task head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadData {

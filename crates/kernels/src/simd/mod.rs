@@ -29,7 +29,7 @@ pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::{linear, tiles};
 pub(crate) use quantize::quantize;
-pub(crate) use sink::Sink;
+pub(crate) use sink::LinearSink;
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -37,7 +37,7 @@ use core::ops::Range;
 use tinybert_layout::PanelWeights;
 
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Linear};
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
@@ -155,7 +155,7 @@ pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 
 /// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first row's block.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, S> {
+pub(crate) struct TileRows<'a, S> {
     data: &'a [i8],
     stride: usize,
     count: usize,
@@ -163,7 +163,7 @@ pub(crate) struct Rows<'a, S> {
     kernel: PhantomData<S>,
 }
 
-impl<'a, S: MicroKernel> Rows<'a, S> {
+impl<'a, S: MicroKernel> TileRows<'a, S> {
     /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up to 16. `None` if
     /// the rows are not all there, in whole blocks of the layout.
     #[inline(always)]
@@ -171,7 +171,7 @@ impl<'a, S: MicroKernel> Rows<'a, S> {
         let rows = count.next_multiple_of(S::LAYOUT.rows);
         let there = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
         let long_enough = depth.next_multiple_of(16) <= stride;
-        (count > 0 && there && long_enough).then_some(Rows {
+        (count > 0 && there && long_enough).then_some(TileRows {
             data,
             stride,
             count,
@@ -183,7 +183,7 @@ impl<'a, S: MicroKernel> Rows<'a, S> {
 
 /// Columns of a panel `[groups][width][kr]` of the micro-kernel `S`, for a tile.
 #[derive(Clone, Copy)]
-pub(crate) struct Columns<'a, S> {
+pub(crate) struct TileColumns<'a, S> {
     panel: &'a [i8],
     width: usize,
     depth: usize,
@@ -192,7 +192,7 @@ pub(crate) struct Columns<'a, S> {
     kernel: PhantomData<S>,
 }
 
-impl<'a, S: MicroKernel> Columns<'a, S> {
+impl<'a, S: MicroKernel> TileColumns<'a, S> {
     /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by `depth` inputs. `None`
     /// if there are none, if `first` is no multiple of a vector's lanes, if the panel has another size, or if it is not padded as
     /// panels of `S` are.
@@ -205,7 +205,7 @@ impl<'a, S: MicroKernel> Columns<'a, S> {
             && first.is_multiple_of(S::LANES)
             && width.checked_mul(depth) == Some(panel.len())
             && vectors > 0;
-        there.then_some(Columns { panel, width, depth, first, vectors, kernel: PhantomData })
+        there.then_some(TileColumns { panel, width, depth, first, vectors, kernel: PhantomData })
     }
 
     /// Inputs of the panel.
@@ -225,14 +225,14 @@ impl<'a, S: MicroKernel> Columns<'a, S> {
 /// that a micro-kernel may read accordingly.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a, S> {
-    rows: Rows<'a, S>,
-    columns: Columns<'a, S>,
+    rows: TileRows<'a, S>,
+    columns: TileColumns<'a, S>,
 }
 
 impl<'a, S: MicroKernel> Operands<'a, S> {
     /// `None` if the rows were made for another depth than the panel has.
     #[inline(always)]
-    pub(crate) fn new(rows: Rows<'a, S>, columns: Columns<'a, S>) -> Option<Self> {
+    pub(crate) fn new(rows: TileRows<'a, S>, columns: TileColumns<'a, S>) -> Option<Self> {
         (rows.depth == columns.depth).then_some(Operands { rows, columns })
     }
 
@@ -304,7 +304,7 @@ pub(crate) trait MicroKernel: Simd {
     /// The weight layout.
     const PANEL: Panel;
     /// The layout of activations.
-    const LAYOUT: Layout;
+    const LAYOUT: ActivationLayout;
 
     /// `init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds, of `MR` rows and `VECTORS` vectors.
     ///
@@ -316,7 +316,7 @@ pub(crate) trait MicroKernel: Simd {
     /// [`decode()`] of a panel of `width` outputs. Not inlined.
     fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]);
     /// [`tiles()`] of the rows `rows`. Not inlined: one function for all sinks would need the stack of all of them.
-    fn tiles<K: Sink<Self>>(
+    fn tiles<K: LinearSink<Self>>(
         self,
         a: &Activations,
         w: &Linear,

@@ -2,11 +2,11 @@
 
 use super::math::{Quantizer, gelu};
 use super::{MicroKernel, Simd};
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::ActivationsMut;
 
 /// Takes the results of a linear layer in whole tiles.
-pub(crate) trait Sink<S: MicroKernel> {
+pub(crate) trait LinearSink<S: MicroKernel> {
     /// Whether it has so many constants that a tile's sums better wait in memory for their turn.
     const MANY_CONSTANTS: bool = false;
 
@@ -38,7 +38,7 @@ pub(super) struct RowsF32<'a, const ADD: bool> {
     pub stride: usize,
 }
 
-impl<S: MicroKernel, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
+impl<S: MicroKernel, const ADD: bool> LinearSink<S> for RowsF32<'_, ADD> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.n && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -84,7 +84,7 @@ pub(super) struct RowsI8<'a> {
     pub stride: usize,
 }
 
-impl<S: MicroKernel> Sink<S> for RowsI8<'_> {
+impl<S: MicroKernel> LinearSink<S> for RowsI8<'_> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.stride && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -122,7 +122,7 @@ pub(super) struct GeluActivations<'a, S: MicroKernel> {
     pub quantizer: Quantizer<S::Vectors>,
 }
 
-impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
+impl<S: MicroKernel> LinearSink<S> for GeluActivations<'_, S> {
     const MANY_CONSTANTS: bool = true;
 
     #[inline(always)]
@@ -150,7 +150,7 @@ impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
 /// The edges of [`GeluActivations`] in any layout.
 struct GeluEdges<'a, S: Simd> {
     out: ActivationsMut<'a>,
-    layout: Layout,
+    layout: ActivationLayout,
     quantizer: Quantizer<S>,
 }
 
