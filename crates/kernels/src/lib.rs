@@ -38,7 +38,7 @@
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
 //! | `layout.rs` | how int8 activations lie in memory; `tinybert-layout` says how weights do, and in which encodings |
 //! | `simd/decode.rs` | turns a panel of weights in four bits or without zeros into int8 |
-//! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
+//! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` in the repository explains it |
 //! | `simd/` | the same operations over vectors of any width, written once |
 //! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
 //! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |

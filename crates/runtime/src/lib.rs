@@ -1,6 +1,6 @@
 //! Text in, answer out, from a model image: no heap, no operating system, no panic, no recursion.
 //!
-//! What is computed stands in `docs/numerics.md`; logits are the same bits on every instruction set.
+//! Logits are the same bits on every instruction set. `docs/numerics.md` in the repository says what is computed.
 //!
 //! ```
 //! use tinybert_runtime::{Answer, Error, Input, Model};
