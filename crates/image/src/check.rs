@@ -63,13 +63,14 @@ impl LinearView<'_> {
         ensure(self.weights_are_allowed(matrix) && self.padding_is_zero(matrix), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
-        // Not compared with the weights, which would cost a slow pass over them (`Image::check_row_sums`, on the host); bounded.
+        // The sums are only bounded here. Comparing them with the weights takes a slow pass over all weights, which
+        // `Image::check_row_sums` makes on the host.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
         ensure(!impossible, Field::RowSum)
     }
 
-    /// What holds for each weight by itself.
+    /// Whether every weight is allowed, whatever the others are.
     fn weights_are_allowed(&self, matrix: PackedMatrix) -> bool {
         match self.weights {
             PackedWeights::Int8(weights) => {
@@ -108,7 +109,7 @@ impl LinearView<'_> {
     }
 }
 
-/// A row in four bits: allowed codes, and zeros beyond the last channel.
+/// Whether a row in four bits has allowed codes only, and zeros beyond the last channel.
 fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     matrix.four_bit_groups(row).all(|group| {
         let beyond = width.saturating_sub(group.start)..group.weights;
@@ -116,7 +117,7 @@ fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     })
 }
 
-/// Every panel has as many values as its mask has bits, and no bit beyond its weights.
+/// Whether every panel has as many values as its mask has bits, and no bit beyond its weights.
 fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8]) -> bool {
     let mut ends = offsets.iter();
     let mut end = match ends.next() {
@@ -136,7 +137,7 @@ fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8])
     })
 }
 
-/// Without a branch per value, so that the compiler can use vectors.
+/// Refuses infinities and NaNs, without a branch per value, so that the compiler can use vectors.
 fn finite(values: &[f32], field: Field) -> Result<(), Error> {
     ensure(values.iter().fold(true, |all, value| all & value.is_finite()), field)
 }

@@ -28,7 +28,7 @@ impl HeadKind {
         matches!(self, Self::TokenClassification | Self::Embedding)
     }
 
-    /// How often the head gives [`Config::outputs`] for an input of so many tokens.
+    /// How many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
             Self::Classification | Self::Regression | Self::Embedding => 1,
@@ -91,8 +91,8 @@ pub struct Config {
     pub types: usize,
     /// Longest input in tokens, special tokens included, that the image is made for.
     pub max_tokens: usize,
-    /// Bytes of workspace that an input of `max_tokens` needs, as the writer says, of which no reader makes anything: the runtime
-    /// computes what it needs.
+    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses
+    /// this value: the runtime computes what it needs.
     pub workspace_bytes: usize,
     /// What the task head answers.
     pub head: HeadKind,
@@ -119,11 +119,11 @@ pub struct LayerConfig {
     pub ffn: usize,
     /// How attention is computed.
     pub attention: AttentionMode,
-    /// Turns a score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`; the scales are 1 in
-    /// f32.
+    /// Turns a score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`; the scales
+    /// are 1 in f32.
     pub attention_coefficient: f32,
-    /// Turns `Σ p·v / Σ p` into the context: `scale_v` (1 in f32), divided by the scale of the attention output linear's input
-    /// where that is static.
+    /// Turns `Σ p·v / Σ p` into the context: `scale_v` (1 in f32), divided by the scale of the attention output
+    /// linear's input where that is static.
     pub context_scale: f32,
     /// Input of the fused query, key and value linear.
     pub qkv_input: InputQuantization,

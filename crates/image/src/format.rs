@@ -44,7 +44,7 @@ pub enum SectionKind {
     Provenance = 8,
     /// Inputs with their exact outputs.
     SelfTest = 9,
-    /// Who vouches for the image.
+    /// The signature of the image and the key that it was made with.
     Signature = 10,
     /// Checksums of the word rows, which are in a file of their own.
     WordChecks = 11,

@@ -42,13 +42,13 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     /// The first thing found wrong.
-    #[inline(never)] // What the checks need of the stack is free again when answers run.
+    #[inline(never)] // The stack that the checks need is free again when answers are computed.
     pub fn from_bytes_with(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
         Self::from_container(&Container::open(bytes, checksum)?)
     }
 
-    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The signature is
-    /// verified before anything is made of the sections' contents.
+    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The
+    /// signature is verified before anything is made of the sections' contents.
     ///
     /// # Errors
     /// [`NotSigned`](Error::NotSigned), [`OtherKey`](Error::OtherKey), [`Forged`](Error::Forged),
@@ -65,7 +65,7 @@ impl<'a> Image<'a> {
         Self::from_container(&container)
     }
 
-    #[cfg_attr(feature = "signature", inline(never))] // What this needs is not there yet while a signature is verified.
+    #[cfg_attr(feature = "signature", inline(never))] // The stack that this needs is not taken yet while a signature is verified.
     fn from_container(container: &Container<'a>) -> Result<Self, Error> {
         let section = |kind| container.need(kind).map(|bytes| PartReader::new(bytes, kind));
 
@@ -159,12 +159,12 @@ impl<'a> Image<'a> {
         self.self_tests
     }
 
-    /// What calibration saw, if the image tells.
+    /// What calibration observed, if the image has that section.
     pub fn calibration(&self) -> Option<CalibrationView<'a>> {
         self.calibration
     }
 
-    /// Hashes of what the image was made from, if the image tells.
+    /// Hashes of what the image was made from, if the image has that section.
     pub fn provenance(&self) -> Option<&'a Provenance> {
         self.provenance
     }
@@ -187,7 +187,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// As many checks as words.
+/// The checksums of the word rows, one per word.
 fn word_checks_of<'a>(section: &'a [u8], config: &Config) -> Result<&'a [u32], Error> {
     let checks = <[u32]>::ref_from_bytes(section).ok();
     checks.filter(|checks| checks.len() == config.vocab).ok_or(Error::SectionSize(SectionKind::WordChecks))

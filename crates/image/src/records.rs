@@ -84,7 +84,7 @@ pub struct ObservedRange {
     pub max: f32,
 }
 
-/// What calibration saw in one layer.
+/// What calibration observed in one layer.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CalibrationRecord {
@@ -100,7 +100,7 @@ pub struct CalibrationRecord {
     pub reserved: u32,
 }
 
-/// What calibration saw: information for people, not used by the device.
+/// What calibration observed: information for people, which the device does not use.
 #[derive(Clone, Copy, Debug)]
 pub struct CalibrationView<'a> {
     /// Number of calibration examples.
@@ -178,7 +178,7 @@ pub struct SelfTests<'a> {
 }
 
 impl<'a> SelfTests<'a> {
-    /// Those of an image without the section.
+    /// The self-tests of an image without the section: none.
     pub(crate) fn none(config: &Config) -> Self {
         Self { left: 0, head: config.head, outputs: config.outputs, rest: &[] }
     }

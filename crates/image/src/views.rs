@@ -171,16 +171,16 @@ impl<'a> LayerNormView<'a> {
 }
 
 impl<'a> ScaledRowsView<'a> {
-    /// `there`: with the rows themselves.
+    /// `with_rows` says whether the section holds the rows themselves.
     pub(crate) fn read(
         parts: &mut PartReader<'a>,
         rows: usize,
         width: usize,
         encoding: Encoding,
-        there: bool,
+        with_rows: bool,
     ) -> Result<Self, Error> {
         let row_bytes = encoding.row_bytes(width).ok_or(Error::Invalid(Field::Encoding))?;
-        let stored = if there { parts.take(rows.saturating_mul(row_bytes))? } else { &[] };
+        let stored = if with_rows { parts.take(rows.saturating_mul(row_bytes))? } else { &[] };
         Ok(Self { width, encoding, rows: stored, scales: parts.take(rows)? })
     }
 
@@ -213,7 +213,7 @@ impl<'a> ScaledRowsView<'a> {
 }
 
 impl<'a> EmbeddingsView<'a> {
-    /// `detached`: without word rows.
+    /// `detached` says that the image has no word rows.
     pub(crate) fn read(parts: &mut PartReader<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
         let Config { hidden, vocab, positions, words, .. } = *config;
         Ok(Self {
@@ -296,7 +296,7 @@ impl<'a> Layers<'a> {
 impl<'a> Iterator for Layers<'a> {
     type Item = LayerView<'a>;
 
-    #[inline(never)] // Its copies of a layer's views are gone again when the caller has one.
+    #[inline(never)] // The stack that this needs for a layer's views is free again when it returns.
     fn next(&mut self) -> Option<LayerView<'a>> {
         // `Image::from_bytes` has walked this way before, so there is no error to lose.
         self.read().ok().flatten()

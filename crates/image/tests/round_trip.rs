@@ -297,13 +297,15 @@ fn stored_weights_that_mean_nothing_are_refused() {
     // Three runs: two in the low nibbles, one in the high ones, then nothing; its last two inputs are edges.
     stored_weights_refused(Encoding::Int4, |stored| stored[8 + 32] |= 0x10);
     stored_weights_refused(Encoding::Int4, |stored| stored[8 + 3] |= 0x10);
-    // Attention output of the first layer: 10 outputs of 6 inputs, panels of 8 by 8: three offsets, two masks of 8 bytes.
+    // Attention output of the first layer: 10 outputs of 6 inputs, panels of 8 by 8: three offsets, two masks
+    // of 8 bytes.
     stored_weights_refused(Encoding::Sparse, |stored| stored[0] = 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[4] ^= 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[64] ^= 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0);
     stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0x80);
-    // The same number of bits, but one of them in an edge: inputs 6 and 7 of output 0 are bits 6 and 7 of the second run.
+    // The same number of bits, but one of them in an edge: inputs 6 and 7 of output 0 are bits 6 and 7 of the
+    // second run.
     stored_weights_refused(Encoding::Sparse, |stored| {
         let bit = (0..32).find(|bit| stored[64 + bit / 8] >> (bit % 8) & 1 == 1).unwrap();
         stored[64 + bit / 8] ^= 1 << (bit % 8);

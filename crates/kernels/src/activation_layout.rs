@@ -1,4 +1,4 @@
-//! The layout of int8 activations: each kernel family's own, written and read by nobody else.
+//! The layout of int8 activations. Each kernel family has its own layout, which no other family writes or reads.
 
 /// Rows in blocks, the bytes of a block in the order in which a micro-kernel reads them.
 ///

@@ -108,14 +108,14 @@ fn check_operands<T>(attention: &AttentionOperands<T>, context: &Context) -> Res
     }
 }
 
-/// What a kernel computes with, checked; queries, keys and values are int8 or f32.
+/// The checked operands of attention; queries, keys and values are int8 or f32.
 pub(crate) struct AttentionOperands<'a, T = i8> {
     pub qkv: &'a [T],
     pub shape: AttentionShape,
     pub coefficient: f32,
 }
 
-/// What of a head a column of `qkv` belongs to.
+/// The part of a head that a column of `qkv` belongs to.
 #[derive(Clone, Copy)]
 pub(crate) enum QkvPart {
     Queries,

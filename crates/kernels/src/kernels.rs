@@ -18,8 +18,8 @@ impl Kernels {
         Kernels { table: &table::SCALAR }
     }
 
-    /// The fastest kernels for this CPU: asked of the CPU with the feature `std` or `id-registers`, else those that the target's
-    /// compile-time features promise.
+    /// The fastest kernels for this CPU: asked of the CPU with the feature `std` or `id-registers`, else those
+    /// that the target's compile-time features promise.
     pub fn detect() -> Self {
         let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
         match fastest.isa() {

@@ -55,9 +55,10 @@
 //! | `neon-i8mm` | `i8_8x12_smmla` | `[12][8]` | blocks `[8][8]` |
 //!
 //! `simd/` is generic over a token that proves an instruction set (trait `Simd`: f32 and i32 vectors) and its
-//! integer micro-kernel (trait `MicroKernel`: `MR` rows of activations times `VECTORS` vectors of a panel's columns). The
-//! linear layer and attention are both loops around that micro-kernel; what follows a product (`simd/sink.rs`,
-//! `simd/softmax.rs`, `simd/context.rs`) takes its sums from registers and writes the next product's input in its layout.
+//! integer micro-kernel (trait `MicroKernel`: `MR` rows of activations times `VECTORS` vectors of a panel's
+//! columns). The linear layer and attention are both loops around that micro-kernel; what follows a product
+//! (`simd/sink.rs`, `simd/softmax.rs`, `simd/context.rs`) takes its sums from registers and writes the next
+//! product's input in its layout.
 //!
 //! # How to add a kernel
 //!

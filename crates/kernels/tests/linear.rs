@@ -1,4 +1,5 @@
-//! Linear layers: the scalar kernel against a naive oracle on unpacked weights, every fast kernel against the scalar one.
+//! Linear layers: the scalar kernel against a naive oracle on unpacked weights, every fast kernel against the
+//! scalar one.
 
 mod common;
 

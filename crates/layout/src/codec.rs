@@ -18,8 +18,8 @@ pub struct SparseWeights {
 }
 
 impl PackedMatrix {
-    /// Packed int8 weights in four bits. `None` if the weights of a group have no common multiplier, or if there are fewer
-    /// than the matrix has.
+    /// Packed int8 weights in four bits. `None` if the weights of a group have no common multiplier, or if
+    /// there are fewer than the matrix has.
     pub fn encode_four_bits(self, packed: &[i8]) -> Option<Vec<u8>> {
         let mut stored = Vec::with_capacity(self.four_bit_bytes()?);
         for panel in self.panels() {
@@ -31,8 +31,8 @@ impl PackedMatrix {
         Some(stored)
     }
 
-    /// Packed int8 weights without zeros. `None` if there are fewer weights than the matrix has, or more values than a `u32`
-    /// counts.
+    /// Packed int8 weights without zeros. `None` if there are fewer weights than the matrix has, or more values
+    /// than a `u32` counts.
     pub fn encode_sparse(self, packed: &[i8]) -> Option<SparseWeights> {
         let mut sparse = SparseWeights { offsets: vec![0], mask: Vec::new(), values: Vec::new() };
         for panel in self.panels() {

@@ -8,8 +8,8 @@ use crate::{PackedMatrix, Panel, ShapeMismatch, expand_sparse, four_bits};
 pub enum Encoding {
     /// One byte per weight.
     Int8 = 0,
-    /// Four bits per weight, and one multiplier for every [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of
-    /// an output.
+    /// Four bits per weight, and one multiplier for every
+    /// [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output.
     Int4 = 1,
     /// One bit per weight, and one byte for each weight that is not zero.
     Sparse = 2,
@@ -26,7 +26,8 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a row of `width` embeddings. `None` if that overflows, and for [`Sparse`](Self::Sparse), which rows cannot be.
+    /// Bytes of a row of `width` embeddings. `None` if that overflows, and for [`Sparse`](Self::Sparse), which
+    /// rows cannot be.
     pub fn row_bytes(self, width: usize) -> Option<usize> {
         match self {
             Self::Int8 => Some(width),
@@ -41,10 +42,11 @@ impl Encoding {
 pub enum PackedWeights<'a> {
     /// One byte per weight, [`Panel::packed_bytes`] in all.
     Int8(&'a [i8]),
-    /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a multiplier of 1
-    /// to 18 for each output, then the codes in packed order. Of the `[ceil(inputs/kr)][nr][kr]` codes, those of the first
-    /// half of the groups of `kr` (and of one more if their number is odd) lie in the lower halves of the bytes, the others in
-    /// the upper halves. `kr` divides 16.
+    /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a
+    /// multiplier of 1 to 18 for each output, then the codes in packed order. Of the
+    /// `[ceil(inputs/kr)][nr][kr]` codes, those of the first half of the groups of `kr` (and of one more if
+    /// their number is odd) lie in the lower halves of the bytes, the others in the upper halves. `kr` divides
+    /// 16.
     Int4(&'a [u8]),
     /// The weights that are not zero.
     Sparse {

@@ -3,8 +3,9 @@
 //!
 //!     count IMAGE TOKENS [ISA]
 //!
-//! On aarch64 region 1 begins at `hint #97` and ends at `hint #113`, unallocated hints that do nothing on any core. ISA is
-//! one of the names of `Isa`; the CPU's fastest otherwise. The image is repacked where its layout is another kernel's.
+//! On aarch64 region 1 begins at `hint #97` and ends at `hint #113`, unallocated hints that do nothing on any
+//! core. ISA is one of the names of `Isa`; the CPU's fastest otherwise. The image is repacked where its layout
+//! is another kernel's.
 
 use std::error::Error;
 

@@ -2,8 +2,8 @@
 //!
 //!     random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS
 //!
-//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to
-//! TOKENS tokens. All quantization is static.
+//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS
+//! heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens. All quantization is static.
 
 use std::error::Error;
 

@@ -1,10 +1,12 @@
-//! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean nothing.
+//! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean
+//! nothing.
 //!
 //!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding] [demo] [--word-rows FILE]
 //!
-//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them. The model is
-//! a classifier, or a tagger of words or a sentence encoder; with `demo` in the sizes of the shipped demo's student. With
-//! `--word-rows` its word rows are in a file of their own. It states no workspace: what believes an image there does not work.
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads
+//! them. The model is a classifier, or a tagger of words or a sentence encoder; with `demo` in the sizes of the
+//! shipped demo's student. With `--word-rows` its word rows are in a file of their own. It states no workspace:
+//! what believes an image there does not work.
 
 use std::error::Error;
 

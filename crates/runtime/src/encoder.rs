@@ -56,7 +56,7 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), Error> {
         let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
-            // Nothing is in the activations yet: room for a row that has to be read.
+            // The activations are still empty, so they lend room for a row that has to be read.
             let (word, word_scale) = words.row(*id, buffers.activations)?;
             let (position, position_scale) = int8_row(&tables.position, position).ok_or(Error::TokenId)?;
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
@@ -97,7 +97,7 @@ impl<'t> Encoder<'t> {
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
-    #[inline(never)] // What it needs of the stack is free again for what follows attention.
+    #[inline(never)] // The stack that it needs is free again for what follows attention.
     fn attention<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
@@ -138,8 +138,8 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of those of them that are
-    /// among the first `rows`.
+    /// Keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of those of
+    /// them that are among the first `rows`.
     fn qkv<T: Qkv>(
         &self,
         layer: &LayerView<'_>,

@@ -10,7 +10,8 @@ use crate::workspace::HeadStage;
 /// How the head's linears, whose weights are always int8, take their input.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
-/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token has its own.
+/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token
+/// has its own.
 pub(crate) fn run<'w>(
     encoder: &Encoder<'_>,
     kind: HeadKind,

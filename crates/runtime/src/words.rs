@@ -14,7 +14,7 @@ pub trait WordRows: Sync {
     fn read(&self, offset: usize, into: &mut [u8]) -> bool;
 }
 
-/// Where the word rows of a model are.
+/// The word rows of a model, in the image or elsewhere.
 #[derive(Clone, Copy)]
 pub(crate) struct WordTable<'a> {
     table: ScaledRowsView<'a>,
@@ -28,8 +28,8 @@ impl<'a> WordTable<'a> {
         Self { table: image.embeddings().word, checks: image.word_checks(), elsewhere }
     }
 
-    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in four bits
-    /// is decoded there. Two rows have room in it.
+    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in
+    /// four bits is decoded there. `room` is large enough for two rows.
     pub fn row<'r>(&self, id: u32, room: &'r mut [i8]) -> Result<(&'r [i8], f32), Error>
     where
         'a: 'r,

@@ -1,7 +1,7 @@
-//! The workspace: how many bytes an input needs, and where in them everything lies.
+//! The workspace: how many bytes an input needs, and where everything lies in them.
 //!
-//! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens, [`ROWS_PER_STEP`]), and with the
-//! largest `width` = heads · head_dim and `ffn` of all layers:
+//! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens,
+//! [`ROWS_PER_STEP`]), and with the largest `width` = heads · head_dim and `ffn` of all layers:
 //!
 //! | buffer | shape | bytes at 128 tokens of TinyBERT-4L-312 | lives |
 //! | --- | --- | --- | --- |
@@ -80,7 +80,7 @@ pub(crate) struct Buffers<'w> {
     pub stride: usize,
     /// Scales of its rows, where they are per token.
     pub scales: &'w mut [f32],
-    /// Whatever lives no longer than a stage.
+    /// Memory that each stage divides for itself.
     pub stage: &'w mut [u8],
 }
 
@@ -240,7 +240,7 @@ fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
 
 /// What one thread's attention needs.
 pub(crate) struct AttentionBand<'w> {
-    /// Attention's own; before that, of the qkv linear's decoded weights.
+    /// Scratch memory of attention. Before attention runs, it holds decoded weights of the qkv linear.
     pub scratch: &'w mut [u8],
     /// `[band, width]` where the context's scales are per token, else empty.
     pub context: &'w mut [f32],

@@ -74,7 +74,8 @@ impl Vocabulary<'_> {
         (tokens.min(room), tokens > room)
     }
 
-    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were cut off.
+    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were
+    /// cut off.
     fn encode_pair(&self, text: &str, pair: &str, output: &mut Tokens<'_>) -> (usize, bool) {
         let room = output.ids.len() - 3;
         // Both are counted to their ends, for what is kept of one depends on the length of the other.
@@ -104,7 +105,7 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
     if first > second { (room - shorter, shorter) } else { (shorter, room - shorter) }
 }
 
-/// Token ids on their way out. Those that do not fit are counted, not stored.
+/// Receives token ids. Those that do not fit are counted, not stored.
 pub(crate) struct Tokens<'a> {
     ids: &'a mut [u32],
     count: usize,
@@ -129,7 +130,7 @@ impl Tokens<'_> {
         self.count = count;
     }
 
-    /// No more tokens are wanted.
+    /// Whether no more tokens are wanted.
     pub(crate) fn is_enough(&self) -> bool {
         self.count >= self.enough
     }

@@ -1,8 +1,9 @@
 //! Exact BERT tokenization without an operating system, a heap or a panic.
 //!
-//! A [`Vocabulary`] is a checked view of a packed vocabulary in flash or a mapped file. [`Vocabulary::encode`] gives the
-//! token ids that Hugging Face `tokenizers` gives, for every text, with bounded stack and no recursion. `pack` (feature
-//! `alloc`) makes the packed form, which `docs/tokenizer-format.md` in the repository describes.
+//! A [`Vocabulary`] is a checked view of a packed vocabulary in flash or a mapped file. [`Vocabulary::encode`]
+//! gives the token ids that Hugging Face `tokenizers` gives, for every text, with bounded stack and no
+//! recursion. `pack` (feature `alloc`) makes the packed form, which `docs/tokenizer-format.md` in the
+//! repository describes.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {

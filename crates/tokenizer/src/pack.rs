@@ -146,8 +146,8 @@ fn split(piece: &str) -> (bool, &str) {
     piece.strip_prefix("##").map_or((false, piece), |text| (true, text))
 }
 
-/// Hash and displace (Belazzougui, Botelho, Dietzfelbinger 2009): each bucket gets the first displacement that sends its
-/// pieces to free slots, large buckets first.
+/// Hash and displace (Belazzougui, Botelho, Dietzfelbinger 2009): each bucket gets the first displacement that
+/// sends its pieces to free slots, large buckets first.
 struct PerfectHash {
     seed: u64,
     displacements: Vec<u16>,

@@ -57,7 +57,7 @@ impl Vocabulary<'_> {
     }
 }
 
-/// Characters in, tokens of whole words out.
+/// Takes characters and writes the tokens of whole words.
 struct WordSplitter<'v, 'o, 't> {
     vocabulary: &'v Vocabulary<'v>,
     word: WordBuffer,

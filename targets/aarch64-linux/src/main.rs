@@ -1,6 +1,6 @@
-//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one that cannot be
-//! answered gets a line `error: …` instead. Built with the feature `signature` it takes `--public-key PEM` too, and then no image
-//! but one that is signed with that key.
+//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one
+//! that cannot be answered gets a line `error: …` instead. Built with the feature `signature` it takes
+//! `--public-key PEM` too, and then no image but one that is signed with that key.
 //!
 //! The image is mapped, not read: nothing of it is copied, and processes share it. Its layout should be this CPU's.
 

@@ -21,8 +21,9 @@ pub trait Board {
     fn cycles(&self) -> u32;
 }
 
-/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then answers the console's lines,
-/// each with the cycles it took, until Control-D. Lines may be as long as `buffer`.
+/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then
+/// answers the console's lines, each with the cycles it took, until Control-D. Lines may be as long as
+/// `buffer`.
 ///
 /// # Errors
 /// What is wrong with the image, the workspace or the board.

@@ -1,8 +1,8 @@
 //! What the `main.rs` of every board has in common.
 
-/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code: the image that
-/// the build script has taken in (`tinybert_runtime::embed_model`), a static workspace, `main` for start-up code to call, and a
-/// panic handler that does not link.
+/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code:
+/// the image that the build script has taken in (`tinybert_runtime::embed_model`), a static workspace, `main`
+/// for start-up code to call, and a panic handler that does not link.
 ///
 /// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
 /// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).

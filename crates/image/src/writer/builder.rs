@@ -34,7 +34,7 @@ pub struct ImageBuilder {
     pub head: HeadData,
     /// Label names: one per output for heads that have labels, none for others.
     pub labels: Vec<String>,
-    /// What calibration saw.
+    /// What calibration observed.
     pub calibration: Option<CalibrationData>,
     /// Hashes of what the image is made from.
     pub provenance: Option<Provenance>,

@@ -15,9 +15,9 @@ use super::data::{
 use crate::views::{LayerNormView, LinearView, ScaledRowsView, StoredRow};
 use crate::{Error, Image};
 
-/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay the
-/// same to the bit; only speed changes, and the workspace where weights are not int8: [`Config::workspace_bytes`](crate::Config::workspace_bytes)
-/// is taken over as it is.
+/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay
+/// the same to the bit; only speed changes, and the workspace where weights are not int8:
+/// [`Config::workspace_bytes`](crate::Config::workspace_bytes) is taken over as it is.
 ///
 /// # Errors
 /// [`Invalid`](Error::Invalid) where `panel` is out of range.

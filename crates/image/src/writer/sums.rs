@@ -6,8 +6,8 @@ use crate::views::LinearView;
 use crate::{Error, Field, Image};
 
 impl Image<'_> {
-    /// Compares every row sum with its weights. Opening an image only bounds the sums, because a device should not decode all
-    /// weights when it starts. With wrong sums the answers would depend on the instruction set.
+    /// Compares every row sum with its weights. Opening an image only bounds the sums, because a device should
+    /// not decode all weights when it starts. With wrong sums the answers would depend on the instruction set.
     ///
     /// # Errors
     /// [`Field::RowSum`].

@@ -1,6 +1,6 @@
 //! Self-attention around the micro-kernel of the linear layers: a head's keys are packed like the weights
-//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of queries at a
-//! time; nowhere stands a matrix of tokens by tokens.
+//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of
+//! queries at a time; nowhere stands a matrix of tokens by tokens.
 
 use super::context::{ContextSink, HeadContext};
 use super::softmax::{ScoreTiles, probabilities};
@@ -19,8 +19,8 @@ pub(crate) fn attention<S: MicroKernel>(
 ) {
     let shape = operands.shape;
     let Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities: p } = scratch;
-    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column have too
-    // much or lack.
+    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a
+    // column have too much or lack.
     let bias = i32::from(S::LAYOUT.bias);
     let (mut sink, scale) = ContextSink::new(context, shape.width(), S::LAYOUT);
     for head in 0..shape.heads {
@@ -65,7 +65,8 @@ struct ProductShape {
     k: usize,
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`, sums begin at 0.
+/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`,
+/// sums begin at 0.
 #[inline(always)]
 fn product<S: MicroKernel>(
     s: S,
@@ -148,8 +149,8 @@ fn edge_tile<S: MicroKernel>(
     each.take(s, column, operands.vectors(), &tile);
 }
 
-/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones` lends its memory.
-/// It has room for a block of rows of `k`.
+/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones`
+/// lends its memory. It has room for a block of rows of `k`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(

@@ -1,5 +1,5 @@
-//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the context, so
-//! that every sum keeps its order whatever the width of a vector.
+//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the
+//! context, so that every sum keeps its order whatever the width of a vector.
 
 use super::Simd;
 use super::context::ContextSink;

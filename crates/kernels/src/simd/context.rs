@@ -18,15 +18,15 @@ pub(super) struct ContextSink<'a> {
 }
 
 impl<'a> ContextSink<'a> {
-    /// And the scale of the values, divided by that of the context where it is int8.
+    /// The sink, and the scale of the values, divided by that of the context if the context is int8.
     #[inline(always)]
     pub(super) fn new(context: Context<'a>, width: usize, layout: ActivationLayout) -> (Self, f32) {
         let (Context::F32 { scale, .. } | Context::I8 { scale, .. }) = context;
         (Self { context, width, layout }, scale)
     }
 
-    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them: in a blocked
-    /// layout a vector of four columns must not begin inside a word of four.
+    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them:
+    /// in a blocked layout a vector of four columns must not begin inside a word of four.
     #[inline(always)]
     pub(super) fn shift<S: Simd>(&self, first_column: usize) -> usize {
         match self.context {

@@ -1,8 +1,8 @@
 //! Compiles the generic operations for one instruction set.
 
-/// Defines the functions of a [`KernelTable`](crate::table::KernelTable) for the token `$token`, whose instruction set is
-/// `$features` and whose activations lie in `LAYOUT`: all, or those that call the micro-kernel, which may have an option,
-/// or the others.
+/// Defines the functions of a [`KernelTable`](crate::table::KernelTable) for the token `$token`, whose
+/// instruction set is `$features` and whose activations lie in `LAYOUT`: all, or those that call the
+/// micro-kernel, which may have an option, or the others.
 macro_rules! entry_points {
     ($token:ident, $features:literal) => {
         crate::simd::entry_points!($token, $features, products);
@@ -113,8 +113,8 @@ macro_rules! entry_points {
     };
 }
 
-/// Implements [`MicroKernel`](crate::simd::MicroKernel) for the token `$token` by the functions `tile` and `edge` of the module
-/// `$kernel`, which has its `MR`.
+/// Implements [`MicroKernel`](crate::simd::MicroKernel) for the token `$token` by the functions `tile` and
+/// `edge` of the module `$kernel`, which has its `MR`.
 macro_rules! micro_kernel {
     ($token:ty, $kernel:ident, $vectors:literal, $panel:expr, $layout:expr) => {
         impl crate::simd::MicroKernel for $token {

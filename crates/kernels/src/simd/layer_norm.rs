@@ -48,7 +48,8 @@ pub(crate) fn layer_norm_quantize<S: Simd>(
     }
 }
 
-/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from `row` on.
+/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from
+/// `row` on.
 #[inline(always)]
 fn normalise<S: Simd, const R: usize>(
     s: S,

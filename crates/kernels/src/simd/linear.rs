@@ -35,8 +35,8 @@ pub(crate) fn linear<S: MicroKernel>(
         }
         Epilogue::F32 { out, stride } => (out, stride, None),
     };
-    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks costs less than
-    // rows of f32 for all of them would.
+    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks
+    // costs less than rows of f32 for all of them would.
     let block = if per_token.is_some() { ROW_BLOCK } else { a.m.max(1) };
     for first in all.step_by(block) {
         let rows = first..a.m.min(first + block);
@@ -61,7 +61,7 @@ fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
     }
 }
 
-/// What a tile's columns have in common.
+/// The parameters that all rows of a tile share.
 struct ColumnParameters<S: Simd> {
     /// Weight scale, already times the activations' if that is one for the tensor.
     scale: [S::F; VECTORS_MAX],
@@ -109,8 +109,8 @@ impl<S: Simd> ColumnParameters<S> {
     }
 }
 
-/// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
-/// [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
+/// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a
+/// multiple of [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
 #[inline(always)]
 pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
     s: S,
@@ -172,7 +172,7 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
                     s.edge(tile_operands(a, first, count, columns)?, *init, tile);
                     Some(())
                 };
-                // What the last vectors hold beyond the last output is nobody's.
+                // What the last vectors hold beyond the last output is not used.
                 let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
                 let part = EdgePart { base: rows.start, rows: block..rows.end, most: S::MR, column, vectors };
                 edges(s.vectors(), &sums, a, w, S::LAYOUT, part, &mut sink.edges());

@@ -1,10 +1,12 @@
 //! The operations written once for all vector instruction sets.
 //!
-//! A [`Simd`] token stands for an instruction set: its methods are safe because whoever made the token has proved that
-//! the CPU has it. What is `#[inline(always)]` is compiled inside the instruction set's `#[target_feature]` entry points; on
-//! x86-64 that is everything. On aarch64 the vectors are the baseline's, and what does not contain a micro-kernel is a function of
-//! its own, where it can be one for all instruction sets ([`Simd::Vectors`]): that keeps the code small. A vector narrower than 16 lanes takes several steps for the same 16 elements, which
-//! keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the width.
+//! A [`Simd`] token stands for an instruction set: its methods are safe because whoever made the token has
+//! proved that the CPU has it. What is `#[inline(always)]` is compiled inside the instruction set's
+//! `#[target_feature]` entry points; on x86-64 that is everything. On aarch64 the vectors are the baseline's,
+//! and what does not contain a micro-kernel is a function of its own, where it can be one for all instruction
+//! sets ([`Simd::Vectors`]): that keeps the code small. A vector narrower than 16 lanes takes several steps for
+//! the same 16 elements, which keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the
+//! width.
 
 mod attention;
 mod attention_f32;
@@ -95,8 +97,9 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `out` must be valid for writes of (R − 1)·step + LANES bytes.
     unsafe fn write_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
-    /// Probabilities of exponents in steps of 1/2048, see [`math::probability`](crate::math::probability); lower ones than
-    /// an i16 has count as its lowest. They are added to `totals`, and written as bytes like [`write_i8`](Self::write_i8)'s.
+    /// Probabilities of exponents in steps of 1/2048, see [`math::probability`](crate::math::probability);
+    /// lower ones than an i16 has count as its lowest. They are added to `totals`, and written as bytes like
+    /// [`write_i8`](Self::write_i8)'s.
     ///
     /// # Safety
     /// As [`write_i8`](Self::write_i8).
@@ -121,7 +124,8 @@ pub(crate) trait Simd: Copy {
         }
     }
 
-    /// Four rows of four words, `stride` bytes apart, to columns of words: word `r` of result `w` is word `w` of row `r`.
+    /// Four rows of four words, `stride` bytes apart, to columns of words: word `r` of result `w` is word `w`
+    /// of row `r`.
     ///
     /// # Safety
     /// 16 bytes of every row must be valid for reads.
@@ -153,7 +157,8 @@ pub(crate) const VECTORS_MAX: usize = 3;
 /// Sums of a micro-kernel, `[row][vector of columns]`. What lies beyond the tile's rows and vectors means nothing.
 pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 
-/// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first row's block.
+/// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first
+/// row's block.
 #[derive(Clone, Copy)]
 pub(crate) struct TileRows<'a, S> {
     data: &'a [i8],
@@ -164,8 +169,8 @@ pub(crate) struct TileRows<'a, S> {
 }
 
 impl<'a, S: MicroKernel> TileRows<'a, S> {
-    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up to 16. `None` if
-    /// the rows are not all there, in whole blocks of the layout.
+    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up
+    /// to 16. `None` if the rows are not all there, in whole blocks of the layout.
     #[inline(always)]
     pub(crate) fn new(data: &'a [i8], stride: usize, count: usize, depth: usize) -> Option<Self> {
         let rows = count.next_multiple_of(S::LAYOUT.rows);
@@ -193,9 +198,9 @@ pub(crate) struct TileColumns<'a, S> {
 }
 
 impl<'a, S: MicroKernel> TileColumns<'a, S> {
-    /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by `depth` inputs. `None`
-    /// if there are none, if `first` is no multiple of a vector's lanes, if the panel has another size, or if it is not padded as
-    /// panels of `S` are.
+    /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by
+    /// `depth` inputs. `None` if there are none, if `first` is no multiple of a vector's lanes, if the panel
+    /// has another size, or if it is not padded as panels of `S` are.
     #[inline(always)]
     pub(crate) fn new(panel: &'a [i8], width: usize, depth: usize, first: usize) -> Option<Self> {
         let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
@@ -221,8 +226,8 @@ impl<'a, S: MicroKernel> TileColumns<'a, S> {
     }
 }
 
-/// The operands of a tile of the micro-kernel `S`, checked: what is said of a method here holds of every value of this type, so
-/// that a micro-kernel may read accordingly.
+/// The operands of a tile of the micro-kernel `S`, checked: what is said of a method here holds of every value
+/// of this type, so that a micro-kernel may read accordingly.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a, S> {
     rows: TileRows<'a, S>,
@@ -249,8 +254,8 @@ impl<'a, S: MicroKernel> Operands<'a, S> {
         self.rows.stride
     }
 
-    /// The first row's block. [`count`](Self::count) rows of [`stride`](Self::stride) bytes each can be read from here, in whole
-    /// blocks of the layout of `S`.
+    /// The first row's block. [`count`](Self::count) rows of [`stride`](Self::stride) bytes each can be read
+    /// from here, in whole blocks of the layout of `S`.
     #[inline(always)]
     pub(crate) fn rows(&self) -> *const i8 {
         self.rows.data.as_ptr()
@@ -274,8 +279,8 @@ impl<'a, S: MicroKernel> Operands<'a, S> {
         self.columns.first
     }
 
-    /// Vectors of columns in the tile, at least 1 and at most `VECTORS`. All columns of all but the last vector are inside the
-    /// panel, and at least one column of the last vector is.
+    /// Vectors of columns in the tile, at least 1 and at most `VECTORS`. All columns of all but the last vector
+    /// are inside the panel, and at least one column of the last vector is.
     #[inline(always)]
     pub(crate) fn vectors(&self) -> usize {
         self.columns.vectors

@@ -12,8 +12,8 @@ const WORD: usize = 4;
 /// Four rows of bytes.
 type FourRows = [[i8; BYTES]; WORD];
 
-/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they are: in place,
-/// or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
+/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they
+/// are: in place, or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
 #[inline(always)]
 fn block<'a>(
     operands: &AttentionOperands<'a>,
@@ -157,8 +157,8 @@ pub(super) fn queries<S: MicroKernel>(
                 // SAFETY: a block has four rows of 16 bytes.
                 for word in unsafe { s.transpose_words(rows.as_ptr(), step) } {
                     let at = S::LAYOUT.offset(row, column, stride);
-                    // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is every word of
-                    // a row, whose bytes are a multiple of 16.
+                    // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is
+                    // every word of a row, whose bytes are a multiple of 16.
                     unsafe { s.write_words(word, queries.as_mut_ptr().add(at), S::LAYOUT.depth) }
                     column += WORD;
                 }

@@ -31,8 +31,8 @@ impl<S: MicroKernel> TakeTile<S> for ScoreTiles<'_> {
     }
 }
 
-/// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale / Σ p` of
-/// each row.
+/// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale
+/// / Σ p` of each row.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn probabilities<S: MicroKernel>(
