@@ -20,13 +20,13 @@ pub struct Handle {
 
 /// What is in the words.
 #[repr(C)]
-struct Opened {
+struct OpenModel {
     open: u64,
     model: Model<'static>,
 }
 
 const _: () =
-    assert!(size_of::<Opened>() <= size_of::<Handle>() && align_of::<Opened>() <= align_of::<Handle>());
+    assert!(size_of::<OpenModel>() <= size_of::<Handle>() && align_of::<OpenModel>() <= align_of::<Handle>());
 
 impl Handle {
     /// Closes what is open there, so that nobody goes on with it when another model cannot be opened.
@@ -43,7 +43,7 @@ impl Handle {
     pub(crate) fn open(&mut self, model: &Result<Model<'static>, Error>) -> Result<(), Status> {
         // By reference, and field by field: copies of a model are large for a small stack.
         let model = model.as_ref().map_err(|error| *error)?;
-        let opened = (&raw mut *self).cast::<Opened>();
+        let opened = (&raw mut *self).cast::<OpenModel>();
         // SAFETY: a handle is at least as large and as aligned as what is in it (asserted above), and is ours to write.
         unsafe {
             (&raw mut (*opened).model).write(*model);
@@ -60,8 +60,8 @@ impl Handle {
         // SAFETY: as the caller promises; a handle's words have no invalid bits.
         let [handle] = (unsafe { crate::memory::slice(handle, 1)? }) else { return Err(Status::NotOpen) };
         let [OPEN, ..] = handle.words else { return Err(Status::NotOpen) };
-        // SAFETY: the first word says that `open` has written an `Opened` here, which is no larger and no more aligned.
-        Ok(unsafe { &(*(&raw const *handle).cast::<Opened>()).model })
+        // SAFETY: the first word says that `open` has written an `OpenModel` here, which is no larger and no more aligned.
+        Ok(unsafe { &(*(&raw const *handle).cast::<OpenModel>()).model })
     }
 
     /// The same, to be changed.
@@ -72,6 +72,6 @@ impl Handle {
         // SAFETY: as the caller promises. What it gives is not used.
         unsafe { Self::get(handle)? };
         // SAFETY: the handle is open, as has just been seen, and nobody else's.
-        Ok(unsafe { &mut (*handle.cast::<Opened>()).model })
+        Ok(unsafe { &mut (*handle.cast::<OpenModel>()).model })
     }
 }

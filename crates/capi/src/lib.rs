@@ -1,8 +1,19 @@
-//! The C interface of the runtime; `tinybert.h` beside this folder is what C sees of it.
+//! The C interface of the runtime. C sees it through `tinybert.h`, which lies in the folder of this crate.
 //!
-//! The one promise that this crate cannot check is C's own: that a pointer which is neither null nor misaligned points to as
-//! many bytes as the caller says, that nobody else writes them meanwhile, and that an opened image stays where it is. Every
-//! `unsafe` block rests on that and on checks made just before it. Everything else has an error code.
+//! This crate cannot check one promise, which is C's own: a pointer that is neither null nor misaligned points to as many bytes
+//! as the caller says, nobody else writes them meanwhile, and an opened image stays where it is. Every `unsafe` block rests on
+//! that promise and on checks made just before it. Every other mistake has a status.
+//!
+//! ```
+//! use tinybert::{HANDLE_WORDS, Handle, Status, tinybert_open, tinybert_workspace_bytes};
+//!
+//! let mut model = Handle { words: [0; HANDLE_WORDS] };
+//! // SAFETY: a null pointer is refused, and `model` is a model that is zero.
+//! let (status, bytes) = unsafe {
+//!     (tinybert_open(std::ptr::null(), 0, &mut model), tinybert_workspace_bytes(&model))
+//! };
+//! assert_eq!((status, bytes), (Status::NullPointer, 0));
+//! ```
 #![no_std]
 
 #[cfg(not(target_os = "none"))]

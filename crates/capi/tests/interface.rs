@@ -7,13 +7,13 @@ use tinybert::{
     Answer, HANDLE_WORDS, Handle, Status, Text, tinybert_open, tinybert_run_text, tinybert_self_test,
     tinybert_workspace_bytes,
 };
-use tinybert_image::toy::{INT8, Layer, PIECES, STATIC_INPUTS, model};
+use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model};
 use tinybert_image::{AlignedBytes, ImageBuilder};
 use tinybert_tokenizer::{Options, pack};
 
 /// A classifier without self-tests that states no workspace.
 fn toy() -> ImageBuilder {
-    let layer = Layer { heads: 2, head_dim: 4, ffn: 12, attention: INT8, inputs: STATIC_INPUTS };
+    let layer = ToyLayer { heads: 2, head_dim: 4, ffn: 12, attention: INT8, inputs: STATIC_INPUTS };
     let vocabulary = pack(&PIECES, Options::UNCASED).unwrap();
     model(1, 8, PIECES.len(), &vocabulary, &[layer])
 }

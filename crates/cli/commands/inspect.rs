@@ -10,8 +10,8 @@ use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::signature;
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
-    AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, Linear,
-    Provenance, Range, Weights,
+    AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, LinearView,
+    ObservedRange, PackedWeights, Provenance,
 };
 
 use crate::output::print_line;
@@ -152,14 +152,14 @@ fn encoding_name(encoding: Encoding) -> &'static str {
 }
 
 /// The encoding of weights, their bytes, and how many of them are zero where that was worth leaving them out.
-fn weights(linear: &Linear<'_>) -> String {
+fn weights(linear: &LinearView<'_>) -> String {
     let (name, bytes) = (encoding_name(linear.weights.encoding()), linear.weights.bytes());
     match linear.weights {
-        Weights::Sparse { values, .. } => {
+        PackedWeights::Sparse { values, .. } => {
             let zeros = 1.0 - values.len() as f64 / (linear.outputs * linear.inputs) as f64;
             format!("{name}, {bytes} bytes, {:.0} % zeros", 100.0 * zeros)
         }
-        Weights::Int8(_) | Weights::Int4(_) => format!("{name}, {bytes} bytes"),
+        PackedWeights::Int8(_) | PackedWeights::Int4(_) => format!("{name}, {bytes} bytes"),
     }
 }
 
@@ -184,7 +184,7 @@ fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRe
         };
         let range = seen
             .and_then(|record| record.inputs.get(index))
-            .map(|Range { min, max }| format!("; seen {min:.3} to {max:.3}"));
+            .map(|ObservedRange { min, max }| format!("; seen {min:.3} to {max:.3}"));
         let weights = weights(&linear);
         print_line(format_args!("  {name}: weights {weights}; input {input}{}", range.unwrap_or_default()))?;
     }

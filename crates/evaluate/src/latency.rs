@@ -56,8 +56,8 @@ fn time(
     let special = model.vocabulary().special();
     let words = model.config().vocab as u32;
     let mut ids: Vec<u32> = (0..seq as u32).map(|i| i.wrapping_mul(7919) % words).collect();
-    ids[0] = special.classify;
-    ids[seq - 1] = special.separator;
+    ids[0] = special.cls;
+    ids[seq - 1] = special.sep;
     let type_ids = vec![0u8; seq];
 
     let mut times = Vec::new();

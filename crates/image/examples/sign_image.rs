@@ -3,8 +3,9 @@
 //!     sign_image sign IMAGE.tbim KEY.pem OUT.tbim
 //!     sign_image forge FILE
 //!
-//! `forge` renames the first label of the signed image that is somewhere in FILE, a firmware for example, and makes checksums and
-//! digest right again: whoever can write the file can do that, and only the signature tells.
+//! `forge` renames the first label of the signed image that is somewhere in FILE, a firmware for example, and
+//! makes checksums and digest right again: whoever can write the file can do that, and only the signature
+//! tells.
 
 use std::error::Error;
 use std::{env, fs};
@@ -49,7 +50,8 @@ fn forge(image: &mut AlignedBytes) -> Result<(), Box<dyn Error>> {
     image[place] ^= 1;
     // The sections' checksums are in the table, which the digest covers; its own section's changes with it.
     seal(image);
-    // As docs/image-format.md says it: all but the header's checksums, the signature's entry in the table, and the signature.
+    // As docs/image-format.md says it: all but the header's checksums, the signature's entry in the table, and
+    // the signature.
     let table_end = 64 + 32 * usize::from(u16::from_le_bytes([image[6], image[7]]));
     let end = image.len() - 128;
     let digest = Sha256::new()

@@ -1,11 +1,12 @@
 //! Checks of the values in the views, made once when an image is opened.
 
-use tinybert_layout::{Encoding, PackedMatrix, Panel, Weights};
+use tinybert_layout::{Encoding, PackedMatrix, PackedWeights, Panel};
 
-use crate::views::{Embeddings, Head, LayerNorm, LayerView, Linear, ScaledRows};
+use crate::error::ensure;
+use crate::views::{EmbeddingsView, HeadView, LayerNormView, LayerView, LinearView, ScaledRowsView};
 use crate::{Error, Field};
 
-impl Embeddings<'_> {
+impl EmbeddingsView<'_> {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.word.check()?;
         self.position.check()?;
@@ -14,18 +15,18 @@ impl Embeddings<'_> {
     }
 }
 
-impl ScaledRows<'_> {
+impl ScaledRowsView<'_> {
     /// In eight bits the rows may hold any values; their scales are finite.
     fn check(&self) -> Result<(), Error> {
         if self.encoding == Encoding::Int4 {
             let matrix = Panel::ROW.matrix(1, self.width).ok_or(Error::Invalid(Field::Weight))?;
             let mut rows = self.rows.chunks_exact(self.row_bytes().max(1));
-            allow(rows.all(|row| row_is_allowed(matrix, self.width, row)), Field::Weight)?;
+            ensure(rows.all(|row| row_is_allowed(matrix, self.width, row)), Field::Weight)?;
         }
         const EXPONENT: u16 = 0x7f80;
         let infinite =
             self.scales.iter().fold(false, |found, scale| found | (scale.0 & EXPONENT == EXPONENT));
-        allow(!infinite, Field::RowScale)
+        ensure(!infinite, Field::RowScale)
     }
 }
 
@@ -40,7 +41,7 @@ impl LayerView<'_> {
     }
 }
 
-impl Head<'_> {
+impl HeadView<'_> {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some(pooler) = &self.pooler {
             pooler.check()?;
@@ -49,33 +50,34 @@ impl Head<'_> {
     }
 }
 
-impl LayerNorm<'_> {
+impl LayerNormView<'_> {
     fn check(&self) -> Result<(), Error> {
         finite(self.gamma, Field::LayerNorm)?;
         finite(self.beta, Field::LayerNorm)
     }
 }
 
-impl Linear<'_> {
+impl LinearView<'_> {
     fn check(&self) -> Result<(), Error> {
         let matrix = self.panel.matrix(self.outputs, self.inputs).ok_or(Error::Invalid(Field::Weight))?;
-        allow(self.weights_are_allowed(matrix) && self.padding_is_zero(matrix), Field::Weight)?;
+        ensure(self.weights_are_allowed(matrix) && self.padding_is_zero(matrix), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
-        // Not compared with the weights, which would cost a slow pass over them (`Image::check_row_sums`, on the host); bounded.
+        // The sums are only bounded here. Comparing them with the weights takes a slow pass over all weights, which
+        // `Image::check_row_sums` makes on the host.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
-        allow(!impossible, Field::RowSum)
+        ensure(!impossible, Field::RowSum)
     }
 
-    /// What holds for each weight by itself.
+    /// Whether every weight is allowed, whatever the others are.
     fn weights_are_allowed(&self, matrix: PackedMatrix) -> bool {
         match self.weights {
-            Weights::Int8(weights) => {
+            PackedWeights::Int8(weights) => {
                 !weights.iter().fold(false, |found, weight| found | (*weight == i8::MIN))
             }
-            Weights::Int4(stored) => matrix.four_bit_groups(stored).all(|group| group.is_allowed()),
-            Weights::Sparse { offsets, mask, values } => {
+            PackedWeights::Int4(stored) => matrix.four_bit_groups(stored).all(|group| group.is_allowed()),
+            PackedWeights::Sparse { offsets, mask, values } => {
                 let real = values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
                 real && masks_go_with_offsets(matrix, offsets, mask)
             }
@@ -97,17 +99,17 @@ impl Linear<'_> {
     /// Whether the weight at a position of the packed matrix is zero.
     fn is_zero(&self, matrix: PackedMatrix, position: usize) -> bool {
         match self.weights {
-            Weights::Int8(weights) => weights.get(position) == Some(&0),
-            Weights::Int4(stored) => {
+            PackedWeights::Int8(weights) => weights.get(position) == Some(&0),
+            PackedWeights::Int4(stored) => {
                 let group = matrix.four_bit_group_at(stored, position);
                 group.is_some_and(|group| group.is_zero(position - group.start) == Some(true))
             }
-            Weights::Sparse { mask, .. } => matrix.mask_bit(mask, position) == Some(false),
+            PackedWeights::Sparse { mask, .. } => matrix.mask_bit(mask, position) == Some(false),
         }
     }
 }
 
-/// A row in four bits: allowed codes, and zeros beyond the last channel.
+/// Whether a row in four bits has allowed codes only, and zeros beyond the last channel.
 fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     matrix.four_bit_groups(row).all(|group| {
         let beyond = width.saturating_sub(group.start)..group.weights;
@@ -115,7 +117,7 @@ fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     })
 }
 
-/// Every panel has as many values as its mask has bits, and no bit beyond its weights.
+/// Whether every panel has as many values as its mask has bits, and no bit beyond its weights.
 fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8]) -> bool {
     let mut ends = offsets.iter();
     let mut end = match ends.next() {
@@ -135,11 +137,7 @@ fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8])
     })
 }
 
-/// Without a branch per value, so that the compiler can use vectors.
+/// Refuses infinities and NaNs, without a branch per value, so that the compiler can use vectors.
 fn finite(values: &[f32], field: Field) -> Result<(), Error> {
-    allow(values.iter().fold(true, |all, value| all & value.is_finite()), field)
-}
-
-fn allow(allowed: bool, field: Field) -> Result<(), Error> {
-    if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
+    ensure(values.iter().fold(true, |all, value| all & value.is_finite()), field)
 }

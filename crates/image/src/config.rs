@@ -2,6 +2,7 @@
 
 use tinybert_layout::{Encoding, Panel};
 
+use crate::error::ensure;
 use crate::format::{
     ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
 };
@@ -27,7 +28,7 @@ impl HeadKind {
         matches!(self, Self::TokenClassification | Self::Embedding)
     }
 
-    /// How often the head gives [`Config::outputs`] for an input of so many tokens.
+    /// How many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
             Self::Classification | Self::Regression | Self::Embedding => 1,
@@ -90,8 +91,8 @@ pub struct Config {
     pub types: usize,
     /// Longest input in tokens, special tokens included, that the image is made for.
     pub max_tokens: usize,
-    /// Bytes of workspace that an input of `max_tokens` needs, as the writer says, of which no reader makes anything: the runtime
-    /// computes what it needs.
+    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses
+    /// this value: the runtime computes what it needs.
     pub workspace_bytes: usize,
     /// What the task head answers.
     pub head: HeadKind,
@@ -118,11 +119,11 @@ pub struct LayerConfig {
     pub ffn: usize,
     /// How attention is computed.
     pub attention: AttentionMode,
-    /// Turns a score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`; the scales are 1 in
-    /// f32.
+    /// Turns a score difference into a power of two: `scale_q · scale_k · log2(e) / sqrt(head_dim)`; the scales
+    /// are 1 in f32.
     pub attention_coefficient: f32,
-    /// Turns `Σ p·v / Σ p` into the context: `scale_v` (1 in f32), divided by the scale of the attention output linear's input
-    /// where that is static.
+    /// Turns `Σ p·v / Σ p` into the context: `scale_v` (1 in f32), divided by the scale of the attention output
+    /// linear's input where that is static.
     pub context_scale: f32,
     /// Input of the fused query, key and value linear.
     pub qkv_input: InputQuantization,
@@ -147,17 +148,17 @@ impl Config {
         let max_tokens = dimension(record.max_tokens, Field::MaxTokens)?;
         let outputs = dimension(record.outputs, Field::Outputs)?;
         let eps = record.layer_norm_eps;
-        check(record.layers > 0, Field::Layers)?;
-        check(record.vocab > 0, Field::Vocab)?;
-        check((1..=256).contains(&record.types), Field::Types)?;
-        check((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
-        check(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
+        ensure(record.layers > 0, Field::Layers)?;
+        ensure(record.vocab > 0, Field::Vocab)?;
+        ensure((1..=256).contains(&record.types), Field::Types)?;
+        ensure((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
+        ensure(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
         let possible_flags = if head.reads_all_tokens() { 0 } else { FLAG_POOLER };
-        check(record.flags & !possible_flags == 0, Field::Flags)?;
-        check(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
+        ensure(record.flags & !possible_flags == 0, Field::Flags)?;
+        ensure(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
         let words = u8::try_from(record.words).ok().and_then(Encoding::from_raw);
         let words = words.ok_or(Error::Invalid(Field::Encoding))?;
-        check(words != Encoding::Sparse, Field::Encoding)?;
+        ensure(words != Encoding::Sparse, Field::Encoding)?;
         if record.reserved != [0; 2] {
             return Err(Error::Padding);
         }
@@ -232,10 +233,10 @@ impl LayerConfig {
             encodings,
         };
         let not_negative = |value: f32| value.is_finite() && value >= 0.0;
-        check(config.attention_width() <= MAX_DIMENSION, Field::Heads)?;
-        check(not_negative(config.attention_coefficient), Field::AttentionCoefficient)?;
-        check(not_negative(config.context_scale), Field::ContextScale)?;
-        check(attention_output.zero_point == 0, Field::InputQuantization)?;
+        ensure(config.attention_width() <= MAX_DIMENSION, Field::Heads)?;
+        ensure(not_negative(config.attention_coefficient), Field::AttentionCoefficient)?;
+        ensure(not_negative(config.context_scale), Field::ContextScale)?;
+        ensure(attention_output.zero_point == 0, Field::InputQuantization)?;
         if record.reserved != 0 {
             return Err(Error::Padding);
         }
@@ -282,10 +283,6 @@ impl InputQuantization {
     }
 }
 
-fn check(allowed: bool, field: Field) -> Result<(), Error> {
-    if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
-}
-
 fn size(raw: u32, field: Field) -> Result<usize, Error> {
     usize::try_from(raw).map_err(|_| Error::Invalid(field))
 }
@@ -293,6 +290,6 @@ fn size(raw: u32, field: Field) -> Result<usize, Error> {
 /// A size that is a sum's length somewhere: 1 to [`MAX_DIMENSION`].
 fn dimension(raw: u32, field: Field) -> Result<usize, Error> {
     let value = size(raw, field)?;
-    check((1..=MAX_DIMENSION).contains(&value), field)?;
+    ensure((1..=MAX_DIMENSION).contains(&value), field)?;
     Ok(value)
 }

@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use zerocopy::FromBytes;
 
-use crate::format::{ALIGNMENT, Header, MAGIC, MAX_SECTIONS, TableEntry, VERSION, padded};
+use crate::format::{ALIGNMENT, FileHeader, MAGIC, MAX_SECTIONS, TableEntry, VERSION, padded};
 use crate::{Checksum, Error, SectionKind};
 
 /// The sections of a file whose shell has been checked, their contents not yet looked at.
@@ -21,10 +21,10 @@ impl<'a> Container<'a> {
         if !(bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
             return Err(Error::Misaligned);
         }
-        let (header, rest) = Header::ref_from_prefix(bytes).map_err(|_| Error::TooShort)?;
+        let (header, rest) = FileHeader::ref_from_prefix(bytes).map_err(|_| Error::TooShort)?;
         check_header(header, bytes, checksum)?;
         let table_bytes = usize::from(header.section_count) * size_of::<TableEntry>();
-        let table_end = size_of::<Header>() + table_bytes;
+        let table_end = size_of::<FileHeader>() + table_bytes;
         let first = padded(table_end).filter(|first| *first <= bytes.len()).ok_or(Error::TooShort)?;
         let table = rest.get(..table_bytes).ok_or(Error::TooShort)?;
         if checksum(table) != header.table_crc {
@@ -79,14 +79,14 @@ impl<'a> Container<'a> {
     }
 }
 
-fn check_header(header: &Header, bytes: &[u8], checksum: Checksum) -> Result<(), Error> {
+fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result<(), Error> {
     if header.magic != MAGIC {
         return Err(Error::Magic);
     }
     if header.version != VERSION {
         return Err(Error::Version(header.version));
     }
-    let covered = bytes.get(..offset_of!(Header, header_crc)).ok_or(Error::TooShort)?;
+    let covered = bytes.get(..offset_of!(FileHeader, header_crc)).ok_or(Error::TooShort)?;
     if checksum(covered) != header.header_crc {
         return Err(Error::HeaderCrc);
     }

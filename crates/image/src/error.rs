@@ -104,8 +104,8 @@ pub enum Field {
     TypeRow,
     /// A LayerNorm weight that is not finite.
     LayerNorm,
-    /// A weight of −128, or a panel edge that is not zero. In four bits a code of −8, or a multiplier beyond 1 to 18; of
-    /// sparse weights a mask that does not go with offsets and values.
+    /// A weight of −128, or a panel edge that is not zero. In four bits a code of −8, or a multiplier beyond 1
+    /// to 18; of sparse weights a mask that does not go with offsets and values.
     Weight,
     /// A channel scale that is not finite.
     ChannelScale,
@@ -119,6 +119,11 @@ pub enum Field {
     SelfTest,
     /// Two lengths that should be equal in what the writer was given.
     Length,
+}
+
+/// [`Error::Invalid`] unless a field's value is allowed.
+pub(crate) fn ensure(allowed: bool, field: Field) -> Result<(), Error> {
+    if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
 }
 
 impl fmt::Display for Error {

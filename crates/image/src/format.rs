@@ -44,7 +44,7 @@ pub enum SectionKind {
     Provenance = 8,
     /// Inputs with their exact outputs.
     SelfTest = 9,
-    /// Who vouches for the image.
+    /// The signature of the image and the key that it was made with.
     Signature = 10,
     /// Checksums of the word rows, which are in a file of their own.
     WordChecks = 11,
@@ -91,7 +91,7 @@ impl Bf16 {
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(crate) struct Header {
+pub(crate) struct FileHeader {
     pub magic: [u8; 4],
     pub version: u16,
     pub section_count: u16,
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn records_have_the_documented_sizes() {
-        assert_eq!(size_of::<Header>(), 64);
+        assert_eq!(size_of::<FileHeader>(), 64);
         assert_eq!(size_of::<TableEntry>(), 32);
         assert_eq!(size_of::<ConfigRecord>(), 64);
         assert_eq!(size_of::<LayerRecord>(), 64);

@@ -5,9 +5,9 @@ use zerocopy::FromBytes;
 use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
-use crate::parts::Parts;
-use crate::records::{Calibration, Labels, Provenance, SelfTests, Signature};
-use crate::views::{Embeddings, Head, Layers};
+use crate::parts::PartReader;
+use crate::records::{CalibrationView, Labels, Provenance, SelfTests, Signature};
+use crate::views::{EmbeddingsView, HeadView, Layers};
 use crate::{Checksum, Error, Field, SectionKind, crc32c};
 
 /// A model image whose every byte has been checked. Borrows from the file; copying it is cheap.
@@ -16,13 +16,13 @@ pub struct Image<'a> {
     config: Config,
     container: Container<'a>,
     vocabulary: &'a [u8],
-    embeddings: Embeddings<'a>,
+    embeddings: EmbeddingsView<'a>,
     word_checks: Option<&'a [u32]>,
     layers: Layers<'a>,
-    head: Head<'a>,
+    head: HeadView<'a>,
     labels: Labels<'a>,
     self_tests: SelfTests<'a>,
-    calibration: Option<Calibration<'a>>,
+    calibration: Option<CalibrationView<'a>>,
     provenance: Option<&'a Provenance>,
 }
 
@@ -42,13 +42,13 @@ impl<'a> Image<'a> {
     ///
     /// # Errors
     /// The first thing found wrong.
-    #[inline(never)] // What the checks need of the stack is free again when answers run.
+    #[inline(never)] // The stack that the checks need is free again when answers are computed.
     pub fn from_bytes_with(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
         Self::from_container(&Container::open(bytes, checksum)?)
     }
 
-    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The signature is
-    /// verified before anything is made of the sections' contents.
+    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The
+    /// signature is verified before anything is made of the sections' contents.
     ///
     /// # Errors
     /// [`NotSigned`](Error::NotSigned), [`OtherKey`](Error::OtherKey), [`Forged`](Error::Forged),
@@ -65,9 +65,9 @@ impl<'a> Image<'a> {
         Self::from_container(&container)
     }
 
-    #[cfg_attr(feature = "signature", inline(never))] // What this needs is not there yet while a signature is verified.
+    #[cfg_attr(feature = "signature", inline(never))] // The stack that this needs is not taken yet while a signature is verified.
     fn from_container(container: &Container<'a>) -> Result<Self, Error> {
-        let section = |kind| container.need(kind).map(|bytes| Parts::new(bytes, kind));
+        let section = |kind| container.need(kind).map(|bytes| PartReader::new(bytes, kind));
 
         let mut parts = section(SectionKind::Configuration)?;
         let record = parts.take::<ConfigRecord>(1)?.first();
@@ -78,7 +78,7 @@ impl<'a> Image<'a> {
         let mut parts = section(SectionKind::Embeddings)?;
         let word_checks = container.find(SectionKind::WordChecks);
         let word_checks = word_checks.map(|bytes| word_checks_of(bytes, &config)).transpose()?;
-        let embeddings = Embeddings::read(&mut parts, &config, word_checks.is_some())?;
+        let embeddings = EmbeddingsView::read(&mut parts, &config, word_checks.is_some())?;
         parts.finish()?;
         embeddings.check()?;
 
@@ -86,7 +86,7 @@ impl<'a> Image<'a> {
         layers.check()?;
 
         let mut parts = section(SectionKind::Head)?;
-        let head = Head::read(&mut parts, &config)?;
+        let head = HeadView::read(&mut parts, &config)?;
         parts.finish()?;
         head.check()?;
 
@@ -109,7 +109,7 @@ impl<'a> Image<'a> {
             labels,
             self_tests: self_tests
                 .map_or(Ok(SelfTests::none(&config)), |bytes| SelfTests::open(bytes, &config))?,
-            calibration: calibration.map(|bytes| Calibration::open(bytes, config.layers)).transpose()?,
+            calibration: calibration.map(|bytes| CalibrationView::open(bytes, config.layers)).transpose()?,
             provenance: container.find(SectionKind::Provenance).map(Provenance::open).transpose()?,
         })
     }
@@ -140,12 +140,12 @@ impl<'a> Image<'a> {
     }
 
     /// The embeddings.
-    pub fn embeddings(&self) -> &Embeddings<'a> {
+    pub fn embeddings(&self) -> &EmbeddingsView<'a> {
         &self.embeddings
     }
 
     /// The task head.
-    pub fn head(&self) -> &Head<'a> {
+    pub fn head(&self) -> &HeadView<'a> {
         &self.head
     }
 
@@ -159,12 +159,12 @@ impl<'a> Image<'a> {
         self.self_tests
     }
 
-    /// What calibration saw, if the image tells.
-    pub fn calibration(&self) -> Option<Calibration<'a>> {
+    /// What calibration observed, if the image has that section.
+    pub fn calibration(&self) -> Option<CalibrationView<'a>> {
         self.calibration
     }
 
-    /// Hashes of what the image was made from, if the image tells.
+    /// Hashes of what the image was made from, if the image has that section.
     pub fn provenance(&self) -> Option<&'a Provenance> {
         self.provenance
     }
@@ -187,7 +187,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// As many checks as words.
+/// The checksums of the word rows, one per word.
 fn word_checks_of<'a>(section: &'a [u8], config: &Config) -> Result<&'a [u32], Error> {
     let checks = <[u32]>::ref_from_bytes(section).ok();
     checks.filter(|checks| checks.len() == config.vocab).ok_or(Error::SectionSize(SectionKind::WordChecks))

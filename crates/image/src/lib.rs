@@ -1,8 +1,8 @@
 //! The model image: one file that holds everything a device needs to answer, used in place.
 //!
 //! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap; after that the views it
-//! hands out borrow from the file. The format is described in `docs/image-format.md`. With the feature `alloc`,
-//! [`ImageBuilder`] writes images and [`repack`] changes the layout of their weights.
+//! hands out borrow from the file. `docs/image-format.md` in the repository describes the format. With the
+//! feature `alloc`, `ImageBuilder` writes images and `repack` changes the layout of their weights.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
@@ -51,12 +51,14 @@ pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
 pub use records::{
-    Calibration, CalibrationRecord, Labels, Provenance, Range, SelfTest, SelfTests, Signature,
+    CalibrationRecord, CalibrationView, Labels, ObservedRange, Provenance, SelfTest, SelfTests, Signature,
 };
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;
-pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, Panel, Weights};
-pub use views::{Embeddings, Head, LayerNorm, LayerView, Layers, Linear, Row, ScaledRows};
+pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedWeights, Panel};
+pub use views::{
+    EmbeddingsView, HeadView, LayerNormView, LayerView, Layers, LinearView, ScaledRowsView, StoredRow,
+};
 #[cfg(all(feature = "alloc", feature = "signature"))]
 pub use writer::sign;
 #[cfg(feature = "alloc")]

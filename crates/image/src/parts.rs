@@ -7,12 +7,12 @@ use crate::{Error, SectionKind};
 
 /// What is left of a section. Each part is padded with zeros to [`ALIGNMENT`](crate::ALIGNMENT).
 #[derive(Clone, Copy)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct PartReader<'a> {
     rest: &'a [u8],
     section: SectionKind,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> PartReader<'a> {
     pub fn new(rest: &'a [u8], section: SectionKind) -> Self {
         Self { rest, section }
     }

@@ -77,19 +77,19 @@ impl ExactSizeIterator for Labels<'_> {}
 /// An observed range of real values.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Range {
+pub struct ObservedRange {
     /// Smallest value seen.
     pub min: f32,
     /// Largest value seen.
     pub max: f32,
 }
 
-/// What calibration saw in one layer.
+/// What calibration observed in one layer.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CalibrationRecord {
     /// Inputs of the linears qkv, attention output, up, down.
-    pub inputs: [Range; 4],
+    pub inputs: [ObservedRange; 4],
     /// Largest magnitude of the queries.
     pub query: f32,
     /// Largest magnitude of the keys.
@@ -100,16 +100,16 @@ pub struct CalibrationRecord {
     pub reserved: u32,
 }
 
-/// What calibration saw: information for people, not used by the device.
+/// What calibration observed: information for people, which the device does not use.
 #[derive(Clone, Copy, Debug)]
-pub struct Calibration<'a> {
+pub struct CalibrationView<'a> {
     /// Number of calibration examples.
     pub examples: u32,
     /// One record per layer.
     pub layers: &'a [CalibrationRecord],
 }
 
-impl<'a> Calibration<'a> {
+impl<'a> CalibrationView<'a> {
     pub(crate) fn open(mut section: &'a [u8], layers: usize) -> Result<Self, Error> {
         let examples = take_u32(&mut section, SectionKind::Calibration)?;
         let layers: &[CalibrationRecord] = take(&mut section, layers, SectionKind::Calibration)?;
@@ -178,7 +178,7 @@ pub struct SelfTests<'a> {
 }
 
 impl<'a> SelfTests<'a> {
-    /// Those of an image without the section.
+    /// The self-tests of an image without the section: none.
     pub(crate) fn none(config: &Config) -> Self {
         Self { left: 0, head: config.head, outputs: config.outputs, rest: &[] }
     }

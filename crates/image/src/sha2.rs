@@ -1,7 +1,7 @@
 //! SHA-256 and SHA-512 (FIPS 180-4) of messages that come in parts.
 //!
-//! The compression functions are the `sha2` crate's. Buffering and padding are done here, so that no index can be out of bounds: the
-//! crate's own are without panic paths only where the optimizer happens to see that.
+//! The compression functions are the `sha2` crate's. Buffering and padding are done here, so that no index can
+//! be out of bounds: the crate's own are without panic paths only where the optimizer happens to see that.
 
 use core::slice;
 
@@ -60,7 +60,8 @@ impl<const N: usize, C: FnMut(&[[u8; N]])> Blocks<N, C> {
         Self { compress, last: [0; N], filled: 0 }
     }
 
-    /// The whole message and its padding: a bit, zeros, and the length in bits, big-endian, in the last eighth of a block.
+    /// The whole message and its padding: a bit, zeros, and the length in bits, big-endian, in the last eighth
+    /// of a block.
     fn absorb(mut self, parts: &[&[u8]]) {
         let mut bytes: u128 = 0;
         for part in parts {

@@ -1,7 +1,7 @@
 //! Ed25519 signatures of images (RFC 8032, section 5.1.7), verified without a heap, a table or a panic path.
 //!
-//! Verification has nothing to hide, and is done once at start: the few lines below take of the curve what is small.
-//! (`ed25519-dalek`'s own verification would link tables and panic paths.)
+//! Verification handles no secrets and runs once at start, so the few lines below use the small parts of the
+//! curve's code alone. The verification of `ed25519-dalek` would link tables and panic paths.
 
 use core::mem::offset_of;
 
@@ -12,7 +12,7 @@ use curve25519_dalek::traits::Identity;
 use zerocopy::FromBytes;
 
 use crate::container::Container;
-use crate::format::{Header, TableEntry};
+use crate::format::{FileHeader, TableEntry};
 use crate::records::Signature;
 use crate::sha2::{sha256, sha512};
 use crate::{Error, SectionKind};
@@ -38,15 +38,16 @@ pub(crate) fn verify(file: &[u8], container: &Container<'_>, public_key: &[u8; 3
     verify_message(public_key, &message(&digest), &signature.signature)
 }
 
-/// SHA-256 of all that is signed: the file without its signature and without what changes with that, namely the header's two
-/// checksums and the signature's entry, the last of the table. `None` where the file is too short for that.
+/// SHA-256 of all that is signed: the file without its signature and without what changes with that, namely the
+/// header's two checksums and the signature's entry, the last of the table. `None` where the file is too short
+/// for that.
 #[inline(never)]
 pub(crate) fn digest(file: &[u8]) -> Option<[u8; 32]> {
-    let (header, _) = Header::ref_from_prefix(file).ok()?;
+    let (header, _) = FileHeader::ref_from_prefix(file).ok()?;
     let others = usize::from(header.section_count).checked_sub(1)?.checked_mul(size_of::<TableEntry>())?;
-    let (table, sections) = file.split_at_checked(size_of::<Header>())?.1.split_at_checked(others)?;
+    let (table, sections) = file.split_at_checked(size_of::<FileHeader>())?.1.split_at_checked(others)?;
     let end = sections.len().checked_sub(size_of::<Signature>())?;
-    let header = file.get(..offset_of!(Header, table_crc))?;
+    let header = file.get(..offset_of!(FileHeader, table_crc))?;
     Some(sha256(&[header, table, sections.get(size_of::<TableEntry>()..end)?]))
 }
 
@@ -57,8 +58,8 @@ pub(crate) fn message(digest: &[u8; 32]) -> Message {
     message
 }
 
-/// Refuses bytes that are no Ed25519 public key: no point of the curve, not in the one encoding of RFC 8032, or of a small order,
-/// with which anybody can sign.
+/// Refuses bytes that are no Ed25519 public key: no point of the curve, not in the one encoding of RFC 8032, or
+/// of a small order, with which anybody can sign.
 ///
 /// # Errors
 /// [`PublicKey`](Error::PublicKey).
@@ -73,8 +74,9 @@ fn point(public_key: &[u8; 32]) -> Result<EdwardsPoint, Error> {
     point.filter(usable).ok_or(Error::PublicKey)
 }
 
-/// `R = s·B − k·A` for the signature `R ‖ s`, the key `A` and `k = SHA-512(R ‖ A ‖ message)`. Comparing encodings refuses every
-/// other encoding of `R`; `s` must be below the group's order, so that a signature cannot be changed into another.
+/// `R = s·B − k·A` for the signature `R ‖ s`, the key `A` and `k = SHA-512(R ‖ A ‖ message)`. Comparing
+/// encodings refuses every other encoding of `R`; `s` must be below the group's order, so that a signature
+/// cannot be changed into another.
 #[inline(never)]
 fn verify_message(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
     let key = point(public_key)?;
@@ -84,8 +86,8 @@ fn verify_message(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -
     if combination(&s, &k, &-&key).compress().0 == *r { Ok(()) } else { Err(Error::Forged) }
 }
 
-/// `s·B + k·P`, both at once, bit by bit from the top (Straus). The curve's own multiplication takes more stack, and time, for being
-/// independent of its operands, of which there is no need here.
+/// `s·B + k·P`, both at once, bit by bit from the top (Straus). The curve's own multiplication takes more
+/// stack, and time, for being independent of its operands, of which there is no need here.
 #[inline(never)]
 fn combination(s: &Scalar, k: &Scalar, point: &EdwardsPoint) -> EdwardsPoint {
     let both = ED25519_BASEPOINT_POINT + point;
@@ -203,7 +205,8 @@ mod tests {
         key
     }
 
-    /// The points whose order divides 8. For the first, `R` the same point and `s = 0` fulfil the equation of every message.
+    /// The points whose order divides 8. For the first, `R` the same point and `s = 0` fulfil the equation of
+    /// every message.
     #[test]
     fn keys_of_small_order_are_refused() {
         let zeros = String::from("00").repeat(31);

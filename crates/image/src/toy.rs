@@ -69,7 +69,7 @@ impl Random {
 
 /// Sizes and modes of one layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer {
+pub struct ToyLayer {
     /// Number of attention heads.
     pub heads: usize,
     /// Channels of one head.
@@ -103,13 +103,13 @@ pub const PIECES: [&str; 16] = [
 
 /// A classification model of random weights with three labels and inputs of up to 20 tokens; the vocabulary section is
 /// taken as it is. [`Config::workspace_bytes`] is left 0.
-pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: &[Layer]) -> ImageBuilder {
+pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: &[ToyLayer]) -> ImageBuilder {
     let random = &mut Random(seed);
     let (positions, types, outputs) = (24, 2, 3);
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| {
-            let Layer { heads, head_dim, ffn, attention, inputs } = *layer;
+            let ToyLayer { heads, head_dim, ffn, attention, inputs } = *layer;
             let [qkv_input, attention_output_input, up_input, down_input] = inputs;
             let width = heads * head_dim;
             let mut qkv = random.linear(3 * width, hidden);
@@ -187,11 +187,11 @@ pub fn mixed(mut model: ImageBuilder) -> ImageBuilder {
     let encodings = [Encoding::Int4, Encoding::Sparse, Encoding::Int8];
     let mut next = encodings.into_iter().cycle();
     for layer in &mut model.layers {
-        let linears = [&mut layer.qkv, &mut layer.attention_output, &mut layer.up, &mut layer.down];
-        for (linear, encoding) in linears.into_iter().zip(&mut layer.config.encodings) {
-            *encoding = next.next().unwrap_or(Encoding::Int8);
+        layer.config.encodings = core::array::from_fn(|_| next.next().unwrap_or(Encoding::Int8));
+        let encodings = layer.config.encodings;
+        for (linear, encoding) in layer.linears_mut().into_iter().zip(encodings) {
             let inputs = linear.inputs;
-            linear.weights.chunks_mut(inputs).enumerate().for_each(|(row, w)| fit(w, row, *encoding));
+            linear.weights.chunks_mut(inputs).enumerate().for_each(|(row, w)| fit(w, row, encoding));
         }
     }
     model.config.words = Encoding::Int4;

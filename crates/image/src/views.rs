@@ -1,16 +1,16 @@
 //! Borrowed views of the weights, with their shapes.
 
-use tinybert_layout::{Encoding, Panel, Weights};
+use tinybert_layout::{Encoding, PackedWeights, Panel};
 use zerocopy::FromBytes;
 
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, LayerRecord};
-use crate::parts::Parts;
+use crate::parts::PartReader;
 use crate::{Error, Field};
 
 /// A linear of `outputs` by `inputs` int8 weights, a scale per output.
 #[derive(Clone, Copy, Debug)]
-pub struct Linear<'a> {
+pub struct LinearView<'a> {
     /// Number of outputs, n.
     pub outputs: usize,
     /// Number of inputs, k.
@@ -18,7 +18,7 @@ pub struct Linear<'a> {
     /// Layout of `weights`.
     pub panel: Panel,
     /// `[outputs, inputs]` in −127 to 127, packed.
-    pub weights: Weights<'a>,
+    pub weights: PackedWeights<'a>,
     /// Channel scales `[n]`.
     pub scale: &'a [f32],
     /// Biases `[n]`.
@@ -29,7 +29,7 @@ pub struct Linear<'a> {
 
 /// Weights of a LayerNorm over the hidden channels.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerNorm<'a> {
+pub struct LayerNormView<'a> {
     /// `[hidden]`.
     pub gamma: &'a [f32],
     /// `[hidden]`.
@@ -38,7 +38,7 @@ pub struct LayerNorm<'a> {
 
 /// A row of embeddings as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub enum Row<'a> {
+pub enum StoredRow<'a> {
     /// `[width]`.
     Int8(&'a [i8]),
     /// As the weights of a linear of one output in panels of 1 by 16.
@@ -47,7 +47,7 @@ pub enum Row<'a> {
 
 /// Rows of int8 with a scale each.
 #[derive(Clone, Copy, Debug)]
-pub struct ScaledRows<'a> {
+pub struct ScaledRowsView<'a> {
     /// Channels of a row.
     pub width: usize,
     /// Encoding of the rows, not [`Sparse`](Encoding::Sparse).
@@ -60,15 +60,15 @@ pub struct ScaledRows<'a> {
 
 /// The embeddings section.
 #[derive(Clone, Copy, Debug)]
-pub struct Embeddings<'a> {
+pub struct EmbeddingsView<'a> {
     /// `[vocab, hidden]`.
-    pub word: ScaledRows<'a>,
+    pub word: ScaledRowsView<'a>,
     /// `[positions, hidden]`.
-    pub position: ScaledRows<'a>,
+    pub position: ScaledRowsView<'a>,
     /// `[types, hidden]`.
     pub types: &'a [f32],
     /// The LayerNorm over their sum.
-    pub norm: LayerNorm<'a>,
+    pub norm: LayerNormView<'a>,
 }
 
 /// One Transformer layer.
@@ -78,26 +78,33 @@ pub struct LayerView<'a> {
     pub config: LayerConfig,
     /// Fused query, key and value, `[3 · heads · head_dim, hidden]`: all queries, then all keys, then all values,
     /// head by head.
-    pub qkv: Linear<'a>,
+    pub qkv: LinearView<'a>,
     /// `[hidden, heads · head_dim]`.
-    pub attention_output: Linear<'a>,
+    pub attention_output: LinearView<'a>,
     /// After attention and its residual.
-    pub attention_norm: LayerNorm<'a>,
+    pub attention_norm: LayerNormView<'a>,
     /// First FFN linear `[ffn, hidden]`.
-    pub up: Linear<'a>,
+    pub up: LinearView<'a>,
     /// Second FFN linear `[hidden, ffn]`.
-    pub down: Linear<'a>,
+    pub down: LinearView<'a>,
     /// After the FFN and its residual.
-    pub output_norm: LayerNorm<'a>,
+    pub output_norm: LayerNormView<'a>,
+}
+
+impl<'a> LayerView<'a> {
+    /// The linears in the order of the file: qkv, attention output, up, down.
+    pub fn linears(&self) -> [LinearView<'a>; 4] {
+        [self.qkv, self.attention_output, self.up, self.down]
+    }
 }
 
 /// The task head.
 #[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
+pub struct HeadView<'a> {
     /// `[hidden, hidden]`, followed by tanh.
-    pub pooler: Option<Linear<'a>>,
+    pub pooler: Option<LinearView<'a>>,
     /// `[outputs, hidden]`.
-    pub output: Linear<'a>,
+    pub output: LinearView<'a>,
 }
 
 /// The layers from first to last, read on the way.
@@ -106,12 +113,12 @@ pub struct Layers<'a> {
     hidden: usize,
     panel: Panel,
     records: &'a [LayerRecord],
-    parts: Parts<'a>,
+    parts: PartReader<'a>,
 }
 
-impl<'a> Linear<'a> {
+impl<'a> LinearView<'a> {
     pub(crate) fn read(
-        parts: &mut Parts<'a>,
+        parts: &mut PartReader<'a>,
         outputs: usize,
         inputs: usize,
         panel: Panel,
@@ -130,50 +137,50 @@ impl<'a> Linear<'a> {
 }
 
 fn read_weights<'a>(
-    parts: &mut Parts<'a>,
+    parts: &mut PartReader<'a>,
     outputs: usize,
     inputs: usize,
     panel: Panel,
     encoding: Encoding,
-) -> Result<Weights<'a>, Error> {
+) -> Result<PackedWeights<'a>, Error> {
     let matrix = panel.matrix(outputs, inputs);
     let invalid = Error::Invalid(Field::Panel);
     match encoding {
         // A size that overflows cannot be in the file either.
         Encoding::Int8 => {
-            Ok(Weights::Int8(parts.take(matrix.map_or(usize::MAX, |matrix| matrix.weights()))?))
+            Ok(PackedWeights::Int8(parts.take(matrix.map_or(usize::MAX, |matrix| matrix.weights()))?))
         }
         Encoding::Int4 => {
             let bytes = matrix.and_then(|matrix| matrix.four_bit_bytes()).ok_or(invalid)?;
-            Ok(Weights::Int4(parts.take(bytes)?))
+            Ok(PackedWeights::Int4(parts.take(bytes)?))
         }
         Encoding::Sparse => {
             let matrix = matrix.ok_or(invalid)?;
             let offsets: &[u32] = parts.take(matrix.panel_count().saturating_add(1))?;
             let mask = parts.take(matrix.mask_bytes())?;
             let values = offsets.last().and_then(|&end| usize::try_from(end).ok());
-            Ok(Weights::Sparse { offsets, mask, values: parts.take(values.unwrap_or(usize::MAX))? })
+            Ok(PackedWeights::Sparse { offsets, mask, values: parts.take(values.unwrap_or(usize::MAX))? })
         }
     }
 }
 
-impl<'a> LayerNorm<'a> {
-    pub(crate) fn read(parts: &mut Parts<'a>, hidden: usize) -> Result<Self, Error> {
+impl<'a> LayerNormView<'a> {
+    pub(crate) fn read(parts: &mut PartReader<'a>, hidden: usize) -> Result<Self, Error> {
         Ok(Self { gamma: parts.take(hidden)?, beta: parts.take(hidden)? })
     }
 }
 
-impl<'a> ScaledRows<'a> {
-    /// `there`: with the rows themselves.
+impl<'a> ScaledRowsView<'a> {
+    /// `with_rows` says whether the section holds the rows themselves.
     pub(crate) fn read(
-        parts: &mut Parts<'a>,
+        parts: &mut PartReader<'a>,
         rows: usize,
         width: usize,
         encoding: Encoding,
-        there: bool,
+        with_rows: bool,
     ) -> Result<Self, Error> {
         let row_bytes = encoding.row_bytes(width).ok_or(Error::Invalid(Field::Encoding))?;
-        let stored = if there { parts.take(rows.saturating_mul(row_bytes))? } else { &[] };
+        let stored = if with_rows { parts.take(rows.saturating_mul(row_bytes))? } else { &[] };
         Ok(Self { width, encoding, rows: stored, scales: parts.take(rows)? })
     }
 
@@ -184,17 +191,17 @@ impl<'a> ScaledRows<'a> {
     }
 
     /// Row `index` and its scale; `None` where there is no such row.
-    pub fn row(&self, index: usize) -> Option<(Row<'a>, f32)> {
+    pub fn row(&self, index: usize) -> Option<(StoredRow<'a>, f32)> {
         let start = index.checked_mul(self.row_bytes())?;
         let stored = self.rows.get(start..start.checked_add(self.row_bytes())?)?;
         Some((self.stored_row(stored)?, self.scale(index)?))
     }
 
     /// A row of this table from its bytes.
-    pub fn stored_row<'r>(&self, bytes: &'r [u8]) -> Option<Row<'r>> {
+    pub fn stored_row<'r>(&self, bytes: &'r [u8]) -> Option<StoredRow<'r>> {
         match self.encoding {
-            Encoding::Int8 => Some(Row::Int8(<[i8]>::ref_from_bytes(bytes).ok()?)),
-            Encoding::Int4 => Some(Row::Int4(bytes)),
+            Encoding::Int8 => Some(StoredRow::Int8(<[i8]>::ref_from_bytes(bytes).ok()?)),
+            Encoding::Int4 => Some(StoredRow::Int4(bytes)),
             Encoding::Sparse => None,
         }
     }
@@ -205,15 +212,15 @@ impl<'a> ScaledRows<'a> {
     }
 }
 
-impl<'a> Embeddings<'a> {
-    /// `detached`: without word rows.
-    pub(crate) fn read(parts: &mut Parts<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
+impl<'a> EmbeddingsView<'a> {
+    /// `detached` says that the image has no word rows.
+    pub(crate) fn read(parts: &mut PartReader<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
         let Config { hidden, vocab, positions, words, .. } = *config;
         Ok(Self {
-            word: ScaledRows::read(parts, vocab, hidden, words, !detached)?,
-            position: ScaledRows::read(parts, positions, hidden, Encoding::Int8, true)?,
+            word: ScaledRowsView::read(parts, vocab, hidden, words, !detached)?,
+            position: ScaledRowsView::read(parts, positions, hidden, Encoding::Int8, true)?,
             types: parts.take(config.types.saturating_mul(config.hidden))?,
-            norm: LayerNorm::read(parts, config.hidden)?,
+            norm: LayerNormView::read(parts, config.hidden)?,
         })
     }
 
@@ -224,21 +231,21 @@ impl<'a> Embeddings<'a> {
     }
 }
 
-impl<'a> Head<'a> {
-    pub(crate) fn read(parts: &mut Parts<'a>, config: &Config) -> Result<Self, Error> {
+impl<'a> HeadView<'a> {
+    pub(crate) fn read(parts: &mut PartReader<'a>, config: &Config) -> Result<Self, Error> {
         let Config { hidden, outputs, panel, .. } = *config;
         Ok(Self {
             pooler: match config.pooler {
-                true => Some(Linear::read(parts, hidden, hidden, panel, Encoding::Int8)?),
+                true => Some(LinearView::read(parts, hidden, hidden, panel, Encoding::Int8)?),
                 false => None,
             },
-            output: Linear::read(parts, outputs, hidden, panel, Encoding::Int8)?,
+            output: LinearView::read(parts, outputs, hidden, panel, Encoding::Int8)?,
         })
     }
 }
 
 impl<'a> Layers<'a> {
-    pub(crate) fn new(config: &Config, records: &'a [LayerRecord], parts: Parts<'a>) -> Self {
+    pub(crate) fn new(config: &Config, records: &'a [LayerRecord], parts: PartReader<'a>) -> Self {
         Self { hidden: config.hidden, panel: config.panel, records, parts }
     }
 
@@ -253,12 +260,12 @@ impl<'a> Layers<'a> {
         self.records = records;
         Ok(Some(LayerView {
             config,
-            qkv: Linear::read(parts, width.saturating_mul(3), hidden, panel, qkv)?,
-            attention_output: Linear::read(parts, hidden, width, panel, attention_output)?,
-            attention_norm: LayerNorm::read(parts, hidden)?,
-            up: Linear::read(parts, config.ffn, hidden, panel, up)?,
-            down: Linear::read(parts, hidden, config.ffn, panel, down)?,
-            output_norm: LayerNorm::read(parts, hidden)?,
+            qkv: LinearView::read(parts, width.saturating_mul(3), hidden, panel, qkv)?,
+            attention_output: LinearView::read(parts, hidden, width, panel, attention_output)?,
+            attention_norm: LayerNormView::read(parts, hidden)?,
+            up: LinearView::read(parts, config.ffn, hidden, panel, up)?,
+            down: LinearView::read(parts, hidden, config.ffn, panel, down)?,
+            output_norm: LayerNormView::read(parts, hidden)?,
         }))
     }
 
@@ -289,7 +296,7 @@ impl<'a> Layers<'a> {
 impl<'a> Iterator for Layers<'a> {
     type Item = LayerView<'a>;
 
-    #[inline(never)] // Its copies of a layer's views are gone again when the caller has one.
+    #[inline(never)] // The stack that this needs for a layer's views is free again when it returns.
     fn next(&mut self) -> Option<LayerView<'a>> {
         // `Image::from_bytes` has walked this way before, so there is no error to lose.
         self.read().ok().flatten()

@@ -69,8 +69,7 @@ fn a_row_sum_that_is_not_of_its_weights_is_found_on_the_host() {
         let mut file = builder.build().unwrap();
         let image = Image::from_bytes(&file).unwrap();
         assert_eq!(image.check_row_sums(), Ok(()));
-        let layers =
-            image.layers().flat_map(|layer| [layer.qkv, layer.attention_output, layer.up, layer.down]);
+        let layers = image.layers().flat_map(|layer| layer.linears());
         let linears = layers.chain(image.head().pooler).chain([image.head().output]);
         let sums = linears.flat_map(|linear| linear.row_sum);
         let places: Vec<_> =

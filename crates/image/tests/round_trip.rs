@@ -5,8 +5,8 @@ mod common;
 use common::{full_toy, mixed_toy};
 use tinybert_image::toy::token_classification;
 use tinybert_image::{
-    AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, Panel, SectionKind,
-    Weights, repack, seal,
+    AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, PackedWeights, Panel,
+    SectionKind, repack, seal,
 };
 
 #[test]
@@ -30,7 +30,7 @@ fn weights_lie_in_panels_with_zero_edges_and_their_row_sums() {
     let builder = full_toy();
     let file = builder.build().unwrap();
     let up = Image::from_bytes(&file).unwrap().layers().next().unwrap().up;
-    let Weights::Int8(weights) = up.weights else { panic!("{:?}", up.weights) };
+    let PackedWeights::Int8(weights) = up.weights else { panic!("{:?}", up.weights) };
     let (n, k, nr, kr) = (11, 10, 8, 4);
     let plain = &builder.layers[0].up.weights;
     let mut position = 0;
@@ -56,15 +56,12 @@ fn weights_lie_in_panels_with_zero_edges_and_their_row_sums() {
 fn linears<'a>(
     builder: &'a ImageBuilder,
     image: &Image<'a>,
-) -> impl Iterator<Item = (&'a LinearData, tinybert_image::Linear<'a>)> {
-    builder.layers.iter().zip(image.layers()).flat_map(|(data, layer)| {
-        [
-            (&data.qkv, layer.qkv),
-            (&data.attention_output, layer.attention_output),
-            (&data.up, layer.up),
-            (&data.down, layer.down),
-        ]
-    })
+) -> impl Iterator<Item = (&'a LinearData, tinybert_image::LinearView<'a>)> {
+    builder
+        .layers
+        .iter()
+        .zip(image.layers())
+        .flat_map(|(data, layer)| data.linears().into_iter().zip(layer.linears()))
 }
 
 /// Weight `[output, input]`; 0 beyond the matrix.
@@ -80,7 +77,7 @@ fn four_bits_lie_group_after_group_first_half_in_the_low_nibbles() {
     let file = builder.build().unwrap();
     let mut seen = 0;
     for (data, linear) in linears(&builder, &Image::from_bytes(&file).unwrap()) {
-        let Weights::Int4(stored) = linear.weights else { continue };
+        let PackedWeights::Int4(stored) = linear.weights else { continue };
         let mut stored = stored.iter().copied();
         let depth = linear.inputs.next_multiple_of(4);
         for panel in (0..linear.outputs).step_by(8) {
@@ -112,7 +109,7 @@ fn sparse_weights_are_a_mask_and_the_values_panel_by_panel() {
     let file = builder.build().unwrap();
     let mut seen = 0;
     for (data, linear) in linears(&builder, &Image::from_bytes(&file).unwrap()) {
-        let Weights::Sparse { offsets, mask, values } = linear.weights else { continue };
+        let PackedWeights::Sparse { offsets, mask, values } = linear.weights else { continue };
         let depth = linear.inputs.next_multiple_of(4);
         let (mut bit, mut value) = (0, 0);
         assert_eq!(offsets.len(), linear.outputs.div_ceil(8) + 1);
@@ -273,16 +270,16 @@ fn values_that_would_break_the_arithmetic_are_refused() {
 fn stored_weights_refused(encoding: Encoding, change: impl FnOnce(&mut [u8])) {
     let mut file = mixed_toy().build().unwrap();
     let image = Image::from_bytes(&file).unwrap();
-    let layers = image.layers().flat_map(|layer| [layer.qkv, layer.attention_output, layer.up, layer.down]);
+    let layers = image.layers().flat_map(|layer| layer.linears());
     let linear = layers.into_iter().find(|linear| linear.weights.encoding() == encoding).unwrap();
     let (start, length) = match linear.weights {
-        Weights::Int4(stored) => (stored.as_ptr() as usize, stored.len()),
+        PackedWeights::Int4(stored) => (stored.as_ptr() as usize, stored.len()),
         // To the end of the values, padding included.
-        Weights::Sparse { offsets, values, .. } => {
+        PackedWeights::Sparse { offsets, values, .. } => {
             let start = offsets.as_ptr() as usize;
             (start, values.as_ptr() as usize + values.len() - start)
         }
-        Weights::Int8(_) => unreachable!(),
+        PackedWeights::Int8(_) => unreachable!(),
     };
     let start = start - file.as_ptr() as usize;
     change(&mut file[start..start + length]);
@@ -300,13 +297,15 @@ fn stored_weights_that_mean_nothing_are_refused() {
     // Three runs: two in the low nibbles, one in the high ones, then nothing; its last two inputs are edges.
     stored_weights_refused(Encoding::Int4, |stored| stored[8 + 32] |= 0x10);
     stored_weights_refused(Encoding::Int4, |stored| stored[8 + 3] |= 0x10);
-    // Attention output of the first layer: 10 outputs of 6 inputs, panels of 8 by 8: three offsets, two masks of 8 bytes.
+    // Attention output of the first layer: 10 outputs of 6 inputs, panels of 8 by 8: three offsets, two masks
+    // of 8 bytes.
     stored_weights_refused(Encoding::Sparse, |stored| stored[0] = 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[4] ^= 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[64] ^= 1);
     stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0);
     stored_weights_refused(Encoding::Sparse, |stored| stored[128] = 0x80);
-    // The same number of bits, but one of them in an edge: inputs 6 and 7 of output 0 are bits 6 and 7 of the second run.
+    // The same number of bits, but one of them in an edge: inputs 6 and 7 of output 0 are bits 6 and 7 of the
+    // second run.
     stored_weights_refused(Encoding::Sparse, |stored| {
         let bit = (0..32).find(|bit| stored[64 + bit / 8] >> (bit % 8) & 1 == 1).unwrap();
         stored[64 + bit / 8] ^= 1 << (bit % 8);

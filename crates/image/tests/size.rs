@@ -1,11 +1,11 @@
 //! How large images are: the promise of 14.9 MB for TinyBERT-4L-312 with its vocabulary.
 
 use proptest::prelude::*;
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, mixed, model};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, ToyLayer, mixed, model};
 use tinybert_image::toy::{Random, embedding, token_classification};
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
-    Panel, Provenance, Range, SelfTestData,
+    ObservedRange, Panel, Provenance, SelfTestData,
 };
 
 /// Bytes of an image by the formula of the format's description.
@@ -73,8 +73,8 @@ fn formula(builder: &ImageBuilder) -> usize {
 #[test]
 fn images_have_the_size_the_format_says() {
     let layers = [
-        Layer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: [PER_TOKEN; 4] },
-        Layer { heads: 3, head_dim: 9, ffn: 75, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 3, head_dim: 9, ffn: 75, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let builder = model(1, 18, 31, &[7; 100], &layers);
     assert_eq!(builder.build().unwrap().len(), formula(&builder));
@@ -87,7 +87,7 @@ fn images_have_the_size_the_format_says() {
 
 #[test]
 fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: [PER_TOKEN; 4] };
+    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: [PER_TOKEN; 4] };
     let mut builder = model(1, 312, 30_522, &vec![0; 325_000], &[layer; 4]);
     let row = |rows: usize| rows * 312;
     builder.config.positions = 512;
@@ -107,8 +107,8 @@ fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
 fn any_model(seed: u64) -> ImageBuilder {
     let random = &mut Random(seed);
     let mut size = |largest: usize| 1 + random.below(largest);
-    let layers: Vec<Layer> = (0..size(3))
-        .map(|_| Layer {
+    let layers: Vec<ToyLayer> = (0..size(3))
+        .map(|_| ToyLayer {
             heads: size(4),
             head_dim: size(12),
             ffn: size(90),
@@ -133,7 +133,7 @@ fn any_model(seed: u64) -> ImageBuilder {
             .for_each(|encoding| *encoding = Encoding::Int8);
     }
     if size(2) == 1 {
-        let range = Range { min: -1.0, max: 1.0 };
+        let range = ObservedRange { min: -1.0, max: 1.0 };
         let record = CalibrationRecord { inputs: [range; 4], query: 1.0, key: 1.0, value: 1.0, reserved: 0 };
         builder.calibration = Some(CalibrationData { examples: 1, layers: vec![record; layers.len()] });
     }

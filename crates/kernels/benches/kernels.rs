@@ -5,7 +5,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tinybert_kernels::{
     Activations, ActivationsMut, AttentionShape, Context, Epilogue, Isa, Kernels, LayerNorm, Linear,
-    Quantization, RowScale, Weights, activation_bytes, row_stride,
+    PackedWeights, Quantization, RowScale, activation_bytes, row_stride,
 };
 
 const HIDDEN: usize = 312;
@@ -39,7 +39,7 @@ fn linear(c: &mut Criterion) {
                     n,
                     k,
                     panel,
-                    weights: Weights::Int8(&weights),
+                    weights: PackedWeights::Int8(&weights),
                     scale: &scale,
                     bias: &bias,
                     row_sum: &row_sum,

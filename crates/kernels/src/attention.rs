@@ -2,7 +2,7 @@
 
 use crate::ShapeMismatch;
 use crate::linear::{ActivationsMut, MAX_SIDE, ensure};
-use crate::scratch::{Scratch, ScratchF32, Sizes, SizesF32};
+use crate::scratch::{Scratch, ScratchF32, ScratchSizes, ScratchSizesF32};
 
 /// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
 const MAX_TOKENS: usize = 1 << 15;
@@ -39,7 +39,7 @@ impl AttentionShape {
         if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
             return None;
         }
-        Sizes::new(self.tokens, self.head_dim).bytes()
+        ScratchSizes::new(self.tokens, self.head_dim).bytes()
     }
 
     /// The same for attention in f32.
@@ -47,7 +47,7 @@ impl AttentionShape {
         if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
             return None;
         }
-        SizesF32::new(self.tokens, self.head_dim).bytes()
+        ScratchSizesF32::new(self.tokens, self.head_dim).bytes()
     }
 }
 
@@ -72,28 +72,28 @@ pub enum Context<'a> {
 
 /// What every attention kernel may rely on. Returns the scratch memory, carved.
 pub(crate) fn check<'a>(
-    attention: &Attention,
+    attention: &AttentionOperands,
     context: &Context,
     scratch: &'a mut [u8],
 ) -> Result<Scratch<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
     let AttentionShape { tokens, head_dim, .. } = attention.shape;
-    Scratch::carve(scratch, Sizes::new(tokens, head_dim)).ok_or(ShapeMismatch)
+    Scratch::carve(scratch, ScratchSizes::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
 /// The same in f32.
 pub(crate) fn check_f32<'a>(
-    attention: &Attention<f32>,
+    attention: &AttentionOperands<f32>,
     context: &Context,
     scratch: &'a mut [u8],
 ) -> Result<ScratchF32<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
     let AttentionShape { tokens, head_dim, .. } = attention.shape;
-    ScratchF32::carve(scratch, SizesF32::new(tokens, head_dim)).ok_or(ShapeMismatch)
+    ScratchF32::carve(scratch, ScratchSizesF32::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
-fn check_operands<T>(attention: &Attention<T>, context: &Context) -> Result<(), ShapeMismatch> {
-    let &Attention { qkv, shape, coefficient } = attention;
+fn check_operands<T>(attention: &AttentionOperands<T>, context: &Context) -> Result<(), ShapeMismatch> {
+    let &AttentionOperands { qkv, shape, coefficient } = attention;
     let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
     ensure(first_query.checked_add(queries).is_some_and(|end| end <= tokens))?;
@@ -108,43 +108,43 @@ fn check_operands<T>(attention: &Attention<T>, context: &Context) -> Result<(), 
     }
 }
 
-/// What a kernel computes with, checked; queries, keys and values are int8 or f32.
-pub(crate) struct Attention<'a, T = i8> {
+/// The checked operands of attention; queries, keys and values are int8 or f32.
+pub(crate) struct AttentionOperands<'a, T = i8> {
     pub qkv: &'a [T],
     pub shape: AttentionShape,
     pub coefficient: f32,
 }
 
-/// What of a head a column of `qkv` belongs to.
+/// The part of a head that a column of `qkv` belongs to.
 #[derive(Clone, Copy)]
-pub(crate) enum Part {
+pub(crate) enum QkvPart {
     Queries,
     Keys,
     Values,
 }
 
 /// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
-impl<'a, T> Attention<'a, T> {
+impl<'a, T> AttentionOperands<'a, T> {
     /// Counts from the first query on.
     pub(crate) fn query(&self, query: usize, head: usize) -> &'a [T] {
-        self.part(Part::Queries, self.shape.first_query + query, head)
+        self.part(QkvPart::Queries, self.shape.first_query + query, head)
     }
 
     pub(crate) fn key(&self, token: usize, head: usize) -> &'a [T] {
-        self.part(Part::Keys, token, head)
+        self.part(QkvPart::Keys, token, head)
     }
 
     pub(crate) fn value(&self, token: usize, head: usize) -> &'a [T] {
-        self.part(Part::Values, token, head)
+        self.part(QkvPart::Values, token, head)
     }
 
     /// First column of the part of a head in a row of `qkv`.
-    pub(crate) fn column(&self, part: Part, head: usize) -> usize {
+    pub(crate) fn column(&self, part: QkvPart, head: usize) -> usize {
         (part as usize * self.shape.heads + head) * self.shape.head_dim
     }
 
     #[inline]
-    fn part(&self, part: Part, token: usize, head: usize) -> &'a [T] {
+    fn part(&self, part: QkvPart, token: usize, head: usize) -> &'a [T] {
         let start = token * self.shape.stride + self.column(part, head);
         self.qkv.get(start..start + self.shape.head_dim).unwrap_or(&[])
     }

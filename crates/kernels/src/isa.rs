@@ -55,8 +55,9 @@ impl Isa {
     }
 }
 
-/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux or
-/// the identification registers tell; without `std` and `id-registers` the caller knows and names it. Allocates nothing.
+/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux or the
+/// identification registers tell; without `std` and `id-registers` the caller knows and names it. Allocates
+/// nothing.
 pub(crate) fn in_order() -> bool {
     #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
     {

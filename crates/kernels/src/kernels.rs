@@ -1,15 +1,15 @@
 //! [`Kernels`]: the public operations. Each checks its operands, then calls the chosen instruction set's kernel.
 
-use crate::attention::{Attention, AttentionShape, Context};
+use crate::attention::{AttentionOperands, AttentionShape, Context};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
-use crate::table::{self, Table};
+use crate::table::{self, KernelTable};
 use crate::{Isa, Panel, ShapeMismatch, attention, isa, linear, scalar};
 
 /// The kernels of one instruction set; having one proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
 pub struct Kernels {
-    table: &'static Table,
+    table: &'static KernelTable,
 }
 
 impl Kernels {
@@ -18,8 +18,8 @@ impl Kernels {
         Kernels { table: &table::SCALAR }
     }
 
-    /// The fastest kernels for this CPU: asked of the CPU with the feature `std` or `id-registers`, else those that the target's
-    /// compile-time features promise.
+    /// The fastest kernels for this CPU: asked of the CPU with the feature `std` or `id-registers`, else those
+    /// that the target's compile-time features promise.
     pub fn detect() -> Self {
         let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
         match fastest.isa() {
@@ -44,7 +44,7 @@ impl Kernels {
     }
 
     /// Linear layer `[m, k] · [n, k]^T` and what follows it; see [`Epilogue`]. `decoded` is scratch memory of
-    /// [`Linear::scratch_bytes`]: none for [`Weights::Int8`](crate::Weights::Int8).
+    /// [`Linear::scratch_bytes`]: none for [`PackedWeights::Int8`](crate::PackedWeights::Int8).
     ///
     /// # Errors
     /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`.
@@ -127,7 +127,7 @@ impl Kernels {
         context: Context,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
-        let attention = Attention { qkv, shape, coefficient };
+        let attention = AttentionOperands { qkv, shape, coefficient };
         let scratch = attention::check(&attention, &context, scratch)?;
         // SAFETY: as in `linear`.
         unsafe { (self.table.attention)(&attention, context, scratch) };
@@ -147,7 +147,7 @@ impl Kernels {
         context: Context,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
-        let attention = Attention { qkv, shape, coefficient };
+        let attention = AttentionOperands { qkv, shape, coefficient };
         let scratch = attention::check_f32(&attention, &context, scratch)?;
         // SAFETY: as in `linear`.
         unsafe { (self.table.attention_f32)(&attention, context, scratch) };

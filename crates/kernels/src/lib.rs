@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use tinybert_kernels::{
-//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, Quantization, RowScale, Weights, activation_bytes, pack,
+//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale, activation_bytes, pack,
 //! };
 //!
 //! # fn main() -> Result<(), tinybert_kernels::ShapeMismatch> {
@@ -15,7 +15,7 @@
 //! let panel = kernels.native_panel();
 //! let mut weights = vec![0; panel.packed_bytes(2, 3).unwrap()];
 //! pack(&[1, 2, 3, 0, -1, 0], 2, 3, panel, &mut weights)?;
-//! let weights = Weights::Int8(&weights);
+//! let weights = PackedWeights::Int8(&weights);
 //! let w = Linear { n: 2, k: 3, panel, weights, scale: &[1.0; 2], bias: &[0.5, 0.0], row_sum: &[6, -1] };
 //! // One row of activations in steps of 0.5.
 //! let mut data = vec![0; activation_bytes(1, 3).unwrap()];
@@ -38,7 +38,7 @@
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
 //! | `layout.rs` | how int8 activations lie in memory; `tinybert-layout` says how weights do, and in which encodings |
 //! | `simd/decode.rs` | turns a panel of weights in four bits or without zeros into int8 |
-//! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` is its reading guide |
+//! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` in the repository explains it |
 //! | `simd/` | the same operations over vectors of any width, written once |
 //! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
 //! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
@@ -55,9 +55,10 @@
 //! | `neon-i8mm` | `i8_8x12_smmla` | `[12][8]` | blocks `[8][8]` |
 //!
 //! `simd/` is generic over a token that proves an instruction set (trait `Simd`: f32 and i32 vectors) and its
-//! integer micro-kernel (trait `MicroKernel`: `MR` rows of activations times `VECTORS` vectors of a panel's columns). The
-//! linear layer and attention are both loops around that micro-kernel; what follows a product (`simd/sink.rs`,
-//! `simd/softmax.rs`, `simd/context.rs`) takes its sums from registers and writes the next product's input in its layout.
+//! integer micro-kernel (trait `MicroKernel`: `MR` rows of activations times `VECTORS` vectors of a panel's
+//! columns). The linear layer and attention are both loops around that micro-kernel; what follows a product
+//! (`simd/sink.rs`, `simd/softmax.rs`, `simd/context.rs`) takes its sums from registers and writes the next
+//! product's input in its layout.
 //!
 //! # How to add a kernel
 //!
@@ -79,12 +80,12 @@ extern crate std;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod activation_layout;
 mod attention;
 mod crc32c;
 mod embedding;
 mod isa;
 mod kernels;
-mod layout;
 mod linear;
 pub mod math;
 mod scalar;
@@ -104,4 +105,4 @@ pub use linear::{
     Activations, ActivationsMut, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale,
     activation_bytes, row_stride,
 };
-pub use tinybert_layout::{Panel, ShapeMismatch, Weights, decode_row, pack, unpack};
+pub use tinybert_layout::{PackedWeights, Panel, ShapeMismatch, decode_row, pack, unpack};

@@ -2,7 +2,7 @@
 
 use tinybert_layout::{PackedMatrix, PanelWeights};
 
-use crate::{Panel, ShapeMismatch, Weights};
+use crate::{PackedWeights, Panel, ShapeMismatch};
 
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
 pub const MAX_SIDE: usize = 1 << 16;
@@ -20,7 +20,7 @@ pub struct Linear<'a> {
     /// Layout of `weights`.
     pub panel: Panel,
     /// Packed weights.
-    pub weights: Weights<'a>,
+    pub weights: PackedWeights<'a>,
     /// Weight scale of each output `[n]`.
     pub scale: &'a [f32],
     /// Bias of each output `[n]`.
@@ -41,8 +41,8 @@ pub enum RowScale<'a> {
 /// An int8 activation matrix `[m, k]`, the input of a linear layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Activations<'a> {
-    /// Written by the same [`Kernels`](crate::Kernels) value that reads it; the order of the bytes is its own affair.
-    /// Whole blocks of [`ROW_BLOCK`] rows.
+    /// int8 values in whole blocks of [`ROW_BLOCK`] rows. The [`Kernels`](crate::Kernels) value that reads them
+    /// must have written them, because it alone knows the order of the bytes.
     pub data: &'a [i8],
     /// Bytes of a row, as they were written.
     pub stride: usize,
@@ -66,7 +66,7 @@ pub struct ActivationsMut<'a> {
 }
 
 impl<'a> ActivationsMut<'a> {
-    /// The closest rows of `k` columns: `data` has [`activation_bytes`]`(m, k)`.
+    /// Rows of `k` columns without gaps: `data` has [`activation_bytes`]`(m, k)`.
     pub fn new(data: &'a mut [i8], k: usize) -> Self {
         ActivationsMut { data, stride: row_stride(k) }
     }
@@ -93,7 +93,7 @@ pub enum Quantization<'a> {
     },
 }
 
-/// What becomes of a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
+/// What is done with a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
     /// Stored as f32.
@@ -111,8 +111,8 @@ pub enum Epilogue<'a> {
     /// Rounded to int8 rows, as attention reads them. The writer of the weights has divided `scale` and `bias` by
     /// the scale of this tensor.
     I8 {
-        /// Row-major `[m, stride]`, of which the last row may end after [`row_stride`]`(n)`; what stands in columns from
-        /// `n` on may change.
+        /// Row-major `[m, stride]`, of which the last row may end after [`row_stride`]`(n)`; what stands in
+        /// columns from `n` on may change.
         out: &'a mut [i8],
         /// Bytes from one row to the next, at least [`row_stride`]`(n)`.
         stride: usize,
@@ -190,8 +190,8 @@ impl<'a> Linear<'a> {
     /// Bytes of scratch memory in which the weights are decoded, one panel at a time.
     pub fn scratch_bytes(&self) -> Option<usize> {
         match self.weights {
-            Weights::Int8(_) => Some(0),
-            Weights::Int4(_) | Weights::Sparse { .. } => self.panel.decoded_bytes(self.n, self.k),
+            PackedWeights::Int8(_) => Some(0),
+            PackedWeights::Int4(_) | PackedWeights::Sparse { .. } => self.panel.decoded_bytes(self.n, self.k),
         }
     }
 
@@ -243,7 +243,8 @@ fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), Shape
     ensure(m == 0 || elements.is_some_and(|elements| elements <= len))
 }
 
-/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand, `decoded` as the weights do.
+/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand, `decoded` as the
+/// weights do.
 pub(crate) fn check(
     a: &Activations,
     w: &Linear,

@@ -96,7 +96,8 @@ pub fn rsqrt(x: f32) -> f32 {
     y
 }
 
-/// √x, correctly rounded, in integers: `core` has no square root. Below the smallest normal number 0; NaN and infinity stay.
+/// √x, correctly rounded, in integers: `core` has no square root. Below the smallest normal number 0; NaN and
+/// infinity stay.
 pub fn sqrt(x: f32) -> f32 {
     if x < f32::MIN_POSITIVE {
         return 0.0;
@@ -109,8 +110,8 @@ pub fn sqrt(x: f32) -> f32 {
     let exponent = (bits >> 23) as i32 - 127;
     let odd = exponent & 1;
     let mantissa = u64::from(bits & 0x7f_ffff | 0x80_0000) << (25 + odd);
-    // 25 bits, of which the last one decides the rounding: it is never a tie, for no odd number's square has 25 trailing
-    // zeros.
+    // 25 bits, of which the last one decides the rounding: it is never a tie, for no odd number's square has 25
+    // trailing zeros.
     let root = (mantissa.isqrt() as u32 + 1) >> 1;
     // A root rounded up to 2^24 carries into the exponent, as it should;
     // its leading bit adds the 1 that is missing there.
@@ -146,8 +147,8 @@ fn multiply_round(a: i32, b: i32) -> i32 {
 
 /// Attention probability, unnormalised: 255 · 2^x rounded to an integer, for x ≤ 0, within 0.56. The largest is 255.
 ///
-/// In fixed point, so that a vector holds twice as many: the exponent in steps of 1/2048, not below −16, its whole part a
-/// shift, its fraction the argument of a polynomial.
+/// In fixed point, so that a vector holds twice as many: the exponent in steps of 1/2048, not below −16, its
+/// whole part a shift, its fraction the argument of a polynomial.
 #[inline(always)]
 pub fn probability(x: f32) -> u8 {
     let q = round(max(x * EXPONENT_STEPS, f32::from(i16::MIN))) as i32;
@@ -175,8 +176,8 @@ pub fn softmax(logits: &mut [f32]) {
 /// Lanes of the fixed summation order.
 pub(crate) const LANES: usize = 16;
 
-/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then lane j gets lane j+8 (j < 8), j+4 (j < 4),
-/// j+2, j+1.
+/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then lane j gets lane j+8 (j < 8), j+4
+/// (j < 4), j+2, j+1.
 pub fn sum(mut row: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
     'row: loop {

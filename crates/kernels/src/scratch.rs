@@ -15,17 +15,17 @@ const SLACK: usize = 2 * (align_of::<i32>() - 1);
 
 /// Sizes of the parts, in elements, large enough for any kernel family.
 #[derive(Clone, Copy)]
-pub(crate) struct Sizes {
+pub(crate) struct ScratchSizes {
     token_columns: usize,
     token_depth: usize,
     head_columns: usize,
     head_depth: usize,
 }
 
-impl Sizes {
+impl ScratchSizes {
     /// `tokens` and `head_dim` at most 2^15.
-    pub(crate) const fn new(tokens: usize, head_dim: usize) -> Sizes {
-        Sizes {
+    pub(crate) const fn new(tokens: usize, head_dim: usize) -> ScratchSizes {
+        ScratchSizes {
             token_columns: tokens.next_multiple_of(COLUMNS),
             token_depth: tokens.next_multiple_of(DEPTH),
             head_columns: (head_dim + MOST_SHIFT).next_multiple_of(COLUMNS),
@@ -66,8 +66,8 @@ pub(crate) struct Scratch<'a> {
 
 impl<'a> Scratch<'a> {
     /// Cuts the parts out of `buffer`; `None` if it is shorter than `sizes.bytes()`.
-    pub(crate) fn carve(buffer: &'a mut [u8], sizes: Sizes) -> Option<Scratch<'a>> {
-        let Sizes { token_columns, token_depth, head_columns, head_depth } = sizes;
+    pub(crate) fn carve(buffer: &'a mut [u8], sizes: ScratchSizes) -> Option<Scratch<'a>> {
+        let ScratchSizes { token_columns, token_depth, head_columns, head_depth } = sizes;
         if buffer.len() < sizes.bytes()? {
             return None;
         }
@@ -93,15 +93,15 @@ pub(crate) const QUERY_BLOCK_F32: usize = 4;
 
 /// Sizes of the parts in f32, in elements.
 #[derive(Clone, Copy)]
-pub(crate) struct SizesF32 {
+pub(crate) struct ScratchSizesF32 {
     columns: usize,
     head_dim: usize,
 }
 
-impl SizesF32 {
+impl ScratchSizesF32 {
     /// `tokens` and `head_dim` at most 2^15.
-    pub(crate) const fn new(tokens: usize, head_dim: usize) -> SizesF32 {
-        SizesF32 { columns: tokens.next_multiple_of(COLUMNS_F32), head_dim }
+    pub(crate) const fn new(tokens: usize, head_dim: usize) -> ScratchSizesF32 {
+        ScratchSizesF32 { columns: tokens.next_multiple_of(COLUMNS_F32), head_dim }
     }
 
     /// Bytes to ask the caller for; `None` on overflow.
@@ -126,8 +126,8 @@ pub(crate) struct ScratchF32<'a> {
 
 impl<'a> ScratchF32<'a> {
     /// Cuts the parts out of `buffer`; `None` if it is shorter than `sizes.bytes()`.
-    pub(crate) fn carve(buffer: &'a mut [u8], sizes: SizesF32) -> Option<ScratchF32<'a>> {
-        let SizesF32 { columns, head_dim } = sizes;
+    pub(crate) fn carve(buffer: &'a mut [u8], sizes: ScratchSizesF32) -> Option<ScratchF32<'a>> {
+        let ScratchSizesF32 { columns, head_dim } = sizes;
         if buffer.len() < sizes.bytes()? {
             return None;
         }

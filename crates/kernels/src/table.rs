@@ -2,9 +2,9 @@
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};
-use crate::attention::{Attention, Context};
+use crate::activation_layout::ActivationLayout;
+use crate::attention::{AttentionOperands, Context};
 use crate::embedding::Embedding;
-use crate::layout::Layout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization};
 use crate::scratch::{Scratch, ScratchF32};
 #[cfg(target_arch = "x86_64")]
@@ -17,26 +17,26 @@ use crate::{Isa, Panel, scalar};
 /// The CPU must have the instruction set when one of them is called. Their operands must be checked, or results are
 /// wrong; memory stays safe even then.
 #[derive(Clone, Copy)]
-pub(crate) struct Table {
+pub(crate) struct KernelTable {
     pub isa: Isa,
     /// Weight layout of `linear`; other layouts go to the scalar kernel.
     pub panel: Panel,
     /// How int8 activations lie.
-    pub layout: Layout,
+    pub layout: ActivationLayout,
     pub linear: unsafe fn(&Activations, &Linear, Epilogue, &mut [i8]),
-    pub attention: unsafe fn(&Attention, Context, Scratch),
-    pub attention_f32: unsafe fn(&Attention<f32>, Context, ScratchF32),
+    pub attention: unsafe fn(&AttentionOperands, Context, Scratch),
+    pub attention_f32: unsafe fn(&AttentionOperands<f32>, Context, ScratchF32),
     pub layer_norm: unsafe fn(&mut [f32], &LayerNorm),
     pub layer_norm_quantize: unsafe fn(&mut [f32], &LayerNorm, Quantization, ActivationsMut),
     pub quantize: unsafe fn(&[f32], usize, Quantization, ActivationsMut),
     pub embed: unsafe fn(&Embedding, &mut [f32]),
 }
 
-pub(crate) static SCALAR: Table = Table {
+pub(crate) static SCALAR: KernelTable = KernelTable {
     isa: Isa::Scalar,
     panel: Panel::PORTABLE,
-    layout: Layout::ROW_MAJOR,
-    linear: |a, w, epilogue, decoded| scalar::linear(Layout::ROW_MAJOR, a, w, epilogue, decoded),
+    layout: ActivationLayout::ROW_MAJOR,
+    linear: |a, w, epilogue, decoded| scalar::linear(ActivationLayout::ROW_MAJOR, a, w, epilogue, decoded),
     attention: scalar::attention,
     attention_f32: scalar::attention_f32,
     layer_norm: scalar::layer_norm,
@@ -47,7 +47,7 @@ pub(crate) static SCALAR: Table = Table {
 
 /// AVX2; linear layers and attention by `i8_6x8_pmaddwd`.
 #[cfg(target_arch = "x86_64")]
-static AVX2: Table = Table {
+static AVX2: KernelTable = KernelTable {
     isa: Isa::Avx2,
     panel: Panel::X86,
     layout: avx2::LAYOUT,
@@ -62,7 +62,7 @@ static AVX2: Table = Table {
 
 /// AVX-VNNI; linear layers and attention by `i8_4x24_vpdpbusd`.
 #[cfg(target_arch = "x86_64")]
-static AVX_VNNI: Table = Table {
+static AVX_VNNI: KernelTable = KernelTable {
     isa: Isa::AvxVnni,
     panel: Panel::X86,
     layout: avx_vnni::LAYOUT,
@@ -77,7 +77,7 @@ static AVX_VNNI: Table = Table {
 
 /// AVX-512 VNNI; linear layers and attention by `i8_8x48_vpdpbusd`.
 #[cfg(target_arch = "x86_64")]
-static AVX512_VNNI: Table = Table {
+static AVX512_VNNI: KernelTable = KernelTable {
     isa: Isa::Avx512Vnni,
     panel: Panel::X86,
     layout: avx512_vnni::LAYOUT,
@@ -92,7 +92,7 @@ static AVX512_VNNI: Table = Table {
 
 /// Armv8.0; linear layers and attention by `i8_4x4_smlal`.
 #[cfg(target_arch = "aarch64")]
-static NEON: Table = Table {
+static NEON: KernelTable = KernelTable {
     isa: Isa::Neon,
     panel: Panel::NEON,
     layout: neon::LAYOUT,
@@ -107,7 +107,7 @@ static NEON: Table = Table {
 
 /// Armv8.2 dot product; linear layers and attention by `i8_8x12_sdot`.
 #[cfg(target_arch = "aarch64")]
-static NEON_DOTPROD: Table = Table {
+static NEON_DOTPROD: KernelTable = KernelTable {
     isa: Isa::NeonDotprod,
     panel: Panel::DOTPROD,
     layout: dotprod::LAYOUT,
@@ -124,7 +124,7 @@ static NEON_DOTPROD: Table = Table {
 
 /// Armv8.2 dot product on an in-order core; linear layers and attention by `i8_8x12_sdot_a55`.
 #[cfg(target_arch = "aarch64")]
-static NEON_DOTPROD_A55: Table = Table {
+static NEON_DOTPROD_A55: KernelTable = KernelTable {
     isa: Isa::NeonDotprodA55,
     // SAFETY: as of all functions of a table.
     linear: |a, w, epilogue, decoded| unsafe { dotprod::linear(true, a, w, epilogue, decoded) },
@@ -135,7 +135,7 @@ static NEON_DOTPROD_A55: Table = Table {
 
 /// Armv8.6 matrix multiplication; linear layers and attention by `i8_8x12_smmla`.
 #[cfg(target_arch = "aarch64")]
-static NEON_I8MM: Table = Table {
+static NEON_I8MM: KernelTable = KernelTable {
     isa: Isa::NeonI8mm,
     panel: Panel::I8MM,
     layout: i8mm::LAYOUT,
@@ -172,7 +172,7 @@ pub(crate) use has;
     not(feature = "std"),
     allow(clippy::eq_op, clippy::nonminimal_bool, reason = "`has!` is a constant of the target there")
 )]
-pub(crate) fn available(isa: Isa) -> Option<&'static Table> {
+pub(crate) fn available(isa: Isa) -> Option<&'static KernelTable> {
     match isa {
         Isa::Scalar => Some(&SCALAR),
         #[cfg(target_arch = "x86_64")]

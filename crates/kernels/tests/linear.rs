@@ -1,16 +1,17 @@
-//! Linear layers: the scalar kernel against a naive oracle on unpacked weights, every fast kernel against the scalar one.
+//! Linear layers: the scalar kernel against a naive oracle on unpacked weights, every fast kernel against the
+//! scalar one.
 
 mod common;
 
-use common::{Layer, Random, bits, cases, fast, values};
+use common::{LinearCase, Random, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, Epilogue, Kernels, Linear, Panel, Quantization, ROW_BLOCK, ShapeMismatch, Weights,
+    ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Panel, Quantization, ROW_BLOCK, ShapeMismatch,
     activation_bytes, decode_row, math, row_stride,
 };
 
 /// `y` by the definition, in i64 and with a rounding after each operation.
-fn naive(layer: &Layer) -> Vec<f32> {
+fn naive(layer: &LinearCase) -> Vec<f32> {
     let mut y = Vec::new();
     for m in 0..layer.m {
         for n in 0..layer.n {
@@ -26,7 +27,7 @@ fn naive(layer: &Layer) -> Vec<f32> {
     y
 }
 
-fn f32s(kernels: &Kernels, layer: &Layer, panel: Panel) -> Vec<f32> {
+fn f32s(kernels: &Kernels, layer: &LinearCase, panel: Panel) -> Vec<f32> {
     f32s_of(kernels, layer, &layer.linear(panel, &layer.packed(panel)))
 }
 
@@ -35,7 +36,7 @@ fn scratch(w: &Linear) -> Vec<i8> {
     vec![85; w.scratch_bytes().unwrap()]
 }
 
-fn f32s_of(kernels: &Kernels, layer: &Layer, w: &Linear) -> Vec<f32> {
+fn f32s_of(kernels: &Kernels, layer: &LinearCase, w: &Linear) -> Vec<f32> {
     let data = layer.input(kernels);
     let stride = layer.n + layer.k % 3;
     let mut out = vec![-0.0; layer.m * stride];
@@ -59,11 +60,11 @@ struct Written {
     scales: Vec<u32>,
 }
 
-fn written(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) -> Written {
+fn written(kernels: &Kernels, layer: &LinearCase, panel: Panel, seed: u64) -> Written {
     written_of(kernels, layer, &layer.linear(panel, &layer.packed(panel)), seed)
 }
 
-fn written_of(kernels: &Kernels, layer: &Layer, w: &Linear, seed: u64) -> Written {
+fn written_of(kernels: &Kernels, layer: &LinearCase, w: &Linear, seed: u64) -> Written {
     let mut random = Random(seed);
     let (m, n) = (layer.m, layer.n);
     let data = layer.input(kernels);
@@ -115,7 +116,7 @@ proptest! {
 
     #[test]
     fn scalar_is_the_definition_in_every_layout(m in 1usize..6, n in 1usize..40, k in 1usize..90, seed: u64) {
-        let layer = Layer::random(m, n, k, seed);
+        let layer = LinearCase::random(m, n, k, seed);
         for panel in PANELS {
             prop_assert_eq!(bits(&f32s(&Kernels::scalar(), &layer, panel)), bits(&naive(&layer)));
         }
@@ -123,7 +124,7 @@ proptest! {
 
     #[test]
     fn fast_kernels_give_the_scalar_bits(m in 1usize..41, n in 1usize..80, k in 1usize..401, seed: u64) {
-        let layer = Layer::random(m, n, k, seed);
+        let layer = LinearCase::random(m, n, k, seed);
         let scalar = Kernels::scalar();
         for kernels in fast() {
             let panel = kernels.native_panel();
@@ -139,15 +140,15 @@ fn packable(panel: &Panel) -> bool {
 }
 
 /// What `kernels` make of the layer in four bits, and without zeros, and of the same weights as int8.
-fn assert_encoded(kernels: &Kernels, layer: &Layer, panel: Panel, seed: u64) {
+fn assert_encoded(kernels: &Kernels, layer: &LinearCase, panel: Panel, seed: u64) {
     let plain = layer.packed(panel);
     let plain = layer.linear(panel, &plain);
     let (expected, all) = (f32s(&Kernels::scalar(), layer, panel), written_of(kernels, layer, &plain, seed));
     let four_bits = packable(&panel) && layer.w.iter().all(|w| w.abs() <= 126);
     let stored = if four_bits { layer.stored_four_bits(panel) } else { Vec::new() };
     let (offsets, mask, values) = layer.stored_sparse(panel);
-    let sparse = Weights::Sparse { offsets: &offsets, mask: &mask, values: &values };
-    for weights in [sparse].into_iter().chain(four_bits.then_some(Weights::Int4(&stored))) {
+    let sparse = PackedWeights::Sparse { offsets: &offsets, mask: &mask, values: &values };
+    for weights in [sparse].into_iter().chain(four_bits.then_some(PackedWeights::Int4(&stored))) {
         let w = layer.encoded(panel, weights);
         assert_eq!(bits(&f32s_of(kernels, layer, &w)), bits(&expected), "{kernels:?} {panel:?}");
         assert_eq!(written_of(kernels, layer, &w, seed), all, "{kernels:?} {panel:?}");
@@ -159,7 +160,7 @@ proptest! {
 
     #[test]
     fn encoded_weights_give_the_bits_of_int8(m in 1usize..20, n in 1usize..80, k in 1usize..401, seed: u64) {
-        let layer = Layer::random(m, n, k, seed).four_bits(seed).sparse([256, 128, 64, 3, 0][seed as usize % 5], seed);
+        let layer = LinearCase::random(m, n, k, seed).four_bits(seed).sparse([256, 128, 64, 3, 0][seed as usize % 5], seed);
         for kernels in fast().chain([Kernels::scalar()]) {
             assert_encoded(&kernels, &layer, kernels.native_panel(), seed);
         }
@@ -167,7 +168,7 @@ proptest! {
 
     #[test]
     fn a_row_in_four_bits_is_a_panel_of_one_output(k in 1usize..200, seed: u64) {
-        let layer = Layer::random(1, 1, k, seed).four_bits(seed);
+        let layer = LinearCase::random(1, 1, k, seed).four_bits(seed);
         let stored = layer.stored_four_bits(Panel::PORTABLE);
         let mut row = vec![85; k];
         decode_row(&stored, &mut row).unwrap();
@@ -182,7 +183,7 @@ fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
     let model = [(9, 936, 312), (5, 312, 312), (17, 1200, 312), (4, 312, 1200)];
     for (m, n, k) in tails.chain(model) {
         let seed = (m * 1_000_000 + n * 1000 + k) as u64;
-        let layer = Layer::random(m, n, k, seed).four_bits(seed).sparse(128, seed);
+        let layer = LinearCase::random(m, n, k, seed).four_bits(seed).sparse(128, seed);
         for kernels in fast().chain([Kernels::scalar()]) {
             assert_encoded(&kernels, &layer, kernels.native_panel(), seed);
         }
@@ -196,14 +197,14 @@ fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
 
 #[test]
 fn the_outputs_from_one_on_are_a_layer_of_their_own() {
-    let layer = Layer::random(3, 130, 75, 5).four_bits(5).sparse(100, 6);
+    let layer = LinearCase::random(3, 130, 75, 5).four_bits(5).sparse(100, 6);
     for kernels in fast().chain([Kernels::scalar()]) {
         let panel = kernels.native_panel();
         let first = usize::from(panel.nr);
         let (plain, stored, (offsets, mask, values)) =
             (layer.packed(panel), layer.stored_four_bits(panel), layer.stored_sparse(panel));
-        let sparse = Weights::Sparse { offsets: &offsets, mask: &mask, values: &values };
-        for weights in [Weights::Int8(&plain), Weights::Int4(&stored), sparse] {
+        let sparse = PackedWeights::Sparse { offsets: &offsets, mask: &mask, values: &values };
+        for weights in [PackedWeights::Int8(&plain), PackedWeights::Int4(&stored), sparse] {
             let w = layer.encoded(panel, weights);
             let part = w.from_output(first).unwrap();
             let (data, n) = (layer.input(&kernels), 130 - first);
@@ -219,23 +220,23 @@ fn the_outputs_from_one_on_are_a_layer_of_their_own() {
 
 #[test]
 fn encoded_weights_that_are_not_all_there_are_refused_or_harmless() {
-    let layer = Layer::random(3, 20, 40, 5).four_bits(5).sparse(100, 6);
+    let layer = LinearCase::random(3, 20, 40, 5).four_bits(5).sparse(100, 6);
     for kernels in fast().chain([Kernels::scalar()]) {
         let panel = kernels.native_panel();
         let data = layer.input(&kernels);
-        let run = |weights: Weights, bytes: usize| {
+        let run = |weights: PackedWeights, bytes: usize| {
             let (w, mut out) = (layer.encoded(panel, weights), [0.0; 60]);
             let epilogue = Epilogue::F32 { out: &mut out, stride: 20 };
             kernels.linear(&layer.activations(&data), &w, epilogue, &mut vec![0; bytes])
         };
         let stored = layer.stored_four_bits(panel);
         let bytes = panel.decoded_bytes(20, 40).unwrap();
-        assert_eq!(run(Weights::Int4(&stored), bytes), Ok(()));
-        assert_eq!(run(Weights::Int4(&stored), bytes - 1), Err(ShapeMismatch), "short scratch memory");
-        assert_eq!(run(Weights::Int4(&stored[1..]), bytes), Err(ShapeMismatch), "short codes");
+        assert_eq!(run(PackedWeights::Int4(&stored), bytes), Ok(()));
+        assert_eq!(run(PackedWeights::Int4(&stored), bytes - 1), Err(ShapeMismatch), "short scratch memory");
+        assert_eq!(run(PackedWeights::Int4(&stored[1..]), bytes), Err(ShapeMismatch), "short codes");
         let (offsets, mask, values) = layer.stored_sparse(panel);
         let sparse = |offsets: &[u32], mask: &[u8], values: &[i8]| {
-            run(Weights::Sparse { offsets, mask, values }, bytes)
+            run(PackedWeights::Sparse { offsets, mask, values }, bytes)
         };
         assert_eq!(sparse(&offsets, &mask, &values), Ok(()));
         assert_eq!(sparse(&offsets[1..], &mask, &values), Err(ShapeMismatch), "short offsets");
@@ -255,7 +256,7 @@ fn fast_kernels_take_the_shapes_of_the_model_and_every_tail() {
     let depths = (1..=70).map(|k| (2, 17, k));
     let model = [(9, 936, 312), (5, 312, 312), (4, 1200, 312), (4, 312, 1200), (1, 312, 312), (1, 2, 312)];
     for (m, n, k) in tails.chain(columns).chain(depths).chain(model) {
-        let layer = Layer::random(m, n, k, (m * 1_000_000 + n * 1000 + k) as u64);
+        let layer = LinearCase::random(m, n, k, (m * 1_000_000 + n * 1000 + k) as u64);
         let expected = bits(&naive(&layer));
         for kernels in fast() {
             assert_eq!(
@@ -269,7 +270,7 @@ fn fast_kernels_take_the_shapes_of_the_model_and_every_tail() {
 
 #[test]
 fn foreign_layouts_are_computed_too() {
-    let layer = Layer::random(3, 21, 35, 7);
+    let layer = LinearCase::random(3, 21, 35, 7);
     for kernels in fast() {
         for panel in PANELS {
             assert_eq!(bits(&f32s(&kernels, &layer, panel)), bits(&naive(&layer)), "{kernels:?} {panel:?}");
@@ -279,7 +280,7 @@ fn foreign_layouts_are_computed_too() {
 
 #[test]
 fn residual_adds_to_what_is_there() {
-    let layer = Layer::random(2, 5, 9, 3);
+    let layer = LinearCase::random(2, 5, 9, 3);
     let scalar = Kernels::scalar();
     let (data, weights) = (layer.input(&scalar), layer.packed(Panel::PORTABLE));
     let mut residual = vec![1.5; 10];
@@ -293,7 +294,7 @@ fn residual_adds_to_what_is_there() {
 
 #[test]
 fn quantized_epilogues_are_the_definition() {
-    let layer = Layer::random(11, 19, 23, 4);
+    let layer = LinearCase::random(11, 19, 23, 4);
     let y = naive(&layer);
     let scalar = Kernels::scalar();
     let (data, weights) = (layer.input(&scalar), layer.packed(Panel::NEON));
@@ -325,7 +326,7 @@ fn quantized_epilogues_are_the_definition() {
 
 #[test]
 fn wrong_sizes_are_refused() {
-    let layer = Layer::random(3, 5, 9, 1);
+    let layer = LinearCase::random(3, 5, 9, 1);
     for kernels in fast().chain([Kernels::scalar()]) {
         let panel = kernels.native_panel();
         let (data, weights) = (layer.input(&kernels), layer.packed(panel));
@@ -350,7 +351,7 @@ fn wrong_sizes_are_refused() {
         bare.bias = &[];
         assert_eq!(run(a, bare, 15), Err(ShapeMismatch), "no bias");
         let mut cut = w;
-        cut.weights = Weights::Int8(&weights[1..]);
+        cut.weights = PackedWeights::Int8(&weights[1..]);
         assert_eq!(run(a, cut, 15), Err(ShapeMismatch), "short weights");
         let mut flat = w;
         flat.panel = Panel { nr: 0, kr: 4 };

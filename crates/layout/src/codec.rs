@@ -4,9 +4,9 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedMatrix, Panel, Weights};
+use crate::{INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedMatrix, PackedWeights, Panel};
 
-/// A sparse matrix as it is stored: see [`Weights::Sparse`].
+/// A sparse matrix as it is stored: see [`PackedWeights::Sparse`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SparseWeights {
     /// Index of each panel's first value, and the index after the last panel's values `[panels + 1]`.
@@ -18,8 +18,8 @@ pub struct SparseWeights {
 }
 
 impl PackedMatrix {
-    /// Packed int8 weights in four bits. `None` if the weights of a group have no common multiplier, or if there are fewer
-    /// than the matrix has.
+    /// Packed int8 weights in four bits. `None` if the weights of a group have no common multiplier, or if
+    /// there are fewer than the matrix has.
     pub fn encode_four_bits(self, packed: &[i8]) -> Option<Vec<u8>> {
         let mut stored = Vec::with_capacity(self.four_bit_bytes()?);
         for panel in self.panels() {
@@ -31,8 +31,8 @@ impl PackedMatrix {
         Some(stored)
     }
 
-    /// Packed int8 weights without zeros. `None` if there are fewer weights than the matrix has, or more values than a `u32`
-    /// counts.
+    /// Packed int8 weights without zeros. `None` if there are fewer weights than the matrix has, or more values
+    /// than a `u32` counts.
     pub fn encode_sparse(self, packed: &[i8]) -> Option<SparseWeights> {
         let mut sparse = SparseWeights { offsets: vec![0], mask: Vec::new(), values: Vec::new() };
         for panel in self.panels() {
@@ -55,7 +55,7 @@ pub fn encode_row(row: &[i8]) -> Option<Vec<u8>> {
     matrix.encode_four_bits(&padded)
 }
 
-impl<'a> Weights<'a> {
+impl<'a> PackedWeights<'a> {
     /// The packed int8 weights. Weights that are not there become zero.
     pub fn decode(&self, panel: Panel, matrix: PackedMatrix) -> Cow<'a, [i8]> {
         if let Self::Int8(weights) = self {

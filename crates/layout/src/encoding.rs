@@ -8,8 +8,8 @@ use crate::{PackedMatrix, Panel, ShapeMismatch, expand_sparse, four_bits};
 pub enum Encoding {
     /// One byte per weight.
     Int8 = 0,
-    /// Four bits per weight, and one multiplier for every [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of
-    /// an output.
+    /// Four bits per weight, and one multiplier for every
+    /// [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output.
     Int4 = 1,
     /// One bit per weight, and one byte for each weight that is not zero.
     Sparse = 2,
@@ -26,7 +26,8 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a row of `width` embeddings. `None` if that overflows, and for [`Sparse`](Self::Sparse), which rows cannot be.
+    /// Bytes of a row of `width` embeddings. `None` if that overflows, and for [`Sparse`](Self::Sparse), which
+    /// rows cannot be.
     pub fn row_bytes(self, width: usize) -> Option<usize> {
         match self {
             Self::Int8 => Some(width),
@@ -38,13 +39,14 @@ impl Encoding {
 
 /// Packed weights of a linear layer, in [−127, 127], padding zero, panel after panel.
 #[derive(Clone, Copy, Debug)]
-pub enum Weights<'a> {
+pub enum PackedWeights<'a> {
     /// One byte per weight, [`Panel::packed_bytes`] in all.
     Int8(&'a [i8]),
-    /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a multiplier of 1
-    /// to 18 for each output, then the codes in packed order. Of the `[ceil(inputs/kr)][nr][kr]` codes, those of the first
-    /// half of the groups of `kr` (and of one more if their number is odd) lie in the lower halves of the bytes, the others in
-    /// the upper halves. `kr` divides 16.
+    /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a
+    /// multiplier of 1 to 18 for each output, then the codes in packed order. Of the
+    /// `[ceil(inputs/kr)][nr][kr]` codes, those of the first half of the groups of `kr` (and of one more if
+    /// their number is odd) lie in the lower halves of the bytes, the others in the upper halves. `kr` divides
+    /// 16.
     Int4(&'a [u8]),
     /// The weights that are not zero.
     Sparse {
@@ -73,7 +75,7 @@ pub enum PanelWeights<'a> {
     },
 }
 
-impl<'a> Weights<'a> {
+impl<'a> PackedWeights<'a> {
     /// How the weights are stored.
     pub const fn encoding(&self) -> Encoding {
         match self {

@@ -8,8 +8,8 @@ pub const INPUTS_PER_MULTIPLIER: usize = 32;
 /// Largest multiplier: with codes up to 7 the weights stay in int8.
 pub const MAX_MULTIPLIER: u8 = 18;
 
-/// Bytes of an output's codes for `inputs` inputs, at most [`INPUTS_PER_MULTIPLIER`], in groups of `kr`: those of the first
-/// half of the groups.
+/// Bytes of an output's codes for `inputs` inputs, at most [`INPUTS_PER_MULTIPLIER`], in groups of `kr`: those
+/// of the first half of the groups.
 #[inline]
 pub const fn code_bytes(kr: usize, inputs: usize) -> usize {
     let kr = if kr == 0 { 1 } else { kr };
@@ -17,7 +17,8 @@ pub const fn code_bytes(kr: usize, inputs: usize) -> usize {
     if low < inputs { low } else { inputs }
 }
 
-/// Weights in four bits that share their outputs' multipliers: up to [`INPUTS_PER_MULTIPLIER`] inputs of all outputs of a panel.
+/// Weights in four bits that share their outputs' multipliers: up to [`INPUTS_PER_MULTIPLIER`] inputs of all
+/// outputs of a panel.
 #[derive(Clone, Copy, Debug)]
 pub struct FourBitGroup<'a> {
     /// Position of the group's first weight in the packed matrix; the others follow.
@@ -31,7 +32,8 @@ pub struct FourBitGroup<'a> {
 }
 
 impl FourBitGroup<'_> {
-    /// Whether the multipliers are 1 to [`MAX_MULTIPLIER`], no code is −8, and every half byte without a weight is zero.
+    /// Whether the multipliers are 1 to [`MAX_MULTIPLIER`], no code is −8, and every half byte without a weight
+    /// is zero.
     pub fn is_allowed(&self) -> bool {
         let multipliers = self.multipliers.iter().fold(true, |all, m| all & (1..=MAX_MULTIPLIER).contains(m));
         let codes =
@@ -84,7 +86,8 @@ fn code<const HIGH: bool>(byte: u8) -> i8 {
 #[cfg_attr(not(target_arch = "aarch64"), inline)]
 pub fn multiply_codes<const HIGH: bool>(codes: &[u8], multipliers: &[u8], kr: usize, out: &mut [i8]) {
     let width = multipliers.len().max(1);
-    // `max`, not a comparison with 0, which the compiler turns into one of lengths and then no longer knows the quotient.
+    // `max`, not a comparison with 0, which the compiler turns into one of lengths and then no longer knows the
+    // quotient.
     let run_bytes = (width * kr).max(1);
     for (out, codes) in out.chunks_mut(run_bytes).zip(codes.chunks(run_bytes)) {
         let run = (out.len() / width).max(1);

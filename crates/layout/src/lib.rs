@@ -1,9 +1,9 @@
 //! The packed layout of int8 weights: the one definition that the writer of model images and the kernels share.
 //!
-//! A matrix of `n` outputs by `k` inputs is stored in [`Panel`]s, which a micro-kernel reads front to back. The panels are
-//! stored in one of three [`Encoding`]s: a byte per weight, four bits per weight, or without the zeros. [`PackedMatrix`]
-//! knows where every weight lies and how many bytes each encoding takes. Nothing here panics or needs a heap, except the
-//! functions behind the feature `alloc`.
+//! A matrix of `n` outputs by `k` inputs is stored in [`Panel`]s, which a micro-kernel reads front to back. The
+//! panels are stored in one of three [`Encoding`]s: a byte per weight, four bits per weight, or without the
+//! zeros. [`PackedMatrix`] knows where every weight lies and how many bytes each encoding takes. Nothing here
+//! panics or needs a heap, except the functions behind the feature `alloc`.
 //!
 //! ```
 //! use tinybert_layout::{Panel, pack, unpack};
@@ -37,7 +37,7 @@ mod sparse;
 
 #[cfg(feature = "alloc")]
 pub use codec::{SparseWeights, encode_row};
-pub use encoding::{Encoding, PanelWeights, Weights};
+pub use encoding::{Encoding, PackedWeights, PanelWeights};
 pub use four_bits::{
     FourBitGroup, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, code_bytes, decode_row, multiply_codes,
 };

@@ -5,7 +5,8 @@ use core::num::NonZero;
 use crate::Panel;
 use crate::four_bits::{self, FourBitGroup, INPUTS_PER_MULTIPLIER};
 
-/// The sizes of a packed matrix `[n, k]`. It exists only where `n` and `k`, padded, have a product that does not overflow.
+/// The sizes of a packed matrix `[n, k]`. It exists only where `n` and `k`, padded, have a product that does
+/// not overflow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PackedMatrix {
     /// Outputs per panel. That a side is not 0 is part of its type, so that a division by it cannot panic.
@@ -68,8 +69,8 @@ const fn smaller(a: usize, b: usize) -> usize {
 }
 
 impl PackedMatrix {
-    /// The matrix of `n` outputs by `k` inputs in panels of the given shape; `None` if its size overflows or a side of the
-    /// panel is 0.
+    /// The matrix of `n` outputs by `k` inputs in panels of the given shape; `None` if its size overflows or a
+    /// side of the panel is 0.
     #[inline]
     pub const fn new(panel: Panel, n: usize, k: usize) -> Option<Self> {
         let (Some(nr), Some(kr)) = (NonZero::new(panel.nr as usize), NonZero::new(panel.kr as usize)) else {
@@ -146,8 +147,8 @@ impl PackedMatrix {
         Lane { panel: self.panel_from(output - index), index }
     }
 
-    /// Consecutive inputs of one output in the group that holds `input`: `kr`, or fewer in the last group. As many bytes
-    /// lie between a weight and the same input's weight of the next output.
+    /// Consecutive inputs of one output in the group that holds `input`: `kr`, or fewer in the last group. As
+    /// many bytes lie between a weight and the same input's weight of the next output.
     #[inline(always)]
     pub fn run(self, input: usize) -> usize {
         smaller(self.kr.get(), self.depth.saturating_sub(input - input % self.kr))
@@ -183,7 +184,8 @@ impl PackedMatrix {
         self.four_bit_bytes_before(self.depth)
     }
 
-    /// Bytes of one output in four bits for the inputs before `input`, a multiple of [`INPUTS_PER_MULTIPLIER`] or the depth.
+    /// Bytes of one output in four bits for the inputs before `input`, a multiple of [`INPUTS_PER_MULTIPLIER`]
+    /// or the depth.
     #[inline]
     fn four_bit_bytes_before(self, input: usize) -> usize {
         let (whole, rest) = (input / INPUTS_PER_MULTIPLIER, input % INPUTS_PER_MULTIPLIER);

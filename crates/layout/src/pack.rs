@@ -2,7 +2,8 @@
 
 use crate::{PackedMatrix, Panel, ShapeMismatch};
 
-/// Packs row-major weights `src` `[n, k]` into `dst`, whose length must be [`Panel::packed_bytes`]`(n, k)`. Padding becomes zero.
+/// Packs row-major weights `src` `[n, k]` into `dst`, whose length must be [`Panel::packed_bytes`]`(n, k)`.
+/// Padding becomes zero.
 ///
 /// # Errors
 /// A length does not fit `n`, `k` and `panel`.

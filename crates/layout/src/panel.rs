@@ -3,11 +3,11 @@
 use crate::PackedMatrix;
 use crate::matrix::padding_unit;
 
-/// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`: a micro-kernel that computes `nr`
-/// outputs reads its weights front to back.
+/// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`: a micro-kernel that
+/// computes `nr` outputs reads its weights front to back.
 ///
-/// `n` is padded with zeros to a multiple of gcd(nr, 8), `k` to a multiple of gcd(kr, 8), and no further: the last panel has
-/// fewer outputs, and the last group of every panel has fewer inputs.
+/// `n` is padded with zeros to a multiple of gcd(nr, 8), `k` to a multiple of gcd(kr, 8), and no further: the
+/// last panel has fewer outputs, and the last group of every panel has fewer inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Panel {
     /// Outputs (columns of the result) per panel, at least 1.
@@ -57,7 +57,8 @@ impl Panel {
         }
     }
 
-    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of the panel is 0.
+    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of
+    /// the panel is 0.
     #[inline]
     pub const fn decoded_bytes(self, n: usize, k: usize) -> Option<usize> {
         let nr = self.nr as usize;

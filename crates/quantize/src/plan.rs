@@ -2,7 +2,7 @@
 
 use tinybert_base::Context;
 use tinybert_base::Result;
-use tinybert_image::{AttentionMode, CalibrationRecord, Range};
+use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
 use tinybert_model::{BertConfig, Checkpoint, Encoded};
 use tinybert_nn::Site;
@@ -102,9 +102,9 @@ fn choose_layer(
     })
 }
 
-fn range(sample: &RowSample) -> Range {
+fn range(sample: &RowSample) -> ObservedRange {
     let (min, max) = sample.range();
-    Range { min, max }
+    ObservedRange { min, max }
 }
 
 fn largest(sample: &RowSample) -> f32 {

@@ -3,7 +3,7 @@
 //!     cargo bench -p tinybert-runtime --features std -- '/128'
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tinybert_image::toy::{self, INT8, Layer, PIECES, STATIC_INPUTS};
+use tinybert_image::toy::{self, INT8, PIECES, STATIC_INPUTS, ToyLayer};
 use tinybert_image::{AlignedBytes, Image, repack};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_runtime::{Input, Model};
@@ -14,7 +14,7 @@ const LONGEST: usize = 256;
 
 /// An image in the portable layout. Its few embeddings serve as positions, too, over and over.
 fn image() -> AlignedBytes {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
+    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
     let vocabulary = tinybert_tokenizer::pack(&PIECES, Options::UNCASED).unwrap();
     let mut builder = toy::model(42, 312, PIECES.len(), &vocabulary, &[layer; 4]);
     let (words, positions) = (&builder.embeddings.word, &mut builder.embeddings.position);

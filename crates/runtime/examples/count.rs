@@ -3,8 +3,9 @@
 //!
 //!     count IMAGE TOKENS [ISA]
 //!
-//! On aarch64 region 1 begins at `hint #97` and ends at `hint #113`, unallocated hints that do nothing on any core. ISA is
-//! one of the names of `Isa`; the CPU's fastest otherwise. The image is repacked where its layout is another kernel's.
+//! On aarch64 region 1 begins at `hint #97` and ends at `hint #113`, unallocated hints that do nothing on any
+//! core. ISA is one of the names of `Isa`; the CPU's fastest otherwise. The image is repacked where its layout
+//! is another kernel's.
 
 use std::error::Error;
 
@@ -25,9 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(isa) => Kernels::with_isa(isa).ok_or("this CPU lacks the instruction set")?,
         None => Kernels::detect(),
     };
-    let bytes = std::fs::read(path)?;
-    let mut file = AlignedBytes::zeroed(bytes.len());
-    file.copy_from_slice(&bytes);
+    let file = AlignedBytes::from_slice(&std::fs::read(path)?);
     let image = repack(&Image::from_bytes(&file)?, kernels.native_panel())?;
     let model = Model::from_bytes(&image)?.with_kernels(kernels);
     let mut workspace = vec![0; model.workspace_bytes(tokens).ok_or("longer than the image is made for")?];

@@ -2,12 +2,12 @@
 //!
 //!     random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS
 //!
-//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to
-//! TOKENS tokens. All quantization is static.
+//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS
+//! heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens. All quantization is static.
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{INT8, Layer, PIECES, STATIC_INPUTS, model};
+use tinybert_runtime::image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model};
 use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel};
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::workspace_bytes;
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "i8mm" => Panel::I8MM,
         _ => return Err(format!("no layout is called {layout}").into()),
     };
-    let layer = Layer { heads, head_dim, ffn, attention: INT8, inputs: STATIC_INPUTS };
+    let layer = ToyLayer { heads, head_dim, ffn, attention: INT8, inputs: STATIC_INPUTS };
     let layers = vec![layer; layers];
     let mut builder = model(1, hidden, PIECES.len(), &pack(&PIECES, Options::UNCASED)?, &layers);
     match encoding.as_str() {
@@ -45,8 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Makes weights that have four bits.
 fn in_four_bits(layer: &mut LayerData) {
     layer.config.encodings = [Encoding::Int4; 4];
-    let linears = [&mut layer.qkv, &mut layer.attention_output, &mut layer.up, &mut layer.down];
-    linears.into_iter().flat_map(|linear| &mut linear.weights).for_each(|weight| *weight /= 16);
+    layer.linears_mut().into_iter().flat_map(|linear| &mut linear.weights).for_each(|weight| *weight /= 16);
 }
 
 fn usage() -> Box<dyn Error> {

@@ -1,14 +1,16 @@
-//! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean nothing.
+//! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean
+//! nothing.
 //!
 //!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding] [demo] [--word-rows FILE]
 //!
-//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them. The model is
-//! a classifier, or a tagger of words or a sentence encoder; with `demo` in the sizes of the shipped demo's student. With
-//! `--word-rows` its word rows are in a file of their own. It states no workspace: what believes an image there does not work.
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads
+//! them. The model is a classifier, or a tagger of words or a sentence encoder; with `demo` in the sizes of the
+//! shipped demo's student. With `--word-rows` its word rows are in a file of their own. It states no workspace:
+//! what believes an image there does not work.
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{self, F32, INT8, Layer, PER_TOKEN, PIECES, STATIC_INPUTS, mixed};
+use tinybert_runtime::image::toy::{self, F32, INT8, PER_TOKEN, PIECES, STATIC_INPUTS, ToyLayer, mixed};
 use tinybert_runtime::image::{Image, ImageBuilder, Panel, SelfTestData, detach_words};
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::{Input, Model};
@@ -55,15 +57,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Two layers that have everything: both kinds of attention, both of quantization, all encodings, odd sizes.
 fn small() -> Result<ImageBuilder, Box<dyn Error>> {
-    let fixed = Layer { heads: 12, head_dim: 26, ffn: 150, attention: INT8, inputs: STATIC_INPUTS };
-    let per_token = Layer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
+    let fixed = ToyLayer { heads: 12, head_dim: 26, ffn: 150, attention: INT8, inputs: STATIC_INPUTS };
+    let per_token = ToyLayer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
     let vocabulary = pack(&PIECES, Options::UNCASED)?;
     Ok(mixed(toy::model(1, 60, PIECES.len(), &vocabulary, &[fixed, per_token])))
 }
 
 /// Four layers of 96 channels, 4,096 pieces.
 fn demo_size() -> Result<ImageBuilder, Box<dyn Error>> {
-    let layer = Layer { heads: 12, head_dim: 8, ffn: 384, attention: INT8, inputs: STATIC_INPUTS };
+    let layer = ToyLayer { heads: 12, head_dim: 8, ffn: 384, attention: INT8, inputs: STATIC_INPUTS };
     let unused = (PIECES.len()..4096).map(|piece| format!("[unused{piece}]"));
     let pieces: Vec<String> = PIECES.into_iter().map(String::from).chain(unused).collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();

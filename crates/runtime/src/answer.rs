@@ -50,7 +50,8 @@ impl<'s> Answer<'s> {
         Self::Label { index: largest(logits), logits }
     }
 
-    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one score, or the vector.
+    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one
+    /// score, or the vector.
     pub fn outputs(&self) -> &[f32] {
         match self {
             Self::Label { logits, .. } => logits,

@@ -14,8 +14,8 @@ use crate::Model;
 /// [`Model::from_bytes`] wants it, and `WORKSPACE_BYTES: usize`, what the image's longest input needs
 /// ([`Model::max_workspace_bytes`]). The program needs the crate `tinybert-image` for that.
 ///
-/// A program with a feature `signature` has `PUBLIC_KEY: [u8; 32]`, too: that of the PEM file which `TINYBERT_PUBLIC_KEY` names
-/// and with which the image must be signed.
+/// A program with a feature `signature` has `PUBLIC_KEY: [u8; 32]`, too: that of the PEM file which
+/// `TINYBERT_PUBLIC_KEY` names and with which the image must be signed.
 ///
 /// # Errors
 /// The files cannot be read or written, are not what they should be, or this is not a build script.

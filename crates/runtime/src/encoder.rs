@@ -5,7 +5,7 @@
 //! queries, keys and values; attention; everything after it.
 
 use tinybert_image::{
-    self as image, AttentionMode, Config, Embeddings, InputQuantization, LayerConfig, LayerView,
+    self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
 };
 use tinybert_kernels::{
     AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization,
@@ -15,10 +15,12 @@ use zerocopy::FromBytes;
 
 use crate::Error;
 use crate::qkv::Qkv;
-use crate::quantized::{Input, Quantized};
+use crate::quantized::{QuantizedInput, QuantizedRows};
 use crate::team::{Team, band};
-use crate::words::{Words, int8_row};
-use crate::workspace::{AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS, ffn_stage_bytes};
+use crate::words::{WordTable, int8_row};
+use crate::workspace::{
+    AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS_PER_STEP, ffn_stage_bytes,
+};
 
 /// What the layers of a model have in common.
 #[derive(Clone, Copy)]
@@ -31,8 +33,8 @@ pub(crate) struct Encoder<'t> {
 }
 
 /// An image's linear as the kernels take it.
-pub(crate) fn linear<'a>(linear: &image::Linear<'a>) -> Linear<'a> {
-    let image::Linear { outputs, inputs, panel, weights, scale, bias, row_sum } = *linear;
+pub(crate) fn linear<'a>(linear: &image::LinearView<'a>) -> Linear<'a> {
+    let image::LinearView { outputs, inputs, panel, weights, scale, bias, row_sum } = *linear;
     Linear { n: outputs, k: inputs, panel, weights, scale, bias, row_sum }
 }
 
@@ -45,16 +47,16 @@ impl<'t> Encoder<'t> {
     /// Sums and normalises the embeddings of `ids`: the residual stream, and the first layer's `input`.
     pub fn embed(
         &self,
-        tables: &Embeddings<'_>,
-        words: &Words<'_>,
+        tables: &EmbeddingsView<'_>,
+        words: &WordTable<'_>,
         input: InputQuantization,
         ids: &[u32],
         type_ids: &[u8],
-        buffers: Rows<'_>,
+        buffers: RowBuffers<'_>,
     ) -> Result<(), Error> {
         let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
-            // Nothing is in the activations yet: room for a row that has to be read.
+            // The activations are still empty, so they lend room for a row that has to be read.
             let (word, word_scale) = words.row(*id, buffers.activations)?;
             let (position, position_scale) = int8_row(&tables.position, position).ok_or(Error::TokenId)?;
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
@@ -82,8 +84,8 @@ impl<'t> Encoder<'t> {
             AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows)?,
         }
         let decoded = self.decoded(&layer.config)?;
-        let bytes =
-            ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS)).ok_or(ShapeMismatch)?;
+        let bytes = ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS_PER_STEP))
+            .ok_or(ShapeMismatch)?;
         let (rest, stage) = buffers.rows();
         let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
         self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
@@ -95,7 +97,7 @@ impl<'t> Encoder<'t> {
     }
 
     /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
-    #[inline(never)] // What it needs of the stack is free again for what follows attention.
+    #[inline(never)] // The stack that it needs is free again for what follows attention.
     fn attention<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
@@ -108,7 +110,8 @@ impl<'t> Encoder<'t> {
         let AttentionStage { qkv, mut bands } =
             AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count)
                 .ok_or(ShapeMismatch)?;
-        let input = Input { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
+        let input =
+            QuantizedInput { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
         let (tokens_band, stride) = (band(tokens, count), T::stride(config));
         let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
         // Attention's scratch memory is free until there are queries, keys and values.
@@ -130,17 +133,17 @@ impl<'t> Encoder<'t> {
                 head_dim: config.head_dim,
                 stride,
             };
-            let context = Quantized { data, stride: buffers.stride, scales };
+            let context = QuantizedRows { data, stride: buffers.stride, scales };
             self.context(config, qkv, shape, stage, context)
         })
     }
 
-    /// Keys and values of the tokens from `first` on, [`ROWS`] at a time, and the queries of those of them that are
-    /// among the first `rows`.
+    /// Keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of those of
+    /// them that are among the first `rows`.
     fn qkv<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
-        input: Input<'_>,
+        input: QuantizedInput<'_>,
         [first, rows]: [usize; 2],
         qkv: &mut [T],
         decoded: &mut [i8],
@@ -150,8 +153,8 @@ impl<'t> Encoder<'t> {
         let whole_panels =
             config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(ShapeMismatch)?;
         let without_queries = config.attention_width() - whole_panels;
-        for (block, qkv) in qkv.chunks_mut(ROWS.saturating_mul(stride).max(1)).enumerate() {
-            let first = first + block * ROWS;
+        for (block, qkv) in qkv.chunks_mut(ROWS_PER_STEP.saturating_mul(stride).max(1)).enumerate() {
+            let first = first + block * ROWS_PER_STEP;
             let m = qkv.len().checked_div(stride).ok_or(ShapeMismatch)?;
             let queries = m.min(rows.saturating_sub(first));
             if queries < m {
@@ -175,7 +178,7 @@ impl<'t> Encoder<'t> {
         qkv: &[T],
         shape: AttentionShape,
         stage: AttentionBand<'_>,
-        mut context: Quantized<'_>,
+        mut context: QuantizedRows<'_>,
     ) -> Result<(), ShapeMismatch> {
         let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
         let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
@@ -189,7 +192,7 @@ impl<'t> Encoder<'t> {
         self.kernels.quantize(x, shape.width(), quantization, out)
     }
 
-    /// `x = LayerNorm(x + output(context))`, `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS`] rows at a time.
+    /// `x = LayerNorm(x + output(context))`, `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS_PER_STEP`] rows at a time.
     #[inline(never)] // As attention.
     fn after_attention(
         &self,
@@ -202,10 +205,10 @@ impl<'t> Encoder<'t> {
         let (output, up, down) = (linear(&layer.attention_output), linear(&layer.up), linear(&layer.down));
         let rows = band.residual.len().checked_div(hidden).ok_or(ShapeMismatch)?;
         let FfnStage { mut outer, mut inner, scratch, decoded } =
-            FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS))
+            FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS_PER_STEP))
                 .ok_or(ShapeMismatch)?;
-        let blocks = band.residual.chunks_mut(ROWS.saturating_mul(hidden).max(1));
-        for (first, x) in (0..rows).step_by(ROWS).zip(blocks) {
+        let blocks = band.residual.chunks_mut(ROWS_PER_STEP.saturating_mul(hidden).max(1));
+        for (first, x) in (0..rows).step_by(ROWS_PER_STEP).zip(blocks) {
             let m = x.len().checked_div(hidden).ok_or(ShapeMismatch)?;
             let context =
                 band.input.read(config.attention_output_input, first, m, config.attention_width())?;
@@ -228,10 +231,10 @@ impl<'t> Encoder<'t> {
     /// Normalises `x` and quantizes it into the rows from `first` on.
     fn norm(
         &self,
-        norm: &image::LayerNorm<'_>,
+        norm: &image::LayerNormView<'_>,
         x: &mut [f32],
         input: InputQuantization,
-        out: &mut Quantized<'_>,
+        out: &mut QuantizedRows<'_>,
         first: usize,
     ) -> Result<(), ShapeMismatch> {
         let m = x.len().checked_div(self.hidden).ok_or(ShapeMismatch)?;
@@ -239,7 +242,7 @@ impl<'t> Encoder<'t> {
         self.kernels.layer_norm_quantize(x, &self.parameters(norm), quantization, out)
     }
 
-    fn parameters<'a>(&self, norm: &image::LayerNorm<'a>) -> LayerNorm<'a> {
+    fn parameters<'a>(&self, norm: &image::LayerNormView<'a>) -> LayerNorm<'a> {
         LayerNorm { gamma: norm.gamma, beta: norm.beta, eps: self.layer_norm_eps }
     }
 
@@ -247,22 +250,22 @@ impl<'t> Encoder<'t> {
     fn bands<'w>(
         &self,
         rows: usize,
-        buffers: Rows<'w>,
+        buffers: RowBuffers<'w>,
     ) -> Result<impl Iterator<Item = Band<'w>> + use<'w>, ShapeMismatch> {
         let band = band(rows, self.team.count());
-        let Rows { residual, activations, stride, scales } = buffers;
+        let RowBuffers { residual, activations, stride, scales } = buffers;
         let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(ShapeMismatch)?;
         let residual = residual.chunks_mut(band.saturating_mul(self.hidden).max(1));
         let inputs = activations.chunks_mut(band.saturating_mul(stride).max(1)).zip(scales.chunks_mut(band));
         Ok(residual.zip(inputs).map(move |(residual, (data, scales))| Band {
             residual,
-            input: Quantized { data, stride, scales },
+            input: QuantizedRows { data, stride, scales },
         }))
     }
 }
 
 /// The buffers that live through all layers.
-pub(crate) struct Rows<'w> {
+pub(crate) struct RowBuffers<'w> {
     /// `[tokens, hidden]`.
     pub residual: &'w mut [f32],
     /// The int8 input of a linear, `[tokens, stride]`.
@@ -275,5 +278,5 @@ pub(crate) struct Rows<'w> {
 /// The rows that one thread works on.
 struct Band<'w> {
     residual: &'w mut [f32],
-    input: Quantized<'w>,
+    input: QuantizedRows<'w>,
 }

@@ -1,21 +1,22 @@
 //! The task head: an output linear on the first token's row (behind a pooler), on every token's, or on their mean.
 
-use tinybert_image::{Head, HeadKind, InputQuantization};
+use tinybert_image::{HeadKind, HeadView, InputQuantization};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
-use crate::encoder::{Encoder, Rows, linear};
-use crate::quantized::Quantized;
+use crate::encoder::{Encoder, RowBuffers, linear};
+use crate::quantized::QuantizedRows;
 use crate::workspace::HeadStage;
 
 /// How the head's linears, whose weights are always int8, take their input.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
-/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token has its own.
+/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token
+/// has its own.
 pub(crate) fn run<'w>(
     encoder: &Encoder<'_>,
     kind: HeadKind,
-    head: &Head<'_>,
-    rows: Rows<'_>,
+    head: &HeadView<'_>,
+    rows: RowBuffers<'_>,
     tokens: usize,
     stage: HeadStage<'w>,
 ) -> Result<&'w [f32], ShapeMismatch> {
@@ -29,7 +30,7 @@ pub(crate) fn run<'w>(
         }
         _ => states.get(..m.saturating_mul(hidden)).ok_or(ShapeMismatch)?,
     };
-    let mut input = Quantized { data: rows.activations, stride: rows.stride, scales: rows.scales };
+    let mut input = QuantizedRows { data: rows.activations, stride: rows.stride, scales: rows.scales };
     let (quantization, out) = input.write(INPUT, 0, m)?;
     kernels.quantize(states, hidden, quantization, out)?;
     if let Some(pooler) = &head.pooler {

@@ -1,11 +1,11 @@
 //! Text in, answer out, from a model image: no heap, no operating system, no panic, no recursion.
 //!
-//! What is computed stands in `docs/numerics.md`; logits are the same bits on every instruction set.
+//! Logits are the same bits on every instruction set. `docs/numerics.md` in the repository says what is computed.
 //!
 //! ```
 //! use tinybert_runtime::{Answer, Error, Input, Model};
 //! # use tinybert_runtime::{image::toy, tokenizer::{Options, pack}};
-//! # let layer = toy::Layer { heads: 2, head_dim: 4, ffn: 12, attention: toy::INT8, inputs: [toy::PER_TOKEN; 4] };
+//! # let layer = toy::ToyLayer { heads: 2, head_dim: 4, ffn: 12, attention: toy::INT8, inputs: [toy::PER_TOKEN; 4] };
 //! # let vocabulary = pack(&toy::PIECES, Options::UNCASED).unwrap();
 //! # let image = toy::model(1, 8, toy::PIECES.len(), &vocabulary, &[layer]).build().unwrap();
 //! # const WORKSPACE: usize = 16 * 1024;
@@ -53,7 +53,7 @@ pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
 pub use team::Threads;
 pub use words::WordRows;
-pub use workspace::workspace_bytes;
+pub use workspace::{ROWS_PER_STEP, workspace_bytes};
 
 pub use tinybert_image as image;
 pub use tinybert_kernels as kernels;

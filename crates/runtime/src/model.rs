@@ -5,7 +5,7 @@ use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
 use crate::team::Team;
-use crate::words::Words;
+use crate::words::WordTable;
 use crate::{Error, Session, WordRows, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
@@ -23,34 +23,35 @@ pub(crate) fn checksum() -> Checksum {
 }
 
 impl<'a> Model<'a> {
-    /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std` or `id-registers`) or this
-    /// build's target (without) has.
+    /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std` or
+    /// `id-registers`) or this build's target (without) has.
     ///
     /// `bytes` must begin at a multiple of [`ALIGNMENT`](tinybert_image::ALIGNMENT).
     ///
     /// # Errors
     /// What is wrong with the image.
-    #[inline(never)] // What the checks need of the stack is free again when answers run.
+    #[inline(never)] // The stack that the checks need is free again when answers are computed.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::from_image(&Image::from_bytes_with(bytes, checksum()))
     }
 
-    /// [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed: refuses one that is not
-    /// signed, or with another key, or was changed since, before it looks at what is in it.
+    /// [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed: refuses one
+    /// that is not signed, or with another key, or was changed since, before it looks at what is in it.
     ///
     /// The key is as trustworthy as the place it comes from: build it into the program.
     ///
     /// # Errors
     /// [`NotSigned`](tinybert_image::Error::NotSigned), [`OtherKey`](tinybert_image::Error::OtherKey),
-    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or what else is wrong with the
-    /// image.
+    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or what else
+    /// is wrong with the image.
     #[cfg(feature = "signature")]
     #[inline(never)] // As above.
     pub fn from_signed_bytes(bytes: &'a [u8], public_key: &[u8; 32]) -> Result<Self, Error> {
         Self::from_image(&Image::from_signed_bytes_with(bytes, checksum(), public_key))
     }
 
-    /// By reference, and a model only at the end: copies of these are large for a small stack.
+    /// Takes the image by reference and makes the model only at the end, because copies of them are large for a
+    /// small stack.
     fn from_image(image: &Result<Image<'a>, tinybert_image::Error>) -> Result<Self, Error> {
         let image = image.as_ref().map_err(|error| *error)?;
         let vocabulary = Vocabulary::from_bytes(image.vocabulary())?;
@@ -73,15 +74,15 @@ impl<'a> Model<'a> {
         Self { kernels, ..self }
     }
 
-    /// The same model with word rows that are read as they are needed, each checked: for an image that was written without
-    /// them. Without them such a model answers [`WordRowsMissing`](Error::WordRowsMissing).
+    /// The same model with word rows that are read as they are needed, each checked: for an image that was
+    /// written without them. Without them such a model answers [`WordRowsMissing`](Error::WordRowsMissing).
     #[must_use]
     pub fn with_word_rows(self, rows: &'a dyn WordRows) -> Self {
         Self { word_rows: Some(rows), ..self }
     }
 
-    pub(crate) fn words(&self) -> Words<'a> {
-        Words::new(&self.image, self.word_rows)
+    pub(crate) fn words(&self) -> WordTable<'a> {
+        WordTable::new(&self.image, self.word_rows)
     }
 
     /// A session for inputs of up to [`Config::max_tokens`].
@@ -109,8 +110,8 @@ impl<'a> Model<'a> {
         Session::new(self, workspace, tokens, Team::ALONE)
     }
 
-    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the same to the
-    /// bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
+    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the
+    /// same to the bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
     ///
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
@@ -142,10 +143,10 @@ impl<'a> Model<'a> {
 
     /// The same for the longest input, [`Config::max_tokens`].
     ///
-    /// It is this library that says so. What the image states, [`Config::workspace_bytes`], is what the library needed that wrote
-    /// it, or anything: nothing here believes it.
+    /// This library computes the number. The image states one too, [`Config::workspace_bytes`], which is what
+    /// the library that wrote the image needed; it is not trusted here.
     pub fn max_workspace_bytes(&self) -> usize {
-        // Seen to be there when the model was opened.
+        // Opening the model has found that it exists.
         self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
     }
 

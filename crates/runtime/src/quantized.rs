@@ -4,7 +4,7 @@ use tinybert_image::InputQuantization;
 use tinybert_kernels::{Activations, ActivationsMut, Quantization, RowScale, ShapeMismatch};
 
 /// Rows of int8 activations, and their scales where those are per token.
-pub(crate) struct Quantized<'w> {
+pub(crate) struct QuantizedRows<'w> {
     /// The int8 values, `stride` bytes a row.
     pub data: &'w mut [i8],
     /// Bytes of a row.
@@ -13,7 +13,7 @@ pub(crate) struct Quantized<'w> {
     pub scales: &'w mut [f32],
 }
 
-impl Quantized<'_> {
+impl QuantizedRows<'_> {
     /// For a kernel that writes the rows from `first` to `first + m`; `first` is the first of a block of rows.
     pub fn write(
         &mut self,
@@ -42,20 +42,20 @@ impl Quantized<'_> {
         m: usize,
         k: usize,
     ) -> Result<Activations<'_>, ShapeMismatch> {
-        Input { data: self.data, stride: self.stride, scales: self.scales }.read(input, first, m, k)
+        QuantizedInput { data: self.data, stride: self.stride, scales: self.scales }.read(input, first, m, k)
     }
 }
 
-/// [`Quantized`] to be read, by any number of threads.
+/// [`QuantizedRows`] to be read, by any number of threads.
 #[derive(Clone, Copy)]
-pub(crate) struct Input<'w> {
+pub(crate) struct QuantizedInput<'w> {
     pub data: &'w [i8],
     pub stride: usize,
     pub scales: &'w [f32],
 }
 
-impl<'w> Input<'w> {
-    /// [`Quantized::read`].
+impl<'w> QuantizedInput<'w> {
+    /// [`QuantizedRows::read`].
     pub fn read(
         self,
         input: InputQuantization,

@@ -1,4 +1,4 @@
-//! Asking a model, again and again, in one workspace.
+//! A session answers one input after the other in one workspace.
 
 use tinybert_image::HeadKind;
 
@@ -7,7 +7,7 @@ use crate::team::Team;
 use crate::workspace::{Buffers, HeadStage, TextStage};
 use crate::{Answer, Error, Model, Reply, Tags, head};
 
-/// What a session is asked.
+/// The input of a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'t> {
     /// A text, or a pair of texts.
@@ -78,7 +78,7 @@ impl<'s, 'a> Session<'s, 'a> {
         self.limit
     }
 
-    /// Answers.
+    /// Answers an input.
     ///
     /// # Errors
     /// For ids: [`TokenCount`](Error::TokenCount), [`TypeCount`](Error::TypeCount), [`TokenId`](Error::TokenId). For
@@ -108,16 +108,17 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(Reply { answer, tokens, truncated })
     }
 
-    /// The outputs of the head: logits (of each token, if each is tagged), one score, or a vector. What self-tests compare.
+    /// The outputs of the head: logits (of each token, if each is tagged), one score, or a vector. What
+    /// self-tests compare.
     pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
         let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
         self.layers(tokens)?;
         self.head(tokens)
     }
 
-    /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the number of
-    /// tokens, and whether the text was cut.
-    #[inline(never)] // What reading the text needs of the stack is free again when the layers run.
+    /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the
+    /// number of tokens, and whether the text was cut.
+    #[inline(never)] // The stack that reading the text needs is free again when the layers run.
     fn embed(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
         let Self { model, encoder, limit, .. } = *self;
         let image = model.image();
@@ -156,7 +157,7 @@ impl<'s, 'a> Session<'s, 'a> {
         // By reference: a layer's views are large for a small stack.
         while let Some(layer) = &layers.next() {
             let next = layers.next_config().map(|next| next.qkv_input);
-            // Of the last layer nothing is needed but what the head reads.
+            // The last layer computes only the rows that the head reads.
             let rows = if next.is_some() { tokens } else { read };
             encoder.layer(layer, next, &mut self.buffers, tokens, rows)?;
         }

@@ -34,8 +34,9 @@ impl<'s> Tags<'s> {
         self.logits
     }
 
-    /// The words of the text in order, each with the tag of its first token; words are what white space separates. Those
-    /// that were cut off have no tag, nor has a word without tokens: both are left out. Nothing where token ids were given.
+    /// The words of the text in order, each with the tag of its first token; words are what white space
+    /// separates. Those that were cut off have no tag, nor has a word without tokens: both are left out.
+    /// Nothing where token ids were given.
     pub fn words(&self) -> TaggedWords<'s> {
         TaggedWords { tags: *self, words: words(self.text), token: 1 }
     }
@@ -47,7 +48,8 @@ impl PartialEq for Tags<'_> {
     }
 }
 
-/// Iterator of [`Tags::words`]. It tokenizes the text again, word by word, so that no memory holds where words begin.
+/// Iterator of [`Tags::words`]. It tokenizes the text again, word by word, so that no memory is needed for
+/// where words begin.
 #[derive(Clone, Copy, Debug)]
 pub struct TaggedWords<'s> {
     tags: Tags<'s>,

@@ -1,6 +1,6 @@
-//! Who computes: the caller alone, or a pool of threads, each a band of the rows.
+//! The threads that compute: the caller alone, or a pool in which each thread computes a band of the rows.
 //!
-//! A row's results do not depend on the rows beside it, so that the number of threads changes no bit.
+//! The results of a row do not depend on the rows beside it, so the number of threads changes no bit.
 
 use tinybert_kernels::{ROW_BLOCK, ShapeMismatch};
 
@@ -25,10 +25,10 @@ impl Threads {
     }
 }
 
-/// Who computes.
+/// The threads that compute an answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Team<'t> {
-    /// The caller; the lifetime is that of nothing.
+    /// The caller alone. The marker gives the lifetime a use.
     Alone(core::marker::PhantomData<&'t ()>),
     /// A pool.
     #[cfg(feature = "threads")]
@@ -47,7 +47,7 @@ impl Team<'_> {
         }
     }
 
-    /// Runs `work` where [`each`](Self::each) has the least way to the others.
+    /// Runs `work` on a thread of the pool, from which [`each`](Self::each) reaches the others fastest.
     pub fn enter<R: Send>(self, work: impl FnOnce() -> R + Send) -> R {
         match self {
             Self::Alone(_) => work(),

@@ -1,6 +1,6 @@
 //! Word rows: in the image, or read from flash that is not memory-mapped.
 
-use tinybert_image::{Image, Row, ScaledRows};
+use tinybert_image::{Image, ScaledRowsView, StoredRow};
 use tinybert_kernels::{decode_row, row_stride};
 use zerocopy::IntoBytes;
 
@@ -14,22 +14,22 @@ pub trait WordRows: Sync {
     fn read(&self, offset: usize, into: &mut [u8]) -> bool;
 }
 
-/// Where the word rows of a model are.
+/// The word rows of a model, in the image or elsewhere.
 #[derive(Clone, Copy)]
-pub(crate) struct Words<'a> {
-    table: ScaledRows<'a>,
+pub(crate) struct WordTable<'a> {
+    table: ScaledRowsView<'a>,
     /// CRC-32C of each row, where they are elsewhere.
     checks: Option<&'a [u32]>,
     elsewhere: Option<&'a dyn WordRows>,
 }
 
-impl<'a> Words<'a> {
+impl<'a> WordTable<'a> {
     pub fn new(image: &Image<'a>, elsewhere: Option<&'a dyn WordRows>) -> Self {
         Self { table: image.embeddings().word, checks: image.word_checks(), elsewhere }
     }
 
-    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in four bits
-    /// is decoded there. Two rows have room in it.
+    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in
+    /// four bits is decoded there. `room` is large enough for two rows.
     pub fn row<'r>(&self, id: u32, room: &'r mut [i8]) -> Result<(&'r [i8], f32), Error>
     where
         'a: 'r,
@@ -46,8 +46,8 @@ impl<'a> Words<'a> {
             }
         };
         match row {
-            Row::Int8(row) => Ok((row, scale)),
-            Row::Int4(stored) => {
+            StoredRow::Int8(row) => Ok((row, scale)),
+            StoredRow::Int4(stored) => {
                 let decoded = decoded.get_mut(..width).ok_or(Error::ShapeMismatch)?;
                 decode_row(stored, decoded)?;
                 Ok((decoded, scale))
@@ -69,9 +69,9 @@ impl<'a> Words<'a> {
 }
 
 /// A row of a table in int8, with its scale.
-pub(crate) fn int8_row<'a>(table: &ScaledRows<'a>, index: usize) -> Option<(&'a [i8], f32)> {
+pub(crate) fn int8_row<'a>(table: &ScaledRowsView<'a>, index: usize) -> Option<(&'a [i8], f32)> {
     match table.row(index)? {
-        (Row::Int8(row), scale) => Some((row, scale)),
-        (Row::Int4(_), _) => None,
+        (StoredRow::Int8(row), scale) => Some((row, scale)),
+        (StoredRow::Int4(_), _) => None,
     }
 }

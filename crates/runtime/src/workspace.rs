@@ -1,7 +1,7 @@
-//! The workspace: how many bytes an input needs, and where in them everything lies.
+//! The workspace: how many bytes an input needs, and where everything lies in them.
 //!
-//! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens, [`ROWS`]), and with the
-//! largest `width` = heads · head_dim and `ffn` of all layers:
+//! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens,
+//! [`ROWS_PER_STEP`]), and with the largest `width` = heads · head_dim and `ffn` of all layers:
 //!
 //! | buffer | shape | bytes at 128 tokens of TinyBERT-4L-312 | lives |
 //! | --- | --- | --- | --- |
@@ -17,7 +17,7 @@
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token, a panel of decoded weights if they are not int8 | 76,800 or 115,200; 14,400 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` (`[tokens, outputs]` if each token has a tag) | 1,344 |
 //!
-//! The FFN runs `ROWS` rows at a time, so that its wide activations never stand there for all tokens.
+//! The FFN runs `ROWS_PER_STEP` rows at a time, so that its wide activations never stand there for all tokens.
 
 use core::mem;
 
@@ -26,13 +26,13 @@ use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_by
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
-use crate::encoder::Rows;
+use crate::encoder::RowBuffers;
 use crate::qkv::Qkv;
-use crate::quantized::Quantized;
+use crate::quantized::QuantizedRows;
 use crate::team::band;
 
 /// Rows that the linears before attention and the FFN work on together.
-pub(crate) const ROWS: usize = 64;
+pub const ROWS_PER_STEP: usize = 64;
 
 /// Every part begins at a multiple of this, for vector loads and cache lines.
 const ALIGNMENT: usize = 64;
@@ -57,12 +57,12 @@ pub(crate) fn workspace_bytes_for(
     tokens: usize,
     threads: usize,
 ) -> Option<usize> {
-    Layout::new(config, layers, tokens, threads)?.bytes()
+    BufferSizes::new(config, layers, tokens, threads)?.bytes()
 }
 
 /// Elements of the buffers.
 #[derive(Clone, Copy, Default)]
-struct Layout {
+struct BufferSizes {
     residual: usize,
     activations: usize,
     stride: usize,
@@ -80,11 +80,11 @@ pub(crate) struct Buffers<'w> {
     pub stride: usize,
     /// Scales of its rows, where they are per token.
     pub scales: &'w mut [f32],
-    /// Whatever lives no longer than a stage.
+    /// Memory that each stage divides for itself.
     pub stage: &'w mut [u8],
 }
 
-impl Layout {
+impl BufferSizes {
     fn new(
         config: &Config,
         layers: impl IntoIterator<Item = LayerConfig>,
@@ -96,7 +96,7 @@ impl Layout {
         for layer in layers {
             stride = stride.max(row_stride(layer.attention_width()));
             let decoded = Decoded::new(config.panel, config.hidden, &layer)?;
-            let ffn = ffn_stage_bytes(&layer, decoded, config.hidden, tokens.min(ROWS))?;
+            let ffn = ffn_stage_bytes(&layer, decoded, config.hidden, tokens.min(ROWS_PER_STEP))?;
             let ffn = ffn.checked_mul(threads)?;
             let attention = match layer.attention {
                 AttentionMode::Int8 => AttentionStage::<i8>::bytes(&layer, decoded, tokens, threads)?,
@@ -135,7 +135,7 @@ impl<'w> Buffers<'w> {
         tokens: usize,
         threads: usize,
     ) -> Result<Self, Error> {
-        let layout = Layout::new(config, layers, tokens, threads).ok_or(Error::TooLarge)?;
+        let layout = BufferSizes::new(config, layers, tokens, threads).ok_or(Error::TooLarge)?;
         let (needed, given) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
         if given < needed {
             return Err(Error::WorkspaceTooSmall { needed, given });
@@ -155,9 +155,9 @@ impl<'w> Buffers<'w> {
     }
 
     /// What lives through all layers.
-    pub fn rows(&mut self) -> (Rows<'_>, &mut [u8]) {
+    pub fn rows(&mut self) -> (RowBuffers<'_>, &mut [u8]) {
         let Self { residual, activations, stride, scales, stage } = self;
-        (Rows { residual, activations, stride: *stride, scales }, stage)
+        (RowBuffers { residual, activations, stride: *stride, scales }, stage)
     }
 }
 
@@ -240,7 +240,7 @@ fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
 
 /// What one thread's attention needs.
 pub(crate) struct AttentionBand<'w> {
-    /// Attention's own; before that, of the qkv linear's decoded weights.
+    /// Scratch memory of attention. Before attention runs, it holds decoded weights of the qkv linear.
     pub scratch: &'w mut [u8],
     /// `[band, width]` where the context's scales are per token, else empty.
     pub context: &'w mut [f32],
@@ -294,9 +294,9 @@ impl<'w, T: Qkv> AttentionStage<'w, T> {
 /// Stage while one thread's rows go through what follows attention.
 pub(crate) struct FfnStage<'w> {
     /// After the first LayerNorm, the input of the first linear.
-    pub outer: Quantized<'w>,
+    pub outer: QuantizedRows<'w>,
     /// After GELU, the input of the second linear.
-    pub inner: Quantized<'w>,
+    pub inner: QuantizedRows<'w>,
     /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
     /// Of the linears' weights, where they are not int8.
@@ -337,7 +337,7 @@ impl<'w> FfnStage<'w> {
         let mut carver = Carver(stage);
         let mut quantized = |bytes, columns| {
             let (data, scales) = (carver.take(bytes)?, carver.take(rows)?);
-            Some(Quantized { data, stride: row_stride(columns), scales })
+            Some(QuantizedRows { data, stride: row_stride(columns), scales })
         };
         let (outer, inner) = (quantized(outer, hidden)?, quantized(inner, layer.ffn)?);
         Some(Self { outer, inner, scratch: carver.take(scratch)?, decoded: carver.take(decoded.others)? })

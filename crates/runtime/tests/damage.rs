@@ -3,21 +3,21 @@
 mod common;
 
 use proptest::prelude::*;
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC, SYMMETRIC, ToyLayer};
 use tinybert_image::{AlignedBytes, seal};
 use tinybert_runtime::{Answer, Input, Model, Reply};
 
 /// Models with every kind of head, so small that every byte can be tried.
 fn small() -> [AlignedBytes; 4] {
     let layers = [
-        Layer {
+        ToyLayer {
             heads: 2,
             head_dim: 3,
             ffn: 5,
             attention: INT8,
             inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
         },
-        Layer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let model = common::toy_model(2, 6, &layers);
     let heads = [

@@ -5,7 +5,7 @@ mod common;
 mod oracle;
 
 use common::{all_kernels, embedding, mixed, regression, three_layers, token_classification, toy_model};
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, PIECES, Random, STATIC, STATIC_INPUTS, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, PIECES, Random, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer};
 use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::{Input, Model};
@@ -101,9 +101,9 @@ fn a_model_without_a_pooler() {
 
 #[test]
 fn tinybert_s_own_shape() {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
-    let per_token = Layer { inputs: [PER_TOKEN; 4], ..layer };
-    let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| Layer { attention: F32, ..layer });
+    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
+    let per_token = ToyLayer { inputs: [PER_TOKEN; 4], ..layer };
+    let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| ToyLayer { attention: F32, ..layer });
     let model = toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]);
     check(&model, &[17]);
     check(&mixed(model), &[17]);
@@ -120,7 +120,7 @@ fn random_shapes() {
                 let inputs = [input(STATIC), input(SYMMETRIC), input(STATIC), input(STATIC)];
                 let (heads, head_dim) = (1 + random.below(4), 1 + random.below(40));
                 let attention = [INT8, F32][random.below(2)];
-                Layer { heads, head_dim, ffn: 1 + random.below(100), attention, inputs }
+                ToyLayer { heads, head_dim, ffn: 1 + random.below(100), attention, inputs }
             })
             .collect();
         let mut builder = toy_model(seed, 1 + random.below(80), &layers);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{embedding, regression, three_layers, token_classification};
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC_INPUTS, SYMMETRIC};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC_INPUTS, SYMMETRIC, ToyLayer};
 use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
 
@@ -249,7 +249,7 @@ fn a_smaller_workspace_takes_shorter_inputs() {
 }
 
 fn tinybert_workspace(attention: AttentionMode, inputs: [tinybert_image::InputQuantization; 4]) -> usize {
-    let layer = Layer { heads: 12, head_dim: 26, ffn: 1200, attention, inputs };
+    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention, inputs };
     let builder = common::toy_model(1, 312, &[layer; 4]);
     let config = Config { max_tokens: 128, positions: 512, ..builder.config };
     tinybert_runtime::workspace_bytes(&config, builder.layers.iter().map(|layer| layer.config), 128).unwrap()
@@ -351,7 +351,7 @@ fn a_damaged_vocabulary_is_refused() {
 #[test]
 fn sizes_beyond_the_kernels_are_refused_before_anything_runs() {
     let model = |head_dim| {
-        let layer = Layer { heads: 1, head_dim, ffn: 1, attention: INT8, inputs: [PER_TOKEN; 4] };
+        let layer = ToyLayer { heads: 1, head_dim, ffn: 1, attention: INT8, inputs: [PER_TOKEN; 4] };
         let vocabulary = three_layers().vocabulary;
         tinybert_image::toy::model(1, 1, 16, &vocabulary, &[layer]).build().unwrap()
     };

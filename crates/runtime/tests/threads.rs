@@ -4,7 +4,7 @@
 mod common;
 
 use common::{all_kernels, mixed, three_layers, toy_model};
-use tinybert_image::toy::{F32, INT8, Layer, PIECES, STATIC_INPUTS};
+use tinybert_image::toy::{F32, INT8, PIECES, STATIC_INPUTS, ToyLayer};
 use tinybert_runtime::{Error, Input, Model, Threads};
 
 fn ids(tokens: usize) -> (Vec<u32>, Vec<u8>) {
@@ -15,7 +15,7 @@ fn ids(tokens: usize) -> (Vec<u32>, Vec<u8>) {
 fn any_number_of_threads_gives_the_same_bits() {
     let inputs = STATIC_INPUTS;
     let wide =
-        [INT8, F32, INT8].map(|attention| Layer { heads: 4, head_dim: 10, ffn: 70, attention, inputs });
+        [INT8, F32, INT8].map(|attention| ToyLayer { heads: 4, head_dim: 10, ffn: 70, attention, inputs });
     for builder in [three_layers(), mixed(three_layers()), toy_model(3, 40, &wide)] {
         let bytes = builder.build().unwrap();
         for kernels in all_kernels() {

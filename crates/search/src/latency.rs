@@ -51,7 +51,7 @@ pub struct Work {
 }
 
 /// Rows that a linear is called for together (crates/runtime/src/workspace.rs).
-const BLOCK: usize = 64;
+const BLOCK: usize = tinybert_runtime::ROWS_PER_STEP;
 
 /// Rows of a micro-kernel's tile.
 fn tile_rows(family: KernelFamily) -> usize {

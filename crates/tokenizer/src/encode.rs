@@ -43,12 +43,12 @@ impl Vocabulary<'_> {
         let ids = ids.get_mut(..capacity).filter(|ids| ids.len() >= MIN_TOKENS);
         let mut output =
             Tokens { ids: ids.ok_or(EncodeError::OutputTooShort)?, count: 0, enough: usize::MAX };
-        output.push(self.special().classify);
+        output.push(self.special().cls);
         let (first, truncated) = match pair {
             None => self.encode_single(text, &mut output),
             Some(pair) => self.encode_pair(text, pair, &mut output),
         };
-        output.push(self.special().separator);
+        output.push(self.special().sep);
 
         let second_types = type_ids.iter_mut().take(output.count).skip(first + 2);
         second_types.for_each(|type_id| *type_id = 1);
@@ -74,13 +74,14 @@ impl Vocabulary<'_> {
         (tokens.min(room), tokens > room)
     }
 
-    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were cut off.
+    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were
+    /// cut off.
     fn encode_pair(&self, text: &str, pair: &str, output: &mut Tokens<'_>) -> (usize, bool) {
         let room = output.ids.len() - 3;
         // Both are counted to their ends, for what is kept of one depends on the length of the other.
         self.tokenize(text, output);
         let first = output.count - 1;
-        output.push(self.special().separator);
+        output.push(self.special().sep);
         let pair_starts = output.count;
         self.tokenize(pair, output);
         let second = output.count - pair_starts;
@@ -89,7 +90,7 @@ impl Vocabulary<'_> {
         }
         let (first, second) = longest_first(first, second, room);
         output.count = 1 + first;
-        output.push(self.special().separator);
+        output.push(self.special().sep);
         output.enough = output.count + second;
         self.tokenize(pair, output);
         output.count = output.enough;
@@ -104,7 +105,7 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
     if first > second { (room - shorter, shorter) } else { (shorter, room - shorter) }
 }
 
-/// Token ids on their way out. Those that do not fit are counted, not stored.
+/// Receives token ids. Those that do not fit are counted, not stored.
 pub(crate) struct Tokens<'a> {
     ids: &'a mut [u32],
     count: usize,
@@ -129,7 +130,7 @@ impl Tokens<'_> {
         self.count = count;
     }
 
-    /// No more tokens are wanted.
+    /// Whether no more tokens are wanted.
     pub(crate) fn is_enough(&self) -> bool {
         self.count >= self.enough
     }

@@ -14,13 +14,13 @@ pub(crate) const CONTINUATION: u16 = 0x8000;
 /// Up to this many pieces, a slot's id takes two bytes, else four.
 pub(crate) const NARROW_PIECES: u32 = 0x1_0000;
 
-/// Texts of the special pieces, in the order of [`Header::special`].
+/// Texts of the special pieces, in the order of [`PackedHeader::special`].
 pub(crate) const SPECIAL_PIECES: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 /// The id of a special piece that is not in the vocabulary; only `[PAD]` and `[MASK]` may be missing.
 pub(crate) const NO_ID: u32 = u32::MAX;
 
 /// The fixed record at the start.
-pub(crate) struct Header {
+pub(crate) struct PackedHeader {
     pub(crate) flags: u16,
     pub(crate) pieces: u32,
     pub(crate) buckets: u32,
@@ -33,7 +33,7 @@ pub(crate) struct Header {
 }
 
 /// Bytes of each part, in the order of the file.
-pub(crate) struct Sizes {
+pub(crate) struct PartSizes {
     pub(crate) groups: usize,
     pub(crate) displacements: usize,
     pub(crate) slots: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Sizes {
     pub(crate) text: usize,
 }
 
-impl Header {
+impl PackedHeader {
     /// The header, and the rest of the bytes. `None` if it is cut, of another format or version, or its reserved bytes
     /// are not zero.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
@@ -73,11 +73,11 @@ impl Header {
     }
 
     /// `None` if they do not fit the address space.
-    pub(crate) fn sizes(&self) -> Option<Sizes> {
+    pub(crate) fn sizes(&self) -> Option<PartSizes> {
         let pieces = usize::try_from(self.pieces).ok()?;
         let starts = pieces.checked_add(1)?;
         let id_bytes = if self.pieces <= NARROW_PIECES { 2 } else { 4 };
-        Some(Sizes {
+        Some(PartSizes {
             groups: starts.div_ceil(GROUP).checked_mul(4)?,
             displacements: usize::try_from(self.buckets).ok()?.checked_mul(2)?,
             slots: usize::try_from(self.slots).ok()?.checked_mul(id_bytes)?,

@@ -32,8 +32,8 @@ impl PieceHash {
     }
 }
 
-/// The bucket of a finished hash. Three fifths of the pieces share three tenths of the buckets: large buckets are placed
-/// while there is room, and the last ones are small (Pibiri and Trani 2021, "PTHash", section 4).
+/// The bucket of a finished hash. Three fifths of the pieces share three tenths of the buckets: large buckets
+/// are placed while there is room, and the last ones are small (Pibiri and Trani 2021, "PTHash", section 4).
 pub(crate) fn bucket(hash: u64, buckets: u32) -> u32 {
     let dense = (u64::from(buckets) * 3 / 10) as u32;
     let even = (hash >> 32) as u32;

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::format::{CONTINUATION, GROUP, Header, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, SPECIAL_PIECES};
+use crate::format::{
+    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
+};
 use crate::hash::{self, PieceHash};
 use crate::vocabulary::Options;
 
@@ -116,7 +118,7 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
         .ok_or(PackError::NoPerfectHash)?;
 
     let mut bytes = Vec::new();
-    let header = Header {
+    let header = PackedHeader {
         flags: options.flags(),
         pieces: u32::try_from(pieces.len()).map_err(|_| too_large())?,
         buckets: hash.displacements.len() as u32,
@@ -144,8 +146,8 @@ fn split(piece: &str) -> (bool, &str) {
     piece.strip_prefix("##").map_or((false, piece), |text| (true, text))
 }
 
-/// Hash and displace (Belazzougui, Botelho, Dietzfelbinger 2009): each bucket gets the first displacement that sends its
-/// pieces to free slots, large buckets first.
+/// Hash and displace (Belazzougui, Botelho, Dietzfelbinger 2009): each bucket gets the first displacement that
+/// sends its pieces to free slots, large buckets first.
 struct PerfectHash {
     seed: u64,
     displacements: Vec<u16>,

@@ -4,7 +4,7 @@ use crate::encode::Tokens;
 use crate::format::SPECIAL_PIECES;
 use crate::unicode::{class, decompose, is_chinese, lowercase};
 use crate::vocabulary::Vocabulary;
-use crate::word::Word;
+use crate::word::WordBuffer;
 
 /// The bytes that are ASCII letters or digits.
 static IS_ALPHANUMERIC: [bool; 256] = is_alphanumeric();
@@ -22,7 +22,7 @@ const fn is_alphanumeric() -> [bool; 256] {
 impl Vocabulary<'_> {
     /// Appends the tokens of `text`, without `[CLS]` and `[SEP]`, until it ends or `output` has enough.
     pub(crate) fn tokenize(&self, text: &str, output: &mut Tokens<'_>) {
-        let mut words = Words { vocabulary: self, word: Word::new(), output };
+        let mut words = WordSplitter { vocabulary: self, word: WordBuffer::new(), output };
         let mut rest = text;
         while !words.output.is_enough() {
             // Most of most texts: letters and digits that need no more than the lower case.
@@ -57,14 +57,14 @@ impl Vocabulary<'_> {
     }
 }
 
-/// Characters in, tokens of whole words out.
-struct Words<'v, 'o, 't> {
+/// Takes characters and writes the tokens of whole words.
+struct WordSplitter<'v, 'o, 't> {
     vocabulary: &'v Vocabulary<'v>,
-    word: Word,
+    word: WordBuffer,
     output: &'o mut Tokens<'t>,
 }
 
-impl Words<'_, '_, '_> {
+impl WordSplitter<'_, '_, '_> {
     /// Takes a character of the text that is no ASCII letter or digit.
     fn add(&mut self, c: char) {
         match c {
@@ -138,7 +138,7 @@ impl Words<'_, '_, '_> {
             let before = self.output.count();
             if !self.push_pieces() {
                 self.output.truncate(before);
-                self.output.push(self.vocabulary.special().unknown);
+                self.output.push(self.vocabulary.special().unk);
             }
         }
         self.word.clear();

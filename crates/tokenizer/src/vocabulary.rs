@@ -1,6 +1,8 @@
 //! The packed vocabulary, used in place.
 
-use crate::format::{CONTINUATION, GROUP, Header, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, SPECIAL_PIECES};
+use crate::format::{
+    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
+};
 use crate::hash::{self, PieceHash};
 
 /// A checked view of a packed vocabulary; it borrows the bytes and copies nothing.
@@ -65,11 +67,11 @@ pub struct SpecialIds {
     /// `[PAD]`, where the vocabulary has it.
     pub pad: Option<u32>,
     /// `[UNK]`, stands for a word that has no pieces.
-    pub unknown: u32,
+    pub unk: u32,
     /// `[CLS]`, begins every input.
-    pub classify: u32,
+    pub cls: u32,
     /// `[SEP]`, ends every text.
-    pub separator: u32,
+    pub sep: u32,
     /// `[MASK]`, where the vocabulary has it.
     pub mask: Option<u32>,
 }
@@ -109,7 +111,7 @@ impl<'a> Vocabulary<'a> {
     /// # Errors
     /// [`VocabularyError`] says what does not hold.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
-        let (header, rest) = Header::read(bytes).ok_or(VocabularyError::Header)?;
+        let (header, rest) = PackedHeader::read(bytes).ok_or(VocabularyError::Header)?;
         let options = Options::from_flags(header.flags).ok_or(VocabularyError::Header)?;
         if header.pieces == 0 || header.buckets == 0 || header.slots == 0 {
             return Err(VocabularyError::Header);
@@ -251,13 +253,13 @@ impl<'a> Vocabulary<'a> {
 impl SpecialIds {
     /// In the order of `SPECIAL_PIECES`.
     pub(crate) fn by_piece(&self) -> [Option<u32>; 5] {
-        [self.pad, Some(self.unknown), Some(self.classify), Some(self.separator), self.mask]
+        [self.pad, Some(self.unk), Some(self.cls), Some(self.sep), self.mask]
     }
 }
 
-fn special_ids([pad, unknown, classify, separator, mask]: [u32; 5]) -> SpecialIds {
+fn special_ids([pad, unk, cls, sep, mask]: [u32; 5]) -> SpecialIds {
     let present = |id| (id != NO_ID).then_some(id);
-    SpecialIds { pad: present(pad), unknown, classify, separator, mask: present(mask) }
+    SpecialIds { pad: present(pad), unk, cls, sep, mask: present(mask) }
 }
 
 impl<'a> Slots<'a> {

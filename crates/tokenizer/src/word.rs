@@ -1,4 +1,4 @@
-//! A word on its way through normalisation, in fixed memory.
+//! One word during normalisation, in fixed memory.
 
 use crate::unicode::class;
 
@@ -8,10 +8,10 @@ const MAX_BYTES: usize = 4 * MAX_CHARS;
 
 /// The characters of one word, in UTF-8.
 ///
-/// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as long as
-/// the text, yet it never leaves its word, and a word that is too long is not looked at: sorting marks into place as they come
-/// needs no memory beyond the word.
-pub(crate) struct Word {
+/// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as
+/// long as the text, yet it never leaves its word, and a word that is too long is not looked at: sorting marks
+/// into place as they come needs no memory beyond the word.
+pub(crate) struct WordBuffer {
     utf8: [u8; MAX_BYTES],
     bytes: usize,
     chars: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Word {
     barrier: usize,
 }
 
-impl Word {
+impl WordBuffer {
     pub(crate) fn new() -> Self {
         Self { utf8: [0; MAX_BYTES], bytes: 0, chars: 0, barrier: 0 }
     }
@@ -57,8 +57,8 @@ impl Word {
         self.insert(self.bytes, c);
     }
 
-    /// Puts a mark of combining class `combining` (above 0) behind the last character of the same run whose class is not
-    /// higher.
+    /// Puts a mark of combining class `combining` (above 0) behind the last character of the same run whose
+    /// class is not higher.
     pub(crate) fn push_mark(&mut self, mark: char, combining: u8) {
         let run = self
             .utf8

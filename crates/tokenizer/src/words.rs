@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use crate::unicode::class;
 
-/// Byte ranges of the words of `text`: the runs between white space, punctuation included. No token reaches across two of
-/// them, so that the tokens of a text are those of its words, one after the other.
+/// Byte ranges of the words of `text`: the runs between white space, punctuation included. No token reaches
+/// across two of them, so that the tokens of a text are those of its words, one after the other.
 pub fn words(text: &str) -> Words<'_> {
     Words { text, end: 0 }
 }

@@ -1,6 +1,6 @@
-//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one that cannot be
-//! answered gets a line `error: …` instead. Built with the feature `signature` it takes `--public-key PEM` too, and then no image
-//! but one that is signed with that key.
+//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one
+//! that cannot be answered gets a line `error: …` instead. Built with the feature `signature` it takes
+//! `--public-key PEM` too, and then no image but one that is signed with that key.
 //!
 //! The image is mapped, not read: nothing of it is copied, and processes share it. Its layout should be this CPU's.
 
@@ -10,7 +10,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
 use memmap2::MmapOptions;
-use tinybert_console::{Line, input};
+use tinybert_console::{AnswerLine, UnreadableLine, input, line_text};
 use tinybert_runtime::kernels::{Isa, Kernels};
 use tinybert_runtime::{Error as Refused, Model};
 
@@ -23,7 +23,7 @@ const USAGE: &str = if cfg!(feature = "signature") {
 /// Bytes that a line may have: many times what a model of 512 tokens reads, and no peer can fill memory with one.
 const LINE_BYTES: u64 = 1 << 16;
 
-type Opened<'a> = Result<Model<'a>, Refused>;
+type OpenResult<'a> = Result<Model<'a>, Refused>;
 
 fn main() -> ExitCode {
     match run() {
@@ -70,21 +70,18 @@ fn run() -> Result<(), Box<dyn Error>> {
             continue;
         };
         match session.run(input(line)) {
-            Ok(reply) => writeln!(out, "{}", Line(&model, &reply.answer))?,
+            Ok(reply) => writeln!(out, "{}", AnswerLine(&model, &reply.answer))?,
             Err(error) => writeln!(out, "error: {error}")?,
         }
     }
     Ok(())
 }
 
-/// A line that is too long or no UTF-8.
-struct Unreadable;
-
 /// The next line without its end; `None` after the last one.
 fn read_line<'b>(
     asked: &mut impl BufRead,
     buffer: &'b mut Vec<u8>,
-) -> io::Result<Option<Result<&'b str, Unreadable>>> {
+) -> io::Result<Option<Result<&'b str, UnreadableLine>>> {
     buffer.clear();
     // With the end of the longest line.
     if asked.by_ref().take(LINE_BYTES + 1).read_until(b'\n', buffer)? == 0 {
@@ -94,14 +91,14 @@ fn read_line<'b>(
         buffer.pop();
     } else if buffer.len() as u64 > LINE_BYTES {
         asked.skip_until(b'\n')?;
-        return Ok(Some(Err(Unreadable)));
+        return Ok(Some(Err(UnreadableLine)));
     }
-    Ok(Some(std::str::from_utf8(buffer).map(|line| line.trim_end_matches('\r')).map_err(|_| Unreadable)))
+    Ok(Some(line_text(buffer)))
 }
 
 /// The model, if it is signed with the key in `file`.
 #[cfg(feature = "signature")]
-fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<Opened<'a>, Box<dyn Error>> {
+fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<OpenResult<'a>, Box<dyn Error>> {
     let named = |error: &dyn Error| format!("{file}: {error}");
     let pem = std::fs::read_to_string(file).map_err(|error| named(&error))?;
     let key = tinybert_image::public_key_from_pem(&pem).map_err(|error| named(&error))?;
@@ -110,6 +107,6 @@ fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<Opened<'a>, Box<dyn Er
 
 /// Not asked for without the feature.
 #[cfg(not(feature = "signature"))]
-fn open_signed<'a>(_: &'a [u8], _: &str) -> Result<Opened<'a>, Box<dyn Error>> {
+fn open_signed<'a>(_: &'a [u8], _: &str) -> Result<OpenResult<'a>, Box<dyn Error>> {
     Err(USAGE.into())
 }

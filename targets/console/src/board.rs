@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use tinybert_runtime::{Error, Model};
 
-use crate::{Line, input};
+use crate::{AnswerLine, UnreadableLine, input, line_text};
 
 /// Control-D: ends the conversation.
 const END: u8 = 4;
@@ -21,8 +21,9 @@ pub trait Board {
     fn cycles(&self) -> u32;
 }
 
-/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then answers the console's lines,
-/// each with the cycles it took, until Control-D. Lines may be as long as `buffer`.
+/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then
+/// answers the console's lines, each with the cycles it took, until Control-D. Lines may be as long as
+/// `buffer`.
 ///
 /// # Errors
 /// What is wrong with the image, the workspace or the board.
@@ -37,40 +38,39 @@ pub fn serve(
     let model = model.as_ref().map_err(|error| *error)?;
     let tests = model.self_test(workspace)?;
     // Output that cannot be written is nobody's to report, here and below.
-    let _ = writeln!(Output(board), "{tests} self-tests passed on {}", model.kernels().isa().name());
+    let _ = writeln!(ConsoleWriter(board), "{tests} self-tests passed on {}", model.kernels().isa().name());
 
     let mut session = model.session(workspace)?;
     while let Some(line) = read_line(board, buffer) {
         let Ok(line) = line else {
-            let _ = writeln!(Output(board), "error: the line is too long or not UTF-8");
+            let _ = writeln!(ConsoleWriter(board), "error: the line is too long or not UTF-8");
             continue;
         };
         let start = board.cycles();
         let reply = session.run(input(line));
         let cycles = board.cycles().wrapping_sub(start);
         let _ = match &reply {
-            Ok(reply) => writeln!(Output(board), "{}\t{cycles} cycles", Line(model, &reply.answer)),
-            Err(error) => writeln!(Output(board), "error: {error}"),
+            Ok(reply) => {
+                writeln!(ConsoleWriter(board), "{}\t{cycles} cycles", AnswerLine(model, &reply.answer))
+            }
+            Err(error) => writeln!(ConsoleWriter(board), "error: {error}"),
         };
     }
     Ok(())
 }
 
 /// The console of a board, for `write!`.
-pub struct Output<'b, B>(pub &'b mut B);
+pub struct ConsoleWriter<'b, B>(pub &'b mut B);
 
-impl<B: Board> Write for Output<'_, B> {
+impl<B: Board> Write for ConsoleWriter<'_, B> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.bytes().for_each(|byte| self.0.write(byte));
         Ok(())
     }
 }
 
-/// A line that is too long or no UTF-8.
-struct Unreadable;
-
 /// The next line without its end; `None` after the last one.
-fn read_line<'l>(board: &mut impl Board, buffer: &'l mut [u8]) -> Option<Result<&'l str, Unreadable>> {
+fn read_line<'l>(board: &mut impl Board, buffer: &'l mut [u8]) -> Option<Result<&'l str, UnreadableLine>> {
     let mut length: usize = 0;
     loop {
         match board.read() {
@@ -84,6 +84,5 @@ fn read_line<'l>(board: &mut impl Board, buffer: &'l mut [u8]) -> Option<Result<
             }
         }
     }
-    let line = buffer.get(..length).and_then(|line| core::str::from_utf8(line).ok());
-    Some(line.map(|line| line.trim_end_matches('\r')).ok_or(Unreadable))
+    Some(buffer.get(..length).ok_or(UnreadableLine).and_then(line_text))
 }

@@ -1,8 +1,8 @@
 //! What the `main.rs` of every board has in common.
 
-/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code: the image that
-/// the build script has taken in (`tinybert_runtime::embed_model`), a static workspace, `main` for start-up code to call, and a
-/// panic handler that does not link.
+/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code:
+/// the image that the build script has taken in (`tinybert_runtime::embed_model`), a static workspace, `main`
+/// for start-up code to call, and a panic handler that does not link.
 ///
 /// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
 /// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).
@@ -44,11 +44,11 @@ macro_rules! firmware {
             let open = || $crate::Model::from_signed_bytes(image, &PUBLIC_KEY);
             let served = $crate::serve(&mut board, open, workspace, line);
             if let Err(error) = &served {
-                let _ = writeln!($crate::Output(&mut board), "error: {error}");
+                let _ = writeln!($crate::ConsoleWriter(&mut board), "error: {error}");
             }
             // SAFETY: the linker script's bounds of the stack that this runs on.
             let used = unsafe { $crate::stack::used(&raw const stack_bottom, &raw const stack_top) };
-            let _ = writeln!($crate::Output(&mut board), "{used} bytes of stack used");
+            let _ = writeln!($crate::ConsoleWriter(&mut board), "{used} bytes of stack used");
             $exit(served.is_err().into())
         }
 

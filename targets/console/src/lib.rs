@@ -6,7 +6,7 @@ mod board;
 mod firmware;
 pub mod stack;
 
-pub use board::{Board, Output, serve};
+pub use board::{Board, ConsoleWriter, serve};
 
 use core::fmt;
 
@@ -19,10 +19,21 @@ pub fn input(line: &str) -> Input<'_> {
     line.split_once('\t').map_or(Input::text(line), |(text, pair)| Input::pair(text, pair))
 }
 
-/// An answer as a line, without its end.
-pub struct Line<'a>(pub &'a Model<'a>, pub &'a Answer<'a>);
+/// A line that is too long or not UTF-8.
+pub struct UnreadableLine;
 
-impl fmt::Display for Line<'_> {
+/// The text of a line without its end.
+///
+/// # Errors
+/// The line is not UTF-8.
+pub fn line_text(line: &[u8]) -> Result<&str, UnreadableLine> {
+    core::str::from_utf8(line).map(|line| line.trim_end_matches('\r')).map_err(|_| UnreadableLine)
+}
+
+/// An answer as a line, without its end.
+pub struct AnswerLine<'a>(pub &'a Model<'a>, pub &'a Answer<'a>);
+
+impl fmt::Display for AnswerLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(model, answer) = self;
         let name = match answer {

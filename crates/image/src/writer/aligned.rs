@@ -10,12 +10,12 @@ use crate::format::ALIGNMENT;
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-struct Block([u8; ALIGNMENT]);
+struct AlignedBlock([u8; ALIGNMENT]);
 
 /// Bytes that begin at a multiple of [`ALIGNMENT`].
 #[derive(Clone)]
 pub struct AlignedBytes {
-    blocks: Vec<Block>,
+    blocks: Vec<AlignedBlock>,
     length: usize,
 }
 
@@ -23,7 +23,7 @@ impl AlignedBytes {
     /// `length` zeros.
     pub fn zeroed(length: usize) -> Self {
         let mut blocks = Vec::new();
-        blocks.resize(length.div_ceil(ALIGNMENT), Block::new_zeroed());
+        blocks.resize(length.div_ceil(ALIGNMENT), AlignedBlock::new_zeroed());
         Self { blocks, length }
     }
 

@@ -14,7 +14,7 @@ use super::data::{
 };
 use super::seal::seal;
 use crate::config::Config;
-use crate::format::{ALIGNMENT, Header, MAGIC, TableEntry, VERSION, padded};
+use crate::format::{ALIGNMENT, FileHeader, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
 use crate::records::Provenance;
 use crate::{Error, Field, SectionKind};
@@ -34,7 +34,7 @@ pub struct ImageBuilder {
     pub head: HeadData,
     /// Label names: one per output for heads that have labels, none for others.
     pub labels: Vec<String>,
-    /// What calibration saw.
+    /// What calibration observed.
     pub calibration: Option<CalibrationData>,
     /// Hashes of what the image is made from.
     pub provenance: Option<Provenance>,
@@ -233,7 +233,7 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
         // Sections are in memory: their lengths do not overflow.
         offset = end_of_section(offset, bytes.len()).unwrap_or(usize::MAX);
     }
-    let header = Header {
+    let header = FileHeader {
         magic: MAGIC,
         version: VERSION,
         section_count: present.len() as u16,
@@ -243,9 +243,9 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
         header_crc: 0,
     };
     let mut file = AlignedBytes::zeroed(offset);
-    let (shell, _) = file.split_at_mut(size_of::<Header>() + table_bytes);
-    shell[..size_of::<Header>()].copy_from_slice(header.as_bytes());
-    shell[size_of::<Header>()..].copy_from_slice(table.as_bytes());
+    let (shell, _) = file.split_at_mut(size_of::<FileHeader>() + table_bytes);
+    shell[..size_of::<FileHeader>()].copy_from_slice(header.as_bytes());
+    shell[size_of::<FileHeader>()..].copy_from_slice(table.as_bytes());
     for (entry, (_, bytes)) in table.iter().zip(&present) {
         let start = entry.offset as usize;
         file[start..start + bytes.len()].copy_from_slice(bytes);
@@ -256,7 +256,7 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
 
 /// Where the first of so many sections begins.
 pub(super) fn first_section(count: usize) -> usize {
-    (size_of::<Header>() + count * size_of::<TableEntry>()).next_multiple_of(ALIGNMENT)
+    (size_of::<FileHeader>() + count * size_of::<TableEntry>()).next_multiple_of(ALIGNMENT)
 }
 
 /// Where a section ends with its padding; `None` when that overflows.

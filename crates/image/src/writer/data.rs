@@ -1,4 +1,4 @@
-//! What the writer is given: the model in plain row-major arrays.
+//! The input of the writer: the model in plain row-major arrays.
 
 use alloc::vec::Vec;
 
@@ -11,8 +11,9 @@ use crate::records::CalibrationRecord;
 pub struct LinearData {
     /// Number of inputs, k.
     pub inputs: usize,
-    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output are
-    /// multiples, up to sevenfold, of a number of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
+    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every
+    /// [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output are multiples, up to
+    /// sevenfold, of a number of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
     pub weights: Vec<i8>,
     /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
     pub scale: Vec<f32>,
@@ -70,6 +71,18 @@ pub struct LayerData {
     pub output_norm: LayerNormData,
 }
 
+impl LayerData {
+    /// The linears in the order of the file: qkv, attention output, up, down.
+    pub fn linears(&self) -> [&LinearData; 4] {
+        [&self.qkv, &self.attention_output, &self.up, &self.down]
+    }
+
+    /// [`linears`](Self::linears), to be changed.
+    pub fn linears_mut(&mut self) -> [&mut LinearData; 4] {
+        [&mut self.qkv, &mut self.attention_output, &mut self.up, &mut self.down]
+    }
+}
+
 /// The task head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadData {
@@ -90,7 +103,7 @@ pub struct SelfTestData {
     pub outputs: Vec<f32>,
 }
 
-/// What calibration saw.
+/// What calibration observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationData {
     /// Number of calibration examples.

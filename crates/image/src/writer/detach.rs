@@ -9,16 +9,16 @@ use super::builder::assemble;
 use crate::format::padded;
 use crate::{Error, Field, Image, SectionKind, crc32c};
 
-/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows as they are stored, a
-/// file of their own. Together they answer as the whole image does, to the bit. A signature is left out: it was that of the
-/// whole image.
+/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows as they
+/// are stored, a file of their own. Together they answer as the whole image does, to the bit. A signature is
+/// left out, because it covered the whole image.
 ///
 /// # Errors
-/// [`Field::Length`] where the word rows have been taken out before.
+/// [`Field::Length`] if the image has no word rows.
 pub fn detach_words(image: &Image<'_>) -> Result<(AlignedBytes, Vec<u8>), Error> {
     let word = &image.embeddings().word;
     let rows = word.rows;
-    let gone = padded(rows.len()).filter(|gone| *gone > 0).ok_or(Error::Invalid(Field::Length))?;
+    let row_bytes = padded(rows.len()).filter(|bytes| *bytes > 0).ok_or(Error::Invalid(Field::Length))?;
     let checks: Vec<u32> = rows.chunks_exact(word.row_bytes().max(1)).map(crc32c).collect();
     let sections: Vec<_> = SectionKind::ALL
         .into_iter()
@@ -26,7 +26,7 @@ pub fn detach_words(image: &Image<'_>) -> Result<(AlignedBytes, Vec<u8>), Error>
             let bytes = match kind {
                 SectionKind::WordChecks => Some(checks.as_bytes()),
                 SectionKind::Signature => None,
-                SectionKind::Embeddings => image.section(kind).and_then(|bytes| bytes.get(gone..)),
+                SectionKind::Embeddings => image.section(kind).and_then(|bytes| bytes.get(row_bytes..)),
                 _ => image.section(kind),
             };
             (kind, bytes.map(Vec::from))

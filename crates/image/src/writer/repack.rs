@@ -12,12 +12,12 @@ use super::data::{
     CalibrationData, EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData,
     SelfTestData,
 };
-use crate::views::{LayerNorm, Linear, Row, ScaledRows};
+use crate::views::{LayerNormView, LinearView, ScaledRowsView, StoredRow};
 use crate::{Error, Image};
 
-/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay the
-/// same to the bit; only speed changes, and the workspace where weights are not int8: [`Config::workspace_bytes`](crate::Config::workspace_bytes)
-/// is taken over as it is.
+/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay
+/// the same to the bit; only speed changes, and the workspace where weights are not int8:
+/// [`Config::workspace_bytes`](crate::Config::workspace_bytes) is taken over as it is.
 ///
 /// # Errors
 /// [`Invalid`](Error::Invalid) where `panel` is out of range.
@@ -72,8 +72,8 @@ impl ImageBuilder {
     }
 }
 
-impl From<&Linear<'_>> for LinearData {
-    fn from(linear: &Linear<'_>) -> Self {
+impl From<&LinearView<'_>> for LinearData {
+    fn from(linear: &LinearView<'_>) -> Self {
         Self {
             inputs: linear.inputs,
             weights: unpacked(linear),
@@ -83,22 +83,22 @@ impl From<&Linear<'_>> for LinearData {
     }
 }
 
-impl From<&LayerNorm<'_>> for LayerNormData {
-    fn from(norm: &LayerNorm<'_>) -> Self {
+impl From<&LayerNormView<'_>> for LayerNormData {
+    fn from(norm: &LayerNormView<'_>) -> Self {
         Self { gamma: norm.gamma.into(), beta: norm.beta.into() }
     }
 }
 
-impl From<&ScaledRows<'_>> for ScaledRowsData {
-    fn from(rows: &ScaledRows<'_>) -> Self {
+impl From<&ScaledRowsView<'_>> for ScaledRowsData {
+    fn from(rows: &ScaledRowsView<'_>) -> Self {
         let stored = (0..rows.scales.len()).filter_map(|index| Some(rows.row(index)?.0));
         Self { rows: stored.flat_map(|row| decoded(row, rows.width)).collect(), scales: rows.scales.into() }
     }
 }
 
 /// The weights `[outputs, inputs]` of a linear layer of a checked image, which has all of them.
-pub(super) fn unpacked(linear: &Linear<'_>) -> Vec<i8> {
-    let Linear { outputs, inputs, panel, weights, .. } = *linear;
+pub(super) fn unpacked(linear: &LinearView<'_>) -> Vec<i8> {
+    let LinearView { outputs, inputs, panel, weights, .. } = *linear;
     let mut rows = vec![0; outputs * inputs];
     let packed = panel.matrix(outputs, inputs).map(|matrix| weights.decode(panel, matrix));
     let done = packed.map(|packed| unpack(&packed, outputs, inputs, panel, &mut rows));
@@ -107,10 +107,10 @@ pub(super) fn unpacked(linear: &Linear<'_>) -> Vec<i8> {
 }
 
 /// The values of a row of a checked image.
-fn decoded(row: Row<'_>, width: usize) -> Vec<i8> {
+fn decoded(row: StoredRow<'_>, width: usize) -> Vec<i8> {
     match row {
-        Row::Int8(row) => row.into(),
-        Row::Int4(stored) => {
+        StoredRow::Int8(row) => row.into(),
+        StoredRow::Int4(stored) => {
             let mut values = vec![0; width];
             let done = decode_row(stored, &mut values);
             debug_assert_eq!(done, Ok(()), "a row has as many bytes as its width wants");

@@ -5,17 +5,17 @@ use core::mem::offset_of;
 use zerocopy::FromBytes;
 
 use crate::crc32c;
-use crate::format::{Header, TableEntry};
+use crate::format::{FileHeader, TableEntry};
 
 /// Computes all checksums of a laid-out file anew and writes them into it.
 ///
 /// The writer's last step; also for tests that damage an image and want to get past its checksums. Sections that do
 /// not lie in the file are left alone.
 pub fn seal(file: &mut [u8]) {
-    let Ok((header, rest)) = Header::mut_from_prefix(file) else { return };
+    let Ok((header, rest)) = FileHeader::mut_from_prefix(file) else { return };
     let table_bytes = usize::from(header.section_count) * size_of::<TableEntry>();
     let Some((table, body)) = rest.split_at_mut_checked(table_bytes) else { return };
-    let body_start = (size_of::<Header>() + table_bytes) as u64;
+    let body_start = (size_of::<FileHeader>() + table_bytes) as u64;
     let Ok(entries) = <[TableEntry]>::mut_from_bytes(table) else { return };
     for entry in entries {
         let section = (|| {
@@ -27,8 +27,8 @@ pub fn seal(file: &mut [u8]) {
         }
     }
     header.table_crc = crc32c(table);
-    if let Some(covered) = file.get(..offset_of!(Header, header_crc)) {
+    if let Some(covered) = file.get(..offset_of!(FileHeader, header_crc)) {
         let crc = crc32c(covered);
-        file[offset_of!(Header, header_crc)..size_of::<Header>()].copy_from_slice(&crc.to_le_bytes());
+        file[offset_of!(FileHeader, header_crc)..size_of::<FileHeader>()].copy_from_slice(&crc.to_le_bytes());
     }
 }

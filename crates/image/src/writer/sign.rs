@@ -11,12 +11,13 @@ use crate::records::Signature;
 use crate::signature::{Message, digest, message};
 use crate::{Error, Image, SectionKind, crc32c};
 
-/// The image with a signature, in place of the one it may have. `signer` gives the Ed25519 signature of a message by the private
-/// key that belongs to `public_key`: [`SigningKey`](crate::SigningKey) has one in memory; one in a hardware token signs as well.
+/// The image with a signature, in place of the one it may have. `signer` gives the Ed25519 signature of a
+/// message by the private key that belongs to `public_key`: [`SigningKey`](crate::SigningKey) has one in
+/// memory; a key in a hardware token works as well.
 ///
 /// # Errors
-/// [`SectionOrder`](Error::SectionOrder) for an image whose word rows are a file of their own, which a signature would not cover;
-/// what the reader finds wrong with the signature.
+/// [`SectionOrder`](Error::SectionOrder) for an image whose word rows are a file of their own, which a
+/// signature would not cover; what the reader finds wrong with the signature.
 pub fn sign(
     image: &Image<'_>,
     public_key: [u8; 32],

@@ -10,7 +10,8 @@ use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
 use crate::records::{CalibrationRecord, Provenance};
 
-/// All that the size of an image depends on. How many zeros sparse weights have is not known here: such linears have no size.
+/// Everything that the size of an image depends on. The number of zeros of sparse weights is not known here, so
+/// such linears have no size.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageShape<'a> {
     /// Sizes that hold for the whole model.
@@ -21,17 +22,17 @@ pub struct ImageShape<'a> {
     pub vocabulary: usize,
     /// Bytes of each label's name; none for heads without labels.
     pub labels: &'a [usize],
-    /// Whether it says what calibration saw.
+    /// Whether the image has the calibration section.
     pub calibration: bool,
-    /// Whether it has the hashes of what it is made from.
+    /// Whether the image has the provenance section.
     pub provenance: bool,
     /// Tokens of each self-test.
     pub self_tests: &'a [usize],
 }
 
 impl ImageShape<'_> {
-    /// Bytes of every section that is there, in file order, padding after it not counted. `None` for sparse weights, and when
-    /// that overflows.
+    /// Bytes of every section that is there, in file order, padding after it not counted. `None` for sparse
+    /// weights, and when that overflows.
     pub fn sections(&self) -> Option<Vec<(SectionKind, usize)>> {
         let mut sections = Vec::from([
             (SectionKind::Configuration, self.configuration()?),

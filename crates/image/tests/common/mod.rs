@@ -1,25 +1,27 @@
 //! Images with everything in them.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{F32, INT8, Layer, PER_TOKEN, STATIC, STATIC_INPUTS, SYMMETRIC, mixed, model};
-use tinybert_image::{CalibrationData, CalibrationRecord, ImageBuilder, Provenance, Range, SelfTestData};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer, mixed, model};
+use tinybert_image::{
+    CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, Provenance, SelfTestData,
+};
 
 /// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
 /// made up.
 pub fn full_toy() -> ImageBuilder {
     let layers = [
-        Layer {
+        ToyLayer {
             heads: 2,
             head_dim: 3,
             ffn: 11,
             attention: INT8,
             inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
         },
-        Layer { heads: 1, head_dim: 5, ffn: 7, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 5, ffn: 7, attention: F32, inputs: [PER_TOKEN; 4] },
     ];
     let mut builder = model(7, 10, 13, b"any bytes", &layers);
     builder.config.workspace_bytes = 12_345;
-    let range = Range { min: -1.5, max: 2.0 };
+    let range = ObservedRange { min: -1.5, max: 2.0 };
     let record = CalibrationRecord { inputs: [range; 4], query: 1.0, key: 2.0, value: 3.0, reserved: 0 };
     builder.calibration = Some(CalibrationData { examples: 9, layers: vec![record; 2] });
     builder.provenance = Some(Provenance { weights: [1; 32], vocabulary: [2; 32], calibration: [3; 32] });
@@ -37,9 +39,9 @@ pub fn full_toy() -> ImageBuilder {
 /// [`full_toy`] with an FFN of several groups of 32 and weights in every encoding.
 pub fn mixed_toy() -> ImageBuilder {
     let layers = [
-        Layer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
-        Layer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: [PER_TOKEN; 4] },
-        Layer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
+        ToyLayer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: [PER_TOKEN; 4] },
     ];
     let full = full_toy();
     let mut builder = mixed(model(8, 10, 13, b"any bytes", &layers));

@@ -10,9 +10,9 @@ use super::neon::Neon;
 use super::vector::Vector;
 use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Linear};
-use crate::simd::{MicroKernel, Operands, Sink, Tile};
+use crate::simd::{LinearSink, MicroKernel, Operands, Tile};
 
 /// The micro-kernel of the dot product.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ impl MicroKernel for NeonDotprod {
     const MR: usize = i8_8x12_sdot::MR;
     const VECTORS: usize = 3;
     const PANEL: Panel = Panel::DOTPROD;
-    const LAYOUT: Layout = LAYOUT;
+    const LAYOUT: ActivationLayout = LAYOUT;
 
     #[inline(always)]
     unsafe fn tile(self, operands: Operands<Self>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
@@ -66,7 +66,7 @@ impl MicroKernel for NeonDotprod {
     }
 
     #[inline(never)]
-    fn tiles<K: Sink<Self>>(
+    fn tiles<K: LinearSink<Self>>(
         self,
         a: &Activations,
         w: &Linear,
@@ -80,4 +80,5 @@ impl MicroKernel for NeonDotprod {
 }
 
 /// The layout of activations.
-pub(crate) const LAYOUT: Layout = Layout { rows: i8_8x12_sdot::MR, depth: i8_8x12_sdot::KR, bias: 0 };
+pub(crate) const LAYOUT: ActivationLayout =
+    ActivationLayout { rows: i8_8x12_sdot::MR, depth: i8_8x12_sdot::KR, bias: 0 };

@@ -1,5 +1,5 @@
-//! 4 rows by 4 columns, K in groups of 16, for baseline Advanced SIMD: SMULL and SMLAL2 add two products in i16 (at most
-//! 2 · 127 · 128 < 2^15), SADALP adds pairs of those to i32.
+//! 4 rows by 4 columns, K in groups of 16, for baseline Advanced SIMD: SMULL and SMLAL2 add two products in i16
+//! (at most 2 · 127 · 128 < 2^15), SADALP adds pairs of those to i32.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -14,7 +14,8 @@ const NR: usize = 4;
 /// Inputs of a group; the last one of a panel may have half as many.
 pub(super) const KR: usize = 16;
 
-/// An instruction for each of four rows and two columns: v8 to v15 with rows v0 to v3 and the columns in `$c0` and `$c1`.
+/// An instruction for each of four rows and two columns: v8 to v15 with rows v0 to v3 and the columns in `$c0`
+/// and `$c1`.
 #[rustfmt::skip]
 macro_rules! rows {
     ($op:literal $size:literal: $c0:literal $c1:literal) => {
@@ -53,9 +54,9 @@ macro_rules! add {
 pub(super) unsafe fn tile(operands: Operands<Neon>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let depth = operands.depth();
     let [mut r0, mut r1, mut r2, mut r3] = [[init[0]; NR]; MR];
-    // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 64 and, as a panel's depth is a
-    // multiple of 8, 32. Four rows with whole groups, a block, are there, and a panel has 4·depth bytes. Only the registers
-    // named are changed.
+    // SAFETY: every whole group reads 64 bytes of activations and 64 of weights, a last one 64 and, as a
+    // panel's depth is a multiple of 8, 32. Four rows with whole groups, a block, are there, and a panel has
+    // 4·depth bytes. Only the registers named are changed.
     unsafe {
         asm!(
             "movi v16.4s, #0", "movi v17.4s, #0", "movi v18.4s, #0", "movi v19.4s, #0",

@@ -52,8 +52,8 @@ macro_rules! sdot {
 }
 pub(super) use sdot;
 
-/// The products of the weights' vector 0, 1 or 2 in `$w` with the activations in `$a0` and `$a1`. Accumulator [row][vector]
-/// is v(8 + 3·row + vector).
+/// The products of the weights' vector 0, 1 or 2 in `$w` with the activations in `$a0` and `$a1`. Accumulator
+/// [row][vector] is v(8 + 3·row + vector).
 macro_rules! vector {
     (0, $w:literal, $a0:literal $a1:literal) => {
         rows!($w, $a0 $a1: 8 11 14 17 20 23 26 29)
@@ -95,8 +95,9 @@ macro_rules! group {
     };
 }
 
-/// A tile in assembly. Accumulator [row][vector] is v(8 + 3·row + vector). It begins with its vector of `$init`, then `$code` runs
-/// with the activations at `{a}` and the weights at `{w}`. `$extra` are further operands of the code, which may change v0 to v7.
+/// A tile in assembly. Accumulator [row][vector] is v(8 + 3·row + vector). It begins with its vector of
+/// `$init`, then `$code` runs with the activations at `{a}` and the weights at `{w}`. `$extra` are further
+/// operands of the code, which may change v0 to v7.
 macro_rules! sdot_tile {
     ($operands:ident, $init:ident; { $($code:tt)* } { $($extra:tt)* }) => {{
         let [mut r0, mut r1, mut r2, mut r3, mut r4, mut r5, mut r6, mut r7] = [$init; MR];
@@ -130,7 +131,8 @@ macro_rules! sdot_tile {
 }
 pub(super) use sdot_tile;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in an iteration.
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in
+/// an iteration.
 ///
 /// # Safety
 /// The operands must be those of a whole tile: eight rows and three vectors.
@@ -138,8 +140,9 @@ pub(super) use sdot_tile;
 #[target_feature(enable = "neon,dotprod")]
 pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let groups = operands.depth() / KR;
-    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
-    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
+    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth`
+    // bytes, a block, are there, and three vectors are a whole panel's 12 columns. Only the registers named are
+    // changed.
     unsafe {
         sdot_tile!(operands, init; {
             "lsr {fours}, {groups}, #2",
@@ -182,8 +185,9 @@ unsafe fn product<const R: usize, const V: usize>(
     }
     let (mut a, mut w) = (operands.rows(), operands.panel().wrapping_add(KR * operands.first()));
     for _ in 0..operands.depth() / KR {
-        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 4·width bytes, of
-        // which these 16·V begin at 4·first; a panel's width is a multiple of 4, so that its vectors are whole.
+        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 4·width
+        // bytes, of which these 16·V begin at 4·first; a panel's width is a multiple of 4, so that its vectors
+        // are whole.
         unsafe { add_group(&mut acc, a, w) };
         (a, w) = (a.wrapping_add(KR * MR), w.wrapping_add(KR * operands.width()));
     }

@@ -1,6 +1,7 @@
-//! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions a cycle only if they do not
-//! meet in a pipe: a 64-bit load into a vector register, a load into a general register or an `ins` between two of them
-//! goes with an SDOT, a 128-bit load with nothing. So every vector is loaded in two halves, one group ahead of its use.
+//! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions a cycle
+//! only if they do not meet in a pipe: a 64-bit load into a vector register, a load into a general register or
+//! an `ins` between two of them goes with an SDOT, a 128-bit load with nothing. So every vector is loaded in
+//! two halves, one group ahead of its use.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -26,9 +27,9 @@ macro_rules! join {
     };
 }
 
-/// The products of a group with activations in `$a0`, `$a1` and weights in `$w0`, `$w1`, `$w2`, while the next group's are
-/// loaded into `$b0`, `$b1` and `$x0`, `$x1`, `$x2`. The numbers after them are where the six halves of activations and
-/// weights stand from `{a}` and `{w}`.
+/// The products of a group with activations in `$a0`, `$a1` and weights in `$w0`, `$w1`, `$w2`, while the next
+/// group's are loaded into `$b0`, `$b1` and `$x0`, `$x1`, `$x2`. The numbers after them are where the six
+/// halves of activations and weights stand from `{a}` and `{w}`.
 #[rustfmt::skip]
 macro_rules! group {
     ($a0:literal $a1:literal, $w0:literal $w1:literal $w2:literal;
@@ -87,9 +88,9 @@ pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3])
     let groups = operands.depth() / KR;
     // The loop reads one group more than it multiplies; one at least is left for what follows it.
     let fours = groups.saturating_sub(1) / 4;
-    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth` bytes, a block, are
-    // there, and three vectors are a whole panel's 12 columns; 4·fours + 1 ≤ groups where the loop is entered. Only the
-    // registers named are changed.
+    // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth`
+    // bytes, a block, are there, and three vectors are a whole panel's 12 columns; 4·fours + 1 ≤ groups where
+    // the loop is entered. Only the registers named are changed.
     unsafe {
         sdot_tile!(operands, init; {
             "cbz {fours}, 3f",

@@ -1,5 +1,5 @@
-//! 8 rows by 12 columns, K in groups of 8, for the Armv8.6 matrix multiplication: SMMLA multiplies 2 rows of 8 inputs with
-//! 2 columns of 8 and adds the four exact sums to four i32.
+//! 8 rows by 12 columns, K in groups of 8, for the Armv8.6 matrix multiplication: SMMLA multiplies 2 rows of 8
+//! inputs with 2 columns of 8 and adds the four exact sums to four i32.
 //!
 //! 24 accumulators of 2 rows by 2 columns, four registers of activations `[8][8]`, six of weights `[12][8]`.
 
@@ -88,7 +88,8 @@ macro_rules! group {
     };
 }
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in an iteration.
+/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in
+/// an iteration.
 ///
 /// # Safety
 /// The operands must be those of a whole tile: eight rows and three vectors.
@@ -97,8 +98,9 @@ macro_rules! group {
 pub(super) unsafe fn tile(operands: Operands<NeonI8mm>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let groups = operands.depth() / KR;
     let [mut p0, mut p1, mut p2, mut p3] = [[init[0]; 6]; MR / 2];
-    // SAFETY: every group reads 64 bytes of activations and 96 of weights. Eight rows of at least `depth` bytes, a block, are
-    // there, and three vectors are a whole panel's 12 columns. Only the registers named are changed.
+    // SAFETY: every group reads 64 bytes of activations and 96 of weights. Eight rows of at least `depth`
+    // bytes, a block, are there, and three vectors are a whole panel's 12 columns. Only the registers named are
+    // changed.
     unsafe {
         asm!(
             ".arch_extension i8mm",
@@ -200,8 +202,9 @@ unsafe fn product<const RP: usize, const V: usize, const CP: usize>(
     for _ in 0..operands.depth() / KR {
         let mut activations = [vdupq_n_s8(0); RP];
         let mut weights = [vdupq_n_s8(0); CP];
-        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 8·width bytes, of
-        // which these 32·V begin at 8·first; a panel's width is a multiple of 4, so that its vectors are whole.
+        // SAFETY: eight rows of at least `depth` bytes, a block, are there. The weights of a group are 8·width
+        // bytes, of which these 32·V begin at 8·first; a panel's width is a multiple of 4, so that its vectors
+        // are whole.
         unsafe {
             for (pair, activations) in activations.iter_mut().enumerate() {
                 *activations = vld1q_s8(a.add(VECTOR * pair));

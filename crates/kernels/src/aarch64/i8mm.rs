@@ -4,7 +4,7 @@ use super::i8_8x12_smmla;
 use super::neon::Neon;
 use super::vector::Vector;
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 
 /// The micro-kernel of the matrix multiplication.
 #[derive(Clone, Copy)]
@@ -27,4 +27,5 @@ crate::simd::entry_points!(Neon, "neon", others);
 crate::simd::micro_kernel!(NeonI8mm, i8_8x12_smmla, 3, Panel::I8MM, LAYOUT);
 
 /// The layout of activations.
-pub(crate) const LAYOUT: Layout = Layout { rows: i8_8x12_smmla::MR, depth: i8_8x12_smmla::KR, bias: 0 };
+pub(crate) const LAYOUT: ActivationLayout =
+    ActivationLayout { rows: i8_8x12_smmla::MR, depth: i8_8x12_smmla::KR, bias: 0 };

@@ -1,7 +1,7 @@
 //! What a core says of itself in its identification registers, for programs without an operating system.
 //!
-//! Readable from EL1 up; at EL0 the read traps unless the kernel below emulates it, as Linux does. Fields: Arm Architecture
-//! Reference Manual, D23.2.
+//! Readable from EL1 up; at EL0 the read traps unless the kernel below emulates it, as Linux does. Fields: Arm
+//! Architecture Reference Manual, D23.2.
 
 use core::arch::asm;
 

@@ -3,7 +3,7 @@
 use super::i8_4x4_smlal;
 use super::vector::Vector;
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 
 /// Vectors, and the micro-kernel of the baseline.
 pub(super) type Neon = Vector<()>;
@@ -22,4 +22,5 @@ crate::simd::entry_points!(Neon, "neon");
 crate::simd::micro_kernel!(Neon, i8_4x4_smlal, 1, Panel::NEON, LAYOUT);
 
 /// The layout of activations.
-pub(crate) const LAYOUT: Layout = Layout { rows: i8_4x4_smlal::MR, depth: i8_4x4_smlal::KR, bias: 0 };
+pub(crate) const LAYOUT: ActivationLayout =
+    ActivationLayout { rows: i8_4x4_smlal::MR, depth: i8_4x4_smlal::KR, bias: 0 };

@@ -297,8 +297,8 @@ fn flipped(bytes: int8x16_t, flip: i8) -> int8x16_t {
 /// `out` must be valid for writes of (R − 1)·step + 4 bytes.
 #[inline(always)]
 unsafe fn write<const R: usize>(bytes: int8x16_t, out: *mut i8, step: usize) {
-    // SAFETY: as this function requires; four words in steps of 4 are 16 bytes. The intrinsics ask for no alignment, and a
-    // vector was made with Advanced SIMD.
+    // SAFETY: as this function requires; four words in steps of 4 are 16 bytes. The intrinsics ask for no
+    // alignment, and a vector was made with Advanced SIMD.
     unsafe {
         if R == 4 && step == 4 {
             return vst1q_s8(out, bytes);

@@ -10,9 +10,9 @@ const STREAMS_FROM: usize = 1 << 14;
 
 /// The CRC-32C of `bytes`; `word` and `byte` take a remainder past eight bytes and past one.
 ///
-/// The instruction's result is there only after three cycles or so, but it can be begun in each of them. So the bytes are
-/// cut into thirds, whose remainders do not wait for each other. A remainder is linear in what was before: zeros
-/// appended to n bytes multiply it by x^8n modulo the polynomial.
+/// The instruction's result is there only after three cycles or so, but it can be begun in each of them. So the
+/// bytes are cut into thirds, whose remainders do not wait for each other. A remainder is linear in what was
+/// before: zeros appended to n bytes multiply it by x^8n modulo the polynomial.
 #[inline(always)]
 pub(crate) fn crc32c_by(bytes: &[u8], word: impl Fn(u32, u64) -> u32, byte: impl Fn(u32, u8) -> u32) -> u32 {
     let third = if bytes.len() < STREAMS_FROM { 0 } else { bytes.len() / 24 };

@@ -1,11 +1,11 @@
 //! Self-attention, one query row of one head at a time, and its int8 form.
 
-use crate::attention::{Attention, AttentionShape, Context};
+use crate::attention::{AttentionOperands, AttentionShape, Context};
 use crate::math;
 use crate::scratch::Scratch;
 
 /// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
-pub(crate) fn attention(operands: &Attention, context: Context, scratch: Scratch) {
+pub(crate) fn attention(operands: &AttentionOperands, context: Context, scratch: Scratch) {
     let Some(weights) = scratch.scores.get_mut(..operands.shape.tokens) else { return };
     each_head(operands.shape, context, Int8 { operands, weights });
 }
@@ -54,7 +54,7 @@ fn context_row<T>(
 
 /// int8, unnormalised u8 probabilities.
 struct Int8<'a> {
-    operands: &'a Attention<'a>,
+    operands: &'a AttentionOperands<'a>,
     /// Scores, then probabilities `[tokens]`.
     weights: &'a mut [i32],
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use tinybert_layout::{PackedMatrix, PanelWeights};
 
 use super::quantize::quantize_row;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK};
 use crate::math;
 
@@ -13,7 +13,13 @@ use crate::math;
 /// `y[m,n] = acc · (activation scale[m] · scale[n]) + bias[n]`, then the epilogue. Weights may be in any panel; the
 /// input and what the epilogue quantizes lie in `layout`. Operands are checked.
 #[inline]
-pub(crate) fn linear(layout: Layout, a: &Activations, w: &Linear, epilogue: Epilogue, decoded: &mut [i8]) {
+pub(crate) fn linear(
+    layout: ActivationLayout,
+    a: &Activations,
+    w: &Linear,
+    epilogue: Epilogue,
+    decoded: &mut [i8],
+) {
     let (all, n) = (0..a.m, w.n);
     match epilogue {
         Epilogue::F32 { out, stride } => {
@@ -57,7 +63,7 @@ fn put<T>(out: &mut [T], at: usize, value: T) {
 /// Calls `store(m, n, y[m, n])` for every output of the rows `rows`, panel by panel.
 #[inline]
 fn each(
-    layout: Layout,
+    layout: ActivationLayout,
     a: &Activations,
     w: &Linear,
     rows: Range<usize>,
@@ -93,7 +99,14 @@ struct DecodedPanel<'a> {
 
 /// `y[m, n]` with the weights of the panel that holds output `n`.
 #[inline]
-fn output(layout: Layout, a: &Activations, w: &Linear, weights: DecodedPanel, m: usize, n: usize) -> f32 {
+fn output(
+    layout: ActivationLayout,
+    a: &Activations,
+    w: &Linear,
+    weights: DecodedPanel,
+    m: usize,
+    n: usize,
+) -> f32 {
     let (Some(&scale), Some(&bias), Some(&row_sum)) = (w.scale.get(n), w.bias.get(n), w.row_sum.get(n))
     else {
         return 0.0;
@@ -105,7 +118,14 @@ fn output(layout: Layout, a: &Activations, w: &Linear, weights: DecodedPanel, m:
 
 /// `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
 #[inline]
-fn dot(layout: Layout, a: &Activations, m: usize, w: &Linear, panel: DecodedPanel, n: usize) -> i32 {
+fn dot(
+    layout: ActivationLayout,
+    a: &Activations,
+    m: usize,
+    w: &Linear,
+    panel: DecodedPanel,
+    n: usize,
+) -> i32 {
     let DecodedPanel { matrix, weights } = panel;
     let (lane, kr) = (matrix.lane(n), usize::from(w.panel.kr).max(1));
     let mut acc = 0;

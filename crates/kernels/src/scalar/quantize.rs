@@ -1,13 +1,13 @@
 //! From f32 to int8, with a given scale or with the row's own.
 
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{ActivationsMut, Quantization};
 use crate::math;
 
 /// Quantizes `x` as row `m` of an activation matrix of `x.len()` columns.
 #[inline]
 pub(crate) fn write_row(
-    layout: Layout,
+    layout: ActivationLayout,
     m: usize,
     x: &[f32],
     inv_scale: f32,
@@ -23,7 +23,7 @@ pub(crate) fn write_row(
 
 /// Quantizes a row such that its largest magnitude becomes 127; returns the scale.
 #[inline]
-pub(crate) fn quantize_row(layout: Layout, m: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
+pub(crate) fn quantize_row(layout: ActivationLayout, m: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
     let amax = x.iter().fold(0.0, |amax, &x| math::max(x.abs(), amax));
     let (scale, inv_scale) = math::row_scales(amax);
     write_row(layout, m, x, inv_scale, 0, out);
@@ -36,12 +36,12 @@ pub(crate) fn quantize(x: &[f32], k: usize, quantization: Quantization, mut out:
     match quantization {
         Quantization::Static { inv_scale, zero_point } => {
             for (m, x) in rows {
-                write_row(Layout::ROW_MAJOR, m, x, inv_scale, zero_point, &mut out);
+                write_row(ActivationLayout::ROW_MAJOR, m, x, inv_scale, zero_point, &mut out);
             }
         }
         Quantization::PerToken { scale } => {
             for ((m, x), scale) in rows.zip(scale) {
-                *scale = quantize_row(Layout::ROW_MAJOR, m, x, &mut out);
+                *scale = quantize_row(ActivationLayout::ROW_MAJOR, m, x, &mut out);
             }
         }
     }

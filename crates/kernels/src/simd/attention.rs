@@ -1,23 +1,28 @@
 //! Self-attention around the micro-kernel of the linear layers: a head's keys are packed like the weights
-//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of queries at a
-//! time; nowhere stands a matrix of tokens by tokens.
+//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of
+//! queries at a time; nowhere stands a matrix of tokens by tokens.
 
-use super::context::{HeadContext, Sink};
-use super::softmax::{Scores, probabilities};
-use super::{Columns, MR_MAX, MicroKernel, Operands, Rows, Tile, VECTORS_MAX, pack};
-use crate::attention::{Attention, Context};
+use super::context::{ContextSink, HeadContext};
+use super::softmax::{ScoreTiles, probabilities};
+use super::{MR_MAX, MicroKernel, Operands, Tile, TileColumns, TileRows, VECTORS_MAX, pack};
+use crate::attention::{AttentionOperands, Context};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
 
 /// [`crate::scalar::attention`], head by head, a block of query rows at a time. Operands are checked.
 #[inline(always)]
-pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Context, scratch: Scratch) {
+pub(crate) fn attention<S: MicroKernel>(
+    s: S,
+    operands: &AttentionOperands,
+    context: Context,
+    scratch: Scratch,
+) {
     let shape = operands.shape;
     let Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities: p } = scratch;
-    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a column have too
-    // much or lack.
+    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a
+    // column have too much or lack.
     let bias = i32::from(S::LAYOUT.bias);
-    let (mut sink, scale) = Sink::new(context, shape.width(), S::LAYOUT);
+    let (mut sink, scale) = ContextSink::new(context, shape.width(), S::LAYOUT);
     for head in 0..shape.heads {
         let first_column = head * shape.head_dim;
         let shift = sink.shift::<S>(first_column);
@@ -32,7 +37,7 @@ pub(crate) fn attention<S: MicroKernel>(s: S, operands: &Attention, context: Con
         for first in (0..shape.queries).step_by(S::MR) {
             let count = S::MR.min(shape.queries - first);
             pack::queries(s, operands, head, first, count, queries);
-            let mut all = Scores { scores: &mut *scores };
+            let mut all = ScoreTiles { scores: &mut *scores };
             product(s, queries, keys, key_init, ProductShape { m: count, ..scores_shape }, &mut all);
             let factors = probabilities(s, operands, count, scale, scores, p);
             let (first_column, row) = (first_column - shift, first);
@@ -60,7 +65,8 @@ struct ProductShape {
     k: usize,
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`, sums begin at 0.
+/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`,
+/// sums begin at 0.
 #[inline(always)]
 fn product<S: MicroKernel>(
     s: S,
@@ -73,12 +79,12 @@ fn product<S: MicroKernel>(
     let ProductShape { m, n, k } = shape;
     let (nr, Some(matrix)) = (usize::from(S::PANEL.nr), S::PANEL.matrix(n, k)) else { return };
     let depth = matrix.depth();
-    let Some(rows) = Rows::new(a, row_stride(k), m, depth) else { return };
+    let Some(rows) = TileRows::new(a, row_stride(k), m, depth) else { return };
     let whole = matrix.columns() / nr;
     for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
         for tile in 0..nr / (S::VECTORS * S::LANES) {
             let first = tile * S::VECTORS * S::LANES;
-            let columns = Columns::new(panel, nr, depth, first);
+            let columns = TileColumns::new(panel, nr, depth, first);
             let Some(operands) = columns.and_then(|columns| Operands::new(rows, columns)) else { return };
             if m == S::MR {
                 // SAFETY: `m` says that all rows are there, and a whole panel has all vectors of each of its tiles.
@@ -92,7 +98,7 @@ fn product<S: MicroKernel>(
     let Some(panel) = weights.get(place.start()..place.start() + place.weights()) else { return };
     let mut first = 0;
     while first < place.width {
-        let columns = Columns::new(panel, place.width, depth, first);
+        let columns = TileColumns::new(panel, place.width, depth, first);
         let Some(operands) = columns.and_then(|columns| Operands::new(rows, columns)) else { return };
         edge_tile(s, operands, init, place.first + first, each);
         first += operands.vectors() * S::LANES;
@@ -143,8 +149,8 @@ fn edge_tile<S: MicroKernel>(
     each.take(s, column, operands.vectors(), &tile);
 }
 
-/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones` lends its memory.
-/// It has room for a block of rows of `k`.
+/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones`
+/// lends its memory. It has room for a block of rows of `k`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(

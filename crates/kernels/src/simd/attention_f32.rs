@@ -1,32 +1,32 @@
-//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the context, so
-//! that every sum keeps its order whatever the width of a vector.
+//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the
+//! context, so that every sum keeps its order whatever the width of a vector.
 
 use super::Simd;
-use super::context::Sink;
+use super::context::ContextSink;
 use super::math::{exp2, largest, sum};
-use crate::attention::{Attention, Context, Part};
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
+use crate::attention::{AttentionOperands, Context, QkvPart};
 use crate::scratch::{QUERY_BLOCK_F32 as ROWS, ScratchF32};
 
 /// Vectors of a tile: with four rows the sums stay in registers everywhere.
 const VECTORS: usize = 2;
 
 /// Sums of a tile.
-type Sums<S> = [[<S as Simd>::F; VECTORS]; ROWS];
+type TileF32<S> = [[<S as Simd>::F; VECTORS]; ROWS];
 
 /// Head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn attention_f32<S: Simd>(
     s: S,
-    layout: Layout,
-    operands: &Attention<f32>,
+    layout: ActivationLayout,
+    operands: &AttentionOperands<f32>,
     context: Context,
     scratch: ScratchF32,
 ) {
     let shape = operands.shape;
     let ScratchF32 { columns, keys, scores } = scratch;
-    let (mut sink, scale) = Sink::new(context, shape.width(), layout);
+    let (mut sink, scale) = ContextSink::new(context, shape.width(), layout);
     for head in 0..shape.heads {
         transpose(operands, head, keys, columns);
         for first in (0..shape.queries).step_by(ROWS) {
@@ -51,9 +51,9 @@ pub(crate) fn attention_f32<S: Simd>(
 
 /// The head's keys as columns `[head_dim, columns]`; zeros beyond the last token.
 #[inline(always)]
-fn transpose(operands: &Attention<f32>, head: usize, keys: &mut [f32], columns: usize) {
+fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], columns: usize) {
     let shape = operands.shape;
-    let from = operands.qkv.get(operands.column(Part::Keys, head)..).unwrap_or(&[]);
+    let from = operands.qkv.get(operands.column(QkvPart::Keys, head)..).unwrap_or(&[]);
     for (d, row) in keys.chunks_exact_mut(columns.max(1)).enumerate() {
         let (there, beyond) = row.split_at_mut(shape.tokens.min(columns));
         let column = from.get(d..).unwrap_or(&[]).iter().step_by(shape.stride.max(1));
@@ -67,7 +67,7 @@ fn transpose(operands: &Attention<f32>, head: usize, keys: &mut [f32], columns: 
 /// `Σ_k a[r][k]·b[k·step + lane]`, each in order of `k`; as many `k` as the rows of `a` have.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
-fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> Sums<S> {
+fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> {
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
     let depth = a[0].len();
     let mut whole = depth > 0 && (depth - 1) * step + VECTORS * S::LANES <= b.len();
@@ -116,7 +116,7 @@ fn load<S: Simd>(s: S, x: &[f32], at: usize) -> S::F {
 
 /// Puts a tile into rows of `columns` elements, from `column` on.
 #[inline(always)]
-fn store<S: Simd>(s: S, tile: Sums<S>, rows: &mut [f32], columns: usize, column: usize) {
+fn store<S: Simd>(s: S, tile: TileF32<S>, rows: &mut [f32], columns: usize, column: usize) {
     for (row, sums) in rows.chunks_exact_mut(columns.max(1)).zip(tile) {
         for (vector, sum) in sums.into_iter().enumerate() {
             let at = column + vector * S::LANES;
@@ -147,12 +147,12 @@ fn softmax<S: Simd>(s: S, row: &mut [f32], tokens: usize, coefficient: f32) -> f
 #[inline(always)]
 fn write_context<S: Simd>(
     s: S,
-    operands: &Attention<f32>,
+    operands: &AttentionOperands<f32>,
     head: usize,
     [first, count]: [usize; 2],
     (probabilities, columns): (&[f32], usize),
     factors: [f32; ROWS],
-    sink: &mut Sink,
+    sink: &mut ContextSink,
 ) {
     let shape = operands.shape;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
@@ -161,7 +161,7 @@ fn write_context<S: Simd>(
     }
     let first_column = head * shape.head_dim;
     let shift = sink.shift::<S>(first_column);
-    let values = operands.qkv.get(operands.column(Part::Values, head) - shift..).unwrap_or(&[]);
+    let values = operands.qkv.get(operands.column(QkvPart::Values, head) - shift..).unwrap_or(&[]);
     let width = shift + shape.head_dim;
     for column in (0..width).step_by(VECTORS * S::LANES) {
         let sums = tile(s, rows, values.get(column..).unwrap_or(&[]), shape.stride);

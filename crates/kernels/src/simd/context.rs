@@ -4,29 +4,29 @@ use core::ops::Range;
 
 use super::attention::TakeTile;
 use super::{MicroKernel, Simd, Tile};
+use crate::activation_layout::ActivationLayout;
 use crate::attention::Context;
-use crate::layout::Layout;
 use crate::linear::ActivationsMut;
 
 /// The context of the query rows, with how it lies.
-pub(super) struct Sink<'a> {
+pub(super) struct ContextSink<'a> {
     context: Context<'a>,
     /// Columns, `heads · head_dim`.
     width: usize,
     /// Of int8 activations.
-    layout: Layout,
+    layout: ActivationLayout,
 }
 
-impl<'a> Sink<'a> {
-    /// And the scale of the values, divided by that of the context where it is int8.
+impl<'a> ContextSink<'a> {
+    /// The sink, and the scale of the values, divided by that of the context if the context is int8.
     #[inline(always)]
-    pub(super) fn new(context: Context<'a>, width: usize, layout: Layout) -> (Self, f32) {
+    pub(super) fn new(context: Context<'a>, width: usize, layout: ActivationLayout) -> (Self, f32) {
         let (Context::F32 { scale, .. } | Context::I8 { scale, .. }) = context;
         (Self { context, width, layout }, scale)
     }
 
-    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them: in a blocked
-    /// layout a vector of four columns must not begin inside a word of four.
+    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them:
+    /// in a blocked layout a vector of four columns must not begin inside a word of four.
     #[inline(always)]
     pub(super) fn shift<S: Simd>(&self, first_column: usize) -> usize {
         match self.context {
@@ -58,12 +58,12 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Rounds to int8, as [`Sink::put`].
+/// Rounds to int8, as [`ContextSink::put`].
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "one of the two bodies of `put`")]
 fn put_i8<S: Simd>(
     s: S,
-    layout: Layout,
+    layout: ActivationLayout,
     out: &mut ActivationsMut,
     row: usize,
     rows: usize,
@@ -111,7 +111,7 @@ fn put_i8<S: Simd>(
 
 /// The context of one head and one block of query rows.
 pub(super) struct HeadContext<'a, 'c> {
-    pub sink: &'a mut Sink<'c>,
+    pub sink: &'a mut ContextSink<'c>,
     /// What the sums of each row are multiplied by.
     pub factors: [f32; super::MR_MAX],
     /// First row.

@@ -1,8 +1,8 @@
 //! Compiles the generic operations for one instruction set.
 
-/// Defines the functions of a [`Table`](crate::table::Table) for the token `$token`, whose instruction set is
-/// `$features` and whose activations lie in `LAYOUT`: all, or those that call the micro-kernel, which may have an option,
-/// or the others.
+/// Defines the functions of a [`KernelTable`](crate::table::KernelTable) for the token `$token`, whose
+/// instruction set is `$features` and whose activations lie in `LAYOUT`: all, or those that call the
+/// micro-kernel, which may have an option, or the others.
 macro_rules! entry_points {
     ($token:ident, $features:literal) => {
         crate::simd::entry_points!($token, $features, products);
@@ -14,7 +14,7 @@ macro_rules! entry_points {
 
         #[target_feature(enable = $features)]
         pub(crate) fn attention_f32(
-            operands: &crate::attention::Attention<f32>,
+            operands: &crate::attention::AttentionOperands<f32>,
             context: crate::attention::Context,
             scratch: crate::scratch::ScratchF32,
         ) {
@@ -86,7 +86,7 @@ macro_rules! entry_points {
         }
 
         #[target_feature(enable = $features)]
-        fn tiles<K: crate::simd::Sink<$token>>(
+        fn tiles<K: crate::simd::LinearSink<$token>>(
             $($option: $type,)?
             a: &crate::linear::Activations,
             w: &crate::linear::Linear,
@@ -102,7 +102,7 @@ macro_rules! entry_points {
         #[target_feature(enable = $features)]
         pub(crate) fn attention(
             $($option: $type,)?
-            operands: &crate::attention::Attention,
+            operands: &crate::attention::AttentionOperands,
             context: crate::attention::Context,
             scratch: crate::scratch::Scratch,
         ) {
@@ -113,15 +113,15 @@ macro_rules! entry_points {
     };
 }
 
-/// Implements [`MicroKernel`](crate::simd::MicroKernel) for the token `$token` by the functions `tile` and `edge` of the module
-/// `$kernel`, which has its `MR`.
+/// Implements [`MicroKernel`](crate::simd::MicroKernel) for the token `$token` by the functions `tile` and
+/// `edge` of the module `$kernel`, which has its `MR`.
 macro_rules! micro_kernel {
     ($token:ty, $kernel:ident, $vectors:literal, $panel:expr, $layout:expr) => {
         impl crate::simd::MicroKernel for $token {
             const MR: usize = $kernel::MR;
             const VECTORS: usize = $vectors;
             const PANEL: crate::Panel = $panel;
-            const LAYOUT: crate::layout::Layout = $layout;
+            const LAYOUT: crate::activation_layout::ActivationLayout = $layout;
 
             #[inline(always)]
             unsafe fn tile(
@@ -151,7 +151,7 @@ macro_rules! micro_kernel {
             }
 
             #[inline(never)]
-            fn tiles<K: crate::simd::Sink<Self>>(
+            fn tiles<K: crate::simd::LinearSink<Self>>(
                 self,
                 a: &crate::linear::Activations,
                 w: &crate::linear::Linear,

@@ -3,7 +3,7 @@
 use super::math::{Quantizer, sum, sum_of_squares};
 use super::quantize::put;
 use super::{Simd, quantize};
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{ActivationsMut, LayerNorm, Quantization};
 use crate::math::rsqrt;
 
@@ -21,7 +21,7 @@ pub(crate) fn layer_norm<S: Simd>(s: S, x: &mut [f32], norm: &LayerNorm) {
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn layer_norm_quantize<S: Simd>(
     s: S,
-    layout: Layout,
+    layout: ActivationLayout,
     x: &mut [f32],
     norm: &LayerNorm,
     quantization: Quantization,
@@ -48,14 +48,15 @@ pub(crate) fn layer_norm_quantize<S: Simd>(
     }
 }
 
-/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from `row` on.
+/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from
+/// `row` on.
 #[inline(always)]
 fn normalise<S: Simd, const R: usize>(
     s: S,
     x: &mut [f32],
     norm: &LayerNorm,
     row: usize,
-    mut quantized: Option<(Quantizer<S>, Layout, &mut ActivationsMut)>,
+    mut quantized: Option<(Quantizer<S>, ActivationLayout, &mut ActivationsMut)>,
 ) {
     let hidden = norm.gamma.len();
     if x.len() != R * hidden || norm.beta.len() != hidden {
@@ -98,7 +99,7 @@ unsafe fn step<S: Simd, const R: usize>(
     row: usize,
     column: usize,
     lanes: usize,
-    quantized: &mut Option<(Quantizer<S>, Layout, &mut ActivationsMut)>,
+    quantized: &mut Option<(Quantizer<S>, ActivationLayout, &mut ActivationsMut)>,
 ) {
     let hidden = norm.gamma.len();
     let columns = column..column + lanes;

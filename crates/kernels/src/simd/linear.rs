@@ -6,9 +6,9 @@ use core::ops::Range;
 use tinybert_layout::PanelWeights;
 
 use super::math::{Quantizer, gelu};
-use super::sink::{EdgeSink, GeluActivations, RowsF32, RowsI8, Sink};
-use super::{Columns, MR_MAX, MicroKernel, Operands, Rows, Simd, Tile, VECTORS_MAX, quantize};
-use crate::layout::Layout;
+use super::sink::{EdgeSink, GeluActivations, LinearSink, RowsF32, RowsI8};
+use super::{MR_MAX, MicroKernel, Operands, Simd, Tile, TileColumns, TileRows, VECTORS_MAX, quantize};
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 
 /// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
@@ -35,8 +35,8 @@ pub(crate) fn linear<S: MicroKernel>(
         }
         Epilogue::F32 { out, stride } => (out, stride, None),
     };
-    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks costs less than
-    // rows of f32 for all of them would.
+    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks
+    // costs less than rows of f32 for all of them would.
     let block = if per_token.is_some() { ROW_BLOCK } else { a.m.max(1) };
     for first in all.step_by(block) {
         let rows = first..a.m.min(first + block);
@@ -61,8 +61,8 @@ fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
     }
 }
 
-/// What a tile's columns have in common.
-struct Parameters<S: Simd> {
+/// The parameters that all rows of a tile share.
+struct ColumnParameters<S: Simd> {
     /// Weight scale, already times the activations' if that is one for the tensor.
     scale: [S::F; VECTORS_MAX],
     bias: [S::F; VECTORS_MAX],
@@ -70,15 +70,22 @@ struct Parameters<S: Simd> {
     init: [S::I; VECTORS_MAX],
 }
 
-impl<S: Simd> Parameters<S> {
+impl<S: Simd> ColumnParameters<S> {
     /// Of `vectors` vectors from column `first` on, with activations in `layout`.
     #[cfg_attr(target_arch = "aarch64", inline(never))]
     #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
-    fn new(s: S, a: &Activations, w: &Linear, first: usize, vectors: usize, layout: Layout) -> Self {
+    fn new(
+        s: S,
+        a: &Activations,
+        w: &Linear,
+        first: usize,
+        vectors: usize,
+        layout: ActivationLayout,
+    ) -> Self {
         let (scale, bias) = (w.scale.get(first..).unwrap_or(&[]), w.bias.get(first..).unwrap_or(&[]));
         let row_sum = w.row_sum.get(first..).unwrap_or(&[]);
         let zero = i32::from(a.zero_point) + i32::from(layout.bias);
-        let mut parameters = Parameters {
+        let mut parameters = ColumnParameters {
             scale: [s.splat(0.0); VECTORS_MAX],
             bias: [s.splat(0.0); VECTORS_MAX],
             init: [s.splat_i32(0); VECTORS_MAX],
@@ -102,10 +109,10 @@ impl<S: Simd> Parameters<S> {
     }
 }
 
-/// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a multiple of
-/// [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
+/// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a
+/// multiple of [`ROW_BLOCK`]. Weights that are not int8 are decoded into `decoded`, a panel once.
 #[inline(always)]
-pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
+pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
     s: S,
     a: &Activations,
     w: &Linear,
@@ -132,9 +139,9 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
             None => return,
         };
         for first in (0..width).step_by(S::VECTORS * S::LANES) {
-            let Some(columns) = Columns::<S>::new(weights, width, depth, first) else { return };
+            let Some(columns) = TileColumns::<S>::new(weights, width, depth, first) else { return };
             let column = place.first + first;
-            let parameters = Parameters::new(s.vectors(), a, w, column, S::VECTORS, S::LAYOUT);
+            let parameters = ColumnParameters::new(s.vectors(), a, w, column, S::VECTORS, S::LAYOUT);
             let mut block = rows.start;
             if columns.vectors() == S::VECTORS {
                 while block + S::MR <= whole_end {
@@ -165,7 +172,7 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
                     s.edge(tile_operands(a, first, count, columns)?, *init, tile);
                     Some(())
                 };
-                // What the last vectors hold beyond the last output is nobody's.
+                // What the last vectors hold beyond the last output is not used.
                 let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
                 let part = EdgePart { base: rows.start, rows: block..rows.end, most: S::MR, column, vectors };
                 edges(s.vectors(), &sums, a, w, S::LAYOUT, part, &mut sink.edges());
@@ -175,7 +182,7 @@ pub(crate) fn tiles<S: MicroKernel, K: Sink<S>>(
 }
 
 /// Computes a tile's sums from a row on, of so many rows, which begin with what is given for each vector.
-type Sums<'s, I> = dyn Fn(usize, usize, &[I; VECTORS_MAX], &mut Tile<I>) -> Option<()> + 's;
+type ComputeSums<'s, I> = dyn Fn(usize, usize, &[I; VECTORS_MAX], &mut Tile<I>) -> Option<()> + 's;
 
 /// A part of a result that [`edges`] computes.
 struct EdgePart {
@@ -196,16 +203,16 @@ struct EdgePart {
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn edges<S: Simd>(
     s: S,
-    sums: &Sums<S::I>,
+    sums: &ComputeSums<S::I>,
     a: &Activations,
     w: &Linear,
-    layout: Layout,
+    layout: ActivationLayout,
     part: EdgePart,
     sink: &mut impl EdgeSink<S>,
 ) {
     let EdgePart { base, rows, most, column, vectors } = part;
     // Computed anew, so that those of the caller can stay in its registers.
-    let parameters = Parameters::new(s, a, w, column, vectors, layout);
+    let parameters = ColumnParameters::new(s, a, w, column, vectors, layout);
     let mut block = rows.start;
     while block < rows.end {
         let count = most.min(rows.end - block);
@@ -235,9 +242,9 @@ fn tile_operands<'a, S: MicroKernel>(
     a: &Activations<'a>,
     first: usize,
     count: usize,
-    columns: Columns<'a, S>,
+    columns: TileColumns<'a, S>,
 ) -> Option<Operands<'a, S>> {
-    let rows = Rows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth())?;
+    let rows = TileRows::new(a.data.get(first * a.stride..)?, a.stride, count, columns.depth())?;
     Operands::new(rows, columns)
 }
 
@@ -250,10 +257,10 @@ fn tile_operands<'a, S: MicroKernel>(
 unsafe fn waiting<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
-    parameters: &Parameters<S::Vectors>,
+    parameters: &ColumnParameters<S::Vectors>,
     row: usize,
     column: usize,
-    sink: &mut impl Sink<S>,
+    sink: &mut impl LinearSink<S>,
 ) {
     // SAFETY: as this function requires.
     unsafe { whole(s, core::hint::black_box(tile), parameters, row, column, sink) }
@@ -267,10 +274,10 @@ unsafe fn waiting<S: MicroKernel>(
 unsafe fn whole<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
-    parameters: &Parameters<S::Vectors>,
+    parameters: &ColumnParameters<S::Vectors>,
     row: usize,
     column: usize,
-    sink: &mut impl Sink<S>,
+    sink: &mut impl LinearSink<S>,
 ) {
     // SAFETY: as this function requires.
     unsafe {
@@ -290,10 +297,10 @@ unsafe fn whole<S: MicroKernel>(
 unsafe fn whole_vector<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
-    parameters: &Parameters<S::Vectors>,
+    parameters: &ColumnParameters<S::Vectors>,
     row: usize,
     column: usize,
-    sink: &mut impl Sink<S>,
+    sink: &mut impl LinearSink<S>,
 ) {
     let (scale, bias) = (parameters.scale[V], parameters.bias[V]);
     let column = column + V * S::LANES;

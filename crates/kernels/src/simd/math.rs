@@ -66,8 +66,8 @@ pub(super) fn sum_of_squares<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
     terms::<S, true>(s, row, mean)
 }
 
-/// [`sum`], or [`sum_of_squares`] of distances from `mean`. The last 16 elements are filled up with `mean`, whose square is
-/// +0.0, or with 0.
+/// [`sum`], or [`sum_of_squares`] of distances from `mean`. The last 16 elements are filled up with `mean`,
+/// whose square is +0.0, or with 0.
 #[inline(always)]
 fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
     let means = s.splat(mean);

@@ -1,10 +1,12 @@
 //! The operations written once for all vector instruction sets.
 //!
-//! A [`Simd`] token stands for an instruction set: its methods are safe because whoever made the token has proved that
-//! the CPU has it. What is `#[inline(always)]` is compiled inside the instruction set's `#[target_feature]` entry points; on
-//! x86-64 that is everything. On aarch64 the vectors are the baseline's, and what does not contain a micro-kernel is a function of
-//! its own, where it can be one for all instruction sets ([`Simd::Vectors`]): that keeps the code small. A vector narrower than 16 lanes takes several steps for the same 16 elements, which
-//! keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the width.
+//! A [`Simd`] token stands for an instruction set: its methods are safe because whoever made the token has
+//! proved that the CPU has it. What is `#[inline(always)]` is compiled inside the instruction set's
+//! `#[target_feature]` entry points; on x86-64 that is everything. On aarch64 the vectors are the baseline's,
+//! and what does not contain a micro-kernel is a function of its own, where it can be one for all instruction
+//! sets ([`Simd::Vectors`]): that keeps the code small. A vector narrower than 16 lanes takes several steps for
+//! the same 16 elements, which keeps the fixed summation order of [`math::sum`](crate::math::sum) whatever the
+//! width.
 
 mod attention;
 mod attention_f32;
@@ -29,7 +31,7 @@ pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::{linear, tiles};
 pub(crate) use quantize::quantize;
-pub(crate) use sink::Sink;
+pub(crate) use sink::LinearSink;
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -37,7 +39,7 @@ use core::ops::Range;
 use tinybert_layout::PanelWeights;
 
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Linear};
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
@@ -95,8 +97,9 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `out` must be valid for writes of (R − 1)·step + LANES bytes.
     unsafe fn write_i8<const R: usize>(self, x: [Self::I; R], flip: i8, out: *mut i8, step: usize);
-    /// Probabilities of exponents in steps of 1/2048, see [`math::probability`](crate::math::probability); lower ones than
-    /// an i16 has count as its lowest. They are added to `totals`, and written as bytes like [`write_i8`](Self::write_i8)'s.
+    /// Probabilities of exponents in steps of 1/2048, see [`math::probability`](crate::math::probability);
+    /// lower ones than an i16 has count as its lowest. They are added to `totals`, and written as bytes like
+    /// [`write_i8`](Self::write_i8)'s.
     ///
     /// # Safety
     /// As [`write_i8`](Self::write_i8).
@@ -121,7 +124,8 @@ pub(crate) trait Simd: Copy {
         }
     }
 
-    /// Four rows of four words, `stride` bytes apart, to columns of words: word `r` of result `w` is word `w` of row `r`.
+    /// Four rows of four words, `stride` bytes apart, to columns of words: word `r` of result `w` is word `w`
+    /// of row `r`.
     ///
     /// # Safety
     /// 16 bytes of every row must be valid for reads.
@@ -153,9 +157,10 @@ pub(crate) const VECTORS_MAX: usize = 3;
 /// Sums of a micro-kernel, `[row][vector of columns]`. What lies beyond the tile's rows and vectors means nothing.
 pub(crate) type Tile<I> = [[I; VECTORS_MAX]; MR_MAX];
 
-/// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first row's block.
+/// Rows of int8 activations for a tile, in the layout of the micro-kernel `S`; `data` begins with the first
+/// row's block.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, S> {
+pub(crate) struct TileRows<'a, S> {
     data: &'a [i8],
     stride: usize,
     count: usize,
@@ -163,15 +168,15 @@ pub(crate) struct Rows<'a, S> {
     kernel: PhantomData<S>,
 }
 
-impl<'a, S: MicroKernel> Rows<'a, S> {
-    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up to 16. `None` if
-    /// the rows are not all there, in whole blocks of the layout.
+impl<'a, S: MicroKernel> TileRows<'a, S> {
+    /// `count` rows, at least 1, of `stride` bytes, of which micro-kernels read the first `depth`, rounded up
+    /// to 16. `None` if the rows are not all there, in whole blocks of the layout.
     #[inline(always)]
     pub(crate) fn new(data: &'a [i8], stride: usize, count: usize, depth: usize) -> Option<Self> {
         let rows = count.next_multiple_of(S::LAYOUT.rows);
         let there = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
         let long_enough = depth.next_multiple_of(16) <= stride;
-        (count > 0 && there && long_enough).then_some(Rows {
+        (count > 0 && there && long_enough).then_some(TileRows {
             data,
             stride,
             count,
@@ -183,7 +188,7 @@ impl<'a, S: MicroKernel> Rows<'a, S> {
 
 /// Columns of a panel `[groups][width][kr]` of the micro-kernel `S`, for a tile.
 #[derive(Clone, Copy)]
-pub(crate) struct Columns<'a, S> {
+pub(crate) struct TileColumns<'a, S> {
     panel: &'a [i8],
     width: usize,
     depth: usize,
@@ -192,10 +197,10 @@ pub(crate) struct Columns<'a, S> {
     kernel: PhantomData<S>,
 }
 
-impl<'a, S: MicroKernel> Columns<'a, S> {
-    /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by `depth` inputs. `None`
-    /// if there are none, if `first` is no multiple of a vector's lanes, if the panel has another size, or if it is not padded as
-    /// panels of `S` are.
+impl<'a, S: MicroKernel> TileColumns<'a, S> {
+    /// The columns from `first` on, as many as make a tile or are left, of a panel of `width` columns by
+    /// `depth` inputs. `None` if there are none, if `first` is no multiple of a vector's lanes, if the panel
+    /// has another size, or if it is not padded as panels of `S` are.
     #[inline(always)]
     pub(crate) fn new(panel: &'a [i8], width: usize, depth: usize, first: usize) -> Option<Self> {
         let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
@@ -205,7 +210,7 @@ impl<'a, S: MicroKernel> Columns<'a, S> {
             && first.is_multiple_of(S::LANES)
             && width.checked_mul(depth) == Some(panel.len())
             && vectors > 0;
-        there.then_some(Columns { panel, width, depth, first, vectors, kernel: PhantomData })
+        there.then_some(TileColumns { panel, width, depth, first, vectors, kernel: PhantomData })
     }
 
     /// Inputs of the panel.
@@ -221,18 +226,18 @@ impl<'a, S: MicroKernel> Columns<'a, S> {
     }
 }
 
-/// The operands of a tile of the micro-kernel `S`, checked: what is said of a method here holds of every value of this type, so
-/// that a micro-kernel may read accordingly.
+/// The operands of a tile of the micro-kernel `S`, checked: what is said of a method here holds of every value
+/// of this type, so that a micro-kernel may read accordingly.
 #[derive(Clone, Copy)]
 pub(crate) struct Operands<'a, S> {
-    rows: Rows<'a, S>,
-    columns: Columns<'a, S>,
+    rows: TileRows<'a, S>,
+    columns: TileColumns<'a, S>,
 }
 
 impl<'a, S: MicroKernel> Operands<'a, S> {
     /// `None` if the rows were made for another depth than the panel has.
     #[inline(always)]
-    pub(crate) fn new(rows: Rows<'a, S>, columns: Columns<'a, S>) -> Option<Self> {
+    pub(crate) fn new(rows: TileRows<'a, S>, columns: TileColumns<'a, S>) -> Option<Self> {
         (rows.depth == columns.depth).then_some(Operands { rows, columns })
     }
 
@@ -249,8 +254,8 @@ impl<'a, S: MicroKernel> Operands<'a, S> {
         self.rows.stride
     }
 
-    /// The first row's block. [`count`](Self::count) rows of [`stride`](Self::stride) bytes each can be read from here, in whole
-    /// blocks of the layout of `S`.
+    /// The first row's block. [`count`](Self::count) rows of [`stride`](Self::stride) bytes each can be read
+    /// from here, in whole blocks of the layout of `S`.
     #[inline(always)]
     pub(crate) fn rows(&self) -> *const i8 {
         self.rows.data.as_ptr()
@@ -274,8 +279,8 @@ impl<'a, S: MicroKernel> Operands<'a, S> {
         self.columns.first
     }
 
-    /// Vectors of columns in the tile, at least 1 and at most `VECTORS`. All columns of all but the last vector are inside the
-    /// panel, and at least one column of the last vector is.
+    /// Vectors of columns in the tile, at least 1 and at most `VECTORS`. All columns of all but the last vector
+    /// are inside the panel, and at least one column of the last vector is.
     #[inline(always)]
     pub(crate) fn vectors(&self) -> usize {
         self.columns.vectors
@@ -304,7 +309,7 @@ pub(crate) trait MicroKernel: Simd {
     /// The weight layout.
     const PANEL: Panel;
     /// The layout of activations.
-    const LAYOUT: Layout;
+    const LAYOUT: ActivationLayout;
 
     /// `init[v] + Σ_k (a[r][k] + LAYOUT.bias) · w[v][k]`, over all the panel holds, of `MR` rows and `VECTORS` vectors.
     ///
@@ -316,7 +321,7 @@ pub(crate) trait MicroKernel: Simd {
     /// [`decode()`] of a panel of `width` outputs. Not inlined.
     fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]);
     /// [`tiles()`] of the rows `rows`. Not inlined: one function for all sinks would need the stack of all of them.
-    fn tiles<K: Sink<Self>>(
+    fn tiles<K: LinearSink<Self>>(
         self,
         a: &Activations,
         w: &Linear,

@@ -1,7 +1,7 @@
 //! Packs a head's keys and values like weights, its queries like activations: four rows of 16 bytes at a time.
 
 use super::{MicroKernel, partial};
-use crate::attention::{Attention, Part};
+use crate::attention::{AttentionOperands, QkvPart};
 use crate::linear::row_stride;
 
 /// Bytes of a row that are moved together.
@@ -10,17 +10,17 @@ const BYTES: usize = 16;
 const WORD: usize = 4;
 
 /// Four rows of bytes.
-type Block = [[i8; BYTES]; WORD];
+type FourRows = [[i8; BYTES]; WORD];
 
-/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they are: in place,
-/// or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
+/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they
+/// are: in place, or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
 #[inline(always)]
 fn block<'a>(
-    operands: &Attention<'a>,
+    operands: &AttentionOperands<'a>,
     column: usize,
     token: usize,
     end: usize,
-    room: &'a mut Block,
+    room: &'a mut FourRows,
 ) -> (&'a [i8], usize) {
     let stride = operands.shape.stride;
     let at = token * stride + column;
@@ -46,7 +46,7 @@ const fn takes_words<S: MicroKernel>() -> bool {
 /// Keys as the weights `[tokens, head_dim]`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
-pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys: &mut [i8]) {
+pub(super) fn keys<S: MicroKernel>(s: S, operands: &AttentionOperands, head: usize, keys: &mut [i8]) {
     const { assert!(takes_words::<S>()) };
     let (tokens, head_dim) = (operands.shape.tokens, operands.shape.head_dim);
     let Some(matrix) = S::PANEL.matrix(tokens, head_dim).filter(|matrix| matrix.weights() <= keys.len())
@@ -63,7 +63,7 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
         for token in (0..tokens).step_by(WORD) {
             let lane = matrix.lane(token);
             let (rows, stride) =
-                block(operands, operands.column(Part::Keys, head) + first, token, tokens, &mut room);
+                block(operands, operands.column(QkvPart::Keys, head) + first, token, tokens, &mut room);
             let mut column = first;
             // SAFETY: a block has four rows of 16 bytes.
             for mut word in unsafe { s.transpose_words(rows.as_ptr(), stride) } {
@@ -91,7 +91,7 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &Attention, head: usize, keys
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn values<S: MicroKernel>(
     s: S,
-    operands: &Attention,
+    operands: &AttentionOperands,
     head: usize,
     shift: usize,
     values: &mut [i8],
@@ -106,7 +106,7 @@ pub(super) fn values<S: MicroKernel>(
         let lane = |word: usize| matrix.lane(first + WORD * word);
         let lanes = [lane(0), lane(1), lane(2), lane(3)];
         let (column, count) =
-            (operands.column(Part::Values, head) - shift + first, (matrix.columns() - first) / WORD);
+            (operands.column(QkvPart::Values, head) - shift + first, (matrix.columns() - first) / WORD);
         for token in (0..matrix.depth()).step_by(WORD) {
             let (rows, stride) = block(operands, column, token, tokens, &mut room);
             // SAFETY: a block has four rows of 16 bytes.
@@ -125,7 +125,7 @@ pub(super) fn values<S: MicroKernel>(
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn queries<S: MicroKernel>(
     s: S,
-    operands: &Attention,
+    operands: &AttentionOperands,
     head: usize,
     first: usize,
     count: usize,
@@ -139,7 +139,7 @@ pub(super) fn queries<S: MicroKernel>(
     let mut room = [[0; BYTES]; WORD];
     for row in (0..count).step_by(WORD) {
         for column in (0..operands.shape.head_dim).step_by(BYTES) {
-            let from = operands.column(Part::Queries, head) + column;
+            let from = operands.column(QkvPart::Queries, head) + column;
             let (rows, step) = block(operands, from, first + row, first + count, &mut room);
             if S::LAYOUT.rows == 1 {
                 for (index, row) in (row..count).take(WORD).enumerate() {
@@ -157,8 +157,8 @@ pub(super) fn queries<S: MicroKernel>(
                 // SAFETY: a block has four rows of 16 bytes.
                 for word in unsafe { s.transpose_words(rows.as_ptr(), step) } {
                     let at = S::LAYOUT.offset(row, column, stride);
-                    // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is every word of
-                    // a row, whose bytes are a multiple of 16.
+                    // SAFETY: a block of the layout has a multiple of four rows, which are inside, and so is
+                    // every word of a row, whose bytes are a multiple of 16.
                     unsafe { s.write_words(word, queries.as_mut_ptr().add(at), S::LAYOUT.depth) }
                     column += WORD;
                 }

@@ -2,7 +2,7 @@
 
 use super::Simd;
 use super::math::Quantizer;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::{ActivationsMut, Quantization};
 use crate::math;
 
@@ -11,7 +11,7 @@ use crate::math;
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn quantize<S: Simd>(
     s: S,
-    layout: Layout,
+    layout: ActivationLayout,
     x: &[f32],
     k: usize,
     quantization: Quantization,
@@ -38,7 +38,7 @@ pub(crate) fn quantize<S: Simd>(
 #[inline(always)]
 fn write<S: Simd>(
     s: S,
-    layout: Layout,
+    layout: ActivationLayout,
     x: &[f32],
     row: usize,
     quantizer: Quantizer<S>,
@@ -59,7 +59,7 @@ fn write<S: Simd>(
 #[inline(always)]
 pub(super) fn put<S: Simd, const R: usize>(
     s: S,
-    layout: Layout,
+    layout: ActivationLayout,
     q: [S::I; R],
     row: usize,
     column: usize,

@@ -1,17 +1,17 @@
-//! What becomes of a linear layer's results, a vector of columns at a time: a sink for each epilogue.
+//! Where a linear layer's results go, one vector of columns at a time: a sink for each epilogue.
 
 use super::math::{Quantizer, gelu};
 use super::{MicroKernel, Simd};
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 use crate::linear::ActivationsMut;
 
 /// Takes the results of a linear layer in whole tiles.
-pub(crate) trait Sink<S: MicroKernel> {
+pub(crate) trait LinearSink<S: MicroKernel> {
     /// Whether it has so many constants that a tile's sums better wait in memory for their turn.
     const MANY_CONSTANTS: bool = false;
 
-    /// Whether there is room for `rows` rows of `columns` columns, multiples of a vector's, from a row and a column on, and
-    /// nothing else may be hurt there.
+    /// Whether there is room for `rows` rows of `columns` columns, multiples of a vector's, from a row and a column on,
+    /// and whether nothing that must be kept lies there.
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool;
 
     /// Takes the vector of columns that begins at `column` of the rows `row`, … `row + R − 1`.
@@ -20,8 +20,8 @@ pub(crate) trait Sink<S: MicroKernel> {
     /// [`has_room`](Self::has_room) must have been found for a tile that holds it.
     unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]);
 
-    /// The same place for what makes no whole tile. A sink of its own, so that the address of this one is nobody's and it
-    /// stays in registers.
+    /// A sink with the same destination for the rows that make no whole tile. It is a separate value, so that
+    /// nobody takes the address of this one and it can stay in registers.
     fn edges(&mut self) -> impl EdgeSink<S::Vectors>;
 }
 
@@ -38,7 +38,7 @@ pub(super) struct RowsF32<'a, const ADD: bool> {
     pub stride: usize,
 }
 
-impl<S: MicroKernel, const ADD: bool> Sink<S> for RowsF32<'_, ADD> {
+impl<S: MicroKernel, const ADD: bool> LinearSink<S> for RowsF32<'_, ADD> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.n && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -84,7 +84,7 @@ pub(super) struct RowsI8<'a> {
     pub stride: usize,
 }
 
-impl<S: MicroKernel> Sink<S> for RowsI8<'_> {
+impl<S: MicroKernel> LinearSink<S> for RowsI8<'_> {
     #[inline(always)]
     fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool {
         column + columns <= self.stride && (row + rows - 1) * self.stride + column + columns <= self.out.len()
@@ -122,7 +122,7 @@ pub(super) struct GeluActivations<'a, S: MicroKernel> {
     pub quantizer: Quantizer<S::Vectors>,
 }
 
-impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
+impl<S: MicroKernel> LinearSink<S> for GeluActivations<'_, S> {
     const MANY_CONSTANTS: bool = true;
 
     #[inline(always)]
@@ -150,7 +150,7 @@ impl<S: MicroKernel> Sink<S> for GeluActivations<'_, S> {
 /// The edges of [`GeluActivations`] in any layout.
 struct GeluEdges<'a, S: Simd> {
     out: ActivationsMut<'a>,
-    layout: Layout,
+    layout: ActivationLayout,
     quantizer: Quantizer<S>,
 }
 

@@ -3,12 +3,12 @@
 use super::attention::TakeTile;
 use super::math::largest_i32;
 use super::{MR_MAX, MicroKernel, Tile};
-use crate::attention::Attention;
+use crate::attention::AttentionOperands;
 use crate::linear::row_stride;
 use crate::math::EXPONENT_STEPS;
 
 /// Scores as the micro-kernel makes them: tile after tile of `[MR][columns of a tile]`.
-pub(super) struct Scores<'a> {
+pub(super) struct ScoreTiles<'a> {
     pub scores: &'a mut [i32],
 }
 
@@ -17,7 +17,7 @@ const fn tile_columns<S: MicroKernel>() -> usize {
     S::VECTORS * S::LANES
 }
 
-impl<S: MicroKernel> TakeTile<S> for Scores<'_> {
+impl<S: MicroKernel> TakeTile<S> for ScoreTiles<'_> {
     #[inline(always)]
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>) {
         let at = column * S::MR;
@@ -31,13 +31,13 @@ impl<S: MicroKernel> TakeTile<S> for Scores<'_> {
     }
 }
 
-/// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale / Σ p` of
-/// each row.
+/// Turns the scores of `count` rows into probabilities: activations `[count, tokens]` in `out`. Returns `scale
+/// / Σ p` of each row.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn probabilities<S: MicroKernel>(
     s: S,
-    operands: &Attention,
+    operands: &AttentionOperands,
     count: usize,
     scale: f32,
     scores: &[i32],
@@ -60,7 +60,7 @@ pub(super) fn probabilities<S: MicroKernel>(
 #[inline(always)]
 fn rows<S: MicroKernel, const R: usize>(
     s: S,
-    operands: &Attention,
+    operands: &AttentionOperands,
     first: usize,
     scale: f32,
     scores: &[i32],

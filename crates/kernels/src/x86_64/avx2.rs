@@ -3,7 +3,7 @@
 use super::i8_6x8_pmaddwd;
 use super::ymm::Ymm;
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 
 /// Vectors, and the micro-kernel of AVX2.
 pub(super) enum Multiply {}
@@ -15,4 +15,4 @@ crate::simd::entry_points!(Avx2, "avx2");
 crate::simd::micro_kernel!(Avx2, i8_6x8_pmaddwd, 1, Panel::X86, LAYOUT);
 
 /// The layout of activations.
-pub(crate) const LAYOUT: Layout = Layout::ROW_MAJOR;
+pub(crate) const LAYOUT: ActivationLayout = ActivationLayout::ROW_MAJOR;

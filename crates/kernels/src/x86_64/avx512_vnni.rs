@@ -3,11 +3,11 @@
 use super::i8_8x48_vpdpbusd;
 use super::zmm::Zmm;
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 
 crate::simd::entry_points!(Zmm, "avx512f,avx512bw,avx512vl,avx512vnni");
 
 crate::simd::micro_kernel!(Zmm, i8_8x48_vpdpbusd, 3, Panel::X86, LAYOUT);
 
 /// The layout of activations: unsigned.
-pub(crate) const LAYOUT: Layout = Layout { bias: 128, ..Layout::ROW_MAJOR };
+pub(crate) const LAYOUT: ActivationLayout = ActivationLayout { bias: 128, ..ActivationLayout::ROW_MAJOR };

@@ -3,7 +3,7 @@
 use super::i8_4x24_vpdpbusd;
 use super::ymm::Ymm;
 use crate::Panel;
-use crate::layout::Layout;
+use crate::activation_layout::ActivationLayout;
 
 /// Vectors, and the micro-kernel of the dot product.
 pub(super) enum Dot {}
@@ -15,4 +15,4 @@ crate::simd::entry_points!(AvxVnni, "avx2,avxvnni");
 crate::simd::micro_kernel!(AvxVnni, i8_4x24_vpdpbusd, 3, Panel::X86, LAYOUT);
 
 /// The layout of activations: unsigned.
-pub(crate) const LAYOUT: Layout = Layout { bias: 128, ..Layout::ROW_MAJOR };
+pub(crate) const LAYOUT: ActivationLayout = ActivationLayout { bias: 128, ..ActivationLayout::ROW_MAJOR };

@@ -80,8 +80,8 @@ unsafe fn product<const R: usize, const V: usize>(
     for index in 0..operands.depth() / KR {
         let mut weights = [_mm256_setzero_si256(); V];
         for (vector, weights) in weights.iter_mut().enumerate() {
-            // SAFETY: the weights of a group are 4·width bytes, of which these 32·V begin at 4·first; a panel's width is
-            // a multiple of 8, so that its vectors are whole.
+            // SAFETY: the weights of a group are 4·width bytes, of which these 32·V begin at 4·first; a panel's
+            // width and `first` are multiples of 8, so that its vectors are whole.
             *weights = unsafe { _mm256_loadu_si256(panel.add(group * index + KR * LANES * vector).cast()) };
         }
         for (row, acc) in acc.iter_mut().enumerate() {

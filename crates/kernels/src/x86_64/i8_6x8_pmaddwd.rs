@@ -53,8 +53,8 @@ unsafe fn product<const R: usize>(operands: Operands<Avx2>, init: [__m256i; 3], 
     let mut acc = [[_mm256_setzero_si256(); 2]; R];
     let panel = operands.panel().wrapping_add(KR * operands.first());
     for index in 0..operands.depth() / KR {
-        // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first; a panel's width is a
-        // multiple of 8, so that its vectors are whole.
+        // SAFETY: the weights of a group are 4·width bytes, of which these 32 begin at 4·first; a panel's
+        // width and `first` are multiples of 8, so that its vectors are whole.
         let weights = unsafe {
             let weights = panel.add(group * index).cast::<__m128i>();
             [_mm_loadu_si128(weights), _mm_loadu_si128(weights.add(1))]

@@ -3,8 +3,8 @@
 
 use proptest::test_runner::Config;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Isa, Kernels, Linear, Panel, RowScale, Weights, activation_bytes, pack,
-    row_stride,
+    Activations, ActivationsMut, Isa, Kernels, Linear, PackedWeights, Panel, RowScale, activation_bytes,
+    pack, row_stride,
 };
 
 // Without it this build's target decides, and on x86-64 nothing but the scalar kernels would be left to compare.
@@ -58,7 +58,7 @@ impl Random {
 }
 
 /// A linear layer and its input, owned; weights row-major and unpacked.
-pub struct Layer {
+pub struct LinearCase {
     pub m: usize,
     pub n: usize,
     pub k: usize,
@@ -74,13 +74,13 @@ pub struct Layer {
     pub row_sum: Vec<i32>,
 }
 
-impl Layer {
-    pub fn random(m: usize, n: usize, k: usize, seed: u64) -> Layer {
+impl LinearCase {
+    pub fn random(m: usize, n: usize, k: usize, seed: u64) -> LinearCase {
         let mut random = Random(seed);
         let w = random.i8s(n * k);
         let row_sum = (0..n).map(|i| w[i * k..(i + 1) * k].iter().map(|&x| i32::from(x)).sum()).collect();
         let per_row = random.below(2) == 0;
-        Layer {
+        LinearCase {
             m,
             n,
             k,
@@ -96,7 +96,7 @@ impl Layer {
     }
 
     /// The layer with weights that four bits can have: a code times a multiplier of each output and 32 inputs.
-    pub fn four_bits(mut self, seed: u64) -> Layer {
+    pub fn four_bits(mut self, seed: u64) -> LinearCase {
         let mut random = Random(seed);
         for w in self.w.chunks_mut(self.k) {
             for w in w.chunks_mut(32) {
@@ -108,15 +108,15 @@ impl Layer {
     }
 
     /// The layer with so many of 256 weights left, others zero.
-    pub fn sparse(mut self, left: usize, seed: u64) -> Layer {
+    pub fn sparse(mut self, left: usize, seed: u64) -> LinearCase {
         let mut random = Random(seed);
         self.w.iter_mut().filter(|_| random.below(256) >= left).for_each(|w| *w = 0);
         self.summed()
     }
 
-    fn summed(self) -> Layer {
+    fn summed(self) -> LinearCase {
         let row_sum = self.w.chunks(self.k).map(|w| w.iter().map(|&w| i32::from(w)).sum()).collect();
-        Layer { row_sum, ..self }
+        LinearCase { row_sum, ..self }
     }
 
     /// Packed weights as four bits hold them: for each panel and 32 inputs the multipliers, then bytes of two codes.
@@ -184,10 +184,10 @@ impl Layer {
     }
 
     pub fn linear<'a>(&'a self, panel: Panel, weights: &'a [i8]) -> Linear<'a> {
-        self.encoded(panel, Weights::Int8(weights))
+        self.encoded(panel, PackedWeights::Int8(weights))
     }
 
-    pub fn encoded<'a>(&'a self, panel: Panel, weights: Weights<'a>) -> Linear<'a> {
+    pub fn encoded<'a>(&'a self, panel: Panel, weights: PackedWeights<'a>) -> Linear<'a> {
         Linear {
             n: self.n,
             k: self.k,
@@ -234,7 +234,7 @@ pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
         n: k,
         k,
         panel,
-        weights: Weights::Int8(&weights),
+        weights: PackedWeights::Int8(&weights),
         scale: &ones,
         bias: &zeros,
         row_sum: &sums,

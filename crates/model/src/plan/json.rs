@@ -1,7 +1,7 @@
 //! How the image's own types are written in a plan's JSON.
 
 use serde::{Deserialize, Serialize};
-use tinybert_image::{AttentionMode, CalibrationRecord, Range};
+use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 
 /// [`AttentionMode`].
 #[derive(Serialize, Deserialize)]
@@ -25,13 +25,13 @@ pub struct Seen {
 impl Seen {
     pub fn serialize<S: serde::Serializer>(seen: &CalibrationRecord, to: S) -> Result<S::Ok, S::Error> {
         let &CalibrationRecord { inputs, query, key, value, .. } = seen;
-        let inputs = inputs.map(|Range { min, max }| [min, max]);
+        let inputs = inputs.map(|ObservedRange { min, max }| [min, max]);
         Serialize::serialize(&Self { inputs, query, key, value }, to)
     }
 
     pub fn deserialize<'d, D: serde::Deserializer<'d>>(from: D) -> Result<CalibrationRecord, D::Error> {
         let Self { inputs, query, key, value } = Deserialize::deserialize(from)?;
-        let inputs = inputs.map(|[min, max]| Range { min, max });
+        let inputs = inputs.map(|[min, max]| ObservedRange { min, max });
         Ok(CalibrationRecord { inputs, query, key, value, reserved: 0 })
     }
 }

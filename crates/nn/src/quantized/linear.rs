@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Epilogue, Kernels, Linear as KernelLinear, Quantization, RowScale,
-    ShapeMismatch, Weights, activation_bytes, pack, row_stride,
+    Activations, ActivationsMut, Epilogue, Kernels, Linear as KernelLinear, PackedWeights, Quantization,
+    RowScale, ShapeMismatch, activation_bytes, pack, row_stride,
 };
 
 use super::steps::Steps;
@@ -131,7 +131,7 @@ impl Stored {
             n: outputs,
             k: self.inputs,
             panel: kernels.native_panel(),
-            weights: Weights::Int8(&self.packed),
+            weights: PackedWeights::Int8(&self.packed),
             scale: &scale,
             bias: &bias,
             row_sum: &self.row_sum,

@@ -1,7 +1,7 @@
 //! Toy models with a real vocabulary, shared by the tests.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{self, F32, INT8, Layer, PER_TOKEN, PIECES, STATIC, SYMMETRIC};
+use tinybert_image::toy::{self, F32, INT8, PER_TOKEN, PIECES, STATIC, SYMMETRIC, ToyLayer};
 use tinybert_image::{HeadKind, ImageBuilder};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_tokenizer::Options;
@@ -12,7 +12,7 @@ pub fn all_kernels() -> impl Iterator<Item = Kernels> {
 }
 
 /// A model that reads [`PIECES`].
-pub fn toy_model(seed: u64, hidden: usize, layers: &[Layer]) -> ImageBuilder {
+pub fn toy_model(seed: u64, hidden: usize, layers: &[ToyLayer]) -> ImageBuilder {
     let vocabulary = tinybert_tokenizer::pack(&PIECES, Options::UNCASED).unwrap();
     with_workspace(toy::model(seed, hidden, PIECES.len(), &vocabulary, layers))
 }
@@ -20,15 +20,15 @@ pub fn toy_model(seed: u64, hidden: usize, layers: &[Layer]) -> ImageBuilder {
 /// Three layers of different sizes and modes.
 pub fn three_layers() -> ImageBuilder {
     let layers = [
-        Layer {
+        ToyLayer {
             heads: 2,
             head_dim: 3,
             ffn: 37,
             attention: INT8,
             inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
         },
-        Layer { heads: 1, head_dim: 26, ffn: 16, attention: F32, inputs: [PER_TOKEN; 4] },
-        Layer {
+        ToyLayer { heads: 1, head_dim: 26, ffn: 16, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer {
             heads: 3,
             head_dim: 8,
             ffn: 50,

@@ -1,7 +1,8 @@
 //! The character properties BERT's normalisation needs, in 25 KB of sorted tables.
 //!
-//! They are those of Unicode 9 and earlier that Hugging Face `tokenizers` ships with, not the newest: a model was trained
-//! with them. `tests/tables.rs` generates [`tables`] from the crates `tokenizers` uses and compares.
+//! They are those of Unicode 9 and earlier that Hugging Face `tokenizers` ships with, not the newest: a model
+//! was trained with them. `tests/tables.rs` generates [`tables`] from the crates `tokenizers` uses and
+//! compares.
 
 #[rustfmt::skip]
 mod tables;

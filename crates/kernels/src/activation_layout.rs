@@ -1,11 +1,11 @@
-//! The layout of int8 activations: each kernel family's own, written and read by nobody else.
+//! The layout of int8 activations. Each kernel family has its own layout, which no other family writes or reads.
 
 /// Rows in blocks, the bytes of a block in the order in which a micro-kernel reads them.
 ///
 /// A matrix `[m, k]` is `[ceil(m/rows)][ceil(k/depth)][rows][depth]`; with one row in a block it is row-major. A row
 /// takes `stride` bytes, a multiple of 16; what they hold beyond `k` does not matter, as the weights there are 0.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct ActivationLayout {
     /// Rows of a block, a power of two; divides [`ROW_BLOCK`](crate::ROW_BLOCK).
     pub rows: usize,
     /// Consecutive bytes of a row, a power of two; divides 16.
@@ -14,8 +14,8 @@ pub(crate) struct Layout {
     pub bias: u8,
 }
 
-impl Layout {
-    pub(crate) const ROW_MAJOR: Layout = Layout { rows: 1, depth: 16, bias: 0 };
+impl ActivationLayout {
+    pub(crate) const ROW_MAJOR: ActivationLayout = ActivationLayout { rows: 1, depth: 16, bias: 0 };
 
     /// Place of element `[row, column]` of a matrix whose rows take `stride` bytes.
     #[inline(always)]
