@@ -12,10 +12,10 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Draws bars on a terminal, an occasional plain line elsewhere, and nothing when quiet. Steps may be nested: an
 /// evaluation inside training has a bar of its own.
-pub struct ProgressDisplay(Mutex<Mode>);
+pub struct ProgressDisplay(Mutex<DisplayMode>);
 
 /// How progress is shown, with the steps that are not over, the innermost last.
-enum Mode {
+enum DisplayMode {
     Quiet,
     Bars { all: MultiProgress, open: Vec<ProgressBar> },
     Lines { open: Vec<LineStep> },
@@ -37,15 +37,15 @@ impl ProgressDisplay {
     /// A display that is silent if `quiet`, and else fits standard error.
     pub fn new(quiet: bool) -> Self {
         Self(Mutex::new(if quiet {
-            Mode::Quiet
+            DisplayMode::Quiet
         } else if std::io::stderr().is_terminal() {
-            Mode::Bars { all: MultiProgress::new(), open: Vec::new() }
+            DisplayMode::Bars { all: MultiProgress::new(), open: Vec::new() }
         } else {
-            Mode::Lines { open: Vec::new() }
+            DisplayMode::Lines { open: Vec::new() }
         }))
     }
 
-    fn mode(&self) -> MutexGuard<'_, Mode> {
+    fn mode(&self) -> MutexGuard<'_, DisplayMode> {
         // A panic while drawing leaves nothing worse than a wrong bar.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,9 +54,9 @@ impl ProgressDisplay {
 impl Progress for ProgressDisplay {
     fn begin(&self, name: &str, total: u64) {
         match &mut *self.mode() {
-            Mode::Quiet => {}
-            Mode::Bars { all, open } => open.push(all.add(bar(name, total))),
-            Mode::Lines { open } => {
+            DisplayMode::Quiet => {}
+            DisplayMode::Bars { all, open } => open.push(all.add(bar(name, total))),
+            DisplayMode::Lines { open } => {
                 let now = Instant::now();
                 open.push(LineStep { name: name.to_owned(), total, resumed: 0, begun: now, shown: now });
             }
@@ -65,14 +65,14 @@ impl Progress for ProgressDisplay {
 
     fn resume(&self, done: u64) {
         match &mut *self.mode() {
-            Mode::Quiet => {}
-            Mode::Bars { open, .. } => {
+            DisplayMode::Quiet => {}
+            DisplayMode::Bars { open, .. } => {
                 if let Some(bar) = open.last() {
                     bar.set_position(done);
                     bar.reset_eta();
                 }
             }
-            Mode::Lines { open } => {
+            DisplayMode::Lines { open } => {
                 if let Some(step) = open.last_mut() {
                     step.resumed = done;
                 }
@@ -82,14 +82,14 @@ impl Progress for ProgressDisplay {
 
     fn advance(&self, done: u64, note: &str) {
         match &mut *self.mode() {
-            Mode::Quiet => {}
-            Mode::Bars { open, .. } => {
+            DisplayMode::Quiet => {}
+            DisplayMode::Bars { open, .. } => {
                 if let Some(bar) = open.last() {
                     bar.set_position(done);
                     bar.set_message(note.to_owned());
                 }
             }
-            Mode::Lines { open } => {
+            DisplayMode::Lines { open } => {
                 if let Some(step) = open.last_mut().filter(|step| step.shown.elapsed() >= LINE_INTERVAL) {
                     step.shown = Instant::now();
                     eprintln!("{}", step.line(done, note, step.begun.elapsed()));
@@ -100,21 +100,21 @@ impl Progress for ProgressDisplay {
 
     fn end(&self) {
         match &mut *self.mode() {
-            Mode::Quiet => {}
-            Mode::Bars { open, .. } => {
+            DisplayMode::Quiet => {}
+            DisplayMode::Bars { open, .. } => {
                 if let Some(bar) = open.pop() {
                     bar.finish_and_clear();
                 }
             }
-            Mode::Lines { open } => drop(open.pop()),
+            DisplayMode::Lines { open } => drop(open.pop()),
         }
     }
 
     fn say(&self, line: &str) {
         match &*self.mode() {
-            Mode::Quiet => {}
-            Mode::Bars { all, .. } => all.suspend(|| eprintln!("{line}")),
-            Mode::Lines { .. } => eprintln!("{line}"),
+            DisplayMode::Quiet => {}
+            DisplayMode::Bars { all, .. } => all.suspend(|| eprintln!("{line}")),
+            DisplayMode::Lines { .. } => eprintln!("{line}"),
         }
     }
 }

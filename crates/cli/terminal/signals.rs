@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::thread::JoinHandle;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -16,8 +17,12 @@ static IDLE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// Listens to SIGINT, SIGTERM and SIGHUP until it is dropped. The first signal asks the command to stop, the second one
 /// ends the process.
 pub struct SignalListener {
+    /// The flag that the first signal raises.
     stop: Arc<AtomicBool>,
+    /// Ends the listening.
     handle: Handle,
+    /// The thread that listens, until it is joined.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl SignalListener {
@@ -47,8 +52,8 @@ impl SignalListener {
                 }
             }
         };
-        std::thread::Builder::new().spawn(listen).map_err(Error::io("thread for signals"))?;
-        Ok(Self { stop, handle })
+        let thread = std::thread::Builder::new().spawn(listen).map_err(Error::io("thread for signals"))?;
+        Ok(Self { stop, handle, thread: Some(thread) })
     }
 
     /// The flag that the first signal raises.
@@ -60,6 +65,8 @@ impl SignalListener {
 impl Drop for SignalListener {
     fn drop(&mut self) {
         self.handle.close();
+        // Joined, so that the thread does not take the first signal of the next listener for the second one of this.
+        drop(self.thread.take().map(JoinHandle::join));
         IDLE.store(true, Ordering::Relaxed);
     }
 }
@@ -83,6 +90,18 @@ fn mask_has(status: &str, mask: &str, signal: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_signal_of_every_listener_asks_to_stop() {
+        for _ in 0..2 {
+            let listener = SignalListener::start(false).unwrap();
+            assert!(!listener.stop().is_raised());
+            signal_hook::low_level::raise(SIGTERM).unwrap();
+            while !listener.stop().is_raised() {
+                std::thread::yield_now();
+            }
+        }
+    }
 
     #[test]
     fn an_ignored_signal_is_read_from_the_status_of_the_process() {
