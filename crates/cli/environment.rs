@@ -7,19 +7,20 @@ use std::process::Command;
 
 use tinybert_base::{Error, Result};
 
-/// Number of threads of rayon, and of candle's matrix products. If it is not set, candle reads `/proc/cpuinfo` at every
-/// product, which takes longer than a small product.
+/// Number of threads of rayon, and of candle's matrix products. If it is not set, candle reads
+/// `/proc/cpuinfo` at every product, which takes longer than a small product.
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
-/// Number of threads of candle's own pool for element-wise operations. These threads spin while they wait, which stalls
-/// everything as soon as another process wants the cores. What is worth threads here is parallel through rayon.
+/// Number of threads of candle's own pool for element-wise operations. These threads spin while they wait,
+/// which stalls everything as soon as another process wants the cores. What is worth threads here is parallel
+/// through rayon.
 const CANDLE_THREADS: &str = "CANDLE_NUM_THREADS";
-/// Milliseconds until mimalloc gives freed memory back to the system. A training step frees and takes the same few
-/// hundred megabytes again and again; clearing the returned pages took up to half of the step.
+/// Milliseconds until mimalloc gives freed memory back to the system. A training step frees and takes the
+/// same few hundred megabytes again and again; clearing the returned pages took up to half of the step.
 const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
-/// Makes sure that the variables are set. If one is missing, the function replaces this process by the same program
-/// with all variables and with `arguments`, whose first is the program's name. Variables that the user has set stay as
-/// they are, except that `--threads` sets the number of threads.
+/// Makes sure that the variables are set. If one is missing, the function replaces this process by the same
+/// program with all variables and with `arguments`, whose first is the program's name. Variables that the
+/// user has set stay as they are, except that `--threads` sets the number of threads.
 ///
 /// # Errors
 /// [`Error::Io`] if the system does not start the program.

@@ -10,7 +10,8 @@ pub const DONE: u8 = 0;
 /// Exit code of a fault of this program.
 pub const INTERNAL: u8 = 1;
 
-/// Replaces the panic message of this process by one that says that the fault is this program's and not the user's.
+/// Replaces the panic message of this process by one that says that the fault is this program's and not the
+/// user's.
 pub fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();

@@ -35,26 +35,27 @@ const STACK_BYTES: usize = 8 << 20;
 /// Runs one command in this process and returns its exit code: 0 is success, the other codes are those that
 /// `tinybert-compress --help` lists.
 ///
-/// `arguments` are those of a process: the first one is the name of the program, the second one usually the command.
-/// Results go to standard output, progress and errors to standard error. The call reads nothing from the arguments of
-/// this process and never replaces the process. A panic inside the command is caught and gives code 1.
+/// `arguments` are those of a process: the first one is the name of the program, the second one usually the
+/// command. Results go to standard output, progress and errors to standard error. The call reads nothing from
+/// the arguments of this process and never replaces the process. A panic inside the command is caught and
+/// gives code 1.
 ///
 /// What a caller has to know:
-/// * The environment is taken as it is. The program sets variables before it starts, which make training faster and do
-///   not change results; `docs/commands.md` names them.
-/// * While a long command runs, SIGINT, SIGTERM and SIGHUP ask it to stop, and a second signal ends the process with
-///   code 130. The handlers that the process had are called too. When the command is done, they alone are called, or
-///   the system's default action is taken where there were none.
-/// * In a process that `mpirun` or `srun` has started with others, an error ends all of them, and only one call can use
-///   MPI.
+/// * The environment is taken as it is. The program sets variables before it starts, which make training
+///   faster and do not change results; `docs/commands.md` names them.
+/// * While a long command runs, SIGINT, SIGTERM and SIGHUP ask it to stop, and a second signal ends the
+///   process with code 130. The handlers that the process had are called too. When the command is done, they
+///   alone are called, or the system's default action is taken where there were none.
+/// * In a process that `mpirun` or `srun` has started with others, an error ends all of them, and only one
+///   call can use MPI.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     run_after(&arguments, |_| Ok(()))
 }
 
-/// As [`run`], for a program whose whole work is one command: where a command computes for long and environment
-/// variables are missing that make it faster, the process is replaced by the same program with `arguments` and these
-/// variables.
+/// As [`run`], for a program whose whole work is one command: where a command computes for long and
+/// environment variables are missing that make it faster, the process is replaced by the same program with
+/// `arguments` and these variables.
 pub fn run_program(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     run_after(&arguments, |global| environment::settle(global.threads, &arguments))
@@ -87,7 +88,8 @@ fn run_after(arguments: &[OsString], prepare: impl FnOnce(&GlobalArgs) -> Result
 /// Reads the command and what belongs to every command.
 ///
 /// # Errors
-/// Wrong arguments, and also a call for help or for the version: clap knows what to print and which exit code it gives.
+/// Wrong arguments, and also a call for help or for the version: clap knows what to print and which exit code
+/// it gives.
 fn parse(arguments: &[OsString]) -> clap::error::Result<(Command, Invocation)> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
@@ -99,6 +101,7 @@ fn compute(command: &Command, invocation: &Invocation) -> Result<()> {
     let threads = invocation.global.threads.map_or(0, usize::from); // 0: as the environment says, or all cores
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
     let pool = pool.map_err(|error| Error::Usage(format!("cannot start the threads: {error}")))?;
-    // Inside the pool: a caller outside sleeps and is woken again for each of a training step's hundreds of operations.
+    // Inside the pool: a caller outside sleeps and is woken again for each of a training step's hundreds of
+    // operations.
     pool.install(|| command.run(invocation))
 }

@@ -1,4 +1,5 @@
-//! Checks of output paths before any work starts: an output must be writable and may not replace what is needed.
+//! Checks of output paths before any work starts: an output must be writable and may not replace what is
+//! needed.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use tinybert_base::{Error, Result};
 use tinybert_runtime::image::MAGIC;
 
-/// Paths that an output may not replace: what the command reads and its other outputs, each with the option that names
-/// it.
+/// Paths that an output may not replace: what the command reads and its other outputs, each with the option
+/// that names it.
 #[derive(Clone, Default)]
 pub struct ProtectedPaths(Vec<(&'static str, PathBuf)>);
 
@@ -77,8 +78,8 @@ pub fn check_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     tinybert_model::check_target(out)
 }
 
-/// Refuses an output folder that is protected or a file, or whose path runs through a file or a folder without write
-/// permission.
+/// Refuses an output folder that is protected or a file, or whose path runs through a file or a folder
+/// without write permission.
 pub fn probe_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check("--out", out)?;
     if out.exists() && !out.is_dir() {
@@ -116,8 +117,8 @@ pub fn check_page(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     check_replaced(out, "an HTML page", b"<!DOCTYPE html")
 }
 
-/// Refuses to replace a file that does not begin with `beginning`, in upper or lower case. An empty file holds nothing
-/// to lose. `what` says what may be replaced.
+/// Refuses to replace a file that does not begin with `beginning`, in upper or lower case. An empty file
+/// holds nothing to lose. `what` says what may be replaced.
 fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
     if !out.exists() {
         return Ok(());

@@ -9,8 +9,9 @@ use tinybert_base::{Error, Result};
 use crate::commands::Command;
 use crate::exit;
 
-/// The variables in which launchers tell each process how many they started: Open MPI, then MPICH and its relatives,
-/// then Slurm's `srun`. SLURM_NTASKS would be wrong: a batch script, which is one process, has it too.
+/// The variables in which launchers tell each process how many they started: Open MPI, then MPICH and its
+/// relatives, then Slurm's `srun`. SLURM_NTASKS would be wrong: a batch script, which is one process, has it
+/// too.
 const COUNT_VARIABLES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
 /// Time for rank 0 to print an error before another rank prints the same.

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::program::fails;
 use crate::toy::{self, ENCODER, FRESH, TEACHER};
 
-/// Fine-tunes the toy encoder on `data`. This must fail with `code` and an error that contains each of `says`, and must
-/// leave nothing behind.
+/// Fine-tunes the toy encoder on `data`. This must fail with `code` and an error that contains each of
+/// `says`, and must leave nothing behind.
 fn fine_tune_fails(name: &str, data: &str, code: i32, says: &[&str]) {
     let out = toy::path(name);
     fails(&format!("fine-tune --model {} {data} --out {}", *ENCODER, out.display()), code, says);

@@ -73,7 +73,8 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
 
 #[test]
 fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed() {
-    // The unpruned student is too slow for this limit, and its vocabulary and encodings do not change the latency.
+    // The unpruned student is too slow for this limit, and its vocabulary and encodings do not change the
+    // latency.
     let line = format!(
         "compress --teacher {} --student {} {} {RATES} --recovery-epochs 4 --prune-steps 2 --latency 0.09ms \
          --quantization-aware-lr 1e-5 --board cortex-a53@1.2GHz",

@@ -1,4 +1,5 @@
-//! Sentence embeddings, from a bare encoder to the device: the student learns its teacher's vectors without labels.
+//! Sentence embeddings, from a bare encoder to the device: the student learns its teacher's vectors without
+//! labels.
 
 use std::sync::LazyLock;
 
@@ -7,8 +8,8 @@ use serde_json::Value;
 use crate::program::{fails, output, tinybert};
 use crate::toy::{self, ENCODER, FILLERS, FRESH, STUDENT, TEMPLATES};
 
-/// Pairs each sentence with another one and scores their similarity: 5 for the same template, 2 for the same label, 0
-/// otherwise.
+/// Pairs each sentence with another one and scores their similarity: 5 for the same template, 2 for the same
+/// label, 0 otherwise.
 fn pairs(fillers: &[&str]) -> String {
     let templates: Vec<_> =
         TEMPLATES.iter().flat_map(|(label, all)| all.iter().map(move |t| (label, *t))).collect();

@@ -1,4 +1,5 @@
-//! Tests of the program from outside: every command on toy models, and everything that can be wrong with its input.
+//! Tests of the program from outside: every command on toy models, and everything that can be wrong with its
+//! input.
 
 mod answers;
 mod augment;

@@ -53,8 +53,8 @@ fn a_file_is_no_output_folder() {
     assert_eq!(fs::read_to_string(file).expect("the file is still there"), "mine");
 }
 
-/// Makes a folder with one file in the folder of the test run; gives its path. The commands must refuse it before they
-/// read the file.
+/// Makes a folder with one file in the folder of the test run; gives its path. The commands must refuse it
+/// before they read the file.
 fn guarded(name: &str, file: &str) -> String {
     fs::create_dir_all(toy::path(name)).expect("the target folder can be written");
     toy::write(&format!("{name}/{file}"), "mine");

@@ -30,7 +30,8 @@ fn half_of_heads_and_neurons_are_gone_from_folder_and_image() {
     let recovered = toy::make("half-recovered", &format!("{line} {rates} --batch-size 16 --max-tokens 32"));
     let quantize = format!("quantize --model {recovered} {data} --max-tokens 32");
     let image = toy::make("half.tbim", &quantize);
-    // Half of 4 heads of 8 and half of 64 neurons, in each of two layers of width 32, are 3,072 weights per layer.
+    // Half of 4 heads of 8 and half of 64 neurons, in each of two layers of width 32, are 3,072 weights per
+    // layer.
     assert!(bytes(&image) + 2 * 3_072 <= bytes(&IMAGE), "{} of {}", bytes(&image), bytes(&IMAGE));
     assert_eq!(answers(&image, ""), answers(&image, "--isa scalar"));
     let evaluated = output(&format!("eval --model {image} {data}"));

@@ -40,7 +40,8 @@ fn start(line: &str) -> Child {
         .expect("the program starts")
 }
 
-/// Waits for `run` for this time, then kills it with SIGKILL. True if the run ended by itself, which must be a success.
+/// Waits for `run` for this time, then kills it with SIGKILL. True if the run ended by itself, which must be
+/// a success.
 fn ends_within(mut run: Child, time: Duration) -> bool {
     let begun = Instant::now();
     loop {
@@ -83,7 +84,8 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
         assert!(ends_within(start(&format!("{command} --threads 2 --out {whole}")), Duration::MAX));
         let once = begun.elapsed();
 
-        // Each command gets a quarter of the kills. A run that finishes before its kill starts again under another name.
+        // Each command gets a quarter of the kills. A run that finishes before its kill starts again under
+        // another name.
         let mut attempt = 0;
         let goal = kills + 5;
         while kills < goal {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::program::{error_says, fails, output, tinybert};
 use crate::toy::{self, DEV_FILLERS, ENCODER, FILLERS, FRESH, TEMPLATES};
 
-/// The toy task's sentences with tagged fillers. Every second filler, from index `first` on, is an entity of two words,
-/// of which the second one has several tokens.
+/// The toy task's sentences with tagged fillers. Every second filler, from index `first` on, is an entity of
+/// two words, of which the second one has several tokens.
 fn sentences(fillers: &[&str], first: usize) -> String {
     let mut lines = String::new();
     for (at, filler) in fillers.iter().enumerate() {

@@ -46,7 +46,8 @@ pub struct DataArgs {
     /// Every word has a BIO tag; files may also be .conll, with a word and its tag on each line.
     #[arg(long, conflicts_with_all = ["task", "regression", "pair_column"], help_heading = "Data")]
     pub tagging: bool,
-    /// Sentence embeddings: learned from text without labels, judged by pairs with a score (--pair-column, or sts-b).
+    /// Sentence embeddings: learned from text without labels, judged by pairs with a score (--pair-column, or
+    /// sts-b).
     #[arg(long, conflicts_with_all = ["regression", "tagging"], help_heading = "Data")]
     pub embedding: bool,
     /// With --tagging: column of the words, which are a list or separated by spaces.

@@ -77,7 +77,8 @@ pub struct LossArgs {
     /// Factor on the attention losses; 0 leaves them out.
     #[arg(long, value_name = "W", default_value_t = TransferSettings::default().attention_weight)]
     attention_weight: f64,
-    /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two without.
+    /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two
+    /// without.
     #[arg(long)]
     shared_projection: bool,
     /// Start the projections at random, as in the authors' code, instead of from a least-squares fit.
@@ -107,11 +108,12 @@ pub struct TaskStageArgs {
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
     pub evaluations_per_epoch: Option<usize>,
-    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
-    /// bytes, such as 20G; what does not fit is computed at every step.
+    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most
+    /// so many bytes, such as 20G; what does not fit is computed at every step.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub teacher_cache: Option<u64>,
-    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
+    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside
+    /// --out].
     #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
     pub teacher_cache_folder: Option<PathBuf>,
     /// Accept a teacher that is no better than chance on the development set.

@@ -1,4 +1,5 @@
-//! Options that several commands share, one file per group. Options of one command stand in the command's own file.
+//! Options that several commands share, one file per group. Options of one command stand in the command's own
+//! file.
 
 mod data;
 mod device;

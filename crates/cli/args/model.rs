@@ -33,7 +33,8 @@ pub struct ModelArgs {
     /// Model folder with a task head, or image.
     #[arg(long, value_name = "PATH")]
     model: PathBuf,
-    /// Longest input of a folder in tokens; an image has its own limit [default: 128, or what the folder has positions for].
+    /// Longest input of a folder in tokens; an image has its own limit [default: 128, or what the folder has
+    /// positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Instruction set for an image [default: the best of this machine].
@@ -47,8 +48,8 @@ impl ModelArgs {
         self.open_on(&Compute::cpu(), false)
     }
 
-    /// Opens the model; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a sentence
-    /// encoder.
+    /// Opens the model; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a
+    /// sentence encoder.
     pub fn open_on(&self, compute: &Compute, embedding: bool) -> Result<Predictor> {
         let prepare = |model: Checkpoint| {
             max_tokens(self.max_tokens, &[&model])?;

@@ -20,7 +20,8 @@ pub struct OptimizerArgs {
     /// Share of the run over which the learning rate rises.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     warmup: f64,
-    /// Examples per forward and backward pass; a step accumulates their gradients; this limits memory [default: 32].
+    /// Examples per forward and backward pass; a step accumulates their gradients; this limits memory
+    /// [default: 32].
     #[arg(long, value_name = "N")]
     micro_batch: Option<usize>,
 }

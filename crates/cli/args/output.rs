@@ -14,7 +14,8 @@ pub struct OutputArgs {
     /// Folder to write; checkpoints stand in FOLDER.run until it is complete.
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Continue from the last checkpoint in FOLDER.run, to the weights that the uninterrupted run would have had.
+    /// Continue from the last checkpoint in FOLDER.run, to the weights that the uninterrupted run would have
+    /// had.
     #[arg(long)]
     resume: bool,
     /// Minutes between checkpoints.

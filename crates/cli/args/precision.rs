@@ -1,4 +1,5 @@
-//! The precision of a model's parts: options of `quantize`, and of `distill` for a student that will be quantized.
+//! The precision of a model's parts: options of `quantize`, and of `distill` for a student that will be
+//! quantized.
 
 use std::num::NonZeroUsize;
 
@@ -20,18 +21,19 @@ const SENSITIVITY_EXAMPLES: usize = 256;
 #[derive(Args, Default)]
 #[command(next_help_heading = "Quantization")]
 pub struct PrecisionArgs {
-    /// How the layers' weights are stored; auto chooses four bits for the linears where that moves the answers least
-    /// [default: int8].
+    /// How the layers' weights are stored; auto chooses four bits for the linears where that moves the
+    /// answers least [default: int8].
     #[arg(long, value_name = "ENCODING")]
     weights: Option<WeightsName>,
-    /// For auto: how far all linears in four bits together may move the logits, as a share of the logits' variance
-    /// [default: 0.01].
+    /// For auto: how far all linears in four bits together may move the logits, as a share of the logits'
+    /// variance [default: 0.01].
     #[arg(long, value_name = "SHARE", requires = "weights")]
     logit_error: Option<f64>,
     /// How the word rows are stored [default: int8].
     #[arg(long, value_name = "ENCODING")]
     embeddings: Option<EmbeddingsName>,
-    /// How attention is computed; auto chooses f32 for the layers where int8 would cost accuracy [default: auto].
+    /// How attention is computed; auto chooses f32 for the layers where int8 would cost accuracy [default:
+    /// auto].
     #[arg(long, value_name = "MODE")]
     attention: Option<AttentionName>,
     /// Training examples to calibrate activations with (development examples if there is no training file)

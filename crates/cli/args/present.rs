@@ -16,8 +16,8 @@ impl PresentOptions {
         Self { matches }
     }
 
-    /// The option of the group `A` that stands first on the command line, such as `--corpus`; `None` if none does.
-    /// The command must have the group.
+    /// The option of the group `A` that stands first on the command line, such as `--corpus`; `None` if none
+    /// does. The command must have the group.
     pub fn first_of<A: Args>(&self) -> Option<String> {
         let group = A::augment_args(clap::Command::new("group"));
         let present = group.get_arguments().filter_map(|option| {

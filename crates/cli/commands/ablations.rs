@@ -14,7 +14,8 @@ use crate::output_paths;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
 
-/// Distils a task again and again, each time without one part of the method, and prints as a table what that costs.
+/// Distils a task again and again, each time without one part of the method, and prints as a table what that
+/// costs.
 #[derive(Args)]
 #[command(mut_arg("out", |option| option.help("Folder to write; the rows of an interrupted run stand in it, too")))]
 #[command(mut_arg("resume", |option| option.help("Continue with the rows in FOLDER")))]
@@ -28,12 +29,12 @@ pub struct AblationsArgs {
     /// Model folder of the student before the general stage, for row no-general.
     #[arg(long, value_name = "FOLDER")]
     fresh: Option<PathBuf>,
-    /// Training set with its variants, as augment writes it: a file, or the folder of a GLUE task. All rows except
-    /// no-augmentation learn from it.
+    /// Training set with its variants, as augment writes it: a file, or the folder of a GLUE task. All rows
+    /// except no-augmentation learn from it.
     #[arg(long, value_name = "PATH")]
     augmented: Option<PathBuf>,
-    /// Rows: full, no-general, no-augmentation, no-embedding, no-hidden, no-attention, no-transformer, no-prediction, map-top,
-    /// map-bottom [default: all rows whose inputs are given].
+    /// Rows: full, no-general, no-augmentation, no-embedding, no-hidden, no-attention, no-transformer,
+    /// no-prediction, map-top, map-bottom [default: all rows whose inputs are given].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     rows: Vec<Row>,
     /// Seeds; each row runs once for each [default: --seed].

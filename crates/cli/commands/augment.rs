@@ -14,11 +14,12 @@ use crate::output_paths;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
 
-/// Writes task data with variants of every sentence, in which words are replaced by those that a masked LM or word
-/// vectors put near them.
+/// Writes task data with variants of every sentence, in which words are replaced by those that a masked LM or
+/// word vectors put near them.
 #[derive(Args)]
 pub struct AugmentArgs {
-    /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective mlm).
+    /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective
+    /// mlm).
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
     /// Word vectors as text, with a word and its numbers on each line (GloVe), for words of several pieces.
@@ -33,12 +34,12 @@ pub struct AugmentArgs {
     /// Candidates of each word.
     #[arg(long, value_name = "K", default_value_t = AugmentSettings::default().candidates)]
     candidates: usize,
-    /// Share of the masked LM's input that is masked in one pass, at least one word; 0 masks one word at a time, which is
-    /// slower.
+    /// Share of the masked LM's input that is masked in one pass, at least one word; 0 masks one word at a
+    /// time, which is slower.
     #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
     masked_share: f64,
-    /// File to write, in the format of --train; for a GLUE task, the folder to write, which gets the other splits
-    /// unchanged.
+    /// File to write, in the format of --train; for a GLUE task, the folder to write, which gets the other
+    /// splits unchanged.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Continue where an interrupted run stopped; the output is the same.

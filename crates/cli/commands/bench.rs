@@ -14,13 +14,14 @@ use crate::args::isa_parser;
 use crate::invocation::Invocation;
 use crate::standard_output::print_line;
 
-/// Times an image on this machine, after warm-up, one answer after the other; `--threads` is the number of threads that
-/// share one answer [default: 1].
+/// Times an image on this machine, after warm-up, one answer after the other; `--threads` is the number of
+/// threads that share one answer [default: 1].
 #[derive(Args)]
 pub struct BenchArgs {
     /// The image.
     image: PathBuf,
-    /// Input lengths in tokens [default: those of 16,32,64,128 that the image takes, or the longest that it takes].
+    /// Input lengths in tokens [default: those of 16,32,64,128 that the image takes, or the longest that it
+    /// takes].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seq: Vec<usize>,
     /// Seconds to measure each length, at least.

@@ -21,8 +21,8 @@ use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
 use crate::terminal::Terminal;
 
-/// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils again and
-/// quantizes, as far as each step is needed.
+/// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils
+/// again and quantizes, as far as each step is needed.
 #[derive(Args)]
 #[command(mut_arg("out", |option| option.help("Folder to write; the stages of an interrupted run stand in it, too")))]
 #[command(mut_arg("resume", |option| {
@@ -32,8 +32,8 @@ pub struct CompressArgs {
     /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
     #[arg(long, value_name = "FOLDER")]
     teacher: PathBuf,
-    /// Model folder of a student: distilled on the task if it has no head, used as it is otherwise [default: a new one is
-    /// made].
+    /// Model folder of a student: distilled on the task if it has no head, used as it is otherwise [default:
+    /// a new one is made].
     #[arg(long, value_name = "FOLDER")]
     student: Option<PathBuf>,
     #[command(flatten)]
@@ -65,8 +65,8 @@ struct BudgetArgs {
     /// Largest modelled time of the longest answer on --board, such as 20ms.
     #[arg(long, value_name = "TIME", value_parser = parse_milliseconds)]
     latency: Option<f64>,
-    /// The board: a name such as raspberry-pi-3, or a core and its clock such as cortex-a53@1.2GHz; the image gets the
-    /// layout of its kernels.
+    /// The board: a name such as raspberry-pi-3, or a core and its clock such as cortex-a53@1.2GHz; the image
+    /// gets the layout of its kernels.
     #[arg(long, value_name = "BOARD", default_value = "raspberry-pi-5")]
     board: Board,
 }
@@ -120,8 +120,8 @@ struct StageArgs {
     /// Peak learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
     prediction_lr: f64,
-    /// Prune heads and neurons in so many rounds, with a recovery after each [default: 2 if less than half of the heads or
-    /// of the neurons stays, 1 otherwise].
+    /// Prune heads and neurons in so many rounds, with a recovery after each [default: 2 if less than half of
+    /// the heads or of the neurons stays, 1 otherwise].
     #[arg(long, value_name = "N")]
     prune_steps: Option<NonZeroU32>,
     /// Passes that learn the teacher's answers after each round.
@@ -142,8 +142,8 @@ struct StageArgs {
     /// Teacher layer of each student layer [default: uniform, or as even as the depths allow].
     #[arg(long, value_name = "MAP")]
     layer_map: Option<LayerMap>,
-    /// Longest input in tokens; the search also tries shorter limits [default: 128, or what the models have positions
-    /// for].
+    /// Longest input in tokens; the search also tries shorter limits [default: 128, or what the models have
+    /// positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
 }

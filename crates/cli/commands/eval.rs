@@ -10,7 +10,8 @@ use crate::invocation::Invocation;
 use crate::standard_output::{describe_metrics, print_line};
 use crate::terminal::Terminal;
 
-/// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the device.
+/// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the
+/// device.
 #[derive(Args)]
 pub struct EvalArgs {
     #[command(flatten)]

@@ -30,7 +30,8 @@ pub struct InitArgs {
     preset: String,
     #[command(flatten)]
     vocabulary: VocabularyArgs,
-    /// Start from this teacher's embeddings, projected to the student's width; the embedding loss would lead there.
+    /// Start from this teacher's embeddings, projected to the student's width; the embedding loss would lead
+    /// there.
     #[arg(long, value_name = "FOLDER")]
     embeddings_from: Option<PathBuf>,
     /// Labels of a classification head with random weights, in the order of their outputs [default: no head].

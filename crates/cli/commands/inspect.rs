@@ -23,8 +23,8 @@ pub struct InspectArgs {
     /// Print a C header with the image's sizes instead, which firmware needs when it is built.
     #[arg(long)]
     header: bool,
-    /// Ed25519 public key in PEM. An image that is not signed with it, or was changed afterwards, is an error. With
-    /// --header, the header contains the key, too.
+    /// Ed25519 public key in PEM. An image that is not signed with it, or was changed afterwards, is an
+    /// error. With --header, the header contains the key, too.
     #[arg(long, value_name = "PUBLIC_KEY")]
     verify: Option<PathBuf>,
 }

@@ -42,8 +42,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// True for commands that compute with candle for long and need a thread pool and a settled environment. The other
-    /// commands have to answer at once.
+    /// True for commands that compute with candle for long and need a thread pool and a settled environment.
+    /// The other commands have to answer at once.
     pub fn computes(&self) -> bool {
         !matches!(self, Self::Sign(_) | Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
     }

@@ -30,8 +30,8 @@ pub struct QuantizeArgs {
     /// Image file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Longest input on the device in tokens; longer text is cut [default: the length that quantization-aware training was
-    /// for, or 128, or what the model has positions for].
+    /// Longest input on the device in tokens; longer text is cut [default: the length that quantization-aware
+    /// training was for, or 128, or what the model has positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
     /// Weight layout, named after the kernels that read it fastest; all other kernels read it too.
@@ -42,8 +42,8 @@ pub struct QuantizeArgs {
     sensitivity: bool,
     #[command(flatten)]
     precision: PrecisionArgs,
-    /// Write the word rows to a file of their own, and the image without them, for devices whose largest flash is not
-    /// memory-mapped; the device reads the rows of a text as it needs them.
+    /// Write the word rows to a file of their own, and the image without them, for devices whose largest
+    /// flash is not memory-mapped; the device reads the rows of a text as it needs them.
     #[arg(long, value_name = "FILE")]
     word_rows: Option<PathBuf>,
     /// Sign the image with this Ed25519 private key in PEM, as `sign` does.
@@ -148,8 +148,8 @@ impl QuantizeArgs {
     }
 }
 
-/// Writes the image as one file, or as two with `--word-rows`. The word rows come first, so that there is never an image
-/// without them.
+/// Writes the image as one file, or as two with `--word-rows`. The word rows come first, so that there is
+/// never an image without them.
 fn write(args: &QuantizeArgs, image: &[u8]) -> Result<()> {
     let Some(path) = &args.word_rows else { return image_file::write(&args.out, image) };
     let complete = Image::from_bytes(image).map_err(|error| Error::input(&args.out, error))?;

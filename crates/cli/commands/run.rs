@@ -20,7 +20,8 @@ const STANDARD_INPUT: &str = "standard input";
 pub struct RunArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// The text. Without it, every line of standard input is a text, or a pair of sentences with a tab between them.
+    /// The text. Without it, every line of standard input is a text, or a pair of sentences with a tab
+    /// between them.
     text: Option<String>,
     /// Second sentence, for models of sentence pairs.
     #[arg(long, value_name = "TEXT", requires = "text")]
@@ -46,8 +47,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
 }
 
-/// One question per line, read as the devices read it: the second sentence follows the first tab. `pairs` says whether
-/// the model reads pairs.
+/// One question per line, read as the devices read it: the second sentence follows the first tab. `pairs`
+/// says whether the model reads pairs.
 fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Question>> {
     input.split(b'\n').enumerate().map(move |(index, line)| {
         let line = line.map_err(Error::io(STANDARD_INPUT))?;
@@ -70,8 +71,8 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     }
 }
 
-/// The answer as one line: `label<TAB>probability`; the score; the vector, or the cosine of the vectors of a pair; or
-/// `word/tag` for each word and then, behind tabs, `type: words` for each entity.
+/// The answer as one line: `label<TAB>probability`; the score; the vector, or the cosine of the vectors of a
+/// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {

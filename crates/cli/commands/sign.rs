@@ -10,8 +10,8 @@ use tinybert_model::signature;
 use crate::output_paths::{self, ProtectedPaths};
 use crate::standard_output::print_line;
 
-/// Signs an image with an Ed25519 key, for devices that accept only signed images. A signature that the image has
-/// already is replaced.
+/// Signs an image with an Ed25519 key, for devices that accept only signed images. A signature that the image
+/// has already is replaced.
 #[derive(Args)]
 pub struct SignArgs {
     /// Image to sign.

@@ -20,7 +20,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Opens the display and listens to signals until the terminal is dropped. Only the first rank shows anything.
+    /// Opens the display and listens to signals until the terminal is dropped. Only the first rank shows
+    /// anything.
     ///
     /// # Errors
     /// [`Error::Io`](tinybert_base::Error::Io) if the system refuses signal handlers or a thread.

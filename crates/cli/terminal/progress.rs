@@ -10,8 +10,8 @@ use tinybert_base::progress::Progress;
 /// Time between two progress lines where standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Draws bars on a terminal, an occasional plain line elsewhere, and nothing when quiet. Steps may be nested: an
-/// evaluation inside training has a bar of its own.
+/// Draws bars on a terminal, an occasional plain line elsewhere, and nothing when quiet. Steps may be nested:
+/// an evaluation inside training has a bar of its own.
 pub struct ProgressDisplay(Mutex<DisplayMode>);
 
 /// How progress is shown, with the steps that are not over, the innermost last.

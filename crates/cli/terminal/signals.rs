@@ -14,8 +14,8 @@ const INTERRUPTED: i32 = 130;
 /// True while no command listens. A signal that had the system's default action has it again then.
 static IDLE: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Listens to SIGINT, SIGTERM and SIGHUP until it is dropped. The first signal asks the command to stop, the second one
-/// ends the process.
+/// Listens to SIGINT, SIGTERM and SIGHUP until it is dropped. The first signal asks the command to stop, the
+/// second one ends the process.
 pub struct SignalListener {
     /// The flag that the first signal raises.
     stop: Arc<AtomicBool>,
@@ -65,22 +65,23 @@ impl SignalListener {
 impl Drop for SignalListener {
     fn drop(&mut self) {
         self.handle.close();
-        // Joined, so that the thread does not take the first signal of the next listener for the second one of this.
+        // Joined, so that the thread does not take the first signal of the next listener for the second one
+        // of this.
         drop(self.thread.take().map(JoinHandle::join));
         IDLE.store(true, Ordering::Relaxed);
     }
 }
 
-/// The signals that ask to stop, for a process with this `/proc/PID/status`. A process that `nohup` started ignores
-/// SIGHUP, so that it outlives its terminal.
+/// The signals that ask to stop, for a process with this `/proc/PID/status`. A process that `nohup` started
+/// ignores SIGHUP, so that it outlives its terminal.
 fn heard_signals(status: &str) -> Vec<i32> {
     let mut heard = vec![SIGINT, SIGTERM];
     heard.extend((!mask_has(status, "SigIgn:", SIGHUP)).then_some(SIGHUP));
     heard
 }
 
-/// True if `signal` is in a mask of `/proc/PID/status`: `SigIgn:` has the ignored signals, `SigCgt:` those with a
-/// handler, in hexadecimal.
+/// True if `signal` is in a mask of `/proc/PID/status`: `SigIgn:` has the ignored signals, `SigCgt:` those
+/// with a handler, in hexadecimal.
 fn mask_has(status: &str, mask: &str, signal: i32) -> bool {
     let bits = status.lines().find_map(|line| line.strip_prefix(mask));
     bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())

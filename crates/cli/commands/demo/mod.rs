@@ -36,7 +36,8 @@ const SENTENCES: [&str; 4] = [
     "add this song to my workout playlist",
 ];
 
-/// Distils, quantizes and runs a small model; teacher and data ship with the program, so that nothing is downloaded.
+/// Distils, quantizes and runs a small model; teacher and data ship with the program, so that nothing is
+/// downloaded.
 #[derive(Args)]
 pub struct DemoArgs {
     /// Folder to write teacher, data, student and model.tbim into.
@@ -140,7 +141,8 @@ fn distil(
     tinybert_model::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
     let fresh = Checkpoint::load(&fresh)?;
 
-    // The paper's rates are for students with weeks of general pre-training; this student starts from random weights.
+    // The paper's rates are for students with weeks of general pre-training; this student starts from random
+    // weights.
     let defaults = TaskSettings::default();
     let epochs = |full| if args.quick { 1 } else { full };
     let settings = TaskSettings {

@@ -50,8 +50,8 @@ pub struct DistillArgs {
     general: Option<GeneralStageArgs>,
     #[command(flatten)]
     task: Option<TaskStageArgs>,
-    /// Train a finished student as its image will compute, in the prediction stage alone. `quantize` then uses the same
-    /// scales.
+    /// Train a finished student as its image will compute, in the prediction stage alone. `quantize` then
+    /// uses the same scales.
     #[arg(long, help_heading = "Task stage")]
     quantization_aware: bool,
     #[command(flatten)]
@@ -71,15 +71,16 @@ enum StageName {
     Task,
 }
 
-/// Options that only the general stage has. Their defaults are in the distillation crate, so that the presence of an
-/// option shows that it belongs to the wrong stage.
+/// Options that only the general stage has. Their defaults are in the distillation crate, so that the
+/// presence of an option shows that it belongs to the wrong stage.
 #[derive(Args)]
 #[command(next_help_heading = "General stage")]
 struct GeneralStageArgs {
     /// Plain text: one paragraph per line, a blank line between documents.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
     corpus: Vec<PathBuf>,
-    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the paper).
+    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the
+    /// paper).
     #[arg(long)]
     inherit: bool,
     /// Passes over the corpus [default: 3].
@@ -91,7 +92,8 @@ struct GeneralStageArgs {
     /// End the run and its learning-rate schedule after so many tokens.
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
-    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit into account.
+    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit
+    /// into account.
     #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }

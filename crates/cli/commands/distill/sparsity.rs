@@ -7,8 +7,8 @@ use tinybert_train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
 #[derive(Args)]
 #[command(next_help_heading = "Sparsity, task stage")]
 pub struct SparsityArgs {
-    /// Share of zeros in each of the layers' matrices at the end, 0 to 1; the prediction passes make them. Zeros that the
-    /// student has already stay, except with a share of 0.
+    /// Share of zeros in each of the layers' matrices at the end, 0 to 1; the prediction passes make them.
+    /// Zeros that the student has already stay, except with a share of 0.
     #[arg(long, value_name = "SHARE")]
     sparsity: Option<f64>,
     /// How the weights that become 0 are chosen.

@@ -34,7 +34,8 @@ pub struct MaskedLmArgs {
     /// End the run and its learning-rate schedule after so many tokens.
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
-    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit into account.
+    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit
+    /// into account.
     #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }

@@ -23,8 +23,8 @@ use crate::output_paths;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
 
-/// Writes a smaller model folder: without the attention heads and feed-forward neurons that matter least, without some
-/// layers, or without the word pieces that the task's text does not use.
+/// Writes a smaller model folder: without the attention heads and feed-forward neurons that matter least,
+/// without some layers, or without the word pieces that the task's text does not use.
 #[derive(Args)]
 pub struct PruneArgs {
     /// Model folder.
@@ -32,7 +32,8 @@ pub struct PruneArgs {
     model: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
-    /// Task teacher: importance is measured against its answers instead of the labels, and --steps distils from it.
+    /// Task teacher: importance is measured against its answers instead of the labels, and --steps distils
+    /// from it.
     #[arg(long, value_name = "FOLDER")]
     teacher: Option<PathBuf>,
     /// Layers that stay, counted from 1, such as 1,3,4 [default: all].

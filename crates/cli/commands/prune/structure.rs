@@ -32,7 +32,8 @@ pub struct StructureArgs {
     /// Training examples that importance is measured on.
     #[arg(long, value_name = "N", default_value_t = 512)]
     importance_examples: usize,
-    /// The neurons of a layer are a multiple of this number [default: the multiple that fills the kernels of --layout].
+    /// The neurons of a layer are a multiple of this number [default: the multiple that fills the kernels of
+    /// --layout].
     #[arg(long, value_name = "N")]
     multiple_of: Option<usize>,
     /// Weight layout of the image that will be made of the model.
@@ -52,8 +53,8 @@ enum ScopeName {
 /// Measures of importance by name.
 #[derive(Clone, Copy, ValueEnum)]
 enum ImportanceName {
-    /// First-order change of the loss if the head or neuron is removed. The loss is the distance from --teacher's answers
-    /// or, without a teacher, from the labels.
+    /// First-order change of the loss if the head or neuron is removed. The loss is the distance from
+    /// --teacher's answers or, without a teacher, from the labels.
     Taylor,
     /// Size of the weights that read the output of the head or neuron.
     Magnitude,
@@ -63,8 +64,8 @@ enum ImportanceName {
 #[derive(Args)]
 #[command(next_help_heading = "In steps")]
 pub struct PruneRoundsArgs {
-    /// Prune in so many rounds, in which the shares fall geometrically to the given ones, and distil from --teacher after
-    /// each round.
+    /// Prune in so many rounds, in which the shares fall geometrically to the given ones, and distil from
+    /// --teacher after each round.
     #[arg(long, value_name = "N", requires = "teacher")]
     pub steps: Option<NonZeroU32>,
     /// Passes of each distillation that learn the teacher's answers.
@@ -115,7 +116,8 @@ impl StructureArgs {
         Ok(pruned)
     }
 
-    /// Removes them in rounds. The caller has to remove the folder of the rounds after it has written the model.
+    /// Removes them in rounds. The caller has to remove the folder of the rounds after it has written the
+    /// model.
     pub fn prune_in_steps(
         &self,
         model: &Checkpoint,

@@ -16,8 +16,8 @@ use super::PruneRun;
 #[derive(Args)]
 #[command(next_help_heading = "Vocabulary")]
 pub struct VocabularyPruningArgs {
-    /// Keep the pieces that the training data and --corpus use, special pieces and single characters. This is the last
-    /// step before quantize.
+    /// Keep the pieces that the training data and --corpus use, special pieces and single characters. This is
+    /// the last step before quantize.
     #[arg(long)]
     pub vocab: bool,
     /// Text like the device will read, in addition to the training data.
