@@ -1,4 +1,4 @@
-//! From a result to the process exit code, and what a panic looks like to the user.
+//! The exit code that stands for a result, and the message of a panic.
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,10 @@ use tinybert_base::{Error, Result};
 /// Exit code of success.
 pub const DONE: u8 = 0;
 /// Exit code of a fault of this program.
-const INTERNAL: u8 = 1;
+pub const INTERNAL: u8 = 1;
 
-/// Replaces the standard panic message by one that tells the user whose fault it is.
+/// Replaces the panic message of this process by one that says that the fault is this program's and not the
+/// user's.
 pub fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
@@ -22,23 +23,23 @@ pub fn explain_panics() {
     }));
 }
 
-/// Runs the program, prints its error and gives the exit code that stands for it.
-pub fn code_of(program: impl FnOnce() -> Result<()>) -> u8 {
-    match catch_unwind(AssertUnwindSafe(program)) {
+/// Runs the command, prints its error and gives the exit code that stands for the result.
+pub fn code_of(command: impl FnOnce() -> Result<()>) -> u8 {
+    match catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(())) => DONE,
         Ok(Err(error)) if is_closed_pipe(&error) => DONE,
         Ok(Err(error)) => {
             eprintln!("error: {error}");
             error.exit_code()
         }
-        Err(_) => INTERNAL, // the panic hook has spoken
+        Err(_) => INTERNAL, // the panic hook has printed the message
     }
 }
 
-/// Whoever read our standard output has had enough (`| head`): no error, as with any Unix tool.
+/// True if the reader of standard output has closed it (`| head`), which is no error for a Unix tool.
 fn is_closed_pipe(error: &Error) -> bool {
     matches!(error, Error::Io { path, source }
-        if source.kind() == ErrorKind::BrokenPipe && path.as_os_str() == crate::output::STANDARD_OUTPUT)
+        if source.kind() == ErrorKind::BrokenPipe && path.as_os_str() == crate::standard_output::STANDARD_OUTPUT)
 }
 
 #[cfg(test)]
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn only_a_closed_standard_output_is_forgiven() {
-        assert_eq!(code(broken_pipe(crate::output::STANDARD_OUTPUT)), DONE);
+        assert_eq!(code(broken_pipe(crate::standard_output::STANDARD_OUTPUT)), DONE);
         assert_eq!(code(broken_pipe("/dev/fifo")), 4);
     }
 

@@ -1,4 +1,4 @@
-//! Processes that `mpirun` or `srun` started together, and how a command joins and leaves them.
+//! Processes that `mpirun` or `srun` started together: how a command joins and leaves them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,18 @@ use tinybert_base::{Error, Result};
 use crate::commands::Command;
 use crate::exit;
 
-/// What launchers tell each process about their number: Open MPI's, then that of MPICH and its kin, then Slurm's `srun`.
-/// Slurm's own SLURM_NTASKS does not do: a batch script, which is one process, has it too.
-const COUNTS: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
+/// The variables in which launchers tell each process how many they started: Open MPI, then MPICH and its
+/// relatives, then Slurm's `srun`. SLURM_NTASKS would be wrong: a batch script, which is one process, has it
+/// too.
+const COUNT_VARIABLES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
-/// Time for rank 0 to say what is wrong, before another rank says the same.
-const TURN: Duration = Duration::from_secs(1);
+/// Time for rank 0 to print an error before another rank prints the same.
+const FIRST_RANK_DELAY: Duration = Duration::from_secs(1);
 
-/// Joins the processes that were started with this one; a process of its own is the only rank.
+/// Joins the processes that were started with this one. A process that was started alone is the only rank.
+///
+/// # Errors
+/// [`Error::Usage`] if the command works in one process, or if this program or MPI cannot join the others.
 pub fn join(command: &Command) -> Result<Arc<dyn Collective>> {
     let started = started(|name| std::env::var(name).ok());
     if started == 1 {
@@ -30,9 +34,9 @@ pub fn join(command: &Command) -> Result<Arc<dyn Collective>> {
     join_all(started)
 }
 
-/// The number of processes that were started together, as `variable` says.
+/// The number of processes that were started together, according to the environment `variable`.
 fn started(variable: impl Fn(&str) -> Option<String>) -> usize {
-    COUNTS.iter().find_map(|name| variable(name)?.parse().ok()).unwrap_or(1)
+    COUNT_VARIABLES.iter().find_map(|name| variable(name)?.parse().ok()).unwrap_or(1)
 }
 
 #[cfg(feature = "mpi")]
@@ -56,16 +60,16 @@ fn join_all(started: usize) -> Result<Arc<dyn Collective>> {
     )))
 }
 
-/// Lets rank 0 fail first: most errors are those of every rank, and one message is enough.
+/// Lets rank 0 print its error first: most errors happen on every rank, and one message is enough.
 pub fn speak_in_turn(ranks: &dyn Collective, result: Result<()>) -> Result<()> {
     if result.is_err() && !ranks.is_first() {
-        std::thread::sleep(TURN);
+        std::thread::sleep(FIRST_RANK_DELAY);
         eprintln!("on rank {} of {}:", ranks.rank(), ranks.size());
     }
     result
 }
 
-/// Ends all ranks if this one ends with an error: they would wait for it.
+/// Ends all ranks if this one ends with an error, because the others would wait for it.
 pub fn leave(ranks: &dyn Collective, code: u8) {
     if code != exit::DONE && ranks.size() > 1 {
         ranks.abort(code);

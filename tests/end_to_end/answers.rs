@@ -103,7 +103,7 @@ fn a_reader_that_stops_reading_is_no_error() {
         .expect("the program starts");
     let mut line = String::new();
     BufReader::new(run.stdout.take().expect("piped")).read_line(&mut line).expect("an answer comes");
-    // The reader is dropped and its end of the pipe closed.
+    // The reader is dropped here, which closes its end of the pipe.
     let end = run.wait_with_output().expect("the program ends");
     assert!(end.status.success(), "{end:?}");
     assert_eq!(String::from_utf8_lossy(&end.stderr), "");
@@ -150,7 +150,7 @@ fn bench_prints_a_json_line_per_length() {
         assert_eq!(lines.iter().map(|line| line["seq"].as_u64()).collect::<Vec<_>>(), [Some(4), Some(16)]);
         assert!(lines.iter().all(|line| line["median_ms"].as_f64().is_some_and(|ms| ms > 0.0)), "{printed}");
     }
-    // Of 32 positions.
+    // The image has 32 positions, so the longer lengths are left out.
     let printed = output(&format!("bench {} --min-time 0.02 --json", *IMAGE));
     assert_eq!(
         json_lines(&printed).iter().filter_map(|line| line["seq"].as_u64()).collect::<Vec<_>>(),

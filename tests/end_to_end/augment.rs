@@ -1,4 +1,4 @@
-//! From an encoder to a masked LM, to augmented data, to a student.
+//! An encoder becomes a masked LM, which augments data that a student learns from.
 
 use std::fs;
 use std::path::Path;

@@ -1,12 +1,12 @@
-//! Data that are not as they should be: exit code 3 (or 4 where the system refuses), and no output.
+//! Wrong data: the program ends with exit code 3 (or 4 if the system refuses to read) and writes no output.
 
 use std::path::Path;
 
 use crate::program::fails;
 use crate::toy::{self, ENCODER, FRESH, TEACHER};
 
-/// Fine-tunes the toy encoder on `data`, which must fail with `code` and an error that holds each of `says`, and
-/// must leave nothing behind.
+/// Fine-tunes the toy encoder on `data`. This must fail with `code` and an error that contains each of
+/// `says`, and must leave nothing behind.
 fn fine_tune_fails(name: &str, data: &str, code: i32, says: &[&str]) {
     let out = toy::path(name);
     fails(&format!("fine-tune --model {} {data} --out {}", *ENCODER, out.display()), code, says);

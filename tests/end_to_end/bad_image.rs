@@ -1,4 +1,4 @@
-//! Images that are not whole or not what they should be: exit code 3, never an answer.
+//! Damaged and wrong images: the program ends with exit code 3 and never answers.
 
 use std::fs;
 
@@ -36,12 +36,12 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
     }
 }
 
-/// Behind right checksums.
+/// The checksums of the image are right.
 #[test]
 fn a_row_sum_that_is_not_of_its_weights_is_refused() {
     let mut bytes = AlignedBytes::from_slice(&image());
     let row_sum = Image::from_bytes(&bytes).expect("an image").head().output.row_sum;
-    // Towards zero, so that the sum stays one that weights could have.
+    // The change is towards zero, so that weights with this sum could exist.
     let wrong = row_sum[0] - if row_sum[0] > 0 { 1 } else { -1 };
     let place = row_sum.as_ptr() as usize - bytes.as_ptr() as usize;
     bytes[place..place + 4].copy_from_slice(&wrong.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Model folders that are not as they should be, or do not fit together.
+//! Model folders that are wrong or do not fit together.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::toy::{self, ENCODER, FRESH, TEACHER};
 
 const TASK: &str = "distill --stage task --max-tokens 32 --layer-map uniform";
 
-/// A copy of a model folder, to be spoilt.
+/// Copies a model folder, so that a test can damage the copy.
 fn copy_of(model: &str, name: &str) -> PathBuf {
     let copy = toy::path(name);
     fs::create_dir_all(&copy).expect("the target folder can be written");

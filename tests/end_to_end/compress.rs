@@ -1,4 +1,4 @@
-//! One command from teacher and data to an image within a budget.
+//! `compress` makes an image within a budget from a teacher and data.
 
 use std::fs;
 use std::path::Path;
@@ -17,12 +17,12 @@ fn bytes(path: &Path) -> u64 {
     fs::metadata(path).expect("the image is there").len()
 }
 
-/// What the run in `out` wrote about itself.
+/// The journal of the run in `out`.
 fn journal(out: &str) -> Value {
     read_json(out, "compress.json")
 }
 
-/// A file of a folder.
+/// Reads a JSON file of a folder.
 fn read_json(folder: &str, file: &str) -> Value {
     let text = fs::read_to_string(Path::new(folder).join(file)).expect("the folder has the file");
     serde_json::from_str(&text).expect("the file is JSON")
@@ -44,17 +44,17 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     let out = toy::make("compressed", &line);
     let image = Path::new(&out).join("model.tbim");
     assert!(bytes(&image) <= 45_000);
-    // The size was known before there was an image.
+    // The predicted size is that of the image.
     let journal = journal(&out);
     assert_eq!(journal["found"]["chosen"]["cost"]["flash"], bytes(&image));
     assert!(journal["outcome"]["cost"]["ram"].as_u64().expect("bytes") <= 40_000);
     let report = read_json(&out, "report.json");
     let rows = |part: &str| report[part].as_array().expect("a list").clone();
     assert!(rows("candidates").iter().any(|candidate| candidate["chosen"] == true));
-    // The run's own board has no name, and stands before those that have one.
+    // The board of the run has no name, and comes before the boards with names.
     assert_eq!(report["latencies"][0]["board"], "cortex-a53@1.2GHz");
     assert_eq!(report["image"]["latency_ms"], journal["outcome"]["cost"]["latency_ms"]);
-    // Four linears of each layer, and the word rows.
+    // Each layer has four linears; the word rows come on top.
     let layers =
         read_json(&format!("{out}/student"), "config.json")["num_hidden_layers"].as_u64().expect("layers");
     assert_eq!(rows("sensitivity").len() as u64, 4 * layers + 1);
@@ -73,7 +73,8 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
 
 #[test]
 fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed() {
-    // Too fast for the whole student, whose vocabulary and encodings have no part in latency.
+    // The unpruned student is too slow for this limit, and its vocabulary and encodings do not change the
+    // latency.
     let line = format!(
         "compress --teacher {} --student {} {} {RATES} --recovery-epochs 4 --prune-steps 2 --latency 0.09ms \
          --quantization-aware-lr 1e-5 --board cortex-a53@1.2GHz",
@@ -97,7 +98,7 @@ fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed
     let image = fs::read(folder("model.tbim")).expect("an image");
     let cost = &journal["found"]["chosen"]["cost"];
     assert_eq!((&journal["outcome"]["cost"], cost["flash"].as_u64()), (cost, Some(image.len() as u64)));
-    // The image is that of the last stage, whose plan says how it was trained.
+    // The image is made of the last stage's model, whose plan says how it was trained.
     let notes = journal["outcome"]["notes"].to_string();
     assert!(notes.contains("Trained as it computes"), "{notes}");
     let metrics: Vec<f64> =
@@ -147,7 +148,7 @@ fn a_budget_that_cannot_be_met_says_what_could_be() {
         ["--flash cannot be met", "the least is", "nearest: ", "--ram can be met", "--resume", &student];
     fails(&format!("{line} --flash 5KB --ram 1MB --out {out}"), 2, &said);
 
-    // What was trained serves another budget and another board, but nothing else may change.
+    // A resumed run may change the budget and the board and keeps the trained models; nothing else may change.
     let weights = || fs::read(Path::new(&out).join("student/model.safetensors")).expect("a student");
     let trained = weights();
     fails(&format!("{line} --flash 1MB --out {out}"), 2, &["--resume"]);
@@ -155,7 +156,7 @@ fn a_budget_that_cannot_be_met_says_what_could_be() {
     output(&format!("{line} --flash 1MB --board raspberry-pi-3 --out {out} --resume"));
     assert_eq!(weights(), trained);
     assert_eq!(read_json(&out, "report.json")["settings"]["limits"]["flash"], 1_000_000);
-    // The search has been made for that budget.
+    // The search was already made for that budget.
     let other = format!("{line} --flash 2MB --board raspberry-pi-3 --out {out} --resume");
     let assert = tinybert(&other).assert().code(2);
     let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();

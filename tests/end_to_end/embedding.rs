@@ -1,4 +1,5 @@
-//! Sentence embeddings from a bare encoder to the device: the student learns its teacher's vectors without labels.
+//! Sentence embeddings, from a bare encoder to the device: the student learns its teacher's vectors without
+//! labels.
 
 use std::sync::LazyLock;
 
@@ -7,7 +8,8 @@ use serde_json::Value;
 use crate::program::{fails, output, tinybert};
 use crate::toy::{self, ENCODER, FILLERS, FRESH, STUDENT, TEMPLATES};
 
-/// Each sentence with another one and how alike they are: 5 for the same template, 2 for the same label, 0 otherwise.
+/// Pairs each sentence with another one and scores their similarity: 5 for the same template, 2 for the same
+/// label, 0 otherwise.
 fn pairs(fillers: &[&str]) -> String {
     let templates: Vec<_> =
         TEMPLATES.iter().flat_map(|(label, all)| all.iter().map(move |t| (label, *t))).collect();
@@ -109,7 +111,7 @@ fn what_has_no_embedding_is_refused() {
         &["distil them"],
     );
     fails(&format!("eval --model {} {}", *STUDENT, *DATA), 2, &["no sentence embeddings"]);
-    // The remedy of other tasks, fine-tuning, is none here.
+    // The error must not advise fine-tuning, which helps other tasks but not this one.
     let line = format!("distill --stage task --teacher {} --student {} {}", *STUDENT, *FRESH, *DATA);
     fails(&format!("{line} --out {out}"), 3, &[&STUDENT, "bare sentence encoder"]);
     let unpaired = DATA.replace("--pair-column pair", "");

@@ -1,4 +1,4 @@
-//! Models as `init` makes them.
+//! Models that `init` makes.
 
 use crate::program::{fails, output};
 use crate::toy::{self, ENCODER};

@@ -1,4 +1,5 @@
-//! The program from outside: every command on toy models, and everything that can be wrong with its input.
+//! Tests of the program from outside: every command on toy models, and everything that can be wrong with its
+//! input.
 
 mod answers;
 mod augment;
@@ -8,6 +9,7 @@ mod bad_model;
 mod compress;
 mod embedding;
 mod fresh;
+mod library;
 mod outputs;
 mod program;
 mod prune;

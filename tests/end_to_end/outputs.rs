@@ -5,7 +5,7 @@ use std::fs;
 use crate::program::fails;
 use crate::toy::{self, ENCODER, FRESH, STUDENT, TEACHER};
 
-/// Every command that writes, but for `--out`.
+/// The commands that write, without `--out`.
 fn writers() -> [String; 4] {
     let data = toy::data();
     [
@@ -53,7 +53,8 @@ fn a_file_is_no_output_folder() {
     assert_eq!(fs::read_to_string(file).expect("the file is still there"), "mine");
 }
 
-/// A folder with one file each in the run's folder; refused before anything looks at what is in them.
+/// Makes a folder with one file in the folder of the test run; gives its path. The commands must refuse it
+/// before they read the file.
 fn guarded(name: &str, file: &str) -> String {
     fs::create_dir_all(toy::path(name)).expect("the target folder can be written");
     toy::write(&format!("{name}/{file}"), "mine");

@@ -30,7 +30,8 @@ fn half_of_heads_and_neurons_are_gone_from_folder_and_image() {
     let recovered = toy::make("half-recovered", &format!("{line} {rates} --batch-size 16 --max-tokens 32"));
     let quantize = format!("quantize --model {recovered} {data} --max-tokens 32");
     let image = toy::make("half.tbim", &quantize);
-    // Half of 4 heads of 8 and of 64 neurons, in each of two layers of width 32: 3,072 weights a layer.
+    // Half of 4 heads of 8 and half of 64 neurons, in each of two layers of width 32, are 3,072 weights per
+    // layer.
     assert!(bytes(&image) + 2 * 3_072 <= bytes(&IMAGE), "{} of {}", bytes(&image), bytes(&IMAGE));
     assert_eq!(answers(&image, ""), answers(&image, "--isa scalar"));
     let evaluated = output(&format!("eval --model {image} {data}"));
@@ -47,7 +48,7 @@ fn steps_recover_and_tell_what_each_cost() {
         "--recover-epochs 4 --recover-lr 1e-3 --batch-size 16 --max-tokens 32 --importance-examples 32";
     let said =
         output(&format!("{line} {rates} --heads 0.5 --ffn 0.25 --multiple-of 8 --steps 2 --out {out}"));
-    // 16 neurons of 64 in each of two layers, by way of half.
+    // 16 of 64 neurons stay in each of two layers; the first round keeps half.
     assert!(
         said.contains("round 1: ") && said.contains(" 64 neurons") && said.contains(" 32 neurons"),
         "{said}"
@@ -97,7 +98,7 @@ fn layers_that_stay_make_a_smaller_image() {
 #[test]
 fn pieces_that_the_data_does_not_use_are_gone_and_nothing_else_changes() {
     let data = toy::data();
-    // The development set has words that the training set has not.
+    // The development set has words that the training set does not have.
     let small = toy::path("small-vocabulary").display().to_string();
     let said = output(&format!("prune --vocab --model {} {data} --out {small}", *STUDENT));
     assert!(said.contains("pieces kept") && said.contains("0.00 % became [UNK]"), "{said}");

@@ -1,4 +1,4 @@
-//! A student trained to be quantized, and what `quantize` makes of it; sensitivity.
+//! Quantization-aware training, and how `quantize` stores the trained student; sensitivity.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Pages about what the other commands made.
+//! Pages about the results of the other commands.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn a_line_of_steps_becomes_a_page() {
     assert_eq!(sessions, ["intermediate", "prediction"]);
     assert_eq!(report["image"]["bytes"].as_u64().unwrap(), fs::metadata(IMAGE.as_str()).unwrap().len());
 
-    // The page of the JSON is the same.
+    // The report in JSON gives the same page.
     let again = toy::path("report-again.html").display().to_string();
     output(&format!("report {json} --out {again}"));
     let html = fs::read_to_string(&page).unwrap();

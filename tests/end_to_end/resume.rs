@@ -1,4 +1,4 @@
-//! Runs that are killed at any moment end, resumed, with the bytes of runs that were not.
+//! A run that is killed at any moment and resumed ends with the same bytes as an uninterrupted run.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::program::{fails, output, tinybert};
 use crate::toy::{self, ENCODER, FRESH, TEACHER};
 
-/// The training commands, but for `--out`. Each runs for a second or less.
+/// The training commands, without `--out`. Each runs for a second or less.
 fn commands() -> [String; 4] {
     let data = toy::data();
     let corpus =
@@ -40,7 +40,8 @@ fn start(line: &str) -> Child {
         .expect("the program starts")
 }
 
-/// Waits for `run` for so long, then kills it with SIGKILL; true if it had ended by itself, which must be well.
+/// Waits for `run` for this time, then kills it with SIGKILL. True if the run ended by itself, which must be
+/// a success.
 fn ends_within(mut run: Child, time: Duration) -> bool {
     let begun = Instant::now();
     loop {
@@ -61,7 +62,7 @@ fn weights(out: &str) -> Vec<u8> {
     fs::read(Path::new(out).join("model.safetensors")).expect("a finished run has weights")
 }
 
-/// Loss and learning rate by step, as the metrics have them.
+/// The lines of the metrics with loss and learning rate of each step.
 fn curve(out: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(out).join("metrics.jsonl")).expect("a finished run has metrics");
     let mut lines = Vec::new();
@@ -83,7 +84,8 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bytes() {
         assert!(ends_within(start(&format!("{command} --threads 2 --out {whole}")), Duration::MAX));
         let once = begun.elapsed();
 
-        // A quarter of the kills each. What finishes before its moment comes begins again under another name.
+        // Each command gets a quarter of the kills. A run that finishes before its kill starts again under
+        // another name.
         let mut attempt = 0;
         let goal = kills + 5;
         while kills < goal {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::program::{fails, output};
 use crate::toy::{self, IMAGE};
 
-/// RFC 8410, section 10.3, as `openssl genpkey` writes it.
+/// The private key of RFC 8410, section 10.3, in the form that `openssl genpkey` writes.
 static KEY: LazyLock<String> = LazyLock::new(|| {
     let pem = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
@@ -14,7 +14,7 @@ static KEY: LazyLock<String> = LazyLock::new(|| {
     toy::write("key.pem", pem)
 });
 
-/// RFC 8410, section 10.1: its public key.
+/// The public key that belongs to [`KEY`], of RFC 8410, section 10.1.
 static PUBLIC_KEY: LazyLock<String> = LazyLock::new(|| {
     let pem = "-----BEGIN PUBLIC KEY-----\n\
         MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
@@ -22,7 +22,7 @@ static PUBLIC_KEY: LazyLock<String> = LazyLock::new(|| {
     toy::write("public.pem", pem)
 });
 
-/// The same in hexadecimal.
+/// [`PUBLIC_KEY`] in hexadecimal.
 const PUBLIC_HEX: &str = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
 
 /// The public key of RFC 8032, section 7.1, test 1.

@@ -1,4 +1,4 @@
-//! Token tagging from data to device on a toy task: what is played, and where.
+//! Token tagging, from data to the device, on a toy task whose entities are music and places.
 
 use std::sync::LazyLock;
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::program::{error_says, fails, output, tinybert};
 use crate::toy::{self, DEV_FILLERS, ENCODER, FILLERS, FRESH, TEMPLATES};
 
-/// The toy task's sentences with what fills them tagged: every second filler, from the one with index `first` on, is an
-/// entity of two words, the second of which is several tokens.
+/// The toy task's sentences with tagged fillers. Every second filler, from index `first` on, is an entity of
+/// two words, of which the second one has several tokens.
 fn sentences(fillers: &[&str], first: usize) -> String {
     let mut lines = String::new();
     for (at, filler) in fillers.iter().enumerate() {
@@ -38,7 +38,7 @@ fn sentences(fillers: &[&str], first: usize) -> String {
 }
 
 static DATA: LazyLock<String> = LazyLock::new(|| {
-    // The same words in other sentences.
+    // The development set has the same words in other sentences.
     let train = toy::write("tags-train.jsonl", sentences(&FILLERS, 1));
     let dev = toy::write("tags-dev.jsonl", sentences(&FILLERS[..DEV_FILLERS], 0));
     format!("--tagging --train {train} --dev {dev}")
@@ -111,7 +111,7 @@ fn folder_and_image_tag_the_same_words() {
     assert_eq!(found, words(&STUDENT));
     let counts: Vec<_> =
         found.iter().map(|(words, truncated)| (words.len(), truncated == &Value::Bool(true))).collect();
-    // "play" is one token and "club" four: six times both, which leaves none.
+    // "play" has one token and "club" has four; six times both leave no room for another word.
     assert_eq!(counts, [(6, false), (12, true), (1, false)]);
 }
 

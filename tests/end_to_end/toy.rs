@@ -1,4 +1,4 @@
-//! A toy task and toy models, made once per test run by the program itself.
+//! A toy task and toy models, which the program itself makes once per test run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,23 +7,24 @@ use std::sync::LazyLock;
 
 use crate::program::output;
 
-/// Three intents and how they are asked for; `{}` is one of [`FILLERS`].
+/// Three intents and the sentences that express them; `{}` is replaced by one of [`FILLERS`].
 pub const TEMPLATES: [(&str, [&str; 3]); 3] = [
     ("music", ["play some {}", "i want to hear {} songs", "put {} on"]),
     ("weather", ["will it rain in {}", "weather forecast for {}", "how cold is it in {}"]),
     ("table", ["book a table in {}", "reserve a restaurant near {}", "dinner for two at {}"]),
 ];
-/// The first four are for the development set.
+/// Words for the templates; the first [`DEV_FILLERS`] are for the development set.
 pub const FILLERS: [&str; 16] = [
     "paris", "jazz", "oslo", "rock", "lima", "blues", "rome", "folk", "cairo", "metal", "delhi", "soul",
     "quito", "disco", "turin", "opera",
 ];
+/// Number of fillers of the development set.
 pub const DEV_FILLERS: usize = 4;
 
 /// The folder of this test run, emptied once.
 static HOME: LazyLock<PathBuf> = LazyLock::new(|| {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end");
-    drop(fs::remove_dir_all(&home)); // of an earlier run, if any
+    drop(fs::remove_dir_all(&home)); // there may be one of an earlier run
     fs::create_dir_all(&home).expect("the target folder can be written");
     home
 });
@@ -79,7 +80,7 @@ pub fn vocabulary(name: &str, pieces: usize) -> String {
     path(name).display().to_string()
 }
 
-/// Runs the command line `line`, which writes a folder (or file) `name`; gives its path.
+/// Runs the command line `line` so that it writes the folder or file `name`; gives its path.
 pub fn make(name: &str, line: &str) -> String {
     let out = path(name).display().to_string();
     output(&format!("{line} --out {out} --quiet"));

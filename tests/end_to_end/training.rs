@@ -1,4 +1,4 @@
-//! Training on the toy task: what the commands write and say.
+//! Training on the toy task: what the commands write and print.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::program::output;
 use crate::toy::{self, ENCODER, FRESH, STUDENT, TEACHER};
 
-/// The metrics that a run recorded.
+/// The record of the run that made `model`: its run.json.
 fn record(model: &str) -> serde_json::Value {
     let json = fs::read(Path::new(model).join("run.json")).expect("every model folder has a run.json");
     serde_json::from_slice(&json).expect("run.json is JSON")

@@ -1,4 +1,4 @@
-//! Command lines that cannot be: exit code 2, and nothing is touched.
+//! Wrong command lines: the program ends with exit code 2 and touches nothing.
 
 use tinybert_kernels::Isa;
 
@@ -96,6 +96,6 @@ fn several_processes_of_a_build_without_mpi_are_refused() {
         error_says(started("eval --model m --train x.jsonl", "2").code(2), &["works in one"]);
         error_says(started(training, "1").code(4), &["t"]);
     }
-    // A batch script is one process however many its job has room for.
+    // A batch script is one process, however many processes its job could hold.
     error_says(tinybert(training).env("SLURM_NTASKS", "8").assert().code(4), &["t"]);
 }

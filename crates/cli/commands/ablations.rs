@@ -1,38 +1,40 @@
-//! `ablations`: what each part of the method is worth on a task.
+//! `ablations`: measures what each part of the method is worth on a task.
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use tinybert_base::Result;
 use tinybert_distill::ablations::{Ablations, Row};
 use tinybert_model::Checkpoint;
 use tinybert_train::Output;
 
-use super::distill::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, Global, OutputArgs, max_tokens};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::{DataArgs, DistillationArgs, OutputArgs, TaskStageArgs, max_tokens};
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
-/// Distils a task again and again, each time without one part of the method, and prints what that costs as a table.
-#[derive(ClapArgs)]
+/// Distils a task again and again, each time without one part of the method, and prints as a table what that
+/// costs.
+#[derive(Args)]
 #[command(mut_arg("out", |option| option.help("Folder to write; the rows of an interrupted run stand in it, too")))]
-#[command(mut_arg("resume", |option| option.help("Go on with the rows in FOLDER")))]
-pub struct Args {
+#[command(mut_arg("resume", |option| option.help("Continue with the rows in FOLDER")))]
+pub struct AblationsArgs {
     /// Model folder of the teacher, fine-tuned on the task.
     #[arg(long, value_name = "FOLDER")]
     teacher: PathBuf,
     /// Model folder of the student after the general stage.
     #[arg(long, value_name = "FOLDER")]
     student: PathBuf,
-    /// Model folder of the student before it, for row no-general.
+    /// Model folder of the student before the general stage, for row no-general.
     #[arg(long, value_name = "FOLDER")]
     fresh: Option<PathBuf>,
-    /// Training set with its variants, as augment writes it: a file, or the folder of a GLUE task. All rows but
-    /// no-augmentation learn from it.
+    /// Training set with its variants, as augment writes it: a file, or the folder of a GLUE task. All rows
+    /// except no-augmentation learn from it.
     #[arg(long, value_name = "PATH")]
     augmented: Option<PathBuf>,
-    /// Rows: full, no-general, no-augmentation, no-embedding, no-hidden, no-attention, no-transformer, no-prediction, map-top,
-    /// map-bottom [default: all for which there is what they need].
+    /// Rows: full, no-general, no-augmentation, no-embedding, no-hidden, no-attention, no-transformer,
+    /// no-prediction, map-top, map-bottom [default: all rows whose inputs are given].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     rows: Vec<Row>,
     /// Seeds; each row runs once for each [default: --seed].
@@ -41,24 +43,24 @@ pub struct Args {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    steps: StepArgs,
+    distillation: DistillationArgs,
     #[command(flatten)]
-    task: TaskArgs,
+    task: TaskStageArgs,
     #[command(flatten)]
     data: DataArgs,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let models = args.data.inputs().and("--teacher", [&args.teacher]).and("--student", [&args.student]);
-    let inputs = models.and("--fresh", &args.fresh).and("--augmented", &args.augmented);
-    output::probe_folder(&args.output.out, &inputs)?;
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
+    let models = args.data.inputs().with("--teacher", [&args.teacher]).with("--student", [&args.student]);
+    let inputs = models.with("--fresh", &args.fresh).with("--augmented", &args.augmented);
+    output_paths::probe_folder(&args.output.out, &inputs)?;
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
-    let max_tokens = max_tokens(args.steps.max_tokens, &models)?;
+    let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let data = args.data.training(teacher.head.labels(), context.progress)?;
     let augmented = match &args.augmented {
         Some(place) => {
@@ -67,9 +69,9 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         None => None,
     };
     let ablations = Ablations {
-        task: args.steps.task_settings(&args.task, max_tokens, global.seed),
+        task: args.distillation.task_settings(&args.task, max_tokens, invocation.global.seed),
         rows: args.rows.clone(),
-        seeds: if args.seeds.is_empty() { vec![global.seed] } else { args.seeds.clone() },
+        seeds: if args.seeds.is_empty() { vec![invocation.global.seed] } else { args.seeds.clone() },
         teacher: &teacher,
         student: &student,
         fresh: fresh.as_ref(),

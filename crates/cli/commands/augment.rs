@@ -1,27 +1,31 @@
-//! `augment`: more task data, with words replaced.
+//! `augment`: makes more task data by replacing words.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
 use tinybert_model::Checkpoint;
 
-use crate::args::{DataArgs, Global};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::DataArgs;
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
-/// Writes task data with variants of every sentence, words replaced by what a masked LM or word vectors put near them.
-#[derive(ClapArgs)]
-pub struct Args {
-    /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective mlm).
+/// Writes task data with variants of every sentence, in which words are replaced by those that a masked LM or
+/// word vectors put near them.
+#[derive(Args)]
+pub struct AugmentArgs {
+    /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective
+    /// mlm).
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// Word vectors as text, a word and its numbers a line (GloVe), for words of several pieces.
+    /// Word vectors as text, with a word and its numbers on each line (GloVe), for words of several pieces.
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
-    /// Variants of each sentence, all different; fewer where there are no more.
+    /// Different variants of each sentence; fewer if no more can be made.
     #[arg(long, value_name = "N", default_value_t = AugmentSettings::default().variants)]
     variants: usize,
     /// Probability that a word is replaced.
@@ -30,33 +34,35 @@ pub struct Args {
     /// Candidates of each word.
     #[arg(long, value_name = "K", default_value_t = AugmentSettings::default().candidates)]
     candidates: usize,
-    /// Share of the masked LM's input that is masked in one pass, at least one word; 0 masks one word at a time, slower.
+    /// Share of the masked LM's input that is masked in one pass, at least one word; 0 masks one word at a
+    /// time, which is slower.
     #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
     masked_share: f64,
-    /// File to write, of the format of --train; for a GLUE task the folder to write, with the other splits as they are.
+    /// File to write, in the format of --train; for a GLUE task, the folder to write, which gets the other
+    /// splits unchanged.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Go on where an interrupted run stopped, to the same output.
+    /// Continue where an interrupted run stopped; the output is the same.
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
     data: DataArgs,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
+pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
     let file = args.file()?;
-    if global.is_first() {
-        let inputs = args.data.inputs().and("--model", [&args.model]).and("--vectors", &args.vectors);
+    if invocation.is_first() {
+        let inputs = args.data.inputs().with("--model", [&args.model]).with("--vectors", &args.vectors);
         match args.data.data {
             Some(_) => {
                 inputs.check("--out", &file)?;
-                output::probe_folder(&args.out, &inputs)?;
+                output_paths::probe_folder(&args.out, &inputs)?;
             }
-            None => output::check_file("--out", &file, &inputs)?,
+            None => output_paths::check_file("--out", &file, &inputs)?,
         }
     }
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let rows = read_rows(&args.data.spec(&[])?, Split::Train, context.progress)?;
     let model = Checkpoint::load(&args.model)?;
     let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
@@ -65,15 +71,15 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         probability: args.probability,
         candidates: args.candidates,
         masked_share: args.masked_share,
-        seed: global.seed,
+        seed: invocation.global.seed,
     };
     let sources = Sources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
-    // Before the training set, so that a folder that has one is complete.
-    if let Some(folder) = args.data.data.as_ref().filter(|_| global.is_first()) {
+    // The other splits come first, so that a folder with a training set is complete.
+    if let Some(folder) = args.data.data.as_ref().filter(|_| invocation.is_first()) {
         copy_splits(folder, &args.out)?;
     }
     let report = augment(&settings, &sources, &rows, &file, args.resume, &context)?;
-    if !global.is_first() {
+    if !invocation.is_first() {
         return Ok(());
     }
     print_line(format_args!("candidates: {}", report.candidates))?;
@@ -84,7 +90,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
-impl Args {
+impl AugmentArgs {
     /// The file that rows are written to.
     fn file(&self) -> Result<PathBuf> {
         if self.data.data.is_some() {

@@ -1,27 +1,30 @@
-//! `bench`: latency of an image on this machine.
+//! `bench`: measures the latency of an image on this machine.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use serde_json::json;
 use tinybert_base::{Error, Result};
 use tinybert_evaluate::{latency, predictor};
 use tinybert_model::image_file::ImageFile;
 use tinybert_runtime::kernels::Isa;
 
-use crate::args::{Global, isa_parser};
-use crate::output::print_line;
+use crate::args::isa_parser;
+use crate::invocation::Invocation;
+use crate::standard_output::print_line;
 
-/// Times an image on this machine, after warm-up, one answer after the other; `--threads` share each [default: 1].
-#[derive(ClapArgs)]
-pub struct Args {
+/// Times an image on this machine, after warm-up, one answer after the other; `--threads` is the number of
+/// threads that share one answer [default: 1].
+#[derive(Args)]
+pub struct BenchArgs {
     /// The image.
     image: PathBuf,
-    /// Input lengths in tokens [default: those of 16,32,64,128 that the image takes, or its longest].
+    /// Input lengths in tokens [default: those of 16,32,64,128 that the image takes, or the longest that it
+    /// takes].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seq: Vec<usize>,
-    /// Seconds to measure each length for, at least.
+    /// Seconds to measure each length, at least.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     min_time: f64,
     /// Instruction set [default: the best of this machine].
@@ -32,7 +35,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
+pub fn run(args: &BenchArgs, invocation: &Invocation) -> Result<()> {
     let min_time = Duration::try_from_secs_f64(args.min_time)
         .map_err(|error| Error::Usage(format!("--min-time {}: {error}", args.min_time)))?;
     let mut image = ImageFile::open(&args.image)?;
@@ -41,7 +44,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let image = image.native()?;
     let model = image.model()?;
-    let threads = global.threads.map_or(1, usize::from);
+    let threads = invocation.global.threads.map_or(1, usize::from);
     let lengths = match args.seq.is_empty() {
         true => usual_lengths(model.config().max_tokens),
         false => args.seq.clone(),
@@ -60,7 +63,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     Ok(())
 }
 
-/// The lengths of an image that takes `longest` tokens.
+/// The lengths in tokens that are measured for an image that takes `longest`.
 fn usual_lengths(longest: usize) -> Vec<usize> {
     let mut lengths = vec![16, 32, 64, 128];
     lengths.retain(|&length| length <= longest);

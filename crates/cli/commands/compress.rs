@@ -1,10 +1,10 @@
-//! `compress`: from teacher and data to an image within a budget.
+//! `compress`: makes an image within a budget from a teacher and data.
 
 use std::iter;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use clap::builder::PossibleValuesParser;
 use tinybert_base::Result;
 use tinybert_data::Split;
@@ -13,25 +13,27 @@ use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{Board, Budget, Compress, Outcome, SearchSettings, Settings, layer_map, student_sizes};
-
 use tinybert_train::FineTune;
 
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, max_tokens, parse_size, parse_time};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::{DataArgs, DeviceArgs, OutputArgs, max_tokens, parse_memory_size, parse_milliseconds};
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
 
-/// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils again and
-/// quantizes, whatever of it is needed.
-#[derive(ClapArgs)]
+/// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils
+/// again and quantizes, as far as each step is needed.
+#[derive(Args)]
 #[command(mut_arg("out", |option| option.help("Folder to write; the stages of an interrupted run stand in it, too")))]
 #[command(mut_arg("resume", |option| {
-    option.help("Go on with the run in FOLDER, to the image that the uninterrupted run would have made")
+    option.help("Continue the run in FOLDER, to the image that the uninterrupted run would have made")
 }))]
-pub struct Args {
+pub struct CompressArgs {
     /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
     #[arg(long, value_name = "FOLDER")]
     teacher: PathBuf,
-    /// Model folder of a student: distilled on the task if it has no head, taken as it is otherwise [default: one is made].
+    /// Model folder of a student: distilled on the task if it has no head, used as it is otherwise [default:
+    /// a new one is made].
     #[arg(long, value_name = "FOLDER")]
     student: Option<PathBuf>,
     #[command(flatten)]
@@ -41,36 +43,38 @@ pub struct Args {
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
-    student_made: StudentArgs,
+    new_student: NewStudentArgs,
     #[command(flatten)]
-    training: TrainingArgs,
+    training: StageArgs,
     #[command(flatten)]
     search: SearchArgs,
     #[command(flatten)]
     data: DataArgs,
 }
 
-#[derive(ClapArgs)]
+/// Limits of the image.
+#[derive(Args)]
 #[command(next_help_heading = "Budget")]
 struct BudgetArgs {
-    /// Size of the image at most: 4MB (4,000,000 bytes), 2.5MB, 4MiB (4,194,304 bytes).
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    /// Largest size of the image: 4MB (4,000,000 bytes), 2.5MB, 4MiB (4,194,304 bytes).
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory_size)]
     flash: Option<u64>,
-    /// Size of the workspace at most, such as 256KB.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    /// Largest size of the workspace, such as 256KB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory_size)]
     ram: Option<u64>,
-    /// Modelled time of the longest answer on --board at most, such as 20ms.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    /// Largest modelled time of the longest answer on --board, such as 20ms.
+    #[arg(long, value_name = "TIME", value_parser = parse_milliseconds)]
     latency: Option<f64>,
-    /// The board: a name such as raspberry-pi-3, or a core and its clock such as cortex-a53@1.2GHz; the image gets the
-    /// layout of its kernels.
+    /// The board: a name such as raspberry-pi-3, or a core and its clock such as cortex-a53@1.2GHz; the image
+    /// gets the layout of its kernels.
     #[arg(long, value_name = "BOARD", default_value = "raspberry-pi-5")]
     board: Board,
 }
 
-#[derive(ClapArgs)]
+/// How a student is made, if none is given.
+#[derive(Args)]
 #[command(next_help_heading = "A student that is made")]
-struct StudentArgs {
+struct NewStudentArgs {
     /// Sizes by name [default: tinybert-4l-312, or what fits a smaller teacher].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS), conflicts_with = "student")]
     preset: Option<String>,
@@ -86,49 +90,50 @@ struct StudentArgs {
     /// Plain text for the general stage [default: the task's training texts].
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "student")]
     corpus: Vec<PathBuf>,
-    /// Tokens of the general stage at most.
+    /// Largest number of tokens of the general stage.
     #[arg(long, value_name = "N", default_value_t = 2_000_000, conflicts_with = "student")]
     general_tokens: u64,
 }
 
-#[derive(ClapArgs)]
+/// How the stages train.
+#[derive(Args)]
 #[command(next_help_heading = "Training")]
-struct TrainingArgs {
-    /// One pass in every stage: shows that the line works, not what it reaches.
+struct StageArgs {
+    /// One pass in every stage, to see that all steps work; the accuracy is low.
     #[arg(long)]
     quick: bool,
-    /// Passes of a teacher that is fine-tuned.
+    /// Passes of the fine-tuning, if the teacher is fine-tuned.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
     teacher_epochs: u64,
-    /// Their peak learning rate.
+    /// Peak learning rate of the fine-tuning.
     #[arg(long, value_name = "RATE", default_value_t = FineTune::default().learning_rate)]
     teacher_lr: f64,
-    /// Passes of the student over the teacher's layers.
+    /// Passes in which the student learns the teacher's layers.
     #[arg(long, value_name = "N", default_value_t = 3)]
     intermediate_epochs: u64,
-    /// Their constant learning rate.
+    /// Constant learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
     intermediate_lr: f64,
-    /// Passes of the student over the teacher's answers.
+    /// Passes in which the student learns the teacher's answers.
     #[arg(long, value_name = "N", default_value_t = 4)]
     prediction_epochs: u64,
-    /// Their peak learning rate.
+    /// Peak learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
     prediction_lr: f64,
-    /// Prune heads and neurons in so many rounds, with a recovery after each [default: 2 where less than half of either is
-    /// to stay, 1 otherwise].
+    /// Prune heads and neurons in so many rounds, with a recovery after each [default: 2 if less than half of
+    /// the heads or of the neurons stays, 1 otherwise].
     #[arg(long, value_name = "N")]
     prune_steps: Option<NonZeroU32>,
-    /// Passes over the teacher's answers after each round.
+    /// Passes that learn the teacher's answers after each round.
     #[arg(long, value_name = "N", default_value_t = 3)]
     recovery_epochs: u64,
-    /// Their peak learning rate.
+    /// Peak learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
     recovery_lr: f64,
     /// Passes at the end in which the model computes as its image will; 0 for none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     quantization_aware_epochs: u64,
-    /// Their peak learning rate.
+    /// Peak learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 2e-5)]
     quantization_aware_lr: f64,
     /// Examples per step.
@@ -137,16 +142,17 @@ struct TrainingArgs {
     /// Teacher layer of each student layer [default: uniform, or as even as the depths allow].
     #[arg(long, value_name = "MAP")]
     layer_map: Option<LayerMap>,
-    /// Longest input in tokens at most; the search looks at shorter ones, too [default: 128, or what the models have
+    /// Longest input in tokens; the search also tries shorter limits [default: 128, or what the models have
     /// positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
 }
 
-#[derive(ClapArgs)]
+/// How much the search measures.
+#[derive(Args)]
 #[command(next_help_heading = "Search")]
 struct SearchArgs {
-    /// Development examples that candidates are judged by.
+    /// Development examples that the candidates are evaluated on.
     #[arg(long, value_name = "N", default_value_t = SearchSettings::default().examples)]
     search_examples: usize,
     /// Candidates within the budget that are measured.
@@ -157,11 +163,11 @@ struct SearchArgs {
     importance_examples: usize,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let models = args.data.inputs().and("--teacher", [&args.teacher]).and("--student", &args.student);
-    output::probe_folder(&args.output.out, &models.and("--corpus", &args.student_made.corpus))?;
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
+    let models = args.data.inputs().with("--teacher", [&args.teacher]).with("--student", &args.student);
+    output_paths::probe_folder(&args.output.out, &models.with("--corpus", &args.new_student.corpus))?;
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let teacher = args.data.read_model(&args.teacher)?;
     let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
@@ -174,19 +180,19 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let sizes = match &student {
         Some(student) => student.config.clone(),
-        None => args.student_made.sizes(&teacher)?,
+        None => args.new_student.sizes(&teacher)?,
     };
     let map = match &args.training.layer_map {
         Some(map) => map.clone(),
         None => layer_map(sizes.num_hidden_layers, teacher.config.num_hidden_layers),
     };
     let compress = Compress {
-        settings: args.settings(map, max_tokens.min(sizes.max_position_embeddings), global.seed),
+        settings: args.settings(map, max_tokens.min(sizes.max_position_embeddings), invocation.global.seed),
         board: args.budget.board.clone(),
         teacher,
         student,
         sizes,
-        corpus: args.student_made.corpus.clone(),
+        corpus: args.new_student.corpus.clone(),
         data: data.view(),
         test: test.as_ref(),
     };
@@ -194,7 +200,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print(&compress.run(&out, &context)?, &args.budget.board)
 }
 
-impl Args {
+impl CompressArgs {
+    /// The settings of all stages. `max_tokens` is the longest input of a teacher and a student.
     fn settings(&self, map: LayerMap, max_tokens: usize, seed: u64) -> Settings {
         let Self { budget, training, search, .. } = self;
         let epochs = |full: u64| if training.quick { full.min(1) } else { full };
@@ -202,7 +209,7 @@ impl Args {
         let batch_size = training.batch_size;
         let task = TaskSettings::default();
         let stage =
-            |epochs, learning_rate, of: &Stage| Stage { epochs, learning_rate, batch_size, ..of.clone() };
+            |epochs, learning_rate, base: &Stage| Stage { epochs, learning_rate, batch_size, ..base.clone() };
         let distillation = TaskSettings {
             transfer: transfer.clone(),
             intermediate: stage(
@@ -215,13 +222,14 @@ impl Args {
             seed,
             ..task
         };
-        let answers = |passes, rate| TaskSettings {
+        let prediction_only = |passes, rate| TaskSettings {
             intermediate: Stage { epochs: 0, ..distillation.intermediate.clone() },
             prediction: stage(epochs(passes), rate, &distillation.prediction),
             ..distillation.clone()
         };
-        let recovery = answers(training.recovery_epochs, training.recovery_lr);
-        let quantization_aware = answers(training.quantization_aware_epochs, training.quantization_aware_lr);
+        let recovery = prediction_only(training.recovery_epochs, training.recovery_lr);
+        let quantization_aware =
+            prediction_only(training.quantization_aware_epochs, training.quantization_aware_lr);
         Settings {
             budget: Budget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
             max_tokens,
@@ -236,7 +244,7 @@ impl Args {
             general: GeneralSettings {
                 transfer,
                 epochs: epochs(GeneralSettings::default().epochs),
-                max_train_tokens: Some(self.student_made.general_tokens),
+                max_train_tokens: Some(self.new_student.general_tokens),
                 batch_size,
                 max_tokens,
                 learning_rate: training.intermediate_lr,
@@ -254,7 +262,7 @@ impl Args {
     }
 }
 
-impl StudentArgs {
+impl NewStudentArgs {
     /// Sizes of the student that is made.
     fn sizes(&self, teacher: &Checkpoint) -> Result<BertConfig> {
         let fitting = student_sizes(&teacher.config)?;
@@ -283,9 +291,10 @@ impl StudentArgs {
     }
 }
 
+/// Prints metrics, cost and place of the image.
 fn print(outcome: &Outcome, board: &Board) -> Result<()> {
     for judged in &outcome.metrics {
-        let metrics = output::metrics(&judged.metrics);
+        let metrics = describe_metrics(&judged.metrics);
         print_line(format_args!("{:7} {:4} {metrics}", judged.model, judged.split))?;
     }
     outcome.notes.iter().try_for_each(print_line)?;

@@ -1,22 +1,24 @@
-//! `eval`: how well a folder or an image answers.
+//! `eval`: measures how well a folder or an image answers.
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use tinybert_base::Result;
 use tinybert_data::Split;
 
-use crate::args::{DataArgs, DeviceArgs, Global, ModelArgs};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::{DataArgs, DeviceArgs, ModelArgs};
+use crate::invocation::Invocation;
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
 
-/// Evaluates a model folder or an image on labelled data; an image by the code that runs on the device.
-#[derive(ClapArgs)]
-pub struct Args {
+/// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the
+/// device.
+#[derive(Args)]
+pub struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Part of the data; mm is MNLI's mismatched set.
+    /// Part of the data; mm stands for MNLI's mismatched set.
     #[arg(long, default_value = "dev")]
-    split: EvalSplit,
+    split: SplitName,
     /// Print a JSON object.
     #[arg(long)]
     json: bool,
@@ -26,8 +28,9 @@ pub struct Args {
     device: DeviceArgs,
 }
 
+/// Parts of the data by name.
 #[derive(Clone, Copy, ValueEnum)]
-enum EvalSplit {
+enum SplitName {
     Train,
     Dev,
     Test,
@@ -35,16 +38,16 @@ enum EvalSplit {
     TestMm,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
+pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let split = match args.split {
-        EvalSplit::Train => Split::Train,
-        EvalSplit::Dev => Split::Dev,
-        EvalSplit::Test => Split::Test,
-        EvalSplit::DevMm => Split::DevMismatched,
-        EvalSplit::TestMm => Split::TestMismatched,
+        SplitName::Train => Split::Train,
+        SplitName::Dev => Split::Dev,
+        SplitName::Test => Split::Test,
+        SplitName::DevMm => Split::DevMismatched,
+        SplitName::TestMm => Split::TestMismatched,
     };
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
     let spec = args.data.spec(&predictor.labels()?)?;
     let data = args.data.load(&spec, split, context.progress)?;
@@ -52,6 +55,6 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     if args.json {
         print_line(json!(metrics))
     } else {
-        print_line(format_args!("{split} {}", output::metrics(&metrics)))
+        print_line(format_args!("{split} {}", describe_metrics(&metrics)))
     }
 }

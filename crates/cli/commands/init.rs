@@ -1,9 +1,9 @@
-//! `init`: a fresh student folder.
+//! `init`: writes a fresh student folder.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tinybert_base::FileHash;
@@ -17,19 +17,21 @@ use tinybert_model::{
 };
 use tinybert_nn::init_parameters;
 
-use crate::args::Global;
-use crate::output::{self, Taken, print_line};
-use crate::watch::Watch;
+use crate::invocation::Invocation;
+use crate::output_paths::{self, ProtectedPaths};
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
 /// Writes a student folder with random weights: sizes of a preset or your own, the vocabulary of a teacher.
-#[derive(ClapArgs)]
-pub struct Args {
-    /// Sizes by name; those given beside it replace single ones.
+#[derive(Args)]
+pub struct InitArgs {
+    /// Sizes by name; the options under Sizes replace single ones.
     #[arg(long, value_name = "NAME", default_value = PRESETS[0], value_parser = PossibleValuesParser::new(PRESETS))]
     preset: String,
     #[command(flatten)]
-    vocabulary: Vocabulary,
-    /// Start from this teacher's embeddings, projected to the student's width: where the embedding loss would lead.
+    vocabulary: VocabularyArgs,
+    /// Start from this teacher's embeddings, projected to the student's width; the embedding loss would lead
+    /// there.
     #[arg(long, value_name = "FOLDER")]
     embeddings_from: Option<PathBuf>,
     /// Labels of a classification head with random weights, in the order of their outputs [default: no head].
@@ -39,19 +41,20 @@ pub struct Args {
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     #[command(flatten)]
-    sizes: Sizes,
+    sizes: SizeArgs,
 }
 
-#[derive(ClapArgs)]
+/// Where the vocabulary comes from.
+#[derive(Args)]
 #[command(next_help_heading = "Vocabulary")]
-struct Vocabulary {
-    /// Folder with the vocabulary: vocab.txt or tokenizer.json; the teacher's, for distillation.
+struct VocabularyArgs {
+    /// Folder with the vocabulary, in vocab.txt or tokenizer.json; distillation needs that of the teacher.
     #[arg(long, value_name = "FOLDER", required_unless_present = "train_vocab_from")]
     vocab_from: Option<PathBuf>,
     /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv or .tsv with named columns.
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     train_vocab_from: Option<PathBuf>,
-    /// Pieces of a learned vocabulary.
+    /// Number of pieces of a learned vocabulary.
     #[arg(long, value_name = "N", default_value_t = 4000)]
     vocab_size: usize,
     /// Column of the text that a vocabulary is learned from.
@@ -59,16 +62,17 @@ struct Vocabulary {
     text_column: String,
 }
 
-#[derive(ClapArgs)]
+/// Sizes of the student, instead of those of the preset.
+#[derive(Args)]
 #[command(next_help_heading = "Sizes")]
-struct Sizes {
+struct SizeArgs {
     /// Encoder layers.
     #[arg(long, value_name = "N")]
     layers: Option<usize>,
     /// Width of the hidden states.
     #[arg(long, value_name = "N")]
     hidden: Option<usize>,
-    /// Attention heads per layer; the attention loss needs the teacher's number.
+    /// Attention heads per layer; the attention loss needs as many as the teacher has.
     #[arg(long, value_name = "N")]
     heads: Option<usize>,
     /// Width of the feed-forward network.
@@ -79,16 +83,18 @@ struct Sizes {
     positions: Option<usize>,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let Vocabulary { vocab_from, train_vocab_from, .. } = &args.vocabulary;
-    let inputs = Taken::default().and("--vocab-from", vocab_from).and("--train-vocab-from", train_vocab_from);
-    output::check_folder(&args.out, &inputs.and("--embeddings-from", &args.embeddings_from))?;
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
+    let VocabularyArgs { vocab_from, train_vocab_from, .. } = &args.vocabulary;
+    let inputs = ProtectedPaths::default()
+        .with("--vocab-from", vocab_from)
+        .with("--train-vocab-from", train_vocab_from);
+    output_paths::check_folder(&args.out, &inputs.with("--embeddings-from", &args.embeddings_from))?;
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let text = args.vocabulary.encoder(context.progress)?;
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
-    let mut tensors = init_parameters(&config, &head, global.seed)?;
+    let mut tensors = init_parameters(&config, &head, invocation.global.seed)?;
     let mut inputs: Vec<FileHash> =
         args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of(path)).collect::<Result<_>>()?;
     if let Some(folder) = &args.embeddings_from {
@@ -106,7 +112,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
             "labels": args.labels,
             "config": config,
         }),
-        seed: global.seed,
+        seed: invocation.global.seed,
         inputs,
         metrics: json!(null),
     };
@@ -115,7 +121,8 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
 }
 
-impl Vocabulary {
+impl VocabularyArgs {
+    /// The tokenizer with the chosen vocabulary.
     fn encoder(&self, progress: &dyn Progress) -> Result<TextEncoder> {
         let Some(file) = &self.train_vocab_from else {
             return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
@@ -134,7 +141,8 @@ impl Vocabulary {
     }
 }
 
-impl Args {
+impl InitArgs {
+    /// The head with the labels of the command line.
     fn head(&self) -> Result<Head> {
         let mut distinct = HashSet::new();
         match &self.labels[..] {
@@ -149,6 +157,7 @@ impl Args {
         }
     }
 
+    /// The sizes of the preset, with those of the command line in their place.
     fn config(&self, vocab_size: usize) -> Result<BertConfig> {
         let preset = preset(&self.preset)?;
         let sizes = &self.sizes;

@@ -1,10 +1,9 @@
-//! `inspect`: what is inside a folder or an image.
+//! `inspect`: shows what a folder or an image contains.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
-use tinybert_base::hex;
-use tinybert_base::{Error, Result};
+use clap::Args;
+use tinybert_base::{Error, Result, hex};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::signature;
@@ -14,23 +13,23 @@ use tinybert_runtime::image::{
     ObservedRange, PackedWeights, Provenance,
 };
 
-use crate::output::print_line;
+use crate::standard_output::print_line;
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
-#[derive(ClapArgs)]
-pub struct Args {
+#[derive(Args)]
+pub struct InspectArgs {
     /// Image file or model folder.
     path: PathBuf,
-    /// Prints a C header with the image's sizes instead: what firmware must know when it is built.
+    /// Print a C header with the image's sizes instead, which firmware needs when it is built.
     #[arg(long)]
     header: bool,
-    /// Ed25519 public key in PEM: an image that is not signed with it, or was changed since, is an error. With --header, the
-    /// key is in the header too.
+    /// Ed25519 public key in PEM. An image that is not signed with it, or was changed afterwards, is an
+    /// error. With --header, the header contains the key, too.
     #[arg(long, value_name = "PUBLIC_KEY")]
     verify: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &InspectArgs) -> Result<()> {
     let trusted = args.verify.as_deref().map(signature::read_public_key).transpose()?;
     if args.path.is_dir() && trusted.is_none() && !args.header {
         return inspect_folder(&args.path);
@@ -42,6 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.header { print_header(&file, trusted.as_ref()) } else { inspect_image(&file, trusted.is_some()) }
 }
 
+/// Prints what a model folder contains.
 fn inspect_folder(folder: &Path) -> Result<()> {
     let Checkpoint { config, head, tensors, text, .. } = Checkpoint::load(folder)?;
     print_line(format_args!(
@@ -64,6 +64,7 @@ fn inspect_folder(folder: &Path) -> Result<()> {
     print_line(format_args!("{parameters} parameters in {} tensors", tensors.len()))
 }
 
+/// Prints what an image contains; `verified` says whether its signature was checked.
 fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     let model = file.model()?;
     let (image, config) = (model.image(), model.config());
@@ -74,14 +75,14 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     let labels: Vec<_> = image.labels().collect();
     print_line(format_args!("{:?}: {}", config.head, labels.join(", ")))?;
     print_sizes(file)?;
-    let seen = image.calibration();
-    if let Some(calibration) = seen {
+    let calibration = image.calibration();
+    if let Some(calibration) = calibration {
         print_line(format_args!("calibrated on {} examples", calibration.examples))?;
     }
     let words = encoding_name(config.words);
     print_line(format_args!("word rows: {words}, {} bytes each", image.embeddings().word.row_bytes()))?;
     for (index, layer) in image.layers().enumerate() {
-        let record = seen.and_then(|calibration| calibration.layers.get(index));
+        let record = calibration.and_then(|calibration| calibration.layers.get(index));
         print_layer(index + 1, &layer, record)?;
     }
     if let Some(provenance) = image.provenance() {
@@ -94,7 +95,7 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     print_self_tests(&model)
 }
 
-/// `model.h`: constants for `tinybert.h`.
+/// Prints `model.h`: constants that belong to `tinybert.h`.
 fn print_header(file: &ImageFile, trusted: Option<&[u8; 32]>) -> Result<()> {
     let model = file.model()?;
     let config = model.config();
@@ -119,7 +120,7 @@ fn print_header(file: &ImageFile, trusted: Option<&[u8; 32]>) -> Result<()> {
     print_line("\n#endif")
 }
 
-/// Flash by section and the workspace: what the device must have.
+/// Prints the flash of each section and the workspace: the memory that the device must have.
 pub fn print_sizes(file: &ImageFile) -> Result<()> {
     let model = file.model()?;
     for (kind, bytes) in model.image().section_bytes() {
@@ -134,7 +135,7 @@ pub fn print_sizes(file: &ImageFile) -> Result<()> {
     ))
 }
 
-/// As `quantize --attention` names it.
+/// The name of the mode in `quantize --attention`.
 pub fn attention_name(mode: AttentionMode) -> &'static str {
     match mode {
         AttentionMode::Int8 => "int8",
@@ -142,7 +143,7 @@ pub fn attention_name(mode: AttentionMode) -> &'static str {
     }
 }
 
-/// As `quantize --weights` names it.
+/// The name of the encoding in `quantize --weights`.
 fn encoding_name(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Int8 => "int8",
@@ -151,8 +152,8 @@ fn encoding_name(encoding: Encoding) -> &'static str {
     }
 }
 
-/// The encoding of weights, their bytes, and how many of them are zero where that was worth leaving them out.
-fn weights(linear: &LinearView<'_>) -> String {
+/// The encoding of the weights, their bytes, and for sparse weights the share of zeros.
+fn describe_weights(linear: &LinearView<'_>) -> String {
     let (name, bytes) = (encoding_name(linear.weights.encoding()), linear.weights.bytes());
     match linear.weights {
         PackedWeights::Sparse { values, .. } => {
@@ -163,7 +164,7 @@ fn weights(linear: &LinearView<'_>) -> String {
     }
 }
 
-fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRecord>) -> Result<()> {
+fn print_layer(number: usize, layer: &LayerView<'_>, record: Option<&CalibrationRecord>) -> Result<()> {
     let LayerConfig { heads, head_dim, ffn, attention, .. } = layer.config;
     let attention = attention_name(attention);
     print_line(format_args!(
@@ -182,10 +183,10 @@ fn print_layer(number: usize, layer: &LayerView<'_>, seen: Option<&CalibrationRe
                 format!("static, scale {scale:.5}, zero point {zero_point}")
             }
         };
-        let range = seen
+        let range = record
             .and_then(|record| record.inputs.get(index))
             .map(|ObservedRange { min, max }| format!("; seen {min:.3} to {max:.3}"));
-        let weights = weights(&linear);
+        let weights = describe_weights(&linear);
         print_line(format_args!("  {name}: weights {weights}; input {input}{}", range.unwrap_or_default()))?;
     }
     Ok(())
@@ -200,7 +201,7 @@ fn print_provenance(provenance: &Provenance) -> Result<()> {
     Ok(())
 }
 
-/// Does this machine compute what the image says?
+/// Runs the self-tests of the image on this machine, and prints whether they pass.
 fn print_self_tests(model: &Model) -> Result<()> {
     if model.image().word_checks().is_some() {
         return print_line("self-tests were not run: the word rows are in a file of their own");

@@ -1,4 +1,4 @@
-//! One file per command: its arguments, and a thin call of the host library.
+//! One module per command: its options, and a thin call of the host crates.
 
 mod ablations;
 mod augment;
@@ -19,30 +19,31 @@ mod sign;
 use clap::Subcommand;
 use tinybert_base::Result;
 
-use crate::args::Global;
+use crate::invocation::Invocation;
 
+/// The commands and their options.
 #[derive(Subcommand)]
 pub enum Command {
-    Compress(compress::Args),
-    Init(init::Args),
-    FineTune(fine_tune::Args),
-    Augment(augment::Args),
-    Distill(distill::Args),
-    Ablations(ablations::Args),
-    Prune(prune::Args),
-    Quantize(quantize::Args),
-    Sign(sign::Args),
-    Eval(eval::Args),
-    Run(run::Args),
-    Inspect(inspect::Args),
-    Report(report::Args),
-    Bench(bench::Args),
-    Demo(demo::Args),
+    Compress(compress::CompressArgs),
+    Init(init::InitArgs),
+    FineTune(fine_tune::FineTuneArgs),
+    Augment(augment::AugmentArgs),
+    Distill(distill::DistillArgs),
+    Ablations(ablations::AblationsArgs),
+    Prune(prune::PruneArgs),
+    Quantize(quantize::QuantizeArgs),
+    Sign(sign::SignArgs),
+    Eval(eval::EvalArgs),
+    Run(run::RunArgs),
+    Inspect(inspect::InspectArgs),
+    Report(report::ReportArgs),
+    Bench(bench::BenchArgs),
+    Demo(demo::DemoArgs),
 }
 
 impl Command {
-    /// True for commands that compute with candle for long, and so want its environment settled. The others are to
-    /// answer at once.
+    /// True for commands that compute with candle for long and need a thread pool and a settled environment.
+    /// The other commands have to answer at once.
     pub fn computes(&self) -> bool {
         !matches!(self, Self::Sign(_) | Self::Run(_) | Self::Inspect(_) | Self::Bench(_))
     }
@@ -51,25 +52,28 @@ impl Command {
     pub fn shares_work(&self) -> bool {
         matches!(self, Self::FineTune(_) | Self::Augment(_) | Self::Distill(_))
     }
-}
 
-/// Runs the command.
-pub fn dispatch(command: &Command, global: &Global) -> Result<()> {
-    match command {
-        Command::Compress(args) => compress::run(args, global),
-        Command::Init(args) => init::run(args, global),
-        Command::FineTune(args) => fine_tune::run(args, global),
-        Command::Augment(args) => augment::run(args, global),
-        Command::Distill(args) => distill::run(args, global),
-        Command::Ablations(args) => ablations::run(args, global),
-        Command::Prune(args) => prune::run(args, global),
-        Command::Quantize(args) => quantize::run(args, global),
-        Command::Sign(args) => sign::run(args),
-        Command::Eval(args) => eval::run(args, global),
-        Command::Run(args) => run::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Report(args) => report::run(args, global),
-        Command::Bench(args) => bench::run(args, global),
-        Command::Demo(args) => demo::run(args, global),
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The error of the command, which is printed by the caller.
+    pub fn run(&self, invocation: &Invocation) -> Result<()> {
+        match self {
+            Self::Compress(args) => compress::run(args, invocation),
+            Self::Init(args) => init::run(args, invocation),
+            Self::FineTune(args) => fine_tune::run(args, invocation),
+            Self::Augment(args) => augment::run(args, invocation),
+            Self::Distill(args) => distill::run(args, invocation),
+            Self::Ablations(args) => ablations::run(args, invocation),
+            Self::Prune(args) => prune::run(args, invocation),
+            Self::Quantize(args) => quantize::run(args, invocation),
+            Self::Sign(args) => sign::run(args),
+            Self::Eval(args) => eval::run(args, invocation),
+            Self::Run(args) => run::run(args),
+            Self::Inspect(args) => inspect::run(args),
+            Self::Report(args) => report::run(args, invocation),
+            Self::Bench(args) => bench::run(args, invocation),
+            Self::Demo(args) => demo::run(args, invocation),
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! `quantize`: a float folder becomes a model image.
+//! `quantize`: makes a model image of a float folder.
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::Split;
 use tinybert_data::metrics;
@@ -14,26 +14,27 @@ use tinybert_model::signature;
 use tinybert_quantize::{Settings, quantize};
 use tinybert_runtime::image::{Image, detach_words};
 
-use crate::args::{DataArgs, Global, LayoutName, max_tokens};
+use crate::args::{DataArgs, LayoutName, PrecisionArgs, PrecisionInputs, PresentOptions, max_tokens};
 use crate::commands::inspect;
-use crate::output::{self, print_line};
-use crate::precision::{Chosen, PrecisionArgs};
-use crate::watch::Watch;
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
 
 /// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized.
-#[derive(ClapArgs)]
-pub struct Args {
+#[derive(Args)]
+pub struct QuantizeArgs {
     /// Model folder with a task head.
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
     /// Image file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Longest input on the device in tokens; longer text is cut [default: what the model was trained to be quantized for, or
-    /// 128, or what it has positions for].
+    /// Longest input on the device in tokens; longer text is cut [default: the length that quantization-aware
+    /// training was for, or 128, or what the model has positions for].
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
-    /// Weight layout: the kernels that read it fastest; all others read it too.
+    /// Weight layout, named after the kernels that read it fastest; all other kernels read it too.
     #[arg(long, value_name = "NAME", default_value = "dotprod")]
     layout: LayoutName,
     /// Print how far each part of the model moves the logits when it alone is stored in int8 or four bits.
@@ -41,31 +42,31 @@ pub struct Args {
     sensitivity: bool,
     #[command(flatten)]
     precision: PrecisionArgs,
-    /// Writes the word rows to a file of their own, and the image without them, for devices whose largest flash is not
-    /// memory-mapped; the device reads the rows of a text as it needs them.
+    /// Write the word rows to a file of their own, and the image without them, for devices whose largest
+    /// flash is not memory-mapped; the device reads the rows of a text as it needs them.
     #[arg(long, value_name = "FILE")]
     word_rows: Option<PathBuf>,
-    /// Signs the image with this Ed25519 private key in PEM, as `sign` does.
+    /// Sign the image with this Ed25519 private key in PEM, as `sign` does.
     #[arg(long, value_name = "KEY", conflicts_with = "word_rows")]
     sign: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let inputs = args.data.inputs().and("--model", [&args.model]).and("--sign", &args.sign);
+pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
+    let inputs = args.data.inputs().with("--model", [&args.model]).with("--sign", &args.sign);
     if let Some(rows) = &args.word_rows {
-        output::check_file("--word-rows", rows, &inputs)?;
+        output_paths::check_file("--word-rows", rows, &inputs)?;
     }
-    output::check_image(&args.out, &inputs.and("--word-rows", &args.word_rows))?;
+    output_paths::check_image(&args.out, &inputs.with("--word-rows", &args.word_rows))?;
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let checkpoint = args.data.read_model(&args.model)?;
     let trained = checkpoint.quantization.as_ref();
-    let asked = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
-    let max_tokens = max_tokens(asked, &[&checkpoint])?;
-    args.check_trained(trained, max_tokens)?;
+    let requested = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
+    let max_tokens = max_tokens(requested, &[&checkpoint])?;
+    args.check_trained(trained, max_tokens, &invocation.present)?;
     let spec = args.data.spec(checkpoint.head.labels())?;
     let dev = args.data.load(&spec, Split::Dev, context.progress)?;
     let train = match args.data.has_training() {
@@ -74,16 +75,17 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let calibration = train.as_ref().unwrap_or(&dev);
     let (data, metrics) = (&dev, args.data.metrics(&spec));
-    let chosen = Chosen { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
+    let precision_inputs =
+        PrecisionInputs { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
-        args.precision.print_sensitivity(chosen, &context)?;
+        args.precision.print_sensitivity(precision_inputs, &context)?;
     }
     let settings = Settings {
         max_tokens,
         calibration_examples: args.precision.calibration_examples(),
         layout: args.layout.layout(),
         attention: args.precision.attention(),
-        precision: args.precision.precision(chosen, &context)?,
+        precision: args.precision.precision(precision_inputs, &context)?,
     };
     let mut made = quantize(&checkpoint, calibration, &settings, &context)?;
     if let Some(key) = &key {
@@ -109,21 +111,29 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
         let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
         print_line(format_args!("cosine of int8 with float vectors: mean {mean:.4}, least {least:.4}"))?;
     }
-    // Of text without scores there is no more to say.
+    // Text without scores has no metrics.
     if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
         for (name, predictor) in [("float", float), ("int8", int8)] {
             let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &context)?;
-            print_line(format_args!("{name:5} dev {}", output::metrics(&metrics)))?;
+            print_line(format_args!("{name:5} dev {}", describe_metrics(&metrics)))?;
         }
     }
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
-impl Args {
-    /// A folder that was trained to be quantized is quantized so, and not otherwise.
-    fn check_trained(&self, plan: Option<&ModelPlan>, max_tokens: usize) -> Result<()> {
+impl QuantizeArgs {
+    /// Checks that a model that was trained to be quantized by `plan` is quantized by it and not otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if an option of the command line asks for another quantization.
+    fn check_trained(
+        &self,
+        plan: Option<&ModelPlan>,
+        max_tokens: usize,
+        present: &PresentOptions,
+    ) -> Result<()> {
         let Some(plan) = plan else { return Ok(()) };
-        if let Some(option) = self.precision.given() {
+        if let Some(option) = present.first_of::<PrecisionArgs>() {
             return Err(Error::Usage(format!(
                 "{option}: {} was trained to be quantized as its quantization.json says; leave the option out, or \
                  remove that file to calibrate anew",
@@ -138,11 +148,12 @@ impl Args {
     }
 }
 
-/// Writes the image, whole or in two files. The word rows first: an image is never there without them.
-fn write(args: &Args, image: &[u8]) -> Result<()> {
+/// Writes the image as one file, or as two with `--word-rows`. The word rows come first, so that there is
+/// never an image without them.
+fn write(args: &QuantizeArgs, image: &[u8]) -> Result<()> {
     let Some(path) = &args.word_rows else { return image_file::write(&args.out, image) };
-    let whole = Image::from_bytes(image).map_err(|error| Error::input(&args.out, error))?;
-    let (detached, rows) = detach_words(&whole).map_err(|error| Error::input(&args.out, error))?;
+    let complete = Image::from_bytes(image).map_err(|error| Error::input(&args.out, error))?;
+    let (detached, rows) = detach_words(&complete).map_err(|error| Error::input(&args.out, error))?;
     image_file::write(path, &rows)?;
     image_file::write(&args.out, &detached)?;
     print_line(format_args!(

@@ -1,51 +1,53 @@
-//! `report`: a page about what the other commands made.
+//! `report`: writes a page about the results of the other commands.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use clap::Args;
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::Split;
 use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::image_file::ImageFile;
 use tinybert_report::Report;
 
-use crate::args::{DataArgs, Global};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::DataArgs;
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
-/// Writes a page about models: losses, metrics after each step, sizes, settings and hashes. One HTML file that needs
-/// nothing else, without scripts.
-#[derive(ClapArgs)]
-pub struct Args {
-    /// What the steps made, in their order: folders of init, fine-tune, distill and prune, images, the OUT.run of a run in
-    /// context, and the stages of a compress that is not complete; or alone, a report.json or the folder that has one.
+/// Writes a page about models: losses, metrics after each step, sizes, settings and hashes. One HTML file
+/// that needs nothing else, without scripts.
+#[derive(Args)]
+pub struct ReportArgs {
+    /// Results of the steps, in the order of the steps: folders of init, fine-tune, distill and prune,
+    /// images, the OUT.run of a run in progress, and the stages of a compress that is not complete. Or a
+    /// single report.json, or the folder that has one.
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<PathBuf>,
     /// Page to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The report as JSON too.
+    /// File for the report as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Heading of the page, if not the last place's name.
+    /// Heading of the page [default: the name of the last place].
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
-    /// With data, the images are judged on its development set.
+    /// With data, the images are evaluated on the development set.
     #[command(flatten)]
     data: DataArgs,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    let inputs = args.data.inputs().and("PLACE", &args.places);
+pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
+    let inputs = args.data.inputs().with("PLACE", &args.places);
     if let Some(json) = &args.json {
-        output::check_file("--json", json, &inputs)?;
+        output_paths::check_file("--json", json, &inputs)?;
     }
-    output::check_page(&args.out, &inputs.and("--json", &args.json))?;
+    output_paths::check_page(&args.out, &inputs.with("--json", &args.json))?;
     let mut report = match args.places.as_slice() {
         [only] if report_at(only).is_some() => Report::read(&report_at(only).unwrap_or_default())?,
-        places => collect(args, places, global)?,
+        places => collect(args, places, invocation)?,
     };
     if let Some(title) = &args.title {
         report.title.clone_from(title);
@@ -57,7 +59,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
-/// The whole report that a place is or holds.
+/// The file of a complete report that `place` is or holds.
 fn report_at(place: &Path) -> Option<PathBuf> {
     let inside = place.join("report.json");
     if inside.is_file() {
@@ -66,9 +68,10 @@ fn report_at(place: &Path) -> Option<PathBuf> {
     (place.extension()? == "json").then(|| place.to_owned())
 }
 
-fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+/// Makes a report of model folders and images.
+fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Result<Report> {
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let mut report = Report::new("", "report");
     for place in places {
         if report_at(place).is_some() {
@@ -79,8 +82,8 @@ fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
             report.add_folder(place)?;
         } else {
             let image = ImageFile::open(place)?;
-            let judged = args.data.is_given().then(|| judge(args, place, &context)).transpose()?;
-            report.add_image(place, &image, judged.as_ref())?;
+            let metrics = args.data.is_given().then(|| evaluate(args, place, &context)).transpose()?;
+            report.add_image(place, &image, metrics.as_ref())?;
         }
     }
     report.title = report.stages.last().map(|stage| stage.name.clone()).unwrap_or_default();
@@ -88,7 +91,7 @@ fn collect(args: &Args, places: &[PathBuf], global: &Global) -> Result<Report> {
 }
 
 /// The metrics of an image on the development set.
-fn judge(args: &Args, image: &Path, context: &Context) -> Result<Metrics> {
+fn evaluate(args: &ReportArgs, image: &Path, context: &Context) -> Result<Metrics> {
     let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
     let spec = args.data.spec(&predictor.labels()?)?;
     let dev = args.data.load(&spec, Split::Dev, context.progress)?;

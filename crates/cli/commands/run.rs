@@ -3,24 +3,25 @@
 use std::io::BufRead;
 use std::ops::Range;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use serde_json::{Map, Value, json};
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::entities;
 use tinybert_evaluate::predictor::{Answer, Question, Reply, TaggedWord};
 
 use crate::args::ModelArgs;
-use crate::output::print_line;
+use crate::standard_output::print_line;
 
-/// Stands for standard input in errors.
+/// The name of standard input in errors.
 const STANDARD_INPUT: &str = "standard input";
 
 /// Answers one text, or every line of standard input.
-#[derive(ClapArgs)]
-pub struct Args {
+#[derive(Args)]
+pub struct RunArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// The text; without it, every line of standard input is one, or a pair with a tab between its sentences.
+    /// The text. Without it, every line of standard input is a text, or a pair of sentences with a tab
+    /// between them.
     text: Option<String>,
     /// Second sentence, for models of sentence pairs.
     #[arg(long, value_name = "TEXT", requires = "text")]
@@ -30,7 +31,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &RunArgs) -> Result<()> {
     let predictor = args.model.open()?;
     let labels = predictor.labels()?;
     let print = |question: &Question, reply: Reply| {
@@ -46,7 +47,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// One question per line, read as the devices read it: what follows the first tab is the second sentence.
+/// One question per line, read as the devices read it: the second sentence follows the first tab. `pairs`
+/// says whether the model reads pairs.
 fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Question>> {
     input.split(b'\n').enumerate().map(move |(index, line)| {
         let line = line.map_err(Error::io(STANDARD_INPUT))?;
@@ -54,6 +56,7 @@ fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Qu
     })
 }
 
+/// The question on a line.
 fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'static str> {
     let mut text = String::from_utf8(line).map_err(|_| "the line is not UTF-8; convert it first")?;
     if text.ends_with('\r') {
@@ -68,7 +71,8 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     }
 }
 
-/// `label<TAB>probability`, the score, the vector or its cosine with that of the pair, or `word/tag` for each word and, behind tabs, `type: words` for each entity.
+/// The answer as one line: `label<TAB>probability`; the score; the vector, or the cosine of the vectors of a
+/// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
@@ -90,13 +94,14 @@ fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
     }
 }
 
-/// Type and bytes of each entity that the tags mark.
+/// The type of each entity that the tags mark, and its range of bytes in the text.
 fn entities<'l>(words: &[TaggedWord], labels: &'l [String]) -> Vec<(&'l str, Range<usize>)> {
     let tags = words.iter().map(|word| labels[word.tag].as_str());
     let bytes = |span: Range<usize>| words[span.start].range.start..words[span.end - 1].range.end;
     entities::entities(tags).into_iter().map(|entity| (entity.kind, bytes(entity.words))).collect()
 }
 
+/// The answer as a JSON object.
 fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
     let mut json = json!({ "text": text, "tokens": reply.tokens, "truncated": reply.truncated });
     if let Some(pair) = pair {

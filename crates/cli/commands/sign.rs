@@ -1,18 +1,19 @@
-//! `sign`: an image that says who vouches for it.
+//! `sign`: signs an image.
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
-use tinybert_base::Result;
-use tinybert_base::hex;
+use clap::Args;
+use tinybert_base::{Result, hex};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::signature;
 
-use crate::output::{self, Taken, print_line};
+use crate::output_paths::{self, ProtectedPaths};
+use crate::standard_output::print_line;
 
-/// Signs an image with an Ed25519 key, for devices that take no other. A signature that the image has is replaced.
-#[derive(ClapArgs)]
-pub struct Args {
+/// Signs an image with an Ed25519 key, for devices that accept only signed images. A signature that the image
+/// has already is replaced.
+#[derive(Args)]
+pub struct SignArgs {
     /// Image to sign.
     #[arg(long, value_name = "IMAGE")]
     model: PathBuf,
@@ -24,9 +25,9 @@ pub struct Args {
     out: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let inputs = Taken::default().and("--model", [&args.model]).and("--key", [&args.key]);
-    output::check_image(&args.out, &inputs)?;
+pub fn run(args: &SignArgs) -> Result<()> {
+    let inputs = ProtectedPaths::default().with("--model", [&args.model]).with("--key", [&args.key]);
+    output_paths::check_image(&args.out, &inputs)?;
     let key = signature::read_private_key(&args.key)?;
     let image = ImageFile::open(&args.model)?;
     image_file::write(&args.out, &signature::sign(image.bytes(), &key)?)?;

@@ -1,34 +1,36 @@
 //! `distill`: a student learns from a teacher, on raw text or on a task.
 
-mod options;
+mod sparsity;
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use clap::{Args, ValueEnum};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::WindowSettings;
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
 use tinybert_model::Checkpoint;
 use tinybert_train::session::{Budget, Summary};
 use tinybert_train::{Output, TaskData};
 
-use self::options::SparsityArgs;
-pub use self::options::{StepArgs, TaskArgs};
-use crate::args::{DataArgs, DeviceArgs, Global, OutputArgs, given, max_tokens, parse_time_limit};
-use crate::output::{self, Taken, print_line};
-use crate::precision::{Chosen, PrecisionArgs};
-use crate::watch::Watch;
+use self::sparsity::SparsityArgs;
+use crate::args::{
+    DataArgs, DeviceArgs, DistillationArgs, OutputArgs, PrecisionArgs, PrecisionInputs, PresentOptions,
+    TaskStageArgs, max_tokens, parse_time_limit,
+};
+use crate::invocation::Invocation;
+use crate::output_paths::{self, ProtectedPaths};
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
 
 /// Teaches a student its teacher's embeddings, hidden states, attention and (task stage) answers.
-#[derive(ClapArgs)]
+#[derive(Args)]
 #[command(mut_arg("batch_size", |option| {
     option.help("Examples per step [default: 256 in the general stage, 32 in the task stage]")
 }))]
-pub struct Args {
+pub struct DistillArgs {
     /// What to learn from.
     #[arg(long)]
-    stage: Stage,
+    stage: StageName,
     /// Model folder of the teacher: pre-trained for the general stage, fine-tuned for the task stage.
     #[arg(long, value_name = "FOLDER")]
     teacher: PathBuf,
@@ -43,12 +45,13 @@ pub struct Args {
     #[arg(long, help_heading = "Device")]
     teacher_bf16: bool,
     #[command(flatten)]
-    steps: StepArgs,
+    distillation: DistillationArgs,
     #[command(flatten)]
-    general: Option<GeneralArgs>,
+    general: Option<GeneralStageArgs>,
     #[command(flatten)]
-    task: Option<TaskArgs>,
-    /// Train a finished student as its image will compute: the prediction stage alone. `quantize` then uses the same scales.
+    task: Option<TaskStageArgs>,
+    /// Train a finished student as its image will compute, in the prediction stage alone. `quantize` then
+    /// uses the same scales.
     #[arg(long, help_heading = "Task stage")]
     quantization_aware: bool,
     #[command(flatten)]
@@ -59,23 +62,25 @@ pub struct Args {
     data: DataArgs,
 }
 
+/// The stages of the method.
 #[derive(Clone, Copy, ValueEnum)]
-enum Stage {
-    /// Raw text and a teacher without a task.
+enum StageName {
+    /// From raw text and a teacher without a task.
     General,
-    /// A task's data and teacher: first the intermediate layers, then the answers.
+    /// From a task's data and teacher: first the intermediate layers, then the answers.
     Task,
 }
 
-// The defaults of the two stages are in the host, so that an option of the wrong stage shows by its presence.
-
-#[derive(ClapArgs)]
+/// Options that only the general stage has. Their defaults are in the distillation crate, so that the
+/// presence of an option shows that it belongs to the wrong stage.
+#[derive(Args)]
 #[command(next_help_heading = "General stage")]
-struct GeneralArgs {
-    /// Plain text: a paragraph a line, a blank line between documents.
+struct GeneralStageArgs {
+    /// Plain text: one paragraph per line, a blank line between documents.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
     corpus: Vec<PathBuf>,
-    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the paper).
+    /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the
+    /// paper).
     #[arg(long)]
     inherit: bool,
     /// Passes over the corpus [default: 3].
@@ -87,70 +92,75 @@ struct GeneralArgs {
     /// End the run and its learning-rate schedule after so many tokens.
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
-    /// Stop after so many minutes with what there is; the schedule does not know of it.
+    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit
+    /// into account.
     #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    if global.is_first() {
-        output::check_folder(&args.output.out, &args.inputs())?;
+pub fn run(args: &DistillArgs, invocation: &Invocation) -> Result<()> {
+    if invocation.is_first() {
+        output_paths::check_folder(&args.output.out, &args.inputs())?;
     }
-    if let (Stage::General, Some(option)) = (args.stage, args.precision.given()) {
+    let present = &invocation.present;
+    if let (StageName::General, Some(option)) = (args.stage, present.first_of::<PrecisionArgs>()) {
         return Err(Error::Usage(format!("{option} is for --stage task --quantization-aware")));
     }
     match (args.stage, &args.general, &args.task) {
-        (Stage::General, Some(options), None)
+        (StageName::General, Some(options), None)
             if !args.data.is_given() && args.sparsity.settings().is_none() && !args.quantization_aware =>
         {
-            general(args, options, global)
+            general(args, options, invocation)
         }
-        (Stage::General, ..) => {
-            let option = given::<TaskArgs>().or_else(given::<SparsityArgs>).or_else(given::<DataArgs>);
+        (StageName::General, ..) => {
+            let option = present.first_of::<TaskStageArgs>();
+            let option = option.or_else(|| present.first_of::<SparsityArgs>());
+            let option = option.or_else(|| present.first_of::<DataArgs>());
             let option = option.unwrap_or_else(|| "--quantization-aware".into());
             Err(Error::Usage(format!("{option} is for --stage task; --stage general reads --corpus")))
         }
-        (Stage::Task, None, Some(options)) => task(args, options, global),
-        (Stage::Task, None, None) => task(args, &TaskArgs::default(), global),
-        (Stage::Task, Some(_), _) => Err(Error::Usage(format!(
+        (StageName::Task, None, Some(options)) => task(args, options, invocation),
+        (StageName::Task, None, None) => task(args, &TaskStageArgs::default(), invocation),
+        (StageName::Task, Some(_), _) => Err(Error::Usage(format!(
             "{} is for --stage general; --stage task reads labelled data",
-            given::<GeneralArgs>().unwrap_or_default()
+            present.first_of::<GeneralStageArgs>().unwrap_or_default()
         ))),
     }
 }
 
-fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+/// Runs the general stage.
+fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocation) -> Result<()> {
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let out = args.on_device(args.output.settings())?;
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
-    let max_tokens = max_tokens(args.steps.max_tokens, &[&student, &teacher])?;
+    let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let defaults = GeneralSettings::default();
     let settings = GeneralSettings {
-        transfer: args.steps.losses.settings(),
-        optimizer: args.steps.optimizer.optimizer(defaults.optimizer),
-        schedule: args.steps.optimizer.schedule(),
+        transfer: args.distillation.losses.settings(),
+        optimizer: args.distillation.optimizer.optimizer(defaults.optimizer),
+        schedule: args.distillation.optimizer.schedule(),
         epochs: options.epochs.unwrap_or(defaults.epochs),
         max_train_tokens: options.max_train_tokens,
         inherit: options.inherit,
-        batch_size: args.steps.batch_size.unwrap_or(defaults.batch_size),
-        micro_batch: args.steps.optimizer.micro_batch(defaults.micro_batch),
+        batch_size: args.distillation.batch_size.unwrap_or(defaults.batch_size),
+        micro_batch: args.distillation.optimizer.micro_batch(defaults.micro_batch),
         max_tokens,
         learning_rate: options.lr.unwrap_or(defaults.learning_rate),
-        seed: global.seed,
+        seed: invocation.global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
     let corpus = tinybert_data::Corpus::open(&options.corpus)?;
     let windows = WindowSettings {
         max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
-        seed: global.seed,
+        seed: invocation.global.seed,
     };
     let windows = corpus.windows(&student.text, windows, &context)?;
     let corpus = Corpus { windows: &windows, sources: &options.corpus };
     let report = tinybert_distill::general(&settings, &teacher, &student, &corpus, out, &context)?;
-    if !global.is_first() {
+    if !invocation.is_first() {
         return Ok(());
     }
     let Summary { steps, tokens, seconds, .. } = report.training;
@@ -158,14 +168,15 @@ fn general(args: &Args, options: &GeneralArgs, global: &Global) -> Result<()> {
     print_line(format_args!("wrote {}", args.output.out.display()))
 }
 
-impl Args {
-    fn inputs(&self) -> Taken {
+impl DistillArgs {
+    /// The paths that the command reads.
+    fn inputs(&self) -> ProtectedPaths {
         let corpus = self.general.iter().flat_map(|general| &general.corpus);
-        let models = self.data.inputs().and("--teacher", [&self.teacher]).and("--student", [&self.student]);
-        models.and("--corpus", corpus)
+        let models = self.data.inputs().with("--teacher", [&self.teacher]).with("--student", [&self.student]);
+        models.with("--corpus", corpus)
     }
 
-    /// A run that writes as `output` says and computes where the options say.
+    /// `output` of a run that computes on the device of the options.
     fn on_device(&self, output: Output) -> Result<Output> {
         let mut output = self.device.on(output)?;
         if self.teacher_bf16 && output.compute.device.is_cpu() {
@@ -175,52 +186,56 @@ impl Args {
         Ok(output)
     }
 
-    /// How the student is to be quantized while it learns, if it is.
+    /// How the student is quantized while it learns; `None` without `--quantization-aware`. An
+    /// option of the quantization without it is an error.
     fn quantization_aware(
         &self,
+        present: &PresentOptions,
         student: &Checkpoint,
         data: &TaskData,
         max_tokens: usize,
         context: &Context,
     ) -> Result<Option<QuantizationAware>> {
         if !self.quantization_aware {
-            return match self.precision.given() {
+            return match present.first_of::<PrecisionArgs>() {
                 Some(option) => Err(Error::Usage(format!("{option} is for --quantization-aware"))),
                 None => Ok(None),
             };
         }
         let (calibration, data, metrics) = (data.train, data.dev, data.metrics);
-        let chosen = Chosen { checkpoint: student, calibration, data, metrics, max_tokens };
+        let inputs = PrecisionInputs { checkpoint: student, calibration, data, metrics, max_tokens };
         Ok(Some(QuantizationAware {
-            precision: self.precision.precision(chosen, context)?,
+            precision: self.precision.precision(inputs, context)?,
             attention: self.precision.attention(),
             calibration_examples: self.precision.calibration_examples(),
         }))
     }
 }
 
-fn task(args: &Args, options: &TaskArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+/// Runs the task stage.
+fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) -> Result<()> {
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let teacher = args.data.read_model(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
-    let max_tokens = max_tokens(args.steps.max_tokens, &[&student, &teacher])?;
+    let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let mut settings = TaskSettings {
         sparsity: args.sparsity.settings(),
-        ..args.steps.task_settings(options, max_tokens, global.seed)
+        ..args.distillation.task_settings(options, max_tokens, invocation.global.seed)
     };
     let data = args.data.training(teacher.head.labels(), context.progress)?;
     if args.quantization_aware && options.intermediate_epochs.is_none() {
         settings.intermediate.epochs = 0;
     }
-    settings.quantization_aware = args.quantization_aware(&student, &data.view(), max_tokens, &context)?;
+    settings.quantization_aware =
+        args.quantization_aware(&invocation.present, &student, &data.view(), max_tokens, &context)?;
     let report = tinybert_distill::task(&settings, &teacher, &student, &data.view(), out, &context)?;
-    if !global.is_first() {
+    if !invocation.is_first() {
         return Ok(());
     }
-    print_line(format_args!("teacher dev {}", output::metrics(&report.teacher)))?;
-    print_line(format_args!("student dev {}", output::metrics(&report.dev)))?;
+    print_line(format_args!("teacher dev {}", describe_metrics(&report.teacher)))?;
+    print_line(format_args!("student dev {}", describe_metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

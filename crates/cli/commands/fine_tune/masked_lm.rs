@@ -1,23 +1,25 @@
-//! `fine-tune --objective mlm`.
+//! `fine-tune --objective mlm`: trains a masked-LM head on raw text.
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use tinybert_base::Result;
 use tinybert_data::{Corpus, WindowSettings};
 use tinybert_model::Checkpoint;
 use tinybert_train::session::Budget;
 use tinybert_train::{Guesses, MaskedLmSettings, masked_lm};
 
-use super::Args;
-use crate::args::{Global, max_tokens, parse_time_limit};
-use crate::output::print_line;
-use crate::watch::Watch;
+use super::FineTuneArgs;
+use crate::args::{max_tokens, parse_time_limit};
+use crate::invocation::Invocation;
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
-#[derive(ClapArgs)]
+/// Options that only this objective has.
+#[derive(Args)]
 #[command(next_help_heading = "Masked-LM objective")]
 pub struct MaskedLmArgs {
-    /// Plain text: a paragraph a line, a blank line between documents.
+    /// Plain text: one paragraph per line, a blank line between documents.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("objective", "mlm"))]
     pub corpus: Vec<PathBuf>,
     /// Train the encoder too, not only the head.
@@ -26,21 +28,22 @@ pub struct MaskedLmArgs {
     /// Hide all pieces of a word together.
     #[arg(long)]
     whole_words: bool,
-    /// Share of the pieces that is to be guessed [default: 0.15].
+    /// Share of the pieces that the model has to guess [default: 0.15].
     #[arg(long, value_name = "P")]
     masked_share: Option<f64>,
     /// End the run and its learning-rate schedule after so many tokens.
     #[arg(long, value_name = "N")]
     max_train_tokens: Option<u64>,
-    /// Stop after so many minutes with what there is; the schedule does not know of it.
+    /// Stop after so many minutes and keep the weights that there are; the schedule does not take the limit
+    /// into account.
     #[arg(long, value_name = "M", value_parser = parse_time_limit)]
     max_minutes: Option<f64>,
 }
 
-/// Trains the head, and the encoder where asked.
-pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+/// Trains the head, and with `--train-encoder` the encoder too.
+pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation) -> Result<()> {
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let defaults = MaskedLmSettings::default();
@@ -60,17 +63,17 @@ pub fn run(args: &Args, options: &MaskedLmArgs, global: &Global) -> Result<()> {
         micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
         schedule: args.optimizer.schedule(),
         optimizer: args.optimizer.optimizer(defaults.optimizer),
-        seed: global.seed,
+        seed: invocation.global.seed,
         budget: Budget { max_minutes: options.max_minutes },
     };
     let windows = WindowSettings {
         max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
-        seed: global.seed,
+        seed: invocation.global.seed,
     };
     let windows = Corpus::open(&options.corpus)?.windows(&model.text, windows, &context)?;
     let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &context)?;
-    if !global.is_first() {
+    if !invocation.is_first() {
         return Ok(());
     }
     if let Some(Guesses { perplexity, accuracy, pieces, .. }) = report.held_out {

@@ -1,4 +1,4 @@
-//! `prune --heads --ffn`: without the attention heads and neurons that matter least, at once or in steps.
+//! `prune --heads --ffn`: removes the attention heads and neurons that matter least, at once or in steps.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -10,154 +10,161 @@ use tinybert_model::Checkpoint;
 use tinybert_prune::{Importance, KeptParts, Measure, PruneRound, Scope, Stepped, Steps, StructureSettings};
 use tinybert_train::Output;
 
-use super::Job;
-use crate::args::LayoutName;
-use crate::commands::distill::{StepArgs, TaskArgs};
+use super::PruneRun;
+use crate::args::{DistillationArgs, LayoutName, TaskStageArgs, parse_bytes};
 
-/// What stays of heads and neurons.
+/// How many heads and neurons stay, and how they are chosen.
 #[derive(Args)]
 #[command(next_help_heading = "Heads and neurons")]
-pub struct Structure {
+pub struct StructureArgs {
     /// Share of the attention heads that stay, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     heads: f64,
     /// Share of the feed-forward neurons that stay, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     ffn: f64,
-    /// What the shares are of.
+    /// Whether the shares are of the model or of each layer.
     #[arg(long, value_name = "WHAT", default_value = "global")]
     scope: ScopeName,
-    /// What tells important from unimportant.
+    /// How the importance of heads and neurons is measured.
     #[arg(long, value_name = "MEASURE", default_value = "taylor")]
     importance: ImportanceName,
     /// Training examples that importance is measured on.
     #[arg(long, value_name = "N", default_value_t = 512)]
     importance_examples: usize,
-    /// Neurons of a layer come in multiples of this [default: what the kernels of --layout fill].
+    /// The neurons of a layer are a multiple of this number [default: the multiple that fills the kernels of
+    /// --layout].
     #[arg(long, value_name = "N")]
     multiple_of: Option<usize>,
-    /// Weight layout of the later image.
+    /// Weight layout of the image that will be made of the model.
     #[arg(long, value_name = "NAME", default_value = "dotprod")]
     layout: LayoutName,
 }
 
+/// Scopes of the shares by name.
 #[derive(Clone, Copy, ValueEnum)]
 enum ScopeName {
-    /// All layers together: layers that matter more keep more.
+    /// All layers together: layers that matter more keep more heads and neurons.
     Global,
-    /// Each layer.
+    /// Each layer by itself.
     Layer,
 }
 
+/// Measures of importance by name.
 #[derive(Clone, Copy, ValueEnum)]
 enum ImportanceName {
-    /// First-order change without the part of the distance from --teacher's answers or, without one, from the labels.
+    /// First-order change of the loss if the head or neuron is removed. The loss is the distance from
+    /// --teacher's answers or, without a teacher, from the labels.
     Taylor,
-    /// Size of the weights that read the part.
+    /// Size of the weights that read the output of the head or neuron.
     Magnitude,
 }
 
 /// Pruning in rounds, with a distillation after each.
 #[derive(Args)]
 #[command(next_help_heading = "In steps")]
-pub struct StepsArgs {
-    /// Prune in so many rounds, shares falling geometrically to the given ones, and distil from --teacher after each.
+pub struct PruneRoundsArgs {
+    /// Prune in so many rounds, in which the shares fall geometrically to the given ones, and distil from
+    /// --teacher after each round.
     #[arg(long, value_name = "N", requires = "teacher")]
     pub steps: Option<NonZeroU32>,
     /// Passes of each distillation that learn the teacher's answers.
     #[arg(long, value_name = "N", default_value_t = 3)]
     recover_epochs: u64,
-    /// Their peak learning rate.
+    /// Peak learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
     recover_lr: f64,
-    /// Passes before them that learn embeddings, hidden states and attention.
+    /// Passes of each distillation that learn embeddings, hidden states and attention, before the answers.
     #[arg(long, value_name = "N", default_value_t = 0)]
     recover_intermediate_epochs: u64,
-    /// Their constant learning rate.
+    /// Constant learning rate of these passes.
     #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
     recover_intermediate_lr: f64,
     /// Evaluations on the development set per pass; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = 1)]
     evaluations_per_epoch: usize,
-    /// Cache of the teacher's states and answers, as of distill.
-    #[arg(long, value_name = "BYTES", value_parser = crate::args::parse_bytes)]
+    /// Cache of the teacher's states and answers, as in distill.
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     teacher_cache: Option<u64>,
     /// Folder of that cache [default: teacher-cache beside --out].
     #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
     teacher_cache_folder: Option<PathBuf>,
 }
 
-impl Structure {
-    /// True where there is something to take away.
+impl StructureArgs {
+    /// True if the command line asks to remove heads or neurons.
     pub fn is_given(&self) -> bool {
         self.heads != 1.0 || self.ffn != 1.0
     }
 
-    /// The model without the parts that matter least, all at once.
-    pub fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
-        let measure = self.measure(job.max_tokens);
+    /// Removes the heads and neurons that matter least, all at once.
+    pub fn prune(&self, model: &Checkpoint, run: &mut PruneRun) -> Result<Checkpoint> {
+        let measure = self.measure(run.max_tokens);
         let train = match measure {
             Measure::Magnitude => None,
-            Measure::Taylor { .. } => Some(job.train()?),
+            Measure::Taylor { .. } => Some(run.train()?),
         };
         let importance = match &train {
             None => Importance::magnitude(model)?,
-            Some(train) => Importance::by(measure, model, train, job.teacher.as_ref(), &job.watch.context())?,
+            Some(train) => {
+                Importance::by(measure, model, train, run.teacher.as_ref(), &run.terminal.context())?
+            }
         };
         let pruned = KeptParts::choose(&importance, &self.shares())?.prune(model)?;
-        job.record.settings["structure"] = json!({ "shares": self.shares(), "importance": measure });
-        job.lines.extend(kept(&pruned, model));
+        run.record.settings["structure"] = json!({ "shares": self.shares(), "importance": measure });
+        run.lines.extend(kept(&pruned, model));
         Ok(pruned)
     }
 
-    /// The same in rounds; the caller has to finish them once the model is written.
+    /// Removes them in rounds. The caller has to remove the folder of the rounds after it has written the
+    /// model.
     pub fn prune_in_steps(
         &self,
         model: &Checkpoint,
         rounds: NonZeroU32,
-        options: &StepsArgs,
-        training: &StepArgs,
+        options: &PruneRoundsArgs,
+        distillation: &DistillationArgs,
         output: Output,
-        job: &mut Job,
+        run: &mut PruneRun,
     ) -> Result<Stepped> {
-        let data = job.data.training(&job.labels, &job.watch)?;
-        let Some(teacher) = &job.teacher else {
+        let data = run.data.training(&run.labels, run.terminal.context().progress)?;
+        let Some(teacher) = &run.teacher else {
             return Err(Error::Usage("--steps needs --teacher".into()));
         };
-        let task = TaskArgs {
+        let task = TaskStageArgs {
             intermediate_epochs: Some(options.recover_intermediate_epochs),
             intermediate_lr: Some(options.recover_intermediate_lr),
             prediction_epochs: Some(options.recover_epochs),
             prediction_lr: Some(options.recover_lr),
             evaluations_per_epoch: Some(options.evaluations_per_epoch),
             teacher_cache: options.teacher_cache,
-            ..TaskArgs::default()
+            ..TaskStageArgs::default()
         };
-        let recovery = training.task_settings(&task, job.max_tokens, job.record.seed);
+        let recovery = distillation.task_settings(&task, run.max_tokens, run.record.seed);
         let steps = Steps {
             rounds: rounds.get(),
             shares: self.shares(),
-            measure: self.measure(job.max_tokens),
+            measure: self.measure(run.max_tokens),
             recovery,
             teacher,
             model,
-            made_by: job.record.settings.clone(),
+            made_by: run.record.settings.clone(),
             data: data.view(),
         };
         let output = Output { teacher_cache: options.teacher_cache_folder.clone(), ..output };
-        let stepped = steps.run(&output, &job.watch.context())?;
-        job.record.settings["device"] = output.compute.record();
-        job.record.inputs.extend(data.view().hashes()?);
-        job.record.settings["structure"] = json!({
+        let stepped = steps.run(&output, &run.terminal.context())?;
+        run.record.settings["device"] = output.compute.record();
+        run.record.inputs.extend(data.view().hashes()?);
+        run.record.settings["structure"] = json!({
             "shares": steps.shares,
             "importance": steps.measure,
             "steps": rounds,
             "recovery": steps.recovery,
         });
-        job.record.metrics["steps"] = json!(stepped.rounds);
-        job.record.metrics["seconds"] = json!(stepped.seconds);
-        job.lines.extend(stepped.rounds.iter().enumerate().map(describe));
-        job.lines.extend(kept(&stepped.model, model));
+        run.record.metrics["steps"] = json!(stepped.rounds);
+        run.record.metrics["seconds"] = json!(stepped.seconds);
+        run.lines.extend(stepped.rounds.iter().enumerate().map(describe));
+        run.lines.extend(kept(&stepped.model, model));
         Ok(stepped)
     }
 
@@ -181,21 +188,22 @@ impl Structure {
     }
 }
 
-/// What is left of each layer of `model`.
+/// Describes how many heads and neurons of each layer of `model` are kept.
 fn kept(pruned: &Checkpoint, model: &Checkpoint) -> impl Iterator<Item = String> {
-    let (is, was) = (pruned.config.clone(), model.config.clone());
-    (0..is.num_hidden_layers).map(move |layer| {
+    let (after, before) = (pruned.config.clone(), model.config.clone());
+    (0..after.num_hidden_layers).map(move |layer| {
         format!(
             "layer {}: {} of {} heads, {} of {} neurons kept",
             layer + 1,
-            is.heads(layer),
-            was.heads(layer),
-            is.ffn(layer),
-            was.ffn(layer)
+            after.heads(layer),
+            before.heads(layer),
+            after.ffn(layer),
+            before.ffn(layer)
         )
     })
 }
 
+/// Describes a round; `at` is its index.
 fn describe((at, round): (usize, &PruneRound)) -> String {
     format!(
         "round {}: {} heads, {} neurons, {} parameters; dev {} {:.4}, recovered {:.4}",

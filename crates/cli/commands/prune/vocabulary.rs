@@ -1,33 +1,32 @@
-//! `prune --vocab`: without the word pieces that the task's text does not use.
+//! `prune --vocab`: removes the word pieces that the task's text does not use.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tinybert_base::FileHash;
-use tinybert_base::Result;
+use tinybert_base::{FileHash, Result};
 use tinybert_data::task::Dataset;
 use tinybert_data::{Corpus, Split};
 use tinybert_model::Checkpoint;
 use tinybert_prune::{Characters, Coverage, PieceCounts, VocabularySettings};
 
-use super::Job;
+use super::PruneRun;
 
-/// Which pieces stay.
+/// Which word pieces stay.
 #[derive(Args)]
 #[command(next_help_heading = "Vocabulary")]
-pub struct Vocabulary {
-    /// Keep the pieces that the training data and --corpus use, special pieces and single characters; the last step
-    /// before quantize.
+pub struct VocabularyPruningArgs {
+    /// Keep the pieces that the training data and --corpus use, special pieces and single characters. This is
+    /// the last step before quantize.
     #[arg(long)]
     pub vocab: bool,
-    /// Text like that of the device's future, besides the training data.
+    /// Text like the device will read, in addition to the training data.
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "vocab")]
     pub corpus: Vec<PathBuf>,
     /// Keep pieces that occur at least so often.
     #[arg(long, value_name = "N", default_value_t = VocabularySettings::default().min_count)]
     min_count: u64,
-    /// Keep so many pieces at most, the most frequent ones [default: no limit].
+    /// Keep at most so many pieces, the most frequent ones [default: no limit].
     #[arg(long, value_name = "N")]
     max_pieces: Option<usize>,
     /// Characters that stay although the text does not use them.
@@ -38,16 +37,16 @@ pub struct Vocabulary {
 /// Characters by name.
 #[derive(Clone, Copy, ValueEnum)]
 enum CharacterSet {
-    /// All of the vocabulary: no word becomes unreadable.
+    /// All characters of the vocabulary: every word stays readable.
     All,
-    /// ASCII: a word with another character that the text does not use becomes unknown.
+    /// ASCII characters: a word with another character that the text does not use becomes unknown.
     Ascii,
 }
 
-impl Vocabulary {
-    /// The model without the other pieces.
-    pub fn prune(&self, model: &Checkpoint, job: &mut Job) -> Result<Checkpoint> {
-        let train = job.train()?;
+impl VocabularyPruningArgs {
+    /// Removes the other pieces.
+    pub fn prune(&self, model: &Checkpoint, run: &mut PruneRun) -> Result<Checkpoint> {
+        let train = run.train()?;
         let mut counts = PieceCounts::new(&model.text);
         counts.add(&texts(&train))?;
         counts.add(&Corpus::open(&self.corpus)?.texts().collect::<Vec<_>>())?;
@@ -61,17 +60,17 @@ impl Vocabulary {
         };
         let pruned = counts.keep(&settings)?.prune(model)?;
         for path in &self.corpus {
-            job.record.inputs.push(FileHash::of(path)?);
+            run.record.inputs.push(FileHash::of(path)?);
         }
-        job.record.settings["vocabulary"] = json!(settings);
-        job.record.metrics["pieces"] = json!(pruned.text.vocab_size());
-        job.lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
-        // The development set was not counted: it shows what unseen text costs.
-        if job.data.has_dev() {
-            let unseen = job.data.load(&job.spec()?, Split::Dev, &job.watch)?;
+        run.record.settings["vocabulary"] = json!(settings);
+        run.record.metrics["pieces"] = json!(pruned.text.vocab_size());
+        run.lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));
+        // The development set was not counted, so it shows what unseen text costs.
+        if run.data.has_dev() {
+            let unseen = run.data.load(&run.spec()?, Split::Dev, run.terminal.context().progress)?;
             let coverage = Coverage::of(&texts(&unseen), &model.text, &pruned.text)?;
-            job.record.metrics["unseen"] = json!(coverage);
-            job.lines.push(describe(&coverage));
+            run.record.metrics["unseen"] = json!(coverage);
+            run.lines.push(describe(&coverage));
         }
         Ok(pruned)
     }
@@ -84,6 +83,7 @@ fn texts(data: &Dataset) -> Vec<&str> {
     both.flatten().collect()
 }
 
+/// Describes how well the kept pieces cover unseen text.
 fn describe(coverage: &Coverage) -> String {
     let share = |part: usize| 100.0 * part as f64 / coverage.words.max(1) as f64;
     let longer = coverage.pieces_after as f64 / coverage.pieces_before.max(1) as f64;

@@ -1,65 +1,50 @@
-//! What commands write: standard output, and a check of the output path before any work starts.
+//! Checks of output paths before any work starts: an output must be writable and may not replace what is
+//! needed.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use tinybert_base::{Error, Result};
-use tinybert_data::metrics::Metrics;
 use tinybert_runtime::image::MAGIC;
 
-/// Stands for standard output in [`Error::Io`].
-pub const STANDARD_OUTPUT: &str = "standard output";
-
-/// Prints one line to standard output; a closed pipe is an error here, where `println!` would panic.
-pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
-    writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
-}
-
-/// `accuracy 0.9686, f1 0.9500 (872 examples)`, the value that selects first.
-pub fn metrics(metrics: &Metrics) -> String {
-    let mut line = format!("{} {:.4}", metrics.primary, metrics.primary());
-    for (name, value) in metrics.values.iter().filter(|(name, _)| **name != metrics.primary) {
-        line += &format!(", {name} {value:.4}");
-    }
-    line + &format!(" ({} examples)", metrics.samples)
-}
-
-/// Places that no output may take: what the command reads and its other outputs, each with the option that names it.
+/// Paths that an output may not replace: what the command reads and its other outputs, each with the option
+/// that names it.
 #[derive(Clone, Default)]
-pub struct Taken(Vec<(&'static str, PathBuf)>);
+pub struct ProtectedPaths(Vec<(&'static str, PathBuf)>);
 
-impl Taken {
-    /// With the paths of one more option.
+impl ProtectedPaths {
+    /// Adds the paths of one more option.
     #[must_use]
-    pub fn and<'a>(mut self, option: &'static str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+    pub fn with<'a>(mut self, option: &'static str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         self.0.extend(paths.into_iter().map(|path| (option, path.clone())));
         self
     }
 
-    /// Refuses an output that is one of them.
+    /// Refuses an output that is a protected path.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming both.
+    /// [`Error::Usage`] that names the output and the protected path.
     pub fn check(&self, option: &str, out: &Path) -> Result<()> {
         let place = resolved(out);
         self.refuse(option, out, |path| place == path)
     }
 
-    /// Refuses an output file that is one of them, or would replace a file in one.
+    /// Refuses an output file that is a protected path, or would replace a file in a protected folder.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming both.
-    fn check_contents(&self, option: &str, out: &Path) -> Result<()> {
+    /// [`Error::Usage`] that names the output and the protected path.
+    fn check_file(&self, option: &str, out: &Path) -> Result<()> {
         let place = resolved(out);
         self.refuse(option, out, |path| place == path || place.is_file() && place.starts_with(path))
     }
 
+    /// Refuses `out` if `is_lost` is true for a protected path, which it gets resolved.
     fn refuse(&self, option: &str, out: &Path, is_lost: impl Fn(&Path) -> bool) -> Result<()> {
         match self.0.iter().find(|(_, path)| is_lost(&resolved(path))) {
             None => Ok(()),
-            Some((taken, path)) => Err(Error::Usage(format!(
-                "{option} {}: would write over {taken} {}; choose another place",
+            Some((protected_by, path)) => Err(Error::Usage(format!(
+                "{option} {}: would write over {protected_by} {}; choose another place",
                 out.display(),
                 path.display()
             ))),
@@ -67,11 +52,11 @@ impl Taken {
     }
 }
 
-/// A path without links and `..`; what of it does not exist yet is taken as it is named.
+/// A path without links and `..`. The part that does not exist yet stays as it is named.
 fn resolved(path: &Path) -> PathBuf {
     let known = path.ancestors().find_map(|ancestor| {
-        let there = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
-        Some((there.canonicalize().ok()?, path.strip_prefix(ancestor).ok()?))
+        let existing = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        Some((existing.canonicalize().ok()?, path.strip_prefix(ancestor).ok()?))
     });
     let Some((mut place, rest)) = known else { return path.into() };
     for part in rest.components() {
@@ -85,17 +70,18 @@ fn resolved(path: &Path) -> PathBuf {
     place
 }
 
-/// Refuses an output folder that could not be written at the end of a long run: one that is taken, holds something else
-/// than a checkpoint of ours, or whose path runs through a file or a folder without write permission.
-pub fn check_folder(out: &Path, taken: &Taken) -> Result<()> {
-    probe_folder(out, taken)?;
+/// Refuses an output folder that could not be written at the end of a long run: a protected one, one that holds
+/// anything but a checkpoint of this program, and one whose path runs through a file or a folder without write
+/// permission.
+pub fn check_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
+    probe_folder(out, protected)?;
     tinybert_model::check_target(out)
 }
 
-/// Refuses an output folder that is taken or a file, or whose path runs through a file or a folder without write
-/// permission.
-pub fn probe_folder(out: &Path, taken: &Taken) -> Result<()> {
-    taken.check("--out", out)?;
+/// Refuses an output folder that is protected or a file, or whose path runs through a file or a folder
+/// without write permission.
+pub fn probe_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
+    protected.check("--out", out)?;
     if out.exists() && !out.is_dir() {
         return Err(Error::Usage(format!("--out {}: is a file; name a folder", out.display())));
     }
@@ -103,12 +89,13 @@ pub fn probe_folder(out: &Path, taken: &Taken) -> Result<()> {
     probe(out, nearest)
 }
 
-/// Refuses an output file of `option` that is taken or could not be written at the end of a long run.
-pub fn check_file(option: &str, out: &Path, taken: &Taken) -> Result<()> {
-    taken.check_contents(option, out)?;
+/// Refuses an output file of `option` that is protected or could not be written at the end of a long run.
+pub fn check_file(option: &str, out: &Path, protected: &ProtectedPaths) -> Result<()> {
+    protected.check_file(option, out)?;
     probe_file(option, out)
 }
 
+/// Refuses an output file that is a folder or could not be created.
 fn probe_file(option: &str, out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::Usage(format!("{option} {}: is a folder; name a file", out.display())));
@@ -116,28 +103,28 @@ fn probe_file(option: &str, out: &Path) -> Result<()> {
     probe(out, out.parent().unwrap_or(out))
 }
 
-/// [`check_file`] for an image, which replaces nothing but an image.
-pub fn check_image(out: &Path, taken: &Taken) -> Result<()> {
-    taken.check("--out", out)?;
+/// As [`check_file`], for an image, which replaces nothing but an image.
+pub fn check_image(out: &Path, protected: &ProtectedPaths) -> Result<()> {
+    protected.check("--out", out)?;
     probe_file("--out", out)?;
     check_replaced(out, "an image", &MAGIC)
 }
 
-/// [`check_file`] for a page, which replaces nothing but a page.
-pub fn check_page(out: &Path, taken: &Taken) -> Result<()> {
-    taken.check("--out", out)?;
+/// As [`check_file`], for a page, which replaces nothing but a page.
+pub fn check_page(out: &Path, protected: &ProtectedPaths) -> Result<()> {
+    protected.check("--out", out)?;
     probe_file("--out", out)?;
     check_replaced(out, "an HTML page", b"<!DOCTYPE html")
 }
 
-/// Refuses to write over a file that does not begin as `what` does, in either case of letters. In an empty one there is
-/// nothing to lose.
+/// Refuses to replace a file that does not begin with `beginning`, in upper or lower case. An empty file
+/// holds nothing to lose. `what` says what may be replaced.
 fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
     if !out.exists() {
         return Ok(());
     }
     let mut found = Vec::new();
-    // A pipe would be waited for.
+    // Reading a pipe would wait for its writer.
     if out.is_file() {
         let file = File::open(out).map_err(Error::io(out))?;
         file.take(beginning.len() as u64).read_to_end(&mut found).map_err(Error::io(out))?;
@@ -151,7 +138,7 @@ fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
     )))
 }
 
-/// Creates and removes a temporary file in `folder`, on behalf of `out`.
+/// Creates and removes a temporary file in `folder`; an error names `out`.
 fn probe(out: &Path, folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     tempfile::tempfile_in(folder).map(drop).map_err(Error::io(out))
@@ -163,8 +150,8 @@ mod tests {
 
     use super::*;
 
-    fn free() -> Taken {
-        Taken::default()
+    fn free() -> ProtectedPaths {
+        ProtectedPaths::default()
     }
 
     #[test]
@@ -200,24 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_taken_by_whatever_way_it_is_named() {
+    fn what_is_read_is_protected_by_whatever_way_it_is_named() {
         let parent = tempfile::tempdir().unwrap();
         let path = |name: &str| parent.path().join(name);
         fs::create_dir_all(path("models/teacher")).unwrap();
         std::os::unix::fs::symlink(path("models"), path("link")).unwrap();
-        let taken = Taken::default().and("--teacher", [&path("models/teacher")]);
+        let protected = ProtectedPaths::default().with("--teacher", [&path("models/teacher")]);
         for name in ["teacher", "../link/teacher", "none/../teacher", "teacher/."] {
-            let error = taken.check("--out", &path("models").join(name)).unwrap_err();
+            let error = protected.check("--out", &path("models").join(name)).unwrap_err();
             assert!(error.to_string().contains("--teacher") && error.exit_code() == 2, "{name}: {error}");
         }
         for name in [".", "teacher-2", "../teacher", "teacher/../student", "none/teacher", "teacher/new"] {
-            taken.check("--out", &path("models").join(name)).unwrap();
+            protected.check("--out", &path("models").join(name)).unwrap();
         }
         // What is in a folder is read too; what is to come there is not.
         let [config, new] = ["models/teacher/config.json", "models/teacher/new.json"].map(path);
         fs::write(&config, "{}").unwrap();
-        assert_eq!(check_file("--json", &config, &taken).unwrap_err().exit_code(), 2);
-        check_file("--json", &new, &taken).unwrap();
+        assert_eq!(check_file("--json", &config, &protected).unwrap_err().exit_code(), 2);
+        check_file("--json", &new, &protected).unwrap();
     }
 
     #[test]

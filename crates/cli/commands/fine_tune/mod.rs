@@ -1,26 +1,28 @@
-//! `fine-tune`: a task head on an encoder, trained on labelled data; or a masked-LM head, trained on raw text.
+//! `fine-tune`: trains a task head and its encoder on labelled data, or a masked-LM head on raw text.
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args, ValueEnum};
 use tinybert_base::{Error, Result};
 use tinybert_model::Checkpoint;
 use tinybert_train::{FineTune, fine_tune};
 
-use crate::args::{DataArgs, DeviceArgs, Global, OptimizerArgs, OutputArgs, given, max_tokens};
-use crate::output::{self, print_line};
-use crate::watch::Watch;
+use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, max_tokens};
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
 
 mod masked_lm;
 
 use masked_lm::MaskedLmArgs;
 
-/// Trains a task head and the encoder on labelled data: makes a task teacher of a general model. Or trains a masked-LM
-/// head on raw text, for `augment` and to adapt the encoder to a domain.
-#[derive(ClapArgs)]
+/// Trains a task head and the encoder on labelled data, which makes a task teacher of a general model. Or
+/// trains a masked-LM head on raw text, for `augment` and to adapt the encoder to a domain.
+#[derive(Args)]
 #[command(mut_arg("optimizer", |option| option.help("Optimizer [default: adamw]")))]
-pub struct Args {
-    /// What to learn.
+pub struct FineTuneArgs {
+    /// What the model learns.
     #[arg(long, default_value = "task")]
     objective: Objective,
     /// Model folder to start from; a head with other labels is replaced by a fresh one.
@@ -53,6 +55,7 @@ pub struct Args {
     data: DataArgs,
 }
 
+/// Training objectives by name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Objective {
     /// The labels of the data.
@@ -61,32 +64,33 @@ enum Objective {
     Mlm,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
-    if global.is_first() {
+pub fn run(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
+    if invocation.is_first() {
         let corpus = args.masked_lm.iter().flat_map(|options| &options.corpus);
-        let inputs = args.data.inputs().and("--model", [&args.model]).and("--corpus", corpus);
-        output::check_folder(&args.output.out, &inputs)?;
+        let inputs = args.data.inputs().with("--model", [&args.model]).with("--corpus", corpus);
+        output_paths::check_folder(&args.output.out, &inputs)?;
     }
     match (args.objective, &args.masked_lm) {
-        (Objective::Task, None) => task(args, global),
+        (Objective::Task, None) => task(args, invocation),
         (Objective::Task, Some(_)) => Err(Error::Usage(format!(
             "{} is for --objective mlm; --objective task reads labelled data",
-            given::<MaskedLmArgs>().unwrap_or_default()
+            invocation.present.first_of::<MaskedLmArgs>().unwrap_or_default()
         ))),
         (Objective::Mlm, _) if args.device.is_given() => Err(Error::Usage(
             "--objective mlm runs on the processor only: leave --device and --tf32 out".into(),
         )),
-        (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, global),
+        (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, invocation),
         (Objective::Mlm, _) => Err(Error::Usage(format!(
             "{} is for --objective task; --objective mlm reads --corpus",
-            given::<DataArgs>().unwrap_or_default()
+            invocation.present.first_of::<DataArgs>().unwrap_or_default()
         ))),
     }
 }
 
-fn task(args: &Args, global: &Global) -> Result<()> {
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+/// Trains on labelled data.
+fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let out = args.device.on(args.output.settings())?;
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
@@ -101,13 +105,13 @@ fn task(args: &Args, global: &Global) -> Result<()> {
         schedule: args.optimizer.schedule(),
         optimizer: args.optimizer.optimizer(defaults.optimizer),
         evaluations_per_epoch: args.evaluations_per_epoch,
-        seed: global.seed,
+        seed: invocation.global.seed,
         budget: defaults.budget,
     };
     let report = fine_tune(&settings, &model, &data.view(), out, &context)?;
-    if !global.is_first() {
+    if !invocation.is_first() {
         return Ok(());
     }
-    print_line(format_args!("dev {}", output::metrics(&report.dev)))?;
+    print_line(format_args!("dev {}", describe_metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

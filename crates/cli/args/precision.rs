@@ -1,39 +1,39 @@
-//! How parts of a model are stored: options of `quantize`, and of `distill` for a student that is to be quantized.
+//! The precision of a model's parts: options of `quantize`, and of `distill` for a student that will be
+//! quantized.
 
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_model::Checkpoint;
 use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
 use tinybert_quantize::Settings;
-use tinybert_quantize::sensitivity::Sensitivity;
-use tinybert_quantize::sensitivity::{SensitivitySettings, choose, sensitivity};
+use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, choose, sensitivity};
 
-use crate::output::print_line;
+use crate::standard_output::print_line;
 
-/// Examples that sensitivity is measured on.
-const EXAMPLES: usize = 256;
+/// Number of examples that sensitivity is measured on.
+const SENSITIVITY_EXAMPLES: usize = 256;
 
-/// What calibration is told.
+/// How weights, word rows and attention are quantized.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Quantization")]
 pub struct PrecisionArgs {
-    /// How the layers' weights are stored; auto: linear by linear in four bits where that moves the answers least [default:
-    /// int8].
+    /// How the layers' weights are stored; auto chooses four bits for the linears where that moves the
+    /// answers least [default: int8].
     #[arg(long, value_name = "ENCODING")]
     weights: Option<WeightsName>,
-    /// For auto: how far all linears in four bits may move the logits together, as a share of the logits' variance [default:
-    /// 0.01].
+    /// For auto: how far all linears in four bits together may move the logits, as a share of the logits'
+    /// variance [default: 0.01].
     #[arg(long, value_name = "SHARE", requires = "weights")]
     logit_error: Option<f64>,
     /// How the word rows are stored [default: int8].
     #[arg(long, value_name = "ENCODING")]
     embeddings: Option<EmbeddingsName>,
-    /// How attention is computed; auto: f32 in the layers where int8 would cost accuracy [default: auto].
+    /// How attention is computed; auto chooses f32 for the layers where int8 would cost accuracy [default:
+    /// auto].
     #[arg(long, value_name = "MODE")]
     attention: Option<AttentionName>,
     /// Training examples to calibrate activations with (development examples if there is no training file)
@@ -45,29 +45,29 @@ pub struct PrecisionArgs {
 /// Encodings of the layers' weights.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum WeightsName {
-    /// A byte a weight: the fastest.
+    /// One byte per weight: the fastest.
     Int8,
-    /// 4.25 bits a weight.
+    /// 4.25 bits per weight.
     Int4,
-    /// int8 without the model's zeros, in every linear where that takes less.
+    /// int8 without the model's zeros, in every linear where that takes fewer bytes.
     Sparse,
-    /// Four bits or int8, for each linear.
+    /// Four bits or int8, chosen for each linear.
     Auto,
 }
 
 /// Encodings of the word rows.
 #[derive(Clone, Copy, ValueEnum)]
 enum EmbeddingsName {
-    /// A byte a value.
+    /// One byte per value.
     Int8,
-    /// 4.25 bits a value, and a little more for sizes that are no multiple of 32.
+    /// 4.25 bits per value, and a little more for sizes that are no multiple of 32.
     Int4,
 }
 
 /// Modes of attention.
 #[derive(Clone, Copy, ValueEnum)]
 enum AttentionName {
-    /// Layer by layer, by the error that int8 makes on the calibration examples.
+    /// Chosen for each layer by the error that int8 makes on the calibration examples.
     Auto,
     /// int8 in all layers.
     Int8,
@@ -75,42 +75,32 @@ enum AttentionName {
     F32,
 }
 
-/// What a precision is chosen for.
+/// The model that is quantized, and the data that help to choose the precision of its parts.
 #[derive(Clone, Copy)]
-pub struct Chosen<'a> {
+pub struct PrecisionInputs<'a> {
     pub checkpoint: &'a Checkpoint,
-    /// Whose texts calibrate.
+    /// The texts that calibrate activations.
     pub calibration: &'a Dataset,
-    /// To measure sensitivity on.
+    /// The examples that sensitivity is measured on.
     pub data: &'a Dataset,
     pub metrics: MetricSet,
+    /// Longest input in tokens.
     pub max_tokens: usize,
 }
 
 impl PrecisionArgs {
-    /// The first option that was given.
-    pub fn given(&self) -> Option<&'static str> {
-        let options = [
-            ("--weights", self.weights.is_some()),
-            ("--embeddings", self.embeddings.is_some()),
-            ("--attention", self.attention.is_some()),
-            ("--calibration-examples", self.calibration_examples.is_some()),
-        ];
-        options.into_iter().find_map(|(option, given)| given.then_some(option))
-    }
-
-    /// True where sensitivity is measured and printed in any case.
+    /// True if the choice of the precision measures the sensitivity and prints it.
     pub fn is_automatic(&self) -> bool {
         self.weights == Some(WeightsName::Auto)
     }
 
-    /// What is stored how. For auto the sensitivity is measured and printed.
-    pub fn precision(&self, chosen: Chosen, context: &Context) -> Result<Precision> {
+    /// The precision of all parts. For auto, the sensitivity is measured and printed.
+    pub fn precision(&self, inputs: PrecisionInputs, context: &Context) -> Result<Precision> {
         let weights = match self.weights.unwrap_or(WeightsName::Int8) {
             WeightsName::Int8 => LayerEncodings::Alike(Encoding::Int8),
             WeightsName::Int4 => LayerEncodings::Alike(Encoding::Int4),
             WeightsName::Sparse => LayerEncodings::Alike(Encoding::Sparse),
-            WeightsName::Auto => self.automatic(chosen, context)?,
+            WeightsName::Auto => self.automatic(inputs, context)?,
         };
         let embeddings = match self.embeddings {
             Some(EmbeddingsName::Int4) => Encoding::Int4,
@@ -122,13 +112,14 @@ impl PrecisionArgs {
         Ok(Precision { weights, embeddings })
     }
 
-    fn automatic(&self, chosen: Chosen, context: &Context) -> Result<LayerEncodings> {
+    /// The encodings that `--weights auto` chooses.
+    fn automatic(&self, inputs: PrecisionInputs, context: &Context) -> Result<LayerEncodings> {
         let limit = self.logit_error.unwrap_or(0.01);
         if !(limit >= 0.0 && limit.is_finite()) {
             return Err(Error::Usage(format!("--logit-error {limit}: expected a share from 0 upwards")));
         }
-        let found = self.print_sensitivity(chosen, context)?;
-        let encodings = choose(&found, &chosen.checkpoint.config, limit);
+        let found = self.print_sensitivity(inputs, context)?;
+        let encodings = choose(&found, &inputs.checkpoint.config, limit);
         for (layer, encodings) in (1..).zip(&encodings) {
             let [qkv, output, up, down] = encodings.map(Encoding::name);
             print_line(format_args!(
@@ -138,7 +129,7 @@ impl PrecisionArgs {
         Ok(LayerEncodings::Each(encodings))
     }
 
-    /// Who chooses how attention is computed.
+    /// How the mode of attention is chosen.
     pub fn attention(&self) -> Attention {
         match self.attention {
             Some(AttentionName::Auto) => Attention::Auto,
@@ -148,17 +139,17 @@ impl PrecisionArgs {
         }
     }
 
-    /// How many examples calibrate.
+    /// Number of examples that calibrate activations.
     pub fn calibration_examples(&self) -> usize {
         self.calibration_examples.map_or(Settings::default().calibration_examples, NonZeroUsize::get)
     }
 
-    /// Measures how far each part moves the answers in each encoding, and prints it as a table.
-    pub fn print_sensitivity(&self, chosen: Chosen, context: &Context) -> Result<Vec<Sensitivity>> {
-        let Chosen { checkpoint, calibration, data, metrics, max_tokens } = chosen;
+    /// Measures how far each part moves the answers in each encoding, and prints the result as a table.
+    pub fn print_sensitivity(&self, inputs: PrecisionInputs, context: &Context) -> Result<Vec<Sensitivity>> {
+        let PrecisionInputs { checkpoint, calibration, data, metrics, max_tokens } = inputs;
         let settings = SensitivitySettings {
             max_tokens,
-            examples: EXAMPLES,
+            examples: SENSITIVITY_EXAMPLES,
             calibration_examples: self.calibration_examples(),
             encodings: &[Encoding::Int8, Encoding::Int4],
             metrics,

@@ -1,12 +1,13 @@
-//! `demo`: the whole line on the data and the teacher that ship with the program.
+//! `demo`: takes every step on the data and the teacher that ship with the program.
+
+mod files;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::Args as ClapArgs;
+use clap::Args;
 use serde_json::json;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_data::{Columns, DataSpec, Source, Split};
 use tinybert_distill::{Stage, TaskSettings};
@@ -18,16 +19,16 @@ use tinybert_nn::init_parameters;
 use tinybert_quantize::{Layout, Settings, quantize};
 use tinybert_train::{Output, TaskData};
 
-use crate::args::Global;
-use crate::output::{self, Taken, print_line};
-use crate::shipped;
-use crate::watch::Watch;
+use crate::invocation::Invocation;
+use crate::output_paths::{self, ProtectedPaths};
+use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
 /// Longest input in tokens.
 const MAX_TOKENS: usize = 48;
-/// The student's folder in the demo's.
+/// Name of the student's folder in the folder of the demo.
 const STUDENT: &str = "student";
-/// Answered at the end.
+/// Sentences that the image answers at the end.
 const SENTENCES: [&str; 4] = [
     "play some jazz from the sixties",
     "book a table for two in oslo tonight",
@@ -35,40 +36,41 @@ const SENTENCES: [&str; 4] = [
     "add this song to my workout playlist",
 ];
 
-/// Distils, quantizes and runs a small model from what ships with the program; no download.
-#[derive(ClapArgs)]
-pub struct Args {
+/// Distils, quantizes and runs a small model; teacher and data ship with the program, so that nothing is
+/// downloaded.
+#[derive(Args)]
+pub struct DemoArgs {
     /// Folder to write teacher, data, student and model.tbim into.
     #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
     out: PathBuf,
-    /// One pass per stage: shows that the line works, not what it reaches.
+    /// One pass in every stage, to see that all steps work; the accuracy is low.
     #[arg(long)]
     quick: bool,
 }
 
 /// A row of the result table.
-struct Row {
+struct ModelRow {
     name: &'static str,
     bytes: u64,
     accuracy: f64,
 }
 
-pub fn run(args: &Args, global: &Global) -> Result<()> {
+pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
     let begun = Instant::now();
-    let watch = Watch::new(global)?;
-    let context = watch.context();
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
     let path = args.out.join("model.tbim");
-    let nothing = Taken::default();
-    output::probe_folder(&args.out, &nothing)?;
-    output::check_folder(&args.out.join(STUDENT), &nothing)?;
-    shipped::unpack(&args.out)?;
-    output::check_image(&path, &nothing)?;
+    let no_inputs = ProtectedPaths::default();
+    output_paths::probe_folder(&args.out, &no_inputs)?;
+    output_paths::check_folder(&args.out.join(STUDENT), &no_inputs)?;
+    files::unpack(&args.out)?;
+    output_paths::check_image(&path, &no_inputs)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
     let snips = |split| tinybert_data::load(&snips(&args.out, &teacher.head), split, context.progress);
     let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
 
     print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
-    let student = distil(args, global, &teacher, (&train, &dev), &context)?;
+    let student = distil(args, invocation, &teacher, (&train, &dev), &context)?;
     print_line("Quantizing it to int8 ...")?;
     let settings = Settings { max_tokens: MAX_TOKENS, layout: Layout::Dotprod, ..Settings::default() };
     let made = quantize(&student, &train, &settings, &context)?;
@@ -79,7 +81,7 @@ pub fn run(args: &Args, global: &Global) -> Result<()> {
     let rows = [
         row("teacher, 12 layers, f32", &teacher, &test, &context)?,
         row("student, 4 layers, f32", &student, &test, &context)?,
-        Row {
+        ModelRow {
             name: "model.tbim, int8",
             bytes: file_bytes(&path)?,
             accuracy: accuracy(&int8, &test, &context)?,
@@ -115,8 +117,8 @@ fn snips(out: &Path, teacher: &Head) -> DataSpec {
 
 /// Makes a fresh student and distils the teacher into it.
 fn distil(
-    args: &Args,
-    global: &Global,
+    args: &DemoArgs,
+    invocation: &Invocation,
     teacher: &Checkpoint,
     (train, dev): (&Dataset, &Dataset),
     context: &Context,
@@ -128,25 +130,26 @@ fn distil(
         ..teacher.config.clone()
     };
     let fresh = args.out.join("student-fresh");
-    let tensors = init_parameters(&config, &Head::None, global.seed)?;
+    let tensors = init_parameters(&config, &Head::None, invocation.global.seed)?;
     let record = RunRecord {
         command: "demo".into(),
         settings: json!({ "config": config }),
-        seed: global.seed,
+        seed: invocation.global.seed,
         inputs: Vec::new(),
         metrics: json!(null),
     };
     tinybert_model::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
     let fresh = Checkpoint::load(&fresh)?;
 
-    // The paper's rates are for general students of weeks of pre-training; this one starts from nothing.
+    // The paper's rates are for students with weeks of general pre-training; this student starts from random
+    // weights.
     let defaults = TaskSettings::default();
     let epochs = |full| if args.quick { 1 } else { full };
     let settings = TaskSettings {
         intermediate: Stage { epochs: epochs(3), learning_rate: 1e-3, ..defaults.intermediate },
         prediction: Stage { epochs: epochs(4), learning_rate: 1e-3, ..defaults.prediction },
         max_tokens: MAX_TOKENS,
-        seed: global.seed,
+        seed: invocation.global.seed,
         ..defaults
     };
     let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
@@ -160,9 +163,10 @@ fn distil(
     Checkpoint::load(&folder)
 }
 
-fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, context: &Context) -> Result<Row> {
+/// A row about a float model.
+fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, context: &Context) -> Result<ModelRow> {
     let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
-    Ok(Row {
+    Ok(ModelRow {
         name,
         bytes: 4 * checkpoint.parameters() as u64,
         accuracy: accuracy(&predictor, test, context)?,
@@ -177,9 +181,9 @@ fn file_bytes(path: &Path) -> Result<u64> {
     Ok(std::fs::metadata(path).map_err(Error::io(path))?.len())
 }
 
-fn print_table(rows: &[Row]) -> Result<()> {
+fn print_table(rows: &[ModelRow]) -> Result<()> {
     print_line(format_args!("\n{:26} {:>10} {:>14}", "SNIPS intents", "size", "test accuracy"))?;
-    for Row { name, bytes, accuracy } in rows {
+    for ModelRow { name, bytes, accuracy } in rows {
         let megabytes = *bytes as f64 / 1e6;
         print_line(format_args!("{name:26} {megabytes:>7.2} MB {:>12.1} %", 100.0 * accuracy))?;
     }
@@ -205,7 +209,7 @@ fn print_answers(predictor: &Predictor) -> Result<()> {
         Answer::Label { index, probabilities } => {
             print_line(format_args!("{text:40} {} ({:.2})", labels[index], probabilities[index]))
         }
-        // The demo's task has labels.
+        // The demo's task is classification: there are no other answers.
         _ => Ok(()),
     })
 }

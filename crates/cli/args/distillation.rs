@@ -1,18 +1,17 @@
-//! Options of a distillation that several commands have.
+//! Options of a distillation that several commands share.
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
 use tinybert_distill::{Stage, TaskSettings};
-use tinybert_train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
 
-use crate::args::{OptimizerArgs, parse_bytes};
+use super::{OptimizerArgs, parse_bytes};
 
-/// Batches, optimizer and losses.
+/// Batches, optimizer and losses of a distillation.
 #[derive(Args)]
-pub struct StepArgs {
+pub struct DistillationArgs {
     /// Examples per step [default: 32].
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
@@ -25,9 +24,9 @@ pub struct StepArgs {
     pub losses: LossArgs,
 }
 
-impl StepArgs {
-    /// Settings of a task stage with a float student, of inputs of at most `max_tokens` tokens.
-    pub fn task_settings(&self, options: &TaskArgs, max_tokens: usize, seed: u64) -> TaskSettings {
+impl DistillationArgs {
+    /// Settings of a task stage with a float student. Inputs have at most `max_tokens` tokens.
+    pub fn task_settings(&self, options: &TaskStageArgs, max_tokens: usize, seed: u64) -> TaskSettings {
         let defaults = TaskSettings::default();
         TaskSettings {
             transfer: self.losses.settings(),
@@ -59,7 +58,7 @@ impl StepArgs {
     }
 }
 
-/// What the intermediate layers are compared by.
+/// How the intermediate layers are compared.
 #[derive(Args)]
 #[command(next_help_heading = "Losses")]
 pub struct LossArgs {
@@ -78,7 +77,8 @@ pub struct LossArgs {
     /// Factor on the attention losses; 0 leaves them out.
     #[arg(long, value_name = "W", default_value_t = TransferSettings::default().attention_weight)]
     attention_weight: f64,
-    /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two without.
+    /// One projection with bias for embeddings and hidden states, as in the authors' code, instead of two
+    /// without.
     #[arg(long)]
     shared_projection: bool,
     /// Start the projections at random, as in the authors' code, instead of from a least-squares fit.
@@ -86,20 +86,20 @@ pub struct LossArgs {
     random_projection: bool,
 }
 
-/// What only the task stage has.
+/// Options that only the task stage has.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Task stage")]
-pub struct TaskArgs {
+pub struct TaskStageArgs {
     /// Passes that learn embeddings, hidden states and attention [default: 20].
     #[arg(long, value_name = "N")]
     pub intermediate_epochs: Option<u64>,
-    /// Their constant learning rate [default: 5e-5].
+    /// Constant learning rate of these passes [default: 5e-5].
     #[arg(long, value_name = "RATE")]
     pub intermediate_lr: Option<f64>,
     /// Passes that learn the teacher's answers [default: 3].
     #[arg(long, value_name = "N")]
     pub prediction_epochs: Option<u64>,
-    /// Their peak learning rate [default: 3e-5].
+    /// Peak learning rate of these passes [default: 3e-5].
     #[arg(long, value_name = "RATE")]
     pub prediction_lr: Option<f64>,
     /// Temperature of the soft cross-entropy [default: 1].
@@ -108,20 +108,21 @@ pub struct TaskArgs {
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
     pub evaluations_per_epoch: Option<usize>,
-    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most so many
-    /// bytes, such as 20G; what does not fit is computed at every step.
+    /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most
+    /// so many bytes, such as 20G; what does not fit is computed at every step.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub teacher_cache: Option<u64>,
-    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside --out].
+    /// Folder of that cache; runs with the same teacher and data share it [default: teacher-cache beside
+    /// --out].
     #[arg(long, value_name = "FOLDER", requires = "teacher_cache")]
     pub teacher_cache_folder: Option<PathBuf>,
-    /// Learn from a teacher that is no better than chance on the development set too.
+    /// Accept a teacher that is no better than chance on the development set.
     #[arg(long)]
     pub allow_weak_teacher: bool,
 }
 
 impl LossArgs {
-    /// As the host takes them.
+    /// The losses in the form that distillation takes.
     pub fn settings(&self) -> TransferSettings {
         TransferSettings {
             layer_map: self.layer_map.clone(),
@@ -140,51 +141,5 @@ impl LossArgs {
                 ProjectionStart::Fitted
             },
         }
-    }
-}
-
-/// Zeros among the student's weights.
-#[derive(Args)]
-#[command(next_help_heading = "Sparsity, task stage")]
-pub struct SparsityArgs {
-    /// Share of zeros in each of the layers' matrices at the end, 0 to 1; they come in during the prediction passes. Zeros
-    /// of a student that has them stay in any case, but with 0 they do not.
-    #[arg(long, value_name = "SHARE")]
-    sparsity: Option<f64>,
-    /// What tells the weights that become 0.
-    #[arg(long, value_name = "NAME", default_value = "magnitude", requires = "sparsity")]
-    sparsity_method: SparsityName,
-    /// Where zeros may be: unstructured, or N:M for N weights left of each M inputs, such as 2:4.
-    #[arg(long, value_name = "PATTERN", default_value = "unstructured", requires = "sparsity")]
-    sparsity_pattern: Pattern,
-    /// Share of the steps after which the first zeros come in.
-    #[arg(long, value_name = "SHARE", default_value_t = SparsitySettings::new(0.0).begin, requires = "sparsity")]
-    sparsity_begin: f64,
-    /// Share of the steps after which all are there and the other weights recover.
-    #[arg(long, value_name = "SHARE", default_value_t = SparsitySettings::new(0.0).end, requires = "sparsity")]
-    sparsity_end: f64,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum SparsityName {
-    /// The smallest.
-    Magnitude,
-    /// Those that training moves towards 0.
-    Movement,
-}
-
-impl SparsityArgs {
-    /// As the host takes them.
-    pub fn settings(&self) -> Option<SparsitySettings> {
-        self.sparsity.map(|share| SparsitySettings {
-            share,
-            method: match self.sparsity_method {
-                SparsityName::Magnitude => SparsityMethod::Magnitude,
-                SparsityName::Movement => SparsityMethod::Movement,
-            },
-            pattern: self.sparsity_pattern,
-            begin: self.sparsity_begin,
-            end: self.sparsity_end,
-        })
     }
 }

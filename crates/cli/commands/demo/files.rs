@@ -5,14 +5,14 @@ use std::path::Path;
 
 use tinybert_base::{Error, Result};
 
-macro_rules! shipped {
+macro_rules! embedded {
     ($($name:literal),* $(,)?) => {
-        &[$(($name, include_bytes!(concat!("../../demo/", $name)))),*]
+        &[$(($name, include_bytes!(concat!("../../../../demo/", $name)))),*]
     };
 }
 
-/// Name below `demo/` and contents.
-const FILES: &[(&str, &[u8])] = shipped![
+/// Each file's path below `demo/`, and its contents.
+const FILES: &[(&str, &[u8])] = embedded![
     "snips/train.jsonl",
     "snips/dev.jsonl",
     "snips/test.jsonl",
@@ -26,11 +26,12 @@ const FILES: &[(&str, &[u8])] = shipped![
 /// Writes all files below `folder`.
 ///
 /// # Errors
-/// [`Error::Usage`] before anything is written if a file of that name is there with other contents; [`Error::Io`].
+/// [`Error::Usage`], before anything is written, if the folder has a file of the same name with other contents;
+/// [`Error::Io`].
 pub fn unpack(folder: &Path) -> Result<()> {
     for (name, contents) in FILES {
-        // A process that was killed while it wrote leaves the beginning.
-        if fs::read(folder.join(name)).is_ok_and(|there| !contents.starts_with(&there)) {
+        // A process that was killed while it wrote has left the beginning of a file.
+        if fs::read(folder.join(name)).is_ok_and(|existing| !contents.starts_with(&existing)) {
             return Err(Error::Usage(format!(
                 "--out {}: its {name} is not the demo's and would be lost; choose another folder",
                 folder.display()

@@ -1,0 +1,179 @@
+//! Labelled text: a GLUE task's folder, or files with named columns.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::MetricSet;
+use tinybert_data::task::{Dataset, TaskKind};
+use tinybert_data::{Columns, DataSpec, GlueTask, Source, Split};
+use tinybert_model::Checkpoint;
+use tinybert_train::TaskData;
+
+use crate::output_paths::ProtectedPaths;
+
+/// Labelled text: a GLUE task's folder, or files with named columns.
+#[derive(Args, Clone)]
+pub struct DataArgs {
+    /// GLUE task of --data: sst-2, cola, rte, sts-b, mrpc, mnli, qqp or qnli.
+    #[arg(long, value_name = "NAME", requires = "data", help_heading = "Data")]
+    pub task: Option<GlueTask>,
+    /// Folder with the task's files in GLUE's own layout (train.tsv, dev.tsv).
+    #[arg(long, value_name = "FOLDER", requires = "task", help_heading = "Data")]
+    pub data: Option<PathBuf>,
+    /// Training file: .jsonl, .csv or .tsv with named columns; with --tagging also .conll.
+    #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
+    pub train: Option<PathBuf>,
+    /// Development file, in a format of --train.
+    #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
+    pub dev: Option<PathBuf>,
+    /// Test file, in a format of --train.
+    #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
+    pub test: Option<PathBuf>,
+    /// Column of the (first) sentence.
+    #[arg(long, value_name = "NAME", default_value = "text", help_heading = "Data")]
+    pub text_column: String,
+    /// Column of the second sentence, for pairs.
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    pub pair_column: Option<String>,
+    /// Column of the label or score.
+    #[arg(long, value_name = "NAME", default_value = "label", help_heading = "Data")]
+    pub label_column: String,
+    /// The labels are real numbers; the model predicts them.
+    #[arg(long, conflicts_with = "task", help_heading = "Data")]
+    pub regression: bool,
+    /// Every word has a BIO tag; files may also be .conll, with a word and its tag on each line.
+    #[arg(long, conflicts_with_all = ["task", "regression", "pair_column"], help_heading = "Data")]
+    pub tagging: bool,
+    /// Sentence embeddings: learned from text without labels, judged by pairs with a score (--pair-column, or
+    /// sts-b).
+    #[arg(long, conflicts_with_all = ["regression", "tagging"], help_heading = "Data")]
+    pub embedding: bool,
+    /// With --tagging: column of the words, which are a list or separated by spaces.
+    #[arg(long, value_name = "NAME", default_value = "tokens", help_heading = "Data")]
+    pub tokens_column: String,
+    /// With --tagging: column of the tags, in the form of the words.
+    #[arg(long, value_name = "NAME", default_value = "tags", help_heading = "Data")]
+    pub tags_column: String,
+}
+
+impl DataArgs {
+    /// The data to read. `labels` are those of a model that already has a head, and empty if there are none.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the command line names no data.
+    pub fn spec(&self, labels: &[String]) -> Result<DataSpec> {
+        let source = match (self.task, &self.data) {
+            (Some(task), Some(folder)) => Source::Glue { task, folder: folder.clone() },
+            _ if !self.is_given() => {
+                return Err(Error::Usage(
+                    "no data: give --task NAME --data FOLDER for a GLUE task, or --train, --dev and --test files"
+                        .into(),
+                ));
+            }
+            _ => Source::Table {
+                train: self.train.clone(),
+                dev: self.dev.clone(),
+                test: self.test.clone(),
+                format: None,
+                columns: self.columns(),
+                kind: self.kind(),
+            },
+        };
+        Ok(DataSpec { source, labels: (!labels.is_empty()).then(|| labels.to_vec()) })
+    }
+
+    fn kind(&self) -> TaskKind {
+        match (self.regression || self.embedding, self.tagging) {
+            (true, _) => TaskKind::Regression,
+            (_, true) => TaskKind::Tagging,
+            _ => TaskKind::Classification,
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        let (text, label) = match self.kind() {
+            TaskKind::Tagging => (&self.tokens_column, &self.tags_column),
+            _ => (&self.text_column, &self.label_column),
+        };
+        let unlabelled = self.embedding && self.pair_column.is_none();
+        let label = (!unlabelled).then(|| label.clone());
+        Columns { text: text.clone(), pair: self.pair_column.clone(), label }
+    }
+
+    /// Reads a split.
+    pub fn load(&self, spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
+        let data = tinybert_data::load(spec, split, progress)?;
+        if self.embedding { data.for_embedding() } else { Ok(data) }
+    }
+
+    /// The metrics that answers on the data are judged by.
+    pub fn metrics(&self, spec: &DataSpec) -> MetricSet {
+        if self.embedding { MetricSet::Similarity } else { spec.metrics() }
+    }
+
+    /// Reads a model folder; with --embedding, a bare encoder becomes a sentence encoder.
+    pub fn read_model(&self, folder: &Path) -> Result<Checkpoint> {
+        let model = Checkpoint::load(folder)?;
+        if self.embedding { model.as_sentence_encoder() } else { Ok(model) }
+    }
+
+    /// Reads the training and development sets. `labels` are those of a model, and the sets must have them.
+    pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<TrainingData> {
+        let spec = self.spec(labels)?;
+        let train = self.load(&spec, Split::Train, progress)?;
+        // Without a model's labels, the development set must have those of the training set.
+        let dev = self.load(&self.spec(&train.labels)?, Split::Dev, progress)?;
+        Ok(TrainingData { train, dev, metrics: self.metrics(&spec) })
+    }
+
+    /// The same data with another training set: a file, or the folder of a GLUE task.
+    pub fn with_training(&self, place: &Path) -> Self {
+        match self.task {
+            Some(_) => Self { data: Some(place.into()), ..self.clone() },
+            None => Self { train: Some(place.into()), ..self.clone() },
+        }
+    }
+
+    /// The files that the data are read from, as far as they exist.
+    pub fn inputs(&self) -> ProtectedPaths {
+        let folder = self.data.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+        let tables: Vec<PathBuf> = folder
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "tsv"))
+            .collect();
+        let files = ProtectedPaths::default().with("--data", &tables);
+        files.with("--train", &self.train).with("--dev", &self.dev).with("--test", &self.test)
+    }
+
+    /// True if the command line names a training set.
+    pub fn has_training(&self) -> bool {
+        self.data.is_some() || self.train.is_some()
+    }
+
+    /// True if the command line names a development set.
+    pub fn has_dev(&self) -> bool {
+        self.data.is_some() || self.dev.is_some()
+    }
+
+    /// True if the command line names any data.
+    pub fn is_given(&self) -> bool {
+        let files = [&self.data, &self.train, &self.dev, &self.test];
+        files.into_iter().any(Option::is_some)
+    }
+}
+
+/// The sets that training reads.
+pub struct TrainingData {
+    train: Dataset,
+    dev: Dataset,
+    metrics: MetricSet,
+}
+
+impl TrainingData {
+    /// The sets in the form that training takes.
+    pub fn view(&self) -> TaskData<'_> {
+        TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }
+    }
+}

@@ -1,0 +1,40 @@
+//! Where a training command writes, and how it continues after an interruption.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::Args;
+use tinybert_train::Output;
+
+use super::units::parse_minutes;
+
+/// Where a training command writes, and how it continues after an interruption.
+#[derive(Args)]
+pub struct OutputArgs {
+    /// Folder to write; checkpoints stand in FOLDER.run until it is complete.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Continue from the last checkpoint in FOLDER.run, to the weights that the uninterrupted run would have
+    /// had.
+    #[arg(long)]
+    resume: bool,
+    /// Minutes between checkpoints.
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = parse_minutes)]
+    checkpoint_minutes: f64,
+    /// Steps between checkpoints, if that is earlier.
+    #[arg(long, value_name = "N")]
+    checkpoint_steps: Option<NonZeroU64>,
+}
+
+impl OutputArgs {
+    /// The output of a training run.
+    pub fn settings(&self) -> Output {
+        Output {
+            folder: self.out.clone(),
+            resume: self.resume,
+            checkpoint_minutes: self.checkpoint_minutes,
+            checkpoint_steps: self.checkpoint_steps.map(NonZeroU64::get),
+            ..Output::from(&self.out)
+        }
+    }
+}

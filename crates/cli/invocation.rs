@@ -1,0 +1,31 @@
+//! What a command is told beside its own arguments.
+
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use tinybert_base::collective::{Collective, Single};
+
+use crate::args::{GlobalArgs, PresentOptions};
+
+/// One call of the command line: what every command is told beside its own arguments.
+pub struct Invocation {
+    /// Options that every command has.
+    pub global: GlobalArgs,
+    /// The options that the command line names itself.
+    pub present: PresentOptions,
+    /// The processes that share the command's work; until they are joined, this process alone.
+    pub ranks: Arc<dyn Collective>,
+}
+
+impl Invocation {
+    /// The invocation of a command in this process alone. `matches` are those of the whole command line.
+    pub fn new(global: GlobalArgs, matches: &ArgMatches) -> Self {
+        let present = PresentOptions::of_subcommand(matches);
+        Self { global, present, ranks: Arc::new(Single) }
+    }
+
+    /// True for the process that writes and prints.
+    pub fn is_first(&self) -> bool {
+        self.ranks.is_first()
+    }
+}
