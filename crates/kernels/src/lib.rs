@@ -36,7 +36,7 @@
 //! | `table.rs` | **which kernel runs where**: a table of functions per instruction set, and when it may be used |
 //! | `kernels.rs` | [`Kernels`], the public operations: check, then call through the table |
 //! | `linear.rs`, `attention.rs`, `embedding.rs` | operands and their checks |
-//! | `layout.rs` | how int8 activations lie in memory; `tinybert-layout` says how weights do, and in which encodings |
+//! | `activation_layout.rs` | how int8 activations lie in memory; `tinybert-layout` says how weights do, and in which encodings |
 //! | `simd/decode.rs` | turns a panel of weights in four bits or without zeros into int8 |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` in the repository explains it |
 //! | `simd/` | the same operations over vectors of any width, written once |
@@ -63,7 +63,8 @@
 //! # How to add a kernel
 //!
 //! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs` with two functions: `tile`, inlined,
-//!    for a whole tile, and `edge` for any other. Sums must be exact in i32; no saturating instruction.
+//!    for a whole tile, and `edge` for any other. Both take their `Operands` checked; what rests on the caller beyond that makes
+//!    a function `unsafe`. Sums must be exact in i32; no saturating instruction.
 //! 2. A new instruction set also gets a token with `Simd` (one IEEE rounding per operation, never a fused
 //!    multiply-add) and `MicroKernel`, whose panel is named in [`Panel`]; the macro `entry_points` compiles the operations
 //!    for it. What is generic must be `#[inline(always)]` and without closures around vectors: a closure is compiled
