@@ -7,9 +7,6 @@ use crate::scratch::{Scratch, ScratchF32, ScratchSizes, ScratchSizesF32};
 /// Most tokens, and most columns of a head: sums of 2^15 products of a u8 and an i8 fit i32.
 const MAX_TOKENS: usize = 1 << 15;
 
-/// Most query rows that a kernel works on together.
-pub(crate) const QUERY_BLOCK: usize = 8;
-
 /// Dimensions of one input's self-attention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AttentionShape {

@@ -1,6 +1,7 @@
 //! Scratch memory of attention, carved from the caller's bytes.
 
-use crate::attention::QUERY_BLOCK;
+/// Most query rows that a kernel works on together.
+pub(crate) const QUERY_BLOCK: usize = 8;
 
 /// A multiple of every panel's `nr`.
 const COLUMNS: usize = 48;

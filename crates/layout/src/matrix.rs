@@ -60,8 +60,45 @@ pub struct Lane {
 }
 
 /// Greatest common divisor of `side` and 8.
-pub(crate) const fn padding_unit(side: usize) -> usize {
+const fn padding_unit(side: usize) -> usize {
     1 << (side | 8).trailing_zeros()
+}
+
+impl Panel {
+    /// The outputs of a packed matrix are padded to a multiple of this: gcd(nr, 8).
+    #[inline]
+    pub const fn output_padding(self) -> usize {
+        padding_unit(self.nr as usize)
+    }
+
+    /// The inputs of a packed matrix are padded to a multiple of this: gcd(kr, 8).
+    #[inline]
+    pub const fn input_padding(self) -> usize {
+        padding_unit(self.kr as usize)
+    }
+
+    /// The packed matrix `[n, k]`; `None` if its size overflows or a side of the panel is 0.
+    #[inline]
+    pub const fn matrix(self, n: usize, k: usize) -> Option<PackedMatrix> {
+        PackedMatrix::new(self, n, k)
+    }
+
+    /// Bytes of a packed int8 matrix `[n, k]`, padding included; `None` if that overflows or a side of the panel is 0.
+    #[inline]
+    pub const fn packed_bytes(self, n: usize, k: usize) -> Option<usize> {
+        match self.matrix(n, k) {
+            Some(matrix) => Some(matrix.weights()),
+            None => None,
+        }
+    }
+
+    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of
+    /// the panel is 0.
+    #[inline]
+    pub const fn decoded_bytes(self, n: usize, k: usize) -> Option<usize> {
+        let nr = self.nr as usize;
+        self.packed_bytes(if n < nr { n } else { nr }, k)
+    }
 }
 
 const fn smaller(a: usize, b: usize) -> usize {

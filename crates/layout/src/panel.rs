@@ -1,8 +1,5 @@
 //! The shape of a panel.
 
-use crate::PackedMatrix;
-use crate::matrix::padding_unit;
-
 /// Shape of a panel. A matrix `[n, k]` is stored as `[ceil(n/nr)][ceil(k/kr)][nr][kr]`: a micro-kernel that
 /// computes `nr` outputs reads its weights front to back.
 ///
@@ -29,39 +26,4 @@ impl Panel {
     pub const I8MM: Panel = Panel { nr: 12, kr: 8 };
     /// A row of embeddings in four bits is a matrix of one output in panels of this shape.
     pub const ROW: Panel = Panel::PORTABLE;
-
-    /// The outputs of a packed matrix are padded to a multiple of this: gcd(nr, 8).
-    #[inline]
-    pub const fn output_padding(self) -> usize {
-        padding_unit(self.nr as usize)
-    }
-
-    /// The inputs of a packed matrix are padded to a multiple of this: gcd(kr, 8).
-    #[inline]
-    pub const fn input_padding(self) -> usize {
-        padding_unit(self.kr as usize)
-    }
-
-    /// The packed matrix `[n, k]`; `None` if its size overflows or a side of the panel is 0.
-    #[inline]
-    pub const fn matrix(self, n: usize, k: usize) -> Option<PackedMatrix> {
-        PackedMatrix::new(self, n, k)
-    }
-
-    /// Bytes of a packed int8 matrix `[n, k]`, padding included; `None` if that overflows or a side of the panel is 0.
-    #[inline]
-    pub const fn packed_bytes(self, n: usize, k: usize) -> Option<usize> {
-        match self.matrix(n, k) {
-            Some(matrix) => Some(matrix.weights()),
-            None => None,
-        }
-    }
-
-    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of
-    /// the panel is 0.
-    #[inline]
-    pub const fn decoded_bytes(self, n: usize, k: usize) -> Option<usize> {
-        let nr = self.nr as usize;
-        self.packed_bytes(if n < nr { n } else { nr }, k)
-    }
 }

@@ -3,6 +3,7 @@
 use tinybert_kernels::math;
 
 use crate::Tags;
+use crate::argmax::argmax;
 
 /// The answer to one input, and how the input was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,20 +35,9 @@ pub enum Answer<'s> {
     Embedding(&'s [f32]),
 }
 
-/// Index of the largest number; the first one of equals.
-pub(crate) fn largest(values: &[f32]) -> usize {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (index, value) in values.iter().enumerate() {
-        if *value > best.1 {
-            best = (index, *value);
-        }
-    }
-    best.0
-}
-
 impl<'s> Answer<'s> {
     pub(crate) fn label(logits: &'s [f32]) -> Self {
-        Self::Label { index: largest(logits), logits }
+        Self::Label { index: argmax(logits), logits }
     }
 
     /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one

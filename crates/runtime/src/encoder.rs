@@ -19,7 +19,7 @@ use crate::quantized::{QuantizedInput, QuantizedRows};
 use crate::team::{Team, band};
 use crate::words::{WordTable, int8_row};
 use crate::workspace::{
-    AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS_PER_STEP, ffn_stage_bytes,
+    AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS_PER_STEP, RowBuffers, ffn_stage_bytes,
 };
 
 /// What the layers of a model have in common.
@@ -262,17 +262,6 @@ impl<'t> Encoder<'t> {
             input: QuantizedRows { data, stride, scales },
         }))
     }
-}
-
-/// The buffers that live through all layers.
-pub(crate) struct RowBuffers<'w> {
-    /// `[tokens, hidden]`.
-    pub residual: &'w mut [f32],
-    /// The int8 input of a linear, `[tokens, stride]`.
-    pub activations: &'w mut [i8],
-    pub stride: usize,
-    /// Scales of the rows of `activations`.
-    pub scales: &'w mut [f32],
 }
 
 /// The rows that one thread works on.

@@ -3,9 +3,9 @@
 use tinybert_image::{HeadKind, HeadView, InputQuantization};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
-use crate::encoder::{Encoder, RowBuffers, linear};
+use crate::encoder::{Encoder, linear};
 use crate::quantized::QuantizedRows;
-use crate::workspace::HeadStage;
+use crate::workspace::{HeadStage, RowBuffers};
 
 /// How the head's linears, whose weights are always int8, take their input.
 const INPUT: InputQuantization = InputQuantization::PerToken;

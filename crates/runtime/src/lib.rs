@@ -29,6 +29,8 @@
 extern crate std;
 
 mod answer;
+mod argmax;
+mod checksum;
 #[cfg(feature = "embed")]
 mod embed;
 mod encoder;

@@ -1,12 +1,12 @@
 //! A model: an image that has been checked, its vocabulary, and the kernels it runs on.
 
-use tinybert_image::{Checksum, Config, Image};
+use tinybert_image::{Config, Image};
 use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
-use crate::team::Team;
+use crate::checksum::checksum;
 use crate::words::WordTable;
-use crate::{Error, Session, WordRows, workspace_bytes};
+use crate::{Error, WordRows, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
 #[derive(Clone, Copy)]
@@ -15,11 +15,6 @@ pub struct Model<'a> {
     vocabulary: Vocabulary<'a>,
     kernels: Kernels,
     word_rows: Option<&'a dyn WordRows>,
-}
-
-/// The fastest CRC-32C there is here.
-pub(crate) fn checksum() -> Checksum {
-    tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c)
 }
 
 impl<'a> Model<'a> {
@@ -85,45 +80,6 @@ impl<'a> Model<'a> {
         WordTable::new(&self.image, self.word_rows)
     }
 
-    /// A session for inputs of up to [`Config::max_tokens`].
-    ///
-    /// # Errors
-    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
-    pub fn session<'s>(&'s self, workspace: &'s mut [u8]) -> Result<Session<'s, 'a>, Error> {
-        Session::new(self, workspace, self.image.config().max_tokens, Team::ALONE)
-    }
-
-    /// A session for inputs of up to `tokens`, in a smaller workspace: [`workspace_bytes`](Self::workspace_bytes).
-    ///
-    /// # Errors
-    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for none or more than
-    /// [`Config::max_tokens`].
-    pub fn session_for<'s>(
-        &'s self,
-        tokens: usize,
-        workspace: &'s mut [u8],
-    ) -> Result<Session<'s, 'a>, Error> {
-        let limit = self.image.config().max_tokens;
-        if tokens == 0 || tokens > limit {
-            return Err(Error::TokenCount { given: tokens, limit });
-        }
-        Session::new(self, workspace, tokens, Team::ALONE)
-    }
-
-    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the
-    /// same to the bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
-    ///
-    /// # Errors
-    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
-    #[cfg(feature = "threads")]
-    pub fn session_with<'s>(
-        &'s self,
-        threads: &'s crate::Threads,
-        workspace: &'s mut [u8],
-    ) -> Result<Session<'s, 'a>, Error> {
-        Session::new(self, workspace, self.image.config().max_tokens, Team::Threads(threads))
-    }
-
     /// Bytes of workspace for a session that so many threads share; exact. `None` where they are too many.
     #[cfg(feature = "threads")]
     pub fn workspace_bytes_for(&self, threads: usize) -> Option<usize> {
@@ -148,25 +104,6 @@ impl<'a> Model<'a> {
     pub fn max_workspace_bytes(&self) -> usize {
         // Opening the model has found that it exists.
         self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
-    }
-
-    /// Runs the image's self-tests and compares their outputs bit by bit. Returns how many there are.
-    ///
-    /// # Errors
-    /// [`SelfTest`](Error::SelfTest) for the first that differs;
-    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall).
-    #[inline(never)] // As above.
-    pub fn self_test(&self, workspace: &mut [u8]) -> Result<usize, Error> {
-        let mut session = self.session(workspace)?;
-        let tests = self.image.self_tests();
-        for (index, test) in tests.enumerate() {
-            let outputs = session.outputs(test.ids, test.type_ids)?;
-            let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
-            if !equal {
-                return Err(Error::SelfTest { index });
-            }
-        }
-        Ok(tests.len())
     }
 
     /// The name of a label, for classification.

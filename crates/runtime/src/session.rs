@@ -51,6 +51,66 @@ impl<'t> Input<'t> {
     }
 }
 
+impl<'a> Model<'a> {
+    /// A session for inputs of up to [`Config::max_tokens`].
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
+    pub fn session<'s>(&'s self, workspace: &'s mut [u8]) -> Result<Session<'s, 'a>, Error> {
+        Session::new(self, workspace, self.config().max_tokens, Team::ALONE)
+    }
+
+    /// A session for inputs of up to `tokens`, in a smaller workspace: [`workspace_bytes`](Self::workspace_bytes).
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for none or more than
+    /// [`Config::max_tokens`].
+    pub fn session_for<'s>(
+        &'s self,
+        tokens: usize,
+        workspace: &'s mut [u8],
+    ) -> Result<Session<'s, 'a>, Error> {
+        let limit = self.config().max_tokens;
+        if tokens == 0 || tokens > limit {
+            return Err(Error::TokenCount { given: tokens, limit });
+        }
+        Session::new(self, workspace, tokens, Team::ALONE)
+    }
+
+    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the
+    /// same to the bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
+    ///
+    /// # Errors
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
+    #[cfg(feature = "threads")]
+    pub fn session_with<'s>(
+        &'s self,
+        threads: &'s crate::Threads,
+        workspace: &'s mut [u8],
+    ) -> Result<Session<'s, 'a>, Error> {
+        Session::new(self, workspace, self.config().max_tokens, Team::Threads(threads))
+    }
+
+    /// Runs the image's self-tests and compares their outputs bit by bit. Returns how many there are.
+    ///
+    /// # Errors
+    /// [`SelfTest`](Error::SelfTest) for the first that differs;
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall).
+    #[inline(never)] // The stack of the self-tests is free again when answers are computed.
+    pub fn self_test(&self, workspace: &mut [u8]) -> Result<usize, Error> {
+        let mut session = self.session(workspace)?;
+        let tests = self.image().self_tests();
+        for (index, test) in tests.enumerate() {
+            let outputs = session.outputs(test.ids, test.type_ids)?;
+            let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
+            if !equal {
+                return Err(Error::SelfTest { index });
+            }
+        }
+        Ok(tests.len())
+    }
+}
+
 /// A model with the workspace it computes in.
 pub struct Session<'s, 'a> {
     model: &'s Model<'a>,

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use tinybert_tokenizer::{Vocabulary, Words, words};
 
-use crate::answer::largest;
+use crate::argmax::argmax;
 
 /// What a token classifier answers.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl<'s> Iterator for TaggedWords<'s> {
                 let mut rows = logits.chunks_exact(outputs.max(1)).skip(token);
                 // The last row is that of `[SEP]`.
                 return match (rows.next(), rows.next()) {
-                    (Some(logits), Some(_)) => Some(TaggedWord { range, tag: largest(logits), logits }),
+                    (Some(logits), Some(_)) => Some(TaggedWord { range, tag: argmax(logits), logits }),
                     _ => None,
                 };
             }

@@ -5,7 +5,7 @@ use tinybert_kernels::{decode_row, row_stride};
 use zerocopy::IntoBytes;
 
 use crate::Error;
-use crate::model::checksum;
+use crate::checksum::checksum;
 
 /// Reads the word rows of an image that has been written without them
 /// (`tinybert_image::detach_words`), for instance from SPI flash.

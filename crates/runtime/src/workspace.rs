@@ -26,7 +26,6 @@ use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_by
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 use crate::Error;
-use crate::encoder::RowBuffers;
 use crate::qkv::Qkv;
 use crate::quantized::QuantizedRows;
 use crate::team::band;
@@ -387,4 +386,15 @@ fn padded<T>(count: usize) -> Option<usize> {
 
 fn sum(bytes: &[usize]) -> Option<usize> {
     bytes.iter().try_fold(0_usize, |total, bytes| total.checked_add(*bytes))
+}
+
+/// The buffers that live through all layers.
+pub(crate) struct RowBuffers<'w> {
+    /// `[tokens, hidden]`.
+    pub residual: &'w mut [f32],
+    /// The int8 input of a linear, `[tokens, stride]`.
+    pub activations: &'w mut [i8],
+    pub stride: usize,
+    /// Scales of the rows of `activations`.
+    pub scales: &'w mut [f32],
 }

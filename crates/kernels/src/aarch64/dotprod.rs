@@ -6,30 +6,12 @@ use core::ops::Range;
 
 use tinybert_layout::PanelWeights;
 
-use super::neon::Neon;
-use super::vector::Vector;
+use super::tokens::{Neon, NeonDotprod};
 use super::{i8_8x12_sdot, i8_8x12_sdot_a55};
 use crate::Panel;
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Linear};
 use crate::simd::{LinearSink, MicroKernel, Operands, Tile};
-
-/// The micro-kernel of the dot product.
-#[derive(Clone, Copy)]
-pub(super) struct Dotprod {
-    in_order: bool,
-}
-
-pub(super) type NeonDotprod = Vector<Dotprod>;
-
-impl NeonDotprod {
-    /// # Safety
-    /// The CPU must have Advanced SIMD and the dot product.
-    #[inline(always)]
-    unsafe fn new_unchecked(in_order: bool) -> Self {
-        Vector(Dotprod { in_order })
-    }
-}
 
 crate::simd::entry_points!(NeonDotprod, "neon,dotprod", products, in_order: bool);
 crate::simd::entry_points!(Neon, "neon", others);

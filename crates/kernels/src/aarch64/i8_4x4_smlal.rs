@@ -4,7 +4,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::neon::Neon;
+use super::tokens::Neon;
 use crate::simd::{MR_MAX, Operands, Tile};
 
 /// Rows of a block of activations.

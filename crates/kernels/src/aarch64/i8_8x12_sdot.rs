@@ -5,7 +5,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::dotprod::NeonDotprod;
+use super::tokens::NeonDotprod;
 use crate::simd::{Operands, Tile};
 
 /// Rows of a block of activations.

@@ -6,8 +6,8 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::dotprod::NeonDotprod;
 use super::i8_8x12_sdot::{KR, MR, sdot, sdot_tile};
+use super::tokens::NeonDotprod;
 use crate::simd::{Operands, Tile};
 
 /// First half of a vector; second half into a general register; from there into the vector.

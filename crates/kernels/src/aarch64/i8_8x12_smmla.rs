@@ -6,7 +6,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::i8mm::NeonI8mm;
+use super::tokens::NeonI8mm;
 use crate::simd::{Operands, Tile};
 
 /// Rows of a block of activations.

@@ -10,4 +10,5 @@ pub(crate) mod i8mm;
 #[cfg(all(feature = "id-registers", not(feature = "std")))]
 pub(crate) mod id_registers;
 pub(crate) mod neon;
+mod tokens;
 mod vector;

@@ -1,21 +1,9 @@
 //! Baseline Advanced SIMD (Armv8.0): Cortex-A53, A72.
 
 use super::i8_4x4_smlal;
-use super::vector::Vector;
+use super::tokens::Neon;
 use crate::Panel;
 use crate::activation_layout::ActivationLayout;
-
-/// Vectors, and the micro-kernel of the baseline.
-pub(super) type Neon = Vector<()>;
-
-impl Neon {
-    /// # Safety
-    /// The CPU must have Advanced SIMD.
-    #[inline(always)]
-    pub(super) unsafe fn new_unchecked() -> Self {
-        Vector(())
-    }
-}
 
 crate::simd::entry_points!(Neon, "neon");
 

@@ -1,14 +1,9 @@
 //! AVX2 without a dot product.
 
 use super::i8_6x8_pmaddwd;
-use super::ymm::Ymm;
+use super::ymm::Avx2;
 use crate::Panel;
 use crate::activation_layout::ActivationLayout;
-
-/// Vectors, and the micro-kernel of AVX2.
-pub(super) enum Multiply {}
-
-pub(super) type Avx2 = Ymm<Multiply>;
 
 crate::simd::entry_points!(Avx2, "avx2");
 

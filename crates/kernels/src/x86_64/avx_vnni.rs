@@ -1,14 +1,9 @@
 //! AVX2 with the 8-bit dot product of AVX-VNNI: Alder Lake, Zen 5.
 
 use super::i8_4x24_vpdpbusd;
-use super::ymm::Ymm;
+use super::ymm::AvxVnni;
 use crate::Panel;
 use crate::activation_layout::ActivationLayout;
-
-/// Vectors, and the micro-kernel of the dot product.
-pub(super) enum Dot {}
-
-pub(super) type AvxVnni = Ymm<Dot>;
 
 crate::simd::entry_points!(AvxVnni, "avx2,avxvnni");
 

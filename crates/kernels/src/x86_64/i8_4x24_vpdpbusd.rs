@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::avx_vnni::AvxVnni;
+use super::ymm::AvxVnni;
 use crate::simd::{MR_MAX, Operands, Tile};
 
 /// Rows of a tile.

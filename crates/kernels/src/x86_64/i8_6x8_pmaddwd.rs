@@ -3,7 +3,7 @@
 
 use core::arch::x86_64::*;
 
-use super::avx2::Avx2;
+use super::ymm::Avx2;
 use crate::simd::{MR_MAX, Operands, Tile};
 
 /// Rows of a tile.

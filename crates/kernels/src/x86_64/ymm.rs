@@ -27,6 +27,18 @@ impl<K> Clone for Ymm<K> {
 
 impl<K> Copy for Ymm<K> {}
 
+/// Chooses the micro-kernel of AVX2.
+pub(super) enum Multiply {}
+
+/// Vectors, and the micro-kernel of AVX2.
+pub(super) type Avx2 = Ymm<Multiply>;
+
+/// Chooses the micro-kernel of AVX-VNNI's dot product.
+pub(super) enum Dot {}
+
+/// Vectors, and the micro-kernel of the dot product.
+pub(super) type AvxVnni = Ymm<Dot>;
+
 /// Evaluates an intrinsic that touches no memory.
 macro_rules! avx2 {
     ($intrinsic:expr) => {
