@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
-use super::vocabulary::{self, NamedFiles, Vocabulary};
+use super::vocabulary::{self, NamedFiles, SpecialPieces, Vocabulary};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -100,16 +100,17 @@ impl TextEncoder {
                 Error::Usage(format!(
                     "the vocabulary of {} pieces has no {piece}; BERT needs {}",
                     vocabulary.pieces().len(),
-                    vocabulary::SPECIAL.join(", ")
+                    SpecialPieces::BERT.all().join(", ")
                 ))
             })
         };
+        let SpecialPieces { pad, unk, cls, sep, mask } = SpecialPieces::BERT;
         let special = SpecialIds {
-            pad: required("[PAD]")?,
-            unk: required("[UNK]")?,
-            cls: required("[CLS]")?,
-            sep: required("[SEP]")?,
-            mask: id("[MASK]"),
+            pad: required(pad)?,
+            unk: required(unk)?,
+            cls: required(cls)?,
+            sep: required(sep)?,
+            mask: id(mask),
         };
         let tokenizer = hugging_face_tokenizer(&vocabulary)?;
         Ok(Self { tokenizer, vocabulary, special, files })
@@ -288,7 +289,8 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
 
 /// The `tokenizers` pipeline that transformers builds for BERT.
 fn hugging_face_tokenizer(vocabulary: &Vocabulary) -> Result<Tokenizer> {
-    let added: Vec<_> = vocabulary::SPECIAL
+    let added: Vec<_> = SpecialPieces::BERT
+        .all()
         .into_iter()
         .filter_map(|piece| Some((piece, vocabulary.id(piece)?)))
         .map(|(piece, id)| {

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use super::names::{Role, role_of};
-use super::{Architecture, pytorch, safetensors};
+use super::{Architecture, names, pytorch, safetensors};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -54,7 +53,7 @@ pub(super) struct Stored {
 
 /// The tensors of a model folder by canonical name.
 pub(super) struct Weights {
-    /// Whose names they are stored by.
+    /// The family by whose names they are stored.
     architecture: Architecture,
     /// The folder's weight files and what is in them, with an index file if there is one.
     sources: Vec<PathBuf>,
@@ -98,7 +97,9 @@ impl Weights {
 
     fn add(&mut self, path: &Path, tensors: Vec<Stored>) -> Result<()> {
         for stored in tensors {
-            let Role::Canonical(name) = role_of(&self.architecture, &stored.name) else { continue };
+            let Some(name) = names::canonical(&self.architecture.family().bert_name(&stored.name)) else {
+                continue;
+            };
             if let Some((other_path, other)) = self.tensors.get(&name) {
                 return Err(Error::input(
                     path,

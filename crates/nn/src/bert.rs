@@ -23,9 +23,7 @@ use super::tape::{Backward, Tape, add_gradient};
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{
-    BertConfig, PieceIds, RELATIVE_BIAS, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS, lookup,
-};
+use tinybert_model::{BertConfig, PieceRows, Tensors, lookup, names};
 
 /// Whether dropout is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +44,7 @@ pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
     /// of layer m. Of a quantized encoder the last alone.
     pub states: Vec<Tensor>,
-    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (and MPNet's position bias) before mask and softmax,
+    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (with the position bias of a model that has one) before mask and softmax,
     /// `[b, heads, l, l]`; of a pruned layer those of the heads that are left. None of a quantized encoder.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
@@ -59,7 +57,7 @@ pub struct BertOutput {
     pub(super) dropout: DropoutSites,
 }
 
-/// A BERT or MPNet encoder, frozen or trainable. Batches have BERT's token ids for both.
+/// An encoder of any family, frozen or trainable. Batches have BERT's token ids for all of them.
 #[derive(Clone)]
 pub struct Bert {
     weights: Arc<Weights>,
@@ -70,9 +68,9 @@ pub struct Bert {
 pub(super) struct Weights {
     pub config: BertConfig,
     pub tables: Tables<Tensor>,
-    /// MPNet's rows of BERT's pieces.
-    piece_rows: Option<PieceIds>,
-    /// MPNet's scores by bucket of relative position, `[buckets, heads]`.
+    /// Rows of the pieces in the word table, where a piece's id is not its row.
+    piece_rows: Option<PieceRows>,
+    /// Bias of the scores by bucket of relative position, `[buckets, heads]`, where the model has one.
     pub relative_bias: Option<Tensor>,
     pub norm: Norm,
     pub layers: Vec<Layer>,
@@ -238,17 +236,16 @@ pub(super) fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
 impl Weights {
     fn new(config: &BertConfig, get: Get) -> Result<Self> {
         let eps = config.layer_norm_eps;
-        let mpnet = config.architecture.mpnet();
         Ok(Self {
             config: config.clone(),
             tables: Tables {
-                words: get(WORD_EMBEDDINGS)?,
-                positions: get("bert.embeddings.position_embeddings.weight")?,
-                types: if mpnet.is_none() { Some(get(TYPE_EMBEDDINGS)?) } else { None },
+                words: get(names::WORD_EMBEDDINGS)?,
+                positions: get(names::POSITION_EMBEDDINGS)?,
+                types: config.has_segment_types().then(|| get(names::TYPE_EMBEDDINGS)).transpose()?,
             },
-            piece_rows: mpnet.map(|special| PieceIds::new(config.vocab_size, special)),
-            relative_bias: mpnet.map(|_| get(RELATIVE_BIAS)).transpose()?,
-            norm: Norm::new("bert.embeddings.LayerNorm", eps, get)?,
+            piece_rows: config.piece_rows(),
+            relative_bias: config.position_buckets().map(|_| get(names::POSITION_BIAS)).transpose()?,
+            norm: Norm::new(names::EMBEDDING_NORM, eps, get)?,
             layers: (0..config.num_hidden_layers)
                 .map(|layer| Layer::new(layer, eps, get))
                 .collect::<Result<_>>()?,

@@ -13,7 +13,7 @@ use super::quantized::tanh;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{BertConfig, Head, Tensors, lookup};
+use tinybert_model::{BertConfig, Head, Tensors, lookup, names};
 
 /// An encoder with its task head.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl TaskModel {
 
     fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
         let pooler = match head {
-            Head::Classification { .. } | Head::Regression => Some(Linear::new("bert.pooler.dense", get)?),
+            Head::Classification { .. } | Head::Regression => Some(Linear::new(names::POOLER, get)?),
             Head::TokenClassification { .. } | Head::Embedding { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(

@@ -15,6 +15,7 @@ use super::tape::add_gradient;
 use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_model::BertConfig;
+use tinybert_model::names::LayerNames;
 
 /// The weights of a layer.
 #[derive(Clone)]
@@ -91,18 +92,16 @@ pub(super) struct LayerGradient<T> {
 
 impl Layer {
     pub fn new(layer: usize, eps: f64, get: Get) -> Result<Self> {
-        let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-        let linear = |part: &str| Linear::new(&name(part), get);
-        let end = |part: &str| {
-            SubLayerEnd::new(&name(&format!("{part}.dense")), &name(&format!("{part}.LayerNorm")), eps, get)
-        };
+        let names = LayerNames::new(layer);
+        let linear = |name: &str| Linear::new(name, get);
+        let end = |linear: &str, norm: &str| SubLayerEnd::new(linear, norm, eps, get);
         Ok(Self {
-            query: linear("attention.self.query")?,
-            key: linear("attention.self.key")?,
-            value: linear("attention.self.value")?,
-            attention_output: end("attention.output")?,
-            up: linear("intermediate.dense")?,
-            down: end("output")?,
+            query: linear(&names.query)?,
+            key: linear(&names.key)?,
+            value: linear(&names.value)?,
+            attention_output: end(&names.attention_output, &names.attention_norm)?,
+            up: linear(&names.up)?,
+            down: end(&names.down, &names.output_norm)?,
         })
     }
 

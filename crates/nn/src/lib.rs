@@ -25,5 +25,5 @@ pub use init::init_parameters;
 pub use masked_lm::{MaskedLm, unigram_bias};
 pub use observe::{Observe, Site};
 pub use parameters::{Parameters, check_gradients};
-pub use parameters::{is_layer_linear, on_device, with_linears_in};
+pub use parameters::{on_device, with_linears_in};
 pub use tape::Tape;

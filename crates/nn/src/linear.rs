@@ -9,6 +9,7 @@ use super::ops::layer_norm::{AddNormGradient, Affine, AffineGradient, add_norm, 
 use super::ops::rows::{product, tensor, with_slice};
 use super::tape::add_gradient;
 use tinybert_base::Result;
+use tinybert_model::names;
 
 /// Finds a tensor by its canonical name.
 pub(super) type Get<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
@@ -21,8 +22,8 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn new(prefix: &str, get: Get) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{prefix}.weight"))?, bias: get(&format!("{prefix}.bias"))? })
+    pub fn new(name: &str, get: Get) -> Result<Self> {
+        Ok(Self { weight: get(&names::weight(name))?, bias: get(&names::bias(name))? })
     }
 
     /// `x · weightᵀ + bias` in candle's graph; the product in the number format of the weight, the result in that of x.
@@ -52,8 +53,8 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(prefix: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { gamma: get(&format!("{prefix}.weight"))?, beta: get(&format!("{prefix}.bias"))?, eps })
+    pub fn new(name: &str, eps: f64, get: Get) -> Result<Self> {
+        Ok(Self { gamma: get(&names::weight(name))?, beta: get(&names::bias(name))?, eps })
     }
 
     pub fn with_affine<T: Float, R>(

@@ -10,7 +10,7 @@ use super::ops::tied_cross_entropy::TiedCrossEntropy;
 use super::parameters::Parameters;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, Targets};
-use tinybert_model::{BertConfig, PieceIds, Tensors, WORD_EMBEDDINGS, lookup};
+use tinybert_model::{BertConfig, PieceRows, Tensors, WORD_EMBEDDINGS, lookup, names};
 
 /// An encoder with BERT's masked-LM head: dense, GELU, LayerNorm, and a decoder that is the word embedding matrix.
 #[derive(Clone)]
@@ -23,8 +23,8 @@ pub struct MaskedLm {
     /// `[rows]`.
     bias: Tensor,
     decoder_learns: bool,
-    /// MPNet's rows of BERT's pieces.
-    piece_rows: Option<PieceIds>,
+    /// Rows of the pieces in the decoder, where a piece's id is not its row.
+    piece_rows: Option<PieceRows>,
 }
 
 impl MaskedLm {
@@ -58,13 +58,13 @@ impl MaskedLm {
 
     fn new(bert: Bert, decoder_learns: bool, get: Get) -> Result<Self> {
         let config = bert.config();
-        let piece_rows = config.architecture.mpnet().map(|special| PieceIds::new(config.vocab_size, special));
+        let piece_rows = config.piece_rows();
         let eps = config.layer_norm_eps;
         Ok(Self {
-            dense: Linear::new("cls.predictions.transform.dense", get)?,
-            norm: Norm::new("cls.predictions.transform.LayerNorm", eps, get)?,
+            dense: Linear::new(names::MASKED_LM_DENSE, get)?,
+            norm: Norm::new(names::MASKED_LM_NORM, eps, get)?,
             decoder: get(WORD_EMBEDDINGS)?,
-            bias: get("cls.predictions.bias")?,
+            bias: get(names::MASKED_LM_BIAS)?,
             bert,
             decoder_learns,
             piece_rows,
@@ -128,7 +128,7 @@ impl MaskedLm {
 /// A decoder bias that gives every piece its share of `counts` (plus one each), where nothing else is known. A fresh head
 /// that starts from it need not learn how frequent words are.
 pub fn unigram_bias(config: &BertConfig, counts: &BTreeMap<u32, u64>) -> Result<Tensor> {
-    let rows = config.architecture.mpnet().map(|special| PieceIds::new(config.vocab_size, special));
+    let rows = config.piece_rows();
     let total = (counts.values().sum::<u64>() + config.vocab_size as u64) as f64;
     let mut bias = vec![(1.0 / total).ln() as f32; config.word_rows()];
     for (&piece, &count) in counts {

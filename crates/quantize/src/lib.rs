@@ -27,7 +27,7 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_model::plan::{Attention, ModelPlan, Precision};
-use tinybert_model::{Architecture, Checkpoint, Encoded, Head, TextEncoder};
+use tinybert_model::{Checkpoint, Encoded, Head, TextEncoder};
 
 /// Self-test inputs that an image carries.
 const SELF_TESTS: usize = 4;
@@ -96,7 +96,7 @@ pub fn quantize(
 ) -> Result<Quantized> {
     let (head, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
-    if config.architecture != Architecture::Bert {
+    if !config.architecture.may_be_image() {
         return Err(Error::Usage(format!(
             "{}: devices run BERT and this is {}; distil a student from it first",
             checkpoint.folder.display(),

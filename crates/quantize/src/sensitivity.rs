@@ -12,7 +12,7 @@ use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
 use tinybert_model::plan::Encoding;
 use tinybert_model::plan::quantize_channel;
 use tinybert_model::plan::{Attention, LayerEncodings, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Tensors};
+use tinybert_model::{BertConfig, Checkpoint, Tensors, names};
 use tinybert_nn::TaskModel;
 
 /// What happens when one part of the float model is stored in another encoding, all others left alone.
@@ -109,9 +109,9 @@ pub fn sensitivity(
         parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
     }
     let mut tensors = checkpoint.tensors.clone();
-    let pooler = checkpoint.head.needs_pooler().then_some("bert.pooler.dense");
+    let pooler = checkpoint.head.needs_pooler().then_some(names::POOLER);
     for name in pooler.into_iter().chain(checkpoint.head.linear()) {
-        let name = format!("{name}.weight");
+        let name = names::weight(name);
         store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
     }
     parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 
 use tinybert_base::{Error, Result};
+use tinybert_model::names::{self, LayerNames};
 use tinybert_model::plan::Encoding;
 use tinybert_model::plan::LayerPlan;
 use tinybert_model::plan::{quantize_channel, scaled_row};
@@ -12,30 +13,29 @@ use tinybert_model::{Checkpoint, Tensors};
 
 /// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
 pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
-    let part = |name: &str| values(&checkpoint.tensors, &format!("bert.embeddings.{name}"));
+    let table = |name: &str| values(&checkpoint.tensors, name);
     let hidden = checkpoint.config.hidden_size;
     Ok(EmbeddingsData {
-        word: scaled_rows(&part("word_embeddings.weight")?, hidden, words),
+        word: scaled_rows(&table(names::WORD_EMBEDDINGS)?, hidden, words),
         position: scaled_rows(
-            &part("position_embeddings.weight")?[..positions * hidden],
+            &table(names::POSITION_EMBEDDINGS)?[..positions * hidden],
             hidden,
             Encoding::Int8,
         ),
-        types: part("token_type_embeddings.weight")?,
-        norm: layer_norm(&checkpoint.tensors, "bert.embeddings.LayerNorm")?,
+        types: table(names::TYPE_EMBEDDINGS)?,
+        norm: layer_norm(&checkpoint.tensors, names::EMBEDDING_NORM)?,
     })
 }
 
 /// One Transformer layer (from 0).
 pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<LayerData> {
     let tensors = &checkpoint.tensors;
-    let prefix = format!("bert.encoder.layer.{index}");
-    let [q, k, v] = ["query", "key", "value"].map(|part| format!("{prefix}.attention.self.{part}"));
+    let names = LayerNames::new(index);
     let [scale_q, scale_k, scale_v] = plan.qkv_scales;
     let store = |at: usize| Store { encoding: plan.encodings[at], importance: plan.importance_of(at) };
-    let mut qkv = linear(tensors, &q, scale_q, store(0))?;
-    for (name, scale) in [(k, scale_k), (v, scale_v)] {
-        let part = linear(tensors, &name, scale, store(0))?;
+    let mut qkv = linear(tensors, &names.query, scale_q, store(0))?;
+    for (name, scale) in [(&names.key, scale_k), (&names.value, scale_v)] {
+        let part = linear(tensors, name, scale, store(0))?;
         qkv.weights.extend(part.weights);
         qkv.scale.extend(part.scale);
         qkv.bias.extend(part.bias);
@@ -43,11 +43,11 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let mut data = LayerData {
         config: plan.config(index, &checkpoint.config),
         qkv,
-        attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
-        attention_norm: layer_norm(tensors, &format!("{prefix}.attention.output.LayerNorm"))?,
-        up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0, store(2))?,
-        down: linear(tensors, &format!("{prefix}.output.dense"), 1.0, store(3))?,
-        output_norm: layer_norm(tensors, &format!("{prefix}.output.LayerNorm"))?,
+        attention_output: linear(tensors, &names.attention_output, 1.0, store(1))?,
+        attention_norm: layer_norm(tensors, &names.attention_norm)?,
+        up: linear(tensors, &names.up, 1.0, store(2))?,
+        down: linear(tensors, &names.down, 1.0, store(3))?,
+        output_norm: layer_norm(tensors, &names.output_norm)?,
     };
     let linears = [&data.qkv, &data.attention_output, &data.up, &data.down];
     let stored = linears.map(|linear| linear.weights.as_slice());
@@ -63,7 +63,7 @@ pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     let tensors = &checkpoint.tensors;
     Ok(HeadData {
         pooler: match checkpoint.head.needs_pooler() {
-            true => Some(linear(tensors, "bert.pooler.dense", 1.0, Store::INT8)?),
+            true => Some(linear(tensors, names::POOLER, 1.0, Store::INT8)?),
             false => None,
         },
         output: match checkpoint.head.linear() {
@@ -99,10 +99,10 @@ impl Store<'_> {
 /// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
 /// output stays f32).
 fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Result<LinearData> {
-    let weight = tensor(tensors, &format!("{name}.weight"))?;
+    let weight = tensor(tensors, &names::weight(name))?;
     let (outputs, inputs) = weight.dims2()?;
-    let mut bias = values(tensors, &format!("{name}.bias"))?;
-    let float = values(tensors, &format!("{name}.weight"))?;
+    let mut bias = values(tensors, &names::bias(name))?;
+    let float = values(tensors, &names::weight(name))?;
     let mut weights = vec![0i8; outputs * inputs];
     let scale = weights
         .par_chunks_exact_mut(inputs)
@@ -126,8 +126,8 @@ fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsDat
 
 fn layer_norm(tensors: &Tensors, name: &str) -> Result<LayerNormData> {
     Ok(LayerNormData {
-        gamma: values(tensors, &format!("{name}.weight"))?,
-        beta: values(tensors, &format!("{name}.bias"))?,
+        gamma: values(tensors, &names::weight(name))?,
+        beta: values(tensors, &names::bias(name))?,
     })
 }
 
