@@ -121,10 +121,11 @@ impl PrecisionArgs {
         let found = self.print_sensitivity(inputs, context)?;
         let encodings = choose(&found, &inputs.checkpoint.config, limit);
         for (layer, encodings) in (1..).zip(&encodings) {
-            let [qkv, output, up, down] = encodings.map(Encoding::name);
-            print_line(format_args!(
-                "layer {layer}: qkv {qkv}, attention output {output}, up {up}, down {down}"
-            ))?;
+            let each: Vec<String> = encodings
+                .iter()
+                .map(|(linear, encoding)| format!("{} {}", linear.name(), encoding.name()))
+                .collect();
+            print_line(format_args!("layer {layer}: {}", each.join(", ")))?;
         }
         Ok(LayerEncodings::Each(encodings))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::BertConfig;
+use super::{BertConfig, PerLinear};
 use tinybert_base::{Error, Result};
 
 /// Parts of layers that are gone, by layer; nothing by default.
@@ -88,6 +88,24 @@ impl BertConfig {
     /// Width of a layer's feed-forward network (layers from 0).
     pub fn ffn(&self, layer: usize) -> usize {
         self.pruned.intermediate_sizes.get(&layer).copied().unwrap_or(self.intermediate_size)
+    }
+
+    /// How many inputs each linear of a layer (from 0) has.
+    pub fn linear_inputs(&self, layer: usize) -> PerLinear<usize> {
+        let hidden = self.hidden_size;
+        PerLinear {
+            qkv: hidden,
+            attention_output: self.attention_width(layer),
+            up: hidden,
+            down: self.ffn(layer),
+        }
+    }
+
+    /// How many weights each linear of a layer (from 0) has.
+    pub fn linear_weights(&self, layer: usize) -> PerLinear<usize> {
+        let (attention, ffn) =
+            (self.hidden_size * self.attention_width(layer), self.hidden_size * self.ffn(layer));
+        PerLinear { qkv: 3 * attention, attention_output: attention, up: ffn, down: ffn }
     }
 
     /// Brings sizes that are the same in every layer back to `intermediate_size`, which transformers reads.

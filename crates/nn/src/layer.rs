@@ -14,8 +14,8 @@ use super::ops::rows::{accumulate_all, add_bias, column_sums, product, tensor, w
 use super::tape::add_gradient;
 use tinybert_base::Result;
 use tinybert_data::Batch;
-use tinybert_model::BertConfig;
 use tinybert_model::names::LayerNames;
+use tinybert_model::{BertConfig, PerLinear};
 
 /// The weights of a layer.
 #[derive(Clone)]
@@ -107,6 +107,16 @@ impl Layer {
 
     pub(super) fn projections(&self) -> [&Linear; 3] {
         [&self.query, &self.key, &self.value]
+    }
+
+    /// The linears, those of queries, keys and values as one.
+    pub(super) fn linears(&self) -> PerLinear<Vec<&Linear>> {
+        PerLinear {
+            qkv: self.projections().to_vec(),
+            attention_output: vec![&self.attention_output.linear],
+            up: vec![&self.up],
+            down: vec![&self.down.linear],
+        }
     }
 
     /// State `[b * l, hidden]` to the next one. `scores` wraps the raw scores as a tensor for the caller.

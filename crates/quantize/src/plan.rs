@@ -4,10 +4,10 @@ use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Encoded};
+use tinybert_model::{BertConfig, Checkpoint, Encoded, PerLinear};
 use tinybert_nn::Site;
 
-use super::attention::choose_attention;
+use super::attention::{HeadSizes, choose_attention};
 use super::calibrate::Calibration;
 use super::sample::RowSample;
 use super::search::{Symmetry, input_choice, static_scale};
@@ -58,42 +58,43 @@ fn choose_layer(
     layer: usize,
     config: &BertConfig,
     attention: Attention,
-    encodings: [Encoding; 4],
+    encodings: PerLinear<Encoding>,
     calibration: &Calibration,
 ) -> Result<LayerPlan> {
-    let [qkv, context, up, down] = [
-        (Site::AttentionInput(layer), Symmetry::Symmetric),
-        (Site::Context(layer), Symmetry::Symmetric),
-        (Site::FeedForwardInput(layer), Symmetry::Symmetric),
-        (Site::PostGelu(layer), Symmetry::Asymmetric),
-    ]
-    .map(|(site, symmetry)| calibration.site(site).map(|s| (input_choice(s, symmetry), s)));
-    let inputs = [qkv?, context?, up?, down?];
+    let sites = PerLinear {
+        qkv: (Site::AttentionInput(layer), Symmetry::Symmetric),
+        attention_output: (Site::Context(layer), Symmetry::Symmetric),
+        up: (Site::FeedForwardInput(layer), Symmetry::Symmetric),
+        down: (Site::PostGelu(layer), Symmetry::Asymmetric),
+    };
+    let inputs = sites
+        .map(|(site, symmetry)| calibration.site(site).map(|sample| (sample, symmetry)))
+        .transpose()?
+        .map(|(sample, symmetry)| (input_choice(sample, symmetry), sample));
     let projected = [Site::Query(layer), Site::Key(layer), Site::Value(layer)].map(|site| {
         calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
     });
     let [q, k, v] = projected;
     let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
 
-    let choices = inputs.map(|(choice, _)| choice);
-    let sizes = [config.heads(layer), config.head_dim()];
+    let heads = HeadSizes { heads: config.heads(layer), head_dim: config.head_dim() };
     let int8_scales = [int8_q, int8_k, int8_v];
-    let attention = choose_attention(attention, layer, sizes, int8_scales, calibration)?;
+    let attention = choose_attention(attention, layer, heads, int8_scales, calibration)?;
     let qkv_scales = match attention.mode {
         AttentionMode::Int8 => int8_scales,
         AttentionMode::F32 => [1.0; 3],
     };
     Ok(LayerPlan {
         qkv_scales,
-        choices,
+        choices: inputs.map(|(choice, _)| choice),
         encodings,
-        importance: [0, 1, 2, 3].map(|at| match encodings[at] {
-            Encoding::Int4 => inputs[at].1.mean_squares(),
+        importance: encodings.zip(inputs).map(|(encoding, (_, sample))| match encoding {
+            Encoding::Int4 => sample.mean_squares(),
             Encoding::Int8 | Encoding::Sparse => Vec::new(),
         }),
         attention,
         seen: CalibrationRecord {
-            inputs: inputs.map(|(_, sample)| range(sample)),
+            inputs: inputs.map(|(_, sample)| range(sample)).into(),
             query,
             key,
             value,

@@ -3,7 +3,7 @@
 use super::calibrate::Calibration;
 use super::calibration_inputs;
 use super::plan::choose_plan;
-use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
+use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::metrics::MetricSet;
@@ -12,7 +12,7 @@ use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
 use tinybert_model::plan::Encoding;
 use tinybert_model::plan::quantize_channel;
 use tinybert_model::plan::{Attention, LayerEncodings, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Tensors, names};
+use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 
 /// What happens when one part of the float model is stored in another encoding, all others left alone.
@@ -81,19 +81,18 @@ pub fn sensitivity(
     let weighed = plan(Attention::F32, Encoding::Int4)?;
 
     let float = trial.run(&checkpoint.tensors, None)?;
-    let parts = settings.encodings.len() * (4 * layers + 1) + layers + 1;
+    let parts = settings.encodings.len() * (LayerLinear::ALL.len() * layers + 1) + layers + 1;
     let mut parts = Parts { found: Vec::new(), total: parts as u64, context };
     context.progress.begin("sensitivity", parts.total);
-    for layer in 0..layers {
-        for (at, (part, _)) in LINEARS.iter().enumerate() {
-            for &encoding in settings.encodings {
-                let importance =
-                    weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
-                let mut tensors = checkpoint.tensors.clone();
-                store_linear(&mut tensors, [layer, at], encoding, importance)?;
-                let found = trial.run(&tensors, None)?;
-                parts.add(trial.compare(Some(layer), part, encoding, &found, &float)?);
-            }
+    for place in LinearPlace::all(layers) {
+        let LinearPlace { layer, linear } = place;
+        for &encoding in settings.encodings {
+            let importance =
+                weighed.layers[layer].importance_of(linear).filter(|_| encoding == Encoding::Int4);
+            let mut tensors = checkpoint.tensors.clone();
+            store_linear(&mut tensors, place, encoding, importance)?;
+            let found = trial.run(&tensors, None)?;
+            parts.add(trial.compare(Some(layer), linear.name(), encoding, &found, &float)?);
         }
     }
     let exact = trial.run(&checkpoint.tensors, Some(&in_f32))?;
@@ -121,24 +120,20 @@ pub fn sensitivity(
 
 /// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
 /// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
-pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[Encoding; 4]> {
-    let weights = |layer: usize, linear: usize| {
-        let (hidden, width) = (config.hidden_size, config.heads(layer) * config.head_dim());
-        let ffn = hidden * config.ffn(layer);
-        [3 * width * hidden, width * hidden, ffn, ffn][linear] as f64
-    };
-    let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
-    for row in found.iter().filter(|row| row.encoding == "int4") {
-        let linear = LINEARS.iter().position(|(name, _)| *name == row.part);
-        if let (Some(layer), Some(linear)) = (row.layer, linear) {
-            candidates.push((layer - 1, linear, row.logit_error));
+pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<Encoding>> {
+    let mut candidates: Vec<(LinearPlace, f64)> = Vec::new();
+    for part in found.iter().filter(|part| part.encoding == Encoding::Int4.name()) {
+        if let (Some(layer), Some(linear)) = (part.layer, LayerLinear::from_name(&part.part)) {
+            candidates.push((LinearPlace { layer: layer - 1, linear }, part.logit_error));
         }
     }
-    let price = |&(layer, linear, error): &(usize, usize, f64)| error / weights(layer, linear);
-    candidates.sort_by(|a, b| price(a).total_cmp(&price(b)));
-    let mut encodings = vec![[Encoding::Int8; 4]; config.num_hidden_layers];
+    let error_per_weight = |&(LinearPlace { layer, linear }, error): &(LinearPlace, f64)| {
+        error / config.linear_weights(layer)[linear] as f64
+    };
+    candidates.sort_by(|a, b| error_per_weight(a).total_cmp(&error_per_weight(b)));
+    let mut encodings = vec![PerLinear::all(Encoding::Int8); config.num_hidden_layers];
     let mut left = limit;
-    for (layer, linear, error) in candidates {
+    for (LinearPlace { layer, linear }, error) in candidates {
         if error <= left {
             left -= error;
             encodings[layer][linear] = Encoding::Int4;

@@ -9,7 +9,7 @@ use tinybert_model::names::{self, LayerNames};
 use tinybert_model::plan::Encoding;
 use tinybert_model::plan::LayerPlan;
 use tinybert_model::plan::{quantize_channel, scaled_row};
-use tinybert_model::{Checkpoint, Tensors};
+use tinybert_model::{Checkpoint, PerLinear, Tensors};
 
 /// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
 pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
@@ -32,10 +32,13 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let tensors = &checkpoint.tensors;
     let names = LayerNames::new(index);
     let [scale_q, scale_k, scale_v] = plan.qkv_scales;
-    let store = |at: usize| Store { encoding: plan.encodings[at], importance: plan.importance_of(at) };
-    let mut qkv = linear(tensors, &names.query, scale_q, store(0))?;
+    let store = PerLinear::from_fn(|linear| Store {
+        encoding: plan.encodings[linear],
+        importance: plan.importance_of(linear),
+    });
+    let mut qkv = linear(tensors, &names.query, scale_q, store.qkv)?;
     for (name, scale) in [(&names.key, scale_k), (&names.value, scale_v)] {
-        let part = linear(tensors, name, scale, store(0))?;
+        let part = linear(tensors, name, scale, store.qkv)?;
         qkv.weights.extend(part.weights);
         qkv.scale.extend(part.scale);
         qkv.bias.extend(part.bias);
@@ -43,18 +46,20 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let mut data = LayerData {
         config: plan.config(index, &checkpoint.config),
         qkv,
-        attention_output: linear(tensors, &names.attention_output, 1.0, store(1))?,
+        attention_output: linear(tensors, &names.attention_output, 1.0, store.attention_output)?,
         attention_norm: layer_norm(tensors, &names.attention_norm)?,
-        up: linear(tensors, &names.up, 1.0, store(2))?,
-        down: linear(tensors, &names.down, 1.0, store(3))?,
+        up: linear(tensors, &names.up, 1.0, store.up)?,
+        down: linear(tensors, &names.down, 1.0, store.down)?,
         output_norm: layer_norm(tensors, &names.output_norm)?,
     };
-    let linears = [&data.qkv, &data.attention_output, &data.up, &data.down];
-    let stored = linears.map(|linear| linear.weights.as_slice());
-    let encodings =
-        plan.encodings.into_iter().zip(stored).map(|(encoding, weights)| encoding.stored(weights));
-    let encodings: Vec<_> = encodings.collect();
-    data.config.encodings.copy_from_slice(&encodings);
+    let linears = PerLinear {
+        qkv: &data.qkv,
+        attention_output: &data.attention_output,
+        up: &data.up,
+        down: &data.down,
+    };
+    let stored = plan.encodings.zip(linears).map(|(encoding, linear)| encoding.stored(&linear.weights));
+    data.config.encodings = stored.into();
     Ok(data)
 }
 

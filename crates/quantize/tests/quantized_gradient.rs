@@ -8,10 +8,10 @@ use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 use tinybert_base::Context;
 use tinybert_data::{Batch, collate};
-use tinybert_model::Head;
 use tinybert_model::plan::{
     Attention, Encoding, InputChoice, LayerEncodings, ModelPlan, Precision, quantize_channel,
 };
+use tinybert_model::{Head, LayerLinear};
 use tinybert_nn::{Mode, Parameters, TaskModel};
 use tinybert_quantize::{calibrate, calibration_inputs};
 use tinybert_runtime::kernels::math;
@@ -65,7 +65,7 @@ impl Oracle<'_> {
         rounded(&weight, values)
     }
 
-    fn linear(&self, name: &str, x: &Tensor, at: Option<(usize, usize)>) -> Tensor {
+    fn linear(&self, name: &str, x: &Tensor, at: Option<(usize, LayerLinear)>) -> Tensor {
         let (choice, encoding, importance) = match at {
             Some((layer, linear)) => {
                 let layer = &self.plan.layers[layer];
@@ -142,8 +142,9 @@ impl Oracle<'_> {
         for (index, layer) in self.plan.layers.iter().enumerate() {
             let name = |part: &str| format!("bert.encoder.layer.{index}.{part}");
             let scales = layer.qkv_scales;
-            let parts = ["query", "key", "value"]
-                .map(|part| self.linear(&name(&format!("attention.self.{part}")), &x, Some((index, 0))));
+            let parts = ["query", "key", "value"].map(|part| {
+                self.linear(&name(&format!("attention.self.{part}")), &x, Some((index, LayerLinear::Qkv)))
+            });
             let parts = [0, 1, 2].map(|i| int8(&parts[i], Some((scales[i], 0))));
             let d = parts[0].dim(1).unwrap() / heads;
             let context: Vec<Tensor> = (0..heads)
@@ -154,12 +155,16 @@ impl Oracle<'_> {
                 })
                 .collect();
             let context = Tensor::cat(&context, 1).unwrap();
-            let output = self.linear(&name("attention.output.dense"), &context, Some((index, 1)));
+            let output = self.linear(
+                &name("attention.output.dense"),
+                &context,
+                Some((index, LayerLinear::AttentionOutput)),
+            );
             let middle = self.norm(&name("attention.output.LayerNorm"), &(output + &x).unwrap());
-            let wide = self.linear(&name("intermediate.dense"), &middle, Some((index, 2)));
+            let wide = self.linear(&name("intermediate.dense"), &middle, Some((index, LayerLinear::Up)));
             let exact = wide.gelu_erf().unwrap();
             let active = rounded(&exact, flat(&wide).into_iter().map(math::gelu).collect());
-            let down = self.linear(&name("output.dense"), &active, Some((index, 3)));
+            let down = self.linear(&name("output.dense"), &active, Some((index, LayerLinear::Down)));
             x = self.norm(&name("output.LayerNorm"), &(down + &middle).unwrap());
         }
         let first = x.narrow(0, 0, 1).unwrap();
@@ -185,13 +190,13 @@ fn gradients_are_straight_through(encoding: Encoding) {
     // Scales so small that some values of every kind are out of range.
     for layer in &mut plan.layers {
         layer.qkv_scales = layer.qkv_scales.map(|scale| 0.6 * scale);
-        for (choice, keep) in layer.choices.iter_mut().zip([0.7, 0.6, 0.7, 0.5]) {
+        for ((_, choice), keep) in layer.choices.iter_mut().zip([0.7, 0.6, 0.7, 0.5]) {
             let fixed = choice.fixed.as_mut().expect("static inputs");
             fixed.scale *= keep;
         }
     }
     // One input per token.
-    plan.layers[1].choices[2].fixed = None;
+    plan.layers[1].choices.up.fixed = None;
 
     let parameters = Parameters::new(&checkpoint.tensors).unwrap();
     let plan = Arc::new(plan);

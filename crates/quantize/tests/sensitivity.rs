@@ -78,8 +78,8 @@ fn what_moves_least_for_its_bytes_gets_four_bits_within_the_limit() {
     // Weights: qkv 3072, attention output 1024, up and down 2048 each.
     let found = [row("qkv", 0.003), row("attention output", 0.002), row("up", 0.001), row("down", 0.004)];
     let (int8, int4) = (Encoding::Int8, Encoding::Int4);
-    assert_eq!(choose(&found, &config, 0.0), [[int8; 4]]);
-    assert_eq!(choose(&found, &config, 0.0015), [[int8, int8, int4, int8]]);
-    assert_eq!(choose(&found, &config, 0.0045), [[int4, int8, int4, int8]]);
-    assert_eq!(choose(&found, &config, 1.0), [[int4; 4]]);
+    assert_eq!(choose(&found, &config, 0.0), [[int8; 4].into()]);
+    assert_eq!(choose(&found, &config, 0.0015), [[int8, int8, int4, int8].into()]);
+    assert_eq!(choose(&found, &config, 0.0045), [[int4, int8, int4, int8].into()]);
+    assert_eq!(choose(&found, &config, 1.0), [[int4; 4].into()]);
 }

@@ -6,6 +6,7 @@ use tinybert_runtime::workspace_bytes;
 use super::board::Board;
 use super::latency::{self, Answer};
 use tinybert_base::{Error, Result};
+use tinybert_model::PerLinear;
 use tinybert_model::plan::Encoding;
 
 /// What a model takes of a device.
@@ -34,8 +35,8 @@ pub struct Shape<'a> {
     pub max_tokens: usize,
     /// Tokens of the inputs that the image proves itself by.
     pub self_tests: &'a [usize],
-    /// Of each layer, encodings of qkv, attention output, up and down: int8 or four bits.
-    pub weights: &'a [[Encoding; 4]],
+    /// Encodings of each layer's linears: int8 or four bits.
+    pub weights: &'a [PerLinear<Encoding>],
     /// Encoding of the word rows: int8 or four bits.
     pub embeddings: Encoding,
 }
@@ -94,8 +95,8 @@ impl CostModel {
     fn layers(&self, shape: &Shape) -> Vec<LayerConfig> {
         let sizes = self.layers.iter().zip(shape.heads).zip(shape.neurons).zip(shape.weights);
         let layer =
-            |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &[Encoding; 4])| {
-                LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer }
+            |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &PerLinear<Encoding>)| {
+                LayerConfig { heads, ffn, encodings: weights.map(of_image).into(), ..*layer }
             };
         sizes.map(layer).collect()
     }

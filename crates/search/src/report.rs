@@ -10,7 +10,6 @@ use tinybert_base::FileHash;
 use tinybert_base::Result;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::Encoding;
-use tinybert_quantize::stored::LINEARS;
 use tinybert_report::Report;
 
 /// Its name in the output folder.
@@ -70,7 +69,7 @@ fn sensitivity(found: &Found) -> Vec<tinybert_report::Sensitivity> {
     };
     let mut linears: Vec<&InFourBits> = found.linears.iter().collect();
     linears.sort_by_key(|of| (of.layer, of.linear));
-    let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), LINEARS[of.linear].0, &of.change));
+    let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), of.linear.name(), &of.change));
     let [.., embeddings] = &found.changes;
     let embeddings = embeddings.iter().skip(1).map(|change| row(None, "embeddings", change));
     linears.chain(embeddings).collect()

@@ -19,7 +19,7 @@ pub use self::encoding::{Encoding, GROUP};
 pub use self::input::{InputChoice, StaticInput};
 pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
-use crate::BertConfig;
+use crate::{BertConfig, LayerLinear, PerLinear};
 
 /// Scales of all activations, and what weights and embeddings are stored as.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,8 +58,8 @@ impl ModelPlan {
     /// What weights and embeddings are stored as.
     pub fn precision(&self) -> Precision {
         let each: Vec<_> = self.layers.iter().map(|layer| layer.encodings).collect();
-        let weights = match each.first() {
-            Some(&[first, ..]) if each.iter().flatten().all(|&encoding| encoding == first) => {
+        let weights = match each.first().map(|layer| layer.qkv) {
+            Some(first) if each.iter().all(|layer| *layer == PerLinear::all(first)) => {
                 LayerEncodings::Alike(first)
             }
             _ => LayerEncodings::Each(each),
@@ -80,15 +80,16 @@ impl ModelPlan {
             return Some("sparse embeddings: expected int8 or int4".into());
         }
         self.layers.iter().enumerate().find_map(|(index, layer)| {
-            let (hidden, width) = (config.hidden_size, config.heads(index) * config.head_dim());
-            let inputs = [hidden, width, hidden, config.ffn(index)];
-            let scales = layer.choices.iter().filter_map(|choice| choice.fixed).map(|fixed| fixed.scale);
+            let inputs = config.linear_inputs(index);
+            let fixed = || layer.choices.values().filter_map(|choice| choice.fixed);
+            let scales = fixed().map(|fixed| fixed.scale);
             let what = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
                 "a scale that is not a positive number"
-            } else if layer.choices.iter().any(|choice| choice.fixed.is_some_and(|f| f.zero_point == i8::MIN))
-            {
+            } else if fixed().any(|fixed| fixed.zero_point == i8::MIN) {
                 "a zero point below -127"
-            } else if layer.importance.iter().zip(inputs).any(|(i, n)| !i.is_empty() && i.len() != n) {
+            } else if LayerLinear::ALL.into_iter().any(|linear| {
+                layer.importance_of(linear).is_some_and(|importance| importance.len() != inputs[linear])
+            }) {
                 "mean squares of another number of inputs"
             } else {
                 return None;

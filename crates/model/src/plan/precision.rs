@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
+use crate::PerLinear;
 use tinybert_base::{Error, Result};
 
 /// How the parts of a model are stored. The head stays int8: it is small, and its errors go straight into the answer.
@@ -20,8 +21,8 @@ pub struct Precision {
 pub enum LayerEncodings {
     /// All alike.
     Alike(Encoding),
-    /// Per layer: qkv, attention output, up, down.
-    Each(Vec<[Encoding; 4]>),
+    /// Layer by layer.
+    Each(Vec<PerLinear<Encoding>>),
 }
 
 impl Default for Precision {
@@ -31,16 +32,16 @@ impl Default for Precision {
 }
 
 impl Precision {
-    /// Per layer, the encodings of qkv, attention output, up and down.
+    /// The encodings of every layer's linears.
     ///
     /// # Errors
     /// [`Error::Usage`]: not as many as `layers`, or an encoding that embeddings cannot have.
-    pub fn of_layers(&self, layers: usize) -> Result<Vec<[Encoding; 4]>> {
+    pub fn of_layers(&self, layers: usize) -> Result<Vec<PerLinear<Encoding>>> {
         if self.embeddings == Encoding::Sparse {
             return Err(Error::Usage("embeddings cannot be sparse: expected int8 or int4".into()));
         }
         match &self.weights {
-            LayerEncodings::Alike(encoding) => Ok(vec![[*encoding; 4]; layers]),
+            LayerEncodings::Alike(encoding) => Ok(vec![PerLinear::all(*encoding); layers]),
             LayerEncodings::Each(each) if each.len() == layers => Ok(each.clone()),
             LayerEncodings::Each(each) => Err(Error::Usage(format!(
                 "encodings for {} layers, but the model has {layers}: expected one entry per layer",
@@ -57,9 +58,12 @@ mod tests {
     #[test]
     fn as_many_encodings_as_layers() {
         let all = Precision { weights: LayerEncodings::Alike(Encoding::Int4), ..Precision::default() };
-        assert_eq!(all.of_layers(2).unwrap(), [[Encoding::Int4; 4]; 2]);
-        let two = Precision { weights: LayerEncodings::Each(vec![[Encoding::Sparse; 4]; 2]), ..all.clone() };
-        assert_eq!(two.of_layers(2).unwrap(), [[Encoding::Sparse; 4]; 2]);
+        assert_eq!(all.of_layers(2).unwrap(), [PerLinear::all(Encoding::Int4); 2]);
+        let two = Precision {
+            weights: LayerEncodings::Each(vec![PerLinear::all(Encoding::Sparse); 2]),
+            ..all.clone()
+        };
+        assert_eq!(two.of_layers(2).unwrap(), [PerLinear::all(Encoding::Sparse); 2]);
         assert!(matches!(two.of_layers(3), Err(Error::Usage(_))));
         let sparse = Precision { embeddings: Encoding::Sparse, ..all };
         assert!(matches!(sparse.of_layers(1), Err(Error::Usage(_))));
@@ -67,7 +71,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        let each = vec![[Encoding::Int8, Encoding::Int4, Encoding::Sparse, Encoding::Int4]];
+        let each = vec![[Encoding::Int8, Encoding::Int4, Encoding::Sparse, Encoding::Int4].into()];
         let precision = Precision { weights: LayerEncodings::Each(each), embeddings: Encoding::Int4 };
         let json = serde_json::to_string(&precision).unwrap();
         assert_eq!(json, r#"{"weights":[["int8","int4","sparse","int4"]],"embeddings":"int4"}"#);

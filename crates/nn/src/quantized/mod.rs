@@ -33,14 +33,14 @@ use super::tape::{Backward, Tape};
 use super::{BertOutput, Mode};
 use tinybert_base::Result;
 use tinybert_data::Batch;
-use tinybert_model::BertConfig;
 use tinybert_model::plan::ModelPlan;
+use tinybert_model::{BertConfig, PerLinear};
 
 /// A plan with the weights that were stored by it last.
 pub(super) struct Quantized {
     plan: Arc<ModelPlan>,
     configs: Vec<LayerConfig>,
-    caches: Vec<[Cache; 4]>,
+    caches: Vec<PerLinear<Cache>>,
     head: Head,
 }
 
