@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split};
 use tinybert_distill::{Stage, TaskSettings};
 use tinybert_evaluate::latency;
 use tinybert_evaluate::predictor::{Answer, FloatModel, Predictor};
@@ -101,7 +101,7 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
 /// The shipped data, with the teacher's labels.
 fn snips(out: &Path, teacher: &Head) -> DataSpec {
     let file = |name: &str| Some(out.join("snips").join(name));
-    let columns = Columns { text: "text".into(), pair: None, label: Some("label".into()) };
+    let columns = ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) };
     DataSpec {
         source: Source::Table {
             train: file("train.jsonl"),
