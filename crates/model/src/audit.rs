@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::names::{self, LayerNames, WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
-use super::weights::{Dtype, Stored, Weights};
+use super::weights::{Dtype, StoredTensor, WeightFiles};
 use super::{BertConfig, Head};
 use tinybert_base::{Error, Result};
 
@@ -18,7 +18,7 @@ const LISTED: usize = 40;
 /// belongs to an encoder of other sizes, with hints.
 pub(super) fn audit(
     folder: &Path,
-    weights: &Weights,
+    weights: &WeightFiles,
     config: &BertConfig,
     head: &Head,
 ) -> Result<Vec<String>> {
@@ -70,11 +70,11 @@ pub(super) fn audit(
 }
 
 /// The canonical name, and the stored one where they differ.
-fn described(name: &str, stored: &Stored) -> String {
+fn described(name: &str, stored: &StoredTensor) -> String {
     if stored.name == name { name.to_owned() } else { format!("{name} (stored as {})", stored.name) }
 }
 
-fn hint_for_missing(name: &str, weights: &Weights, head: &Head) -> Option<String> {
+fn hint_for_missing(name: &str, weights: &WeightFiles, head: &Head) -> Option<String> {
     if weights.names().next().is_some_and(|_| weights.get(WORD_EMBEDDINGS).is_none()) {
         let first = weights.names().next().unwrap_or_default();
         return Some(format!("the weights do not look like BERT's: the first tensor is {first}"));

@@ -48,7 +48,7 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     for (_, rows) in &tables {
         moments = (moments + (second_moments(rows)? / rows.dim(0)? as f64)?)?;
     }
-    let projection = Projection::fit(&moments, config.hidden_size)?;
+    let projection = NarrowBasis::fit(&moments, config.hidden_size)?;
     tables.into_iter().map(|(name, rows)| Ok((name.to_owned(), projection.apply(&rows)?))).collect()
 }
 
@@ -89,11 +89,11 @@ fn without_mean(rows: &Tensor) -> Result<Tensor> {
 }
 
 /// An orthonormal basis for narrower rows, in f64 `[wide, narrow]`.
-struct Projection {
+struct NarrowBasis {
     basis: Tensor,
 }
 
-impl Projection {
+impl NarrowBasis {
     /// The subspace that keeps most of the energy of rows with these second moments (`[wide, wide]`): the leading
     /// eigenvectors.
     ///
@@ -208,8 +208,8 @@ mod tests {
         Tensor::from_vec(entries, (rows, wide), &Device::Cpu).unwrap()
     }
 
-    fn fit(rows: &Tensor, narrow: usize) -> Projection {
-        Projection::fit(&second_moments(rows).unwrap(), narrow).unwrap()
+    fn fit(rows: &Tensor, narrow: usize) -> NarrowBasis {
+        NarrowBasis::fit(&second_moments(rows).unwrap(), narrow).unwrap()
     }
 
     fn energy(tensor: &Tensor) -> f64 {

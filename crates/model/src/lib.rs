@@ -93,7 +93,7 @@ impl Checkpoint {
         let text = TextEncoder::from_folder(folder)?;
         let architecture = file.architecture(text.special());
         let config = file.encoder(&config_path, architecture)?;
-        let weights = Weights::open(folder, architecture)?;
+        let weights = WeightFiles::open(folder, architecture)?;
         let head = file.head(&config_path, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
         if text.vocab_size() != config.vocab_size {

@@ -86,7 +86,7 @@ pub fn save_with(
     record: &RunRecord,
     companions: &[Companion],
 ) -> Result<()> {
-    let model = Model { storage: Storage::F32, config, head, tensors, text, record };
+    let model = FolderContents { storage: Storage::F32, config, head, tensors, text, record };
     model.save(folder, companions)
 }
 
@@ -103,11 +103,11 @@ pub fn save_as(
     text: &TextEncoder,
     record: &RunRecord,
 ) -> Result<()> {
-    Model { storage, config, head, tensors, text, record }.save(folder, &[])
+    FolderContents { storage, config, head, tensors, text, record }.save(folder, &[])
 }
 
 /// What a model folder is made of.
-struct Model<'a> {
+struct FolderContents<'a> {
     storage: Storage,
     config: &'a BertConfig,
     head: &'a Head,
@@ -116,7 +116,7 @@ struct Model<'a> {
     record: &'a RunRecord,
 }
 
-impl Model<'_> {
+impl FolderContents<'_> {
     fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
         check_target(folder)?;
         let weights = serialize(self.config, self.head, self.tensors, self.storage)?;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
-use super::vocabulary::{self, NamedFiles, SpecialPieces, Vocabulary};
+use super::vocabulary::{self, NamedFiles, SpecialPieces, WordPieceVocabulary};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -39,7 +39,7 @@ pub struct Word {
 #[derive(Clone)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
+    vocabulary: WordPieceVocabulary,
     special: SpecialIds,
     /// Tokenizer files by name, as they are copied into saved checkpoints.
     files: NamedFiles,
@@ -79,7 +79,7 @@ impl TextEncoder {
     /// # Errors
     /// [`Error::Usage`] when a special piece is missing or a piece occurs twice.
     pub fn from_pieces(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
-        let vocabulary = Vocabulary::new(pieces, lowercase)?;
+        let vocabulary = WordPieceVocabulary::new(pieces, lowercase)?;
         let files = vocabulary.to_files();
         Self::build(vocabulary, files)
     }
@@ -93,7 +93,7 @@ impl TextEncoder {
         Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
     }
 
-    fn build(vocabulary: Vocabulary, files: NamedFiles) -> Result<Self> {
+    fn build(vocabulary: WordPieceVocabulary, files: NamedFiles) -> Result<Self> {
         let id = |piece: &str| vocabulary.id(piece);
         let required = |piece: &str| {
             id(piece).ok_or_else(|| {
@@ -288,7 +288,7 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
 }
 
 /// The `tokenizers` pipeline that transformers builds for BERT.
-fn hugging_face_tokenizer(vocabulary: &Vocabulary) -> Result<Tokenizer> {
+fn hugging_face_tokenizer(vocabulary: &WordPieceVocabulary) -> Result<Tokenizer> {
     let added: Vec<_> = SpecialPieces::BERT
         .all()
         .into_iter()

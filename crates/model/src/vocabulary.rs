@@ -52,13 +52,13 @@ pub(crate) type NamedFiles = Vec<(String, Vec<u8>)>;
 
 /// Pieces by id, and whether text is lower-cased before they are looked up.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Vocabulary {
+pub(crate) struct WordPieceVocabulary {
     pieces: Vec<String>,
     ids: HashMap<String, u32>,
     lowercase: bool,
 }
 
-impl Vocabulary {
+impl WordPieceVocabulary {
     /// # Errors
     /// [`Error::Usage`] when a piece is empty or occurs twice.
     pub(crate) fn new(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
@@ -108,7 +108,7 @@ pub(crate) fn tokenizer_files<'a>(pieces: impl Iterator<Item = &'a str>, config:
 ///
 /// # Errors
 /// See [`super::TextEncoder::from_folder`].
-pub(crate) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
+pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFiles)> {
     let mut found = Vec::new();
     for name in FILES {
         if let Some(bytes) = files::read_if_there(&folder.join(name))? {
@@ -162,7 +162,8 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
             ));
         }
     };
-    let new = |pieces| Vocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
+    let new =
+        |pieces| WordPieceVocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
     let family = family::of_vocabulary(&pieces);
     check_tokenizer_config(&config_path, &config, family)?;
     match family.numbering() {

@@ -8,9 +8,9 @@ use crate::vocabulary::SpecialPieces;
 use crate::{BertConfig, Head, SpecialIds};
 
 /// The family of [`Architecture::Bert`].
-pub(super) struct Bert;
+pub(super) struct BertFamily;
 
-impl Family for Bert {
+impl Family for BertFamily {
     fn name(&self) -> &'static str {
         "BERT"
     }

@@ -29,14 +29,14 @@ pub enum Architecture {
 }
 
 /// Every family.
-static FAMILIES: [&dyn Family; 2] = [&bert::Bert, &mpnet::MpNet];
+static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
 
 impl Architecture {
     /// The family's answers.
     pub(crate) fn family(&self) -> &'static dyn Family {
         match self {
-            Self::Bert => &bert::Bert,
-            Self::MpNet(_) => &mpnet::MpNet,
+            Self::Bert => &bert::BertFamily,
+            Self::MpNet(_) => &mpnet::MpNetFamily,
         }
     }
 
@@ -170,7 +170,7 @@ pub(crate) fn of_model_type(model_type: &str) -> Option<&'static dyn Family> {
 
 /// The family of a vocabulary: its pieces in the order of their ids. BERT, which takes any pieces, is asked last.
 pub(crate) fn of_vocabulary(pieces: &[String]) -> &'static dyn Family {
-    FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::Bert)
+    FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::BertFamily)
 }
 
 /// `model_type` of the families that may be students, and of those that may only be teachers.

@@ -36,9 +36,9 @@ const NAMES: [(&str, &str); 8] = [
 ];
 
 /// The family of [`Architecture::MpNet`].
-pub(super) struct MpNet;
+pub(super) struct MpNetFamily;
 
-impl Family for MpNet {
+impl Family for MpNetFamily {
     fn name(&self) -> &'static str {
         "MPNet"
     }
@@ -143,7 +143,7 @@ impl Family for MpNet {
     }
 }
 
-impl Numbering for MpNet {
+impl Numbering for MpNetFamily {
     fn bert_pieces(&self, mut pieces: Vec<String>) -> Vec<String> {
         pieces.pop();
         pieces.split_off(LEADING.len())

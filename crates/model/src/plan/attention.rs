@@ -21,7 +21,7 @@ pub enum Attention {
 #[serde(deny_unknown_fields)]
 pub struct AttentionChoice {
     /// What the image says.
-    #[serde(with = "super::json::Mode")]
+    #[serde(with = "super::json::AttentionModeJson")]
     pub mode: AttentionMode,
     /// Mean squared error of the context of int8 attention, relative to the mean square of that in f32.
     pub int8_error: f64,

@@ -40,7 +40,7 @@ pub fn quantize_channel(
             let (limit, multiplier) = encoding.range();
             let (full, last) = (limit * f32::from(multiplier), encoding.scales() - 1);
             let scale = |lane: usize| largest * (1.0 - 0.02 * lane.min(last) as f32) / full;
-            let trial = Trial::new(weights, array::from_fn(scale), encoding, importance);
+            let trial = ScaleTrials::new(weights, array::from_fn(scale), encoding, importance);
             let best = trial.best();
             trial.store(best, weights, encoding, out);
             trial.scales[best]
@@ -52,12 +52,12 @@ pub fn quantize_channel(
 pub fn quantize_at(weights: &[f32], scale: f32, encoding: Encoding, out: &mut [i8]) {
     vectorised(
         #[inline(always)]
-        || Trial::new(weights, [scale; LANES], encoding, None).store(0, weights, encoding, out),
+        || ScaleTrials::new(weights, [scale; LANES], encoding, None).store(0, weights, encoding, out),
     );
 }
 
 /// A channel at several scales.
-struct Trial {
+struct ScaleTrials {
     scales: [f32; LANES],
     /// Squared error of the channel at each of them.
     errors: [f64; LANES],
@@ -65,14 +65,14 @@ struct Trial {
     multipliers: Vec<[i8; LANES]>,
 }
 
-impl Trial {
+impl ScaleTrials {
     #[inline(always)]
     fn new(weights: &[f32], scales: [f32; LANES], encoding: Encoding, importance: Option<&[f32]>) -> Self {
         let mut errors = [0f64; LANES];
         let mut multipliers = Vec::with_capacity(weights.len().div_ceil(GROUP));
         for (index, weights) in weights.chunks(GROUP).enumerate() {
             let importance = importance.map(|all| &all[index * GROUP..][..weights.len()]);
-            let group = Group { weights, importance, per_scale: scales.map(f32::recip) };
+            let group = WeightGroup { weights, importance, per_scale: scales.map(f32::recip) };
             let (error, multiplier) = group.best_multipliers(encoding);
             for (sum, error) in errors.iter_mut().zip(error) {
                 *sum += f64::from(error);
@@ -106,14 +106,14 @@ impl Trial {
 }
 
 /// Weights that share a multiplier.
-struct Group<'a> {
+struct WeightGroup<'a> {
     weights: &'a [f32],
     importance: Option<&'a [f32]>,
     /// One over each scale.
     per_scale: [f32; LANES],
 }
 
-impl Group<'_> {
+impl WeightGroup<'_> {
     /// For each scale the least squared error, in squares of the scale, and the smallest multiplier that gives it.
     #[inline(always)]
     fn best_multipliers(&self, encoding: Encoding) -> ([f32; LANES], [i8; LANES]) {

@@ -24,7 +24,7 @@ pub struct LayerPlan {
     /// How attention is computed, and at what error in int8.
     pub attention: AttentionChoice,
     /// What was seen, for `inspect`.
-    #[serde(with = "super::json::Seen")]
+    #[serde(with = "super::json::CalibrationRecordJson")]
     pub seen: CalibrationRecord,
 }
 
