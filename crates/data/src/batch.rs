@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::encoded::second_from;
 use super::shuffle::Shuffler;
-use tinybert_model::Encoded;
+use tinybert_model::EncodedInput;
 
 /// Samples padded to one length, ready for the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Batch {
 }
 
 /// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.
-pub fn collate(encoded: &[Encoded], samples: &[usize], pad_id: u32) -> Batch {
+pub fn collate(encoded: &[EncodedInput], samples: &[usize], pad_id: u32) -> Batch {
     Batch::pad(samples, pad_id, |sample| (&encoded[sample].ids, second_from(&encoded[sample])))
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
-use tinybert_model::Encoded;
+use tinybert_model::EncodedInput;
 
 /// Many encoded samples: 4 bytes a token and 12 a sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct EncodedSet {
 }
 
 /// Where the second sentence begins: the first token of type 1, or the end.
-pub(super) fn second_from(encoded: &Encoded) -> usize {
+pub(super) fn second_from(encoded: &EncodedInput) -> usize {
     encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }
 
@@ -146,8 +146,8 @@ impl EncodedSet {
     }
 }
 
-impl FromIterator<Encoded> for EncodedSet {
-    fn from_iter<I: IntoIterator<Item = Encoded>>(samples: I) -> Self {
+impl FromIterator<EncodedInput> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = EncodedInput>>(samples: I) -> Self {
         let mut set = Self::default();
         for encoded in samples {
             let second = second_from(&encoded);
@@ -159,8 +159,8 @@ impl FromIterator<Encoded> for EncodedSet {
 
 /// Samples whose words are answered for: each with the first token of its words, as
 /// [`TextEncoder::encode_words`](tinybert_model::TextEncoder::encode_words) gives them.
-impl FromIterator<(Encoded, Vec<Option<u32>>)> for EncodedSet {
-    fn from_iter<I: IntoIterator<Item = (Encoded, Vec<Option<u32>>)>>(samples: I) -> Self {
+impl FromIterator<(EncodedInput, Vec<Option<u32>>)> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = (EncodedInput, Vec<Option<u32>>)>>(samples: I) -> Self {
         let (encoded, words): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
         let words = words.into_iter().map(Vec::into_boxed_slice).collect();
         Self { words, ..encoded.into_iter().collect() }

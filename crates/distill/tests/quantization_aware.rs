@@ -10,7 +10,7 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{TaskReport, TaskSettings, task};
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::{Encoding, LayerEncodings};
+use tinybert_model::plan::{LayerEncodings, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder, WORD_EMBEDDINGS};
 use tinybert_quantize::{Settings, quantize};
 use tinybert_testing::runs::{fine_tune_settings, labelled, output, quantization_aware, with_data};
@@ -33,7 +33,7 @@ fn pair(place: &Path) -> [Checkpoint; 2] {
 
 #[test]
 fn the_image_answers_as_the_student_that_was_kept() {
-    for encoding in [Encoding::Int8, Encoding::Int4] {
+    for encoding in [WeightEncoding::Int8, WeightEncoding::Int4] {
         let place = tempfile::tempdir().unwrap();
         let [teacher, student] = pair(place.path());
         let out = place.path().join("out");

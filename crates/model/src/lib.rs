@@ -45,7 +45,7 @@ pub use safetensors::parameters;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
 pub use save::{METRICS, WEIGHTS};
 pub use tensors::{Tensors, lookup};
-pub use text::{Encoded, SpecialIds, TextEncoder, Word};
+pub use text::{EncodedInput, EncodedWord, SpecialIds, TextEncoder};
 pub use wordpiece::train_vocabulary;
 
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ const MAX_CHARS: usize = 100;
 
 /// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
+pub struct EncodedInput {
     /// Piece ids, special pieces included.
     pub ids: Vec<u32>,
     /// 0 for the first sentence and its specials, 1 for the second; as long as `ids`.
@@ -24,7 +24,7 @@ pub struct Encoded {
 
 /// A word of a text as BERT's normalisation and punctuation rules split it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct EncodedWord {
     /// Its bytes in the text.
     pub span: std::ops::Range<usize>,
     /// Its pieces.
@@ -121,7 +121,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`Error::Usage`] when `max_tokens` cannot hold the special pieces.
-    pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<Encoded> {
+    pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<EncodedInput> {
         let specials = if pair.is_some() { 3 } else { 2 };
         let Some(room) = max_tokens.checked_sub(specials) else {
             return Err(Error::Usage(format!(
@@ -144,14 +144,18 @@ impl TextEncoder {
             ids.push(self.special.sep);
         }
         type_ids.resize(ids.len(), 1);
-        Ok(Encoded { ids, type_ids })
+        Ok(EncodedInput { ids, type_ids })
     }
 
     /// Encodes many inputs on all cores; the results stand in the order of the inputs.
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn encode_all(&self, inputs: &[(&str, Option<&str>)], max_tokens: usize) -> Result<Vec<Encoded>> {
+    pub fn encode_all(
+        &self,
+        inputs: &[(&str, Option<&str>)],
+        max_tokens: usize,
+    ) -> Result<Vec<EncodedInput>> {
         inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
     }
 
@@ -160,7 +164,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(Encoded, Vec<Option<u32>>)> {
+    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(EncodedInput, Vec<Option<u32>>)> {
         let encoded = self.encode(text, None, max_tokens)?;
         let (mut next, mut words) = (1, Vec::new());
         // No token reaches across white space.
@@ -226,9 +230,9 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
-    pub fn words(&self, text: &str) -> Result<Vec<Word>> {
+    pub fn words(&self, text: &str) -> Result<Vec<EncodedWord>> {
         let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
-        let mut words: Vec<Word> = Vec::new();
+        let mut words: Vec<EncodedWord> = Vec::new();
         let mut last = None;
         let pieces = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(encoding.get_word_ids());
         for ((&id, &(start, end)), &number) in pieces {
@@ -237,7 +241,7 @@ impl TextEncoder {
                     word.ids.push(id);
                     word.span.end = word.span.end.max(end);
                 }
-                _ => words.push(Word { span: start..end, ids: vec![id] }),
+                _ => words.push(EncodedWord { span: start..end, ids: vec![id] }),
             }
             last = number;
         }

@@ -5,7 +5,7 @@ use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
 use super::calibrate::Calibration;
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::{Attention, AttentionChoice, attention_coefficient};
+use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
 
 /// int8 attention is taken as long as the mean squared error of its context is no more than this share of the mean square:
@@ -27,7 +27,7 @@ pub struct HeadSizes {
 /// # Errors
 /// Calibration kept no sentences, or sizes that the kernels do not take.
 pub fn choose_attention(
-    attention: Attention,
+    attention: AttentionPrecision,
     layer: usize,
     heads: HeadSizes,
     scales: [f32; 3],
@@ -40,9 +40,9 @@ pub fn choose_attention(
     let int8_error = int8_error(heads, scales, sentences)
         .map_err(|_| Error::Usage("the model is larger than the device code can address".into()))?;
     let mode = match attention {
-        Attention::Auto if int8_error > INT8_GOOD => AttentionMode::F32,
-        Attention::Auto | Attention::Int8 => AttentionMode::Int8,
-        Attention::F32 => AttentionMode::F32,
+        AttentionPrecision::Auto if int8_error > INT8_GOOD => AttentionMode::F32,
+        AttentionPrecision::Auto | AttentionPrecision::Int8 => AttentionMode::Int8,
+        AttentionPrecision::F32 => AttentionMode::F32,
     };
     Ok(AttentionChoice { mode, int8_error })
 }

@@ -9,7 +9,7 @@ use super::sample::RowSample;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, collate, evaluation_batches};
-use tinybert_model::{Checkpoint, Encoded};
+use tinybert_model::{Checkpoint, EncodedInput};
 use tinybert_nn::{Observe, Site, TaskModel};
 
 /// Sentences in a batch; calibration only runs forward.
@@ -33,7 +33,7 @@ impl Calibration {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the user asks to stop; a model without a task head.
-    pub fn run(checkpoint: &Checkpoint, inputs: &[Encoded], context: &Context) -> Result<Self> {
+    pub fn run(checkpoint: &Checkpoint, inputs: &[EncodedInput], context: &Context) -> Result<Self> {
         let model = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &checkpoint.tensors)?;
         let lengths: Vec<usize> = inputs.iter().map(|e| e.ids.len()).collect();
         let (mut samples, mut sentences) = (BTreeMap::new(), BTreeMap::new());
@@ -75,7 +75,7 @@ impl Calibration {
 }
 
 /// SHA-256 of texts as the model reads them.
-fn hash(inputs: &[Encoded]) -> [u8; 32] {
+fn hash(inputs: &[EncodedInput]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for input in inputs {
         hash.update((input.ids.len() as u64).to_le_bytes());

@@ -26,8 +26,8 @@ pub use plan::calibrate;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_model::plan::{Attention, ModelPlan, Precision};
-use tinybert_model::{Checkpoint, Encoded, Head, TextEncoder};
+use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
+use tinybert_model::{Checkpoint, EncodedInput, Head, TextEncoder};
 
 /// Self-test inputs that an image carries.
 const SELF_TESTS: usize = 4;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// Layout of the packed weights.
     pub layout: Layout,
     /// Who chooses how attention is computed.
-    pub attention: Attention,
+    pub attention: AttentionPrecision,
     /// How weights and embeddings are stored.
     pub precision: Precision,
 }
@@ -69,7 +69,7 @@ impl Default for Settings {
             max_tokens: 128,
             calibration_examples: 512,
             layout: Layout::Dotprod,
-            attention: Attention::Auto,
+            attention: AttentionPrecision::Auto,
             precision: Precision::default(),
         }
     }
@@ -204,7 +204,7 @@ pub fn calibration_inputs(
     data: &Dataset,
     examples: usize,
     max_tokens: usize,
-) -> Result<Vec<Encoded>> {
+) -> Result<Vec<EncodedInput>> {
     let examples = data.spread(examples);
     let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
     text.encode_all(&texts, max_tokens)
@@ -235,15 +235,15 @@ fn provenance(checkpoint: &Checkpoint, calibration: [u8; 32]) -> Result<Provenan
 }
 
 /// Inputs of the calibration set that the image proves itself by, shortest to longest.
-pub fn self_test_inputs(inputs: &[Encoded]) -> impl Iterator<Item = &Encoded> {
-    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
+pub fn self_test_inputs(inputs: &[EncodedInput]) -> impl Iterator<Item = &EncodedInput> {
+    let mut by_length: Vec<&EncodedInput> = inputs.iter().collect();
     by_length.sort_by_key(|input| input.ids.len());
     (0..SELF_TESTS)
         .filter_map(move |i| by_length.get(i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1)).copied())
 }
 
 /// They with the exact outputs of the scalar kernels.
-fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTestData>> {
+fn self_tests(builder: &ImageBuilder, inputs: &[EncodedInput]) -> Result<Vec<SelfTestData>> {
     let image = builder.build().map_err(refused)?;
     let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
     let mut workspace = vec![0; builder.config.workspace_bytes];

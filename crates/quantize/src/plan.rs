@@ -3,8 +3,8 @@
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
-use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Encoded, PerLinear};
+use tinybert_model::plan::{AttentionPrecision, LayerPlan, ModelPlan, Precision, WeightEncoding};
+use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
 use tinybert_nn::Site;
 
 use super::attention::{HeadSizes, choose_attention};
@@ -18,8 +18,8 @@ use super::search::{Symmetry, input_choice, static_scale};
 /// A precision that does not fit the model, a model without a task head, [`tinybert_base::Error::Interrupted`].
 pub fn calibrate(
     checkpoint: &Checkpoint,
-    inputs: &[Encoded],
-    attention: Attention,
+    inputs: &[EncodedInput],
+    attention: AttentionPrecision,
     precision: &Precision,
     context: &Context,
 ) -> Result<ModelPlan> {
@@ -36,7 +36,7 @@ pub fn calibrate(
 pub(super) fn choose_plan(
     config: &BertConfig,
     seen: &Calibration,
-    attention: Attention,
+    attention: AttentionPrecision,
     precision: &Precision,
 ) -> Result<ModelPlan> {
     let layers = precision.of_layers(config.num_hidden_layers)?.into_iter().enumerate();
@@ -57,8 +57,8 @@ pub(super) fn choose_plan(
 fn choose_layer(
     layer: usize,
     config: &BertConfig,
-    attention: Attention,
-    encodings: PerLinear<Encoding>,
+    attention: AttentionPrecision,
+    encodings: PerLinear<WeightEncoding>,
     calibration: &Calibration,
 ) -> Result<LayerPlan> {
     let sites = PerLinear {
@@ -89,8 +89,8 @@ fn choose_layer(
         choices: inputs.map(|(choice, _)| choice),
         encodings,
         importance: encodings.zip(inputs).map(|(encoding, (_, sample))| match encoding {
-            Encoding::Int4 => sample.mean_squares(),
-            Encoding::Int8 | Encoding::Sparse => Vec::new(),
+            WeightEncoding::Int4 => sample.mean_squares(),
+            WeightEncoding::Int8 | WeightEncoding::Sparse => Vec::new(),
         }),
         attention,
         seen: CalibrationRecord {

@@ -9,9 +9,9 @@ use tinybert_base::Result;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::quantize_channel;
-use tinybert_model::plan::{Attention, LayerEncodings, ModelPlan, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, ModelPlan, Precision};
 use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 
@@ -41,7 +41,7 @@ pub struct SensitivitySettings<'a> {
     /// Calibration examples, evenly spread over theirs.
     pub calibration_examples: usize,
     /// Encodings that linears (and, but for sparse, word rows) are tried in.
-    pub encodings: &'a [Encoding],
+    pub encodings: &'a [WeightEncoding],
     /// What labelled data are judged by.
     pub metrics: MetricSet,
 }
@@ -73,12 +73,16 @@ pub fn sensitivity(
     )?;
     let seen = Calibration::run(checkpoint, &inputs, context)?;
     let plan = |attention, encoding| {
-        let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
+        let precision =
+            Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
         choose_plan(&checkpoint.config, &seen, attention, &precision)
     };
-    let (in_f32, in_int8) = (plan(Attention::F32, Encoding::Int8)?, plan(Attention::Int8, Encoding::Int8)?);
+    let (in_f32, in_int8) = (
+        plan(AttentionPrecision::F32, WeightEncoding::Int8)?,
+        plan(AttentionPrecision::Int8, WeightEncoding::Int8)?,
+    );
     // Of inputs, by which the errors of weights in four bits are weighed.
-    let weighed = plan(Attention::F32, Encoding::Int4)?;
+    let weighed = plan(AttentionPrecision::F32, WeightEncoding::Int4)?;
 
     let float = trial.run(&checkpoint.tensors, None)?;
     let parts = settings.encodings.len() * (LayerLinear::ALL.len() * layers + 1) + layers + 1;
@@ -88,7 +92,7 @@ pub fn sensitivity(
         let LinearPlace { layer, linear } = place;
         for &encoding in settings.encodings {
             let importance =
-                weighed.layers[layer].importance_of(linear).filter(|_| encoding == Encoding::Int4);
+                weighed.layers[layer].importance_of(linear).filter(|_| encoding == WeightEncoding::Int4);
             let mut tensors = checkpoint.tensors.clone();
             store_linear(&mut tensors, place, encoding, importance)?;
             let found = trial.run(&tensors, None)?;
@@ -100,9 +104,9 @@ pub fn sensitivity(
         let mut plan = in_f32.clone();
         plan.layers[layer] = in_int8.layers[layer].clone();
         let rounded = trial.run(&checkpoint.tensors, Some(&plan))?;
-        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?);
+        parts.add(trial.compare(Some(layer), "attention", WeightEncoding::Int8, &rounded, &exact)?);
     }
-    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
+    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != WeightEncoding::Sparse) {
         let mut tensors = checkpoint.tensors.clone();
         store_words(&mut tensors, encoding)?;
         parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
@@ -111,18 +115,18 @@ pub fn sensitivity(
     let pooler = checkpoint.head.needs_pooler().then_some(names::POOLER);
     for name in pooler.into_iter().chain(checkpoint.head.linear()) {
         let name = names::weight(name);
-        store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
+        store(&mut tensors, &name, |row, out| quantize_channel(row, WeightEncoding::Int8, None, out))?;
     }
-    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);
+    parts.add(trial.compare(None, "head", WeightEncoding::Int8, &trial.run(&tensors, None)?, &float)?);
     context.progress.end();
     Ok(parts.found)
 }
 
 /// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
 /// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
-pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<Encoding>> {
+pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<WeightEncoding>> {
     let mut candidates: Vec<(LinearPlace, f64)> = Vec::new();
-    for part in found.iter().filter(|part| part.encoding == Encoding::Int4.name()) {
+    for part in found.iter().filter(|part| part.encoding == WeightEncoding::Int4.name()) {
         if let (Some(layer), Some(linear)) = (part.layer, LayerLinear::from_name(&part.part)) {
             candidates.push((LinearPlace { layer: layer - 1, linear }, part.logit_error));
         }
@@ -131,12 +135,12 @@ pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<Per
         error / config.linear_weights(layer)[linear] as f64
     };
     candidates.sort_by(|a, b| error_per_weight(a).total_cmp(&error_per_weight(b)));
-    let mut encodings = vec![PerLinear::all(Encoding::Int8); config.num_hidden_layers];
+    let mut encodings = vec![PerLinear::all(WeightEncoding::Int8); config.num_hidden_layers];
     let mut left = limit;
     for (LinearPlace { layer, linear }, error) in candidates {
         if error <= left {
             left -= error;
-            encodings[layer][linear] = Encoding::Int4;
+            encodings[layer][linear] = WeightEncoding::Int4;
         }
     }
     encodings
@@ -203,7 +207,7 @@ impl<'a> Trial<'a> {
         &self,
         layer: Option<usize>,
         part: &str,
-        encoding: Encoding,
+        encoding: WeightEncoding,
         found: &Outputs,
         exact: &Outputs,
     ) -> Result<Sensitivity> {

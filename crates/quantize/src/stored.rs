@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use tinybert_base::{Error, Result};
 use tinybert_model::names::{self, LayerNames};
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::quantize_channel;
 use tinybert_model::plan::scaled_row;
 use tinybert_model::{LayerLinear, Tensors, WORD_EMBEDDINGS};
@@ -34,7 +34,7 @@ impl LinearPlace {
 pub fn store_linear(
     tensors: &mut Tensors,
     place: LinearPlace,
-    encoding: Encoding,
+    encoding: WeightEncoding,
     importance: Option<&[f32]>,
 ) -> Result<()> {
     let quantize = |row: &[f32], out: &mut [i8]| quantize_channel(row, encoding, importance, out);
@@ -46,7 +46,7 @@ pub fn store_linear(
 ///
 /// # Errors
 /// As [`store`].
-pub fn store_words(tensors: &mut Tensors, encoding: Encoding) -> Result<()> {
+pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()> {
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }
 

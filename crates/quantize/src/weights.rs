@@ -6,13 +6,17 @@ use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearD
 
 use tinybert_base::{Error, Result};
 use tinybert_model::names::{self, LayerNames};
-use tinybert_model::plan::Encoding;
 use tinybert_model::plan::LayerPlan;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::{quantize_channel, scaled_row};
 use tinybert_model::{Checkpoint, PerLinear, Tensors};
 
 /// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
-pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
+pub fn embeddings(
+    checkpoint: &Checkpoint,
+    positions: usize,
+    words: WeightEncoding,
+) -> Result<EmbeddingsData> {
     let table = |name: &str| values(&checkpoint.tensors, name);
     let hidden = checkpoint.config.hidden_size;
     Ok(EmbeddingsData {
@@ -20,7 +24,7 @@ pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) ->
         position: scaled_rows(
             &table(names::POSITION_EMBEDDINGS)?[..positions * hidden],
             hidden,
-            Encoding::Int8,
+            WeightEncoding::Int8,
         ),
         types: table(names::TYPE_EMBEDDINGS)?,
         norm: layer_norm(&checkpoint.tensors, names::EMBEDDING_NORM)?,
@@ -92,13 +96,13 @@ fn identity(size: usize) -> LinearData {
 /// How a linear's weights are to be stored.
 #[derive(Clone, Copy)]
 struct Store<'a> {
-    encoding: Encoding,
+    encoding: WeightEncoding,
     /// Of each input.
     importance: Option<&'a [f32]>,
 }
 
 impl Store<'_> {
-    const INT8: Self = Self { encoding: Encoding::Int8, importance: None };
+    const INT8: Self = Self { encoding: WeightEncoding::Int8, importance: None };
 }
 
 /// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
@@ -119,7 +123,7 @@ fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Res
 }
 
 /// Rows of `width`.
-fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsData {
+fn scaled_rows(float: &[f32], width: usize, encoding: WeightEncoding) -> ScaledRowsData {
     let mut rows = vec![0i8; float.len()];
     let scales = rows
         .par_chunks_exact_mut(width)

@@ -8,7 +8,7 @@ use tinybert_data::task::Target;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
 use tinybert_quantize::{Settings, quantize};
 use tinybert_testing::runs;
@@ -56,7 +56,7 @@ fn a_stop_ends_judging_and_sensitivity() {
         max_tokens: 16,
         examples: 20,
         calibration_examples: 20,
-        encodings: &[Encoding::Int8],
+        encodings: &[WeightEncoding::Int8],
         metrics: MetricSet::Accuracy,
     };
     // The calibration and the float model come first; then the parts, a batch each or more.

@@ -7,7 +7,7 @@ use tinybert_testing::toy;
 use tinybert_base::Context;
 use tinybert_data::collate;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_quantize::{Settings, calibrate, calibration_inputs, quantize};
@@ -69,8 +69,11 @@ fn logits_are_those_of_the_image() {
     let alike = |weights, embeddings| Precision { weights: LayerEncodings::Alike(weights), embeddings };
     for head in heads() {
         let checkpoint = model(&place.path().join(head.kind()), &head);
-        for attention in [Attention::Int8, Attention::F32] {
-            for precision in [alike(Encoding::Int8, Encoding::Int8), alike(Encoding::Int4, Encoding::Int4)] {
+        for attention in [AttentionPrecision::Int8, AttentionPrecision::F32] {
+            for precision in [
+                alike(WeightEncoding::Int8, WeightEncoding::Int8),
+                alike(WeightEncoding::Int4, WeightEncoding::Int4),
+            ] {
                 let what = format!("{} {attention:?} {precision:?}", head.kind());
                 let settings = Settings {
                     max_tokens: 16,

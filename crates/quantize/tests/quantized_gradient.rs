@@ -9,7 +9,7 @@ use candle_nn::ops::softmax;
 use tinybert_base::Context;
 use tinybert_data::{Batch, collate};
 use tinybert_model::plan::{
-    Attention, Encoding, InputChoice, LayerEncodings, ModelPlan, Precision, quantize_channel,
+    AttentionPrecision, InputChoice, LayerEncodings, ModelPlan, Precision, WeightEncoding, quantize_channel,
 };
 use tinybert_model::{Head, LayerLinear};
 use tinybert_nn::{Mode, Parameters, TaskModel};
@@ -53,7 +53,7 @@ impl Oracle<'_> {
         self.parameters.get(name).unwrap().as_tensor().clone()
     }
 
-    fn weight(&self, name: &str, encoding: Encoding, importance: Option<&[f32]>) -> Tensor {
+    fn weight(&self, name: &str, encoding: WeightEncoding, importance: Option<&[f32]>) -> Tensor {
         let weight = self.get(&format!("{name}.weight"));
         let columns = weight.dim(1).unwrap();
         let mut values = flat(&weight);
@@ -71,7 +71,7 @@ impl Oracle<'_> {
                 let layer = &self.plan.layers[layer];
                 (Some(layer.choices[linear]), layer.encodings[linear], layer.importance_of(linear))
             }
-            None => (None, Encoding::Int8, None),
+            None => (None, WeightEncoding::Int8, None),
         };
         let fixed = choice.and_then(|choice: InputChoice| choice.fixed).map(|f| (f.scale, f.zero_point));
         let weight = self.weight(name, encoding, importance);
@@ -88,7 +88,7 @@ impl Oracle<'_> {
     }
 
     /// A row of a table in int8 (or four bits) with a scale in bf16.
-    fn row(&self, table: &str, row: u32, encoding: Option<Encoding>) -> Tensor {
+    fn row(&self, table: &str, row: u32, encoding: Option<WeightEncoding>) -> Tensor {
         let table = self.get(&format!("bert.embeddings.{table}.weight"));
         let row = table.index_select(&Tensor::new(&[row], &Device::Cpu).unwrap(), 0).unwrap();
         let Some(encoding) = encoding else { return row };
@@ -134,7 +134,7 @@ impl Oracle<'_> {
             .zip(ids)
             .map(|(position, &id)| {
                 let word = self.row("word_embeddings", id, Some(self.plan.embeddings));
-                let position = self.row("position_embeddings", position, Some(Encoding::Int8));
+                let position = self.row("position_embeddings", position, Some(WeightEncoding::Int8));
                 ((word + position).unwrap() + self.row("token_type_embeddings", 0, None)).unwrap()
             })
             .collect();
@@ -180,13 +180,14 @@ fn loss(logits: &Tensor) -> Tensor {
     ((logits.sqr().unwrap() + logits).unwrap() * weights).unwrap().sum_all().unwrap()
 }
 
-fn gradients_are_straight_through(encoding: Encoding) {
+fn gradients_are_straight_through(encoding: WeightEncoding) {
     let place = tempfile::tempdir().unwrap();
     let config = tinybert_model::BertConfig { initializer_range: 0.3, ..toy::config(2, 36) };
     let checkpoint = toy::model(place.path(), &config, &Head::Classification { labels: toy::labels() });
     let inputs = calibration_inputs(&checkpoint.text, &toy::sentences(30, 1), 30, 16).unwrap();
-    let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
-    let mut plan = calibrate(&checkpoint, &inputs, Attention::Int8, &precision, &Context::default()).unwrap();
+    let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
+    let mut plan =
+        calibrate(&checkpoint, &inputs, AttentionPrecision::Int8, &precision, &Context::default()).unwrap();
     // Scales so small that some values of every kind are out of range.
     for layer in &mut plan.layers {
         layer.qkv_scales = layer.qkv_scales.map(|scale| 0.6 * scale);
@@ -230,10 +231,10 @@ fn gradients_are_straight_through(encoding: Encoding) {
 
 #[test]
 fn gradients_in_int8_are_straight_through() {
-    gradients_are_straight_through(Encoding::Int8);
+    gradients_are_straight_through(WeightEncoding::Int8);
 }
 
 #[test]
 fn gradients_in_four_bits_are_straight_through() {
-    gradients_are_straight_through(Encoding::Int4);
+    gradients_are_straight_through(WeightEncoding::Int4);
 }

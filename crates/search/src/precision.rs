@@ -1,22 +1,22 @@
 //! Which weights are stored in four bits.
 
 use tinybert_base::Result;
-use tinybert_model::plan::{Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::KeptParts;
 use tinybert_quantize::stored::{LinearPlace, store_linear, store_words};
 
 /// Encodings of so many layers, these linears in four bits.
-pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPlace]) -> Vec<PerLinear<Encoding>> {
-    let mut encodings = vec![PerLinear::all(Encoding::Int8); layers];
+pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPlace]) -> Vec<PerLinear<WeightEncoding>> {
+    let mut encodings = vec![PerLinear::all(WeightEncoding::Int8); layers];
     for place in in_four_bits {
-        encodings[place.layer][place.linear] = Encoding::Int4;
+        encodings[place.layer][place.linear] = WeightEncoding::Int4;
     }
     encodings
 }
 
 /// A precision of such encodings.
-pub(super) fn precision(weights: &[PerLinear<Encoding>], embeddings: Encoding) -> Precision {
+pub(super) fn precision(weights: &[PerLinear<WeightEncoding>], embeddings: WeightEncoding) -> Precision {
     Precision { weights: LayerEncodings::Each(weights.to_vec()), embeddings }
 }
 
@@ -48,19 +48,19 @@ pub(super) fn left_of(
 /// A tensor is missing, which is a fault of this program.
 pub(super) fn stored(
     model: Checkpoint,
-    weights: &[PerLinear<Encoding>],
-    embeddings: Encoding,
+    weights: &[PerLinear<WeightEncoding>],
+    embeddings: WeightEncoding,
     importance: &[PerLinear<Vec<f32>>],
 ) -> Result<Checkpoint> {
     let mut tensors = model.tensors.clone();
-    for place in
-        LinearPlace::all(weights.len()).filter(|place| weights[place.layer][place.linear] == Encoding::Int4)
+    for place in LinearPlace::all(weights.len())
+        .filter(|place| weights[place.layer][place.linear] == WeightEncoding::Int4)
     {
         let importance = importance.get(place.layer).map(|inputs| inputs[place.linear].as_slice());
-        store_linear(&mut tensors, place, Encoding::Int4, importance)?;
+        store_linear(&mut tensors, place, WeightEncoding::Int4, importance)?;
     }
-    if embeddings == Encoding::Int4 {
-        store_words(&mut tensors, Encoding::Int4)?;
+    if embeddings == WeightEncoding::Int4 {
+        store_words(&mut tensors, WeightEncoding::Int4)?;
     }
     Ok(model.with(model.config.clone(), tensors, model.text.clone()))
 }
@@ -88,7 +88,7 @@ mod tests {
                 LinearPlace { layer: 1, linear: LayerLinear::Qkv },
             ],
         );
-        let [int8, int4] = [Encoding::Int8, Encoding::Int4];
+        let [int8, int4] = [WeightEncoding::Int8, WeightEncoding::Int4];
         assert_eq!(some, [[int8, int8, int8, int4].into(), [int4, int8, int8, int8].into()]);
     }
 }

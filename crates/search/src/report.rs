@@ -9,7 +9,7 @@ use super::{Board, Compress, Limit, Outcome};
 use tinybert_base::FileHash;
 use tinybert_base::Result;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_report::Report;
 
 /// Its name in the output folder.
@@ -63,7 +63,7 @@ fn sensitivity(found: &Found) -> Vec<tinybert_report::Sensitivity> {
     let row = |layer: Option<usize>, part: &str, change: &Measured| tinybert_report::Sensitivity {
         layer,
         part: part.to_owned(),
-        encoding: Encoding::Int4.name().to_owned(),
+        encoding: WeightEncoding::Int4.name().to_owned(),
         logit_error: change.distance,
         metric: Some(change.metric),
     };

@@ -4,7 +4,7 @@ use super::cost::{Cost, CostModel, Shape};
 use super::precision::{encodings, left_of, precision, stored};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_model::plan::{Encoding, Precision};
+use tinybert_model::plan::{Precision, WeightEncoding};
 use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::{
     Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
@@ -23,7 +23,7 @@ const WHOLE: [f64; 5] = [1.0, 0.999, 0.99, 0.97, 0.95];
 /// Shares of the linears that are stored in four bits, those first that bear it best.
 const IN_FOUR_BITS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Encodings of the word rows.
-const EMBEDDINGS: [Encoding; 2] = [Encoding::Int8, Encoding::Int4];
+const EMBEDDINGS: [WeightEncoding; 2] = [WeightEncoding::Int8, WeightEncoding::Int4];
 /// Longest inputs are multiples of this: tiles of the kernels are full.
 const TOKENS: usize = 8;
 
@@ -83,7 +83,7 @@ pub struct Space<'a> {
     multiple_of: usize,
     counts: PieceCounts<'a>,
     /// Encodings of the linears of each layer, int8 first.
-    weights: Vec<Vec<PerLinear<Encoding>>>,
+    weights: Vec<Vec<PerLinear<WeightEncoding>>>,
     /// Of each layer of the student, mean squares of the inputs of its linears, by which four bits are chosen; none until
     /// the search has calibrated.
     pub mean_squares: Vec<PerLinear<Vec<f32>>>,
@@ -181,7 +181,7 @@ impl<'a> Space<'a> {
     pub fn with_one_in_four_bits(&self, place: LinearPlace) -> Result<Checkpoint> {
         let whole = self.model(Choice::default())?;
         let weights = encodings(self.student.config.num_hidden_layers, &[place]);
-        stored(whole, &weights, Encoding::Int8, &self.mean_squares)
+        stored(whole, &weights, WeightEncoding::Int8, &self.mean_squares)
     }
 
     /// Every linear of the student.

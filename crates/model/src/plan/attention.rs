@@ -7,7 +7,7 @@ use tinybert_image::AttentionMode;
 /// Who chooses how attention is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Attention {
+pub enum AttentionPrecision {
     /// Calibration, layer by layer: f32 where int8 costs accuracy.
     Auto,
     /// int8 in all layers.

@@ -17,7 +17,7 @@ pub struct LayerPlan {
     /// How the inputs of the linears are quantized, and at what error.
     pub choices: PerLinear<InputChoice>,
     /// How the weights of the linears are stored.
-    pub encodings: PerLinear<Encoding>,
+    pub encodings: PerLinear<WeightEncoding>,
     /// Mean square of each input of the linears, which says how much an error of its weights matters; empty
     /// where the weights are int8, which hardly errs.
     pub importance: PerLinear<Vec<f32>>,

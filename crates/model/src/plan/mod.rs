@@ -13,9 +13,9 @@ mod precision;
 use serde::{Deserialize, Serialize};
 use tinybert_base::{Error, Result};
 
-pub use self::attention::{Attention, AttentionChoice, attention_coefficient};
+pub use self::attention::{AttentionChoice, AttentionPrecision, attention_coefficient};
 pub use self::channel::{quantize_channel, scaled_row};
-pub use self::encoding::{Encoding, GROUP};
+pub use self::encoding::{GROUP, WeightEncoding};
 pub use self::input::{InputChoice, StaticInput};
 pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
@@ -35,7 +35,7 @@ pub struct ModelPlan {
     #[serde(default)]
     pub max_tokens: Option<usize>,
     /// What the word rows are stored as.
-    pub embeddings: Encoding,
+    pub embeddings: WeightEncoding,
     /// From the first layer to the last.
     pub layers: Vec<LayerPlan>,
 }
@@ -76,7 +76,7 @@ impl ModelPlan {
                 config.num_hidden_layers
             ));
         }
-        if self.embeddings == Encoding::Sparse {
+        if self.embeddings == WeightEncoding::Sparse {
             return Some("sparse embeddings: expected int8 or int4".into());
         }
         self.layers.iter().enumerate().find_map(|(index, layer)| {

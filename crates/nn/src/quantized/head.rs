@@ -9,7 +9,7 @@ use crate::ops::rows::{tensor, with_slice};
 use crate::ops::straight_through::straight_through;
 use tinybert_base::Result;
 use tinybert_kernels::math;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 
 /// The stored weights of pooler and output linear.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Cache {
     /// `x · weightᵀ + bias` in candle's graph, for x `[rows, inputs]`: the device's values, and the gradient of the same
     /// product of rounded operands.
     pub fn head(&self, linear: &Linear, x: &Tensor) -> Result<Tensor> {
-        let stored = self.stored(&[linear], Encoding::Int8, None)?;
+        let stored = self.stored(&[linear], WeightEncoding::Int8, None)?;
         let (rows, inputs) = x.dims2()?;
         let bias = linear.bias.to_vec1::<f32>()?;
         let (seen, value) = with_slice(x, |x: &[f32]| {

@@ -15,7 +15,7 @@ use crate::linear::Linear;
 use crate::ops::rows::{ROWS_PER_PIECE, product, tensor, with_slice};
 use crate::tape::add_gradient;
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::{Encoding, quantize_channel};
+use tinybert_model::plan::{WeightEncoding, quantize_channel};
 
 /// Weights of a linear `[outputs, inputs]` as the device has them.
 pub struct Stored {
@@ -39,7 +39,7 @@ impl Cache {
     pub fn stored(
         &self,
         linears: &[&Linear],
-        encoding: Encoding,
+        encoding: WeightEncoding,
         importance: Option<&[f32]>,
     ) -> Result<Arc<Stored>> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +56,7 @@ impl Cache {
 
 impl Stored {
     /// Quantizes by the function that images are made with.
-    pub fn new(linears: &[&Linear], encoding: Encoding, importance: Option<&[f32]>) -> Result<Self> {
+    pub fn new(linears: &[&Linear], encoding: WeightEncoding, importance: Option<&[f32]>) -> Result<Self> {
         let mut float = Vec::new();
         for linear in linears {
             with_slice(&linear.weight, |weight: &[f32]| {
