@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::row::Row;
+use super::row::SourceRow;
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
 use super::{glue, table, tags};
 

@@ -51,7 +51,7 @@ pub use wordpiece::train_vocabulary;
 use std::path::{Path, PathBuf};
 
 use self::config_json::ConfigFile;
-use self::weights::Weights;
+use self::weights::WeightFiles;
 use tinybert_base::{Error, FileHash, Result, files};
 
 use crate::plan::ModelPlan;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
 
 use super::attention::{AttentionChoice, attention_coefficient};
-use super::encoding::Encoding;
+use super::encoding::WeightEncoding;
 use super::input::InputChoice;
 use crate::{BertConfig, LayerLinear, PerLinear};
 

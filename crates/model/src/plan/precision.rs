@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding::Encoding;
+use super::encoding::WeightEncoding;
 use crate::PerLinear;
 use tinybert_base::{Error, Result};
 
