@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::composed;
 use super::dropout_sites::{DropoutSite, DropoutSites};
 use super::layer::{Layer, LayerRecord, LayerSettings};
-use super::linear::{Get, Norm};
+use super::linear::{Norm, TensorLookup};
 use super::observe::Observe;
 use super::ops::dropout::RowDropout;
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
@@ -18,7 +18,7 @@ use super::ops::layer_norm::{layer_norm, layer_norm_backward};
 use super::ops::relative;
 use super::ops::rows::{accumulate, accumulate_all, tensor, with_slice};
 use super::parameters::Parameters;
-use super::quantized::Quantized;
+use super::quantized::QuantizedEncoder;
 use super::tape::{Backward, Tape, add_gradient};
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
@@ -60,12 +60,12 @@ pub struct BertOutput {
 /// An encoder of any family, frozen or trainable. Batches have BERT's token ids for all of them.
 #[derive(Clone)]
 pub struct Bert {
-    weights: Arc<Weights>,
+    weights: Arc<EncoderWeights>,
     trainable: bool,
-    quantized: Option<Arc<Quantized>>,
+    quantized: Option<Arc<QuantizedEncoder>>,
 }
 
-pub(super) struct Weights {
+pub(super) struct EncoderWeights {
     pub config: BertConfig,
     pub tables: Tables<Tensor>,
     /// Rows of the pieces in the word table, where a piece's id is not its row.
@@ -77,8 +77,8 @@ pub(super) struct Weights {
 }
 
 /// What the backward pass of a batch needs.
-struct Record {
-    weights: Arc<Weights>,
+struct EncoderRecord {
+    weights: Arc<EncoderWeights>,
     batch: Batch,
     dropout: Option<RowDropout>,
     /// Word + position + type, `[b * l, hidden]`.
@@ -95,7 +95,7 @@ impl Bert {
     /// # Errors
     /// A tensor is missing.
     pub fn frozen(config: &BertConfig, tensors: &Tensors) -> Result<Self> {
-        let weights = Weights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
+        let weights = EncoderWeights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
         Ok(Self { weights: Arc::new(weights), trainable: false, quantized: None })
     }
 
@@ -104,19 +104,19 @@ impl Bert {
     /// # Errors
     /// A tensor is missing.
     pub fn trainable(config: &BertConfig, parameters: &Parameters) -> Result<Self> {
-        let weights = Weights::new(config, &|name| parameters.tensor(name))?;
+        let weights = EncoderWeights::new(config, &|name| parameters.tensor(name))?;
         Ok(Self { weights: Arc::new(weights), trainable: true, quantized: None })
     }
 
     /// The same weights, computing from now on as an image of them does; on the CPU, in f32, without dropout.
     #[must_use]
     pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
-        let quantized = Quantized::new(plan, self.config());
+        let quantized = QuantizedEncoder::new(plan, self.config());
         Self { quantized: Some(Arc::new(quantized)), ..self }
     }
 
     /// How the head is quantized, if the encoder is.
-    pub(super) fn quantized_head(&self) -> Option<&super::quantized::Head> {
+    pub(super) fn quantized_head(&self) -> Option<&super::quantized::HeadCaches> {
         self.quantized.as_ref().map(|quantized| quantized.head())
     }
 
@@ -204,7 +204,7 @@ impl Bert {
                 layers.push(output.record);
             }
         }
-        let record = self.trainable.then(|| Record {
+        let record = self.trainable.then(|| EncoderRecord {
             weights: self.weights.clone(),
             batch: batch.clone(),
             dropout: embedding_dropout,
@@ -233,8 +233,8 @@ pub(super) fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (batch.lengths.len(), l), device)?)
 }
 
-impl Weights {
-    fn new(config: &BertConfig, get: Get) -> Result<Self> {
+impl EncoderWeights {
+    fn new(config: &BertConfig, get: TensorLookup) -> Result<Self> {
         let eps = config.layer_norm_eps;
         Ok(Self {
             config: config.clone(),
@@ -328,7 +328,7 @@ impl Weights {
     }
 }
 
-impl Backward for Record {
+impl Backward for EncoderRecord {
     fn backward(&self, grads: &mut GradStore) -> Result<()> {
         match self.embedding_sum.dtype() {
             DType::F64 => self.backward_as::<f64>(grads),
@@ -337,7 +337,7 @@ impl Backward for Record {
     }
 }
 
-impl Record {
+impl EncoderRecord {
     fn backward_as<T: Float>(&self, grads: &mut GradStore) -> Result<()> {
         let hidden = self.weights.config.hidden_size;
         // Gradient of the state under the layers done so far, from above and from losses on it.

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::bert::{Bert, BertOutput, Mode};
 use super::dropout_sites::DropoutSite;
-use super::linear::{Get, Linear};
+use super::linear::{FloatLinear, TensorLookup};
 use super::observe::{Observe, Site};
 use super::parameters::Parameters;
 use super::quantized::tanh;
@@ -23,9 +23,9 @@ pub struct TaskModel {
     /// What the head answers.
     pub head: Head,
     /// Present where the head reads the first token.
-    pooler: Option<Linear>,
+    pooler: Option<FloatLinear>,
     /// The last linear; absent for embeddings that are the plain mean.
-    classifier: Option<Linear>,
+    classifier: Option<FloatLinear>,
     /// Dropout before the classifier.
     rate: f64,
 }
@@ -47,9 +47,9 @@ impl TaskModel {
         Self::new(Bert::trainable(config, parameters)?, head, &|name| parameters.tensor(name))
     }
 
-    fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
+    fn new(bert: Bert, head: &Head, get: TensorLookup) -> Result<Self> {
         let pooler = match head {
-            Head::Classification { .. } | Head::Regression => Some(Linear::new(names::POOLER, get)?),
+            Head::Classification { .. } | Head::Regression => Some(FloatLinear::new(names::POOLER, get)?),
             Head::TokenClassification { .. } | Head::Embedding { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(
@@ -58,7 +58,7 @@ impl TaskModel {
             }
         };
         let rate = bert.config().hidden_dropout_prob;
-        let classifier = head.linear().map(|name| Linear::new(name, get)).transpose()?;
+        let classifier = head.linear().map(|name| FloatLinear::new(name, get)).transpose()?;
         Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
     }
 

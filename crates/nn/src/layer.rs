@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::dropout_sites::{DropoutSite, DropoutSites};
-use super::linear::{Get, Linear, SubLayerEnd};
+use super::linear::{FloatLinear, SubLayerEnd, TensorLookup};
 use super::observe::{Observe, Site};
 use super::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
 use super::ops::dropout::RowDropout;
@@ -20,11 +20,11 @@ use tinybert_model::{BertConfig, PerLinear};
 /// The weights of a layer.
 #[derive(Clone)]
 pub(super) struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    query: FloatLinear,
+    key: FloatLinear,
+    value: FloatLinear,
     pub(super) attention_output: SubLayerEnd,
-    pub(super) up: Linear,
+    pub(super) up: FloatLinear,
     pub(super) down: SubLayerEnd,
 }
 
@@ -91,9 +91,9 @@ pub(super) struct LayerGradient<T> {
 }
 
 impl Layer {
-    pub fn new(layer: usize, eps: f64, get: Get) -> Result<Self> {
+    pub fn new(layer: usize, eps: f64, get: TensorLookup) -> Result<Self> {
         let names = LayerNames::new(layer);
-        let linear = |name: &str| Linear::new(name, get);
+        let linear = |name: &str| FloatLinear::new(name, get);
         let end = |linear: &str, norm: &str| SubLayerEnd::new(linear, norm, eps, get);
         Ok(Self {
             query: linear(&names.query)?,
@@ -105,12 +105,12 @@ impl Layer {
         })
     }
 
-    pub(super) fn projections(&self) -> [&Linear; 3] {
+    pub(super) fn projections(&self) -> [&FloatLinear; 3] {
         [&self.query, &self.key, &self.value]
     }
 
     /// The linears, those of queries, keys and values as one.
-    pub(super) fn linears(&self) -> PerLinear<Vec<&Linear>> {
+    pub(super) fn linears(&self) -> PerLinear<Vec<&FloatLinear>> {
         PerLinear {
             qkv: self.projections().to_vec(),
             attention_output: vec![&self.attention_output.linear],
@@ -137,7 +137,7 @@ impl Layer {
 
         see(Site::AttentionInput(layer), x)?;
         let stacked =
-            |of: fn(&Linear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
+            |of: fn(&FloatLinear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
         let (qkv_weight, qkv_bias) = (stacked(|p| &p.weight)?, stacked(|p| &p.bias)?);
         let mut qkv = product::<T>(x, &qkv_weight.t()?)?;
         with_slice(&qkv_bias, |bias| {

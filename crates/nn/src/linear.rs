@@ -12,17 +12,17 @@ use tinybert_base::Result;
 use tinybert_model::names;
 
 /// Finds a tensor by its canonical name.
-pub(super) type Get<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
+pub(super) type TensorLookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
 
 /// A linear layer: weight `[outputs, inputs]` and bias `[outputs]`. Trainable ones are candle variables.
 #[derive(Clone)]
-pub(super) struct Linear {
+pub(super) struct FloatLinear {
     pub weight: Tensor,
     pub bias: Tensor,
 }
 
-impl Linear {
-    pub fn new(name: &str, get: Get) -> Result<Self> {
+impl FloatLinear {
+    pub fn new(name: &str, get: TensorLookup) -> Result<Self> {
         Ok(Self { weight: get(&names::weight(name))?, bias: get(&names::bias(name))? })
     }
 
@@ -53,7 +53,7 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(name: &str, eps: f64, get: Get) -> Result<Self> {
+    pub fn new(name: &str, eps: f64, get: TensorLookup) -> Result<Self> {
         Ok(Self { gamma: get(&names::weight(name))?, beta: get(&names::bias(name))?, eps })
     }
 
@@ -83,13 +83,13 @@ impl Norm {
 /// A linear that ends a sub-layer: `LayerNorm(residual + dropout(x · weightᵀ + bias))`.
 #[derive(Clone)]
 pub(super) struct SubLayerEnd {
-    pub linear: Linear,
+    pub linear: FloatLinear,
     pub norm: Norm,
 }
 
 impl SubLayerEnd {
-    pub fn new(linear: &str, norm: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { linear: Linear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
+    pub fn new(linear: &str, norm: &str, eps: f64, get: TensorLookup) -> Result<Self> {
+        Ok(Self { linear: FloatLinear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
     }
 
     /// The sum that is normalised, and the result; both `[rows, hidden]`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::bert::{Bert, BertOutput, Mode};
-use super::linear::{Get, Linear, Norm};
+use super::linear::{FloatLinear, Norm, TensorLookup};
 use super::ops::tied_cross_entropy::TiedCrossEntropy;
 use super::parameters::Parameters;
 use tinybert_base::{Error, Result};
@@ -16,7 +16,7 @@ use tinybert_model::{BertConfig, PieceRows, Tensors, WORD_EMBEDDINGS, lookup, na
 #[derive(Clone)]
 pub struct MaskedLm {
     bert: Bert,
-    dense: Linear,
+    dense: FloatLinear,
     norm: Norm,
     /// The word embeddings, `[rows, hidden]`.
     decoder: Tensor,
@@ -56,12 +56,12 @@ impl MaskedLm {
         })
     }
 
-    fn new(bert: Bert, decoder_learns: bool, get: Get) -> Result<Self> {
+    fn new(bert: Bert, decoder_learns: bool, get: TensorLookup) -> Result<Self> {
         let config = bert.config();
         let piece_rows = config.piece_rows();
         let eps = config.layer_norm_eps;
         Ok(Self {
-            dense: Linear::new(names::MASKED_LM_DENSE, get)?,
+            dense: FloatLinear::new(names::MASKED_LM_DENSE, get)?,
             norm: Norm::new(names::MASKED_LM_NORM, eps, get)?,
             decoder: get(WORD_EMBEDDINGS)?,
             bias: get(names::MASKED_LM_BIAS)?,

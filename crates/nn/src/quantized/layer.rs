@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use tinybert_image::{InputQuantization, LayerConfig};
 use tinybert_kernels::{Kernels, LayerNorm, math};
 
-use super::attention::Rounding;
-use super::linear::{Cache, Stored, refused};
-use super::steps::Steps;
+use super::attention::AttentionRounding;
+use super::linear::{QuantizedWeights, WeightCache, refused};
+use super::steps::ActivationSteps;
 use crate::layer::Layer;
 use crate::linear::{Norm, SubLayerEnd};
 use crate::ops::attention::Heads;
@@ -30,12 +30,12 @@ pub struct QuantizedLayer<'a> {
     /// The layer's part of an image by the plan.
     pub config: &'a LayerConfig,
     /// The weights that were stored last.
-    pub caches: &'a PerLinear<Cache>,
+    pub caches: &'a PerLinear<WeightCache>,
 }
 
 /// What the backward pass needs, `[b * l, ...]` each.
-pub struct LayerRecord {
-    stored: PerLinear<Arc<Stored>>,
+pub struct QuantizedLayerRecord {
+    stored: PerLinear<Arc<QuantizedWeights>>,
     /// In steps.
     qkv: Tensor,
     /// In steps where the output linear's input is static.
@@ -49,7 +49,7 @@ pub struct LayerRecord {
 
 impl QuantizedLayer<'_> {
     /// State `[b * l, hidden]` to the next one.
-    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, LayerRecord)> {
+    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerRecord)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
         let stored = self.stored()?;
@@ -74,7 +74,7 @@ impl QuantizedLayer<'_> {
             let columns = values.len() / rows;
             tensor(values, (rows, columns))
         });
-        let record = LayerRecord {
+        let record = QuantizedLayerRecord {
             stored,
             qkv: qkv?,
             context: context?,
@@ -89,7 +89,7 @@ impl QuantizedLayer<'_> {
     /// The gradient of the input state `x` from that of the output. Adds those of the weights.
     pub fn backward(
         &self,
-        record: &LayerRecord,
+        record: &QuantizedLayerRecord,
         x: &Tensor,
         mut d_state: Vec<f32>,
         heads: &Heads,
@@ -127,7 +127,7 @@ impl QuantizedLayer<'_> {
         Ok(d_x)
     }
 
-    fn stored(&self) -> Result<PerLinear<Arc<Stored>>> {
+    fn stored(&self) -> Result<PerLinear<Arc<QuantizedWeights>>> {
         let weights = self.layer.linears();
         PerLinear::from_fn(|linear| {
             let (encoding, importance) = (self.plan.encodings[linear], self.plan.importance_of(linear));
@@ -136,15 +136,15 @@ impl QuantizedLayer<'_> {
         .transpose()
     }
 
-    fn rounding(&self) -> Rounding<'_> {
-        Rounding { config: self.config, scales: self.plan.qkv_scales }
+    fn rounding(&self) -> AttentionRounding<'_> {
+        AttentionRounding { config: self.config, scales: self.plan.qkv_scales }
     }
 
     /// How the context becomes int8: the kernel has divided it by its scale already.
-    fn context_steps(&self) -> Steps {
+    fn context_steps(&self) -> ActivationSteps {
         match self.config.attention_output_input {
-            InputQuantization::Static { scale, .. } => Steps::of(scale),
-            InputQuantization::PerToken => Steps::PerToken,
+            InputQuantization::Static { scale, .. } => ActivationSteps::of(scale),
+            InputQuantization::PerToken => ActivationSteps::PerToken,
         }
     }
 }
@@ -152,9 +152,9 @@ impl QuantizedLayer<'_> {
 /// `residual + x · weightᵀ + bias`, and its LayerNorm; both `[rows, hidden]`.
 fn end(
     end: &SubLayerEnd,
-    stored: &Stored,
+    stored: &QuantizedWeights,
     x: &[f32],
-    steps: Steps,
+    steps: ActivationSteps,
     residual: &Tensor,
 ) -> Result<(Tensor, Vec<f32>)> {
     let mut sum = stored.forward(x, steps, &end.linear.bias.to_vec1::<f32>()?, &[1.0])?;
