@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tinybert_base::Context;
 use tinybert_model::plan::{LayerEncodings, Precision, WeightEncoding};
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 
 fn quantization(c: &mut Criterion) {
     let (student, texts) = (demo::student(), demo::texts());
@@ -19,7 +19,8 @@ fn quantization(c: &mut Criterion) {
     for encoding in [WeightEncoding::Int8, WeightEncoding::Int4, WeightEncoding::Sparse] {
         let precision =
             Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
-        let settings = Settings { max_tokens: demo::MAX_TOKENS, precision, ..Settings::default() };
+        let settings =
+            QuantizeSettings { max_tokens: demo::MAX_TOKENS, precision, ..QuantizeSettings::default() };
         group.bench_function(encoding.name(), |bencher| {
             bencher.iter(|| quantize(&student, &texts, &settings, &Context::default()).unwrap());
         });

@@ -9,7 +9,7 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_model::Checkpoint;
 use tinybert_model::plan::{AttentionPrecision, WeightEncoding, LayerEncodings, Precision};
-use tinybert_quantize::Settings;
+use tinybert_quantize::QuantizeSettings;
 use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, choose, sensitivity};
 
 use crate::standard_output::print_line;
@@ -136,13 +136,13 @@ impl PrecisionArgs {
             Some(AttentionName::Auto) => AttentionPrecision::Auto,
             Some(AttentionName::Int8) => AttentionPrecision::Int8,
             Some(AttentionName::F32) => AttentionPrecision::F32,
-            None => Settings::default().attention,
+            None => QuantizeSettings::default().attention,
         }
     }
 
     /// Number of examples that calibrate activations.
     pub fn calibration_examples(&self) -> usize {
-        self.calibration_examples.map_or(Settings::default().calibration_examples, NonZeroUsize::get)
+        self.calibration_examples.map_or(QuantizeSettings::default().calibration_examples, NonZeroUsize::get)
     }
 
     /// Measures how far each part moves the answers in each encoding, and prints the result as a table.

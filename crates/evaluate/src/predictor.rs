@@ -40,9 +40,9 @@ pub type Question = (String, Option<String>);
 
 /// What a model answers to one question.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reply {
+pub struct Prediction {
     /// What the model's head gives.
-    pub answer: Answer,
+    pub answer: PredictedAnswer,
     /// Tokens of the input, special ones included, after it was cut.
     pub tokens: usize,
     /// The text was longer than the model takes and has been cut.
@@ -51,7 +51,7 @@ pub struct Reply {
 
 /// The answer itself.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum PredictedAnswer {
     /// Classification.
     Label {
         /// Index of the answer.
@@ -62,7 +62,7 @@ pub enum Answer {
     /// Regression.
     Score(f32),
     /// Token classification: the words that have a tag, in order.
-    Tags(Vec<TaggedWord>),
+    Tags(Vec<PredictedTag>),
     /// Sentence embedding of a text: a vector of length 1.
     Embedding(Vec<f32>),
     /// Cosine of the embeddings of both texts of a pair.
@@ -71,7 +71,7 @@ pub enum Answer {
 
 /// A word with its tag.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaggedWord {
+pub struct PredictedTag {
     /// Its bytes in the text.
     pub range: Range<usize>,
     /// Index of the label.
@@ -80,7 +80,7 @@ pub struct TaggedWord {
     pub probability: f32,
 }
 
-impl TaggedWord {
+impl PredictedTag {
     fn new(range: Range<usize>, logits: &[f32]) -> Self {
         let (tag, probabilities) = most_likely(logits);
         Self { range, tag, probability: probabilities[tag] }
@@ -121,17 +121,17 @@ impl FloatModel {
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
     }
 
-    fn answer(&self, question: &Question) -> Result<Reply> {
+    fn answer(&self, question: &Question) -> Result<Prediction> {
         match (&self.model.head, question) {
             (Head::Embedding { .. }, (first, Some(second))) => {
                 let answer = |text: &String| self.answer_one(&(text.clone(), None));
-                Reply::similarity(&answer(first)?, &answer(second)?)
+                Prediction::similarity(&answer(first)?, &answer(second)?)
             }
             _ => self.answer_one(question),
         }
     }
 
-    fn answer_one(&self, (text, pair): &Question) -> Result<Reply> {
+    fn answer_one(&self, (text, pair): &Question) -> Result<Prediction> {
         let tags_words = matches!(self.model.head, Head::TokenClassification { .. });
         if tags_words && pair.is_some() {
             return Err(refused(runtime::Error::Pair));
@@ -146,22 +146,22 @@ impl FloatModel {
         let (_, logits) = self.model.forward(&batch, Mode::Eval)?;
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         let answer = match &self.model.head {
-            Head::Regression => Answer::Score(logits[0]),
-            Head::Embedding { .. } => Answer::Embedding(logits),
+            Head::Regression => PredictedAnswer::Score(logits[0]),
+            Head::Embedding { .. } => PredictedAnswer::Embedding(logits),
             Head::TokenClassification { labels } => {
                 let (_, words) = self.text.encode_words(text, self.max_tokens)?;
                 let first_tokens = tinybert_tokenizer::words(text).zip(words);
                 let tag = |(range, token): (_, Option<u32>)| {
-                    Some(TaggedWord::new(range, &logits[token? as usize * labels.len()..][..labels.len()]))
+                    Some(PredictedTag::new(range, &logits[token? as usize * labels.len()..][..labels.len()]))
                 };
-                Answer::Tags(first_tokens.filter_map(tag).collect())
+                PredictedAnswer::Tags(first_tokens.filter_map(tag).collect())
             }
             _ => {
                 let (index, probabilities) = most_likely(&logits);
-                Answer::Label { index, probabilities }
+                PredictedAnswer::Label { index, probabilities }
             }
         };
-        Ok(Reply { answer, tokens, truncated })
+        Ok(Prediction { answer, tokens, truncated })
     }
 }
 
@@ -285,7 +285,7 @@ impl Predictor {
     pub fn answer_each(
         &self,
         questions: impl IntoIterator<Item = Result<Question>>,
-        mut each: impl FnMut(&Question, Reply) -> Result<()>,
+        mut each: impl FnMut(&Question, Prediction) -> Result<()>,
     ) -> Result<()> {
         match self {
             Self::Folder(folder) => questions.into_iter().try_for_each(|question| {
@@ -300,11 +300,13 @@ impl Predictor {
                 questions.into_iter().try_for_each(|question| {
                     let question = question?;
                     let mut ask = |text: &str, pair: Option<&str>| {
-                        Reply::of_device(&session.run(runtime::Input::Text { text, pair }).map_err(refused)?)
+                        Prediction::of_device(
+                            &session.run(runtime::Input::Text { text, pair }).map_err(refused)?,
+                        )
                     };
                     let reply = match &question {
                         (first, Some(second)) if embeds => {
-                            Reply::similarity(&ask(first, None)?, &ask(second, None)?)?
+                            Prediction::similarity(&ask(first, None)?, &ask(second, None)?)?
                         }
                         (text, pair) => ask(text, pair.as_deref())?,
                     };
@@ -315,12 +317,12 @@ impl Predictor {
     }
 }
 
-impl Reply {
+impl Prediction {
     /// Of the replies to both texts of a pair.
     fn similarity(first: &Self, second: &Self) -> Result<Self> {
         match (&first.answer, &second.answer) {
-            (Answer::Embedding(a), Answer::Embedding(b)) => Ok(Self {
-                answer: Answer::Similarity(metrics::cosine(a, b)),
+            (PredictedAnswer::Embedding(a), PredictedAnswer::Embedding(b)) => Ok(Self {
+                answer: PredictedAnswer::Similarity(metrics::cosine(a, b)),
                 tokens: first.tokens + second.tokens,
                 truncated: first.truncated || second.truncated,
             }),
@@ -331,13 +333,13 @@ impl Reply {
     fn of_device(reply: &runtime::Reply) -> Result<Self> {
         let answer = match reply.answer {
             runtime::Answer::Label { index, logits } => {
-                Answer::Label { index, probabilities: most_likely(logits).1 }
+                PredictedAnswer::Label { index, probabilities: most_likely(logits).1 }
             }
-            runtime::Answer::Score(score) => Answer::Score(score),
-            runtime::Answer::Tags(tags) => {
-                Answer::Tags(tags.words().map(|word| TaggedWord::new(word.range, word.logits)).collect())
-            }
-            runtime::Answer::Embedding(vector) => Answer::Embedding(vector.to_vec()),
+            runtime::Answer::Score(score) => PredictedAnswer::Score(score),
+            runtime::Answer::Tags(tags) => PredictedAnswer::Tags(
+                tags.words().map(|word| PredictedTag::new(word.range, word.logits)).collect(),
+            ),
+            runtime::Answer::Embedding(vector) => PredictedAnswer::Embedding(vector.to_vec()),
             _ => {
                 let what = "the image gives answers that this program does not know";
                 return Err(Error::Usage(what.into()));

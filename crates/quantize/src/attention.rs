@@ -3,7 +3,7 @@
 use tinybert_image::AttentionMode;
 use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
-use super::calibrate::Calibration;
+use super::calibrate::CalibrationSamples;
 use tinybert_base::{Error, Result};
 use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
@@ -31,7 +31,7 @@ pub fn choose_attention(
     layer: usize,
     heads: HeadSizes,
     scales: [f32; 3],
-    calibration: &Calibration,
+    calibration: &CalibrationSamples,
 ) -> Result<AttentionChoice> {
     let site = |site: Site| calibration.sentences(site);
     let [queries, keys, values] =

@@ -19,7 +19,7 @@ const BATCH: usize = 32;
 const SENTENCES: usize = 16;
 
 /// The activations of every site over the calibration set.
-pub struct Calibration {
+pub struct CalibrationSamples {
     samples: BTreeMap<Site, RowSample>,
     sentences: BTreeMap<Site, Vec<Vec<f32>>>,
     /// Sentences (or pairs) that were run.
@@ -28,12 +28,12 @@ pub struct Calibration {
     pub hash: [u8; 32],
 }
 
-impl Calibration {
+impl CalibrationSamples {
     /// Runs the float model over `inputs`.
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the user asks to stop; a model without a task head.
-    pub fn run(checkpoint: &Checkpoint, inputs: &[EncodedInput], context: &Context) -> Result<Self> {
+    pub fn collect(checkpoint: &Checkpoint, inputs: &[EncodedInput], context: &Context) -> Result<Self> {
         let model = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &checkpoint.tensors)?;
         let lengths: Vec<usize> = inputs.iter().map(|e| e.ids.len()).collect();
         let (mut samples, mut sentences) = (BTreeMap::new(), BTreeMap::new());

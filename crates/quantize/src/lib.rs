@@ -34,13 +34,13 @@ const SELF_TESTS: usize = 4;
 
 /// How an image is made.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Settings {
+pub struct QuantizeSettings {
     /// Longest input in tokens, special tokens included; the workspace is sized for it.
     pub max_tokens: usize,
     /// Calibration examples taken, evenly spread over the data set.
     pub calibration_examples: usize,
     /// Layout of the packed weights.
-    pub layout: Layout,
+    pub layout: KernelLayout,
     /// Who chooses how attention is computed.
     pub attention: AttentionPrecision,
     /// How weights and embeddings are stored.
@@ -50,7 +50,7 @@ pub struct Settings {
 /// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Layout {
+pub enum KernelLayout {
     /// aarch64 without the dot-product extension (Cortex-A53, A72).
     Neon,
     /// aarch64 with the dot-product extension (Cortex-A55, A76 and later).
@@ -63,12 +63,12 @@ pub enum Layout {
     Portable,
 }
 
-impl Default for Settings {
+impl Default for QuantizeSettings {
     fn default() -> Self {
         Self {
             max_tokens: 128,
             calibration_examples: 512,
-            layout: Layout::Dotprod,
+            layout: KernelLayout::Dotprod,
             attention: AttentionPrecision::Auto,
             precision: Precision::default(),
         }
@@ -76,7 +76,7 @@ impl Default for Settings {
 }
 
 /// An image with what is worth telling about its making.
-pub struct Quantized {
+pub struct QuantizedModel {
     /// The file.
     pub image: AlignedBytes,
     /// What was chosen for each layer, and at what error.
@@ -91,9 +91,9 @@ pub struct Quantized {
 pub fn quantize(
     checkpoint: &Checkpoint,
     calibration: &Dataset,
-    settings: &Settings,
+    settings: &QuantizeSettings,
     context: &Context,
-) -> Result<Quantized> {
+) -> Result<QuantizedModel> {
     let (head, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
     if !config.architecture.may_be_image() {
@@ -159,10 +159,10 @@ pub fn quantize(
         .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
     builder.self_tests = self_tests(&builder, &inputs)?;
     let image = builder.build().map_err(refused)?;
-    Ok(Quantized { image, plan })
+    Ok(QuantizedModel { image, plan })
 }
 
-impl Layout {
+impl KernelLayout {
     /// Outputs and inputs of linears that are multiples of this fill the family's panels.
     pub fn multiple(self) -> usize {
         let Panel { nr, kr } = self.panel();

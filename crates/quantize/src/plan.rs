@@ -8,7 +8,7 @@ use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
 use tinybert_nn::Site;
 
 use super::attention::{HeadSizes, choose_attention};
-use super::calibrate::Calibration;
+use super::calibrate::CalibrationSamples;
 use super::sample::RowSample;
 use super::search::{Symmetry, input_choice, static_scale};
 
@@ -25,7 +25,7 @@ pub fn calibrate(
 ) -> Result<ModelPlan> {
     // Before the pass, which takes long.
     precision.of_layers(checkpoint.config.num_hidden_layers)?;
-    let seen = Calibration::run(checkpoint, inputs, context)?;
+    let seen = CalibrationSamples::collect(checkpoint, inputs, context)?;
     choose_plan(&checkpoint.config, &seen, attention, precision)
 }
 
@@ -35,7 +35,7 @@ pub fn calibrate(
 /// A precision that does not fit the model.
 pub(super) fn choose_plan(
     config: &BertConfig,
-    seen: &Calibration,
+    seen: &CalibrationSamples,
     attention: AttentionPrecision,
     precision: &Precision,
 ) -> Result<ModelPlan> {
@@ -59,7 +59,7 @@ fn choose_layer(
     config: &BertConfig,
     attention: AttentionPrecision,
     encodings: PerLinear<WeightEncoding>,
-    calibration: &Calibration,
+    calibration: &CalibrationSamples,
 ) -> Result<LayerPlan> {
     let sites = PerLinear {
         qkv: (Site::AttentionInput(layer), Symmetry::Symmetric),

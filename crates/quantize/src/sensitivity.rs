@@ -1,6 +1,6 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
-use super::calibrate::Calibration;
+use super::calibrate::CalibrationSamples;
 use super::calibration_inputs;
 use super::plan::choose_plan;
 use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
@@ -63,7 +63,7 @@ pub fn sensitivity(
     settings: &SensitivitySettings,
     context: &Context,
 ) -> Result<Vec<Sensitivity>> {
-    let trial = Trial::new(checkpoint, data, settings, context)?;
+    let trial = VariantJudge::new(checkpoint, data, settings, context)?;
     let layers = checkpoint.config.num_hidden_layers;
     let inputs = calibration_inputs(
         &checkpoint.text,
@@ -71,7 +71,7 @@ pub fn sensitivity(
         settings.calibration_examples,
         settings.max_tokens,
     )?;
-    let seen = Calibration::run(checkpoint, &inputs, context)?;
+    let seen = CalibrationSamples::collect(checkpoint, &inputs, context)?;
     let plan = |attention, encoding| {
         let precision =
             Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
@@ -86,7 +86,7 @@ pub fn sensitivity(
 
     let float = trial.run(&checkpoint.tensors, None)?;
     let parts = settings.encodings.len() * (LayerLinear::ALL.len() * layers + 1) + layers + 1;
-    let mut parts = Parts { found: Vec::new(), total: parts as u64, context };
+    let mut parts = FoundParts { found: Vec::new(), total: parts as u64, context };
     context.progress.begin("sensitivity", parts.total);
     for place in LinearPlace::all(layers) {
         let LinearPlace { layer, linear } = place;
@@ -147,13 +147,13 @@ pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<Per
 }
 
 /// The rows found so far.
-struct Parts<'a> {
+struct FoundParts<'a> {
     found: Vec<Sensitivity>,
     total: u64,
     context: &'a Context<'a>,
 }
 
-impl Parts<'_> {
+impl FoundParts<'_> {
     fn add(&mut self, row: Sensitivity) {
         self.found.push(row);
         self.context.progress.advance((self.found.len() as u64).min(self.total), "");
@@ -161,7 +161,7 @@ impl Parts<'_> {
 }
 
 /// The same examples for one variant of a model after the other.
-struct Trial<'a> {
+struct VariantJudge<'a> {
     checkpoint: &'a Checkpoint,
     sample: Dataset,
     judge: Option<Judge>,
@@ -169,7 +169,7 @@ struct Trial<'a> {
     context: &'a Context<'a>,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> VariantJudge<'a> {
     fn new(
         checkpoint: &'a Checkpoint,
         data: &Dataset,

@@ -174,7 +174,7 @@ impl Compress<'_> {
             Precision { weights: LayerEncodings::Alike(WeightEncoding::Int4), ..Precision::default() };
         let max_tokens = space.longest[0].tokens;
         let settings =
-            tinybert_quantize::Settings { max_tokens, attention, precision, ..self.quantization() };
+            tinybert_quantize::QuantizeSettings { max_tokens, attention, precision, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, context)?;
         space.mean_squares = made.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&made.image)
@@ -217,8 +217,8 @@ impl Compress<'_> {
     }
 
     /// How images are made.
-    fn quantization(&self) -> tinybert_quantize::Settings {
-        tinybert_quantize::Settings {
+    fn quantization(&self) -> tinybert_quantize::QuantizeSettings {
+        tinybert_quantize::QuantizeSettings {
             max_tokens: self.settings.max_tokens,
             calibration_examples: self.settings.calibration_examples,
             layout: self.board.core.layout,

@@ -39,7 +39,7 @@ impl Made {
         attention: AttentionPrecision,
         context: &Context,
     ) -> Result<Self> {
-        let settings = tinybert_quantize::Settings {
+        let settings = tinybert_quantize::QuantizeSettings {
             max_tokens: found.max_tokens,
             precision: found.precision.clone(),
             attention,

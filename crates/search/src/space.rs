@@ -9,7 +9,7 @@ use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::{
     Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
 };
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 use tinybert_quantize::stored::LinearPlace;
 
 /// Shares of the attention heads that stay.
@@ -103,7 +103,7 @@ impl<'a> Space<'a> {
         student: &'a Checkpoint,
         importance: Importance,
         train: &Dataset,
-        layout: Layout,
+        layout: KernelLayout,
         max_tokens: usize,
         calibration: usize,
     ) -> Result<Self> {
