@@ -19,7 +19,7 @@ pub struct Batch {
     pub samples: Vec<usize>,
     /// Columns: the longest row's length.
     pub tokens: usize,
-    /// Where words that are answered for begin, sample by sample: row · `tokens` + column. `None` where each sample has one
+    /// First token of every word that gets an answer, sample by sample: row · `tokens` + column. `None` where each sample gets one
     /// answer.
     pub words: Option<Vec<u32>>,
 }
@@ -41,13 +41,13 @@ impl Batch {
         Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens, words: None }
     }
 
-    /// Samples.
+    /// Number of samples.
     #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Answers that are asked for: one a sample, or one a word.
+    /// Number of answers: one for each sample, or one for each word.
     pub fn answers(&self) -> usize {
         self.words.as_ref().map_or(self.len(), Vec::len)
     }

@@ -43,7 +43,7 @@ pub(super) fn examples(path: &Path, rows: Vec<SourceRow>, labeller: &dyn Labelle
         .collect()
 }
 
-/// Reads scores.
+/// Reads label cells that hold scores.
 pub(super) struct ScoreLabeller {
     /// Smallest and largest score there may be.
     pub range: (f32, f32),
@@ -65,13 +65,13 @@ impl Labeller for ScoreLabeller {
     }
 }
 
-/// Reads label names.
+/// Reads label cells that hold the names or codes of classes.
 pub(super) struct ClassLabeller {
     /// By class index.
     pub names: Vec<String>,
     /// Class index of what may stand in a cell.
     cells: HashMap<String, u32>,
-    /// Who says so, for messages: `the labels of train.tsv`.
+    /// Where the names come from, for messages: `the labels of train.tsv`.
     origin: String,
 }
 

@@ -60,15 +60,15 @@ use crate::plan::ModelPlan;
 pub struct Checkpoint {
     /// Sizes of the encoder.
     pub config: BertConfig,
-    /// What stands on top of it.
+    /// The task head on top of the encoder.
     pub head: Head,
     /// Every tensor of [`expected_shapes`], and the pooler's if the folder has them.
     pub tensors: Tensors,
-    /// Its tokenizer.
+    /// The model's tokenizer.
     pub text: TextEncoder,
-    /// How it was trained to be quantized, if it was.
+    /// The plan that the model was trained to be quantized by, if it was.
     pub quantization: Option<ModelPlan>,
-    /// Where it was read from.
+    /// The folder that it was read from.
     pub folder: PathBuf,
     /// Every file that was read.
     sources: Vec<PathBuf>,
@@ -122,7 +122,7 @@ impl Checkpoint {
         Self { config, head, tensors, text, quantization: None, folder, sources }
     }
 
-    /// A copy that is quantized by no plan.
+    /// A copy without the plan to be quantized by.
     pub fn copied(&self) -> Self {
         self.with(self.config.clone(), self.tensors.clone(), self.text.clone())
     }
@@ -137,7 +137,7 @@ impl Checkpoint {
         self.tensors.values().map(|tensor| tensor.elem_count()).sum()
     }
 
-    /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
+    /// Makes a bare encoder a sentence encoder by the mean of its tokens; leaves any other model as it is.
     ///
     /// # Errors
     /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors are made otherwise.
@@ -152,8 +152,8 @@ impl Checkpoint {
         }
     }
 
-    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has positions for them, and they room for the
-    /// special pieces of a pair.
+    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has so many positions, and that the special pieces of
+    /// a pair fit into the input.
     ///
     /// # Errors
     /// [`Error::Usage`] with the limits and the folder.

@@ -6,8 +6,8 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 
-use super::bert::EncoderWeights;
 use super::dropout_sites::{DropoutSite, DropoutSites};
+use super::encoder_weights::EncoderWeights;
 use super::layer::{Layer, LayerSettings};
 use super::ops::relative;
 use tinybert_base::Result;

@@ -20,9 +20,9 @@ use tinybert_model::{BertConfig, Head, Tensors, lookup, names};
 pub struct TaskModel {
     /// The encoder.
     pub bert: Bert,
-    /// What the head answers.
+    /// Which head it is, with its labels.
     pub head: Head,
-    /// Present where the head reads the first token.
+    /// The linear on the first token, where the head reads that.
     pooler: Option<FloatLinear>,
     /// The last linear; absent for embeddings that are the plain mean.
     classifier: Option<FloatLinear>,
@@ -62,15 +62,18 @@ impl TaskModel {
         Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
     }
 
-    /// The same weights, answering from now on as an image of them does ([`Bert::quantized`]).
+    /// The same weights in a model that answers as an image of them does ([`Bert::quantized`]).
     #[must_use]
     pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
         Self { bert: self.bert.quantized(plan), ..self }
     }
 
     /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`; embeddings: rows
-    /// of length 1), or for token
-    /// classification `[words, outputs]`; of all tokens, `[b, l, outputs]`, where the batch names no words.
+    /// of length 1). Token classification gives `[words, outputs]`, or `[b, l, outputs]` for all tokens where the batch names no
+    /// words.
+    ///
+    /// # Errors
+    /// Those of [`Bert::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
         let output = self.bert.forward(batch, mode)?;
         let logits = self.logits(&output)?;
@@ -89,7 +92,7 @@ impl TaskModel {
         self.answer(output, None)
     }
 
-    /// Logits without dropout, showing the activations on the way to an observer.
+    /// Logits without dropout; shows the activations to an observer.
     pub fn logits_observed(&self, batch: &Batch, observer: &mut dyn Observe) -> Result<Tensor> {
         let output = self.bert.forward_observed(batch, observer)?;
         self.answer(&output, Some(observer))

@@ -14,7 +14,8 @@ use tinybert_model::names;
 /// Finds a tensor by its canonical name.
 pub(super) type TensorLookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
 
-/// A linear layer: weight `[outputs, inputs]` and bias `[outputs]`. Trainable ones are candle variables.
+/// A linear layer in f32 or f64: weight `[outputs, inputs]` and bias `[outputs]`. They are candle variables where they are
+/// trained.
 #[derive(Clone)]
 pub(super) struct FloatLinear {
     pub weight: Tensor,
@@ -37,7 +38,7 @@ impl FloatLinear {
         Ok(product(x, &self.weight.detach().t()?)?)
     }
 
-    /// Adds the weight's gradient for an input and the gradient of the output; gives the gradient of the input.
+    /// Adds the weight's gradient, from the input `x` and the gradient `grad` of the output; returns the gradient of the input.
     pub fn backward<T: Float>(&self, x: &Tensor, grad: &Tensor, grads: &mut GradStore) -> Result<Vec<T>> {
         add_gradient::<T>(grads, &self.weight, product(&grad.t()?, x)?)?;
         Ok(product(grad, &self.weight.detach())?)
@@ -66,7 +67,7 @@ impl Norm {
         })
     }
 
-    /// The same in candle's graph; candle's fused LayerNorm has no backward.
+    /// The LayerNorm of rows `x` in candle's graph; candle's fused LayerNorm has no backward pass.
     pub fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
         let variance = centred.sqr()?.mean_keepdim(1)?;
@@ -118,7 +119,7 @@ impl SubLayerEnd {
         self.norm.composed(&(residual + product)?)
     }
 
-    /// Turns the gradient of the result into that of the residual, in place; gives that of x.
+    /// Turns the gradient of the result into the gradient of the residual, in place; returns the gradient of `x`.
     pub fn backward<T: Float>(
         &self,
         x: &Tensor,
@@ -131,7 +132,7 @@ impl SubLayerEnd {
         self.linear.backward(x, &product, grads)
     }
 
-    /// The same down to the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
+    /// As [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
     pub fn sum_backward<T: Float>(
         &self,
         sum: &Tensor,

@@ -22,6 +22,7 @@ pub struct MaskedLm {
     decoder: Tensor,
     /// `[rows]`.
     bias: Tensor,
+    /// Whether a gradient leads to the decoder.
     decoder_learns: bool,
     /// Rows of the pieces in the decoder, where a piece's id is not its row.
     piece_rows: Option<PieceRows>,
@@ -125,7 +126,7 @@ impl MaskedLm {
     }
 }
 
-/// A decoder bias that gives every piece its share of `counts` (plus one each), where nothing else is known. A fresh head
+/// A decoder bias `[rows]` that gives every piece the probability of its share of `counts`, each count plus one. A fresh head
 /// that starts from it need not learn how frequent words are.
 pub fn unigram_bias(config: &BertConfig, counts: &BTreeMap<u32, u64>) -> Result<Tensor> {
     let rows = config.piece_rows();

@@ -73,13 +73,13 @@ impl Parameters {
     }
 }
 
-/// The same tensors on a device; shared, not copied, where they are there already.
+/// The same tensors on a device. A tensor that is there already is shared, not copied.
 pub fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
-/// The same tensors with the matrices of the layers' linears in another number format: matrix products are in it, and
-/// everything between them stays as it is.
+/// The same tensors with the matrices of the layers' linears in another number format, in which their products are computed
+/// then. Everything else keeps its format.
 pub fn with_linears_in(tensors: &Tensors, format: DType) -> Result<Tensors> {
     let converted = |(name, tensor): (&String, &Tensor)| match names::is_layer_linear(name) {
         true => Ok((name.clone(), tensor.to_dtype(format)?)),

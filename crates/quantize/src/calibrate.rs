@@ -15,7 +15,8 @@ use tinybert_nn::{Observe, Site, TaskModel};
 /// Sentences in a batch; calibration only runs forward.
 const BATCH: usize = 32;
 
-/// Sentences at least whose queries, keys and values are kept whole, if there are so many; fewer than twice as many are.
+/// Least number of sentences whose queries, keys and values are kept with all their tokens, if there are so many; fewer than
+/// twice as many are kept.
 const SENTENCES: usize = 16;
 
 /// The activations of every site over the calibration set.
@@ -24,7 +25,7 @@ pub struct CalibrationSamples {
     sentences: BTreeMap<Site, Vec<Vec<f32>>>,
     /// Sentences (or pairs) that were run.
     pub examples: usize,
-    /// SHA-256 of them.
+    /// SHA-256 of the inputs that were run.
     pub hash: [u8; 32],
 }
 
@@ -92,7 +93,7 @@ fn unseen(site: Site) -> Error {
 struct Collector<'a> {
     samples: &'a mut BTreeMap<Site, RowSample>,
     sentences: &'a mut BTreeMap<Site, Vec<Vec<f32>>>,
-    /// Every so many sentences are kept whole.
+    /// One sentence in so many is kept with all its tokens.
     sentence_step: usize,
     batch: &'a Batch,
 }
@@ -108,8 +109,8 @@ impl Observe for Collector<'_> {
         for (sentence, (&length, index)) in data.chunks_exact(per_sentence * width).zip(lengths) {
             // Sites behind the pooler have one row per sentence, all others one per token, padding last.
             sentence.chunks_exact(width).take(length).for_each(|row| sample.push(row));
-            let whole = matches!(site, Site::Query(_) | Site::Key(_) | Site::Value(_));
-            if whole && index.is_multiple_of(self.sentence_step) {
+            let has_sentences = matches!(site, Site::Query(_) | Site::Key(_) | Site::Value(_));
+            if has_sentences && index.is_multiple_of(self.sentence_step) {
                 self.sentences.entry(site).or_default().push(sentence[..length * width].to_vec());
             }
         }

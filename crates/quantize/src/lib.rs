@@ -1,4 +1,4 @@
-//! Post-training int8: a float folder and calibration text in, a model image out.
+//! Post-training quantization: a float folder and calibration text in, a model image out.
 //!
 //! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row; either may be stored in
 //! four bits, weights also without their zeros ([`Precision`]). Calibration
@@ -41,7 +41,7 @@ pub struct QuantizeSettings {
     pub calibration_examples: usize,
     /// Layout of the packed weights.
     pub layout: KernelLayout,
-    /// Who chooses how attention is computed.
+    /// How attention is computed, or that calibration chooses.
     pub attention: AttentionPrecision,
     /// How weights and embeddings are stored.
     pub precision: Precision,
@@ -75,11 +75,11 @@ impl Default for QuantizeSettings {
     }
 }
 
-/// An image with what is worth telling about its making.
+/// An image and the plan that it was made by.
 pub struct QuantizedModel {
     /// The file.
     pub image: AlignedBytes,
-    /// What was chosen for each layer, and at what error.
+    /// The choices for each layer, with their errors.
     pub plan: ModelPlan,
 }
 
@@ -123,7 +123,7 @@ pub fn quantize(
             hidden: config.hidden_size,
             layers: config.num_hidden_layers,
             vocab: config.vocab_size,
-            // Those beyond the longest input are never read.
+            // Positions beyond the longest input are never read.
             positions: settings.max_tokens,
             types: config.type_vocab_size,
             max_tokens: settings.max_tokens,
@@ -150,7 +150,7 @@ pub fn quantize(
             examples: plan.examples as u32,
             layers: plan.layers.iter().map(|layer| layer.seen).collect(),
         }),
-        // Zeros where they are not known.
+        // A plan that does not know its calibration text has a hash of zeros.
         provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
         self_tests: Vec::new(),
     };
@@ -234,7 +234,7 @@ fn provenance(checkpoint: &Checkpoint, calibration: [u8; 32]) -> Result<Provenan
     Ok(Provenance { weights, vocabulary, calibration })
 }
 
-/// Inputs of the calibration set that the image proves itself by, shortest to longest.
+/// Inputs of the calibration set for the image's self-tests, from the shortest to the longest.
 pub fn self_test_inputs(inputs: &[EncodedInput]) -> impl Iterator<Item = &EncodedInput> {
     let mut by_length: Vec<&EncodedInput> = inputs.iter().collect();
     by_length.sort_by_key(|input| input.ids.len());
@@ -242,7 +242,7 @@ pub fn self_test_inputs(inputs: &[EncodedInput]) -> impl Iterator<Item = &Encode
         .filter_map(move |i| by_length.get(i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1)).copied())
 }
 
-/// They with the exact outputs of the scalar kernels.
+/// The self-tests of an image: inputs with the outputs that the scalar kernels give, to the bit.
 fn self_tests(builder: &ImageBuilder, inputs: &[EncodedInput]) -> Result<Vec<SelfTestData>> {
     let image = builder.build().map_err(refused)?;
     let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
@@ -258,7 +258,7 @@ fn self_tests(builder: &ImageBuilder, inputs: &[EncodedInput]) -> Result<Vec<Sel
     Ok(tests)
 }
 
-/// The reader refused what the writer made: the checkpoint has sizes or values that images cannot carry.
+/// The error where the reader refuses what the writer made: the checkpoint has sizes or values that images cannot carry.
 fn refused(error: impl std::fmt::Display) -> Error {
     Error::Input(format!("the model cannot become an image: {error}"))
 }

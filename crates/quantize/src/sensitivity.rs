@@ -31,7 +31,7 @@ pub struct Sensitivity {
     pub metric: Option<f64>,
 }
 
-/// What is asked.
+/// How sensitivity is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct SensitivitySettings<'a> {
     /// Longest input in tokens.
@@ -81,7 +81,7 @@ pub fn sensitivity(
         plan(AttentionPrecision::F32, WeightEncoding::Int8)?,
         plan(AttentionPrecision::Int8, WeightEncoding::Int8)?,
     );
-    // Of inputs, by which the errors of weights in four bits are weighed.
+    // Has the mean squares of inputs, by which the errors of weights in four bits are weighed.
     let weighed = plan(AttentionPrecision::F32, WeightEncoding::Int4)?;
 
     let float = trial.run(&checkpoint.tensors, None)?;
@@ -122,8 +122,8 @@ pub fn sensitivity(
     Ok(parts.found)
 }
 
-/// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
-/// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
+/// Chooses the linears to store in four bits: those first that move the logits least for each byte they save, as long as the sum
+/// of their errors is at most `limit`, relative to the variance of the logits. The others stay int8.
 pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<WeightEncoding>> {
     let mut candidates: Vec<(LinearPlace, f64)> = Vec::new();
     for part in found.iter().filter(|part| part.encoding == WeightEncoding::Int4.name()) {
@@ -146,7 +146,7 @@ pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<Per
     encodings
 }
 
-/// The rows found so far.
+/// The parts that have been measured.
 struct FoundParts<'a> {
     found: Vec<Sensitivity>,
     total: u64,
@@ -160,7 +160,7 @@ impl FoundParts<'_> {
     }
 }
 
-/// The same examples for one variant of a model after the other.
+/// Judges one variant of a model after the other by the same examples.
 struct VariantJudge<'a> {
     checkpoint: &'a Checkpoint,
     sample: Dataset,
@@ -186,7 +186,7 @@ impl<'a> VariantJudge<'a> {
         Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, context })
     }
 
-    /// Logits of a model of these weights, quantized by the plan if there is one.
+    /// Logits of a model with the weights `tensors`, quantized by the plan if there is one.
     fn run(&self, tensors: &Tensors, plan: Option<&ModelPlan>) -> Result<Outputs> {
         let Checkpoint { config, head, text, .. } = self.checkpoint;
         let model = TaskModel::frozen(config, head, tensors)?;

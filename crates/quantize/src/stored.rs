@@ -1,4 +1,4 @@
-//! A float model whose weights are those that would be stored, and how far that moves its answers.
+//! Float models with the weights that an image would store, and how far these move the answers.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -26,7 +26,7 @@ impl LinearPlace {
     }
 }
 
-/// Replaces the weights of a linear by what is stored of them. `importance`, the mean squares of its inputs if they are known,
+/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of its inputs if they are known,
 /// weighs the errors.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub fn store_linear(
     names.linears()[place.linear].iter().try_for_each(|part| store(tensors, &names::weight(part), quantize))
 }
 
-/// Replaces the word rows by what is stored of them.
+/// Replaces the word rows by the values that `encoding` stores.
 ///
 /// # Errors
 /// As [`store`].
@@ -50,7 +50,7 @@ pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }
 
-/// Replaces a matrix by what is stored of it, row by row; `quantize` gives the scale of a row.
+/// Replaces each row of a matrix by its quantized values. `quantize` writes a row's int8 values and returns their scale.
 ///
 /// # Errors
 /// [`Error::Input`] if the tensor is missing.
@@ -73,13 +73,14 @@ pub fn store(
     Ok(())
 }
 
-/// Mean squared difference of logits from the exact ones, relative to the variance of these: of each output over the
-/// answers.
+/// Mean squared difference of logits from the exact ones, relative to the variance of the exact ones over the answers, summed
+/// over the outputs.
 #[derive(Default)]
 pub struct LogitError {
     error: f64,
-    /// Of the exact logits, by output.
+    /// Sum of the exact logits of each output.
     sums: Vec<f64>,
+    /// Sum of their squares.
     squares: Vec<f64>,
     answers: usize,
 }

@@ -67,7 +67,7 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     Ok(data)
 }
 
-/// Pooler, if the head reads it, and classifier.
+/// The head's linears: the pooler, if the head reads it, and the last linear.
 pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     let tensors = &checkpoint.tensors;
     Ok(HeadData {
@@ -82,7 +82,7 @@ pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     })
 }
 
-/// The linear that gives what it gets.
+/// The identity as a linear, for a head without one.
 fn identity(size: usize) -> LinearData {
     let weight = |at: usize| if at.is_multiple_of(size + 1) { 127 } else { 0 };
     LinearData {
@@ -97,7 +97,7 @@ fn identity(size: usize) -> LinearData {
 #[derive(Clone, Copy)]
 struct Store<'a> {
     encoding: WeightEncoding,
-    /// Of each input.
+    /// Mean square of each input, by which errors are weighed.
     importance: Option<&'a [f32]>,
 }
 
@@ -122,7 +122,7 @@ fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Res
     Ok(LinearData { inputs, weights, scale, bias })
 }
 
-/// Rows of `width`.
+/// A table of rows of `width` values, each with a scale of its own.
 fn scaled_rows(float: &[f32], width: usize, encoding: WeightEncoding) -> ScaledRowsData {
     let mut rows = vec![0i8; float.len()];
     let scales = rows

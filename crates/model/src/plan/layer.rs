@@ -21,9 +21,9 @@ pub struct LayerPlan {
     /// Mean square of each input of the linears, which says how much an error of its weights matters; empty
     /// where the weights are int8, which hardly errs.
     pub importance: PerLinear<Vec<f32>>,
-    /// How attention is computed, and at what error in int8.
+    /// How attention is computed, and the error that int8 would have.
     pub attention: AttentionChoice,
-    /// What was seen, for `inspect`.
+    /// What calibration saw, for `inspect`.
     #[serde(with = "super::json::CalibrationRecordJson")]
     pub seen: CalibrationRecord,
 }

@@ -25,13 +25,13 @@ use crate::{BertConfig, LayerLinear, PerLinear};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPlan {
-    /// Texts (or pairs) that calibration ran.
+    /// Number of texts (or pairs) that calibration ran.
     pub examples: usize,
-    /// SHA-256 of them; unknown of plans that were written without it.
+    /// SHA-256 of these texts; `None` for plans that were written without it.
     #[serde(default, with = "json::hash")]
     pub calibration: Option<[u8; 32]>,
-    /// Longest input in tokens that a model was trained with for this plan; unknown of one that was not trained, and of plans
-    /// that were written without it.
+    /// Longest input in tokens that a model was trained with for this plan; `None` for a model that was not trained for it, and
+    /// for plans that were written without it.
     #[serde(default)]
     pub max_tokens: Option<usize>,
     /// What the word rows are stored as.
@@ -67,7 +67,7 @@ impl ModelPlan {
         Precision { weights, embeddings: self.embeddings }
     }
 
-    /// What of a plan that was read from outside cannot be one of a model of these sizes.
+    /// What is wrong with a plan that was read from outside for a model of these sizes; `None` where nothing is.
     pub fn fault(&self, config: &BertConfig) -> Option<String> {
         if self.layers.len() != config.num_hidden_layers {
             return Some(format!(
@@ -83,7 +83,7 @@ impl ModelPlan {
             let inputs = config.linear_inputs(index);
             let fixed = || layer.choices.values().filter_map(|choice| choice.fixed);
             let scales = fixed().map(|fixed| fixed.scale);
-            let what = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
+            let fault = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
                 "a scale that is not a positive number"
             } else if fixed().any(|fixed| fixed.zero_point == i8::MIN) {
                 "a zero point below -127"
@@ -94,7 +94,7 @@ impl ModelPlan {
             } else {
                 return None;
             };
-            Some(format!("layer {}: {what}", index + 1))
+            Some(format!("layer {}: {fault}", index + 1))
         })
     }
 }
