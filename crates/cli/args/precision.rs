@@ -8,7 +8,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_model::Checkpoint;
-use tinybert_model::plan::{AttentionPrecision, WeightEncoding, LayerEncodings, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_quantize::QuantizeSettings;
 use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, choose, sensitivity};
 

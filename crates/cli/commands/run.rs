@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::entities;
-use tinybert_evaluate::predictor::{PredictedAnswer, Question, Prediction, PredictedTag};
+use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
 
 use crate::args::ModelArgs;
 use crate::standard_output::print_line;

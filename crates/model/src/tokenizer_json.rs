@@ -19,10 +19,11 @@ pub(crate) fn check_tokenizer_config(path: &Path, config: &Value, family: &dyn F
     let refuse = |key: &str, found: &Value, expected: &str| {
         Err(Error::input(path, format!("{key} is {found}; this program supports {expected}")))
     };
-    if let Some(class @ Value::String(name)) = config.get("tokenizer_class") {
-        if !GENERIC_CLASSES.contains(&name.as_str()) && !family::has_tokenizer_class(name) {
-            return refuse("tokenizer_class", class, "BERT WordPiece tokenizers (BertTokenizer)");
-        }
+    if let Some(class @ Value::String(name)) = config.get("tokenizer_class")
+        && !GENERIC_CLASSES.contains(&name.as_str())
+        && !family::has_tokenizer_class(name)
+    {
+        return refuse("tokenizer_class", class, "BERT WordPiece tokenizers (BertTokenizer)");
     }
     if let Some(found @ Value::Bool(false)) = config.get("tokenize_chinese_chars") {
         return refuse("tokenize_chinese_chars", found, "true, the default");

@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale, ShapeMismatch,
-    activation_bytes, pack, row_stride,
+    Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale,
+    ShapeMismatch, activation_bytes, pack, row_stride,
 };
 
 use super::steps::ActivationSteps;
