@@ -9,7 +9,7 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::judge::encode_to_learn;
-use tinybert_model::plan::{Attention, ModelPlan, Precision};
+use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_quantize::{calibrate, calibration_inputs};
 use tinybert_train::{Output, TaskData};
@@ -21,7 +21,7 @@ pub struct QuantizationAware {
     /// How weights and embeddings are stored.
     pub precision: Precision,
     /// Who chooses how attention is computed.
-    pub attention: Attention,
+    pub attention: AttentionPrecision,
     /// Training examples that the scales of activations come from, evenly spread over the data set.
     pub calibration_examples: usize,
 }

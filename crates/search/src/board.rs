@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tinybert_base::{Error, Result};
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 
 /// What is known of a core, from `docs/performance.md`: a model, not measured on a board.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Core {
     /// Its name, as the compiler has it.
     pub name: &'static str,
     /// The layout whose kernels it runs.
-    pub layout: Layout,
+    pub layout: KernelLayout,
     /// The kernels whose instructions are counted.
     pub kernels: KernelFamily,
     /// Multiply-adds per cycle of the micro-kernel, first-level cache assumed.
@@ -36,17 +36,17 @@ pub enum KernelFamily {
 
 /// Every core that `--board` takes.
 pub const CORES: [Core; 6] = [
-    core("cortex-a53", Layout::Neon, KernelFamily::Neon, 3.9, 1.0),
-    core("cortex-a55", Layout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
-    core("cortex-a72", Layout::Neon, KernelFamily::Neon, 8.0, 2.0),
-    core("cortex-a76", Layout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
-    core("neoverse-n1", Layout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
-    core("neoverse-v1", Layout::I8mm, KernelFamily::I8mm, 127.4, 2.0),
+    core("cortex-a53", KernelLayout::Neon, KernelFamily::Neon, 3.9, 1.0),
+    core("cortex-a55", KernelLayout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
+    core("cortex-a72", KernelLayout::Neon, KernelFamily::Neon, 8.0, 2.0),
+    core("cortex-a76", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
+    core("neoverse-n1", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
+    core("neoverse-v1", KernelLayout::I8mm, KernelFamily::I8mm, 127.4, 2.0),
 ];
 
 const fn core(
     name: &'static str,
-    layout: Layout,
+    layout: KernelLayout,
     kernels: KernelFamily,
     multiply_adds: f64,
     instructions: f64,
@@ -129,7 +129,7 @@ mod tests {
         let known: Board = "raspberry-pi-3".parse().unwrap();
         assert_eq!((known.core.name, known.mhz), ("cortex-a53", 1200.0));
         let given: Board = "cortex-a76@800MHz".parse().unwrap();
-        assert_eq!((given.core.layout, given.mhz), (Layout::Dotprod, 800.0));
+        assert_eq!((given.core.layout, given.mhz), (KernelLayout::Dotprod, 800.0));
         assert_eq!(Board::named().len(), BOARDS.len());
     }
 

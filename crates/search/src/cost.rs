@@ -6,7 +6,8 @@ use tinybert_runtime::workspace_bytes;
 use super::board::Board;
 use super::latency::{self, Answer};
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::Encoding;
+use tinybert_model::PerLinear;
+use tinybert_model::plan::WeightEncoding;
 
 /// What a model takes of a device.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -34,10 +35,10 @@ pub struct Shape<'a> {
     pub max_tokens: usize,
     /// Tokens of the inputs that the image proves itself by.
     pub self_tests: &'a [usize],
-    /// Of each layer, encodings of qkv, attention output, up and down: int8 or four bits.
-    pub weights: &'a [[Encoding; 4]],
+    /// Encodings of each layer's linears: int8 or four bits.
+    pub weights: &'a [PerLinear<WeightEncoding>],
     /// Encoding of the word rows: int8 or four bits.
-    pub embeddings: Encoding,
+    pub embeddings: WeightEncoding,
 }
 
 /// Costs of all shapes that one model can be brought to.
@@ -94,18 +95,19 @@ impl CostModel {
     fn layers(&self, shape: &Shape) -> Vec<LayerConfig> {
         let sizes = self.layers.iter().zip(shape.heads).zip(shape.neurons).zip(shape.weights);
         let layer =
-            |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &[Encoding; 4])| {
-                LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer }
-            };
+            |(((layer, &heads), &ffn), weights): (
+                ((&LayerConfig, &usize), &usize),
+                &PerLinear<WeightEncoding>,
+            )| { LayerConfig { heads, ffn, encodings: weights.map(of_image).into(), ..*layer } };
         sizes.map(layer).collect()
     }
 }
 
 /// What an image calls an encoding.
-fn of_image(encoding: Encoding) -> tinybert_image::Encoding {
+fn of_image(encoding: WeightEncoding) -> tinybert_image::Encoding {
     match encoding {
-        Encoding::Int8 => tinybert_image::Encoding::Int8,
-        Encoding::Int4 => tinybert_image::Encoding::Int4,
-        Encoding::Sparse => tinybert_image::Encoding::Sparse,
+        WeightEncoding::Int8 => tinybert_image::Encoding::Int8,
+        WeightEncoding::Int4 => tinybert_image::Encoding::Int4,
+        WeightEncoding::Sparse => tinybert_image::Encoding::Sparse,
     }
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::cost::Cost;
 use super::space::Choice;
+use tinybert_model::LayerLinear;
 use tinybert_model::plan::Precision;
 
 /// A place of the space that was looked at.
@@ -39,8 +40,8 @@ pub struct Measured {
 pub struct InFourBits {
     /// Its layer, from 0.
     pub layer: usize,
-    /// Its place in the layer: qkv, attention output, up, down.
-    pub linear: usize,
+    /// Which of the layer's linears it is.
+    pub linear: LayerLinear,
     /// Distance and metric.
     pub change: Measured,
 }

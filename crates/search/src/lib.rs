@@ -37,7 +37,7 @@ use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
-use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
 use tinybert_prune::{Importance, Measure};
 use tinybert_quantize::quantize;
@@ -168,12 +168,13 @@ impl Compress<'_> {
         context: &Context,
     ) -> Result<Found> {
         // Costs are of attention in int8, which every model can fall back to; f32 is taken where the budget has room for it.
-        let attention = Attention::Int8;
+        let attention = AttentionPrecision::Int8;
         // Each place has encodings of its own. With four bits the plan has what they are chosen by.
-        let precision = Precision { weights: LayerEncodings::Alike(Encoding::Int4), ..Precision::default() };
+        let precision =
+            Precision { weights: LayerEncodings::Alike(WeightEncoding::Int4), ..Precision::default() };
         let max_tokens = space.longest[0].tokens;
         let settings =
-            tinybert_quantize::Settings { max_tokens, attention, precision, ..self.quantization() };
+            tinybert_quantize::QuantizeSettings { max_tokens, attention, precision, ..self.quantization() };
         let made = quantize(whole, self.data.train, &settings, context)?;
         space.mean_squares = made.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&made.image)
@@ -216,12 +217,12 @@ impl Compress<'_> {
     }
 
     /// How images are made.
-    fn quantization(&self) -> tinybert_quantize::Settings {
-        tinybert_quantize::Settings {
+    fn quantization(&self) -> tinybert_quantize::QuantizeSettings {
+        tinybert_quantize::QuantizeSettings {
             max_tokens: self.settings.max_tokens,
             calibration_examples: self.settings.calibration_examples,
             layout: self.board.core.layout,
-            attention: Attention::Auto,
+            attention: AttentionPrecision::Auto,
             precision: Precision::default(),
         }
     }

@@ -14,7 +14,7 @@ use tinybert_data::task::Dataset;
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 use tinybert_quantize::quantize;
 
 /// An image that is not written yet.
@@ -24,7 +24,7 @@ pub(super) struct Made {
     native: Predictor,
     pub cost: Cost,
     /// How that of its layers was chosen.
-    pub attention: Attention,
+    pub attention: AttentionPrecision,
 }
 
 impl Made {
@@ -36,10 +36,10 @@ impl Made {
         compress: &Compress,
         model: &Checkpoint,
         found: &Found,
-        attention: Attention,
+        attention: AttentionPrecision,
         context: &Context,
     ) -> Result<Self> {
-        let settings = tinybert_quantize::Settings {
+        let settings = tinybert_quantize::QuantizeSettings {
             max_tokens: found.max_tokens,
             precision: found.precision.clone(),
             attention,
@@ -59,11 +59,11 @@ impl Made {
     /// Those of [`quantize`] and of [`Made::check`].
     pub fn within_budget(stages: &Stages, model: &Checkpoint, found: &Found) -> Result<Self> {
         let (compress, context) = (stages.compress, stages.context);
-        let made = Self::new(compress, model, found, Attention::Auto, context)?;
+        let made = Self::new(compress, model, found, AttentionPrecision::Auto, context)?;
         if compress.settings.budget.broken(&made.cost).is_empty() {
             return Ok(made);
         }
-        let made = Self::new(compress, model, found, Attention::Int8, context)?;
+        let made = Self::new(compress, model, found, AttentionPrecision::Int8, context)?;
         made.check(stages)?;
         Ok(made)
     }

@@ -14,7 +14,7 @@ use tinybert_distill::check_pair;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file;
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 
 /// Name of the image in the output folder.
 const IMAGE: &str = "model.tbim";
@@ -56,13 +56,13 @@ impl Outcome {
         let (compress, context) = (stages.compress, stages.context);
         let made = Made::within_budget(stages, small, found)?;
         let mut notes = Vec::new();
-        if made.attention == Attention::Int8 {
+        if made.attention == AttentionPrecision::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
         }
         match made.layers_in_f32()? {
             0 => {}
             layers => notes.push(format!(
-                "Attention is f32 in {layers} of the layers: calibration prefers it, and the budget allows it. Candidates are \
+                "AttentionPrecision is f32 in {layers} of the layers: calibration prefers it, and the budget allows it. Candidates are \
                  costed with attention in int8."
             )),
         }

@@ -10,6 +10,7 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
+use tinybert_quantize::stored::LinearPlace;
 
 /// How thoroughly to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -55,7 +56,9 @@ impl Search<'_, '_> {
         let examples = Examples::new(self.dev, self.settings.examples, self.metrics, longest);
         let whole = examples.answers(&self.space.model(Choice::default())?, context)?;
         let linears = bearing_order(self.space, &examples, &whole, context)?;
-        self.space.in_four_bits(&linears.iter().map(|of| (of.layer, of.linear)).collect::<Vec<_>>());
+        let order: Vec<_> =
+            linears.iter().map(|&InFourBits { layer, linear, .. }| LinearPlace { layer, linear }).collect();
+        self.space.in_four_bits(&order);
         let mut all = self.costed()?;
         self.check_budget(&all)?;
         let ruler = Ruler { space: self.space, whole, examples };
@@ -185,8 +188,9 @@ fn bearing_order(
     let places = space.places();
     context.progress.begin("measure linears", places.len() as u64);
     let mut linears = Vec::new();
-    for (layer, linear) in places {
-        let answers = examples.answers(&space.with_one_in_four_bits((layer, linear))?, context)?;
+    for place in places {
+        let LinearPlace { layer, linear } = place;
+        let answers = examples.answers(&space.with_one_in_four_bits(place)?, context)?;
         let change = Measured { distance: whole.distance(&answers)?, metric: answers.value };
         linears.push(InFourBits { layer, linear, change });
         context.progress.advance(linears.len() as u64, "");

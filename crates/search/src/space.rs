@@ -1,15 +1,16 @@
 //! What the search may change in a student, and how far.
 
 use super::cost::{Cost, CostModel, Shape};
-use super::precision::{Place, encodings, left_of, places, precision, stored};
+use super::precision::{encodings, left_of, precision, stored};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_model::Checkpoint;
-use tinybert_model::plan::{Encoding, Precision};
+use tinybert_model::plan::{Precision, WeightEncoding};
+use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::{
     Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
 };
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
+use tinybert_quantize::stored::LinearPlace;
 
 /// Shares of the attention heads that stay.
 const HEADS: [f64; 7] = [1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2];
@@ -22,7 +23,7 @@ const WHOLE: [f64; 5] = [1.0, 0.999, 0.99, 0.97, 0.95];
 /// Shares of the linears that are stored in four bits, those first that bear it best.
 const IN_FOUR_BITS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Encodings of the word rows.
-const EMBEDDINGS: [Encoding; 2] = [Encoding::Int8, Encoding::Int4];
+const EMBEDDINGS: [WeightEncoding; 2] = [WeightEncoding::Int8, WeightEncoding::Int4];
 /// Longest inputs are multiples of this: tiles of the kernels are full.
 const TOKENS: usize = 8;
 
@@ -82,10 +83,10 @@ pub struct Space<'a> {
     multiple_of: usize,
     counts: PieceCounts<'a>,
     /// Encodings of the linears of each layer, int8 first.
-    weights: Vec<Vec<[Encoding; 4]>>,
+    weights: Vec<Vec<PerLinear<WeightEncoding>>>,
     /// Of each layer of the student, mean squares of the inputs of its linears, by which four bits are chosen; none until
     /// the search has calibrated.
-    pub mean_squares: Vec<[Vec<f32>; 4]>,
+    pub mean_squares: Vec<PerLinear<Vec<f32>>>,
     /// Vocabularies, the whole one first.
     pub vocabularies: Vec<Vocabulary>,
     /// Longest inputs, the longest first.
@@ -102,7 +103,7 @@ impl<'a> Space<'a> {
         student: &'a Checkpoint,
         importance: Importance,
         train: &Dataset,
-        layout: Layout,
+        layout: KernelLayout,
         max_tokens: usize,
         calibration: usize,
     ) -> Result<Self> {
@@ -167,7 +168,7 @@ impl<'a> Space<'a> {
     }
 
     /// Lets linears be stored in four bits, those first that stand first.
-    pub fn in_four_bits(&mut self, order: &[Place]) {
+    pub fn in_four_bits(&mut self, order: &[LinearPlace]) {
         let count = |share: f64| (order.len() as f64 * share).round() as usize;
         let layers = self.student.config.num_hidden_layers;
         self.weights = IN_FOUR_BITS.map(|share| encodings(layers, &order[..count(share)])).to_vec();
@@ -177,15 +178,15 @@ impl<'a> Space<'a> {
     ///
     /// # Errors
     /// Those of the tensor engine.
-    pub fn with_one_in_four_bits(&self, place: Place) -> Result<Checkpoint> {
+    pub fn with_one_in_four_bits(&self, place: LinearPlace) -> Result<Checkpoint> {
         let whole = self.model(Choice::default())?;
         let weights = encodings(self.student.config.num_hidden_layers, &[place]);
-        stored(whole, &weights, Encoding::Int8, &self.mean_squares)
+        stored(whole, &weights, WeightEncoding::Int8, &self.mean_squares)
     }
 
     /// Every linear of the student.
-    pub fn places(&self) -> Vec<Place> {
-        places(self.student.config.num_hidden_layers).collect()
+    pub fn places(&self) -> Vec<LinearPlace> {
+        LinearPlace::all(self.student.config.num_hidden_layers).collect()
     }
 
     /// The encodings at a place.

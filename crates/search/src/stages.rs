@@ -12,7 +12,7 @@ use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::{EncodedSet, WindowSettings};
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 use tinybert_model::{Checkpoint, Head, RunRecord};
 use tinybert_nn::device::Compute;
 use tinybert_nn::init_parameters;
@@ -186,7 +186,7 @@ impl<'a> Stages<'a> {
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &Found,
-        attention: Attention,
+        attention: AttentionPrecision,
     ) -> Result<Checkpoint> {
         let Settings { quantization_aware, calibration_examples, .. } = &self.compress.settings;
         let aware = QuantizationAware {

@@ -8,7 +8,7 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, Stage, TaskSettings, general, task};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::Head;
-use tinybert_model::plan::{Attention, Precision};
+use tinybert_model::plan::{AttentionPrecision, Precision};
 use tinybert_train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
 
 /// A checkpoint every three steps, and the last one when stopped.
@@ -85,7 +85,7 @@ pub fn quantization_aware() -> TaskSettings {
         allow_weak_teacher: true,
         quantization_aware: Some(QuantizationAware {
             precision: Precision::default(),
-            attention: Attention::Auto,
+            attention: AttentionPrecision::Auto,
             calibration_examples: 16,
         }),
         ..defaults

@@ -16,7 +16,7 @@ use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
 use tinybert_nn::{Parameters, TaskModel, init_parameters, on_device};
 
 /// Settings of [`fine_tune`].
@@ -193,7 +193,7 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     let mut tensors = init_parameters(&model.config, head, seed)?;
     for (name, tensor) in &mut tensors {
         if let Some(found) = model.tensors.get(name)
-            && (name.starts_with("bert.") || model.head == *head)
+            && (name.starts_with(names::ENCODER) || model.head == *head)
         {
             *tensor = found.clone();
         }

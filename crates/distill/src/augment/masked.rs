@@ -7,7 +7,7 @@ use super::words::{Sentence, is_candidate};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::collate;
-use tinybert_model::{Checkpoint, Encoded, SpecialIds};
+use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
 use tinybert_nn::MaskedLm;
 use tinybert_nn::ops::rows::with_slice;
 
@@ -29,7 +29,7 @@ pub struct MaskedCandidates {
 
 /// One pass: a copy of a sentence with words masked, and the sentence itself.
 struct Question {
-    encoded: Encoded,
+    encoded: EncodedInput,
     /// Where masks stand in it, and which words (sentence, index) they hide.
     masked: Vec<(usize, (usize, usize))>,
 }
@@ -133,14 +133,14 @@ impl MaskedCandidates {
         ids.extend_from_slice(window);
         ids.push(sep);
         type_ids.resize(ids.len(), 1);
-        Question { encoded: Encoded { ids, type_ids }, masked }
+        Question { encoded: EncodedInput { ids, type_ids }, masked }
     }
 
     fn answer(&self, questions: &[Question], context: &Context) -> Result<Vec<Answer>> {
         if context.should_stop() {
             return Err(super::interrupted());
         }
-        let encoded: Vec<Encoded> = questions.iter().map(|question| question.encoded.clone()).collect();
+        let encoded: Vec<EncodedInput> = questions.iter().map(|question| question.encoded.clone()).collect();
         let samples: Vec<usize> = (0..encoded.len()).collect();
         let batch = collate(&encoded, &samples, self.special.pad);
         let mut places = Vec::new();

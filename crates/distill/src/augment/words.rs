@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use tinybert_base::Result;
-use tinybert_model::{TextEncoder, Word};
+use tinybert_model::{EncodedWord, TextEncoder};
 
 /// English function words, which carry no topic to vary.
 static STOP_WORDS: LazyLock<HashSet<&str>> =
@@ -15,7 +15,7 @@ pub struct Sentence<'a> {
     /// As it stands in the data.
     pub text: &'a str,
     /// All its words.
-    pub words: Vec<Word>,
+    pub words: Vec<EncodedWord>,
     /// Indices of those that may be replaced.
     pub replaceable: Vec<usize>,
 }
@@ -25,7 +25,7 @@ impl<'a> Sentence<'a> {
     /// As [`TextEncoder::words`].
     pub fn new(text: &'a str, encoder: &TextEncoder) -> Result<Self> {
         let words = encoder.words(text)?;
-        let may = |word: &Word| {
+        let may = |word: &EncodedWord| {
             let spelling = &text[word.span.clone()];
             let letters = |c: char| c.is_ascii_lowercase() || (encoder.lowercase() && c.is_ascii_uppercase());
             spelling.chars().all(letters) && !STOP_WORDS.contains(spelling.to_ascii_lowercase().as_str())

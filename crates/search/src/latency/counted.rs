@@ -3,7 +3,7 @@
 use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
 
 use super::{Answer, KernelFamily, UNITS, Work, instructions_per_multiply_add};
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 
 /// Printed by `scripts/performance/shapes.py`.
 const COUNTED: &str = include_str!("counted.csv");
@@ -69,10 +69,10 @@ fn read(line: &str) -> Option<Counted> {
         return None;
     };
     let (family, layout) = match kernels {
-        "neon" => (KernelFamily::Neon, Layout::Neon),
-        "neon-dotprod" => (KernelFamily::Dotprod, Layout::Dotprod),
-        "neon-dotprod-a55" => (KernelFamily::DotprodInOrder, Layout::Dotprod),
-        "neon-i8mm" => (KernelFamily::I8mm, Layout::I8mm),
+        "neon" => (KernelFamily::Neon, KernelLayout::Neon),
+        "neon-dotprod" => (KernelFamily::Dotprod, KernelLayout::Dotprod),
+        "neon-dotprod-a55" => (KernelFamily::DotprodInOrder, KernelLayout::Dotprod),
+        "neon-i8mm" => (KernelFamily::I8mm, KernelLayout::I8mm),
         _ => return None,
     };
     // That of crates/runtime/examples/random_image.rs.

@@ -18,7 +18,7 @@ use super::optimizer::Optimizer;
 use super::snapshot::{Snapshot, Values};
 use tinybert_base::Result;
 use tinybert_model::Tensors;
-use tinybert_nn::is_layer_linear;
+use tinybert_model::names::is_layer_linear;
 
 /// A matrix with at least this share of zeros was pruned: trained weights are not 0 by chance.
 const PRUNED: f64 = 0.1;
