@@ -36,19 +36,19 @@ pub struct QuantizedLayer<'a> {
 /// What the backward pass needs, `[b * l, ...]` each.
 pub struct QuantizedLayerRecord {
     stored: PerLinear<Arc<QuantizedWeights>>,
-    /// In steps.
+    /// Queries, keys and values, in steps of their scales.
     qkv: Tensor,
-    /// In steps where the output linear's input is static.
+    /// In steps of its scale where the output linear's input is static.
     context: Tensor,
     attention_sum: Tensor,
     middle: Tensor,
-    /// Before GELU.
+    /// Input of GELU.
     wide: Tensor,
     output_sum: Tensor,
 }
 
 impl QuantizedLayer<'_> {
-    /// State `[b * l, hidden]` to the next one.
+    /// Computes the next state, `[b * l, hidden]`, from the state `x`.
     pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerRecord)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
@@ -86,7 +86,7 @@ impl QuantizedLayer<'_> {
         Ok((state, record))
     }
 
-    /// The gradient of the input state `x` from that of the output. Adds those of the weights.
+    /// The gradient of the input state `x`, from the gradient `d_state` of the output. Adds the gradients of the weights.
     pub fn backward(
         &self,
         record: &QuantizedLayerRecord,
@@ -149,7 +149,7 @@ impl QuantizedLayer<'_> {
     }
 }
 
-/// `residual + x · weightᵀ + bias`, and its LayerNorm; both `[rows, hidden]`.
+/// `residual + x · weightᵀ + bias`, and the LayerNorm of that; both `[rows, hidden]`.
 fn end(
     end: &SubLayerEnd,
     stored: &QuantizedWeights,
