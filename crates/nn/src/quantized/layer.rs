@@ -34,7 +34,7 @@ pub struct QuantizedLayer<'a> {
 }
 
 /// What the backward pass needs, `[b * l, ...]` each.
-pub struct QuantizedLayerRecord {
+pub struct QuantizedLayerActivations {
     stored: PerLinear<Arc<QuantizedWeights>>,
     /// Queries, keys and values, in steps of their scales.
     qkv: Tensor,
@@ -49,7 +49,7 @@ pub struct QuantizedLayerRecord {
 
 impl QuantizedLayer<'_> {
     /// Computes the next state, `[b * l, hidden]`, from the state `x`.
-    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerRecord)> {
+    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerActivations)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
         let stored = self.stored()?;
@@ -74,7 +74,7 @@ impl QuantizedLayer<'_> {
             let columns = values.len() / rows;
             tensor(values, (rows, columns))
         });
-        let record = QuantizedLayerRecord {
+        let record = QuantizedLayerActivations {
             stored,
             qkv: qkv?,
             context: context?,
@@ -89,7 +89,7 @@ impl QuantizedLayer<'_> {
     /// The gradient of the input state `x`, from the gradient `d_state` of the output. Adds the gradients of the weights.
     pub fn backward(
         &self,
-        record: &QuantizedLayerRecord,
+        record: &QuantizedLayerActivations,
         x: &Tensor,
         mut d_state: Vec<f32>,
         heads: &Heads,

@@ -21,7 +21,7 @@ use candle_core::{Device, Tensor, Var};
 use tinybert_image::LayerConfig;
 
 pub(super) use self::head::{HeadCaches, tanh};
-use self::layer::{QuantizedLayer, QuantizedLayerRecord, layer_norm};
+use self::layer::{QuantizedLayer, QuantizedLayerActivations, layer_norm};
 use self::linear::WeightCache;
 use super::bert::padding_mask;
 use super::dropout_sites::DropoutSites;
@@ -127,7 +127,7 @@ struct QuantizedRecord {
     weights: Arc<EncoderWeights>,
     batch: Batch,
     embedding_sum: Vec<f32>,
-    layers: Vec<(Heads, QuantizedLayerRecord)>,
+    layers: Vec<(Heads, QuantizedLayerActivations)>,
     /// `[b * l, hidden]` each.
     states: Vec<Tensor>,
     /// The last state as the leaf of the losses' graph.
