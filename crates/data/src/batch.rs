@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use super::encoded::second_from;
 use super::shuffle::Shuffler;
 use tinybert_model::EncodedInput;
 
@@ -61,6 +60,11 @@ impl Batch {
     pub fn real_pairs(&self) -> usize {
         self.lengths.iter().map(|length| length * length).sum()
     }
+}
+
+/// Where the second sentence begins: the first token of type 1, or the end.
+pub(super) fn second_from(encoded: &EncodedInput) -> usize {
+    encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }
 
 /// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::batch::Batch;
+use super::batch::{Batch, second_from};
 use tinybert_model::EncodedInput;
 
 /// Many encoded samples: 4 bytes a token and 12 a sample.
@@ -16,11 +16,6 @@ pub struct EncodedSet {
     /// First token of each word of each sample, where every word gets an answer: `None` for a word that was cut off or has no
     /// token. Empty where every sample gets one answer.
     words: Vec<Box<[Option<u32>]>>,
-}
-
-/// Where the second sentence begins: the first token of type 1, or the end.
-pub(super) fn second_from(encoded: &EncodedInput) -> usize {
-    encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }
 
 impl EncodedSet {

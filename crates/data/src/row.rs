@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::tags;
+use super::text;
 use super::text::list;
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
@@ -110,7 +110,7 @@ impl ClassLabeller {
 pub(super) fn distinct_labels(rows: &[SourceRow], kind: TaskKind) -> Vec<String> {
     let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
     let distinct: BTreeSet<&str> = match kind {
-        TaskKind::Tagging => cells.flat_map(tags::split).collect(),
+        TaskKind::Tagging => cells.flat_map(text::split_words).collect(),
         _ => cells.collect(),
     };
     let mut labels: Vec<String> = distinct.into_iter().map(String::from).collect();

@@ -3,25 +3,19 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tinybert_tokenizer::words;
 
 use super::row::{ClassLabeller, Labeller, SourceRow};
-use super::text;
+use super::text::{self, split_words};
 use crate::metrics::entities::is_tag;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
-
-/// The words that white space separates.
-pub(super) fn split(cell: &str) -> impl Iterator<Item = &str> {
-    words(cell).map(|word| &cell[word])
-}
 
 /// Reads a tag for each word.
 pub(super) struct TagLabeller(pub ClassLabeller);
 
 impl Labeller for TagLabeller {
     fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String> {
-        let (words, tags) = (split(text).count(), split(cell).count());
+        let (words, tags) = (split_words(text).count(), split_words(cell).count());
         if words == 0 {
             return Err("there are no words".into());
         }
@@ -32,7 +26,7 @@ impl Labeller for TagLabeller {
             true => self.0.class(tag),
             false => Err(format!("{tag:?} is no BIO tag; expected O, B-TYPE or I-TYPE (also E- and S-)")),
         };
-        split(cell).map(tag).collect::<std::result::Result<_, _>>().map(Target::Tags)
+        split_words(cell).map(tag).collect::<std::result::Result<_, _>>().map(Target::Tags)
     }
 }
 
@@ -46,7 +40,7 @@ pub(super) fn of_json(value: &Value) -> std::result::Result<String, String> {
     let words: Vec<&str> = list
         .iter()
         .map(|item| match item {
-            Value::String(word) if split(word).eq([word]) => Ok(word.as_str()),
+            Value::String(word) if split_words(word).eq([word]) => Ok(word.as_str()),
             other => Err(format!("should be a list of words without white space in them, but has {other}")),
         })
         .collect::<std::result::Result<_, _>>()?;
@@ -55,7 +49,7 @@ pub(super) fn of_json(value: &Value) -> std::result::Result<String, String> {
 
 /// The opposite of [`of_json`]: always a list.
 pub(super) fn to_json(words: &str) -> Value {
-    split(words).collect()
+    split_words(words).collect()
 }
 
 /// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line behind each
@@ -64,7 +58,7 @@ pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
     let mut rows = Vec::new();
     let mut sentence = None;
     for (line, columns) in text::lines(content) {
-        let columns: Vec<&str> = split(columns).collect();
+        let columns: Vec<&str> = split_words(columns).collect();
         match columns[..] {
             [] | ["-DOCSTART-", ..] => rows.extend(sentence.take()),
             [word] => {
@@ -94,5 +88,9 @@ pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
 
 /// A row as [`conll`] reads it.
 pub(super) fn to_conll(words: &str, tags: &str) -> String {
-    split(words).zip(split(tags)).map(|(word, tag)| format!("{word}\t{tag}\n")).collect::<String>() + "\n"
+    split_words(words)
+        .zip(split_words(tags))
+        .map(|(word, tag)| format!("{word}\t{tag}\n"))
+        .collect::<String>()
+        + "\n"
 }

@@ -33,3 +33,8 @@ pub fn list<S: AsRef<str>>(names: &[S]) -> String {
     }
     shown
 }
+
+/// The words that white space separates.
+pub(super) fn split_words(cell: &str) -> impl Iterator<Item = &str> {
+    tinybert_tokenizer::words(cell).map(|word| &cell[word])
+}

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::names::{self, LayerNames, WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
-use super::weights::{Dtype, StoredTensor, WeightFiles};
+use super::names::{self, LayerNames, WORD_EMBEDDINGS};
+use super::shapes::{expected_shapes, pooler_shapes};
+use super::stored_tensor::{Dtype, StoredTensor};
+use super::weights::WeightFiles;
 use super::{BertConfig, Head};
 use tinybert_base::{Error, Result};
 

@@ -1,10 +1,13 @@
 //! Hugging Face folders: reading, auditing, writing.
 
+mod architecture;
 mod audit;
 mod config;
+mod config_entries;
 mod config_json;
 mod embeddings;
 mod family;
+mod file_names;
 mod head;
 pub mod image_file;
 pub mod names;
@@ -12,40 +15,44 @@ mod per_linear;
 mod pickle;
 pub mod plan;
 mod preset;
-mod pruned;
 mod pytorch;
 mod quantization;
 mod record;
 mod safetensors;
 mod save;
 mod sentence;
+mod shapes;
 pub mod signature;
+mod special_pieces;
+mod stored_tensor;
 mod tensors;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokenizer_folder;
 mod tokenizer_json;
 mod vocabulary;
 mod weights;
 mod wordpiece;
 
-pub use config::BertConfig;
+pub use architecture::Architecture;
+pub use config::{BertConfig, Pruned};
 pub use embeddings::embeddings_from_teacher;
-pub use family::{Architecture, PieceRows};
+pub use family::PieceRows;
+pub use file_names::{METRICS, QUANTIZATION, RUN_RECORD, WEIGHTS};
 pub use head::Head;
 pub use head::only_counts;
-pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+pub use names::WORD_EMBEDDINGS;
 pub use per_linear::{LayerLinear, PerLinear};
 pub use preset::{PRESETS, preset};
-pub use pruned::Pruned;
-pub use quantization::{FILE as QUANTIZATION, write as write_quantization};
-pub use record::FILE as RUN_RECORD;
+pub use quantization::write as write_quantization;
 pub use record::RunRecord;
 pub use safetensors::parameters;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
-pub use save::{METRICS, WEIGHTS};
+pub use shapes::{expected_shapes, pooler_shapes};
+pub use special_pieces::SpecialIds;
 pub use tensors::{Tensors, lookup};
-pub use text::{EncodedInput, EncodedWord, SpecialIds, TextEncoder};
+pub use text::{EncodedInput, EncodedWord, TextEncoder};
 pub use wordpiece::train_vocabulary;
 
 use std::path::{Path, PathBuf};

@@ -1,12 +1,10 @@
-//! The one list of tensor names, and the shapes of the tensors.
+//! The one list of tensor names.
 //!
 //! Canonical names are Hugging Face's for BERT, with the `bert.` prefix, whatever family a model is of; linears are stored
 //! `[outputs, inputs]`. A *part* is what has a weight and a bias: a linear or a LayerNorm. Its tensors have the name of the
 //! part with `.weight` or `.bias` behind it ([`weight`], [`bias`]).
 
-use std::collections::BTreeMap;
-
-use crate::{BertConfig, Head, PerLinear};
+use crate::PerLinear;
 
 /// Word embedding matrix, `[vocab, hidden]`; also the decoder of the masked-LM head.
 pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
@@ -146,75 +144,6 @@ pub(crate) fn is_encoder(name: &str) -> bool {
 /// Whether a tensor is the weight of a linear in one of the layers.
 pub fn is_layer_linear(name: &str) -> bool {
     name.starts_with(LAYER) && name.ends_with(".weight") && !name.contains("LayerNorm")
-}
-
-/// Name and shape of every tensor that a model of this configuration and head must have.
-///
-/// The pooler is part of it only where the head reads it. A loaded checkpoint may carry a pooler
-/// beyond this list (see [`pooler_shapes`]).
-pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec<usize>> {
-    let h = config.hidden_size;
-    let mut shapes = Shapes::default();
-    shapes.tensor(WORD_EMBEDDINGS, [config.word_rows(), h]);
-    shapes.tensor(POSITION_EMBEDDINGS, [config.position_rows(), h]);
-    if config.has_segment_types() {
-        shapes.tensor(TYPE_EMBEDDINGS, [config.type_vocab_size, h]);
-    }
-    if let Some(buckets) = config.position_buckets() {
-        shapes.tensor(POSITION_BIAS, [buckets, config.num_attention_heads]);
-    }
-    shapes.layer_norm(EMBEDDING_NORM, h);
-    for layer in 0..config.num_hidden_layers {
-        let names = LayerNames::new(layer);
-        let (width, ffn) = (config.attention_width(layer), config.ffn(layer));
-        for projection in names.projections() {
-            shapes.linear(projection, width, h);
-        }
-        shapes.linear(&names.attention_output, h, width);
-        shapes.layer_norm(&names.attention_norm, h);
-        shapes.linear(&names.up, ffn, h);
-        shapes.linear(&names.down, h, ffn);
-        shapes.layer_norm(&names.output_norm, h);
-    }
-    if head.needs_pooler() {
-        shapes.linear(POOLER, h, h);
-    }
-    if let Some(name) = head.linear() {
-        shapes.linear(name, head.outputs(), h);
-    }
-    if *head == Head::MaskedLm {
-        shapes.linear(MASKED_LM_DENSE, h, h);
-        shapes.layer_norm(MASKED_LM_NORM, h);
-        shapes.tensor(MASKED_LM_BIAS, [config.word_rows()]);
-    }
-    shapes.0
-}
-
-/// Name and shape of the pooler's tensors, which checkpoints of any head may carry.
-pub fn pooler_shapes(config: &BertConfig) -> BTreeMap<String, Vec<usize>> {
-    let mut shapes = Shapes::default();
-    shapes.linear(POOLER, config.hidden_size, config.hidden_size);
-    shapes.0
-}
-
-/// Shapes of tensors by name.
-#[derive(Default)]
-struct Shapes(BTreeMap<String, Vec<usize>>);
-
-impl Shapes {
-    fn tensor<const RANK: usize>(&mut self, name: &str, shape: [usize; RANK]) {
-        self.0.insert(name.to_owned(), shape.to_vec());
-    }
-
-    fn linear(&mut self, part: &str, outputs: usize, inputs: usize) {
-        self.tensor(&weight(part), [outputs, inputs]);
-        self.tensor(&bias(part), [outputs]);
-    }
-
-    fn layer_norm(&mut self, part: &str, width: usize) {
-        self.tensor(&weight(part), [width]);
-        self.tensor(&bias(part), [width]);
-    }
 }
 
 /// The canonical name of a stored tensor whose name a family has translated to BERT's: with the `bert.` prefix that bare

@@ -9,7 +9,7 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{self, View};
-use super::weights::{self, Dtype, StoredTensor};
+use super::stored_tensor::{self, Dtype, StoredTensor};
 use tinybert_base::{Error, Result};
 
 /// What a user can do about a file that cannot be read.
@@ -34,7 +34,7 @@ struct ArchiveEntry {
 /// [`Error::Io`] when it cannot be read.
 pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     let refuse = |what: String| Error::input(path, format!("{what}; {CONVERT}"));
-    let (file, length) = weights::open(path)?;
+    let (file, length) = stored_tensor::open(path)?;
     let mut archive = ZipArchive::new(file).map_err(|error| {
         refuse(format!("not a PyTorch archive, or a truncated one of {length} bytes, or one from before PyTorch 1.6 ({error})"))
     })?;

@@ -4,13 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BertConfig, save};
+use crate::config::BertConfig;
+use crate::file_names::{QUANTIZATION, WEIGHTS};
 use crate::plan::ModelPlan;
 use tinybert_base::{Error, Result};
 use tinybert_base::{FileHash, files};
-
-/// Name of the file in a folder.
-pub const FILE: &str = "quantization.json";
 
 /// The contents of `quantization.json`.
 #[derive(Serialize, Deserialize)]
@@ -26,16 +24,16 @@ struct QuantizationFile {
 /// # Errors
 /// [`Error::Input`] for a plan that is not complete, or that belongs to other weights; [`Error::Io`].
 pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPlan>> {
-    let path = folder.join(FILE);
+    let path = folder.join(QUANTIZATION);
     let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
     let QuantizationFile { weights_sha256, plan } = files::parse_json(&path, &bytes)?;
     let advice = "remove the file to calibrate anew";
     if let Some(fault) = plan.fault(config) {
         return Err(Error::input(&path, format!("{fault}; {advice}")));
     }
-    let weights = folder.join(save::WEIGHTS);
+    let weights = folder.join(WEIGHTS);
     if !weights.exists() || FileHash::of(&weights)?.sha256 != weights_sha256 {
-        let name = save::WEIGHTS;
+        let name = WEIGHTS;
         return Err(Error::input(&path, format!("of other weights than those of {name} here; {advice}")));
     }
     Ok(Some(plan))
@@ -46,7 +44,7 @@ pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPla
 /// # Errors
 /// [`Error::Io`].
 pub fn write(path: &Path, plan: &ModelPlan) -> Result<()> {
-    let weights_sha256 = FileHash::of(&path.with_file_name(save::WEIGHTS))?.sha256;
+    let weights_sha256 = FileHash::of(&path.with_file_name(WEIGHTS))?.sha256;
     // A JSON value holds every f32 exactly.
     let contents = serde_json::json!(QuantizationFile { weights_sha256, plan: plan.clone() });
     std::fs::write(path, format!("{contents:#}\n")).map_err(Error::io(path))

@@ -1,14 +1,12 @@
 //! `run.json`: how a checkpoint came to be.
 
+use crate::file_names::RUN_RECORD;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
-
-/// Name of the record in a checkpoint.
-pub const FILE: &str = "run.json";
 
 /// The value of `program` in every record, by which this program knows its checkpoints.
 const PROGRAM: &str = "tinybert-compress";
@@ -34,7 +32,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE);
+        let path = folder.join(RUN_RECORD);
         let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::line(&path, error.line(), format!("not a record of a run: {error}")))
@@ -50,7 +48,7 @@ impl RunRecord {
 }
 
 /// Whether there is a record of this program at `path`.
-pub(super) fn is_ours(path: &Path) -> bool {
+pub(crate) fn is_ours(path: &Path) -> bool {
     let record: Option<Value> =
         std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     record.is_some_and(|record| record["program"] == PROGRAM)

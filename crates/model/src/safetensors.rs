@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use safetensors::Dtype as FileDtype;
 use safetensors::tensor::Metadata;
 
-use super::weights::{self, Dtype, StoredTensor};
+use super::stored_tensor::{self, Dtype, StoredTensor};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -28,7 +28,7 @@ pub(super) struct Shard {
 /// # Errors
 /// [`Error::Input`] for a pointer, a truncated or a damaged file; [`Error::Io`] when it cannot be read.
 pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
-    let (mut file, length) = weights::open(path)?;
+    let (mut file, length) = stored_tensor::open(path)?;
     let truncated = |needed: u64| {
         Error::input(
             path,

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use candle_core::{DType, Tensor};
 
-use super::{
-    BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, quantization, record,
-    vocabulary,
-};
+use super::{BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, vocabulary};
+use crate::file_names::{CONFIG, METRICS, QUANTIZATION, RUN_RECORD, WEIGHTS};
+use crate::record::is_ours;
 use tinybert_base::atomic::Staging;
 use tinybert_base::{Error, Result};
 
@@ -38,12 +37,6 @@ impl Storage {
         }
     }
 }
-
-/// Name of the file with the tensors.
-pub const WEIGHTS: &str = "model.safetensors";
-const CONFIG: &str = "config.json";
-/// Name of the file with training's log, a [`Companion`] of the finished model.
-pub const METRICS: &str = "metrics.jsonl";
 
 /// A further file of a model folder, which appears together with the model.
 #[derive(Clone, Copy)]
@@ -137,7 +130,7 @@ impl FolderContents<'_> {
         }
         staging.write(WEIGHTS, &weights)?;
         drop(weights);
-        staging.write(record::FILE, self.record.to_json().as_bytes())?;
+        staging.write(RUN_RECORD, self.record.to_json().as_bytes())?;
         for companion in companions {
             staging.write_by(companion.name, companion.write)?;
         }
@@ -167,10 +160,10 @@ pub fn check_target(folder: &Path) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
-    if !record::is_ours(&folder.join(record::FILE)) {
+    if !is_ours(&folder.join(RUN_RECORD)) {
         return refuse("the folder is not empty and not a checkpoint that this program wrote".to_owned());
     }
-    let ours = [CONFIG, WEIGHTS, METRICS, record::FILE, quantization::FILE];
+    let ours = [CONFIG, WEIGHTS, METRICS, RUN_RECORD, QUANTIZATION];
     match entries.iter().find(|name| !ours.iter().chain(&vocabulary::FILES).any(|ours| *name == ours)) {
         None => Ok(()),
         Some(foreign) => refuse(format!(

@@ -6,7 +6,9 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
-use super::vocabulary::{self, NamedFiles, SpecialPieces, WordPieceVocabulary};
+use super::special_pieces::{SpecialIds, SpecialPieces};
+use super::tokenizer_folder;
+use super::vocabulary::{NamedFiles, WordPieceVocabulary};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -45,21 +47,6 @@ pub struct TextEncoder {
     files: NamedFiles,
 }
 
-/// Ids of the pieces that BERT gives a meaning of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SpecialIds {
-    /// `[PAD]`, fills batches.
-    pub pad: u32,
-    /// `[UNK]`, a word that the vocabulary cannot spell.
-    pub unk: u32,
-    /// `[CLS]`, first of every sequence.
-    pub cls: u32,
-    /// `[SEP]`, after each sentence.
-    pub sep: u32,
-    /// `[MASK]`, hides a word from the masked-LM head; device vocabularies can do without.
-    pub mask: Option<u32>,
-}
-
 impl TextEncoder {
     /// Reads `tokenizer.json`, or else `vocab.txt`, with `tokenizer_config.json` beside it.
     ///
@@ -67,7 +54,7 @@ impl TextEncoder {
     /// [`Error::Input`] when neither is there, when they contradict each other, or when they describe
     /// anything but a BERT WordPiece tokenizer; [`Error::Io`] when they cannot be read.
     pub fn from_folder(folder: &Path) -> Result<Self> {
-        let (vocabulary, files) = vocabulary::read_folder(folder)?;
+        let (vocabulary, files) = tokenizer_folder::read_folder(folder)?;
         Self::build(vocabulary, files).map_err(|error| match error {
             Error::Usage(what) => Error::input(folder, what),
             other => other,
@@ -89,7 +76,7 @@ impl TextEncoder {
     /// # Errors
     /// As [`Self::from_folder`].
     pub fn from_vocab_txt(path: &Path, lowercase: bool) -> Result<Self> {
-        let pieces = vocabulary::read_vocab_txt(path, &files::read(path)?)?;
+        let pieces = tokenizer_folder::read_vocab_txt(path, &files::read(path)?)?;
         Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::family::{self, Family};
-use crate::vocabulary::SpecialPieces;
+use crate::special_pieces::SpecialPieces;
 use tinybert_base::{Error, Result};
 
 /// Values of `tokenizer_class` that stand for any tokenizer.

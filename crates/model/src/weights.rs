@@ -7,49 +7,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
+use super::stored_tensor::{Dtype, StoredTensor};
 use super::{Architecture, names, pytorch, safetensors};
-use tinybert_base::files;
 use tinybert_base::{Error, Result};
-
-/// Number format of a stored tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dtype {
-    /// IEEE 754 single precision.
-    F32,
-    /// IEEE 754 half precision.
-    F16,
-    /// The upper half of single precision.
-    Bf16,
-    /// A format that weights never have here.
-    Other(&'static str),
-}
-
-impl Dtype {
-    /// Its name in messages.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
-            Self::Bf16 => "BF16",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-/// Where a tensor's row-major little-endian values stand; checked to lie within the file.
-#[derive(Debug, Clone)]
-pub(super) struct StoredTensor {
-    /// The name it is stored by.
-    pub(super) name: String,
-    /// Format of its values.
-    pub(super) dtype: Dtype,
-    /// Its shape; the product does not overflow.
-    pub(super) shape: Vec<usize>,
-    /// Offset of its first byte in the file.
-    pub(super) offset: u64,
-    /// Its bytes: the product of the shape times the format's size.
-    pub(super) bytes: usize,
-}
 
 /// The tensors of a model folder by canonical name.
 pub(super) struct WeightFiles {
@@ -186,15 +146,4 @@ fn read_tensor(path: &Path, file: &mut File, stored: &StoredTensor) -> Result<Te
         ));
     }
     Ok(Tensor::from_vec(values, stored.shape.as_slice(), &Device::Cpu)?)
-}
-
-/// Opens a weight file that is neither a folder nor a Git-LFS pointer; returns its length as well.
-pub(super) fn open(path: &Path) -> Result<(File, u64)> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let length = file.metadata().map_err(Error::io(path))?.len();
-    let mut start = Vec::new();
-    file.by_ref().take(64).read_to_end(&mut start).map_err(Error::io(path))?;
-    files::refuse_lfs_pointer(path, &start)?;
-    file.rewind().map_err(Error::io(path))?;
-    Ok((file, length))
 }

@@ -9,7 +9,7 @@ use tokenizers::{
     NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
 };
 
-use super::vocabulary::SpecialPieces;
+use super::special_pieces::SpecialPieces;
 use tinybert_base::{Error, Result};
 
 /// Marks a piece that continues a word.

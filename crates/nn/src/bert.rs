@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Var};
 
 use super::composed;
 use super::dropout_sites::{DropoutSite, DropoutSites};
 use super::encoder_record::EncoderRecord;
 use super::encoder_weights::EncoderWeights;
 use super::layer::LayerSettings;
+use super::mode::Mode;
 use super::observe::Observe;
 use super::ops::float::Float;
 use super::ops::rows::tensor;
+use super::output::{BertOutput, padding_mask};
 use super::parameters::Parameters;
 use super::quantized::QuantizedEncoder;
 use super::tape::Tape;
@@ -19,38 +21,6 @@ use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
 use tinybert_model::{BertConfig, Tensors, lookup};
-
-/// Whether dropout is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// No dropout.
-    Eval,
-    /// Dropout with masks that depend on seed, step, global sample id and place in the network only.
-    Train {
-        /// Seed of the run.
-        seed: u64,
-        /// Step of the run: every step draws other masks.
-        step: u64,
-    },
-}
-
-/// What a forward pass gives.
-pub struct BertOutput {
-    /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
-    /// of layer m. A quantized encoder gives the last one alone.
-    pub states: Vec<Tensor>,
-    /// Raw attention scores of the N layers before mask and softmax, `[b, heads, l, l]`: `QKᵀ/√head_dim`, with the position
-    /// bias of a model that has one. A pruned layer gives those of the heads that are left, a quantized encoder gives none.
-    pub scores: Vec<Tensor>,
-    /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
-    pub mask: Tensor,
-    /// Number of real tokens of each sample. Nothing is padded where all are equal to l.
-    pub lengths: Vec<usize>,
-    /// Leads from a loss on states and scores back to the weights: `output.tape.backward(&loss)`. On the CPU states and scores
-    /// are leaves of candle's graph, so that `loss.backward()` alone does not reach the encoder.
-    pub tape: Tape,
-    pub(super) dropout: DropoutSites,
-}
 
 /// An encoder of any family, frozen or trainable. Batches have BERT's token ids for all of them.
 #[derive(Clone)]
@@ -194,12 +164,4 @@ impl Bert {
             dropout,
         })
     }
-}
-
-/// 1 for real tokens, 0 for padding, `[b, l]`.
-pub(super) fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
-    let l = batch.tokens;
-    let values =
-        batch.lengths.iter().flat_map(|&n| (0..l).map(move |t| if t < n { 1f32 } else { 0.0 })).collect();
-    Ok(Tensor::from_vec(values, (batch.lengths.len(), l), device)?)
 }

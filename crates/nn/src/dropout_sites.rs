@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Mode;
+use super::mode::Mode;
 use super::ops::dropout::Dropout;
 use tinybert_base::random::site_key;
 use tinybert_data::Batch;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::bert::{Bert, BertOutput, Mode};
+use super::bert::Bert;
 use super::dropout_sites::DropoutSite;
 use super::linear::{FloatLinear, TensorLookup};
+use super::mode::Mode;
 use super::observe::{Observe, Site};
+use super::output::BertOutput;
 use super::parameters::Parameters;
 use super::quantized::tanh;
 use tinybert_base::{Error, Result};

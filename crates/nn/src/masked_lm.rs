@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::bert::{Bert, BertOutput, Mode};
+use super::bert::Bert;
 use super::linear::{FloatLinear, Norm, TensorLookup};
+use super::mode::Mode;
 use super::ops::tied_cross_entropy::TiedCrossEntropy;
+use super::output::BertOutput;
 use super::parameters::Parameters;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, Targets};

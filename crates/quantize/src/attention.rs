@@ -3,7 +3,7 @@
 use tinybert_image::AttentionMode;
 use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
-use super::calibrate::CalibrationSamples;
+use super::calibration::CalibrationSamples;
 use tinybert_base::{Error, Result};
 use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;

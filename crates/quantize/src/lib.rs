@@ -5,7 +5,7 @@
 //! static scale or a scale per token, and for each layer whether its attention is int8 or f32 (`docs/numerics.md`).
 
 mod attention;
-mod calibrate;
+mod calibration;
 mod plan;
 mod sample;
 mod search;

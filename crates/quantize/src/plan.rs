@@ -8,7 +8,7 @@ use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
 use tinybert_nn::Site;
 
 use super::attention::{HeadSizes, choose_attention};
-use super::calibrate::CalibrationSamples;
+use super::calibration::CalibrationSamples;
 use super::sample::RowSample;
 use super::search::{Symmetry, input_choice, static_scale};
 

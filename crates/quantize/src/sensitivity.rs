@@ -1,6 +1,6 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
-use super::calibrate::CalibrationSamples;
+use super::calibration::CalibrationSamples;
 use super::calibration_inputs;
 use super::plan::choose_plan;
 use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};

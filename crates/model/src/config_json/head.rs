@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{ConfigFile, SentenceEmbedding};
+use super::ConfigFile;
+use crate::config_entries::SentenceEmbedding;
 use crate::{Head, names};
 use tinybert_base::{Error, Result};
 

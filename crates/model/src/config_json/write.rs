@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{SentenceEmbedding, head};
+use super::head;
+use crate::config_entries::SentenceEmbedding;
 use crate::{BertConfig, Head, Storage};
 
 /// The `config.json` that transformers loads this model with.

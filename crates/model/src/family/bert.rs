@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Abilities, Architecture, EmbeddingLayout, Family, Numbering};
-use crate::config_json::{ConfigEntries, UnsupportedEntry};
-use crate::vocabulary::SpecialPieces;
-use crate::{BertConfig, Head, SpecialIds};
+use super::{Abilities, EmbeddingLayout, Family, Numbering};
+use crate::architecture::Architecture;
+use crate::config::BertConfig;
+use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::head::Head;
+use crate::special_pieces::{SpecialIds, SpecialPieces};
 
 /// The family of [`Architecture::Bert`].
 pub(super) struct BertFamily;

@@ -13,20 +13,12 @@ mod mpnet;
 
 use serde_json::Value;
 
-use crate::config_json::{ConfigEntries, UnsupportedEntry};
-use crate::vocabulary::{NamedFiles, SpecialPieces};
-use crate::{BertConfig, Head, SpecialIds};
-
-/// Which family an encoder is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// BERT: teachers and all students.
-    #[default]
-    Bert,
-    /// MPNet, teachers only; with BERT's ids of its special pieces.
-    MpNet(SpecialIds),
-}
+use crate::architecture::Architecture;
+use crate::config::BertConfig;
+use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::head::Head;
+use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::vocabulary::NamedFiles;
 
 /// Every family.
 static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];

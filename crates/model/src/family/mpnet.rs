@@ -3,10 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Abilities, Architecture, EmbeddingLayout, Family, Numbering, PieceRows};
-use crate::config_json::{ConfigEntries, UnsupportedEntry};
-use crate::vocabulary::{NamedFiles, SpecialPieces, tokenizer_files};
-use crate::{BertConfig, Head, SpecialIds};
+use super::{Abilities, EmbeddingLayout, Family, Numbering, PieceRows};
+use crate::architecture::Architecture;
+use crate::config::BertConfig;
+use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::head::Head;
+use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::vocabulary::{NamedFiles, tokenizer_files};
 
 /// The pieces before those of BERT, in the order of their ids.
 const LEADING: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{BertConfig, PerLinear};
+use super::BertConfig;
+use crate::PerLinear;
 use tinybert_base::{Error, Result};
 
 /// Parts that pruning removed, by layer; nothing by default.
@@ -29,7 +30,7 @@ impl Pruned {
     ///
     /// # Errors
     /// [`Error::Usage`] naming the layer.
-    pub(super) fn validate(&self, config: &BertConfig) -> Result<()> {
+    pub(crate) fn validate(&self, config: &BertConfig) -> Result<()> {
         let (layers, heads) = (config.num_hidden_layers, config.num_attention_heads);
         let wrong = |what: String| Err(Error::Usage(what));
         if let Some(layer) =
@@ -57,7 +58,7 @@ impl Pruned {
 
     /// The keys of `config.json`: `pruned_heads`, which transformers reads too, and `intermediate_sizes`, a width for every
     /// layer, which is this program's own.
-    pub(super) fn write(&self, config: &BertConfig, json: &mut Value) {
+    pub(crate) fn write(&self, config: &BertConfig, json: &mut Value) {
         if !self.heads.is_empty() {
             json["pruned_heads"] = json!(self.heads);
         }

@@ -1,6 +1,9 @@
 //! The sizes of an encoder.
 
-use super::{Architecture, Pruned};
+mod pruned;
+
+pub use self::pruned::Pruned;
+use crate::architecture::Architecture;
 use tinybert_base::{Error, Result};
 
 /// Sizes and constants of an encoder. The activation is always GELU in its erf form.

@@ -1,0 +1,48 @@
+//! The pieces of a vocabulary that have a meaning of their own.
+
+/// Ids of the pieces that BERT gives a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SpecialIds {
+    /// `[PAD]`, fills batches.
+    pub pad: u32,
+    /// `[UNK]`, a word that the vocabulary cannot spell.
+    pub unk: u32,
+    /// `[CLS]`, first of every sequence.
+    pub cls: u32,
+    /// `[SEP]`, after each sentence.
+    pub sep: u32,
+    /// `[MASK]`, hides a word from the masked-LM head; device vocabularies can do without.
+    pub mask: Option<u32>,
+}
+
+/// The text of the pieces that a tokenizer gives a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpecialPieces {
+    /// Fills batches.
+    pub pad: &'static str,
+    /// A word that the vocabulary cannot spell.
+    pub unk: &'static str,
+    /// First of every sequence.
+    pub cls: &'static str,
+    /// After each sentence.
+    pub sep: &'static str,
+    /// Hides a word from the masked-LM head; a vocabulary may lack it.
+    pub mask: &'static str,
+}
+
+impl SpecialPieces {
+    /// BERT's, by which text is read whatever family a model is of.
+    pub const BERT: Self = Self { pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" };
+
+    /// All of them.
+    pub fn all(self) -> [&'static str; 5] {
+        [self.pad, self.unk, self.cls, self.sep, self.mask]
+    }
+
+    /// All of them with their keys in `tokenizer_config.json`.
+    pub fn by_key(self) -> [(&'static str, &'static str); 5] {
+        let keys = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"];
+        let pieces = self.all();
+        std::array::from_fn(|at| (keys[at], pieces[at]))
+    }
+}
