@@ -18,7 +18,7 @@ use tinybert_model::Head;
 use tinybert_testing::runs::{
     fine_tune_settings, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task, with_data,
 };
-use tinybert_train::{FineTune, Output, fine_tune};
+use tinybert_train::{FineTune, Output, Recipe, fine_tune};
 
 /// A kind of training.
 type Run = fn(&Path, Output, &Context) -> Result<()>;
@@ -179,7 +179,8 @@ fn ranks_of_different_runs_are_refused_on_all_and_nothing_is_written() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(2, 16), &Head::None);
     let ended = on_ranks(3, None, |rank| {
         let seed = if rank.ranks.rank() == 2 { 7 } else { 42 };
-        let settings = FineTune { seed, ..fine_tune_settings() };
+        let settings =
+            FineTune { recipe: Recipe { seed, ..fine_tune_settings().recipe }, ..fine_tune_settings() };
         with_data(|data| fine_tune(&settings, &model, data, output(&out, false), &rank.context()))
             .unwrap_err()
     });

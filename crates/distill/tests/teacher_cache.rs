@@ -10,12 +10,12 @@ use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::teacher::{TeacherCache, TeacherOutput, Wanted};
-use tinybert_distill::{Stage, TaskSettings, task};
+use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
 use tinybert_nn::{Bert, Mode, TaskModel};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::{Output, Recipe, TaskData};
 
 const BUDGET: u64 = 1 << 20;
 
@@ -109,7 +109,7 @@ fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &C
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let defaults = TaskSettings::default();
-    let stage = |stage| Stage { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage| Recipe { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone()),
         prediction: stage(defaults.prediction.clone()),
@@ -120,7 +120,7 @@ fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &C
     };
     let out = place.join(out);
     let output = Output { teacher_cache: Some(place.join("cache")), resume: true, ..Output::from(&out) };
-    task(&settings, &teacher(place), &student, &data, output, context)?;
+    distill_task(&settings, &teacher(place), &student, &data, output, context)?;
     Ok(out)
 }
 

@@ -39,7 +39,7 @@ use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
-use tinybert_prune::{Importance, Measure};
+use tinybert_prune::{Importance, ImportanceMeasure};
 use tinybert_quantize::quantize;
 use tinybert_train::journal::Journal as _;
 use tinybert_train::{FineTune, Output, TaskData};
@@ -153,7 +153,7 @@ impl Compress<'_> {
         RunRecord {
             command: "compress".into(),
             settings,
-            seed: self.settings.distillation.seed,
+            seed: self.settings.distillation.seed(),
             inputs,
             metrics: json!(null),
         }
@@ -211,8 +211,12 @@ impl Compress<'_> {
         let train = self.data.train;
         let labelled = train.kind != TaskKind::Embedding
             && train.examples.iter().all(|example| example.target != Target::None);
-        let measure = if labelled { Measure::Taylor { examples, max_tokens } } else { Measure::Magnitude };
-        Importance::by(measure, model, train, None, context)
+        let measure = if labelled {
+            ImportanceMeasure::Taylor { examples, max_tokens }
+        } else {
+            ImportanceMeasure::Magnitude
+        };
+        Importance::measure(measure, model, train, None, context)
     }
 
     /// How images are made.

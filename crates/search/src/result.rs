@@ -10,7 +10,7 @@ use super::stages::Stages;
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
-use tinybert_distill::check_pair;
+use tinybert_distill::check_student_answers;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file;
@@ -116,7 +116,7 @@ fn trained(
             return Ok((made, None));
         }
     }
-    match check_pair(teacher, small, &compress.data, found.max_tokens) {
+    match check_student_answers(teacher, small, &compress.data, found.max_tokens) {
         Err(Error::Input(what)) => {
             notes.push(format!("Not trained as the image computes: {what}."));
             return Ok((made, None));

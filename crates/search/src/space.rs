@@ -7,7 +7,8 @@ use tinybert_data::task::Dataset;
 use tinybert_model::Checkpoint;
 use tinybert_model::plan::{Encoding, Precision};
 use tinybert_prune::{
-    Characters, Importance, KeptParts, PieceCounts, Scope, StructureSettings, VocabularySettings, share_after,
+    Characters, Importance, KeptParts, PieceCounts, ShareScope, StructureSettings, VocabularySettings,
+    share_after,
 };
 use tinybert_quantize::Layout;
 
@@ -241,7 +242,7 @@ impl<'a> Space<'a> {
         StructureSettings {
             heads: HEADS[choice.heads],
             neurons: NEURONS[choice.neurons],
-            scope: Scope::Global,
+            scope: ShareScope::Global,
             multiple_of: self.multiple_of,
         }
     }

@@ -11,7 +11,9 @@ use super::{Compress, Settings};
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::{EncodedSet, WindowSettings};
-use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
+use tinybert_distill::{
+    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,
+};
 use tinybert_model::plan::Attention;
 use tinybert_model::{Checkpoint, Head, RunRecord};
 use tinybert_nn::device::Compute;
@@ -100,7 +102,7 @@ impl<'a> Stages<'a> {
         let Compress { teacher, sizes, corpus, data, settings, .. } = compress;
         let record = |inputs| RunRecord { settings: json!({ "sizes": sizes }), ..compress.record(inputs) };
         let fresh = self.stage("student-fresh", |out| {
-            let tensors = init_parameters(sizes, &Head::None, settings.distillation.seed)?;
+            let tensors = init_parameters(sizes, &Head::None, settings.distillation.seed())?;
             let record = record(Vec::new());
             tinybert_model::save(&out.folder, sizes, &Head::None, &tensors, &teacher.text, &record)
         })?;
@@ -114,13 +116,14 @@ impl<'a> Stages<'a> {
                 }
                 false => {
                     let limit = general.max_train_tokens.and_then(|tokens| usize::try_from(tokens).ok());
-                    let window = WindowSettings { max_tokens: general.max_tokens, limit, seed: general.seed };
+                    let window =
+                        WindowSettings { max_tokens: general.max_tokens, limit, seed: general.recipe.seed };
                     tinybert_data::Corpus::open(corpus)?.windows(&fresh.text, window, context)?
                 }
             };
             let sources = if corpus.is_empty() { &data.train.sources } else { corpus };
-            let corpus = Corpus { windows: &windows, sources };
-            tinybert_distill::general(&general, teacher, &fresh, &corpus, out, context).map(drop)
+            let corpus = EncodedCorpus { windows: &windows, sources };
+            distill_general(&general, teacher, &fresh, &corpus, out, context).map(drop)
         })
     }
 
@@ -203,7 +206,7 @@ impl<'a> Stages<'a> {
         self.stage("quantization-aware", |out| {
             // The kernels of the device, which compute it, are the processor's.
             let out = Output { compute: Compute::cpu(), ..out };
-            tinybert_distill::task(&settings, teacher, small, &compress.data, out, context).map(drop)
+            distill_task(&settings, teacher, small, &compress.data, out, context).map(drop)
         })
     }
 
@@ -216,7 +219,7 @@ impl<'a> Stages<'a> {
     ) -> Result<Checkpoint> {
         let (compress, context) = (self.compress, self.context);
         self.stage(name, |out| {
-            tinybert_distill::task(settings, teacher, student, &compress.data, out, context).map(drop)
+            distill_task(settings, teacher, student, &compress.data, out, context).map(drop)
         })
     }
 }

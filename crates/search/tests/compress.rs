@@ -6,7 +6,7 @@ use tinybert_testing::toy;
 use candle_core::Tensor;
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::plan::Encoding;
 use tinybert_model::{BertConfig, Checkpoint};
@@ -15,7 +15,7 @@ use tinybert_quantize::sensitivity::Sensitivity;
 use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
 use tinybert_search::{Budget, Compress, Outcome, SearchSettings, Settings};
 use tinybert_testing::runs::{labelled, with_data};
-use tinybert_train::{FineTune, Output, TaskData};
+use tinybert_train::{FineTune, Output, Recipe, TaskData};
 
 /// A student with a key channel far larger than the others. All keys have the same in it, which softmax does not see; but its
 /// int8 scale leaves the others nothing.
@@ -38,8 +38,8 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
     let folder = place.join(out);
     let defaults = TaskSettings::default();
     let passes = |epochs| TaskSettings {
-        intermediate: Stage { epochs: 0, ..defaults.intermediate.clone() },
-        prediction: Stage { epochs, ..defaults.prediction.clone() },
+        intermediate: Recipe { epochs: 0, ..defaults.intermediate.clone() },
+        prediction: Recipe { epochs, ..defaults.prediction.clone() },
         max_tokens: 16,
         allow_weak_teacher: true,
         ..defaults.clone()

@@ -5,11 +5,13 @@ use std::path::Path;
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, Stage, TaskSettings, general, task};
+use tinybert_distill::{
+    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,
+};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::Head;
 use tinybert_model::plan::{Attention, Precision};
-use tinybert_train::{FineTune, MaskedLmSettings, Output, TaskData, fine_tune, masked_lm};
+use tinybert_train::{FineTune, MaskedLmSettings, Output, Recipe, TaskData, fine_tune, masked_lm};
 
 /// A checkpoint every three steps, and the last one when stopped.
 pub fn output(out: &Path, resume: bool) -> Output {
@@ -26,14 +28,8 @@ pub fn with_data<T>(run: impl FnOnce(&TaskData) -> T) -> T {
 }
 
 pub fn fine_tune_settings() -> FineTune {
-    FineTune {
-        epochs: 3,
-        batch_size: 8,
-        max_tokens: 16,
-        learning_rate: 3e-3,
-        evaluations_per_epoch: 2,
-        ..FineTune::default()
-    }
+    let recipe = Recipe { epochs: 3, batch_size: 8, learning_rate: 3e-3, ..FineTune::default().recipe };
+    FineTune { recipe, max_tokens: 16, evaluations_per_epoch: 2 }
 }
 
 pub fn run_fine_tune(place: &Path, output: Output, context: &Context) -> Result<()> {
@@ -45,24 +41,19 @@ pub fn run_general(place: &Path, output: Output, context: &Context) -> Result<()
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &Head::None);
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
     let windows = encode(&teacher.text, &crate::toy::sentences(60, 3), 16)?;
-    let settings = GeneralSettings {
-        epochs: 2,
-        batch_size: 8,
-        micro_batch: 4,
-        max_tokens: 16,
-        learning_rate: 2e-3,
-        inherit: true,
-        ..GeneralSettings::default()
-    };
-    let corpus = Corpus { windows: &windows, sources: &[] };
-    general(&settings, &teacher, &student, &corpus, output, context).map(drop)
+    let defaults = GeneralSettings::default();
+    let recipe =
+        Recipe { epochs: 2, batch_size: 8, micro_batch: 4, learning_rate: 2e-3, ..defaults.recipe.clone() };
+    let settings = GeneralSettings { recipe, max_tokens: 16, inherit: true, ..defaults };
+    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+    distill_general(&settings, &teacher, &student, &corpus, output, context).map(drop)
 }
 
 pub fn run_task(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 1),
         prediction: stage(defaults.prediction.clone(), 2),
@@ -71,15 +62,15 @@ pub fn run_task(place: &Path, output: Output, context: &Context) -> Result<()> {
         allow_weak_teacher: true,
         ..defaults
     };
-    with_data(|data| task(&settings, &teacher, &student, data, output, context)).map(drop)
+    with_data(|data| distill_task(&settings, &teacher, &student, data, output, context)).map(drop)
 }
 
 /// The prediction stage of a finished student, in int8.
 pub fn quantization_aware() -> TaskSettings {
     let defaults = TaskSettings::default();
     TaskSettings {
-        intermediate: Stage { epochs: 0, ..defaults.intermediate },
-        prediction: Stage { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
+        intermediate: Recipe { epochs: 0, ..defaults.intermediate },
+        prediction: Recipe { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
         evaluations_per_epoch: 2,
         max_tokens: 16,
         allow_weak_teacher: true,
@@ -95,20 +86,15 @@ pub fn quantization_aware() -> TaskSettings {
 pub fn run_quantization_aware(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &labelled());
-    with_data(|data| task(&quantization_aware(), &teacher, &student, data, output, context)).map(drop)
+    with_data(|data| distill_task(&quantization_aware(), &teacher, &student, data, output, context)).map(drop)
 }
 
 pub fn run_masked_lm(place: &Path, output: Output, context: &Context) -> Result<()> {
     let model = crate::toy::model(&place.join("fresh"), &crate::toy::config(1, 16), &Head::None);
     let windows = encode(&model.text, &crate::toy::sentences(60, 3), 16)?;
-    let settings = MaskedLmSettings {
-        train_encoder: true,
-        epochs: 2,
-        batch_size: 8,
-        max_tokens: 16,
-        learning_rate: 2e-3,
-        ..MaskedLmSettings::default()
-    };
+    let defaults = MaskedLmSettings::default();
+    let recipe = Recipe { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..defaults.recipe.clone() };
+    let settings = MaskedLmSettings { train_encoder: true, recipe, max_tokens: 16, ..defaults };
     masked_lm(&settings, &model, &windows, &[], output, context).map(drop)
 }
 

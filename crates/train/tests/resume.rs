@@ -13,7 +13,7 @@ use tinybert_testing::runs::{
     fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm,
     run_quantization_aware, run_task, with_data,
 };
-use tinybert_train::{FineTune, Output, TaskData, fine_tune};
+use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
 /// On so many threads.
 fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
@@ -136,7 +136,8 @@ fn another_run_is_refused_and_leaves_the_checkpoints_alone() {
     };
     let (settings, train) = (fine_tune_settings(), toy::sentences(40, 1));
 
-    let faster = FineTune { learning_rate: 1e-2, ..settings.clone() };
+    let faster =
+        FineTune { recipe: Recipe { learning_rate: 1e-2, ..settings.recipe.clone() }, ..settings.clone() };
     let error = with(&faster, &model, &train, true);
     let expected = "learning_rate: it began with 0.003, now 0.01";
     assert!(matches!(&error, Error::Usage(what) if what.contains(expected)), "{error}");

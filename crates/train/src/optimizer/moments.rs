@@ -1,4 +1,4 @@
-//! A parameter's moments, and how they and it are updated where it lies.
+//! A parameter's moments, and the update of the parameter on its device.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -12,14 +12,14 @@ use tinybert_nn::ops::rows::slice;
 
 /// First and second moment of a parameter.
 pub(super) enum Moments {
-    /// Of one on the CPU: all is updated in place in one pass.
+    /// Moments of a parameter on the CPU: one pass updates parameter and moments in place.
     Fused { first: Vec<f32>, second: Vec<f32> },
-    /// Of one on any device, there: updated by candle's own operations.
+    /// Moments on any device: candle's own operations update them.
     Composed { first: Tensor, second: Tensor },
 }
 
 impl Moments {
-    /// Zeros for the parameter, of the kind that is right for its device.
+    /// Zero moments in the form that fits the parameter's device.
     pub fn new(parameter: &Var) -> Result<Self> {
         match parameter.device() {
             Device::Cpu => {
@@ -30,13 +30,13 @@ impl Moments {
         }
     }
 
-    /// Zeros on the parameter's device.
+    /// Zero moments on the parameter's device, updated by candle's operations.
     pub fn composed(parameter: &Var) -> Result<Self> {
         let zeros = parameter.as_detached_tensor().zeros_like()?;
         Ok(Self::Composed { first: zeros.clone(), second: zeros })
     }
 
-    /// The values of both.
+    /// The values of both moments.
     pub fn values(&self) -> Result<[Cow<'_, [f32]>; 2]> {
         match self {
             Self::Fused { first, second } => Ok([Cow::Borrowed(first), Cow::Borrowed(second)]),
@@ -47,7 +47,7 @@ impl Moments {
         }
     }
 
-    /// Takes over values of both, as many as there are already.
+    /// Replaces the values of both moments by as many new ones.
     pub fn set(&mut self, values: [Vec<f32>; 2]) -> Result<()> {
         let [new_first, new_second] = values;
         match self {
@@ -60,8 +60,8 @@ impl Moments {
         Ok(())
     }
 
-    /// Sets both to 0 where `mask` (u8, of the parameter's shape) is.
-    pub fn keep(&mut self, mask: &Tensor) -> Result<()> {
+    /// Sets both moments to 0 where `mask` (u8, of the parameter's shape) is 0.
+    pub fn reset(&mut self, mask: &Tensor) -> Result<()> {
         match self {
             Self::Fused { first, second } => {
                 let mask = mask.flatten_all()?.to_vec1::<u8>()?;
@@ -80,7 +80,7 @@ impl Moments {
         Ok(())
     }
 
-    /// One step of the parameter and its moments.
+    /// Updates the parameter and its moments by one step.
     pub fn update(&mut self, parameter: &Var, gradient: &Tensor, coefficients: Coefficients) -> Result<()> {
         match self {
             Self::Fused { first, second } => {

@@ -69,11 +69,11 @@ fn naive(
     for (step, gradients) in gradients.iter().enumerate() {
         let all = gradients.iter().map(|g| norm(g)).sum::<f64>().sqrt();
         for ((p, moments), gradient) in result.iter_mut().zip(&mut moments).zip(gradients) {
-            let length = if settings.method == Method::Paper { norm(gradient).sqrt() } else { all };
+            let length = if settings.method == AdamMethod::Paper { norm(gradient).sqrt() } else { all };
             let scale = if length > settings.clip_norm { settings.clip_norm / length } else { 1.0 };
             let correct = |beta: f64| match settings.method {
-                Method::Paper => 1.0,
-                Method::AdamW => 1.0 - beta.powi(step as i32 + 1),
+                AdamMethod::Paper => 1.0,
+                AdamMethod::AdamW => 1.0 - beta.powi(step as i32 + 1),
             };
             for ((p, (m, v)), g) in p.iter_mut().zip(moments).zip(gradient) {
                 let g = f64::from(*g) * scale;

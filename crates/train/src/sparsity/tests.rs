@@ -75,7 +75,7 @@ fn magnitude_takes_the_smallest_and_revives_none() {
         for (_, _, moments) in step.optimizer.moments().unwrap() {
             assert!(now.iter().all(|&at| moments[at] == 0.0));
         }
-        assert_eq!(step.sparsity.is_settled(), step.done >= 0.8);
+        assert_eq!(step.sparsity.is_complete(), step.done >= 0.8);
         last = now;
     });
     assert_eq!(last.len(), 16);

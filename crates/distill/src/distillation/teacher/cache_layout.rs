@@ -16,7 +16,7 @@ use tinybert_nn::ops::rows::with_slice;
 
 /// Where everything lies. A sample of n tokens has its states, each `[n, hidden]`, and then its scores, each
 /// `[heads, n, n]`.
-pub struct Layout {
+pub struct CacheLayout {
     wanted: Wanted,
     hidden: usize,
     heads: usize,
@@ -24,7 +24,7 @@ pub struct Layout {
     starts: Vec<u64>,
 }
 
-impl Layout {
+impl CacheLayout {
     /// For the samples of `set` and a teacher of this configuration.
     pub fn new(wanted: Wanted, teacher: &BertConfig, set: &EncodedSet) -> Self {
         let (hidden, heads) = (teacher.hidden_size, teacher.num_attention_heads);

@@ -1,7 +1,7 @@
 //! What a student learns from its teacher: computed batch by batch, or read from a cache on disk.
 
 mod cache;
-mod layout;
+mod cache_layout;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 pub use cache::TeacherCache;
 
 use self::cache::Entry;
-use self::layout::Layout;
+use self::cache_layout::CacheLayout;
 use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_nn::{Bert, BertOutput, Mode, TaskModel};
@@ -59,7 +59,7 @@ pub enum TeacherStates<'a> {
         /// Which has all samples.
         entry: Entry,
         /// How they lie in it.
-        layout: Layout,
+        layout: CacheLayout,
     },
 }
 

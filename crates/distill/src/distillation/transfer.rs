@@ -1,4 +1,4 @@
-//! The Transformer losses of a student against a teacher: embeddings, hidden states, attention.
+//! The losses of a student's embeddings, hidden states and attention against those of its teacher.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,32 +12,33 @@ use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::BertConfig;
 use tinybert_nn::{Bert, BertOutput, Mode};
+use tinybert_train::Trainee;
 use tinybert_train::session::{Losses, MicroBatch};
 
-/// How hidden states of the student are brought to the teacher's width.
+/// How hidden states of the student are projected to the teacher's width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectionKind {
-    /// W_e for the embeddings and W_h for all layers, without bias: the paper's.
+    /// W_e for the embeddings and W_h for all layers, without bias, as in the paper.
     #[default]
     Separate,
-    /// One linear with bias for all states: the authors' code's.
+    /// One linear with bias for all states, as in the authors' code.
     Shared,
 }
 
-/// What the projections are before the first step.
+/// The initial values of the projections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectionStart {
-    /// The least-squares fit of the teacher's states by the student's on sample text: a random projection would
-    /// first pull the student towards states that fit nothing.
+    /// The least-squares fit of the teacher's states by the student's states on sample text. With a random projection the
+    /// student would first learn states that belong to no useful projection.
     #[default]
     Fitted,
-    /// Normal with the student's initializer range: the authors' code's.
+    /// Normal with the student's initializer range, as in the authors' code.
     Random,
 }
 
-/// Which losses, between which layers.
+/// The losses of the intermediate layers, and the layers that they compare.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TransferSettings {
@@ -53,7 +54,7 @@ pub struct TransferSettings {
     pub attention_weight: f64,
     /// How widths are matched.
     pub projection: ProjectionKind,
-    /// What the projections start from.
+    /// The initial values of the projections.
     pub projection_start: ProjectionStart,
 }
 
@@ -71,18 +72,18 @@ impl Default for TransferSettings {
     }
 }
 
-/// What a student layer learns from.
+/// The teacher layer that a student layer learns from, with the weights of its losses.
 struct LayerTransfer {
     /// Teacher layer, counted from 1.
     teacher: usize,
     hidden_weight: f64,
     attention_weight: f64,
-    /// Which of the teacher's heads the student's learn from, where pruning left only some.
+    /// The teacher's heads that the student's heads learn from; `None` if no head was pruned.
     heads: Option<Tensor>,
 }
 
-/// The losses of one student against one teacher, with the projections that are learned beside the student and
-/// thrown away afterwards.
+/// The losses of one student against one teacher, with the projections that are trained together with the student and
+/// not kept.
 pub struct Transfer {
     embedding_weight: f64,
     /// By student layer, from the first.
@@ -93,7 +94,7 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Resolves the settings for a student and a teacher; projections are drawn by `seed`.
+    /// The losses that the settings mean for this student and this teacher. `seed` draws the projections.
     ///
     /// # Errors
     /// [`Error::Usage`] if layer map, weights or heads do not fit the two models.
@@ -148,25 +149,32 @@ impl Transfer {
         Ok(Self { embedding_weight, layers, embedding, hidden, start: settings.projection_start })
     }
 
-    /// The same with its projections on a device.
+    /// The same losses with the projections on a device.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
     pub fn on_device(self, device: &Device) -> Result<Self> {
         let hidden = self.hidden.on_device(device)?;
         let embedding = match hidden.bias {
-            // Shared: one projection for all.
+            // A projection with a bias is the shared one.
             Some(_) => hidden.clone(),
             None => self.embedding.on_device(device)?,
         };
         Ok(Self { embedding, hidden, ..self })
     }
 
-    /// Brings the projections to where they start, with the states of both models on `samples` of `text`.
+    /// Sets the projections to their initial values. A least-squares fit uses the states of both models on `samples` of
+    /// `text`.
     ///
     /// # Errors
     /// Those of the forward passes.
-    pub fn start(&self, student: &Bert, teacher: &Bert, text: &EncodedSet, samples: &[usize]) -> Result<()> {
+    pub fn fit_projections(
+        &self,
+        student: &Bert,
+        teacher: &Bert,
+        text: &EncodedSet,
+        samples: &[usize],
+    ) -> Result<()> {
         if self.start == ProjectionStart::Random {
             return Ok(());
         }
@@ -174,7 +182,7 @@ impl Transfer {
         let mut hidden = LeastSquares::new(&self.hidden)?;
         let mut embedding = LeastSquares::new(&self.embedding)?;
         for &sample in samples {
-            // One at a time: no padding to be left out.
+            // A batch of one sample has no padding that would have to be left out.
             let batch = text.collate(&[sample], 0);
             let (student, teacher) =
                 (student.forward(&batch, Mode::Eval)?, teacher.forward(&batch, Mode::Eval)?);
@@ -190,17 +198,17 @@ impl Transfer {
     }
 
     /// The teacher layer of each student layer, counted from 1.
-    pub fn map(&self) -> Vec<usize> {
+    pub fn layer_map(&self) -> Vec<usize> {
         self.layers.iter().map(|layer| layer.teacher).collect()
     }
 
-    /// How many of the teacher's layers have to run: those above the highest one that is learned from do not.
+    /// The number of the teacher's layers that have to run: no loss reads the layers above.
     pub fn teacher_layers(&self) -> usize {
         let used = self.layers.iter().filter(|l| l.hidden_weight > 0.0 || l.attention_weight > 0.0);
         used.map(|layer| layer.teacher).max().unwrap_or(0)
     }
 
-    /// What the losses look at in the teacher.
+    /// The states and scores of the teacher that the losses read.
     pub fn wanted(&self) -> Wanted {
         let mut states = BTreeSet::new();
         if self.embedding_weight > 0.0 {
@@ -213,8 +221,15 @@ impl Transfer {
         Wanted { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
     }
 
+    /// Everything that these losses train: the projections, and the student's parameters that a gradient reaches.
+    pub fn learned_parameters(&self, student: &Trainee) -> BTreeMap<String, Var> {
+        let mut learned = self.projections();
+        learned.extend(student.parameters_where(|name| self.reaches(name)));
+        learned
+    }
+
     /// The projections that the losses use.
-    pub fn parameters(&self) -> BTreeMap<String, Var> {
+    pub fn projections(&self) -> BTreeMap<String, Var> {
         let mut vars = BTreeMap::new();
         let mut insert = |name: &str, projection: &Projection| {
             vars.insert(format!("{name}.weight"), projection.weight.clone());
@@ -234,16 +249,16 @@ impl Transfer {
         vars
     }
 
-    /// Whether a gradient of these losses reaches a tensor of the student. Pooler and head are never reached; the
-    /// top of the last layer only by its hidden loss.
-    pub fn reaches(&self, name: &str) -> bool {
+    /// Whether a gradient of these losses reaches a tensor of the student. No gradient reaches pooler and head. In the
+    /// last layer only the hidden loss reaches what comes after the attention scores.
+    fn reaches(&self, name: &str) -> bool {
         if name.starts_with("bert.embeddings.") {
             return true;
         }
         let Some(rest) = name.strip_prefix("bert.encoder.layer.") else { return false };
         let Some((layer, part)) = rest.split_once('.') else { return false };
         let Ok(layer) = layer.parse::<usize>() else { return false };
-        // Layer m's hidden loss reaches all of it; its attention loss queries and keys, and all below.
+        // The hidden loss of a layer reaches the whole layer. Its attention loss reaches queries, keys and all layers below.
         self.layers.iter().enumerate().skip(layer).any(|(at, transfer)| {
             let below = at > layer
                 || part.starts_with("attention.self.query")
@@ -252,8 +267,8 @@ impl Transfer {
         })
     }
 
-    /// The weighted sum of all losses, and the weighted sum of each kind, as shares of the step's: those of states
-    /// are means over its tokens, those of scores over its pairs of tokens.
+    /// The weighted sum of all losses, and of each kind of loss, scaled by the micro-batch's share of the step. Losses of
+    /// states are means over the step's tokens, losses of scores means over its pairs of tokens.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -302,7 +317,7 @@ impl Transfer {
     }
 }
 
-/// The heads of student layer `m` (from 0) by their numbers before pruning; `None` if all are there.
+/// The numbers before pruning of the heads that student layer `m` (from 0) still has; `None` if it has all heads.
 fn heads_left(student: &BertConfig, m: usize) -> Result<Option<Tensor>> {
     if student.heads(m) == student.num_attention_heads {
         return Ok(None);

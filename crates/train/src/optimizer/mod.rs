@@ -1,10 +1,11 @@
-//! Adam in two forms, with an in-place update and moments in plain vectors on the CPU.
+//! Adam in two variants. On the CPU it updates parameters and moments in place.
 //!
-//! candle's own AdamW has no clipping, no parameter groups and hides its moments, and allocates a dozen
-//! temporaries per tensor.
+//! candle's own AdamW clips no gradients, has no parameter groups, hides its moments and allocates a dozen temporaries
+//! per tensor.
 
 mod moments;
 mod ranks;
+mod settings;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use candle_core::{DType, Tensor, Var};
 use rayon::prelude::*;
 
 use self::moments::{Coefficients, Moments};
+pub use self::settings::{AdamMethod, OptimizerSettings};
 use tinybert_base::vectorised;
 use tinybert_base::{Error, Result};
 use tinybert_nn::check_gradients;
@@ -23,88 +25,13 @@ use tinybert_nn::ops::rows::with_slice;
 /// result does not depend on the number of threads.
 const CHUNK: usize = 1 << 15;
 
-/// Names of the two moments.
+/// Prefixes of the two moments' names.
 const MOMENTS: [&str; 2] = ["first-moment/", "second-moment/"];
 
-/// Which moment, of which parameter, and its values.
+/// The prefix of a moment, the name of its parameter, and its values.
 pub type NamedMoment<'a> = (&'static str, &'a str, Cow<'a, [f32]>);
 
-/// Which Adam.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// BERT's and TinyBERT's: no bias correction, each tensor's gradient clipped by its own norm.
-    Paper,
-    /// Adam with decoupled weight decay (Loshchilov and Hutter): bias correction, clipping by the global norm.
-    #[serde(rename = "adamw")]
-    AdamW,
-}
-
-/// Settings of [`Optimizer`]; biases and LayerNorm parameters never decay.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct OptimizerSettings {
-    /// Which Adam.
-    pub method: Method,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled weight decay per unit of learning rate.
-    pub weight_decay: f64,
-    /// Gradients of a larger Euclidean norm are scaled down to it.
-    pub clip_norm: f64,
-}
-
-impl OptimizerSettings {
-    /// The paper's: β 0.9/0.999, ε 1e-6, decay 0.01, per-tensor clipping to 1.
-    pub fn paper() -> Self {
-        Self {
-            method: Method::Paper,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-6,
-            weight_decay: 0.01,
-            clip_norm: 1.0,
-        }
-    }
-
-    /// The usual AdamW for fine-tuning BERT: β 0.9/0.999, ε 1e-8, decay 0.01, global clipping to 1.
-    pub fn adamw() -> Self {
-        Self { method: Method::AdamW, epsilon: 1e-8, ..Self::paper() }
-    }
-}
-
-impl OptimizerSettings {
-    /// Makes sure that every number is one that Adam can work with.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the setting.
-    pub fn check(&self) -> Result<()> {
-        let fraction = |value: f64| (0.0..1.0).contains(&value);
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        for (name, value, fits, needs) in [
-            ("beta1", self.beta1, fraction(self.beta1), "from 0 to below 1"),
-            ("beta2", self.beta2, fraction(self.beta2), "from 0 to below 1"),
-            ("epsilon", self.epsilon, positive(self.epsilon), "positive"),
-            (
-                "weight decay",
-                self.weight_decay,
-                self.weight_decay == 0.0 || positive(self.weight_decay),
-                "at least 0",
-            ),
-            ("clipping norm", self.clip_norm, self.clip_norm > 0.0, "positive"),
-        ] {
-            if !fits {
-                return Err(Error::Usage(format!("{name} {value}: it must be {needs}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One parameter and its moments.
+/// A parameter and its moments.
 struct Slot {
     name: String,
     var: Var,
@@ -115,7 +42,7 @@ struct Slot {
 /// Adam over named f32 variables, each on its device.
 pub struct Optimizer {
     settings: OptimizerSettings,
-    /// In the order of names, which is the order of every sum.
+    /// The parameters in the order of their names, which is the order of every sum.
     slots: Vec<Slot>,
     steps: u64,
 }
@@ -129,7 +56,7 @@ impl Optimizer {
         Self::with(settings, parameters, Moments::new)
     }
 
-    /// The same with the moments that `moments` gives a parameter.
+    /// An optimizer whose moments are created by `moments`.
     fn with(
         settings: OptimizerSettings,
         parameters: BTreeMap<String, Var>,
@@ -148,7 +75,7 @@ impl Optimizer {
         self.slots.iter().map(|slot| (slot.name.as_str(), &slot.var))
     }
 
-    /// Every moment.
+    /// All moments.
     ///
     /// # Errors
     /// An internal error where they cannot be read from their device.
@@ -161,7 +88,7 @@ impl Optimizer {
         Ok(all)
     }
 
-    /// Goes on after `steps` steps with the moments that `find` gives, named as by [`Optimizer::moments`].
+    /// Continues after `steps` steps with the moments that `find` returns for the names that [`Optimizer::moments`] gave.
     ///
     /// # Errors
     /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
@@ -209,15 +136,15 @@ impl Optimizer {
         // The small constant is that of PyTorch's clip_grad_norm_.
         let clip = |norm: f64| (settings.clip_norm / (norm + 1e-6)).min(1.0);
         let (correction1, correction2) = match settings.method {
-            Method::Paper => (1.0, 1.0),
-            Method::AdamW => {
+            AdamMethod::Paper => (1.0, 1.0),
+            AdamMethod::AdamW => {
                 (1.0 - settings.beta1.powf(self.steps as f64), 1.0 - settings.beta2.powf(self.steps as f64))
             }
         };
         for ((slot, gradient), square) in self.slots.iter_mut().zip(&gradients).zip(squares) {
             let scale = match settings.method {
-                Method::Paper => clip(square.sqrt()),
-                Method::AdamW => clip(global_norm),
+                AdamMethod::Paper => clip(square.sqrt()),
+                AdamMethod::AdamW => clip(global_norm),
             };
             let decay = if slot.decays { learning_rate * settings.weight_decay } else { 0.0 };
             let coefficients = Coefficients {
@@ -236,13 +163,13 @@ impl Optimizer {
         Ok(global_norm)
     }
 
-    /// Forgets the moments of a parameter where `mask` (u8, of its shape) is 0.
+    /// Sets the moments of a parameter to 0 where `mask` (u8, of the parameter's shape) is 0.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
-    pub fn forget(&mut self, name: &str, mask: &Tensor) -> Result<()> {
+    pub fn reset_moments(&mut self, name: &str, mask: &Tensor) -> Result<()> {
         match self.slots.iter_mut().find(|slot| slot.name == name) {
-            Some(slot) => Ok(slot.moments.keep(mask)?),
+            Some(slot) => Ok(slot.moments.reset(mask)?),
             None => Ok(()),
         }
     }
@@ -272,7 +199,7 @@ fn squared_norm(gradient: &Tensor) -> candle_core::Result<f64> {
     Ok(partial.iter().sum())
 }
 
-/// Eight independent sums let the compiler use vectors.
+/// Sum of squares in eight independent sums, so that the compiler can use vector instructions.
 #[inline(always)]
 fn sum_of_squares(values: &[f32]) -> f64 {
     let mut lanes = [0.0f64; 8];

@@ -1,41 +1,42 @@
-//! Structured pruning in rounds: importance, prune, recover by distillation, again.
+//! Structured pruning in rounds: each round measures importance, prunes, and recovers by distillation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Importance, KeptParts, Measure, StructureSettings};
+use super::{Importance, ImportanceMeasure, KeptParts, LayerSizes, StructureSettings};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
-use tinybert_distill::TaskSettings;
+use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::{BertConfig, Checkpoint, RUN_RECORD, RunRecord};
 use tinybert_nn::TaskModel;
+use tinybert_train::checkpoint::{remove_finished, remove_unfinished};
 use tinybert_train::journal::{self, Journal};
-use tinybert_train::{Identity, Output, TaskData, remove_partial, remove_run};
+use tinybert_train::{Identity, Output, TaskData};
 
-/// Prunes a model in rounds, between which its task teacher gives back what each one cost.
-pub struct Steps<'a> {
-    /// How many rounds, at least 1.
+/// Pruning of a model in rounds. After each round the task's teacher distils the pruned model, to recover its accuracy.
+pub struct PruneWithRecovery<'a> {
+    /// Number of rounds, at least 1.
     pub rounds: u32,
-    /// What is left after the last one. The shares fall geometrically: of N rounds, round k leaves `share^(k/N)`.
+    /// The shares that are left after the last round. Shares fall geometrically: of N rounds, round k leaves `share^(k/N)`.
     pub shares: StructureSettings,
-    /// What tells important from unimportant, against the teacher.
-    pub measure: Measure,
+    /// How importance is measured, against the teacher.
+    pub measure: ImportanceMeasure,
     /// The distillation after each round.
     pub recovery: TaskSettings,
-    /// Fine-tuned on the task.
+    /// The teacher, fine-tuned on the task.
     pub teacher: &'a Checkpoint,
-    /// What is pruned.
+    /// The model to be pruned.
     pub model: &'a Checkpoint,
-    /// Settings by which that was made of its files: which layers were kept, say.
+    /// Settings by which the model was made from its files, for example the layers that were kept.
     pub made_by: Value,
-    /// What it is recovered with.
+    /// The data of importance and recovery.
     pub data: TaskData<'a>,
 }
 
-/// What a round left.
+/// The result of one round.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PruneRound {
     /// Attention heads by layer.
@@ -46,47 +47,47 @@ pub struct PruneRound {
     pub parameters: usize,
     /// Name of the metric.
     pub metric: String,
-    /// Its value on the development set before the recovery.
+    /// Value of the metric on the development set before the recovery.
     pub pruned: f64,
-    /// Its value afterwards.
+    /// Value of the metric on the development set after the recovery.
     pub recovered: f64,
 }
 
-/// The model after the last round. Every round's is an ordinary folder, `OUT.run/round-K`, until [`Rounds::remove`].
-pub struct Stepped {
-    /// To be written to `OUT`.
+/// The model after the last round. The model of every round is a folder `OUT.run/round-K` until [`RoundsFolder::remove`].
+pub struct PrunedModel {
+    /// The model to be written to `OUT`.
     pub model: Checkpoint,
-    /// What the rounds did.
+    /// The results of the rounds.
     pub rounds: Vec<PruneRound>,
-    /// Metrics of the model on the development set, as the last round has recorded them.
+    /// Metrics of the model on the development set, as the last round recorded them.
     pub dev: Value,
     /// Seconds of all distillations.
     pub seconds: f64,
-    /// Where they stand.
-    pub run: Rounds,
+    /// The folder of the rounds' models.
+    pub run: RoundsFolder,
 }
 
 /// The folder of the rounds, `OUT.run`.
-pub struct Rounds(PathBuf);
+pub struct RoundsFolder(PathBuf);
 
-impl Rounds {
-    /// Removes it, once `OUT` is written.
+impl RoundsFolder {
+    /// Removes the folder. Call this after `OUT` is written.
     ///
     /// # Errors
     /// [`Error::Io`] if that fails.
     pub fn remove(self) -> Result<()> {
-        remove_run(&self.0)
+        remove_finished(&self.0)
     }
 }
 
-/// What is known of finished rounds: `prune.json` in `OUT.run`.
+/// The finished rounds: `prune.json` in `OUT.run`.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Finished {
+struct PruneJournal {
     identity: Identity,
     rounds: Vec<PruneRound>,
 }
 
-impl Journal for Finished {
+impl Journal for PruneJournal {
     const FILE: &'static str = "prune.json";
 
     fn identity(&self) -> &Identity {
@@ -94,18 +95,18 @@ impl Journal for Finished {
     }
 }
 
-impl Steps<'_> {
-    /// Runs every round that `OUT.run` does not have yet; `out` names `OUT`, which is left to the caller to write.
+impl PruneWithRecovery<'_> {
+    /// Runs every round that is missing in `OUT.run`. `out` names `OUT`, which the caller writes.
     ///
     /// # Errors
-    /// [`Error::Usage`] for settings that cannot be, and for rounds of an earlier run without [`Output::resume`] or of
-    /// other settings; those of [`KeptParts::choose`] and of [`tinybert_distill::task`].
-    pub fn run(&self, out: &Output, context: &Context) -> Result<Stepped> {
+    /// [`Error::Usage`] for impossible settings, and for rounds of an earlier run without [`Output::resume`] or of other
+    /// settings; those of [`KeptParts::choose`] and of [`distill_task`].
+    pub fn run(&self, out: &Output, context: &Context) -> Result<PrunedModel> {
         if self.rounds == 0 {
             return Err(Error::Usage("pruning in steps needs at least one".into()));
         }
         let run = out.run_folder()?;
-        let mut journal = self.open(&run, out, context)?;
+        let mut journal = self.open_journal(&run, out, context)?;
         let mut model = match journal.rounds.len() {
             0 => None,
             done => Some(Checkpoint::load(&round_folder(&run, done))?),
@@ -113,7 +114,7 @@ impl Steps<'_> {
         for round in journal.rounds.len() + 1..=self.rounds as usize {
             context.progress.say(&format!("round {round} of {}", self.rounds));
             let folder = round_folder(&run, round);
-            let done = self.round(round, model.as_ref().unwrap_or(self.model), &folder, out, context)?;
+            let done = self.run_round(round, model.as_ref().unwrap_or(self.model), &folder, out, context)?;
             journal.rounds.push(done);
             journal.write(&run)?;
             model = Some(Checkpoint::load(&folder)?);
@@ -126,12 +127,12 @@ impl Steps<'_> {
             seconds += stages.iter().filter_map(|stage| stage["seconds"].as_f64()).sum::<f64>();
             dev = recorded["dev"].take();
         }
-        Ok(Stepped { model, rounds: journal.rounds, dev, seconds, run: Rounds(run) })
+        Ok(PrunedModel { model, rounds: journal.rounds, dev, seconds, run: RoundsFolder(run) })
     }
 
     /// The journal in `run`, or a new one.
-    fn open(&self, run: &Path, out: &Output, context: &Context) -> Result<Finished> {
-        let (path, identity) = (run.join(Finished::FILE), self.identity()?);
+    fn open_journal(&self, run: &Path, out: &Output, context: &Context) -> Result<PruneJournal> {
+        let (path, identity) = (run.join(PruneJournal::FILE), self.identity()?);
         if path.exists() {
             if !out.resume {
                 return Err(Error::Usage(format!(
@@ -139,7 +140,7 @@ impl Steps<'_> {
                     run.display()
                 )));
             }
-            let journal: Finished = journal::read(&path)?;
+            let journal: PruneJournal = journal::read(&path)?;
             journal.identity.check(&identity, run)?;
             return Ok(journal);
         }
@@ -152,14 +153,14 @@ impl Steps<'_> {
         if out.resume {
             context.progress.say(&format!("no rounds in {}: beginning anew", run.display()));
         }
-        let journal = Finished { identity, rounds: Vec::new() };
+        let journal = PruneJournal { identity, rounds: Vec::new() };
         fs::create_dir_all(run).map_err(Error::io(run))?;
-        remove_partial(run)?;
+        remove_unfinished(run)?;
         journal.write(run)?;
         Ok(journal)
     }
 
-    /// All that the rounds depend on.
+    /// Everything that the rounds depend on.
     fn identity(&self) -> Result<Identity> {
         let mut inputs = self.model.hashes()?;
         inputs.extend(self.teacher.hashes()?);
@@ -174,15 +175,15 @@ impl Steps<'_> {
                 "measure": self.measure,
                 "recovery": self.recovery,
             }),
-            seed: self.recovery.seed,
+            seed: self.recovery.seed(),
             inputs,
             metrics: json!(null),
         };
         Ok(self.data.identity(&record))
     }
 
-    /// Prunes `model` to what round `round` leaves and distils that into `folder`.
-    fn round(
+    /// Prunes `model` to the shares of round `round` and writes the recovered model to `folder`.
+    fn run_round(
         &self,
         round: usize,
         model: &Checkpoint,
@@ -191,7 +192,7 @@ impl Steps<'_> {
         context: &Context,
     ) -> Result<PruneRound> {
         let (train, teacher) = (self.data.train, Some(self.teacher));
-        let importance = Importance::by(self.measure, model, train, teacher, context)?;
+        let importance = Importance::measure(self.measure, model, train, teacher, context)?;
         let pruned = KeptParts::choose(&importance, &self.shares_of(round, &model.config))?.prune(model)?;
         let max_tokens = self.recovery.max_tokens;
         let judge = Judge::new(&pruned.text, self.data.dev, self.data.metrics, max_tokens)?;
@@ -199,15 +200,12 @@ impl Steps<'_> {
             judge.judge(&TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?, context)?;
         context.progress.say(&format!("pruned: dev {} {:.4}", before.primary, before.primary()));
 
-        let output =
-            Output { folder: folder.into(), teacher_cache: Some(out.teacher_cache()), ..out.clone() };
-        let output = Output { resume: output.can_resume()?, ..output };
-        let report =
-            tinybert_distill::task(&self.recovery, self.teacher, &pruned, &self.data, output, context)?;
-        let layers = 0..pruned.config.num_hidden_layers;
+        let output = out.nested(folder.into())?;
+        let report = distill_task(&self.recovery, self.teacher, &pruned, &self.data, output, context)?;
+        let LayerSizes { heads, neurons } = LayerSizes::of(&pruned.config);
         Ok(PruneRound {
-            heads: layers.clone().map(|layer| pruned.config.heads(layer)).collect(),
-            neurons: layers.map(|layer| pruned.config.ffn(layer)).collect(),
+            heads,
+            neurons,
             parameters: pruned.parameters(),
             metric: before.primary.into(),
             pruned: before.primary(),
@@ -215,7 +213,7 @@ impl Steps<'_> {
         })
     }
 
-    /// The shares that round `round` leaves, of what `present` has.
+    /// The shares of the parts of `present`, the model before round `round`, that the round leaves.
     fn shares_of(&self, round: usize, present: &BertConfig) -> StructureSettings {
         let whole = &self.model.config;
         let left = |share: f64, parts: fn(&BertConfig, usize) -> usize| {
@@ -233,7 +231,7 @@ impl Steps<'_> {
     }
 }
 
-/// What round `round` (from 1) of `rounds` leaves where the last one leaves `share`: shares fall geometrically.
+/// The share that round `round` (from 1) of `rounds` leaves if the last round leaves `share`: shares fall geometrically.
 pub fn share_after(share: f64, round: u32, rounds: u32) -> f64 {
     share.powf(f64::from(round) / f64::from(rounds))
 }

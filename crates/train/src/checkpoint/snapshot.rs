@@ -1,4 +1,4 @@
-//! The state of a run beside its model: what is in `training.json` and `training.safetensors` of a checkpoint.
+//! A checkpoint: a model folder with the state of the run in `training.json` and `training.safetensors`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,87 +9,92 @@ use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensorError, View};
 
 use super::identity::Identity;
-use super::session::{Summary, one};
 use super::trainee::Trainee;
-use super::window::Window;
+use crate::metrics_window::MetricsWindow;
+use crate::summary::{Summary, one_rank};
 use tinybert_base::FileHash;
 use tinybert_base::collective::Collective;
 use tinybert_base::{Error, Result};
 use tinybert_model::{Checkpoint, Companion, Tensors};
 
-/// The state, and last the hashes of all other files.
+/// The state of the run and the hashes of all other files. It is written last.
 const STATE: &str = "training.json";
-/// Moments, projections and the best weights so far.
+/// The optimizer's moments, the projections and the best weights so far.
 const TENSORS: &str = "training.safetensors";
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct State {
+pub(crate) struct RunState {
     pub identity: Identity,
     pub session: SessionState,
-    /// What earlier sessions of the run did, by name.
-    pub done: BTreeMap<String, Summary>,
-    /// Length of `metrics.jsonl`.
+    /// Summaries of the run's finished sessions by name.
+    #[serde(rename = "done")]
+    pub finished: BTreeMap<String, Summary>,
+    /// Length of `metrics.jsonl` in bytes.
     pub metrics_bytes: u64,
     /// How many ranks shared the steps.
-    #[serde(default = "one")]
+    #[serde(default = "one_rank")]
     pub ranks: usize,
 }
 
-/// Where a session stands.
+/// How far a session has come.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
-pub(super) struct SessionState {
+pub(crate) struct SessionState {
     pub name: String,
     pub steps: u64,
     pub tokens: u64,
     pub seconds: f64,
-    pub window: Window,
+    pub window: MetricsWindow,
 }
 
-/// `training.json`.
+/// The contents of `training.json`.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Marker<S> {
+struct StateFile<S> {
     #[serde(flatten)]
     state: S,
     files: Vec<FileHash>,
 }
 
-/// A checkpoint that has been read back.
-pub(super) struct Snapshot {
-    pub state: State,
-    /// The model's.
+/// A checkpoint that has been read.
+pub(crate) struct Snapshot {
+    pub state: RunState,
+    /// The model's tensors.
     pub model: Tensors,
+    /// The contents of `training.safetensors`.
     tensors: HashMap<String, Tensor>,
 }
 
-/// Values to be stored, without a copy of all of them at once.
-pub(super) enum Values<'a> {
+/// Values that are stored without a copy of all of them at once.
+pub(crate) enum StoredValues<'a> {
+    /// An optimizer's moment as one row.
     Moment([usize; 1], Cow<'a, [f32]>),
+    /// A tensor of any shape.
     Tensor(Cow<'a, Tensor>),
 }
 
-impl<'a> Values<'a> {
+impl<'a> StoredValues<'a> {
+    /// The moment of one parameter.
     pub fn moment(values: Cow<'a, [f32]>) -> Self {
         Self::Moment([values.len()], values)
     }
 }
 
-impl View for &Values<'_> {
+impl View for &StoredValues<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
 
     fn shape(&self) -> &[usize] {
         match self {
-            Values::Moment(shape, _) => shape,
-            Values::Tensor(tensor) => tensor.dims(),
+            StoredValues::Moment(shape, _) => shape,
+            StoredValues::Tensor(tensor) => tensor.dims(),
         }
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
         match self {
-            Values::Moment(_, values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::Tensor(tensor) => Cow::Owned(View::data(&**tensor).into_owned()),
+            StoredValues::Moment(_, values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            StoredValues::Tensor(tensor) => Cow::Owned(View::data(&**tensor).into_owned()),
         }
     }
 
@@ -98,15 +103,15 @@ impl View for &Values<'_> {
     }
 }
 
-/// Writes a checkpoint: the model, and beside it where the run stands.
+/// Writes a checkpoint: the model, and the state of the run beside it.
 ///
 /// # Errors
 /// Those of [`tinybert_model::save_with`].
 pub(super) fn write(
     folder: &Path,
     trainee: &Trainee,
-    state: &State,
-    tensors: &[(String, Values)],
+    state: &RunState,
+    tensors: &[(String, StoredValues)],
 ) -> Result<()> {
     let bytes: usize = tensors.iter().map(|(_, values)| values.data_len()).sum();
     let write_tensors = |path: &Path| {
@@ -118,10 +123,11 @@ pub(super) fn write(
     };
     let write_state = |path: &Path| {
         let files = hashes(path.parent().unwrap_or(Path::new("")))?;
-        let text = serde_json::to_string_pretty(&Marker { state, files }).expect("the state is plain values");
+        let text =
+            serde_json::to_string_pretty(&StateFile { state, files }).expect("the state is plain values");
         fs::write(path, text).map_err(Error::io(path))
     };
-    // Headers and the state itself fit into a MiB.
+    // The headers, and the state itself, fit into a MiB each.
     let companions = [
         Companion { name: TENSORS, bytes: bytes as u64 + (1 << 20), write: &write_tensors },
         Companion { name: STATE, bytes: 1 << 20, write: &write_state },
@@ -129,7 +135,7 @@ pub(super) fn write(
     trainee.save(folder, &trainee.parameters.detached(), serde_json::Value::Null, &companions)
 }
 
-/// SHA-256 of every file in `folder` but [`STATE`], by bare name and in that order.
+/// SHA-256 of every file in `folder` except [`STATE`], in the order of their names.
 fn hashes(folder: &Path) -> Result<Vec<FileHash>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
@@ -142,17 +148,7 @@ fn hashes(folder: &Path) -> Result<Vec<FileHash>> {
         .collect()
 }
 
-impl State {
-    /// Makes sure that the checkpoint belongs to a run of `identity`, whose folder is `run`.
-    ///
-    /// # Errors
-    /// Those of [`Identity::check`].
-    pub fn check(&self, identity: &Identity, run: &Path) -> Result<()> {
-        self.identity.check(identity, run)
-    }
-}
-
-impl Marker<State> {
+impl StateFile<RunState> {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
         let text = fs::read(&path).map_err(Error::io(&path))?;
@@ -161,20 +157,20 @@ impl Marker<State> {
     }
 }
 
-/// Where the run of the checkpoint in `folder` stands.
+/// Reads the state of the run from the checkpoint in `folder`.
 ///
 /// # Errors
-/// [`Error::Input`] or [`Error::Io`] for one that is damaged.
-pub(super) fn read_state(folder: &Path) -> Result<State> {
-    Ok(Marker::read(folder)?.state)
+/// [`Error::Input`] or [`Error::Io`] for a damaged checkpoint.
+pub(super) fn read_state(folder: &Path) -> Result<RunState> {
+    Ok(StateFile::read(folder)?.state)
 }
 
 /// Reads the checkpoint in `folder`.
 ///
 /// # Errors
-/// [`Error::Input`] or [`Error::Io`] for one that is damaged.
+/// [`Error::Input`] or [`Error::Io`] for a damaged checkpoint.
 pub(super) fn read(folder: &Path) -> Result<Snapshot> {
-    let Marker { state, files } = Marker::read(folder)?;
+    let StateFile { state, files } = StateFile::read(folder)?;
     let found = hashes(folder)?;
     if let Some(file) = files.iter().find(|file| !found.contains(file)) {
         return Err(Error::input(folder, format!("damaged: {} is not what was written there", file.path)));
@@ -184,11 +180,11 @@ pub(super) fn read(folder: &Path) -> Result<Snapshot> {
     Ok(Snapshot { state, model, tensors })
 }
 
-/// Prefix of the model's tensors among those that are sent to other ranks.
+/// Prefix of the model's tensors among the tensors that are sent to other ranks.
 const MODEL: &str = "model/";
 
 impl Snapshot {
-    /// The snapshot that rank 0 has read, on every rank: the others need not see its disk.
+    /// Sends the snapshot that rank 0 has read to every rank: the other ranks need not see rank 0's disk.
     ///
     /// # Errors
     /// [`Error::Ranks`] if a rank is lost.
@@ -216,7 +212,7 @@ impl Snapshot {
         Ok(Some(shared))
     }
 
-    /// Takes out the tensor of this name.
+    /// Takes the tensor of this name out of the snapshot.
     ///
     /// # Errors
     /// [`Error::Input`] if there is none.
@@ -226,7 +222,7 @@ impl Snapshot {
             .ok_or_else(|| Error::Input(format!("the checkpoint to resume from has no tensor {name}")))
     }
 
-    /// Takes out all tensors whose names begin with `prefix`, by what follows it.
+    /// Takes all tensors whose names begin with `prefix` out of the snapshot. Their new names lack the prefix.
     pub fn take_all(&mut self, prefix: &str) -> Tensors {
         let names: Vec<String> =
             self.tensors.keys().filter(|name| name.starts_with(prefix)).cloned().collect();

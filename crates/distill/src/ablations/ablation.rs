@@ -1,4 +1,4 @@
-//! What is left out, one thing a row.
+//! The ablations: the whole method, and the method without one of its parts.
 
 use std::str::FromStr;
 
@@ -6,34 +6,34 @@ use crate::TaskSettings;
 use crate::layer_map::LayerMap;
 use tinybert_base::{Error, Result};
 
-/// A row of the table: the whole method, or all of it but one thing (tables 2 to 4 of the paper).
+/// A row of the table: the whole method, or the method without one of its parts (tables 2 to 4 of the paper).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Row {
-    /// Everything.
+pub enum Ablation {
+    /// The whole method.
     Full,
-    /// A student that has not seen the general stage.
+    /// A student without general distillation.
     NoGeneral,
-    /// The task's own data, repeated until a pass is as long.
+    /// The task's own data without augmentation, repeated until an epoch is as long as with it.
     NoAugmentation,
-    /// Without the embedding loss.
+    /// No embedding loss.
     NoEmbedding,
-    /// Without the hidden losses.
+    /// No hidden losses.
     NoHidden,
-    /// Without the attention losses.
+    /// No attention losses.
     NoAttention,
-    /// Without hidden and attention losses.
+    /// Neither hidden nor attention losses.
     NoTransformer,
-    /// The gold labels in place of the teacher's answers.
+    /// The gold labels instead of the teacher's answers.
     NoPrediction,
-    /// The teacher's last layers.
+    /// A layer map of the teacher's last layers.
     MapTop,
-    /// The teacher's first layers.
+    /// A layer map of the teacher's first layers.
     MapBottom,
 }
 
-impl Row {
-    /// All of them, in the order of the table.
+impl Ablation {
+    /// All ablations in the order of the table.
     pub const ALL: [Self; 10] = [
         Self::Full,
         Self::NoGeneral,
@@ -47,7 +47,7 @@ impl Row {
         Self::MapBottom,
     ];
 
-    /// Its name on the command line and in the table.
+    /// The name on the command line and in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -63,7 +63,7 @@ impl Row {
         }
     }
 
-    /// The settings of the row's distillation, which differ from the `full` ones in what the row leaves out.
+    /// The settings `full` without what this row leaves out.
     pub fn settings(self, full: &TaskSettings) -> TaskSettings {
         let mut settings = full.clone();
         let transfer = &mut settings.transfer;
@@ -81,7 +81,7 @@ impl Row {
     }
 }
 
-impl FromStr for Row {
+impl FromStr for Ablation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -98,8 +98,8 @@ mod tests {
 
     use super::*;
 
-    /// Names of the settings that differ, dotted.
-    fn differences(row: Row) -> Vec<&'static str> {
+    /// Paths of the settings that differ.
+    fn differences(row: Ablation) -> Vec<&'static str> {
         let full = json!(TaskSettings::default());
         let own = json!(row.settings(&TaskSettings::default()));
         let paths = [
@@ -120,19 +120,19 @@ mod tests {
 
     #[test]
     fn each_row_leaves_out_what_it_is_named_after_and_nothing_else() {
-        let expected: [(Row, &[&str]); 10] = [
-            (Row::Full, &[]),
-            (Row::NoGeneral, &[]),
-            (Row::NoAugmentation, &[]),
-            (Row::NoEmbedding, &["/transfer/embedding_weight"]),
-            (Row::NoHidden, &["/transfer/hidden_weight"]),
-            (Row::NoAttention, &["/transfer/attention_weight"]),
-            (Row::NoTransformer, &["/transfer/hidden_weight", "/transfer/attention_weight"]),
-            (Row::NoPrediction, &["/prediction/epochs"]),
-            (Row::MapTop, &["/transfer/layer_map"]),
-            (Row::MapBottom, &["/transfer/layer_map"]),
+        let expected: [(Ablation, &[&str]); 10] = [
+            (Ablation::Full, &[]),
+            (Ablation::NoGeneral, &[]),
+            (Ablation::NoAugmentation, &[]),
+            (Ablation::NoEmbedding, &["/transfer/embedding_weight"]),
+            (Ablation::NoHidden, &["/transfer/hidden_weight"]),
+            (Ablation::NoAttention, &["/transfer/attention_weight"]),
+            (Ablation::NoTransformer, &["/transfer/hidden_weight", "/transfer/attention_weight"]),
+            (Ablation::NoPrediction, &["/prediction/epochs"]),
+            (Ablation::MapTop, &["/transfer/layer_map"]),
+            (Ablation::MapBottom, &["/transfer/layer_map"]),
         ];
-        assert_eq!(expected.map(|(row, _)| row), Row::ALL);
+        assert_eq!(expected.map(|(row, _)| row), Ablation::ALL);
         for (row, paths) in expected {
             assert_eq!(differences(row), paths, "{}", row.name());
         }
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for row in Row::ALL {
-            assert_eq!(row.name().parse::<Row>().unwrap(), row);
+        for row in Ablation::ALL {
+            assert_eq!(row.name().parse::<Ablation>().unwrap(), row);
             assert_eq!(json!(row), json!(row.name()));
         }
-        assert!("no-thing".parse::<Row>().unwrap_err().to_string().contains("no-general"));
+        assert!("no-thing".parse::<Ablation>().unwrap_err().to_string().contains("no-general"));
     }
 }

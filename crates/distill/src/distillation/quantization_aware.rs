@@ -1,10 +1,9 @@
-//! The prediction stage of a student that computes as its image will.
+//! Quantization-aware training: the prediction stage of a student that computes as its image will.
 
 use std::sync::Arc;
 
-use super::TaskSettings;
-use super::task::student_head;
-use super::teachers_text::TeachersText;
+use super::task::{TaskSettings, student_head};
+use super::teacher_inputs::TeacherInputs;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
@@ -20,17 +19,17 @@ use tinybert_train::{Output, TaskData};
 pub struct QuantizationAware {
     /// How weights and embeddings are stored.
     pub precision: Precision,
-    /// Who chooses how attention is computed.
+    /// The arithmetic of attention.
     pub attention: Attention,
-    /// Training examples that the scales of activations come from, evenly spread over the data set.
+    /// Number of training examples, evenly spread over the data set, from which the scales of activations are computed.
     pub calibration_examples: usize,
 }
 
 impl QuantizationAware {
-    /// Makes sure that a run of these settings can train a student that answers by `head` so.
+    /// Makes sure that a run with these settings can train `student`, whose head has to be `head`, as it will be quantized.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the setting that cannot be; [`Error::Input`] for a student without that head.
+    /// [`Error::Usage`] naming an impossible setting; [`Error::Input`] for a student with another head.
     pub fn check(
         &self,
         settings: &TaskSettings,
@@ -58,7 +57,8 @@ impl QuantizationAware {
         self.precision.of_layers(student.config.num_hidden_layers).map(drop)
     }
 
-    /// The plan of the student as it is before the first step. It stays: weights follow it.
+    /// The quantization plan of the student before the first step. The plan does not change during training: the weights
+    /// adapt to it.
     ///
     /// # Errors
     /// Those of [`calibrate`].
@@ -75,11 +75,11 @@ impl QuantizationAware {
     }
 }
 
-/// Makes sure that a student answers as its teacher teaches, and to the same words of all texts.
+/// Makes sure that a student has the head that its teacher teaches, and that both answer for the same words of all texts.
 ///
 /// # Errors
-/// [`Error::Input`] with what stands in the way; those of tokenizing.
-pub fn check_pair(
+/// [`Error::Input`] naming the difference; those of tokenizing.
+pub fn check_student_answers(
     teacher: &Checkpoint,
     student: &Checkpoint,
     data: &TaskData,
@@ -87,7 +87,7 @@ pub fn check_pair(
 ) -> Result<()> {
     check_head(student, &student_head(&teacher.head))?;
     let set = encode_to_learn(&student.text, data.train, max_tokens)?;
-    TeachersText::new(teacher, student, &set, data, max_tokens).map(drop)
+    TeacherInputs::new(teacher, student, &set, data, max_tokens).map(drop)
 }
 
 fn check_head(student: &Checkpoint, head: &Head) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A teacher and a student that can learn from it.
+//! Whether a student can learn from a teacher, and the parts of the teacher that it learns from.
 
 use candle_core::DType;
 
@@ -8,7 +8,7 @@ use tinybert_model::{Architecture, BertConfig, Checkpoint, Tensors, TextEncoder}
 use tinybert_nn::{Bert, on_device, with_linears_in};
 use tinybert_train::Output;
 
-/// Makes sure that both models give the same ids to the same text.
+/// Makes sure that both tokenizers give the same ids to the same text.
 ///
 /// # Errors
 /// [`Error::Input`] naming the first difference.
@@ -40,10 +40,10 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
     }
 }
 
-/// Makes sure that models of this kind can be trained.
+/// Makes sure that a model of this architecture can be a student.
 ///
 /// # Errors
-/// [`Error::Usage`] for one that is not BERT.
+/// [`Error::Usage`] for an architecture other than BERT.
 pub fn check_student(student: &BertConfig) -> Result<()> {
     if student.architecture == Architecture::Bert {
         return Ok(());
@@ -54,7 +54,7 @@ pub fn check_student(student: &BertConfig) -> Result<()> {
     )))
 }
 
-/// The first `layers` layers of a teacher's encoder, without graph.
+/// The first `layers` layers of a teacher's encoder, without a graph.
 ///
 /// # Errors
 /// Those of [`Bert::frozen`].
@@ -63,17 +63,17 @@ pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Re
     Bert::frozen(&config, tensors)
 }
 
-/// The teacher's tensors where the run computes, in the number format it asks for.
+/// The teacher's tensors on the run's device and in the number format that the run asks for.
 pub fn teacher_tensors(teacher: &Checkpoint, output: &Output) -> Result<Tensors> {
     let tensors = on_device(&teacher.tensors, &output.compute.device)?;
     if output.compute.teacher_bf16 { with_linears_in(&tensors, DType::BF16) } else { Ok(tensors) }
 }
 
-/// Samples spread evenly over a set, of about this many tokens together.
+/// Tokens, approximately, of the samples that initial weights are computed from.
 const SAMPLE_TOKENS: usize = 8192;
 
-/// The samples that initial weights are computed from.
-pub fn spread(set: &EncodedSet) -> Vec<usize> {
+/// Indices of samples at even distances over `set`, from which initial weights are computed.
+pub fn evenly_spaced_samples(set: &EncodedSet) -> Vec<usize> {
     let count = (set.len() * SAMPLE_TOKENS).div_ceil(set.total_tokens().max(1)).clamp(1, set.len());
     (0..count).map(|i| i * set.len() / count).collect()
 }

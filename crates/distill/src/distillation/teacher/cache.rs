@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::layout::Layout;
+use super::cache_layout::CacheLayout;
 use super::{TeacherAnswers, TeacherOutput, TeacherStates, Wanted};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
@@ -103,7 +103,7 @@ impl TeacherCache<'_> {
     /// # Errors
     /// As [`TeacherCache::answers`].
     pub fn states<'m>(&self, bert: &'m Bert, wanted: Wanted) -> Result<TeacherStates<'m>> {
-        let layout = Layout::new(wanted.clone(), &self.teacher.config, self.set);
+        let layout = CacheLayout::new(wanted.clone(), &self.teacher.config, self.set);
         let left = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
         if layout.bytes() > left {
             if self.bytes > 0 {
