@@ -456,7 +456,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let what = refusal(&fresh, &train, &alike, MetricSet::Accuracy);
     assert!(what.contains("have the label \"positive\"") && what.contains("sorted by label"), "{what}");
     let data = TaskData { train: &train, dev: &alike, metrics: MetricSet::Accuracy };
-    let said = toy::Said::default();
+    let said = toy::RecordedLines::default();
     distill_task(&allowed, &fresh, &student(place.path()), &data, &out, &said.context()).unwrap();
     assert!(said.lines().contains("warning: all "), "{}", said.lines());
     std::fs::remove_dir_all(&out).unwrap();

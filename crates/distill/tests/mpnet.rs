@@ -279,7 +279,7 @@ fn the_general_stage_takes_mpnet_as_teacher_and_inherits_from_it_but_not_as_stud
         let settings = GeneralSettings {
             inherit,
             max_tokens: 16,
-            recipe: Recipe { epochs: 2, batch_size: 8, micro_batch: 8, ..Default::default().recipe },
+            recipe: Recipe { epochs: 2, batch_size: 8, micro_batch: 8, ..GeneralSettings::default().recipe },
             ..Default::default()
         };
         tinybert_distill::distill_general(

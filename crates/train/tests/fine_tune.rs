@@ -97,7 +97,7 @@ fn data_that_are_probably_a_mistake_are_learned_from_with_a_warning() {
     let said = |train: &Dataset, dev: &Dataset| {
         let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &Head::None);
         let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
-        let said = toy::Said::default();
+        let said = toy::RecordedLines::default();
         fine_tune(&quick, &model, &data, place.path().join("out"), &said.context()).unwrap();
         said.lines()
     };

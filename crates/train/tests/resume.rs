@@ -115,7 +115,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     let (out, checkpoints) = stopped(place.path());
     fs::remove_dir_all(&checkpoints[0]).unwrap();
     fs::write(checkpoints[1].join("training.safetensors"), "").unwrap();
-    let said = toy::Said::default();
+    let said = toy::RecordedLines::default();
     run_fine_tune(place.path(), output(&out, true), &said.context()).unwrap();
     let said = said.lines();
     for part in ["step-00000007", "training.safetensors is not", "beginning anew", "lost"] {

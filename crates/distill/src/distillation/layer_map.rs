@@ -22,6 +22,12 @@ pub enum LayerMap {
 }
 
 impl LayerMap {
+    /// Teacher layers for an explicit map that spreads the student's layers evenly over the teacher's and ends with the
+    /// teacher's last layer.
+    pub fn evenly_spread(student: usize, teacher: usize) -> Vec<usize> {
+        (1..=student).map(|m| (m * teacher).div_ceil(student)).collect()
+    }
+
     /// g(1) to g(M) for a student of `student` layers (M) and a teacher of `teacher` layers (N).
     ///
     /// # Errors
@@ -32,14 +38,14 @@ impl LayerMap {
             false => Err(Error::Usage(format!(
                 "layer map {self}: the student's {student} layers are more than the teacher's {teacher}; \
                  give an explicit map of {student} teacher layers, such as {}",
-                example(student, teacher)
+                list(&Self::evenly_spread(student, teacher))
             ))),
         };
         match self {
             Self::Uniform if student == 0 || !teacher.is_multiple_of(student) => Err(Error::Usage(format!(
                 "layer map uniform: the teacher's {teacher} layers are no multiple of the student's {student}; \
                  give an explicit map of {student} teacher layers, such as {}, or top or bottom",
-                example(student, teacher)
+                list(&Self::evenly_spread(student, teacher))
             ))),
             Self::Uniform => Ok((1..=student).map(|m| m * teacher / student).collect()),
             Self::Top => shallow_enough().map(|()| (1..=student).map(|m| m + teacher - student).collect()),
@@ -65,10 +71,9 @@ impl LayerMap {
     }
 }
 
-/// A map that spreads the student's layers over the teacher's and ends at the last.
-fn example(student: usize, teacher: usize) -> String {
-    let layers = (1..=student).map(|m| (m * teacher).div_ceil(student));
-    layers.map(|layer| layer.to_string()).collect::<Vec<_>>().join(",")
+/// Layers as a list such as `1,3,4,6`.
+fn list(layers: &[usize]) -> String {
+    layers.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 impl FromStr for LayerMap {
@@ -98,9 +103,7 @@ impl std::fmt::Display for LayerMap {
             Self::Uniform => f.write_str("uniform"),
             Self::Top => f.write_str("top"),
             Self::Bottom => f.write_str("bottom"),
-            Self::Explicit(layers) => {
-                f.write_str(&layers.iter().map(usize::to_string).collect::<Vec<_>>().join(","))
-            }
+            Self::Explicit(layers) => f.write_str(&list(layers)),
         }
     }
 }

@@ -251,7 +251,7 @@ impl Transfer {
 
     /// Whether a gradient of these losses reaches a tensor of the student. No gradient reaches pooler and head. In the
     /// last layer only the hidden loss reaches what comes after the attention scores.
-    fn reaches(&self, name: &str) -> bool {
+    pub fn reaches(&self, name: &str) -> bool {
         if name.starts_with("bert.embeddings.") {
             return true;
         }

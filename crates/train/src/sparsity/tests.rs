@@ -121,7 +121,7 @@ fn movement_keeps_what_moves_away_from_zero() {
         // Of those that fell just now the program alone knows where the last step took them.
         let state = step.sparsity.state().unwrap();
         let waiting = state.iter().find(|(name, _)| name.starts_with(DENSE));
-        if let Some((_, Values::Tensor(tensor))) = waiting {
+        if let Some((_, StoredValues::Tensor(tensor))) = waiting {
             for (dense, now) in dense.iter_mut().zip(values(tensor)).filter(|(dense, _)| dense.is_nan()) {
                 *dense = now;
             }

@@ -26,7 +26,7 @@ struct Case {
 }
 
 fn reference() -> Reference {
-    serde_json::from_str(include_str!("../../tests/reference/losses.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/reference/losses.json")).unwrap()
 }
 
 fn variable(values: &[f32], shape: impl Into<Shape>) -> Var {

@@ -1,16 +1,16 @@
-//! Instructions of each unit of work: printed by `crates/search/examples/fit_latency.rs`.
+//! Instructions of each unit of work, as `crates/search/examples/fit_latency.rs` prints them.
 
-use super::{KernelFamily, UNITS};
+use super::{KernelFamily, PerUnit};
 
-/// What the kernels of a family execute.
+/// Instructions that the kernels of a family execute.
 pub(super) struct Coefficients {
-    /// Per multiply-add, in the inner loop (docs/performance.md).
+    /// Instructions per multiply-add in the inner loop (docs/performance.md).
     pub multiply_add: f64,
-    /// Per unit of work, in the order of [`UNITS`].
-    pub units: [f64; UNITS.len()],
+    /// Instructions per unit of work.
+    pub units: PerUnit,
 }
 
-/// Those of a family.
+/// The coefficients of a family.
 pub(super) fn of(family: KernelFamily) -> &'static Coefficients {
     match family {
         KernelFamily::Neon => &NEON,

@@ -1,13 +1,22 @@
-//! The stages that train, each a model folder in the output folder.
+//! The stages of a run. Each stage is a model folder in the output folder.
+
+mod image;
+mod journal;
+mod outcome;
+mod report;
+mod student;
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::found::Found;
-use super::space::Space;
-use super::student::can_inherit;
-use super::{Compress, Settings};
+pub use self::journal::CompressJournal;
+pub use self::outcome::{CompressOutcome, JudgedModel};
+use self::student::can_inherit;
+pub use self::student::{layer_map, student_sizes};
+use super::search::SearchResult;
+use super::space::{PruningRound, SearchSpace};
+use super::{Compress, CompressSettings};
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::{EncodedSet, WindowSettings};
@@ -21,21 +30,21 @@ use tinybert_nn::init_parameters;
 use tinybert_prune::KeptParts;
 use tinybert_train::{Output, fine_tune, head_of};
 
-/// Where the stages stand.
-pub(super) struct Stages<'a> {
+/// The stages of a run.
+pub(super) struct Pipeline<'a> {
     pub compress: &'a Compress<'a>,
     pub out: &'a Output,
     pub context: &'a Context<'a>,
-    /// Those that were asked for, in their order.
+    /// The folders of the stages so far, in their order.
     pub folders: Vec<PathBuf>,
 }
 
-impl<'a> Stages<'a> {
+impl<'a> Pipeline<'a> {
     pub fn new(compress: &'a Compress, out: &'a Output, context: &'a Context<'a>) -> Self {
         Self { compress, out, context, folders: Vec::new() }
     }
 
-    /// The folder of a stage, made if it is not there; a stage that was interrupted goes on.
+    /// The model of a stage. If its folder does not exist, `make` makes it, from its checkpoint if the stage was interrupted.
     fn stage(&mut self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
         let folder = self.out.folder.join(name);
         self.folders.push(folder.clone());
@@ -49,8 +58,8 @@ impl<'a> Stages<'a> {
         Checkpoint::load(&folder)
     }
 
-    /// The options that give what was trained before the search to another run; nothing where it was all given.
-    pub fn taken_over(&self) -> String {
+    /// The options that give the models trained before the search to another run; empty if both models were given.
+    pub fn reuse_options(&self) -> String {
         let option = |name| {
             let folder = self.out.folder.join(name);
             self.folders.contains(&folder).then(|| format!(" --{name} {}", folder.display()))
@@ -58,28 +67,28 @@ impl<'a> Stages<'a> {
         ["teacher", "student"].into_iter().filter_map(option).collect()
     }
 
-    /// The teacher of the task.
+    /// The teacher, fine-tuned on the task if it has no head for it.
     pub fn teacher(&mut self) -> Result<Checkpoint> {
         let Compress { teacher, data, settings, .. } = self.compress;
         let named = teacher.named(&data.train.labels);
-        if answers(&named.head, &head_of(data.train)) {
+        if answers_like(&named.head, &head_of(data.train)) {
             return Ok(named);
         }
         let context = self.context;
         self.stage("teacher", |out| fine_tune(&settings.fine_tune, teacher, data, out, context).map(drop))
     }
 
-    /// The student that is given, if it is taken as it is.
+    /// The given student, if it already answers the task.
     fn finished_student(&self, teacher: &Checkpoint) -> Option<&Checkpoint> {
-        self.compress.student.as_ref().filter(|student| answers(&student.head, &teacher.head))
+        self.compress.student.as_ref().filter(|student| answers_like(&student.head, &teacher.head))
     }
 
-    /// True where no stage has trained the student.
-    pub fn student_is_given(&self, teacher: &Checkpoint) -> bool {
+    /// Whether the student was given with a head for the task, so that no stage has trained it.
+    pub fn has_finished_student(&self, teacher: &Checkpoint) -> bool {
         self.finished_student(teacher).is_some()
     }
 
-    /// The whole student, distilled on the task.
+    /// The student before anything is pruned, distilled on the task.
     pub fn student(&mut self, teacher: &Checkpoint) -> Result<Checkpoint> {
         if let Some(student) = self.finished_student(teacher) {
             return Ok(student.copied());
@@ -96,7 +105,7 @@ impl<'a> Stages<'a> {
         self.distil("student", &self.compress.settings.distillation, teacher, general)
     }
 
-    /// A student of the general teacher, on a corpus or else on the task's own texts.
+    /// A new student after general distillation on the corpus, or on the texts of the task if there is no corpus.
     fn general_student(&mut self) -> Result<Checkpoint> {
         let (compress, context) = (self.compress, self.context);
         let Compress { teacher, sizes, corpus, data, settings, .. } = compress;
@@ -127,46 +136,46 @@ impl<'a> Stages<'a> {
         })
     }
 
-    /// What the search has chosen, trained.
-    pub fn small(
+    /// The model that the search has chosen, pruned and recovered.
+    pub fn chosen_model(
         &mut self,
         teacher: &Checkpoint,
-        whole: &Checkpoint,
-        space: &Space,
-        found: &Found,
+        student: &Checkpoint,
+        space: &SearchSpace,
+        found: &SearchResult,
     ) -> Result<Checkpoint> {
         let compress = self.compress;
-        let choice = found.chosen.choice;
-        let mut model = match space.prunes(choice) {
-            true => Some(self.pruned(teacher, whole, space, found)?),
+        let point = found.chosen.point;
+        let mut model = match space.prunes(point) {
+            true => Some(self.pruned(teacher, student, space, found)?),
             false => None,
         };
-        if choice.vocabulary > 0 {
-            let before = model.as_ref().unwrap_or(whole);
+        if point.vocabulary > 0 {
+            let before = model.as_ref().unwrap_or(student);
             let name = "small-vocabulary";
             let pruned =
-                self.stage(name, |out| save(compress, &space.with_vocabulary(choice, before)?, found, out))?;
+                self.stage(name, |out| save(compress, &space.with_vocabulary(point, before)?, found, out))?;
             model = Some(pruned);
         }
         match model {
             Some(model) => Ok(model),
-            None => space.with_vocabulary(choice, whole),
+            None => space.with_vocabulary(point, student),
         }
     }
 
-    /// The chosen heads and neurons of the whole student, in rounds, with a recovery after each.
+    /// The student with only the chosen heads and neurons. It is pruned in rounds, with a recovery after each.
     fn pruned(
         &mut self,
         teacher: &Checkpoint,
-        whole: &Checkpoint,
-        space: &Space,
-        found: &Found,
+        student: &Checkpoint,
+        space: &SearchSpace,
+        found: &SearchResult,
     ) -> Result<Checkpoint> {
-        let choice = found.chosen.choice;
+        let point = found.chosen.point;
         let (compress, context) = (self.compress, self.context);
-        let Settings { recovery, prune_rounds, .. } = &compress.settings;
-        let rounds = prune_rounds.unwrap_or(Space::rounds(choice));
-        let mut model = whole.copied();
+        let CompressSettings { recovery, prune_rounds, .. } = &compress.settings;
+        let rounds = prune_rounds.unwrap_or(SearchSpace::prune_rounds(point));
+        let mut model = student.copied();
         for round in 1..=rounds {
             let name = if round < rounds { format!("pruned-{round}") } else { "pruned".into() };
             let pruned = self.stage(&name, |out| {
@@ -174,8 +183,8 @@ impl<'a> Stages<'a> {
                     1 => &space.importance,
                     _ => &compress.importance(&model, context)?,
                 };
-                let [heads, neurons] = space.sizes_after(choice, round, rounds);
-                let kept = KeptParts::of_sizes(importance, [&heads, &neurons]);
+                let sizes = space.sizes_after(point, PruningRound { round, rounds });
+                let kept = KeptParts::of_sizes(importance, &sizes);
                 save(compress, &kept.prune(&model)?, found, out)
             })?;
             model = self.distil(&format!("{name}-recovered"), recovery, teacher, &pruned)?;
@@ -183,15 +192,15 @@ impl<'a> Stages<'a> {
         Ok(model)
     }
 
-    /// What was made last, trained as its image will compute.
+    /// The chosen model after training as its image will compute.
     pub fn quantization_aware(
         &mut self,
         teacher: &Checkpoint,
         small: &Checkpoint,
-        found: &Found,
+        found: &SearchResult,
         attention: Attention,
     ) -> Result<Checkpoint> {
-        let Settings { quantization_aware, calibration_examples, .. } = &self.compress.settings;
+        let CompressSettings { quantization_aware, calibration_examples, .. } = &self.compress.settings;
         let aware = QuantizationAware {
             precision: found.precision.clone(),
             attention,
@@ -204,7 +213,7 @@ impl<'a> Stages<'a> {
         };
         let (compress, context) = (self.compress, self.context);
         self.stage("quantization-aware", |out| {
-            // The kernels of the device, which compute it, are the processor's.
+            // The kernels of the image run on the processor.
             let out = Output { compute: Compute::cpu(), ..out };
             distill_task(&settings, teacher, small, &compress.data, out, context).map(drop)
         })
@@ -224,13 +233,13 @@ impl<'a> Stages<'a> {
     }
 }
 
-/// Writes a model that was made without training.
-fn save(compress: &Compress, model: &Checkpoint, found: &Found, out: Output) -> Result<()> {
+/// Writes the folder of a stage without training.
+fn save(compress: &Compress, model: &Checkpoint, found: &SearchResult, out: Output) -> Result<()> {
     let record = RunRecord { metrics: found.summary(), ..compress.record(model.hashes()?) };
     tinybert_model::save(&out.folder, &model.config, &model.head, &model.tensors, &model.text, &record)
 }
 
-/// Whether a head answers what another one is for; embeddings of any size do.
-fn answers(head: &Head, asked: &Head) -> bool {
+/// Whether two heads answer the same questions. Embeddings of any sizes do.
+fn answers_like(head: &Head, asked: &Head) -> bool {
     head.kind() == asked.kind() && head.labels() == asked.labels()
 }

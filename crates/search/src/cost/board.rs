@@ -6,18 +6,18 @@ use std::str::FromStr;
 use tinybert_base::{Error, Result};
 use tinybert_quantize::Layout;
 
-/// What is known of a core, from `docs/performance.md`: a model, not measured on a board.
+/// A model of a core from `docs/performance.md`; it was not measured on a board.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Core {
-    /// Its name, as the compiler has it.
+    /// The compiler's name of the core.
     pub name: &'static str,
-    /// The layout whose kernels it runs.
+    /// The weight layout of the kernels that the core runs.
     pub layout: Layout,
-    /// The kernels whose instructions are counted.
+    /// The kernels whose instructions were counted.
     pub kernels: KernelFamily,
-    /// Multiply-adds per cycle of the micro-kernel, first-level cache assumed.
+    /// Multiply-adds per cycle in the micro-kernel, with all operands in the first-level cache.
     pub multiply_adds: f64,
-    /// All other instructions per cycle.
+    /// Instructions per cycle in all other code.
     pub instructions: f64,
 }
 
@@ -54,7 +54,7 @@ const fn core(
     Core { name, layout, kernels, multiply_adds, instructions }
 }
 
-/// Boards by name: core and clock in MHz.
+/// Named boards with their core and its clock in MHz.
 const BOARDS: [(&str, &str, f64); 5] = [
     ("raspberry-pi-3", "cortex-a53", 1200.0),
     ("raspberry-pi-4", "cortex-a72", 1800.0),
@@ -63,19 +63,19 @@ const BOARDS: [(&str, &str, f64); 5] = [
     ("imx-93", "cortex-a55", 1700.0),
 ];
 
-/// A core at a clock.
+/// A board: a core at a clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Board {
-    /// As it was given: `raspberry-pi-3`, `cortex-a53@1.2GHz`.
+    /// The name as the user gave it: `raspberry-pi-3`, `cortex-a53@1.2GHz`.
     pub name: String,
-    /// Its core; one core answers.
+    /// The core; an answer is computed on one core.
     pub core: Core,
     /// Clock in MHz.
     pub mhz: f64,
 }
 
 impl Board {
-    /// All boards that have a name.
+    /// All named boards.
     pub fn named() -> Vec<Self> {
         BOARDS.iter().filter_map(|(name, ..)| name.parse().ok()).collect()
     }
@@ -108,7 +108,7 @@ impl fmt::Display for Board {
     }
 }
 
-/// MHz of `1.2GHz` or `800MHz`.
+/// The clock in MHz of a text such as `1.2GHz` or `800MHz`.
 fn parse_clock(text: &str) -> Option<f64> {
     let text = text.to_ascii_lowercase();
     let (number, factor) = match (text.strip_suffix("ghz"), text.strip_suffix("mhz")) {

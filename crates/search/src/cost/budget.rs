@@ -1,10 +1,10 @@
-//! What a device allows.
+//! The limits of a device.
 
-use super::cost::Cost;
+use super::Cost;
 
 /// Limits on a model; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Budget {
+pub struct DeviceBudget {
     /// Bytes of the image at most.
     pub flash: Option<u64>,
     /// Bytes of the workspace at most.
@@ -13,7 +13,7 @@ pub struct Budget {
     pub latency_ms: Option<f64>,
 }
 
-/// One of the limits.
+/// One of the limits of a [`DeviceBudget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Bytes of the image.
@@ -25,10 +25,10 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// All of them.
+    /// All limits.
     pub const ALL: [Self; 3] = [Self::Flash, Self::Ram, Self::Latency];
 
-    /// The option that sets it.
+    /// The command line option that sets the limit.
     pub fn option(self) -> &'static str {
         match self {
             Self::Flash => "--flash",
@@ -37,8 +37,8 @@ impl Limit {
         }
     }
 
-    /// A value of it in words.
-    pub fn words(self, value: f64) -> String {
+    /// A value of this kind in words.
+    pub fn describe(self, value: f64) -> String {
         match self {
             Self::Flash => format!("an image of {value:.0} bytes"),
             Self::Ram => format!("a workspace of {value:.0} bytes"),
@@ -46,8 +46,8 @@ impl Limit {
         }
     }
 
-    /// What a model takes of it.
-    pub fn of(self, cost: &Cost) -> f64 {
+    /// The part of a cost that this limit is about.
+    pub fn value(self, cost: &Cost) -> f64 {
         match self {
             Self::Flash => cost.flash as f64,
             Self::Ram => cost.ram as f64,
@@ -56,8 +56,8 @@ impl Limit {
     }
 }
 
-impl Budget {
-    /// The limit, if there is one.
+impl DeviceBudget {
+    /// The value of a limit, if it is set.
     pub fn limit(&self, limit: Limit) -> Option<f64> {
         match limit {
             Limit::Flash => self.flash.map(|bytes| bytes as f64),
@@ -66,15 +66,15 @@ impl Budget {
         }
     }
 
-    /// The limits that a model breaks.
-    pub fn broken(&self, cost: &Cost) -> Vec<Limit> {
-        let breaks = |limit: &Limit| self.limit(*limit).is_some_and(|most| limit.of(cost) > most);
-        Limit::ALL.into_iter().filter(breaks).collect()
+    /// The limits that a cost exceeds.
+    pub fn exceeded(&self, cost: &Cost) -> Vec<Limit> {
+        let exceeds = |limit: &Limit| self.limit(*limit).is_some_and(|most| limit.value(cost) > most);
+        Limit::ALL.into_iter().filter(exceeds).collect()
     }
 
-    /// How far a model is beyond the limit that it breaks worst: above 1 if it breaks any.
+    /// The largest ratio of a cost to its limit: above 1 if a limit is exceeded.
     pub fn worst_ratio(&self, cost: &Cost) -> f64 {
-        let ratio = |limit: Limit| self.limit(limit).map_or(0.0, |most| limit.of(cost) / most);
+        let ratio = |limit: Limit| self.limit(limit).map_or(0.0, |most| limit.value(cost) / most);
         Limit::ALL.map(ratio).into_iter().fold(0.0, f64::max)
     }
 }
@@ -86,12 +86,12 @@ mod tests {
     #[test]
     fn a_limit_is_broken_by_more_than_it_and_by_nothing_less() {
         let cost = Cost { flash: 1000, ram: 50, latency_ms: 2.0 };
-        assert!(Budget::default().broken(&cost).is_empty());
-        let exact = Budget { flash: Some(1000), ram: Some(50), latency_ms: Some(2.0) };
-        assert!(exact.broken(&cost).is_empty());
+        assert!(DeviceBudget::default().exceeded(&cost).is_empty());
+        let exact = DeviceBudget { flash: Some(1000), ram: Some(50), latency_ms: Some(2.0) };
+        assert!(exact.exceeded(&cost).is_empty());
         assert_eq!(exact.worst_ratio(&cost), 1.0);
-        let tight = Budget { flash: Some(999), latency_ms: Some(1.0), ..exact };
-        assert_eq!(tight.broken(&cost), [Limit::Flash, Limit::Latency]);
+        let tight = DeviceBudget { flash: Some(999), latency_ms: Some(1.0), ..exact };
+        assert_eq!(tight.exceeded(&cost), [Limit::Flash, Limit::Latency]);
         assert_eq!(tight.worst_ratio(&cost), 2.0);
     }
 }

@@ -1,14 +1,20 @@
-//! What a model costs a device, before it is made: flash and RAM exactly, latency modelled.
+//! The cost of a model on a device, before the model is made: flash and RAM are exact, latency is modelled.
+
+mod board;
+mod budget;
+pub mod latency;
 
 use tinybert_image::{Config, Image, ImageShape, LayerConfig};
 use tinybert_runtime::workspace_bytes;
 
-use super::board::Board;
-use super::latency::{self, Answer};
+pub use self::board::{Board, CORES, Core, KernelFamily};
+pub use self::budget::{DeviceBudget, Limit};
+use self::latency::ModelledAnswer;
 use tinybert_base::{Error, Result};
 use tinybert_model::plan::Encoding;
+use tinybert_prune::LayerSizes;
 
-/// What a model takes of a device.
+/// What a model needs of a device.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// Bytes of the image.
@@ -19,28 +25,26 @@ pub struct Cost {
     pub latency_ms: f64,
 }
 
-/// Sizes of a model that a search changes.
+/// The sizes of a model that a search changes.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape<'a> {
-    /// Heads of each layer.
-    pub heads: &'a [usize],
-    /// Feed-forward neurons of each layer.
-    pub neurons: &'a [usize],
-    /// Word pieces.
+pub struct ModelShape<'a> {
+    /// Heads and feed-forward neurons of each layer.
+    pub layers: &'a LayerSizes,
+    /// Number of word pieces.
     pub pieces: usize,
-    /// Bytes of their packed vocabulary.
+    /// Bytes of the packed vocabulary.
     pub vocabulary_bytes: usize,
     /// Longest input in tokens.
     pub max_tokens: usize,
-    /// Tokens of the inputs that the image proves itself by.
+    /// Tokens of each input of the image's self-test.
     pub self_tests: &'a [usize],
-    /// Of each layer, encodings of qkv, attention output, up and down: int8 or four bits.
+    /// Encodings, for each layer, of the linears qkv, attention output, up and down: int8 or four bits.
     pub weights: &'a [[Encoding; 4]],
     /// Encoding of the word rows: int8 or four bits.
     pub embeddings: Encoding,
 }
 
-/// Costs of all shapes that one model can be brought to.
+/// The costs of all models that can be made of one student.
 pub struct CostModel {
     config: Config,
     layers: Vec<LayerConfig>,
@@ -49,7 +53,7 @@ pub struct CostModel {
 }
 
 impl CostModel {
-    /// Of what can be made of the model whose whole image this is: how its activations are quantized is taken from there.
+    /// The costs of models that are made of the student whose image this is. All of them quantize activations as it does.
     pub fn new(image: &Image, board: &Board) -> Self {
         Self {
             config: *image.config(),
@@ -59,11 +63,11 @@ impl CostModel {
         }
     }
 
-    /// The cost of a shape.
+    /// The cost of a model.
     ///
     /// # Errors
     /// [`Error::Usage`] for sizes beyond what the device code can address.
-    pub fn cost(&self, shape: &Shape) -> Result<Cost> {
+    pub fn cost(&self, shape: &ModelShape) -> Result<Cost> {
         let too_large = || Error::Usage("the model is larger than the device code can address".into());
         let config = Config {
             vocab: shape.pieces,
@@ -83,7 +87,7 @@ impl CostModel {
             self_tests: shape.self_tests,
         };
         let ram = workspace_bytes(&config, layers.iter().copied(), shape.max_tokens);
-        let answer = Answer { config: &config, layers: &layers, tokens: shape.max_tokens };
+        let answer = ModelledAnswer { config: &config, layers: &layers, tokens: shape.max_tokens };
         Ok(Cost {
             flash: image.bytes().ok_or_else(too_large)?,
             ram: ram.ok_or_else(too_large)?,
@@ -91,8 +95,8 @@ impl CostModel {
         })
     }
 
-    fn layers(&self, shape: &Shape) -> Vec<LayerConfig> {
-        let sizes = self.layers.iter().zip(shape.heads).zip(shape.neurons).zip(shape.weights);
+    fn layers(&self, shape: &ModelShape) -> Vec<LayerConfig> {
+        let sizes = self.layers.iter().zip(&shape.layers.heads).zip(&shape.layers.neurons).zip(shape.weights);
         let layer =
             |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &[Encoding; 4])| {
                 LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer }
@@ -101,7 +105,7 @@ impl CostModel {
     }
 }
 
-/// What an image calls an encoding.
+/// The encoding as the image format has it.
 fn of_image(encoding: Encoding) -> tinybert_image::Encoding {
     match encoding {
         Encoding::Int8 => tinybert_image::Encoding::Int8,

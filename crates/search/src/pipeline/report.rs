@@ -1,11 +1,12 @@
-//! `report.json` and `report.html`: the whole run as [`tinybert_report`] knows it.
+//! `report.json` and `report.html`: the report of the whole run.
 
 use tinybert_image::Image;
 
-use super::found::{Candidate, Found, InFourBits, Measured};
-use super::latency::{self, Answer};
-use super::stages::Stages;
-use super::{Board, Compress, Limit, Outcome};
+use super::{CompressOutcome, Pipeline};
+use crate::Compress;
+use crate::cost::latency::{self, ModelledAnswer};
+use crate::cost::{Board, Limit};
+use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use tinybert_base::FileHash;
 use tinybert_base::Result;
 use tinybert_model::image_file::ImageFile;
@@ -13,25 +14,26 @@ use tinybert_model::plan::Encoding;
 use tinybert_quantize::stored::LINEARS;
 use tinybert_report::Report;
 
-/// Its name in the output folder.
+/// Name of the report in the output folder.
 const REPORT: &str = "report.json";
-/// And the page's.
+/// Name of the page in the output folder.
 const PAGE: &str = "report.html";
+
 /// Writes the report of a run whose stages and `image` are finished.
 ///
 /// # Errors
 /// [`Error::Io`](tinybert_base::Error::Io); [`Error::Input`](tinybert_base::Error::Input) for a stage whose record is damaged.
 pub(super) fn write(
-    stages: &Stages,
-    found: &Found,
-    outcome: &Outcome,
+    pipeline: &Pipeline,
+    found: &SearchResult,
+    outcome: &CompressOutcome,
     image: &ImageFile,
     inputs: Vec<FileHash>,
 ) -> Result<()> {
-    let (compress, folder) = (stages.compress, &stages.out.folder);
+    let (compress, folder) = (pipeline.compress, &pipeline.out.folder);
     let title = format!("{} for {}", compress.teacher.folder.display(), compress.board);
     let mut report = Report::new(title, "compress");
-    for stage in &stages.folders {
+    for stage in &pipeline.folders {
         report.add_folder(stage)?;
     }
     let judged = outcome.metrics.iter().find(|judged| (judged.model, judged.split) == ("image", "dev"));
@@ -59,16 +61,16 @@ pub(super) fn write(
     report.write_page(&folder.join(PAGE))
 }
 
-/// What was measured of four bits, of one part alone each: layer by layer, then the word rows.
-fn sensitivity(found: &Found) -> Vec<tinybert_report::Sensitivity> {
-    let row = |layer: Option<usize>, part: &str, change: &Measured| tinybert_report::Sensitivity {
+/// The measurements of one part alone in four bits: layer by layer, then the word rows.
+fn sensitivity(found: &SearchResult) -> Vec<tinybert_report::Sensitivity> {
+    let row = |layer: Option<usize>, part: &str, change: &Measurement| tinybert_report::Sensitivity {
         layer,
         part: part.to_owned(),
         encoding: Encoding::Int4.name().to_owned(),
         logit_error: change.distance,
         metric: Some(change.metric),
     };
-    let mut linears: Vec<&InFourBits> = found.linears.iter().collect();
+    let mut linears: Vec<&LinearSensitivity> = found.linears.iter().collect();
     linears.sort_by_key(|of| (of.layer, of.linear));
     let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), LINEARS[of.linear].0, &of.change));
     let [.., embeddings] = &found.changes;
@@ -76,15 +78,19 @@ fn sensitivity(found: &Found) -> Vec<tinybert_report::Sensitivity> {
     linears.chain(embeddings).collect()
 }
 
-fn candidate_row(compress: &Compress, found: &Found, candidate: &Candidate) -> tinybert_report::Candidate {
-    let broken = compress.settings.budget.broken(&candidate.cost);
-    let chosen = candidate.choice == found.chosen.choice;
-    let feasible = broken.is_empty();
+fn candidate_row(
+    compress: &Compress,
+    found: &SearchResult,
+    candidate: &SearchCandidate,
+) -> tinybert_report::Candidate {
+    let exceeded = compress.settings.budget.exceeded(&candidate.cost);
+    let chosen = candidate.point == found.chosen.point;
+    let feasible = exceeded.is_empty();
     let reason = match (chosen, feasible) {
         (true, _) => "the most accurate within the budget, by what was measured".to_owned(),
         (false, true) => "less accurate".to_owned(),
         (false, false) => {
-            let options: Vec<&str> = broken.into_iter().map(Limit::option).collect();
+            let options: Vec<&str> = exceeded.into_iter().map(Limit::option).collect();
             format!("breaks {}", options.join(", "))
         }
     };
@@ -102,7 +108,7 @@ fn candidate_row(compress: &Compress, found: &Found, candidate: &Candidate) -> t
     }
 }
 
-/// The run's own board first, unless it is among those that have names.
+/// The boards of the report: all named ones, and before them the run's own board if it has no name.
 fn boards(own: &Board) -> Vec<Board> {
     let mut boards = Board::named();
     if !boards.contains(own) {
@@ -120,32 +126,32 @@ fn latency_on(board: &Board, image: &Image) -> tinybert_report::Latency {
         mhz: board.mhz,
         tokens,
         milliseconds: latency::milliseconds(
-            &Answer { config: image.config(), layers: &layers, tokens },
+            &ModelledAnswer { config: image.config(), layers: &layers, tokens },
             board,
         ),
     }
 }
 
-fn reasons(compress: &Compress, found: &Found, outcome: &Outcome) -> Vec<String> {
+fn reasons(compress: &Compress, found: &SearchResult, outcome: &CompressOutcome) -> Vec<String> {
     let mut reasons = vec![
         format!(
             "Of {} models that can be made of the student, {} keeps within the budget with answers nearest to the whole \
              student's: {}.",
-            found.places,
+            found.points,
             found.chosen.name,
-            distance_words(found)
+            describe_distance(found)
         ),
         format!(
             "Before any training it was expected to have {} {:.4}; the whole student has {:.4}. Latencies are modelled, \
              not measured ({}).",
-            found.metric, found.chosen.predicted, found.whole, compress.board
+            found.metric, found.chosen.predicted, found.student_metric, compress.board
         ),
     ];
     reasons.extend(outcome.notes.iter().cloned());
     reasons
 }
 
-fn distance_words(found: &Found) -> String {
+fn describe_distance(found: &SearchResult) -> String {
     match found.chosen.measured {
         Some(measured) => format!(
             "without training their logits are off by {:.2} % of their variance",

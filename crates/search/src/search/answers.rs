@@ -1,4 +1,4 @@
-//! How far a model's answers are from another's, and how good they are.
+//! The answers of models on development examples, and the distance between two models' answers.
 
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
@@ -9,25 +9,25 @@ use tinybert_model::Checkpoint;
 use tinybert_nn::TaskModel;
 use tinybert_quantize::stored::LogitError;
 
-/// The examples that all variants of a model are judged by.
-pub(super) struct Examples {
+/// The examples that all models of a search are evaluated on.
+pub(super) struct EvaluationExamples {
     part: Dataset,
     metrics: MetricSet,
     max_tokens: usize,
 }
 
-/// What a variant gives.
-pub(super) struct Answers {
+/// The answers of a model.
+pub(super) struct ModelAnswers {
     /// Name of the metric.
     pub metric: String,
-    /// Its value.
+    /// Value of the metric.
     pub value: f64,
-    /// Logits of every answer of every example.
+    /// Logits of every answer of every example, `[examples][answers][outputs]`.
     logits: Vec<Vec<Vec<f32>>>,
 }
 
-impl Examples {
-    /// At most `count` of a data set, evenly spread.
+impl EvaluationExamples {
+    /// At most `count` examples, evenly spread over a data set.
     pub fn new(data: &Dataset, count: usize, metrics: MetricSet, max_tokens: usize) -> Self {
         Self { part: data.sample(count), metrics, max_tokens }
     }
@@ -36,17 +36,17 @@ impl Examples {
     ///
     /// # Errors
     /// [`Error::Interrupted`]; those of the forward pass.
-    pub fn answers(&self, model: &Checkpoint, context: &Context) -> Result<Answers> {
+    pub fn answers(&self, model: &Checkpoint, context: &Context) -> Result<ModelAnswers> {
         let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
         let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;
         let outputs = judge.outputs(&task_model, context)?;
         let metrics = judge.metrics(&judge.answers(&model.head, &outputs)?)?;
         let logits = by_sample(&outputs, judge.answer_counts())?;
-        Ok(Answers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })
+        Ok(ModelAnswers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })
     }
 }
 
-/// Logits by sample, of which each has so many answers.
+/// The logits of each sample; sample i has `counts[i]` answers.
 fn by_sample(outputs: &Outputs, counts: Vec<usize>) -> Result<Vec<Vec<Vec<f32>>>> {
     let mut logits = vec![Vec::new(); counts.len()];
     for (samples, rows) in outputs {
@@ -58,9 +58,9 @@ fn by_sample(outputs: &Outputs, counts: Vec<usize>) -> Result<Vec<Vec<Vec<f32>>>
     Ok(logits)
 }
 
-impl Answers {
-    /// Mean squared distance of another model's logits from these, relative to the variance of these: of each output over all
-    /// answers. An answer that only one of both gives is left out.
+impl ModelAnswers {
+    /// Mean squared distance of another model's logits from these, relative to the variance of these logits (of each output
+    /// over all answers). Answers that only one of the two models gives are left out.
     ///
     /// # Errors
     /// [`Error::Usage`] for models that answer different things.
@@ -81,9 +81,9 @@ impl Answers {
 mod tests {
     use super::*;
 
-    fn answers(logits: &[[f32; 2]]) -> Answers {
+    fn answers(logits: &[[f32; 2]]) -> ModelAnswers {
         let logits = logits.iter().map(|row| vec![row.to_vec()]).collect();
-        Answers { metric: "accuracy".into(), value: 1.0, logits }
+        ModelAnswers { metric: "accuracy".into(), value: 1.0, logits }
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! The student that is made where none is given.
+//! The student of a run that was given none.
 
 use tinybert_base::Result;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_model::{BertConfig, PRESETS, preset};
 
-/// Sizes of a student of this teacher: TinyBERT-4L-312 where the teacher is wider and deeper; otherwise as many layers as
-/// the teacher has, at most 4, of at most 13/16 of its width (312 of 384), with the same proportions.
+/// Sizes of a student for this teacher: those of TinyBERT-4L-312 if the teacher is wider and deeper. Otherwise the student
+/// has the teacher's layers, at most 4, and at most 13/16 of its width (312 of 384), in the proportions of TinyBERT.
 ///
 /// # Errors
-/// The sizes do not fit together.
+/// [`Error::Usage`](tinybert_base::Error::Usage) for sizes that do not fit together.
 pub fn student_sizes(teacher: &BertConfig) -> Result<BertConfig> {
     let published = preset(PRESETS[0])?;
     let heads = teacher.num_attention_heads;
@@ -20,7 +20,7 @@ pub fn student_sizes(teacher: &BertConfig) -> Result<BertConfig> {
         hidden_size,
         num_hidden_layers: published.num_hidden_layers.min(teacher.num_hidden_layers),
         num_attention_heads: heads,
-        // A whole number of the kernels' panels.
+        // A multiple of the width of the kernels' panels.
         intermediate_size: neurons.next_multiple_of(24).min(teacher.intermediate_size),
         max_position_embeddings: teacher.max_position_embeddings.min(published.max_position_embeddings),
         ..published
@@ -29,15 +29,16 @@ pub fn student_sizes(teacher: &BertConfig) -> Result<BertConfig> {
     Ok(sizes)
 }
 
-/// Uniform where the depths allow it, as even as can be otherwise; the teacher's last layer is always learned.
+/// The layer map of a student: uniform where the depths allow it, otherwise as even as possible. It always ends with the
+/// teacher's last layer.
 pub fn layer_map(student: usize, teacher: usize) -> LayerMap {
     if student > 0 && teacher.is_multiple_of(student) {
         return LayerMap::Uniform;
     }
-    LayerMap::Explicit((1..=student).map(|m| (m * teacher).div_ceil(student)).collect())
+    LayerMap::Explicit(LayerMap::evenly_spread(student, teacher))
 }
 
-/// Whether such a student can start from narrowed layers of the teacher.
+/// Whether a student of these sizes can start from narrowed layers of the teacher.
 pub(super) fn can_inherit(teacher: &BertConfig, student: &BertConfig) -> bool {
     teacher.pruned.is_empty()
         && student.num_attention_heads == teacher.num_attention_heads

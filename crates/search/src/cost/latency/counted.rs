@@ -1,36 +1,36 @@
-//! Instructions that were counted, and what units of work cost by them.
+//! Counted instructions, and the fit of the instructions per unit of work.
 
 use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
 
-use super::{Answer, KernelFamily, UNITS, Work, instructions_per_multiply_add};
+use super::{KernelFamily, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
 use tinybert_quantize::Layout;
 
-/// Printed by `scripts/performance/shapes.py`.
+/// The table that `scripts/performance/shapes.py` prints.
 const COUNTED: &str = include_str!("counted.csv");
 
-/// One answer of a random model under QEMU.
+/// One answer of a random model, counted under QEMU.
 #[derive(Debug, Clone, Copy)]
-pub struct Counted {
-    /// Which kernels.
+pub struct CountedAnswer {
+    /// The kernels.
     pub family: KernelFamily,
-    /// What it does.
+    /// The work of the answer.
     pub work: Work,
-    /// Instructions that were executed.
+    /// Executed instructions.
     pub instructions: f64,
 }
 
-/// All that was counted.
+/// All counted answers.
 ///
 /// # Panics
 /// If the table that is compiled in is damaged.
-pub fn counted() -> Vec<Counted> {
+pub fn counted() -> Vec<CountedAnswer> {
     COUNTED.lines().skip(1).map(|line| read(line).expect("the table is whole")).collect()
 }
 
-/// What each unit of work costs a family: the least squares of relative errors, none below 0.
-pub fn fit(rows: &[Counted], family: KernelFamily) -> [f64; UNITS.len()] {
-    // Per instruction counted, so that errors are relative: the units' counts, and what is left for them.
-    let rows: Vec<([f64; UNITS.len()], f64)> = rows
+/// The instructions of each unit of work for a family, none below 0: a least-squares fit of relative errors.
+pub fn fit(rows: &[CountedAnswer], family: KernelFamily) -> PerUnit {
+    // The counts of the units and the instructions left for them, both per counted instruction: so errors are relative.
+    let rows: Vec<(PerUnit, f64)> = rows
         .iter()
         .filter(|row| row.family == family)
         .map(|row| {
@@ -38,10 +38,10 @@ pub fn fit(rows: &[Counted], family: KernelFamily) -> [f64; UNITS.len()] {
             (row.work.units.map(|count| count / row.instructions), left / row.instructions)
         })
         .collect();
-    let mut each = [0.0; UNITS.len()];
-    // Coordinate descent on a convex function: it goes to the least.
+    let mut each: PerUnit = [0.0; Unit::ALL.len()];
+    // The function is convex, so coordinate descent reaches its minimum.
     for _ in 0..200_000 {
-        for unit in 0..UNITS.len() {
+        for unit in 0..Unit::ALL.len() {
             let (mut slope, mut curvature) = (0.0, 0.0);
             for (counts, left) in &rows {
                 let error = counts.iter().zip(&each).map(|(count, each)| count * each).sum::<f64>() - left;
@@ -56,7 +56,7 @@ pub fn fit(rows: &[Counted], family: KernelFamily) -> [f64; UNITS.len()] {
     each
 }
 
-fn read(line: &str) -> Option<Counted> {
+fn read(line: &str) -> Option<CountedAnswer> {
     let (kernels, rest) = line.split_once(',')?;
     let (encoding, numbers) = rest.split_once(',')?;
     let encoding = match encoding {
@@ -75,7 +75,7 @@ fn read(line: &str) -> Option<Counted> {
         "neon-i8mm" => (KernelFamily::I8mm, Layout::I8mm),
         _ => return None,
     };
-    // That of crates/runtime/examples/random_image.rs.
+    // The configuration of crates/runtime/examples/random_image.rs.
     let config = Config {
         hidden,
         layers,
@@ -105,6 +105,6 @@ fn read(line: &str) -> Option<Counted> {
         down_input: input,
         encodings: [encoding; 4],
     };
-    let work = Work::of(&Answer { config: &config, layers: &vec![layer; layers], tokens }, family);
-    Some(Counted { family, work, instructions: instructions as f64 })
+    let work = Work::of(&ModelledAnswer { config: &config, layers: &vec![layer; layers], tokens }, family);
+    Some(CountedAnswer { family, work, instructions: instructions as f64 })
 }

@@ -1,4 +1,4 @@
-//! Which weights are stored in four bits.
+//! Storing some of the weights in four bits.
 
 use tinybert_base::Result;
 use tinybert_model::Checkpoint;
@@ -6,28 +6,37 @@ use tinybert_model::plan::{Encoding, LayerEncodings, Precision};
 use tinybert_prune::KeptParts;
 use tinybert_quantize::stored::{LINEARS, store_linear, store_words};
 
-/// One linear: layer and place within it, both from 0.
-pub(super) type Place = (usize, usize);
-
-/// Every linear of so many layers.
-pub(super) fn places(layers: usize) -> impl Iterator<Item = Place> {
-    (0..layers).flat_map(|layer| (0..LINEARS.len()).map(move |linear| (layer, linear)))
+/// A linear in the layers of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinearPosition {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// The place in the layer: 0 for qkv, then attention output, up and down.
+    pub linear: usize,
 }
 
-/// Encodings of so many layers, these linears in four bits.
-pub(super) fn encodings(layers: usize, in_four_bits: &[Place]) -> Vec<[Encoding; 4]> {
+/// Every linear of a model with so many layers.
+pub(super) fn all_linears(layers: usize) -> impl Iterator<Item = LinearPosition> {
+    (0..layers).flat_map(|layer| (0..LINEARS.len()).map(move |linear| LinearPosition { layer, linear }))
+}
+
+/// The encodings of all linears of a model with so many layers: four bits for `in_four_bits`, int8 for all others.
+pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPosition]) -> Vec<[Encoding; 4]> {
     let mut encodings = vec![[Encoding::Int8; 4]; layers];
-    in_four_bits.iter().for_each(|&(layer, linear)| encodings[layer][linear] = Encoding::Int4);
+    for &LinearPosition { layer, linear } in in_four_bits {
+        encodings[layer][linear] = Encoding::Int4;
+    }
     encodings
 }
 
-/// A precision of such encodings.
+/// The precision with these encodings.
 pub(super) fn precision(weights: &[[Encoding; 4]], embeddings: Encoding) -> Precision {
     Precision { weights: LayerEncodings::Each(weights.to_vec()), embeddings }
 }
 
-/// Mean squares of the inputs that pruning leaves, of heads of `head_dim` channels: what reads heads and neurons has fewer.
-pub(super) fn left_of(
+/// The mean squares of the inputs that are left after pruning to `kept`. A head has `head_dim` channels. The linears that
+/// read heads and neurons have fewer inputs afterwards.
+pub(super) fn mean_squares_after(
     mean_squares: &[[Vec<f32>; 4]],
     kept: &KeptParts,
     head_dim: usize,
@@ -42,21 +51,20 @@ pub(super) fn left_of(
         .collect()
 }
 
-/// The float model whose weights in four bits are those that would be stored, by the `importance` of each linear's inputs.
-/// What is int8 stays as it is: it hardly moves.
+/// The float model with the weights in four bits rounded as they would be stored, by the `importance` of each linear's
+/// inputs. Weights in int8 stay unrounded: rounding hardly changes them.
 ///
 /// # Errors
-/// A tensor is missing, which is a fault of this program.
-pub(super) fn stored(
+/// [`Error::Usage`](tinybert_base::Error::Usage) for a missing tensor, which would be a fault of this program.
+pub(super) fn round_to_four_bits(
     model: Checkpoint,
     weights: &[[Encoding; 4]],
     embeddings: Encoding,
     importance: &[[Vec<f32>; 4]],
 ) -> Result<Checkpoint> {
     let mut tensors = model.tensors.clone();
-    for (layer, linear) in
-        places(weights.len()).filter(|&(layer, linear)| weights[layer][linear] == Encoding::Int4)
-    {
+    let stored_in_four_bits = |at: &LinearPosition| weights[at.layer][at.linear] == Encoding::Int4;
+    for LinearPosition { layer, linear } in all_linears(weights.len()).filter(stored_in_four_bits) {
         let importance = importance.get(layer).map(|inputs| inputs[linear].as_slice());
         store_linear(&mut tensors, [layer, linear], Encoding::Int4, importance)?;
     }
@@ -75,13 +83,14 @@ mod tests {
         let inputs = [vec![1.0; 6], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![2.0; 6], vec![7.0, 8.0, 9.0]];
         let kept = KeptParts { heads: vec![vec![0, 2]], neurons: vec![vec![1]] };
         let expected = [vec![1.0; 6], vec![1.0, 2.0, 5.0, 6.0], vec![2.0; 6], vec![8.0]];
-        assert_eq!(left_of(&[inputs], &kept, 2), [expected]);
+        assert_eq!(mean_squares_after(&[inputs], &kept, 2), [expected]);
     }
 
     #[test]
     fn every_linear_has_its_encoding() {
-        assert_eq!(places(2).count(), 8);
-        let some = encodings(2, &[(0, 3), (1, 0)]);
+        assert_eq!(all_linears(2).count(), 8);
+        let position = |layer, linear| LinearPosition { layer, linear };
+        let some = encodings(2, &[position(0, 3), position(1, 0)]);
         let [int8, int4] = [Encoding::Int8, Encoding::Int4];
         assert_eq!(some, [[int8, int8, int8, int4], [int4, int8, int8, int8]]);
     }

@@ -1,12 +1,12 @@
-//! An image of a model: its cost against the budget, and how good it is.
+//! The image of a model: its cost against the budget, and its metrics.
 
 use tinybert_image::AttentionMode;
 
-use super::cost::Cost;
-use super::found::Found;
-use super::latency::{self, Answer};
-use super::stages::Stages;
-use super::{Board, Compress};
+use super::Pipeline;
+use crate::Compress;
+use crate::cost::latency::{self, ModelledAnswer};
+use crate::cost::{Board, Cost};
+use crate::search::SearchResult;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
@@ -17,25 +17,25 @@ use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::Attention;
 use tinybert_quantize::quantize;
 
-/// An image that is not written yet.
-pub(super) struct Made {
+/// An image in memory.
+pub(super) struct BuiltImage {
     pub image: ImageFile,
-    /// The same in the layout of this machine's kernels.
+    /// The same image in the weight layout of this machine's kernels.
     native: Predictor,
     pub cost: Cost,
-    /// How that of its layers was chosen.
+    /// The arithmetic of attention that the image was made with.
     pub attention: Attention,
 }
 
-impl Made {
-    /// Of a model, as the search has chosen to store it. Its cost may be anything.
+impl BuiltImage {
+    /// The image of a model, stored as the search has chosen. It may exceed the budget.
     ///
     /// # Errors
     /// Those of [`quantize`].
     pub fn new(
         compress: &Compress,
         model: &Checkpoint,
-        found: &Found,
+        found: &SearchResult,
         attention: Attention,
         context: &Context,
     ) -> Result<Self> {
@@ -52,23 +52,23 @@ impl Made {
         Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The same within the budget: with attention as calibration prefers it, or in int8 throughout, as the search has costed
-    /// it, where that takes too much.
+    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in all layers,
+    /// as the search assumed, if that exceeds the budget.
     ///
     /// # Errors
-    /// Those of [`quantize`] and of [`Made::check`].
-    pub fn within_budget(stages: &Stages, model: &Checkpoint, found: &Found) -> Result<Self> {
-        let (compress, context) = (stages.compress, stages.context);
-        let made = Self::new(compress, model, found, Attention::Auto, context)?;
-        if compress.settings.budget.broken(&made.cost).is_empty() {
-            return Ok(made);
+    /// Those of [`quantize`] and of [`BuiltImage::check_budget`].
+    pub fn within_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
+        let (compress, context) = (pipeline.compress, pipeline.context);
+        let image = Self::new(compress, model, found, Attention::Auto, context)?;
+        if compress.settings.budget.exceeded(&image.cost).is_empty() {
+            return Ok(image);
         }
-        let made = Self::new(compress, model, found, Attention::Int8, context)?;
-        made.check(stages)?;
-        Ok(made)
+        let image = Self::new(compress, model, found, Attention::Int8, context)?;
+        image.check_budget(pipeline)?;
+        Ok(image)
     }
 
-    /// Layers whose attention is f32.
+    /// Number of layers whose attention is f32.
     ///
     /// # Errors
     /// What the runtime finds wrong with the image.
@@ -77,22 +77,27 @@ impl Made {
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
     }
 
-    /// Makes sure that the budget is kept. Training cannot change the sizes; but calibration may give an input a scale per
-    /// token that had a static one in the whole student, and that takes workspace.
+    /// Makes sure that the image keeps within the budget. Training does not change the sizes. But calibration may choose a
+    /// scale per token for an input that had a static scale in the unpruned student, and that takes workspace.
     ///
     /// # Errors
-    /// [`Error::Input`] naming each limit that is broken, and how to go on with what was trained.
-    pub fn check(&self, stages: &Stages) -> Result<()> {
-        let budget = &stages.compress.settings.budget;
-        let (cost, broken) = (&self.cost, budget.broken(&self.cost));
-        if broken.is_empty() {
+    /// [`Error::Input`] naming each exceeded limit and the options that reuse the trained models.
+    pub fn check_budget(&self, pipeline: &Pipeline) -> Result<()> {
+        let budget = &pipeline.compress.settings.budget;
+        let (cost, exceeded) = (&self.cost, budget.exceeded(&self.cost));
+        if exceeded.is_empty() {
             return Ok(());
         }
-        let each = broken.into_iter().map(|limit| {
+        let each = exceeded.into_iter().map(|limit| {
             let most = budget.limit(limit).unwrap_or_default();
-            format!("{} allows {}, it has {}", limit.option(), limit.words(most), limit.words(limit.of(cost)))
+            format!(
+                "{} allows {}, it has {}",
+                limit.option(),
+                limit.describe(most),
+                limit.describe(limit.value(cost))
+            )
         });
-        let kept = match stages.taken_over() {
+        let kept = match pipeline.reuse_options() {
             none if none.is_empty() => none,
             options => format!(", for which what was trained is kept:{options}"),
         };
@@ -103,7 +108,7 @@ impl Made {
         )))
     }
 
-    /// Its metrics on a data set.
+    /// The metrics of the image on a data set.
     ///
     /// # Errors
     /// Those of [`Predictor::evaluate`].
@@ -112,12 +117,12 @@ impl Made {
     }
 }
 
-/// Exact but for the latency, which is modelled.
+/// The cost of an image. The latency is modelled.
 fn cost_of(image: &ImageFile, board: &Board) -> Result<Cost> {
     let model = image.model()?;
     let layers: Vec<_> = model.image().layer_configs().collect();
     let config = model.config();
-    let answer = Answer { config, layers: &layers, tokens: config.max_tokens };
+    let answer = ModelledAnswer { config, layers: &layers, tokens: config.max_tokens };
     Ok(Cost {
         flash: image.size(),
         ram: model.max_workspace_bytes(),
