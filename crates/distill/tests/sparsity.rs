@@ -150,7 +150,7 @@ fn settings_that_cannot_be_are_refused() {
     let error = refused(&settings(0, Some(SparsitySettings::new(1.0))));
     assert!(matches!(&error, Error::Usage(what) if what.contains("sparsity 1")), "{error}");
     let mut timed = settings(0, Some(SparsitySettings::new(0.5)));
-    timed.prediction.budget.max_minutes = Some(1.0);
+    timed.prediction.time_limit.max_minutes = Some(1.0);
     let error = refused(&timed);
     assert!(matches!(&error, Error::Usage(what) if what.contains("time limit")), "{error}");
 }
