@@ -160,7 +160,7 @@ fn time_limits_may_change_on_the_way() {
     let (out, _) = stopped(place.path());
     let model = toy::model(&place.path().join("fresh"), &toy::config(2, 16), &Head::None);
     let mut settings = fine_tune_settings();
-    settings.budget.max_minutes = Some(0.0);
+    settings.recipe.time_limit.max_minutes = Some(0.0);
     let report =
         with_data(|data| fine_tune(&settings, &model, data, output(&out, true), &Context::default()))
             .unwrap();
