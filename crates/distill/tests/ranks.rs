@@ -13,7 +13,7 @@ use tinybert_base::{Context, StopSignal};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{Columns, DataSpec, Source, Split, read_rows};
-use tinybert_distill::augment::{AugmentSettings, Sources, augment};
+use tinybert_distill::augment::{AugmentSettings, CandidateSources, augment};
 use tinybert_model::Head;
 use tinybert_testing::runs::{
     fine_tune_settings, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task, with_data,
@@ -235,7 +235,7 @@ fn augmentation_writes_the_same_bytes_on_any_number_of_ranks_stopped_or_not() {
     let source = Source::Table { train: Some(path), dev: None, test: None, format: None, columns, kind };
     let rows = read_rows(&DataSpec { source, labels: None }, Split::Train, &Silent).unwrap();
     let model = toy::model(&place.path().join("masked-lm"), &toy::config(1, 16), &Head::MaskedLm);
-    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };
     let settings = AugmentSettings { variants: 3, ..AugmentSettings::default() };
     let run = |name: &str, resume, context: &Context| {
         augment(&settings, &sources, &rows, &place.path().join(name), resume, context)

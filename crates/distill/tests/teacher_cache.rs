@@ -9,7 +9,7 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::teacher::{TeacherCache, TeacherOutput, Wanted};
+use tinybert_distill::teacher::{TeacherCache, TeacherOutput, WantedStates};
 use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::{Checkpoint, Head};
@@ -59,7 +59,7 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let cache = cache(&folder, BUDGET, &teacher, &set, &context);
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
-    let wanted = Wanted { states: vec![0, 2, 4], scores: vec![1, 3] };
+    let wanted = WantedStates { states: vec![0, 2, 4], scores: vec![1, 3] };
     let states = cache.states(&bert, wanted.clone()).unwrap();
     let answers = cache.answers(&model).unwrap();
     for samples in [vec![0, 1, 2, 3, 4, 5, 6], vec![39], vec![17, 3, 17]] {
@@ -173,7 +173,7 @@ fn the_oldest_entries_make_room_for_new_ones() {
     let fill = |state, bytes| {
         let context = Context::default();
         let cache = cache(&folder, bytes, &teacher, &set, &context);
-        cache.states(&bert, Wanted { states: vec![state], scores: Vec::new() }).unwrap();
+        cache.states(&bert, WantedStates { states: vec![state], scores: Vec::new() }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         entries(place.path())
     };

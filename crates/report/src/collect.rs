@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Curve, ImageSize, Point, Report, Stage, html};
+use super::{Curve, CurvePoint, ImageSize, Report, StageReport, html};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
@@ -65,7 +65,7 @@ impl Report {
             );
             return Err(Error::input(folder, what));
         }
-        let mut stage = Stage { name: name_of(folder), ..Stage::default() };
+        let mut stage = StageReport { name: name_of(folder), ..StageReport::default() };
         if recorded {
             let record = RunRecord::read(folder)?;
             let mut results = Results::default();
@@ -92,7 +92,8 @@ impl Report {
     /// # Errors
     /// What the runtime finds wrong.
     pub fn add_image(&mut self, path: &Path, image: &ImageFile, judged: Option<&Metrics>) -> Result<()> {
-        let mut stage = Stage { name: name_of(path), command: "quantize".into(), ..Stage::default() };
+        let mut stage =
+            StageReport { name: name_of(path), command: "quantize".into(), ..StageReport::default() };
         stage.bytes = Some(image.size() as u64);
         if let Some(metrics) = judged {
             stage.metrics = metrics.values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
@@ -198,10 +199,10 @@ fn curves(path: &Path) -> Result<Vec<Curve>> {
             // A single part is the total.
             let mut values = if line.parts.len() > 1 { line.parts } else { BTreeMap::new() };
             values.insert("loss".into(), loss);
-            curve.losses.push(Point { step: line.step, values });
+            curve.losses.push(CurvePoint { step: line.step, values });
         }
         if let Some(Look { values }) = line.dev {
-            curve.evaluations.push(Point { step: line.step, values });
+            curve.evaluations.push(CurvePoint { step: line.step, values });
         }
     }
     Ok(curves)

@@ -35,17 +35,17 @@ pub struct Report {
     /// Name of the metric that models are selected by (larger is better): `accuracy`, `matthews`, ...
     pub metric: String,
     /// What the device and the user allow.
-    pub budget: Budget,
+    pub budget: ReportBudget,
     /// What was done, in order.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageReport>,
     /// Where the bytes of the result are.
     pub image: Option<ImageSize>,
     /// What it costs to store one part of the model in fewer bits.
     pub sensitivity: Vec<Sensitivity>,
     /// What the search looked at.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Vec<ReportedCandidate>,
     /// How long the result takes for an answer.
-    pub latencies: Vec<Latency>,
+    pub latencies: Vec<ModelledLatency>,
     /// Why the chosen candidate was chosen: a paragraph each.
     pub reasons: Vec<String>,
 }
@@ -53,12 +53,12 @@ pub struct Report {
 /// Limits on the result; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Budget {
+pub struct ReportBudget {
     /// Bytes of the image at most.
     pub flash_bytes: Option<u64>,
     /// Bytes of the workspace at most.
     pub ram_bytes: Option<u64>,
-    /// Modelled milliseconds of an answer at most, on the board that [`Candidate::latency_ms`] is of.
+    /// Modelled milliseconds of an answer at most, on the board that [`ReportedCandidate::latency_ms`] is of.
     pub latency_ms: Option<f64>,
     /// Value of [`Report::metric`] at least.
     pub metric: Option<f64>,
@@ -67,7 +67,7 @@ pub struct Budget {
 /// One step on the way: a training run, a pruning, a quantization.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Stage {
+pub struct StageReport {
     /// What the user knows it by: a folder's name, or what was done.
     pub name: String,
     /// The subcommand that did it.
@@ -95,15 +95,15 @@ pub struct Curve {
     /// `fine-tune`, `intermediate`, `prediction`, ...
     pub session: String,
     /// Losses by name, each a mean over the steps since the point before; `loss` is the total.
-    pub losses: Vec<Point>,
+    pub losses: Vec<CurvePoint>,
     /// Metrics on the development set by name.
-    pub evaluations: Vec<Point>,
+    pub evaluations: Vec<CurvePoint>,
 }
 
 /// Values after a number of optimizer steps of the session.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Point {
+pub struct CurvePoint {
     /// Optimizer steps.
     pub step: u64,
     /// By name.
@@ -129,7 +129,7 @@ pub struct ImageSize {
 /// One model that the search looked at.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Candidate {
+pub struct ReportedCandidate {
     /// What tells it from the others: `3 layers, 75 % of the heads, int4`.
     pub name: String,
     /// Bytes of its image.
@@ -155,7 +155,7 @@ pub struct Candidate {
 /// Modelled, never measured: how long one answer takes on a board.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Latency {
+pub struct ModelledLatency {
     /// `Raspberry Pi 4`.
     pub board: String,
     /// `Cortex-A72`.

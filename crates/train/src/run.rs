@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::checkpoint::{Identity, Output, Trainee, WorkFolder};
-use super::session::{Losses, MicroBatch, Selection, Session, SessionConfig, train_epochs};
+use super::session::{Losses, MicroBatch, Selection, SessionConfig, TrainingSession, train_epochs};
 use super::summary::Summary;
 use tinybert_base::{Context, Result};
 use tinybert_data::EncodedSet;
@@ -116,7 +116,7 @@ impl<'a> TrainingRun<'a> {
         losses: impl FnMut(&MicroBatch) -> Result<Losses>,
         selection: Option<&mut Selection>,
     ) -> Result<Summary> {
-        let mut session = Session::new(config, &self.trainee, learned, &mut self.work, self.context)?;
+        let mut session = TrainingSession::new(config, &self.trainee, learned, &mut self.work, self.context)?;
         train_epochs(&mut session, set, losses, selection)?;
         session.end()
     }

@@ -6,22 +6,22 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_model::RunRecord;
 
-/// Labelled data of a task.
+/// The labelled data of a task.
 #[derive(Clone, Copy)]
 pub struct TaskData<'a> {
-    /// To learn from.
+    /// Training data.
     pub train: &'a Dataset,
-    /// To select by.
+    /// Development data, by which the best weights are selected.
     pub dev: &'a Dataset,
-    /// What selects.
+    /// Metrics of the task.
     pub metrics: MetricSet,
 }
 
 impl TaskData<'_> {
-    /// Makes sure that both splits ask the same.
+    /// Makes sure that both splits have the same kind of task and the same labels.
     ///
     /// # Errors
-    /// [`Error::Input`] if they do not.
+    /// [`Error::Input`] if they differ.
     pub fn check(&self) -> Result<()> {
         let (train, dev) = (self.train, self.dev);
         if train.kind != dev.kind || train.labels != dev.labels {
@@ -33,13 +33,13 @@ impl TaskData<'_> {
         Ok(())
     }
 
-    /// Says what is probably a mistake in data that can be learned from all the same.
+    /// Warns the user about probable mistakes in data that can be used nevertheless.
     pub fn warn(&self, context: &Context) {
         let warnings = [self.dev_of_one_label(), self.labels_like_scores()];
         warnings.iter().flatten().for_each(|what| context.progress.say(&format!("warning: {what}")));
     }
 
-    /// What is wrong with a development set that cannot select.
+    /// A message about a development set with a single label, which cannot tell models apart; `None` for any other.
     pub fn dev_of_one_label(&self) -> Option<String> {
         let (label, count) = (self.dev.only_label()?, self.dev.examples.len());
         Some(format!(
@@ -48,7 +48,7 @@ impl TaskData<'_> {
         ))
     }
 
-    /// What is odd about training labels of which there are nearly as many as examples.
+    /// A message about training data with nearly as many labels as examples; `None` for any other.
     fn labels_like_scores(&self) -> Option<String> {
         let (labels, count) = (self.train.labels.len(), self.train.examples.len());
         let odd = self.train.kind == TaskKind::Classification && count > 20 && 2 * labels > count;
@@ -59,7 +59,7 @@ impl TaskData<'_> {
         })
     }
 
-    /// The identity of a run that `record` describes and that learns from these data.
+    /// The identity of the run that `record` describes and that uses these data.
     pub fn identity(&self, record: &RunRecord) -> Identity {
         Identity::new(record)
             .with_digest("training examples", self.train.digest())
@@ -67,10 +67,10 @@ impl TaskData<'_> {
             .with_digest("metric", format!("{:?}", self.metrics))
     }
 
-    /// SHA-256 of every file the data were read from.
+    /// SHA-256 of every file that the data were read from.
     ///
     /// # Errors
-    /// [`Error::Io`] if one cannot be read.
+    /// [`Error::Io`] if a file cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
         self.train.sources.iter().chain(&self.dev.sources).map(|path| FileHash::of(path)).collect()
     }

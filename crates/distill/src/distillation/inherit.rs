@@ -1,29 +1,29 @@
-//! A student that starts as its narrowed teacher instead of with random weights.
+//! Initial weights for a student from its teacher's weights, narrowed to the student's size.
 //!
-//! Beyond the paper, which trains its general student for weeks of core time: with hours, what the student inherits
-//! decides. Every width is cut so that what is dropped is made up for, as far as linear maps can, by what is kept:
-//! hidden dimensions and neurons are selected, and the weights that read dropped ones are moved to the kept ones by
-//! least squares on sample text; within each head, the products query·key and output·value get their best
-//! approximation of lower rank.
+//! The paper trains its general student from random weights for weeks of core time. With a few hours of training, the
+//! initial weights decide the result. Narrowing keeps some dimensions and lets them replace the dropped ones as far as
+//! linear maps can: hidden dimensions and neurons are selected, and the weights that read dropped dimensions are moved to
+//! the kept ones by least squares on sample text. Within each head, the products query·key and output·value are replaced
+//! by their best approximations of lower rank.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::linalg::{Matrix, low_rank_product, most_explaining, solve};
+use super::linalg::{DenseMatrix, low_rank_product, most_explaining, solve};
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_model::{BertConfig, Checkpoint, Tensors};
 use tinybert_nn::{Bert, Observe, Site};
 
-/// Relative ridge of the least squares.
+/// Relative ridge of the least-squares fits.
 const RIDGE: f64 = 1e-4;
 
-/// Encoder tensors of a student of the sizes `student`, made of the teacher layers `map` (counted from 1). The
-/// `samples` of `text` show which dimensions matter.
+/// The encoder tensors of a student of the sizes `student`, computed from the teacher layers `map` (counted from 1). The
+/// activations on `samples` of `text` decide which dimensions are kept.
 ///
 /// # Errors
-/// [`Error::Usage`] if the student is wider than the teacher somewhere or has another number of heads.
+/// [`Error::Usage`] if a size of the student is larger than the teacher's, or if their numbers of heads differ.
 pub fn inherit(
     teacher: &Checkpoint,
     student: &BertConfig,
@@ -32,8 +32,8 @@ pub fn inherit(
     samples: &[usize],
 ) -> Result<Tensors> {
     check(&teacher.config, student)?;
-    let moments = Moments::of(teacher, map, text, samples)?;
-    let hidden = Selection::new(&moments.states, student.hidden_size)?;
+    let moments = ActivationMoments::of(teacher, map, text, samples)?;
+    let hidden = KeptDimensions::new(&moments.states, student.hidden_size)?;
     let narrowing = Narrowing { teacher, student, moments: &moments, hidden };
     let mut tensors = Tensors::new();
     narrowing.embeddings(&mut tensors)?;
@@ -74,13 +74,13 @@ fn check(teacher: &BertConfig, student: &BertConfig) -> Result<()> {
 }
 
 /// Second moments Xᵀ·X of the teacher's activations over sample text.
-struct Moments {
-    /// All states together, `[hidden, hidden]`.
-    states: Matrix,
+struct ActivationMoments {
+    /// The sum over all hidden states, `[hidden, hidden]`.
+    states: DenseMatrix,
     sites: BTreeMap<Site, Tensor>,
 }
 
-impl Moments {
+impl ActivationMoments {
     fn of(teacher: &Checkpoint, map: &[usize], text: &EncodedSet, samples: &[usize]) -> Result<Self> {
         let bert = Bert::frozen(&teacher.config, &teacher.tensors)?;
         let mut observer =
@@ -88,23 +88,23 @@ impl Moments {
         let h = teacher.config.hidden_size;
         let mut states = Tensor::zeros((h, h), DType::F64, &Device::Cpu)?;
         for &sample in samples {
-            // One at a time: no padding to be left out.
+            // A batch of one sample has no padding that would have to be left out.
             let output = bert.forward_observed(&text.collate(&[sample], 0), &mut observer)?;
             for state in &output.states {
                 states = (states + second_moment(&state.squeeze(0)?)?)?;
             }
         }
-        Ok(Self { states: Matrix::from_tensor(&states)?, sites: observer.sites })
+        Ok(Self { states: DenseMatrix::from_tensor(&states)?, sites: observer.sites })
     }
 
     fn site(&self, site: Site) -> &Tensor {
         &self.sites[&site]
     }
 
-    /// The block of one head.
-    fn head(&self, site: Site, head: usize, head_dim: usize) -> Result<Matrix> {
+    /// The block `[head_dim, head_dim]` of one head.
+    fn head(&self, site: Site, head: usize, head_dim: usize) -> Result<DenseMatrix> {
         let at = head * head_dim;
-        Matrix::from_tensor(&self.site(site).narrow(0, at, head_dim)?.narrow(1, at, head_dim)?)
+        DenseMatrix::from_tensor(&self.site(site).narrow(0, at, head_dim)?.narrow(1, at, head_dim)?)
     }
 }
 
@@ -132,30 +132,31 @@ impl Observe for Observer {
     }
 }
 
-/// Xᵀ·X of `[rows, width]` in f64.
+/// Xᵀ·X of X `[rows, width]` in f64.
 fn second_moment(x: &Tensor) -> candle_core::Result<Tensor> {
     x.t()?.matmul(x)?.to_dtype(DType::F64)
 }
 
-/// Kept dimensions of a space, and how to make up for the dropped ones.
-struct Selection {
+/// The kept dimensions of a space, and the estimate of all dimensions from them.
+struct KeptDimensions {
     /// Indices of the kept dimensions, ascending.
     kept: Tensor,
     /// `[all, kept]`: the best linear estimate of all dimensions from the kept ones.
     estimate: Tensor,
 }
 
-impl Selection {
+impl KeptDimensions {
     /// The `count` dimensions that explain most of the second moments.
-    fn new(moments: &Matrix, count: usize) -> Result<Self> {
+    fn new(moments: &DenseMatrix, count: usize) -> Result<Self> {
         Self::of(moments, most_explaining(moments, count))
     }
 
-    fn of(moments: &Matrix, kept: Vec<usize>) -> Result<Self> {
+    fn of(moments: &DenseMatrix, kept: Vec<usize>) -> Result<Self> {
         let kept = Tensor::from_iter(kept.into_iter().map(|i| i as u32), &Device::Cpu)?;
         let rows = moments.to_tensor()?.index_select(&kept, 0)?;
-        let square = Matrix::from_tensor(&rows.index_select(&kept, 1)?)?;
-        let estimate = solve(&square, &Matrix::from_tensor(&rows)?, RIDGE).to_tensor()?.t()?.contiguous()?;
+        let square = DenseMatrix::from_tensor(&rows.index_select(&kept, 1)?)?;
+        let estimate =
+            solve(&square, &DenseMatrix::from_tensor(&rows)?, RIDGE).to_tensor()?.t()?.contiguous()?;
         Ok(Self { kept, estimate })
     }
 
@@ -164,7 +165,7 @@ impl Selection {
         Ok(tensor.contiguous()?.index_select(&self.kept, dim)?)
     }
 
-    /// A weight `[outputs, all]` that reads the kept dimensions only: `[outputs, kept]`.
+    /// The weight `[outputs, kept]` that reads the kept dimensions and replaces `weight` `[outputs, all]`.
     fn read(&self, weight: &Tensor) -> Result<Tensor> {
         Ok(weight.matmul(&self.estimate)?)
     }
@@ -173,8 +174,8 @@ impl Selection {
 struct Narrowing<'a> {
     teacher: &'a Checkpoint,
     student: &'a BertConfig,
-    moments: &'a Moments,
-    hidden: Selection,
+    moments: &'a ActivationMoments,
+    hidden: KeptDimensions,
 }
 
 impl Narrowing<'_> {
@@ -208,7 +209,7 @@ impl Narrowing<'_> {
         Ok(())
     }
 
-    /// Student layer `m` from teacher layer `layer`, both counted from 0.
+    /// Computes student layer `m` from teacher layer `layer`, both counted from 0.
     fn layer(&self, m: usize, layer: usize, tensors: &mut Tensors) -> Result<()> {
         let from = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
         let to = |part: &str| format!("bert.encoder.layer.{m}.{part}");
@@ -268,7 +269,7 @@ impl Narrowing<'_> {
         let (mut outputs, mut values) = (Vec::new(), Vec::new());
         for head in 0..self.student.num_attention_heads {
             let rows = output.narrow(1, head * from, from)?.contiguous()?;
-            let readers = Matrix::from_tensor(&rows.t()?.matmul(&rows)?)?;
+            let readers = DenseMatrix::from_tensor(&rows.t()?.matmul(&rows)?)?;
             let context = self.moments.head(Site::Context(layer), head, from)?;
             let (a, b) = low_rank_product(&readers, &context, to)?;
             outputs.push(a);
@@ -277,8 +278,9 @@ impl Narrowing<'_> {
         Ok([outputs, values])
     }
 
-    /// The neurons that say most to the next layer: mean square times the squared norm of the weights reading them.
-    fn neurons(&self, layer: usize, down: &Tensor) -> Result<Selection> {
+    /// The neurons with the largest influence on the next layer: the mean square of the neuron times the squared norm of
+    /// the weights that read it.
+    fn neurons(&self, layer: usize, down: &Tensor) -> Result<KeptDimensions> {
         let moments = self.moments.site(Site::PostGelu(layer));
         let width = moments.dim(D::Minus1)?;
         let squares = (moments * Tensor::eye(width, DType::F64, &Device::Cpu)?)?.sum(0)?;
@@ -287,11 +289,11 @@ impl Narrowing<'_> {
         order.sort_by(|&i, &j| importance[j].total_cmp(&importance[i]));
         order.truncate(self.student.intermediate_size);
         order.sort_unstable();
-        Selection::of(&Matrix::from_tensor(moments)?, order)
+        KeptDimensions::of(&DenseMatrix::from_tensor(moments)?, order)
     }
 }
 
-/// Applies `maps[head]` `[student, teacher]` to the head's piece of `tensor` along `dim` (0: rows, 1: columns).
+/// Applies `maps[head]` `[student, teacher]` to each head's block of `tensor` along `dim` (0: rows, 1: columns).
 fn by_head(maps: &[Tensor], tensor: &Tensor, dim: usize) -> Result<Tensor> {
     let pieces = maps
         .iter()

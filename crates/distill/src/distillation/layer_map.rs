@@ -1,4 +1,4 @@
-//! Which teacher layer each student layer learns from: g(m) of the paper.
+//! Layer maps: the teacher layer that each student layer learns from, g(m) in the paper.
 
 use std::str::FromStr;
 
@@ -10,14 +10,14 @@ use tinybert_base::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum LayerMap {
-    /// g(m) = m·N/M: every (N/M)-th teacher layer; the paper's choice.
+    /// g(m) = m·N/M, as in the paper: every (N/M)-th teacher layer.
     #[default]
     Uniform,
     /// g(m) = m + N − M: the teacher's last layers.
     Top,
     /// g(m) = m: the teacher's first layers.
     Bottom,
-    /// g(1), g(2), … as given.
+    /// The given layers g(1), g(2), …
     Explicit(Vec<usize>),
 }
 

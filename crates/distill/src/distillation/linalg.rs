@@ -1,4 +1,4 @@
-//! The little dense linear algebra in f64 that initial weights are computed with.
+//! The dense linear algebra in f64 that initial weights are computed with.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -6,13 +6,13 @@ use tinybert_base::Result;
 
 /// A row-major matrix.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Matrix {
+pub struct DenseMatrix {
     rows: usize,
     columns: usize,
     values: Vec<f64>,
 }
 
-impl Matrix {
+impl DenseMatrix {
     /// Copies a tensor `[rows, columns]`.
     ///
     /// # Errors
@@ -44,9 +44,9 @@ impl Matrix {
     }
 }
 
-/// X of A·X = B for a symmetric positive semidefinite A `[n, n]` and B `[n, m]`. A ridge of `ridge` times the mean
-/// of A's diagonal keeps it solvable.
-pub fn solve(a: &Matrix, b: &Matrix, ridge: f64) -> Matrix {
+/// Solves A·X = B for X, with a symmetric positive semidefinite A `[n, n]` and B `[n, m]`. `ridge` times the mean of A's
+/// diagonal is added to the diagonal, so that the equation has a solution.
+pub fn solve(a: &DenseMatrix, b: &DenseMatrix, ridge: f64) -> DenseMatrix {
     let n = a.rows;
     let mean = (0..n).map(|i| a.at(i, i)).sum::<f64>() / n as f64;
     // A = L·Lᵀ, row by row.
@@ -68,9 +68,9 @@ pub fn solve(a: &Matrix, b: &Matrix, ridge: f64) -> Matrix {
     x
 }
 
-/// Row i of x becomes (xᵢ − Σₖ factor(k)·xₖ) / pivot.
+/// Sets row i of x to (xᵢ − Σₖ factor(k)·xₖ) / pivot.
 fn eliminate(
-    x: &mut Matrix,
+    x: &mut DenseMatrix,
     i: usize,
     known: std::ops::Range<usize>,
     factor: impl Fn(usize) -> f64,
@@ -88,7 +88,7 @@ fn eliminate(
     }
 }
 
-/// Sum of products, in eight lanes so that it vectorises.
+/// Sum of products in eight independent sums, so that the compiler can use vector instructions.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut lanes = [0.0; 8];
@@ -100,16 +100,16 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
-/// The `count` indices that explain most of a second-moment matrix `[n, n]`, ascending: pivoted Cholesky takes the
-/// one with the largest unexplained part again and again.
-pub fn most_explaining(moments: &Matrix, count: usize) -> Vec<usize> {
+/// The `count` indices, in ascending order, that explain most of a second-moment matrix `[n, n]`. Pivoted Cholesky takes
+/// the index with the largest unexplained part in every step.
+pub fn most_explaining(moments: &DenseMatrix, count: usize) -> Vec<usize> {
     let mut rest = moments.clone();
     let n = rest.rows;
     let mut chosen = Vec::with_capacity(count);
     for _ in 0..count {
         let unexplained = |i: &usize| rest.at(*i, *i);
         let candidates = (0..n).filter(|i| !chosen.contains(i));
-        // Of equals the first.
+        // Of equal candidates the first one is taken.
         let Some(pivot) = candidates.reduce(|a, b| if unexplained(&b) > unexplained(&a) { b } else { a })
         else {
             break;
@@ -128,13 +128,13 @@ pub fn most_explaining(moments: &Matrix, count: usize) -> Vec<usize> {
     chosen
 }
 
-/// Eigenvalues, descending, and eigenvectors as rows, of a symmetric matrix: cyclic Jacobi rotations.
-pub fn symmetric_eigen(matrix: &Matrix) -> (Vec<f64>, Matrix) {
-    /// Far more than the five to ten that convergence takes.
+/// The eigenvalues of a symmetric matrix in descending order and its eigenvectors as rows, by cyclic Jacobi rotations.
+pub fn symmetric_eigen(matrix: &DenseMatrix) -> (Vec<f64>, DenseMatrix) {
+    /// Convergence takes five to ten sweeps.
     const SWEEPS: usize = 60;
     let n = matrix.rows;
     let mut a = matrix.clone();
-    let mut vectors = Matrix { rows: n, columns: n, values: vec![0.0; n * n] };
+    let mut vectors = DenseMatrix { rows: n, columns: n, values: vec![0.0; n * n] };
     for i in 0..n {
         *vectors.at_mut(i, i) = 1.0;
     }
@@ -153,11 +153,11 @@ pub fn symmetric_eigen(matrix: &Matrix) -> (Vec<f64>, Matrix) {
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| a.at(j, j).total_cmp(&a.at(i, i)));
     let sorted = order.iter().flat_map(|&i| vectors.row(i).to_vec()).collect();
-    (order.iter().map(|&i| a.at(i, i)).collect(), Matrix { rows: n, columns: n, values: sorted })
+    (order.iter().map(|&i| a.at(i, i)).collect(), DenseMatrix { rows: n, columns: n, values: sorted })
 }
 
-/// The rotation that makes a[p][q] zero, applied to a from both sides and to the rows of `vectors`.
-fn rotate(a: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
+/// Applies the rotation that makes a[p][q] zero: to `a` from both sides, and to the rows of `vectors`.
+fn rotate(a: &mut DenseMatrix, vectors: &mut DenseMatrix, p: usize, q: usize) {
     let off = a.at(p, q);
     if off == 0.0 {
         return;
@@ -180,21 +180,21 @@ fn rotate(a: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     }
 }
 
-/// A `[rank, n]` and B `[rank, n]` so that (A·x)·(B·y) is the best approximation of x·y by `rank` numbers on each
-/// side, for x and y of the second moments `left` and `right` `[n, n]`.
+/// The matrices A `[rank, n]` and B `[rank, n]` for which (A·x)·(B·y) is the best approximation of x·y, where x and y have
+/// the second moments `left` and `right` `[n, n]`.
 ///
 /// With left = L·L and right = R·R (symmetric roots) and the singular values L·R = U·Σ·Vᵀ:
 /// A = Σ^½·Uᵀ·L⁻¹ and B = Σ^½·Vᵀ·R⁻¹, cut to the largest `rank`.
 ///
 /// # Errors
 /// An internal error of the tensor engine.
-pub fn low_rank_product(left: &Matrix, right: &Matrix, rank: usize) -> Result<(Tensor, Tensor)> {
+pub fn low_rank_product(left: &DenseMatrix, right: &DenseMatrix, rank: usize) -> Result<(Tensor, Tensor)> {
     let (left_root, left_inverse) = roots(left)?;
     let (right_root, right_inverse) = roots(right)?;
     let product = left_root.matmul(&right_root)?;
-    let (squares, v) = symmetric_eigen(&Matrix::from_tensor(&product.t()?.matmul(&product)?)?);
+    let (squares, v) = symmetric_eigen(&DenseMatrix::from_tensor(&product.t()?.matmul(&product)?)?);
     let v = v.to_tensor()?.narrow(0, 0, rank)?;
-    // A singular value of 0 has no left vector, and needs none.
+    // A singular value of 0 has no left vector and needs none.
     let floor = 1e-12 * squares.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
     let singular = squares.iter().take(rank).map(|s| s.max(floor).sqrt());
     let root = Tensor::from_iter(singular.clone().map(f64::sqrt), &Device::Cpu)?.reshape((rank, 1))?;
@@ -206,8 +206,8 @@ pub fn low_rank_product(left: &Matrix, right: &Matrix, rank: usize) -> Result<(T
     Ok((a, b))
 }
 
-/// The symmetric root of a positive semidefinite matrix, and its inverse, with a floor under the eigenvalues.
-fn roots(matrix: &Matrix) -> Result<(Tensor, Tensor)> {
+/// The symmetric root of a positive semidefinite matrix and the inverse of the root. Small eigenvalues are raised.
+fn roots(matrix: &DenseMatrix) -> Result<(Tensor, Tensor)> {
     let (values, vectors) = symmetric_eigen(matrix);
     let floor = 1e-9 * values.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
     let vectors = vectors.to_tensor()?;
@@ -223,15 +223,15 @@ fn roots(matrix: &Matrix) -> Result<(Tensor, Tensor)> {
 mod tests {
     use super::*;
 
-    fn matrix(rows: usize, columns: usize) -> Matrix {
+    fn matrix(rows: usize, columns: usize) -> DenseMatrix {
         let values = (0..rows * columns).map(|i| ((i * i) as f64 * 0.7 + i as f64).sin()).collect();
-        Matrix { rows, columns, values }
+        DenseMatrix { rows, columns, values }
     }
 
     /// Xᵀ·X of a tall X.
-    fn moments(n: usize) -> Matrix {
+    fn moments(n: usize) -> DenseMatrix {
         let x = matrix(3 * n, n).to_tensor().unwrap();
-        Matrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap()
+        DenseMatrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap()
     }
 
     fn assert_close(a: &Tensor, b: &Tensor) {
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn solve_inverts_a_product() {
         let (a, x) = (moments(20), matrix(20, 7));
-        let b =
-            Matrix::from_tensor(&a.to_tensor().unwrap().matmul(&x.to_tensor().unwrap()).unwrap()).unwrap();
+        let b = DenseMatrix::from_tensor(&a.to_tensor().unwrap().matmul(&x.to_tensor().unwrap()).unwrap())
+            .unwrap();
         assert_close(&solve(&a, &b, 0.0).to_tensor().unwrap(), &x.to_tensor().unwrap());
     }
 
@@ -269,7 +269,7 @@ mod tests {
             *x.at_mut(row, 2) *= 0.1;
         }
         let x = x.to_tensor().unwrap();
-        let moments = Matrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap();
+        let moments = DenseMatrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap();
         assert_eq!(most_explaining(&moments, 3), [0, 2, 3]);
     }
 
@@ -282,7 +282,7 @@ mod tests {
 
         // x lives in two dimensions only: two numbers are enough for x·y.
         let x = matrix(9, 2).to_tensor().unwrap().matmul(&matrix(2, 6).to_tensor().unwrap()).unwrap();
-        let left = Matrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap();
+        let left = DenseMatrix::from_tensor(&x.t().unwrap().matmul(&x).unwrap()).unwrap();
         let (a, b) = low_rank_product(&left, &right, 2).unwrap();
         let y = matrix(5, 6).to_tensor().unwrap();
         let found = x.matmul(&a.t().unwrap()).unwrap().matmul(&b).unwrap().matmul(&y.t().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The four losses of TinyBERT. Padding takes no part in any of them.
+//! The losses of TinyBERT. None of them depends on padding.
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Shape, Tensor};
 use candle_nn::ops::log_softmax;
@@ -44,7 +44,7 @@ pub fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature: f64) 
     Ok((targets * likelihood)?.sum(D::Minus1)?.mean_all()?.neg()?)
 }
 
-/// Squared distance of the student's scores `[b, 1]` from the **teacher's**, mean over the sentences.
+/// Mean squared difference between the student's scores `[b, 1]` and the teacher's (not the gold scores).
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -52,8 +52,8 @@ pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok((student - teacher.detach())?.sqr()?.mean_all()?)
 }
 
-/// 1 − cosine of the student's embeddings `[b, dimensions]` and the teacher's, mean over the texts. Both have length 1, so
-/// that it is half their squared distance too.
+/// Mean of 1 − cosine between the student's embeddings `[b, dimensions]` and the teacher's. Both have length 1, so this is
+/// also half their mean squared distance.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -62,8 +62,8 @@ pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok(cosines.mean_all()?.affine(-1.0, 1.0)?)
 }
 
-/// The distance of a student's answers from its teacher's, logits or embeddings `[answers, outputs]`, as the head asks: soft
-/// cross-entropy of labels, squared distance of scores, cosine distance of embeddings.
+/// The distance between the answers `[answers, outputs]` of a student and its teacher. The head decides which: the soft
+/// cross-entropy of labels, the squared difference of scores, or the cosine distance of embeddings.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -83,18 +83,18 @@ fn masked_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize], region: Reg
     }
 }
 
-/// What of each sequence's `[outer, l, width]` block is real, given its length n.
+/// The part of each sequence's `[outer, l, width]` block that is not padding, given the sequence's length n.
 #[derive(Clone, Copy)]
 enum Region {
-    /// The first n rows, in full.
+    /// The first n rows.
     Rows,
     /// The first n columns of the first n rows.
     Square,
 }
 
-/// Mean squared error over the real part of two `[b, .., l, width]` tensors, with gradient to the first.
+/// Mean squared error over the unpadded part of two `[b, .., l, width]` tensors, with a gradient for the first one.
 ///
-/// One pass over memory each way, where masking with tensor operations needs a dozen.
+/// It takes one pass over memory forward and one backward; masking with tensor operations takes a dozen.
 struct MaskedMse {
     lengths: Vec<usize>,
     region: Region,
@@ -124,7 +124,7 @@ impl MaskedMse {
         Ok(Extents { outer: middle.iter().product(), rows: *rows, width: *width })
     }
 
-    /// Real columns of a sequence of `length` tokens.
+    /// Number of unpadded columns of a sequence of `length` tokens.
     fn columns(&self, extents: &Extents, length: usize) -> usize {
         match self.region {
             Region::Rows => extents.width,
@@ -132,13 +132,13 @@ impl MaskedMse {
         }
     }
 
-    /// Real elements of the batch.
+    /// Number of unpadded elements of the batch.
     fn count(&self, extents: &Extents) -> f64 {
         let real = |&n: &usize| extents.outer * n * self.columns(extents, n);
         self.lengths.iter().map(real).sum::<usize>() as f64
     }
 
-    /// Offsets, within a sequence, at which its real rows start.
+    /// Offsets of the unpadded rows within a sequence.
     fn row_starts(extents: &Extents, length: usize) -> impl Iterator<Item = usize> {
         let Extents { rows, width, .. } = *extents;
         (0..extents.outer).flat_map(move |o| (0..length).map(move |row| (o * rows + row) * width))
@@ -146,7 +146,7 @@ impl MaskedMse {
 }
 
 impl MaskedMse {
-    /// The loss by candle's own operations, on any device.
+    /// The loss computed by candle's own operations, on any device.
     fn composed(&self, student: &Tensor, teacher: &Tensor) -> candle_core::Result<Tensor> {
         let extents = self.extents(student.shape())?;
         let real = self.mask(&extents, student.rank())?.to_device(student.device())?;
@@ -154,7 +154,8 @@ impl MaskedMse {
         difference.sqr()?.sum_all()? / self.count(&extents)
     }
 
-    /// 1 for what is real and 0 for the rest, `[b, 1.., l, width]`; one column stands for a whole row.
+    /// The mask `[b, 1.., l, width]`: 1 for unpadded elements and 0 for padding. If only rows are padded, the mask has one
+    /// column, which is broadcast.
     fn mask(&self, extents: &Extents, rank: usize) -> candle_core::Result<Tensor> {
         let columns = match self.region {
             Region::Rows => 1,
@@ -171,7 +172,7 @@ impl MaskedMse {
         Tensor::from_vec(values, shape, &Device::Cpu)
     }
 
-    /// factor·(student − teacher) on the real part of one sequence of `length` tokens.
+    /// Writes factor·(student − teacher) for the unpadded part of one sequence of `length` tokens.
     #[inline(always)]
     fn difference(
         &self,
@@ -224,7 +225,7 @@ impl CustomOp2 for MaskedMse {
                 })
             })
             .collect();
-        // In the order of sequences, whatever the number of threads.
+        // The sums are added in the order of the sequences, so that the result does not depend on the number of threads.
         let mean = sums.iter().sum::<f64>() / self.count(&extents);
         Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
     }
@@ -256,7 +257,7 @@ impl CustomOp2 for MaskedMse {
     }
 }
 
-/// Σ (a − b)² in f32 lanes, widened per block: rows are at most a few thousand long.
+/// Σ (a − b)² of a row, in eight f32 sums that are added in f64. Rows are at most a few thousand values long.
 #[inline(always)]
 fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     let (a_blocks, a_rest) = a.as_chunks::<8>();

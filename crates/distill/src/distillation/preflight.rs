@@ -1,4 +1,4 @@
-//! Whether a teacher has anything to teach, before hours go into learning from it.
+//! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than chance.
 
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
@@ -10,10 +10,10 @@ use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::TaskModel;
 use tinybert_train::{TaskData, head_of};
 
-/// A teacher has learned something if it goes at least this share of the way from chance to a perfect answer.
-const LEAST: f64 = 0.1;
+/// A teacher has learned the task if its metric is at least this share of the way from chance to perfect answers.
+const LEAST_SHARE: f64 = 0.1;
 
-/// Makes sure that the teacher answers what the data ask.
+/// Makes sure that the teacher's head answers what the data ask.
 ///
 /// # Errors
 /// [`Error::Input`] naming what differs.
@@ -45,8 +45,8 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
 /// The teacher's metrics on the development set.
 ///
 /// # Errors
-/// [`Error::Input`] for one near chance, or a development set that cannot tell, unless `allow_weak`; those of
-/// [`Judge::predictions`].
+/// [`Error::Input`] for a teacher near chance and for a development set with a single label, unless `allow_weak`; those
+/// of [`Judge::predictions`].
 pub fn evaluate(
     teacher: &Checkpoint,
     model: &TaskModel,
@@ -55,11 +55,11 @@ pub fn evaluate(
     allow_weak: bool,
     context: &Context,
 ) -> Result<Metrics> {
-    // Who asks to stop gets a checkpoint soon, before the first step.
+    // A stop signal does not interrupt this evaluation: the run stops soon afterwards with a checkpoint.
     let predictions = judge.predictions(model, &Context::default())?;
     let found = judge.metrics(&predictions)?;
     let chance = chance(data.dev, data.metrics)?;
-    let least = chance + LEAST * (1.0 - chance);
+    let least = chance + LEAST_SHARE * (1.0 - chance);
     context.progress.say(&format!(
         "teacher: dev {} {:.4}, chance {chance:.4}",
         found.primary,
@@ -70,7 +70,7 @@ pub fn evaluate(
     } else if found.primary() >= least {
         return Ok(found);
     } else {
-        // What is not a number is weak too.
+        // A metric that is not a number counts as weak too.
         let mut what = format!(
             "{}: on the {} examples of the development set the teacher's {} is {:.4}, and answering always the same \
              gives {chance:.4}: it has not learned this task, which takes {least:.4}",
@@ -89,7 +89,7 @@ pub fn evaluate(
     Err(Error::Input(format!("{what}; {remedy}, or give --allow-weak-teacher")))
 }
 
-/// What the best answer that is always the same reaches: not always the most frequent one, because F1 asks for the positive.
+/// The metric of the best constant answer. This is not always the most frequent class, because F1 counts the positive one.
 fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
     match data.kind {
         TaskKind::Classification => {
@@ -99,12 +99,12 @@ fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
                 Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))
             })
         }
-        // Nothing correlates with a constant, and no tag by itself marks the entities.
+        // Constant scores correlate with nothing, and no single tag marks the entities.
         TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Ok(0.0),
     }
 }
 
-/// What to say if the teacher would be right often under other names of its labels: then they are in another order.
+/// A hint for a teacher that would often be right if its labels had other names: its labels are in another order.
 fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
     let classes = data.labels.len();
     let mut counts = vec![vec![0usize; classes]; classes];
@@ -122,7 +122,7 @@ fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
     let each_once = (0..classes).all(|gold| names.contains(&gold));
     let right: usize = names.iter().zip(&counts).map(|(&gold, row)| row[gold]).sum();
     let share = right as f64 / answers.max(1) as f64;
-    // Chance finds names too, but hardly ones that are all different and right three times in four.
+    // Chance can suggest names too, but hardly names that are all different and right three times in four.
     let changed: Vec<String> = (0..classes)
         .filter(|&answer| names[answer] != answer)
         .map(|answer| format!("{:?} for {:?}", data.labels[answer], data.labels[names[answer]]))

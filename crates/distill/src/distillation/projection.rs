@@ -1,23 +1,24 @@
-//! Learned linears from the student's width to the teacher's.
+//! Learned linear projections from the student's width to the teacher's.
 
 use candle_core::{DType, Device, Tensor, Var};
 
-use super::linalg::{Matrix, solve};
+use super::linalg::{DenseMatrix, solve};
 use tinybert_base::Result;
 use tinybert_model::BertConfig;
 
-/// Relative ridge of the least squares that a projection starts from.
+/// Relative ridge of the least-squares fit that a projection starts from.
 const RIDGE: f64 = 1e-3;
 
-/// W `[teacher, student]`, with or without a bias `[teacher]`.
+/// A projection: a weight `[teacher, student]`, and possibly a bias `[teacher]`.
 #[derive(Clone)]
-pub struct Projection {
+pub struct WidthProjection {
     pub(super) weight: Var,
     pub(super) bias: Option<Var>,
 }
 
-impl Projection {
-    /// Normal with the student's initializer range; the bias 0. The name keys the generator.
+impl WidthProjection {
+    /// A random projection: weights are normal with the student's initializer range, the bias is 0. The name selects the
+    /// stream of random numbers.
     pub fn new(
         name: &str,
         student: &BertConfig,
@@ -36,7 +37,7 @@ impl Projection {
         Ok(Self { weight: Var::from_vec(values, &shape[..], &Device::Cpu)?, bias })
     }
 
-    /// A copy on a device; itself where it is there already.
+    /// The projection on a device: a copy, or the same variables if they are there already.
     pub fn on_device(&self, device: &Device) -> Result<Self> {
         if self.weight.device().same_device(device) {
             return Ok(self.clone());
@@ -45,7 +46,7 @@ impl Projection {
         Ok(Self { weight: moved(&self.weight)?, bias: self.bias.as_ref().map(moved).transpose()? })
     }
 
-    /// `[b, l, student]` to `[b, l, teacher]`.
+    /// Projects states `[b, l, student]` to `[b, l, teacher]`.
     pub fn forward(&self, states: &Tensor) -> Result<Tensor> {
         let (b, l, width) = states.dims3()?;
         let rows = states.reshape((b * l, width))?.matmul(&self.weight.t()?)?;
@@ -57,18 +58,18 @@ impl Projection {
     }
 }
 
-/// Sums over pairs of states from which the best projection follows.
+/// The sums over pairs of states from which the least-squares projection is computed.
 pub struct LeastSquares {
-    /// Xᵀ·X, `[student, student]`; with a bias one wider, for a last column of ones.
+    /// Xᵀ·X, `[student, student]`. With a bias X has an additional last column of ones.
     inputs: Tensor,
-    /// Xᵀ·Y, `[student, teacher]`, as wide.
+    /// Xᵀ·Y, `[student, teacher]`, with the same additional column.
     products: Tensor,
     bias: bool,
 }
 
 impl LeastSquares {
-    /// Nothing seen yet, for a projection of this shape.
-    pub fn new(projection: &Projection) -> Result<Self> {
+    /// Empty sums for a projection of this shape.
+    pub fn new(projection: &WidthProjection) -> Result<Self> {
         let (teacher, student) = projection.weight.dims2()?;
         let bias = projection.bias.is_some();
         let rows = student + usize::from(bias);
@@ -79,7 +80,7 @@ impl LeastSquares {
         })
     }
 
-    /// Takes in states `[1, l, student]` and `[1, l, teacher]` without padding.
+    /// Adds states `[1, l, student]` and `[1, l, teacher]` without padding.
     pub fn add(&mut self, student: &Tensor, teacher: &Tensor, weight: f64) -> Result<()> {
         let (mut x, y) = (student.squeeze(0)?, teacher.squeeze(0)?);
         if self.bias {
@@ -92,9 +93,10 @@ impl LeastSquares {
         Ok(())
     }
 
-    /// Sets the projection to the best one over all that was taken in.
-    pub fn finish(self, projection: &Projection) -> Result<()> {
-        let (inputs, products) = (Matrix::from_tensor(&self.inputs)?, Matrix::from_tensor(&self.products)?);
+    /// Sets the projection to the least-squares fit of all states that were added.
+    pub fn finish(self, projection: &WidthProjection) -> Result<()> {
+        let (inputs, products) =
+            (DenseMatrix::from_tensor(&self.inputs)?, DenseMatrix::from_tensor(&self.products)?);
         let best = solve(&inputs, &products, RIDGE).to_tensor()?.to_dtype(DType::F32)?;
         let best = best.to_device(projection.weight.device())?;
         let student = projection.weight.dim(1)?;
@@ -127,9 +129,9 @@ mod tests {
             initializer_range: 0.5,
             pruned: Default::default(),
         };
-        let truth = Projection::new("truth", &config(4), &config(7), true, 1).unwrap();
+        let truth = WidthProjection::new("truth", &config(4), &config(7), true, 1).unwrap();
         truth.bias.as_ref().unwrap().set(&Tensor::arange(0f32, 7.0, &Device::Cpu).unwrap()).unwrap();
-        let found = Projection::new("found", &config(4), &config(7), true, 2).unwrap();
+        let found = WidthProjection::new("found", &config(4), &config(7), true, 2).unwrap();
         let mut sums = LeastSquares::new(&found).unwrap();
         let values =
             tinybert_base::random::normal(&mut tinybert_base::random::generator(3, "states"), 400 * 4, 1.0);

@@ -6,8 +6,8 @@ use candle_core::{Device, Tensor, Var};
 
 use super::layer_map::LayerMap;
 use super::losses::{attention_mse, hidden_mse};
-use super::projection::{LeastSquares, Projection};
-use super::teacher::{TeacherOutput, Wanted};
+use super::projection::{LeastSquares, WidthProjection};
+use super::teacher::{TeacherOutput, WantedStates};
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::BertConfig;
@@ -88,8 +88,8 @@ pub struct Transfer {
     embedding_weight: f64,
     /// By student layer, from the first.
     layers: Vec<LayerTransfer>,
-    embedding: Projection,
-    hidden: Projection,
+    embedding: WidthProjection,
+    hidden: WidthProjection,
     start: ProjectionStart,
 }
 
@@ -141,10 +141,10 @@ impl Transfer {
             return Err(Error::Usage("every loss has weight 0: there is nothing to learn from".into()));
         }
         let shared = settings.projection == ProjectionKind::Shared;
-        let hidden = Projection::new("projection.hidden", student, teacher, shared, seed)?;
+        let hidden = WidthProjection::new("projection.hidden", student, teacher, shared, seed)?;
         let embedding = match shared {
             true => hidden.clone(),
-            false => Projection::new("projection.embedding", student, teacher, false, seed)?,
+            false => WidthProjection::new("projection.embedding", student, teacher, false, seed)?,
         };
         Ok(Self { embedding_weight, layers, embedding, hidden, start: settings.projection_start })
     }
@@ -209,7 +209,7 @@ impl Transfer {
     }
 
     /// The states and scores of the teacher that the losses read.
-    pub fn wanted(&self) -> Wanted {
+    pub fn wanted(&self) -> WantedStates {
         let mut states = BTreeSet::new();
         if self.embedding_weight > 0.0 {
             states.insert(0);
@@ -218,7 +218,7 @@ impl Transfer {
             .extend(self.layers.iter().filter(|layer| layer.hidden_weight > 0.0).map(|layer| layer.teacher));
         let scores = self.layers.iter().filter(|layer| layer.attention_weight > 0.0);
         let scores: BTreeSet<usize> = scores.map(|layer| layer.teacher - 1).collect();
-        Wanted { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
+        WantedStates { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
     }
 
     /// Everything that these losses train: the projections, and the student's parameters that a gradient reaches.
@@ -231,7 +231,7 @@ impl Transfer {
     /// The projections that the losses use.
     pub fn projections(&self) -> BTreeMap<String, Var> {
         let mut vars = BTreeMap::new();
-        let mut insert = |name: &str, projection: &Projection| {
+        let mut insert = |name: &str, projection: &WidthProjection| {
             vars.insert(format!("{name}.weight"), projection.weight.clone());
             if let Some(bias) = &projection.bias {
                 vars.insert(format!("{name}.bias"), bias.clone());

@@ -14,7 +14,7 @@ const ROW: f64 = 26.0;
 const CHARACTERS: usize = 22;
 
 /// A row.
-pub struct Row {
+pub struct ChartRow {
     /// What it is.
     pub name: String,
     /// How much or how good it is.
@@ -24,7 +24,7 @@ pub struct Row {
 }
 
 /// Bars from zero, for amounts.
-pub fn bars(caption: &Caption, rows: &[Row]) -> Element {
+pub fn bars(caption: &Caption, rows: &[ChartRow]) -> Element {
     let scale = Scale::from_zero(rows.iter().map(|row| row.value), [NAMES, WIDTH - NUMBERS]);
     draw(
         caption,
@@ -38,7 +38,7 @@ pub fn bars(caption: &Caption, rows: &[Row]) -> Element {
 }
 
 /// Dots on an interval around the values.
-pub fn dots(caption: &Caption, rows: &[Row]) -> Element {
+pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
     let ends = [NAMES + 10.0, WIDTH - NUMBERS];
     let scale = Scale::around(rows.iter().map(|row| row.value), ends);
     draw(
@@ -57,11 +57,11 @@ pub fn dots(caption: &Caption, rows: &[Row]) -> Element {
 /// The rows below each other: `mark` draws a value at the middle of its row, `end` says where its text goes.
 fn draw(
     caption: &Caption,
-    rows: &[Row],
+    rows: &[ChartRow],
     mark: impl Fn(f64, f64) -> Element,
     end: impl Fn(f64) -> f64,
 ) -> Element {
-    let drawn = rows.iter().enumerate().map(|(index, Row { name, value, text })| {
+    let drawn = rows.iter().enumerate().map(|(index, ChartRow { name, value, text })| {
         let middle = ROW * (index as f64 + 0.5);
         let name = label(&shortened(name, CHARACTERS), [NAMES - 8.0, middle + 4.0], "end");
         let text = label(text, [end(*value) + 9.0, middle + 4.0], "start");
@@ -74,8 +74,8 @@ fn draw(
 mod tests {
     use super::*;
 
-    fn row(name: &str, value: f64) -> Row {
-        Row { name: name.into(), value, text: format!("{value}") }
+    fn row(name: &str, value: f64) -> ChartRow {
+        ChartRow { name: name.into(), value, text: format!("{value}") }
     }
 
     fn caption() -> Caption {

@@ -19,7 +19,7 @@ pub enum Mark {
 }
 
 /// One candidate.
-pub struct Point {
+pub struct PlottedPoint {
     /// Cost and quality.
     pub at: [f64; 2],
     /// How it is drawn.
@@ -40,14 +40,20 @@ pub struct Limits {
 }
 
 /// Points, the front through those that are on it, and the limits that lie near.
-pub fn chart(caption: &Caption, x_name: &str, y_name: &str, points: &[Point], limits: Limits) -> Element {
+pub fn chart(
+    caption: &Caption,
+    x_name: &str,
+    y_name: &str,
+    points: &[PlottedPoint],
+    limits: Limits,
+) -> Element {
     let values = |axis: usize| points.iter().map(move |point| point.at[axis]);
     let near = Limits { x: near(values(0), limits.x), y: near(values(1), limits.y) };
     let plot = Plot {
         x: (x_name, Scale::around(values(0).chain(near.x), ACROSS)),
         y: (y_name, Scale::around(values(1).chain(near.y), UPWARDS)),
     };
-    let mut order: Vec<&Point> =
+    let mut order: Vec<&PlottedPoint> =
         points.iter().filter(|point| point.at.iter().all(|value| value.is_finite())).collect();
     order.sort_by_key(|point| point.mark);
     let marks = order.into_iter().map(|point| {
@@ -83,7 +89,7 @@ fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
 }
 
 /// The best quality that any cost up to x buys: a stair through the points of the front.
-fn front(plot: &Plot, points: &[Point]) -> Element {
+fn front(plot: &Plot, points: &[PlottedPoint]) -> Element {
     let mut front: Vec<[f64; 2]> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
     front.retain(|at| at.iter().all(|value| value.is_finite()));
     front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
@@ -121,11 +127,11 @@ pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
 mod tests {
     use super::*;
 
-    fn point(at: [f64; 2], mark: Mark, front: bool) -> Point {
-        Point { at, mark, front, title: format!("{at:?}") }
+    fn point(at: [f64; 2], mark: Mark, front: bool) -> PlottedPoint {
+        PlottedPoint { at, mark, front, title: format!("{at:?}") }
     }
 
-    fn drawn(points: &[Point], limits: Limits) -> String {
+    fn drawn(points: &[PlottedPoint], limits: Limits) -> String {
         let caption = Caption { id: "c".into(), title: "t".into(), description: "d".into() };
         chart(&caption, "flash, MB", "accuracy", points, limits).to_string()
     }

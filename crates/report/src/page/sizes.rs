@@ -3,7 +3,7 @@
 use super::table::{self, number, table};
 use super::{charts, figure, paragraph};
 use crate::charts::Caption;
-use crate::charts::rows::{self, Row};
+use crate::charts::rows::{self, ChartRow};
 use crate::format::{bytes, fixed, grouped};
 use crate::markup::Element;
 use crate::{ImageSize, Report};
@@ -12,9 +12,9 @@ use crate::{ImageSize, Report};
 pub fn section(report: &Report) -> Option<Element> {
     let image @ ImageSize { bytes: size, workspace_bytes, max_tokens, .. } = report.image.as_ref()?;
     let parts = parts(image);
-    let drawn: Vec<Row> = parts
+    let drawn: Vec<ChartRow> = parts
         .iter()
-        .map(|(name, size)| Row { name: name.clone(), value: *size as f64, text: bytes(*size) })
+        .map(|(name, size)| ChartRow { name: name.clone(), value: *size as f64, text: bytes(*size) })
         .collect();
     let caption = Caption {
         id: "sizes".into(),

@@ -6,7 +6,7 @@ use super::table::{self, number_if, table};
 use super::{charts, figure};
 use crate::Report;
 use crate::charts::Caption;
-use crate::charts::rows::{self, Row};
+use crate::charts::rows::{self, ChartRow};
 use crate::format::{self, fixed, grouped};
 use crate::markup::Element;
 
@@ -40,12 +40,12 @@ pub fn section(report: &Report) -> Option<Element> {
 
 /// The metric after each stage that was judged; nothing for fewer than two.
 fn chart(report: &Report) -> Option<Element> {
-    let judged: Vec<Row> = report
+    let judged: Vec<ChartRow> = report
         .stages
         .iter()
         .filter_map(|stage| {
             let value = *stage.metrics.get(&report.metric).filter(|value| value.is_finite())?;
-            Some(Row { name: stage.name.clone(), value, text: format::metric(value) })
+            Some(ChartRow { name: stage.name.clone(), value, text: format::metric(value) })
         })
         .collect();
     let title = format!("{} after each stage, development set", report.metric);

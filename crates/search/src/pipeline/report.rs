@@ -45,7 +45,7 @@ pub(super) fn write(
     report.inputs = inputs;
     report.metric.clone_from(&found.metric);
     let budget = &compress.settings.budget;
-    report.budget = tinybert_report::Budget {
+    report.budget = tinybert_report::ReportBudget {
         flash_bytes: budget.flash,
         ram_bytes: budget.ram,
         latency_ms: budget.latency_ms,
@@ -82,7 +82,7 @@ fn candidate_row(
     compress: &Compress,
     found: &SearchResult,
     candidate: &SearchCandidate,
-) -> tinybert_report::Candidate {
+) -> tinybert_report::ReportedCandidate {
     let exceeded = compress.settings.budget.exceeded(&candidate.cost);
     let chosen = candidate.point == found.chosen.point;
     let feasible = exceeded.is_empty();
@@ -94,7 +94,7 @@ fn candidate_row(
             format!("breaks {}", options.join(", "))
         }
     };
-    tinybert_report::Candidate {
+    tinybert_report::ReportedCandidate {
         name: candidate.name.clone(),
         flash_bytes: candidate.cost.flash as u64,
         ram_bytes: candidate.cost.ram as u64,
@@ -117,10 +117,10 @@ fn boards(own: &Board) -> Vec<Board> {
     boards
 }
 
-fn latency_on(board: &Board, image: &Image) -> tinybert_report::Latency {
+fn latency_on(board: &Board, image: &Image) -> tinybert_report::ModelledLatency {
     let layers: Vec<_> = image.layer_configs().collect();
     let tokens = image.config().max_tokens;
-    tinybert_report::Latency {
+    tinybert_report::ModelledLatency {
         board: board.name.clone(),
         core: board.core.name.into(),
         mhz: board.mhz,

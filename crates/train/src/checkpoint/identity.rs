@@ -1,4 +1,4 @@
-//! What makes two invocations the same run.
+//! The identity of a run: what has to be equal for one invocation to continue another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,21 +10,21 @@ use tinybert_base::collective::Collective;
 use tinybert_base::{Error, Result};
 use tinybert_model::RunRecord;
 
-/// All that the weights of a run depend on. None of it may differ between a run and its continuation.
+/// Everything that the weights of a run depend on. A run and its continuation have the same identity.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     version: String,
     command: String,
     settings: Value,
     seed: u64,
-    /// Files that are read: compared by their contents, not by their paths.
+    /// Files that the run reads. They are compared by their contents, not by their paths.
     inputs: Vec<FileHash>,
-    /// Digests of what is read from them, by name.
+    /// Digests of the data that are read from the files, by name.
     sets: BTreeMap<String, String>,
 }
 
 impl Identity {
-    /// That of the run which `record` describes, before any data.
+    /// The identity of the run that `record` describes, without any data.
     pub fn new(record: &RunRecord) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -36,13 +36,13 @@ impl Identity {
         }
     }
 
-    /// With the digest of what is learned from or judged by, as it is read from the inputs.
+    /// The same identity with the digest of training or evaluation data as they were read from the inputs.
     pub fn with_digest(mut self, name: &str, digest: String) -> Self {
         self.sets.insert(name.into(), digest);
         self
     }
 
-    /// Without these settings: of a run that has not come to where they count.
+    /// The same identity without some settings, for a run that has not reached the stage that depends on them.
     pub fn without(&self, settings: &[&str]) -> Self {
         let mut identity = self.clone();
         if let Value::Object(all) = &mut identity.settings {
@@ -51,7 +51,7 @@ impl Identity {
         identity
     }
 
-    /// Makes sure that all ranks run the same.
+    /// Makes sure that all ranks have the same identity.
     ///
     /// # Errors
     /// On every rank [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs from
@@ -74,7 +74,7 @@ impl Identity {
         Err(if settings { Error::Usage(message) } else { Error::Input(message) })
     }
 
-    /// Makes sure that `present` goes on with the run of this identity, whose checkpoints stand in `folder`.
+    /// Makes sure that `present` is the identity of the same run. The run's checkpoints are in `folder`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs.
@@ -92,7 +92,7 @@ impl Identity {
         Err(if settings.is_empty() { Error::Input(message) } else { Error::Usage(message) })
     }
 
-    /// Settings and inputs in which `other` differs, in words; `whose` says of both what they have.
+    /// The settings and inputs that differ from `other`, in words. `whose` introduces the values of both.
     fn differences(&self, other: &Self, whose: [&str; 2]) -> (Vec<String>, Vec<String>) {
         (self.settings_that_differ(other, whose), self.inputs_that_differ(other, whose))
     }
@@ -131,14 +131,14 @@ impl Identity {
                 lines.push(format!("{this} {}, {that} {}", of(mine), of(others)));
             }
         }
-        // Other columns of the same files, for instance.
+        // The files may be the same and the data different, for instance other columns.
         let names: BTreeSet<&String> = self.sets.keys().chain(other.sets.keys()).collect();
         for name in names.into_iter().filter(|name| self.sets.get(*name) != other.sets.get(*name)) {
             match (self.sets.contains_key(name), other.sets.contains_key(name)) {
                 (true, false) => lines.push(format!("{this} {name}, {that} none")),
                 (false, true) => lines.push(format!("{this} no {name}, {that} some")),
                 _ if lines.is_empty() => lines.push(format!("{this} other {name} from the same files")),
-                // Other files have been named.
+                // The message names other files already.
                 _ => {}
             }
         }
@@ -146,17 +146,18 @@ impl Identity {
     }
 }
 
-/// A line each.
+/// The lines of a message, each indented.
 fn list(lines: &[String]) -> String {
     lines.iter().map(|line| format!("\n  {line}")).collect()
 }
 
-/// Enough of a hash to tell two apart.
+/// The beginning of a hash, which is enough to tell two hashes apart.
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
-/// The leaves of a JSON value by their dotted path. Time limits are left out: they may change on the way.
+/// Collects the leaves of a JSON value by their dotted path. Time limits (`budget`) are left out: they may change when a run
+/// is continued.
 fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {

@@ -14,7 +14,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use rayon::prelude::*;
 
-use self::moments::{Coefficients, Moments};
+use self::moments::{AdamMoments, UpdateCoefficients};
 pub use self::settings::{AdamMethod, OptimizerSettings};
 use tinybert_base::vectorised;
 use tinybert_base::{Error, Result};
@@ -36,7 +36,7 @@ struct Slot {
     name: String,
     var: Var,
     decays: bool,
-    moments: Moments,
+    moments: AdamMoments,
 }
 
 /// Adam over named f32 variables, each on its device.
@@ -53,14 +53,14 @@ impl Optimizer {
     /// # Errors
     /// An internal error where the parameters' device has no room.
     pub fn new(settings: OptimizerSettings, parameters: BTreeMap<String, Var>) -> Result<Self> {
-        Self::with(settings, parameters, Moments::new)
+        Self::with(settings, parameters, AdamMoments::new)
     }
 
     /// An optimizer whose moments are created by `moments`.
     fn with(
         settings: OptimizerSettings,
         parameters: BTreeMap<String, Var>,
-        moments: fn(&Var) -> candle_core::Result<Moments>,
+        moments: fn(&Var) -> candle_core::Result<AdamMoments>,
     ) -> Result<Self> {
         let slot = |(name, var): (String, Var)| {
             let decays = !(name.ends_with("bias") || name.contains("LayerNorm"));
@@ -147,7 +147,7 @@ impl Optimizer {
                 AdamMethod::AdamW => clip(global_norm),
             };
             let decay = if slot.decays { learning_rate * settings.weight_decay } else { 0.0 };
-            let coefficients = Coefficients {
+            let coefficients = UpdateCoefficients {
                 gradient_scale: scale as f32,
                 beta1: settings.beta1 as f32,
                 one_minus_beta1: (1.0 - settings.beta1) as f32,

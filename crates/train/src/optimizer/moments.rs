@@ -11,14 +11,14 @@ use tinybert_base::vectorised;
 use tinybert_nn::ops::rows::slice;
 
 /// First and second moment of a parameter.
-pub(super) enum Moments {
-    /// Moments of a parameter on the CPU: one pass updates parameter and moments in place.
+pub(super) enum AdamMoments {
+    /// AdamMoments of a parameter on the CPU: one pass updates parameter and moments in place.
     Fused { first: Vec<f32>, second: Vec<f32> },
-    /// Moments on any device: candle's own operations update them.
+    /// AdamMoments on any device: candle's own operations update them.
     Composed { first: Tensor, second: Tensor },
 }
 
-impl Moments {
+impl AdamMoments {
     /// Zero moments in the form that fits the parameter's device.
     pub fn new(parameter: &Var) -> Result<Self> {
         match parameter.device() {
@@ -81,7 +81,12 @@ impl Moments {
     }
 
     /// Updates the parameter and its moments by one step.
-    pub fn update(&mut self, parameter: &Var, gradient: &Tensor, coefficients: Coefficients) -> Result<()> {
+    pub fn update(
+        &mut self,
+        parameter: &Var,
+        gradient: &Tensor,
+        coefficients: UpdateCoefficients,
+    ) -> Result<()> {
         match self {
             Self::Fused { first, second } => {
                 let update = Update { moments: RefCell::new((first, second)), coefficients };
@@ -94,7 +99,7 @@ impl Moments {
 
 /// The numbers of one tensor's update: `p = keep·p − rate·m / (√v·inverse_root_correction + ε)`.
 #[derive(Clone, Copy)]
-pub(super) struct Coefficients {
+pub(super) struct UpdateCoefficients {
     pub gradient_scale: f32,
     pub beta1: f32,
     pub one_minus_beta1: f32,
@@ -106,10 +111,10 @@ pub(super) struct Coefficients {
     pub epsilon: f32,
 }
 
-impl Coefficients {
+impl UpdateCoefficients {
     #[inline(always)]
     fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        // Moments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
+        // AdamMoments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
         let flush = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x };
         let moments = first.iter_mut().zip(second);
         for ((p, (m, v)), &g) in parameters.iter_mut().zip(moments).zip(gradient) {
@@ -138,11 +143,11 @@ impl Coefficients {
     }
 }
 
-/// [`Coefficients`] applied to a parameter and its moments as an in-place operation of candle's.
+/// [`UpdateCoefficients`] applied to a parameter and its moments as an in-place operation of candle's.
 struct Update<'a> {
     /// First and second moment; a cell because candle hands out the operation by shared reference.
     moments: RefCell<(&'a mut [f32], &'a mut [f32])>,
-    coefficients: Coefficients,
+    coefficients: UpdateCoefficients,
 }
 
 impl InplaceOp2 for Update<'_> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::selection::{BEST, Selection};
-use super::{LastCheckpoint, Session, minutes};
+use super::{LastCheckpoint, TrainingSession, minutes};
 use crate::checkpoint::{SessionState, StoredValues};
 use tinybert_base::{Error, Result};
 
@@ -24,7 +24,7 @@ struct Decision {
     out_of_time: bool,
 }
 
-impl Session<'_> {
+impl TrainingSession<'_> {
     /// Restores the session from the checkpoint, if the checkpoint was written in a session of this name.
     pub(super) fn restore(&mut self) -> Result<()> {
         if !self.work.resumes(self.config.name) {

@@ -1,6 +1,6 @@
 //! The loop over epochs, batches and micro-batches.
 
-use super::{Losses, MicroBatch, Selection, Session, StepBatches, StepOutcome};
+use super::{Losses, MicroBatch, Selection, StepBatches, StepOutcome, TrainingSession};
 use tinybert_base::Result;
 use tinybert_data::{EncodedSet, bucketed_batches};
 
@@ -10,7 +10,7 @@ use tinybert_data::{EncodedSet, bucketed_batches};
 /// # Errors
 /// Those of the session, of `losses` and of `selection`.
 pub fn train_epochs(
-    session: &mut Session,
+    session: &mut TrainingSession,
     set: &EncodedSet,
     mut losses: impl FnMut(&MicroBatch) -> Result<Losses>,
     mut selection: Option<&mut Selection>,

@@ -77,7 +77,7 @@ pub enum StepOutcome {
 }
 
 /// A sequence of optimizer steps under one schedule.
-pub struct Session<'a> {
+pub struct TrainingSession<'a> {
     config: SessionConfig,
     trainee: Trainee<'a>,
     optimizer: Optimizer,
@@ -108,7 +108,7 @@ struct LastCheckpoint {
     steps: u64,
 }
 
-impl<'a> Session<'a> {
+impl<'a> TrainingSession<'a> {
     /// A session that trains `learned`, each of which the losses must reach. The session continues from the checkpoint in
     /// `work`, if the checkpoint was written in a session of this name.
     ///

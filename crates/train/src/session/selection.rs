@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use serde_json::json;
 
-use super::Session;
+use super::TrainingSession;
 use crate::checkpoint::{Trainee, WorkFolder};
 use tinybert_base::Context;
 use tinybert_base::Result;
@@ -67,7 +67,7 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
-    pub fn evaluate(&mut self, session: &mut Session, epoch: f64) -> Result<()> {
+    pub fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
         let metrics = self.judge.judge(&self.model, &uninterrupted())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));

@@ -29,11 +29,11 @@ const SCORE: &str = "score/";
 pub(super) struct Sparsity {
     /// The settings by which zeros are added; `None` once all of them are there.
     growing: Option<SparsitySettings>,
-    matrices: Vec<Matrix>,
+    matrices: Vec<PrunableMatrix>,
 }
 
 /// A linear's weight, `[outputs, inputs]`.
-struct Matrix {
+struct PrunableMatrix {
     name: String,
     /// The weights that the model computes with; 0 where the mask is 0.
     var: Var,
@@ -79,7 +79,7 @@ impl Sparsity {
                 _ => None,
             };
             if pruned || settings.is_some() {
-                matrices.push(Matrix { name: name.to_owned(), var: var.clone(), mask, movement });
+                matrices.push(PrunableMatrix { name: name.to_owned(), var: var.clone(), mask, movement });
             }
         }
         Ok(Self { growing: settings, matrices })
@@ -102,7 +102,7 @@ impl Sparsity {
     /// # Errors
     /// An internal error of the tensor engine.
     pub fn mask_gradients(&mut self, gradients: &mut GradStore) -> Result<()> {
-        for Matrix { var, mask, movement, .. } in &mut self.matrices {
+        for PrunableMatrix { var, mask, movement, .. } in &mut self.matrices {
             let Some(gradient) = gradients.remove(var) else { continue };
             if let Some(Movement { dense, scores }) = movement {
                 *scores = (&*scores - (&gradient * &*dense)?)?;
@@ -120,7 +120,7 @@ impl Sparsity {
     pub fn advance(&mut self, done: f64, optimizer: &mut Optimizer) -> Result<()> {
         let Some(settings) = self.growing else { return Ok(()) };
         self.matrices.par_iter_mut().try_for_each(|matrix| matrix.choose(&settings, done))?;
-        for Matrix { name, mask, .. } in &self.matrices {
+        for PrunableMatrix { name, mask, .. } in &self.matrices {
             optimizer.reset_moments(name, mask)?;
         }
         self.end_growth_if_complete(done);
@@ -141,7 +141,7 @@ impl Sparsity {
     /// An internal error of the tensor engine.
     pub fn state(&self) -> Result<Vec<(String, StoredValues<'_>)>> {
         let mut all = Vec::new();
-        for Matrix { name, mask, movement, .. } in &self.matrices {
+        for PrunableMatrix { name, mask, movement, .. } in &self.matrices {
             all.push((format!("{MASK}{name}"), StoredValues::Tensor(Cow::Owned(mask.to_dtype(DType::F32)?))));
             if let Some(Movement { dense, scores }) = movement {
                 all.push((format!("{DENSE}{name}"), StoredValues::Tensor(Cow::Borrowed(dense))));
@@ -157,7 +157,7 @@ impl Sparsity {
     /// Those of [`Snapshot::take`].
     pub fn restore(&mut self, done: f64, snapshot: &mut Snapshot) -> Result<()> {
         self.end_growth_if_complete(done);
-        for Matrix { name, var, mask, movement } in &mut self.matrices {
+        for PrunableMatrix { name, var, mask, movement } in &mut self.matrices {
             let mut take = |prefix: &str| -> Result<Tensor> {
                 Ok(snapshot.take(&format!("{prefix}{name}"))?.to_device(var.device())?)
             };
@@ -170,7 +170,7 @@ impl Sparsity {
     }
 }
 
-impl Matrix {
+impl PrunableMatrix {
     /// Sets the weights to 0 that have to be 0 when the fraction `done` of the session is done.
     fn choose(&mut self, settings: &SparsitySettings, done: f64) -> Result<()> {
         let Self { var, mask, movement, .. } = self;

@@ -25,7 +25,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// What there is after a step.
-struct Step<'a> {
+struct TakenStep<'a> {
     /// The gradient that the step got.
     gradient: Vec<f32>,
     /// Weights before it.
@@ -37,7 +37,7 @@ struct Step<'a> {
 }
 
 /// Takes steps on one matrix with gradients that do not depend on it.
-fn steps(settings: SparsitySettings, mut look: impl FnMut(Step)) {
+fn steps(settings: SparsitySettings, mut look: impl FnMut(TakenStep)) {
     let mut state = 7;
     let var = Var::from_vec(numbers(&mut state), SHAPE, &Device::Cpu).unwrap();
     let parameters = [(NAME.to_owned(), var.clone())].into();
@@ -52,7 +52,7 @@ fn steps(settings: SparsitySettings, mut look: impl FnMut(Step)) {
         let done = step as f64 / STEPS as f64;
         sparsity.advance(done, &mut optimizer).unwrap();
         let (sparsity, optimizer) = (&sparsity, &optimizer);
-        look(Step { gradient, before, weights: values(&var), sparsity, optimizer, done });
+        look(TakenStep { gradient, before, weights: values(&var), sparsity, optimizer, done });
     }
 }
 

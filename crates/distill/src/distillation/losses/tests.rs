@@ -4,17 +4,17 @@ use super::*;
 
 /// Written by `tests/reference/losses.py`, which cuts sequences to their length instead of masking.
 #[derive(serde::Deserialize)]
-struct Reference {
+struct LossReference {
     lengths: Vec<usize>,
     temperature: f64,
-    hidden: Case,
-    attention: Case,
-    prediction: Case,
-    score: Case,
+    hidden: LossCase,
+    attention: LossCase,
+    prediction: LossCase,
+    score: LossCase,
 }
 
 #[derive(serde::Deserialize)]
-struct Case {
+struct LossCase {
     student: Vec<f32>,
     teacher: Vec<f32>,
     loss: f32,
@@ -25,7 +25,7 @@ struct Case {
     projection_gradient: Vec<f32>,
 }
 
-fn reference() -> Reference {
+fn reference() -> LossReference {
     serde_json::from_str(include_str!("../../../tests/reference/losses.json")).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn assert_close(found: &Tensor, expected: &[f32]) {
 
 #[test]
 fn hidden_loss_agrees_with_pytorch() {
-    let Reference { lengths, hidden, .. } = reference();
+    let LossReference { lengths, hidden, .. } = reference();
     let (student, projection) = (variable(&hidden.student, (3, 5, 4)), variable(&hidden.projection, (4, 6)));
     let projected = student.broadcast_matmul(&projection).unwrap();
     let loss = hidden_mse(&projected, &tensor(&hidden.teacher, (3, 5, 6)), &lengths).unwrap();
@@ -59,7 +59,7 @@ fn hidden_loss_agrees_with_pytorch() {
 
 #[test]
 fn attention_loss_agrees_with_pytorch() {
-    let Reference { lengths, attention, .. } = reference();
+    let LossReference { lengths, attention, .. } = reference();
     let student = variable(&attention.student, (3, 2, 5, 5));
     let loss = attention_mse(&student, &tensor(&attention.teacher, (3, 2, 5, 5)), &lengths).unwrap();
     assert_close(&loss, &[attention.loss]);
@@ -68,7 +68,7 @@ fn attention_loss_agrees_with_pytorch() {
 
 #[test]
 fn prediction_losses_agree_with_pytorch() {
-    let Reference { temperature, prediction, score, .. } = reference();
+    let LossReference { temperature, prediction, score, .. } = reference();
     let student = variable(&prediction.student, (3, 3));
     let loss = soft_cross_entropy(&student, &tensor(&prediction.teacher, (3, 3)), temperature).unwrap();
     assert_close(&loss, &[prediction.loss]);
@@ -90,7 +90,7 @@ fn the_teacher_receives_no_gradient() {
 /// The same sequences with two more columns of padding full of rubbish.
 #[test]
 fn padding_changes_neither_loss_nor_gradient() {
-    let Reference { lengths, attention, hidden, .. } = reference();
+    let LossReference { lengths, attention, hidden, .. } = reference();
     let wide = |values: &[f32], filler: f32| {
         let square = tensor(values, (3, 2, 5, 5));
         let square = square.pad_with_zeros(2, 0, 2).unwrap().pad_with_zeros(3, 0, 2).unwrap();

@@ -1,4 +1,4 @@
-//! Files with what a teacher says to every sample of a set.
+//! A cache on disk of what a teacher computes for every sample of a set.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::BufWriter;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::cache_layout::CacheLayout;
-use super::{TeacherAnswers, TeacherOutput, TeacherStates, Wanted};
+use super::{TeacherAnswers, TeacherOutput, TeacherStates, WantedStates};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_base::{FileHash, atomic::Staging};
@@ -23,33 +23,34 @@ use tinybert_nn::{Bert, Mode, TaskModel};
 /// Samples per forward pass.
 const BATCH: usize = 32;
 
-/// Files of an entry.
+/// The file of an entry that holds the values.
 const VALUES: &str = "values.bin";
+/// The file of an entry that says what the values were computed from.
 const DESCRIPTION: &str = "cache.json";
 
-/// A folder of entries, each named by the hash of what it was made from.
+/// A folder of cache entries. The name of an entry is the hash of everything that its values depend on.
 pub struct TeacherCache<'a> {
-    /// Where entries stand.
+    /// The folder of the entries.
     pub folder: &'a Path,
-    /// How much they may take together.
+    /// Largest size of all entries together in bytes.
     pub bytes: u64,
-    /// Where and in which number formats they are computed.
+    /// The device and the number formats that compute the values.
     pub compute: &'a Compute,
-    /// Whose states and answers they are.
+    /// The teacher.
     pub teacher: &'a Checkpoint,
     /// The samples.
     pub set: &'a EncodedSet,
-    /// Watches the pass that fills an entry.
+    /// Progress, stop signal and ranks of the pass that fills an entry.
     pub context: &'a Context<'a>,
 }
 
-/// An entry that is complete and whole.
-pub struct Entry {
+/// A complete and undamaged entry.
+pub struct CacheEntry {
     path: PathBuf,
     file: File,
 }
 
-impl Entry {
+impl CacheEntry {
     /// Fills `bytes` from the file at `offset`.
     ///
     /// # Errors
@@ -59,12 +60,12 @@ impl Entry {
     }
 }
 
-/// Writes bytes at offsets.
-type Put<'a> = &'a dyn Fn(u64, &[u8]) -> Result<()>;
+/// A function that writes bytes at an offset.
+type WriteAt<'a> = &'a dyn Fn(u64, &[u8]) -> Result<()>;
 
 impl TeacherCache<'_> {
-    /// The teacher's answers to all samples: read, or computed once and written; computed batch by batch where they
-    /// exceed the budget.
+    /// The teacher's answers to all samples. They are read from the cache, or computed once and written to it. If they do
+    /// not fit into the cache, they are computed batch by batch.
     ///
     /// # Errors
     /// Those of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
@@ -98,19 +99,20 @@ impl TeacherCache<'_> {
         })
     }
 
-    /// The teacher's states and scores of all samples, likewise. `bert` is its encoder, as far up as is wanted.
+    /// The teacher's states and scores of all samples, cached like the answers. `bert` has as many layers of the teacher's
+    /// encoder as are wanted.
     ///
     /// # Errors
     /// As [`TeacherCache::answers`].
-    pub fn states<'m>(&self, bert: &'m Bert, wanted: Wanted) -> Result<TeacherStates<'m>> {
+    pub fn states<'m>(&self, bert: &'m Bert, wanted: WantedStates) -> Result<TeacherStates<'m>> {
         let layout = CacheLayout::new(wanted.clone(), &self.teacher.config, self.set);
-        let left = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
-        if layout.bytes() > left {
+        let room = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
+        if layout.bytes() > room {
             if self.bytes > 0 {
                 self.context.progress.say(&format!(
                     "the teacher's states take {} MiB and the cache has {} MiB for them: they are computed at every step",
                     layout.bytes().div_ceil(1 << 20),
-                    left >> 20
+                    room >> 20
                 ));
             }
             return Ok(TeacherStates::Computed { bert, wanted });
@@ -126,9 +128,14 @@ impl TeacherCache<'_> {
         (self.set.answer_starts()[self.set.len()] * outputs * size_of::<f32>()) as u64
     }
 
-    /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass follow from the
-    /// lengths alone, and with them every bit of the entry.
-    fn entry(&self, what: Value, bytes: u64, fill: impl Fn(&Batch, Put) -> Result<()>) -> Result<Entry> {
+    /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass depend only on the
+    /// lengths of the samples, so that every bit of the entry does too.
+    fn entry(
+        &self,
+        what: Value,
+        bytes: u64,
+        fill: impl Fn(&Batch, WriteAt) -> Result<()>,
+    ) -> Result<CacheEntry> {
         let teacher: Vec<String> = self.teacher.hashes()?.into_iter().map(|file| file.sha256).collect();
         let description = json!({
             "version": env!("CARGO_PKG_VERSION"), "teacher": teacher, "samples": self.set.digest(), "what": what,
@@ -137,24 +144,24 @@ impl TeacherCache<'_> {
         let mut hash = Sha256::new();
         hash.update(description.to_string());
         let folder = self.folder.join(tinybert_base::hex(&hash.finalize()));
-        // Rank 0 first. The others find its entry where the folder is shared, and otherwise fill one of their own.
+        // Rank 0 fills the entry first. The other ranks find it if they share the folder, and otherwise fill their own.
         let ranks = self.context.ranks;
         for turn in 0..ranks.size() {
             if turn == ranks.rank() {
-                self.provide(&folder, &description, bytes, &fill)?;
-                self.beat(turn, true)?;
+                self.ensure_entry(&folder, &description, bytes, &fill)?;
+                self.synchronise(turn, true)?;
             } else {
-                while !self.beat(turn, false)? {}
+                while !self.synchronise(turn, false)? {}
             }
         }
         let path = folder.join(VALUES);
         let file = File::open(&path).map_err(Error::io(&path))?;
-        Ok(Entry { path, file })
+        Ok(CacheEntry { path, file })
     }
 
-    /// From time to time on every rank while rank `turn` provides the entry, so that each is heard and none waits for one
-    /// that is lost. True once it `finished`.
-    fn beat(&self, turn: usize, finished: bool) -> Result<bool> {
+    /// Exchanges the state of all ranks while rank `turn` fills the entry: a stop signal on any rank reaches all of them,
+    /// and no rank waits for one that is lost. Returns true once rank `turn` has `finished`.
+    fn synchronise(&self, turn: usize, finished: bool) -> Result<bool> {
         let all = self.context.ranks.gather_values((finished, self.context.should_stop()))?;
         match all.iter().any(|(_, interrupted)| *interrupted) {
             true => Err(Error::Interrupted(
@@ -164,29 +171,30 @@ impl TeacherCache<'_> {
         }
     }
 
-    /// Makes sure that a whole entry stands in `folder`.
-    fn provide(
+    /// Makes sure that `folder` has a complete entry.
+    fn ensure_entry(
         &self,
         folder: &Path,
         description: &Value,
         bytes: u64,
-        fill: impl Fn(&Batch, Put) -> Result<()>,
+        fill: impl Fn(&Batch, WriteAt) -> Result<()>,
     ) -> Result<()> {
-        if whole(folder, description)? {
+        if is_complete(folder, description)? {
             self.context.progress.say(&format!("teacher cache: {}", folder.display()));
             mark_as_used(folder);
             return Ok(());
         }
         self.make_room(bytes)?;
-        self.write(folder, description, bytes, fill)
+        self.write_entry(folder, description, bytes, fill)
     }
 
-    fn write(
+    /// Computes and writes an entry.
+    fn write_entry(
         &self,
         folder: &Path,
         description: &Value,
         bytes: u64,
-        fill: impl Fn(&Batch, Put) -> Result<()>,
+        fill: impl Fn(&Batch, WriteAt) -> Result<()>,
     ) -> Result<()> {
         let staging = Staging::begin(folder)?;
         staging.reserve(bytes)?;
@@ -197,7 +205,7 @@ impl TeacherCache<'_> {
             self.context.progress.begin("teacher cache", self.set.len() as u64);
             let mut done = 0;
             for samples in evaluation_batches(&self.set.lengths(), BATCH) {
-                self.beat(self.context.ranks.rank(), false)?;
+                self.synchronise(self.context.ranks.rank(), false)?;
                 fill(&self.set.collate(&samples, self.teacher.text.special().pad), &put)?;
                 done += samples.len() as u64;
                 self.context.progress.advance(done, "");
@@ -215,14 +223,14 @@ impl TeacherCache<'_> {
         staging.commit()
     }
 
-    /// Removes the entries that were not used for longest until `bytes` more stay within the budget.
+    /// Removes the least recently used entries until `bytes` more fit into the cache.
     fn make_room(&self, bytes: u64) -> Result<()> {
         let mut entries = Vec::new();
         if self.folder.exists() {
             for entry in fs::read_dir(self.folder).map_err(Error::io(self.folder))? {
                 let path = entry.map_err(Error::io(self.folder))?.path();
                 tinybert_base::atomic::remove_abandoned(&path)?;
-                // Anything else is not ours.
+                // Anything that is not an entry stays.
                 if let (Ok(values), Ok(used)) = (
                     fs::metadata(path.join(VALUES)),
                     fs::metadata(path.join(DESCRIPTION)).and_then(|file| file.modified()),
@@ -245,15 +253,15 @@ impl TeacherCache<'_> {
     }
 }
 
-/// Lets an entry stay longer. If that fails it may have to be filled again, which is no reason to stop.
+/// Marks an entry as used now. A failure is ignored: the entry may then be removed earlier and filled again.
 fn mark_as_used(folder: &Path) {
     if let Ok(file) = OpenOptions::new().write(true).open(folder.join(DESCRIPTION)) {
         drop(file.set_modified(SystemTime::now()));
     }
 }
 
-/// Whether `folder` holds an entry of this description with the bytes that were written.
-fn whole(folder: &Path, description: &Value) -> Result<bool> {
+/// Whether `folder` holds an undamaged entry with this description.
+fn is_complete(folder: &Path, description: &Value) -> Result<bool> {
     let Ok(text) = fs::read(folder.join(DESCRIPTION)) else { return Ok(false) };
     let record: Value = serde_json::from_slice(&text).unwrap_or_default();
     if record["description"] != *description {

@@ -1,4 +1,4 @@
-//! States and scores of many samples in one file: f16, without padding, sample after sample.
+//! The layout of a cache file: states and scores of all samples as f16, sample after sample, without padding.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::cache::Entry;
-use super::{TeacherOutput, Wanted};
+use super::cache::CacheEntry;
+use super::{TeacherOutput, WantedStates};
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::BertConfig;
 use tinybert_nn::ops::rows::with_slice;
 
-/// Where everything lies. A sample of n tokens has its states, each `[n, hidden]`, and then its scores, each
-/// `[heads, n, n]`.
+/// The places of all values in a cache file. A sample of n tokens has first its states, each `[n, hidden]`, and then its
+/// scores, each `[heads, n, n]`.
 pub struct CacheLayout {
-    wanted: Wanted,
+    wanted: WantedStates,
     hidden: usize,
     heads: usize,
-    /// Where each sample begins, and last where the file ends, in values.
+    /// Index of each sample's first value, and at the end the number of all values.
     starts: Vec<u64>,
 }
 
 impl CacheLayout {
-    /// For the samples of `set` and a teacher of this configuration.
-    pub fn new(wanted: Wanted, teacher: &BertConfig, set: &EncodedSet) -> Self {
+    /// The layout for the samples of `set` and a teacher of this configuration.
+    pub fn new(wanted: WantedStates, teacher: &BertConfig, set: &EncodedSet) -> Self {
         let (hidden, heads) = (teacher.hidden_size, teacher.num_attention_heads);
         let mut layout = Self { wanted, hidden, heads, starts: vec![0] };
         let mut end = 0;
@@ -37,35 +37,35 @@ impl CacheLayout {
         layout
     }
 
-    /// Values of a sample of `length` tokens.
+    /// Number of values of a sample of `length` tokens.
     fn values(&self, length: usize) -> usize {
-        let Wanted { states, scores } = &self.wanted;
+        let WantedStates { states, scores } = &self.wanted;
         states.len() * length * self.hidden + scores.len() * self.heads * length * length
     }
 
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub fn bytes(&self) -> u64 {
         self.starts.last().copied().unwrap_or(0) * size_of::<f16>() as u64
     }
 
-    /// What is wanted.
-    pub fn wanted(&self) -> &Wanted {
+    /// The states and scores in the file.
+    pub fn wanted(&self) -> &WantedStates {
         &self.wanted
     }
 
-    /// Where a sample begins, in bytes.
+    /// Offset of a sample in bytes.
     fn offset(&self, sample: usize) -> u64 {
         self.starts[sample] * size_of::<f16>() as u64
     }
 
-    /// The bytes of each sample of a batch, with their offset in the file.
+    /// The bytes of each sample of a batch with their offset in the file.
     ///
     /// # Errors
-    /// [`Error::Input`] for a value beyond half precision.
+    /// [`Error::Input`] for a value beyond the range of half precision.
     pub fn encode(&self, output: &TeacherOutput, batch: &Batch) -> Result<Vec<(u64, Vec<u8>)>> {
         let mut values: Vec<Vec<f32>> =
             batch.lengths.iter().map(|&length| Vec::with_capacity(self.values(length))).collect();
-        // The rows of `width` values, of which those of padding are left out.
+        // Appends rows of `width` values and leaves out those of padding.
         let mut append = |tensor: &Tensor, outer: usize, width: usize, square: bool| {
             with_slice(tensor, |all: &[f32]| {
                 for (row, (values, &length)) in values.iter_mut().zip(&batch.lengths).enumerate() {
@@ -88,15 +88,15 @@ impl CacheLayout {
         values
             .iter()
             .zip(&batch.samples)
-            .map(|(values, &sample)| Ok((self.offset(sample), bytes(values)?)))
+            .map(|(values, &sample)| Ok((self.offset(sample), to_bytes(values)?)))
             .collect()
     }
 
-    /// States and scores of a batch, 0 in the padding.
+    /// States and scores of a batch, with 0 at padded positions.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read.
-    pub fn read(&self, entry: &Entry, batch: &Batch) -> Result<TeacherOutput> {
+    /// [`Error::Io`] if the file cannot be read.
+    pub fn read(&self, entry: &CacheEntry, batch: &Batch) -> Result<TeacherOutput> {
         let samples = batch
             .samples
             .par_iter()
@@ -104,7 +104,7 @@ impl CacheLayout {
             .map(|(&sample, &length)| {
                 let mut bytes = vec![0; self.values(length) * size_of::<f16>()];
                 entry.read(&mut bytes, self.offset(sample))?;
-                Ok(values(&bytes))
+                Ok(from_bytes(&bytes))
             })
             .collect::<Result<Vec<Vec<f32>>>>()?;
         let (b, l) = (batch.len(), batch.tokens);
@@ -138,8 +138,8 @@ impl CacheLayout {
     }
 }
 
-/// Rounded to half precision, little-endian.
-fn bytes(values: &[f32]) -> Result<Vec<u8>> {
+/// The little-endian bytes of values rounded to half precision.
+fn to_bytes(values: &[f32]) -> Result<Vec<u8>> {
     let mut halves = vec![f16::ZERO; values.len()];
     halves.convert_from_f32_slice(values);
     if let Some(at) = halves.iter().position(|half| !half.is_finite()) {
@@ -152,8 +152,8 @@ fn bytes(values: &[f32]) -> Result<Vec<u8>> {
     Ok(halves.iter().flat_map(|half| half.to_le_bytes()).collect())
 }
 
-/// The opposite of [`bytes`].
-fn values(bytes: &[u8]) -> Vec<f32> {
+/// The values of bytes that [`to_bytes`] wrote.
+fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     let (pairs, _) = bytes.as_chunks::<2>();
     let halves: Vec<f16> = pairs.iter().map(|&pair| f16::from_le_bytes(pair)).collect();
     let mut values = vec![0f32; halves.len()];
@@ -167,16 +167,16 @@ mod tests {
 
     #[test]
     fn values_come_back_rounded_to_half_precision() {
-        let stored = bytes(&[1.0, -0.1, 65504.0, 1e-8, 2049.0]).unwrap();
+        let stored = to_bytes(&[1.0, -0.1, 65504.0, 1e-8, 2049.0]).unwrap();
         assert_eq!(stored.len(), 10);
         // The nearest halves of -0.1 and 2049, by hand: ulps there are 2^-14 and 2.
-        assert_eq!(values(&stored), [1.0, -0.099_975_586, 65504.0, 0.0, 2048.0]);
+        assert_eq!(from_bytes(&stored), [1.0, -0.099_975_586, 65504.0, 0.0, 2048.0]);
     }
 
     #[test]
     fn a_value_beyond_half_precision_is_refused() {
         for value in [7e4, f32::NAN] {
-            let error = bytes(&[0.0, value]).unwrap_err();
+            let error = to_bytes(&[0.0, value]).unwrap_err();
             assert!(error.to_string().contains("cannot be cached"), "{error}");
         }
     }

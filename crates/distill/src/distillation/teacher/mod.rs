@@ -1,4 +1,4 @@
-//! What a student learns from its teacher: computed batch by batch, or read from a cache on disk.
+//! The states, scores and answers of a teacher: computed batch by batch, or read from a cache on disk.
 
 mod cache;
 mod cache_layout;
@@ -9,32 +9,32 @@ use candle_core::{Device, Tensor};
 
 pub use cache::TeacherCache;
 
-use self::cache::Entry;
+use self::cache::CacheEntry;
 use self::cache_layout::CacheLayout;
 use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_nn::{Bert, BertOutput, Mode, TaskModel};
 
-/// Which of a teacher's states and scores are learned from.
+/// The states and scores of a teacher that a student learns from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Wanted {
-    /// Hidden states in ascending order; 0 is the embedding output.
+pub struct WantedStates {
+    /// Indices of hidden states in ascending order; 0 is the output of the embeddings.
     pub states: Vec<usize>,
-    /// Layers, from 0 and in ascending order, whose attention scores are.
+    /// Indices of layers (from 0, in ascending order) whose attention scores are wanted.
     pub scores: Vec<usize>,
 }
 
-/// States and scores of a batch.
+/// States and scores of one batch.
 pub struct TeacherOutput {
-    /// `[b, l, hidden]` by index of the state.
+    /// States `[b, l, hidden]` by their index.
     pub states: BTreeMap<usize, Tensor>,
-    /// `[b, heads, l, l]` by layer, from 0.
+    /// Scores `[b, heads, l, l]` by layer, from 0.
     pub scores: BTreeMap<usize, Tensor>,
 }
 
 impl TeacherOutput {
-    /// What is wanted of a forward pass.
-    pub fn of(output: &BertOutput, wanted: &Wanted) -> Self {
+    /// The wanted states and scores of a forward pass.
+    pub fn of(output: &BertOutput, wanted: &WantedStates) -> Self {
         let select = |indices: &[usize], tensors: &[Tensor]| {
             indices.iter().map(|&index| (index, tensors[index].clone())).collect()
         };
@@ -45,29 +45,29 @@ impl TeacherOutput {
     }
 }
 
-/// Where a teacher's states come from.
+/// The source of a teacher's states and scores.
 pub enum TeacherStates<'a> {
-    /// A forward pass per batch.
+    /// A forward pass for each batch.
     Computed {
-        /// The teacher's layers, as far up as they are needed.
+        /// The lower layers of the teacher, as many as the losses need.
         bert: &'a Bert,
-        /// What the losses look at.
-        wanted: Wanted,
+        /// The states and scores that the losses read.
+        wanted: WantedStates,
     },
-    /// A file.
+    /// A file with all samples.
     Cached {
-        /// Which has all samples.
-        entry: Entry,
-        /// How they lie in it.
+        /// The file.
+        entry: CacheEntry,
+        /// The places of the samples in the file.
         layout: CacheLayout,
     },
 }
 
 impl TeacherStates<'_> {
-    /// States and scores of a batch; what is padding is not defined.
+    /// States and scores of a batch. Values at padded positions are undefined.
     ///
     /// # Errors
-    /// Those of the forward pass, or of reading.
+    /// Those of the forward pass or of reading the file.
     pub fn of(&self, batch: &Batch) -> Result<TeacherOutput> {
         match self {
             Self::Computed { bert, wanted } => {
@@ -78,17 +78,17 @@ impl TeacherStates<'_> {
     }
 }
 
-/// Where a teacher's answers come from.
+/// The source of a teacher's answers.
 pub enum TeacherAnswers<'a> {
-    /// A forward pass per batch.
+    /// A forward pass for each batch.
     Computed(&'a TaskModel),
-    /// All of them, `[answers, outputs]` row-major.
+    /// All answers, `[answers, outputs]` in row-major order.
     Known {
-        /// In the order of the samples.
+        /// Logits in the order of the samples.
         logits: Vec<f32>,
-        /// Values per answer.
+        /// Logits per answer.
         outputs: usize,
-        /// Where each sample's answers begin, and last their number.
+        /// Index of each sample's first answer, and at the end the number of all answers.
         starts: Vec<usize>,
     },
 }

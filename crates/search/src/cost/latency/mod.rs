@@ -10,7 +10,7 @@ pub mod counted;
 
 use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
 
-use self::coefficients::{Coefficients, of};
+use self::coefficients::{InstructionCosts, of};
 use super::{Board, KernelFamily};
 
 /// An answer whose latency is modelled.
@@ -188,7 +188,7 @@ impl Work {
     }
 
     /// Instructions outside the micro-kernels' inner loops.
-    fn other_instructions(&self, coefficients: &Coefficients) -> f64 {
+    fn other_instructions(&self, coefficients: &InstructionCosts) -> f64 {
         self.units.iter().zip(coefficients.units).map(|(count, each)| count * each).sum()
     }
 
