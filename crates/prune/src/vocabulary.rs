@@ -78,7 +78,7 @@ impl<'a> PieceCounts<'a> {
         let special = self.text.special();
         let known: HashSet<&str> = pieces.iter().map(String::as_str).collect();
         let mut kept: Vec<bool> =
-            pieces.iter().map(|piece| spells(piece, &known, settings.characters)).collect();
+            pieces.iter().map(|piece| is_needed_for_spelling(piece, &known, settings.characters)).collect();
         for id in [special.pad, special.unk, special.cls, special.sep].into_iter().chain(special.mask) {
             kept[id as usize] = true;
         }
@@ -101,9 +101,9 @@ impl<'a> PieceCounts<'a> {
     }
 }
 
-/// Whether words need a piece to be spelled by shorter ones: a single character, or a piece with a character that has no
-/// piece of its own.
-fn spells(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
+/// Whether a piece is needed to spell words by short pieces: it is a single character, or has a character without a piece
+/// of its own.
+fn is_needed_for_spelling(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
     if characters == Characters::Ascii && !piece.is_ascii() {
         return false;
     }
@@ -118,7 +118,7 @@ fn spells(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
 
 /// The pieces of a vocabulary that stay.
 pub struct KeptPieces {
-    /// Their ids before, rising; their ids afterwards are their places here.
+    /// The old ids of the pieces in rising order. The new id of a piece is its index here.
     ids: Vec<u32>,
 }
 

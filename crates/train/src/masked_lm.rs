@@ -98,12 +98,7 @@ pub fn masked_lm(
     let recipe = &settings.recipe;
     recipe.check()?;
     model.check_max_tokens(settings.max_tokens)?;
-    if recipe.epochs == 0 || settings.max_train_tokens == Some(0) {
-        return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
-    }
-    if windows.is_empty() {
-        return Err(Error::Input("the corpus has no text".into()));
-    }
+    recipe.check_corpus(windows, settings.max_train_tokens)?;
     let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, recipe.seed)?;
     let mut inputs = model.hashes()?;
     inputs.extend(sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);

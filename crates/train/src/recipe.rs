@@ -3,6 +3,7 @@
 use super::optimizer::OptimizerSettings;
 use super::schedule::Schedule;
 use tinybert_base::{Error, Result};
+use tinybert_data::EncodedSet;
 
 /// Passes, batches, learning rate, optimizer, seed and time limit of one training session.
 ///
@@ -72,6 +73,20 @@ impl Recipe {
         }
         self.schedule.check()?;
         self.optimizer.check()
+    }
+
+    /// Makes sure that training on the windows of a corpus has anything to do.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for no epochs or no tokens; [`Error::Input`] for a corpus without windows.
+    pub fn check_corpus(&self, windows: &EncodedSet, max_train_tokens: Option<u64>) -> Result<()> {
+        if self.epochs == 0 || max_train_tokens == Some(0) {
+            return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
+        }
+        match windows.is_empty() {
+            true => Err(Error::Input("the corpus has no text".into())),
+            false => Ok(()),
+        }
     }
 
     /// Optimizer steps over a set of so many samples.

@@ -12,7 +12,7 @@ use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use tinybert_base::Context;
 use tinybert_base::FileHash;
-use tinybert_base::{Error, Result};
+use tinybert_base::Result;
 use tinybert_data::EncodedSet;
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
 use tinybert_nn::Bert;
@@ -70,8 +70,8 @@ pub struct GeneralReport {
 /// Distils the encoder of `teacher` into `student` and writes the student without a head to `out`.
 ///
 /// # Errors
-/// [`Error::Usage`] for impossible settings; [`Error::Input`] for different vocabularies or an empty corpus;
-/// [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
+/// [`Error::Usage`](tinybert_base::Error::Usage) for impossible settings; [`Error::Input`](tinybert_base::Error::Input) for
+/// different vocabularies or an empty corpus; those of [`TrainingRun::train`].
 pub fn distill_general(
     settings: &GeneralSettings,
     teacher: &Checkpoint,
@@ -141,13 +141,8 @@ fn check(
     for model in [student, teacher] {
         model.check_max_tokens(settings.max_tokens)?;
     }
-    if settings.recipe.epochs == 0 || settings.max_train_tokens == Some(0) {
-        return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
-    }
+    settings.recipe.check_corpus(corpus.windows, settings.max_train_tokens)?;
     check_vocabulary(&teacher.text, &student.text)?;
-    if corpus.windows.is_empty() {
-        return Err(Error::Input("the corpus has no text".into()));
-    }
     check_student(&student.config)
 }
 

@@ -1,4 +1,4 @@
-//! What the search looked at: cost against quality, once for flash and once for latency.
+//! The section about the candidates of the search: quality against flash, and against latency.
 
 use super::table::{self, details, number, number_if, table};
 use super::{charts, figure, paragraph, sample};
@@ -8,10 +8,10 @@ use crate::format::{self, grouped};
 use crate::markup::Element;
 use crate::{Report, ReportedCandidate};
 
-/// Rows above which the table shows at first only what was measured.
+/// A table with more rows shows only the measured candidates until it is opened.
 const FOLDED_FROM: usize = 24;
 
-/// Nothing if nothing was searched.
+/// The section; `None` without candidates.
 pub fn section(report: &Report) -> Option<Element> {
     if report.candidates.is_empty() {
         return None;
@@ -41,7 +41,7 @@ fn latency(report: &Report) -> Option<Element> {
     plane(report, "modelled latency", "ms", report.budget.latency_ms, |candidate| candidate.latency_ms)
 }
 
-/// The metric against `cost`; nothing if no candidate has both.
+/// A chart of the metric against `cost`; `None` if no candidate has both.
 fn plane(
     report: &Report,
     cost_name: &str,
@@ -79,7 +79,7 @@ fn plane(
     Some(figure(&title, chart, &legend(&points)))
 }
 
-/// Those of the marks that are there.
+/// The legend of the marks that the chart has.
 fn legend(points: &[PlottedPoint]) -> Vec<(Element, &'static str)> {
     let names = [
         (Mark::Chosen, "chosen"),

@@ -10,10 +10,10 @@ use crate::format::{self, grouped};
 use crate::markup::Element;
 use crate::{Curve, CurvePoint, Report, StageReport};
 
-/// The total of a step's losses, as training logs it.
+/// Name of the total loss in the log.
 const TOTAL: &str = "loss";
 
-/// Nothing if no training was logged.
+/// The section; `None` if no training was logged.
 pub fn section(report: &Report) -> Option<Element> {
     let curves: Vec<(&StageReport, &Curve)> = report
         .stages
@@ -56,7 +56,7 @@ fn block(index: usize, stage: &StageReport, curve: &Curve) -> Element {
         .child(details("Numbers", tables.into_iter().flatten()))
 }
 
-/// A series per name, the total first.
+/// One series for each name, beginning with the total.
 fn series(points: &[CurvePoint]) -> Vec<Series> {
     let mut names: Vec<&String> =
         points.iter().flat_map(|point| point.values.keys()).collect::<BTreeSet<_>>().into_iter().collect();

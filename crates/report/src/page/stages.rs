@@ -1,4 +1,4 @@
-//! What was done, and how good the model was after each of it.
+//! The section about the stages and the metrics after each of them.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::charts::rows::{self, ChartRow};
 use crate::format::{self, fixed, grouped};
 use crate::markup::Element;
 
-/// Nothing without stages.
+/// The section; `None` without stages.
 pub fn section(report: &Report) -> Option<Element> {
     if report.stages.is_empty() {
         return None;
@@ -38,7 +38,7 @@ pub fn section(report: &Report) -> Option<Element> {
     )))
 }
 
-/// The metric after each stage that was judged; nothing for fewer than two.
+/// A chart of the metric after each evaluated stage; `None` for fewer than two.
 fn chart(report: &Report) -> Option<Element> {
     let judged: Vec<ChartRow> = report
         .stages
@@ -57,7 +57,7 @@ fn chart(report: &Report) -> Option<Element> {
     (judged.len() > 1).then(|| figure(&title, rows::dots(&caption, &judged), &[]))
 }
 
-/// All metrics by name, that of the report first.
+/// The names of all metrics, beginning with the metric of the report.
 fn metric_names(report: &Report) -> Vec<&str> {
     let names: BTreeSet<&str> =
         report.stages.iter().flat_map(|stage| stage.metrics.keys().map(String::as_str)).collect();

@@ -1,6 +1,7 @@
 //! A training session: optimizer steps under one learning-rate schedule, with checkpoints, metrics and model selection.
 
 mod checkpointing;
+mod config;
 mod epochs;
 mod micro_batch;
 mod selection;
@@ -12,60 +13,22 @@ use candle_core::Var;
 use candle_core::backprop::GradStore;
 use serde_json::{Value, json};
 
+pub use self::config::{Length, SessionConfig};
 pub use self::epochs::train_epochs;
 pub use self::micro_batch::{Losses, MicroBatch, StepBatches};
 pub use self::selection::Selection;
 use super::checkpoint::{Trainee, WorkFolder};
 use super::metrics_window::{LossValues, MetricsWindow};
 use super::optimizer::Optimizer;
-use super::recipe::Recipe;
-use super::sparsity::{Sparsity, SparsitySettings};
+use super::sparsity::Sparsity;
 use super::summary::Summary;
 use tinybert_base::Context;
 use tinybert_base::collective::Collective;
 use tinybert_base::{Error, Result};
-use tinybert_data::EncodedSet;
 use tinybert_nn::Mode;
 
 /// Steps per line of `metrics.jsonl`.
 const LOG_STEPS: u64 = 20;
-
-/// Planned length of a session in the unit that its schedule and its progress bar count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    /// Optimizer steps.
-    Steps(u64),
-    /// Tokens without padding.
-    Tokens(u64),
-}
-
-impl Length {
-    /// All optimizer steps of a recipe over a set.
-    pub fn in_steps(recipe: &Recipe, set: &EncodedSet) -> Self {
-        Self::Steps(recipe.steps(set.len()))
-    }
-
-    /// All tokens of a recipe's epochs over a set, or `limit` tokens if that is fewer.
-    pub fn in_tokens(recipe: &Recipe, set: &EncodedSet, limit: Option<u64>) -> Self {
-        let all = recipe.epochs.saturating_mul(set.total_tokens() as u64);
-        Self::Tokens(limit.map_or(all, |limit| limit.min(all)))
-    }
-}
-
-/// Settings of a session.
-#[derive(Debug, Clone)]
-pub struct SessionConfig {
-    /// Name in progress, metrics and checkpoints: `fine-tune`, `general`, ...
-    pub name: &'static str,
-    /// Batches, learning rate, optimizer, seed and time limit.
-    pub recipe: Recipe,
-    /// The length after which the schedule and the session end.
-    pub length: Length,
-    /// Evaluations of the selection per epoch, if there is a selection.
-    pub evaluations_per_epoch: usize,
-    /// Zeros that come in among the weights. With `None` none come in, and the zeros of a pruned model stay.
-    pub sparsity: Option<SparsitySettings>,
-}
 
 /// Whether the session continues after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! The losses of a student's embeddings, hidden states and attention against those of its teacher.
 
+mod settings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Device, Tensor, Var};
 
-use super::layer_map::LayerMap;
+pub use self::settings::{ProjectionKind, ProjectionStart, TransferSettings};
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, WidthProjection};
 use super::teacher::{TeacherOutput, WantedStates};
@@ -14,63 +16,6 @@ use tinybert_model::BertConfig;
 use tinybert_nn::{Bert, BertOutput, Mode};
 use tinybert_train::Trainee;
 use tinybert_train::session::{Losses, MicroBatch};
-
-/// How hidden states of the student are projected to the teacher's width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectionKind {
-    /// W_e for the embeddings and W_h for all layers, without bias, as in the paper.
-    #[default]
-    Separate,
-    /// One linear with bias for all states, as in the authors' code.
-    Shared,
-}
-
-/// The initial values of the projections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProjectionStart {
-    /// The least-squares fit of the teacher's states by the student's states on sample text. With a random projection the
-    /// student would first learn states that belong to no useful projection.
-    #[default]
-    Fitted,
-    /// Normal with the student's initializer range, as in the authors' code.
-    Random,
-}
-
-/// The losses of the intermediate layers, and the layers that they compare.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TransferSettings {
-    /// g(m): the teacher layer of each student layer.
-    pub layer_map: LayerMap,
-    /// λ_0 (embeddings) to λ_M; empty for 1 throughout.
-    pub layer_weights: Vec<f64>,
-    /// Factor on the embedding loss.
-    pub embedding_weight: f64,
-    /// Factor on the hidden losses.
-    pub hidden_weight: f64,
-    /// Factor on the attention losses.
-    pub attention_weight: f64,
-    /// How widths are matched.
-    pub projection: ProjectionKind,
-    /// The initial values of the projections.
-    pub projection_start: ProjectionStart,
-}
-
-impl Default for TransferSettings {
-    fn default() -> Self {
-        Self {
-            layer_map: LayerMap::Uniform,
-            layer_weights: Vec::new(),
-            embedding_weight: 1.0,
-            hidden_weight: 1.0,
-            attention_weight: 1.0,
-            projection: ProjectionKind::Separate,
-            projection_start: ProjectionStart::Fitted,
-        }
-    }
-}
 
 /// The teacher layer that a student layer learns from, with the weights of its losses.
 struct LayerTransfer {
@@ -105,7 +50,7 @@ impl Transfer {
         seed: u64,
     ) -> Result<Self> {
         let map = settings.layer_map.resolve(student.num_hidden_layers, teacher.num_hidden_layers)?;
-        let weights = layer_weights(settings, map.len())?;
+        let weights = settings.weights(map.len())?;
         let factors = [settings.embedding_weight, settings.hidden_weight, settings.attention_weight];
         if let Some(bad) = factors.iter().chain(&weights).find(|w| !(w.is_finite() && **w >= 0.0)) {
             return Err(Error::Usage(format!("loss weight {bad}: it must be a number of at least 0")));
@@ -324,17 +269,4 @@ fn heads_left(student: &BertConfig, m: usize) -> Result<Option<Tensor>> {
     }
     let heads: Vec<u32> = student.head_numbers(m).map(|head| head as u32).collect();
     Ok(Some(Tensor::new(heads, &Device::Cpu)?))
-}
-
-/// λ_0 to λ_M.
-fn layer_weights(settings: &TransferSettings, layers: usize) -> Result<Vec<f64>> {
-    match settings.layer_weights.len() {
-        0 => Ok(vec![1.0; layers + 1]),
-        found if found == layers + 1 => Ok(settings.layer_weights.clone()),
-        found => Err(Error::Usage(format!(
-            "expected {} layer weights, one for the embeddings and one for each of the student's {layers} layers, \
-             found {found}",
-            layers + 1
-        ))),
-    }
 }
