@@ -32,7 +32,7 @@ impl Default for FineTune {
     }
 }
 
-/// What fine-tuning achieved.
+/// The result of fine-tuning.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct FineTuneReport {
     /// Metrics of the kept weights on the development set.

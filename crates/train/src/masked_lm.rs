@@ -67,7 +67,7 @@ pub struct HeldOutGuesses {
     pub pieces: usize,
 }
 
-/// What masked-LM training achieved.
+/// The result of masked-LM training.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct MaskedLmReport {
     /// Results on the held-out windows; `None` where the corpus is too small to hold any out.

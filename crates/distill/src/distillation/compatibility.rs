@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
-use tinybert_model::{Architecture, BertConfig, Checkpoint, Tensors, TextEncoder};
+use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors, TextEncoder};
 use tinybert_nn::{Bert, on_device, with_linears_in};
 use tinybert_train::Output;
 
@@ -52,6 +52,14 @@ pub fn check_student(student: &BertConfig) -> Result<()> {
         "the student is {}; only a teacher can be: make a student with `init`",
         student.architecture.name()
     )))
+}
+
+/// The head of a student: that of its teacher. An embedding is projected from the student's size to the teacher's.
+pub fn student_head(teacher: &Head) -> Head {
+    match teacher {
+        Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },
+        other => other.clone(),
+    }
 }
 
 /// The first `layers` layers of a teacher's encoder, without a graph.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::task::{TaskSettings, student_head};
+use super::compatibility::student_head;
 use super::teacher_inputs::TeacherInputs;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
@@ -26,22 +26,22 @@ pub struct QuantizationAware {
 }
 
 impl QuantizationAware {
-    /// Makes sure that a run with these settings can train `student`, whose head has to be `head`, as it will be quantized.
+    /// Makes sure that a run can train `student`, whose head has to be `head`, as it will be quantized. Quantization needs a
+    /// finished student, so that the run must have 0 `intermediate_epochs`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming an impossible setting; [`Error::Input`] for a student with another head.
     pub fn check(
         &self,
-        settings: &TaskSettings,
+        intermediate_epochs: u64,
         student: &Checkpoint,
         head: &Head,
         output: &Output,
     ) -> Result<()> {
-        if settings.intermediate.epochs > 0 {
+        if intermediate_epochs > 0 {
             return Err(Error::Usage(format!(
-                "{} intermediate epochs with quantization: it is for the prediction stage of a finished student; give \
-                 --intermediate-epochs 0",
-                settings.intermediate.epochs
+                "{intermediate_epochs} intermediate epochs with quantization: it is for the prediction stage of a finished \
+                 student; give --intermediate-epochs 0"
             )));
         }
         if !output.compute.device.is_cpu() {

@@ -1,4 +1,4 @@
-//! Losses over steps, and the metrics on the development set on the way.
+//! The section about training: losses and development metrics over steps.
 
 use std::collections::BTreeSet;
 

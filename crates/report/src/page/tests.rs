@@ -1,4 +1,4 @@
-//! The page is read back by an XML parser, which knows nothing of how it was written.
+//! The tests read the page with an XML parser, which is independent of the code that writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use tinybert_base::FileHash;
 use tinybert_quantize::sensitivity::Sensitivity;
 
 const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
-/// What is left of it: XML has no U+0001.
+/// The hostile text on the page: XML does not allow U+0001.
 const HARMLESS: &str = "</style><script>alert('\"&')</script>\u{fffd}";
 
 fn point(step: u64, values: &[(&str, f64)]) -> CurvePoint {
@@ -203,10 +203,10 @@ fn the_result_has_the_metric_and_latency_of_what_was_finished_last() {
     let mut report = full("student");
     let all_tiles = tiles(&report);
     assert_eq!((all_tiles[0].as_str(), all_tiles.last().unwrap().as_str()), ("0.9300", "12.0 ms"));
-    // An image that was not judged has no metric, whatever the models had that it was made of.
+    // An image that was not evaluated has no metric, even if the models that it was made of have one.
     report.stages.push(StageReport { name: "image".into(), ..StageReport::default() });
     assert_eq!(tiles(&report), all_tiles[1..]);
-    // Nothing was finished: the candidate's, which was measured before any training.
+    // Without an image the tiles show the candidate, which was measured before any training.
     report.image = None;
     let of_candidate = tiles(&report);
     assert_eq!((of_candidate[0].as_str(), of_candidate.last().unwrap().as_str()), ("0.9500", "10.0 ms"));

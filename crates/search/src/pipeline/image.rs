@@ -71,7 +71,7 @@ impl BuiltImage {
     /// Number of layers whose attention is f32.
     ///
     /// # Errors
-    /// What the runtime finds wrong with the image.
+    /// Those of [`ImageFile::model`].
     pub fn layers_in_f32(&self) -> Result<usize> {
         let layers = self.image.model()?.image().layer_configs();
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())

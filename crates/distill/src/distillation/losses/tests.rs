@@ -87,7 +87,7 @@ fn the_teacher_receives_no_gradient() {
     assert!(gradients.get(&student).is_some() && gradients.get(&teacher).is_none());
 }
 
-/// The same sequences with two more columns of padding full of rubbish.
+/// The same sequences with two more columns of padding that have arbitrary values.
 #[test]
 fn padding_changes_neither_loss_nor_gradient() {
     let LossReference { lengths, attention, hidden, .. } = reference();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 pub use self::settings::TaskSettings;
 use super::compatibility::{
-    check_student, check_vocabulary, evenly_spaced_samples, lower_layers, teacher_tensors,
+    check_student, check_vocabulary, evenly_spaced_samples, lower_layers, student_head, teacher_tensors,
 };
 use super::losses::answer_loss;
 use super::preflight;
@@ -18,7 +18,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
-use tinybert_model::{Checkpoint, Head, RunRecord};
+use tinybert_model::{Checkpoint, RunRecord};
 use tinybert_nn::{Bert, TaskModel, on_device};
 use tinybert_train::session::{Length, Losses, MicroBatch, Selection, SessionConfig};
 use tinybert_train::{Output, Recipe, Summary, TaskData, TrainedModel, TrainingRun, with_head};
@@ -60,7 +60,7 @@ pub fn distill_task(
     check(settings, teacher, student, data)?;
     let (out, head, seed) = (out.into(), &student_head(&teacher.head), settings.seed());
     if let Some(aware) = &settings.quantization_aware {
-        aware.check(settings, student, head, &out)?;
+        aware.check(settings.intermediate.epochs, student, head, &out)?;
     }
     let transfer = match settings.intermediate.epochs {
         0 => None,
@@ -152,14 +152,6 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         })?;
     }
     preflight::check_head(teacher, data)
-}
-
-/// The head of a student: that of its teacher. An embedding is projected from the student's size to the teacher's.
-pub(super) fn student_head(teacher: &Head) -> Head {
-    match teacher {
-        Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },
-        other => other.clone(),
-    }
 }
 
 /// What both stages read.

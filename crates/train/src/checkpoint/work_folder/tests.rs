@@ -31,7 +31,7 @@ fn an_abandoned_folder_stays_only_with_a_checkpoint() {
 }
 
 #[test]
-fn what_a_killed_process_left_unfinished_is_cleaned_away() {
+fn what_a_killed_process_left_unfinished_is_removed() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("model.run");
     for folder in [run.join(".step-00000003.partial"), place.path().join(".model.run.done/step-00000009")] {
