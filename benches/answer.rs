@@ -11,7 +11,7 @@ use tinybert_base::Context;
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::{Checkpoint, TextEncoder};
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_runtime::Input;
 
 /// Tokens of the answered texts.
@@ -38,7 +38,11 @@ fn answer(c: &mut Criterion) {
 }
 
 fn image(student: &Checkpoint) -> ImageFile {
-    let settings = Settings { max_tokens: demo::MAX_TOKENS, calibration_examples: 32, ..Settings::default() };
+    let settings = QuantizeSettings {
+        max_tokens: demo::MAX_TOKENS,
+        calibration_examples: 32,
+        ..QuantizeSettings::default()
+    };
     let quantized = quantize(student, &demo::texts(), &settings, &Context::default()).unwrap();
     ImageFile::new(quantized.image).unwrap()
 }

@@ -18,7 +18,7 @@ use tinybert_base::progress::Silent;
 use tinybert_base::random;
 use tinybert_data::{DataSpec, GlueTask, RawRows, Source, Split, collate, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment};
-use tinybert_model::{Checkpoint, Encoded, TextEncoder, Word};
+use tinybert_model::{Checkpoint, EncodedInput, EncodedWord, TextEncoder};
 use tinybert_nn::MaskedLm;
 
 #[global_allocator]
@@ -145,7 +145,7 @@ fn most_likely(
 ) -> tinybert_base::Result<Vec<String>> {
     let words = encoder.words(text)?;
     let special = encoder.special();
-    let before: usize = words[..at].iter().map(|Word { ids, .. }| ids.len()).sum();
+    let before: usize = words[..at].iter().map(|EncodedWord { ids, .. }| ids.len()).sum();
     let original: Vec<u32> = words.into_iter().flat_map(|word| word.ids).collect();
     let mut masked = original.clone();
     masked[before] = special.mask.unwrap_or(special.unk);
@@ -153,7 +153,7 @@ fn most_likely(
     let mut type_ids = vec![0; original.len() + 2];
     type_ids.resize(ids.len(), 1);
     let every: Vec<u32> = (0..ids.len() as u32).collect();
-    let batch = collate(&[Encoded { ids, type_ids }], &[0], special.pad);
+    let batch = collate(&[EncodedInput { ids, type_ids }], &[0], special.pad);
     let logits = model.logits(&batch, &every)?;
     let order = logits.get(before + 1)?.arg_sort_last_dim(false)?.narrow(D::Minus1, 0, CANDIDATES)?;
     let best = order.to_vec1::<u32>()?.into_iter().map(|id| pieces[id as usize].clone());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tinybert_base::Result;
 use tinybert_data::Batch;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_nn::Mode;
 
 #[global_allocator]
@@ -80,7 +80,7 @@ fn main() -> Result<()> {
     report(&settings, "distillation step", steps::general_batches(), || {
         Ok(Box::new(steps::distillation_step()?))
     })?;
-    let [int8, int4] = [Encoding::Int8, Encoding::Int4].map(Some);
+    let [int8, int4] = [WeightEncoding::Int8, WeightEncoding::Int4].map(Some);
     for (what, encoding) in [("float", None), ("int8", int8), ("int4", int4)] {
         let what = &format!("prediction step in {what}");
         report(&settings, what, steps::assistant_batches(), || {

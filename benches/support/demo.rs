@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tinybert_base::progress::Silent;
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split};
 use tinybert_model::{BertConfig, Checkpoint};
 use tinybert_nn::init_parameters;
 
@@ -34,7 +34,7 @@ pub fn texts() -> Dataset {
         dev: Some(root().join("demo/snips/dev.jsonl")),
         test: None,
         format: None,
-        columns: Columns { text: "text".into(), pair: None, label: Some("label".into()) },
+        columns: ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) },
         kind: TaskKind::Classification,
     };
     tinybert_data::load(&DataSpec { source, labels: None }, Split::Dev, &Silent).unwrap()

@@ -9,7 +9,7 @@ use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::losses::answer_loss;
 use tinybert_distill::teacher::TeacherStates;
 use tinybert_distill::transfer::{Transfer, TransferSettings};
-use tinybert_model::plan::{Encoding, ModelPlan};
+use tinybert_model::plan::{ModelPlan, WeightEncoding};
 use tinybert_model::{Architecture, BertConfig, Head};
 use tinybert_nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_train::optimizer::{Optimizer, OptimizerSettings};
@@ -109,7 +109,7 @@ pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
 
 /// The prediction stage of a student: forward pass, loss against known answers, backward pass, AdamW over every
 /// parameter. With an encoding, the student computes as the image of these weights does.
-pub fn prediction_step(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
+pub fn prediction_step(encoding: Option<WeightEncoding>) -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let head = Head::Classification { labels: (0..7).map(|i| i.to_string()).collect() };
     let parameters = Parameters::new(&init_parameters(&student_config(), &head, 1)?)?;
     let mut student = TaskModel::trainable(&student_config(), &head, &parameters)?;
@@ -127,12 +127,12 @@ pub fn prediction_step(encoding: Option<Encoding>) -> Result<impl FnMut(&Batch, 
 }
 
 /// A plan with scales of about the size that the activations of fresh weights have. The scales do not change the time.
-fn plan(encoding: Encoding) -> Result<ModelPlan> {
+fn plan(encoding: WeightEncoding) -> Result<ModelPlan> {
     let BertConfig { hidden_size: hidden, intermediate_size: ffn, .. } = student_config();
     let input =
         json!({ "fixed": { "scale": 0.02, "zero_point": 0 }, "static_error": 0, "per_token_error": 0 });
     let importance = match encoding {
-        Encoding::Int4 => [hidden, hidden, hidden, ffn].map(|inputs| vec![1.0; inputs]),
+        WeightEncoding::Int4 => [hidden, hidden, hidden, ffn].map(|inputs| vec![1.0; inputs]),
         _ => Default::default(),
     };
     let layer = json!({

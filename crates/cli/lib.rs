@@ -9,6 +9,7 @@
 //! ```
 
 mod args;
+mod command_line;
 mod commands;
 mod environment;
 mod exit;
@@ -23,7 +24,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 use tinybert_base::{Error, Result};
 
-use crate::args::{Cli, GlobalArgs};
+use crate::args::GlobalArgs;
+use crate::command_line::Cli;
 use crate::commands::Command;
 use crate::invocation::Invocation;
 

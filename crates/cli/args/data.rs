@@ -7,7 +7,7 @@ use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{Columns, DataSpec, GlueTask, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, GlueTask, Source, Split};
 use tinybert_model::Checkpoint;
 use tinybert_train::TaskData;
 
@@ -92,14 +92,14 @@ impl DataArgs {
         }
     }
 
-    fn columns(&self) -> Columns {
+    fn columns(&self) -> ColumnNames {
         let (text, label) = match self.kind() {
             TaskKind::Tagging => (&self.tokens_column, &self.tags_column),
             _ => (&self.text_column, &self.label_column),
         };
         let unlabelled = self.embedding && self.pair_column.is_none();
         let label = (!unlabelled).then(|| label.clone());
-        Columns { text: text.clone(), pair: self.pair_column.clone(), label }
+        ColumnNames { text: text.clone(), pair: self.pair_column.clone(), label }
     }
 
     /// Reads a split.

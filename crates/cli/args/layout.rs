@@ -1,7 +1,7 @@
 //! Weight layouts by name.
 
 use clap::ValueEnum;
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 
 /// Weight layouts by name.
 #[derive(Clone, Copy, ValueEnum)]
@@ -20,13 +20,13 @@ pub enum LayoutName {
 
 impl LayoutName {
     /// The layout of that name.
-    pub fn layout(self) -> Layout {
+    pub fn layout(self) -> KernelLayout {
         match self {
-            Self::Neon => Layout::Neon,
-            Self::Dotprod => Layout::Dotprod,
-            Self::I8mm => Layout::I8mm,
-            Self::X86 => Layout::X86,
-            Self::Portable => Layout::Portable,
+            Self::Neon => KernelLayout::Neon,
+            Self::Dotprod => KernelLayout::Dotprod,
+            Self::I8mm => KernelLayout::I8mm,
+            Self::X86 => KernelLayout::X86,
+            Self::Portable => KernelLayout::Portable,
         }
     }
 }

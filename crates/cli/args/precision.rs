@@ -8,8 +8,8 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_model::Checkpoint;
-use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
-use tinybert_quantize::Settings;
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
+use tinybert_quantize::QuantizeSettings;
 use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, choose, sensitivity};
 
 use crate::standard_output::print_line;
@@ -97,14 +97,14 @@ impl PrecisionArgs {
     /// The precision of all parts. For auto, the sensitivity is measured and printed.
     pub fn precision(&self, inputs: PrecisionInputs, context: &Context) -> Result<Precision> {
         let weights = match self.weights.unwrap_or(WeightsName::Int8) {
-            WeightsName::Int8 => LayerEncodings::Alike(Encoding::Int8),
-            WeightsName::Int4 => LayerEncodings::Alike(Encoding::Int4),
-            WeightsName::Sparse => LayerEncodings::Alike(Encoding::Sparse),
+            WeightsName::Int8 => LayerEncodings::Alike(WeightEncoding::Int8),
+            WeightsName::Int4 => LayerEncodings::Alike(WeightEncoding::Int4),
+            WeightsName::Sparse => LayerEncodings::Alike(WeightEncoding::Sparse),
             WeightsName::Auto => self.automatic(inputs, context)?,
         };
         let embeddings = match self.embeddings {
-            Some(EmbeddingsName::Int4) => Encoding::Int4,
-            Some(EmbeddingsName::Int8) | None => Encoding::Int8,
+            Some(EmbeddingsName::Int4) => WeightEncoding::Int4,
+            Some(EmbeddingsName::Int8) | None => WeightEncoding::Int8,
         };
         if self.logit_error.is_some() && !self.is_automatic() {
             return Err(Error::Usage("--logit-error is for --weights auto".into()));
@@ -121,27 +121,28 @@ impl PrecisionArgs {
         let found = self.print_sensitivity(inputs, context)?;
         let encodings = choose(&found, &inputs.checkpoint.config, limit);
         for (layer, encodings) in (1..).zip(&encodings) {
-            let [qkv, output, up, down] = encodings.map(Encoding::name);
-            print_line(format_args!(
-                "layer {layer}: qkv {qkv}, attention output {output}, up {up}, down {down}"
-            ))?;
+            let each: Vec<String> = encodings
+                .iter()
+                .map(|(linear, encoding)| format!("{} {}", linear.name(), encoding.name()))
+                .collect();
+            print_line(format_args!("layer {layer}: {}", each.join(", ")))?;
         }
         Ok(LayerEncodings::Each(encodings))
     }
 
     /// How the mode of attention is chosen.
-    pub fn attention(&self) -> Attention {
+    pub fn attention(&self) -> AttentionPrecision {
         match self.attention {
-            Some(AttentionName::Auto) => Attention::Auto,
-            Some(AttentionName::Int8) => Attention::Int8,
-            Some(AttentionName::F32) => Attention::F32,
-            None => Settings::default().attention,
+            Some(AttentionName::Auto) => AttentionPrecision::Auto,
+            Some(AttentionName::Int8) => AttentionPrecision::Int8,
+            Some(AttentionName::F32) => AttentionPrecision::F32,
+            None => QuantizeSettings::default().attention,
         }
     }
 
     /// Number of examples that calibrate activations.
     pub fn calibration_examples(&self) -> usize {
-        self.calibration_examples.map_or(Settings::default().calibration_examples, NonZeroUsize::get)
+        self.calibration_examples.map_or(QuantizeSettings::default().calibration_examples, NonZeroUsize::get)
     }
 
     /// Measures how far each part moves the answers in each encoding, and prints the result as a table.
@@ -151,7 +152,7 @@ impl PrecisionArgs {
             max_tokens,
             examples: SENSITIVITY_EXAMPLES,
             calibration_examples: self.calibration_examples(),
-            encodings: &[Encoding::Int8, Encoding::Int4],
+            encodings: &[WeightEncoding::Int8, WeightEncoding::Int4],
             metrics,
         };
         let found = sensitivity(checkpoint, calibration, data, &settings, context)?;

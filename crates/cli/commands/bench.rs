@@ -54,7 +54,7 @@ pub fn run(args: &BenchArgs, invocation: &Invocation) -> Result<()> {
         if args.json {
             print_line(json!(latency))?;
         } else {
-            let latency::Latency { seq, median_ms, min_ms, runs } = latency;
+            let latency::MeasuredLatency { seq, median_ms, min_ms, runs } = latency;
             print_line(format_args!(
                 "{seq:4} tokens: median {median_ms:.3} ms, best {min_ms:.3} ms of {runs} runs"
             ))?;

@@ -259,7 +259,7 @@ impl CompressArgs {
             quantization_aware,
             search: SearchSettings { examples: search.search_examples, trials: search.search_trials },
             importance_examples: search.importance_examples,
-            calibration_examples: tinybert_quantize::Settings::default().calibration_examples,
+            calibration_examples: tinybert_quantize::QuantizeSettings::default().calibration_examples,
         }
     }
 }

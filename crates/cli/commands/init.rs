@@ -10,7 +10,7 @@ use tinybert_base::FileHash;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split};
 use tinybert_model::{
     BertConfig, Checkpoint, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
     train_vocabulary,
@@ -132,7 +132,7 @@ impl VocabularyArgs {
             dev: None,
             test: None,
             format: None,
-            columns: Columns { text: self.text_column.clone(), pair: None, label: None },
+            columns: ColumnNames { text: self.text_column.clone(), pair: None, label: None },
             kind: TaskKind::Regression,
         };
         let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, progress)?;

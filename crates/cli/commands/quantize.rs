@@ -11,7 +11,7 @@ use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
 use tinybert_model::signature;
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{DataArgs, LayoutName, PrecisionArgs, PrecisionInputs, PresentOptions, max_tokens};
@@ -80,7 +80,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     if args.sensitivity && !args.precision.is_automatic() {
         args.precision.print_sensitivity(precision_inputs, &context)?;
     }
-    let settings = Settings {
+    let settings = QuantizeSettings {
         max_tokens,
         calibration_examples: args.precision.calibration_examples(),
         layout: args.layout.layout(),

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::entities;
-use tinybert_evaluate::predictor::{Answer, Question, Reply, TaggedWord};
+use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
 
 use crate::args::ModelArgs;
 use crate::standard_output::print_line;
@@ -34,7 +34,7 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let predictor = args.model.open()?;
     let labels = predictor.labels()?;
-    let print = |question: &Question, reply: Reply| {
+    let print = |question: &Question, reply: Prediction| {
         if args.json {
             print_line(to_json(question, &reply, &labels))
         } else {
@@ -73,18 +73,18 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
 
 /// The answer as one line: `label<TAB>probability`; the score; the vector, or the cosine of the vectors of a
 /// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
-fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
+fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
-        Answer::Label { index, probabilities } => {
+        PredictedAnswer::Label { index, probabilities } => {
             format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
         }
-        Answer::Score(score) | Answer::Similarity(score) => format!("{score:.4}{cut}"),
-        Answer::Embedding(vector) => {
+        PredictedAnswer::Score(score) | PredictedAnswer::Similarity(score) => format!("{score:.4}{cut}"),
+        PredictedAnswer::Embedding(vector) => {
             let values: Vec<String> = vector.iter().map(ToString::to_string).collect();
             values.join(" ") + &cut
         }
-        Answer::Tags(words) => {
+        PredictedAnswer::Tags(words) => {
             let tagged =
                 words.iter().map(|word| format!("{}/{}", &text[word.range.clone()], labels[word.tag]));
             let spans = entities(words, labels);
@@ -95,32 +95,32 @@ fn to_text((text, _): &Question, reply: &Reply, labels: &[String]) -> String {
 }
 
 /// The type of each entity that the tags mark, and its range of bytes in the text.
-fn entities<'l>(words: &[TaggedWord], labels: &'l [String]) -> Vec<(&'l str, Range<usize>)> {
+fn entities<'l>(words: &[PredictedTag], labels: &'l [String]) -> Vec<(&'l str, Range<usize>)> {
     let tags = words.iter().map(|word| labels[word.tag].as_str());
     let bytes = |span: Range<usize>| words[span.start].range.start..words[span.end - 1].range.end;
     entities::entities(tags).into_iter().map(|entity| (entity.kind, bytes(entity.words))).collect()
 }
 
 /// The answer as a JSON object.
-fn to_json((text, pair): &Question, reply: &Reply, labels: &[String]) -> Value {
+fn to_json((text, pair): &Question, reply: &Prediction, labels: &[String]) -> Value {
     let mut json = json!({ "text": text, "tokens": reply.tokens, "truncated": reply.truncated });
     if let Some(pair) = pair {
         json["pair"] = json!(pair);
     }
     match &reply.answer {
-        Answer::Label { index, probabilities } => {
+        PredictedAnswer::Label { index, probabilities } => {
             let by_label: Map<_, _> =
                 labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
             json["label"] = json!(labels[*index]);
             json["probability"] = json!(probabilities[*index]);
             json["probabilities"] = Value::Object(by_label);
         }
-        Answer::Score(score) => json["score"] = json!(score),
-        Answer::Embedding(vector) => json["embedding"] = json!(vector),
-        Answer::Similarity(cosine) => json["cosine"] = json!(cosine),
-        Answer::Tags(words) => {
+        PredictedAnswer::Score(score) => json["score"] = json!(score),
+        PredictedAnswer::Embedding(vector) => json["embedding"] = json!(vector),
+        PredictedAnswer::Similarity(cosine) => json["cosine"] = json!(cosine),
+        PredictedAnswer::Tags(words) => {
             let span = |range: &Range<usize>| json!({ "start": range.start, "end": range.end, "text": text[range.clone()] });
-            let word = |word: &TaggedWord| {
+            let word = |word: &PredictedTag| {
                 let mut json = span(&word.range);
                 (json["tag"], json["probability"]) = (json!(labels[word.tag]), json!(word.probability));
                 json

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::encoded::second_from;
 use super::shuffle::Shuffler;
-use tinybert_model::Encoded;
+use tinybert_model::EncodedInput;
 
 /// Samples padded to one length, ready for the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Batch {
     pub samples: Vec<usize>,
     /// Columns: the longest row's length.
     pub tokens: usize,
-    /// Where words that are answered for begin, sample by sample: row · `tokens` + column. `None` where each sample has one
+    /// First token of every word that gets an answer, sample by sample: row · `tokens` + column. `None` where each sample gets one
     /// answer.
     pub words: Option<Vec<u32>>,
 }
@@ -41,13 +41,13 @@ impl Batch {
         Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens, words: None }
     }
 
-    /// Samples.
+    /// Number of samples.
     #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Answers that are asked for: one a sample, or one a word.
+    /// Number of answers: one for each sample, or one for each word.
     pub fn answers(&self) -> usize {
         self.words.as_ref().map_or(self.len(), Vec::len)
     }
@@ -64,7 +64,7 @@ impl Batch {
 }
 
 /// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.
-pub fn collate(encoded: &[Encoded], samples: &[usize], pad_id: u32) -> Batch {
+pub fn collate(encoded: &[EncodedInput], samples: &[usize], pad_id: u32) -> Batch {
     Batch::pad(samples, pad_id, |sample| (&encoded[sample].ids, second_from(&encoded[sample])))
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
-use tinybert_model::Encoded;
+use tinybert_model::EncodedInput;
 
 /// Many encoded samples: 4 bytes a token and 12 a sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,13 +13,13 @@ pub struct EncodedSet {
     ends: Vec<usize>,
     /// How many tokens of each sample belong to the first sentence and its special pieces.
     first_tokens: Vec<u32>,
-    /// First token of each word of each sample, if words are to be answered for: none where they were cut off or have no
-    /// token. Empty if samples are.
+    /// First token of each word of each sample, where every word gets an answer: `None` for a word that was cut off or has no
+    /// token. Empty where every sample gets one answer.
     words: Vec<Box<[Option<u32>]>>,
 }
 
 /// Where the second sentence begins: the first token of type 1, or the end.
-pub(super) fn second_from(encoded: &Encoded) -> usize {
+pub(super) fn second_from(encoded: &EncodedInput) -> usize {
     encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }
 
@@ -46,9 +46,9 @@ impl EncodedSet {
         self.ids.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
-    /// Sets `count` samples apart, spread evenly: the others, and those.
+    /// Holds out `count` samples that are spread evenly; returns the other samples, and the held-out ones.
     pub fn hold_out(&self, count: usize) -> (Self, Self) {
-        // Changes `count` times on the way.
+        // The quotient rises by one at each of the `count` held-out samples.
         self.partition(|sample| (sample + 1) * count / self.len() == sample * count / self.len())
     }
 
@@ -88,18 +88,18 @@ impl EncodedSet {
         self.ids.len()
     }
 
-    /// First token of each word of a sample, where it has one and was not cut off; `None` in a set whose samples are answered
-    /// for as a whole.
+    /// First token of each word of a sample, `None` for a word that was cut off or has no token; `None` in a set whose samples get
+    /// one answer each.
     pub fn words(&self, sample: usize) -> Option<&[Option<u32>]> {
         self.words.get(sample).map(|words| &**words)
     }
 
-    /// How many answers a sample asks for: one, or one for each word that has a token.
+    /// Number of answers that a sample asks for: one, or one for each word that has a token.
     fn answers(&self, sample: usize) -> usize {
         self.words(sample).map_or(1, |words| words.iter().flatten().count())
     }
 
-    /// Whether a sample asks for an answer: no word with a tag may have a token.
+    /// Whether a sample asks for an answer: a sample of tagged words does not if none of them has a token.
     pub fn asks(&self, sample: usize) -> bool {
         self.answers(sample) > 0
     }
@@ -146,8 +146,8 @@ impl EncodedSet {
     }
 }
 
-impl FromIterator<Encoded> for EncodedSet {
-    fn from_iter<I: IntoIterator<Item = Encoded>>(samples: I) -> Self {
+impl FromIterator<EncodedInput> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = EncodedInput>>(samples: I) -> Self {
         let mut set = Self::default();
         for encoded in samples {
             let second = second_from(&encoded);
@@ -157,10 +157,10 @@ impl FromIterator<Encoded> for EncodedSet {
     }
 }
 
-/// Samples whose words are answered for: each with the first token of its words, as
+/// Samples whose words get an answer each, with the first token of every word, as
 /// [`TextEncoder::encode_words`](tinybert_model::TextEncoder::encode_words) gives them.
-impl FromIterator<(Encoded, Vec<Option<u32>>)> for EncodedSet {
-    fn from_iter<I: IntoIterator<Item = (Encoded, Vec<Option<u32>>)>>(samples: I) -> Self {
+impl FromIterator<(EncodedInput, Vec<Option<u32>>)> for EncodedSet {
+    fn from_iter<I: IntoIterator<Item = (EncodedInput, Vec<Option<u32>>)>>(samples: I) -> Self {
         let (encoded, words): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
         let words = words.into_iter().map(Vec::into_boxed_slice).collect();
         Self { words, ..encoded.into_iter().collect() }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::row::{Classes, Labeller, Row, Scores, by_index_notice, examples};
-use super::spec::{Columns, GlueTask, Split};
+use super::row::{ClassLabeller, Labeller, ScoreLabeller, SourceRow, by_index_notice, examples};
+use super::spec::{ColumnNames, GlueTask, Split};
 use super::text::{self, list};
 use crate::task::{Dataset, TaskKind};
 use tinybert_base::progress::Progress;
@@ -11,7 +11,7 @@ use tinybert_base::{Error, Result};
 use tinybert_model::only_counts;
 
 /// Columns of a task by the names in its files' headers.
-struct Layout {
+struct GlueLayout {
     text: &'static str,
     pair: Option<&'static str>,
     label: &'static str,
@@ -21,11 +21,11 @@ struct Layout {
 
 const BINARY: &[&str] = &["0", "1"];
 
-fn layout(task: GlueTask) -> Layout {
-    let pair = |text, pair, label, cells| Layout { text, pair: Some(pair), label, cells };
+fn layout(task: GlueTask) -> GlueLayout {
+    let pair = |text, pair, label, cells| GlueLayout { text, pair: Some(pair), label, cells };
     match task {
-        GlueTask::Sst2 => Layout { text: "sentence", pair: None, label: "label", cells: BINARY },
-        GlueTask::Cola => Layout { text: "sentence", pair: None, label: "label", cells: BINARY },
+        GlueTask::Sst2 => GlueLayout { text: "sentence", pair: None, label: "label", cells: BINARY },
+        GlueTask::Cola => GlueLayout { text: "sentence", pair: None, label: "label", cells: BINARY },
         GlueTask::Rte => pair("sentence1", "sentence2", "label", task.labels()),
         GlueTask::Stsb => pair("sentence1", "sentence2", "score", &[]),
         GlueTask::Mrpc => pair("#1 String", "#2 String", "Quality", BINARY),
@@ -63,7 +63,7 @@ pub(super) fn load(
 ) -> Result<Dataset> {
     let (path, rows) = read(task, folder, split, progress)?;
     let (labeller, labels): (Box<dyn Labeller>, _) = match task.kind() {
-        TaskKind::Regression => (Box::new(Scores { range: (0.0, 5.0) }), Vec::new()),
+        TaskKind::Regression => (Box::new(ScoreLabeller { range: (0.0, 5.0) }), Vec::new()),
         _ => {
             let classes = classes(task, model, progress)?;
             let names = classes.names.clone();
@@ -80,25 +80,25 @@ pub(super) fn read(
     folder: &Path,
     split: Split,
     progress: &dyn Progress,
-) -> Result<(PathBuf, Vec<Row>)> {
+) -> Result<(PathBuf, Vec<SourceRow>)> {
     let path = folder.join(file_name(task, split)?);
     let rows = rows(task, &path, split, &text::read(&path)?, progress)?;
     Ok((path, rows))
 }
 
 /// The columns of a task by their names in the header.
-pub(super) fn columns(task: GlueTask) -> Columns {
-    let Layout { text, pair, label, .. } = layout(task);
-    Columns { text: text.into(), pair: pair.map(String::from), label: Some(label.into()) }
+pub(super) fn columns(task: GlueTask) -> ColumnNames {
+    let GlueLayout { text, pair, label, .. } = layout(task);
+    ColumnNames { text: text.into(), pair: pair.map(String::from), label: Some(label.into()) }
 }
 
 /// Which class index each label cell of a task stands for, in a model's own order if it has one.
-fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) -> Result<Classes> {
+fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) -> Result<ClassLabeller> {
     let names: Vec<String> = task.labels().iter().map(|&name| name.into()).collect();
     let origin = format!("the labels of {}", task.name());
     let coded = |order: Vec<String>, indices: Vec<u32>| {
         let cells = layout(task).cells.iter().map(|&cell| cell.into()).zip(indices).collect();
-        Classes::coded(order, cells, origin)
+        ClassLabeller::coded(order, cells, origin)
     };
     let by_index = (0..names.len() as u32).collect();
     let Some(model) = model else { return Ok(coded(names, by_index)) };
@@ -128,7 +128,7 @@ fn rows(
     split: Split,
     content: &str,
     progress: &dyn Progress,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<SourceRow>> {
     let layout = layout(task);
     let mut lines = text::lines(content).peekable();
     let first: Vec<&str> = match lines.peek() {
@@ -175,7 +175,7 @@ fn rows(
             ));
         }
         let cell = |column: usize| cells[column].to_string();
-        rows.push(Row { line, text: cell(text), pair: pair.map(cell), label: label.map(cell) });
+        rows.push(SourceRow { line, text: cell(text), pair: pair.map(cell), label: label.map(cell) });
     }
     if !broken.is_empty() {
         let (path, lines) = (path.display(), list(&broken));

@@ -24,7 +24,7 @@ pub use corpus::{Corpus, WindowSettings};
 pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
 pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
-pub use spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
+pub use spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
 pub use text::list;
 
 use crate::task::Dataset;
@@ -44,7 +44,7 @@ pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Da
         Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
         Source::Table { train, dev, test, format, columns, kind } => {
             let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
-            let table = table::Table { train, dev, test, format: *format, columns, kind: *kind };
+            let table = table::TableFiles { train, dev, test, format: *format, columns, kind: *kind };
             table.load(split, model, progress)
         }
     }

@@ -8,19 +8,19 @@ use tinybert_base::random::keyed;
 use tinybert_base::{Error, Result};
 use tinybert_model::TextEncoder;
 
-/// Apart from every other use of the same numbers.
+/// Keeps these random numbers apart from every other use of the same seed, step and sample.
 const STREAM: u64 = u64::from_be_bytes(*b"masking\0");
 
 /// Tokens to be guessed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets {
-    /// Where they stand: row · l + column of the batch.
+    /// Positions in the batch: row · l + column.
     pub positions: Vec<u32>,
-    /// Which piece stood there.
+    /// The pieces that stood there.
     pub pieces: Vec<u32>,
 }
 
-/// What is hidden, and how.
+/// How pieces are hidden for masked-LM training.
 #[derive(Debug, Clone)]
 pub struct Masking {
     /// Share of a sample's pieces that is to be guessed; at least one is.
@@ -68,7 +68,7 @@ impl Masking {
 
     /// Whether a sample has a piece that may be hidden.
     pub fn can_hide(&self, ids: &[u32]) -> bool {
-        ids.iter().any(|&id| is(&self.ordinary, id))
+        ids.iter().any(|&id| flag_of(&self.ordinary, id))
     }
 
     /// Hides pieces of a batch: of those to be guessed 80 % become `[MASK]`, 10 % another piece and 10 % stay. What is
@@ -97,9 +97,11 @@ impl Masking {
     fn choose(&self, ids: &[u32], rng: &mut ChaCha8Rng) -> Vec<usize> {
         // What is hidden together: runs of indices.
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
-        for (at, &id) in ids.iter().enumerate().filter(|(_, id)| is(&self.ordinary, **id)) {
+        for (at, &id) in ids.iter().enumerate().filter(|(_, id)| flag_of(&self.ordinary, **id)) {
             match units.last_mut() {
-                Some(last) if self.whole_words && is(&self.continues, id) && last.end == at => last.end += 1,
+                Some(last) if self.whole_words && flag_of(&self.continues, id) && last.end == at => {
+                    last.end += 1
+                }
                 _ => units.push(at..at + 1),
             }
         }
@@ -118,7 +120,7 @@ impl Masking {
     }
 }
 
-/// What a list by piece says of a piece.
-fn is(list: &[bool], id: u32) -> bool {
+/// The entry of a piece in a list by piece; false for a piece that the list does not have.
+fn flag_of(list: &[bool], id: u32) -> bool {
     list.get(id as usize).copied().unwrap_or(false)
 }

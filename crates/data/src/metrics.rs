@@ -4,6 +4,7 @@ pub mod entities;
 
 use std::collections::BTreeMap;
 
+use self::entities::EntityScores;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
 
@@ -101,7 +102,7 @@ pub fn evaluate(
                 )));
             }
             let accuracy = accuracy(&predictions.concat(), &targets.concat());
-            let entities::Scores { precision, recall, f1 } = entities::scores(labels, &predictions, &targets);
+            let EntityScores { precision, recall, f1 } = entities::scores(labels, &predictions, &targets);
             let values = [("f1", f1), ("precision", precision), ("recall", recall), ("accuracy", accuracy)];
             ("f1", BTreeMap::from(values))
         }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::row::Row;
-use super::spec::{Columns, DataSpec, Format, GlueTask, Source, Split};
+use super::row::SourceRow;
+use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
 use super::{glue, table, tags};
 
 use crate::task::TaskKind;
@@ -39,7 +39,7 @@ pub struct RawRows {
 pub struct RowLayout {
     format: Format,
     /// `None` only for CoLA, which has no header.
-    header: Option<Columns>,
+    header: Option<ColumnNames>,
     kind: TaskKind,
 }
 
@@ -57,14 +57,15 @@ pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Resu
         Source::Table { train, dev, test, format, columns, kind } => {
             let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
             let (path, rows, format) =
-                table::Table { train, dev, test, format: *format, columns, kind: *kind }.read(split)?;
+                table::TableFiles { train, dev, test, format: *format, columns, kind: *kind }.read(split)?;
             (path, rows, format, Some(columns.clone()))
         }
     };
     if rows.is_empty() {
         return Err(Error::input(&source, "there are no examples in this file"));
     }
-    let rows = rows.into_iter().map(|Row { text, pair, label, .. }| RawRow { text, pair, label }).collect();
+    let rows =
+        rows.into_iter().map(|SourceRow { text, pair, label, .. }| RawRow { text, pair, label }).collect();
     Ok(RawRows { rows, source, layout: RowLayout { format, header, kind: spec.kind() } })
 }
 
@@ -104,7 +105,7 @@ impl RowLayout {
         }
     }
 
-    fn json(&self, columns: &Columns, row: &RawRow) -> String {
+    fn json(&self, columns: &ColumnNames, row: &RawRow) -> String {
         let mut object = Map::new();
         if self.kind == TaskKind::Tagging {
             let cells =
@@ -126,7 +127,7 @@ impl RowLayout {
     }
 }
 
-fn names(columns: &Columns) -> Vec<&str> {
+fn names(columns: &ColumnNames) -> Vec<&str> {
     [Some(&columns.text), columns.pair.as_ref(), columns.label.as_ref()]
         .into_iter()
         .flatten()

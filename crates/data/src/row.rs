@@ -10,7 +10,7 @@ use tinybert_base::{Error, Result};
 
 /// One example as the file has it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Row {
+pub(super) struct SourceRow {
     /// Counted from 1.
     pub line: usize,
     pub text: String,
@@ -26,12 +26,12 @@ pub(super) trait Labeller {
 }
 
 /// Applies `labeller` to every row.
-pub(super) fn examples(path: &Path, rows: Vec<Row>, labeller: &dyn Labeller) -> Result<Vec<Example>> {
+pub(super) fn examples(path: &Path, rows: Vec<SourceRow>, labeller: &dyn Labeller) -> Result<Vec<Example>> {
     if rows.is_empty() {
         return Err(Error::input(path, "there are no examples in this file"));
     }
     rows.into_iter()
-        .map(|Row { line, text, pair, label }| {
+        .map(|SourceRow { line, text, pair, label }| {
             let target = match label {
                 None => Target::None,
                 Some(cell) => {
@@ -43,18 +43,18 @@ pub(super) fn examples(path: &Path, rows: Vec<Row>, labeller: &dyn Labeller) -> 
         .collect()
 }
 
-/// Reads scores.
-pub(super) struct Scores {
+/// Reads label cells that hold scores.
+pub(super) struct ScoreLabeller {
     /// Smallest and largest score there may be.
     pub range: (f32, f32),
 }
 
-impl Scores {
+impl ScoreLabeller {
     /// Any finite number.
     pub const ANY: Self = Self { range: (f32::MIN, f32::MAX) };
 }
 
-impl Labeller for Scores {
+impl Labeller for ScoreLabeller {
     fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
         let (low, high) = self.range;
         match cell.trim().parse::<f32>() {
@@ -65,17 +65,17 @@ impl Labeller for Scores {
     }
 }
 
-/// Reads label names.
-pub(super) struct Classes {
+/// Reads label cells that hold the names or codes of classes.
+pub(super) struct ClassLabeller {
     /// By class index.
     pub names: Vec<String>,
     /// Class index of what may stand in a cell.
     cells: HashMap<String, u32>,
-    /// Who says so, for messages: `the labels of train.tsv`.
+    /// Where the names come from, for messages: `the labels of train.tsv`.
     origin: String,
 }
 
-impl Classes {
+impl ClassLabeller {
     /// Cells hold the names themselves.
     pub fn named(names: Vec<String>, origin: String) -> Self {
         let cells = names.iter().zip(0..).map(|(name, class)| (name.clone(), class)).collect();
@@ -88,13 +88,13 @@ impl Classes {
     }
 }
 
-impl Labeller for Classes {
+impl Labeller for ClassLabeller {
     fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
         self.class(cell).map(Target::Class)
     }
 }
 
-impl Classes {
+impl ClassLabeller {
     /// The class that a cell (or a part of one) names. `Err` is the reason.
     pub fn class(&self, cell: &str) -> std::result::Result<u32, String> {
         self.cells.get(cell).copied().ok_or_else(|| {
@@ -107,7 +107,7 @@ impl Classes {
 }
 
 /// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is not a label.
-pub(super) fn distinct_labels(rows: &[Row], kind: TaskKind) -> Vec<String> {
+pub(super) fn distinct_labels(rows: &[SourceRow], kind: TaskKind) -> Vec<String> {
     let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
     let distinct: BTreeSet<&str> = match kind {
         TaskKind::Tagging => cells.flat_map(tags::split).collect(),

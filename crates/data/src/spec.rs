@@ -39,7 +39,7 @@ pub enum Source {
         /// `None`: by file name extension.
         format: Option<Format>,
         /// Which columns hold what.
-        columns: Columns,
+        columns: ColumnNames,
         /// Whether the label column holds a name, a number, or a tag for each word.
         kind: TaskKind,
     },
@@ -47,7 +47,7 @@ pub enum Source {
 
 /// Names of the columns (or JSON keys) of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns {
+pub struct ColumnNames {
     /// First (or only) sentence; with tags its words, as a list or separated by white space.
     pub text: String,
     /// Second sentence of a pair.

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::row::{Classes, Labeller, Row, Scores, by_index_notice, distinct_labels, examples};
-use super::spec::{Columns, Format, Split};
-use super::tags::{self, Tags};
+use super::row::{
+    ClassLabeller, Labeller, ScoreLabeller, SourceRow, by_index_notice, distinct_labels, examples,
+};
+use super::spec::{ColumnNames, Format, Split};
+use super::tags::{self, TagLabeller};
 use super::text::{self, list};
 use crate::task::{Dataset, TaskKind};
 use tinybert_base::progress::Progress;
@@ -14,27 +16,27 @@ use tinybert_base::{Error, Result};
 use tinybert_model::only_counts;
 
 /// The files of a data set and how to read them.
-pub(super) struct Table<'a> {
+pub(super) struct TableFiles<'a> {
     pub train: Option<&'a PathBuf>,
     pub dev: Option<&'a PathBuf>,
     pub test: Option<&'a PathBuf>,
     pub format: Option<Format>,
-    pub columns: &'a Columns,
+    pub columns: &'a ColumnNames,
     pub kind: TaskKind,
 }
 
-impl Table<'_> {
+impl TableFiles<'_> {
     /// Reads one split; see [`super::load`].
     pub fn load(&self, split: Split, model: Option<&[String]>, progress: &dyn Progress) -> Result<Dataset> {
         let path = self.path(split)?;
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
-            TaskKind::Regression | TaskKind::Embedding => (Box::new(Scores::ANY), Vec::new()),
+            TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
             TaskKind::Classification | TaskKind::Tagging => {
                 let classes = self.classes(path, &rows, model, progress)?;
                 let names = classes.names.clone();
                 match self.kind {
-                    TaskKind::Tagging => (Box::new(Tags(classes)), names),
+                    TaskKind::Tagging => (Box::new(TagLabeller(classes)), names),
                     _ => (Box::new(classes), names),
                 }
             }
@@ -44,7 +46,7 @@ impl Table<'_> {
     }
 
     /// The rows of one split, its file and the file's format.
-    pub fn read(&self, split: Split) -> Result<(PathBuf, Vec<Row>, Format)> {
+    pub fn read(&self, split: Split) -> Result<(PathBuf, Vec<SourceRow>, Format)> {
         let path = self.path(split)?;
         Ok((path.clone(), self.rows(path)?, self.format(path)?))
     }
@@ -69,23 +71,23 @@ impl Table<'_> {
     fn classes(
         &self,
         path: &Path,
-        rows: &[Row],
+        rows: &[SourceRow],
         model: Option<&[String]>,
         progress: &dyn Progress,
-    ) -> Result<Classes> {
-        let named = |model: &[String]| Classes::named(model.to_vec(), "the labels of the model".into());
+    ) -> Result<ClassLabeller> {
+        let named = |model: &[String]| ClassLabeller::named(model.to_vec(), "the labels of the model".into());
         if let Some(model) = model.filter(|model| !only_counts(model)) {
             return Ok(named(model));
         }
         let origin = self.train.map_or(path, PathBuf::as_path);
-        let distinct = |rows: &[Row]| distinct_labels(rows, self.kind);
+        let distinct = |rows: &[SourceRow]| distinct_labels(rows, self.kind);
         let names = if origin == path { distinct(rows) } else { distinct(&self.rows(origin)?) };
         match model {
             // A model whose labels are 0, 1, … because the data's are.
             Some(model) if names.iter().all(|name| model.contains(name)) => Ok(named(model)),
             Some(model) if model.len() == names.len() => {
                 progress.say(&by_index_notice(model, &names));
-                Ok(Classes::named(names, format!("the labels of {}", origin.display())))
+                Ok(ClassLabeller::named(names, format!("the labels of {}", origin.display())))
             }
             Some(model) => Err(Error::input(
                 origin,
@@ -96,11 +98,11 @@ impl Table<'_> {
                     model.len()
                 ),
             )),
-            None => Ok(Classes::named(names, format!("the labels of {}", origin.display()))),
+            None => Ok(ClassLabeller::named(names, format!("the labels of {}", origin.display()))),
         }
     }
 
-    fn rows(&self, path: &Path) -> Result<Vec<Row>> {
+    fn rows(&self, path: &Path) -> Result<Vec<SourceRow>> {
         let format = self.format(path)?;
         let content = text::read(path)?;
         match format {
@@ -137,7 +139,7 @@ impl Format {
     }
 }
 
-fn jsonl(path: &Path, content: &str, columns: &Columns, kind: TaskKind) -> Result<Vec<Row>> {
+fn jsonl(path: &Path, content: &str, columns: &ColumnNames, kind: TaskKind) -> Result<Vec<SourceRow>> {
     text::lines(content)
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(line, json)| {
@@ -172,9 +174,9 @@ fn jsonl(path: &Path, content: &str, columns: &Columns, kind: TaskKind) -> Resul
                         .map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
                 };
                 let label = columns.label.as_ref().map(list).transpose()?;
-                return Ok(Row { line, text: list(&columns.text)?, pair: None, label });
+                return Ok(SourceRow { line, text: list(&columns.text)?, pair: None, label });
             }
-            Ok(Row {
+            Ok(SourceRow {
                 line,
                 text: string(&columns.text)?,
                 pair: columns.pair.as_ref().map(string).transpose()?,
@@ -185,14 +187,14 @@ fn jsonl(path: &Path, content: &str, columns: &Columns, kind: TaskKind) -> Resul
 }
 
 /// Where the named columns stand in a header.
-struct Header {
+struct ColumnPositions {
     text: usize,
     pair: Option<usize>,
     label: Option<usize>,
 }
 
-impl Header {
-    fn find(path: &Path, header: &[&str], columns: &Columns) -> Result<Self> {
+impl ColumnPositions {
+    fn find(path: &Path, header: &[&str], columns: &ColumnNames) -> Result<Self> {
         let position = |name: &String| {
             let mut places = header.iter().enumerate().filter(|(_, column)| *column == name);
             match (places.next(), places.next()) {
@@ -215,9 +217,9 @@ impl Header {
     }
 
     /// A row from its cells, which are as many as the header's.
-    fn row<'a>(&self, line: usize, cell: impl Fn(usize) -> &'a str) -> Row {
+    fn row<'a>(&self, line: usize, cell: impl Fn(usize) -> &'a str) -> SourceRow {
         let owned = |column: usize| cell(column).to_string();
-        Row { line, text: owned(self.text), pair: self.pair.map(owned), label: self.label.map(owned) }
+        SourceRow { line, text: owned(self.text), pair: self.pair.map(owned), label: self.label.map(owned) }
     }
 }
 
@@ -229,11 +231,11 @@ fn columns_differ(path: &Path, line: usize, want: usize, have: usize) -> Error {
     Error::line(path, line, format!("expected {want} columns as in the header, found {have}"))
 }
 
-fn tsv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
+fn tsv(path: &Path, content: &str, columns: &ColumnNames) -> Result<Vec<SourceRow>> {
     let mut lines = text::lines(content);
     let (_, first) = lines.next().ok_or_else(|| empty(path))?;
     let names: Vec<&str> = first.split('\t').collect();
-    let header = Header::find(path, &names, columns)?;
+    let header = ColumnPositions::find(path, &names, columns)?;
     lines
         .map(|(line, row)| {
             let cells: Vec<&str> = row.split('\t').collect();
@@ -245,7 +247,7 @@ fn tsv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
         .collect()
 }
 
-fn csv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
+fn csv(path: &Path, content: &str, columns: &ColumnNames) -> Result<Vec<SourceRow>> {
     // The reader's positions stand before the line ends that it skips; its line numbers suffer from that.
     let begin = |position: &csv::Position| {
         let before = &content[position.byte() as usize..];
@@ -263,7 +265,7 @@ fn csv(path: &Path, content: &str, columns: &Columns) -> Result<Vec<Row>> {
     if names.is_empty() {
         return Err(empty(path));
     }
-    let header = Header::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
+    let header = ColumnPositions::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     // Where the last record begins, and whether a line break is in one of its cells.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tinybert_tokenizer::words;
 
-use super::row::{Classes, Labeller, Row};
+use super::row::{ClassLabeller, Labeller, SourceRow};
 use super::text;
 use crate::metrics::entities::is_tag;
 use crate::task::Target;
@@ -17,9 +17,9 @@ pub(super) fn split(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Reads a tag for each word.
-pub(super) struct Tags(pub Classes);
+pub(super) struct TagLabeller(pub ClassLabeller);
 
-impl Labeller for Tags {
+impl Labeller for TagLabeller {
     fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String> {
         let (words, tags) = (split(text).count(), split(cell).count());
         if words == 0 {
@@ -60,7 +60,7 @@ pub(super) fn to_json(words: &str) -> Value {
 
 /// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line behind each
 /// sentence. Lines that begin with `-DOCSTART-` are passed over.
-pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<Row>> {
+pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
     let mut rows = Vec::new();
     let mut sentence = None;
     for (line, columns) in text::lines(content) {
@@ -75,7 +75,7 @@ pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<Row>> {
                 ));
             }
             [word, .., tag] => {
-                let Row { text, label, .. } = sentence.get_or_insert_with(|| Row {
+                let SourceRow { text, label, .. } = sentence.get_or_insert_with(|| SourceRow {
                     line,
                     text: String::new(),
                     pair: None,

@@ -31,7 +31,7 @@ pub enum Target {
     None,
 }
 
-/// Stands for the tag of a word that a model has not answered: it was cut off, or has no token.
+/// The tag of a word that a model has not answered, because it was cut off or has no token.
 pub const NO_TAG: u32 = u32::MAX;
 
 impl Target {
@@ -86,12 +86,12 @@ impl Dataset {
         self.examples.iter().step_by(step).collect()
     }
 
-    /// A data set of these.
+    /// A data set of the examples that [`spread`](Self::spread) gives.
     pub fn sample(&self, count: usize) -> Self {
         self.with(self.spread(count).into_iter())
     }
 
-    /// A data set of `count` examples: these again and again.
+    /// A data set of `count` examples: the present ones, again and again.
     pub fn repeated(&self, count: usize) -> Self {
         self.with(self.examples.iter().cycle().take(count))
     }
@@ -126,7 +126,8 @@ impl Dataset {
         )))
     }
 
-    /// The label of all examples, where they are to be classified and have no other: whatever answers it is always right.
+    /// The label that all examples of a classification task have, if they have only one: a model that always answers it is always
+    /// right.
     pub fn only_label(&self) -> Option<&str> {
         let mut classes = self.examples.iter().map(|example| match example.target {
             Target::Class(class) => Some(class),
@@ -137,7 +138,7 @@ impl Dataset {
         classes.all(|class| class == Some(first)).then_some(label)
     }
 
-    /// The same texts for embeddings: scores become similarities of pairs.
+    /// The data set for embeddings: scores become similarities of pairs.
     ///
     /// # Errors
     /// [`Error::Usage`] for data with labels.
@@ -150,7 +151,7 @@ impl Dataset {
         }
     }
 
-    /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files read in another way give another.
+    /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files give another one when they are read in another way.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut text = |text: &str| {

@@ -10,7 +10,7 @@ use tinybert_base::Context;
 use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{Batch, Columns, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
+use tinybert_data::{Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder};
 use tinybert_nn::{MaskedLm, init_parameters};
@@ -35,8 +35,8 @@ fn vectors(place: &Path) -> (WordVectors, PathBuf) {
     (WordVectors::read(&path).unwrap(), path)
 }
 
-fn columns(pair: bool) -> Columns {
-    Columns { text: "text".into(), pair: pair.then(|| "pair".into()), label: Some("label".into()) }
+fn columns(pair: bool) -> ColumnNames {
+    ColumnNames { text: "text".into(), pair: pair.then(|| "pair".into()), label: Some("label".into()) }
 }
 
 fn table(train: PathBuf, pair: bool) -> DataSpec {

@@ -10,9 +10,9 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{TaskReport, TaskSettings, distill_task};
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::{Encoding, LayerEncodings};
+use tinybert_model::plan::{LayerEncodings, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder, WORD_EMBEDDINGS};
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_testing::runs::{fine_tune_settings, labelled, output, quantization_aware, with_data};
 use tinybert_train::{FineTune, Recipe, fine_tune};
 
@@ -33,7 +33,7 @@ fn pair(place: &Path) -> [Checkpoint; 2] {
 
 #[test]
 fn the_image_answers_as_the_student_that_was_kept() {
-    for encoding in [Encoding::Int8, Encoding::Int4] {
+    for encoding in [WeightEncoding::Int8, WeightEncoding::Int4] {
         let place = tempfile::tempdir().unwrap();
         let [teacher, student] = pair(place.path());
         let out = place.path().join("out");
@@ -45,11 +45,11 @@ fn the_image_answers_as_the_student_that_was_kept() {
         let trained = Checkpoint::load(&out).unwrap();
         let plan = trained.quantization.as_ref().expect("the folder says how it was trained");
         assert_eq!(plan.precision().weights, LayerEncodings::Alike(encoding));
-        let settings = Settings { max_tokens: 16, ..Settings::default() };
+        let settings = QuantizeSettings { max_tokens: 16, ..QuantizeSettings::default() };
         // Calibration text plays no part: the scales are those of the training.
         let made = quantize(&trained, &toy::sentences(3, 99), &settings, &Context::default()).unwrap();
         let made = ImageFile::new(made.image).unwrap();
-        let afresh = Settings { calibration_examples: 16, ..settings };
+        let afresh = QuantizeSettings { calibration_examples: 16, ..settings };
         let of_student = quantize(&student, &toy::sentences(40, 1), &afresh, &Context::default()).unwrap();
         let of_student = ImageFile::new(of_student.image).unwrap();
         let calibration =
@@ -86,7 +86,7 @@ fn the_longest_input_is_that_of_the_training() {
     let out = place.path().join("out");
     run(&quantization_aware(), &teacher, &student, &out).unwrap();
     let made = |max_tokens| {
-        let settings = Settings { max_tokens, ..Settings::default() };
+        let settings = QuantizeSettings { max_tokens, ..QuantizeSettings::default() };
         quantize(&Checkpoint::load(&out).unwrap(), &toy::sentences(40, 1), &settings, &Context::default())
     };
     let error = made(12).map(drop).unwrap_err();

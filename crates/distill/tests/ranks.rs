@@ -12,7 +12,7 @@ use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Context, StopSignal};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{Columns, DataSpec, Source, Split, read_rows};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, augment};
 use tinybert_model::Head;
 use tinybert_testing::runs::{
@@ -230,7 +230,7 @@ fn augmentation_writes_the_same_bytes_on_any_number_of_ranks_stopped_or_not() {
     let data = toy::sentences(900, 4);
     let line = |text: &str| format!("{{\"text\": \"{text}\", \"label\": \"x\"}}\n");
     fs::write(&path, data.examples.iter().map(|example| line(&example.text)).collect::<String>()).unwrap();
-    let columns = Columns { text: "text".into(), pair: None, label: Some("label".into()) };
+    let columns = ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) };
     let kind = TaskKind::Classification;
     let source = Source::Table { train: Some(path), dev: None, test: None, format: None, columns, kind };
     let rows = read_rows(&DataSpec { source, labels: None }, Split::Train, &Silent).unwrap();

@@ -29,7 +29,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
 }
 
-/// The same of examples to learn from, each of which has to ask for an answer.
+/// As [`encode`] for examples to learn from, each of which has to ask for an answer.
 ///
 /// # Errors
 /// Those of [`encode`]; [`Error::Input`] for an example none of whose words has a token.
@@ -105,7 +105,7 @@ impl Judge {
         self.set.answer_starts().windows(2).map(|ends| ends[1] - ends[0]).collect()
     }
 
-    /// The answers that such outputs are, in the order of the samples.
+    /// The answers that `outputs` stand for, in the order of the samples.
     ///
     /// # Errors
     /// [`Error::Usage`] for a head that does not answer such samples.
@@ -118,7 +118,7 @@ impl Judge {
         answers(head, &self.set, outputs)
     }
 
-    /// Metrics of such answers.
+    /// Metrics of the model's answers `predictions`, one for each sample in order.
     ///
     /// # Errors
     /// Those of [`metrics::evaluate`].
@@ -127,7 +127,7 @@ impl Judge {
     }
 }
 
-/// Logits `[answers, outputs]` by batch, with the samples that they are of.
+/// Logits `[answers, outputs]` of each batch, with the indices of the batch's samples.
 pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 
 /// What the model's head gives for every sample that asks for an answer.
@@ -187,7 +187,8 @@ fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f
     Ok(vectors)
 }
 
-/// Logits `[answers, outputs]` to an answer for each sample, whose words begin at the tokens of `words`.
+/// The answer of each sample of a batch by the logits `[answers, outputs]`; the words of the samples begin at the tokens of
+/// `words`.
 fn answers_of<'w>(
     head: &Head,
     logits: &Tensor,

@@ -11,7 +11,7 @@ const WARM_UP: usize = 3;
 
 /// Latency at one input length.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct Latency {
+pub struct MeasuredLatency {
     /// Tokens of the input, special ones included.
     pub seq: usize,
     /// Median time of one answer in milliseconds.
@@ -26,7 +26,7 @@ pub struct Latency {
 ///
 /// # Errors
 /// A length that the image does not take; a model that cannot run; threads that cannot be started.
-pub fn latency(model: &Model<'_>, seq: usize, threads: usize, min_time: Duration) -> Result<Latency> {
+pub fn latency(model: &Model<'_>, seq: usize, threads: usize, min_time: Duration) -> Result<MeasuredLatency> {
     let limit = model.config().max_tokens;
     if seq < 2 || seq > limit {
         return Err(Error::Usage(format!(
@@ -43,7 +43,7 @@ pub fn latency(model: &Model<'_>, seq: usize, threads: usize, min_time: Duration
         time(model, &mut model.session_with(&pool, &mut workspace).map_err(refused)?, seq, min_time)?
     };
     times.sort_by(f64::total_cmp);
-    Ok(Latency { seq, median_ms: times[times.len() / 2], min_ms: times[0], runs: times.len() })
+    Ok(MeasuredLatency { seq, median_ms: times[times.len() / 2], min_ms: times[0], runs: times.len() })
 }
 
 /// Milliseconds of each answer.

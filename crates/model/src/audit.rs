@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::weights::{Dtype, Stored, Weights};
-use super::{BertConfig, Head, WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+use super::names::{self, LayerNames, WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+use super::weights::{Dtype, StoredTensor, WeightFiles};
+use super::{BertConfig, Head};
 use tinybert_base::{Error, Result};
 
 /// Problems that one message lists; a wrong width shows in every tensor.
@@ -17,7 +18,7 @@ const LISTED: usize = 40;
 /// belongs to an encoder of other sizes, with hints.
 pub(super) fn audit(
     folder: &Path,
-    weights: &Weights,
+    weights: &WeightFiles,
     config: &BertConfig,
     head: &Head,
 ) -> Result<Vec<String>> {
@@ -55,7 +56,7 @@ pub(super) fn audit(
             Some(_) => {}
         }
     }
-    for name in weights.names().filter(|name| is_encoder(name) && !expected.contains_key(*name)) {
+    for name in weights.names().filter(|name| names::is_encoder(name) && !expected.contains_key(*name)) {
         problems.push(format!("{name}: not expected in an encoder of this configuration"));
         hints.insert(format!(
             "compare config.json (num_hidden_layers {}) with the weights",
@@ -68,17 +69,12 @@ pub(super) fn audit(
     Err(Error::input(folder, message(&problems, &hints, config, head)))
 }
 
-/// True for tensors that would change what the encoder computes. Others belong to heads of other kinds.
-fn is_encoder(name: &str) -> bool {
-    name.starts_with("bert.encoder.") || name.starts_with("bert.embeddings.")
-}
-
 /// The canonical name, and the stored one where they differ.
-fn described(name: &str, stored: &Stored) -> String {
+fn described(name: &str, stored: &StoredTensor) -> String {
     if stored.name == name { name.to_owned() } else { format!("{name} (stored as {})", stored.name) }
 }
 
-fn hint_for_missing(name: &str, weights: &Weights, head: &Head) -> Option<String> {
+fn hint_for_missing(name: &str, weights: &WeightFiles, head: &Head) -> Option<String> {
     if weights.names().next().is_some_and(|_| weights.get(WORD_EMBEDDINGS).is_none()) {
         let first = weights.names().next().unwrap_or_default();
         return Some(format!("the weights do not look like BERT's: the first tensor is {first}"));
@@ -94,21 +90,17 @@ fn hint_for_missing(name: &str, weights: &Weights, head: &Head) -> Option<String
 
 /// Which setting of `config.json` a wrong shape speaks of.
 fn hint_for_shape(name: &str, expected: &[usize], found: &[usize]) -> Option<String> {
-    let axis_settings: [&str; 2] = match name {
-        WORD_EMBEDDINGS => ["vocab_size", "hidden_size"],
-        "bert.embeddings.position_embeddings.weight" => ["max_position_embeddings", "hidden_size"],
-        "bert.embeddings.token_type_embeddings.weight" => ["type_vocab_size", "hidden_size"],
-        "classifier.weight" => ["the number of labels in id2label", "hidden_size"],
-        "classifier.bias" => ["the number of labels in id2label", ""],
-        "cls.predictions.bias" => ["vocab_size", ""],
-        _ if name.contains(".intermediate.dense.") => ["intermediate_size", "hidden_size"],
-        _ if name.starts_with("bert.encoder.") && name.ends_with(".output.dense.weight") => {
-            if name.contains(".attention.") {
-                ["hidden_size", "hidden_size"]
-            } else {
-                ["hidden_size", "intermediate_size"]
-            }
-        }
+    let layer = names::split_layer(name).map(|(layer, _)| LayerNames::new(layer));
+    let is_weight_of = |part: &str| name.strip_prefix(part) == Some(".weight");
+    let is_part_of = |part: &str| is_weight_of(part) || name.strip_prefix(part) == Some(".bias");
+    let axis_settings: [&str; 2] = match (name, &layer) {
+        (WORD_EMBEDDINGS, _) => ["vocab_size", "hidden_size"],
+        (names::POSITION_EMBEDDINGS, _) => ["max_position_embeddings", "hidden_size"],
+        (names::TYPE_EMBEDDINGS, _) => ["type_vocab_size", "hidden_size"],
+        (names::MASKED_LM_BIAS, _) => ["vocab_size", ""],
+        _ if is_part_of(names::CLASSIFIER) => ["the number of labels in id2label", "hidden_size"],
+        (_, Some(layer)) if is_part_of(&layer.up) => ["intermediate_size", "hidden_size"],
+        (_, Some(layer)) if is_weight_of(&layer.down) => ["hidden_size", "intermediate_size"],
         _ => ["hidden_size", "hidden_size"],
     };
     if expected.len() != found.len() {

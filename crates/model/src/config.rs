@@ -1,46 +1,15 @@
 //! The sizes of a BERT encoder and what `config.json` says of them.
 
-use super::mpnet::{EXTRA_PIECES, FIRST_POSITION};
-use super::{Pruned, SpecialIds};
+use super::{Architecture, Pruned};
 use tinybert_base::{Error, Result};
-
-/// Which family an encoder is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Architecture {
-    /// BERT: teachers and all students.
-    #[default]
-    Bert,
-    /// MPNet, teachers only: relative positions in the attention scores, no segment types, BERT's vocabulary under other
-    /// ids. Its special pieces go by BERT's ids, which are these.
-    MpNet(SpecialIds),
-}
-
-impl Architecture {
-    /// The special pieces of an MPNet model.
-    pub fn mpnet(&self) -> Option<&SpecialIds> {
-        match self {
-            Self::Bert => None,
-            Self::MpNet(special) => Some(special),
-        }
-    }
-
-    /// Its name in messages.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Bert => "BERT",
-            Self::MpNet(_) => "MPNet",
-        }
-    }
-}
 
 /// Sizes and constants of an encoder. The activation is always GELU in its erf form.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BertConfig {
-    /// BERT or a relative.
+    /// The family it is of.
     #[serde(default)]
     pub architecture: Architecture,
-    /// Word pieces in the vocabulary, `v`; of MPNet those that it shares with BERT.
+    /// Word pieces in the vocabulary, `v`, special pieces included; of a family with more pieces than BERT those that BERT has.
     pub vocab_size: usize,
     /// Width of the residual stream, `h`.
     pub hidden_size: usize,
@@ -52,7 +21,7 @@ pub struct BertConfig {
     pub intermediate_size: usize,
     /// Longest sequence in tokens, special tokens included.
     pub max_position_embeddings: usize,
-    /// Segment types (2 for sentence pairs). MPNet accepts them and makes no difference.
+    /// Segment types (2 for sentence pairs). A model without a table of them accepts them and makes no difference.
     pub type_vocab_size: usize,
     /// Added to the variance in every LayerNorm.
     pub layer_norm_eps: f64,
@@ -83,16 +52,6 @@ impl BertConfig {
     /// Width of one attention head.
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_attention_heads
-    }
-
-    /// Rows of the word embedding matrix.
-    pub fn word_rows(&self) -> usize {
-        self.vocab_size + self.architecture.mpnet().map_or(0, |_| EXTRA_PIECES)
-    }
-
-    /// Rows of the position table before the first token's.
-    pub fn first_position(&self) -> usize {
-        self.architecture.mpnet().map_or(0, |_| FIRST_POSITION)
     }
 
     /// Checks that every size is usable and that they fit together.
@@ -142,7 +101,7 @@ impl BertConfig {
                 return Err(Error::Usage(format!("{name} is {value}; it must be above 0 and below 1")));
             }
         }
-        if !self.pruned.is_empty() && self.architecture != Architecture::Bert {
+        if !self.pruned.is_empty() && !self.architecture.may_be_pruned() {
             return Err(Error::Usage(format!("{} models cannot be pruned", self.architecture.name())));
         }
         self.pruned.validate(self)

@@ -2,7 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{BertConfig, Checkpoint, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS};
+use super::names::{POSITION_EMBEDDINGS, TYPE_EMBEDDINGS, WORD_EMBEDDINGS};
+use super::{BertConfig, Checkpoint, Tensors, lookup};
 use tinybert_base::{Error, Result};
 
 /// The three embedding matrices of a student of sizes `config`, made from a teacher with the same vocabulary.
@@ -36,7 +37,7 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     let mut tables = Vec::new();
     for (name, rows) in [
         (WORD_EMBEDDINGS, config.vocab_size),
-        ("bert.embeddings.position_embeddings.weight", config.max_position_embeddings),
+        (POSITION_EMBEDDINGS, config.max_position_embeddings),
         (TYPE_EMBEDDINGS, config.type_vocab_size),
     ] {
         tables.push((name, without_mean(&teacher.embedding_table(name)?.narrow(0, 0, rows)?)?));
@@ -47,8 +48,33 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     for (_, rows) in &tables {
         moments = (moments + (second_moments(rows)? / rows.dim(0)? as f64)?)?;
     }
-    let projection = Projection::fit(&moments, config.hidden_size)?;
+    let projection = NarrowBasis::fit(&moments, config.hidden_size)?;
     tables.into_iter().map(|(name, rows)| Ok((name.to_owned(), projection.apply(&rows)?))).collect()
+}
+
+impl Checkpoint {
+    /// One of the three embedding tables, named by its tensor, as BERT has it: `[pieces, hidden]` by BERT's ids,
+    /// `[positions, hidden]` from the first token's on, or `[types, hidden]`. A model without segment types gives rows of 0.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the model has no such tensor.
+    pub fn embedding_table(&self, name: &str) -> Result<Tensor> {
+        let config = &self.config;
+        if name == TYPE_EMBEDDINGS && !config.has_segment_types() {
+            let shape = (config.type_vocab_size, config.hidden_size);
+            return Ok(Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
+        }
+        let table = lookup(&self.tensors, name)?;
+        Ok(match (name, config.piece_rows()) {
+            (WORD_EMBEDDINGS, Some(rows)) => {
+                table.index_select(&Tensor::new(rows.rows(), &Device::Cpu)?, 0)?
+            }
+            (POSITION_EMBEDDINGS, _) => {
+                table.narrow(0, config.first_position(), config.max_position_embeddings)?
+            }
+            _ => table.clone(),
+        })
+    }
 }
 
 /// XᵀX of rows `[n, width]`, in f64.
@@ -63,11 +89,11 @@ fn without_mean(rows: &Tensor) -> Result<Tensor> {
 }
 
 /// An orthonormal basis for narrower rows, in f64 `[wide, narrow]`.
-struct Projection {
+struct NarrowBasis {
     basis: Tensor,
 }
 
-impl Projection {
+impl NarrowBasis {
     /// The subspace that keeps most of the energy of rows with these second moments (`[wide, wide]`): the leading
     /// eigenvectors.
     ///
@@ -182,8 +208,8 @@ mod tests {
         Tensor::from_vec(entries, (rows, wide), &Device::Cpu).unwrap()
     }
 
-    fn fit(rows: &Tensor, narrow: usize) -> Projection {
-        Projection::fit(&second_moments(rows).unwrap(), narrow).unwrap()
+    fn fit(rows: &Tensor, narrow: usize) -> NarrowBasis {
+        NarrowBasis::fit(&second_moments(rows).unwrap(), narrow).unwrap()
     }
 
     fn energy(tensor: &Tensor) -> f64 {

@@ -1,5 +1,7 @@
 //! The task heads a checkpoint can carry.
 
+use crate::names;
+
 /// What stands on top of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head {
@@ -69,9 +71,9 @@ impl Head {
     pub fn linear(&self) -> Option<&'static str> {
         match self {
             Self::Classification { .. } | Self::Regression | Self::TokenClassification { .. } => {
-                Some("classifier")
+                Some(names::CLASSIFIER)
             }
-            Self::Embedding { projected: true, .. } => Some("projection"),
+            Self::Embedding { projected: true, .. } => Some(names::PROJECTION),
             Self::Embedding { projected: false, .. } | Self::None | Self::MaskedLm => None,
         }
     }

@@ -4,10 +4,11 @@ mod audit;
 mod config;
 mod config_json;
 mod embeddings;
+mod family;
 mod head;
 pub mod image_file;
-mod mpnet;
-mod names;
+pub mod names;
+mod per_linear;
 mod pickle;
 pub mod plan;
 mod preset;
@@ -23,17 +24,18 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokenizer_json;
 mod vocabulary;
 mod weights;
 mod wordpiece;
 
-pub use config::{Architecture, BertConfig};
+pub use config::BertConfig;
 pub use embeddings::embeddings_from_teacher;
+pub use family::{Architecture, PieceRows};
 pub use head::Head;
 pub use head::only_counts;
-pub use mpnet::{PieceIds, RELATIVE_BIAS};
-pub use names::TYPE_EMBEDDINGS;
 pub use names::{WORD_EMBEDDINGS, expected_shapes, pooler_shapes};
+pub use per_linear::{LayerLinear, PerLinear};
 pub use preset::{PRESETS, preset};
 pub use pruned::Pruned;
 pub use quantization::{FILE as QUANTIZATION, write as write_quantization};
@@ -43,13 +45,13 @@ pub use safetensors::parameters;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
 pub use save::{METRICS, WEIGHTS};
 pub use tensors::{Tensors, lookup};
-pub use text::{Encoded, SpecialIds, TextEncoder, Word};
+pub use text::{EncodedInput, EncodedWord, SpecialIds, TextEncoder};
 pub use wordpiece::train_vocabulary;
 
 use std::path::{Path, PathBuf};
 
 use self::config_json::ConfigFile;
-use self::weights::Weights;
+use self::weights::WeightFiles;
 use tinybert_base::{Error, FileHash, Result, files};
 
 use crate::plan::ModelPlan;
@@ -58,15 +60,15 @@ use crate::plan::ModelPlan;
 pub struct Checkpoint {
     /// Sizes of the encoder.
     pub config: BertConfig,
-    /// What stands on top of it.
+    /// The task head on top of the encoder.
     pub head: Head,
     /// Every tensor of [`expected_shapes`], and the pooler's if the folder has them.
     pub tensors: Tensors,
-    /// Its tokenizer.
+    /// The model's tokenizer.
     pub text: TextEncoder,
-    /// How it was trained to be quantized, if it was.
+    /// The plan that the model was trained to be quantized by, if it was.
     pub quantization: Option<ModelPlan>,
-    /// Where it was read from.
+    /// The folder that it was read from.
     pub folder: PathBuf,
     /// Every file that was read.
     sources: Vec<PathBuf>,
@@ -91,7 +93,7 @@ impl Checkpoint {
         let text = TextEncoder::from_folder(folder)?;
         let architecture = file.architecture(text.special());
         let config = file.encoder(&config_path, architecture)?;
-        let weights = Weights::open(folder, architecture)?;
+        let weights = WeightFiles::open(folder, architecture)?;
         let head = file.head(&config_path, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
         if text.vocab_size() != config.vocab_size {
@@ -120,7 +122,7 @@ impl Checkpoint {
         Self { config, head, tensors, text, quantization: None, folder, sources }
     }
 
-    /// A copy that is quantized by no plan.
+    /// A copy without the plan to be quantized by.
     pub fn copied(&self) -> Self {
         self.with(self.config.clone(), self.tensors.clone(), self.text.clone())
     }
@@ -135,7 +137,7 @@ impl Checkpoint {
         self.tensors.values().map(|tensor| tensor.elem_count()).sum()
     }
 
-    /// A bare encoder as the sentence encoder that it is by the mean of its tokens; any other model as it is.
+    /// Makes a bare encoder a sentence encoder by the mean of its tokens; leaves any other model as it is.
     ///
     /// # Errors
     /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors are made otherwise.
@@ -150,8 +152,8 @@ impl Checkpoint {
         }
     }
 
-    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has positions for them, and they room for the
-    /// special pieces of a pair.
+    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has so many positions, and that the special pieces of
+    /// a pair fit into the input.
     ///
     /// # Errors
     /// [`Error::Usage`] with the limits and the folder.

@@ -35,7 +35,7 @@ enum Value {
     Global(Rc<str>),
     Tuple(Rc<Tuple>),
     Dictionary(Rc<RefCell<Entries>>),
-    Storage(Rc<Storage>),
+    Storage(Rc<TensorStorage>),
     Tensor(Rc<View>),
 }
 
@@ -47,7 +47,7 @@ struct Tuple {
     depth: u32,
 }
 
-struct Storage {
+struct TensorStorage {
     format: String,
     key: String,
 }
@@ -55,13 +55,13 @@ struct Storage {
 /// Tuples in tuples; a state dictionary needs three.
 const DEEPEST: u32 = 8;
 
-type Result<T> = std::result::Result<T, String>;
+type PickleResult<T> = Result<T, String>;
 
 /// The tensors of a pickled state dictionary by name, in its order.
 ///
 /// # Errors
 /// What is not as `torch.save` writes a state dictionary.
-pub(super) fn state_dictionary(bytes: &[u8]) -> Result<Vec<(String, View)>> {
+pub(super) fn state_dictionary(bytes: &[u8]) -> PickleResult<Vec<(String, View)>> {
     let mut machine = Machine { bytes, stack: Vec::new(), memo: HashMap::new() };
     while machine.step()? {}
     match machine.pop()? {
@@ -80,7 +80,7 @@ struct Machine<'a> {
 
 impl Machine<'_> {
     /// Follows one instruction (names as in Python's `pickletools`); false at the end.
-    fn step(&mut self) -> Result<bool> {
+    fn step(&mut self) -> PickleResult<bool> {
         let [instruction] = self.take()?;
         match instruction {
             b'.' => return Ok(false),                                                // STOP
@@ -128,18 +128,18 @@ impl Machine<'_> {
         Ok(true)
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
+    fn take<const N: usize>(&mut self) -> PickleResult<[u8; N]> {
         let (taken, rest) = self.bytes.split_first_chunk().ok_or("it ends early")?;
         self.bytes = rest;
         Ok(*taken)
     }
 
-    fn pop(&mut self) -> Result<Value> {
+    fn pop(&mut self) -> PickleResult<Value> {
         self.stack.pop().ok_or_else(|| EMPTY.to_owned())
     }
 
     /// What was pushed after the last mark, which goes too.
-    fn pop_to_mark(&mut self) -> Result<Vec<Value>> {
+    fn pop_to_mark(&mut self) -> PickleResult<Vec<Value>> {
         let mark = self.stack.iter().rposition(|value| matches!(value, Value::Mark)).ok_or(EMPTY)?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();
@@ -150,7 +150,7 @@ impl Machine<'_> {
         self.stack.push(Value::Integer(value.into()));
     }
 
-    fn push_tuple(&mut self, items: Vec<Value>) -> Result<()> {
+    fn push_tuple(&mut self, items: Vec<Value>) -> PickleResult<()> {
         let deepest =
             items.iter().map(|item| if let Value::Tuple(tuple) = item { tuple.depth } else { 0 }).max();
         let depth = deepest.unwrap_or(0) + 1;
@@ -161,7 +161,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn long(&mut self) -> Result<()> {
+    fn long(&mut self) -> PickleResult<()> {
         let [length] = self.take()?;
         let mut value = [0; 8];
         if usize::from(length) > value.len() {
@@ -175,7 +175,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn text(&mut self) -> Result<()> {
+    fn text(&mut self) -> PickleResult<()> {
         let length = u32::from_le_bytes(self.take()?) as usize;
         let (text, rest) = self.bytes.split_at_checked(length).ok_or("it ends within a text")?;
         self.bytes = rest;
@@ -184,7 +184,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn global(&mut self) -> Result<()> {
+    fn global(&mut self) -> PickleResult<()> {
         let mut lines = [""; 2];
         for line in &mut lines {
             let end = self.bytes.iter().position(|byte| *byte == b'\n').ok_or("it ends within a name")?;
@@ -196,20 +196,20 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn remember(&mut self, number: u32) -> Result<()> {
+    fn remember(&mut self, number: u32) -> PickleResult<()> {
         let value = self.stack.last().ok_or(EMPTY)?.clone();
         self.memo.insert(number, value);
         Ok(())
     }
 
-    fn recall(&mut self, number: u32) -> Result<()> {
+    fn recall(&mut self, number: u32) -> PickleResult<()> {
         let value = self.memo.get(&number).ok_or("it refers to something it has not remembered")?;
         self.stack.push(value.clone());
         Ok(())
     }
 
     /// Puts keys and values into the dictionary on top of the stack, which only needs to keep tensors.
-    fn set_items(&mut self, items: &[Value]) -> Result<()> {
+    fn set_items(&mut self, items: &[Value]) -> PickleResult<()> {
         let Some(Value::Dictionary(entries)) = self.stack.last() else {
             return Err("it sets items of something else than a dictionary".to_owned());
         };
@@ -222,7 +222,7 @@ impl Machine<'_> {
     }
 
     /// `('storage', class, key, device, elements)` becomes a storage.
-    fn storage(&mut self) -> Result<()> {
+    fn storage(&mut self) -> PickleResult<()> {
         let id = self.pop_tuple()?;
         let [Value::Text(kind), Value::Global(class), Value::Text(key), _, _] = id.items.as_slice() else {
             return Err("it refers to something else than a storage".to_owned());
@@ -231,12 +231,13 @@ impl Machine<'_> {
         let Some(format) = format.filter(|_| &**kind == "storage") else {
             return Err(format!("it refers to a {class}, which is no storage"));
         };
-        self.stack.push(Value::Storage(Rc::new(Storage { format: format.to_owned(), key: key.to_string() })));
+        self.stack
+            .push(Value::Storage(Rc::new(TensorStorage { format: format.to_owned(), key: key.to_string() })));
         Ok(())
     }
 
     /// Stands in for the few calls in a state dictionary.
-    fn reduce(&mut self) -> Result<()> {
+    fn reduce(&mut self) -> PickleResult<()> {
         let arguments = self.pop_tuple()?;
         let Value::Global(callable) = self.pop()? else {
             return Err("it calls something that has no name".to_owned());
@@ -266,7 +267,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn pop_tuple(&mut self) -> Result<Rc<Tuple>> {
+    fn pop_tuple(&mut self) -> PickleResult<Rc<Tuple>> {
         match self.pop()? {
             Value::Tuple(tuple) => Ok(tuple),
             _ => Err("it lacks a tuple".to_owned()),
@@ -276,7 +277,7 @@ impl Machine<'_> {
 
 const EMPTY: &str = "it takes more from its stack than there is";
 
-fn integers(tuple: &Tuple) -> Result<Vec<u64>> {
+fn integers(tuple: &Tuple) -> PickleResult<Vec<u64>> {
     let integer = |item: &Value| match item {
         Value::Integer(value) => u64::try_from(*value).ok(),
         _ => None,

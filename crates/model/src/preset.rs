@@ -20,7 +20,7 @@ pub fn preset(name: &str) -> Result<BertConfig> {
         }
     };
     Ok(BertConfig {
-        architecture: Architecture::Bert,
+        architecture: Architecture::default(),
         vocab_size: 30522,
         hidden_size,
         num_hidden_layers,

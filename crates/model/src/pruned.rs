@@ -1,17 +1,17 @@
-//! What pruning took from an encoder: sizes that differ from layer to layer.
+//! What pruning removed from an encoder: sizes that differ from layer to layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::BertConfig;
+use super::{BertConfig, PerLinear};
 use tinybert_base::{Error, Result};
 
-/// Parts of layers that are gone, by layer; nothing by default.
+/// Parts that pruning removed, by layer; nothing by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Pruned {
-    /// Attention heads that are gone, numbered as before: transformers' `pruned_heads`.
+    /// Attention heads that were removed, numbered as before: transformers' `pruned_heads`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub heads: BTreeMap<usize, BTreeSet<usize>>,
     /// Widths of the feed-forward network that are not `intermediate_size`.
@@ -20,12 +20,12 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// True where every layer is whole.
+    /// True where nothing was removed.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty() && self.intermediate_sizes.is_empty()
     }
 
-    /// Checks that every layer keeps a head and a neuron, and that nothing is gone that was never there.
+    /// Checks that every layer keeps a head and a neuron, and that only parts were removed that had been there.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the layer.
@@ -37,10 +37,10 @@ impl Pruned {
         {
             return wrong(format!("layer {layer} is pruned, but the layers are 0 to {}", layers - 1));
         }
-        for (layer, gone) in &self.heads {
-            if gone.is_empty() || gone.len() >= heads || gone.iter().any(|head| *head >= heads) {
+        for (layer, removed) in &self.heads {
+            if removed.is_empty() || removed.len() >= heads || removed.iter().any(|head| *head >= heads) {
                 return wrong(format!(
-                    "pruned_heads of layer {layer} are {gone:?}; expected some of 0 to {}, but not all",
+                    "pruned_heads of layer {layer} are {removed:?}; expected some of 0 to {}, but not all",
                     heads - 1
                 ));
             }
@@ -71,8 +71,9 @@ impl Pruned {
 impl BertConfig {
     /// The attention heads of a layer (from 0) that are left, numbered as before.
     pub fn head_numbers(&self, layer: usize) -> impl Iterator<Item = usize> {
-        let gone = self.pruned.heads.get(&layer);
-        (0..self.num_attention_heads).filter(move |head| !gone.is_some_and(|gone| gone.contains(head)))
+        let removed = self.pruned.heads.get(&layer);
+        (0..self.num_attention_heads)
+            .filter(move |head| !removed.is_some_and(|removed| removed.contains(head)))
     }
 
     /// How many attention heads of a layer (from 0) are left.
@@ -88,6 +89,24 @@ impl BertConfig {
     /// Width of a layer's feed-forward network (layers from 0).
     pub fn ffn(&self, layer: usize) -> usize {
         self.pruned.intermediate_sizes.get(&layer).copied().unwrap_or(self.intermediate_size)
+    }
+
+    /// How many inputs each linear of a layer (from 0) has.
+    pub fn linear_inputs(&self, layer: usize) -> PerLinear<usize> {
+        let hidden = self.hidden_size;
+        PerLinear {
+            qkv: hidden,
+            attention_output: self.attention_width(layer),
+            up: hidden,
+            down: self.ffn(layer),
+        }
+    }
+
+    /// How many weights each linear of a layer (from 0) has.
+    pub fn linear_weights(&self, layer: usize) -> PerLinear<usize> {
+        let (attention, ffn) =
+            (self.hidden_size * self.attention_width(layer), self.hidden_size * self.ffn(layer));
+        PerLinear { qkv: 3 * attention, attention_output: attention, up: ffn, down: ffn }
     }
 
     /// Brings sizes that are the same in every layer back to `intermediate_size`, which transformers reads.

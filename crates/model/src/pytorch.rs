@@ -9,7 +9,7 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::pickle::{self, View};
-use super::weights::{self, Dtype, Stored};
+use super::weights::{self, Dtype, StoredTensor};
 use tinybert_base::{Error, Result};
 
 /// What to do about a file that cannot be read.
@@ -22,7 +22,7 @@ const LARGEST_PICKLE: u64 = 16 << 20;
 
 /// Where an archive's entry stands in the file.
 #[derive(Clone, Copy)]
-struct Entry {
+struct ArchiveEntry {
     offset: u64,
     bytes: u64,
 }
@@ -32,7 +32,7 @@ struct Entry {
 /// # Errors
 /// [`Error::Input`], with how to convert the file, for anything but a whole archive with a plain state dictionary;
 /// [`Error::Io`] when it cannot be read.
-pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
+pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     let refuse = |what: String| Error::input(path, format!("{what}; {CONVERT}"));
     let (file, length) = weights::open(path)?;
     let mut archive = ZipArchive::new(file).map_err(|error| {
@@ -62,7 +62,7 @@ pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
         .map(|(name, view)| {
             let entry = entries.get(&format!("{root}data/{}", view.key));
             locate(&view, entry)
-                .map(|(dtype, shape, offset, bytes)| Stored {
+                .map(|(dtype, shape, offset, bytes)| StoredTensor {
                     name: name.clone(),
                     dtype,
                     shape,
@@ -78,7 +78,7 @@ pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
 fn entries(
     archive: &mut ZipArchive<File>,
     length: u64,
-) -> std::result::Result<HashMap<String, Entry>, String> {
+) -> std::result::Result<HashMap<String, ArchiveEntry>, String> {
     let mut entries = HashMap::new();
     for index in 0..archive.len() {
         let file = archive.by_index_raw(index).map_err(|error| format!("damaged archive: {error}"))?;
@@ -93,7 +93,7 @@ fn entries(
         if offset.checked_add(file.size()).is_none_or(|end| end > length) {
             return Err(format!("entry {name} of {} bytes reaches beyond the file's {length}", file.size()));
         }
-        entries.insert(name, Entry { offset, bytes: file.size() });
+        entries.insert(name, ArchiveEntry { offset, bytes: file.size() });
     }
     Ok(entries)
 }
@@ -113,7 +113,7 @@ fn read(path: &Path, archive: &mut ZipArchive<File>, name: &str, bytes: u64) -> 
 /// Number format, shape, offset in the file and bytes of a view that lies within its entry without gaps.
 fn locate(
     view: &View,
-    entry: Option<&Entry>,
+    entry: Option<&ArchiveEntry>,
 ) -> std::result::Result<(Dtype, Vec<usize>, u64, usize), String> {
     let (dtype, size) = match view.format.as_str() {
         "Float" => (Dtype::F32, 4),

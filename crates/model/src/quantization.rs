@@ -15,7 +15,7 @@ pub const FILE: &str = "quantization.json";
 /// What is in it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Contents {
+struct QuantizationFile {
     /// SHA-256 of the `model.safetensors` that the plan belongs to.
     weights_sha256: String,
     plan: ModelPlan,
@@ -28,7 +28,7 @@ struct Contents {
 pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPlan>> {
     let path = folder.join(FILE);
     let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
-    let Contents { weights_sha256, plan } = files::parse_json(&path, &bytes)?;
+    let QuantizationFile { weights_sha256, plan } = files::parse_json(&path, &bytes)?;
     let advice = "remove the file to calibrate anew";
     if let Some(fault) = plan.fault(config) {
         return Err(Error::input(&path, format!("{fault}; {advice}")));
@@ -48,6 +48,6 @@ pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPla
 pub fn write(path: &Path, plan: &ModelPlan) -> Result<()> {
     let weights_sha256 = FileHash::of(&path.with_file_name(save::WEIGHTS))?.sha256;
     // Through a value, which has every f32 exactly.
-    let contents = serde_json::json!(Contents { weights_sha256, plan: plan.clone() });
+    let contents = serde_json::json!(QuantizationFile { weights_sha256, plan: plan.clone() });
     std::fs::write(path, format!("{contents:#}\n")).map_err(Error::io(path))
 }

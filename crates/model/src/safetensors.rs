@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use safetensors::Dtype as FileDtype;
 use safetensors::tensor::Metadata;
 
-use super::weights::{self, Dtype, Stored};
+use super::weights::{self, Dtype, StoredTensor};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -20,14 +20,14 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// A shard of a model and its tensors.
 pub(super) struct Shard {
     pub(super) path: PathBuf,
-    pub(super) tensors: Vec<Stored>,
+    pub(super) tensors: Vec<StoredTensor>,
 }
 
 /// Reads the header of a file and checks it against the file's length.
 ///
 /// # Errors
 /// [`Error::Input`] for a pointer, a truncated or a damaged file; [`Error::Io`] when it cannot be read.
-pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
+pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     let (mut file, length) = weights::open(path)?;
     let truncated = |needed: u64| {
         Error::input(
@@ -67,10 +67,10 @@ pub(super) fn list(path: &Path) -> Result<Vec<Stored>> {
             ),
         ));
     }
-    let mut tensors: Vec<Stored> = metadata
+    let mut tensors: Vec<StoredTensor> = metadata
         .tensors()
         .into_iter()
-        .map(|(name, info)| Stored {
+        .map(|(name, info)| StoredTensor {
             name,
             dtype: dtype(info.dtype),
             shape: info.shape.clone(),

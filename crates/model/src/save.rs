@@ -6,8 +6,8 @@ use std::path::Path;
 use candle_core::{DType, Tensor};
 
 use super::{
-    Architecture, BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, mpnet,
-    quantization, record, vocabulary,
+    BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, quantization, record,
+    vocabulary,
 };
 use tinybert_base::atomic::Staging;
 use tinybert_base::{Error, Result};
@@ -86,7 +86,7 @@ pub fn save_with(
     record: &RunRecord,
     companions: &[Companion],
 ) -> Result<()> {
-    let model = Model { storage: Storage::F32, config, head, tensors, text, record };
+    let model = FolderContents { storage: Storage::F32, config, head, tensors, text, record };
     model.save(folder, companions)
 }
 
@@ -103,11 +103,11 @@ pub fn save_as(
     text: &TextEncoder,
     record: &RunRecord,
 ) -> Result<()> {
-    Model { storage, config, head, tensors, text, record }.save(folder, &[])
+    FolderContents { storage, config, head, tensors, text, record }.save(folder, &[])
 }
 
 /// What a model folder is made of.
-struct Model<'a> {
+struct FolderContents<'a> {
     storage: Storage,
     config: &'a BertConfig,
     head: &'a Head,
@@ -116,17 +116,14 @@ struct Model<'a> {
     record: &'a RunRecord,
 }
 
-impl Model<'_> {
+impl FolderContents<'_> {
     fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
         check_target(folder)?;
         let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
-        let mpnet_files = match self.config.architecture {
-            Architecture::Bert => None,
-            Architecture::MpNet(_) => {
-                Some(mpnet::tokenizer_files(&self.text.pieces(), self.text.lowercase()))
-            }
-        };
-        let tokenizer_files = mpnet_files.as_deref().unwrap_or(self.text.files());
+        let numbering = self.config.architecture.family().numbering();
+        let own_files =
+            numbering.map(|numbering| numbering.tokenizer_files(&self.text.pieces(), self.text.lowercase()));
+        let tokenizer_files = own_files.as_deref().unwrap_or(self.text.files());
         let config = config_json::to_json(self.config, self.head, self.text.special().pad, self.storage);
 
         let staging = Staging::begin(folder)?;
@@ -193,10 +190,10 @@ fn serialize(config: &BertConfig, head: &Head, tensors: &Tensors, storage: Stora
             )));
         }
     }
-    let renamed = config.architecture.mpnet().map(|_| mpnet::own_names(tensors, head));
-    let tensors = renamed.as_ref().unwrap_or(tensors);
+    let family = config.architecture.family();
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
+        let name = family.own_name(name, head);
         // A sum is finite only if all its terms are.
         let largest = tensor.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
         let sum = tensor.sum_all()?.to_scalar::<f32>()?;

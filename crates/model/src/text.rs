@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
-use super::vocabulary::{self, NamedFiles, Vocabulary};
+use super::vocabulary::{self, NamedFiles, SpecialPieces, WordPieceVocabulary};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -15,7 +15,7 @@ const MAX_CHARS: usize = 100;
 
 /// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
+pub struct EncodedInput {
     /// Piece ids, special pieces included.
     pub ids: Vec<u32>,
     /// 0 for the first sentence and its specials, 1 for the second; as long as `ids`.
@@ -24,7 +24,7 @@ pub struct Encoded {
 
 /// A word of a text as BERT's normalisation and punctuation rules split it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct EncodedWord {
     /// Its bytes in the text.
     pub span: std::ops::Range<usize>,
     /// Its pieces.
@@ -39,7 +39,7 @@ pub struct Word {
 #[derive(Clone)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
+    vocabulary: WordPieceVocabulary,
     special: SpecialIds,
     /// Tokenizer files by name, as they are copied into saved checkpoints.
     files: NamedFiles,
@@ -79,7 +79,7 @@ impl TextEncoder {
     /// # Errors
     /// [`Error::Usage`] when a special piece is missing or a piece occurs twice.
     pub fn from_pieces(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
-        let vocabulary = Vocabulary::new(pieces, lowercase)?;
+        let vocabulary = WordPieceVocabulary::new(pieces, lowercase)?;
         let files = vocabulary.to_files();
         Self::build(vocabulary, files)
     }
@@ -93,23 +93,24 @@ impl TextEncoder {
         Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
     }
 
-    fn build(vocabulary: Vocabulary, files: NamedFiles) -> Result<Self> {
+    fn build(vocabulary: WordPieceVocabulary, files: NamedFiles) -> Result<Self> {
         let id = |piece: &str| vocabulary.id(piece);
         let required = |piece: &str| {
             id(piece).ok_or_else(|| {
                 Error::Usage(format!(
                     "the vocabulary of {} pieces has no {piece}; BERT needs {}",
                     vocabulary.pieces().len(),
-                    vocabulary::SPECIAL.join(", ")
+                    SpecialPieces::BERT.all().join(", ")
                 ))
             })
         };
+        let SpecialPieces { pad, unk, cls, sep, mask } = SpecialPieces::BERT;
         let special = SpecialIds {
-            pad: required("[PAD]")?,
-            unk: required("[UNK]")?,
-            cls: required("[CLS]")?,
-            sep: required("[SEP]")?,
-            mask: id("[MASK]"),
+            pad: required(pad)?,
+            unk: required(unk)?,
+            cls: required(cls)?,
+            sep: required(sep)?,
+            mask: id(mask),
         };
         let tokenizer = hugging_face_tokenizer(&vocabulary)?;
         Ok(Self { tokenizer, vocabulary, special, files })
@@ -120,7 +121,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`Error::Usage`] when `max_tokens` cannot hold the special pieces.
-    pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<Encoded> {
+    pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<EncodedInput> {
         let specials = if pair.is_some() { 3 } else { 2 };
         let Some(room) = max_tokens.checked_sub(specials) else {
             return Err(Error::Usage(format!(
@@ -143,14 +144,18 @@ impl TextEncoder {
             ids.push(self.special.sep);
         }
         type_ids.resize(ids.len(), 1);
-        Ok(Encoded { ids, type_ids })
+        Ok(EncodedInput { ids, type_ids })
     }
 
     /// Encodes many inputs on all cores; the results stand in the order of the inputs.
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn encode_all(&self, inputs: &[(&str, Option<&str>)], max_tokens: usize) -> Result<Vec<Encoded>> {
+    pub fn encode_all(
+        &self,
+        inputs: &[(&str, Option<&str>)],
+        max_tokens: usize,
+    ) -> Result<Vec<EncodedInput>> {
         inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
     }
 
@@ -159,7 +164,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// As [`Self::encode`].
-    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(Encoded, Vec<Option<u32>>)> {
+    pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(EncodedInput, Vec<Option<u32>>)> {
         let encoded = self.encode(text, None, max_tokens)?;
         let (mut next, mut words) = (1, Vec::new());
         // No token reaches across white space.
@@ -225,9 +230,9 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`Error::Input`] when the tokenizer refuses the text, which BERT's never does.
-    pub fn words(&self, text: &str) -> Result<Vec<Word>> {
+    pub fn words(&self, text: &str) -> Result<Vec<EncodedWord>> {
         let encoding = self.tokenizer.encode(text, false).map_err(refused)?;
-        let mut words: Vec<Word> = Vec::new();
+        let mut words: Vec<EncodedWord> = Vec::new();
         let mut last = None;
         let pieces = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(encoding.get_word_ids());
         for ((&id, &(start, end)), &number) in pieces {
@@ -236,7 +241,7 @@ impl TextEncoder {
                     word.ids.push(id);
                     word.span.end = word.span.end.max(end);
                 }
-                _ => words.push(Word { span: start..end, ids: vec![id] }),
+                _ => words.push(EncodedWord { span: start..end, ids: vec![id] }),
             }
             last = number;
         }
@@ -287,8 +292,9 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
 }
 
 /// The `tokenizers` pipeline that transformers builds for BERT.
-fn hugging_face_tokenizer(vocabulary: &Vocabulary) -> Result<Tokenizer> {
-    let added: Vec<_> = vocabulary::SPECIAL
+fn hugging_face_tokenizer(vocabulary: &WordPieceVocabulary) -> Result<Tokenizer> {
+    let added: Vec<_> = SpecialPieces::BERT
+        .all()
         .into_iter()
         .filter_map(|piece| Some((piece, vocabulary.id(piece)?)))
         .map(|(piece, id)| {

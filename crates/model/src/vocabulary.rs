@@ -6,32 +6,62 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::mpnet;
+use crate::family;
+use crate::tokenizer_json::{check_tokenizer_config, read_tokenizer_json};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
-/// The pieces that BERT gives a meaning of its own; all but the last are required.
-pub(super) const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+/// The text of the pieces that a tokenizer gives a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpecialPieces {
+    /// Fills batches.
+    pub pad: &'static str,
+    /// A word that the vocabulary cannot spell.
+    pub unk: &'static str,
+    /// First of every sequence.
+    pub cls: &'static str,
+    /// After each sentence.
+    pub sep: &'static str,
+    /// Hides a word from the masked-LM head; a vocabulary may lack it.
+    pub mask: &'static str,
+}
+
+impl SpecialPieces {
+    /// BERT's, by which text is read whatever family a model is of.
+    pub const BERT: Self = Self { pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" };
+
+    /// All of them.
+    pub fn all(self) -> [&'static str; 5] {
+        [self.pad, self.unk, self.cls, self.sep, self.mask]
+    }
+
+    /// All of them with their keys in `tokenizer_config.json`.
+    pub fn by_key(self) -> [(&'static str, &'static str); 5] {
+        let keys = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"];
+        let pieces = self.all();
+        std::array::from_fn(|at| (keys[at], pieces[at]))
+    }
+}
 
 /// Files that make up a tokenizer; each is copied into saved checkpoints where it exists.
-pub(super) const FILES: [&str; 4] =
+pub(crate) const FILES: [&str; 4] =
     ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
 /// Tokenizer files by name, with their contents.
-pub(super) type NamedFiles = Vec<(String, Vec<u8>)>;
+pub(crate) type NamedFiles = Vec<(String, Vec<u8>)>;
 
 /// Pieces by id, and whether text is lower-cased before they are looked up.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Vocabulary {
+pub(crate) struct WordPieceVocabulary {
     pieces: Vec<String>,
     ids: HashMap<String, u32>,
     lowercase: bool,
 }
 
-impl Vocabulary {
+impl WordPieceVocabulary {
     /// # Errors
     /// [`Error::Usage`] when a piece is empty or occurs twice.
-    pub(super) fn new(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
+    pub(crate) fn new(pieces: Vec<String>, lowercase: bool) -> Result<Self> {
         let mut ids = HashMap::with_capacity(pieces.len());
         for (id, piece) in pieces.iter().enumerate() {
             if piece.is_empty() {
@@ -46,55 +76,39 @@ impl Vocabulary {
         Ok(Self { pieces, ids, lowercase })
     }
 
-    pub(super) fn pieces(&self) -> &[String] {
+    pub(crate) fn pieces(&self) -> &[String] {
         &self.pieces
     }
 
-    pub(super) fn id(&self, piece: &str) -> Option<u32> {
+    pub(crate) fn id(&self, piece: &str) -> Option<u32> {
         self.ids.get(piece).copied()
     }
 
-    pub(super) fn lowercase(&self) -> bool {
+    pub(crate) fn lowercase(&self) -> bool {
         self.lowercase
     }
 
     /// The files that Hugging Face tokenizers are loaded from, by name.
-    pub(super) fn to_files(&self) -> NamedFiles {
+    pub(crate) fn to_files(&self) -> NamedFiles {
         let config = json!({ "tokenizer_class": "BertTokenizer", "do_lower_case": self.lowercase });
-        let list: String = self.pieces.iter().map(|piece| format!("{piece}\n")).collect();
-        vec![
-            ("vocab.txt".to_owned(), list.into_bytes()),
-            ("tokenizer_config.json".to_owned(), format!("{config:#}\n").into_bytes()),
-        ]
+        tokenizer_files(self.pieces.iter().map(String::as_str), &config)
     }
 }
 
-/// Whose special pieces a vocabulary has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Bert,
-    MpNet,
-}
-
-impl Style {
-    fn of(pieces: &[String]) -> Self {
-        if mpnet::is_mpnet(pieces) { Self::MpNet } else { Self::Bert }
-    }
-
-    /// Padding, unknown, first, separator, mask.
-    fn special(self) -> [&'static str; 5] {
-        match self {
-            Self::Bert => SPECIAL,
-            Self::MpNet => ["<pad>", "[UNK]", "<s>", "</s>", mpnet::MASK],
-        }
-    }
+/// `vocab.txt` with these pieces, one a line, and `tokenizer_config.json`.
+pub(crate) fn tokenizer_files<'a>(pieces: impl Iterator<Item = &'a str>, config: &Value) -> NamedFiles {
+    let list: String = pieces.map(|piece| format!("{piece}\n")).collect();
+    vec![
+        ("vocab.txt".to_owned(), list.into_bytes()),
+        ("tokenizer_config.json".to_owned(), format!("{config:#}\n").into_bytes()),
+    ]
 }
 
 /// The BERT vocabulary of a model folder, and the tokenizer files found there by name.
 ///
 /// # Errors
 /// See [`super::TextEncoder::from_folder`].
-pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
+pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFiles)> {
     let mut found = Vec::new();
     for name in FILES {
         if let Some(bytes) = files::read_if_there(&folder.join(name))? {
@@ -148,14 +162,15 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
             ));
         }
     };
-    let new = |pieces| Vocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
-    let style = Style::of(&pieces);
-    check_tokenizer_config(&config_path, &config, style)?;
-    match style {
-        Style::Bert => Ok((new(pieces)?, found)),
+    let new =
+        |pieces| WordPieceVocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
+    let family = family::of_vocabulary(&pieces);
+    check_tokenizer_config(&config_path, &config, family)?;
+    match family.numbering() {
+        None => Ok((new(pieces)?, found)),
         // Text is read with BERT's pieces, and so are all students' folders.
-        Style::MpNet => {
-            let vocabulary = new(mpnet::bert_pieces(pieces))?;
+        Some(numbering) => {
+            let vocabulary = new(numbering.bert_pieces(pieces))?;
             let files = vocabulary.to_files();
             Ok((vocabulary, files))
         }
@@ -163,145 +178,10 @@ pub(super) fn read_folder(folder: &Path) -> Result<(Vocabulary, NamedFiles)> {
 }
 
 /// One piece per line; the line number, from 0, is the id.
-pub(super) fn read_vocab_txt(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
+pub(crate) fn read_vocab_txt(path: &Path, bytes: &[u8]) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
         Error::line(path, line, "not valid UTF-8")
     })?;
     Ok(text.lines().map(str::to_owned).collect())
-}
-
-/// Refuses settings that BERT's fast tokenizer would follow and this program does not.
-fn check_tokenizer_config(path: &Path, config: &Value, style: Style) -> Result<()> {
-    let refuse = |key: &str, found: &Value, expected: &str| {
-        Err(Error::input(path, format!("{key} is {found}; this program supports {expected}")))
-    };
-    if let Some(class @ Value::String(name)) = config.get("tokenizer_class") {
-        const CLASSES: [&str; 8] = [
-            "MPNetTokenizer",
-            "MPNetTokenizerFast",
-            "BertTokenizer",
-            "BertTokenizerFast",
-            "DistilBertTokenizer",
-            "DistilBertTokenizerFast",
-            "PreTrainedTokenizerFast",
-            "TokenizersBackend",
-        ];
-        if !CLASSES.contains(&name.as_str()) {
-            return refuse("tokenizer_class", class, "BERT WordPiece tokenizers (BertTokenizer)");
-        }
-    }
-    if let Some(found @ Value::Bool(false)) = config.get("tokenize_chinese_chars") {
-        return refuse("tokenize_chinese_chars", found, "true, the default");
-    }
-    let lowercase = config.get("do_lower_case").and_then(Value::as_bool).unwrap_or(true);
-    if let Some(found @ Value::Bool(strip)) = config.get("strip_accents")
-        && *strip != lowercase
-    {
-        return refuse("strip_accents", found, &format!("{lowercase}, as do_lower_case"));
-    }
-    let names = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"];
-    for (key, piece) in names.into_iter().zip(style.special()) {
-        // Either the text itself or an object that describes the token.
-        let Some(found) = config.get(key).map(|value| value.get("content").unwrap_or(value)) else {
-            continue;
-        };
-        if !found.is_null() && found != piece {
-            return refuse(key, found, piece);
-        }
-    }
-    Ok(())
-}
-
-/// Pieces by id and the lower-casing of a `tokenizer.json`, which must be a BERT WordPiece one.
-/// Its padding, truncation and post-processor do not matter: they are this program's own.
-fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Vec<String>, bool)> {
-    let normalizer = &definition["normalizer"];
-    let lowercase = normalizer["lowercase"].as_bool().unwrap_or(true);
-    let strip_accents = &normalizer["strip_accents"];
-    let expected = [
-        ("/model/type", json!("WordPiece")),
-        ("/model/unk_token", json!("[UNK]")),
-        ("/model/continuing_subword_prefix", json!("##")),
-        ("/model/max_input_chars_per_word", json!(100)),
-        ("/normalizer/type", json!("BertNormalizer")),
-        ("/normalizer/clean_text", json!(true)),
-        ("/normalizer/handle_chinese_chars", json!(true)),
-        ("/normalizer/strip_accents", if strip_accents.is_null() { Value::Null } else { json!(lowercase) }),
-        ("/pre_tokenizer/type", json!("BertPreTokenizer")),
-    ];
-    for (pointer, expected) in expected {
-        let found = definition.pointer(pointer).unwrap_or(&Value::Null);
-        if *found != expected {
-            let name = pointer.trim_start_matches('/').replace('/', ".");
-            return Err(Error::input(
-                path,
-                format!(
-                    "{name} is {found}, expected {expected}: only BERT WordPiece tokenizers are supported"
-                ),
-            ));
-        }
-    }
-
-    let Some(ids) = definition["model"]["vocab"].as_object() else {
-        return Err(Error::input(path, "model.vocab is missing or not an object of pieces and ids"));
-    };
-    let mut pieces = vec![None; ids.len()];
-    for (piece, id) in ids {
-        let slot = id.as_u64().and_then(|id| pieces.get_mut(usize::try_from(id).ok()?));
-        match slot {
-            Some(slot @ None) => *slot = Some(piece.clone()),
-            Some(Some(other)) => {
-                return Err(Error::input(path, format!("{piece:?} and {other:?} have the same id {id}")));
-            }
-            None => {
-                return Err(Error::input(
-                    path,
-                    format!(
-                        "the id of {piece:?} is {id}, but {} pieces have ids from 0 to {}",
-                        ids.len(),
-                        ids.len() - 1
-                    ),
-                ));
-            }
-        }
-    }
-    let pieces: Vec<String> = pieces.into_iter().flatten().collect();
-    let style = Style::of(&pieces);
-    for token in definition["added_tokens"].as_array().into_iter().flatten() {
-        check_added_token(path, token, ids, style)?;
-    }
-    Ok((pieces, lowercase))
-}
-
-/// Added tokens are matched in the text before normalisation; only the special pieces may be such.
-fn check_added_token(
-    path: &Path,
-    token: &Value,
-    ids: &serde_json::Map<String, Value>,
-    style: Style,
-) -> Result<()> {
-    let content = token["content"].as_str().unwrap_or_default();
-    if style == Style::MpNet && ids.get(content) == Some(&token["id"]) {
-        // Text is matched against BERT's special pieces instead.
-        return Ok(());
-    }
-    if !SPECIAL.contains(&content) {
-        return Err(Error::input(
-            path,
-            format!("added token {content:?} is not supported; only {} are", SPECIAL.join(", ")),
-        ));
-    }
-    if ids.get(content) != Some(&token["id"]) {
-        return Err(Error::input(path, format!("added token {content} has another id in model.vocab")));
-    }
-    for flag in ["single_word", "lstrip", "rstrip", "normalized"] {
-        if token[flag] == true {
-            return Err(Error::input(
-                path,
-                format!("added token {content} has {flag} true; BERT's have false"),
-            ));
-        }
-    }
-    Ok(())
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
-use super::names::{Role, role_of};
-use super::{Architecture, pytorch, safetensors};
+use super::{Architecture, names, pytorch, safetensors};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
@@ -39,7 +38,7 @@ impl Dtype {
 
 /// Where a tensor's row-major little-endian values stand; checked to lie within the file.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredTensor {
     /// The name it is stored by.
     pub(super) name: String,
     /// Format of its values.
@@ -53,15 +52,15 @@ pub(super) struct Stored {
 }
 
 /// The tensors of a model folder by canonical name.
-pub(super) struct Weights {
-    /// Whose names they are stored by.
+pub(super) struct WeightFiles {
+    /// The family by whose names they are stored.
     architecture: Architecture,
     /// The folder's weight files and what is in them, with an index file if there is one.
     sources: Vec<PathBuf>,
-    tensors: BTreeMap<String, (PathBuf, Stored)>,
+    tensors: BTreeMap<String, (PathBuf, StoredTensor)>,
 }
 
-impl Weights {
+impl WeightFiles {
     /// Lists the tensors of `model.safetensors`, of the shards of `model.safetensors.index.json`, or of
     /// `pytorch_model.bin`, the first that is there. No values are read yet.
     ///
@@ -96,9 +95,11 @@ impl Weights {
         Ok(weights)
     }
 
-    fn add(&mut self, path: &Path, tensors: Vec<Stored>) -> Result<()> {
+    fn add(&mut self, path: &Path, tensors: Vec<StoredTensor>) -> Result<()> {
         for stored in tensors {
-            let Role::Canonical(name) = role_of(&self.architecture, &stored.name) else { continue };
+            let Some(name) = names::canonical(&self.architecture.family().bert_name(&stored.name)) else {
+                continue;
+            };
             if let Some((other_path, other)) = self.tensors.get(&name) {
                 return Err(Error::input(
                     path,
@@ -122,7 +123,7 @@ impl Weights {
     }
 
     /// The tensor of this canonical name.
-    pub(super) fn get(&self, name: &str) -> Option<&Stored> {
+    pub(super) fn get(&self, name: &str) -> Option<&StoredTensor> {
         self.tensors.get(name).map(|(_, stored)| stored)
     }
 
@@ -156,7 +157,7 @@ impl Weights {
 }
 
 /// Reads one tensor's values and widens them to f32, which is exact.
-fn read_tensor(path: &Path, file: &mut File, stored: &Stored) -> Result<Tensor> {
+fn read_tensor(path: &Path, file: &mut File, stored: &StoredTensor) -> Result<Tensor> {
     let mut bytes = vec![0; stored.bytes];
     file.seek(SeekFrom::Start(stored.offset)).map_err(Error::io(path))?;
     file.read_exact(&mut bytes).map_err(Error::io(path))?;

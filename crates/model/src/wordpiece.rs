@@ -9,7 +9,7 @@ use tokenizers::{
     NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
 };
 
-use super::vocabulary::SPECIAL;
+use super::vocabulary::SpecialPieces;
 use tinybert_base::{Error, Result};
 
 /// Marks a piece that continues a word.
@@ -63,7 +63,7 @@ fn count_words<'t>(
 /// the vocabulary is used.
 fn alphabet(counts: &BTreeMap<String, u64>, size: usize, lowercase: bool) -> Result<Vec<String>> {
     let ascii = ('!'..='~').filter(|character| !(lowercase && character.is_ascii_uppercase()));
-    let mut pieces: Vec<String> = SPECIAL.map(str::to_owned).to_vec();
+    let mut pieces: Vec<String> = SpecialPieces::BERT.all().map(str::to_owned).to_vec();
     pieces.extend(ascii.clone().map(String::from));
     // Punctuation is always a word by itself.
     pieces

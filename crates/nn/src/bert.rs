@@ -1,31 +1,24 @@
 //! The encoder.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
 use super::composed;
 use super::dropout_sites::{DropoutSite, DropoutSites};
-use super::layer::{Layer, LayerRecord, LayerSettings};
-use super::linear::{Get, Norm};
+use super::encoder_record::EncoderRecord;
+use super::encoder_weights::EncoderWeights;
+use super::layer::LayerSettings;
 use super::observe::Observe;
-use super::ops::dropout::RowDropout;
-use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
-use super::ops::layer_norm::{layer_norm, layer_norm_backward};
-use super::ops::relative;
-use super::ops::rows::{accumulate, accumulate_all, tensor, with_slice};
+use super::ops::rows::tensor;
 use super::parameters::Parameters;
-use super::quantized::Quantized;
-use super::tape::{Backward, Tape, add_gradient};
-use tinybert_base::{Error, Result};
+use super::quantized::QuantizedEncoder;
+use super::tape::Tape;
+use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{
-    BertConfig, PieceIds, RELATIVE_BIAS, TYPE_EMBEDDINGS, Tensors, WORD_EMBEDDINGS, lookup,
-};
+use tinybert_model::{BertConfig, Tensors, lookup};
 
 /// Whether dropout is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,51 +37,27 @@ pub enum Mode {
 /// What a forward pass gives.
 pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
-    /// of layer m. Of a quantized encoder the last alone.
+    /// of layer m. A quantized encoder gives the last one alone.
     pub states: Vec<Tensor>,
-    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (and MPNet's position bias) before mask and softmax,
-    /// `[b, heads, l, l]`; of a pruned layer those of the heads that are left. None of a quantized encoder.
+    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (with the position bias of a model that has one) before mask and softmax,
+    /// `[b, heads, l, l]`; a pruned layer gives those of the heads that are left. A quantized encoder gives none.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
     pub mask: Tensor,
-    /// Real tokens of each sample: the mask in short. All equal to l means that nothing is padded.
+    /// Number of real tokens of each sample. Nothing is padded where all are equal to l.
     pub lengths: Vec<usize>,
-    /// Leads from a loss on states and scores back to the weights: `output.tape.backward(&loss)`. They are leaves of
-    /// candle's graph on the CPU, so that `loss.backward()` alone does not reach the encoder.
+    /// Leads from a loss on states and scores back to the weights: `output.tape.backward(&loss)`. On the CPU states and scores
+    /// are leaves of candle's graph, so that `loss.backward()` alone does not reach the encoder.
     pub tape: Tape,
     pub(super) dropout: DropoutSites,
 }
 
-/// A BERT or MPNet encoder, frozen or trainable. Batches have BERT's token ids for both.
+/// An encoder of any family, frozen or trainable. Batches have BERT's token ids for all of them.
 #[derive(Clone)]
 pub struct Bert {
-    weights: Arc<Weights>,
+    weights: Arc<EncoderWeights>,
     trainable: bool,
-    quantized: Option<Arc<Quantized>>,
-}
-
-pub(super) struct Weights {
-    pub config: BertConfig,
-    pub tables: Tables<Tensor>,
-    /// MPNet's rows of BERT's pieces.
-    piece_rows: Option<PieceIds>,
-    /// MPNet's scores by bucket of relative position, `[buckets, heads]`.
-    pub relative_bias: Option<Tensor>,
-    pub norm: Norm,
-    pub layers: Vec<Layer>,
-}
-
-/// What the backward pass of a batch needs.
-struct Record {
-    weights: Arc<Weights>,
-    batch: Batch,
-    dropout: Option<RowDropout>,
-    /// Word + position + type, `[b * l, hidden]`.
-    embedding_sum: Tensor,
-    layers: Vec<LayerRecord>,
-    /// Leaves of the losses' graph.
-    states: Vec<Tensor>,
-    scores: Vec<Tensor>,
+    quantized: Option<Arc<QuantizedEncoder>>,
 }
 
 impl Bert {
@@ -97,7 +66,7 @@ impl Bert {
     /// # Errors
     /// A tensor is missing.
     pub fn frozen(config: &BertConfig, tensors: &Tensors) -> Result<Self> {
-        let weights = Weights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
+        let weights = EncoderWeights::new(config, &|name| Ok(lookup(tensors, name)?.detach()))?;
         Ok(Self { weights: Arc::new(weights), trainable: false, quantized: None })
     }
 
@@ -106,19 +75,19 @@ impl Bert {
     /// # Errors
     /// A tensor is missing.
     pub fn trainable(config: &BertConfig, parameters: &Parameters) -> Result<Self> {
-        let weights = Weights::new(config, &|name| parameters.tensor(name))?;
+        let weights = EncoderWeights::new(config, &|name| parameters.tensor(name))?;
         Ok(Self { weights: Arc::new(weights), trainable: true, quantized: None })
     }
 
-    /// The same weights, computing from now on as an image of them does; on the CPU, in f32, without dropout.
+    /// The same weights in an encoder that computes as an image of them does: on the CPU, in f32, without dropout.
     #[must_use]
     pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
-        let quantized = Quantized::new(plan, self.config());
+        let quantized = QuantizedEncoder::new(plan, self.config());
         Self { quantized: Some(Arc::new(quantized)), ..self }
     }
 
-    /// How the head is quantized, if the encoder is.
-    pub(super) fn quantized_head(&self) -> Option<&super::quantized::Head> {
+    /// The stored weights of the head, if the encoder is quantized.
+    pub(super) fn quantized_head(&self) -> Option<&super::quantized::HeadCaches> {
         self.quantized.as_ref().map(|quantized| quantized.head())
     }
 
@@ -150,7 +119,7 @@ impl Bert {
         Ok(BertOutput { states, scores, mask, lengths, tape: Tape::default(), dropout })
     }
 
-    /// On the CPU, the same without dropout, showing the activations on the way to an observer.
+    /// A forward pass without dropout on the CPU that shows the activations to an observer.
     ///
     /// # Errors
     /// As for [`Bert::forward`], and those of the observer.
@@ -206,7 +175,7 @@ impl Bert {
                 layers.push(output.record);
             }
         }
-        let record = self.trainable.then(|| Record {
+        let record = self.trainable.then(|| EncoderRecord {
             weights: self.weights.clone(),
             batch: batch.clone(),
             dropout: embedding_dropout,
@@ -233,159 +202,4 @@ pub(super) fn padding_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
     let values =
         batch.lengths.iter().flat_map(|&n| (0..l).map(move |t| if t < n { 1f32 } else { 0.0 })).collect();
     Ok(Tensor::from_vec(values, (batch.lengths.len(), l), device)?)
-}
-
-impl Weights {
-    fn new(config: &BertConfig, get: Get) -> Result<Self> {
-        let eps = config.layer_norm_eps;
-        let mpnet = config.architecture.mpnet();
-        Ok(Self {
-            config: config.clone(),
-            tables: Tables {
-                words: get(WORD_EMBEDDINGS)?,
-                positions: get("bert.embeddings.position_embeddings.weight")?,
-                types: if mpnet.is_none() { Some(get(TYPE_EMBEDDINGS)?) } else { None },
-            },
-            piece_rows: mpnet.map(|special| PieceIds::new(config.vocab_size, special)),
-            relative_bias: mpnet.map(|_| get(RELATIVE_BIAS)).transpose()?,
-            norm: Norm::new("bert.embeddings.LayerNorm", eps, get)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|layer| Layer::new(layer, eps, get))
-                .collect::<Result<_>>()?,
-        })
-    }
-
-    /// Rows of the embedding tables.
-    pub(super) fn table_rows(&self) -> Result<Tables<usize>> {
-        let Tables { words, positions, types } = &self.tables;
-        let types = types.as_ref().map(|types| types.dim(0)).transpose()?;
-        Ok(Tables { words: words.dim(0)?, positions: positions.dim(0)?, types })
-    }
-
-    /// The table rows of a batch's words.
-    pub(super) fn word_rows<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, [u32]>> {
-        let Some(rows) = &self.piece_rows else { return Ok(Cow::Borrowed(&batch.ids)) };
-        let row = |&id: &u32| {
-            rows.rows().get(id as usize).copied().ok_or_else(|| {
-                Error::Input(format!("token id {id} with a vocabulary of {} pieces", rows.rows().len()))
-            })
-        };
-        Ok(Cow::Owned(batch.ids.iter().map(row).collect::<Result<_>>()?))
-    }
-
-    /// Which rows of the tables a batch takes, given those of its words.
-    pub(super) fn ids<'a>(&self, batch: &'a Batch, words: &'a [u32]) -> Ids<'a> {
-        let first_position = self.config.first_position();
-        Ids { words, types: &batch.type_ids, tokens: batch.tokens, first_position }
-    }
-
-    /// The relative bias of sequences of `tokens` tokens, `[heads, 2 * tokens - 1]`, if the model has one.
-    fn bias_by_distance<T: Float>(&self, tokens: usize) -> Result<Option<Tensor>> {
-        let Some(table) = &self.relative_bias else { return Ok(None) };
-        let heads = self.config.num_attention_heads;
-        let bias = with_slice::<T, _>(table, |table| Ok(relative::by_distance(table, heads, tokens)))?;
-        Ok(Some(tensor(bias, (heads, relative::distances(tokens)))?))
-    }
-
-    /// Sum of the embeddings, and its LayerNorm; `[b * l, hidden]` both.
-    fn embed<T: Float>(&self, batch: &Batch) -> Result<(Tensor, Vec<T>)> {
-        let (words, hidden) = (self.word_rows(batch)?, self.config.hidden_size);
-        let ids = self.ids(batch, &words);
-        ids.check(self.table_rows()?)?;
-        let Tables { words, positions, types } = &self.tables;
-        let sum = with_slice(words, |words| {
-            with_slice(positions, |positions| match types {
-                Some(types) => with_slice(types, |types| {
-                    Ok(embed::<T>(Tables { words, positions, types: Some(types) }, ids, hidden))
-                }),
-                None => Ok(embed::<T>(Tables { words, positions, types: None }, ids, hidden)),
-            })
-        })?;
-        let normal = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
-        Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
-    }
-
-    /// Adds the gradients of the tables and their LayerNorm, from `grad`, that of the norm's result, and the `sum` that was
-    /// normalised; `[b * l, hidden]` both.
-    pub(super) fn embeddings_backward<T: Float>(
-        &self,
-        batch: &Batch,
-        sum: &[T],
-        mut grad: Vec<T>,
-        grads: &mut GradStore,
-    ) -> Result<()> {
-        let norm = &self.norm;
-        let affine =
-            with_slice(&norm.gamma, |gamma| Ok(layer_norm_backward(sum, &mut grad, gamma, norm.eps)))?;
-        norm.add_gradients(affine, grads)?;
-        let words = self.word_rows(batch)?;
-        let ids = self.ids(batch, &words);
-        let gradients = embed_backward(&grad, ids, self.table_rows()?, self.config.hidden_size);
-        let Tables { words, positions, types } = &self.tables;
-        add_gradient(grads, words, gradients.words)?;
-        add_gradient(grads, positions, gradients.positions)?;
-        if let (Some(types), Some(gradient)) = (types, gradients.types) {
-            add_gradient(grads, types, gradient)?;
-        }
-        Ok(())
-    }
-}
-
-impl Backward for Record {
-    fn backward(&self, grads: &mut GradStore) -> Result<()> {
-        match self.embedding_sum.dtype() {
-            DType::F64 => self.backward_as::<f64>(grads),
-            _ => self.backward_as::<f32>(grads),
-        }
-    }
-}
-
-impl Record {
-    fn backward_as<T: Float>(&self, grads: &mut GradStore) -> Result<()> {
-        let hidden = self.weights.config.hidden_size;
-        // Gradient of the state under the layers done so far, from above and from losses on it.
-        let mut grad: Option<Vec<T>> = None;
-        let mut d_bias: Option<Vec<T>> = None;
-        for at in (0..self.states.len()).rev() {
-            if let Some(own) = grads.remove(&self.states[at]) {
-                grad = Some(match grad {
-                    None => own.flatten_all()?.to_vec1()?,
-                    Some(mut sum) => {
-                        with_slice(&own, |own| {
-                            accumulate_all(&mut sum, own);
-                            Ok(())
-                        })?;
-                        sum
-                    }
-                });
-            }
-            if at > 0 {
-                let x = self.states[at - 1].detach().reshape(((), hidden))?;
-                let d_scores = grads.remove(&self.scores[at - 1]);
-                let (layer, record) = (&self.weights.layers[at - 1], &self.layers[at - 1]);
-                let below = layer.backward(record, &x, grad, d_scores.as_ref(), grads)?;
-                let (state, bias) = below.map(|below| (below.state, below.relative_bias)).unzip();
-                grad = state;
-                d_bias = match (d_bias, bias.flatten()) {
-                    (Some(mut sum), Some(bias)) => {
-                        accumulate(&mut sum, &bias);
-                        Some(sum)
-                    }
-                    (sum, bias) => sum.or(bias),
-                };
-            }
-        }
-        if let (Some(table), Some(d_bias)) = (&self.weights.relative_bias, d_bias) {
-            let (values, heads) = (table.elem_count(), self.weights.config.num_attention_heads);
-            let d_table = relative::by_distance_backward(&d_bias, values, heads, self.batch.tokens);
-            add_gradient(grads, table, d_table)?;
-        }
-        let Some(mut grad) = grad else { return Ok(()) };
-        if let Some(dropout) = &self.dropout {
-            grad = dropout.apply_all(&grad, hidden).0;
-        }
-        with_slice(&self.embedding_sum, |sum| {
-            Ok(self.weights.embeddings_backward(&self.batch, sum, grad, grads))
-        })?
-    }
 }

@@ -6,8 +6,8 @@
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 
-use super::bert::Weights;
 use super::dropout_sites::{DropoutSite, DropoutSites};
+use super::encoder_weights::EncoderWeights;
 use super::layer::{Layer, LayerSettings};
 use super::ops::relative;
 use tinybert_base::Result;
@@ -18,7 +18,7 @@ const MASKED: f32 = -1e9;
 
 /// States 0 to N `[b, l, hidden]` and raw scores of the N layers `[b, heads, l, l]`.
 pub(super) fn forward(
-    weights: &Weights,
+    weights: &EncoderWeights,
     batch: &Batch,
     dropout: &DropoutSites,
 ) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
@@ -55,7 +55,7 @@ fn key_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
 }
 
 /// Word + type + position, `[b * l, hidden]`.
-fn embedding_sum(weights: &Weights, batch: &Batch, device: &Device) -> Result<Tensor> {
+fn embedding_sum(weights: &EncoderWeights, batch: &Batch, device: &Device) -> Result<Tensor> {
     let words = weights.word_rows(batch)?;
     weights.ids(batch, &words).check(weights.table_rows()?)?;
     let (b, l, hidden) = (batch.len(), batch.tokens, weights.config.hidden_size);

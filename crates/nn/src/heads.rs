@@ -6,26 +6,26 @@ use candle_core::Tensor;
 
 use super::bert::{Bert, BertOutput, Mode};
 use super::dropout_sites::DropoutSite;
-use super::linear::{Get, Linear};
+use super::linear::{FloatLinear, TensorLookup};
 use super::observe::{Observe, Site};
 use super::parameters::Parameters;
 use super::quantized::tanh;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{BertConfig, Head, Tensors, lookup};
+use tinybert_model::{BertConfig, Head, Tensors, lookup, names};
 
 /// An encoder with its task head.
 #[derive(Clone)]
 pub struct TaskModel {
     /// The encoder.
     pub bert: Bert,
-    /// What the head answers.
+    /// Which head it is, with its labels.
     pub head: Head,
-    /// Present where the head reads the first token.
-    pooler: Option<Linear>,
+    /// The linear on the first token, where the head reads that.
+    pooler: Option<FloatLinear>,
     /// The last linear; absent for embeddings that are the plain mean.
-    classifier: Option<Linear>,
+    classifier: Option<FloatLinear>,
     /// Dropout before the classifier.
     rate: f64,
 }
@@ -47,9 +47,9 @@ impl TaskModel {
         Self::new(Bert::trainable(config, parameters)?, head, &|name| parameters.tensor(name))
     }
 
-    fn new(bert: Bert, head: &Head, get: Get) -> Result<Self> {
+    fn new(bert: Bert, head: &Head, get: TensorLookup) -> Result<Self> {
         let pooler = match head {
-            Head::Classification { .. } | Head::Regression => Some(Linear::new("bert.pooler.dense", get)?),
+            Head::Classification { .. } | Head::Regression => Some(FloatLinear::new(names::POOLER, get)?),
             Head::TokenClassification { .. } | Head::Embedding { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(
@@ -58,19 +58,22 @@ impl TaskModel {
             }
         };
         let rate = bert.config().hidden_dropout_prob;
-        let classifier = head.linear().map(|name| Linear::new(name, get)).transpose()?;
+        let classifier = head.linear().map(|name| FloatLinear::new(name, get)).transpose()?;
         Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
     }
 
-    /// The same weights, answering from now on as an image of them does ([`Bert::quantized`]).
+    /// The same weights in a model that answers as an image of them does ([`Bert::quantized`]).
     #[must_use]
     pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
         Self { bert: self.bert.quantized(plan), ..self }
     }
 
     /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`; embeddings: rows
-    /// of length 1), or for token
-    /// classification `[words, outputs]`; of all tokens, `[b, l, outputs]`, where the batch names no words.
+    /// of length 1). Token classification gives `[words, outputs]`, or `[b, l, outputs]` for all tokens where the batch names no
+    /// words.
+    ///
+    /// # Errors
+    /// Those of [`Bert::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
         let output = self.bert.forward(batch, mode)?;
         let logits = self.logits(&output)?;
@@ -89,7 +92,7 @@ impl TaskModel {
         self.answer(output, None)
     }
 
-    /// Logits without dropout, showing the activations on the way to an observer.
+    /// Logits without dropout; shows the activations to an observer.
     pub fn logits_observed(&self, batch: &Batch, observer: &mut dyn Observe) -> Result<Tensor> {
         let output = self.bert.forward_observed(batch, observer)?;
         self.answer(&output, Some(observer))

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::dropout_sites::{DropoutSite, DropoutSites};
-use super::linear::{Get, Linear, SubLayerEnd};
+use super::linear::{FloatLinear, SubLayerEnd, TensorLookup};
 use super::observe::{Observe, Site};
 use super::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
 use super::ops::dropout::RowDropout;
@@ -14,20 +14,21 @@ use super::ops::rows::{accumulate_all, add_bias, column_sums, product, tensor, w
 use super::tape::add_gradient;
 use tinybert_base::Result;
 use tinybert_data::Batch;
-use tinybert_model::BertConfig;
+use tinybert_model::names::LayerNames;
+use tinybert_model::{BertConfig, PerLinear};
 
 /// The weights of a layer.
 #[derive(Clone)]
 pub(super) struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    query: FloatLinear,
+    key: FloatLinear,
+    value: FloatLinear,
     pub(super) attention_output: SubLayerEnd,
-    pub(super) up: Linear,
+    pub(super) up: FloatLinear,
     pub(super) down: SubLayerEnd,
 }
 
-/// What differs between the passes of a batch through a layer.
+/// What a layer's weights do not say of a pass of a batch through it.
 pub(super) struct LayerSettings {
     pub index: usize,
     pub heads: Heads,
@@ -36,7 +37,7 @@ pub(super) struct LayerSettings {
 }
 
 impl LayerSettings {
-    /// Of a batch's pass through a layer, without relative bias.
+    /// The settings of a batch's pass through layer `index`, without position bias.
     pub fn new(config: &BertConfig, batch: &Batch, dropout: &DropoutSites, index: usize) -> Self {
         let by_rows =
             |site| dropout.at(site, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(batch.tokens));
@@ -62,55 +63,64 @@ pub(super) struct LayerRecord {
     /// Weights of queries, keys and values, `[3 * width, hidden]`; the width is that of all heads together.
     qkv_weight: Tensor,
     qkv: Tensor,
-    /// `[b, heads, l, l]`, shared with the caller's.
+    /// Raw scores `[b, heads, l, l]`; their storage is the caller's.
     scores: Tensor,
     context: Tensor,
     attention_sum: Tensor,
-    /// Input of the feed-forward part.
+    /// Input of the feed-forward network.
     middle: Tensor,
     wide: Tensor,
     active: Tensor,
     output_sum: Tensor,
 }
 
-/// What a pass gives beside its record.
+/// What a pass through a layer gives.
 pub(super) struct LayerOutput<T> {
-    /// `[b * l, hidden]`.
+    /// The next state, `[b * l, hidden]`.
     pub state: Vec<T>,
     /// What the backward pass needs.
     pub record: LayerRecord,
 }
 
-/// What goes further down from a layer.
+/// The gradients that a layer hands to what lies below it.
 pub(super) struct LayerGradient<T> {
-    /// Of the input state, `[b * l, hidden]`.
+    /// Gradient of the input state, `[b * l, hidden]`.
     pub state: Vec<T>,
-    /// Of the relative bias by distance, `[heads, 2l − 1]`, where there is one.
+    /// Gradient of the position bias by distance, `[heads, 2l − 1]`, where there is one.
     pub relative_bias: Option<Vec<T>>,
 }
 
 impl Layer {
-    pub fn new(layer: usize, eps: f64, get: Get) -> Result<Self> {
-        let name = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-        let linear = |part: &str| Linear::new(&name(part), get);
-        let end = |part: &str| {
-            SubLayerEnd::new(&name(&format!("{part}.dense")), &name(&format!("{part}.LayerNorm")), eps, get)
-        };
+    pub fn new(layer: usize, eps: f64, get: TensorLookup) -> Result<Self> {
+        let names = LayerNames::new(layer);
+        let linear = |name: &str| FloatLinear::new(name, get);
+        let end = |linear: &str, norm: &str| SubLayerEnd::new(linear, norm, eps, get);
         Ok(Self {
-            query: linear("attention.self.query")?,
-            key: linear("attention.self.key")?,
-            value: linear("attention.self.value")?,
-            attention_output: end("attention.output")?,
-            up: linear("intermediate.dense")?,
-            down: end("output")?,
+            query: linear(&names.query)?,
+            key: linear(&names.key)?,
+            value: linear(&names.value)?,
+            attention_output: end(&names.attention_output, &names.attention_norm)?,
+            up: linear(&names.up)?,
+            down: end(&names.down, &names.output_norm)?,
         })
     }
 
-    pub(super) fn projections(&self) -> [&Linear; 3] {
+    pub(super) fn projections(&self) -> [&FloatLinear; 3] {
         [&self.query, &self.key, &self.value]
     }
 
-    /// State `[b * l, hidden]` to the next one. `scores` wraps the raw scores as a tensor for the caller.
+    /// The linears, those of queries, keys and values as one.
+    pub(super) fn linears(&self) -> PerLinear<Vec<&FloatLinear>> {
+        PerLinear {
+            qkv: self.projections().to_vec(),
+            attention_output: vec![&self.attention_output.linear],
+            up: vec![&self.up],
+            down: vec![&self.down.linear],
+        }
+    }
+
+    /// Computes the next state from the state `x`, `[b * l, hidden]`. `scores_tensor` makes the raw scores a tensor for the
+    /// caller.
     pub fn forward<T: Float>(
         &self,
         x: &Tensor,
@@ -128,7 +138,7 @@ impl Layer {
 
         see(Site::AttentionInput(layer), x)?;
         let stacked =
-            |of: fn(&Linear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
+            |of: fn(&FloatLinear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
         let (qkv_weight, qkv_bias) = (stacked(|p| &p.weight)?, stacked(|p| &p.bias)?);
         let mut qkv = product::<T>(x, &qkv_weight.t()?)?;
         with_slice(&qkv_bias, |bias| {
@@ -170,8 +180,8 @@ impl Layer {
         Ok(LayerOutput { state, record })
     }
 
-    /// The gradients of the input state `x` and of the relative bias from that of the output and that of the scores; `None` when there is
-    /// neither. Adds those of the weights that are reached.
+    /// The gradients of the input state `x` and of the position bias, from the gradients of the output and of the scores; `None`
+    /// when both of these are missing. Adds the gradients of the weights that are reached.
     pub fn backward<T: Float>(
         &self,
         record: &LayerRecord,
@@ -194,7 +204,7 @@ impl Layer {
         let d_bias = column_sums(&d_qkv, 3 * width);
         let d_qkv = tensor(d_qkv, record.qkv.shape())?;
         let d_weight = product::<T>(&d_qkv.t()?, x)?;
-        // No gradient reaches the values without one of the context.
+        // Only the context leads to the values.
         let reached = if context.is_some() { 3 } else { 2 };
         let parts = d_weight.chunks_exact(width * hidden).zip(d_bias.chunks_exact(width));
         for (projection, (d_weight, d_bias)) in self.projections().into_iter().zip(parts).take(reached) {
@@ -208,7 +218,7 @@ impl Layer {
         Ok(Some(LayerGradient { state: d_x, relative_bias }))
     }
 
-    /// From the gradient of the output state down to those of the context and of the layer's input as a residual.
+    /// The gradients of the context and of the layer's input as a residual, from the gradient of the output state.
     fn backward_to_context<T: Float>(
         &self,
         record: &LayerRecord,

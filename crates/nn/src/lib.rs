@@ -1,4 +1,4 @@
-//! BERT (and MPNet) on candle for training: every hidden state and raw attention score, with checked gradients.
+//! Encoders on candle for training: every hidden state and raw attention score, with checked gradients.
 //!
 //! One code path serves the frozen teacher (plain tensors, no graph) and the student under training
 //! ([`Parameters`]). On the CPU the encoder's backward pass is its own
@@ -8,6 +8,8 @@ mod bert;
 mod composed;
 pub mod device;
 mod dropout_sites;
+mod encoder_record;
+mod encoder_weights;
 mod heads;
 mod init;
 mod layer;
@@ -25,5 +27,5 @@ pub use init::init_parameters;
 pub use masked_lm::{MaskedLm, unigram_bias};
 pub use observe::{Observe, Site};
 pub use parameters::{Parameters, check_gradients};
-pub use parameters::{is_layer_linear, on_device, with_linears_in};
+pub use parameters::{on_device, with_linears_in};
 pub use tape::Tape;

@@ -9,20 +9,22 @@ use super::ops::layer_norm::{AddNormGradient, Affine, AffineGradient, add_norm, 
 use super::ops::rows::{product, tensor, with_slice};
 use super::tape::add_gradient;
 use tinybert_base::Result;
+use tinybert_model::names;
 
 /// Finds a tensor by its canonical name.
-pub(super) type Get<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
+pub(super) type TensorLookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
 
-/// A linear layer: weight `[outputs, inputs]` and bias `[outputs]`. Trainable ones are candle variables.
+/// A linear layer in f32 or f64: weight `[outputs, inputs]` and bias `[outputs]`. They are candle variables where they are
+/// trained.
 #[derive(Clone)]
-pub(super) struct Linear {
+pub(super) struct FloatLinear {
     pub weight: Tensor,
     pub bias: Tensor,
 }
 
-impl Linear {
-    pub fn new(prefix: &str, get: Get) -> Result<Self> {
-        Ok(Self { weight: get(&format!("{prefix}.weight"))?, bias: get(&format!("{prefix}.bias"))? })
+impl FloatLinear {
+    pub fn new(name: &str, get: TensorLookup) -> Result<Self> {
+        Ok(Self { weight: get(&names::weight(name))?, bias: get(&names::bias(name))? })
     }
 
     /// `x · weightᵀ + bias` in candle's graph; the product in the number format of the weight, the result in that of x.
@@ -36,7 +38,7 @@ impl Linear {
         Ok(product(x, &self.weight.detach().t()?)?)
     }
 
-    /// Adds the weight's gradient for an input and the gradient of the output; gives the gradient of the input.
+    /// Adds the weight's gradient, from the input `x` and the gradient `grad` of the output; returns the gradient of the input.
     pub fn backward<T: Float>(&self, x: &Tensor, grad: &Tensor, grads: &mut GradStore) -> Result<Vec<T>> {
         add_gradient::<T>(grads, &self.weight, product(&grad.t()?, x)?)?;
         Ok(product(grad, &self.weight.detach())?)
@@ -52,8 +54,8 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(prefix: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { gamma: get(&format!("{prefix}.weight"))?, beta: get(&format!("{prefix}.bias"))?, eps })
+    pub fn new(name: &str, eps: f64, get: TensorLookup) -> Result<Self> {
+        Ok(Self { gamma: get(&names::weight(name))?, beta: get(&names::bias(name))?, eps })
     }
 
     pub fn with_affine<T: Float, R>(
@@ -65,7 +67,7 @@ impl Norm {
         })
     }
 
-    /// The same in candle's graph; candle's fused LayerNorm has no backward.
+    /// The LayerNorm of rows `x` in candle's graph; candle's fused LayerNorm has no backward pass.
     pub fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
         let variance = centred.sqr()?.mean_keepdim(1)?;
@@ -82,13 +84,13 @@ impl Norm {
 /// A linear that ends a sub-layer: `LayerNorm(residual + dropout(x · weightᵀ + bias))`.
 #[derive(Clone)]
 pub(super) struct SubLayerEnd {
-    pub linear: Linear,
+    pub linear: FloatLinear,
     pub norm: Norm,
 }
 
 impl SubLayerEnd {
-    pub fn new(linear: &str, norm: &str, eps: f64, get: Get) -> Result<Self> {
-        Ok(Self { linear: Linear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
+    pub fn new(linear: &str, norm: &str, eps: f64, get: TensorLookup) -> Result<Self> {
+        Ok(Self { linear: FloatLinear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
     }
 
     /// The sum that is normalised, and the result; both `[rows, hidden]`.
@@ -117,7 +119,7 @@ impl SubLayerEnd {
         self.norm.composed(&(residual + product)?)
     }
 
-    /// Turns the gradient of the result into that of the residual, in place; gives that of x.
+    /// Turns the gradient of the result into the gradient of the residual, in place; returns the gradient of `x`.
     pub fn backward<T: Float>(
         &self,
         x: &Tensor,
@@ -130,7 +132,7 @@ impl SubLayerEnd {
         self.linear.backward(x, &product, grads)
     }
 
-    /// The same down to the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
+    /// As [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
     pub fn sum_backward<T: Float>(
         &self,
         sum: &Tensor,

@@ -5,26 +5,27 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::bert::{Bert, BertOutput, Mode};
-use super::linear::{Get, Linear, Norm};
+use super::linear::{FloatLinear, Norm, TensorLookup};
 use super::ops::tied_cross_entropy::TiedCrossEntropy;
 use super::parameters::Parameters;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, Targets};
-use tinybert_model::{BertConfig, PieceIds, Tensors, WORD_EMBEDDINGS, lookup};
+use tinybert_model::{BertConfig, PieceRows, Tensors, WORD_EMBEDDINGS, lookup, names};
 
 /// An encoder with BERT's masked-LM head: dense, GELU, LayerNorm, and a decoder that is the word embedding matrix.
 #[derive(Clone)]
 pub struct MaskedLm {
     bert: Bert,
-    dense: Linear,
+    dense: FloatLinear,
     norm: Norm,
     /// The word embeddings, `[rows, hidden]`.
     decoder: Tensor,
     /// `[rows]`.
     bias: Tensor,
+    /// Whether a gradient leads to the decoder.
     decoder_learns: bool,
-    /// MPNet's rows of BERT's pieces.
-    piece_rows: Option<PieceIds>,
+    /// Rows of the pieces in the decoder, where a piece's id is not its row.
+    piece_rows: Option<PieceRows>,
 }
 
 impl MaskedLm {
@@ -56,15 +57,15 @@ impl MaskedLm {
         })
     }
 
-    fn new(bert: Bert, decoder_learns: bool, get: Get) -> Result<Self> {
+    fn new(bert: Bert, decoder_learns: bool, get: TensorLookup) -> Result<Self> {
         let config = bert.config();
-        let piece_rows = config.architecture.mpnet().map(|special| PieceIds::new(config.vocab_size, special));
+        let piece_rows = config.piece_rows();
         let eps = config.layer_norm_eps;
         Ok(Self {
-            dense: Linear::new("cls.predictions.transform.dense", get)?,
-            norm: Norm::new("cls.predictions.transform.LayerNorm", eps, get)?,
+            dense: FloatLinear::new(names::MASKED_LM_DENSE, get)?,
+            norm: Norm::new(names::MASKED_LM_NORM, eps, get)?,
             decoder: get(WORD_EMBEDDINGS)?,
-            bias: get("cls.predictions.bias")?,
+            bias: get(names::MASKED_LM_BIAS)?,
             bert,
             decoder_learns,
             piece_rows,
@@ -125,10 +126,10 @@ impl MaskedLm {
     }
 }
 
-/// A decoder bias that gives every piece its share of `counts` (plus one each), where nothing else is known. A fresh head
+/// A decoder bias `[rows]` that gives every piece the probability of its share of `counts`, each count plus one. A fresh head
 /// that starts from it need not learn how frequent words are.
 pub fn unigram_bias(config: &BertConfig, counts: &BTreeMap<u32, u64>) -> Result<Tensor> {
-    let rows = config.architecture.mpnet().map(|special| PieceIds::new(config.vocab_size, special));
+    let rows = config.piece_rows();
     let total = (counts.values().sum::<u64>() + config.vocab_size as u64) as f64;
     let mut bias = vec![(1.0 / total).ln() as f32; config.word_rows()];
     for (&piece, &count) in counts {

@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 
 use tinybert_base::{Error, Result};
-use tinybert_model::{Tensors, lookup};
+use tinybert_model::{Tensors, lookup, names};
 
 /// Trainable tensors sorted by their canonical Hugging Face name. The order of iteration is the order of every norm,
 /// sum and saved file.
@@ -73,24 +73,19 @@ impl Parameters {
     }
 }
 
-/// The same tensors on a device; shared, not copied, where they are there already.
+/// The same tensors on a device. A tensor that is there already is shared, not copied.
 pub fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
-/// The same tensors with the matrices of the layers' linears in another number format: matrix products are in it, and
-/// everything between them stays as it is.
+/// The same tensors with the matrices of the layers' linears in another number format, in which their products are computed
+/// then. Everything else keeps its format.
 pub fn with_linears_in(tensors: &Tensors, format: DType) -> Result<Tensors> {
-    let converted = |(name, tensor): (&String, &Tensor)| match is_layer_linear(name) {
+    let converted = |(name, tensor): (&String, &Tensor)| match names::is_layer_linear(name) {
         true => Ok((name.clone(), tensor.to_dtype(format)?)),
         false => Ok((name.clone(), tensor.clone())),
     };
     tensors.iter().map(converted).collect()
-}
-
-/// Whether a tensor is the weight of a linear in one of the layers.
-pub fn is_layer_linear(name: &str) -> bool {
-    name.starts_with("bert.encoder.layer.") && name.ends_with(".weight") && !name.contains("LayerNorm")
 }
 
 fn missing(name: &str) -> Error {

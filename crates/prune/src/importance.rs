@@ -9,6 +9,7 @@ use tinybert_data::{Batch, EncodedSet, list};
 use tinybert_distill::check_vocabulary;
 use tinybert_distill::losses::answer_loss;
 use tinybert_evaluate::judge::encode_to_learn;
+use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, Parameters, TaskModel};
 use tinybert_train::gold_loss;
@@ -201,11 +202,8 @@ struct Readers {
 
 impl Readers {
     fn of(layer: usize) -> Self {
-        let layer = format!("bert.encoder.layer.{layer}");
-        Self {
-            heads: format!("{layer}.attention.output.dense.weight"),
-            neurons: format!("{layer}.output.dense.weight"),
-        }
+        let layer = LayerNames::new(layer);
+        Self { heads: names::weight(&layer.attention_output), neurons: names::weight(&layer.down) }
     }
 }
 

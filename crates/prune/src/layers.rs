@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use tinybert_base::{Error, Result};
-use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors};
-
-/// Prefix of the names of a layer's tensors.
-const PREFIX: &str = "bert.encoder.layer.";
+use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors, names};
 
 /// The model with only the given layers, which are counted from 1 and in rising order. They get new numbers.
 ///
@@ -24,12 +21,9 @@ pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
     // The new number of each layer by its old number, both from 0.
     let numbers: BTreeMap<usize, usize> =
         layers.iter().enumerate().map(|(after, layer)| (layer - 1, after)).collect();
-    let renamed = |name: &str| match name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')) {
+    let renamed = |name: &str| match names::split_layer(name) {
         None => Some(name.to_owned()),
-        Some((layer, part)) => {
-            let after = numbers.get(&layer.parse().ok()?)?;
-            Some(format!("{PREFIX}{after}.{part}"))
-        }
+        Some((layer, part)) => Some(names::in_layer(*numbers.get(&layer)?, part)),
     };
     let tensors: Tensors =
         model.tensors.iter().filter_map(|(name, tensor)| Some((renamed(name)?, tensor.clone()))).collect();

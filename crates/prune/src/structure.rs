@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::Importance;
 use tinybert_base::{Error, Result};
+use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors};
 
 /// How many heads and neurons stay.
@@ -112,17 +113,9 @@ impl KeptParts {
         for layer in 0..model.config.num_hidden_layers {
             let columns =
                 self.heads[layer].iter().flat_map(|head| head * head_dim..(head + 1) * head_dim).collect();
-            let attention = |part: &str| format!("bert.encoder.layer.{layer}.attention.{part}");
-            let writers = ["self.query", "self.key", "self.value"].map(attention);
-            keep_columns(&mut tensors, columns, &writers, &attention("output.dense"))?;
-            let layer_part = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-            let neurons = self.neurons[layer].clone();
-            keep_columns(
-                &mut tensors,
-                neurons,
-                &[layer_part("intermediate.dense")],
-                &layer_part("output.dense"),
-            )?;
+            let names = LayerNames::new(layer);
+            keep_columns(&mut tensors, columns, &names.projections(), &names.attention_output)?;
+            keep_columns(&mut tensors, self.neurons[layer].clone(), &[&names.up], &names.down)?;
         }
         let config = self.config(&model.config);
         config.validate()?;
@@ -148,11 +141,11 @@ impl KeptParts {
 
 /// Keeps only `columns` of the values between linears `[outputs, inputs]`: the outputs of the linears `writers`, and the
 /// inputs of the linear `reader`.
-fn keep_columns(tensors: &mut Tensors, columns: Vec<usize>, writers: &[String], reader: &str) -> Result<()> {
+fn keep_columns(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], reader: &str) -> Result<()> {
     let columns: Vec<u32> = columns.into_iter().map(|column| column as u32).collect();
     let columns = Tensor::new(columns, &Device::Cpu)?;
-    let of_writers = writers.iter().flat_map(|name| [format!("{name}.weight"), format!("{name}.bias")]);
-    let axes = of_writers.map(|name| (name, 0)).chain([(format!("{reader}.weight"), 1)]);
+    let of_writers = writers.iter().flat_map(|name| [names::weight(name), names::bias(name)]);
+    let axes = of_writers.map(|name| (name, 0)).chain([(names::weight(reader), 1)]);
     for (name, axis) in axes {
         let tensor =
             tensors.get_mut(&name).ok_or_else(|| Error::Usage(format!("the model has no tensor {name}")))?;

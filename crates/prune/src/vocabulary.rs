@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use tinybert_base::{Error, Result};
-use tinybert_model::{BertConfig, Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS};
+use tinybert_model::{BertConfig, Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS, names};
 
 /// Prefix of a piece that continues a word.
 const CONTINUES: &str = "##";
@@ -149,17 +149,18 @@ impl KeptPieces {
     /// # Errors
     /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces (MPNet).
     pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
-        if model.config.architecture.mpnet().is_some() {
+        if model.config.piece_rows().is_some() {
             return Err(Error::Usage(format!(
-                "{}: MPNet shares BERT's vocabulary under other ids; prune the student",
-                model.folder.display()
+                "{}: {} shares BERT's vocabulary under other ids; prune the student",
+                model.folder.display(),
+                model.config.architecture.name()
             )));
         }
         let rows = Tensor::new(self.ids.as_slice(), &Device::Cpu)?;
         let mut tensors: Tensors = model.tensors.clone();
         let mut tables = vec![WORD_EMBEDDINGS];
         if model.head == Head::MaskedLm {
-            tables.push("cls.predictions.bias");
+            tables.push(names::MASKED_LM_BIAS);
         }
         for name in tables {
             let table = tensors.get_mut(name).ok_or_else(|| Error::Usage(format!("{name} is missing")))?;

@@ -12,7 +12,7 @@ use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_prune::{Importance, KeptParts, ShareScope, StructureSettings};
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_train::{Recipe, TaskData};
 
 const HIDDEN: usize = 16;
@@ -182,15 +182,19 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
     let image = quantize(
         &distilled,
         &train,
-        &Settings { max_tokens: 16, ..Settings::default() },
+        &QuantizeSettings { max_tokens: 16, ..QuantizeSettings::default() },
         &Context::default(),
     )
     .unwrap()
     .image;
-    let whole =
-        quantize(&teacher, &train, &Settings { max_tokens: 16, ..Settings::default() }, &Context::default())
-            .unwrap()
-            .image;
+    let whole = quantize(
+        &teacher,
+        &train,
+        &QuantizeSettings { max_tokens: 16, ..QuantizeSettings::default() },
+        &Context::default(),
+    )
+    .unwrap()
+    .image;
     assert!(image.len() < whole.len(), "{} for {}", image.len(), whole.len());
 }
 

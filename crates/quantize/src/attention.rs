@@ -3,14 +3,23 @@
 use tinybert_image::AttentionMode;
 use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
-use super::calibrate::Calibration;
+use super::calibrate::CalibrationSamples;
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::{Attention, AttentionChoice, attention_coefficient};
+use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
 
 /// int8 attention is taken as long as the mean squared error of its context is no more than this share of the mean square:
 /// what a static scale may err, too (27 dB). Students of four layers on SST-2 and SNIPS stay below a quarter of it.
 const INT8_GOOD: f64 = 2e-3;
+
+/// The attention heads of a layer.
+#[derive(Clone, Copy)]
+pub struct HeadSizes {
+    /// How many there are.
+    pub heads: usize,
+    /// Width of each.
+    pub head_dim: usize,
+}
 
 /// Chooses how `layer` (from 0) computes its attention. `scales` are the int8 scales that its queries, keys and values
 /// would have.
@@ -18,29 +27,29 @@ const INT8_GOOD: f64 = 2e-3;
 /// # Errors
 /// Calibration kept no sentences, or sizes that the kernels do not take.
 pub fn choose_attention(
-    attention: Attention,
+    attention: AttentionPrecision,
     layer: usize,
-    [heads, head_dim]: [usize; 2],
+    heads: HeadSizes,
     scales: [f32; 3],
-    calibration: &Calibration,
+    calibration: &CalibrationSamples,
 ) -> Result<AttentionChoice> {
     let site = |site: Site| calibration.sentences(site);
     let [queries, keys, values] =
         [site(Site::Query(layer))?, site(Site::Key(layer))?, site(Site::Value(layer))?];
     let sentences = queries.iter().zip(keys).zip(values).map(|((q, k), v)| [q.as_slice(), k, v]);
-    let int8_error = int8_error([heads, head_dim], scales, sentences)
+    let int8_error = int8_error(heads, scales, sentences)
         .map_err(|_| Error::Usage("the model is larger than the device code can address".into()))?;
     let mode = match attention {
-        Attention::Auto if int8_error > INT8_GOOD => AttentionMode::F32,
-        Attention::Auto | Attention::Int8 => AttentionMode::Int8,
-        Attention::F32 => AttentionMode::F32,
+        AttentionPrecision::Auto if int8_error > INT8_GOOD => AttentionMode::F32,
+        AttentionPrecision::Auto | AttentionPrecision::Int8 => AttentionMode::Int8,
+        AttentionPrecision::F32 => AttentionMode::F32,
     };
     Ok(AttentionChoice { mode, int8_error })
 }
 
 /// [`AttentionChoice::int8_error`] over sentences, each queries, keys and values `[tokens, heads · head_dim]`.
 fn int8_error<'a>(
-    [heads, head_dim]: [usize; 2],
+    HeadSizes { heads, head_dim }: HeadSizes,
     scales: [f32; 3],
     sentences: impl Iterator<Item = [&'a [f32]; 3]>,
 ) -> std::result::Result<f64, ShapeMismatch> {
@@ -92,19 +101,20 @@ mod tests {
     use crate::search::{Symmetry, static_scale};
 
     const TOKENS: usize = 20;
-    const SIZE: [usize; 2] = [2, 8];
+    const SIZE: HeadSizes = HeadSizes { heads: 2, head_dim: 8 };
+    const WIDTH: usize = SIZE.heads * SIZE.head_dim;
 
     /// Values within ±`largest`, without a pattern.
     fn part(seed: usize, largest: f32) -> Vec<f32> {
         let value = |i: usize| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0;
-        (0..TOKENS * SIZE[0] * SIZE[1]).map(|i| value(i) * largest).collect()
+        (0..TOKENS * WIDTH).map(|i| value(i) * largest).collect()
     }
 
     /// The error at the scales that calibration would choose.
     fn error(parts: &[Vec<f32>; 3]) -> f64 {
         let scales = [0, 1, 2].map(|i| {
-            let mut sample = RowSample::new(SIZE[0] * SIZE[1]);
-            parts[i].chunks_exact(SIZE[0] * SIZE[1]).for_each(|row| sample.push(row));
+            let mut sample = RowSample::new(WIDTH);
+            parts[i].chunks_exact(WIDTH).for_each(|row| sample.push(row));
             static_scale(&sample, Symmetry::Symmetric).0.scale
         });
         int8_error(SIZE, scales, [[parts[0].as_slice(), &parts[1], &parts[2]]].into_iter()).unwrap()
@@ -121,7 +131,7 @@ mod tests {
         // Keys all have the same value in that channel, so that it changes no probability; but its scale leaves the other
         // channels a few steps.
         let (queries, mut keys, values) = (part(1, 2.0), part(2, 2.0), part(3, 1.0));
-        keys.iter_mut().step_by(SIZE[1]).for_each(|key| *key = 200.0);
+        keys.iter_mut().step_by(SIZE.head_dim).for_each(|key| *key = 200.0);
         let error = error(&[queries, keys, values]);
         assert!(error > 2.0 * INT8_GOOD, "{error}");
     }

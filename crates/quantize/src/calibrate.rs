@@ -9,31 +9,32 @@ use super::sample::RowSample;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, collate, evaluation_batches};
-use tinybert_model::{Checkpoint, Encoded};
+use tinybert_model::{Checkpoint, EncodedInput};
 use tinybert_nn::{Observe, Site, TaskModel};
 
 /// Sentences in a batch; calibration only runs forward.
 const BATCH: usize = 32;
 
-/// Sentences at least whose queries, keys and values are kept whole, if there are so many; fewer than twice as many are.
+/// Least number of sentences whose queries, keys and values are kept with all their tokens, if there are so many; fewer than
+/// twice as many are kept.
 const SENTENCES: usize = 16;
 
 /// The activations of every site over the calibration set.
-pub struct Calibration {
+pub struct CalibrationSamples {
     samples: BTreeMap<Site, RowSample>,
     sentences: BTreeMap<Site, Vec<Vec<f32>>>,
     /// Sentences (or pairs) that were run.
     pub examples: usize,
-    /// SHA-256 of them.
+    /// SHA-256 of the inputs that were run.
     pub hash: [u8; 32],
 }
 
-impl Calibration {
+impl CalibrationSamples {
     /// Runs the float model over `inputs`.
     ///
     /// # Errors
     /// [`Error::Interrupted`] when the user asks to stop; a model without a task head.
-    pub fn run(checkpoint: &Checkpoint, inputs: &[Encoded], context: &Context) -> Result<Self> {
+    pub fn collect(checkpoint: &Checkpoint, inputs: &[EncodedInput], context: &Context) -> Result<Self> {
         let model = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &checkpoint.tensors)?;
         let lengths: Vec<usize> = inputs.iter().map(|e| e.ids.len()).collect();
         let (mut samples, mut sentences) = (BTreeMap::new(), BTreeMap::new());
@@ -75,7 +76,7 @@ impl Calibration {
 }
 
 /// SHA-256 of texts as the model reads them.
-fn hash(inputs: &[Encoded]) -> [u8; 32] {
+fn hash(inputs: &[EncodedInput]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for input in inputs {
         hash.update((input.ids.len() as u64).to_le_bytes());
@@ -92,7 +93,7 @@ fn unseen(site: Site) -> Error {
 struct Collector<'a> {
     samples: &'a mut BTreeMap<Site, RowSample>,
     sentences: &'a mut BTreeMap<Site, Vec<Vec<f32>>>,
-    /// Every so many sentences are kept whole.
+    /// One sentence in so many is kept with all its tokens.
     sentence_step: usize,
     batch: &'a Batch,
 }
@@ -108,8 +109,8 @@ impl Observe for Collector<'_> {
         for (sentence, (&length, index)) in data.chunks_exact(per_sentence * width).zip(lengths) {
             // Sites behind the pooler have one row per sentence, all others one per token, padding last.
             sentence.chunks_exact(width).take(length).for_each(|row| sample.push(row));
-            let whole = matches!(site, Site::Query(_) | Site::Key(_) | Site::Value(_));
-            if whole && index.is_multiple_of(self.sentence_step) {
+            let has_sentences = matches!(site, Site::Query(_) | Site::Key(_) | Site::Value(_));
+            if has_sentences && index.is_multiple_of(self.sentence_step) {
                 self.sentences.entry(site).or_default().push(sentence[..length * width].to_vec());
             }
         }

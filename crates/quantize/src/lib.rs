@@ -1,4 +1,4 @@
-//! Post-training int8: a float folder and calibration text in, a model image out.
+//! Post-training quantization: a float folder and calibration text in, a model image out.
 //!
 //! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row; either may be stored in
 //! four bits, weights also without their zeros ([`Precision`]). Calibration
@@ -26,23 +26,23 @@ pub use plan::calibrate;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_model::plan::{Attention, ModelPlan, Precision};
-use tinybert_model::{Architecture, Checkpoint, Encoded, Head, TextEncoder};
+use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
+use tinybert_model::{Checkpoint, EncodedInput, Head, TextEncoder};
 
 /// Self-test inputs that an image carries.
 const SELF_TESTS: usize = 4;
 
 /// How an image is made.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Settings {
+pub struct QuantizeSettings {
     /// Longest input in tokens, special tokens included; the workspace is sized for it.
     pub max_tokens: usize,
     /// Calibration examples taken, evenly spread over the data set.
     pub calibration_examples: usize,
     /// Layout of the packed weights.
-    pub layout: Layout,
-    /// Who chooses how attention is computed.
-    pub attention: Attention,
+    pub layout: KernelLayout,
+    /// How attention is computed, or that calibration chooses.
+    pub attention: AttentionPrecision,
     /// How weights and embeddings are stored.
     pub precision: Precision,
 }
@@ -50,7 +50,7 @@ pub struct Settings {
 /// The kernel family whose packed layout the image carries. Any other still reads it, more slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Layout {
+pub enum KernelLayout {
     /// aarch64 without the dot-product extension (Cortex-A53, A72).
     Neon,
     /// aarch64 with the dot-product extension (Cortex-A55, A76 and later).
@@ -63,23 +63,23 @@ pub enum Layout {
     Portable,
 }
 
-impl Default for Settings {
+impl Default for QuantizeSettings {
     fn default() -> Self {
         Self {
             max_tokens: 128,
             calibration_examples: 512,
-            layout: Layout::Dotprod,
-            attention: Attention::Auto,
+            layout: KernelLayout::Dotprod,
+            attention: AttentionPrecision::Auto,
             precision: Precision::default(),
         }
     }
 }
 
-/// An image with what is worth telling about its making.
-pub struct Quantized {
+/// An image and the plan that it was made by.
+pub struct QuantizedModel {
     /// The file.
     pub image: AlignedBytes,
-    /// What was chosen for each layer, and at what error.
+    /// The choices for each layer, with their errors.
     pub plan: ModelPlan,
 }
 
@@ -91,12 +91,12 @@ pub struct Quantized {
 pub fn quantize(
     checkpoint: &Checkpoint,
     calibration: &Dataset,
-    settings: &Settings,
+    settings: &QuantizeSettings,
     context: &Context,
-) -> Result<Quantized> {
+) -> Result<QuantizedModel> {
     let (head, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
-    if config.architecture != Architecture::Bert {
+    if !config.architecture.may_be_image() {
         return Err(Error::Usage(format!(
             "{}: devices run BERT and this is {}; distil a student from it first",
             checkpoint.folder.display(),
@@ -123,7 +123,7 @@ pub fn quantize(
             hidden: config.hidden_size,
             layers: config.num_hidden_layers,
             vocab: config.vocab_size,
-            // Those beyond the longest input are never read.
+            // Positions beyond the longest input are never read.
             positions: settings.max_tokens,
             types: config.type_vocab_size,
             max_tokens: settings.max_tokens,
@@ -150,7 +150,7 @@ pub fn quantize(
             examples: plan.examples as u32,
             layers: plan.layers.iter().map(|layer| layer.seen).collect(),
         }),
-        // Zeros where they are not known.
+        // A plan that does not know its calibration text has a hash of zeros.
         provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
         self_tests: Vec::new(),
     };
@@ -159,10 +159,10 @@ pub fn quantize(
         .ok_or_else(|| Error::Usage("the model is larger than the device code can address".into()))?;
     builder.self_tests = self_tests(&builder, &inputs)?;
     let image = builder.build().map_err(refused)?;
-    Ok(Quantized { image, plan })
+    Ok(QuantizedModel { image, plan })
 }
 
-impl Layout {
+impl KernelLayout {
     /// Outputs and inputs of linears that are multiples of this fill the family's panels.
     pub fn multiple(self) -> usize {
         let Panel { nr, kr } = self.panel();
@@ -204,7 +204,7 @@ pub fn calibration_inputs(
     data: &Dataset,
     examples: usize,
     max_tokens: usize,
-) -> Result<Vec<Encoded>> {
+) -> Result<Vec<EncodedInput>> {
     let examples = data.spread(examples);
     let texts: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
     text.encode_all(&texts, max_tokens)
@@ -234,16 +234,16 @@ fn provenance(checkpoint: &Checkpoint, calibration: [u8; 32]) -> Result<Provenan
     Ok(Provenance { weights, vocabulary, calibration })
 }
 
-/// Inputs of the calibration set that the image proves itself by, shortest to longest.
-pub fn self_test_inputs(inputs: &[Encoded]) -> impl Iterator<Item = &Encoded> {
-    let mut by_length: Vec<&Encoded> = inputs.iter().collect();
+/// Inputs of the calibration set for the image's self-tests, from the shortest to the longest.
+pub fn self_test_inputs(inputs: &[EncodedInput]) -> impl Iterator<Item = &EncodedInput> {
+    let mut by_length: Vec<&EncodedInput> = inputs.iter().collect();
     by_length.sort_by_key(|input| input.ids.len());
     (0..SELF_TESTS)
         .filter_map(move |i| by_length.get(i * by_length.len().saturating_sub(1) / (SELF_TESTS - 1)).copied())
 }
 
-/// They with the exact outputs of the scalar kernels.
-fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTestData>> {
+/// The self-tests of an image: inputs with the outputs that the scalar kernels give, to the bit.
+fn self_tests(builder: &ImageBuilder, inputs: &[EncodedInput]) -> Result<Vec<SelfTestData>> {
     let image = builder.build().map_err(refused)?;
     let model = Model::from_bytes(&image).map_err(refused)?.with_kernels(Kernels::scalar());
     let mut workspace = vec![0; builder.config.workspace_bytes];
@@ -258,7 +258,7 @@ fn self_tests(builder: &ImageBuilder, inputs: &[Encoded]) -> Result<Vec<SelfTest
     Ok(tests)
 }
 
-/// The reader refused what the writer made: the checkpoint has sizes or values that images cannot carry.
+/// The error where the reader refuses what the writer made: the checkpoint has sizes or values that images cannot carry.
 fn refused(error: impl std::fmt::Display) -> Error {
     Error::Input(format!("the model cannot become an image: {error}"))
 }

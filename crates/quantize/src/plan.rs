@@ -3,12 +3,12 @@
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
-use tinybert_model::plan::{Attention, Encoding, LayerPlan, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Encoded};
+use tinybert_model::plan::{AttentionPrecision, LayerPlan, ModelPlan, Precision, WeightEncoding};
+use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
 use tinybert_nn::Site;
 
-use super::attention::choose_attention;
-use super::calibrate::Calibration;
+use super::attention::{HeadSizes, choose_attention};
+use super::calibrate::CalibrationSamples;
 use super::sample::RowSample;
 use super::search::{Symmetry, input_choice, static_scale};
 
@@ -18,14 +18,14 @@ use super::search::{Symmetry, input_choice, static_scale};
 /// A precision that does not fit the model, a model without a task head, [`tinybert_base::Error::Interrupted`].
 pub fn calibrate(
     checkpoint: &Checkpoint,
-    inputs: &[Encoded],
-    attention: Attention,
+    inputs: &[EncodedInput],
+    attention: AttentionPrecision,
     precision: &Precision,
     context: &Context,
 ) -> Result<ModelPlan> {
     // Before the pass, which takes long.
     precision.of_layers(checkpoint.config.num_hidden_layers)?;
-    let seen = Calibration::run(checkpoint, inputs, context)?;
+    let seen = CalibrationSamples::collect(checkpoint, inputs, context)?;
     choose_plan(&checkpoint.config, &seen, attention, precision)
 }
 
@@ -35,8 +35,8 @@ pub fn calibrate(
 /// A precision that does not fit the model.
 pub(super) fn choose_plan(
     config: &BertConfig,
-    seen: &Calibration,
-    attention: Attention,
+    seen: &CalibrationSamples,
+    attention: AttentionPrecision,
     precision: &Precision,
 ) -> Result<ModelPlan> {
     let layers = precision.of_layers(config.num_hidden_layers)?.into_iter().enumerate();
@@ -57,43 +57,44 @@ pub(super) fn choose_plan(
 fn choose_layer(
     layer: usize,
     config: &BertConfig,
-    attention: Attention,
-    encodings: [Encoding; 4],
-    calibration: &Calibration,
+    attention: AttentionPrecision,
+    encodings: PerLinear<WeightEncoding>,
+    calibration: &CalibrationSamples,
 ) -> Result<LayerPlan> {
-    let [qkv, context, up, down] = [
-        (Site::AttentionInput(layer), Symmetry::Symmetric),
-        (Site::Context(layer), Symmetry::Symmetric),
-        (Site::FeedForwardInput(layer), Symmetry::Symmetric),
-        (Site::PostGelu(layer), Symmetry::Asymmetric),
-    ]
-    .map(|(site, symmetry)| calibration.site(site).map(|s| (input_choice(s, symmetry), s)));
-    let inputs = [qkv?, context?, up?, down?];
+    let sites = PerLinear {
+        qkv: (Site::AttentionInput(layer), Symmetry::Symmetric),
+        attention_output: (Site::Context(layer), Symmetry::Symmetric),
+        up: (Site::FeedForwardInput(layer), Symmetry::Symmetric),
+        down: (Site::PostGelu(layer), Symmetry::Asymmetric),
+    };
+    let inputs = sites
+        .map(|(site, symmetry)| calibration.site(site).map(|sample| (sample, symmetry)))
+        .transpose()?
+        .map(|(sample, symmetry)| (input_choice(sample, symmetry), sample));
     let projected = [Site::Query(layer), Site::Key(layer), Site::Value(layer)].map(|site| {
         calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
     });
     let [q, k, v] = projected;
     let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
 
-    let choices = inputs.map(|(choice, _)| choice);
-    let sizes = [config.heads(layer), config.head_dim()];
+    let heads = HeadSizes { heads: config.heads(layer), head_dim: config.head_dim() };
     let int8_scales = [int8_q, int8_k, int8_v];
-    let attention = choose_attention(attention, layer, sizes, int8_scales, calibration)?;
+    let attention = choose_attention(attention, layer, heads, int8_scales, calibration)?;
     let qkv_scales = match attention.mode {
         AttentionMode::Int8 => int8_scales,
         AttentionMode::F32 => [1.0; 3],
     };
     Ok(LayerPlan {
         qkv_scales,
-        choices,
+        choices: inputs.map(|(choice, _)| choice),
         encodings,
-        importance: [0, 1, 2, 3].map(|at| match encodings[at] {
-            Encoding::Int4 => inputs[at].1.mean_squares(),
-            Encoding::Int8 | Encoding::Sparse => Vec::new(),
+        importance: encodings.zip(inputs).map(|(encoding, (_, sample))| match encoding {
+            WeightEncoding::Int4 => sample.mean_squares(),
+            WeightEncoding::Int8 | WeightEncoding::Sparse => Vec::new(),
         }),
         attention,
         seen: CalibrationRecord {
-            inputs: inputs.map(|(_, sample)| range(sample)),
+            inputs: inputs.map(|(_, sample)| range(sample)).into(),
             query,
             key,
             value,

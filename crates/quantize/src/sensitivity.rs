@@ -1,18 +1,18 @@
 //! How far each part of a model moves the answers when it alone is stored in few bits.
 
-use super::calibrate::Calibration;
+use super::calibrate::CalibrationSamples;
 use super::calibration_inputs;
 use super::plan::choose_plan;
-use super::stored::{LINEARS, LogitError, store, store_linear, store_words};
+use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
 use tinybert_base::Context;
 use tinybert_base::Result;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::quantize_channel;
-use tinybert_model::plan::{Attention, LayerEncodings, ModelPlan, Precision};
-use tinybert_model::{BertConfig, Checkpoint, Tensors};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, ModelPlan, Precision};
+use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 
 /// What happens when one part of the float model is stored in another encoding, all others left alone.
@@ -31,7 +31,7 @@ pub struct Sensitivity {
     pub metric: Option<f64>,
 }
 
-/// What is asked.
+/// How sensitivity is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct SensitivitySettings<'a> {
     /// Longest input in tokens.
@@ -41,7 +41,7 @@ pub struct SensitivitySettings<'a> {
     /// Calibration examples, evenly spread over theirs.
     pub calibration_examples: usize,
     /// Encodings that linears (and, but for sparse, word rows) are tried in.
-    pub encodings: &'a [Encoding],
+    pub encodings: &'a [WeightEncoding],
     /// What labelled data are judged by.
     pub metrics: MetricSet,
 }
@@ -63,7 +63,7 @@ pub fn sensitivity(
     settings: &SensitivitySettings,
     context: &Context,
 ) -> Result<Vec<Sensitivity>> {
-    let trial = Trial::new(checkpoint, data, settings, context)?;
+    let trial = VariantJudge::new(checkpoint, data, settings, context)?;
     let layers = checkpoint.config.num_hidden_layers;
     let inputs = calibration_inputs(
         &checkpoint.text,
@@ -71,29 +71,32 @@ pub fn sensitivity(
         settings.calibration_examples,
         settings.max_tokens,
     )?;
-    let seen = Calibration::run(checkpoint, &inputs, context)?;
+    let seen = CalibrationSamples::collect(checkpoint, &inputs, context)?;
     let plan = |attention, encoding| {
-        let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
+        let precision =
+            Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
         choose_plan(&checkpoint.config, &seen, attention, &precision)
     };
-    let (in_f32, in_int8) = (plan(Attention::F32, Encoding::Int8)?, plan(Attention::Int8, Encoding::Int8)?);
-    // Of inputs, by which the errors of weights in four bits are weighed.
-    let weighed = plan(Attention::F32, Encoding::Int4)?;
+    let (in_f32, in_int8) = (
+        plan(AttentionPrecision::F32, WeightEncoding::Int8)?,
+        plan(AttentionPrecision::Int8, WeightEncoding::Int8)?,
+    );
+    // Has the mean squares of inputs, by which the errors of weights in four bits are weighed.
+    let weighed = plan(AttentionPrecision::F32, WeightEncoding::Int4)?;
 
     let float = trial.run(&checkpoint.tensors, None)?;
-    let parts = settings.encodings.len() * (4 * layers + 1) + layers + 1;
-    let mut parts = Parts { found: Vec::new(), total: parts as u64, context };
+    let parts = settings.encodings.len() * (LayerLinear::ALL.len() * layers + 1) + layers + 1;
+    let mut parts = FoundParts { found: Vec::new(), total: parts as u64, context };
     context.progress.begin("sensitivity", parts.total);
-    for layer in 0..layers {
-        for (at, (part, _)) in LINEARS.iter().enumerate() {
-            for &encoding in settings.encodings {
-                let importance =
-                    weighed.layers[layer].importance_of(at).filter(|_| encoding == Encoding::Int4);
-                let mut tensors = checkpoint.tensors.clone();
-                store_linear(&mut tensors, [layer, at], encoding, importance)?;
-                let found = trial.run(&tensors, None)?;
-                parts.add(trial.compare(Some(layer), part, encoding, &found, &float)?);
-            }
+    for place in LinearPlace::all(layers) {
+        let LinearPlace { layer, linear } = place;
+        for &encoding in settings.encodings {
+            let importance =
+                weighed.layers[layer].importance_of(linear).filter(|_| encoding == WeightEncoding::Int4);
+            let mut tensors = checkpoint.tensors.clone();
+            store_linear(&mut tensors, place, encoding, importance)?;
+            let found = trial.run(&tensors, None)?;
+            parts.add(trial.compare(Some(layer), linear.name(), encoding, &found, &float)?);
         }
     }
     let exact = trial.run(&checkpoint.tensors, Some(&in_f32))?;
@@ -101,68 +104,64 @@ pub fn sensitivity(
         let mut plan = in_f32.clone();
         plan.layers[layer] = in_int8.layers[layer].clone();
         let rounded = trial.run(&checkpoint.tensors, Some(&plan))?;
-        parts.add(trial.compare(Some(layer), "attention", Encoding::Int8, &rounded, &exact)?);
+        parts.add(trial.compare(Some(layer), "attention", WeightEncoding::Int8, &rounded, &exact)?);
     }
-    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != Encoding::Sparse) {
+    for &encoding in settings.encodings.iter().filter(|&&encoding| encoding != WeightEncoding::Sparse) {
         let mut tensors = checkpoint.tensors.clone();
         store_words(&mut tensors, encoding)?;
         parts.add(trial.compare(None, "embeddings", encoding, &trial.run(&tensors, None)?, &float)?);
     }
     let mut tensors = checkpoint.tensors.clone();
-    let pooler = checkpoint.head.needs_pooler().then_some("bert.pooler.dense");
+    let pooler = checkpoint.head.needs_pooler().then_some(names::POOLER);
     for name in pooler.into_iter().chain(checkpoint.head.linear()) {
-        let name = format!("{name}.weight");
-        store(&mut tensors, &name, |row, out| quantize_channel(row, Encoding::Int8, None, out))?;
+        let name = names::weight(name);
+        store(&mut tensors, &name, |row, out| quantize_channel(row, WeightEncoding::Int8, None, out))?;
     }
-    parts.add(trial.compare(None, "head", Encoding::Int8, &trial.run(&tensors, None)?, &float)?);
+    parts.add(trial.compare(None, "head", WeightEncoding::Int8, &trial.run(&tensors, None)?, &float)?);
     context.progress.end();
     Ok(parts.found)
 }
 
-/// Puts as many linears into four bits, those first that move the logits least for each byte they save, as together move
-/// them by no more than `limit`, their errors added: relative to the variance of the logits. The others stay int8.
-pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<[Encoding; 4]> {
-    let weights = |layer: usize, linear: usize| {
-        let (hidden, width) = (config.hidden_size, config.heads(layer) * config.head_dim());
-        let ffn = hidden * config.ffn(layer);
-        [3 * width * hidden, width * hidden, ffn, ffn][linear] as f64
-    };
-    let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
-    for row in found.iter().filter(|row| row.encoding == "int4") {
-        let linear = LINEARS.iter().position(|(name, _)| *name == row.part);
-        if let (Some(layer), Some(linear)) = (row.layer, linear) {
-            candidates.push((layer - 1, linear, row.logit_error));
+/// Chooses the linears to store in four bits: those first that move the logits least for each byte they save, as long as the sum
+/// of their errors is at most `limit`, relative to the variance of the logits. The others stay int8.
+pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<WeightEncoding>> {
+    let mut candidates: Vec<(LinearPlace, f64)> = Vec::new();
+    for part in found.iter().filter(|part| part.encoding == WeightEncoding::Int4.name()) {
+        if let (Some(layer), Some(linear)) = (part.layer, LayerLinear::from_name(&part.part)) {
+            candidates.push((LinearPlace { layer: layer - 1, linear }, part.logit_error));
         }
     }
-    let price = |&(layer, linear, error): &(usize, usize, f64)| error / weights(layer, linear);
-    candidates.sort_by(|a, b| price(a).total_cmp(&price(b)));
-    let mut encodings = vec![[Encoding::Int8; 4]; config.num_hidden_layers];
+    let error_per_weight = |&(LinearPlace { layer, linear }, error): &(LinearPlace, f64)| {
+        error / config.linear_weights(layer)[linear] as f64
+    };
+    candidates.sort_by(|a, b| error_per_weight(a).total_cmp(&error_per_weight(b)));
+    let mut encodings = vec![PerLinear::all(WeightEncoding::Int8); config.num_hidden_layers];
     let mut left = limit;
-    for (layer, linear, error) in candidates {
+    for (LinearPlace { layer, linear }, error) in candidates {
         if error <= left {
             left -= error;
-            encodings[layer][linear] = Encoding::Int4;
+            encodings[layer][linear] = WeightEncoding::Int4;
         }
     }
     encodings
 }
 
-/// The rows found so far.
-struct Parts<'a> {
+/// The parts that have been measured.
+struct FoundParts<'a> {
     found: Vec<Sensitivity>,
     total: u64,
     context: &'a Context<'a>,
 }
 
-impl Parts<'_> {
+impl FoundParts<'_> {
     fn add(&mut self, row: Sensitivity) {
         self.found.push(row);
         self.context.progress.advance((self.found.len() as u64).min(self.total), "");
     }
 }
 
-/// The same examples for one variant of a model after the other.
-struct Trial<'a> {
+/// Judges one variant of a model after the other by the same examples.
+struct VariantJudge<'a> {
     checkpoint: &'a Checkpoint,
     sample: Dataset,
     judge: Option<Judge>,
@@ -170,7 +169,7 @@ struct Trial<'a> {
     context: &'a Context<'a>,
 }
 
-impl<'a> Trial<'a> {
+impl<'a> VariantJudge<'a> {
     fn new(
         checkpoint: &'a Checkpoint,
         data: &Dataset,
@@ -187,7 +186,7 @@ impl<'a> Trial<'a> {
         Ok(Self { checkpoint, sample, judge, max_tokens: settings.max_tokens, context })
     }
 
-    /// Logits of a model of these weights, quantized by the plan if there is one.
+    /// Logits of a model with the weights `tensors`, quantized by the plan if there is one.
     fn run(&self, tensors: &Tensors, plan: Option<&ModelPlan>) -> Result<Outputs> {
         let Checkpoint { config, head, text, .. } = self.checkpoint;
         let model = TaskModel::frozen(config, head, tensors)?;
@@ -208,7 +207,7 @@ impl<'a> Trial<'a> {
         &self,
         layer: Option<usize>,
         part: &str,
-        encoding: Encoding,
+        encoding: WeightEncoding,
         found: &Outputs,
         exact: &Outputs,
     ) -> Result<Sensitivity> {

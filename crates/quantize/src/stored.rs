@@ -1,51 +1,56 @@
-//! A float model whose weights are those that would be stored, and how far that moves its answers.
+//! Float models with the weights that an image would store, and how far these move the answers.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::Encoding;
+use tinybert_model::names::{self, LayerNames};
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::quantize_channel;
 use tinybert_model::plan::scaled_row;
-use tinybert_model::{Tensors, WORD_EMBEDDINGS};
+use tinybert_model::{LayerLinear, Tensors, WORD_EMBEDDINGS};
 
-/// The linears of a layer, in the order of their encodings: how they are called, and whose weights they have.
-pub const LINEARS: [(&str, &[&str]); 4] = [
-    ("qkv", &["attention.self.query", "attention.self.key", "attention.self.value"]),
-    ("attention output", &["attention.output.dense"]),
-    ("up", &["intermediate.dense"]),
-    ("down", &["output.dense"]),
-];
-
-/// Names of the weights of a layer's linear; both from 0.
-fn weights_of(layer: usize, linear: usize) -> impl Iterator<Item = String> {
-    LINEARS[linear].1.iter().map(move |name| format!("bert.encoder.layer.{layer}.{name}.weight"))
+/// One of a model's linears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinearPlace {
+    /// Its layer, from 0.
+    pub layer: usize,
+    /// Which of the layer's linears it is.
+    pub linear: LayerLinear,
 }
 
-/// Replaces the weights of a layer's linear (both from 0) by what is stored of them. Mean squares of its inputs, if they are
-/// known, weigh the errors.
+impl LinearPlace {
+    /// Every linear of a model of `layers` layers, layer by layer.
+    pub fn all(layers: usize) -> impl Iterator<Item = Self> {
+        (0..layers).flat_map(|layer| LayerLinear::ALL.map(move |linear| Self { layer, linear }))
+    }
+}
+
+/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of its inputs if they are known,
+/// weighs the errors.
 ///
 /// # Errors
 /// As [`store`].
 pub fn store_linear(
     tensors: &mut Tensors,
-    [layer, linear]: [usize; 2],
-    encoding: Encoding,
+    place: LinearPlace,
+    encoding: WeightEncoding,
     importance: Option<&[f32]>,
 ) -> Result<()> {
     let quantize = |row: &[f32], out: &mut [i8]| quantize_channel(row, encoding, importance, out);
-    weights_of(layer, linear).try_for_each(|name| store(tensors, &name, quantize))
+    let names = LayerNames::new(place.layer);
+    names.linears()[place.linear].iter().try_for_each(|part| store(tensors, &names::weight(part), quantize))
 }
 
-/// Replaces the word rows by what is stored of them.
+/// Replaces the word rows by the values that `encoding` stores.
 ///
 /// # Errors
 /// As [`store`].
-pub fn store_words(tensors: &mut Tensors, encoding: Encoding) -> Result<()> {
+pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()> {
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }
 
-/// Replaces a matrix by what is stored of it, row by row; `quantize` gives the scale of a row.
+/// Replaces each row of a matrix by its quantized values. `quantize` writes a row's int8 values and returns their scale.
 ///
 /// # Errors
 /// [`Error::Input`] if the tensor is missing.
@@ -68,13 +73,14 @@ pub fn store(
     Ok(())
 }
 
-/// Mean squared difference of logits from the exact ones, relative to the variance of these: of each output over the
-/// answers.
+/// Mean squared difference of logits from the exact ones, relative to the variance of the exact ones over the answers, summed
+/// over the outputs.
 #[derive(Default)]
 pub struct LogitError {
     error: f64,
-    /// Of the exact logits, by output.
+    /// Sum of the exact logits of each output.
     sums: Vec<f64>,
+    /// Sum of their squares.
     squares: Vec<f64>,
     answers: usize,
 }

@@ -5,37 +5,44 @@ use rayon::prelude::*;
 use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::Encoding;
+use tinybert_model::names::{self, LayerNames};
 use tinybert_model::plan::LayerPlan;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::plan::{quantize_channel, scaled_row};
-use tinybert_model::{Checkpoint, Tensors};
+use tinybert_model::{Checkpoint, PerLinear, Tensors};
 
 /// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.
-pub fn embeddings(checkpoint: &Checkpoint, positions: usize, words: Encoding) -> Result<EmbeddingsData> {
-    let part = |name: &str| values(&checkpoint.tensors, &format!("bert.embeddings.{name}"));
+pub fn embeddings(
+    checkpoint: &Checkpoint,
+    positions: usize,
+    words: WeightEncoding,
+) -> Result<EmbeddingsData> {
+    let table = |name: &str| values(&checkpoint.tensors, name);
     let hidden = checkpoint.config.hidden_size;
     Ok(EmbeddingsData {
-        word: scaled_rows(&part("word_embeddings.weight")?, hidden, words),
+        word: scaled_rows(&table(names::WORD_EMBEDDINGS)?, hidden, words),
         position: scaled_rows(
-            &part("position_embeddings.weight")?[..positions * hidden],
+            &table(names::POSITION_EMBEDDINGS)?[..positions * hidden],
             hidden,
-            Encoding::Int8,
+            WeightEncoding::Int8,
         ),
-        types: part("token_type_embeddings.weight")?,
-        norm: layer_norm(&checkpoint.tensors, "bert.embeddings.LayerNorm")?,
+        types: table(names::TYPE_EMBEDDINGS)?,
+        norm: layer_norm(&checkpoint.tensors, names::EMBEDDING_NORM)?,
     })
 }
 
 /// One Transformer layer (from 0).
 pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<LayerData> {
     let tensors = &checkpoint.tensors;
-    let prefix = format!("bert.encoder.layer.{index}");
-    let [q, k, v] = ["query", "key", "value"].map(|part| format!("{prefix}.attention.self.{part}"));
+    let names = LayerNames::new(index);
     let [scale_q, scale_k, scale_v] = plan.qkv_scales;
-    let store = |at: usize| Store { encoding: plan.encodings[at], importance: plan.importance_of(at) };
-    let mut qkv = linear(tensors, &q, scale_q, store(0))?;
-    for (name, scale) in [(k, scale_k), (v, scale_v)] {
-        let part = linear(tensors, &name, scale, store(0))?;
+    let store = PerLinear::from_fn(|linear| Store {
+        encoding: plan.encodings[linear],
+        importance: plan.importance_of(linear),
+    });
+    let mut qkv = linear(tensors, &names.query, scale_q, store.qkv)?;
+    for (name, scale) in [(&names.key, scale_k), (&names.value, scale_v)] {
+        let part = linear(tensors, name, scale, store.qkv)?;
         qkv.weights.extend(part.weights);
         qkv.scale.extend(part.scale);
         qkv.bias.extend(part.bias);
@@ -43,27 +50,29 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
     let mut data = LayerData {
         config: plan.config(index, &checkpoint.config),
         qkv,
-        attention_output: linear(tensors, &format!("{prefix}.attention.output.dense"), 1.0, store(1))?,
-        attention_norm: layer_norm(tensors, &format!("{prefix}.attention.output.LayerNorm"))?,
-        up: linear(tensors, &format!("{prefix}.intermediate.dense"), 1.0, store(2))?,
-        down: linear(tensors, &format!("{prefix}.output.dense"), 1.0, store(3))?,
-        output_norm: layer_norm(tensors, &format!("{prefix}.output.LayerNorm"))?,
+        attention_output: linear(tensors, &names.attention_output, 1.0, store.attention_output)?,
+        attention_norm: layer_norm(tensors, &names.attention_norm)?,
+        up: linear(tensors, &names.up, 1.0, store.up)?,
+        down: linear(tensors, &names.down, 1.0, store.down)?,
+        output_norm: layer_norm(tensors, &names.output_norm)?,
     };
-    let linears = [&data.qkv, &data.attention_output, &data.up, &data.down];
-    let stored = linears.map(|linear| linear.weights.as_slice());
-    let encodings =
-        plan.encodings.into_iter().zip(stored).map(|(encoding, weights)| encoding.stored(weights));
-    let encodings: Vec<_> = encodings.collect();
-    data.config.encodings.copy_from_slice(&encodings);
+    let linears = PerLinear {
+        qkv: &data.qkv,
+        attention_output: &data.attention_output,
+        up: &data.up,
+        down: &data.down,
+    };
+    let stored = plan.encodings.zip(linears).map(|(encoding, linear)| encoding.stored(&linear.weights));
+    data.config.encodings = stored.into();
     Ok(data)
 }
 
-/// Pooler, if the head reads it, and classifier.
+/// The head's linears: the pooler, if the head reads it, and the last linear.
 pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     let tensors = &checkpoint.tensors;
     Ok(HeadData {
         pooler: match checkpoint.head.needs_pooler() {
-            true => Some(linear(tensors, "bert.pooler.dense", 1.0, Store::INT8)?),
+            true => Some(linear(tensors, names::POOLER, 1.0, Store::INT8)?),
             false => None,
         },
         output: match checkpoint.head.linear() {
@@ -73,7 +82,7 @@ pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
     })
 }
 
-/// The linear that gives what it gets.
+/// The identity as a linear, for a head without one.
 fn identity(size: usize) -> LinearData {
     let weight = |at: usize| if at.is_multiple_of(size + 1) { 127 } else { 0 };
     LinearData {
@@ -87,22 +96,22 @@ fn identity(size: usize) -> LinearData {
 /// How a linear's weights are to be stored.
 #[derive(Clone, Copy)]
 struct Store<'a> {
-    encoding: Encoding,
-    /// Of each input.
+    encoding: WeightEncoding,
+    /// Mean square of each input, by which errors are weighed.
     importance: Option<&'a [f32]>,
 }
 
 impl Store<'_> {
-    const INT8: Self = Self { encoding: Encoding::Int8, importance: None };
+    const INT8: Self = Self { encoding: WeightEncoding::Int8, importance: None };
 }
 
 /// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
 /// output stays f32).
 fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Result<LinearData> {
-    let weight = tensor(tensors, &format!("{name}.weight"))?;
+    let weight = tensor(tensors, &names::weight(name))?;
     let (outputs, inputs) = weight.dims2()?;
-    let mut bias = values(tensors, &format!("{name}.bias"))?;
-    let float = values(tensors, &format!("{name}.weight"))?;
+    let mut bias = values(tensors, &names::bias(name))?;
+    let float = values(tensors, &names::weight(name))?;
     let mut weights = vec![0i8; outputs * inputs];
     let scale = weights
         .par_chunks_exact_mut(inputs)
@@ -113,8 +122,8 @@ fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Res
     Ok(LinearData { inputs, weights, scale, bias })
 }
 
-/// Rows of `width`.
-fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsData {
+/// A table of rows of `width` values, each with a scale of its own.
+fn scaled_rows(float: &[f32], width: usize, encoding: WeightEncoding) -> ScaledRowsData {
     let mut rows = vec![0i8; float.len()];
     let scales = rows
         .par_chunks_exact_mut(width)
@@ -126,8 +135,8 @@ fn scaled_rows(float: &[f32], width: usize, encoding: Encoding) -> ScaledRowsDat
 
 fn layer_norm(tensors: &Tensors, name: &str) -> Result<LayerNormData> {
     Ok(LayerNormData {
-        gamma: values(tensors, &format!("{name}.weight"))?,
-        beta: values(tensors, &format!("{name}.bias"))?,
+        gamma: values(tensors, &names::weight(name))?,
+        beta: values(tensors, &names::bias(name))?,
     })
 }
 

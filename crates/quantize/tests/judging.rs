@@ -8,9 +8,9 @@ use tinybert_data::task::Target;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
-use tinybert_quantize::{Settings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_testing::runs;
 use tinybert_testing::toy;
 
@@ -20,7 +20,7 @@ fn is_a_stop(error: &Error) -> bool {
 
 /// A model as a folder and as an image.
 fn both_forms(model: &Checkpoint) -> [Predictor; 2] {
-    let settings = Settings { max_tokens: 16, ..Settings::default() };
+    let settings = QuantizeSettings { max_tokens: 16, ..QuantizeSettings::default() };
     let made = quantize(model, &toy::sentences(20, 2), &settings, &Context::default()).unwrap();
     let image = ImageFile::new(made.image).unwrap().native().unwrap();
     [Predictor::Folder(Box::new(FloatModel::new(model, 16).unwrap())), Predictor::Image(image)]
@@ -56,7 +56,7 @@ fn a_stop_ends_judging_and_sensitivity() {
         max_tokens: 16,
         examples: 20,
         calibration_examples: 20,
-        encodings: &[Encoding::Int8],
+        encodings: &[WeightEncoding::Int8],
         metrics: MetricSet::Accuracy,
     };
     // The calibration and the float model come first; then the parts, a batch each or more.

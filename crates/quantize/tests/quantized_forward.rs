@@ -7,14 +7,14 @@ use tinybert_testing::toy;
 use tinybert_base::Context;
 use tinybert_data::collate;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::{Mode, TaskModel};
-use tinybert_quantize::{Settings, calibrate, calibration_inputs, quantize};
+use tinybert_quantize::{QuantizeSettings, calibrate, calibration_inputs, quantize};
 use tinybert_runtime::Input;
 
 /// Logits of every sentence by the image and by the fake-quantized model, which sees them in padded batches.
-fn both(checkpoint: &Checkpoint, settings: &Settings) -> Vec<(Vec<f32>, Vec<f32>)> {
+fn both(checkpoint: &Checkpoint, settings: &QuantizeSettings) -> Vec<(Vec<f32>, Vec<f32>)> {
     let data = toy::sentences(40, 1);
     let made = quantize(checkpoint, &data, settings, &Context::default()).unwrap();
     let image = ImageFile::new(made.image).unwrap().native().unwrap();
@@ -69,15 +69,18 @@ fn logits_are_those_of_the_image() {
     let alike = |weights, embeddings| Precision { weights: LayerEncodings::Alike(weights), embeddings };
     for head in heads() {
         let checkpoint = model(&place.path().join(head.kind()), &head);
-        for attention in [Attention::Int8, Attention::F32] {
-            for precision in [alike(Encoding::Int8, Encoding::Int8), alike(Encoding::Int4, Encoding::Int4)] {
+        for attention in [AttentionPrecision::Int8, AttentionPrecision::F32] {
+            for precision in [
+                alike(WeightEncoding::Int8, WeightEncoding::Int8),
+                alike(WeightEncoding::Int4, WeightEncoding::Int4),
+            ] {
                 let what = format!("{} {attention:?} {precision:?}", head.kind());
-                let settings = Settings {
+                let settings = QuantizeSettings {
                     max_tokens: 16,
                     calibration_examples: 40,
                     attention,
                     precision,
-                    ..Settings::default()
+                    ..QuantizeSettings::default()
                 };
                 for (image, fake) in both(&checkpoint, &settings) {
                     match head {

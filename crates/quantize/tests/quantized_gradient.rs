@@ -8,10 +8,10 @@ use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 use tinybert_base::Context;
 use tinybert_data::{Batch, collate};
-use tinybert_model::Head;
 use tinybert_model::plan::{
-    Attention, Encoding, InputChoice, LayerEncodings, ModelPlan, Precision, quantize_channel,
+    AttentionPrecision, InputChoice, LayerEncodings, ModelPlan, Precision, WeightEncoding, quantize_channel,
 };
+use tinybert_model::{Head, LayerLinear};
 use tinybert_nn::{Mode, Parameters, TaskModel};
 use tinybert_quantize::{calibrate, calibration_inputs};
 use tinybert_runtime::kernels::math;
@@ -53,7 +53,7 @@ impl Oracle<'_> {
         self.parameters.get(name).unwrap().as_tensor().clone()
     }
 
-    fn weight(&self, name: &str, encoding: Encoding, importance: Option<&[f32]>) -> Tensor {
+    fn weight(&self, name: &str, encoding: WeightEncoding, importance: Option<&[f32]>) -> Tensor {
         let weight = self.get(&format!("{name}.weight"));
         let columns = weight.dim(1).unwrap();
         let mut values = flat(&weight);
@@ -65,13 +65,13 @@ impl Oracle<'_> {
         rounded(&weight, values)
     }
 
-    fn linear(&self, name: &str, x: &Tensor, at: Option<(usize, usize)>) -> Tensor {
+    fn linear(&self, name: &str, x: &Tensor, at: Option<(usize, LayerLinear)>) -> Tensor {
         let (choice, encoding, importance) = match at {
             Some((layer, linear)) => {
                 let layer = &self.plan.layers[layer];
                 (Some(layer.choices[linear]), layer.encodings[linear], layer.importance_of(linear))
             }
-            None => (None, Encoding::Int8, None),
+            None => (None, WeightEncoding::Int8, None),
         };
         let fixed = choice.and_then(|choice: InputChoice| choice.fixed).map(|f| (f.scale, f.zero_point));
         let weight = self.weight(name, encoding, importance);
@@ -88,7 +88,7 @@ impl Oracle<'_> {
     }
 
     /// A row of a table in int8 (or four bits) with a scale in bf16.
-    fn row(&self, table: &str, row: u32, encoding: Option<Encoding>) -> Tensor {
+    fn row(&self, table: &str, row: u32, encoding: Option<WeightEncoding>) -> Tensor {
         let table = self.get(&format!("bert.embeddings.{table}.weight"));
         let row = table.index_select(&Tensor::new(&[row], &Device::Cpu).unwrap(), 0).unwrap();
         let Some(encoding) = encoding else { return row };
@@ -134,7 +134,7 @@ impl Oracle<'_> {
             .zip(ids)
             .map(|(position, &id)| {
                 let word = self.row("word_embeddings", id, Some(self.plan.embeddings));
-                let position = self.row("position_embeddings", position, Some(Encoding::Int8));
+                let position = self.row("position_embeddings", position, Some(WeightEncoding::Int8));
                 ((word + position).unwrap() + self.row("token_type_embeddings", 0, None)).unwrap()
             })
             .collect();
@@ -142,8 +142,9 @@ impl Oracle<'_> {
         for (index, layer) in self.plan.layers.iter().enumerate() {
             let name = |part: &str| format!("bert.encoder.layer.{index}.{part}");
             let scales = layer.qkv_scales;
-            let parts = ["query", "key", "value"]
-                .map(|part| self.linear(&name(&format!("attention.self.{part}")), &x, Some((index, 0))));
+            let parts = ["query", "key", "value"].map(|part| {
+                self.linear(&name(&format!("attention.self.{part}")), &x, Some((index, LayerLinear::Qkv)))
+            });
             let parts = [0, 1, 2].map(|i| int8(&parts[i], Some((scales[i], 0))));
             let d = parts[0].dim(1).unwrap() / heads;
             let context: Vec<Tensor> = (0..heads)
@@ -154,12 +155,16 @@ impl Oracle<'_> {
                 })
                 .collect();
             let context = Tensor::cat(&context, 1).unwrap();
-            let output = self.linear(&name("attention.output.dense"), &context, Some((index, 1)));
+            let output = self.linear(
+                &name("attention.output.dense"),
+                &context,
+                Some((index, LayerLinear::AttentionOutput)),
+            );
             let middle = self.norm(&name("attention.output.LayerNorm"), &(output + &x).unwrap());
-            let wide = self.linear(&name("intermediate.dense"), &middle, Some((index, 2)));
+            let wide = self.linear(&name("intermediate.dense"), &middle, Some((index, LayerLinear::Up)));
             let exact = wide.gelu_erf().unwrap();
             let active = rounded(&exact, flat(&wide).into_iter().map(math::gelu).collect());
-            let down = self.linear(&name("output.dense"), &active, Some((index, 3)));
+            let down = self.linear(&name("output.dense"), &active, Some((index, LayerLinear::Down)));
             x = self.norm(&name("output.LayerNorm"), &(down + &middle).unwrap());
         }
         let first = x.narrow(0, 0, 1).unwrap();
@@ -175,23 +180,24 @@ fn loss(logits: &Tensor) -> Tensor {
     ((logits.sqr().unwrap() + logits).unwrap() * weights).unwrap().sum_all().unwrap()
 }
 
-fn gradients_are_straight_through(encoding: Encoding) {
+fn gradients_are_straight_through(encoding: WeightEncoding) {
     let place = tempfile::tempdir().unwrap();
     let config = tinybert_model::BertConfig { initializer_range: 0.3, ..toy::config(2, 36) };
     let checkpoint = toy::model(place.path(), &config, &Head::Classification { labels: toy::labels() });
     let inputs = calibration_inputs(&checkpoint.text, &toy::sentences(30, 1), 30, 16).unwrap();
-    let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: Encoding::Int8 };
-    let mut plan = calibrate(&checkpoint, &inputs, Attention::Int8, &precision, &Context::default()).unwrap();
+    let precision = Precision { weights: LayerEncodings::Alike(encoding), embeddings: WeightEncoding::Int8 };
+    let mut plan =
+        calibrate(&checkpoint, &inputs, AttentionPrecision::Int8, &precision, &Context::default()).unwrap();
     // Scales so small that some values of every kind are out of range.
     for layer in &mut plan.layers {
         layer.qkv_scales = layer.qkv_scales.map(|scale| 0.6 * scale);
-        for (choice, keep) in layer.choices.iter_mut().zip([0.7, 0.6, 0.7, 0.5]) {
+        for ((_, choice), keep) in layer.choices.iter_mut().zip([0.7, 0.6, 0.7, 0.5]) {
             let fixed = choice.fixed.as_mut().expect("static inputs");
             fixed.scale *= keep;
         }
     }
     // One input per token.
-    plan.layers[1].choices[2].fixed = None;
+    plan.layers[1].choices.up.fixed = None;
 
     let parameters = Parameters::new(&checkpoint.tensors).unwrap();
     let plan = Arc::new(plan);
@@ -225,10 +231,10 @@ fn gradients_are_straight_through(encoding: Encoding) {
 
 #[test]
 fn gradients_in_int8_are_straight_through() {
-    gradients_are_straight_through(Encoding::Int8);
+    gradients_are_straight_through(WeightEncoding::Int8);
 }
 
 #[test]
 fn gradients_in_four_bits_are_straight_through() {
-    gradients_are_straight_through(Encoding::Int4);
+    gradients_are_straight_through(WeightEncoding::Int4);
 }

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint, Head};
 use tinybert_quantize::sensitivity::Sensitivity;
 use tinybert_quantize::sensitivity::{SensitivitySettings, choose, sensitivity};
@@ -14,7 +14,7 @@ fn measured(checkpoint: &Checkpoint) -> Vec<Sensitivity> {
         max_tokens: 16,
         examples: 20,
         calibration_examples: 20,
-        encodings: &[Encoding::Int8, Encoding::Int4],
+        encodings: &[WeightEncoding::Int8, WeightEncoding::Int4],
         metrics: MetricSet::Accuracy,
     };
     sensitivity(checkpoint, &toy::sentences(40, 2), &toy::sentences(40, 1), &settings, &Context::default())
@@ -77,9 +77,9 @@ fn what_moves_least_for_its_bytes_gets_four_bits_within_the_limit() {
     };
     // Weights: qkv 3072, attention output 1024, up and down 2048 each.
     let found = [row("qkv", 0.003), row("attention output", 0.002), row("up", 0.001), row("down", 0.004)];
-    let (int8, int4) = (Encoding::Int8, Encoding::Int4);
-    assert_eq!(choose(&found, &config, 0.0), [[int8; 4]]);
-    assert_eq!(choose(&found, &config, 0.0015), [[int8, int8, int4, int8]]);
-    assert_eq!(choose(&found, &config, 0.0045), [[int4, int8, int4, int8]]);
-    assert_eq!(choose(&found, &config, 1.0), [[int4; 4]]);
+    let (int8, int4) = (WeightEncoding::Int8, WeightEncoding::Int4);
+    assert_eq!(choose(&found, &config, 0.0), [[int8; 4].into()]);
+    assert_eq!(choose(&found, &config, 0.0015), [[int8, int8, int4, int8].into()]);
+    assert_eq!(choose(&found, &config, 0.0045), [[int4, int8, int4, int8].into()]);
+    assert_eq!(choose(&found, &config, 1.0), [[int4; 4].into()]);
 }

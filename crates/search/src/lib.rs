@@ -26,7 +26,7 @@ use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
-use tinybert_model::plan::{Attention, Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
 use tinybert_prune::{Importance, ImportanceMeasure};
 use tinybert_quantize::quantize;
@@ -158,12 +158,13 @@ impl Compress<'_> {
         context: &Context,
     ) -> Result<SearchResult> {
         // Costs assume attention in int8, which every model can use. The image gets f32 where the budget has room for it.
-        let attention = Attention::Int8;
+        let attention = AttentionPrecision::Int8;
         // Each point of the space has its own encodings. A plan with four bits has the mean squares that they are chosen by.
-        let precision = Precision { weights: LayerEncodings::Alike(Encoding::Int4), ..Precision::default() };
+        let precision =
+            Precision { weights: LayerEncodings::Alike(WeightEncoding::Int4), ..Precision::default() };
         let max_tokens = space.lengths[0].tokens;
         let settings =
-            tinybert_quantize::Settings { max_tokens, attention, precision, ..self.quantization() };
+            tinybert_quantize::QuantizeSettings { max_tokens, attention, precision, ..self.quantization() };
         let quantized = quantize(student, self.data.train, &settings, context)?;
         space.mean_squares = quantized.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&quantized.image)
@@ -210,12 +211,12 @@ impl Compress<'_> {
     }
 
     /// The settings of quantization.
-    fn quantization(&self) -> tinybert_quantize::Settings {
-        tinybert_quantize::Settings {
+    fn quantization(&self) -> tinybert_quantize::QuantizeSettings {
+        tinybert_quantize::QuantizeSettings {
             max_tokens: self.settings.max_tokens,
             calibration_examples: self.settings.calibration_examples,
             layout: self.board.core.layout,
-            attention: Attention::Auto,
+            attention: AttentionPrecision::Auto,
             precision: Precision::default(),
         }
     }

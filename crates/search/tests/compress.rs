@@ -8,7 +8,7 @@ use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_evaluate::judge::Judge;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint};
 use tinybert_nn::TaskModel;
 use tinybert_quantize::sensitivity::Sensitivity;
@@ -96,7 +96,7 @@ fn four_bits_lose_in_the_search_what_they_lose_in_the_image() {
         max_tokens: 16,
         examples: 20,
         calibration_examples: 16,
-        encodings: &[Encoding::Int4],
+        encodings: &[WeightEncoding::Int4],
         metrics: MetricSet::Accuracy,
     };
     let student = student(&place.path().join("student"));

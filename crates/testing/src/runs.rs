@@ -10,7 +10,7 @@ use tinybert_distill::{
 };
 use tinybert_evaluate::judge::encode;
 use tinybert_model::Head;
-use tinybert_model::plan::{Attention, Precision};
+use tinybert_model::plan::{AttentionPrecision, Precision};
 use tinybert_train::{FineTune, MaskedLmSettings, Output, Recipe, TaskData, fine_tune, masked_lm};
 
 /// An output with a checkpoint every three steps.
@@ -82,7 +82,7 @@ pub fn quantization_aware() -> TaskSettings {
         allow_weak_teacher: true,
         quantization_aware: Some(QuantizationAware {
             precision: Precision::default(),
-            attention: Attention::Auto,
+            attention: AttentionPrecision::Auto,
             calibration_examples: 16,
         }),
         ..defaults

@@ -11,7 +11,7 @@ use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
 use tinybert_nn::{TaskModel, init_parameters};
 
 /// Settings of [`fine_tune`].
@@ -129,7 +129,7 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     let mut tensors = init_parameters(&model.config, head, seed)?;
     for (name, tensor) in &mut tensors {
         if let Some(found) = model.tensors.get(name)
-            && (name.starts_with("bert.") || model.head == *head)
+            && (name.starts_with(names::ENCODER) || model.head == *head)
         {
             *tensor = found.clone();
         }

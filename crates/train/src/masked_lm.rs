@@ -12,7 +12,7 @@ use tinybert_base::Context;
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, evaluation_batches};
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
 use tinybert_nn::{MaskedLm, Mode, init_parameters, unigram_bias};
 
 /// Settings of [`masked_lm`].
@@ -174,7 +174,7 @@ fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<
                 *counts.entry(piece).or_default() += 1;
             }
         }
-        tensors.insert("cls.predictions.bias".into(), unigram_bias(&model.config, &counts)?);
+        tensors.insert(names::MASKED_LM_BIAS.into(), unigram_bias(&model.config, &counts)?);
     }
     let pooler = tinybert_model::pooler_shapes(&model.config);
     for (name, tensor) in &model.tensors {

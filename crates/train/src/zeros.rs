@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use tinybert_base::Result;
 use tinybert_model::Tensors;
-use tinybert_nn::is_layer_linear;
+use tinybert_model::names::is_layer_linear;
 
 /// A matrix with at least this share of zeros counts as pruned: trained weights are not 0 by chance.
 pub const PRUNED_SHARE: f64 = 0.1;

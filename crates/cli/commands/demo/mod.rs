@@ -9,14 +9,14 @@ use clap::Args;
 use serde_json::json;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{Columns, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split};
 use tinybert_distill::TaskSettings;
 use tinybert_evaluate::latency;
-use tinybert_evaluate::predictor::{Answer, FloatModel, Predictor};
+use tinybert_evaluate::predictor::{FloatModel, PredictedAnswer, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::{BertConfig, Checkpoint, Head, RunRecord};
 use tinybert_nn::init_parameters;
-use tinybert_quantize::{Layout, Settings, quantize};
+use tinybert_quantize::{KernelLayout, QuantizeSettings, quantize};
 use tinybert_train::{Output, Recipe, TaskData};
 
 use crate::invocation::Invocation;
@@ -72,7 +72,11 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
     print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
     let student = distil(args, invocation, &teacher, (&train, &dev), &context)?;
     print_line("Quantizing it to int8 ...")?;
-    let settings = Settings { max_tokens: MAX_TOKENS, layout: Layout::Dotprod, ..Settings::default() };
+    let settings = QuantizeSettings {
+        max_tokens: MAX_TOKENS,
+        layout: KernelLayout::Dotprod,
+        ..QuantizeSettings::default()
+    };
     let made = quantize(&student, &train, &settings, &context)?;
     image_file::write(&path, &made.image)?;
 
@@ -101,7 +105,7 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
 /// The shipped data, with the teacher's labels.
 fn snips(out: &Path, teacher: &Head) -> DataSpec {
     let file = |name: &str| Some(out.join("snips").join(name));
-    let columns = Columns { text: "text".into(), pair: None, label: Some("label".into()) };
+    let columns = ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) };
     DataSpec {
         source: Source::Table {
             train: file("train.jsonl"),
@@ -210,7 +214,7 @@ fn print_answers(predictor: &Predictor) -> Result<()> {
     print_line("")?;
     let questions = SENTENCES.map(|sentence| Ok((sentence.to_owned(), None)));
     predictor.answer_each(questions, |(text, _), reply| match reply.answer {
-        Answer::Label { index, probabilities } => {
+        PredictedAnswer::Label { index, probabilities } => {
             print_line(format_args!("{text:40} {} ({:.2})", labels[index], probabilities[index]))
         }
         // The demo's task is classification: there are no other answers.

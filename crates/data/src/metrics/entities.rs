@@ -16,7 +16,7 @@ pub struct Entity<'l> {
 
 /// Micro-averaged over all entities, each a fraction; 0 where nothing is predicted or nothing is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scores {
+pub struct EntityScores {
     /// Share of the predicted entities that are there.
     pub precision: f64,
     /// Share of the entities there that are predicted.
@@ -51,7 +51,7 @@ pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> 
 
 /// Compares the entities of predicted tags with those of the true ones, sentence by sentence; both are indices into
 /// `labels`, and [`NO_TAG`] stands for `O`.
-pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> Scores {
+pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> EntityScores {
     let (mut predicted, mut there, mut both) = (0, 0, 0);
     for (prediction, target) in predictions.iter().zip(targets) {
         let [prediction, target] = [prediction, target].map(|tags| entities(names(labels, tags)));
@@ -63,7 +63,7 @@ pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> 
     let share = |of: usize| if of == 0 { 0.0 } else { both as f64 / of as f64 };
     // Equal to the harmonic mean of both shares.
     let f1 = if predicted + there == 0 { 0.0 } else { 2.0 * both as f64 / (predicted + there) as f64 };
-    Scores { precision: share(predicted), recall: share(there), f1 }
+    EntityScores { precision: share(predicted), recall: share(there), f1 }
 }
 
 /// The names of tags; `O` for what has none.

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::{EncodedSet, bucketed_batches, collate, evaluation_batches, padding};
-use tinybert_model::Encoded;
+use tinybert_model::EncodedInput;
 
 fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
     let mut all = batches.concat();
@@ -12,9 +12,9 @@ fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
 #[test]
 fn rows_are_padded_to_the_longest() {
     let encoded = [
-        Encoded { ids: vec![9; 5], type_ids: vec![0; 5] },
-        Encoded { ids: vec![2, 10, 3, 11, 3], type_ids: vec![0, 0, 0, 1, 1] },
-        Encoded { ids: vec![2, 12, 3], type_ids: vec![0, 0, 0] },
+        EncodedInput { ids: vec![9; 5], type_ids: vec![0; 5] },
+        EncodedInput { ids: vec![2, 10, 3, 11, 3], type_ids: vec![0, 0, 0, 1, 1] },
+        EncodedInput { ids: vec![2, 12, 3], type_ids: vec![0, 0, 0] },
     ];
     let batch = collate(&encoded, &[2, 1], 7);
     assert_eq!(batch.ids, [2, 12, 3, 7, 7, 2, 10, 3, 11, 3]);

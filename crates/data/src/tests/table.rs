@@ -4,13 +4,13 @@ use proptest::prelude::*;
 
 use super::{Folder, fault, load_and_listen, strings, targets, texts};
 use crate::task::{Target, TaskKind};
-use crate::{Columns, DataSpec, Format, Source, Split, load};
+use crate::{ColumnNames, DataSpec, Format, Source, Split, load};
 use tinybert_base::Error;
 use tinybert_base::progress::Silent;
 
 /// Text and label columns by their usual names.
-fn columns() -> Columns {
-    Columns { text: "text".into(), pair: None, label: Some("label".into()) }
+fn columns() -> ColumnNames {
+    ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) }
 }
 
 fn spec(train: Option<PathBuf>, dev: Option<PathBuf>) -> DataSpec {
@@ -30,7 +30,7 @@ fn train_fault(name: &str, content: impl AsRef<[u8]>) -> String {
     fault(&train(&Folder::new(), name, content), Split::Train)
 }
 
-fn with(mut spec: DataSpec, columns: Columns, kind: TaskKind) -> DataSpec {
+fn with(mut spec: DataSpec, columns: ColumnNames, kind: TaskKind) -> DataSpec {
     if let Source::Table { columns: old_columns, kind: old_kind, .. } = &mut spec.source {
         (*old_columns, *old_kind) = (columns, kind);
     }
@@ -60,7 +60,7 @@ fn every_format_gives_the_same_examples() {
 fn pairs_and_scores_come_from_named_columns() {
     let folder = Folder::new();
     let columns =
-        Columns { text: "left".into(), pair: Some("right".into()), label: Some("similarity".into()) };
+        ColumnNames { text: "left".into(), pair: Some("right".into()), label: Some("similarity".into()) };
     let files = [
         ("a.jsonl", "{\"left\": \"A\", \"right\": \"B\", \"similarity\": 2.5}\n"),
         ("a.csv", "similarity,right,left\n2.5,B,A\n"),
@@ -78,7 +78,7 @@ fn pairs_and_scores_come_from_named_columns() {
 #[test]
 fn without_a_label_column_everything_is_unlabelled() {
     let folder = Folder::new();
-    let columns = Columns { label: None, ..columns() };
+    let columns = ColumnNames { label: None, ..columns() };
     let mut spec = with(train(&folder, "a.csv", "text\nhello\n"), columns, TaskKind::Classification);
     assert_eq!(targets(&load_and_listen(&spec, Split::Train).0), [Target::None]);
     spec.labels = Some(strings(&["LABEL_0", "LABEL_1"]));

@@ -3,11 +3,11 @@ use std::path::PathBuf;
 use super::{Folder, fault, load_and_listen, targets, texts};
 use crate::metrics::MetricSet;
 use crate::task::{Target, TaskKind};
-use crate::{Columns, DataSpec, Source, Split, read_rows};
+use crate::{ColumnNames, DataSpec, Source, Split, read_rows};
 use tinybert_base::progress::Silent;
 
 fn spec(train: PathBuf, dev: Option<PathBuf>) -> DataSpec {
-    let columns = Columns { text: "tokens".into(), pair: None, label: Some("tags".into()) };
+    let columns = ColumnNames { text: "tokens".into(), pair: None, label: Some("tags".into()) };
     let kind = TaskKind::Tagging;
     let train = Some(train);
     DataSpec { source: Source::Table { train, dev, test: None, format: None, columns, kind }, labels: None }

@@ -7,7 +7,7 @@ use super::words::{Sentence, is_candidate};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::collate;
-use tinybert_model::{Checkpoint, Encoded, SpecialIds};
+use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
 use tinybert_nn::MaskedLm;
 use tinybert_nn::ops::rows::with_slice;
 
@@ -29,7 +29,7 @@ pub struct MaskedCandidates {
 
 /// One pass of the model: a copy of a sentence with masked words, followed by the sentence itself.
 struct MaskedPass {
-    encoded: Encoded,
+    encoded: EncodedInput,
     /// The positions of the masks, and the words that they hide.
     masked: Vec<(usize, WordPosition)>,
 }
@@ -136,7 +136,7 @@ impl MaskedCandidates {
         ids.extend_from_slice(window);
         ids.push(sep);
         type_ids.resize(ids.len(), 1);
-        MaskedPass { encoded: Encoded { ids, type_ids }, masked }
+        MaskedPass { encoded: EncodedInput { ids, type_ids }, masked }
     }
 
     /// The candidates of the masked words of a batch.
@@ -144,7 +144,7 @@ impl MaskedCandidates {
         if context.should_stop() {
             return Err(super::interrupted());
         }
-        let encoded: Vec<Encoded> = passes.iter().map(|pass| pass.encoded.clone()).collect();
+        let encoded: Vec<EncodedInput> = passes.iter().map(|pass| pass.encoded.clone()).collect();
         let samples: Vec<usize> = (0..encoded.len()).collect();
         let batch = collate(&encoded, &samples, self.special.pad);
         let mut places = Vec::new();

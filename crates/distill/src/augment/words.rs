@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use tinybert_base::Result;
-use tinybert_model::{TextEncoder, Word};
+use tinybert_model::{EncodedWord, TextEncoder};
 
 /// English function words. Replacing them would change the grammar of a sentence but not its topic.
 static STOP_WORDS: LazyLock<HashSet<&str>> =
@@ -15,7 +15,7 @@ pub struct Sentence<'a> {
     /// The sentence as the data have it.
     pub text: &'a str,
     /// All words.
-    pub words: Vec<Word>,
+    pub words: Vec<EncodedWord>,
     /// Indices of the words that may be replaced.
     pub replaceable: Vec<usize>,
 }
@@ -27,7 +27,7 @@ impl<'a> Sentence<'a> {
     /// Those of [`TextEncoder::words`].
     pub fn new(text: &'a str, encoder: &TextEncoder) -> Result<Self> {
         let words = encoder.words(text)?;
-        let may = |word: &Word| {
+        let may = |word: &EncodedWord| {
             let spelling = &text[word.span.clone()];
             let letters = |c: char| c.is_ascii_lowercase() || (encoder.lowercase() && c.is_ascii_uppercase());
             spelling.chars().all(letters) && !STOP_WORDS.contains(spelling.to_ascii_lowercase().as_str())

@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
-use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors, TextEncoder};
+use tinybert_model::{BertConfig, Checkpoint, Head, Tensors, TextEncoder};
 use tinybert_nn::{Bert, on_device, with_linears_in};
 use tinybert_train::Output;
 
@@ -45,7 +45,7 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
 /// # Errors
 /// [`Error::Usage`] for an architecture other than BERT.
 pub fn check_student(student: &BertConfig) -> Result<()> {
-    if student.architecture == Architecture::Bert {
+    if student.architecture.may_be_student() {
         return Ok(());
     }
     Err(Error::Usage(format!(

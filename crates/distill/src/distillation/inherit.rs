@@ -13,6 +13,7 @@ use candle_core::{D, DType, Device, Tensor};
 use super::linalg::{DenseMatrix, low_rank_product, most_explaining, solve};
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
+use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{BertConfig, Checkpoint, Tensors};
 use tinybert_nn::{Bert, Observe, Site};
 
@@ -189,61 +190,55 @@ impl Narrowing<'_> {
 
     fn embeddings(&self, tensors: &mut Tensors) -> Result<()> {
         let student = self.student;
-        for (table, rows) in [
-            ("word", student.vocab_size),
-            ("position", student.max_position_embeddings),
-            ("token_type", student.type_vocab_size),
+        for (name, rows) in [
+            (names::WORD_EMBEDDINGS, student.vocab_size),
+            (names::POSITION_EMBEDDINGS, student.max_position_embeddings),
+            (names::TYPE_EMBEDDINGS, student.type_vocab_size),
         ] {
-            let name = format!("bert.embeddings.{table}_embeddings.weight");
-            let table = self.teacher.embedding_table(&name)?.to_dtype(DType::F64)?.narrow(0, 0, rows)?;
-            tensors.insert(name, self.hidden.keep(&table, 1)?);
+            let table = self.teacher.embedding_table(name)?.to_dtype(DType::F64)?.narrow(0, 0, rows)?;
+            tensors.insert(name.to_owned(), self.hidden.keep(&table, 1)?);
         }
-        self.norm("bert.embeddings.LayerNorm", "bert.embeddings.LayerNorm", tensors)
+        self.norm(names::EMBEDDING_NORM, names::EMBEDDING_NORM, tensors)
     }
 
     fn norm(&self, from: &str, to: &str, tensors: &mut Tensors) -> Result<()> {
-        for part in ["weight", "bias"] {
-            let kept = self.hidden.keep(&self.teacher(&format!("{from}.{part}"))?, 0)?;
-            tensors.insert(format!("{to}.{part}"), kept);
+        for tensor_of in [names::weight, names::bias] {
+            let kept = self.hidden.keep(&self.teacher(&tensor_of(from))?, 0)?;
+            tensors.insert(tensor_of(to), kept);
         }
         Ok(())
     }
 
     /// Computes student layer `m` from teacher layer `layer`, both counted from 0.
     fn layer(&self, m: usize, layer: usize, tensors: &mut Tensors) -> Result<()> {
-        let from = |part: &str| format!("bert.encoder.layer.{layer}.{part}");
-        let to = |part: &str| format!("bert.encoder.layer.{m}.{part}");
-        for norm in ["attention.output.LayerNorm", "output.LayerNorm"] {
-            self.norm(&from(norm), &to(norm), tensors)?;
-        }
+        let (from, to) = (LayerNames::new(layer), LayerNames::new(m));
+        self.norm(&from.attention_norm, &to.attention_norm, tensors)?;
+        self.norm(&from.output_norm, &to.output_norm, tensors)?;
         let mut insert = |part: &str, weight: Tensor, bias: Tensor| {
-            tensors.insert(to(&format!("{part}.weight")), weight);
-            tensors.insert(to(&format!("{part}.bias")), bias);
+            tensors.insert(names::weight(part), weight);
+            tensors.insert(names::bias(part), bias);
         };
         let get = |part: &str| -> Result<(Tensor, Tensor)> {
-            Ok((
-                self.teacher(&from(&format!("{part}.weight")))?,
-                self.teacher(&from(&format!("{part}.bias")))?,
-            ))
+            Ok((self.teacher(&names::weight(part))?, self.teacher(&names::bias(part))?))
         };
 
-        let (output, output_bias) = get("attention.output.dense")?;
+        let (output, output_bias) = get(&from.attention_output)?;
         let output = self.hidden.keep(&output, 0)?;
         let [query, key] = self.scores(layer)?;
         let [read, value] = self.values(layer, &output)?;
-        for (part, maps) in [("query", query), ("key", key), ("value", value)] {
-            let part = format!("attention.self.{part}");
-            let (weight, bias) = get(&part)?;
+        let projections = from.projections().into_iter().zip(to.projections()).zip([query, key, value]);
+        for ((from, to), maps) in projections {
+            let (weight, bias) = get(from)?;
             let bias = by_head(&maps, &bias.unsqueeze(1)?, 0)?.squeeze(1)?;
-            insert(&part, self.hidden.read(&by_head(&maps, &weight, 0)?)?, bias);
+            insert(to, self.hidden.read(&by_head(&maps, &weight, 0)?)?, bias);
         }
-        insert("attention.output.dense", by_head(&read, &output, 1)?, self.hidden.keep(&output_bias, 0)?);
+        insert(&to.attention_output, by_head(&read, &output, 1)?, self.hidden.keep(&output_bias, 0)?);
 
-        let ((up, up_bias), (down, down_bias)) = (get("intermediate.dense")?, get("output.dense")?);
+        let ((up, up_bias), (down, down_bias)) = (get(&from.up)?, get(&from.down)?);
         let neurons = self.neurons(layer, &down)?;
-        insert("intermediate.dense", self.hidden.read(&neurons.keep(&up, 0)?)?, neurons.keep(&up_bias, 0)?);
+        insert(&to.up, self.hidden.read(&neurons.keep(&up, 0)?)?, neurons.keep(&up_bias, 0)?);
         let down = neurons.read(&self.hidden.keep(&down, 0)?)?;
-        insert("output.dense", down, self.hidden.keep(&down_bias, 0)?);
+        insert(&to.down, down, self.hidden.keep(&down_bias, 0)?);
         Ok(())
     }
 

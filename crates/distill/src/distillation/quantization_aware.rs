@@ -8,7 +8,7 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::judge::encode_to_learn;
-use tinybert_model::plan::{Attention, ModelPlan, Precision};
+use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_quantize::{calibrate, calibration_inputs};
 use tinybert_train::{Output, TaskData};
@@ -20,7 +20,7 @@ pub struct QuantizationAware {
     /// How weights and embeddings are stored.
     pub precision: Precision,
     /// The arithmetic of attention.
-    pub attention: Attention,
+    pub attention: AttentionPrecision,
     /// Number of training examples, evenly spread over the data set, from which the scales of activations are computed.
     pub calibration_examples: usize,
 }

@@ -4,11 +4,11 @@ use std::f64::consts::LOG2_E;
 
 use tinybert_image::AttentionMode;
 
-/// Who chooses how attention is computed.
+/// The number format that attention is computed in, or that calibration chooses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Attention {
-    /// Calibration, layer by layer: f32 where int8 costs accuracy.
+pub enum AttentionPrecision {
+    /// Calibration chooses layer by layer: f32 where int8 costs accuracy.
     Auto,
     /// int8 in all layers.
     Int8,
@@ -16,12 +16,12 @@ pub enum Attention {
     F32,
 }
 
-/// How one layer computes its attention, and why.
+/// How one layer computes its attention, and the error that decided it.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionChoice {
-    /// What the image says.
-    #[serde(with = "super::json::Mode")]
+    /// The mode that the image records.
+    #[serde(with = "super::json::AttentionModeJson")]
     pub mode: AttentionMode,
     /// Mean squared error of the context of int8 attention, relative to the mean square of that in f32.
     pub int8_error: f64,

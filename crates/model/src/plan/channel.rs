@@ -10,7 +10,7 @@ use std::array;
 use tinybert_image::Bf16;
 use tinybert_kernels::math::{max, min, round};
 
-use super::encoding::{Encoding, GROUP};
+use super::encoding::{GROUP, WeightEncoding};
 use tinybert_base::vectorised;
 
 /// How many scales are tried at once.
@@ -25,7 +25,7 @@ const LANES: usize = 16;
 /// `out` and `importance` are as long as `weights`, which are finite.
 pub fn quantize_channel(
     weights: &[f32],
-    encoding: Encoding,
+    encoding: WeightEncoding,
     importance: Option<&[f32]>,
     out: &mut [i8],
 ) -> f32 {
@@ -40,7 +40,7 @@ pub fn quantize_channel(
             let (limit, multiplier) = encoding.range();
             let (full, last) = (limit * f32::from(multiplier), encoding.scales() - 1);
             let scale = |lane: usize| largest * (1.0 - 0.02 * lane.min(last) as f32) / full;
-            let trial = Trial::new(weights, array::from_fn(scale), encoding, importance);
+            let trial = ScaleTrials::new(weights, array::from_fn(scale), encoding, importance);
             let best = trial.best();
             trial.store(best, weights, encoding, out);
             trial.scales[best]
@@ -49,15 +49,15 @@ pub fn quantize_channel(
 }
 
 /// Quantizes a channel's weights at a given positive scale, in four bits with the best multiplier for each group.
-pub fn quantize_at(weights: &[f32], scale: f32, encoding: Encoding, out: &mut [i8]) {
+pub fn quantize_at(weights: &[f32], scale: f32, encoding: WeightEncoding, out: &mut [i8]) {
     vectorised(
         #[inline(always)]
-        || Trial::new(weights, [scale; LANES], encoding, None).store(0, weights, encoding, out),
+        || ScaleTrials::new(weights, [scale; LANES], encoding, None).store(0, weights, encoding, out),
     );
 }
 
 /// A channel at several scales.
-struct Trial {
+struct ScaleTrials {
     scales: [f32; LANES],
     /// Squared error of the channel at each of them.
     errors: [f64; LANES],
@@ -65,14 +65,19 @@ struct Trial {
     multipliers: Vec<[i8; LANES]>,
 }
 
-impl Trial {
+impl ScaleTrials {
     #[inline(always)]
-    fn new(weights: &[f32], scales: [f32; LANES], encoding: Encoding, importance: Option<&[f32]>) -> Self {
+    fn new(
+        weights: &[f32],
+        scales: [f32; LANES],
+        encoding: WeightEncoding,
+        importance: Option<&[f32]>,
+    ) -> Self {
         let mut errors = [0f64; LANES];
         let mut multipliers = Vec::with_capacity(weights.len().div_ceil(GROUP));
         for (index, weights) in weights.chunks(GROUP).enumerate() {
             let importance = importance.map(|all| &all[index * GROUP..][..weights.len()]);
-            let group = Group { weights, importance, per_scale: scales.map(f32::recip) };
+            let group = WeightGroup { weights, importance, per_scale: scales.map(f32::recip) };
             let (error, multiplier) = group.best_multipliers(encoding);
             for (sum, error) in errors.iter_mut().zip(error) {
                 *sum += f64::from(error);
@@ -92,7 +97,7 @@ impl Trial {
 
     /// The weights at the scale of a lane.
     #[inline(always)]
-    fn store(&self, lane: usize, weights: &[f32], encoding: Encoding, out: &mut [i8]) {
+    fn store(&self, lane: usize, weights: &[f32], encoding: WeightEncoding, out: &mut [i8]) {
         let (limit, _) = encoding.range();
         let groups = weights.chunks(GROUP).zip(out.chunks_mut(GROUP)).zip(&self.multipliers);
         for ((weights, out), multipliers) in groups {
@@ -106,17 +111,17 @@ impl Trial {
 }
 
 /// Weights that share a multiplier.
-struct Group<'a> {
+struct WeightGroup<'a> {
     weights: &'a [f32],
     importance: Option<&'a [f32]>,
     /// One over each scale.
     per_scale: [f32; LANES],
 }
 
-impl Group<'_> {
+impl WeightGroup<'_> {
     /// For each scale the least squared error, in squares of the scale, and the smallest multiplier that gives it.
     #[inline(always)]
-    fn best_multipliers(&self, encoding: Encoding) -> ([f32; LANES], [i8; LANES]) {
+    fn best_multipliers(&self, encoding: WeightEncoding) -> ([f32; LANES], [i8; LANES]) {
         let (limit, largest) = encoding.range();
         let (mut least, mut best) = ([f32::INFINITY; LANES], [1; LANES]);
         let heaviest = self.heaviest();
@@ -180,7 +185,7 @@ fn nearest(exact: f32, limit: f32) -> f32 {
 }
 
 /// Quantizes a row of an embedding table; returns its scale. That is rounded to bf16 first, so that rounding it costs nothing.
-pub fn scaled_row(float: &[f32], encoding: Encoding, out: &mut [i8]) -> Bf16 {
+pub fn scaled_row(float: &[f32], encoding: WeightEncoding, out: &mut [i8]) -> Bf16 {
     let scale = Bf16::from_f32(quantize_channel(float, encoding, None, out));
     if scale.to_f32() > 0.0 {
         quantize_at(float, scale.to_f32(), encoding, out);
@@ -198,7 +203,7 @@ mod tests {
         (0..count).map(|i| value(i) * value(i + 31)).collect()
     }
 
-    fn quantized(weights: &[f32], encoding: Encoding, importance: Option<&[f32]>) -> (f32, Vec<i8>) {
+    fn quantized(weights: &[f32], encoding: WeightEncoding, importance: Option<&[f32]>) -> (f32, Vec<i8>) {
         let mut out = vec![0; weights.len()];
         (quantize_channel(weights, encoding, importance, &mut out), out)
     }
@@ -209,8 +214,8 @@ mod tests {
     }
 
     /// The least error of a group over all multipliers and, weight by weight, all codes.
-    fn least_error(weights: &[f32], scale: f32, encoding: Encoding, importance: &[f32]) -> f64 {
-        let (limit, multipliers) = if encoding == Encoding::Int4 { (7, 18) } else { (127, 1) };
+    fn least_error(weights: &[f32], scale: f32, encoding: WeightEncoding, importance: &[f32]) -> f64 {
+        let (limit, multipliers) = if encoding == WeightEncoding::Int4 { (7, 18) } else { (127, 1) };
         let with = |m: i8| -> f64 {
             let least = |i: usize| {
                 let errors =
@@ -228,13 +233,13 @@ mod tests {
             let weights = weights(count, seed);
             let importance: Vec<f32> = (0..count).map(|i| 0.1 + (i % 5) as f32).collect();
             for importance in [vec![1.0; count], importance] {
-                let (scale, q) = quantized(&weights, Encoding::Int4, Some(&importance));
+                let (scale, q) = quantized(&weights, WeightEncoding::Int4, Some(&importance));
                 for (at, q) in q.chunks(GROUP).enumerate() {
                     let part = at * GROUP..at * GROUP + q.len();
                     let (weights, importance) = (&weights[part.clone()], &importance[part]);
                     let (got, least) = (
                         error(weights, scale, q, importance),
-                        least_error(weights, scale, Encoding::Int4, importance),
+                        least_error(weights, scale, WeightEncoding::Int4, importance),
                     );
                     assert!(got <= least * (1.0 + 1e-5) + 1e-12, "{got} and not {least}");
                     let fits = |m: i8| q.iter().all(|q| q % m == 0 && (q / m).abs() <= 7);
@@ -246,8 +251,8 @@ mod tests {
 
     #[test]
     fn no_scale_that_is_tried_errs_less() {
-        for encoding in [Encoding::Int8, Encoding::Int4, Encoding::Sparse] {
-            let (full, tried) = if encoding == Encoding::Int4 { (126.0, 16) } else { (127.0, 10) };
+        for encoding in [WeightEncoding::Int8, WeightEncoding::Int4, WeightEncoding::Sparse] {
+            let (full, tried) = if encoding == WeightEncoding::Int4 { (126.0, 16) } else { (127.0, 10) };
             for (count, seed) in [(100, 6), (312, 9), (3, 10)] {
                 let weights = weights(count, seed);
                 let importance: Vec<f32> = (0..count).map(|i| 0.1 + (i % 7) as f32).collect();
@@ -275,8 +280,8 @@ mod tests {
         let importance: Vec<f32> = (0..32).map(|i| if i < 4 { 1000.0 } else { 1.0 }).collect();
         let first = |(scale, q): (f32, Vec<i8>)| error(&weights[..4], scale, &q[..4], &[1.0; 4]);
         let (even, weighted) = (
-            first(quantized(&weights, Encoding::Int4, None)),
-            first(quantized(&weights, Encoding::Int4, Some(&importance))),
+            first(quantized(&weights, WeightEncoding::Int4, None)),
+            first(quantized(&weights, WeightEncoding::Int4, Some(&importance))),
         );
         assert!(weighted < even, "{weighted} {even}");
     }
@@ -284,7 +289,7 @@ mod tests {
     #[test]
     fn eight_bits_err_half_a_step_at_most_and_zero_stays_zero() {
         let weights: Vec<f32> = (0..64).map(|i| ((i * 29) % 64) as f32 * 0.01 - 0.3).collect();
-        for encoding in [Encoding::Int8, Encoding::Sparse] {
+        for encoding in [WeightEncoding::Int8, WeightEncoding::Sparse] {
             let (scale, q) = quantized(&weights, encoding, None);
             for (&w, &q) in weights.iter().zip(&q) {
                 let clipped = w.abs() > 127.0 * scale;
@@ -295,7 +300,7 @@ mod tests {
 
     #[test]
     fn zeros_stay_zeros() {
-        for encoding in [Encoding::Int8, Encoding::Int4, Encoding::Sparse] {
+        for encoding in [WeightEncoding::Int8, WeightEncoding::Int4, WeightEncoding::Sparse] {
             assert_eq!(quantized(&[0.0; 40], encoding, None), (0.0, vec![0; 40]));
             let mut weights = weights(70, 8);
             weights.iter_mut().step_by(3).for_each(|w| *w = 0.0);

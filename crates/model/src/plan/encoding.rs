@@ -9,7 +9,7 @@ pub use tinybert_image::INPUTS_PER_MULTIPLIER as GROUP;
 /// What an image stores of a linear's weights, or of the word rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Encoding {
+pub enum WeightEncoding {
     /// A byte a weight.
     Int8,
     /// Four bits a weight and a multiplier for each [`GROUP`]: 4.25 bits.
@@ -19,7 +19,7 @@ pub enum Encoding {
     Sparse,
 }
 
-impl Encoding {
+impl WeightEncoding {
     /// As it is written everywhere.
     pub fn name(self) -> &'static str {
         match self {
@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn zeros_are_left_out_where_there_are_more_than_an_eighth() {
         let weights = |zeros: usize| (0..64).map(|i| i8::from(i >= zeros)).collect::<Vec<_>>();
-        assert_eq!(Encoding::Sparse.stored(&weights(8)), image::Encoding::Int8);
-        assert_eq!(Encoding::Sparse.stored(&weights(9)), image::Encoding::Sparse);
-        assert_eq!(Encoding::Int8.stored(&weights(64)), image::Encoding::Int8);
-        assert_eq!(Encoding::Int4.stored(&weights(64)), image::Encoding::Int4);
+        assert_eq!(WeightEncoding::Sparse.stored(&weights(8)), image::Encoding::Int8);
+        assert_eq!(WeightEncoding::Sparse.stored(&weights(9)), image::Encoding::Sparse);
+        assert_eq!(WeightEncoding::Int8.stored(&weights(64)), image::Encoding::Int8);
+        assert_eq!(WeightEncoding::Int4.stored(&weights(64)), image::Encoding::Int4);
     }
 }

@@ -6,7 +6,7 @@ use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 /// [`AttentionMode`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "AttentionMode", rename_all = "snake_case")]
-pub enum Mode {
+pub enum AttentionModeJson {
     Int8,
     F32,
 }
@@ -14,7 +14,7 @@ pub enum Mode {
 /// [`CalibrationRecord`].
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct CalibrationRecordJson {
     /// Smallest and largest value.
     inputs: [[f32; 2]; 4],
     query: f32,
@@ -22,7 +22,7 @@ pub struct Seen {
     value: f32,
 }
 
-impl Seen {
+impl CalibrationRecordJson {
     pub fn serialize<S: serde::Serializer>(seen: &CalibrationRecord, to: S) -> Result<S::Ok, S::Error> {
         let &CalibrationRecord { inputs, query, key, value, .. } = seen;
         let inputs = inputs.map(|ObservedRange { min, max }| [min, max]);

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
 
 use super::attention::{AttentionChoice, attention_coefficient};
-use super::encoding::Encoding;
+use super::encoding::WeightEncoding;
 use super::input::InputChoice;
-use crate::BertConfig;
+use crate::{BertConfig, LayerLinear, PerLinear};
 
 /// Scales of one Transformer layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,17 +14,17 @@ use crate::BertConfig;
 pub struct LayerPlan {
     /// Static scales of queries, keys and values, by which the fused linear's output is divided; 1 in f32.
     pub qkv_scales: [f32; 3],
-    /// How the inputs of the linears qkv, attention output, up and down are quantized, and at what error.
-    pub choices: [InputChoice; 4],
-    /// How the weights of the same linears are stored.
-    pub encodings: [Encoding; 4],
-    /// Mean square of each of their inputs, which says how much an error of its weights matters; empty
-    /// where those are int8, which hardly errs.
-    pub importance: [Vec<f32>; 4],
-    /// How attention is computed, and at what error in int8.
+    /// How the inputs of the linears are quantized, and at what error.
+    pub choices: PerLinear<InputChoice>,
+    /// How the weights of the linears are stored.
+    pub encodings: PerLinear<WeightEncoding>,
+    /// Mean square of each input of the linears, which says how much an error of its weights matters; empty
+    /// where the weights are int8, which hardly errs.
+    pub importance: PerLinear<Vec<f32>>,
+    /// How attention is computed, and the error that int8 would have.
     pub attention: AttentionChoice,
-    /// What was seen, for `inspect`.
-    #[serde(with = "super::json::Seen")]
+    /// What calibration saw, for `inspect`.
+    #[serde(with = "super::json::CalibrationRecordJson")]
     pub seen: CalibrationRecord,
 }
 
@@ -33,8 +33,8 @@ impl LayerPlan {
     pub fn config(&self, layer: usize, config: &BertConfig) -> LayerConfig {
         let head_dim = config.head_dim();
         let [scale_q, scale_k, scale_v] = self.qkv_scales;
-        let context_scale = self.choices[1].fixed.map_or(1.0, |fixed| fixed.scale);
-        let [qkv, context, up, down] = &self.choices;
+        let PerLinear { qkv, attention_output, up, down } = &self.choices;
+        let context_scale = attention_output.fixed.map_or(1.0, |fixed| fixed.scale);
         LayerConfig {
             heads: config.heads(layer),
             head_dim,
@@ -43,7 +43,7 @@ impl LayerPlan {
             attention_coefficient: attention_coefficient(scale_q, scale_k, head_dim),
             context_scale: scale_v / context_scale,
             qkv_input: recorded(qkv),
-            attention_output_input: recorded(context),
+            attention_output_input: recorded(attention_output),
             up_input: recorded(up),
             down_input: recorded(down),
             // Once there are weights it is known whether sparse ones pay.
@@ -51,9 +51,9 @@ impl LayerPlan {
         }
     }
 
-    /// Mean squares of the inputs of linear `at`, where its weights are chosen by them.
-    pub fn importance_of(&self, at: usize) -> Option<&[f32]> {
-        Some(self.importance[at].as_slice()).filter(|importance| !importance.is_empty())
+    /// Mean squares of the inputs of a linear, where its weights are chosen by them.
+    pub fn importance_of(&self, linear: LayerLinear) -> Option<&[f32]> {
+        Some(self.importance[linear].as_slice()).filter(|importance| !importance.is_empty())
     }
 }
 

@@ -13,29 +13,29 @@ mod precision;
 use serde::{Deserialize, Serialize};
 use tinybert_base::{Error, Result};
 
-pub use self::attention::{Attention, AttentionChoice, attention_coefficient};
+pub use self::attention::{AttentionChoice, AttentionPrecision, attention_coefficient};
 pub use self::channel::{quantize_channel, scaled_row};
-pub use self::encoding::{Encoding, GROUP};
+pub use self::encoding::{GROUP, WeightEncoding};
 pub use self::input::{InputChoice, StaticInput};
 pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
-use crate::BertConfig;
+use crate::{BertConfig, LayerLinear, PerLinear};
 
 /// Scales of all activations, and what weights and embeddings are stored as.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPlan {
-    /// Texts (or pairs) that calibration ran.
+    /// Number of texts (or pairs) that calibration ran.
     pub examples: usize,
-    /// SHA-256 of them; unknown of plans that were written without it.
+    /// SHA-256 of these texts; `None` for plans that were written without it.
     #[serde(default, with = "json::hash")]
     pub calibration: Option<[u8; 32]>,
-    /// Longest input in tokens that a model was trained with for this plan; unknown of one that was not trained, and of plans
-    /// that were written without it.
+    /// Longest input in tokens that a model was trained with for this plan; `None` for a model that was not trained for it, and
+    /// for plans that were written without it.
     #[serde(default)]
     pub max_tokens: Option<usize>,
     /// What the word rows are stored as.
-    pub embeddings: Encoding,
+    pub embeddings: WeightEncoding,
     /// From the first layer to the last.
     pub layers: Vec<LayerPlan>,
 }
@@ -58,8 +58,8 @@ impl ModelPlan {
     /// What weights and embeddings are stored as.
     pub fn precision(&self) -> Precision {
         let each: Vec<_> = self.layers.iter().map(|layer| layer.encodings).collect();
-        let weights = match each.first() {
-            Some(&[first, ..]) if each.iter().flatten().all(|&encoding| encoding == first) => {
+        let weights = match each.first().map(|layer| layer.qkv) {
+            Some(first) if each.iter().all(|layer| *layer == PerLinear::all(first)) => {
                 LayerEncodings::Alike(first)
             }
             _ => LayerEncodings::Each(each),
@@ -67,7 +67,7 @@ impl ModelPlan {
         Precision { weights, embeddings: self.embeddings }
     }
 
-    /// What of a plan that was read from outside cannot be one of a model of these sizes.
+    /// What is wrong with a plan that was read from outside for a model of these sizes; `None` where nothing is.
     pub fn fault(&self, config: &BertConfig) -> Option<String> {
         if self.layers.len() != config.num_hidden_layers {
             return Some(format!(
@@ -76,24 +76,25 @@ impl ModelPlan {
                 config.num_hidden_layers
             ));
         }
-        if self.embeddings == Encoding::Sparse {
+        if self.embeddings == WeightEncoding::Sparse {
             return Some("sparse embeddings: expected int8 or int4".into());
         }
         self.layers.iter().enumerate().find_map(|(index, layer)| {
-            let (hidden, width) = (config.hidden_size, config.heads(index) * config.head_dim());
-            let inputs = [hidden, width, hidden, config.ffn(index)];
-            let scales = layer.choices.iter().filter_map(|choice| choice.fixed).map(|fixed| fixed.scale);
-            let what = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
+            let inputs = config.linear_inputs(index);
+            let fixed = || layer.choices.values().filter_map(|choice| choice.fixed);
+            let scales = fixed().map(|fixed| fixed.scale);
+            let fault = if !scales.chain(layer.qkv_scales).all(|scale| scale.is_finite() && scale > 0.0) {
                 "a scale that is not a positive number"
-            } else if layer.choices.iter().any(|choice| choice.fixed.is_some_and(|f| f.zero_point == i8::MIN))
-            {
+            } else if fixed().any(|fixed| fixed.zero_point == i8::MIN) {
                 "a zero point below -127"
-            } else if layer.importance.iter().zip(inputs).any(|(i, n)| !i.is_empty() && i.len() != n) {
+            } else if LayerLinear::ALL.into_iter().any(|linear| {
+                layer.importance_of(linear).is_some_and(|importance| importance.len() != inputs[linear])
+            }) {
                 "mean squares of another number of inputs"
             } else {
                 return None;
             };
-            Some(format!("layer {}: {what}", index + 1))
+            Some(format!("layer {}: {fault}", index + 1))
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Encoded, TextEncoder};
+use crate::{EncodedInput, TextEncoder};
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../../tests/reference/text_encoder.json")).unwrap()
@@ -29,7 +29,11 @@ fn ids_and_truncation_are_those_of_transformers() {
         let max_tokens = case["max_tokens"].as_u64().unwrap() as usize;
         let found =
             encoder.encode(case["text"].as_str().unwrap(), case["pair"].as_str(), max_tokens).unwrap();
-        assert_eq!(found, Encoded { ids: ids(&case["ids"]), type_ids: ids(&case["type_ids"]) }, "{case}");
+        assert_eq!(
+            found,
+            EncodedInput { ids: ids(&case["ids"]), type_ids: ids(&case["type_ids"]) },
+            "{case}"
+        );
     }
 }
 

@@ -6,21 +6,21 @@ use tinybert_image::{AttentionMode, LayerConfig};
 use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
 
 use super::linear::refused;
-use super::steps::Steps;
+use super::steps::ActivationSteps;
 use crate::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
 use crate::ops::rows::{tensor, with_slice};
 use tinybert_base::Result;
 
 /// What a layer's attention rounds.
 #[derive(Clone, Copy)]
-pub struct Rounding<'a> {
+pub struct AttentionRounding<'a> {
     /// Mode, and the constants of the kernels.
     pub config: &'a LayerConfig,
     /// Real values of one step of queries, keys and values; 1 in f32.
     pub scales: [f32; 3],
 }
 
-impl Rounding<'_> {
+impl AttentionRounding<'_> {
     /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]` in steps of their scales; in steps
     /// of the context's where that has some. Rows of padding are 0.
     pub fn forward(&self, qkv: &[f32], heads: &Heads) -> Result<Vec<f32>> {
@@ -77,7 +77,7 @@ impl Rounding<'_> {
         let (mut d_qkv, _) = attention_backward(&real, &scores, &grad, heads)?;
         if int8 {
             with_slice(qkv, |qkv| {
-                Steps::of(1.0).clip(&mut d_qkv, qkv);
+                ActivationSteps::of(1.0).clip(&mut d_qkv, qkv);
                 Ok(())
             })?;
         }
@@ -86,7 +86,7 @@ impl Rounding<'_> {
 
     /// Queries, keys and values after their rounding, in real units.
     fn real(&self, qkv: &[f32], columns: usize) -> Vec<f32> {
-        let mut real = Steps::of(1.0).seen(qkv, columns);
+        let mut real = ActivationSteps::of(1.0).seen(qkv, columns);
         real.par_chunks_exact_mut(columns).for_each(|row| {
             for (part, scale) in row.chunks_exact_mut(columns / 3).zip(self.scales) {
                 part.iter_mut().for_each(|x| *x *= scale);

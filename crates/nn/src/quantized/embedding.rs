@@ -9,14 +9,14 @@ use super::linear::refused;
 use crate::ops::embedding::{Ids, Tables};
 use crate::ops::rows::ROWS_PER_PIECE;
 use tinybert_base::Result;
-use tinybert_model::plan::{Encoding, scaled_row};
+use tinybert_model::plan::{WeightEncoding, scaled_row};
 
 /// A row in int8 and its scale.
-type Row = (Vec<i8>, f32);
+type QuantizedRow = (Vec<i8>, f32);
 
 /// `word + position + type` of every token, `[b * l, hidden]`; words in `encoding`, positions in int8.
-pub fn embed(tables: Tables<&[f32]>, ids: Ids, hidden: usize, encoding: Encoding) -> Result<Vec<f32>> {
-    let row = |table: &[f32], row: usize, encoding: Encoding| -> Row {
+pub fn embed(tables: Tables<&[f32]>, ids: Ids, hidden: usize, encoding: WeightEncoding) -> Result<Vec<f32>> {
+    let row = |table: &[f32], row: usize, encoding: WeightEncoding| -> QuantizedRow {
         let mut values = vec![0; hidden];
         let scale = scaled_row(&table[row * hidden..][..hidden], encoding, &mut values).to_f32();
         (values, scale)
@@ -24,11 +24,11 @@ pub fn embed(tables: Tables<&[f32]>, ids: Ids, hidden: usize, encoding: Encoding
     let mut used: Vec<u32> = ids.words.to_vec();
     used.sort_unstable();
     used.dedup();
-    let words: BTreeMap<u32, Row> =
+    let words: BTreeMap<u32, QuantizedRow> =
         used.into_par_iter().map(|id| (id, row(tables.words, id as usize, encoding))).collect();
-    let positions: Vec<Row> = (0..ids.tokens)
+    let positions: Vec<QuantizedRow> = (0..ids.tokens)
         .into_par_iter()
-        .map(|position| row(tables.positions, ids.first_position + position, Encoding::Int8))
+        .map(|position| row(tables.positions, ids.first_position + position, WeightEncoding::Int8))
         .collect();
     let (kernels, zeros) = (Kernels::detect(), vec![0.0; hidden]);
     let mut y = vec![0f32; ids.words.len() * hidden];

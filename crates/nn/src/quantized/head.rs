@@ -2,31 +2,34 @@
 
 use candle_core::Tensor;
 
-use super::linear::Cache;
-use super::steps::Steps;
-use crate::linear::Linear;
+use super::linear::WeightCache;
+use super::steps::ActivationSteps;
+use crate::linear::FloatLinear;
 use crate::ops::rows::{tensor, with_slice};
 use crate::ops::straight_through::straight_through;
 use tinybert_base::Result;
 use tinybert_kernels::math;
-use tinybert_model::plan::Encoding;
+use tinybert_model::plan::WeightEncoding;
 
 /// The stored weights of pooler and output linear.
 #[derive(Default)]
-pub struct Head {
-    pub pooler: Cache,
-    pub output: Cache,
+pub struct HeadCaches {
+    pub pooler: WeightCache,
+    pub output: WeightCache,
 }
 
-impl Cache {
+impl WeightCache {
     /// `x · weightᵀ + bias` in candle's graph, for x `[rows, inputs]`: the device's values, and the gradient of the same
     /// product of rounded operands.
-    pub fn head(&self, linear: &Linear, x: &Tensor) -> Result<Tensor> {
-        let stored = self.stored(&[linear], Encoding::Int8, None)?;
+    pub fn head(&self, linear: &FloatLinear, x: &Tensor) -> Result<Tensor> {
+        let stored = self.stored(&[linear], WeightEncoding::Int8, None)?;
         let (rows, inputs) = x.dims2()?;
         let bias = linear.bias.to_vec1::<f32>()?;
         let (seen, value) = with_slice(x, |x: &[f32]| {
-            Ok((Steps::PerToken.seen(x, inputs), stored.forward(x, Steps::PerToken, &bias, &[1.0])))
+            Ok((
+                ActivationSteps::PerToken.seen(x, inputs),
+                stored.forward(x, ActivationSteps::PerToken, &bias, &[1.0]),
+            ))
         })?;
         let seen = straight_through(x, &tensor(seen, (rows, inputs))?)?;
         let weight = straight_through(&linear.weight, &stored.dequantized()?)?;

@@ -8,17 +8,18 @@ use rayon::prelude::*;
 use tinybert_image::{InputQuantization, LayerConfig};
 use tinybert_kernels::{Kernels, LayerNorm, math};
 
-use super::attention::Rounding;
-use super::linear::{Cache, Stored, refused};
-use super::steps::Steps;
+use super::attention::AttentionRounding;
+use super::linear::{QuantizedWeights, WeightCache, refused};
+use super::steps::ActivationSteps;
 use crate::layer::Layer;
-use crate::linear::{Linear, Norm, SubLayerEnd};
+use crate::linear::{Norm, SubLayerEnd};
 use crate::ops::attention::Heads;
 use crate::ops::gelu::bias_gelu_backward;
 use crate::ops::rows::{ROWS_PER_PIECE, accumulate_all, column_sums, tensor, with_slice};
 use crate::tape::add_gradient;
 use tinybert_base::Result;
 use tinybert_base::vectorised;
+use tinybert_model::PerLinear;
 use tinybert_model::plan::LayerPlan;
 
 /// A layer with its scales and its stored weights.
@@ -26,15 +27,15 @@ use tinybert_model::plan::LayerPlan;
 pub struct QuantizedLayer<'a> {
     pub layer: &'a Layer,
     pub plan: &'a LayerPlan,
-    /// Of the plan.
+    /// The layer's part of an image by the plan.
     pub config: &'a LayerConfig,
-    /// Of the linears qkv, attention output, up and down.
-    pub caches: &'a [Cache; 4],
+    /// The weights that were stored last.
+    pub caches: &'a PerLinear<WeightCache>,
 }
 
 /// What the backward pass needs, `[b * l, ...]` each.
-pub struct LayerRecord {
-    stored: [Arc<Stored>; 4],
+pub struct QuantizedLayerRecord {
+    stored: PerLinear<Arc<QuantizedWeights>>,
     /// In steps.
     qkv: Tensor,
     /// In steps where the output linear's input is static.
@@ -48,7 +49,7 @@ pub struct LayerRecord {
 
 impl QuantizedLayer<'_> {
     /// State `[b * l, hidden]` to the next one.
-    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, LayerRecord)> {
+    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerRecord)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
         let stored = self.stored()?;
@@ -57,23 +58,23 @@ impl QuantizedLayer<'_> {
             qkv_bias.extend(projection.bias.to_vec1::<f32>()?);
         }
         let qkv = with_slice(x, |x| {
-            Ok(stored[0].forward(x, config.qkv_input.into(), &qkv_bias, &self.plan.qkv_scales))
+            Ok(stored.qkv.forward(x, config.qkv_input.into(), &qkv_bias, &self.plan.qkv_scales))
         })??;
         let context = self.rounding().forward(&qkv, heads)?;
         let (attention_sum, middle) =
-            end(&layer.attention_output, &stored[1], &context, self.context_steps(), x)?;
+            end(&layer.attention_output, &stored.attention_output, &context, self.context_steps(), x)?;
         let middle = tensor(middle, x.shape())?;
         let up_bias = layer.up.bias.to_vec1::<f32>()?;
         let wide = with_slice(&middle, |middle| {
-            Ok(stored[2].forward(middle, config.up_input.into(), &up_bias, &[1.0]))
+            Ok(stored.up.forward(middle, config.up_input.into(), &up_bias, &[1.0]))
         })??;
         let active = gelu(&wide);
-        let (output_sum, state) = end(&layer.down, &stored[3], &active, config.down_input.into(), &middle)?;
+        let (output_sum, state) = end(&layer.down, &stored.down, &active, config.down_input.into(), &middle)?;
         let [qkv, context, wide] = [qkv, context, wide].map(|values| {
             let columns = values.len() / rows;
             tensor(values, (rows, columns))
         });
-        let record = LayerRecord {
+        let record = QuantizedLayerRecord {
             stored,
             qkv: qkv?,
             context: context?,
@@ -88,14 +89,14 @@ impl QuantizedLayer<'_> {
     /// The gradient of the input state `x` from that of the output. Adds those of the weights.
     pub fn backward(
         &self,
-        record: &LayerRecord,
+        record: &QuantizedLayerRecord,
         x: &Tensor,
         mut d_state: Vec<f32>,
         heads: &Heads,
         grads: &mut GradStore,
     ) -> Result<Vec<f32>> {
         let (layer, config) = (self.layer, self.config);
-        let [qkv, output, up, down] = &record.stored;
+        let PerLinear { qkv, attention_output, up, down } = &record.stored;
         let shape = record.wide.shape();
         let active = tensor(with_slice(&record.wide, |wide| Ok(gelu(wide)))?, shape)?;
         let d_sum = layer.down.sum_backward(&record.output_sum, None, &mut d_state, grads)?;
@@ -111,7 +112,8 @@ impl QuantizedLayer<'_> {
 
         let d_sum = layer.attention_output.sum_backward(&record.attention_sum, None, &mut d_middle, grads)?;
         let linear = &layer.attention_output.linear;
-        let d_context = output.backward(&[linear], &record.context, self.context_steps(), &d_sum, grads)?;
+        let d_context =
+            attention_output.backward(&[linear], &record.context, self.context_steps(), &d_sum, grads)?;
         let d_context = tensor(d_context, record.context.shape())?;
         let d_qkv = self.rounding().backward(&record.qkv, &d_context, heads)?;
         let width = record.context.dim(1)?;
@@ -125,28 +127,24 @@ impl QuantizedLayer<'_> {
         Ok(d_x)
     }
 
-    fn stored(&self) -> Result<[Arc<Stored>; 4]> {
-        let Layer { attention_output, up, down, .. } = self.layer;
-        let of = |at: usize, linears: &[&Linear]| {
-            self.caches[at].stored(linears, self.plan.encodings[at], self.plan.importance_of(at))
-        };
-        Ok([
-            of(0, &self.layer.projections())?,
-            of(1, &[&attention_output.linear])?,
-            of(2, &[up])?,
-            of(3, &[&down.linear])?,
-        ])
+    fn stored(&self) -> Result<PerLinear<Arc<QuantizedWeights>>> {
+        let weights = self.layer.linears();
+        PerLinear::from_fn(|linear| {
+            let (encoding, importance) = (self.plan.encodings[linear], self.plan.importance_of(linear));
+            self.caches[linear].stored(&weights[linear], encoding, importance)
+        })
+        .transpose()
     }
 
-    fn rounding(&self) -> Rounding<'_> {
-        Rounding { config: self.config, scales: self.plan.qkv_scales }
+    fn rounding(&self) -> AttentionRounding<'_> {
+        AttentionRounding { config: self.config, scales: self.plan.qkv_scales }
     }
 
     /// How the context becomes int8: the kernel has divided it by its scale already.
-    fn context_steps(&self) -> Steps {
+    fn context_steps(&self) -> ActivationSteps {
         match self.config.attention_output_input {
-            InputQuantization::Static { scale, .. } => Steps::of(scale),
-            InputQuantization::PerToken => Steps::PerToken,
+            InputQuantization::Static { scale, .. } => ActivationSteps::of(scale),
+            InputQuantization::PerToken => ActivationSteps::PerToken,
         }
     }
 }
@@ -154,9 +152,9 @@ impl QuantizedLayer<'_> {
 /// `residual + x · weightᵀ + bias`, and its LayerNorm; both `[rows, hidden]`.
 fn end(
     end: &SubLayerEnd,
-    stored: &Stored,
+    stored: &QuantizedWeights,
     x: &[f32],
-    steps: Steps,
+    steps: ActivationSteps,
     residual: &Tensor,
 ) -> Result<(Tensor, Vec<f32>)> {
     let mut sum = stored.forward(x, steps, &end.linear.bias.to_vec1::<f32>()?, &[1.0])?;

@@ -6,19 +6,19 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 use tinybert_kernels::{
-    Activations, ActivationsMut, Epilogue, Kernels, Linear as KernelLinear, PackedWeights, Quantization,
-    RowScale, ShapeMismatch, activation_bytes, pack, row_stride,
+    Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale,
+    ShapeMismatch, activation_bytes, pack, row_stride,
 };
 
-use super::steps::Steps;
-use crate::linear::Linear;
+use super::steps::ActivationSteps;
+use crate::linear::FloatLinear;
 use crate::ops::rows::{ROWS_PER_PIECE, product, tensor, with_slice};
 use crate::tape::add_gradient;
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::{Encoding, quantize_channel};
+use tinybert_model::plan::{WeightEncoding, quantize_channel};
 
 /// Weights of a linear `[outputs, inputs]` as the device has them.
-pub struct Stored {
+pub struct QuantizedWeights {
     /// What they were made from.
     float: Vec<f32>,
     values: Vec<i8>,
@@ -32,31 +32,35 @@ pub struct Stored {
 
 /// The last weights of a linear that were stored; quantizing them anew takes longer than to see that they are the same.
 #[derive(Default)]
-pub struct Cache(Mutex<Option<Arc<Stored>>>);
+pub struct WeightCache(Mutex<Option<Arc<QuantizedWeights>>>);
 
-impl Cache {
+impl WeightCache {
     /// The weights of linears with the same inputs, one above the other.
     pub fn stored(
         &self,
-        linears: &[&Linear],
-        encoding: Encoding,
+        linears: &[&FloatLinear],
+        encoding: WeightEncoding,
         importance: Option<&[f32]>,
-    ) -> Result<Arc<Stored>> {
+    ) -> Result<Arc<QuantizedWeights>> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stored) = &*last
             && stored.is_of(linears)?
         {
             return Ok(stored.clone());
         }
-        let stored = Arc::new(Stored::new(linears, encoding, importance)?);
+        let stored = Arc::new(QuantizedWeights::new(linears, encoding, importance)?);
         *last = Some(stored.clone());
         Ok(stored)
     }
 }
 
-impl Stored {
+impl QuantizedWeights {
     /// Quantizes by the function that images are made with.
-    pub fn new(linears: &[&Linear], encoding: Encoding, importance: Option<&[f32]>) -> Result<Self> {
+    pub fn new(
+        linears: &[&FloatLinear],
+        encoding: WeightEncoding,
+        importance: Option<&[f32]>,
+    ) -> Result<Self> {
         let mut float = Vec::new();
         for linear in linears {
             with_slice(&linear.weight, |weight: &[f32]| {
@@ -94,7 +98,7 @@ impl Stored {
         Ok(Self { float, values, scale, inputs, packed, row_sum })
     }
 
-    fn is_of(&self, linears: &[&Linear]) -> Result<bool> {
+    fn is_of(&self, linears: &[&FloatLinear]) -> Result<bool> {
         let mut rest = self.float.as_slice();
         for linear in linears {
             let same = with_slice(&linear.weight, |weight: &[f32]| Ok(rest.strip_prefix(weight)))?;
@@ -118,7 +122,13 @@ impl Stored {
 
     /// `x · weightᵀ + bias` for x `[rows, inputs]`, to the bit as on the device: `[rows, outputs]`. Each output is in
     /// steps of its of `output_scales`.
-    pub fn forward(&self, x: &[f32], steps: Steps, bias: &[f32], output_scales: &[f32]) -> Result<Vec<f32>> {
+    pub fn forward(
+        &self,
+        x: &[f32],
+        steps: ActivationSteps,
+        bias: &[f32],
+        output_scales: &[f32],
+    ) -> Result<Vec<f32>> {
         let outputs = self.scale.len();
         // As the writer of an image folds them in.
         let scale_of = |output: usize| output_scales[output * output_scales.len() / outputs];
@@ -127,7 +137,7 @@ impl Stored {
         };
         let (scale, bias) = (divided(&self.scale), divided(bias));
         let kernels = Kernels::detect();
-        let linear = KernelLinear {
+        let linear = Linear {
             n: outputs,
             k: self.inputs,
             panel: kernels.native_panel(),
@@ -147,9 +157,9 @@ impl Stored {
     /// Adds the gradients of the weights of `linears` for an input x and the gradient of the output; gives that of x.
     pub fn backward(
         &self,
-        linears: &[&Linear],
+        linears: &[&FloatLinear],
         x: &Tensor,
-        steps: Steps,
+        steps: ActivationSteps,
         grad: &Tensor,
         grads: &mut GradStore,
     ) -> Result<Vec<f32>> {
@@ -170,24 +180,24 @@ impl Stored {
 /// Some rows of a linear.
 fn rows(
     kernels: Kernels,
-    linear: &KernelLinear,
+    linear: &Linear,
     x: &[f32],
-    steps: Steps,
+    steps: ActivationSteps,
     y: &mut [f32],
 ) -> std::result::Result<(), ShapeMismatch> {
     let (k, m) = (linear.k, x.len() / linear.k);
     let mut data = vec![0i8; activation_bytes(m, k).ok_or(ShapeMismatch)?];
     let mut row_scales = vec![0f32; m];
     let (quantization, zero_point) = match steps {
-        Steps::Static { inv_scale, zero_point, .. } => {
+        ActivationSteps::Static { inv_scale, zero_point, .. } => {
             (Quantization::Static { inv_scale, zero_point }, zero_point)
         }
-        Steps::PerToken => (Quantization::PerToken { scale: &mut row_scales }, 0),
+        ActivationSteps::PerToken => (Quantization::PerToken { scale: &mut row_scales }, 0),
     };
     kernels.quantize(x, k, quantization, ActivationsMut::new(&mut data, k))?;
     let scale = match steps {
-        Steps::Static { scale, .. } => RowScale::Uniform(scale),
-        Steps::PerToken => RowScale::PerRow(&row_scales),
+        ActivationSteps::Static { scale, .. } => RowScale::Uniform(scale),
+        ActivationSteps::PerToken => RowScale::PerRow(&row_scales),
     };
     let a = Activations { data: &data, stride: row_stride(k), m, k, zero_point, scale };
     kernels.linear(&a, linear, Epilogue::F32 { out: y, stride: linear.n }, &mut [])

@@ -20,11 +20,12 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use tinybert_image::LayerConfig;
 
-pub(super) use self::head::{Head, tanh};
-use self::layer::{LayerRecord, QuantizedLayer, layer_norm};
-use self::linear::Cache;
-use super::bert::{Weights, padding_mask};
+pub(super) use self::head::{HeadCaches, tanh};
+use self::layer::{QuantizedLayer, QuantizedLayerRecord, layer_norm};
+use self::linear::WeightCache;
+use super::bert::padding_mask;
 use super::dropout_sites::DropoutSites;
+use super::encoder_weights::EncoderWeights;
 use super::layer::LayerSettings;
 use super::ops::attention::Heads;
 use super::ops::embedding::Tables;
@@ -33,30 +34,30 @@ use super::tape::{Backward, Tape};
 use super::{BertOutput, Mode};
 use tinybert_base::Result;
 use tinybert_data::Batch;
-use tinybert_model::BertConfig;
 use tinybert_model::plan::ModelPlan;
+use tinybert_model::{BertConfig, PerLinear};
 
 /// A plan with the weights that were stored by it last.
-pub(super) struct Quantized {
+pub(super) struct QuantizedEncoder {
     plan: Arc<ModelPlan>,
     configs: Vec<LayerConfig>,
-    caches: Vec<[Cache; 4]>,
-    head: Head,
+    caches: Vec<PerLinear<WeightCache>>,
+    head: HeadCaches,
 }
 
-impl Quantized {
+impl QuantizedEncoder {
     pub fn new(plan: Arc<ModelPlan>, config: &BertConfig) -> Self {
         let configs =
             plan.layers.iter().enumerate().map(|(index, layer)| layer.config(index, config)).collect();
         let caches = plan.layers.iter().map(|_| Default::default()).collect();
-        Self { plan, configs, caches, head: Head::default() }
+        Self { plan, configs, caches, head: HeadCaches::default() }
     }
 
-    pub fn head(&self) -> &Head {
+    pub fn head(&self) -> &HeadCaches {
         &self.head
     }
 
-    fn layer<'a>(&'a self, weights: &'a Weights, index: usize) -> QuantizedLayer<'a> {
+    fn layer<'a>(&'a self, weights: &'a EncoderWeights, index: usize) -> QuantizedLayer<'a> {
         let (layer, plan) = (&weights.layers[index], &self.plan.layers[index]);
         QuantizedLayer { layer, plan, config: &self.configs[index], caches: &self.caches[index] }
     }
@@ -64,7 +65,7 @@ impl Quantized {
     /// The last state of a batch, `[b, l, hidden]`, on the CPU.
     pub fn forward(
         self: &Arc<Self>,
-        weights: &Arc<Weights>,
+        weights: &Arc<EncoderWeights>,
         batch: &Batch,
         trainable: bool,
     ) -> Result<BertOutput> {
@@ -84,7 +85,7 @@ impl Quantized {
         let last = states[states.len() - 1].reshape((b, l, hidden))?;
         // A leaf of the losses' graph where there is something to train.
         let last = if trainable { Var::from_tensor(&last)?.into_inner() } else { last };
-        let record = trainable.then(|| Record {
+        let record = trainable.then(|| QuantizedRecord {
             quantized: self.clone(),
             weights: weights.clone(),
             batch: batch.clone(),
@@ -104,7 +105,7 @@ impl Quantized {
     }
 
     /// Sum of the embeddings, `[b * l, hidden]`.
-    fn embed(&self, weights: &Weights, batch: &Batch) -> Result<Vec<f32>> {
+    fn embed(&self, weights: &EncoderWeights, batch: &Batch) -> Result<Vec<f32>> {
         let rows = weights.word_rows(batch)?;
         let ids = weights.ids(batch, &rows);
         ids.check(weights.table_rows()?)?;
@@ -121,19 +122,19 @@ impl Quantized {
 }
 
 /// What the backward pass of a batch needs.
-struct Record {
-    quantized: Arc<Quantized>,
-    weights: Arc<Weights>,
+struct QuantizedRecord {
+    quantized: Arc<QuantizedEncoder>,
+    weights: Arc<EncoderWeights>,
     batch: Batch,
     embedding_sum: Vec<f32>,
-    layers: Vec<(Heads, LayerRecord)>,
+    layers: Vec<(Heads, QuantizedLayerRecord)>,
     /// `[b * l, hidden]` each.
     states: Vec<Tensor>,
     /// The last of them as the leaf of the losses' graph.
     last: Tensor,
 }
 
-impl Backward for Record {
+impl Backward for QuantizedRecord {
     fn backward(&self, grads: &mut GradStore) -> Result<()> {
         let Some(grad) = grads.remove(&self.last) else { return Ok(()) };
         let mut grad = grad.flatten_all()?.to_vec1::<f32>()?;

@@ -9,7 +9,7 @@ use tinybert_base::vectorised;
 
 /// How the rows of an activation become int8.
 #[derive(Clone, Copy)]
-pub enum Steps {
+pub enum ActivationSteps {
     /// `rne(x · inv_scale + zero_point)`, of `scale` each.
     Static {
         /// What values are multiplied by: 1 where they are in steps already.
@@ -23,7 +23,7 @@ pub enum Steps {
     PerToken,
 }
 
-impl From<InputQuantization> for Steps {
+impl From<InputQuantization> for ActivationSteps {
     fn from(input: InputQuantization) -> Self {
         match input {
             InputQuantization::Static { scale, zero_point } => {
@@ -34,7 +34,7 @@ impl From<InputQuantization> for Steps {
     }
 }
 
-impl Steps {
+impl ActivationSteps {
     /// Of values that are in steps of `scale` each.
     pub fn of(scale: f32) -> Self {
         Self::Static { inv_scale: 1.0, zero_point: 0, scale }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use tinybert_base::{Error, Result};
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 
 /// A model of a core from `docs/performance.md`; it was not measured on a board.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,7 +12,7 @@ pub struct Core {
     /// The compiler's name of the core.
     pub name: &'static str,
     /// The weight layout of the kernels that the core runs.
-    pub layout: Layout,
+    pub layout: KernelLayout,
     /// The kernels whose instructions were counted.
     pub kernels: KernelFamily,
     /// Multiply-adds per cycle in the micro-kernel, with all operands in the first-level cache.
@@ -36,17 +36,17 @@ pub enum KernelFamily {
 
 /// Every core that `--board` takes.
 pub const CORES: [Core; 6] = [
-    core("cortex-a53", Layout::Neon, KernelFamily::Neon, 3.9, 1.0),
-    core("cortex-a55", Layout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
-    core("cortex-a72", Layout::Neon, KernelFamily::Neon, 8.0, 2.0),
-    core("cortex-a76", Layout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
-    core("neoverse-n1", Layout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
-    core("neoverse-v1", Layout::I8mm, KernelFamily::I8mm, 127.4, 2.0),
+    core("cortex-a53", KernelLayout::Neon, KernelFamily::Neon, 3.9, 1.0),
+    core("cortex-a55", KernelLayout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
+    core("cortex-a72", KernelLayout::Neon, KernelFamily::Neon, 8.0, 2.0),
+    core("cortex-a76", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
+    core("neoverse-n1", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
+    core("neoverse-v1", KernelLayout::I8mm, KernelFamily::I8mm, 127.4, 2.0),
 ];
 
 const fn core(
     name: &'static str,
-    layout: Layout,
+    layout: KernelLayout,
     kernels: KernelFamily,
     multiply_adds: f64,
     instructions: f64,
@@ -129,7 +129,7 @@ mod tests {
         let known: Board = "raspberry-pi-3".parse().unwrap();
         assert_eq!((known.core.name, known.mhz), ("cortex-a53", 1200.0));
         let given: Board = "cortex-a76@800MHz".parse().unwrap();
-        assert_eq!((given.core.layout, given.mhz), (Layout::Dotprod, 800.0));
+        assert_eq!((given.core.layout, given.mhz), (KernelLayout::Dotprod, 800.0));
         assert_eq!(Board::named().len(), BOARDS.len());
     }
 

@@ -11,7 +11,8 @@ pub use self::board::{Board, CORES, Core, KernelFamily};
 pub use self::budget::{DeviceBudget, Limit};
 use self::latency::ModelledAnswer;
 use tinybert_base::{Error, Result};
-use tinybert_model::plan::Encoding;
+use tinybert_model::PerLinear;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_prune::LayerSizes;
 
 /// What a model needs of a device.
@@ -38,10 +39,10 @@ pub struct ModelShape<'a> {
     pub max_tokens: usize,
     /// Tokens of each input of the image's self-test.
     pub self_tests: &'a [usize],
-    /// Encodings, for each layer, of the linears qkv, attention output, up and down: int8 or four bits.
-    pub weights: &'a [[Encoding; 4]],
+    /// Encodings of each layer's linears: int8 or four bits.
+    pub weights: &'a [PerLinear<WeightEncoding>],
     /// Encoding of the word rows: int8 or four bits.
-    pub embeddings: Encoding,
+    pub embeddings: WeightEncoding,
 }
 
 /// The costs of all models that can be made of one student.
@@ -98,18 +99,19 @@ impl CostModel {
     fn layers(&self, shape: &ModelShape) -> Vec<LayerConfig> {
         let sizes = self.layers.iter().zip(&shape.layers.heads).zip(&shape.layers.neurons).zip(shape.weights);
         let layer =
-            |(((layer, &heads), &ffn), weights): (((&LayerConfig, &usize), &usize), &[Encoding; 4])| {
-                LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer }
-            };
+            |(((layer, &heads), &ffn), weights): (
+                ((&LayerConfig, &usize), &usize),
+                &PerLinear<WeightEncoding>,
+            )| { LayerConfig { heads, ffn, encodings: weights.map(of_image).into(), ..*layer } };
         sizes.map(layer).collect()
     }
 }
 
 /// The encoding as the image format has it.
-fn of_image(encoding: Encoding) -> tinybert_image::Encoding {
+fn of_image(encoding: WeightEncoding) -> tinybert_image::Encoding {
     match encoding {
-        Encoding::Int8 => tinybert_image::Encoding::Int8,
-        Encoding::Int4 => tinybert_image::Encoding::Int4,
-        Encoding::Sparse => tinybert_image::Encoding::Sparse,
+        WeightEncoding::Int8 => tinybert_image::Encoding::Int8,
+        WeightEncoding::Int4 => tinybert_image::Encoding::Int4,
+        WeightEncoding::Sparse => tinybert_image::Encoding::Sparse,
     }
 }

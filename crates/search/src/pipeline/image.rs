@@ -14,7 +14,7 @@ use tinybert_data::task::Dataset;
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 use tinybert_quantize::quantize;
 
 /// An image in memory.
@@ -24,7 +24,7 @@ pub(super) struct BuiltImage {
     native: Predictor,
     pub cost: Cost,
     /// The arithmetic of attention that the image was made with.
-    pub attention: Attention,
+    pub attention: AttentionPrecision,
 }
 
 impl BuiltImage {
@@ -36,10 +36,10 @@ impl BuiltImage {
         compress: &Compress,
         model: &Checkpoint,
         found: &SearchResult,
-        attention: Attention,
+        attention: AttentionPrecision,
         context: &Context,
     ) -> Result<Self> {
-        let settings = tinybert_quantize::Settings {
+        let settings = tinybert_quantize::QuantizeSettings {
             max_tokens: found.max_tokens,
             precision: found.precision.clone(),
             attention,
@@ -52,18 +52,18 @@ impl BuiltImage {
         Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in all layers,
+    /// The image of a model within the budget. AttentionPrecision is computed as calibration prefers it, or in int8 in all layers,
     /// as the search assumed, if that exceeds the budget.
     ///
     /// # Errors
     /// Those of [`quantize`] and of [`BuiltImage::check_budget`].
     pub fn within_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
         let (compress, context) = (pipeline.compress, pipeline.context);
-        let image = Self::new(compress, model, found, Attention::Auto, context)?;
+        let image = Self::new(compress, model, found, AttentionPrecision::Auto, context)?;
         if compress.settings.budget.exceeded(&image.cost).is_empty() {
             return Ok(image);
         }
-        let image = Self::new(compress, model, found, Attention::Int8, context)?;
+        let image = Self::new(compress, model, found, AttentionPrecision::Int8, context)?;
         image.check_budget(pipeline)?;
         Ok(image)
     }

@@ -23,7 +23,7 @@ use tinybert_data::{EncodedSet, WindowSettings};
 use tinybert_distill::{
     EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,
 };
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 use tinybert_model::{Checkpoint, Head, RunRecord};
 use tinybert_nn::device::Compute;
 use tinybert_nn::init_parameters;
@@ -198,7 +198,7 @@ impl<'a> Pipeline<'a> {
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &SearchResult,
-        attention: Attention,
+        attention: AttentionPrecision,
     ) -> Result<Checkpoint> {
         let CompressSettings { quantization_aware, calibration_examples, .. } = &self.compress.settings;
         let aware = QuantizationAware {

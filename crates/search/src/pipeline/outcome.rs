@@ -13,7 +13,7 @@ use tinybert_distill::check_student_answers;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file;
-use tinybert_model::plan::Attention;
+use tinybert_model::plan::AttentionPrecision;
 
 /// Name of the image in the output folder.
 const IMAGE: &str = "model.tbim";
@@ -55,7 +55,7 @@ impl CompressOutcome {
         let (compress, context) = (pipeline.compress, pipeline.context);
         let image = BuiltImage::within_budget(pipeline, small, found)?;
         let mut notes = Vec::new();
-        if image.attention == Attention::Int8 {
+        if image.attention == AttentionPrecision::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
         }
         match image.layers_in_f32()? {

@@ -10,8 +10,7 @@ use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResul
 use tinybert_base::FileHash;
 use tinybert_base::Result;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::plan::Encoding;
-use tinybert_quantize::stored::LINEARS;
+use tinybert_model::plan::WeightEncoding;
 use tinybert_report::Report;
 
 /// Name of the report in the output folder.
@@ -66,13 +65,13 @@ fn sensitivity(found: &SearchResult) -> Vec<tinybert_report::Sensitivity> {
     let row = |layer: Option<usize>, part: &str, change: &Measurement| tinybert_report::Sensitivity {
         layer,
         part: part.to_owned(),
-        encoding: Encoding::Int4.name().to_owned(),
+        encoding: WeightEncoding::Int4.name().to_owned(),
         logit_error: change.distance,
         metric: Some(change.metric),
     };
     let mut linears: Vec<&LinearSensitivity> = found.linears.iter().collect();
     linears.sort_by_key(|of| (of.layer, of.linear));
-    let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), LINEARS[of.linear].0, &of.change));
+    let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), of.linear.name(), &of.change));
     let [.., embeddings] = &found.changes;
     let embeddings = embeddings.iter().skip(1).map(|change| row(None, "embeddings", change));
     linears.chain(embeddings).collect()

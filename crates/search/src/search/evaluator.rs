@@ -2,9 +2,10 @@
 
 use super::answers::{EvaluationExamples, ModelAnswers};
 use super::result::{LinearSensitivity, Measurement};
-use crate::space::{LinearPosition, SearchPoint, SearchSpace};
+use crate::space::{SearchPoint, SearchSpace};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
+use tinybert_quantize::stored::LinearPlace;
 
 /// Measures every linear alone in four bits. The linear that changes the answers least comes first.
 pub(super) fn measure_linears(
@@ -13,12 +14,12 @@ pub(super) fn measure_linears(
     student: &ModelAnswers,
     context: &Context,
 ) -> Result<Vec<LinearSensitivity>> {
-    let positions = space.linears();
-    context.progress.begin("measure linears", positions.len() as u64);
+    let places = space.linears();
+    context.progress.begin("measure linears", places.len() as u64);
     let mut linears = Vec::new();
-    for position in positions {
-        let LinearPosition { layer, linear } = position;
-        let answers = examples.answers(&space.with_one_in_four_bits(position)?, context)?;
+    for place in places {
+        let LinearPlace { layer, linear } = place;
+        let answers = examples.answers(&space.with_one_in_four_bits(place)?, context)?;
         let change = Measurement { distance: student.distance(&answers)?, metric: answers.value };
         linears.push(LinearSensitivity { layer, linear, change });
         context.progress.advance(linears.len() as u64, "");

@@ -13,11 +13,12 @@ use self::evaluator::{Evaluator, measure_linears};
 use self::ranking::{compare, distance_correction, loss_of_distance, mark_pareto};
 pub use self::result::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use super::cost::{CostModel, DeviceBudget, Limit};
-use super::space::{LinearPosition, SearchPoint, SearchSpace};
+use super::space::{SearchPoint, SearchSpace};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
+use tinybert_quantize::stored::LinearPlace;
 
 /// How thorough a search is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -64,7 +65,7 @@ impl Search<'_, '_> {
         let student = examples.answers(&self.space.model(SearchPoint::default())?, context)?;
         let linears = measure_linears(self.space, &examples, &student, context)?;
         let order =
-            linears.iter().map(|&LinearSensitivity { layer, linear, .. }| LinearPosition { layer, linear });
+            linears.iter().map(|&LinearSensitivity { layer, linear, .. }| LinearPlace { layer, linear });
         self.space.store_in_four_bits(&order.collect::<Vec<_>>());
         let mut all = self.candidates()?;
         self.check_budget(&all)?;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cost::Cost;
 use crate::space::SearchPoint;
+use tinybert_model::LayerLinear;
 use tinybert_model::plan::Precision;
 
 /// A model that the search considered.
@@ -40,8 +41,8 @@ pub struct Measurement {
 pub struct LinearSensitivity {
     /// The layer, from 0.
     pub layer: usize,
-    /// The place in the layer: 0 for qkv, then attention output, up and down.
-    pub linear: usize,
+    /// Which of the layer's linears it is.
+    pub linear: LayerLinear,
     /// Distance and metric.
     pub change: Measurement,
 }

@@ -1,52 +1,43 @@
 //! Storing some of the weights in four bits.
 
 use tinybert_base::Result;
-use tinybert_model::Checkpoint;
-use tinybert_model::plan::{Encoding, LayerEncodings, Precision};
+use tinybert_model::plan::{LayerEncodings, Precision, WeightEncoding};
+use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::KeptParts;
-use tinybert_quantize::stored::{LINEARS, store_linear, store_words};
-
-/// A linear in the layers of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinearPosition {
-    /// The layer, from 0.
-    pub layer: usize,
-    /// The place in the layer: 0 for qkv, then attention output, up and down.
-    pub linear: usize,
-}
-
-/// Every linear of a model with so many layers.
-pub(super) fn all_linears(layers: usize) -> impl Iterator<Item = LinearPosition> {
-    (0..layers).flat_map(|layer| (0..LINEARS.len()).map(move |linear| LinearPosition { layer, linear }))
-}
+use tinybert_quantize::stored::{LinearPlace, store_linear, store_words};
 
 /// The encodings of all linears of a model with so many layers: four bits for `in_four_bits`, int8 for all others.
-pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPosition]) -> Vec<[Encoding; 4]> {
-    let mut encodings = vec![[Encoding::Int8; 4]; layers];
-    for &LinearPosition { layer, linear } in in_four_bits {
-        encodings[layer][linear] = Encoding::Int4;
+pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPlace]) -> Vec<PerLinear<WeightEncoding>> {
+    let mut encodings = vec![PerLinear::all(WeightEncoding::Int8); layers];
+    for place in in_four_bits {
+        encodings[place.layer][place.linear] = WeightEncoding::Int4;
     }
     encodings
 }
 
 /// The precision with these encodings.
-pub(super) fn precision(weights: &[[Encoding; 4]], embeddings: Encoding) -> Precision {
+pub(super) fn precision(weights: &[PerLinear<WeightEncoding>], embeddings: WeightEncoding) -> Precision {
     Precision { weights: LayerEncodings::Each(weights.to_vec()), embeddings }
 }
 
 /// The mean squares of the inputs that are left after pruning to `kept`. A head has `head_dim` channels. The linears that
 /// read heads and neurons have fewer inputs afterwards.
 pub(super) fn mean_squares_after(
-    mean_squares: &[[Vec<f32>; 4]],
+    mean_squares: &[PerLinear<Vec<f32>>],
     kept: &KeptParts,
     head_dim: usize,
-) -> Vec<[Vec<f32>; 4]> {
+) -> Vec<PerLinear<Vec<f32>>> {
     let layers = mean_squares.iter().zip(&kept.heads).zip(&kept.neurons);
     layers
-        .map(|(([qkv, context, up, down], heads), neurons)| {
-            let context = heads.iter().flat_map(|head| &context[head * head_dim..][..head_dim]);
-            let down = neurons.iter().map(|&neuron| down[neuron]);
-            [qkv.clone(), context.copied().collect(), up.clone(), down.collect()]
+        .map(|((inputs, heads), neurons)| {
+            let context =
+                heads.iter().flat_map(|head| &inputs.attention_output[head * head_dim..][..head_dim]);
+            PerLinear {
+                qkv: inputs.qkv.clone(),
+                attention_output: context.copied().collect(),
+                up: inputs.up.clone(),
+                down: neurons.iter().map(|&neuron| inputs.down[neuron]).collect(),
+            }
         })
         .collect()
 }
@@ -58,18 +49,19 @@ pub(super) fn mean_squares_after(
 /// [`Error::Usage`](tinybert_base::Error::Usage) for a missing tensor, which would be a fault of this program.
 pub(super) fn round_to_four_bits(
     model: Checkpoint,
-    weights: &[[Encoding; 4]],
-    embeddings: Encoding,
-    importance: &[[Vec<f32>; 4]],
+    weights: &[PerLinear<WeightEncoding>],
+    embeddings: WeightEncoding,
+    importance: &[PerLinear<Vec<f32>>],
 ) -> Result<Checkpoint> {
     let mut tensors = model.tensors.clone();
-    let stored_in_four_bits = |at: &LinearPosition| weights[at.layer][at.linear] == Encoding::Int4;
-    for LinearPosition { layer, linear } in all_linears(weights.len()).filter(stored_in_four_bits) {
-        let importance = importance.get(layer).map(|inputs| inputs[linear].as_slice());
-        store_linear(&mut tensors, [layer, linear], Encoding::Int4, importance)?;
+    for place in LinearPlace::all(weights.len())
+        .filter(|place| weights[place.layer][place.linear] == WeightEncoding::Int4)
+    {
+        let importance = importance.get(place.layer).map(|inputs| inputs[place.linear].as_slice());
+        store_linear(&mut tensors, place, WeightEncoding::Int4, importance)?;
     }
-    if embeddings == Encoding::Int4 {
-        store_words(&mut tensors, Encoding::Int4)?;
+    if embeddings == WeightEncoding::Int4 {
+        store_words(&mut tensors, WeightEncoding::Int4)?;
     }
     Ok(model.with(model.config.clone(), tensors, model.text.clone()))
 }
@@ -77,21 +69,27 @@ pub(super) fn round_to_four_bits(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tinybert_model::LayerLinear;
 
     #[test]
     fn inputs_are_left_where_their_heads_and_neurons_are() {
         let inputs = [vec![1.0; 6], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![2.0; 6], vec![7.0, 8.0, 9.0]];
         let kept = KeptParts { heads: vec![vec![0, 2]], neurons: vec![vec![1]] };
         let expected = [vec![1.0; 6], vec![1.0, 2.0, 5.0, 6.0], vec![2.0; 6], vec![8.0]];
-        assert_eq!(mean_squares_after(&[inputs], &kept, 2), [expected]);
+        assert_eq!(mean_squares_after(&[inputs.into()], &kept, 2), [expected.into()]);
     }
 
     #[test]
     fn every_linear_has_its_encoding() {
-        assert_eq!(all_linears(2).count(), 8);
-        let position = |layer, linear| LinearPosition { layer, linear };
-        let some = encodings(2, &[position(0, 3), position(1, 0)]);
-        let [int8, int4] = [Encoding::Int8, Encoding::Int4];
-        assert_eq!(some, [[int8, int8, int8, int4], [int4, int8, int8, int8]]);
+        assert_eq!(LinearPlace::all(2).count(), 8);
+        let some = encodings(
+            2,
+            &[
+                LinearPlace { layer: 0, linear: LayerLinear::Down },
+                LinearPlace { layer: 1, linear: LayerLinear::Qkv },
+            ],
+        );
+        let [int8, int4] = [WeightEncoding::Int8, WeightEncoding::Int4];
+        assert_eq!(some, [[int8, int8, int8, int4].into(), [int4, int8, int8, int8].into()]);
     }
 }

@@ -5,8 +5,7 @@ mod options;
 mod point;
 mod pruning_round;
 
-pub use self::four_bits::LinearPosition;
-use self::four_bits::{all_linears, encodings, mean_squares_after, precision, round_to_four_bits};
+use self::four_bits::{encodings, mean_squares_after, precision, round_to_four_bits};
 use self::options::length_options;
 pub use self::options::{LengthOption, VocabularyOption};
 pub use self::point::SearchPoint;
@@ -14,13 +13,14 @@ pub use self::pruning_round::PruningRound;
 use super::cost::{Cost, CostModel, ModelShape};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_model::Checkpoint;
-use tinybert_model::plan::{Encoding, Precision};
+use tinybert_model::plan::{Precision, WeightEncoding};
+use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::{
     Characters, Importance, KeptParts, LayerSizes, PieceCounts, ShareScope, StructureSettings,
     VocabularySettings,
 };
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
+use tinybert_quantize::stored::LinearPlace;
 
 /// Shares of the attention heads that stay.
 const HEADS: [f64; 7] = [1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2];
@@ -31,7 +31,7 @@ const MIN_COUNTS: [u64; 8] = [1, 2, 3, 4, 6, 8, 12, 20];
 /// Shares of the linears that are stored in four bits: those first whose rounding changes the answers least.
 const IN_FOUR_BITS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Encodings of the word rows.
-const EMBEDDINGS: [Encoding; 2] = [Encoding::Int8, Encoding::Int4];
+const EMBEDDINGS: [WeightEncoding; 2] = [WeightEncoding::Int8, WeightEncoding::Int4];
 
 /// The search space of one student: all models that can be made of it.
 pub struct SearchSpace<'a> {
@@ -44,10 +44,10 @@ pub struct SearchSpace<'a> {
     multiple_of: usize,
     counts: PieceCounts<'a>,
     /// For each level of weights, the encodings of the linears of each layer; all int8 at level 0.
-    weights: Vec<Vec<[Encoding; 4]>>,
+    weights: Vec<Vec<PerLinear<WeightEncoding>>>,
     /// For each layer of the student, the mean squares of the inputs of its linears, by which weights are rounded to four
     /// bits. Empty until the search has calibrated.
-    pub mean_squares: Vec<[Vec<f32>; 4]>,
+    pub mean_squares: Vec<PerLinear<Vec<f32>>>,
     /// Vocabularies, beginning with the whole one.
     pub vocabularies: Vec<VocabularyOption>,
     /// Longest inputs, beginning with the longest.
@@ -64,7 +64,7 @@ impl<'a> SearchSpace<'a> {
         student: &'a Checkpoint,
         importance: Importance,
         train: &Dataset,
-        layout: Layout,
+        layout: KernelLayout,
         max_tokens: usize,
         calibration: usize,
     ) -> Result<Self> {
@@ -123,7 +123,7 @@ impl<'a> SearchSpace<'a> {
     }
 
     /// Sets the order in which linears are stored in four bits.
-    pub fn store_in_four_bits(&mut self, order: &[LinearPosition]) {
+    pub fn store_in_four_bits(&mut self, order: &[LinearPlace]) {
         let count = |share: f64| (order.len() as f64 * share).round() as usize;
         let layers = self.student.config.num_hidden_layers;
         self.weights = IN_FOUR_BITS.map(|share| encodings(layers, &order[..count(share)])).to_vec();
@@ -133,15 +133,15 @@ impl<'a> SearchSpace<'a> {
     ///
     /// # Errors
     /// Those of the tensor engine.
-    pub fn with_one_in_four_bits(&self, position: LinearPosition) -> Result<Checkpoint> {
+    pub fn with_one_in_four_bits(&self, place: LinearPlace) -> Result<Checkpoint> {
         let student = self.model(SearchPoint::default())?;
-        let weights = encodings(self.student.config.num_hidden_layers, &[position]);
-        round_to_four_bits(student, &weights, Encoding::Int8, &self.mean_squares)
+        let weights = encodings(self.student.config.num_hidden_layers, &[place]);
+        round_to_four_bits(student, &weights, WeightEncoding::Int8, &self.mean_squares)
     }
 
     /// Every linear of the student.
-    pub fn linears(&self) -> Vec<LinearPosition> {
-        all_linears(self.student.config.num_hidden_layers).collect()
+    pub fn linears(&self) -> Vec<LinearPlace> {
+        LinearPlace::all(self.student.config.num_hidden_layers).collect()
     }
 
     /// The encodings of weights and word rows at a point.

@@ -18,7 +18,7 @@ use crate::checkpoint::{Snapshot, StoredValues};
 use crate::optimizer::Optimizer;
 use crate::zeros::{PRUNED_SHARE, count_zeros};
 use tinybert_base::Result;
-use tinybert_nn::is_layer_linear;
+use tinybert_model::names::is_layer_linear;
 
 /// Prefixes of the tensors that a checkpoint stores for each matrix.
 const MASK: &str = "mask/";

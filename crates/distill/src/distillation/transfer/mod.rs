@@ -13,6 +13,7 @@ use super::teacher::{TeacherOutput, WantedStates};
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::BertConfig;
+use tinybert_model::names::{self, LayerNames};
 use tinybert_nn::{Bert, BertOutput, Mode};
 use tinybert_train::Trainee;
 use tinybert_train::session::{Losses, MicroBatch};
@@ -197,17 +198,14 @@ impl Transfer {
     /// Whether a gradient of these losses reaches a tensor of the student. No gradient reaches pooler and head. In the
     /// last layer only the hidden loss reaches what comes after the attention scores.
     pub fn reaches(&self, name: &str) -> bool {
-        if name.starts_with("bert.embeddings.") {
+        if names::is_embedding(name) {
             return true;
         }
-        let Some(rest) = name.strip_prefix("bert.encoder.layer.") else { return false };
-        let Some((layer, part)) = rest.split_once('.') else { return false };
-        let Ok(layer) = layer.parse::<usize>() else { return false };
+        let Some((layer, _)) = names::split_layer(name) else { return false };
+        let LayerNames { query, key, .. } = LayerNames::new(layer);
         // The hidden loss of a layer reaches the whole layer. Its attention loss reaches queries, keys and all layers below.
         self.layers.iter().enumerate().skip(layer).any(|(at, transfer)| {
-            let below = at > layer
-                || part.starts_with("attention.self.query")
-                || part.starts_with("attention.self.key");
+            let below = at > layer || name.starts_with(&query) || name.starts_with(&key);
             transfer.hidden_weight > 0.0 || (transfer.attention_weight > 0.0 && below)
         })
     }

@@ -3,7 +3,7 @@
 use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
 
 use super::{KernelFamily, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
-use tinybert_quantize::Layout;
+use tinybert_quantize::KernelLayout;
 
 /// The table that `scripts/performance/shapes.py` prints.
 const COUNTED: &str = include_str!("counted.csv");
@@ -69,10 +69,10 @@ fn read(line: &str) -> Option<CountedAnswer> {
         return None;
     };
     let (family, layout) = match kernels {
-        "neon" => (KernelFamily::Neon, Layout::Neon),
-        "neon-dotprod" => (KernelFamily::Dotprod, Layout::Dotprod),
-        "neon-dotprod-a55" => (KernelFamily::DotprodInOrder, Layout::Dotprod),
-        "neon-i8mm" => (KernelFamily::I8mm, Layout::I8mm),
+        "neon" => (KernelFamily::Neon, KernelLayout::Neon),
+        "neon-dotprod" => (KernelFamily::Dotprod, KernelLayout::Dotprod),
+        "neon-dotprod-a55" => (KernelFamily::DotprodInOrder, KernelLayout::Dotprod),
+        "neon-i8mm" => (KernelFamily::I8mm, KernelLayout::I8mm),
         _ => return None,
     };
     // The configuration of crates/runtime/examples/random_image.rs.

@@ -1,0 +1,30 @@
+//! The whole command line: a command, and the options that every command has.
+
+use clap::Parser;
+
+use crate::args::GlobalArgs;
+use crate::commands::Command;
+
+/// Turns a BERT teacher and labelled text into one int8 model image for devices without an operating system.
+#[derive(Parser)]
+#[command(name = "tinybert-compress", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 fault of this program, 2 usage, 3 bad input, 4 I/O or disk full, \
+                        5 training diverged, 6 a process of a run on several machines was lost, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_of_all_options_agree_with_each_other() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,203 @@
+//! Asking a trained model in either form: the float folder, or the image that runs on the device.
+
+mod float_model;
+mod prediction;
+
+use std::path::Path;
+
+use tinybert_image::HeadKind;
+use tinybert_kernels::{Isa, Kernels};
+use tinybert_runtime as runtime;
+
+pub use self::float_model::FloatModel;
+pub use self::prediction::{PredictedAnswer, PredictedTag, Prediction, Question};
+
+use crate::image;
+use crate::judge::{Judge, embeddings, encode};
+use tinybert_base::Context;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::{self, MetricSet, Metrics};
+use tinybert_data::task::Dataset;
+use tinybert_model::image_file::ImageFile;
+use tinybert_model::{Checkpoint, Head};
+use tinybert_nn::device::Compute;
+
+/// A model that answers.
+pub enum Predictor {
+    /// Float, by candle.
+    Folder(Box<FloatModel>),
+    /// Int8, by the code of the device.
+    Image(ImageFile),
+}
+
+impl Predictor {
+    /// Opens a model folder or an image. `max_tokens` is for folders; an image has its own limit.
+    ///
+    /// # Errors
+    /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
+    /// instruction set that is asked of a folder, or that this machine lacks.
+    pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
+        Self::open_on(path, max_tokens, isa, &Compute::cpu(), Ok)
+    }
+
+    /// As [`Predictor::open`], but `prepare` may change a folder's model before it is used, and the model computes on `compute`.
+    ///
+    /// # Errors
+    /// As [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.
+    pub fn open_on(
+        path: &Path,
+        max_tokens: usize,
+        isa: Option<Isa>,
+        compute: &Compute,
+        prepare: impl Fn(Checkpoint) -> Result<Checkpoint>,
+    ) -> Result<Self> {
+        if path.is_dir() {
+            return match isa {
+                None => {
+                    let checkpoint = prepare(Checkpoint::load(path)?)?;
+                    Ok(Self::Folder(Box::new(FloatModel::on(&checkpoint, max_tokens, &compute.device)?)))
+                }
+                Some(isa) => Err(Error::Usage(format!(
+                    "--isa {}: only images run on kernels of a chosen instruction set, and {} is a folder",
+                    isa.name(),
+                    path.display()
+                ))),
+            };
+        }
+        if !compute.device.is_cpu() {
+            return Err(Error::Usage(format!(
+                "{} is an image: it runs on the processor, with the device's own code; leave --device out",
+                path.display()
+            )));
+        }
+        let image = ImageFile::open(path)?;
+        let image = match isa {
+            None => image,
+            Some(isa) => image.with_kernels(kernels(isa)?),
+        };
+        // Weights in another family's layout are read by scalar code alone, a hundred times slower.
+        Ok(Self::Image(image.native()?))
+    }
+
+    /// Label names by class index; none for a model that answers with scores.
+    ///
+    /// # Errors
+    /// An image that is not usable, which opening it has ruled out.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        match self {
+            Self::Folder(folder) => Ok(folder.model.head.labels().to_vec()),
+            Self::Image(image) => Ok(image.model()?.image().labels().map(String::from).collect()),
+        }
+    }
+
+    /// Whether the model answers pairs: all do but those that tag words.
+    ///
+    /// # Errors
+    /// As [`Predictor::labels`].
+    pub fn takes_pairs(&self) -> Result<bool> {
+        Ok(match self {
+            Self::Folder(folder) => !matches!(folder.model.head, Head::TokenClassification { .. }),
+            Self::Image(image) => image.model()?.config().head != HeadKind::TokenClassification,
+        })
+    }
+
+    /// The embedding of each text that the examples of `data` have.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model that gives none; [`Error::Interrupted`]; those of the forward pass.
+    pub fn embeddings(&self, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
+        match self {
+            Self::Folder(folder) => {
+                let set = encode(&folder.text, data, folder.max_tokens)?;
+                embeddings(&folder.model, &set, folder.text.special().pad, context)
+            }
+            Self::Image(image) => {
+                let model = image.model()?;
+                let mut workspace = vec![0; model.max_workspace_bytes()];
+                let mut session = model.session(&mut workspace).map_err(refused)?;
+                let embedding = |(text, _)| match context.should_stop() {
+                    true => Err(Error::judging_stopped()),
+                    false => image::embedding(&mut session, text),
+                };
+                data.inputs().map(embedding).collect()
+            }
+        }
+    }
+
+    /// How well the model answers `data`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`]; those of the
+    /// forward pass.
+    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
+        match self {
+            Self::Folder(folder) => {
+                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, context)
+            }
+            Self::Image(image) => {
+                data.check_labelled()?;
+                let predictions = image::predictions(&image.model()?, data, context)?;
+                let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
+                metrics::evaluate(metrics, &data.labels, &predictions, &targets)
+            }
+        }
+    }
+
+    /// Answers one question after the other, as they come, and hands each with its prediction to `each`.
+    ///
+    /// # Errors
+    /// The first error of a question, of the model, or of `each`.
+    pub fn answer_each(
+        &self,
+        questions: impl IntoIterator<Item = Result<Question>>,
+        mut each: impl FnMut(&Question, Prediction) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Folder(folder) => questions.into_iter().try_for_each(|question| {
+                let question = question?;
+                each(&question, folder.answer(&question)?)
+            }),
+            Self::Image(image) => {
+                let model = image.model()?;
+                let embeds = model.config().head == HeadKind::Embedding;
+                let mut workspace = vec![0; model.max_workspace_bytes()];
+                let mut session = model.session(&mut workspace).map_err(refused)?;
+                questions.into_iter().try_for_each(|question| {
+                    let question = question?;
+                    let mut ask = |text: &str, pair: Option<&str>| {
+                        Prediction::of_device(
+                            &session.run(runtime::Input::Text { text, pair }).map_err(refused)?,
+                        )
+                    };
+                    let prediction = match &question {
+                        (first, Some(second)) if embeds => {
+                            Prediction::similarity(&ask(first, None)?, &ask(second, None)?)?
+                        }
+                        (text, pair) => ask(text, pair.as_deref())?,
+                    };
+                    each(&question, prediction)
+                })
+            }
+        }
+    }
+}
+
+fn refused(error: runtime::Error) -> Error {
+    Error::Input(error.to_string())
+}
+
+/// The kernels of an instruction set.
+///
+/// # Errors
+/// [`Error::Usage`] if this machine lacks it.
+pub fn kernels(isa: Isa) -> Result<Kernels> {
+    Kernels::with_isa(isa).ok_or_else(|| {
+        let here: Vec<_> = Isa::ALL.into_iter().filter(|&isa| Kernels::with_isa(isa).is_some()).collect();
+        let here: Vec<_> = here.into_iter().map(Isa::name).collect();
+        Error::Usage(format!(
+            "--isa {}: this machine has no such instructions; it has {}",
+            isa.name(),
+            here.join(", ")
+        ))
+    })
+}

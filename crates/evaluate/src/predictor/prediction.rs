@@ -1,0 +1,108 @@
+//! What is asked of a model, and what it answers.
+
+use std::ops::Range;
+
+use tinybert_kernels::math;
+use tinybert_runtime as runtime;
+
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics;
+
+/// A sentence or a pair of sentences.
+pub type Question = (String, Option<String>);
+
+/// What a model answers to one question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// What the model's head gives.
+    pub answer: PredictedAnswer,
+    /// Tokens of the input, special ones included, after it was cut.
+    pub tokens: usize,
+    /// The text was longer than the model takes and has been cut.
+    pub truncated: bool,
+}
+
+/// What a model's head answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PredictedAnswer {
+    /// Classification.
+    Label {
+        /// Index of the answer.
+        index: usize,
+        /// Softmax of the logits `[labels]`.
+        probabilities: Vec<f32>,
+    },
+    /// Regression.
+    Score(f32),
+    /// Token classification: the words that have a tag, in order.
+    Tags(Vec<PredictedTag>),
+    /// Sentence embedding of a text: a vector of length 1.
+    Embedding(Vec<f32>),
+    /// Cosine of the embeddings of both texts of a pair.
+    Similarity(f32),
+}
+
+/// A word with its tag.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PredictedTag {
+    /// Its bytes in the text.
+    pub range: Range<usize>,
+    /// Index of the label.
+    pub tag: usize,
+    /// Its probability.
+    pub probability: f32,
+}
+
+impl PredictedTag {
+    pub(super) fn new(range: Range<usize>, logits: &[f32]) -> Self {
+        let (tag, probabilities) = most_likely(logits);
+        Self { range, tag, probability: probabilities[tag] }
+    }
+}
+
+/// Index of the largest of `logits`, the first of equals, and the softmax of all.
+pub(super) fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
+    let mut probabilities = logits.to_vec();
+    math::softmax(&mut probabilities);
+    let larger = |best, at: usize| if logits[at] > logits[best] { at } else { best };
+    ((0..logits.len()).fold(0, larger), probabilities)
+}
+
+impl Prediction {
+    /// The prediction for a pair of texts, from the predictions for each of them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for anything but embeddings.
+    pub(super) fn similarity(first: &Self, second: &Self) -> Result<Self> {
+        match (&first.answer, &second.answer) {
+            (PredictedAnswer::Embedding(a), PredictedAnswer::Embedding(b)) => Ok(Self {
+                answer: PredictedAnswer::Similarity(metrics::cosine(a, b)),
+                tokens: first.tokens + second.tokens,
+                truncated: first.truncated || second.truncated,
+            }),
+            _ => Err(Error::Usage("only sentence embeddings are compared".into())),
+        }
+    }
+
+    /// The prediction that an image's reply is.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a kind of answer that this program does not know.
+    pub(super) fn of_device(reply: &runtime::Reply) -> Result<Self> {
+        let answer = match reply.answer {
+            runtime::Answer::Label { index, logits } => {
+                PredictedAnswer::Label { index, probabilities: most_likely(logits).1 }
+            }
+            runtime::Answer::Score(score) => PredictedAnswer::Score(score),
+            runtime::Answer::Tags(tags) => PredictedAnswer::Tags(
+                tags.words().map(|word| PredictedTag::new(word.range, word.logits)).collect(),
+            ),
+            runtime::Answer::Embedding(vector) => PredictedAnswer::Embedding(vector.to_vec()),
+            _ => {
+                let what = "the image gives answers that this program does not know";
+                return Err(Error::Usage(what.into()));
+            }
+        };
+        Ok(Self { answer, tokens: reply.tokens, truncated: reply.truncated })
+    }
+}

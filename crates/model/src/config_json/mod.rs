@@ -1,0 +1,182 @@
+//! `config.json`: the sizes of the encoder and its task head, as transformers writes them.
+
+mod head;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::family::{self, Family};
+use crate::{Architecture, BertConfig, Pruned, SpecialIds};
+use tinybert_base::files;
+use tinybert_base::{Error, Result};
+
+pub(crate) use self::write::to_json;
+
+/// A `config.json` that was read, its entries and class names translated to BERT's.
+pub(crate) struct ConfigFile {
+    entries: ConfigEntries,
+    family: &'static dyn Family,
+}
+
+/// The entries of `config.json` that matter here; any others are left alone.
+#[derive(serde::Deserialize)]
+pub(crate) struct ConfigEntries {
+    pub model_type: Option<String>,
+    #[serde(default)]
+    pub architectures: Option<Vec<String>>,
+    pub vocab_size: Option<usize>,
+    pub hidden_size: Option<usize>,
+    pub num_hidden_layers: Option<usize>,
+    pub num_attention_heads: Option<usize>,
+    pub intermediate_size: Option<usize>,
+    pub max_position_embeddings: Option<usize>,
+    pub type_vocab_size: Option<usize>,
+    pub layer_norm_eps: Option<f64>,
+    pub hidden_dropout_prob: Option<f64>,
+    pub attention_probs_dropout_prob: Option<f64>,
+    pub initializer_range: Option<f64>,
+    pub hidden_act: Option<String>,
+    pub position_embedding_type: Option<String>,
+    pub is_decoder: Option<bool>,
+    pub tie_word_embeddings: Option<bool>,
+    pub problem_type: Option<String>,
+    pub num_labels: Option<usize>,
+    pub id2label: Option<BTreeMap<String, String>>,
+    pub label2id: Option<BTreeMap<String, usize>>,
+    pub relative_attention_num_buckets: Option<usize>,
+    #[serde(default)]
+    pub pruned_heads: BTreeMap<usize, BTreeSet<usize>>,
+    pub intermediate_sizes: Option<Vec<usize>>,
+    pub sentence_embedding: Option<SentenceEmbedding>,
+}
+
+/// This program's own entry for [`Head::Embedding`](crate::Head::Embedding); to transformers the folder is a bare encoder.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct SentenceEmbedding {
+    /// Only `mean`: over all tokens, special ones included.
+    pooling: String,
+    /// Size of the vector.
+    dimensions: usize,
+}
+
+/// An entry whose value says that the model computes something else than this program.
+pub(crate) struct UnsupportedEntry {
+    /// The key of the entry.
+    pub key: &'static str,
+    /// Its value.
+    pub found: String,
+    /// The values that would do, in words.
+    pub supported: String,
+}
+
+impl ConfigEntries {
+    /// # Errors
+    /// An entry by which the model is not an encoder that computes as BERT does.
+    fn check(&self) -> std::result::Result<(), UnsupportedEntry> {
+        let refuse = |key, found: &str, supported: &str| {
+            Err(UnsupportedEntry { key, found: found.to_owned(), supported: supported.to_owned() })
+        };
+        if let Some(activation) = self.hidden_act.as_deref()
+            && !["gelu", "gelu_python"].contains(&activation)
+        {
+            return refuse("hidden_act", activation, "\"gelu\", the erf form");
+        }
+        if let Some(kind) = self.position_embedding_type.as_deref()
+            && kind != "absolute"
+        {
+            return refuse("position_embedding_type", kind, "\"absolute\"");
+        }
+        match self.is_decoder {
+            Some(true) => refuse("is_decoder", "true", "encoders"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ConfigFile {
+    /// # Errors
+    /// [`Error::Input`] for anything but a configuration of an encoder of a known family.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut entries: ConfigEntries = files::parse_json(path, bytes)?;
+        let refused = |UnsupportedEntry { key, found, supported }| {
+            Error::input(path, format!("{key} {found:?} is not supported; supported: {supported}"))
+        };
+        let (students, teachers) = family::model_types();
+        let Some(model_type) = &entries.model_type else {
+            let all = [students, teachers].concat().join(" or ");
+            return Err(Error::input(path, format!("model_type is missing; expected {all}")));
+        };
+        let family = family::of_model_type(model_type).ok_or_else(|| {
+            let supported = format!("{}, and {} for teachers", students.join(", "), teachers.join(", "));
+            refused(UnsupportedEntry { key: "model_type", found: model_type.clone(), supported })
+        })?;
+        entries.check().map_err(refused)?;
+        for class in entries.architectures.iter_mut().flatten() {
+            *class = class.replacen(family.class_prefix(), head::CLASS_PREFIX, 1);
+        }
+        family.read_config(&mut entries).map_err(refused)?;
+        Ok(Self { entries, family })
+    }
+
+    /// The family of the encoder, whose tokenizer has these special pieces.
+    pub(crate) fn architecture(&self, special: SpecialIds) -> Architecture {
+        self.family.architecture(special)
+    }
+
+    /// Sizes of the encoder; an entry that is missing has transformers' default for BERT, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming every missing size, or the one that cannot be.
+    pub(crate) fn encoder(&self, path: &Path, architecture: Architecture) -> Result<BertConfig> {
+        let entries = &self.entries;
+        let mut missing = Vec::new();
+        let mut required = |key, size: Option<usize>| {
+            if size.is_none() {
+                missing.push(key);
+            }
+            size.unwrap_or_default()
+        };
+        let config = BertConfig {
+            architecture,
+            vocab_size: required("vocab_size", entries.vocab_size),
+            hidden_size: required("hidden_size", entries.hidden_size),
+            num_hidden_layers: required("num_hidden_layers", entries.num_hidden_layers),
+            num_attention_heads: required("num_attention_heads", entries.num_attention_heads),
+            intermediate_size: required("intermediate_size", entries.intermediate_size),
+            max_position_embeddings: required("max_position_embeddings", entries.max_position_embeddings),
+            type_vocab_size: entries.type_vocab_size.unwrap_or(2),
+            layer_norm_eps: entries.layer_norm_eps.unwrap_or(1e-12),
+            hidden_dropout_prob: entries.hidden_dropout_prob.unwrap_or(0.1),
+            attention_probs_dropout_prob: entries.attention_probs_dropout_prob.unwrap_or(0.1),
+            initializer_range: entries.initializer_range.unwrap_or(0.02),
+            pruned: Pruned::default(),
+        };
+        if !missing.is_empty() {
+            return Err(Error::input(path, format!("missing {}", missing.join(", "))));
+        }
+        let pruned = self.pruned(path, config.num_hidden_layers, config.intermediate_size)?;
+        let config = BertConfig { pruned, ..config };
+        config.validate().map_err(|error| Error::input(path, error))?;
+        Ok(config)
+    }
+
+    /// What layers have less than the common sizes.
+    fn pruned(&self, path: &Path, layers: usize, intermediate_size: usize) -> Result<Pruned> {
+        let widths = self.entries.intermediate_sizes.as_deref().unwrap_or_default();
+        if !widths.is_empty() && widths.len() != layers {
+            let found = widths.len();
+            return Err(Error::input(
+                path,
+                format!("intermediate_sizes has {found} widths; expected one for each of {layers} layers"),
+            ));
+        }
+        let narrow = widths.iter().copied().enumerate().filter(|(_, width)| *width != intermediate_size);
+        // transformers writes empty sets, which say nothing.
+        let heads = self.entries.pruned_heads.iter().filter(|(_, removed)| !removed.is_empty());
+        Ok(Pruned {
+            heads: heads.map(|(layer, removed)| (*layer, removed.clone())).collect(),
+            intermediate_sizes: narrow.collect(),
+        })
+    }
+}

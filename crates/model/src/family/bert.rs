@@ -1,0 +1,76 @@
+//! BERT (arXiv 1810.04805): the family whose conventions hold for every model here.
+
+use serde_json::{Value, json};
+
+use super::{Abilities, Architecture, EmbeddingLayout, Family, Numbering};
+use crate::config_json::{ConfigEntries, UnsupportedEntry};
+use crate::vocabulary::SpecialPieces;
+use crate::{BertConfig, Head, SpecialIds};
+
+/// The family of [`Architecture::Bert`].
+pub(super) struct BertFamily;
+
+impl Family for BertFamily {
+    fn name(&self) -> &'static str {
+        "BERT"
+    }
+
+    fn architecture(&self, _: SpecialIds) -> Architecture {
+        Architecture::Bert
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { student: true, image: true, pruning: true }
+    }
+
+    fn model_type(&self) -> &'static str {
+        "bert"
+    }
+
+    fn class_prefix(&self) -> &'static str {
+        "Bert"
+    }
+
+    fn read_config(&self, _: &mut ConfigEntries) -> Result<(), UnsupportedEntry> {
+        Ok(())
+    }
+
+    fn write_config(&self, config: &BertConfig, pad_token_id: u32, json: &mut Value) {
+        json["type_vocab_size"] = json!(config.type_vocab_size);
+        json["position_embedding_type"] = json!("absolute");
+        json["pad_token_id"] = json!(pad_token_id);
+    }
+
+    fn masked_lm_may_lack_its_head(&self) -> bool {
+        false
+    }
+
+    fn bert_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn own_name(&self, name: &str, _: &Head) -> String {
+        name.to_owned()
+    }
+
+    fn embeddings(&self) -> EmbeddingLayout {
+        EmbeddingLayout { extra_word_rows: 0, first_position: 0, segment_types: true, position_buckets: None }
+    }
+
+    fn has_vocabulary(&self, _: &[String]) -> bool {
+        true
+    }
+
+    /// DistilBERT's tokenizer is BERT's under another name.
+    fn tokenizer_classes(&self) -> &'static [&'static str] {
+        &["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"]
+    }
+
+    fn special_pieces(&self) -> SpecialPieces {
+        SpecialPieces::BERT
+    }
+
+    fn numbering(&self) -> Option<&'static dyn Numbering> {
+        None
+    }
+}

@@ -1,0 +1,225 @@
+//! The families of encoders, one file for each; no other file branches on the family.
+//!
+//! This program has BERT's conventions for every model: BERT's tensor names, BERT's token ids and BERT's entries of
+//! `config.json`. A [`Family`] translates a folder to these when it is read and back when it is written, and says what its
+//! encoder computes beyond BERT's.
+//!
+//! A new family is a file with its [`Family`], an entry of [`FAMILIES`] and a variant of [`Architecture`]. The compiler then
+//! asks for every answer. Where a family differs from BERT in something that no method asks about yet, the trait gets a
+//! method, and so does every other family.
+
+mod bert;
+mod mpnet;
+
+use serde_json::Value;
+
+use crate::config_json::{ConfigEntries, UnsupportedEntry};
+use crate::vocabulary::{NamedFiles, SpecialPieces};
+use crate::{BertConfig, Head, SpecialIds};
+
+/// Which family an encoder is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// BERT: teachers and all students.
+    #[default]
+    Bert,
+    /// MPNet, teachers only; with BERT's ids of its special pieces.
+    MpNet(SpecialIds),
+}
+
+/// Every family.
+static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
+
+impl Architecture {
+    /// The family's answers.
+    pub(crate) fn family(&self) -> &'static dyn Family {
+        match self {
+            Self::Bert => &bert::BertFamily,
+            Self::MpNet(_) => &mpnet::MpNetFamily,
+        }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &'static str {
+        self.family().name()
+    }
+
+    /// Whether its models can be trained as students of others.
+    pub fn may_be_student(&self) -> bool {
+        self.family().abilities().student
+    }
+
+    /// Whether devices run its models.
+    pub fn may_be_image(&self) -> bool {
+        self.family().abilities().image
+    }
+
+    /// Whether heads, neurons and layers of its models can be pruned.
+    pub fn may_be_pruned(&self) -> bool {
+        self.family().abilities().pruning
+    }
+
+    /// For a vocabulary of `pieces` pieces in BERT's numbering, their rows of the word embeddings; `None` where a piece's id
+    /// is its row.
+    fn piece_rows(&self, pieces: usize) -> Option<PieceRows> {
+        match self {
+            Self::Bert => None,
+            Self::MpNet(special) => Some(mpnet::piece_rows(pieces, special)),
+        }
+    }
+}
+
+/// What differs from family to family.
+pub(crate) trait Family: Sync {
+    /// Name in messages.
+    fn name(&self) -> &'static str;
+
+    /// The architecture of models whose tokenizer has these special pieces.
+    fn architecture(&self, special: SpecialIds) -> Architecture;
+
+    /// What its models may be beside teachers.
+    fn abilities(&self) -> Abilities;
+
+    /// `model_type` in `config.json`.
+    fn model_type(&self) -> &'static str;
+
+    /// What transformers' class names begin with where BERT's begin with `Bert`.
+    fn class_prefix(&self) -> &'static str;
+
+    /// Translates the entries of its `config.json` to BERT's and fills in its own defaults. Class names are BERT's already.
+    fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry>;
+
+    /// Adds its own entries to a `config.json` that has BERT's sizes.
+    fn write_config(&self, config: &BertConfig, pad_token_id: u32, json: &mut Value);
+
+    /// Whether folders of bare encoders may carry the class name of a masked-LM model.
+    fn masked_lm_may_lack_its_head(&self) -> bool;
+
+    /// BERT's name of a tensor that its folders store as `name`. Prefixes of bare encoders and TensorFlow's spellings may stay.
+    fn bert_name(&self, name: &str) -> String;
+
+    /// The name by which its folders store a tensor of canonical name `name` in a model with this head.
+    fn own_name(&self, name: &str, head: &Head) -> String;
+
+    /// Its embedding tables and what takes their place.
+    fn embeddings(&self) -> EmbeddingLayout;
+
+    /// Whether a vocabulary of these pieces, in the order of their ids, is one of this family's.
+    fn has_vocabulary(&self, pieces: &[String]) -> bool;
+
+    /// Values of `tokenizer_class` that stand for its tokenizer.
+    fn tokenizer_classes(&self) -> &'static [&'static str];
+
+    /// The text of its special pieces.
+    fn special_pieces(&self) -> SpecialPieces;
+
+    /// How it numbers BERT's pieces, where not as BERT does.
+    fn numbering(&self) -> Option<&'static dyn Numbering>;
+}
+
+/// BERT's vocabulary under other ids. Text becomes BERT's ids, so that a student sees the same tokens; [`PieceRows`] leads
+/// from there to the rows of the word embeddings.
+pub(crate) trait Numbering: Sync {
+    /// BERT's pieces in BERT's order.
+    fn bert_pieces(&self, pieces: Vec<String>) -> Vec<String>;
+
+    /// The files of the family's tokenizer over these pieces of BERT's.
+    fn tokenizer_files(&self, bert_pieces: &[String], lowercase: bool) -> NamedFiles;
+}
+
+/// What models of a family may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Abilities {
+    /// Trained as a student.
+    pub student: bool,
+    /// An image that devices run.
+    pub image: bool,
+    /// With fewer heads, neurons or layers than it was made with.
+    pub pruning: bool,
+}
+
+/// The embedding tables of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EmbeddingLayout {
+    /// Rows of the word embeddings beyond those of BERT's pieces.
+    pub extra_word_rows: usize,
+    /// Rows of the position table before the first token's.
+    pub first_position: usize,
+    /// Whether there is a table of segment types.
+    pub segment_types: bool,
+    /// Rows of the table that attention scores are biased by, where there is one.
+    pub position_buckets: Option<usize>,
+}
+
+/// The row of the word embeddings of each piece, by BERT's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PieceRows(Vec<u32>);
+
+impl PieceRows {
+    /// Rows by id.
+    pub fn rows(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+/// The family of a `model_type` in `config.json`.
+pub(crate) fn of_model_type(model_type: &str) -> Option<&'static dyn Family> {
+    FAMILIES.into_iter().find(|family| family.model_type() == model_type)
+}
+
+/// The family of a vocabulary: its pieces in the order of their ids. BERT, which takes any pieces, is asked last.
+pub(crate) fn of_vocabulary(pieces: &[String]) -> &'static dyn Family {
+    FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::BertFamily)
+}
+
+/// `model_type` of the families that may be students, and of those that may only be teachers.
+pub(crate) fn model_types() -> (Vec<String>, Vec<String>) {
+    let (students, teachers): (Vec<_>, Vec<_>) =
+        FAMILIES.into_iter().partition(|family| family.abilities().student);
+    let quoted = |families: Vec<&dyn Family>| {
+        families.iter().map(|family| format!("{:?}", family.model_type())).collect()
+    };
+    (quoted(students), quoted(teachers))
+}
+
+/// Whether a `tokenizer_class` is that of some family.
+pub(crate) fn has_tokenizer_class(class: &str) -> bool {
+    FAMILIES.iter().any(|family| family.tokenizer_classes().contains(&class))
+}
+
+impl BertConfig {
+    /// Rows of the word embedding matrix.
+    pub fn word_rows(&self) -> usize {
+        self.vocab_size + self.embeddings().extra_word_rows
+    }
+
+    /// Rows of the position table.
+    pub fn position_rows(&self) -> usize {
+        self.first_position() + self.max_position_embeddings
+    }
+
+    /// Rows of the position table before the first token's.
+    pub fn first_position(&self) -> usize {
+        self.embeddings().first_position
+    }
+
+    /// Whether the model has a table of segment types.
+    pub fn has_segment_types(&self) -> bool {
+        self.embeddings().segment_types
+    }
+
+    /// Rows of the table by which relative positions bias the attention scores, where there is one.
+    pub fn position_buckets(&self) -> Option<usize> {
+        self.embeddings().position_buckets
+    }
+
+    /// The row of the word embeddings of each piece of the vocabulary; `None` where a piece's id is its row.
+    pub fn piece_rows(&self) -> Option<PieceRows> {
+        self.architecture.piece_rows(self.vocab_size)
+    }
+
+    fn embeddings(&self) -> EmbeddingLayout {
+        self.architecture.family().embeddings()
+    }
+}

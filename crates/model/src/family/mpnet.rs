@@ -1,0 +1,174 @@
+//! MPNet (arXiv 2004.09297), a teacher: relative positions in the attention scores, no segment types, and BERT's vocabulary
+//! with four pieces before it and one behind.
+
+use serde_json::{Value, json};
+
+use super::{Abilities, Architecture, EmbeddingLayout, Family, Numbering, PieceRows};
+use crate::config_json::{ConfigEntries, UnsupportedEntry};
+use crate::vocabulary::{NamedFiles, SpecialPieces, tokenizer_files};
+use crate::{BertConfig, Head, SpecialIds};
+
+/// The pieces before those of BERT, in the order of their ids.
+const LEADING: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
+
+/// The piece behind those of BERT.
+const MASK: &str = "<mask>";
+
+/// The pieces that BERT does not have.
+const EXTRA_PIECES: usize = LEADING.len() + 1;
+
+/// Row of the position table that the first token takes; the rows before it are padding's.
+const FIRST_POSITION: usize = 2;
+
+/// Rows of the table of relative positions. transformers computes with 32 whatever the configuration says.
+const POSITION_BUCKETS: usize = 32;
+
+/// Parts of tensor names, MPNet's and BERT's.
+const NAMES: [(&str, &str); 8] = [
+    (".attention.attn.q.", ".attention.self.query."),
+    (".attention.attn.k.", ".attention.self.key."),
+    (".attention.attn.v.", ".attention.self.value."),
+    (".attention.attn.o.", ".attention.output.dense."),
+    (".attention.LayerNorm.", ".attention.output.LayerNorm."),
+    ("lm_head.dense.", "cls.predictions.transform.dense."),
+    ("lm_head.layer_norm.", "cls.predictions.transform.LayerNorm."),
+    ("lm_head.bias", "cls.predictions.bias"),
+];
+
+/// The family of [`Architecture::MpNet`].
+pub(super) struct MpNetFamily;
+
+impl Family for MpNetFamily {
+    fn name(&self) -> &'static str {
+        "MPNet"
+    }
+
+    fn architecture(&self, special: SpecialIds) -> Architecture {
+        Architecture::MpNet(special)
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities { student: false, image: false, pruning: false }
+    }
+
+    fn model_type(&self) -> &'static str {
+        "mpnet"
+    }
+
+    fn class_prefix(&self) -> &'static str {
+        "MPNet"
+    }
+
+    fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry> {
+        if let Some(found) = entries.relative_attention_num_buckets
+            && found != POSITION_BUCKETS
+        {
+            return Err(UnsupportedEntry {
+                key: "relative_attention_num_buckets",
+                found: found.to_string(),
+                supported: POSITION_BUCKETS.to_string(),
+            });
+        }
+        // A vocabulary too small for that becomes 0, which is refused as any size of 0 is.
+        let without = |size: Option<usize>, extra: usize| size.map(|size| size.saturating_sub(extra));
+        entries.vocab_size = without(entries.vocab_size, EXTRA_PIECES);
+        entries.max_position_embeddings = without(entries.max_position_embeddings, FIRST_POSITION);
+        entries.layer_norm_eps.get_or_insert(1e-5);
+        Ok(())
+    }
+
+    fn write_config(&self, _: &BertConfig, _: u32, json: &mut Value) {
+        json["relative_attention_num_buckets"] = json!(POSITION_BUCKETS);
+        (json["bos_token_id"], json["pad_token_id"], json["eos_token_id"]) = (json!(0), json!(1), json!(2));
+    }
+
+    /// Sentence encoders made of MPNet keep its masked-LM class name and leave out the head.
+    fn masked_lm_may_lack_its_head(&self) -> bool {
+        true
+    }
+
+    fn bert_name(&self, name: &str) -> String {
+        let mut found = match name.strip_prefix("mpnet.") {
+            Some(rest) => format!("bert.{rest}"),
+            // The head's own dense layer is what BERT calls its pooler.
+            None => name
+                .replace("classifier.dense.", "bert.pooler.dense.")
+                .replace("classifier.out_proj.", "classifier."),
+        };
+        for (own, bert) in NAMES {
+            found = found.replace(own, bert).replace("lm_head.decoder.", "cls.predictions.decoder.");
+        }
+        found
+    }
+
+    fn own_name(&self, name: &str, head: &Head) -> String {
+        let mut found = name.to_owned();
+        if head.needs_pooler() {
+            let pooler = found.replace("bert.pooler.dense.", "classifier.dense.");
+            found =
+                if pooler == found { found.replace("classifier.", "classifier.out_proj.") } else { pooler };
+        }
+        for (own, bert) in NAMES {
+            found = found.replace(bert, own);
+        }
+        match found.strip_prefix("bert.") {
+            Some(rest) => format!("mpnet.{rest}"),
+            None => found,
+        }
+    }
+
+    fn embeddings(&self) -> EmbeddingLayout {
+        EmbeddingLayout {
+            extra_word_rows: EXTRA_PIECES,
+            first_position: FIRST_POSITION,
+            segment_types: false,
+            position_buckets: Some(POSITION_BUCKETS),
+        }
+    }
+
+    fn has_vocabulary(&self, pieces: &[String]) -> bool {
+        pieces.iter().take(LEADING.len()).eq(LEADING) && pieces.last().is_some_and(|last| last == MASK)
+    }
+
+    fn tokenizer_classes(&self) -> &'static [&'static str] {
+        &["MPNetTokenizer", "MPNetTokenizerFast"]
+    }
+
+    fn special_pieces(&self) -> SpecialPieces {
+        SpecialPieces { pad: "<pad>", unk: "[UNK]", cls: "<s>", sep: "</s>", mask: MASK }
+    }
+
+    fn numbering(&self) -> Option<&'static dyn Numbering> {
+        Some(&Self)
+    }
+}
+
+impl Numbering for MpNetFamily {
+    fn bert_pieces(&self, mut pieces: Vec<String>) -> Vec<String> {
+        pieces.pop();
+        pieces.split_off(LEADING.len())
+    }
+
+    fn tokenizer_files(&self, bert_pieces: &[String], lowercase: bool) -> NamedFiles {
+        let config = json!({
+            "tokenizer_class": "MPNetTokenizer", "do_lower_case": lowercase, "tokenize_chinese_chars": true,
+            "bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>", "unk_token": "[UNK]",
+            "pad_token": "<pad>", "mask_token": MASK,
+        });
+        let own = LEADING.into_iter().chain(bert_pieces.iter().map(String::as_str)).chain([MASK]);
+        tokenizer_files(own, &config)
+    }
+}
+
+/// The rows of `pieces` pieces in BERT's numbering.
+pub(super) fn piece_rows(pieces: usize, special: &SpecialIds) -> PieceRows {
+    let mut rows: Vec<u32> = (0..pieces as u32).map(|id| id + LEADING.len() as u32).collect();
+    let mask = special.mask.map(|id| (id, (pieces + LEADING.len()) as u32));
+    // `[UNK]` keeps its row among BERT's pieces: it is MPNet's unknown piece too, `<unk>` is never used.
+    for (id, row) in [(special.cls, 0), (special.pad, 1), (special.sep, 2)].into_iter().chain(mask) {
+        if let Some(entry) = rows.get_mut(id as usize) {
+            *entry = row;
+        }
+    }
+    PieceRows(rows)
+}
