@@ -43,8 +43,9 @@ const STACK_BYTES: usize = 8 << 20;
 /// gives code 1.
 ///
 /// What a caller has to know:
-/// * The environment is taken as it is. The program sets variables before it starts, which make training
-///   faster and do not change results; `docs/commands.md` names them.
+/// * The environment is taken as it is. The program sets `RAYON_NUM_THREADS`, `CANDLE_NUM_THREADS` and
+///   `MIMALLOC_PURGE_DELAY` before it starts ([`run_program`]), which makes training faster and does not change
+///   results.
 /// * While a long command runs, SIGINT, SIGTERM and SIGHUP ask it to stop, and a second signal ends the
 ///   process with code 130. The handlers that the process had are called too. When the command is done, they
 ///   alone are called, or the system's default action is taken where there were none.

@@ -102,7 +102,7 @@ struct NewStudentArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Training")]
 struct StageArgs {
-    /// One pass in every stage, to see that all steps work; the accuracy is low.
+    /// One pass in every stage: this shows that all steps work, not which accuracy they can reach.
     #[arg(long)]
     quick: bool,
     /// Passes of the fine-tuning, if the teacher is fine-tuned.

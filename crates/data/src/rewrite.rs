@@ -20,11 +20,11 @@ pub struct RawRow {
     pub text: String,
     /// Second sentence of a pair.
     pub pair: Option<String>,
-    /// What stands in the label column, if there is one.
+    /// The cell of the label column, if there is one.
     pub label: Option<String>,
 }
 
-/// The rows of a file, and how to write others of their kind.
+/// The rows of a file, and how to write further rows of the same layout.
 pub struct RawRows {
     /// In file order.
     pub rows: Vec<RawRow>,
@@ -80,7 +80,7 @@ impl RawRows {
 }
 
 impl RowLayout {
-    /// What stands before the first row.
+    /// The header line; empty where the layout has none.
     pub fn header(&self) -> String {
         match (&self.header, self.format) {
             (Some(columns), Format::Csv) => csv_line(&names(columns)),

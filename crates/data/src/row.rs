@@ -11,7 +11,7 @@ use tinybert_base::{Error, Result};
 /// One example as the file has it.
 #[derive(Debug, PartialEq)]
 pub(super) struct SourceRow {
-    /// Counted from 1.
+    /// Its line in the file, counted from 1.
     pub line: usize,
     pub text: String,
     pub pair: Option<String>,
@@ -120,7 +120,7 @@ pub(super) fn distinct_labels(rows: &[SourceRow], kind: TaskKind) -> Vec<String>
     labels
 }
 
-/// What a user is told when a model's label list only counts and `names` take its place.
+/// The notice that a model's label list only counts and that `names` take its place.
 pub(super) fn by_index_notice(model: &[String], names: &[String]) -> String {
     let pairs: Vec<_> = model.iter().zip(names).map(|(model, name)| format!("{model} = {name}")).collect();
     format!("the model does not name its labels; they are taken by index: {}", list(&pairs))

@@ -72,11 +72,11 @@ pub enum Format {
 /// Which part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
-    /// To learn from.
+    /// Models learn from it.
     Train,
-    /// To select by. For MNLI the matched set.
+    /// Models are selected by it. For MNLI the matched set.
     Dev,
-    /// To report. For MNLI the matched set.
+    /// Results are reported on it. For MNLI the matched set.
     Test,
     /// MNLI's mismatched development set.
     DevMismatched,

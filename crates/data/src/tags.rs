@@ -11,7 +11,7 @@ use crate::metrics::entities::is_tag;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
 
-/// What white space separates.
+/// The words that white space separates.
 pub(super) fn split(cell: &str) -> impl Iterator<Item = &str> {
     words(cell).map(|word| &cell[word])
 }

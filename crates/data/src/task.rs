@@ -151,7 +151,8 @@ impl Dataset {
         }
     }
 
-    /// SHA-256 of labels and examples, in lower-case hexadecimal: the same files give another one when they are read in another way.
+    /// SHA-256 of labels and examples, in lower-case hexadecimal. The same files give another one when they are read in
+    /// another way.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut text = |text: &str| {

@@ -72,7 +72,7 @@ fn tag_each_word(text: &str, tags: Tags<'_>) -> Vec<u32> {
         .collect()
 }
 
-/// The data set must ask what the image answers, with the same labels in the same order.
+/// Makes sure that the data set asks for what the image answers, with the same labels in the same order.
 fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
     let labels: Vec<&str> = model.image().labels().collect();
     let fits = match (model.config().head, data.kind) {

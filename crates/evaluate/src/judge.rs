@@ -14,8 +14,8 @@ use tinybert_nn::{Mode, TaskModel};
 /// Sentences per forward pass: enough to fill the matrix products.
 const BATCH: usize = 32;
 
-/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a sample: of a pair
-/// both, one after the other.
+/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a sample, so that a pair
+/// gives two samples, one after the other.
 ///
 /// # Errors
 /// Those of [`TextEncoder::encode_all`].

@@ -1,4 +1,4 @@
-//! The check of every tensor before any work: all that is wrong, in one message.
+//! The check of all tensors before any work. One message lists everything that is wrong.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,10 +8,10 @@ use super::weights::{Dtype, StoredTensor, WeightFiles};
 use super::{BertConfig, Head};
 use tinybert_base::{Error, Result};
 
-/// Problems that one message lists; a wrong width shows in every tensor.
+/// Number of problems that one message lists; a wrong width shows in every tensor.
 const LISTED: usize = 40;
 
-/// Names of the tensors to read: all that configuration and head call for, and the pooler where it is there.
+/// Names of the tensors to read: all that configuration and head require, and the pooler's if the folder has them.
 ///
 /// # Errors
 /// [`Error::Input`] listing every tensor that is missing, has another shape or number format than expected, or
@@ -88,7 +88,7 @@ fn hint_for_missing(name: &str, weights: &WeightFiles, head: &Head) -> Option<St
     None
 }
 
-/// Which setting of `config.json` a wrong shape speaks of.
+/// A hint at the setting of `config.json` that a wrong shape contradicts.
 fn hint_for_shape(name: &str, expected: &[usize], found: &[usize]) -> Option<String> {
     let layer = names::split_layer(name).map(|(layer, _)| LayerNames::new(layer));
     let is_weight_of = |part: &str| name.strip_prefix(part) == Some(".weight");

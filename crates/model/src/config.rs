@@ -1,4 +1,4 @@
-//! The sizes of a BERT encoder and what `config.json` says of them.
+//! The sizes of an encoder.
 
 use super::{Architecture, Pruned};
 use tinybert_base::{Error, Result};
@@ -17,7 +17,7 @@ pub struct BertConfig {
     pub num_hidden_layers: usize,
     /// Attention heads per layer before pruning; divides `hidden_size`.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward network between its two linears; of a pruned model the largest there may be.
+    /// Width of the feed-forward network between its two linears; in a pruned model the largest width of a layer.
     pub intermediate_size: usize,
     /// Longest sequence in tokens, special tokens included.
     pub max_position_embeddings: usize,
@@ -31,7 +31,7 @@ pub struct BertConfig {
     pub attention_probs_dropout_prob: f64,
     /// Standard deviation of freshly initialised weights.
     pub initializer_range: f64,
-    /// What layers have less than the sizes above say.
+    /// What pruning removed from the layers of the sizes above.
     #[serde(default, skip_serializing_if = "Pruned::is_empty")]
     pub pruned: Pruned,
 }

@@ -2,7 +2,7 @@
 
 use crate::names;
 
-/// What stands on top of the encoder.
+/// The task head on top of the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head {
     /// The bare encoder; its pooler is kept when the checkpoint has one.
@@ -19,7 +19,7 @@ pub enum Head {
         /// Label names by class index.
         labels: Vec<String>,
     },
-    /// The mean over all tokens, a linear if there is one, and length 1: a vector per text.
+    /// A vector per text: the mean over all tokens, through a linear if there is one, scaled to length 1.
     Embedding {
         /// Size of the vector; the hidden size where there is no linear.
         dimensions: usize,
@@ -50,7 +50,7 @@ impl Head {
         }
     }
 
-    /// The same head with `names` for labels that it only counts.
+    /// The same head; its labels become `names` where they only count.
     pub fn named(self, names: &[String]) -> Self {
         let only_counts = only_counts(self.labels()) && self.labels().len() == names.len();
         match self {

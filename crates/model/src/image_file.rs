@@ -21,7 +21,7 @@ impl ImageFile {
     /// Reads and checks an image.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a whole, undamaged image.
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a complete, undamaged image.
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let length = file.metadata().map_err(Error::io(path))?.len();
@@ -36,7 +36,7 @@ impl ImageFile {
     /// Takes an image that is in memory already.
     ///
     /// # Errors
-    /// What the runtime finds wrong, and row sums that are not those of the weights.
+    /// What the runtime finds wrong, or row sums that are not those of the weights.
     pub fn new(bytes: AlignedBytes) -> std::result::Result<Self, tinybert_runtime::Error> {
         Model::from_bytes(&bytes)?.image().check_row_sums()?;
         Ok(Self { bytes, kernels: Kernels::detect() })
@@ -51,7 +51,7 @@ impl ImageFile {
     /// The same image with its weights in the layout that the chosen kernels read fastest.
     ///
     /// # Errors
-    /// What the runtime finds wrong.
+    /// [`Error::Input`] with what the runtime finds wrong.
     pub fn native(self) -> Result<Self> {
         let panel = self.kernels.native_panel();
         let image = Image::from_bytes(&self.bytes).map_err(damaged)?;
@@ -74,20 +74,20 @@ impl ImageFile {
     /// The model, ready to answer.
     ///
     /// # Errors
-    /// What the runtime finds wrong, which [`ImageFile::new`] has ruled out.
+    /// [`Error::Input`] with what the runtime finds wrong, which [`ImageFile::new`] has ruled out.
     pub fn model(&self) -> Result<Model<'_>> {
         Ok(Model::from_bytes(&self.bytes).map_err(damaged)?.with_kernels(self.kernels))
     }
 
-    /// Whether the holder of this key has signed the image, and nobody has changed it since.
+    /// Makes sure that the holder of this key has signed the image and that nobody has changed it since.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the signature does not hold.
     pub fn verify(&self, public_key: &[u8; 32]) -> std::result::Result<(), tinybert_runtime::Error> {
         Model::from_signed_bytes(&self.bytes, public_key).map(drop)
     }
 
-    /// The file.
+    /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -106,7 +106,7 @@ pub fn write(path: &Path, image: &[u8]) -> Result<()> {
     write_file(path, image)
 }
 
-/// What a section is called wherever sizes are shown.
+/// The name of a section where sizes are shown.
 pub fn section_name(kind: SectionKind) -> &'static str {
     match kind {
         SectionKind::Configuration => "configuration",

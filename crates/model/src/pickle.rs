@@ -39,7 +39,7 @@ enum Value {
     Tensor(Rc<View>),
 }
 
-/// The tensors of a dictionary by name; what else it holds is dropped.
+/// The tensors of a dictionary by name; other entries are dropped.
 type Entries = Vec<(Rc<str>, Rc<View>)>;
 
 struct Tuple {
@@ -52,7 +52,7 @@ struct TensorStorage {
     key: String,
 }
 
-/// Tuples in tuples; a state dictionary needs three.
+/// Greatest nesting of tuples; a state dictionary needs three levels.
 const DEEPEST: u32 = 8;
 
 type PickleResult<T> = Result<T, String>;
@@ -60,7 +60,7 @@ type PickleResult<T> = Result<T, String>;
 /// The tensors of a pickled state dictionary by name, in its order.
 ///
 /// # Errors
-/// What is not as `torch.save` writes a state dictionary.
+/// Says where the pickle differs from what `torch.save` writes for a state dictionary.
 pub(super) fn state_dictionary(bytes: &[u8]) -> PickleResult<Vec<(String, View)>> {
     let mut machine = Machine { bytes, stack: Vec::new(), memo: HashMap::new() };
     while machine.step()? {}
@@ -138,7 +138,7 @@ impl Machine<'_> {
         self.stack.pop().ok_or_else(|| EMPTY.to_owned())
     }
 
-    /// What was pushed after the last mark, which goes too.
+    /// Takes the values above the last mark, and the mark, from the stack.
     fn pop_to_mark(&mut self) -> PickleResult<Vec<Value>> {
         let mark = self.stack.iter().rposition(|value| matches!(value, Value::Mark)).ok_or(EMPTY)?;
         let items = self.stack.split_off(mark + 1);
@@ -170,7 +170,7 @@ impl Machine<'_> {
         for byte in &mut value[..usize::from(length)] {
             [*byte] = self.take()?;
         }
-        // Negative ones, in two's complement of `length` bytes, are in no state dictionary.
+        // No state dictionary has negative integers, which are in two's complement of `length` bytes.
         self.push_integer(i64::from_le_bytes(value));
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Stands in for the few calls in a state dictionary.
+    /// Computes the result of one of the few calls that a state dictionary has.
     fn reduce(&mut self) -> PickleResult<()> {
         let arguments = self.pop_tuple()?;
         let Value::Global(callable) = self.pop()? else {

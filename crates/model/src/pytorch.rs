@@ -12,7 +12,7 @@ use super::pickle::{self, View};
 use super::weights::{self, Dtype, StoredTensor};
 use tinybert_base::{Error, Result};
 
-/// What to do about a file that cannot be read.
+/// What a user can do about a file that cannot be read.
 pub(super) const CONVERT: &str = "convert it to safetensors where it came from, in Python: \
      transformers.AutoModel.from_pretrained(folder).save_pretrained(folder), with the class of its head instead of \
      AutoModel if it has one";
@@ -30,7 +30,7 @@ struct ArchiveEntry {
 /// Lists the tensors of a file, each checked against the entry that holds it.
 ///
 /// # Errors
-/// [`Error::Input`], with how to convert the file, for anything but a whole archive with a plain state dictionary;
+/// [`Error::Input`], with how to convert the file, for anything but a complete archive with a plain state dictionary;
 /// [`Error::Io`] when it cannot be read.
 pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     let refuse = |what: String| Error::input(path, format!("{what}; {CONVERT}"));

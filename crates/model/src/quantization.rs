@@ -12,7 +12,7 @@ use tinybert_base::{FileHash, files};
 /// Name of the file in a folder.
 pub const FILE: &str = "quantization.json";
 
-/// What is in it.
+/// The contents of `quantization.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuantizationFile {
@@ -24,7 +24,7 @@ struct QuantizationFile {
 /// The plan of a folder, if it has one.
 ///
 /// # Errors
-/// [`Error::Input`] for one that is not whole, or not of the folder's weights; [`Error::Io`].
+/// [`Error::Input`] for a plan that is not complete, or that belongs to other weights; [`Error::Io`].
 pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPlan>> {
     let path = folder.join(FILE);
     let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
@@ -47,7 +47,7 @@ pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPla
 /// [`Error::Io`].
 pub fn write(path: &Path, plan: &ModelPlan) -> Result<()> {
     let weights_sha256 = FileHash::of(&path.with_file_name(save::WEIGHTS))?.sha256;
-    // Through a value, which has every f32 exactly.
+    // A JSON value holds every f32 exactly.
     let contents = serde_json::json!(QuantizationFile { weights_sha256, plan: plan.clone() });
     std::fs::write(path, format!("{contents:#}\n")).map_err(Error::io(path))
 }

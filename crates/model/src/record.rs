@@ -10,7 +10,7 @@ use tinybert_base::{Error, Result};
 /// Name of the record in a checkpoint.
 pub const FILE: &str = "run.json";
 
-/// What `program` says in every record, by which our checkpoints are known.
+/// The value of `program` in every record, by which this program knows its checkpoints.
 const PROGRAM: &str = "tinybert-compress";
 
 /// The record of the run that wrote a checkpoint.
@@ -49,7 +49,7 @@ impl RunRecord {
     }
 }
 
-/// True if there is a record of this program's at `path`.
+/// Whether there is a record of this program at `path`.
 pub(super) fn is_ours(path: &Path) -> bool {
     let record: Option<Value> =
         std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -82,7 +82,7 @@ pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     Ok(tensors)
 }
 
-/// How many numbers the tensors of a file have together.
+/// Number of values in all tensors of a file.
 ///
 /// # Errors
 /// As [`list`].

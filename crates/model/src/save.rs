@@ -39,10 +39,10 @@ impl Storage {
     }
 }
 
-/// The tensors.
+/// Name of the file with the tensors.
 pub const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
-/// Training's log, a [`Companion`] of the finished model.
+/// Name of the file with training's log, a [`Companion`] of the finished model.
 pub const METRICS: &str = "metrics.jsonl";
 
 /// A further file of a model folder, which appears together with the model.
@@ -50,7 +50,7 @@ pub const METRICS: &str = "metrics.jsonl";
 pub struct Companion<'a> {
     /// Its name in the folder.
     pub name: &'static str,
-    /// Bytes it takes at most, to know beforehand that the disk has room.
+    /// Its largest size in bytes, to know beforehand that the disk has room.
     pub bytes: u64,
     /// Writes it to the path it is given. The model's files and earlier companions are there already.
     pub write: &'a dyn Fn(&Path) -> Result<()>,
@@ -60,7 +60,7 @@ pub struct Companion<'a> {
 /// `run.json`. A folder that this program wrote before is replaced; any other is refused.
 ///
 /// # Errors
-/// [`Error::Usage`] for a folder that is not ours; [`Error::Io`] when it cannot be written;
+/// [`Error::Usage`] for a folder that this program did not write; [`Error::Io`] when it cannot be written;
 /// [`Error::Diverged`] for weights that are not finite.
 pub fn save(
     folder: &Path,
@@ -146,7 +146,7 @@ impl FolderContents<'_> {
 }
 
 /// Checks that `folder` can become a checkpoint: that there is nothing of that name, an empty folder, or a
-/// checkpoint that this program wrote. To be called before long work as well.
+/// checkpoint that this program wrote. Long work calls it before it begins as well.
 ///
 /// # Errors
 /// [`Error::Usage`] naming what is in the way; [`Error::Io`] when the folder cannot be read.

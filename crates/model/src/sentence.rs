@@ -7,10 +7,10 @@ use serde_json::Value;
 use tinybert_base::files::read_if_there;
 use tinybert_base::{Error, Result};
 
-/// Modules that a vector of length 1 from the mean of all tokens is made by.
+/// The modules that together give a vector of length 1 from the mean of all tokens.
 const UNDERSTOOD: [&str; 3] = ["Transformer", "Pooling", "Normalize"];
 
-/// The one way of pooling that there is here.
+/// The key of the only way of pooling that is supported.
 const MEAN: &str = "pooling_mode_mean_tokens";
 
 /// Makes sure that the model of a folder pools by the mean, if its files say how it does.
@@ -56,7 +56,7 @@ pub(super) fn check_pooling(folder: &Path) -> Result<()> {
     }
 }
 
-/// A JSON file that need not be there.
+/// A JSON file; `None` if it is missing.
 fn read(path: &Path) -> Result<Option<Value>> {
     let Some(bytes) = read_if_there(path)? else { return Ok(None) };
     let parsed = serde_json::from_slice(&bytes).map(Some);

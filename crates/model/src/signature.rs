@@ -23,10 +23,10 @@ pub fn read_public_key(path: &Path) -> Result<[u8; 32]> {
     read(path, public_key_from_pem)
 }
 
-/// An image that is in memory, signed; a signature that it has is replaced.
+/// Signs an image that is in memory; a signature that it has is replaced.
 ///
 /// # Errors
-/// [`Error::Input`] for what is no whole image, and for one whose word rows are in a file of their own.
+/// [`Error::Input`] for bytes that are no complete image, and for an image whose word rows are in a file of their own.
 pub fn sign(image: &[u8], key: &SigningKey) -> Result<AlignedBytes> {
     let refused = |error| Error::Input(format!("the image cannot be signed: {error}"));
     let image = Image::from_bytes(image).map_err(refused)?;
@@ -42,6 +42,6 @@ pub fn sign(image: &[u8], key: &SigningKey) -> Result<AlignedBytes> {
 
 fn read<K>(path: &Path, parse: impl FnOnce(&str) -> std::result::Result<K, KeyError>) -> Result<K> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    // What is no text is no PEM either.
+    // PEM is text: other bytes are refused by `parse`.
     parse(&String::from_utf8_lossy(&bytes)).map_err(|error| Error::input(path, error))
 }

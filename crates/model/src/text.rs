@@ -10,7 +10,7 @@ use super::vocabulary::{self, NamedFiles, SpecialPieces, WordPieceVocabulary};
 use tinybert_base::files;
 use tinybert_base::{Error, Result};
 
-/// A word of more characters is `[UNK]`, whatever they are.
+/// A word of more characters becomes `[UNK]`.
 const MAX_CHARS: usize = 100;
 
 /// One encoded sentence or pair: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
@@ -33,9 +33,9 @@ pub struct EncodedWord {
 
 /// BERT's normalisation and WordPiece over a vocabulary.
 ///
-/// Whatever files it comes from, it is built in one way: clean text, spaces around CJK characters,
-/// lower case with accents stripped or neither, WordPiece, and the special pieces recognised in the
-/// text itself, as Hugging Face's fast tokenizers do.
+/// It is built in one way whatever files it comes from, as Hugging Face's fast tokenizers are: it cleans the text, sets
+/// spaces around CJK characters, either makes letters lower case and strips accents or does neither, splits words by
+/// WordPiece, and recognises the special pieces in the text itself.
 #[derive(Clone)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
@@ -160,7 +160,7 @@ impl TextEncoder {
     }
 
     /// Encodes one sentence, cut to `max_tokens`, and says where its words begin: the first token of each run of text
-    /// between white space; none where the word was cut off or has no token.
+    /// between white space, `None` for a word that was cut off or has no token.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -185,8 +185,8 @@ impl TextEncoder {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The same, and for words that became `[UNK]` also the pieces that matching took of them before it found none for the
-    /// rest: a vocabulary with all of these cuts `text` in the same way.
+    /// Ids of the pieces of `text` as [`piece_ids`](Self::piece_ids) gives them, and of the pieces that were matched in words that
+    /// became `[UNK]` before no piece fitted the rest. A vocabulary with all of these pieces cuts `text` in the same way.
     ///
     /// # Errors
     /// As [`Self::piece_ids`].
@@ -274,13 +274,13 @@ impl TextEncoder {
     }
 }
 
-/// What BERT's tokenizer never says of a text.
+/// The error where the tokenizer refuses a text, which BERT's never does.
 fn refused(error: tokenizers::Error) -> Error {
     Error::Input(format!("the tokenizer refused a text: {error}"))
 }
 
-/// How many pieces of each sentence to keep so that both fit into `room`: the longer one gives way
-/// until they are equal, and then both do; of an odd rest the longer one keeps the odd piece.
+/// How many pieces of each sentence to keep so that both fit into `room`: the longer one is cut until both are equally long,
+/// and then both are cut; if `room` is odd, the longer one keeps one piece more.
 fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
     if first + second <= room {
         return (first, second);

@@ -1,4 +1,4 @@
-//! Stored tensors of a model folder, whatever format they stand in.
+//! The stored tensors of a model folder in any of its formats.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -117,7 +117,7 @@ impl WeightFiles {
         Ok(())
     }
 
-    /// The files that were looked into.
+    /// The files that tensors were listed from.
     pub(super) fn sources(&self) -> &[PathBuf] {
         &self.sources
     }

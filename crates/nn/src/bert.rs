@@ -39,8 +39,8 @@ pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
     /// of layer m. A quantized encoder gives the last one alone.
     pub states: Vec<Tensor>,
-    /// Raw attention scores of the N layers, `QKᵀ/√head_dim` (with the position bias of a model that has one) before mask and softmax,
-    /// `[b, heads, l, l]`; a pruned layer gives those of the heads that are left. A quantized encoder gives none.
+    /// Raw attention scores of the N layers before mask and softmax, `[b, heads, l, l]`: `QKᵀ/√head_dim`, with the position
+    /// bias of a model that has one. A pruned layer gives those of the heads that are left, a quantized encoder gives none.
     pub scores: Vec<Tensor>,
     /// 1 for real tokens and 0 for padding, `[b, l]`; never has a gradient.
     pub mask: Tensor,

@@ -1,6 +1,6 @@
 //! The encoder by candle's own operations, for devices that the fused [`super::ops`] do not run on: GPUs.
 //!
-//! The same layers from the same weights with the same dropout masks. candle's graph leads back from every state and
+//! The layers, the weights and the dropout masks are the same. candle's graph leads back from every state and
 //! score to the weights, so that a [`super::Tape`] has nothing to add.
 
 use candle_core::{D, Device, Tensor};
@@ -82,7 +82,7 @@ fn gelu(x: &Tensor) -> Result<Tensor> {
 }
 
 impl Layer {
-    /// State `[b * l, hidden]` to the next one and the raw scores.
+    /// Computes the next state from the state `x`, `[b * l, hidden]`, and the raw scores.
     fn composed(
         &self,
         x: &Tensor,

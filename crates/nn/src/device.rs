@@ -87,7 +87,7 @@ impl Compute {
         Self { device: Device::Cpu, tf32: false, teacher_bf16: false }
     }
 
-    /// What `run.json` says of it: `"cpu"`, or a GPU's name with its number formats.
+    /// Its entry in `run.json`: `"cpu"`, or a GPU's name with its number formats.
     pub fn record(&self) -> Value {
         let name = match self.device.location() {
             DeviceLocation::Cpu => return json!(DeviceName::Cpu.to_string()),

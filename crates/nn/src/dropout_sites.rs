@@ -38,7 +38,7 @@ impl DropoutSite {
 }
 
 impl DropoutSites {
-    /// Of a batch's forward pass.
+    /// The sites of a batch's forward pass.
     pub fn new(mode: Mode, batch: &Batch) -> Self {
         Self { mode, samples: batch.samples.iter().map(|&id| id as u64).collect() }
     }

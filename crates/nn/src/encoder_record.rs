@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 
 use super::encoder_weights::EncoderWeights;
-use super::layer::LayerRecord;
+use super::layer::LayerActivations;
 use super::ops::dropout::RowDropout;
 use super::ops::float::Float;
 use super::ops::relative;
@@ -23,7 +23,7 @@ pub(super) struct EncoderRecord {
     pub dropout: Option<RowDropout>,
     /// Word + position + type, `[b * l, hidden]`.
     pub embedding_sum: Tensor,
-    pub layers: Vec<LayerRecord>,
+    pub layers: Vec<LayerActivations>,
     /// States of the output, leaves of the losses' graph.
     pub states: Vec<Tensor>,
     /// Scores of the output, leaves of the losses' graph.

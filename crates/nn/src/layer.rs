@@ -58,7 +58,7 @@ impl LayerSettings {
 }
 
 /// The intermediate values of a pass, `[b * l, ...]` each.
-pub(super) struct LayerRecord {
+pub(super) struct LayerActivations {
     settings: LayerSettings,
     /// Weights of queries, keys and values, `[3 * width, hidden]`; the width is that of all heads together.
     qkv_weight: Tensor,
@@ -79,7 +79,7 @@ pub(super) struct LayerOutput<T> {
     /// The next state, `[b * l, hidden]`.
     pub state: Vec<T>,
     /// What the backward pass needs.
-    pub record: LayerRecord,
+    pub record: LayerActivations,
 }
 
 /// The gradients that a layer hands to what lies below it.
@@ -165,7 +165,7 @@ impl Layer {
         see(Site::PreGelu(layer), &wide)?;
         see(Site::PostGelu(layer), &active)?;
         let (output_sum, state) = self.down.forward(&active, &middle, settings.output_dropout.as_ref())?;
-        let record = LayerRecord {
+        let record = LayerActivations {
             settings,
             qkv_weight,
             qkv,
@@ -184,7 +184,7 @@ impl Layer {
     /// when both of these are missing. Adds the gradients of the weights that are reached.
     pub fn backward<T: Float>(
         &self,
-        record: &LayerRecord,
+        record: &LayerActivations,
         x: &Tensor,
         d_state: Option<Vec<T>>,
         d_scores: Option<&Tensor>,
@@ -221,7 +221,7 @@ impl Layer {
     /// The gradients of the context and of the layer's input as a residual, from the gradient of the output state.
     fn backward_to_context<T: Float>(
         &self,
-        record: &LayerRecord,
+        record: &LayerActivations,
         mut d_state: Vec<T>,
         grads: &mut GradStore,
     ) -> Result<(Tensor, Vec<T>)> {

@@ -17,9 +17,9 @@ use tinybert_base::Result;
 #[derive(Clone, Default)]
 pub struct Tape(pub(super) Option<Arc<dyn Backward>>);
 
-/// What a forward pass keeps to lead back.
+/// A forward pass that can be led back to the weights.
 pub(super) trait Backward: Send + Sync {
-    /// Adds the gradients of the weights to `grads`, which holds those of the pass's outputs.
+    /// Adds the gradients of the weights to `grads`, which holds the gradients of the pass's outputs.
     fn backward(&self, grads: &mut GradStore) -> Result<()>;
 }
 

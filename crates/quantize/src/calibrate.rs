@@ -61,7 +61,7 @@ impl CalibrationSamples {
     /// What was seen at a site.
     ///
     /// # Errors
-    /// Nothing passed there, which is a fault of this program.
+    /// [`Error::Input`] if no values passed the site, which is a fault of this program.
     pub fn site(&self, site: Site) -> Result<&RowSample> {
         self.samples.get(&site).ok_or_else(|| unseen(site))
     }

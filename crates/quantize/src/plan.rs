@@ -23,7 +23,7 @@ pub fn calibrate(
     precision: &Precision,
     context: &Context,
 ) -> Result<ModelPlan> {
-    // Before the pass, which takes long.
+    // Checked before the pass, which takes long.
     precision.of_layers(checkpoint.config.num_hidden_layers)?;
     let seen = CalibrationSamples::collect(checkpoint, inputs, context)?;
     choose_plan(&checkpoint.config, &seen, attention, precision)

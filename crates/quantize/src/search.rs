@@ -9,10 +9,11 @@ const CLIP_STEPS: usize = 40;
 const CLIP_STEP: f32 = 0.02;
 
 /// A per-token scale follows each row, so it nearly always errs a little less than a static one, but it costs the
-/// device a pass over every row. It is taken only where the static scale errs more than this factor above it ...
+/// device a pass over every row. It is taken only where the static scale errs more than this factor above it, and more than
+/// [`STATIC_GOOD`].
 const STATIC_TOLERANCE: f64 = 2.5;
-/// ... and more than this in itself: a mean squared error of 0.2 % of the mean square (27 dB) is of the size that the
-/// int8 weights of the same linear bring in anyway.
+/// A mean squared error of 0.2 % of the mean square (27 dB) is of the size that the int8 weights of the same linear bring in
+/// anyway.
 const STATIC_GOOD: f64 = 2e-3;
 
 /// Whether int8 values of a tensor lie evenly around zero.

@@ -49,10 +49,11 @@ pub struct SensitivitySettings<'a> {
 /// The error of every part of a model in every encoding: of each layer's linears and its attention, of the word rows and of
 /// the head.
 ///
-/// The mean squared difference of the logits from the float model's, relative to their variance, when the weights of this
-/// part alone are those that would be stored, activations in float. Attention, which has no weights, is int8 attention
-/// against f32 where all else is int8. Scales, and the importance by which four bits are chosen, come from texts of
-/// `calibration`, as an image's do; the metric is given where all of `data` have labels.
+/// The error is the mean squared difference of the logits from the float model's, relative to their variance, when the weights
+/// of this part alone are those that would be stored and all activations are in float. Attention has no weights: its error is
+/// that of int8 attention against f32 attention in a model where everything else is int8. Scales, and the importance by which
+/// four bits are chosen, come from texts of `calibration`, as they do for an image. The metric is given where all of `data` have
+/// labels.
 ///
 /// # Errors
 /// A model without a task head, [`tinybert_base::Error::Interrupted`], those of the forward pass.

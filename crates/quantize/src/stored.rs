@@ -26,8 +26,8 @@ impl LinearPlace {
     }
 }
 
-/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of its inputs if they are known,
-/// weighs the errors.
+/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of its inputs if
+/// they are known, weighs the errors.
 ///
 /// # Errors
 /// As [`store`].

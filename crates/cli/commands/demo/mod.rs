@@ -43,7 +43,7 @@ pub struct DemoArgs {
     /// Folder to write teacher, data, student and model.tbim into.
     #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
     out: PathBuf,
-    /// One pass in every stage, to see that all steps work; the accuracy is low.
+    /// One pass in every stage: this shows that all steps work, not which accuracy they can reach.
     #[arg(long)]
     quick: bool,
 }

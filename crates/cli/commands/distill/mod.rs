@@ -64,9 +64,9 @@ pub struct DistillArgs {
 /// The stages of the method.
 #[derive(Clone, Copy, ValueEnum)]
 enum StageName {
-    /// From raw text and a teacher without a task.
+    /// Raw text and a teacher without a task.
     General,
-    /// From a task's data and teacher: first the intermediate layers, then the answers.
+    /// A task's data and teacher: first the intermediate layers, then the answers.
     Task,
 }
 

@@ -8,7 +8,7 @@ use crate::task::NO_TAG;
 /// A run of words with a type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entity<'l> {
-    /// What stands behind `B-` and `I-`.
+    /// The type that stands behind `B-` and `I-`.
     pub kind: &'l str,
     /// Its words, counted from 0.
     pub words: Range<usize>,

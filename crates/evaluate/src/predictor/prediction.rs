@@ -1,4 +1,4 @@
-//! What is asked of a model, and what it answers.
+//! Questions to a model, and its answers.
 
 use std::ops::Range;
 

@@ -1,9 +1,9 @@
-//! The nearest weights that an encoding can store: a channel's scale, and in four bits its groups' multipliers, of least
-//! squared error.
+//! The weights nearest to a channel's that an encoding can store: the scale of least squared error, and in four bits the
+//! groups' multipliers of least squared error.
 //!
-//! Training for an image rounds all weights anew after every step, so this is made for vectors: each of their lanes tries
-//! another scale on the same weight. Every lane adds in the order of the weights, whatever the width of the CPU's vectors:
-//! what is chosen is the same on all of them.
+//! Training for an image rounds all weights anew after every step, so the code is made for vectors: each lane tries another
+//! scale on the same weight. Every lane adds in the order of the weights, whatever the width of the CPU's vectors, so that all
+//! machines choose the same.
 
 use std::array;
 
@@ -146,7 +146,7 @@ impl WeightGroup<'_> {
         (least, best)
     }
 
-    /// Magnitude and importance of the weight that loses most by clipping.
+    /// Magnitude and importance of the weight whose clipping costs most.
     #[inline(always)]
     fn heaviest(&self) -> (f32, f32) {
         let importance = |at: usize| self.importance.map_or(1.0, |importance| importance[at]);
@@ -184,7 +184,8 @@ fn nearest(exact: f32, limit: f32) -> f32 {
     round(max(min(exact, limit), -limit))
 }
 
-/// Quantizes a row of an embedding table; returns its scale. That is rounded to bf16 first, so that rounding it costs nothing.
+/// Quantizes a row of an embedding table; returns its scale. The scale is rounded to bf16 before the row is quantized by it, so
+/// that the rounding adds no error.
 pub fn scaled_row(float: &[f32], encoding: WeightEncoding, out: &mut [i8]) -> Bf16 {
     let scale = Bf16::from_f32(quantize_channel(float, encoding, None, out));
     if scale.to_f32() > 0.0 {

@@ -6,21 +6,21 @@ use tinybert_image::{self as image, MAX_MULTIPLIER};
 /// Consecutive inputs of a channel that share a multiplier in four bits.
 pub use tinybert_image::INPUTS_PER_MULTIPLIER as GROUP;
 
-/// What an image stores of a linear's weights, or of the word rows.
+/// How an image stores a linear's weights, or the word rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightEncoding {
-    /// A byte a weight.
+    /// A byte for each weight.
     Int8,
     /// Four bits a weight and a multiplier for each [`GROUP`]: 4.25 bits.
     Int4,
-    /// A bit a weight, and a byte for each that is not zero, where that takes less than a byte a weight. The values are those
-    /// of int8.
+    /// A bit for each weight and a byte for each weight that is not zero, where that takes less than a byte for each weight. The
+    /// values are those of int8.
     Sparse,
 }
 
 impl WeightEncoding {
-    /// As it is written everywhere.
+    /// Its name in messages, options and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
@@ -37,8 +37,8 @@ impl WeightEncoding {
         }
     }
 
-    /// What an image stores packed `weights` as: [`Sparse`](Self::Sparse) ones without their zeros where these are so many that
-    /// a bit for every weight costs less.
+    /// The image's encoding of packed `weights`: [`Sparse`](Self::Sparse) weights are stored without their zeros where there are
+    /// so many zeros that a bit for every weight costs less.
     pub fn stored(self, weights: &[i8]) -> image::Encoding {
         let zeros = weights.iter().filter(|weight| **weight == 0).count();
         match self {
@@ -50,7 +50,7 @@ impl WeightEncoding {
     }
 
     /// How many scales are tried, each 2 % of the full range below the one before. In four bits outliers are clipped by
-    /// their group's multiplier, and what a smaller scale gives is finer steps of those.
+    /// their group's multiplier, and a smaller scale gives finer steps of the multipliers.
     pub(super) fn scales(self) -> usize {
         match self {
             Self::Int8 | Self::Sparse => 10,

@@ -12,7 +12,7 @@ pub struct StaticInput {
     pub zero_point: i8,
 }
 
-/// What calibration chose for one linear's input, and why.
+/// How one linear's input is quantized, and the errors that decided it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputChoice {
@@ -20,6 +20,6 @@ pub struct InputChoice {
     pub fixed: Option<StaticInput>,
     /// Mean squared error of the best static quantization, relative to the mean square of the values.
     pub static_error: f64,
-    /// The same of per-token quantization.
+    /// Mean squared error of per-token quantization, relative to the mean square of the values.
     pub per_token_error: f64,
 }

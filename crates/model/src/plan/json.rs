@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 
-/// [`AttentionMode`].
+/// The JSON form of [`AttentionMode`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "AttentionMode", rename_all = "snake_case")]
 pub enum AttentionModeJson {
@@ -11,11 +11,11 @@ pub enum AttentionModeJson {
     F32,
 }
 
-/// [`CalibrationRecord`].
+/// The JSON form of [`CalibrationRecord`].
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationRecordJson {
-    /// Smallest and largest value.
+    /// Smallest and largest value of each linear's input.
     inputs: [[f32; 2]; 4],
     query: f32,
     key: f32,

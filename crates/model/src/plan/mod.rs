@@ -1,4 +1,4 @@
-//! How a whole model becomes int8: the scales of its activations, and what its weights and embeddings are stored as.
+//! How a model becomes int8: the scales of its activations, and how its weights and embeddings are stored.
 //!
 //! Calibration chooses a plan, or a model is trained for one; images and the quantized forward pass follow it.
 
@@ -21,7 +21,7 @@ pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
 use crate::{BertConfig, LayerLinear, PerLinear};
 
-/// Scales of all activations, and what weights and embeddings are stored as.
+/// Scales of all activations, and how weights and embeddings are stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPlan {
@@ -34,9 +34,9 @@ pub struct ModelPlan {
     /// for plans that were written without it.
     #[serde(default)]
     pub max_tokens: Option<usize>,
-    /// What the word rows are stored as.
+    /// How the word rows are stored.
     pub embeddings: WeightEncoding,
-    /// From the first layer to the last.
+    /// The plans of the layers, from the first to the last.
     pub layers: Vec<LayerPlan>,
 }
 
@@ -55,7 +55,7 @@ impl ModelPlan {
         }
     }
 
-    /// What weights and embeddings are stored as.
+    /// How weights and embeddings are stored.
     pub fn precision(&self) -> Precision {
         let each: Vec<_> = self.layers.iter().map(|layer| layer.encodings).collect();
         let weights = match each.first().map(|layer| layer.qkv) {

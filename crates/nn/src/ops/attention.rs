@@ -33,7 +33,7 @@ pub struct Heads {
 
 /// Third of the columns of a row of queries, keys and values.
 #[derive(Clone, Copy)]
-enum QkvPart {
+enum QkvColumns {
     Query,
     Key,
     Value,
@@ -80,7 +80,7 @@ impl Heads {
     }
 
     /// The view of a head's queries, keys or values.
-    fn part(&self, sample: usize, head: usize, part: QkvPart) -> Layout {
+    fn part(&self, sample: usize, head: usize, part: QkvColumns) -> Layout {
         self.view(sample, 3 * self.width(), part as usize * self.width() + head * self.head_dim)
     }
 
@@ -152,8 +152,8 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
     let run = |bias: Option<&[T]>, qkv: &CpuStorage| {
         samples.enumerate().try_for_each(|(sample, (scores, context))| {
             for (head, scores) in scores.chunks_exact_mut(square).enumerate() {
-                let [q, k, v] =
-                    [QkvPart::Query, QkvPart::Key, QkvPart::Value].map(|part| sizes.part(sample, head, part));
+                let [q, k, v] = [QkvColumns::Query, QkvColumns::Key, QkvColumns::Value]
+                    .map(|part| sizes.part(sample, head, part));
                 let raw: Vec<T> = storage_product(qkv, &q, qkv, &k.transpose(0, 1)?)?;
                 let p = vectorised(
                     #[inline(always)]
@@ -222,7 +222,7 @@ pub fn attention_backward<T: Float>(
                 let d_scores = T::storage(d_scores);
                 let layout = Layout::contiguous((sizes.tokens, sizes.tokens));
                 let (q, k) =
-                    (sizes.part(sample, head, QkvPart::Query), sizes.part(sample, head, QkvPart::Key));
+                    (sizes.part(sample, head, QkvColumns::Query), sizes.part(sample, head, QkvColumns::Key));
                 let d_q: Vec<T> = storage_product(&d_scores, &layout, qkv, &k)?;
                 let d_k: Vec<T> = storage_product(&d_scores, &layout.transpose(0, 1)?, qkv, &q)?;
                 sizes.write(&d_q, sizes.scale(), rows, width, q.start_offset() % width);
@@ -256,7 +256,7 @@ fn context_backward<T: Float>(
         },
     );
     let above = sizes.view(sample, sizes.width(), head * sizes.head_dim);
-    let v = sizes.part(sample, head, QkvPart::Value);
+    let v = sizes.part(sample, head, QkvColumns::Value);
     let by_key = Layout::contiguous((l, l)).transpose(0, 1)?;
     let d_v: Vec<T> = storage_product(&T::storage(kept), &by_key, d_context, &above)?;
     let width = 3 * sizes.width();

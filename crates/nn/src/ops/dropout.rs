@@ -13,7 +13,7 @@ use tinybert_base::vectorised;
 /// One dropout site in one step: which elements fall, as a function of (key, sample id, row in sample, column).
 #[derive(Clone, Debug)]
 pub struct Dropout {
-    /// From seed, step and site.
+    /// A number made of seed, step and site.
     pub key: u64,
     /// Probability of falling, in [0, 1).
     pub rate: f64,

@@ -89,9 +89,9 @@ pub fn add_norm<T: Float>(
 
 /// Gradients of a LayerNorm's scale and shift.
 pub struct AffineGradient<T> {
-    /// Of the scale.
+    /// Gradient of the scale.
     pub gamma: Vec<T>,
-    /// Of the shift.
+    /// Gradient of the shift.
     pub beta: Vec<T>,
 }
 
@@ -151,13 +151,13 @@ pub fn layer_norm_backward<T: Float>(x: &[T], grad: &mut [T], gamma: &[T], eps: 
     backward_then(x, grad, gamma, eps, |_, _, _| {}).0
 }
 
-/// Gradients of [`add_norm`] beside that of the residual.
+/// Gradients of [`add_norm`]'s operands other than the residual.
 pub struct AddNormGradient<T> {
-    /// Of the product that the bias is added to, if it is not that of the residual: dropout is between.
+    /// Gradient of `x`, if dropout makes it another one than the residual's.
     pub product: Option<Vec<T>>,
-    /// Of the bias.
+    /// Gradient of the bias.
     pub bias: Vec<T>,
-    /// Of the LayerNorm.
+    /// Gradients of the LayerNorm's scale and shift.
     pub affine: AffineGradient<T>,
 }
 

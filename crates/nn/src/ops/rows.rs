@@ -1,4 +1,4 @@
-//! What the ops share: buffers in and out of candle tensors, matrix products, vectorised loops, fixed-order sums.
+//! Functions that the ops share: buffers in and out of candle tensors, matrix products, vectorised loops, fixed-order sums.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
@@ -42,7 +42,7 @@ pub fn product<T: Float>(a: &Tensor, b: &Tensor) -> Result<Vec<T>> {
     with_cpu(a, |a, a_layout| with_cpu(b, |b, b_layout| storage_product(a, a_layout, b, b_layout)))
 }
 
-/// The same for views of storage.
+/// As [`product`], for views of storage.
 pub fn storage_product<T: Float>(
     a: &CpuStorage,
     a_layout: &Layout,

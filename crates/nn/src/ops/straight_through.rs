@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::rows::slice;
 
-/// `value`, whose gradient goes to `of` as if it were that.
+/// The values of `value`; their gradient goes to `of`.
 ///
 /// # Errors
 /// Different shapes.

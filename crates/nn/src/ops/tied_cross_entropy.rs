@@ -1,4 +1,4 @@
-//! Cross-entropy of a linear over the vocabulary, without the logits ever standing in memory together.
+//! Cross-entropy of a linear over the vocabulary that never has all logits in memory at once.
 
 use std::sync::OnceLock;
 
@@ -12,14 +12,17 @@ use super::rows::{
 };
 use tinybert_base::vectorised;
 
+/// An operand of candle's operation: its storage, and where it lies there.
+type Operand<'a> = (&'a CpuStorage, &'a Layout);
+
 /// Rows whose logits are computed together: 31 MB for BERT's vocabulary.
 const CHUNK: usize = 256;
 
 /// Mean of −log softmax(x · tableᵀ + bias)[label] over the rows of x `[n, hidden]`, for a table `[rows, hidden]` and a
 /// bias `[rows]`.
 ///
-/// The logits of a chunk of rows turn into their own gradient while they are there, so that the forward pass knows every
-/// gradient; the backward pass scales them.
+/// The forward pass turns the logits of each chunk of rows into their gradient while it has them, and keeps the gradients of the
+/// operands; the backward pass scales these.
 pub struct TiedCrossEntropy {
     /// The right row of the table for each row of x.
     labels: Vec<u32>,
@@ -28,7 +31,7 @@ pub struct TiedCrossEntropy {
     gradients: OnceLock<Gradients>,
 }
 
-/// For a loss whose own gradient is 1.
+/// Gradients of the operands for a loss whose own gradient is 1.
 struct Gradients {
     x: Tensor,
     table: Option<Tensor>,
@@ -53,7 +56,7 @@ impl TiedCrossEntropy {
         Self { labels, table_learns, gradients: OnceLock::new() }
     }
 
-    fn run<T: Float>(&self, [x, table, bias]: [(&CpuStorage, &Layout); 3]) -> Result<T> {
+    fn run<T: Float>(&self, x: Operand, table: Operand, bias: Operand) -> Result<T> {
         let ((n, hidden), (rows, width)) = (x.1.shape().dims2()?, table.1.shape().dims2()?);
         if n == 0 || n != self.labels.len() || hidden != width || bias.1.shape().dims1()? != rows {
             bail!(
@@ -124,8 +127,8 @@ impl CustomOp3 for TiedCrossEntropy {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let operands = [(x, x_layout), (table, table_layout), (bias, bias_layout)];
-        let loss = by_dtype!(x.dtype(), T => T::storage(vec![self.run::<T>(operands)?]));
+        let (dtype, x, table, bias) = (x.dtype(), (x, x_layout), (table, table_layout), (bias, bias_layout));
+        let loss = by_dtype!(dtype, T => T::storage(vec![self.run::<T>(x, table, bias)?]));
         Ok((loss, Shape::from(())))
     }
 

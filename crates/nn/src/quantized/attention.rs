@@ -11,18 +11,18 @@ use crate::ops::attention::{AttentionGradient, Heads, attention, attention_backw
 use crate::ops::rows::{tensor, with_slice};
 use tinybert_base::Result;
 
-/// What a layer's attention rounds.
+/// How a layer's attention rounds.
 #[derive(Clone, Copy)]
 pub struct AttentionRounding<'a> {
-    /// Mode, and the constants of the kernels.
+    /// The mode of attention, and the constants of the kernels.
     pub config: &'a LayerConfig,
     /// Real values of one step of queries, keys and values; 1 in f32.
     pub scales: [f32; 3],
 }
 
 impl AttentionRounding<'_> {
-    /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]` in steps of their scales; in steps
-    /// of the context's where that has some. Rows of padding are 0.
+    /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]`, which are in steps of their scales. The
+    /// context is in steps of its own scale if it has one. Rows of padding are 0.
     pub fn forward(&self, qkv: &[f32], heads: &Heads) -> Result<Vec<f32>> {
         let width = heads.heads * heads.head_dim;
         let mut context = vec![0f32; qkv.len() / 3];
@@ -37,7 +37,7 @@ impl AttentionRounding<'_> {
         Ok(context)
     }
 
-    /// The same of one sample without padding.
+    /// [`forward`](Self::forward) for one sample without padding.
     fn sample(
         &self,
         qkv: &[f32],
@@ -63,8 +63,8 @@ impl AttentionRounding<'_> {
         }
     }
 
-    /// The gradient of queries, keys and values in real units from that of the context, straight through all rounding:
-    /// that of attention in f32.
+    /// The gradient of queries, keys and values in real units, from the gradient of the context. It is the gradient of attention
+    /// in f32: it passes all rounding unchanged.
     pub fn backward(&self, qkv: &Tensor, d_context: &Tensor, heads: &Heads) -> Result<Vec<f32>> {
         let (_, columns) = qkv.dims2()?;
         let int8 = self.config.attention == AttentionMode::Int8;

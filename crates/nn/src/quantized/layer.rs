@@ -34,22 +34,22 @@ pub struct QuantizedLayer<'a> {
 }
 
 /// What the backward pass needs, `[b * l, ...]` each.
-pub struct QuantizedLayerRecord {
+pub struct QuantizedLayerActivations {
     stored: PerLinear<Arc<QuantizedWeights>>,
-    /// In steps.
+    /// Queries, keys and values, in steps of their scales.
     qkv: Tensor,
-    /// In steps where the output linear's input is static.
+    /// In steps of its scale where the output linear's input is static.
     context: Tensor,
     attention_sum: Tensor,
     middle: Tensor,
-    /// Before GELU.
+    /// Input of GELU.
     wide: Tensor,
     output_sum: Tensor,
 }
 
 impl QuantizedLayer<'_> {
-    /// State `[b * l, hidden]` to the next one.
-    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerRecord)> {
+    /// Computes the next state, `[b * l, hidden]`, from the state `x`.
+    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerActivations)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
         let stored = self.stored()?;
@@ -74,7 +74,7 @@ impl QuantizedLayer<'_> {
             let columns = values.len() / rows;
             tensor(values, (rows, columns))
         });
-        let record = QuantizedLayerRecord {
+        let record = QuantizedLayerActivations {
             stored,
             qkv: qkv?,
             context: context?,
@@ -86,10 +86,10 @@ impl QuantizedLayer<'_> {
         Ok((state, record))
     }
 
-    /// The gradient of the input state `x` from that of the output. Adds those of the weights.
+    /// The gradient of the input state `x`, from the gradient `d_state` of the output. Adds the gradients of the weights.
     pub fn backward(
         &self,
-        record: &QuantizedLayerRecord,
+        record: &QuantizedLayerActivations,
         x: &Tensor,
         mut d_state: Vec<f32>,
         heads: &Heads,
@@ -149,7 +149,7 @@ impl QuantizedLayer<'_> {
     }
 }
 
-/// `residual + x · weightᵀ + bias`, and its LayerNorm; both `[rows, hidden]`.
+/// `residual + x · weightᵀ + bias`, and the LayerNorm of that; both `[rows, hidden]`.
 fn end(
     end: &SubLayerEnd,
     stored: &QuantizedWeights,

@@ -19,7 +19,7 @@ use tinybert_model::plan::{WeightEncoding, quantize_channel};
 
 /// Weights of a linear `[outputs, inputs]` as the device has them.
 pub struct QuantizedWeights {
-    /// What they were made from.
+    /// The float weights that were quantized.
     float: Vec<f32>,
     values: Vec<i8>,
     /// Real value of one step, by output.
@@ -30,12 +30,12 @@ pub struct QuantizedWeights {
     row_sum: Vec<i32>,
 }
 
-/// The last weights of a linear that were stored; quantizing them anew takes longer than to see that they are the same.
+/// The weights of a linear that were quantized last. Comparing the float weights takes less time than quantizing them anew.
 #[derive(Default)]
 pub struct WeightCache(Mutex<Option<Arc<QuantizedWeights>>>);
 
 impl WeightCache {
-    /// The weights of linears with the same inputs, one above the other.
+    /// The quantized weights of linears with the same inputs, one above the other.
     pub fn stored(
         &self,
         linears: &[&FloatLinear],
@@ -120,8 +120,8 @@ impl QuantizedWeights {
         Ok(tensor(weights, (self.scale.len(), self.inputs))?)
     }
 
-    /// `x · weightᵀ + bias` for x `[rows, inputs]`, to the bit as on the device: `[rows, outputs]`. Each output is in
-    /// steps of its of `output_scales`.
+    /// `x · weightᵀ + bias` for x `[rows, inputs]`, to the bit as on the device: `[rows, outputs]`. The outputs are in steps of
+    /// `output_scales`, which hold for equal parts of them.
     pub fn forward(
         &self,
         x: &[f32],
@@ -130,7 +130,7 @@ impl QuantizedWeights {
         output_scales: &[f32],
     ) -> Result<Vec<f32>> {
         let outputs = self.scale.len();
-        // As the writer of an image folds them in.
+        // The writer of an image folds the scales into the weights in the same way.
         let scale_of = |output: usize| output_scales[output * output_scales.len() / outputs];
         let divided = |values: &[f32]| -> Vec<f32> {
             values.iter().enumerate().map(|(output, value)| value / scale_of(output)).collect()
@@ -154,7 +154,8 @@ impl QuantizedWeights {
         Ok(y)
     }
 
-    /// Adds the gradients of the weights of `linears` for an input x and the gradient of the output; gives that of x.
+    /// Adds the gradients of the weights of `linears`, from the input `x` and the gradient `grad` of the output; returns the
+    /// gradient of `x`.
     pub fn backward(
         &self,
         linears: &[&FloatLinear],
@@ -177,7 +178,7 @@ impl QuantizedWeights {
     }
 }
 
-/// Some rows of a linear.
+/// Computes some rows of a linear's output.
 fn rows(
     kernels: Kernels,
     linear: &Linear,
@@ -203,7 +204,7 @@ fn rows(
     kernels.linear(&a, linear, Epilogue::F32 { out: y, stride: linear.n }, &mut [])
 }
 
-/// Sizes beyond the kernels'.
+/// The error for sizes that the kernels do not take.
 pub fn refused(_: ShapeMismatch) -> Error {
     Error::Usage("the model is larger than the device code can address".into())
 }

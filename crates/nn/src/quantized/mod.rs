@@ -1,5 +1,5 @@
-//! The fake-quantized encoder: forward to the bit what an image of the same weights computes, by the kernels of the device;
-//! backward by the straight-through estimator.
+//! The fake-quantized encoder. Its forward pass runs the kernels of the device and gives, to the bit, what an image of the same
+//! weights gives; its backward pass is the straight-through estimator.
 //!
 //! Weights are rounded anew whenever they change, by the function that images are made with, so that their scales follow
 //! them; the scales of activations are those of a [`ModelPlan`] and stay. A gradient passes every rounding unchanged, except
@@ -21,7 +21,7 @@ use candle_core::{Device, Tensor, Var};
 use tinybert_image::LayerConfig;
 
 pub(super) use self::head::{HeadCaches, tanh};
-use self::layer::{QuantizedLayer, QuantizedLayerRecord, layer_norm};
+use self::layer::{QuantizedLayer, QuantizedLayerActivations, layer_norm};
 use self::linear::WeightCache;
 use super::bert::padding_mask;
 use super::dropout_sites::DropoutSites;
@@ -37,7 +37,7 @@ use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
 use tinybert_model::{BertConfig, PerLinear};
 
-/// A plan with the weights that were stored by it last.
+/// A plan and the weights that were quantized by it last.
 pub(super) struct QuantizedEncoder {
     plan: Arc<ModelPlan>,
     configs: Vec<LayerConfig>,
@@ -127,10 +127,10 @@ struct QuantizedRecord {
     weights: Arc<EncoderWeights>,
     batch: Batch,
     embedding_sum: Vec<f32>,
-    layers: Vec<(Heads, QuantizedLayerRecord)>,
+    layers: Vec<(Heads, QuantizedLayerActivations)>,
     /// `[b * l, hidden]` each.
     states: Vec<Tensor>,
-    /// The last of them as the leaf of the losses' graph.
+    /// The last state as the leaf of the losses' graph.
     last: Tensor,
 }
 

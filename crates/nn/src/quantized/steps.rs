@@ -1,4 +1,4 @@
-//! How activations become int8, and what of them the device sees.
+//! How activations become int8, and the values that the device has of them.
 
 use rayon::prelude::*;
 use tinybert_image::InputQuantization;
@@ -12,7 +12,7 @@ use tinybert_base::vectorised;
 pub enum ActivationSteps {
     /// `rne(x · inv_scale + zero_point)`, of `scale` each.
     Static {
-        /// What values are multiplied by: 1 where they are in steps already.
+        /// Factor of the values: 1 where they are in steps already.
         inv_scale: f32,
         /// The int8 value that stands for 0.
         zero_point: i8,
@@ -35,7 +35,7 @@ impl From<InputQuantization> for ActivationSteps {
 }
 
 impl ActivationSteps {
-    /// Of values that are in steps of `scale` each.
+    /// For values that are in steps of `scale` already.
     pub fn of(scale: f32) -> Self {
         Self::Static { inv_scale: 1.0, zero_point: 0, scale }
     }
