@@ -17,7 +17,7 @@ use tinybert_base::Context;
 use tinybert_base::progress::Silent;
 use tinybert_base::random;
 use tinybert_data::{DataSpec, GlueTask, RawRows, Source, Split, collate, read_rows};
-use tinybert_distill::augment::{AugmentSettings, Sources, WordVectors, augment};
+use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment};
 use tinybert_model::{Checkpoint, EncodedInput, EncodedWord, TextEncoder};
 use tinybert_nn::MaskedLm;
 
@@ -42,7 +42,7 @@ fn main() -> tinybert_base::Result<()> {
     let step = (rows.rows.len() / count).max(1);
     rows.rows = rows.rows.into_iter().step_by(step).take(count).collect();
 
-    let sources = Sources { model: &model, vectors: Some(&table), vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: Some(&table), vectors_file: None };
     let out = std::env::temp_dir().join(format!("augment-speed-{}.tsv", std::process::id()));
     for share in [0.0, AugmentSettings::default().masked_share] {
         let settings = AugmentSettings { masked_share: share, ..AugmentSettings::default() };

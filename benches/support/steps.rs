@@ -94,7 +94,7 @@ pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let settings = TransferSettings { layer_map, ..TransferSettings::default() };
     let transfer = Transfer::new(&settings, &student_config(), &teacher_config(), 1)?;
     let (teacher, (parameters, student)) = (teacher()?, student()?);
-    let mut vars = transfer.parameters();
+    let mut vars = transfer.projections();
     vars.extend(parameters.iter().map(|(name, var)| (name.to_owned(), var.clone())));
     let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
     Ok(move |batch: &Batch, step| {

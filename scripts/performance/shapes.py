@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of answers of random models of many shapes, as CSV: what the latency model is fitted to.
 
-    shapes.py --cache FOLDER --count PROGRAM --image PROGRAM > crates/search/src/latency/counted.csv
+    shapes.py --cache FOLDER --count PROGRAM --image PROGRAM > crates/search/src/cost/latency/counted.csv
 
 The programs are crates/runtime/examples/count.rs for aarch64 and random_image.rs for this machine; FOLDER is what prepare.sh
 has filled. Then `cargo run --release -p tinybert-search --example fit_latency` prints the coefficients."""

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tinybert_distill::TaskSettings;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
-use tinybert_distill::{Stage, TaskSettings};
+use tinybert_train::Recipe;
 
 use super::{OptimizerArgs, parse_bytes};
 
@@ -30,26 +31,28 @@ impl DistillationArgs {
         let defaults = TaskSettings::default();
         TaskSettings {
             transfer: self.losses.settings(),
-            optimizer: self.optimizer.optimizer(defaults.optimizer),
-            intermediate: Stage {
+            intermediate: Recipe {
                 epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
                 batch_size: self.batch_size.unwrap_or(defaults.intermediate.batch_size),
                 micro_batch: self.optimizer.micro_batch(defaults.intermediate.micro_batch),
                 learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
+                optimizer: self.optimizer.optimizer(defaults.intermediate.optimizer),
+                seed,
                 ..defaults.intermediate
             },
-            prediction: Stage {
+            prediction: Recipe {
                 epochs: options.prediction_epochs.unwrap_or(defaults.prediction.epochs),
                 batch_size: self.batch_size.unwrap_or(defaults.prediction.batch_size),
                 micro_batch: self.optimizer.micro_batch(defaults.prediction.micro_batch),
                 schedule: self.optimizer.schedule(),
                 learning_rate: options.prediction_lr.unwrap_or(defaults.prediction.learning_rate),
+                optimizer: self.optimizer.optimizer(defaults.prediction.optimizer),
+                seed,
                 ..defaults.prediction
             },
             temperature: options.temperature.unwrap_or(defaults.temperature),
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
             max_tokens,
-            seed,
             sparsity: None,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
             allow_weak_teacher: options.allow_weak_teacher,

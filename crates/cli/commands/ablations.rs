@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tinybert_base::Result;
-use tinybert_distill::ablations::{Ablations, Row};
+use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::Checkpoint;
 use tinybert_train::Output;
 
@@ -36,7 +36,7 @@ pub struct AblationsArgs {
     /// Rows: full, no-general, no-augmentation, no-embedding, no-hidden, no-attention, no-transformer,
     /// no-prediction, map-top, map-bottom [default: all rows whose inputs are given].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    rows: Vec<Row>,
+    rows: Vec<Ablation>,
     /// Seeds; each row runs once for each [default: --seed].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     seeds: Vec<u64>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Split, read_rows};
-use tinybert_distill::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
+use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 use tinybert_model::Checkpoint;
 
 use crate::args::DataArgs;
@@ -73,7 +73,8 @@ pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
         masked_share: args.masked_share,
         seed: invocation.global.seed,
     };
-    let sources = Sources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
+    let sources =
+        CandidateSources { model: &model, vectors: vectors.as_ref(), vectors_file: args.vectors.clone() };
     // The other splits come first, so that a folder with a training set is complete.
     if let Some(folder) = args.data.data.as_ref().filter(|_| invocation.is_first()) {
         copy_splits(folder, &args.out)?;

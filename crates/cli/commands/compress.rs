@@ -10,10 +10,13 @@ use tinybert_base::Result;
 use tinybert_data::Split;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::TransferSettings;
-use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
-use tinybert_search::{Board, Budget, Compress, Outcome, SearchSettings, Settings, layer_map, student_sizes};
-use tinybert_train::FineTune;
+use tinybert_search::{
+    Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
+    student_sizes,
+};
+use tinybert_train::{FineTune, Recipe};
 
 use crate::args::{DataArgs, DeviceArgs, OutputArgs, max_tokens, parse_memory_size, parse_milliseconds};
 use crate::invocation::Invocation;
@@ -103,10 +106,10 @@ struct StageArgs {
     #[arg(long)]
     quick: bool,
     /// Passes of the fine-tuning, if the teacher is fine-tuned.
-    #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
+    #[arg(long, value_name = "N", default_value_t = FineTune::default().recipe.epochs)]
     teacher_epochs: u64,
     /// Peak learning rate of the fine-tuning.
-    #[arg(long, value_name = "RATE", default_value_t = FineTune::default().learning_rate)]
+    #[arg(long, value_name = "RATE", default_value_t = FineTune::default().recipe.learning_rate)]
     teacher_lr: f64,
     /// Passes in which the student learns the teacher's layers.
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -202,54 +205,53 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
 
 impl CompressArgs {
     /// The settings of all stages. `max_tokens` is the longest input of a teacher and a student.
-    fn settings(&self, map: LayerMap, max_tokens: usize, seed: u64) -> Settings {
+    fn settings(&self, map: LayerMap, max_tokens: usize, seed: u64) -> CompressSettings {
         let Self { budget, training, search, .. } = self;
         let epochs = |full: u64| if training.quick { full.min(1) } else { full };
         let transfer = TransferSettings { layer_map: map, ..TransferSettings::default() };
         let batch_size = training.batch_size;
-        let task = TaskSettings::default();
-        let stage =
-            |epochs, learning_rate, base: &Stage| Stage { epochs, learning_rate, batch_size, ..base.clone() };
+        let (fine_tune, general, task) =
+            (FineTune::default(), GeneralSettings::default(), TaskSettings::default());
+        let recipe = |epochs, learning_rate, base: &Recipe| Recipe {
+            epochs,
+            learning_rate,
+            batch_size,
+            seed,
+            ..base.clone()
+        };
         let distillation = TaskSettings {
             transfer: transfer.clone(),
-            intermediate: stage(
+            intermediate: recipe(
                 epochs(training.intermediate_epochs),
                 training.intermediate_lr,
                 &task.intermediate,
             ),
-            prediction: stage(epochs(training.prediction_epochs), training.prediction_lr, &task.prediction),
+            prediction: recipe(epochs(training.prediction_epochs), training.prediction_lr, &task.prediction),
             max_tokens,
-            seed,
             ..task
         };
         let prediction_only = |passes, rate| TaskSettings {
-            intermediate: Stage { epochs: 0, ..distillation.intermediate.clone() },
-            prediction: stage(epochs(passes), rate, &distillation.prediction),
+            intermediate: Recipe { epochs: 0, ..distillation.intermediate.clone() },
+            prediction: recipe(epochs(passes), rate, &distillation.prediction),
             ..distillation.clone()
         };
         let recovery = prediction_only(training.recovery_epochs, training.recovery_lr);
         let quantization_aware =
             prediction_only(training.quantization_aware_epochs, training.quantization_aware_lr);
-        Settings {
-            budget: Budget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
+        CompressSettings {
+            budget: DeviceBudget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
             max_tokens,
             fine_tune: FineTune {
-                epochs: epochs(training.teacher_epochs),
-                learning_rate: training.teacher_lr,
-                batch_size,
+                recipe: recipe(epochs(training.teacher_epochs), training.teacher_lr, &fine_tune.recipe),
                 max_tokens,
-                seed,
-                ..FineTune::default()
+                ..fine_tune
             },
             general: GeneralSettings {
                 transfer,
-                epochs: epochs(GeneralSettings::default().epochs),
+                recipe: recipe(epochs(general.recipe.epochs), training.intermediate_lr, &general.recipe),
                 max_train_tokens: Some(self.new_student.general_tokens),
-                batch_size,
                 max_tokens,
-                learning_rate: training.intermediate_lr,
-                seed,
-                ..GeneralSettings::default()
+                ..general
             },
             distillation,
             recovery,
@@ -292,7 +294,7 @@ impl NewStudentArgs {
 }
 
 /// Prints metrics, cost and place of the image.
-fn print(outcome: &Outcome, board: &Board) -> Result<()> {
+fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
     for judged in &outcome.metrics {
         let metrics = describe_metrics(&judged.metrics);
         print_line(format_args!("{:7} {:4} {metrics}", judged.model, judged.split))?;

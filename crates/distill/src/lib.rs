@@ -1,24 +1,14 @@
-//! Transformer distillation after TinyBERT (arXiv 1909.10351).
+//! Transformer distillation after TinyBERT (arXiv 1909.10351): a small student learns from a large teacher.
+//!
+//! [`distill_general`] teaches the student on raw text, [`distill_task`] on the texts of a task. [`augment`] makes more
+//! texts of a task, and [`ablations`] measures what each part of the method is worth.
 
 pub mod ablations;
 pub mod augment;
-mod general;
-mod inherit;
-pub mod layer_map;
-mod linalg;
-pub mod losses;
-mod pair;
-mod preflight;
-mod projection;
-mod quantization_aware;
-mod task;
-pub mod teacher;
-mod teachers_text;
-pub mod transfer;
+mod distillation;
 
-pub use pair::check_vocabulary;
-
-pub use general::{Corpus, GeneralReport, GeneralSettings, general};
-pub use quantization_aware::QuantizationAware;
-pub use quantization_aware::check_pair;
-pub use task::{Stage, TaskReport, TaskSettings, task};
+pub use distillation::{
+    EncodedCorpus, GeneralReport, GeneralSettings, QuantizationAware, TaskReport, TaskSettings,
+    check_student_answers, check_vocabulary, distill_general, distill_task,
+};
+pub use distillation::{layer_map, losses, teacher, transfer};

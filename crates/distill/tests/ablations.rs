@@ -7,10 +7,10 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
-use tinybert_distill::ablations::{Ablations, Row};
-use tinybert_distill::{Stage, TaskSettings};
+use tinybert_distill::TaskSettings;
+use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::{Checkpoint, Head};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::{Output, Recipe, TaskData};
 
 /// Models and data of a small task. The teacher knows nothing: the table only has to come about.
 struct Place {
@@ -36,9 +36,9 @@ impl Place {
         }
     }
 
-    fn ablations(&self, rows: &[Row], seeds: &[u64]) -> Ablations<'_> {
+    fn ablations(&self, rows: &[Ablation], seeds: &[u64]) -> Ablations<'_> {
         let defaults = TaskSettings::default();
-        let stage = |stage| Stage { epochs: 1, batch_size: 8, learning_rate: 1e-3, ..stage };
+        let stage = |stage| Recipe { epochs: 1, batch_size: 8, learning_rate: 1e-3, ..stage };
         Ablations {
             task: TaskSettings {
                 intermediate: stage(defaults.intermediate.clone()),
@@ -83,12 +83,12 @@ fn every_row_takes_the_same_number_of_steps() {
     let ablations =
         Ablations { fresh: Some(&fresh), augmented: Some(&place.augmented), ..place.ablations(&[], &[7, 8]) };
     let table = ablations.run(&place.out(), &Context::default()).unwrap();
-    assert_eq!(names(&table), Row::ALL.map(Row::name));
+    assert_eq!(names(&table), Ablation::ALL.map(Ablation::name));
     // 48 examples in batches of 8, in two stages; without the variants the 13 are repeated.
     assert!(column(&table, 4).iter().all(|steps| *steps == "12"), "{table}");
     let out = place.out().folder;
     assert_eq!(std::fs::read_to_string(out.join("ablations.md")).unwrap(), table);
-    for row in Row::ALL {
+    for row in Ablation::ALL {
         assert!(Checkpoint::load(&out.join(format!("{}-7", row.name()))).is_ok(), "{row:?}");
     }
 }
@@ -97,33 +97,36 @@ fn every_row_takes_the_same_number_of_steps() {
 fn rows_without_their_inputs_are_left_out_or_refused() {
     let place = Place::new();
     let table = place.ablations(&[], &[1]).run(&place.out(), &Context::default()).unwrap();
-    assert_eq!(names(&table).len(), Row::ALL.len() - 2, "{table}");
+    assert_eq!(names(&table).len(), Ablation::ALL.len() - 2, "{table}");
     assert!(!table.contains("no-general") && !table.contains("no-augmentation"), "{table}");
 
     let place = Place::new();
     let refused =
-        place.ablations(&[Row::NoGeneral], &[1]).run(&place.out(), &Context::default()).unwrap_err();
+        place.ablations(&[Ablation::NoGeneral], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("--fresh")), "{refused}");
 }
 
 #[test]
 fn what_has_run_does_not_run_again() {
     let place = Place::new();
-    let first = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap();
+    let first = place.ablations(&[Ablation::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap();
     let weights = place.out().folder.join("map-top-1/model.safetensors");
     let written = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
     let before = written(&weights);
 
-    let refused = place.ablations(&[Row::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap_err();
+    let refused =
+        place.ablations(&[Ablation::MapTop], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("--resume")), "{refused}");
-    let more =
-        place.ablations(&[Row::MapTop, Row::Full], &[1, 2]).run(&place.again(), &Context::default()).unwrap();
+    let more = place
+        .ablations(&[Ablation::MapTop, Ablation::Full], &[1, 2])
+        .run(&place.again(), &Context::default())
+        .unwrap();
     assert_eq!(written(&weights), before);
     assert_eq!(names(&first), ["map-top"]);
     assert_eq!(names(&more), ["full", "map-top"]);
     assert_eq!(column(&more, 3), ["2", "2"]);
 
-    let mut other = place.ablations(&[Row::Full], &[1]);
+    let mut other = place.ablations(&[Ablation::Full], &[1]);
     other.task.temperature = 2.0;
     let refused = other.run(&place.again(), &Context::default()).unwrap_err();
     assert!(matches!(&refused, Error::Usage(what) if what.contains("temperature")), "{refused}");
@@ -132,7 +135,7 @@ fn what_has_run_does_not_run_again() {
 #[test]
 fn an_interrupted_row_ends_as_if_it_had_run_through() {
     let (whole, broken) = (Place::new(), Place::new());
-    let rows = [Row::Full, Row::NoPrediction];
+    let rows = [Ablation::Full, Ablation::NoPrediction];
     whole.ablations(&rows, &[3]).run(&whole.out(), &Context::default()).unwrap();
 
     let run = |output: &Output, context: &Context| -> Result<String> {
@@ -158,7 +161,8 @@ fn a_folder_of_something_else_is_not_touched() {
     let folder = place.out().folder;
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("thesis.tex"), "years of work").unwrap();
-    let refused = place.ablations(&[Row::Full], &[1]).run(&place.out(), &Context::default()).unwrap_err();
+    let refused =
+        place.ablations(&[Ablation::Full], &[1]).run(&place.out(), &Context::default()).unwrap_err();
     assert!(matches!(refused, Error::Usage(_)), "{refused}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
 }
@@ -166,7 +170,7 @@ fn a_folder_of_something_else_is_not_touched() {
 #[test]
 fn rows_of_other_data_do_not_join_a_table() {
     let place = Place::new();
-    let rows = [Row::MapTop];
+    let rows = [Ablation::MapTop];
     let without = place.ablations(&rows, &[1]);
     let with = Ablations { augmented: Some(&place.augmented), ..place.ablations(&rows, &[1]) };
     for [first, second] in [[&without, &with], [&with, &without]] {

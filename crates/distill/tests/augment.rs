@@ -11,7 +11,7 @@ use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
-use tinybert_distill::augment::{AugmentSettings, Sources, WordVectors, augment, copy_splits};
+use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder};
 use tinybert_nn::{MaskedLm, init_parameters};
 
@@ -70,7 +70,7 @@ fn run(settings: &AugmentSettings, rows: &RawRows, place: &Path, name: &str) -> 
     let out = place.join(name);
     let model = masked_lm(place);
     let (vectors, file) = vectors(place);
-    let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
+    let sources = CandidateSources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
     augment(settings, &sources, rows, &out, false, &Context::default())?;
     Ok(fs::read_to_string(out).unwrap())
 }
@@ -149,7 +149,7 @@ fn an_interrupted_run_goes_on_to_the_same_bytes_and_refuses_another() {
     let rows = sentences(place.path());
     let whole = run(&settings(), &rows, place.path(), "whole.jsonl").unwrap();
     let (model, (vectors, file)) = (masked_lm(place.path()), vectors(place.path()));
-    let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
+    let sources = CandidateSources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
     let out = place.path().join("out.jsonl");
     let go = |settings: &AugmentSettings, resume: bool, context: &Context| {
         augment(settings, &sources, &rows, &out, resume, context)
@@ -181,7 +181,7 @@ fn a_run_by_word_vectors_alone_hears_that_it_is_to_stop() {
     let rows = sentences(place.path());
     let model = toy::model(&place.path().join("bare"), &toy::config(1, 16), &Head::None);
     let (vectors, file) = vectors(place.path());
-    let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
+    let sources = CandidateSources { model: &model, vectors: Some(&vectors), vectors_file: Some(file) };
     let out = place.path().join("out.jsonl");
     let stop = toy::StopAfter::new(0);
     let error = augment(&settings(), &sources, &rows, &out, false, &stop.context()).unwrap_err();
@@ -205,7 +205,7 @@ fn a_run_killed_before_its_last_step_is_complete() {
     fs::write(left.join("state.json"), "{}").unwrap();
     let out = place.path().join("out.jsonl");
     let model = masked_lm(place.path());
-    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };
     let error = augment(&settings(), &sources, &rows, &out, true, &Context::default()).unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("is complete")), "{error}");
     assert_eq!((left.exists(), fs::read_to_string(&out).unwrap()), (false, text));
@@ -276,7 +276,11 @@ fn glue_layouts_are_read_again_as_what_they_were() {
 }
 
 /// What words of the only row are replaced by, over many variants.
-fn replacements(sources: &Sources, place: &Path, text: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+fn replacements(
+    sources: &CandidateSources,
+    place: &Path,
+    text: &str,
+) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let path = place.join("one.tsv");
     fs::write(&path, format!("text\tlabel\n{text}\tx\n")).unwrap();
     let out = place.join("replaced.tsv");
@@ -314,7 +318,7 @@ fn words_of_one_piece_ask_the_masked_lm_and_others_the_vectors() {
 fn check_who_is_asked(model: &Checkpoint, place: &Path) {
     let (vectors, _) = vectors(place);
     let text = "a thrilling film 2day";
-    let of = |vectors| Sources { model, vectors, vectors_file: None };
+    let of = |vectors| CandidateSources { model, vectors, vectors_file: None };
     let found = replacements(&of(Some(&vectors)), place, text).unwrap();
     assert_eq!(found["thrilling"], ["gripping", "movie", "play"].map(String::from).into());
     // By vectors it would be movie, play and thrilling.
@@ -333,10 +337,10 @@ fn without_a_masked_lm_head_the_vectors_serve_all_words_and_without_both_nothing
     let place = tempfile::tempdir().unwrap();
     let model = toy::model(&place.path().join("bare"), &toy::config(1, 16), &Head::None);
     let (vectors, _) = vectors(place.path());
-    let sources = Sources { model: &model, vectors: Some(&vectors), vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: Some(&vectors), vectors_file: None };
     let found = replacements(&sources, place.path(), "a thrilling film").unwrap();
     assert_eq!(found["film"], ["movie", "play", "gripping"].map(String::from).into());
-    let sources = Sources { vectors: None, ..sources };
+    let sources = CandidateSources { vectors: None, ..sources };
     let error = replacements(&sources, place.path(), "a film").unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("--objective mlm")), "{error}");
 }
@@ -349,7 +353,7 @@ fn a_sentence_longer_than_the_model_is_augmented_all_over() {
     let text = ["film", "play", "dull", "bright"].repeat(10).join(" ");
     let path = place.path().join("one.tsv");
     fs::write(&path, format!("text\tlabel\n{text}\tx\n")).unwrap();
-    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };
     let out = place.path().join("out.tsv");
     augment(&settings(), &sources, &rows(&table(path, false)), &out, false, &Context::default()).unwrap();
     let last = &rows(&table(out, false)).rows[1..];
@@ -386,7 +390,7 @@ fn a_candidate_is_what_the_masked_lm_finds_likeliest_before_the_sentence_itself(
 
     let path = place.path().join("one.tsv");
     fs::write(&path, "text\tlabel\nthe film was\tx\n").unwrap();
-    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };
     let settings = AugmentSettings { variants: 1, probability: 1.0, candidates: 1, ..settings() };
     let out = place.path().join("out.tsv");
     augment(&settings, &sources, &rows(&table(path, false)), &out, false, &Context::default()).unwrap();

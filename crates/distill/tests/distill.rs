@@ -10,7 +10,7 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_distill::{
-    Corpus, GeneralReport, GeneralSettings, Stage, TaskSettings, general, task,
+    EncodedCorpus, GeneralReport, GeneralSettings, TaskSettings, distill_general, distill_task,
     teacher::TeacherOutput,
     transfer::{Transfer, TransferSettings},
 };
@@ -18,13 +18,16 @@ use tinybert_evaluate::judge::encode;
 use tinybert_model::{BertConfig, Checkpoint, Head};
 use tinybert_nn::{Bert, Mode, Parameters, init_parameters};
 use tinybert_train::session::MicroBatch;
-use tinybert_train::{FineTune, TaskData, fine_tune};
+use tinybert_train::{FineTune, Recipe, TaskData, fine_tune};
 
 /// A four-layer teacher fine-tuned on `train`, in `place/teacher`.
 fn teacher(place: &Path, train: &Dataset, dev: &Dataset, metrics: MetricSet) -> Checkpoint {
     let fresh = toy::model(&place.join("fresh"), &toy::config(4, 32), &Head::None);
-    let settings =
-        FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
+    let settings = FineTune {
+        max_tokens: 16,
+        recipe: Recipe { epochs: 4, batch_size: 8, learning_rate: 1e-3, ..FineTune::default().recipe },
+        ..FineTune::default()
+    };
     let data = TaskData { train, dev, metrics };
     let report = fine_tune(&settings, &fresh, &data, place.join("teacher"), &Context::default()).unwrap();
     // Scores of two values leave many ranks equal, which Spearman's correlation does not forgive.
@@ -38,7 +41,7 @@ fn student(place: &Path) -> Checkpoint {
 
 fn task_settings() -> TaskSettings {
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 4),
         prediction: stage(defaults.prediction.clone(), 4),
@@ -49,11 +52,14 @@ fn task_settings() -> TaskSettings {
 
 fn general_settings() -> GeneralSettings {
     GeneralSettings {
-        epochs: 4,
-        batch_size: 8,
-        micro_batch: 8,
         max_tokens: 16,
-        learning_rate: 2e-3,
+        recipe: Recipe {
+            epochs: 4,
+            batch_size: 8,
+            micro_batch: 8,
+            learning_rate: 2e-3,
+            ..GeneralSettings::default().recipe
+        },
         ..GeneralSettings::default()
     }
 }
@@ -79,7 +85,8 @@ fn a_student_learns_its_teachers_task_from_unlabelled_text() {
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let out = place.path().join("out");
     let report =
-        task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
+        distill_task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default())
+            .unwrap();
     assert!(report.dev.primary() >= report.teacher.primary() - 0.05, "{report:?}");
     assert_eq!(Checkpoint::load(&out).unwrap().head, teacher.head);
     for part in ["embedding", "hidden", "attention"] {
@@ -102,7 +109,8 @@ fn regression_learns_the_teachers_scores() {
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::PearsonAndSpearman };
     let out = place.path().join("out");
     let report =
-        task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
+        distill_task(&task_settings(), &teacher, &student(place.path()), &data, &out, &Context::default())
+            .unwrap();
     assert!(report.dev.values["pearson"] > 0.9, "{report:?}");
 }
 
@@ -110,8 +118,8 @@ fn regression_learns_the_teachers_scores() {
 fn run_general(settings: &GeneralSettings, place: &Path, context: &Context) -> Result<GeneralReport> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(200, 3), 16)?;
-    let corpus = Corpus { windows: &windows, sources: &[] };
-    general(settings, &teacher, &student(place), &corpus, place.join("out"), context)
+    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+    distill_general(settings, &teacher, &student(place), &corpus, place.join("out"), context)
 }
 
 #[test]
@@ -134,9 +142,9 @@ fn an_heir_starts_close_to_its_teacher() {
         let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
         let student = toy::model(&place.path().join("student"), &toy::config(4, hidden), &Head::None);
         let windows = encode(&teacher.text, &toy::sentences(200, 3), 16).unwrap();
-        let corpus = Corpus { windows: &windows, sources: &[] };
+        let corpus = EncodedCorpus { windows: &windows, sources: &[] };
         let out = place.path().join("out");
-        general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap();
+        distill_general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap();
         ["embedding", "hidden", "attention"].map(|part| ends(&out, "general", part).0)
     };
     // An heir of all layers in full width is the teacher, up to the dropout in training and the ridge.
@@ -152,11 +160,17 @@ fn an_heir_that_is_wider_than_its_teacher_is_refused() {
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &Head::None);
     let student = toy::model(&place.path().join("student"), &toy::config(2, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(20, 3), 16).unwrap();
-    let corpus = Corpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
     let settings = GeneralSettings { inherit: true, ..general_settings() };
-    let error =
-        general(&settings, &teacher, &student, &corpus, place.path().join("out"), &Context::default())
-            .unwrap_err();
+    let error = distill_general(
+        &settings,
+        &teacher,
+        &student,
+        &corpus,
+        place.path().join("out"),
+        &Context::default(),
+    )
+    .unwrap_err();
     assert!(matches!(&error, Error::Usage(what) if what.contains("hidden size is 32")), "{error}");
 }
 
@@ -183,7 +197,7 @@ fn the_gradients_of_uneven_micro_batches_add_up_to_that_of_the_step() {
             loss += losses.total.to_scalar::<f32>().unwrap();
             let new = losses.tape.backward(&losses.total).unwrap();
             let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone()));
-            for (name, var) in vars.chain(transfer.parameters()) {
+            for (name, var) in vars.chain(transfer.projections()) {
                 let Some(gradient) = new.get(&var) else { continue };
                 let values = gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 let sum = sums.entry(name).or_insert_with(|| vec![0.0; values.len()]);
@@ -219,11 +233,20 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
         let labelled = Head::Classification { labels: toy::labels() };
         let teacher = toy::model(&at("teacher"), &toy::config(4, 32), &labelled);
         let (learning_rate, max_tokens, epochs) = (1e-9, 16, 1);
-        let fine_tuning =
-            FineTune { epochs, batch_size: 8, micro_batch, max_tokens, learning_rate, ..FineTune::default() };
+        let fine_tuning = FineTune {
+            max_tokens,
+            recipe: Recipe {
+                epochs,
+                batch_size: 8,
+                micro_batch,
+                learning_rate,
+                ..FineTune::default().recipe
+            },
+            ..FineTune::default()
+        };
         fine_tune(&fine_tuning, &teacher, &data, at("fine-tuned"), &Context::default()).unwrap();
         let defaults = TaskSettings::default();
-        let stage = |stage| Stage { epochs, batch_size: 8, micro_batch, learning_rate, ..stage };
+        let stage = |stage| Recipe { epochs, batch_size: 8, micro_batch, learning_rate, ..stage };
         let settings = TaskSettings {
             intermediate: stage(defaults.intermediate.clone()),
             prediction: stage(defaults.prediction.clone()),
@@ -235,9 +258,13 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
             let mut settings = settings.clone();
             let stage = if left_out { &mut settings.intermediate } else { &mut settings.prediction };
             stage.epochs = 0;
-            task(&settings, &teacher, &student(place.path()), &data, at(name), &Context::default()).unwrap();
+            distill_task(&settings, &teacher, &student(place.path()), &data, at(name), &Context::default())
+                .unwrap();
         }
-        let settings = GeneralSettings { epochs: 1, micro_batch, learning_rate, ..general_settings() };
+        let settings = GeneralSettings {
+            recipe: Recipe { epochs: 1, micro_batch, learning_rate, ..general_settings().recipe },
+            ..general_settings()
+        };
         run_general(&settings, place.path(), &Context::default()).unwrap();
         ["fine-tuned", "intermediate", "prediction", "out"].map(|name| first_means(&at(name)))
     };
@@ -304,7 +331,7 @@ fn the_reached_tensors_are_exactly_those_with_a_gradient() {
         for (name, var) in parameters.iter() {
             assert_eq!(transfer.reaches(name), gradients.get(var).is_some(), "{name} under {settings:?}");
         }
-        for (name, var) in transfer.parameters() {
+        for (name, var) in transfer.projections() {
             assert!(gradients.get(&var).is_some(), "{name} under {settings:?}");
         }
     }
@@ -317,7 +344,10 @@ fn one_seed_gives_one_student_on_any_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             run_general(
-                &GeneralSettings { epochs: 1, ..general_settings() },
+                &GeneralSettings {
+                    recipe: Recipe { epochs: 1, ..general_settings().recipe },
+                    ..general_settings()
+                },
                 place.path(),
                 &Context::default(),
             )
@@ -344,7 +374,7 @@ fn a_pair_that_cannot_learn_is_refused_with_a_reason() {
                   data: &Dataset,
                   expected: &str| {
         let data = TaskData { train: data, dev: data, metrics: MetricSet::Accuracy };
-        let error = task(settings, teacher, student, &data, &out, &Context::default()).unwrap_err();
+        let error = distill_task(settings, teacher, student, &data, &out, &Context::default()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!out.exists() && !toy::run_folder(&out).exists());
     };
@@ -396,7 +426,8 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let refusal = |teacher: &Checkpoint, train: &Dataset, dev: &Dataset, metrics| {
         let data = TaskData { train, dev, metrics };
         let student = student(place.path());
-        let error = task(&task_settings(), teacher, &student, &data, &out, &Context::default()).unwrap_err();
+        let error =
+            distill_task(&task_settings(), teacher, &student, &data, &out, &Context::default()).unwrap_err();
         let Error::Input(what) = error else { panic!("{error}") };
         assert!(what.contains("--allow-weak-teacher") && !out.exists(), "{what}");
         what
@@ -416,7 +447,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let mut allowed = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     allowed.intermediate.epochs = 0;
     allowed.prediction.epochs = 1;
-    task(&allowed, &fresh, &student(place.path()), &data, &out, &Context::default()).unwrap();
+    distill_task(&allowed, &fresh, &student(place.path()), &data, &out, &Context::default()).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
 
     // Of one class, whatever answers it is right: that says nothing of a teacher.
@@ -425,8 +456,8 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let what = refusal(&fresh, &train, &alike, MetricSet::Accuracy);
     assert!(what.contains("have the label \"positive\"") && what.contains("sorted by label"), "{what}");
     let data = TaskData { train: &train, dev: &alike, metrics: MetricSet::Accuracy };
-    let said = toy::Said::default();
-    task(&allowed, &fresh, &student(place.path()), &data, &out, &said.context()).unwrap();
+    let said = toy::RecordedLines::default();
+    distill_task(&allowed, &fresh, &student(place.path()), &data, &out, &said.context()).unwrap();
     assert!(said.lines().contains("warning: all "), "{}", said.lines());
     std::fs::remove_dir_all(&out).unwrap();
 
@@ -459,7 +490,7 @@ fn a_teacher_that_only_counts_its_labels_teaches_those_of_the_data() {
     let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     (settings.intermediate.epochs, settings.prediction.epochs) = (0, 1);
     let out = place.path().join("out");
-    task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
+    distill_task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
     assert_eq!(Checkpoint::load(&out).unwrap().head.labels(), toy::labels());
 }
 
@@ -471,7 +502,7 @@ fn another_vocabulary_is_refused() {
     let mut pieces = student.text.pieces();
     pieces.swap(6, 7);
     let windows = EncodedSet::from_iter([teacher.text.encode("the film", None, 16).unwrap()]);
-    let corpus = Corpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
     for (pieces, lowercase, expected) in [
         (pieces.clone(), true, "piece 6 is"),
         (pieces[..pieces.len() - 1].to_vec(), true, "pieces and the student's"),
@@ -480,7 +511,8 @@ fn another_vocabulary_is_refused() {
         student.text = tinybert_model::TextEncoder::from_pieces(pieces, lowercase).unwrap();
         let out = place.path().join("out");
         let error =
-            general(&general_settings(), &teacher, &student, &corpus, &out, &Context::default()).unwrap_err();
+            distill_general(&general_settings(), &teacher, &student, &corpus, &out, &Context::default())
+                .unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
     }
 }
@@ -498,7 +530,8 @@ fn a_stage_can_be_left_out() {
         settings.allow_weak_teacher = true;
         let out = place.path().join(format!("out{intermediate}"));
         let report =
-            task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default()).unwrap();
+            distill_task(&settings, &teacher, &student(place.path()), &data, &out, &Context::default())
+                .unwrap();
         let ran = (report.intermediate.map_or(0, |s| s.steps), report.prediction.map_or(0, |s| s.steps));
         assert_eq!(ran, (2 * intermediate, 2 * prediction));
     }
@@ -516,5 +549,6 @@ fn answers_alone_are_learned_whatever_the_layers() {
     let data = TaskData { train: &data, dev: &data, metrics: MetricSet::Accuracy };
     let mut settings = TaskSettings { allow_weak_teacher: true, ..task_settings() };
     settings.intermediate.epochs = 0;
-    task(&settings, &teacher, &student, &data, place.path().join("out"), &Context::default()).unwrap();
+    distill_task(&settings, &teacher, &student, &data, place.path().join("out"), &Context::default())
+        .unwrap();
 }

@@ -11,12 +11,12 @@ use tinybert_base::Context;
 use tinybert_base::FileHash;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::{Batch, Targets, collate};
-use tinybert_distill::{Corpus, GeneralSettings, TaskSettings};
+use tinybert_distill::{EncodedCorpus, GeneralSettings, TaskSettings};
 use tinybert_model::{
     Architecture, BertConfig, Checkpoint, Head, Tensors, TextEncoder, embeddings_from_teacher,
 };
 use tinybert_nn::{Bert, MaskedLm, Mode, Parameters, TaskModel, init_parameters};
-use tinybert_train::{FineTune, Output, TaskData, fine_tune};
+use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
 use tinybert_testing::reference_values::{
     assert_agrees, difference, ints, numbers, read, sample_difference, values, weights,
@@ -217,8 +217,11 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
     let at = |name: &str| place.path().join(name);
     let (train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    let settings =
-        FineTune { epochs: 4, batch_size: 8, max_tokens: 16, learning_rate: 1e-3, ..FineTune::default() };
+    let settings = FineTune {
+        max_tokens: 16,
+        recipe: Recipe { epochs: 4, batch_size: 8, learning_rate: 1e-3, ..FineTune::default().recipe },
+        ..FineTune::default()
+    };
     let report =
         fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, at("teacher"), &Context::default()).unwrap();
     assert!(report.dev.primary() > 0.9, "{report:?}");
@@ -228,7 +231,7 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
     let student = toy::model(&at("student"), &toy::config(2, 16), &Head::None);
     let defaults = TaskSettings::default();
     let stage =
-        |stage, epochs| tinybert_distill::Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+        |stage, epochs| tinybert_train::Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 4),
         prediction: stage(defaults.prediction.clone(), 4),
@@ -236,7 +239,8 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
         ..defaults
     };
     let report =
-        tinybert_distill::task(&settings, &teacher, &student, &data, at("out"), &Context::default()).unwrap();
+        tinybert_distill::distill_task(&settings, &teacher, &student, &data, at("out"), &Context::default())
+            .unwrap();
     assert!(report.dev.primary() >= report.teacher.primary() - 0.1, "{report:?}");
     assert_eq!(Checkpoint::load(&at("out")).unwrap().config.architecture, Architecture::Bert);
 }
@@ -247,7 +251,11 @@ fn fine_tuning_mpnet_in_parts_is_fine_tuning_it() {
     let at = |name: &str| place.path().join(name);
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    let settings = FineTune { epochs: 2, batch_size: 8, max_tokens: 16, ..FineTune::default() };
+    let settings = FineTune {
+        max_tokens: 16,
+        recipe: Recipe { epochs: 2, batch_size: 8, ..FineTune::default().recipe },
+        ..FineTune::default()
+    };
     let model = toy_mpnet(&at("fresh"));
     fine_tune(&settings, &model, &data, at("whole"), &Context::default()).unwrap();
     let error =
@@ -266,19 +274,24 @@ fn the_general_stage_takes_mpnet_as_teacher_and_inherits_from_it_but_not_as_stud
     let student = toy::model(&at("student"), &toy::config(2, 16), &Head::None);
     let words = toy::sentences(40, 3);
     let windows = words.examples.iter().map(|e| student.text.encode(&e.text, None, 16).unwrap()).collect();
-    let corpus = Corpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
     for inherit in [false, true] {
         let settings = GeneralSettings {
             inherit,
-            epochs: 2,
-            batch_size: 8,
-            micro_batch: 8,
             max_tokens: 16,
+            recipe: Recipe { epochs: 2, batch_size: 8, micro_batch: 8, ..GeneralSettings::default().recipe },
             ..Default::default()
         };
-        tinybert_distill::general(&settings, &teacher, &student, &corpus, at("out"), &Context::default())
-            .unwrap();
-        let error = tinybert_distill::general(
+        tinybert_distill::distill_general(
+            &settings,
+            &teacher,
+            &student,
+            &corpus,
+            at("out"),
+            &Context::default(),
+        )
+        .unwrap();
+        let error = tinybert_distill::distill_general(
             &settings,
             &student,
             &teacher,

@@ -7,14 +7,14 @@ use tinybert_testing::toy;
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::{TaskReport, TaskSettings, task};
+use tinybert_distill::{TaskReport, TaskSettings, distill_task};
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::{LayerEncodings, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder, WORD_EMBEDDINGS};
 use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_testing::runs::{fine_tune_settings, labelled, output, quantization_aware, with_data};
-use tinybert_train::{FineTune, fine_tune};
+use tinybert_train::{FineTune, Recipe, fine_tune};
 
 fn run(
     settings: &TaskSettings,
@@ -22,7 +22,7 @@ fn run(
     student: &Checkpoint,
     out: &Path,
 ) -> Result<TaskReport> {
-    with_data(|data| task(settings, teacher, student, data, output(out, false), &Context::default()))
+    with_data(|data| distill_task(settings, teacher, student, data, output(out, false), &Context::default()))
 }
 
 fn pair(place: &Path) -> [Checkpoint; 2] {
@@ -68,7 +68,8 @@ fn the_student_stays_as_it_was_where_training_only_loses() {
     let place = tempfile::tempdir().unwrap();
     let [learned, out] = ["learned", "out"].map(|name| place.path().join(name));
     let fresh = toy::model(&place.path().join("fresh"), &toy::config(2, 24), &Head::None);
-    let long = FineTune { epochs: 20, ..fine_tune_settings() };
+    let long =
+        FineTune { recipe: Recipe { epochs: 20, ..fine_tune_settings().recipe }, ..fine_tune_settings() };
     with_data(|data| fine_tune(&long, &fresh, data, output(&learned, false), &Context::default())).unwrap();
     let student = Checkpoint::load(&learned).unwrap();
     let mut settings = quantization_aware();

@@ -13,12 +13,12 @@ use tinybert_base::{Context, StopSignal};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{ColumnNames, DataSpec, Source, Split, read_rows};
-use tinybert_distill::augment::{AugmentSettings, Sources, augment};
+use tinybert_distill::augment::{AugmentSettings, CandidateSources, augment};
 use tinybert_model::Head;
 use tinybert_testing::runs::{
     fine_tune_settings, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task, with_data,
 };
-use tinybert_train::{FineTune, Output, fine_tune};
+use tinybert_train::{FineTune, Output, Recipe, fine_tune};
 
 /// A kind of training.
 type Run = fn(&Path, Output, &Context) -> Result<()>;
@@ -179,7 +179,8 @@ fn ranks_of_different_runs_are_refused_on_all_and_nothing_is_written() {
     let model = toy::model(&place.path().join("fresh"), &toy::config(2, 16), &Head::None);
     let ended = on_ranks(3, None, |rank| {
         let seed = if rank.ranks.rank() == 2 { 7 } else { 42 };
-        let settings = FineTune { seed, ..fine_tune_settings() };
+        let settings =
+            FineTune { recipe: Recipe { seed, ..fine_tune_settings().recipe }, ..fine_tune_settings() };
         with_data(|data| fine_tune(&settings, &model, data, output(&out, false), &rank.context()))
             .unwrap_err()
     });
@@ -234,7 +235,7 @@ fn augmentation_writes_the_same_bytes_on_any_number_of_ranks_stopped_or_not() {
     let source = Source::Table { train: Some(path), dev: None, test: None, format: None, columns, kind };
     let rows = read_rows(&DataSpec { source, labels: None }, Split::Train, &Silent).unwrap();
     let model = toy::model(&place.path().join("masked-lm"), &toy::config(1, 16), &Head::MaskedLm);
-    let sources = Sources { model: &model, vectors: None, vectors_file: None };
+    let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };
     let settings = AugmentSettings { variants: 3, ..AugmentSettings::default() };
     let run = |name: &str, resume, context: &Context| {
         augment(&settings, &sources, &rows, &place.path().join(name), resume, context)

@@ -7,11 +7,11 @@ use tinybert_testing::toy;
 
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
-use tinybert_distill::{Stage, TaskSettings, task};
+use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_testing::runs::{fine_tune_settings, labelled, metrics, output, with_data};
 use tinybert_train::sparsity::{SparsityMethod, SparsitySettings};
-use tinybert_train::{Output, fine_tune};
+use tinybert_train::{Output, Recipe, fine_tune};
 
 fn sparse(method: SparsityMethod, pattern: &str) -> Option<SparsitySettings> {
     let settings = SparsitySettings::new(0.5);
@@ -20,7 +20,7 @@ fn sparse(method: SparsityMethod, pattern: &str) -> Option<SparsitySettings> {
 
 fn settings(intermediate: u64, sparsity: Option<SparsitySettings>) -> TaskSettings {
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), intermediate),
         prediction: stage(defaults.prediction.clone(), 3),
@@ -40,7 +40,7 @@ fn run(
     context: &Context,
 ) -> Result<()> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &labelled());
-    with_data(|data| task(settings, &teacher, student, data, output, context)).map(drop)
+    with_data(|data| distill_task(settings, &teacher, student, data, output, context)).map(drop)
 }
 
 fn fresh(place: &Path) -> Checkpoint {
@@ -150,7 +150,7 @@ fn settings_that_cannot_be_are_refused() {
     let error = refused(&settings(0, Some(SparsitySettings::new(1.0))));
     assert!(matches!(&error, Error::Usage(what) if what.contains("sparsity 1")), "{error}");
     let mut timed = settings(0, Some(SparsitySettings::new(0.5)));
-    timed.prediction.budget.max_minutes = Some(1.0);
+    timed.prediction.time_limit.max_minutes = Some(1.0);
     let error = refused(&timed);
     assert!(matches!(&error, Error::Usage(what) if what.contains("time limit")), "{error}");
 }

@@ -9,13 +9,13 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::teacher::{TeacherCache, TeacherOutput, Wanted};
-use tinybert_distill::{Stage, TaskSettings, task};
+use tinybert_distill::teacher::{TeacherCache, TeacherOutput, WantedStates};
+use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
 use tinybert_nn::{Bert, Mode, TaskModel};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::{Output, Recipe, TaskData};
 
 const BUDGET: u64 = 1 << 20;
 
@@ -59,7 +59,7 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let cache = cache(&folder, BUDGET, &teacher, &set, &context);
     let bert = Bert::frozen(&teacher.config, &teacher.tensors).unwrap();
     let model = TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors).unwrap();
-    let wanted = Wanted { states: vec![0, 2, 4], scores: vec![1, 3] };
+    let wanted = WantedStates { states: vec![0, 2, 4], scores: vec![1, 3] };
     let states = cache.states(&bert, wanted.clone()).unwrap();
     let answers = cache.answers(&model).unwrap();
     for samples in [vec![0, 1, 2, 3, 4, 5, 6], vec![39], vec![17, 3, 17]] {
@@ -109,7 +109,7 @@ fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &C
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let defaults = TaskSettings::default();
-    let stage = |stage| Stage { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage| Recipe { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone()),
         prediction: stage(defaults.prediction.clone()),
@@ -120,7 +120,7 @@ fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &C
     };
     let out = place.join(out);
     let output = Output { teacher_cache: Some(place.join("cache")), resume: true, ..Output::from(&out) };
-    task(&settings, &teacher(place), &student, &data, output, context)?;
+    distill_task(&settings, &teacher(place), &student, &data, output, context)?;
     Ok(out)
 }
 
@@ -173,7 +173,7 @@ fn the_oldest_entries_make_room_for_new_ones() {
     let fill = |state, bytes| {
         let context = Context::default();
         let cache = cache(&folder, bytes, &teacher, &set, &context);
-        cache.states(&bert, Wanted { states: vec![state], scores: Vec::new() }).unwrap();
+        cache.states(&bert, WantedStates { states: vec![state], scores: Vec::new() }).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         entries(place.path())
     };

@@ -14,61 +14,61 @@ use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, Parameters, TaskModel};
 use tinybert_train::gold_loss;
 
-/// Of the teacher's answers: as they are.
+/// Temperature of the teacher's answers: they are taken as they are.
 const TEMPERATURE: f64 = 1.0;
 
-/// What tells important from unimportant.
+/// How the importance of a part is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
-    /// First-order change of the loss without the part.
+pub enum ImportanceMeasure {
+    /// First-order change of the loss if the part is removed.
     Taylor {
-        /// How many it is measured on.
+        /// Number of examples that the loss is computed on.
         examples: usize,
-        /// Longest of them; longer text is cut.
+        /// Longest input in tokens; longer text is cut.
         max_tokens: usize,
     },
     /// Size of the weights that read the part.
     Magnitude,
 }
 
-/// Importances of the parts of every layer, each at least 0. They compare within one kind of part.
+/// Importances of the parts of every layer, each at least 0. Importances of heads are not comparable with those of neurons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importance {
-    /// By layer, of the heads that are there, in their order.
+    /// By layer, the importance of each head that the layer has.
     pub heads: Vec<Vec<f64>>,
-    /// By layer, of the neurons of the feed-forward network.
+    /// By layer, the importance of each neuron of the feed-forward network.
     pub neurons: Vec<Vec<f64>>,
 }
 
 impl Importance {
-    /// The importance of a model's parts by a measure; of the Taylor measure against `teacher` if there is one, and
-    /// against the labels of `data` otherwise.
+    /// The importance of a model's parts. The Taylor measure takes the loss against `teacher` if there is one, and against
+    /// the labels of `data` otherwise.
     ///
     /// # Errors
     /// Those of [`Importance::taylor`] and [`Importance::magnitude`].
-    pub fn by(
-        measure: Measure,
+    pub fn measure(
+        measure: ImportanceMeasure,
         model: &Checkpoint,
         data: &Dataset,
         teacher: Option<&Checkpoint>,
         context: &Context,
     ) -> Result<Self> {
         match measure {
-            Measure::Magnitude => Self::magnitude(model),
-            Measure::Taylor { examples, max_tokens } => {
+            ImportanceMeasure::Magnitude => Self::magnitude(model),
+            ImportanceMeasure::Taylor { examples, max_tokens } => {
                 Self::taylor(model, data, teacher, examples, max_tokens, context)
             }
         }
     }
 
-    /// First-order Taylor: by how much the loss would change, to first order, if the part were gone; the mean of its
-    /// magnitude over examples (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440). The loss is
-    /// the task's, or with a `teacher` the distance from its answers, which needs no labels.
+    /// The first-order Taylor measure: the mean over examples of the magnitude by which the loss would change, to first
+    /// order, if the part were removed (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440). The
+    /// loss is that of the task, or with a `teacher` the distance from the teacher's answers, which needs no labels.
     ///
-    /// Examples are cut to `max_tokens` tokens or to what the model has positions for. A part is gone when the weights
-    /// that read it are 0, so that change is `Σ w · ∂L/∂w` over them. About `examples` examples are taken, evenly spread
-    /// over the data.
+    /// Examples are cut to `max_tokens` tokens or to the positions that the model has. Removing a part is the same as
+    /// setting the weights that read it to 0, so the change is `Σ w · ∂L/∂w` over these weights. About `examples` examples
+    /// are taken, evenly spread over the data.
     ///
     /// # Errors
     /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels and no teacher, or for
@@ -81,12 +81,12 @@ impl Importance {
         max_tokens: usize,
         context: &Context,
     ) -> Result<Self> {
-        let taken = data.sample(examples);
+        let sampled = data.sample(examples);
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
-        let set = encode_to_learn(&model.text, &taken, max_tokens)?;
-        let right = match teacher {
-            Some(teacher) => Right::of_teacher(teacher, model)?,
-            None => Right::of_labels(&taken.examples, data.kind)?,
+        let set = encode_to_learn(&model.text, &sampled, max_tokens)?;
+        let gold = match teacher {
+            Some(teacher) => Gold::of_teacher(teacher, model)?,
+            None => Gold::of_labels(&sampled.examples, data.kind)?,
         };
         let parameters = Parameters::new(&model.tensors)?;
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;
@@ -101,13 +101,13 @@ impl Importance {
             }
             let batch = set.collate(&[sample], model.text.special().pad);
             let (output, logits) = trainable.forward(&batch, Mode::Eval)?;
-            let grads = output.tape.backward(&right.loss(&model.head, &logits, &batch, &set)?)?;
+            let gradients = output.tape.backward(&gold.loss(&model.head, &logits, &batch, &set)?)?;
             for (layer, readers) in readers.iter().enumerate() {
                 for (name, sums) in
                     [(&readers.heads, &mut sums.heads[layer]), (&readers.neurons, &mut sums.neurons[layer])]
                 {
                     let Some(weight) = parameters.get(name) else { continue };
-                    let Some(gradient) = grads.get(weight) else { continue };
+                    let Some(gradient) = gradients.get(weight) else { continue };
                     let change = by_part(&(weight.as_tensor().detach() * gradient)?, sums.len())?;
                     sums.iter_mut().zip(change).for_each(|(sum, change)| *sum += change.abs());
                 }
@@ -120,10 +120,10 @@ impl Importance {
         Ok(sums)
     }
 
-    /// The root mean square of the weights that read a part: what can be said without data.
+    /// The magnitude measure: the root mean square of the weights that read a part. It needs no data.
     ///
     /// # Errors
-    /// A tensor is missing, which is a fault of this program.
+    /// [`Error::Usage`] for a missing tensor, which would be a fault of this program.
     pub fn magnitude(model: &Checkpoint) -> Result<Self> {
         let mut sizes = Self::zero(model);
         for layer in 0..model.config.num_hidden_layers {
@@ -151,13 +151,13 @@ impl Importance {
     }
 }
 
-/// The right answers.
-enum Right {
+/// The answers that the loss compares with.
+enum Gold {
     Labels(Vec<Target>),
     Teacher(TaskModel),
 }
 
-impl Right {
+impl Gold {
     fn of_labels(examples: &[Example], kind: TaskKind) -> Result<Self> {
         let targets: Vec<Target> = examples.iter().map(|example| example.target.clone()).collect();
         if targets.contains(&Target::None) || kind == TaskKind::Embedding {
@@ -183,7 +183,7 @@ impl Right {
         Ok(Self::Teacher(TaskModel::frozen(&teacher.config, &teacher.head, &teacher.tensors)?))
     }
 
-    /// Of the answers `logits` to a batch of `set`.
+    /// The loss of the answers `logits` to a batch of `set`.
     fn loss(&self, head: &Head, logits: &Tensor, batch: &Batch, set: &EncodedSet) -> Result<Tensor> {
         match self {
             Self::Labels(targets) => gold_loss(logits, batch, set, targets),

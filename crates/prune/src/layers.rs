@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use tinybert_base::{Error, Result};
 use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors, names};
 
-/// The model with some of its layers alone, which are counted from 1 and rise; they are numbered anew.
+/// The model with only the given layers, which are counted from 1 and in rising order. They get new numbers.
 ///
 /// # Errors
-/// [`Error::Usage`] for no layers, layers that the model has not, or others than in rising order.
+/// [`Error::Usage`] for no layers, for layers that the model does not have, and for layers that are not in rising order.
 pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
     let before = &model.config;
     let count = before.num_hidden_layers;
@@ -18,7 +18,7 @@ pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
             "the layers that stay are {layers:?}; expected some of 1 to {count}, each once and in rising order"
         )));
     }
-    // By number before, from 0, the number afterwards.
+    // The new number of each layer by its old number, both from 0.
     let numbers: BTreeMap<usize, usize> =
         layers.iter().enumerate().map(|(after, layer)| (layer - 1, after)).collect();
     let renamed = |name: &str| match names::split_layer(name) {
@@ -36,7 +36,7 @@ pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
     Ok(model.with(config, tensors, model.text.clone()))
 }
 
-/// What is known of layers, of those that stay.
+/// The entries of the layers that stay, by their new numbers.
 fn renumbered<T: Clone>(known: &BTreeMap<usize, T>, numbers: &BTreeMap<usize, usize>) -> BTreeMap<usize, T> {
     known.iter().filter_map(|(layer, value)| Some((*numbers.get(layer)?, value.clone()))).collect()
 }

@@ -1,14 +1,14 @@
-//! Pruning: what is pruned is gone. Tensors and files shrink, and the folder loads again like any other.
+//! Pruning of layers, attention heads, feed-forward neurons and word pieces. Pruned parts are removed: tensors and files
+//! become smaller, and the model folder loads like any other.
 
 mod importance;
 mod layers;
-mod steps;
+mod recovery;
 mod structure;
 mod vocabulary;
 
-pub use importance::{Importance, Measure};
+pub use importance::{Importance, ImportanceMeasure};
 pub use layers::keep_layers;
-pub use steps::share_after;
-pub use steps::{PruneRound, Rounds, Stepped, Steps};
-pub use structure::{KeptParts, Scope, StructureSettings};
+pub use recovery::{PruneRound, PruneWithRecovery, PrunedModel, RoundsFolder, share_after};
+pub use structure::{KeptParts, LayerSizes, ShareScope, StructureSettings};
 pub use vocabulary::{Characters, Coverage, KeptPieces, PieceCounts, VocabularySettings};

@@ -1,4 +1,4 @@
-//! Structured pruning: attention heads and feed-forward neurons, with all weights that make and read them.
+//! Structured pruning: attention heads and feed-forward neurons, with all weights that write and read them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,30 +9,31 @@ use tinybert_base::{Error, Result};
 use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors};
 
-/// What stays of the heads and neurons.
+/// How many heads and neurons stay.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct StructureSettings {
     /// Share of the heads that stay, above 0 and at most 1.
     pub heads: f64,
     /// Share of the feed-forward neurons that stay, above 0 and at most 1.
     pub neurons: f64,
-    /// What the shares are of.
-    pub scope: Scope,
-    /// Neurons of a layer come in multiples of this: what the kernels fill.
+    /// The set of parts that a share refers to.
+    pub scope: ShareScope,
+    /// The number of neurons of a layer is a multiple of this, so that it fills the kernels' panels.
     pub multiple_of: usize,
 }
 
-/// What a share is a share of.
+/// The set of parts that a share refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// All layers together: important layers keep more. Importances are divided by the norm of their layer's.
+pub enum ShareScope {
+    /// All layers together: important layers keep more parts. Importances are divided by the norm of their layer's
+    /// importances.
     Global,
-    /// Each layer.
+    /// Each layer by itself.
     Layer,
 }
 
-/// The parts that stay, by layer; numbers among those that are there, rising.
+/// The parts that stay, by layer: their indices among the parts that the layer has, in rising order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptParts {
     /// Attention heads.
@@ -41,12 +42,32 @@ pub struct KeptParts {
     pub neurons: Vec<Vec<usize>>,
 }
 
+/// How many attention heads and feed-forward neurons each layer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerSizes {
+    /// Attention heads by layer.
+    pub heads: Vec<usize>,
+    /// Feed-forward neurons by layer.
+    pub neurons: Vec<usize>,
+}
+
+impl LayerSizes {
+    /// The sizes of a model.
+    pub fn of(config: &BertConfig) -> Self {
+        let layers = 0..config.num_hidden_layers;
+        Self {
+            heads: layers.clone().map(|layer| config.heads(layer)).collect(),
+            neurons: layers.map(|layer| config.ffn(layer)).collect(),
+        }
+    }
+}
+
 impl KeptParts {
-    /// The most important parts; every layer keeps at least one head and `multiple_of` neurons. A share of 1 keeps
+    /// The most important parts. Every layer keeps at least one head and `multiple_of` neurons. A share of 1 keeps
     /// everything, whatever the multiple.
     ///
     /// # Errors
-    /// [`Error::Usage`] for shares or multiples that cannot be.
+    /// [`Error::Usage`] for impossible shares or multiples.
     pub fn choose(importance: &Importance, settings: &StructureSettings) -> Result<Self> {
         for (name, share) in [("heads", settings.heads), ("neurons", settings.neurons)] {
             if !(share > 0.0 && share <= 1.0) {
@@ -65,15 +86,24 @@ impl KeptParts {
         })
     }
 
-    /// The most important parts of each layer, so many heads and so many neurons of each.
-    pub fn of_sizes(importance: &Importance, [heads, neurons]: [&[usize]; 2]) -> Self {
+    /// The most important parts of each layer, as many of each as `sizes` says.
+    pub fn of_sizes(importance: &Importance, sizes: &LayerSizes) -> Self {
         let best = |importance: &[Vec<f64>], counts: &[usize]| {
-            importance.iter().zip(counts).map(|(values, &count)| first(ranked(values), count)).collect()
+            importance.iter().zip(counts).map(|(values, &count)| first(rank(values), count)).collect()
         };
-        Self { heads: best(&importance.heads, heads), neurons: best(&importance.neurons, neurons) }
+        Self {
+            heads: best(&importance.heads, &sizes.heads),
+            neurons: best(&importance.neurons, &sizes.neurons),
+        }
     }
 
-    /// The model with these parts alone.
+    /// How many parts of each layer stay.
+    pub fn sizes(&self) -> LayerSizes {
+        let count = |layers: &[Vec<usize>]| layers.iter().map(Vec::len).collect();
+        LayerSizes { heads: count(&self.heads), neurons: count(&self.neurons) }
+    }
+
+    /// The model with only these parts.
     ///
     /// # Errors
     /// [`Error::Usage`] for a model that is not BERT.
@@ -84,24 +114,24 @@ impl KeptParts {
             let columns =
                 self.heads[layer].iter().flat_map(|head| head * head_dim..(head + 1) * head_dim).collect();
             let names = LayerNames::new(layer);
-            keep(&mut tensors, columns, &names.projections(), &names.attention_output)?;
-            keep(&mut tensors, self.neurons[layer].clone(), &[&names.up], &names.down)?;
+            keep_columns(&mut tensors, columns, &names.projections(), &names.attention_output)?;
+            keep_columns(&mut tensors, self.neurons[layer].clone(), &[&names.up], &names.down)?;
         }
         let config = self.config(&model.config);
         config.validate()?;
         Ok(model.with(config, tensors, model.text.clone()))
     }
 
-    /// Sizes with these parts alone.
+    /// The configuration of the model with only these parts.
     fn config(&self, before: &BertConfig) -> BertConfig {
         let mut pruned = Pruned { heads: BTreeMap::new(), intermediate_sizes: BTreeMap::new() };
         for layer in 0..before.num_hidden_layers {
             let left: Vec<usize> = before.head_numbers(layer).collect();
             let kept: BTreeSet<usize> = self.heads[layer].iter().map(|&at| left[at]).collect();
-            let gone: BTreeSet<usize> =
+            let removed: BTreeSet<usize> =
                 (0..before.num_attention_heads).filter(|head| !kept.contains(head)).collect();
-            if !gone.is_empty() {
-                pruned.heads.insert(layer, gone);
+            if !removed.is_empty() {
+                pruned.heads.insert(layer, removed);
             }
             pruned.intermediate_sizes.insert(layer, self.neurons[layer].len());
         }
@@ -109,8 +139,9 @@ impl KeptParts {
     }
 }
 
-/// Of `[outputs, inputs]` linears, keeps outputs of those that write some columns and inputs of the one that reads them.
-fn keep(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], reader: &str) -> Result<()> {
+/// Keeps only `columns` of the values between linears `[outputs, inputs]`: the outputs of the linears `writers`, and the
+/// inputs of the linear `reader`.
+fn keep_columns(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], reader: &str) -> Result<()> {
     let columns: Vec<u32> = columns.into_iter().map(|column| column as u32).collect();
     let columns = Tensor::new(columns, &Device::Cpu)?;
     let of_writers = writers.iter().flat_map(|name| [names::weight(name), names::bias(name)]);
@@ -123,20 +154,21 @@ fn keep(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], reader: &s
     Ok(())
 }
 
-/// The most important parts of each layer in groups of `group`, about `share` of all; at least a group of every layer, and
-/// all of one that has less. What fills no group is the first to go, but for a share of 1, which keeps everything.
-fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: Scope) -> Vec<Vec<usize>> {
+/// The most important parts of each layer in groups of `group`, about `share` of all parts. Every layer keeps at least one
+/// group, or everything if it has less than a group. Parts that fill no group are removed first, except with a share of 1,
+/// which keeps everything.
+fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: ShareScope) -> Vec<Vec<usize>> {
     if share == 1.0 {
         return importance.iter().map(|values| (0..values.len()).collect()).collect();
     }
-    let ranked: Vec<Vec<usize>> = importance.iter().map(|values| ranked(values)).collect();
+    let ranked: Vec<Vec<usize>> = importance.iter().map(|values| rank(values)).collect();
     let groups_of = |parts: f64| (parts * share / group as f64).round() as usize;
     let groups: Vec<usize> = match scope {
-        Scope::Layer => importance
+        ShareScope::Layer => importance
             .iter()
             .map(|values| groups_of(values.len() as f64).min(values.len() / group).max(1))
             .collect(),
-        Scope::Global => {
+        ShareScope::Global => {
             let total = groups_of(importance.iter().map(Vec::len).sum::<usize>() as f64);
             groups_over_layers(importance, &ranked, total, group)
         }
@@ -144,21 +176,21 @@ fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: Scop
     ranked.into_iter().zip(groups).map(|(ranked, groups)| first(ranked, groups * group)).collect()
 }
 
-/// The parts of a layer, the most important first; equals in their order.
-fn ranked(importance: &[f64]) -> Vec<usize> {
+/// The indices of a layer's parts, the most important first. Equally important parts keep their order.
+fn rank(importance: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..importance.len()).collect();
     order.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]));
     order
 }
 
-/// The first `count` of ranked parts, rising.
+/// The first `count` of the ranked parts in rising order.
 fn first(mut ranked: Vec<usize>, count: usize) -> Vec<usize> {
     ranked.truncate(count);
     ranked.sort_unstable();
     ranked
 }
 
-/// How many groups each layer keeps so that the most important `total` of all stay.
+/// How many groups each layer keeps so that the most important `total` groups of all layers stay.
 fn groups_over_layers(
     importance: &[Vec<f64>],
     ranked: &[Vec<usize>],
@@ -168,13 +200,13 @@ fn groups_over_layers(
     let mut groups: Vec<(f64, usize)> = Vec::new();
     for (layer, (values, ranked)) in importance.iter().zip(ranked).enumerate() {
         let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-        // The first group stays in any case.
+        // The first group of a layer always stays.
         groups.extend(ranked.chunks_exact(group).skip(1).map(|parts| {
             let mean = parts.iter().map(|&part| values[part]).sum::<f64>() / parts.len() as f64;
             (mean / norm, layer)
         }));
     }
-    // Groups of a layer fall in importance, so that those taken are its first.
+    // The groups of a layer are sorted by importance, so that the ones that are counted are its first.
     groups.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut counts = vec![1; importance.len()];
     let more = total.saturating_sub(counts.len());
@@ -192,31 +224,32 @@ mod tests {
 
     #[test]
     fn each_layer_keeps_its_best() {
-        let kept = most_important(&importance(), 0.5, 1, Scope::Layer);
+        let kept = most_important(&importance(), 0.5, 1, ShareScope::Layer);
         assert_eq!(kept, [vec![1, 2], vec![1, 2], vec![0, 1]]);
-        assert_eq!(most_important(&importance(), 0.01, 1, Scope::Layer), [[1], [1], [0]]);
-        assert_eq!(most_important(&importance(), 0.9, 3, Scope::Layer)[0], [1, 2, 3]);
+        assert_eq!(most_important(&importance(), 0.01, 1, ShareScope::Layer), [[1], [1], [0]]);
+        assert_eq!(most_important(&importance(), 0.9, 3, ShareScope::Layer)[0], [1, 2, 3]);
     }
 
     #[test]
     fn all_layers_together_keep_more_where_more_matters() {
         // Norms: 0.548, 5.002, none. After the first of each layer: 0.3, 0.2 and 0.1 of the first one matter most.
-        let kept = most_important(&importance(), 0.5, 1, Scope::Global);
+        let kept = most_important(&importance(), 0.5, 1, ShareScope::Global);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![1], vec![0]]);
-        assert_eq!(most_important(&importance(), 0.01, 1, Scope::Global), [[1], [1], [0]]);
+        assert_eq!(most_important(&importance(), 0.01, 1, ShareScope::Global), [[1], [1], [0]]);
     }
 
     #[test]
     fn each_layer_keeps_as_many_of_its_best_as_it_is_told() {
         let importance = Importance { heads: importance(), neurons: importance() };
-        let kept = KeptParts::of_sizes(&importance, [&[1, 3, 4], &[4, 2, 1]]);
+        let kept =
+            KeptParts::of_sizes(&importance, &LayerSizes { heads: vec![1, 3, 4], neurons: vec![4, 2, 1] });
         assert_eq!(kept.heads, [vec![1], vec![1, 2, 3], vec![0, 1, 2, 3]]);
         assert_eq!(kept.neurons, [vec![0, 1, 2, 3], vec![1, 2], vec![0]]);
     }
 
     #[test]
     fn groups_stay_or_go_together() {
-        let kept = most_important(&importance(), 0.67, 2, Scope::Global);
+        let kept = most_important(&importance(), 0.67, 2, ShareScope::Global);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![1, 2], vec![0, 1]]);
     }
 
@@ -224,7 +257,7 @@ mod tests {
     fn what_fills_no_group_goes_but_for_a_share_of_one() {
         let values = |layer: usize| (0..100).map(|part| (part * (layer + 7) % 101) as f64 + 1.0).collect();
         let importance: Vec<Vec<f64>> = (0..2).map(values).collect();
-        for scope in [Scope::Global, Scope::Layer] {
+        for scope in [ShareScope::Global, ShareScope::Layer] {
             let kept = |share| {
                 most_important(&importance, share, 12, scope).iter().map(Vec::len).collect::<Vec<_>>()
             };
@@ -239,11 +272,11 @@ mod tests {
         }
         // Fewer than a group.
         assert_eq!(
-            most_important(&importance, 0.5, 200, Scope::Global),
+            most_important(&importance, 0.5, 200, ShareScope::Global),
             vec![(0..100).collect::<Vec<_>>(); 2]
         );
         assert_eq!(
-            most_important(&importance, 0.5, 200, Scope::Layer),
+            most_important(&importance, 0.5, 200, ShareScope::Layer),
             vec![(0..100).collect::<Vec<_>>(); 2]
         );
     }

@@ -1,9 +1,9 @@
-//! Vocabulary pruning: the pieces that a task's text does not use.
+//! Vocabulary pruning: removing the word pieces that a task's texts do not use.
 //!
-//! WordPiece takes the longest piece that fits, so leaving out pieces that a text does not use leaves its ids the same up to
-//! their numbers: a text whose pieces are all kept is answered with the same bits. A word that became `[UNK]` uses those that
-//! were taken before none fitted: without one of them it may be spelled in another way. Any other text is spelled by
-//! shorter pieces, down to single characters.
+//! WordPiece always takes the longest piece that fits. Removing pieces that a text does not use therefore changes only the
+//! numbers of the text's pieces: a text whose pieces are all kept is answered with the same bits. A word that becomes
+//! `[UNK]` also uses the pieces that were matched before none fitted, because without one of them the word might be split
+//! in another way. Any other text is split into shorter pieces, down to single characters.
 
 use std::collections::HashSet;
 
@@ -13,27 +13,27 @@ use rayon::prelude::*;
 use tinybert_base::{Error, Result};
 use tinybert_model::{BertConfig, Checkpoint, Head, Tensors, TextEncoder, WORD_EMBEDDINGS, names};
 
-/// What marks a piece that continues a word.
+/// Prefix of a piece that continues a word.
 const CONTINUES: &str = "##";
 
-/// Which pieces stay besides those that the texts use.
+/// The single characters that stay even if the texts do not use them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Characters {
-    /// Every single character of the vocabulary: whatever it could spell before, it spells.
+    /// Every single character of the vocabulary, so that everything that could be spelled before still can.
     All,
-    /// Those of ASCII; a word with another character that the texts do not have becomes `[UNK]`.
+    /// The characters of ASCII. A word with another character that the texts do not use becomes `[UNK]`.
     Ascii,
 }
 
 /// How many of the pieces stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct VocabularySettings {
-    /// How often the texts have to use a piece for it to stay; at least 1.
+    /// How often the texts must use a piece for it to stay; at least 1.
     pub min_count: u64,
-    /// Pieces at most, the most frequent ones; specials and characters stay in any case.
+    /// Largest number of pieces; the most frequent ones stay. Special pieces and characters always stay.
     pub max_pieces: Option<usize>,
-    /// Characters that stay unused.
+    /// Characters that stay even if unused.
     pub characters: Characters,
 }
 
@@ -51,7 +51,7 @@ pub struct PieceCounts<'a> {
 }
 
 impl<'a> PieceCounts<'a> {
-    /// Nothing counted yet.
+    /// Counts of zero for all pieces.
     pub fn new(text: &'a TextEncoder) -> Self {
         Self { text, counts: vec![0; text.vocab_size()] }
     }
@@ -59,7 +59,7 @@ impl<'a> PieceCounts<'a> {
     /// Counts the pieces of these texts, on all cores.
     ///
     /// # Errors
-    /// As [`TextEncoder::matched_ids`].
+    /// Those of [`TextEncoder::matched_ids`].
     pub fn add(&mut self, texts: &[&str]) -> Result<()> {
         let ids: Vec<Vec<u32>> =
             texts.par_iter().map(|text| self.text.matched_ids(text)).collect::<Result<_>>()?;
@@ -69,16 +69,16 @@ impl<'a> PieceCounts<'a> {
         Ok(())
     }
 
-    /// The pieces that stay, in the order that they had.
+    /// The pieces that stay, in their old order.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `max_pieces` has no room for special pieces and characters.
+    /// [`Error::Usage`] if `max_pieces` has no room for special pieces and characters.
     pub fn keep(&self, settings: &VocabularySettings) -> Result<KeptPieces> {
         let pieces = self.text.pieces();
         let special = self.text.special();
         let known: HashSet<&str> = pieces.iter().map(String::as_str).collect();
         let mut kept: Vec<bool> =
-            pieces.iter().map(|piece| spells(piece, &known, settings.characters)).collect();
+            pieces.iter().map(|piece| is_needed_for_spelling(piece, &known, settings.characters)).collect();
         for id in [special.pad, special.unk, special.cls, special.sep].into_iter().chain(special.mask) {
             kept[id as usize] = true;
         }
@@ -94,16 +94,16 @@ impl<'a> PieceCounts<'a> {
         let mut used: Vec<usize> = (0..pieces.len())
             .filter(|&id| !kept[id] && self.counts[id] >= settings.min_count.max(1))
             .collect();
-        // Stable: of pieces used equally often the one with the lower id stays.
+        // The sort is stable: of equally frequent pieces the one with the lower id stays.
         used.sort_by_key(|&id| std::cmp::Reverse(self.counts[id]));
         used.iter().take(room).for_each(|&id| kept[id] = true);
         Ok(KeptPieces { ids: (0..pieces.len() as u32).filter(|&id| kept[id as usize]).collect() })
     }
 }
 
-/// Whether words need a piece to be spelled by shorter ones: a single character, or a piece with a character that has no
-/// piece of its own.
-fn spells(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
+/// Whether a piece is needed to spell words by short pieces: it is a single character, or has a character without a piece
+/// of its own.
+fn is_needed_for_spelling(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
     if characters == Characters::Ascii && !piece.is_ascii() {
         return false;
     }
@@ -118,36 +118,36 @@ fn spells(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
 
 /// The pieces of a vocabulary that stay.
 pub struct KeptPieces {
-    /// Their ids before, rising; their ids afterwards are their places here.
+    /// The old ids of the pieces in rising order. The new id of a piece is its index here.
     ids: Vec<u32>,
 }
 
 impl KeptPieces {
-    /// How many stay.
+    /// Number of pieces that stay.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Never true: the special pieces stay.
+    /// Whether no piece stays, which is never true: the special pieces stay.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// The tokenizer with these pieces alone.
+    /// The tokenizer with only these pieces.
     ///
     /// # Errors
-    /// [`Error::Usage`] where `before` is another tokenizer than the one that was counted.
+    /// [`Error::Usage`] if `before` is not the tokenizer whose pieces were counted.
     pub fn text(&self, before: &TextEncoder) -> Result<TextEncoder> {
         let pieces = before.pieces();
         let kept = self.ids.iter().map(|&id| pieces[id as usize].clone()).collect();
         TextEncoder::from_pieces(kept, before.lowercase())
     }
 
-    /// The model with these pieces alone: rows of the word embeddings (and of a masked-LM head's bias) and lines of
-    /// `vocab.txt` are gone, everything else is as it was.
+    /// The model with only these pieces. Rows of the word embeddings (and of a masked-LM head's bias) and lines of `vocab.txt`
+    /// are removed; everything else stays as it is.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model whose rows are not its tokenizer's pieces (MPNet).
+    /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces (MPNet).
     pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
         if model.config.piece_rows().is_some() {
             return Err(Error::Usage(format!(
@@ -172,18 +172,18 @@ impl KeptPieces {
     }
 }
 
-/// What a smaller vocabulary does to text.
+/// The effect of a smaller vocabulary on texts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Coverage {
-    /// Words of the text.
+    /// Words of the texts.
     pub words: usize,
     /// Words with the same pieces as before.
     pub same: usize,
-    /// Words that became `[UNK]` and were not before.
+    /// Words that are `[UNK]` now and were not before.
     pub lost: usize,
-    /// Pieces of all words before.
+    /// Pieces of all words with the old vocabulary.
     pub pieces_before: usize,
-    /// Pieces of all words afterwards: what the text costs in time.
+    /// Pieces of all words with the new vocabulary. The time of an answer grows with them.
     pub pieces_after: usize,
 }
 
@@ -191,13 +191,13 @@ impl Coverage {
     /// Compares the pieces of every word of `texts`.
     ///
     /// # Errors
-    /// As [`TextEncoder::words`].
+    /// Those of [`TextEncoder::words`].
     pub fn of(texts: &[&str], before: &TextEncoder, after: &TextEncoder) -> Result<Self> {
         let (old, new) = (before.pieces(), after.pieces());
         let (old_unknown, new_unknown) = (before.special().unk, after.special().unk);
         let each = |text: &&str| {
             let mut coverage = Self { words: 0, same: 0, lost: 0, pieces_before: 0, pieces_after: 0 };
-            // Both split text into the same words: those of BERT's normalisation.
+            // Both split text into the same words, because both normalise it as BERT does.
             for (was, is) in before.words(text)?.iter().zip(after.words(text)?) {
                 let same = was.ids.len() == is.ids.len()
                     && was.ids.iter().zip(&is.ids).all(|(&a, &b)| old[a as usize] == new[b as usize]);

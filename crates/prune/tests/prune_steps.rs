@@ -9,27 +9,29 @@ use tinybert_base::Context;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
-use tinybert_distill::{Stage, TaskSettings};
+use tinybert_distill::TaskSettings;
 use tinybert_model::{Checkpoint, Head};
-use tinybert_prune::{Importance, Measure, Scope, Stepped, Steps, StructureSettings, keep_layers};
+use tinybert_prune::{
+    Importance, ImportanceMeasure, PruneWithRecovery, PrunedModel, ShareScope, StructureSettings, keep_layers,
+};
 use tinybert_testing::runs::{labelled, output};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::{Output, Recipe, TaskData};
 
 /// Three rounds on a toy model of 2 layers with 32 neurons each, of which an eighth stays.
-fn run(place: &Path, output: &Output, context: &Context) -> Result<Stepped> {
+fn run(place: &Path, output: &Output, context: &Context) -> Result<PrunedModel> {
     run_of(json!({}), place, output, context)
 }
 
 /// The same of a model that was made by these settings of its files.
-fn run_of(made_by: Value, place: &Path, output: &Output, context: &Context) -> Result<Stepped> {
+fn run_of(made_by: Value, place: &Path, output: &Output, context: &Context) -> Result<PrunedModel> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(2, 16), &labelled());
     let (train, dev) = (toy::sentences(24, 1), toy::sentences(16, 2));
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Stage { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
-    let steps = Steps {
+    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let steps = PruneWithRecovery {
         rounds: 3,
-        shares: StructureSettings { heads: 0.5, neurons: 0.125, scope: Scope::Global, multiple_of: 4 },
-        measure: Measure::Taylor { examples: 8, max_tokens: 16 },
+        shares: StructureSettings { heads: 0.5, neurons: 0.125, scope: ShareScope::Global, multiple_of: 4 },
+        measure: ImportanceMeasure::Taylor { examples: 8, max_tokens: 16 },
         recovery: TaskSettings {
             intermediate: stage(defaults.intermediate.clone(), 0),
             prediction: stage(defaults.prediction.clone(), 1),
@@ -45,7 +47,7 @@ fn run_of(made_by: Value, place: &Path, output: &Output, context: &Context) -> R
     steps.run(output, context)
 }
 
-fn save(out: &Path, stepped: &Stepped) {
+fn save(out: &Path, stepped: &PrunedModel) {
     let Checkpoint { config, head, tensors, text, .. } = &stepped.model;
     tinybert_model::save(out, config, head, tensors, text, &toy::record()).unwrap();
 }

@@ -8,12 +8,12 @@ use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, collate};
-use tinybert_distill::{Stage, TaskSettings, task};
+use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, TaskModel};
-use tinybert_prune::{Importance, KeptParts, Scope, StructureSettings};
+use tinybert_prune::{Importance, KeptParts, ShareScope, StructureSettings};
 use tinybert_quantize::{QuantizeSettings, quantize};
-use tinybert_train::TaskData;
+use tinybert_train::{Recipe, TaskData};
 
 const HIDDEN: usize = 16;
 const HEAD_DIM: usize = 8;
@@ -59,7 +59,7 @@ fn loss(model: &Checkpoint, text: &str, class: usize) -> f64 {
 }
 
 fn settings(heads: f64, neurons: f64) -> StructureSettings {
-    StructureSettings { heads, neurons, scope: Scope::Layer, multiple_of: 4 }
+    StructureSettings { heads, neurons, scope: ShareScope::Layer, multiple_of: 4 }
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
     let (train, dev) = (toy::sentences(32, 1), toy::sentences(16, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let defaults = TaskSettings::default();
-    let stage = |stage| Stage { epochs: 1, batch_size: 8, micro_batch: 8, ..stage };
+    let stage = |stage| Recipe { epochs: 1, batch_size: 8, micro_batch: 8, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone()),
         prediction: stage(defaults.prediction.clone()),
@@ -174,7 +174,7 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
         ..defaults
     };
     let out = folder.path().join("out");
-    task(&settings, &teacher, &student, &data, out.clone(), &Context::default()).unwrap();
+    distill_task(&settings, &teacher, &student, &data, out.clone(), &Context::default()).unwrap();
     let distilled = Checkpoint::load(&out).unwrap();
     assert_eq!(distilled.config, student.config);
 

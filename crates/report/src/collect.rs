@@ -1,4 +1,4 @@
-//! A report of what commands left on disk: model folders with `run.json` and `metrics.jsonl`, and images.
+//! Filling a report from what commands wrote: model folders with `run.json` and `metrics.jsonl`, and images.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Curve, ImageSize, Point, Report, Stage, html};
+use super::{Curve, CurvePoint, ImageSize, Report, StageReport, html};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
@@ -14,7 +14,7 @@ use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::{METRICS, RUN_RECORD, RunRecord, WEIGHTS, parameters};
 
 impl Report {
-    /// A report to be filled in by `command`.
+    /// An empty report that `command` makes.
     pub fn new(title: impl Into<String>, command: impl Into<String>) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
         Self { title: title.into(), version, command: command.into(), ..Self::default() }
@@ -36,7 +36,7 @@ impl Report {
         format!("{value:#}\n")
     }
 
-    /// Writes `report.json`, whole or not at all.
+    /// Writes `report.json` completely or not at all.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -44,7 +44,7 @@ impl Report {
         write_file(path, self.to_json().as_bytes())
     }
 
-    /// Writes the page, whole or not at all.
+    /// Writes the page completely or not at all.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -52,10 +52,11 @@ impl Report {
         write_file(path, html(self).as_bytes())
     }
 
-    /// Adds what a command left in `folder`, also while it runs (`OUT.run`).
+    /// Adds the stage of a model folder, or of the folder `OUT.run` of a run in progress.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder that has neither `run.json` nor `metrics.jsonl`, or damaged ones; [`Error::Io`].
+    /// [`Error::Input`] for a folder that has neither `run.json` nor `metrics.jsonl`, or whose files are damaged;
+    /// [`Error::Io`].
     pub fn add_folder(&mut self, folder: &Path) -> Result<()> {
         let (recorded, metrics) = (folder.join(RUN_RECORD).exists(), folder.join(METRICS));
         if !recorded && !metrics.exists() {
@@ -65,11 +66,11 @@ impl Report {
             );
             return Err(Error::input(folder, what));
         }
-        let mut stage = Stage { name: name_of(folder), ..Stage::default() };
+        let mut stage = StageReport { name: name_of(folder), ..StageReport::default() };
         if recorded {
             let record = RunRecord::read(folder)?;
-            let mut results = Results::default();
-            results.take("", &record.metrics);
+            let mut results = RecordedResults::default();
+            results.collect("", &record.metrics);
             (stage.command, stage.settings, stage.inputs) = (record.command, record.settings, record.inputs);
             stage.metrics = results.metrics;
             stage.minutes = results.seconds.map(|seconds| seconds / 60.0);
@@ -87,12 +88,14 @@ impl Report {
         Ok(())
     }
 
-    /// Adds an image with its metrics on the development set, if it was judged; the sizes are those of the last image.
+    /// Adds the stage of an image with its metrics on the development set, if it was evaluated. [`Report::image`] gets the
+    /// sizes of the last image that was added.
     ///
     /// # Errors
-    /// What the runtime finds wrong.
+    /// Those of [`ImageFile::model`].
     pub fn add_image(&mut self, path: &Path, image: &ImageFile, judged: Option<&Metrics>) -> Result<()> {
-        let mut stage = Stage { name: name_of(path), command: "quantize".into(), ..Stage::default() };
+        let mut stage =
+            StageReport { name: name_of(path), command: "quantize".into(), ..StageReport::default() };
         stage.bytes = Some(image.size() as u64);
         if let Some(metrics) = judged {
             stage.metrics = metrics.values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
@@ -105,10 +108,10 @@ impl Report {
 }
 
 impl ImageSize {
-    /// Of an image.
+    /// The sizes of an image.
     ///
     /// # Errors
-    /// What the runtime finds wrong.
+    /// Those of [`ImageFile::model`].
     pub fn of(image: &ImageFile) -> Result<Self> {
         let model = image.model()?;
         let sections = model.image().section_bytes();
@@ -122,25 +125,25 @@ impl ImageSize {
     }
 }
 
-/// The last part of a path.
+/// The last component of a path.
 fn name_of(path: &Path) -> String {
-    // `.` and `..` have none.
+    // The components `.` and `..` are no names.
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// What the results of any command have in common.
+/// Metrics and times in the results of any command.
 #[derive(Default)]
-struct Results {
+struct RecordedResults {
     primary: Option<String>,
     metrics: BTreeMap<String, f64>,
     seconds: Option<f64>,
 }
 
-impl Results {
-    /// Looks for metrics and times at every depth. Those of the development set have their own names, all others that
-    /// of their place before it: `teacher accuracy`.
-    fn take(&mut self, place: &str, results: &Value) {
+impl RecordedResults {
+    /// Collects metrics and times at every depth. Metrics of the development set keep their names; the names of all others
+    /// get the name of their field as a prefix: `teacher accuracy`.
+    fn collect(&mut self, place: &str, results: &Value) {
         let Value::Object(entries) = results else { return };
         if let Some(seconds) = entries.get("seconds").and_then(Value::as_f64) {
             *self.seconds.get_or_insert_default() += seconds;
@@ -157,35 +160,35 @@ impl Results {
             }
             return;
         }
-        entries.iter().for_each(|(place, results)| self.take(place, results));
+        entries.iter().for_each(|(place, results)| self.collect(place, results));
     }
 }
 
-/// A line of `metrics.jsonl`: losses since the line before, or a look at the development set.
+/// A line of `metrics.jsonl`: the losses since the previous line, or an evaluation on the development set.
 #[derive(serde::Deserialize)]
-struct Line {
-    /// Looks were once logged without it.
+struct MetricsLine {
+    /// Early versions logged evaluations without the session.
     session: Option<String>,
     step: u64,
     loss: Option<f64>,
     #[serde(default)]
     parts: BTreeMap<String, f64>,
-    dev: Option<Look>,
+    dev: Option<DevMetrics>,
 }
 
 #[derive(serde::Deserialize)]
-struct Look {
+struct DevMetrics {
     values: BTreeMap<String, f64>,
 }
 
-/// A curve per session, in the order in which they began.
+/// One curve for each session, in the order in which the sessions began.
 fn curves(path: &Path) -> Result<Vec<Curve>> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    // A run in progress may be in the middle of a line.
+    // A run in progress may have written only a part of the last line.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let mut curves: Vec<Curve> = Vec::new();
     for (index, line) in whole.lines().enumerate() {
-        let line: Line = serde_json::from_str(line)
+        let line: MetricsLine = serde_json::from_str(line)
             .map_err(|error| Error::line(path, index + 1, format!("not a line of metrics: {error}")))?;
         let last = curves.last().map(|curve| curve.session.clone());
         let session = line.session.or(last).unwrap_or_default();
@@ -195,13 +198,13 @@ fn curves(path: &Path) -> Result<Vec<Curve>> {
         });
         let curve = &mut curves[at];
         if let Some(loss) = line.loss {
-            // A single part is the total.
+            // A single part is equal to the total.
             let mut values = if line.parts.len() > 1 { line.parts } else { BTreeMap::new() };
             values.insert("loss".into(), loss);
-            curve.losses.push(Point { step: line.step, values });
+            curve.losses.push(CurvePoint { step: line.step, values });
         }
-        if let Some(Look { values }) = line.dev {
-            curve.evaluations.push(Point { step: line.step, values });
+        if let Some(DevMetrics { values }) = line.dev {
+            curve.evaluations.push(CurvePoint { step: line.step, values });
         }
     }
     Ok(curves)

@@ -1,6 +1,6 @@
-//! Numbers and names as people read them.
+//! Formatting numbers and names for people.
 
-/// `2,412,345`.
+/// An integer with grouped thousands: `2,412,345`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -8,7 +8,7 @@ pub fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// Three significant digits at least, all of those before the point: `0.0123`, `4.56`, `1,235`.
+/// A number with at least three significant digits and all digits before the decimal point: `0.0123`, `4.56`, `1,235`.
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() || magnitude != 0.0 && !(1e-4..1e15).contains(&magnitude) {
@@ -21,7 +21,7 @@ pub fn number(value: f64) -> String {
     fixed(value, decimals)
 }
 
-/// With so many digits behind the point, and the thousands before it grouped.
+/// A number with `decimals` digits after the decimal point and grouped thousands.
 pub fn fixed(value: f64, decimals: usize) -> String {
     let digits = format!("{:.decimals$}", value.abs());
     let (whole, fraction) =
@@ -31,12 +31,12 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     format!("{}{whole}{fraction}", if negative { "−" } else { "" })
 }
 
-/// A metric as every command prints it: `0.9760`.
+/// A metric in the form that every command prints: `0.9760`.
 pub fn metric(value: f64) -> String {
     fixed(value, 4)
 }
 
-/// `2.41 MB`: powers of 1000.
+/// A number of bytes with a unit that is a power of 1000: `2.41 MB`.
 pub fn bytes(bytes: u64) -> String {
     let (unit, divisor) = unit(bytes as f64);
     match divisor {
@@ -45,7 +45,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// The unit for numbers of bytes up to `largest`, and how many of them it is.
+/// The unit for numbers of bytes up to `largest`, and the number of bytes in the unit.
 pub fn unit(largest: f64) -> (&'static str, f64) {
     match largest {
         1e9.. => ("GB", 1e9),
@@ -55,7 +55,7 @@ pub fn unit(largest: f64) -> (&'static str, f64) {
     }
 }
 
-/// At most `most` characters, the last one `…` if any are gone.
+/// At most `most` characters of a text; the last one is `…` if the text was cut.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.chars().count() > most {
         true => text.chars().take(most - 1).chain(['…']).collect(),

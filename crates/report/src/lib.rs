@@ -1,8 +1,8 @@
-//! What became of a model, as one page: `report.html` for people, `report.json` for programs.
+//! Reports about models: `report.html`, a page for people, and `report.json` for programs.
 //!
-//! [`Report`] holds what is known and nothing that can be computed from it; every part may be empty, and a part that is
-//! does not appear on the page. Sizes are bytes, times minutes or milliseconds as the field's name says, metrics and
-//! errors fractions (1.0 = 100 %).
+//! A [`Report`] has only values that cannot be computed from its other values. Every part may be empty; an empty part does
+//! not appear on the page. Sizes are in bytes, times in minutes or milliseconds as the field's name says, metrics and errors
+//! are fractions (1.0 = 100 %).
 
 mod charts;
 mod collect;
@@ -18,63 +18,63 @@ use serde_json::Value;
 use tinybert_base::FileHash;
 pub use tinybert_quantize::sensitivity::Sensitivity;
 
-/// How a model came to be, what it costs on a device and why it is this one.
+/// How a model was made, what it costs on a device, and why it was chosen.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Report {
     /// Heading of the page.
     pub title: String,
-    /// Version of the program that filled the report in.
+    /// Version of the program that made the report.
     pub version: String,
     /// The subcommand, `compress` for example.
     pub command: String,
-    /// Every setting as it was resolved, defaults included; an object by name.
+    /// All settings by name, including defaults.
     pub settings: Value,
     /// SHA-256 of every file that was read.
     pub inputs: Vec<FileHash>,
-    /// Name of the metric that models are selected by (larger is better): `accuracy`, `matthews`, ...
+    /// Name of the metric by which models are selected (larger is better): `accuracy`, `matthews`, ...
     pub metric: String,
-    /// What the device and the user allow.
-    pub budget: Budget,
-    /// What was done, in order.
-    pub stages: Vec<Stage>,
-    /// Where the bytes of the result are.
+    /// The limits that device and user set.
+    pub budget: ReportBudget,
+    /// The stages in their order.
+    pub stages: Vec<StageReport>,
+    /// Sizes of the resulting image.
     pub image: Option<ImageSize>,
-    /// What it costs to store one part of the model in fewer bits.
+    /// The effect of storing one part of the model in fewer bits.
     pub sensitivity: Vec<Sensitivity>,
-    /// What the search looked at.
-    pub candidates: Vec<Candidate>,
-    /// How long the result takes for an answer.
-    pub latencies: Vec<Latency>,
-    /// Why the chosen candidate was chosen: a paragraph each.
+    /// The models that the search considered.
+    pub candidates: Vec<ReportedCandidate>,
+    /// Modelled latencies of the result on several boards.
+    pub latencies: Vec<ModelledLatency>,
+    /// The reasons for the chosen candidate, one paragraph each.
     pub reasons: Vec<String>,
 }
 
 /// Limits on the result; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Budget {
-    /// Bytes of the image at most.
+pub struct ReportBudget {
+    /// Largest size of the image in bytes.
     pub flash_bytes: Option<u64>,
-    /// Bytes of the workspace at most.
+    /// Largest size of the workspace in bytes.
     pub ram_bytes: Option<u64>,
-    /// Modelled milliseconds of an answer at most, on the board that [`Candidate::latency_ms`] is of.
+    /// Largest modelled latency of an answer in milliseconds, on the board of [`ReportedCandidate::latency_ms`].
     pub latency_ms: Option<f64>,
-    /// Value of [`Report::metric`] at least.
+    /// Smallest value of [`Report::metric`].
     pub metric: Option<f64>,
 }
 
-/// One step on the way: a training run, a pruning, a quantization.
+/// One stage: a training run, a pruning or a quantization.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Stage {
-    /// What the user knows it by: a folder's name, or what was done.
+pub struct StageReport {
+    /// The name that the user knows: that of a folder, or what was done.
     pub name: String,
-    /// The subcommand that did it.
+    /// The subcommand of the stage.
     pub command: String,
-    /// Its settings as they were resolved.
+    /// All settings of the stage, including defaults.
     pub settings: Value,
-    /// SHA-256 of every file that it read.
+    /// SHA-256 of every file that the stage read.
     pub inputs: Vec<FileHash>,
     /// Wall-clock minutes.
     pub minutes: Option<f64>,
@@ -82,87 +82,87 @@ pub struct Stage {
     pub parameters: Option<u64>,
     /// Size of what the stage wrote: a model folder's weights, or an image.
     pub bytes: Option<u64>,
-    /// Metrics on the development set by name; none if nothing was judged.
+    /// Metrics on the development set by name; empty if the stage evaluated nothing.
     pub metrics: BTreeMap<String, f64>,
-    /// What training logged, a curve for each of its sessions.
+    /// The logged losses and metrics, one curve for each training session.
     pub curves: Vec<Curve>,
 }
 
-/// The log of one training session: one schedule from its beginning to its end.
+/// The log of one training session.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Curve {
     /// `fine-tune`, `intermediate`, `prediction`, ...
     pub session: String,
-    /// Losses by name, each a mean over the steps since the point before; `loss` is the total.
-    pub losses: Vec<Point>,
+    /// Losses by name, each a mean over the steps since the previous point; `loss` is the total.
+    pub losses: Vec<CurvePoint>,
     /// Metrics on the development set by name.
-    pub evaluations: Vec<Point>,
+    pub evaluations: Vec<CurvePoint>,
 }
 
 /// Values after a number of optimizer steps of the session.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Point {
+pub struct CurvePoint {
     /// Optimizer steps.
     pub step: u64,
-    /// By name.
+    /// Values by name.
     pub values: BTreeMap<String, f64>,
 }
 
-/// What an image takes of a device.
+/// The sizes of an image.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSize {
-    /// Bytes of the file, headers and padding included.
+    /// Bytes of the file, including headers and padding.
     pub bytes: u64,
-    /// Unpadded bytes of each section by name, in file order.
+    /// Names of the sections with their bytes without padding, in file order.
     pub sections: Vec<(String, u64)>,
     /// Bytes of RAM that the longest input needs.
     pub workspace_bytes: u64,
     /// Tokens of the longest input.
     pub max_tokens: usize,
-    /// Modelled milliseconds of its answer on the board that the image was made for, if that is known.
+    /// Modelled latency of the longest input in milliseconds, on the board that the image was made for, if it is known.
     pub latency_ms: Option<f64>,
 }
 
-/// One model that the search looked at.
+/// One model that the search considered.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Candidate {
-    /// What tells it from the others: `3 layers, 75 % of the heads, int4`.
+pub struct ReportedCandidate {
+    /// A description that tells it from the others: `3 layers, 75 % of the heads, int4`.
     pub name: String,
-    /// Bytes of its image.
+    /// Bytes of the image.
     pub flash_bytes: u64,
-    /// Bytes of its workspace.
+    /// Bytes of the workspace.
     pub ram_bytes: u64,
-    /// Modelled milliseconds of an answer on the board that the budget speaks of.
+    /// Modelled latency of an answer in milliseconds on the board of the budget.
     pub latency_ms: Option<f64>,
-    /// [`Report::metric`] as the search expected it.
+    /// The value of [`Report::metric`] that the search predicted.
     pub predicted: Option<f64>,
-    /// [`Report::metric`] on the development set, if it was made.
+    /// The value of [`Report::metric`] on the development set, if it was measured.
     pub measured: Option<f64>,
     /// True if it keeps within every limit of the budget.
     pub feasible: bool,
-    /// True if no other candidate is at least as good in all respects and better in one.
+    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of them.
     pub pareto: bool,
-    /// True for the one that became the result.
+    /// True for the candidate that became the result.
     pub chosen: bool,
-    /// Why it was chosen, or why not.
+    /// The reason why it was chosen or not.
     pub reason: String,
 }
 
-/// Modelled, never measured: how long one answer takes on a board.
+/// The modelled latency of one answer on a board. It was not measured.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Latency {
-    /// `Raspberry Pi 4`.
+pub struct ModelledLatency {
+    /// Name of the board, for example `Raspberry Pi 4`.
     pub board: String,
-    /// `Cortex-A72`.
+    /// Name of the core, for example `Cortex-A72`.
     pub core: String,
     /// Clock of the core in MHz.
     pub mhz: f64,
-    /// Tokens of the input, special ones included.
+    /// Tokens of the input, including special tokens.
     pub tokens: usize,
     /// Modelled milliseconds.
     pub milliseconds: f64,

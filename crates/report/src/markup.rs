@@ -1,5 +1,5 @@
-//! HTML and SVG by construction: every text and attribute is escaped, every element closed. What comes out is
-//! well-formed XML too, so that any parser reads it.
+//! Building HTML and SVG. Every text and attribute is escaped and every element is closed, so that the result is also
+//! well-formed XML that any parser reads.
 
 use std::fmt::{Display, Formatter, Result, Write};
 
@@ -21,12 +21,12 @@ enum Node {
 }
 
 impl Element {
-    /// `<name></name>`.
+    /// An empty element `<name></name>`.
     pub fn new(name: &'static str) -> Self {
         Self { name, attributes: Vec::new(), contents: Vec::new() }
     }
 
-    /// With an attribute, in place of one of the same name.
+    /// Sets an attribute.
     #[must_use]
     pub fn attr(mut self, name: &'static str, value: impl Display) -> Self {
         self.attributes.retain(|(other, _)| *other != name);
@@ -34,7 +34,7 @@ impl Element {
         self
     }
 
-    /// With a class.
+    /// Sets the class.
     #[must_use]
     pub fn class(self, name: impl Display) -> Self {
         self.attr("class", name)
@@ -45,20 +45,20 @@ impl Element {
         self.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 
-    /// With text behind what is there already.
+    /// Appends text.
     #[must_use]
     pub fn text(mut self, text: impl Display) -> Self {
         self.contents.push(Node::Text(text.to_string()));
         self
     }
 
-    /// With an element behind what is there already.
+    /// Appends an element.
     #[must_use]
     pub fn child(self, child: Self) -> Self {
         self.children([child])
     }
 
-    /// With elements behind what is there already.
+    /// Appends elements.
     #[must_use]
     pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
         self.contents.extend(children.into_iter().map(Node::Element));
@@ -78,7 +78,7 @@ impl Display for Element {
             return f.write_str("/>");
         }
         f.write_char('>')?;
-        // White space between elements changes nothing where no text stands beside them.
+        // White space between elements has no effect if there is no text between them.
         let lines = self.contents.iter().all(|node| matches!(node, Node::Element(_)));
         for node in &self.contents {
             if lines {
@@ -96,8 +96,8 @@ impl Display for Element {
     }
 }
 
-/// Writes text so that it is only text, in contents as in attributes. Characters that XML cannot have, and those
-/// that turn the direction of what follows, become U+FFFD.
+/// Writes escaped text, for contents and attributes. Characters that XML does not allow, and characters that change the
+/// direction of the following text, become U+FFFD.
 fn escape(f: &mut Formatter, text: &str) -> Result {
     text.chars().try_for_each(|character| match character {
         '&' => f.write_str("&amp;"),

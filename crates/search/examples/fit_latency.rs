@@ -1,8 +1,8 @@
 //! Fits the latency model to counted instructions and prints the coefficients that
-//! `crates/search/src/latency/coefficients.rs` has, with the error of each family.
+//! `crates/search/src/cost/latency/coefficients.rs` has, with the error of each family.
 
 use tinybert_search::KernelFamily;
-use tinybert_search::latency::counted::{Counted, counted, fit};
+use tinybert_search::latency::counted::{CountedAnswer, counted, fit};
 use tinybert_search::latency::instructions_per_multiply_add;
 
 fn main() {
@@ -11,7 +11,7 @@ fn main() {
         [KernelFamily::Neon, KernelFamily::Dotprod, KernelFamily::DotprodInOrder, KernelFamily::I8mm]
     {
         let each = fit(&rows, family);
-        let error = |row: &Counted| {
+        let error = |row: &CountedAnswer| {
             let others: f64 = row.work.units.iter().zip(each).map(|(count, each)| count * each).sum();
             let modelled = row.work.multiply_adds * instructions_per_multiply_add(family) + others;
             modelled / row.instructions - 1.0

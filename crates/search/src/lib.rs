@@ -1,37 +1,26 @@
-//! From a teacher and data to an image within a budget: every stage of the line, with a search in the middle for what to
-//! prune. Each stage is an ordinary model folder, and a run that was stopped goes on where it was.
+//! From a teacher and data to an image within a budget of flash, RAM and latency.
+//!
+//! [`Compress::run`] makes every stage: it trains teacher and student, searches what to prune and how to store it, prunes,
+//! recovers by distillation and makes the image. Each stage is an ordinary model folder, and an interrupted run continues
+//! from the stage that it had reached.
 
-mod board;
-mod budget;
 pub mod cost;
-mod found;
-mod journal;
-pub mod latency;
-mod made;
-mod measure;
-mod precision;
-mod report;
-mod result;
+mod pipeline;
 mod search;
 mod space;
-mod stages;
-mod student;
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
-pub use self::board::{Board, CORES, Core, KernelFamily};
-pub use self::budget::{Budget, Limit};
 use self::cost::CostModel;
-pub use self::found::{Candidate, Found, InFourBits, Measured};
-use self::journal::Journal;
-pub use self::result::Outcome;
+pub use self::cost::{Board, CORES, Core, DeviceBudget, KernelFamily, Limit, latency};
+use self::pipeline::{CompressJournal, Pipeline};
+pub use self::pipeline::{CompressOutcome, JudgedModel, layer_map, student_sizes};
 use self::search::Search;
-pub use self::search::SearchSettings;
-use self::space::Space;
-use self::stages::Stages;
-pub use self::student::{layer_map, student_sizes};
+pub use self::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult, SearchSettings};
+pub use self::space::SearchPoint;
+use self::space::SearchSpace;
 use tinybert_base::Context;
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
@@ -39,57 +28,58 @@ use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
-use tinybert_prune::{Importance, Measure};
+use tinybert_prune::{Importance, ImportanceMeasure};
 use tinybert_quantize::quantize;
 use tinybert_train::journal::Journal as _;
 use tinybert_train::{FineTune, Output, TaskData};
 
-/// How every stage works.
+/// The settings of every stage.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Settings {
-    /// What the device allows. A run's identity leaves fields called budget out, and this is part of it.
+pub struct CompressSettings {
+    /// The limits of the device. They belong to the identity of a run, which ignores fields with the name `budget`, so the
+    /// recorded name is another one.
     #[serde(rename = "limits")]
-    pub budget: Budget,
-    /// Longest input in tokens at most; shorter ones are looked at, too.
+    pub budget: DeviceBudget,
+    /// Largest length of the longest input in tokens. The search also considers shorter ones.
     pub max_tokens: usize,
-    /// Of a teacher without the task.
+    /// Fine-tuning of a teacher that has no head for the task.
     pub fine_tune: FineTune,
-    /// Of a student that is not given.
+    /// General distillation of a student, if none is given.
     pub general: GeneralSettings,
-    /// Of the student before anything is pruned.
+    /// Task distillation of the student before anything is pruned.
     pub distillation: TaskSettings,
-    /// Of what the search has chosen, after each round in which heads and neurons are pruned.
+    /// Task distillation after each round in which heads and neurons are pruned.
     pub recovery: TaskSettings,
-    /// How many rounds; `None` for as many as the shares ask for.
+    /// Number of pruning rounds; `None` for as many as the shares need.
     pub prune_rounds: Option<u32>,
-    /// Of the small model as its image will compute; 0 epochs of its prediction stage leave it out.
+    /// Training of the chosen model as its image will compute; 0 epochs of its prediction stage leave it out.
     pub quantization_aware: TaskSettings,
-    /// How thoroughly to search.
+    /// How thorough the search is.
     pub search: SearchSettings,
-    /// Examples that importance is measured on.
+    /// Number of examples that importance is measured on.
     pub importance_examples: usize,
-    /// Examples that activations are calibrated with.
+    /// Number of examples that activations are calibrated with.
     pub calibration_examples: usize,
 }
 
-/// What a run starts from.
+/// A run from a teacher to an image.
 pub struct Compress<'a> {
-    /// How.
-    pub settings: Settings,
+    /// The settings of every stage.
+    pub settings: CompressSettings,
     /// The board that the model is for.
     pub board: Board,
-    /// The teacher; fine-tuned first if it has no head for the task.
+    /// The teacher. It is fine-tuned first if it has no head for the task.
     pub teacher: Checkpoint,
-    /// A student: with a head of the task it is taken as it is, without one it is distilled on the task. One is made if
-    /// there is none.
+    /// The student. With a head for the task it is used unchanged, with another head it is distilled on the task. With
+    /// `None` the run makes a student.
     pub student: Option<Checkpoint>,
-    /// Sizes of the one that is made.
+    /// Sizes of the student that the run makes.
     pub sizes: BertConfig,
-    /// Plain text for its general stage; the task's training texts if there is none.
+    /// Files of plain text for general distillation; if empty, the training texts of the task are used.
     pub corpus: Vec<PathBuf>,
-    /// The task.
+    /// The training and development data of the task.
     pub data: TaskData<'a>,
-    /// Judged at the end and never before.
+    /// The test set; it is used only at the end of the run.
     pub test: Option<&'a Dataset>,
 }
 
@@ -97,44 +87,44 @@ impl Compress<'_> {
     /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages.
     ///
     /// # Errors
-    /// [`Error::Usage`] if nothing that can be made keeps within the budget, for settings that cannot be, and for a folder
-    /// with another run; [`Error::Input`] for models and data that do not fit together, and for a result that does not
-    /// keep within the budget after all; those of training.
-    pub fn run(&self, out: &Output, context: &Context) -> Result<Outcome> {
+    /// [`Error::Usage`] if no model of the search space keeps within the budget, for impossible settings, and for a folder
+    /// with another run; [`Error::Input`] for models and data that do not fit together, and for an image that exceeds the
+    /// budget although its predicted cost did not; those of training.
+    pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
-        let mut journal = Journal::open(out, identity)?;
-        let mut stages = Stages::new(self, out, context);
-        let teacher = &stages.teacher()?;
-        let whole = stages.student(teacher)?;
-        let mut space = self.space(&whole, context)?;
-        let found = match &journal.found {
+        let mut journal = CompressJournal::open(out, identity)?;
+        let mut pipeline = Pipeline::new(self, out, context);
+        let teacher = &pipeline.teacher()?;
+        let student = pipeline.student(teacher)?;
+        let mut space = self.space(&student, context)?;
+        let found = match &journal.search {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(&whole, &mut space, stages.taken_over(), context)?;
-                journal.found = Some(found.clone());
+                let found = self.search(&student, &mut space, pipeline.reuse_options(), context)?;
+                journal.search = Some(found.clone());
                 journal.write(&out.folder)?;
                 found
             }
         };
         context.progress.say(&format!(
             "chosen of {} models: {}; image {} bytes, workspace {} bytes, {:.2} ms modelled on {}",
-            found.places,
+            found.points,
             found.chosen.name,
             found.chosen.cost.flash,
             found.chosen.cost.ram,
             found.chosen.cost.latency_ms,
             self.board
         ));
-        let small = stages.small(teacher, &whole, &space, &found)?;
-        let outcome = Outcome::make(&mut stages, inputs, teacher, &small, &found)?;
+        let small = pipeline.chosen_model(teacher, &student, &space, &found)?;
+        let outcome = CompressOutcome::make(&mut pipeline, inputs, teacher, &small, &found)?;
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)
     }
 
-    /// Every file that is read.
+    /// Hashes of every file that the run reads.
     fn inputs(&self) -> Result<Vec<FileHash>> {
         let mut inputs = self.teacher.hashes()?;
         if let Some(student) = &self.student {
@@ -153,31 +143,31 @@ impl Compress<'_> {
         RunRecord {
             command: "compress".into(),
             settings,
-            seed: self.settings.distillation.seed,
+            seed: self.settings.distillation.seed(),
             inputs,
             metrics: json!(null),
         }
     }
 
-    /// Looks for what to make of the whole student.
+    /// Searches the models that can be made of the student.
     fn search(
         &self,
-        whole: &Checkpoint,
-        space: &mut Space,
-        taken_over: String,
+        student: &Checkpoint,
+        space: &mut SearchSpace,
+        reuse_options: String,
         context: &Context,
-    ) -> Result<Found> {
-        // Costs are of attention in int8, which every model can fall back to; f32 is taken where the budget has room for it.
+    ) -> Result<SearchResult> {
+        // Costs assume attention in int8, which every model can use. The image gets f32 where the budget has room for it.
         let attention = AttentionPrecision::Int8;
-        // Each place has encodings of its own. With four bits the plan has what they are chosen by.
+        // Each point of the space has its own encodings. A plan with four bits has the mean squares that they are chosen by.
         let precision =
             Precision { weights: LayerEncodings::Alike(WeightEncoding::Int4), ..Precision::default() };
-        let max_tokens = space.longest[0].tokens;
+        let max_tokens = space.lengths[0].tokens;
         let settings =
             tinybert_quantize::QuantizeSettings { max_tokens, attention, precision, ..self.quantization() };
-        let made = quantize(whole, self.data.train, &settings, context)?;
-        space.mean_squares = made.plan.layers.into_iter().map(|layer| layer.importance).collect();
-        let image = tinybert_image::Image::from_bytes(&made.image)
+        let quantized = quantize(student, self.data.train, &settings, context)?;
+        space.mean_squares = quantized.plan.layers.into_iter().map(|layer| layer.importance).collect();
+        let image = tinybert_image::Image::from_bytes(&quantized.image)
             .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;
         let costs = CostModel::new(&image, &self.board);
         Search {
@@ -187,17 +177,17 @@ impl Compress<'_> {
             dev: self.data.dev,
             metrics: self.data.metrics,
             settings: self.settings.search,
-            taken_over,
+            reuse_options,
         }
         .run(context)
     }
 
-    /// What can be made of the whole student. It is the same when a run goes on.
-    fn space<'s>(&self, whole: &'s Checkpoint, context: &Context) -> Result<Space<'s>> {
-        let Settings { max_tokens, calibration_examples, .. } = self.settings;
-        let importance = self.importance(whole, context)?;
-        Space::new(
-            whole,
+    /// The search space of the student. A run that continues computes the same space again.
+    fn space<'s>(&self, student: &'s Checkpoint, context: &Context) -> Result<SearchSpace<'s>> {
+        let CompressSettings { max_tokens, calibration_examples, .. } = self.settings;
+        let importance = self.importance(student, context)?;
+        SearchSpace::new(
+            student,
             importance,
             self.data.train,
             self.board.core.layout,
@@ -206,17 +196,21 @@ impl Compress<'_> {
         )
     }
 
-    /// How much the heads and neurons of a model matter: for the labels where there are some.
+    /// The importance of a model's heads and neurons: for the labels if all examples have one, by magnitude otherwise.
     fn importance(&self, model: &Checkpoint, context: &Context) -> Result<Importance> {
-        let Settings { max_tokens, importance_examples: examples, .. } = self.settings;
+        let CompressSettings { max_tokens, importance_examples: examples, .. } = self.settings;
         let train = self.data.train;
         let labelled = train.kind != TaskKind::Embedding
             && train.examples.iter().all(|example| example.target != Target::None);
-        let measure = if labelled { Measure::Taylor { examples, max_tokens } } else { Measure::Magnitude };
-        Importance::by(measure, model, train, None, context)
+        let measure = if labelled {
+            ImportanceMeasure::Taylor { examples, max_tokens }
+        } else {
+            ImportanceMeasure::Magnitude
+        };
+        Importance::measure(measure, model, train, None, context)
     }
 
-    /// How images are made.
+    /// The settings of quantization.
     fn quantization(&self) -> tinybert_quantize::QuantizeSettings {
         tinybert_quantize::QuantizeSettings {
             max_tokens: self.settings.max_tokens,

@@ -6,16 +6,16 @@ use tinybert_testing::toy;
 use candle_core::Tensor;
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::{GeneralSettings, Stage, TaskSettings};
+use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint};
 use tinybert_nn::TaskModel;
 use tinybert_quantize::sensitivity::Sensitivity;
 use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
-use tinybert_search::{Budget, Compress, Outcome, SearchSettings, Settings};
+use tinybert_search::{Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings};
 use tinybert_testing::runs::{labelled, with_data};
-use tinybert_train::{FineTune, Output, TaskData};
+use tinybert_train::{FineTune, Output, Recipe, TaskData};
 
 /// A student with a key channel far larger than the others. All keys have the same in it, which softmax does not see; but its
 /// int8 scale leaves the others nothing.
@@ -34,12 +34,12 @@ fn student(folder: &Path) -> Checkpoint {
 }
 
 /// An image of the student as it is, whole or pruned and recovered for a pass.
-fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
+fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
     let folder = place.join(out);
     let defaults = TaskSettings::default();
     let passes = |epochs| TaskSettings {
-        intermediate: Stage { epochs: 0, ..defaults.intermediate.clone() },
-        prediction: Stage { epochs, ..defaults.prediction.clone() },
+        intermediate: Recipe { epochs: 0, ..defaults.intermediate.clone() },
+        prediction: Recipe { epochs, ..defaults.prediction.clone() },
         max_tokens: 16,
         allow_weak_teacher: true,
         ..defaults.clone()
@@ -55,7 +55,7 @@ fn compress(place: &Path, out: &str, budget: Budget) -> Outcome {
         {
             example.target = answer;
         }
-        let settings = Settings {
+        let settings = CompressSettings {
             budget,
             max_tokens: 16,
             fine_tune: FineTune::default(),
@@ -90,7 +90,7 @@ fn journal(place: &Path, out: &str) -> serde_json::Value {
 #[test]
 fn four_bits_lose_in_the_search_what_they_lose_in_the_image() {
     let place = tempfile::tempdir().unwrap();
-    compress(place.path(), "out", Budget::default());
+    compress(place.path(), "out", DeviceBudget::default());
     let found = &journal(place.path(), "out")["found"];
     let settings = SensitivitySettings {
         max_tokens: 16,
@@ -122,13 +122,13 @@ fn four_bits_lose_in_the_search_what_they_lose_in_the_image() {
 #[test]
 fn what_int8_attention_can_keep_is_no_reason_to_refuse_or_to_prune() {
     let place = tempfile::tempdir().unwrap();
-    let free = compress(place.path(), "free", Budget::default());
+    let free = compress(place.path(), "free", DeviceBudget::default());
     assert!(free.notes.iter().any(|note| note.contains("f32 in 2 of the layers")), "{:?}", free.notes);
 
     // What the whole student takes in int8, and no more.
     let costed = journal(place.path(), "free")["found"]["chosen"]["cost"]["latency_ms"].as_f64().unwrap();
     assert!(costed < free.cost.latency_ms, "{costed} {:?}", free.cost);
-    let tight = Budget { latency_ms: Some(costed), ..Budget::default() };
+    let tight = DeviceBudget { latency_ms: Some(costed), ..DeviceBudget::default() };
     let kept = compress(place.path(), "tight", tight);
     assert_eq!(kept.cost.latency_ms, costed);
     assert!(kept.notes.iter().any(|note| note.contains("int8 in all layers")), "{:?}", kept.notes);

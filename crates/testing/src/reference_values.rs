@@ -1,6 +1,4 @@
-//! Reading the numbers of `tests/reference/*.json`, and comparing with them.
-
-// Each test file uses its own part of this.
+//! Reading the reference values in `reference/*.json`, and comparing our values with them.
 
 use std::path::Path;
 
@@ -9,19 +7,23 @@ use serde_json::Value;
 use tinybert_model::Tensors;
 use tinybert_nn::{BertOutput, Parameters, check_gradients};
 
+/// The contents of a file in `reference/`.
 pub fn read(file: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reference").join(file);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// The numbers of a JSON array.
 pub fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
+/// The non-negative integers of a JSON array.
 pub fn ints(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
 }
 
+/// The weights of a reference model as f32 tensors by name.
 pub fn weights(reference: &Value) -> Tensors {
     let tensor = |entry: &Value| {
         let shape: Vec<usize> = ints(&entry["shape"]).iter().map(|&d| d as usize).collect();
@@ -38,27 +40,29 @@ pub fn weights(reference: &Value) -> Tensors {
         .collect()
 }
 
+/// All values of a tensor in row-major order.
 pub fn values(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// Largest difference of two lists of numbers.
+/// The largest absolute difference between two lists of numbers.
 pub fn difference(ours: &[f64], theirs: &[f64]) -> f64 {
     assert_eq!(ours.len(), theirs.len());
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
-/// Sets padded positions to 0: torch computes values there too, but they mean nothing.
+/// States `[b, l, hidden]` with 0 at padded positions. PyTorch computes values there too, but they have no meaning.
 pub fn real_states(state: &Tensor, mask: &Tensor) -> Tensor {
     state.broadcast_mul(&mask.unsqueeze(2).unwrap()).unwrap()
 }
 
+/// Scores `[b, heads, l, l]` with 0 where query or key is padding.
 pub fn real_scores(scores: &Tensor, mask: &Tensor) -> Tensor {
     let pairs = mask.unsqueeze(2).unwrap().broadcast_mul(&mask.unsqueeze(1).unwrap()).unwrap();
     scores.broadcast_mul(&pairs.unsqueeze(1).unwrap()).unwrap()
 }
 
-/// The loss of the reference script: all states, all scores and the logits.
+/// The loss of the reference script, which depends on all states, all scores and the logits.
 pub fn reference_loss(output: &BertOutput, logits: &Tensor, classes: &Value) -> Tensor {
     let mask = &output.mask.to_dtype(logits.dtype()).unwrap();
     let square = |x: Tensor, scale: f64| (x.sqr().unwrap().sum_all().unwrap() * scale).unwrap();
@@ -69,8 +73,8 @@ pub fn reference_loss(output: &BertOutput, logits: &Tensor, classes: &Value) -> 
     states.chain(scores).fold(prediction, |sum, part| (sum + part).unwrap())
 }
 
-/// Asserts that states, scores, logits, loss and gradients are those of the reference, whose names of tensors `canonical`
-/// turns into ours.
+/// Asserts that states, scores, logits, loss and gradients agree with the reference. `canonical` translates the
+/// reference's names of tensors into ours.
 pub fn assert_agrees(
     reference: &Value,
     parameters: &Parameters,
@@ -116,7 +120,7 @@ pub fn assert_agrees(
     }
 }
 
-/// Largest difference of the sampled states and scores of a single sentence from those of the reference.
+/// The largest difference between the states and scores of a single sentence and the reference's samples of them.
 pub fn sample_difference(output: &BertOutput, case: &Value) -> f64 {
     let l = output.lengths[0];
     let mut largest = 0.0f64;

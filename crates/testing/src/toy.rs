@@ -15,12 +15,13 @@ const FILLERS: [&str; 8] = ["the", "film", "was", "a", "play", "we", "saw", "tod
 /// The words that decide, by class.
 const DECIDERS: [[&str; 3]; 2] = [["dull", "bad", "slow"], ["good", "bright", "fine"]];
 
+/// The tokenizer of the toy task: special pieces and whole words.
 pub fn text() -> TextEncoder {
     let words = SPECIAL.iter().chain(&FILLERS).chain(DECIDERS.iter().flatten());
     TextEncoder::from_pieces(words.map(|word| word.to_string()).collect(), true).unwrap()
 }
 
-/// A configuration of these sizes; two heads.
+/// A BERT configuration of these sizes with two heads and dropout.
 pub fn config(layers: usize, hidden: usize) -> BertConfig {
     BertConfig {
         architecture: Architecture::Bert,
@@ -39,6 +40,7 @@ pub fn config(layers: usize, hidden: usize) -> BertConfig {
     }
 }
 
+/// The record of a model that no command made.
 pub fn record() -> RunRecord {
     RunRecord {
         command: "test".into(),
@@ -49,18 +51,19 @@ pub fn record() -> RunRecord {
     }
 }
 
-/// A fresh model, written to `folder` and read back.
+/// A fresh model that was written to `folder` and read back.
 pub fn model(folder: &Path, config: &BertConfig, head: &Head) -> Checkpoint {
     let tensors = init_parameters(config, head, 5).unwrap();
     tinybert_model::save(folder, config, head, &tensors, &text(), &record()).unwrap();
     Checkpoint::load(folder).unwrap()
 }
 
+/// The labels of the toy task.
 pub fn labels() -> Vec<String> {
     ["negative", "positive"].map(String::from).into()
 }
 
-/// Sentences of three to eight words, one of which decides the label.
+/// Sentences of three to eight words. One word of each sentence decides its label.
 pub fn sentences(count: usize, seed: u64) -> Dataset {
     let mut state = seed;
     let mut below = |n: usize| {
@@ -87,18 +90,20 @@ pub fn scored(count: usize, seed: u64) -> Dataset {
     Dataset { labels: Vec::new(), kind: TaskKind::Regression, ..data }
 }
 
-/// Asks to stop once it has been asked `after` times.
+/// A stop signal that is raised from its check number `after` (counted from 0) on.
 pub struct StopAfter {
+    /// Number of checks before the signal is raised.
     pub after: u64,
     asked: AtomicU64,
 }
 
 impl StopAfter {
+    /// A signal that lets `after` checks pass.
     pub fn new(after: u64) -> Self {
         Self { after, asked: AtomicU64::new(0) }
     }
 
-    /// A run of one process that this signal stops.
+    /// The context of a run of one process that this signal stops.
     pub fn context(&self) -> Context<'_> {
         Context { stop: self, ..Context::default() }
     }
@@ -110,22 +115,23 @@ impl StopSignal for StopAfter {
     }
 }
 
-/// Keeps the lines that a user would read.
+/// A progress display that keeps the lines for the user.
 #[derive(Default)]
-pub struct Said(Mutex<String>);
+pub struct RecordedLines(Mutex<String>);
 
-impl Said {
+impl RecordedLines {
+    /// All lines so far.
     pub fn lines(&self) -> String {
         self.0.lock().unwrap().clone()
     }
 
-    /// A run whose lines are kept here.
+    /// The context of a run whose lines are kept here.
     pub fn context(&self) -> Context<'_> {
         Context { progress: self, ..Context::default() }
     }
 }
 
-impl Progress for Said {
+impl Progress for RecordedLines {
     fn say(&self, line: &str) {
         *self.0.lock().unwrap() += &format!("{line}\n");
     }
@@ -142,7 +148,7 @@ pub fn run_folder(out: &Path) -> PathBuf {
     out.with_extension("run")
 }
 
-/// Every weight of a model folder, bit by bit.
+/// The bits of every weight of a model folder, by name.
 pub fn bits(folder: &Path) -> Vec<(String, Vec<u32>)> {
     let loaded = Checkpoint::load(folder).unwrap();
     let values = |tensor: &candle_core::Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();

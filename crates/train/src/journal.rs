@@ -1,4 +1,5 @@
-//! The journal of a run that is made of runs: what it is and how far it has come, a file in the folder of their folders.
+//! Journals of runs that consist of several runs, such as ablations: a file in the common folder that has the identity of
+//! the whole run and its progress.
 
 use std::fs;
 use std::path::Path;
@@ -11,17 +12,17 @@ use super::{Identity, Output};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 
-/// What a journal holds.
+/// The contents of a journal.
 pub trait Journal: Serialize + DeserializeOwned {
-    /// Its name in the folder.
+    /// Name of the file.
     const FILE: &'static str;
-    /// What it is, for a file that is something else.
+    /// What the file should be, for the message about a file that is something else.
     const WHAT: &'static str = "a journal";
 
-    /// Of the run that began it.
+    /// The identity of the run that began the journal.
     fn identity(&self) -> &Identity;
 
-    /// Makes sure that `new` goes on with the run of this one, which stands in `folder`.
+    /// Makes sure that the run of the journal `new` is the run of this journal, whose file is in `folder`.
     ///
     /// # Errors
     /// Those of [`Identity::check`].
@@ -29,7 +30,7 @@ pub trait Journal: Serialize + DeserializeOwned {
         self.identity().check(new.identity(), folder)
     }
 
-    /// Writes it to `folder`, with whatever shows it there.
+    /// Writes the journal to `folder`, and whatever else depends on it.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -38,7 +39,7 @@ pub trait Journal: Serialize + DeserializeOwned {
     }
 }
 
-/// Writes the file alone.
+/// Writes only the journal's file.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -46,17 +47,17 @@ pub fn save<J: Journal>(journal: &J, folder: &Path) -> Result<()> {
     write_file(&folder.join(J::FILE), format!("{:#}\n", json!(journal)).as_bytes())
 }
 
-/// Reads the file.
+/// Reads a journal.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Input`] if it is something else.
+/// [`Error::Io`]; [`Error::Input`] for a file that is something else.
 pub fn read<J: Journal>(path: &Path) -> Result<J> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
     serde_json::from_slice(&bytes).map_err(|error| Error::input(path, format!("not {}: {error}", J::WHAT)))
 }
 
-/// The journal in the folder of `out`, or `new` in a folder that is made. `begun` says what a folder has and how to go on
-/// with it, `owner` whose folders have one.
+/// The journal in the folder of `out`, or `new`, which is then written there. For error messages, `begun` says what a folder
+/// with a journal has and how to continue it, and `owner` says which command's folders have journals.
 ///
 /// # Errors
 /// [`Error::Usage`] for a folder with a run that is not to be resumed, or with something else; those of

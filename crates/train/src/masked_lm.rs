@@ -1,4 +1,4 @@
-//! Masked-LM training: makes the head that sentence encoders come without, and adapts encoders to a domain.
+//! Masked-LM training: it makes the head that sentence encoders lack, and adapts encoders to a domain.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,58 +6,38 @@ use std::path::PathBuf;
 use candle_core::D;
 use serde_json::json;
 
-use super::StepSettings;
-use super::epochs::Epochs;
-use super::identity::Identity;
-use super::optimizer::OptimizerSettings;
-use super::schedule::Schedule;
-use super::session::{Budget, Length, Losses, Plan, Session, Summary};
-use super::trainee::Trainee;
-use super::work::{Output, WorkFolder};
+use super::session::{Length, Losses, MicroBatch, SessionConfig};
+use super::{Identity, Output, Recipe, Summary, TrainedModel, TrainingRun};
 use tinybert_base::Context;
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, evaluation_batches};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
-use tinybert_nn::{MaskedLm, Mode, Parameters, init_parameters, unigram_bias};
+use tinybert_nn::{MaskedLm, Mode, init_parameters, unigram_bias};
 
 /// Settings of [`masked_lm`].
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct MaskedLmSettings {
-    /// Trains the encoder too, and with it the decoder, which is the word embedding matrix. Otherwise the model answers
-    /// as before and only gets a head.
+    /// Trains the encoder too, and with it the decoder, which is the word embedding matrix. Otherwise the encoder stays as
+    /// it is and only the head is trained.
     pub train_encoder: bool,
-    /// Share of the pieces that is to be guessed.
+    /// Share of the word pieces that the model has to guess.
     pub masked_share: f64,
     /// Hides all pieces of a word together.
     pub whole_words: bool,
-    /// Passes over the corpus.
-    pub epochs: u64,
-    /// Ends the run, and its schedule, after so many tokens if that is earlier.
+    /// Epochs, batches of windows, learning rate, optimizer and seed.
+    #[serde(flatten)]
+    pub recipe: Recipe,
+    /// Ends the run, and its schedule, after so many tokens if that is earlier than the last epoch.
     pub max_train_tokens: Option<u64>,
-    /// Windows per step.
-    pub batch_size: usize,
-    /// Windows per forward and backward pass. Limits memory.
-    pub micro_batch: usize,
-    /// Tokens per window of the corpus, special tokens included.
+    /// Tokens per window of the corpus, including special tokens.
     pub max_tokens: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// How it changes.
-    pub schedule: Schedule,
-    /// Which Adam.
-    pub optimizer: OptimizerSettings,
-    /// Seed of masks, head, order and dropout.
-    pub seed: u64,
-    /// Time limits.
-    pub budget: Budget,
 }
 
 impl MaskedLmSettings {
-    /// Peak learning rate of a fresh head alone.
+    /// Default peak learning rate for the head alone.
     pub const HEAD_RATE: f64 = 1e-3;
-    /// Peak learning rate with the encoder.
+    /// Default peak learning rate for head and encoder.
     pub const ENCODER_RATE: f64 = 5e-5;
 }
 
@@ -67,51 +47,46 @@ impl Default for MaskedLmSettings {
             train_encoder: false,
             masked_share: 0.15,
             whole_words: false,
-            epochs: 3,
+            recipe: Recipe { learning_rate: Self::HEAD_RATE, ..Recipe::default() },
             max_train_tokens: None,
-            batch_size: 32,
-            micro_batch: 32,
             max_tokens: 128,
-            learning_rate: Self::HEAD_RATE,
-            schedule: Schedule::Linear { warmup: 0.1 },
-            optimizer: OptimizerSettings::adamw(),
-            seed: 42,
-            budget: Budget::default(),
         }
     }
 }
 
-/// How well hidden pieces of text that was not trained on are guessed.
+/// How well the model guesses hidden pieces of text that it was not trained on.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Guesses {
+pub struct HeldOutGuesses {
     /// Mean cross-entropy in nats.
     pub loss: f64,
     /// e to the power of the loss.
     pub perplexity: f64,
-    /// Share of pieces whose most likely candidate is right.
+    /// Share of the hidden pieces whose most likely candidate is right.
     pub accuracy: f64,
-    /// Pieces guessed.
+    /// Hidden pieces.
     pub pieces: usize,
 }
 
-/// What masked-LM training achieved.
+/// The result of masked-LM training.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct MaskedLmReport {
-    /// On windows held out; none where the corpus is too small for that.
-    pub held_out: Option<Guesses>,
+    /// Results on the held-out windows; `None` where the corpus is too small to hold any out.
+    pub held_out: Option<HeldOutGuesses>,
     /// Steps, tokens and time.
     pub training: Summary,
 }
 
-/// Windows held out at most, and their smallest share of the corpus.
-const HELD_OUT: usize = 128;
+/// Largest number of held-out windows.
+const HELD_OUT_WINDOWS: usize = 128;
+/// At most one window in so many is held out.
 const HELD_OUT_SHARE: usize = 20;
 
-/// Trains a masked-LM head on `model`, and its encoder if asked, on `windows` of raw text, and writes them to `out`.
+/// Trains a masked-LM head for `model`, and the encoder if the settings say so, on `windows` of raw text, and writes the
+/// model to `out`.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings that cannot be; [`Error::Input`] for a corpus of nothing that can be hidden; [`Error::Diverged`];
-/// [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
+/// [`Error::Usage`] for impossible settings; [`Error::Input`] for a corpus without a piece that can be hidden;
+/// [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in `OUT.run`; [`Error::Io`].
 pub fn masked_lm(
     settings: &MaskedLmSettings,
     model: &Checkpoint,
@@ -120,119 +95,76 @@ pub fn masked_lm(
     out: impl Into<Output>,
     context: &Context,
 ) -> Result<MaskedLmReport> {
-    StepSettings {
-        learning_rate: settings.learning_rate,
-        schedule: settings.schedule,
-        optimizer: settings.optimizer,
-        batch_size: settings.batch_size,
-        micro_batch: settings.micro_batch,
-    }
-    .check()?;
+    let recipe = &settings.recipe;
+    recipe.check()?;
     model.check_max_tokens(settings.max_tokens)?;
-    if settings.epochs == 0 || settings.max_train_tokens == Some(0) {
-        return Err(Error::Usage("epochs and training tokens must be at least 1".into()));
-    }
-    if windows.is_empty() {
-        return Err(Error::Input("the corpus has no text".into()));
-    }
-    let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, settings.seed)?;
+    recipe.check_corpus(windows, settings.max_train_tokens)?;
+    let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, recipe.seed)?;
     let mut inputs = model.hashes()?;
     inputs.extend(sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
     let record = RunRecord {
         command: "fine-tune --objective mlm".into(),
         settings: json!(settings),
-        seed: settings.seed,
+        seed: recipe.seed,
         inputs,
         metrics: json!(null),
     };
 
-    let (windows, mute) = windows.partition(|window| masking.can_hide(windows.ids(window)));
+    let (windows, unusable) = windows.partition(|window| masking.can_hide(windows.ids(window)));
     if windows.is_empty() {
         let what = "no window of the corpus has a word piece to hide: is this text in the model's language?";
         return Err(Error::Input(what.into()));
     }
-    if !mute.is_empty() {
+    if !unusable.is_empty() {
         context.progress.say(&format!(
             "{} windows of unknown pieces alone are left out: nothing in them can be hidden",
-            mute.len()
+            unusable.len()
         ));
     }
-    let (train, held_out) = windows.hold_out(HELD_OUT.min(windows.len() / HELD_OUT_SHARE));
+    let (train, held_out) = windows.hold_out(HELD_OUT_WINDOWS.min(windows.len() / HELD_OUT_SHARE));
     let identity = Identity::new(&record).with_digest("windows", windows.digest());
-    let mut work = WorkFolder::open(&out.into(), identity, context)?;
-    let parameters = match work.resumed_model() {
-        Some(tensors) => Parameters::new(tensors)?,
-        None => Parameters::new(&starting_tensors(model, &train, settings.seed)?)?,
+    let (config, text) = (&model.config, &model.text);
+    let trained = TrainedModel { config, head: &Head::MaskedLm, text, record: &record };
+    let initial = || starting_tensors(model, &train, recipe.seed);
+    let mut run = TrainingRun::open(trained, identity, &out.into(), context, initial)?;
+    let masked_model = match settings.train_encoder {
+        true => MaskedLm::trainable(config, &run.trainee().parameters)?,
+        false => MaskedLm::head_only(config, &run.trainee().parameters)?,
     };
-    let trained = match settings.train_encoder {
-        true => MaskedLm::trainable(&model.config, &parameters)?,
-        false => MaskedLm::head_only(&model.config, &parameters)?,
-    };
-
-    let epochs = Epochs {
-        epochs: settings.epochs,
-        batch_size: settings.batch_size,
-        micro_batch: settings.micro_batch,
-        seed: settings.seed,
-        pad_id: model.text.special().pad,
-        evaluations: 0,
-    };
-    let planned = settings.epochs.saturating_mul(train.total_tokens() as u64);
-    let trainee = Trainee {
-        config: &model.config,
-        head: &Head::MaskedLm,
-        text: &model.text,
-        parameters: &parameters,
-        quantization: None,
-        record: &record,
-    };
-    let plan = Plan {
+    let session = SessionConfig {
         name: "masked-LM",
-        length: Length::Tokens(settings.max_train_tokens.map_or(planned, |limit| limit.min(planned))),
-        learning_rate: settings.learning_rate,
-        schedule: settings.schedule,
-        optimizer: settings.optimizer,
-        seed: settings.seed,
-        budget: settings.budget,
+        recipe: recipe.clone(),
+        length: Length::in_tokens(recipe, &train, settings.max_train_tokens),
+        evaluations_per_epoch: 0,
         sparsity: None,
-        trainee,
     };
-    let reached = tinybert_model::expected_shapes(&model.config, &Head::MaskedLm);
-    let learns =
-        |name: &str| reached.contains_key(name) && (settings.train_encoder || name.starts_with("cls."));
-    let learned = parameters.iter().filter(|(name, _)| learns(name));
-    let vars = learned.map(|(name, var)| (name.to_owned(), var.clone())).collect();
-    let mut session = Session::new(plan, vars, &mut work, context)?;
-    epochs.run(
-        &mut session,
-        &train,
-        |micro| {
-            let step = if let Mode::Train { step, .. } = micro.mode { step } else { 0 };
-            let (masked, targets) = masking.apply(micro.batch, step);
-            let guessed = |batch: &Batch| masking.apply(batch, step).1.pieces.len();
-            // An encoder that does not learn has no use for dropout.
-            let mode = if settings.train_encoder { micro.mode } else { Mode::Eval };
-            let (output, mean) = trained.loss(&masked, &targets, mode)?;
-            let total = (mean * micro.share(guessed))?;
-            Ok(Losses { total, tape: output.tape, parts: Vec::new() })
-        },
-        None,
-    )?;
-    let training = session.end()?;
-    let tensors = parameters.to_tensors()?;
+    let reached = tinybert_model::expected_shapes(config, &Head::MaskedLm);
+    let learned = run.trainee().parameters_where(|name| {
+        reached.contains_key(name) && (settings.train_encoder || name.starts_with("cls."))
+    });
+    let losses = |micro: &MicroBatch| {
+        let step = if let Mode::Train { step, .. } = micro.mode { step } else { 0 };
+        let (masked, targets) = masking.apply(micro.batch, step);
+        let masked_pieces = |batch: &Batch| masking.apply(batch, step).1.pieces.len();
+        // An encoder that does not learn needs no dropout.
+        let mode = if settings.train_encoder { micro.mode } else { Mode::Eval };
+        let (output, mean) = masked_model.loss(&masked, &targets, mode)?;
+        let total = (mean * micro.share(masked_pieces))?;
+        Ok(Losses { total, tape: output.tape, parts: Vec::new() })
+    };
+    let training = run.train(session, &train, learned, losses, None)?;
+    let tensors = run.trainee().parameters.to_tensors()?;
     let held_out = match held_out.is_empty() {
         true => None,
-        false => {
-            Some(guesses(&MaskedLm::frozen(&model.config, &tensors)?, &masking, &held_out, epochs.pad_id)?)
-        }
+        false => Some(guess(&MaskedLm::frozen(config, &tensors)?, &masking, &held_out, text.special().pad)?),
     };
     let report = MaskedLmReport { held_out, training };
-    work.finish(&trainee, &tensors, json!(report))?;
+    run.finish(&tensors, &report)?;
     Ok(report)
 }
 
-/// The model's tensors with its masked-LM head, or a fresh one that knows how frequent the pieces of `text` are. The head
-/// does not read the pooler, but whoever fine-tunes the encoder next may want it.
+/// The model's tensors with its masked-LM head, or with a fresh head whose bias has the frequencies of the pieces in
+/// `text`. The head does not read the pooler, but a later fine-tuning may, so the pooler is kept.
 fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<Tensors> {
     let mut tensors = init_parameters(&model.config, &Head::MaskedLm, seed)?;
     if model.head != Head::MaskedLm {
@@ -253,12 +185,12 @@ fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<
     Ok(tensors)
 }
 
-/// Guesses of pieces hidden by one mask per window.
-fn guesses(model: &MaskedLm, masking: &Masking, set: &EncodedSet, pad_id: u32) -> Result<Guesses> {
+/// Hides pieces of each window once and counts the right guesses.
+fn guess(model: &MaskedLm, masking: &Masking, set: &EncodedSet, pad_id: u32) -> Result<HeldOutGuesses> {
     const BATCH: usize = 16;
     let (mut loss, mut right, mut pieces) = (0.0, 0, 0);
     for samples in evaluation_batches(&set.lengths(), BATCH) {
-        // No step of training has this number.
+        // No training step has this number, so that the masks differ from those of training.
         let (masked, targets) = masking.apply(&set.collate(&samples, pad_id), u64::MAX);
         let logits = model.logits(&masked, &targets.positions)?;
         let best = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
@@ -269,5 +201,5 @@ fn guesses(model: &MaskedLm, masking: &Masking, set: &EncodedSet, pad_id: u32) -
         pieces += best.len();
     }
     let loss = loss / pieces as f64;
-    Ok(Guesses { loss, perplexity: loss.exp(), accuracy: right as f64 / pieces as f64, pieces })
+    Ok(HeldOutGuesses { loss, perplexity: loss.exp(), accuracy: right as f64 / pieces as f64, pieces })
 }

@@ -6,27 +6,27 @@ use tinybert_base::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// The same rate throughout.
+    /// A constant rate.
     Constant,
-    /// Linear rise from 0 over the first `warmup` of the run, then linear fall to 0.
+    /// A linear rise from 0 during warm-up, then a linear fall to 0.
     Linear {
-        /// Fraction of the run that rises, in `[0, 1)`.
+        /// Fraction of the run that is warm-up, in `[0, 1)`.
         warmup: f64,
     },
-    /// The same rise, then half a period of the cosine from 1 to 0.
+    /// A linear rise from 0 during warm-up, then half a period of the cosine from 1 to 0.
     Cosine {
-        /// Fraction of the run that rises, in `[0, 1)`.
+        /// Fraction of the run that is warm-up, in `[0, 1)`.
         warmup: f64,
     },
 }
 
 impl Schedule {
-    /// Factor in `[0, 1]` on the peak learning rate at `progress`, the fraction of the run that is done.
+    /// The factor in `[0, 1]` on the peak learning rate when the fraction `progress` of the run is done.
     ///
-    /// Callers pass the middle of a step, `(step + 0.5) / steps`, so that neither the first nor the last
-    /// step is wasted on a rate of 0.
+    /// Callers pass the middle of a step, `(step + 0.5) / steps`, so that neither the first nor the last step has a rate
+    /// of 0.
     pub fn factor(self, progress: f64) -> f64 {
-        // 1 at the end of the warm-up, 0 at the end of the run.
+        // This falls from 1 at the end of the warm-up to 0 at the end of the run.
         let left = |warmup: f64| ((1.0 - progress) / (1.0 - warmup)).clamp(0.0, 1.0);
         match self {
             Self::Constant => 1.0,
@@ -36,10 +36,10 @@ impl Schedule {
         }
     }
 
-    /// Makes sure that the schedule has a shape.
+    /// Makes sure that the warm-up is a fraction.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a warm-up that is no fraction.
+    /// [`Error::Usage`] for any other warm-up.
     pub fn check(self) -> Result<()> {
         match self {
             Self::Linear { warmup } | Self::Cosine { warmup } if !(0.0..1.0).contains(&warmup) => {

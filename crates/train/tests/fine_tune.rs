@@ -8,15 +8,18 @@ use tinybert_base::{Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_model::{Checkpoint, Head};
-use tinybert_train::session::Budget;
-use tinybert_train::{FineTune, Report, TaskData, fine_tune};
+use tinybert_train::{FineTune, FineTuneReport, Recipe, TaskData, TimeLimit, fine_tune};
 
 fn settings() -> FineTune {
-    FineTune { epochs: 6, batch_size: 8, max_tokens: 16, learning_rate: 3e-3, ..FineTune::default() }
+    FineTune {
+        max_tokens: 16,
+        recipe: Recipe { epochs: 6, batch_size: 8, learning_rate: 3e-3, ..FineTune::default().recipe },
+        ..FineTune::default()
+    }
 }
 
 /// Fine-tunes a fresh two-layer encoder on the toy sentences into `out`.
-fn run(settings: &FineTune, place: &Path) -> Result<Report> {
+fn run(settings: &FineTune, place: &Path) -> Result<FineTuneReport> {
     let model = toy::model(&place.join("fresh"), &toy::config(2, 16), &Head::None);
     let (train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
@@ -54,7 +57,10 @@ fn one_seed_gives_one_result_on_any_number_of_threads() {
     let weights = |threads: usize| {
         let place = tempfile::tempdir().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(&FineTune { epochs: 1, ..settings() }, place.path())).unwrap();
+        pool.install(|| {
+            run(&FineTune { recipe: Recipe { epochs: 1, ..settings().recipe }, ..settings() }, place.path())
+        })
+        .unwrap();
         toy::bits(&place.path().join("out"))
     };
     assert_eq!(weights(1), weights(2));
@@ -63,8 +69,10 @@ fn one_seed_gives_one_result_on_any_number_of_threads() {
 #[test]
 fn time_that_is_up_ends_the_run_early_but_well() {
     let place = tempfile::tempdir().unwrap();
-    let budget = Budget { max_minutes: Some(0.0) };
-    let report = run(&FineTune { budget, ..settings() }, place.path()).unwrap();
+    let time_limit = TimeLimit { max_minutes: Some(0.0) };
+    let report =
+        run(&FineTune { recipe: Recipe { time_limit, ..settings().recipe }, ..settings() }, place.path())
+            .unwrap();
     assert!(report.training.out_of_time && report.training.steps == 0);
     assert!(Checkpoint::load(&place.path().join("out")).is_ok());
 }
@@ -72,7 +80,11 @@ fn time_that_is_up_ends_the_run_early_but_well() {
 #[test]
 fn divergence_is_reported_with_its_step_and_nothing_is_left() {
     let place = tempfile::tempdir().unwrap();
-    let error = run(&FineTune { learning_rate: 1e30, ..settings() }, place.path()).unwrap_err();
+    let error = run(
+        &FineTune { recipe: Recipe { learning_rate: 1e30, ..settings().recipe }, ..settings() },
+        place.path(),
+    )
+    .unwrap_err();
     assert!(matches!(&error, Error::Diverged(what) if what.contains("at step")), "{error}");
     let out = place.path().join("out");
     assert!(!out.exists() && !toy::run_folder(&out).exists());
@@ -81,11 +93,11 @@ fn divergence_is_reported_with_its_step_and_nothing_is_left() {
 #[test]
 fn data_that_are_probably_a_mistake_are_learned_from_with_a_warning() {
     let place = tempfile::tempdir().unwrap();
-    let quick = FineTune { epochs: 1, ..settings() };
+    let quick = FineTune { recipe: Recipe { epochs: 1, ..settings().recipe }, ..settings() };
     let said = |train: &Dataset, dev: &Dataset| {
         let model = toy::model(&place.path().join("model"), &toy::config(1, 16), &Head::None);
         let data = TaskData { train, dev, metrics: MetricSet::Accuracy };
-        let said = toy::Said::default();
+        let said = toy::RecordedLines::default();
         fine_tune(&quick, &model, &data, place.path().join("out"), &said.context()).unwrap();
         said.lines()
     };
@@ -105,9 +117,12 @@ fn data_that_are_probably_a_mistake_are_learned_from_with_a_warning() {
 fn what_cannot_be_is_refused_with_a_reason() {
     let place = tempfile::tempdir().unwrap();
     for (settings, expected) in [
-        (FineTune { epochs: 0, ..settings() }, "at least one epoch"),
-        (FineTune { batch_size: 0, ..settings() }, "batch size 0"),
-        (FineTune { learning_rate: f64::NAN, ..settings() }, "learning rate NaN"),
+        (FineTune { recipe: Recipe { epochs: 0, ..settings().recipe }, ..settings() }, "at least one epoch"),
+        (FineTune { recipe: Recipe { batch_size: 0, ..settings().recipe }, ..settings() }, "batch size 0"),
+        (
+            FineTune { recipe: Recipe { learning_rate: f64::NAN, ..settings().recipe }, ..settings() },
+            "learning rate NaN",
+        ),
         (FineTune { max_tokens: 17, ..settings() }, "expected 3 to 16"),
     ] {
         let error = run(&settings, place.path()).unwrap_err();

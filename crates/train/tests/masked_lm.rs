@@ -9,7 +9,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, Targets};
 use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors};
 use tinybert_nn::{MaskedLm, Mode, Parameters};
-use tinybert_train::{MaskedLmReport, MaskedLmSettings, masked_lm};
+use tinybert_train::{MaskedLmReport, MaskedLmSettings, Recipe, masked_lm};
 
 use tinybert_testing::reference_values::{difference, ints, numbers, read, values, weights};
 
@@ -106,10 +106,13 @@ fn settings() -> MaskedLmSettings {
     MaskedLmSettings {
         train_encoder: true,
         masked_share: 0.25,
-        epochs: 30,
-        batch_size: 8,
         max_tokens: 16,
-        learning_rate: 5e-3,
+        recipe: Recipe {
+            epochs: 30,
+            batch_size: 8,
+            learning_rate: 5e-3,
+            ..MaskedLmSettings::default().recipe
+        },
         ..MaskedLmSettings::default()
     }
 }
@@ -128,7 +131,11 @@ fn an_encoder_and_its_head_learn_to_guess_and_load_again() {
     let trained = Checkpoint::load(&out).unwrap();
     assert_eq!(trained.head, Head::MaskedLm);
     // And can be trained on: what was learned is the start.
-    let more = MaskedLmSettings { epochs: 1, train_encoder: false, ..settings() };
+    let more = MaskedLmSettings {
+        train_encoder: false,
+        recipe: Recipe { epochs: 1, ..settings().recipe },
+        ..settings()
+    };
     let again =
         masked_lm(&more, &trained, &windows(), &[], place.path().join("more"), &Context::default()).unwrap();
     assert!(again.held_out.unwrap().accuracy > 0.8, "{again:?}");
@@ -143,7 +150,7 @@ fn windows_of_unknown_pieces_alone_stop_no_run() {
     // Enough for whole batches, which take windows of one length together, and for some that are held out.
     let word = |sample: usize| text.encode(["film", "play"][sample % 2], None, 16).unwrap();
     let mixed: EncodedSet = (0..200).map(|at| if at % 3 == 0 { word(at) } else { unknown() }).collect();
-    let settings = MaskedLmSettings { epochs: 1, ..settings() };
+    let settings = MaskedLmSettings { recipe: Recipe { epochs: 1, ..settings().recipe }, ..settings() };
     let report =
         masked_lm(&settings, &model, &mixed, &[], place.path().join("out"), &Context::default()).unwrap();
     assert!(report.held_out.unwrap().loss.is_finite());
@@ -161,8 +168,15 @@ fn windows_of_unknown_pieces_alone_stop_no_run() {
 #[test]
 fn a_head_alone_leaves_every_other_tensor_as_it_was() {
     let place = tempfile::tempdir().unwrap();
-    let report =
-        run(&MaskedLmSettings { train_encoder: false, epochs: 2, ..settings() }, place.path()).unwrap();
+    let report = run(
+        &MaskedLmSettings {
+            train_encoder: false,
+            recipe: Recipe { epochs: 2, ..settings().recipe },
+            ..settings()
+        },
+        place.path(),
+    )
+    .unwrap();
     assert!(report.held_out.unwrap().loss.is_finite());
     let (before, after) = (toy::bits(&place.path().join("fresh")), toy::bits(&place.path().join("out")));
     for tensor in &before {
@@ -176,7 +190,13 @@ fn one_seed_gives_one_head_on_any_number_of_threads() {
     let bits = |threads: usize| {
         let place = tempfile::tempdir().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run(&MaskedLmSettings { epochs: 1, ..settings() }, place.path())).unwrap();
+        pool.install(|| {
+            run(
+                &MaskedLmSettings { recipe: Recipe { epochs: 1, ..settings().recipe }, ..settings() },
+                place.path(),
+            )
+        })
+        .unwrap();
         toy::bits(&place.path().join("out"))
     };
     assert_eq!(bits(1), bits(3));
@@ -186,7 +206,7 @@ fn one_seed_gives_one_head_on_any_number_of_threads() {
 fn what_cannot_be_is_refused_with_a_reason() {
     let place = tempfile::tempdir().unwrap();
     for (settings, expected) in [
-        (MaskedLmSettings { epochs: 0, ..settings() }, "at least 1"),
+        (MaskedLmSettings { recipe: Recipe { epochs: 0, ..settings().recipe }, ..settings() }, "at least 1"),
         (MaskedLmSettings { masked_share: 1.0, ..settings() }, "masked share 1"),
         (MaskedLmSettings { max_tokens: 17, ..settings() }, "expected 3 to 16"),
     ] {

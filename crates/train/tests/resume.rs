@@ -13,7 +13,7 @@ use tinybert_testing::runs::{
     fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm,
     run_quantization_aware, run_task, with_data,
 };
-use tinybert_train::{FineTune, Output, TaskData, fine_tune};
+use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
 /// On so many threads.
 fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
@@ -115,7 +115,7 @@ fn a_damaged_checkpoint_falls_back_to_the_one_before() {
     let (out, checkpoints) = stopped(place.path());
     fs::remove_dir_all(&checkpoints[0]).unwrap();
     fs::write(checkpoints[1].join("training.safetensors"), "").unwrap();
-    let said = toy::Said::default();
+    let said = toy::RecordedLines::default();
     run_fine_tune(place.path(), output(&out, true), &said.context()).unwrap();
     let said = said.lines();
     for part in ["step-00000007", "training.safetensors is not", "beginning anew", "lost"] {
@@ -136,7 +136,8 @@ fn another_run_is_refused_and_leaves_the_checkpoints_alone() {
     };
     let (settings, train) = (fine_tune_settings(), toy::sentences(40, 1));
 
-    let faster = FineTune { learning_rate: 1e-2, ..settings.clone() };
+    let faster =
+        FineTune { recipe: Recipe { learning_rate: 1e-2, ..settings.recipe.clone() }, ..settings.clone() };
     let error = with(&faster, &model, &train, true);
     let expected = "learning_rate: it began with 0.003, now 0.01";
     assert!(matches!(&error, Error::Usage(what) if what.contains(expected)), "{error}");
@@ -159,7 +160,7 @@ fn time_limits_may_change_on_the_way() {
     let (out, _) = stopped(place.path());
     let model = toy::model(&place.path().join("fresh"), &toy::config(2, 16), &Head::None);
     let mut settings = fine_tune_settings();
-    settings.budget.max_minutes = Some(0.0);
+    settings.recipe.time_limit.max_minutes = Some(0.0);
     let report =
         with_data(|data| fine_tune(&settings, &model, data, output(&out, true), &Context::default()))
             .unwrap();

@@ -7,10 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::WindowSettings;
-use tinybert_distill::{Corpus, GeneralSettings, QuantizationAware, TaskSettings};
+use tinybert_distill::{EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings};
 use tinybert_model::Checkpoint;
-use tinybert_train::session::{Budget, Summary};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::{Output, Recipe, Summary, TaskData, TimeLimit};
 
 use self::sparsity::SparsityArgs;
 use crate::args::{
@@ -136,20 +135,22 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
-    let defaults = GeneralSettings::default();
+    let defaults = GeneralSettings::default().recipe;
     let settings = GeneralSettings {
         transfer: args.distillation.losses.settings(),
-        optimizer: args.distillation.optimizer.optimizer(defaults.optimizer),
-        schedule: args.distillation.optimizer.schedule(),
-        epochs: options.epochs.unwrap_or(defaults.epochs),
+        recipe: Recipe {
+            epochs: options.epochs.unwrap_or(defaults.epochs),
+            batch_size: args.distillation.batch_size.unwrap_or(defaults.batch_size),
+            micro_batch: args.distillation.optimizer.micro_batch(defaults.micro_batch),
+            learning_rate: options.lr.unwrap_or(defaults.learning_rate),
+            schedule: args.distillation.optimizer.schedule(),
+            optimizer: args.distillation.optimizer.optimizer(defaults.optimizer),
+            seed: invocation.global.seed,
+            time_limit: TimeLimit { max_minutes: options.max_minutes },
+        },
         max_train_tokens: options.max_train_tokens,
         inherit: options.inherit,
-        batch_size: args.distillation.batch_size.unwrap_or(defaults.batch_size),
-        micro_batch: args.distillation.optimizer.micro_batch(defaults.micro_batch),
         max_tokens,
-        learning_rate: options.lr.unwrap_or(defaults.learning_rate),
-        seed: invocation.global.seed,
-        budget: Budget { max_minutes: options.max_minutes },
     };
     let corpus = tinybert_data::Corpus::open(&options.corpus)?;
     let windows = WindowSettings {
@@ -158,8 +159,8 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
         seed: invocation.global.seed,
     };
     let windows = corpus.windows(&student.text, windows, &context)?;
-    let corpus = Corpus { windows: &windows, sources: &options.corpus };
-    let report = tinybert_distill::general(&settings, &teacher, &student, &corpus, out, &context)?;
+    let corpus = EncodedCorpus { windows: &windows, sources: &options.corpus };
+    let report = tinybert_distill::distill_general(&settings, &teacher, &student, &corpus, out, &context)?;
     if !invocation.is_first() {
         return Ok(());
     }
@@ -231,7 +232,7 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     }
     settings.quantization_aware =
         args.quantization_aware(&invocation.present, &student, &data.view(), max_tokens, &context)?;
-    let report = tinybert_distill::task(&settings, &teacher, &student, &data.view(), out, &context)?;
+    let report = tinybert_distill::distill_task(&settings, &teacher, &student, &data.view(), out, &context)?;
     if !invocation.is_first() {
         return Ok(());
     }

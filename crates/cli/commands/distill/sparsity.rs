@@ -1,7 +1,7 @@
 //! Options of `distill` for zeros among the student's weights.
 
 use clap::{Args, ValueEnum};
-use tinybert_train::sparsity::{Pattern, SparsityMethod, SparsitySettings};
+use tinybert_train::sparsity::{SparsityMethod, SparsityPattern, SparsitySettings};
 
 /// Zeros among the student's weights.
 #[derive(Args)]
@@ -16,7 +16,7 @@ pub struct SparsityArgs {
     sparsity_method: SparsityMethodName,
     /// Where zeros may be: unstructured, or N:M, which keeps N weights of each M inputs, such as 2:4.
     #[arg(long, value_name = "PATTERN", default_value = "unstructured", requires = "sparsity")]
-    sparsity_pattern: Pattern,
+    sparsity_pattern: SparsityPattern,
     /// Share of the steps after which the first weights become 0.
     #[arg(long, value_name = "SHARE", default_value_t = SparsitySettings::new(0.0).begin, requires = "sparsity")]
     sparsity_begin: f64,

@@ -6,8 +6,7 @@ use clap::Args;
 use tinybert_base::Result;
 use tinybert_data::{Corpus, WindowSettings};
 use tinybert_model::Checkpoint;
-use tinybert_train::session::Budget;
-use tinybert_train::{Guesses, MaskedLmSettings, masked_lm};
+use tinybert_train::{HeldOutGuesses, MaskedLmSettings, Recipe, TimeLimit, masked_lm};
 
 use super::FineTuneArgs;
 use crate::args::{max_tokens, parse_time_limit};
@@ -55,16 +54,18 @@ pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation)
         train_encoder: options.train_encoder,
         whole_words: options.whole_words,
         masked_share: options.masked_share.unwrap_or(defaults.masked_share),
-        epochs: args.epochs,
+        recipe: Recipe {
+            epochs: args.epochs,
+            batch_size: args.batch_size,
+            micro_batch: args.optimizer.micro_batch(defaults.recipe.micro_batch),
+            learning_rate: args.lr.unwrap_or(rate),
+            schedule: args.optimizer.schedule(),
+            optimizer: args.optimizer.optimizer(defaults.recipe.optimizer),
+            seed: invocation.global.seed,
+            time_limit: TimeLimit { max_minutes: options.max_minutes },
+        },
         max_train_tokens: options.max_train_tokens,
-        batch_size: args.batch_size,
         max_tokens,
-        learning_rate: args.lr.unwrap_or(rate),
-        micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
-        schedule: args.optimizer.schedule(),
-        optimizer: args.optimizer.optimizer(defaults.optimizer),
-        seed: invocation.global.seed,
-        budget: Budget { max_minutes: options.max_minutes },
     };
     let windows = WindowSettings {
         max_tokens,
@@ -76,7 +77,7 @@ pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation)
     if !invocation.is_first() {
         return Ok(());
     }
-    if let Some(Guesses { perplexity, accuracy, pieces, .. }) = report.held_out {
+    if let Some(HeldOutGuesses { perplexity, accuracy, pieces, .. }) = report.held_out {
         print_line(format_args!(
             "held out: perplexity {perplexity:.1}, accuracy {accuracy:.4} ({pieces} pieces)"
         ))?;

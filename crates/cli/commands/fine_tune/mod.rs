@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tinybert_base::{Error, Result};
 use tinybert_model::Checkpoint;
-use tinybert_train::{FineTune, fine_tune};
+use tinybert_train::{FineTune, Recipe, fine_tune};
 
 use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, max_tokens};
 use crate::invocation::Invocation;
@@ -29,13 +29,13 @@ pub struct FineTuneArgs {
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
     /// Passes over the training data.
-    #[arg(long, value_name = "N", default_value_t = FineTune::default().epochs)]
+    #[arg(long, value_name = "N", default_value_t = FineTune::default().recipe.epochs)]
     epochs: u64,
     /// Peak learning rate [default: 5e-5, and 1e-3 for a masked-LM head alone].
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// Examples per step.
-    #[arg(long, value_name = "N", default_value_t = FineTune::default().batch_size)]
+    #[arg(long, value_name = "N", default_value_t = FineTune::default().recipe.batch_size)]
     batch_size: usize,
     /// Longest input in tokens; longer text is cut [default: 128, or what the model has positions for].
     #[arg(long, value_name = "N")]
@@ -95,18 +95,20 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let data = args.data.training(&[], context.progress)?;
-    let defaults = FineTune::default();
+    let defaults = FineTune::default().recipe;
     let settings = FineTune {
-        epochs: args.epochs,
-        batch_size: args.batch_size,
-        micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
+        recipe: Recipe {
+            epochs: args.epochs,
+            batch_size: args.batch_size,
+            micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
+            learning_rate: args.lr.unwrap_or(defaults.learning_rate),
+            schedule: args.optimizer.schedule(),
+            optimizer: args.optimizer.optimizer(defaults.optimizer),
+            seed: invocation.global.seed,
+            time_limit: defaults.time_limit,
+        },
         max_tokens,
-        learning_rate: args.lr.unwrap_or(defaults.learning_rate),
-        schedule: args.optimizer.schedule(),
-        optimizer: args.optimizer.optimizer(defaults.optimizer),
         evaluations_per_epoch: args.evaluations_per_epoch,
-        seed: invocation.global.seed,
-        budget: defaults.budget,
     };
     let report = fine_tune(&settings, &model, &data.view(), out, &context)?;
     if !invocation.is_first() {

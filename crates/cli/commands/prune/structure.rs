@@ -7,7 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use tinybert_base::{Error, Result};
 use tinybert_model::Checkpoint;
-use tinybert_prune::{Importance, KeptParts, Measure, PruneRound, Scope, Stepped, Steps, StructureSettings};
+use tinybert_prune::{
+    Importance, ImportanceMeasure, KeptParts, PruneRound, PruneWithRecovery, PrunedModel, ShareScope,
+    StructureSettings,
+};
 use tinybert_train::Output;
 
 use super::PruneRun;
@@ -101,13 +104,13 @@ impl StructureArgs {
     pub fn prune(&self, model: &Checkpoint, run: &mut PruneRun) -> Result<Checkpoint> {
         let measure = self.measure(run.max_tokens);
         let train = match measure {
-            Measure::Magnitude => None,
-            Measure::Taylor { .. } => Some(run.train()?),
+            ImportanceMeasure::Magnitude => None,
+            ImportanceMeasure::Taylor { .. } => Some(run.train()?),
         };
         let importance = match &train {
             None => Importance::magnitude(model)?,
             Some(train) => {
-                Importance::by(measure, model, train, run.teacher.as_ref(), &run.terminal.context())?
+                Importance::measure(measure, model, train, run.teacher.as_ref(), &run.terminal.context())?
             }
         };
         let pruned = KeptParts::choose(&importance, &self.shares())?.prune(model)?;
@@ -126,7 +129,7 @@ impl StructureArgs {
         distillation: &DistillationArgs,
         output: Output,
         run: &mut PruneRun,
-    ) -> Result<Stepped> {
+    ) -> Result<PrunedModel> {
         let data = run.data.training(&run.labels, run.terminal.context().progress)?;
         let Some(teacher) = &run.teacher else {
             return Err(Error::Usage("--steps needs --teacher".into()));
@@ -141,7 +144,7 @@ impl StructureArgs {
             ..TaskStageArgs::default()
         };
         let recovery = distillation.task_settings(&task, run.max_tokens, run.record.seed);
-        let steps = Steps {
+        let steps = PruneWithRecovery {
             rounds: rounds.get(),
             shares: self.shares(),
             measure: self.measure(run.max_tokens),
@@ -173,17 +176,19 @@ impl StructureArgs {
             heads: self.heads,
             neurons: self.ffn,
             scope: match self.scope {
-                ScopeName::Global => Scope::Global,
-                ScopeName::Layer => Scope::Layer,
+                ScopeName::Global => ShareScope::Global,
+                ScopeName::Layer => ShareScope::Layer,
             },
             multiple_of: self.multiple_of.unwrap_or(self.layout.layout().multiple()),
         }
     }
 
-    fn measure(&self, max_tokens: usize) -> Measure {
+    fn measure(&self, max_tokens: usize) -> ImportanceMeasure {
         match self.importance {
-            ImportanceName::Magnitude => Measure::Magnitude,
-            ImportanceName::Taylor => Measure::Taylor { examples: self.importance_examples, max_tokens },
+            ImportanceName::Magnitude => ImportanceMeasure::Magnitude,
+            ImportanceName::Taylor => {
+                ImportanceMeasure::Taylor { examples: self.importance_examples, max_tokens }
+            }
         }
     }
 }

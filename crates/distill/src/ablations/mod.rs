@@ -1,17 +1,17 @@
-//! Ablations: what each part of the method is worth on a task, as one table.
+//! Ablations: a table that shows what each part of the method is worth on a task.
 //!
-//! Every row is a complete task distillation in a folder of its own, which can be looked at, resumed and repeated.
-//! All rows take the same number of optimizer steps.
+//! Every row is a complete task distillation in a folder of its own, which can be inspected, resumed and repeated. All
+//! rows take the same number of optimizer steps.
 
-mod row;
+mod ablation;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-pub use self::row::Row;
-use crate::TaskSettings;
+pub use self::ablation::Ablation;
+use crate::{TaskSettings, distill_task};
 use tinybert_base::Context;
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
@@ -19,39 +19,38 @@ use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_model::{Checkpoint, RunRecord};
 use tinybert_train::journal::{self, Journal};
-use tinybert_train::session::Summary;
-use tinybert_train::{FineTune, Identity, Output, TaskData, fine_tune};
+use tinybert_train::{FineTune, Identity, Output, Summary, TaskData, fine_tune};
 
-/// What is left out in turn, and of what.
+/// The ablations of one task: models, data and settings of all rows.
 pub struct Ablations<'a> {
     /// Settings of the whole method.
     pub task: TaskSettings,
-    /// Rows to run; all that the inputs allow if none are named.
-    pub rows: Vec<Row>,
-    /// Each row runs once for each; not empty.
+    /// Rows to run; if empty, all rows that the inputs allow.
+    pub rows: Vec<Ablation>,
+    /// Seeds, at least one. Each row runs once for each seed.
     pub seeds: Vec<u64>,
-    /// Fine-tuned on the task.
+    /// The teacher, fine-tuned on the task.
     pub teacher: &'a Checkpoint,
-    /// Has seen the general stage.
+    /// The student after general distillation.
     pub student: &'a Checkpoint,
-    /// Has not; for [`Row::NoGeneral`].
+    /// A student without general distillation, for [`Ablation::NoGeneral`].
     pub fresh: Option<&'a Checkpoint>,
     /// The task's own data.
     pub data: TaskData<'a>,
-    /// The training set with its variants, for all rows but [`Row::NoAugmentation`].
+    /// The augmented training set, for all rows except [`Ablation::NoAugmentation`].
     pub augmented: Option<&'a Dataset>,
 }
 
-/// One distillation of the table.
+/// The result of one row for one seed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Finished {
+pub struct AblationResult {
     /// What was left out.
-    pub row: Row,
+    pub row: Ablation,
     /// Seed of projections, head, order and dropout.
     pub seed: u64,
     /// Name of the task's primary metric.
     pub metric: String,
-    /// Its value on the development set, of the weights that were kept.
+    /// Value of that metric on the development set, for the kept weights.
     pub dev: f64,
     /// Optimizer steps of all stages.
     pub steps: u64,
@@ -61,26 +60,26 @@ pub struct Finished {
     pub seconds: f64,
 }
 
-/// Contents of `ablations.json`.
+/// The contents of `ablations.json`.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Rows {
+struct AblationJournal {
     identity: Identity,
-    rows: Vec<Finished>,
+    rows: Vec<AblationResult>,
 }
 
-/// Name of the table there.
+/// Name of the table's file.
 const TABLE: &str = "ablations.md";
 
 impl Ablations<'_> {
-    /// Runs every row that `out` does not have yet and gives the table, which is `ablations.md` there too. A row's model is
-    /// the folder `ROW-SEED` in `out`.
+    /// Runs every row that is missing in `out` and returns the table as Markdown, which is also written to `ablations.md`
+    /// in `out`. The model of a row is the folder `ROW-SEED` in `out`.
     ///
     /// # Errors
     /// [`Error::Usage`] for rows whose inputs are missing, and for a folder that holds something else or, without
-    /// [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of [`crate::task`].
+    /// [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of [`distill_task`].
     pub fn run(&self, out: &Output, context: &Context) -> Result<String> {
         let rows = self.chosen_rows(context)?;
-        let mut journal = self.open(out)?;
+        let mut journal = self.open_journal(out)?;
         let runs = rows.iter().flat_map(|&row| self.seeds.iter().map(move |&seed| (row, seed)));
         let runs: Vec<_> = runs.collect();
         for (at, &(row, seed)) in runs.iter().enumerate() {
@@ -91,50 +90,53 @@ impl Ablations<'_> {
             }
             context.progress.say(&format!("row {} of {}: {}, seed {seed}", at + 1, runs.len(), row.name()));
             journal.rows.retain(|run| (run.row, run.seed) != (row, seed));
-            journal.rows.push(self.distil(row, seed, out, folder, context)?);
+            journal.rows.push(self.run_row(row, seed, out, folder, context)?);
             journal.write(&out.folder)?;
         }
         Ok(table::markdown(&journal.rows))
     }
 
-    /// The rows asked for, or all that can be.
-    fn chosen_rows(&self, context: &Context) -> Result<Vec<Row>> {
+    /// The rows that were asked for, or all that the inputs allow.
+    fn chosen_rows(&self, context: &Context) -> Result<Vec<Ablation>> {
         if self.seeds.is_empty() {
             return Err(Error::Usage("ablations need at least one seed".into()));
         }
-        if let Some((row, missing)) = self.rows.iter().find_map(|&row| Some((row, self.missing(row)?))) {
+        if let Some((row, missing)) = self.rows.iter().find_map(|&row| Some((row, self.missing_input(row)?)))
+        {
             return Err(Error::Usage(format!("row {}: it needs {missing}", row.name())));
         }
         if !self.rows.is_empty() {
             return Ok(self.rows.clone());
         }
-        for row in Row::ALL {
-            if let Some(missing) = self.missing(row) {
+        for row in Ablation::ALL {
+            if let Some(missing) = self.missing_input(row) {
                 context.progress.say(&format!("leaving out row {}: it needs {missing}", row.name()));
             }
         }
-        Ok(Row::ALL.into_iter().filter(|&row| self.missing(row).is_none()).collect())
+        Ok(Ablation::ALL.into_iter().filter(|&row| self.missing_input(row).is_none()).collect())
     }
 
-    /// What a row needs and was not given.
-    fn missing(&self, row: Row) -> Option<&'static str> {
+    /// The input that a row needs and that was not given.
+    fn missing_input(&self, row: Ablation) -> Option<&'static str> {
         match row {
-            Row::NoPrediction if self.data.train.kind == TaskKind::Embedding => {
+            Ablation::NoPrediction if self.data.train.kind == TaskKind::Embedding => {
                 Some("gold answers, which sentence embeddings do not have")
             }
-            Row::NoGeneral if self.fresh.is_none() => Some("a student without the general stage (--fresh)"),
-            Row::NoAugmentation if self.augmented.is_none() => Some("augmented data (--augmented)"),
+            Ablation::NoGeneral if self.fresh.is_none() => {
+                Some("a student without the general stage (--fresh)")
+            }
+            Ablation::NoAugmentation if self.augmented.is_none() => Some("augmented data (--augmented)"),
             _ => None,
         }
     }
 
     /// The journal in `out`, or a new one.
-    fn open(&self, out: &Output) -> Result<Rows> {
-        let new = Rows { identity: self.identity()?, rows: Vec::new() };
+    fn open_journal(&self, out: &Output) -> Result<AblationJournal> {
+        let new = AblationJournal { identity: self.identity()?, rows: Vec::new() };
         journal::open(out, new, "rows: give --resume to go on with them", "ablations")
     }
 
-    /// All that the rows depend on but their own names and seeds.
+    /// Everything that the rows depend on, except their own names and seeds.
     fn identity(&self) -> Result<Identity> {
         let mut inputs = self.teacher.hashes()?;
         inputs.extend(self.student.hashes()?);
@@ -144,7 +146,7 @@ impl Ablations<'_> {
         let record = RunRecord {
             command: "ablations".into(),
             settings: json!(self.task),
-            seed: self.task.seed,
+            seed: self.task.seed(),
             inputs,
             metrics: json!(null),
         };
@@ -155,81 +157,71 @@ impl Ablations<'_> {
         })
     }
 
-    /// One row for one seed.
-    fn distil(
+    /// Runs one row for one seed.
+    fn run_row(
         &self,
-        row: Row,
+        row: Ablation,
         seed: u64,
         out: &Output,
         folder: PathBuf,
         context: &Context,
-    ) -> Result<Finished> {
-        let settings = TaskSettings { seed, ..row.settings(&self.task) };
+    ) -> Result<AblationResult> {
+        let settings = row.settings(&self.task).with_seed(seed);
         let student = match self.fresh {
-            Some(fresh) if row == Row::NoGeneral => fresh,
+            Some(fresh) if row == Ablation::NoGeneral => fresh,
             _ => self.student,
         };
         let repeated;
         let mut data = self.data;
         match self.augmented {
-            Some(augmented) if row != Row::NoAugmentation => data.train = augmented,
+            Some(augmented) if row != Ablation::NoAugmentation => data.train = augmented,
             Some(augmented) => {
                 repeated = data.train.repeated(augmented.examples.len());
                 data.train = &repeated;
             }
             None => {}
         }
-        let output = |folder: PathBuf| {
-            let output = Output { folder, teacher_cache: Some(out.teacher_cache()), ..out.clone() };
-            let resume = output.can_resume()?;
-            Ok::<_, Error>(Output { resume, ..output })
-        };
-        if row != Row::NoPrediction {
-            let report = crate::task(&settings, self.teacher, student, &data, output(folder)?, context)?;
+        if row != Ablation::NoPrediction {
+            let report = distill_task(&settings, self.teacher, student, &data, out.nested(folder)?, context)?;
             let stages = [report.intermediate, report.prediction];
-            return Ok(finished(row, seed, &report.dev, &stages));
+            return Ok(result(row, seed, &report.dev, &stages));
         }
-        let gold = gold(&TaskSettings { seed, ..self.task.clone() });
+        let fine_tuning = fine_tuning(&self.task.clone().with_seed(seed));
         if settings.intermediate.epochs == 0 {
-            let report = fine_tune(&gold, student, &data, output(folder)?, context)?;
-            return Ok(finished(row, seed, &report.dev, &[Some(report.training)]));
+            let report = fine_tune(&fine_tuning, student, &data, out.nested(folder)?, context)?;
+            return Ok(result(row, seed, &report.dev, &[Some(report.training)]));
         }
-        let taught = folder.with_extension("intermediate");
-        if !taught.exists() {
-            crate::task(&settings, self.teacher, student, &data, output(taught.clone())?, context)?;
+        let intermediate = folder.with_extension("intermediate");
+        if !intermediate.exists() {
+            let output = out.nested(intermediate.clone())?;
+            distill_task(&settings, self.teacher, student, &data, output, context)?;
         }
-        let transferred = intermediate_of(&taught)?;
-        let report = fine_tune(&gold, &Checkpoint::load(&taught)?, &data, output(folder)?, context)?;
-        Ok(finished(row, seed, &report.dev, &[transferred, Some(report.training)]))
+        let intermediate_summary = summary_of_intermediate(&intermediate)?;
+        let report =
+            fine_tune(&fine_tuning, &Checkpoint::load(&intermediate)?, &data, out.nested(folder)?, context)?;
+        Ok(result(row, seed, &report.dev, &[intermediate_summary, Some(report.training)]))
     }
 }
 
-/// The prediction stage of `task`, on gold labels.
-fn gold(task: &TaskSettings) -> FineTune {
-    let stage = &task.prediction;
+/// Fine-tuning on gold labels with the recipe of `task`'s prediction stage.
+fn fine_tuning(task: &TaskSettings) -> FineTune {
     FineTune {
-        epochs: stage.epochs,
-        batch_size: stage.batch_size,
-        micro_batch: stage.micro_batch,
+        recipe: task.prediction.clone(),
         max_tokens: task.max_tokens,
-        learning_rate: stage.learning_rate,
-        schedule: stage.schedule,
-        optimizer: task.optimizer,
         evaluations_per_epoch: task.evaluations_per_epoch,
-        seed: task.seed,
-        budget: stage.budget,
     }
 }
 
-/// What the intermediate stage of the run that wrote `folder` did.
-fn intermediate_of(folder: &Path) -> Result<Option<Summary>> {
+/// The summary of the intermediate stage of the run that wrote `folder`.
+fn summary_of_intermediate(folder: &Path) -> Result<Option<Summary>> {
     let record = RunRecord::read(folder)?;
     Ok(serde_json::from_value(record.metrics["intermediate"].clone()).ok())
 }
 
-fn finished(row: Row, seed: u64, dev: &Metrics, stages: &[Option<Summary>]) -> Finished {
+/// The result of a row: the metric of its kept weights, and the sums over its stages.
+fn result(row: Ablation, seed: u64, dev: &Metrics, stages: &[Option<Summary>]) -> AblationResult {
     let stages = stages.iter().flatten();
-    Finished {
+    AblationResult {
         row,
         seed,
         metric: dev.primary.into(),
@@ -240,14 +232,14 @@ fn finished(row: Row, seed: u64, dev: &Metrics, stages: &[Option<Summary>]) -> F
     }
 }
 
-impl Journal for Rows {
+impl Journal for AblationJournal {
     const FILE: &'static str = "ablations.json";
 
     fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// With the table.
+    /// Writes the journal and the table.
     fn write(&self, folder: &Path) -> Result<()> {
         journal::save(self, folder)?;
         write_file(&folder.join(TABLE), table::markdown(&self.rows).as_bytes())

@@ -1,22 +1,22 @@
-//! The rows as Markdown.
+//! The table of the results as Markdown.
 
 use std::fmt::Write;
 
-use super::{Finished, Row};
+use super::{Ablation, AblationResult};
 
-/// A table of the rows in their order: the mean over the seeds with its standard deviation, and the distance from
-/// the whole method.
-pub(super) fn markdown(finished: &[Finished]) -> String {
-    let metric = finished.first().map_or("metric", |row| &row.metric);
+/// A table of the rows in their order: the mean over the seeds with its standard deviation, and the difference from the
+/// whole method.
+pub(super) fn markdown(results: &[AblationResult]) -> String {
+    let metric = results.first().map_or("metric", |row| &row.metric);
     let mut table = format!(
         "| row | dev {metric} | from full | seeds | steps | tokens | minutes |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n"
     );
-    let full = Mean::of(finished, Row::Full);
-    for row in Row::ALL {
-        let Some(mean) = Mean::of(finished, row) else { continue };
+    let full = RowMean::of(results, Ablation::Full);
+    for row in Ablation::ALL {
+        let Some(mean) = RowMean::of(results, row) else { continue };
         let from_full = match &full {
-            Some(full) if row != Row::Full => format!("{:+.2}", 100.0 * (mean.dev - full.dev)),
+            Some(full) if row != Ablation::Full => format!("{:+.2}", 100.0 * (mean.dev - full.dev)),
             _ => String::new(),
         };
         let spread = mean.deviation.map_or(String::new(), |deviation| format!(" ± {:.2}", 100.0 * deviation));
@@ -35,10 +35,10 @@ pub(super) fn markdown(finished: &[Finished]) -> String {
     table
 }
 
-/// Means over a row's seeds.
-struct Mean {
+/// Means over the seeds of a row.
+struct RowMean {
     dev: f64,
-    /// Standard deviation of the sample; none of a single seed.
+    /// Standard deviation of the sample; `None` for a single seed.
     deviation: Option<f64>,
     seeds: usize,
     steps: f64,
@@ -46,15 +46,16 @@ struct Mean {
     seconds: f64,
 }
 
-impl Mean {
-    /// `None` for a row that has not run.
-    fn of(finished: &[Finished], row: Row) -> Option<Self> {
-        let runs: Vec<&Finished> = finished.iter().filter(|run| run.row == row).collect();
+impl RowMean {
+    /// The means of a row; `None` if the row has not run.
+    fn of(results: &[AblationResult], row: Ablation) -> Option<Self> {
+        let runs: Vec<&AblationResult> = results.iter().filter(|run| run.row == row).collect();
         if runs.is_empty() {
             return None;
         }
         let count = runs.len() as f64;
-        let mean = |value: &dyn Fn(&Finished) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
+        let mean =
+            |value: &dyn Fn(&AblationResult) -> f64| runs.iter().map(|run| value(run)).sum::<f64>() / count;
         let dev = mean(&|run| run.dev);
         let squares = runs.iter().map(|run| (run.dev - dev).powi(2)).sum::<f64>();
         Some(Self {
@@ -72,17 +73,17 @@ impl Mean {
 mod tests {
     use super::*;
 
-    fn run(row: Row, seed: u64, dev: f64) -> Finished {
-        Finished { row, seed, metric: "accuracy".into(), dev, steps: 10, tokens: 1000, seconds: 90.0 }
+    fn run(row: Ablation, seed: u64, dev: f64) -> AblationResult {
+        AblationResult { row, seed, metric: "accuracy".into(), dev, steps: 10, tokens: 1000, seconds: 90.0 }
     }
 
     #[test]
     fn rows_have_means_deviations_and_distances() {
         let runs = [
-            run(Row::MapTop, 1, 0.5),
-            run(Row::Full, 1, 0.80),
-            run(Row::Full, 2, 0.82),
-            run(Row::Full, 3, 0.90),
+            run(Ablation::MapTop, 1, 0.5),
+            run(Ablation::Full, 1, 0.80),
+            run(Ablation::Full, 2, 0.82),
+            run(Ablation::Full, 3, 0.90),
         ];
         let table = markdown(&runs);
         let lines: Vec<&str> = table.lines().collect();

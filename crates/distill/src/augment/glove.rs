@@ -1,4 +1,4 @@
-//! Words that are near in a table of word vectors.
+//! Nearest words by a table of word vectors.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,32 +7,33 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::top::Top;
+use super::top::TopItems;
 use super::words::is_candidate;
 use tinybert_base::Context;
 use tinybert_base::vectorised;
 use tinybert_base::{Error, Result};
 
-/// Words whose neighbours are looked for together.
+/// Number of words whose neighbours are searched together.
 const BLOCK: usize = 16;
 
-/// Unit vectors of words that may be or take a replaced word's place, in file order (GloVe's is by frequency).
+/// Unit vectors of words that may be replaced or may replace another word, in the order of their file (GloVe sorts by
+/// frequency).
 pub struct WordVectors {
     words: Vec<String>,
     index: HashMap<String, usize>,
-    /// `[words / LANES, width, LANES]`: the vectors of [`LANES`] words side by side, zeros behind the last.
+    /// Vectors as `[words / LANES, width, LANES]`: those of [`LANES`] words side by side, padded with zeros at the end.
     values: Vec<f32>,
     width: usize,
 }
 
-/// Words whose cosines are computed together, one in each lane of a vector register.
+/// Number of words whose cosines are computed together, one in each lane of a vector register.
 const LANES: usize = 16;
 
 impl WordVectors {
-    /// Reads a text file of lines `word v1 … vn`; a first line of two numbers, as fastText writes it, is passed over.
+    /// Reads a text file of lines `word v1 … vn`. A first line of two numbers, as fastText writes it, is skipped.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read; [`Error::Input`] with its line for one that is laid out otherwise.
+    /// [`Error::Io`] for a file that cannot be read; [`Error::Input`] with the line number for a line of another form.
     pub fn read(path: &Path) -> Result<Self> {
         let mut vectors = Self { words: Vec::new(), index: HashMap::new(), values: Vec::new(), width: 0 };
         let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io(path))?);
@@ -53,7 +54,7 @@ impl WordVectors {
     }
 
     fn add(&mut self, text: &str, line: usize) -> std::result::Result<(), String> {
-        // Some words of published files hold spaces themselves; no plain one does.
+        // Some entries of published files contain spaces; plain words do not.
         let (word, numbers) = text.split_once(' ').unwrap_or((text, ""));
         if line == 1 && word.parse::<usize>().is_ok() && numbers.trim().parse::<usize>().is_ok() {
             return Ok(());
@@ -96,7 +97,7 @@ impl WordVectors {
         self.words.len()
     }
 
-    /// True without any word, which no file that was read is.
+    /// True without any word. [`WordVectors::read`] refuses such a file.
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
@@ -107,16 +108,16 @@ impl WordVectors {
         block.chunks_exact(LANES).map(|lanes| lanes[word % LANES]).collect()
     }
 
-    /// For each of `words` the `count` others of the largest cosine, the nearest first; none for an unknown word. Of
-    /// equals the one that comes first in the file is nearer.
+    /// For each of `words`, the `count` other words of the largest cosine, the nearest first. An unknown word has none. Of
+    /// equally near words the one that comes first in the file is first.
     pub fn neighbours(&self, words: &[String], count: usize) -> Vec<Vec<String>> {
         let known: Vec<Option<(usize, Vec<f32>)>> =
             words.iter().map(|word| self.index.get(word).map(|&at| (at, self.vector(at)))).collect();
-        let mut tops: Vec<Top> = words.iter().map(|_| Top::new(count)).collect();
+        let mut tops: Vec<TopItems> = words.iter().map(|_| TopItems::new(count)).collect();
         vectorised(
             #[inline(always)]
             || {
-                // A block is read once for all words.
+                // Each block is read from memory once for all words.
                 for (number, block) in self.values.chunks_exact(self.width * LANES).enumerate() {
                     for (top, known) in tops.iter_mut().zip(&known) {
                         let Some((at, own)) = known else { continue };
@@ -131,12 +132,13 @@ impl WordVectors {
                 }
             },
         );
-        let spell = |top: Top| top.into_items().into_iter().map(|other| self.words[other].clone()).collect();
+        let spell =
+            |top: TopItems| top.into_items().into_iter().map(|other| self.words[other].clone()).collect();
         tops.into_iter().map(spell).collect()
     }
 }
 
-/// Cosines of a unit vector with those of a block, summed in the order of the dimensions.
+/// Cosines between a unit vector and those of a block. Products are added in the order of the dimensions.
 #[inline(always)]
 fn cosines(own: &[f32], block: &[f32]) -> [f32; LANES] {
     let mut sums = [0.0; LANES];
@@ -148,7 +150,7 @@ fn cosines(own: &[f32], block: &[f32]) -> [f32; LANES] {
     sums
 }
 
-/// The neighbours of every word that was asked for, each computed once.
+/// The neighbours of words, each computed once.
 pub struct Neighbours<'a> {
     vectors: &'a WordVectors,
     count: usize,
@@ -156,15 +158,15 @@ pub struct Neighbours<'a> {
 }
 
 impl<'a> Neighbours<'a> {
-    /// The `count` nearest of `vectors`.
+    /// A table of the `count` nearest words in `vectors`; it begins empty.
     pub fn new(vectors: &'a WordVectors, count: usize) -> Self {
         Self { vectors, count, known: HashMap::new() }
     }
 
-    /// Computes those of `words` that are not known yet, on all cores.
+    /// Computes the neighbours of those `words` that the table lacks, on all cores.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when the user asks to stop.
+    /// [`Error::Interrupted`] if the user asks to stop.
     pub fn prepare(&mut self, mut words: Vec<String>, context: &Context) -> Result<()> {
         words.retain(|word| !self.known.contains_key(word));
         words.sort_unstable();
@@ -179,7 +181,7 @@ impl<'a> Neighbours<'a> {
         Ok(())
     }
 
-    /// The neighbours of a prepared word.
+    /// The neighbours of a word that was prepared.
     pub fn of(&self, word: &str) -> &[String] {
         self.known.get(word).map_or(&[], Vec::as_slice)
     }

@@ -1,4 +1,4 @@
-//! `OUT.run`: rows written so far and how far that is, until `OUT` is complete.
+//! `OUT.run`: the rows that an unfinished augmentation has written, and how far it has come.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
@@ -16,40 +16,41 @@ use tinybert_base::{
 use tinybert_model::RunRecord;
 use tinybert_train::Identity;
 
-/// Time that an interruption may cost.
-const SAVED_EVERY: Duration = Duration::from_secs(10);
+/// Time between two saved states, which is the longest time that a crash can cost.
+const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What the record beside an output has behind its name.
-const RECORD: &str = ".run.json";
+/// Suffix of the record's name beside an output.
+const RECORD_SUFFIX: &str = ".run.json";
 
 /// How far a run has come.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct State {
+struct AugmentState {
     identity: Identity,
-    /// Rows of the input that are done.
+    /// Finished rows of the input.
     rows: usize,
-    /// Rows of the output they have become, and their bytes.
+    /// Rows of the output so far.
     written: usize,
+    /// Bytes of the output so far.
     bytes: u64,
 }
 
 /// The unfinished output of a run.
-pub struct Journal {
+pub struct AugmentJournal {
     out: PathBuf,
     folder: PathBuf,
-    /// Of rank 0 alone; the others only follow how far it is.
+    /// The open file on rank 0. The other ranks only keep the state.
     file: Option<File>,
-    state: State,
+    state: AugmentState,
     saved: Instant,
 }
 
-impl Journal {
-    /// Begins `OUT.run`, or goes on in the one that an interrupted run of this identity left.
+impl AugmentJournal {
+    /// Begins `OUT.run`, or continues in the one that an interrupted run of this identity left.
     ///
     /// # Errors
-    /// [`Error::Usage`] if `out` is there and not ours, or an interrupted run is there that is not to be resumed, is none of this identity or is being
-    /// written by another process, or if `out` is complete and is to be resumed; [`Error::Input`] for other inputs or a damaged state;
-    /// [`Error::Io`] if nothing can be written.
+    /// [`Error::Usage`] if `out` exists and was not written by this command, if there is an interrupted run that is not to be
+    /// resumed, has another identity or is being written by another process, or if a complete `out` is to be resumed;
+    /// [`Error::Input`] for other inputs or a damaged state; [`Error::Io`] if nothing can be written.
     pub fn open(out: &Path, resume: bool, identity: Identity, context: &Context) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
         let ranks = context.ranks;
@@ -64,7 +65,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Rows of the input that are done.
+    /// Finished rows of the input.
     pub fn rows(&self) -> usize {
         self.state.rows
     }
@@ -74,12 +75,12 @@ impl Journal {
         self.state.written
     }
 
-    /// True before the first byte of output.
+    /// Whether nothing was written yet.
     pub fn is_new(&self) -> bool {
         self.state.bytes == 0
     }
 
-    /// Appends the output `text` of `written` rows, which is that of the next `rows` rows of the input.
+    /// Appends `text`, which is the output of the next `rows` rows of the input and has `written` rows.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -90,10 +91,10 @@ impl Journal {
         self.state.bytes += text.len() as u64;
         self.state.rows += rows;
         self.state.written += written;
-        if self.saved.elapsed() >= SAVED_EVERY { self.save() } else { Ok(()) }
+        if self.saved.elapsed() >= SAVE_INTERVAL { self.save() } else { Ok(()) }
     }
 
-    /// Makes all that was appended outlast a crash.
+    /// Saves the state, so that a crash loses nothing that was appended so far.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -106,7 +107,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives the output its name, with a record beside it.
+    /// Moves the output to its final name and writes a record beside it.
     ///
     /// # Errors
     /// [`Error::Io`] if that fails.
@@ -118,28 +119,28 @@ impl Journal {
         let output = FileHash::of(&self.folder.join("rows"))?;
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
-        write_file(&with_suffix(&self.out, RECORD)?, format!("{json:#}\n").as_bytes())?;
+        write_file(&with_suffix(&self.out, RECORD_SUFFIX)?, format!("{json:#}\n").as_bytes())?;
         rename_file(&self.folder.join("rows"), &self.out)?;
         fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
     }
 }
 
-/// The file of the rows and how far they are, on rank 0.
+/// Opens the file of the rows and reads the state, on rank 0.
 fn open(
     out: &Path,
     folder: &Path,
     resume: bool,
     identity: Identity,
     context: &Context,
-) -> Result<(File, State)> {
-    if out.exists() && !with_suffix(out, RECORD)?.exists() {
+) -> Result<(File, AugmentState)> {
+    if out.exists() && !with_suffix(out, RECORD_SUFFIX)?.exists() {
         return Err(Error::Usage(format!(
             "{}: is there already and was not written by this command; choose another name",
             out.display()
         )));
     }
     let (found, path) = (folder.join("state.json"), folder.join("rows"));
-    // A process that was killed after its last step but one.
+    // A process may have been killed after it moved the output and before it removed the folder.
     if found.exists() && !path.exists() && out.exists() {
         fs::remove_dir_all(folder).map_err(Error::io(folder))?;
     }
@@ -161,7 +162,7 @@ fn open(
             if resume {
                 context.progress.say(&format!("no interrupted run in {}: beginning anew", folder.display()));
             }
-            State { identity, rows: 0, written: 0, bytes: 0 }
+            AugmentState { identity, rows: 0, written: 0, bytes: 0 }
         }
     };
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
@@ -181,13 +182,13 @@ fn open(
             format!("cut off: {} bytes were written, the file has {length}; remove its folder", state.bytes),
         ));
     }
-    // Rows after the last state will be written again.
+    // The run will write the rows after the last state again.
     file.set_len(state.bytes).map_err(Error::io(&path))?;
     file.seek(SeekFrom::End(0)).map_err(Error::io(&path))?;
     Ok((file, state))
 }
 
-/// `path` with `suffix` behind its name.
+/// `path` with `suffix` appended to its name.
 fn with_suffix(path: &Path, suffix: &str) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
         return Err(Error::Usage(format!("{}: the output must be a file with a name", path.display())));
@@ -197,9 +198,9 @@ fn with_suffix(path: &Path, suffix: &str) -> Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-fn read_state(path: &Path, folder: &Path, identity: &Identity) -> Result<State> {
+fn read_state(path: &Path, folder: &Path, identity: &Identity) -> Result<AugmentState> {
     let bytes = fs::read(path).map_err(Error::io(path))?;
-    let state: State = serde_json::from_slice(&bytes)
+    let state: AugmentState = serde_json::from_slice(&bytes)
         .map_err(|error| Error::input(path, format!("damaged: {error}; remove {}", folder.display())))?;
     state.identity.check(identity, folder)?;
     Ok(state)

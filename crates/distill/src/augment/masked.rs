@@ -1,8 +1,8 @@
-//! What a masked LM would put in the place of words.
+//! Candidates for words by a masked LM.
 
 use rayon::prelude::*;
 
-use super::top::Top;
+use super::top::TopItems;
 use super::words::{Sentence, is_candidate};
 use tinybert_base::Context;
 use tinybert_base::{Error, Result};
@@ -11,7 +11,7 @@ use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
 use tinybert_nn::MaskedLm;
 use tinybert_nn::ops::rows::with_slice;
 
-/// Tokens of a batch, padding included: enough to fill the matrix products, few enough to stay in the cache.
+/// Tokens of a batch, including padding: enough for efficient matrix products, few enough for the processor's cache.
 const BATCH_TOKENS: usize = 2048;
 
 /// A masked LM as a source of candidates.
@@ -19,29 +19,32 @@ pub struct MaskedCandidates {
     model: MaskedLm,
     special: SpecialIds,
     mask: u32,
-    /// Pieces that may take a word's place, by id.
+    /// Pieces that may replace a word, by id; `None` for all other pieces.
     words: Vec<Option<String>>,
-    /// Longest copy of a sentence, in pieces.
+    /// Pieces of a sentence in one pass at most.
     window: usize,
     count: usize,
     share: f64,
 }
 
-/// One pass: a copy of a sentence with words masked, and the sentence itself.
-struct Question {
+/// One pass of the model: a copy of a sentence with masked words, followed by the sentence itself.
+struct MaskedPass {
     encoded: EncodedInput,
-    /// Where masks stand in it, and which words (sentence, index) they hide.
-    masked: Vec<(usize, (usize, usize))>,
+    /// The positions of the masks, and the words that they hide.
+    masked: Vec<(usize, WordPosition)>,
 }
 
-/// Candidates of a word: sentence, index of the word, the most likely first.
-pub type Answer = ((usize, usize), Vec<String>);
+/// A word: the index of its sentence and its index in the sentence.
+pub type WordPosition = (usize, usize);
+
+/// A word and its candidates, the most likely first.
+pub type WordCandidates = (WordPosition, Vec<String>);
 
 impl MaskedCandidates {
-    /// `count` candidates each. In one pass at most `share` of the input's tokens are masked, at least one.
+    /// A source of `count` candidates for each word. A pass masks at most `share` of the input's tokens, but at least one.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a vocabulary without `[MASK]`; a tensor is missing.
+    /// [`Error::Usage`] for a vocabulary without `[MASK]`; those of [`MaskedLm::frozen`].
     pub fn new(checkpoint: &Checkpoint, count: usize, share: f64) -> Result<Self> {
         let special = checkpoint.text.special();
         let Some(mask) = special.mask else {
@@ -60,20 +63,20 @@ impl MaskedCandidates {
         })
     }
 
-    /// Candidates for every replaceable word of one piece.
+    /// Candidates for every replaceable word that is one piece.
     ///
     /// # Errors
-    /// Those of the forward pass; [`Error::Interrupted`] when the user asks to stop.
-    pub fn answers(&self, sentences: &[Sentence], context: &Context) -> Result<Vec<Answer>> {
-        let mut questions: Vec<Question> = Vec::new();
+    /// Those of the forward pass; [`Error::Interrupted`] if the user asks to stop.
+    pub fn candidates(&self, sentences: &[Sentence], context: &Context) -> Result<Vec<WordCandidates>> {
+        let mut passes: Vec<MaskedPass> = Vec::new();
         for (at, sentence) in sentences.iter().enumerate() {
-            self.ask(at, sentence, &mut questions);
+            self.add_passes(at, sentence, &mut passes);
         }
-        questions.sort_by_key(|question| question.encoded.ids.len());
-        let mut batches: Vec<&[Question]> = Vec::new();
-        let mut rest = questions.as_slice();
+        passes.sort_by_key(|pass| pass.encoded.ids.len());
+        let mut batches: Vec<&[MaskedPass]> = Vec::new();
+        let mut rest = passes.as_slice();
         while let Some(first) = rest.first() {
-            // Sorted, so that the last of a batch is its longest.
+            // The passes are sorted by length, so that the last pass of a batch is its longest.
             let mut size = BATCH_TOKENS / first.encoded.ids.len();
             size = size.clamp(1, rest.len());
             while size > 1 && size * rest[size - 1].encoded.ids.len() > BATCH_TOKENS {
@@ -83,13 +86,13 @@ impl MaskedCandidates {
             batches.push(batch);
             rest = later;
         }
-        let answers: Vec<Vec<Answer>> =
-            batches.par_iter().map(|batch| self.answer(batch, context)).collect::<Result<_>>()?;
+        let answers: Vec<Vec<WordCandidates>> =
+            batches.par_iter().map(|batch| self.predict(batch, context)).collect::<Result<_>>()?;
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// The passes that one sentence needs. A sentence too long for the model is asked window by window.
-    fn ask(&self, at: usize, sentence: &Sentence, questions: &mut Vec<Question>) {
+    /// Adds the passes that sentence number `at` needs. A sentence that is too long for the model is split into windows.
+    fn add_passes(&self, at: usize, sentence: &Sentence, passes: &mut Vec<MaskedPass>) {
         let mut pieces = Vec::new();
         let mut singles = Vec::new();
         let mut replaceable = sentence.replaceable.iter().peekable();
@@ -109,17 +112,17 @@ impl MaskedCandidates {
                 .collect();
             let input = 2 * window.len() + 3;
             let together = ((input as f64 * self.share) as usize).max(1);
-            let passes = inside.len().div_ceil(together);
-            // Dealt out in turn, so that the words of a pass stand apart.
-            questions.extend((0..passes).map(|pass| {
-                let masked = inside.iter().skip(pass).step_by(passes);
-                self.question(window, masked.map(|&(place, index)| (place, (at, index))))
+            let count = inside.len().div_ceil(together);
+            // Neighbouring words go into different passes, so that each is predicted from unmasked neighbours.
+            passes.extend((0..count).map(|pass| {
+                let masked = inside.iter().skip(pass).step_by(count);
+                self.pass(window, masked.map(|&(place, index)| (place, (at, index))))
             }));
         }
     }
 
-    /// `[CLS] masked [SEP] original [SEP]`.
-    fn question(&self, window: &[u32], masked: impl Iterator<Item = (usize, (usize, usize))>) -> Question {
+    /// The pass `[CLS] masked [SEP] original [SEP]` of a window.
+    fn pass(&self, window: &[u32], masked: impl Iterator<Item = (usize, WordPosition)>) -> MaskedPass {
         let SpecialIds { cls, sep, .. } = self.special;
         let masked: Vec<_> = masked.map(|(place, word)| (place + 1, word)).collect();
         let mut ids = Vec::with_capacity(2 * window.len() + 3);
@@ -133,22 +136,23 @@ impl MaskedCandidates {
         ids.extend_from_slice(window);
         ids.push(sep);
         type_ids.resize(ids.len(), 1);
-        Question { encoded: EncodedInput { ids, type_ids }, masked }
+        MaskedPass { encoded: EncodedInput { ids, type_ids }, masked }
     }
 
-    fn answer(&self, questions: &[Question], context: &Context) -> Result<Vec<Answer>> {
+    /// The candidates of the masked words of a batch.
+    fn predict(&self, passes: &[MaskedPass], context: &Context) -> Result<Vec<WordCandidates>> {
         if context.should_stop() {
             return Err(super::interrupted());
         }
-        let encoded: Vec<EncodedInput> = questions.iter().map(|question| question.encoded.clone()).collect();
+        let encoded: Vec<EncodedInput> = passes.iter().map(|pass| pass.encoded.clone()).collect();
         let samples: Vec<usize> = (0..encoded.len()).collect();
         let batch = collate(&encoded, &samples, self.special.pad);
         let mut places = Vec::new();
         let mut words = Vec::new();
-        for (row, question) in questions.iter().enumerate() {
-            for &(place, word) in &question.masked {
+        for (row, pass) in passes.iter().enumerate() {
+            for &(place, word) in &pass.masked {
                 places.push((row * batch.tokens + place) as u32);
-                words.push((word, question.original(place)));
+                words.push((word, pass.original(place)));
             }
         }
         let logits = self.model.logits(&batch, &places)?;
@@ -160,9 +164,9 @@ impl MaskedCandidates {
         Ok(answers)
     }
 
-    /// The words of the largest logits, but for `piece`, which stood there.
+    /// The words of the largest logits, except `piece`, which is the original.
     fn best(&self, logits: &[f32], piece: u32) -> Vec<String> {
-        let mut top = Top::new(self.count);
+        let mut top = TopItems::new(self.count);
         for (id, &logit) in logits.iter().enumerate() {
             if top.admits(logit) && id != piece as usize && self.words[id].is_some() {
                 top.insert(logit, id);
@@ -172,8 +176,8 @@ impl MaskedCandidates {
     }
 }
 
-impl Question {
-    /// The piece that a mask hides, as the second copy shows it.
+impl MaskedPass {
+    /// The piece that the mask at `place` hides. The second copy of the sentence has it.
     fn original(&self, place: usize) -> u32 {
         let copy = self.encoded.ids.len() / 2;
         self.encoded.ids[copy + place]

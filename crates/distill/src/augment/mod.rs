@@ -1,9 +1,10 @@
-//! Augmentation of task data (arXiv 1909.10351, algorithm 1): variants of every sentence, with words replaced by what a
-//! masked LM or a table of word vectors puts near them.
+//! Augmentation of task data (arXiv 1909.10351, algorithm 1): variants of every sentence in which words are replaced by
+//! candidates of a masked LM or by near words of a table of word vectors.
 //!
-//! Rows are taken in chunks. In each, candidates of all words are found first, in batches of near-equal length; then the
-//! variants are drawn, by a generator of their own for each sentence. So the output depends on the inputs, the settings
-//! and the seed alone. Several ranks take a chunk each at a time, and the first writes them in their order.
+//! Rows are processed in chunks. For each chunk, the candidates of all words are found first, in batches of near-equal
+//! length. Then the variants are drawn, with a random generator of its own for each sentence, so that the output depends
+//! only on the inputs, the settings and the seed. Several ranks process one chunk each at a time, and rank 0 writes the
+//! chunks in their order.
 
 mod glove;
 mod journal;
@@ -22,10 +23,10 @@ use serde_json::json;
 
 use self::glove::Neighbours;
 pub use self::glove::WordVectors;
-use self::journal::Journal;
-use self::masked::MaskedCandidates;
+use self::journal::AugmentJournal;
+use self::masked::{MaskedCandidates, WordPosition};
 pub use self::splits::copy_splits;
-use self::variants::{Replaceable, variants};
+use self::variants::{ReplaceableWord, draw_variants};
 use self::words::Sentence;
 use tinybert_base::Context;
 use tinybert_base::FileHash;
@@ -39,15 +40,15 @@ use tinybert_train::Identity;
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentSettings {
-    /// Variants of each sentence, N; fewer where so many different ones do not exist.
+    /// Variants of each sentence, N. A sentence with fewer different variants gets fewer.
     pub variants: usize,
-    /// Probability that a word is replaced, p.
+    /// Probability p that a word is replaced.
     pub probability: f64,
-    /// Candidates of each word, K.
+    /// Number K of candidates for each word.
     pub candidates: usize,
-    /// Share of the masked LM's input that is masked in one pass, at least one word. The input holds the sentence twice.
-    /// 0 masks one word at a time, as the authors do; more words a pass are faster, and 0.15 is what masked LMs are
-    /// trained with.
+    /// Share of the masked LM's input that a pass masks; it masks at least one word. The input has the sentence twice.
+    /// With 0 a pass masks one word, as in the authors' code. More words per pass are faster, and masked LMs are trained
+    /// with a share of 0.15.
     pub masked_share: f64,
     /// Seed of the draws.
     pub seed: u64,
@@ -59,52 +60,52 @@ impl Default for AugmentSettings {
     }
 }
 
-/// Where candidates come from.
-pub struct Sources<'a> {
-    /// Its tokenizer says how many pieces a word has; its masked-LM head, if it has one, gives candidates for words of
-    /// one piece.
+/// The sources of candidates.
+pub struct CandidateSources<'a> {
+    /// A model whose tokenizer says how many pieces a word has. Its masked-LM head, if it has one, gives candidates for
+    /// words of one piece.
     pub model: &'a Checkpoint,
-    /// For words of several pieces, and for all words where the model has no masked-LM head.
+    /// Word vectors for words of several pieces, and for all words if the model has no masked-LM head.
     pub vectors: Option<&'a WordVectors>,
     /// The file of the vectors, for the record.
     pub vectors_file: Option<PathBuf>,
 }
 
-/// What augmentation did.
+/// The result of augmentation.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct AugmentReport {
-    /// Rows read, those of an interrupted run included.
+    /// Rows read, including those of an interrupted run.
     pub rows: usize,
-    /// Rows written: each row read, then its variants.
+    /// Rows written: the rows that were read, and their variants.
     pub written: usize,
     /// Rows read per second in this process.
     pub rows_per_second: f64,
-    /// In words: where candidates came from.
+    /// The sources of the candidates, in words.
     pub candidates: &'static str,
 }
 
-/// Rows whose candidates are found together: enough sentences for full batches of every length.
-const CHUNK: usize = 256;
+/// Number of rows whose candidates are found together: enough sentences for full batches of every length.
+const CHUNK_ROWS: usize = 256;
 
-/// Apart from every other use of the same numbers.
+/// Key of the random numbers of augmentation, which no other use of the same seed has.
 const STREAM: u64 = u64::from_be_bytes(*b"augment\0");
 
-/// Writes every row of `rows` to `out`, each followed by its variants: of a pair first those with another first sentence,
-/// then those with another second one. With `resume` it goes on where an interrupted run stopped.
+/// Writes every row of `rows` to `out`, each followed by its variants. For a pair these are first the variants of its first
+/// sentence, then those of its second. With `resume` the run continues where an interrupted run stopped.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings that cannot be, without any source of candidates, or if `OUT.run` holds another run;
-/// [`Error::Interrupted`] when the user asks to stop; [`Error::Input`]; [`Error::Io`].
+/// [`Error::Usage`] for impossible settings, without any source of candidates, or if `OUT.run` holds another run;
+/// [`Error::Interrupted`] if the user asks to stop; [`Error::Input`]; [`Error::Io`].
 pub fn augment(
     settings: &AugmentSettings,
-    sources: &Sources,
+    sources: &CandidateSources,
     rows: &RawRows,
     out: &Path,
     resume: bool,
     context: &Context,
 ) -> Result<AugmentReport> {
     check(settings)?;
-    let candidates = origin(sources, context)?;
+    let candidates = describe_sources(sources, context)?;
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];
     inputs.extend(files.into_iter().flatten().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
@@ -118,7 +119,7 @@ pub fn augment(
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
     let ranks = context.ranks;
     identity.check_ranks(ranks)?;
-    let mut journal = Journal::open(out, resume, identity, context)?;
+    let mut journal = AugmentJournal::open(out, resume, identity, context)?;
     let masked = match sources.model.head {
         Head::MaskedLm => {
             Some(MaskedCandidates::new(sources.model, settings.candidates, settings.masked_share)?)
@@ -126,7 +127,7 @@ pub fn augment(
         _ => None,
     };
     let near = sources.vectors.map(|vectors| Neighbours::new(vectors, settings.candidates));
-    let mut finder = Finder { model: sources.model, masked, near };
+    let mut finder = CandidateFinder { model: sources.model, masked, near };
 
     let (begun, first) = (Instant::now(), journal.rows());
     context.progress.begin("augment", rows.rows.len() as u64);
@@ -135,9 +136,9 @@ pub fn augment(
         journal.append(&rows.layout.header(), 0, 0)?;
     }
     while journal.rows() < rows.rows.len() {
-        // A chunk for each rank; the last ones may find nothing left.
+        // A chunk for each rank. At the end some ranks have no rows left.
         let at = journal.rows();
-        let [begin, end] = [0, 1].map(|next| rows.rows.len().min(at + (ranks.rank() + next) * CHUNK));
+        let [begin, end] = [0, 1].map(|next| rows.rows.len().min(at + (ranks.rank() + next) * CHUNK_ROWS));
         let chunk = &rows.rows[begin..end];
         let mine = match augment_chunk(settings, &mut finder, chunk, begin, rows, context) {
             Err(Error::Interrupted(_)) => None,
@@ -182,13 +183,13 @@ fn check(settings: &AugmentSettings) -> Result<()> {
     Ok(())
 }
 
-/// Ends a chunk; [`augment`] says how far it had come.
+/// The error that ends a chunk. [`augment`] replaces it by a message with the number of finished rows.
 fn interrupted() -> Error {
     Error::Interrupted("augment interrupted".into())
 }
 
-/// Where candidates will come from; what is missing is said.
-fn origin(sources: &Sources, context: &Context) -> Result<&'static str> {
+/// Describes the sources of candidates, and tells the user which source is missing.
+fn describe_sources(sources: &CandidateSources, context: &Context) -> Result<&'static str> {
     let folder = sources.model.folder.display();
     match (&sources.model.head, sources.vectors) {
         (Head::MaskedLm, Some(_)) => Ok("masked LM and word vectors"),
@@ -213,26 +214,26 @@ fn origin(sources: &Sources, context: &Context) -> Result<&'static str> {
     }
 }
 
-/// Finds candidates.
-struct Finder<'a> {
+/// Finds the candidates of words.
+struct CandidateFinder<'a> {
     model: &'a Checkpoint,
     masked: Option<MaskedCandidates>,
     near: Option<Neighbours<'a>>,
 }
 
-impl Finder<'_> {
-    /// Candidates by sentence and index of the word.
+impl CandidateFinder<'_> {
+    /// Candidates by the position of the word.
     fn find(
         &mut self,
         sentences: &[Sentence],
         context: &Context,
-    ) -> Result<HashMap<(usize, usize), Vec<String>>> {
+    ) -> Result<HashMap<WordPosition, Vec<String>>> {
         let mut found: HashMap<_, _> = match &self.masked {
-            Some(masked) => masked.answers(sentences, context)?.into_iter().collect(),
+            Some(masked) => masked.candidates(sentences, context)?.into_iter().collect(),
             None => HashMap::new(),
         };
         if let Some(near) = &mut self.near {
-            let open: Vec<((usize, usize), String)> = sentences
+            let open: Vec<(WordPosition, String)> = sentences
                 .iter()
                 .enumerate()
                 .flat_map(|(at, sentence)| {
@@ -247,10 +248,10 @@ impl Finder<'_> {
     }
 }
 
-/// The output of some rows, the first of which is row `first` of the input, and how many rows it is.
+/// The output for the rows of a chunk, and its number of rows. The chunk begins with row `first` of the input.
 fn augment_chunk(
     settings: &AugmentSettings,
-    finder: &mut Finder,
+    finder: &mut CandidateFinder,
     chunk: &[RawRow],
     first: usize,
     rows: &RawRows,
@@ -259,7 +260,7 @@ fn augment_chunk(
     if context.should_stop() {
         return Err(interrupted());
     }
-    // Both sentences of a pair are sentences of their own: (row, side, text).
+    // The two sentences of a pair are augmented separately: (row, side, text).
     let sides = |(at, row): (usize, &RawRow)| {
         [Some((at, 0, row.text.clone())), row.pair.clone().map(|pair| (at, 1, pair))]
     };
@@ -273,16 +274,19 @@ fn augment_chunk(
         .enumerate()
         .map(|(at, sentence)| {
             let (row, side, _) = texts[at];
-            let words: Vec<Replaceable> = sentence
+            let words: Vec<ReplaceableWord> = sentence
                 .replaceable
                 .iter()
                 .filter_map(|&word| {
                     Some((word, candidates.get(&(at, word)).filter(|list| !list.is_empty())?))
                 })
-                .map(|(word, candidates)| Replaceable { span: sentence.words[word].span.clone(), candidates })
+                .map(|(word, candidates)| ReplaceableWord {
+                    span: sentence.words[word].span.clone(),
+                    candidates,
+                })
                 .collect();
             let mut rng = keyed([settings.seed, (first + row) as u64, side, STREAM]);
-            variants(sentence.text, &words, settings.probability, settings.variants, &mut rng)
+            draw_variants(sentence.text, &words, settings.probability, settings.variants, &mut rng)
         })
         .collect();
 
@@ -296,7 +300,7 @@ fn augment_chunk(
         write(row);
         while let Some(((_, side, _), variants)) = drawn.next_if(|((of, ..), _)| *of == at) {
             for variant in variants {
-                // The other sentence is always the original one.
+                // The other sentence of a pair is always the original.
                 write(&match side {
                     0 => RawRow { text: variant, ..row.clone() },
                     _ => RawRow { pair: Some(variant), ..row.clone() },

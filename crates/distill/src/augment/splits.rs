@@ -1,4 +1,4 @@
-//! The splits of a GLUE folder that augmentation leaves alone.
+//! Copying the splits of a GLUE folder that are not augmented.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,11 +7,11 @@ use std::path::Path;
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 
-/// Copies every `.tsv` file of the folder `from` but `train.tsv` to the folder `to`, which is made if it is not there: with
-/// an augmented training set it is a folder of the task.
+/// Copies every `.tsv` file of the folder `from` except `train.tsv` to the folder `to`, which is made if it does not exist.
+/// Together with an augmented training set, `to` is then a complete folder of the task.
 ///
 /// # Errors
-/// [`Error::Usage`] if a file of that name is there with other contents, before anything is written; [`Error::Io`].
+/// [`Error::Usage`], before anything is written, if `to` has a file of the same name with other contents; [`Error::Io`].
 pub fn copy_splits(from: &Path, to: &Path) -> Result<()> {
     let mut copies = Vec::new();
     for entry in fs::read_dir(from).map_err(Error::io(from))? {

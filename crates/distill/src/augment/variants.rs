@@ -8,22 +8,22 @@ use rand_chacha::rand_core::RngCore;
 
 use tinybert_data::shuffle::below;
 
-/// Draws per variant that is wanted. A sentence of few words has few variants, and the last ones are hard to come by.
+/// Draws per wanted variant. A short sentence has few variants, and the last of them are drawn rarely.
 const TRIES: usize = 10;
 
-/// A word with what may take its place.
-pub struct Replaceable<'a> {
-    /// Its bytes in the sentence.
+/// A word with its candidates.
+pub struct ReplaceableWord<'a> {
+    /// The bytes of the word in the sentence.
     pub span: Range<usize>,
-    /// Never empty.
+    /// At least one candidate.
     pub candidates: &'a [String],
 }
 
-/// At most `count` sentences that differ from `text` and from each other. In each of them every word of `words`, which
-/// stand in order, is replaced with `probability`; all else keeps every byte.
-pub fn variants(
+/// At most `count` sentences that differ from `text` and from each other. Each of the `words`, which are in the order of the
+/// text, is replaced with `probability`; everything else stays as it is.
+pub fn draw_variants(
     text: &str,
-    words: &[Replaceable],
+    words: &[ReplaceableWord],
     probability: f64,
     count: usize,
     rng: &mut ChaCha8Rng,
@@ -37,7 +37,7 @@ pub fn variants(
         if variants.len() == count {
             break;
         }
-        let variant = draw(text, words, probability, rng);
+        let variant = draw_variant(text, words, probability, rng);
         if seen.insert(variant.clone()) {
             variants.push(variant);
         }
@@ -45,7 +45,7 @@ pub fn variants(
     variants
 }
 
-fn draw(text: &str, words: &[Replaceable], probability: f64, rng: &mut ChaCha8Rng) -> String {
+fn draw_variant(text: &str, words: &[ReplaceableWord], probability: f64, rng: &mut ChaCha8Rng) -> String {
     let mut variant = String::with_capacity(text.len() + 16);
     let mut end = 0;
     for word in words {
@@ -72,9 +72,9 @@ mod tests {
         let words: Vec<_> = [3..7, 8..12]
             .into_iter()
             .zip(candidates)
-            .map(|(span, candidates)| Replaceable { span, candidates })
+            .map(|(span, candidates)| ReplaceableWord { span, candidates })
             .collect();
-        variants(TEXT, &words, probability, count, &mut keyed([1, 2, 3, 4]))
+        draw_variants(TEXT, &words, probability, count, &mut keyed([1, 2, 3, 4]))
     }
 
     fn candidates(lists: [&[&str]; 2]) -> Vec<Vec<String>> {

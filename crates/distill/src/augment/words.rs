@@ -1,4 +1,4 @@
-//! Which words of a sentence may be replaced.
+//! Finding the words of a sentence that may be replaced.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -6,23 +6,25 @@ use std::sync::LazyLock;
 use tinybert_base::Result;
 use tinybert_model::{EncodedWord, TextEncoder};
 
-/// English function words, which carry no topic to vary.
+/// English function words. Replacing them would change the grammar of a sentence but not its topic.
 static STOP_WORDS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("stop_words.txt").split_whitespace().collect());
 
-/// A sentence taken apart.
+/// A sentence and its words.
 pub struct Sentence<'a> {
-    /// As it stands in the data.
+    /// The sentence as the data have it.
     pub text: &'a str,
-    /// All its words.
+    /// All words.
     pub words: Vec<EncodedWord>,
-    /// Indices of those that may be replaced.
+    /// Indices of the words that may be replaced.
     pub replaceable: Vec<usize>,
 }
 
 impl<'a> Sentence<'a> {
+    /// Splits a sentence into words.
+    ///
     /// # Errors
-    /// As [`TextEncoder::words`].
+    /// Those of [`TextEncoder::words`].
     pub fn new(text: &'a str, encoder: &TextEncoder) -> Result<Self> {
         let words = encoder.words(text)?;
         let may = |word: &EncodedWord| {
@@ -40,12 +42,12 @@ impl<'a> Sentence<'a> {
     }
 }
 
-/// True for a word of the letters a to z.
+/// Whether a word has only the letters a to z.
 pub fn is_plain(spelling: &str) -> bool {
     !spelling.is_empty() && spelling.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// True for a spelling that may take a word's place: a plain word with a meaning of its own.
+/// Whether a word may replace another one: it has only the letters a to z and is no function word.
 pub fn is_candidate(spelling: &str) -> bool {
     is_plain(spelling) && !STOP_WORDS.contains(spelling)
 }

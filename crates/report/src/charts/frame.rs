@@ -1,4 +1,4 @@
-//! The plot of two numbers: area, grid, ticks and the names of the axes.
+//! The frame of a plot with two axes: grid, ticks and the names of the axes.
 
 use super::scale::Scale;
 use super::{Caption, WIDTH, label, segment, svg};
@@ -7,10 +7,13 @@ use crate::markup::Element;
 /// Height of a plot in user units.
 const HEIGHT: f64 = 290.0;
 
-/// The area between the axes, in user units; the rest is for the texts.
+/// Left edge of the area between the axes in user units. Texts stand outside of the area.
 pub const LEFT: f64 = 58.0;
+/// Right edge of the area.
 pub const RIGHT: f64 = WIDTH - 22.0;
+/// Upper edge of the area.
 pub const TOP: f64 = 26.0;
+/// Lower edge of the area.
 pub const BOTTOM: f64 = HEIGHT - 46.0;
 
 /// Range of a scale from left to right.
@@ -18,16 +21,16 @@ pub const ACROSS: [f64; 2] = [LEFT, RIGHT];
 /// Range of a scale from bottom to top.
 pub const UPWARDS: [f64; 2] = [BOTTOM, TOP];
 
-/// Two axes.
+/// A plot with two axes.
 pub struct Plot<'a> {
-    /// Name and unit of what goes [`ACROSS`].
+    /// Name with unit, and scale, of the horizontal axis.
     pub x: (&'a str, Scale),
-    /// Name and unit of what goes [`UPWARDS`].
+    /// Name with unit, and scale, of the vertical axis.
     pub y: (&'a str, Scale),
 }
 
 impl Plot<'_> {
-    /// Grid and axes, on which the rest is drawn.
+    /// Draws grid and axes. Everything else is drawn on top.
     pub fn draw(&self, caption: &Caption) -> Element {
         let (x_name, x) = &self.x;
         let (y_name, y) = &self.y;
@@ -48,7 +51,7 @@ impl Plot<'_> {
         svg(caption, HEIGHT).children([grid, texts, names])
     }
 
-    /// Where a pair of values is.
+    /// The position of a pair of values in user units.
     pub fn position(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         [self.x.1.position(x), self.y.1.position(y)]
     }

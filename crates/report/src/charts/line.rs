@@ -1,25 +1,25 @@
-//! Lines: values over steps.
+//! Line charts: values over steps.
 
 use super::frame::{ACROSS, Plot, UPWARDS};
 use super::scale::Scale;
 use super::{Caption, coordinate};
 use crate::markup::Element;
 
-/// Points of a line at most; a screen shows no more.
+/// Largest number of points of a line; a screen shows no more.
 pub const POINTS: usize = 240;
 
-/// Lines with no more points than this show each of them.
+/// Lines of at most so many points show each point as a dot.
 const DOTTED: usize = 24;
 
-/// A line by name.
+/// A named line.
 pub struct Series {
-    /// What it is.
+    /// Name of the line.
     pub name: String,
-    /// x ascending. Points that are not finite are left out.
+    /// Points `[x, y]` with ascending x. Points that are not finite are left out.
     pub points: Vec<[f64; 2]>,
 }
 
-/// One line for each of `series`, in the colours and dashes of the classes `s0`, `s1`, ...
+/// A chart with a line for each of `series`. The classes `s0`, `s1`, ... set colours and dashes.
 pub fn chart(caption: &Caption, x_name: &str, y_name: &str, series: &[Series]) -> Element {
     let thin: Vec<Vec<[f64; 2]>> = series.iter().map(|series| thinned(&series.points)).collect();
     let values = |axis: usize| thin.iter().flatten().map(move |point| point[axis]);
@@ -40,12 +40,12 @@ pub fn chart(caption: &Caption, x_name: &str, y_name: &str, series: &[Series]) -
     plot.draw(caption).children(lines)
 }
 
-/// Class of the line with this index; there are six, then they begin anew.
+/// The class of the line with this index. There are six classes, which repeat.
 pub fn class(index: usize) -> String {
     format!("s{}", index % 6)
 }
 
-/// A line through all points.
+/// The path of a line through all points.
 fn path(places: &[[f64; 2]]) -> String {
     let parts = places.iter().enumerate().map(|(index, [x, y])| {
         let command = if index == 0 { 'M' } else { 'L' };
@@ -54,7 +54,7 @@ fn path(places: &[[f64; 2]]) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-/// The finite points, or as many means of neighbours as a chart shows.
+/// The finite points. If a chart cannot show all of them, neighbouring points are replaced by their mean.
 fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let finite: Vec<[f64; 2]> =
         points.iter().copied().filter(|[x, y]| x.is_finite() && y.is_finite()).collect();

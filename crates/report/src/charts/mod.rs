@@ -1,7 +1,7 @@
-//! Charts as inline SVG: one file per kind, drawn into a [`frame::Plot`] through two [`scale::Scale`]s.
+//! Charts as inline SVG, one file for each kind. Most are drawn into a [`frame::Plot`] through two [`scale::Scale`]s.
 //!
-//! All have the same width in user units, and the page scales them to its own. Colours, dashes and the size of text are
-//! classes of the page's style sheet.
+//! All charts have the same width in user units, and the page scales them to its own width. The style sheet of the page
+//! defines colours, dashes and the size of text.
 
 mod frame;
 pub mod line;
@@ -14,17 +14,17 @@ use super::markup::Element;
 /// Width of every chart in user units.
 const WIDTH: f64 = 480.0;
 
-/// What a chart is to those who do not see it.
+/// The description of a chart for people who do not see it.
 pub struct Caption {
-    /// Unique on the page: letters, digits and hyphens.
+    /// An identifier of letters, digits and hyphens that is unique on the page.
     pub id: String,
-    /// What is shown.
+    /// The title of the chart.
     pub title: String,
-    /// What there is to see.
+    /// What the chart shows.
     pub description: String,
 }
 
-/// The root of a chart `height` user units high.
+/// The root element of a chart that is `height` user units high.
 fn svg(caption: &Caption, height: f64) -> Element {
     let (title, description) = (format!("{}-title", caption.id), format!("{}-description", caption.id));
     Element::new("svg")
@@ -42,7 +42,7 @@ fn segment(class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> Element {
     ends.into_iter().fold(line, |line, (name, value)| line.attr(name, coordinate(value)))
 }
 
-/// Text that begins, ends or has its middle (`start`, `end`, `middle`) at a point on its base line.
+/// Text whose `start`, `middle` or `end` (the anchor) is at a point on its base line.
 fn label(text: &str, [x, y]: [f64; 2], anchor: &str) -> Element {
     Element::new("text")
         .attr("x", coordinate(x))
@@ -51,8 +51,8 @@ fn label(text: &str, [x, y]: [f64; 2], anchor: &str) -> Element {
         .text(text)
 }
 
-/// A tenth of a user unit is finer than a screen.
+/// A coordinate rounded to a tenth of a user unit, which is finer than a screen.
 fn coordinate(value: f64) -> f64 {
-    // No negative zero.
+    // Adding 0 turns -0 into 0.
     (value * 10.0).round() / 10.0 + 0.0
 }

@@ -1,30 +1,31 @@
-//! One number per name: bars from zero for amounts, dots for numbers whose differences matter.
+//! Charts of one number for each name: bars from zero for amounts, dots for numbers whose differences matter.
 
 use super::scale::Scale;
 use super::{Caption, WIDTH, coordinate, label, segment, svg};
 use crate::format::shortened;
 use crate::markup::Element;
 
-/// Room for the names, and behind the longest bar for its number, in user units.
+/// Width of the names in user units.
 const NAMES: f64 = 150.0;
+/// Width of the numbers after the longest bar in user units.
 const NUMBERS: f64 = 76.0;
-/// Height of a row.
+/// Height of a row in user units.
 const ROW: f64 = 26.0;
-/// Characters that fit into the room for names.
+/// Number of characters that fit into the width of the names.
 const CHARACTERS: usize = 22;
 
-/// A row.
-pub struct Row {
-    /// What it is.
+/// A row of a chart.
+pub struct ChartRow {
+    /// Name of the row.
     pub name: String,
-    /// How much or how good it is.
+    /// The number.
     pub value: f64,
-    /// The same as text.
+    /// The number as text.
     pub text: String,
 }
 
-/// Bars from zero, for amounts.
-pub fn bars(caption: &Caption, rows: &[Row]) -> Element {
+/// A chart of bars from zero, for amounts.
+pub fn bars(caption: &Caption, rows: &[ChartRow]) -> Element {
     let scale = Scale::from_zero(rows.iter().map(|row| row.value), [NAMES, WIDTH - NUMBERS]);
     draw(
         caption,
@@ -37,8 +38,8 @@ pub fn bars(caption: &Caption, rows: &[Row]) -> Element {
     )
 }
 
-/// Dots on an interval around the values.
-pub fn dots(caption: &Caption, rows: &[Row]) -> Element {
+/// A chart of dots on an interval around the values.
+pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
     let ends = [NAMES + 10.0, WIDTH - NUMBERS];
     let scale = Scale::around(rows.iter().map(|row| row.value), ends);
     draw(
@@ -54,14 +55,14 @@ pub fn dots(caption: &Caption, rows: &[Row]) -> Element {
     )
 }
 
-/// The rows below each other: `mark` draws a value at the middle of its row, `end` says where its text goes.
+/// Draws the rows below each other. `mark` draws a value at the middle of its row, `end` gives the position of its text.
 fn draw(
     caption: &Caption,
-    rows: &[Row],
+    rows: &[ChartRow],
     mark: impl Fn(f64, f64) -> Element,
     end: impl Fn(f64) -> f64,
 ) -> Element {
-    let drawn = rows.iter().enumerate().map(|(index, Row { name, value, text })| {
+    let drawn = rows.iter().enumerate().map(|(index, ChartRow { name, value, text })| {
         let middle = ROW * (index as f64 + 0.5);
         let name = label(&shortened(name, CHARACTERS), [NAMES - 8.0, middle + 4.0], "end");
         let text = label(text, [end(*value) + 9.0, middle + 4.0], "start");
@@ -74,8 +75,8 @@ fn draw(
 mod tests {
     use super::*;
 
-    fn row(name: &str, value: f64) -> Row {
-        Row { name: name.into(), value, text: format!("{value}") }
+    fn row(name: &str, value: f64) -> ChartRow {
+        ChartRow { name: name.into(), value, text: format!("{value}") }
     }
 
     fn caption() -> Caption {

@@ -1,13 +1,13 @@
-//! From values to user units, with round numbers at the ticks.
+//! Scales: maps from values to user units, with round numbers at the ticks.
 
 use std::ops::RangeInclusive;
 
 use crate::format;
 
-/// A map of an interval of values onto one of user units.
+/// A map from an interval of values to an interval of user units.
 #[derive(Debug, Clone)]
 pub struct Scale {
-    /// The ticks, least first; the first and the last are the ends of the interval.
+    /// The ticks in ascending order. The first and the last one are the ends of the interval.
     ticks: Vec<f64>,
     spacing: Spacing,
     range: [f64; 2],
@@ -20,14 +20,14 @@ enum Spacing {
     Logarithmic,
 }
 
-/// Positive values whose largest is more than so many times their smallest get a logarithmic scale.
+/// The scale is logarithmic if all values are positive and the largest is more than so many times the smallest.
 const LOGARITHMIC_FROM: f64 = 50.0;
 
-/// Ticks that a scale has about.
+/// Approximate number of ticks of a scale.
 const TICKS: f64 = 5.0;
 
 impl Scale {
-    /// An interval with round ends around all values that are finite, onto `range` (which may run downwards).
+    /// A scale from an interval with round ends around all finite values to `range`, which may run downwards.
     pub fn around(values: impl IntoIterator<Item = f64>, range: [f64; 2]) -> Self {
         let [low, high] = extent(values);
         if low > 0.0 && high / low > LOGARITHMIC_FROM {
@@ -36,13 +36,13 @@ impl Scale {
         Self::linear([low, high], range)
     }
 
-    /// From 0 to a round number above all values.
+    /// A scale from 0 to a round number above all values.
     pub fn from_zero(values: impl IntoIterator<Item = f64>, range: [f64; 2]) -> Self {
         Self::linear(extent(values.into_iter().chain([0.0])), range)
     }
 
     fn linear([low, high]: [f64; 2], range: [f64; 2]) -> Self {
-        // A single value stands in the middle.
+        // A single value is in the middle of the interval.
         let margin = if high > low { 0.0 } else { (high.abs() * 0.1).max(1e-3) };
         let (low, high) = (low - margin, high + margin);
         let step = round_step((high - low) / TICKS);
@@ -52,12 +52,12 @@ impl Scale {
         Self { ticks, spacing: Spacing::Linear(step), range }
     }
 
-    /// First and last value.
+    /// The interval of values.
     pub fn domain(&self) -> RangeInclusive<f64> {
         self.ticks[0]..=self.ticks[self.ticks.len() - 1]
     }
 
-    /// Where a value is, in user units.
+    /// The position of a value in user units.
     pub fn position(&self, value: f64) -> f64 {
         let way = |value: f64| if self.spacing == Spacing::Logarithmic { value.ln() } else { value };
         let (low, high) = (way(*self.domain().start()), way(*self.domain().end()));
@@ -79,7 +79,7 @@ impl Scale {
     }
 }
 
-/// Least and largest of the values that are finite; 0 to 1 if there are none.
+/// The smallest and the largest finite value; 0 and 1 if there is none.
 fn extent(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
     let finite = values.into_iter().filter(|value| value.is_finite());
     let found = finite.fold(None, |ends: Option<[f64; 2]>, value| {
@@ -89,7 +89,7 @@ fn extent(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
     found.unwrap_or([0.0, 1.0])
 }
 
-/// The least of 1, 2, 5 times a power of ten that is not below `step`.
+/// The smallest number of the form 1, 2 or 5 times a power of ten that is at least `step`.
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     [1.0, 2.0, 5.0]
@@ -99,7 +99,7 @@ fn round_step(step: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Powers of ten around an interval; those times 2 and 5 too as long as there is room.
+/// The powers of ten around an interval, and 2 and 5 times these powers if there is room for them.
 fn decades(low: f64, high: f64) -> Vec<f64> {
     let [first, last] = [low.log10().floor() as i32, high.log10().ceil() as i32];
     let digits: &[f64] = if last - first <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };

@@ -1,53 +1,59 @@
-//! Points in a plane: what candidates cost and how good they are.
+//! Scatter charts: the cost and the quality of candidates.
 
 use super::frame::{ACROSS, BOTTOM, LEFT, Plot, RIGHT, TOP, UPWARDS};
 use super::scale::Scale;
 use super::{Caption, coordinate, label, segment};
 use crate::markup::Element;
 
-/// How a point is drawn; the later ones lie above.
+/// How a point is drawn. Later kinds are drawn above earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
-    /// Beyond a limit: a cross.
+    /// A candidate beyond a limit: a cross.
     Infeasible,
-    /// Not made, only predicted: a ring.
+    /// A candidate that was only predicted: a ring.
     Predicted,
-    /// Made and judged: a disc.
+    /// A candidate that was measured: a disc.
     Measured,
-    /// The result: a diamond.
+    /// The chosen candidate: a diamond.
     Chosen,
 }
 
-/// One candidate.
-pub struct Point {
+/// One candidate of a chart.
+pub struct PlottedPoint {
     /// Cost and quality.
     pub at: [f64; 2],
     /// How it is drawn.
     pub mark: Mark,
-    /// On the front, which is drawn as a line.
+    /// True on the Pareto front, which is drawn as a line.
     pub front: bool,
-    /// What a pointer that rests on it is told.
+    /// Text that appears when the pointer rests on the point.
     pub title: String,
 }
 
-/// What a limit allows: cost at most, quality at least.
+/// The limits of cost and quality.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Largest x.
+    /// Largest cost.
     pub x: Option<f64>,
-    /// Least y.
+    /// Smallest quality.
     pub y: Option<f64>,
 }
 
-/// Points, the front through those that are on it, and the limits that lie near.
-pub fn chart(caption: &Caption, x_name: &str, y_name: &str, points: &[Point], limits: Limits) -> Element {
+/// A chart of the points, the Pareto front, and the limits that are near the points.
+pub fn chart(
+    caption: &Caption,
+    x_name: &str,
+    y_name: &str,
+    points: &[PlottedPoint],
+    limits: Limits,
+) -> Element {
     let values = |axis: usize| points.iter().map(move |point| point.at[axis]);
     let near = Limits { x: near(values(0), limits.x), y: near(values(1), limits.y) };
     let plot = Plot {
         x: (x_name, Scale::around(values(0).chain(near.x), ACROSS)),
         y: (y_name, Scale::around(values(1).chain(near.y), UPWARDS)),
     };
-    let mut order: Vec<&Point> =
+    let mut order: Vec<&PlottedPoint> =
         points.iter().filter(|point| point.at.iter().all(|value| value.is_finite())).collect();
     order.sort_by_key(|point| point.mark);
     let marks = order.into_iter().map(|point| {
@@ -56,7 +62,7 @@ pub fn chart(caption: &Caption, x_name: &str, y_name: &str, points: &[Point], li
     plot.draw(caption).children(lines(&plot, near)).child(front(&plot, points)).children(marks)
 }
 
-/// A limit, if it is so near that the points are not squeezed together beside it.
+/// The limit, if it is so near that a scale with it does not press the points together.
 fn near(values: impl Iterator<Item = f64> + Clone, limit: Option<f64>) -> Option<f64> {
     let low = values.clone().fold(f64::INFINITY, f64::min);
     let high = values.fold(f64::NEG_INFINITY, f64::max);
@@ -82,12 +88,12 @@ fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
     x.into_iter().chain(y).flatten().collect()
 }
 
-/// The best quality that any cost up to x buys: a stair through the points of the front.
-fn front(plot: &Plot, points: &[Point]) -> Element {
+/// The Pareto front as a stair: the best quality for any cost up to x.
+fn front(plot: &Plot, points: &[PlottedPoint]) -> Element {
     let mut front: Vec<[f64; 2]> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
     front.retain(|at| at.iter().all(|value| value.is_finite()));
     front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
-    // What is on the front for its RAM, say, may be beaten in this plane.
+    // A point may be on the front because of a cost that this plane does not show, and be dominated in this plane.
     let mut best = f64::NEG_INFINITY;
     front.retain(|at| {
         let rises = at[1] > best;
@@ -102,7 +108,7 @@ fn front(plot: &Plot, points: &[Point]) -> Element {
     Element::new("path").class("front").attr("d", path)
 }
 
-/// A mark with its middle at a place in user units.
+/// A mark whose middle is at a position in user units.
 pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
     let [x, y] = place.map(coordinate);
     let circle = |class| Element::new("circle").class(class).attr("cx", x).attr("cy", y).attr("r", 4);
@@ -121,11 +127,11 @@ pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
 mod tests {
     use super::*;
 
-    fn point(at: [f64; 2], mark: Mark, front: bool) -> Point {
-        Point { at, mark, front, title: format!("{at:?}") }
+    fn point(at: [f64; 2], mark: Mark, front: bool) -> PlottedPoint {
+        PlottedPoint { at, mark, front, title: format!("{at:?}") }
     }
 
-    fn drawn(points: &[Point], limits: Limits) -> String {
+    fn drawn(points: &[PlottedPoint], limits: Limits) -> String {
         let caption = Caption { id: "c".into(), title: "t".into(), description: "d".into() };
         chart(&caption, "flash, MB", "accuracy", points, limits).to_string()
     }

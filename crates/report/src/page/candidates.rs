@@ -1,17 +1,17 @@
-//! What the search looked at: cost against quality, once for flash and once for latency.
+//! The section about the candidates of the search: quality against flash, and against latency.
 
 use super::table::{self, details, number, number_if, table};
 use super::{charts, figure, paragraph, sample};
 use crate::charts::Caption;
-use crate::charts::scatter::{self, Limits, Mark, Point};
+use crate::charts::scatter::{self, Limits, Mark, PlottedPoint};
 use crate::format::{self, grouped};
 use crate::markup::Element;
-use crate::{Candidate, Report};
+use crate::{Report, ReportedCandidate};
 
-/// Rows above which the table shows at first only what was measured.
+/// A table with more rows shows only the measured candidates until it is opened.
 const FOLDED_FROM: usize = 24;
 
-/// Nothing if nothing was searched.
+/// The section; `None` without candidates.
 pub fn section(report: &Report) -> Option<Element> {
     if report.candidates.is_empty() {
         return None;
@@ -20,11 +20,11 @@ pub fn section(report: &Report) -> Option<Element> {
     let note = "The line is the Pareto front of each plane: the best that any cost buys. Values that were not measured are \
                 the search's predictions; latency is modelled.";
     let section = super::section("Candidates").child(charts(figures)).child(paragraph(note).class("muted"));
-    let all: Vec<&Candidate> = report.candidates.iter().collect();
+    let all: Vec<&ReportedCandidate> = report.candidates.iter().collect();
     if all.len() <= FOLDED_FROM {
         return Some(section.child(rows("Candidates", report, &all)));
     }
-    let leads = |candidate: &&Candidate| candidate.chosen || candidate.measured.is_some();
+    let leads = |candidate: &&ReportedCandidate| candidate.chosen || candidate.measured.is_some();
     let (leading, others): (Vec<_>, Vec<_>) = all.into_iter().partition(leads);
     let others = details(format!("{} more", others.len()), [rows("Other candidates", report, &others)]);
     Some(section.child(rows("Candidates that were measured", report, &leading)).child(others))
@@ -41,15 +41,15 @@ fn latency(report: &Report) -> Option<Element> {
     plane(report, "modelled latency", "ms", report.budget.latency_ms, |candidate| candidate.latency_ms)
 }
 
-/// The metric against `cost`; nothing if no candidate has both.
+/// A chart of the metric against `cost`; `None` if no candidate has both.
 fn plane(
     report: &Report,
     cost_name: &str,
     unit: &str,
     limit: Option<f64>,
-    cost: impl Fn(&Candidate) -> Option<f64>,
+    cost: impl Fn(&ReportedCandidate) -> Option<f64>,
 ) -> Option<Element> {
-    let points: Vec<Point> = report
+    let points: Vec<PlottedPoint> = report
         .candidates
         .iter()
         .filter_map(|candidate| {
@@ -62,7 +62,7 @@ fn plane(
                 report.metric,
                 format::metric(quality)
             );
-            Some(Point { at: [cost, quality], mark: mark(candidate), front: candidate.pareto, title })
+            Some(PlottedPoint { at: [cost, quality], mark: mark(candidate), front: candidate.pareto, title })
         })
         .collect();
     if points.is_empty() {
@@ -79,8 +79,8 @@ fn plane(
     Some(figure(&title, chart, &legend(&points)))
 }
 
-/// Those of the marks that are there.
-fn legend(points: &[Point]) -> Vec<(Element, &'static str)> {
+/// The legend of the marks that the chart has.
+fn legend(points: &[PlottedPoint]) -> Vec<(Element, &'static str)> {
     let names = [
         (Mark::Chosen, "chosen"),
         (Mark::Measured, "measured"),
@@ -93,20 +93,20 @@ fn legend(points: &[Point]) -> Vec<(Element, &'static str)> {
     marks.chain(points.iter().any(|point| point.front).then_some((front, "Pareto front"))).collect()
 }
 
-fn mark(candidate: &Candidate) -> Mark {
+fn mark(candidate: &ReportedCandidate) -> Mark {
     match candidate {
-        Candidate { chosen: true, .. } => Mark::Chosen,
-        Candidate { feasible: false, .. } => Mark::Infeasible,
-        Candidate { measured: Some(_), .. } => Mark::Measured,
+        ReportedCandidate { chosen: true, .. } => Mark::Chosen,
+        ReportedCandidate { feasible: false, .. } => Mark::Infeasible,
+        ReportedCandidate { measured: Some(_), .. } => Mark::Measured,
         _ => Mark::Predicted,
     }
 }
 
-fn quality(candidate: &Candidate) -> Option<f64> {
+fn quality(candidate: &ReportedCandidate) -> Option<f64> {
     candidate.measured.or(candidate.predicted)
 }
 
-fn rows(caption: &str, report: &Report, candidates: &[&Candidate]) -> Element {
+fn rows(caption: &str, report: &Report, candidates: &[&ReportedCandidate]) -> Element {
     let [predicted, measured] = ["predicted", "measured"].map(|how| format!("{} {how}", report.metric));
     let columns = [
         "candidate",

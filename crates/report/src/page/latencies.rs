@@ -1,4 +1,4 @@
-//! How long boards take, by the model of the processor cores.
+//! The section about modelled latencies.
 
 use super::paragraph;
 use super::table::{self, number, table};
@@ -6,7 +6,7 @@ use crate::Report;
 use crate::format::{self, fixed};
 use crate::markup::Element;
 
-/// Nothing without latencies.
+/// The section; `None` without latencies.
 pub fn section(report: &Report) -> Option<Element> {
     if report.latencies.is_empty() {
         return None;

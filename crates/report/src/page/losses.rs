@@ -1,4 +1,4 @@
-//! Losses over steps, and the metrics on the development set on the way.
+//! The section about training: losses and development metrics over steps.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use crate::charts::Caption;
 use crate::charts::line::{self, Series};
 use crate::format::{self, grouped};
 use crate::markup::Element;
-use crate::{Curve, Point, Report, Stage};
+use crate::{Curve, CurvePoint, Report, StageReport};
 
-/// The total of a step's losses, as training logs it.
+/// Name of the total loss in the log.
 const TOTAL: &str = "loss";
 
-/// Nothing if no training was logged.
+/// The section; `None` if no training was logged.
 pub fn section(report: &Report) -> Option<Element> {
-    let curves: Vec<(&Stage, &Curve)> = report
+    let curves: Vec<(&StageReport, &Curve)> = report
         .stages
         .iter()
         .flat_map(|stage| stage.curves.iter().map(move |curve| (stage, curve)))
@@ -25,12 +25,12 @@ pub fn section(report: &Report) -> Option<Element> {
     (!curves.is_empty()).then(|| super::section("Training").children(blocks))
 }
 
-fn block(index: usize, stage: &Stage, curve: &Curve) -> Element {
+fn block(index: usize, stage: &StageReport, curve: &Curve) -> Element {
     let heading = match curve.session.as_str() {
         "" => stage.name.clone(),
         session => format!("{}: {session}", stage.name),
     };
-    let chart = |what: &str, points: &[Point]| {
+    let chart = |what: &str, points: &[CurvePoint]| {
         let series = series(points);
         let names: Vec<&str> = series.iter().map(|series| series.name.as_str()).collect();
         let caption = Caption {
@@ -56,8 +56,8 @@ fn block(index: usize, stage: &Stage, curve: &Curve) -> Element {
         .child(details("Numbers", tables.into_iter().flatten()))
 }
 
-/// A series per name, the total first.
-fn series(points: &[Point]) -> Vec<Series> {
+/// One series for each name, beginning with the total.
+fn series(points: &[CurvePoint]) -> Vec<Series> {
     let mut names: Vec<&String> =
         points.iter().flat_map(|point| point.values.keys()).collect::<BTreeSet<_>>().into_iter().collect();
     names.sort_by_key(|name| *name != TOTAL);
@@ -67,7 +67,7 @@ fn series(points: &[Point]) -> Vec<Series> {
     names.into_iter().map(|name| Series { name: name.clone(), points: of(name) }).collect()
 }
 
-fn losses(points: &[Point]) -> Option<Element> {
+fn losses(points: &[CurvePoint]) -> Option<Element> {
     let rows = series(points).into_iter().filter_map(|Series { name, points }| {
         let (first, last) = (*points.first()?, *points.last()?);
         let least = points.iter().copied().min_by(|a, b| a[1].total_cmp(&b[1]))?;
@@ -81,7 +81,7 @@ fn losses(points: &[Point]) -> Option<Element> {
         .then(|| table("Losses, each a mean over the steps since the one logged before", &columns, rows))
 }
 
-fn evaluations(points: &[Point]) -> Option<Element> {
+fn evaluations(points: &[CurvePoint]) -> Option<Element> {
     let names: BTreeSet<&str> =
         points.iter().flat_map(|point| point.values.keys().map(String::as_str)).collect();
     let columns: Vec<&str> = std::iter::once("step").chain(names.iter().copied()).collect();

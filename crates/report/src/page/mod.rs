@@ -1,5 +1,7 @@
-//! The page: one file without scripts, fonts or images from elsewhere. A section per part of the report, each in a
-//! file of its own; every chart stands beside a table with its numbers.
+//! The page: one file without scripts, fonts or images from elsewhere.
+//!
+//! Each part of the report is a section of the page, and each section has a source file of its own. Every chart has a table
+//! with its numbers.
 
 mod candidates;
 mod latencies;
@@ -62,12 +64,12 @@ fn paragraph(text: impl std::fmt::Display) -> Element {
     Element::new("p").text(text)
 }
 
-/// Charts beside each other as far as there is room.
+/// Charts beside each other if there is room.
 fn charts(charts: impl IntoIterator<Item = Element>) -> Element {
     Element::new("div").class("charts").children(charts)
 }
 
-/// A chart with its title below a legend of line classes or marks by name; no legend for a single entry.
+/// A chart with its title and a legend of lines or marks. A single entry needs no legend.
 fn figure(title: &str, chart: Element, legend: &[(Element, &str)]) -> Element {
     let figure = Element::new("figure").child(Element::new("figcaption").text(title)).child(chart);
     if legend.len() < 2 {
@@ -79,7 +81,7 @@ fn figure(title: &str, chart: Element, legend: &[(Element, &str)]) -> Element {
     figure.child(Element::new("ul").class("legend").children(entries))
 }
 
-/// What a line of [`line::chart`] looks like.
+/// A sample of a line of [`line::chart`] for a legend.
 fn line_sample(index: usize) -> Element {
     sample(Element::new("path").class("line").attr("d", "M0 6 L28 6"), 28).class(line::class(index))
 }

@@ -1,4 +1,4 @@
-//! Settings and files: what it takes to make the same again.
+//! The section about settings and files, which are needed to make the same model again.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::format::grouped;
 use crate::markup::Element;
 use tinybert_base::FileHash;
 
-/// Nothing if neither is known.
+/// The section; `None` if neither settings nor files are known.
 pub fn section(report: &Report) -> Option<Element> {
     let whole: Vec<Element> = tables(&report.settings, &report.inputs).collect();
     let stages: Vec<Element> = report
@@ -25,7 +25,7 @@ pub fn section(report: &Report) -> Option<Element> {
     anything.then_some(section)
 }
 
-/// A table of the settings and one of the files, as far as they are there.
+/// The tables of settings and of files that are not empty.
 fn tables(settings: &Value, inputs: &[FileHash]) -> impl Iterator<Item = Element> {
     let mut flat = Vec::new();
     flatten("", settings, &mut flat);
@@ -39,7 +39,7 @@ fn tables(settings: &Value, inputs: &[FileHash]) -> impl Iterator<Item = Element
     settings.into_iter().chain(files)
 }
 
-/// `optimizer.weight_decay` and its value for every setting inside of others.
+/// Collects all settings with their dotted names, for example `optimizer.weight_decay`, and their values.
 fn flatten(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
     match value {
         Value::Object(entries) => entries.iter().for_each(|(key, value)| {

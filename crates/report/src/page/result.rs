@@ -1,11 +1,11 @@
-//! What came out beside what was allowed, and why it is this one.
+//! The section about the result: its costs beside the budget, and the reasons for the choice.
 
 use super::paragraph;
 use crate::format::{self, number};
 use crate::markup::Element;
-use crate::{Candidate, Report};
+use crate::{Report, ReportedCandidate};
 
-/// Nothing if there is neither an image nor a candidate.
+/// The section; `None` if there is neither an image nor a candidate.
 pub fn section(report: &Report) -> Option<Element> {
     let chosen = report.candidates.iter().find(|candidate| candidate.chosen);
     let tiles = tiles(report, chosen);
@@ -22,15 +22,19 @@ pub fn section(report: &Report) -> Option<Element> {
     Some(section.child(tiles).children(report.reasons.iter().map(paragraph)))
 }
 
-fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
+fn tiles(report: &Report, chosen: Option<&ReportedCandidate>) -> Vec<Element> {
     let budget = &report.budget;
     let image = report.image.as_ref();
-    // What was measured of a candidate is from before its training: a finished image's own metric comes first. That of a
-    // stage before the last is another model's.
+    // Candidates are measured before training, so the metric of a finished image comes first. The metric of an earlier
+    // stage belongs to another model.
     let last = report.stages.last().and_then(|stage| stage.metrics.get(&report.metric).copied());
     let (metric, how) = match chosen {
-        Some(Candidate { measured: Some(value), .. }) if image.is_none() => (Some(*value), "development set"),
-        Some(Candidate { predicted: Some(value), .. }) if image.is_none() => (Some(*value), "predicted"),
+        Some(ReportedCandidate { measured: Some(value), .. }) if image.is_none() => {
+            (Some(*value), "development set")
+        }
+        Some(ReportedCandidate { predicted: Some(value), .. }) if image.is_none() => {
+            (Some(*value), "predicted")
+        }
         _ => (last, "development set"),
     };
     let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));
@@ -46,7 +50,7 @@ fn tiles(report: &Report, chosen: Option<&Candidate>) -> Vec<Element> {
     tiles.into_iter().flatten().collect()
 }
 
-/// A value with what it is and its limit.
+/// A tile: a value with its name and its limit.
 fn tile<T>(
     name: &str,
     how: &str,

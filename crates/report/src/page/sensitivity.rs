@@ -1,4 +1,4 @@
-//! What it costs to store one part in fewer bits: a table per encoding, darker where it costs more.
+//! The section about storing single parts in fewer bits: a table for each encoding. Cells with larger errors are darker.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::format;
 use crate::markup::Element;
 use tinybert_quantize::sensitivity::Sensitivity;
 
-/// Nothing if nothing was tried.
+/// The section; `None` if no sensitivity was measured.
 pub fn section(report: &Report) -> Option<Element> {
     let all = &report.sensitivity;
     if all.is_empty() {
@@ -28,7 +28,7 @@ pub fn section(report: &Report) -> Option<Element> {
     Some(section.child(super::charts(tables.flatten())).children(outside(&encodings, all, &heat)))
 }
 
-/// Layers below each other, their parts beside each other.
+/// A table with a row for each layer and a column for each of its parts.
 fn by_layer(encoding: &str, all: &[Sensitivity], heat: &Heat) -> Option<Element> {
     let of: Vec<&Sensitivity> =
         all.iter().filter(|entry| entry.encoding == encoding && entry.layer.is_some()).collect();
@@ -42,7 +42,7 @@ fn by_layer(encoding: &str, all: &[Sensitivity], heat: &Heat) -> Option<Element>
     (!of.is_empty()).then(|| table(&format!("{encoding}, by layer"), &columns, rows))
 }
 
-/// Embeddings and head.
+/// A table of the parts outside the layers: embeddings and head.
 fn outside(encodings: &[&str], all: &[Sensitivity], heat: &Heat) -> Option<Element> {
     let of: Vec<&Sensitivity> = all.iter().filter(|entry| entry.layer.is_none()).collect();
     let columns: Vec<&str> = std::iter::once("part").chain(encodings.iter().copied()).collect();
@@ -55,7 +55,7 @@ fn outside(encodings: &[&str], all: &[Sensitivity], heat: &Heat) -> Option<Eleme
     (!of.is_empty()).then(|| table("Outside the layers", &columns, rows))
 }
 
-/// From errors to colours, evenly by their logarithm.
+/// A map from errors to colours that is linear in the logarithm of the error.
 struct Heat {
     low: f64,
     high: f64,
@@ -69,7 +69,7 @@ impl Heat {
         Self { low, high }
     }
 
-    /// 0 to 1; 0 for no error.
+    /// The heat of an error, from 0 to 1; 0 for no error.
     fn of_error(&self, error: f64) -> f64 {
         let share = (error.ln() - self.low) / (self.high - self.low);
         if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
@@ -88,7 +88,7 @@ impl Heat {
     }
 }
 
-/// Every name once, as they come.
+/// Each name once, in the order of first appearance.
 fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = BTreeSet::new();
     names.filter(|&name| seen.insert(name)).collect()

@@ -1,20 +1,20 @@
-//! Where the bytes of the image are.
+//! The section about the sizes of the image.
 
 use super::table::{self, number, table};
 use super::{charts, figure, paragraph};
 use crate::charts::Caption;
-use crate::charts::rows::{self, Row};
+use crate::charts::rows::{self, ChartRow};
 use crate::format::{bytes, fixed, grouped};
 use crate::markup::Element;
 use crate::{ImageSize, Report};
 
-/// Nothing without an image.
+/// The section; `None` without an image.
 pub fn section(report: &Report) -> Option<Element> {
     let image @ ImageSize { bytes: size, workspace_bytes, max_tokens, .. } = report.image.as_ref()?;
     let parts = parts(image);
-    let drawn: Vec<Row> = parts
+    let drawn: Vec<ChartRow> = parts
         .iter()
-        .map(|(name, size)| Row { name: name.clone(), value: *size as f64, text: bytes(*size) })
+        .map(|(name, size)| ChartRow { name: name.clone(), value: *size as f64, text: bytes(*size) })
         .collect();
     let caption = Caption {
         id: "sizes".into(),
@@ -34,7 +34,7 @@ pub fn section(report: &Report) -> Option<Element> {
     )
 }
 
-/// The sections, and what is between them.
+/// The sections of the image, and the bytes between them.
 fn parts(image: &ImageSize) -> Vec<(String, u64)> {
     let known: u64 = image.sections.iter().map(|(_, bytes)| bytes).sum();
     let mut parts = image.sections.clone();

@@ -1,4 +1,4 @@
-//! What was done, and how good the model was after each of it.
+//! The section about the stages and the metrics after each of them.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use super::table::{self, number_if, table};
 use super::{charts, figure};
 use crate::Report;
 use crate::charts::Caption;
-use crate::charts::rows::{self, Row};
+use crate::charts::rows::{self, ChartRow};
 use crate::format::{self, fixed, grouped};
 use crate::markup::Element;
 
-/// Nothing without stages.
+/// The section; `None` without stages.
 pub fn section(report: &Report) -> Option<Element> {
     if report.stages.is_empty() {
         return None;
@@ -38,14 +38,14 @@ pub fn section(report: &Report) -> Option<Element> {
     )))
 }
 
-/// The metric after each stage that was judged; nothing for fewer than two.
+/// A chart of the metric after each evaluated stage; `None` for fewer than two.
 fn chart(report: &Report) -> Option<Element> {
-    let judged: Vec<Row> = report
+    let judged: Vec<ChartRow> = report
         .stages
         .iter()
         .filter_map(|stage| {
             let value = *stage.metrics.get(&report.metric).filter(|value| value.is_finite())?;
-            Some(Row { name: stage.name.clone(), value, text: format::metric(value) })
+            Some(ChartRow { name: stage.name.clone(), value, text: format::metric(value) })
         })
         .collect();
     let title = format!("{} after each stage, development set", report.metric);
@@ -57,7 +57,7 @@ fn chart(report: &Report) -> Option<Element> {
     (judged.len() > 1).then(|| figure(&title, rows::dots(&caption, &judged), &[]))
 }
 
-/// All metrics by name, that of the report first.
+/// The names of all metrics, beginning with the metric of the report.
 fn metric_names(report: &Report) -> Vec<&str> {
     let names: BTreeSet<&str> =
         report.stages.iter().flat_map(|stage| stage.metrics.keys().map(String::as_str)).collect();

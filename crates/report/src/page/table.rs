@@ -1,16 +1,16 @@
-//! Tables of the page.
+//! Tables.
 
 use std::fmt::Display;
 
 use crate::format::shortened;
 use crate::markup::Element;
 
-/// Characters of a cell beyond which it is folded up, and beyond which it is cut off.
+/// A cell with more characters is folded.
 const FOLDED: usize = 120;
+/// A cell with more characters is cut off.
 const CUT: usize = 10_000;
 
-/// A table that scrolls by itself where the page is too narrow. A row is its cells; a column's head is aligned as its
-/// first cell.
+/// A table, which scrolls if the page is too narrow. The head of a column is aligned like the column's first cell.
 pub fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec<Element>>) -> Element {
     let rows: Vec<Vec<Element>> = rows.into_iter().collect();
     let head = columns.iter().enumerate().map(|(index, column)| {
@@ -24,32 +24,32 @@ pub fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec
         .child(Element::new("caption").text(caption))
         .child(head)
         .child(Element::new("tbody").children(rows));
-    // By keyboard too.
+    // The tabindex allows scrolling by keyboard.
     let region = Element::new("div").class("scroll").attr("tabindex", "0").attr("role", "region");
     region.attr("aria-label", caption).child(table)
 }
 
-/// The cell that says what a row is about.
+/// The cell with the name of a row.
 pub fn name(text: impl Display) -> Element {
     folded(Element::new("th").attr("scope", "row"), &text.to_string())
 }
 
-/// A cell of text.
+/// A cell with text.
 pub fn text(text: impl Display) -> Element {
     folded(Element::new("td"), &text.to_string())
 }
 
-/// A cell of a number, with its unit in the head of the column.
+/// A cell with a number. The head of the column has its unit.
 pub fn number(text: impl Display) -> Element {
     Element::new("td").class("number").text(text)
 }
 
-/// [`number`], or an empty cell.
+/// A cell with a number, or an empty cell.
 pub fn number_if<T: Copy, D: Display>(value: Option<T>, text: impl Fn(T) -> D) -> Element {
     value.map_or_else(|| number(""), |value| number(text(value)))
 }
 
-/// Long text shows its beginning until it is opened.
+/// A cell that shows only the beginning of a long text until it is opened.
 fn folded(cell: Element, text: &str) -> Element {
     let beginning = shortened(text, FOLDED);
     if beginning == text {
@@ -59,7 +59,7 @@ fn folded(cell: Element, text: &str) -> Element {
     cell.child(Element::new("details").child(summary).child(Element::new("p").text(shortened(text, CUT))))
 }
 
-/// Something long that is closed at first.
+/// Contents that are hidden until they are opened.
 pub fn details(summary: impl Display, contents: impl IntoIterator<Item = Element>) -> Element {
     Element::new("details").child(Element::new("summary").text(summary)).children(contents)
 }

@@ -1,4 +1,4 @@
-//! The page is read back by an XML parser, which knows nothing of how it was written.
+//! The tests read the page with an XML parser, which is independent of the code that writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,18 @@ use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::json;
 
 use super::html;
-use crate::{Budget, Candidate, Curve, ImageSize, Latency, Point, Report, Stage};
+use crate::{
+    Curve, CurvePoint, ImageSize, ModelledLatency, Report, ReportBudget, ReportedCandidate, StageReport,
+};
 use tinybert_base::FileHash;
 use tinybert_quantize::sensitivity::Sensitivity;
 
 const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
-/// What is left of it: XML has no U+0001.
+/// The hostile text on the page: XML does not allow U+0001.
 const HARMLESS: &str = "</style><script>alert('\"&')</script>\u{fffd}";
 
-fn point(step: u64, values: &[(&str, f64)]) -> Point {
-    Point { step, values: values.iter().map(|&(name, value)| (name.into(), value)).collect() }
+fn point(step: u64, values: &[(&str, f64)]) -> CurvePoint {
+    CurvePoint { step, values: values.iter().map(|&(name, value)| (name.into(), value)).collect() }
 }
 
 fn sensitivity(layer: Option<usize>, part: &str, logit_error: f64) -> Sensitivity {
@@ -30,7 +32,7 @@ fn full(name: &str) -> Report {
         losses: vec![point(20, &[("loss", 3.0), (name, 1.0)]), point(40, &[("loss", 2.0), (name, 1.0)])],
         evaluations: vec![point(40, &[("accuracy", 0.875)])],
     };
-    let stage = |metric: f64| Stage {
+    let stage = |metric: f64| StageReport {
         name: name.into(),
         command: "distill --stage task".into(),
         settings: json!({ "nested": { name: name } }),
@@ -41,7 +43,7 @@ fn full(name: &str) -> Report {
         metrics: BTreeMap::from([("accuracy".into(), metric)]),
         curves: vec![curve.clone()],
     };
-    let candidate = Candidate {
+    let candidate = ReportedCandidate {
         name: name.into(),
         flash_bytes: 2_000_000,
         ram_bytes: 42_687,
@@ -50,15 +52,15 @@ fn full(name: &str) -> Report {
         pareto: true,
         feasible: true,
         reason: name.into(),
-        ..Candidate::default()
+        ..ReportedCandidate::default()
     };
     let chosen =
-        Candidate { flash_bytes: 4_000_000, measured: Some(0.95), chosen: true, ..candidate.clone() };
+        ReportedCandidate { flash_bytes: 4_000_000, measured: Some(0.95), chosen: true, ..candidate.clone() };
     Report {
         settings: json!({ "labels": vec![name; 100] }),
         inputs: vec![input.clone()],
         metric: "accuracy".into(),
-        budget: Budget { flash_bytes: Some(5_000_000), metric: Some(0.92), ..Budget::default() },
+        budget: ReportBudget { flash_bytes: Some(5_000_000), metric: Some(0.92), ..ReportBudget::default() },
         stages: vec![stage(0.91), stage(0.93)],
         image: Some(ImageSize {
             bytes: 1000,
@@ -74,7 +76,7 @@ fn full(name: &str) -> Report {
             sensitivity(None, "head", 0.0),
         ],
         candidates: vec![candidate, chosen],
-        latencies: vec![Latency {
+        latencies: vec![ModelledLatency {
             board: name.into(),
             core: "Cortex-A72".into(),
             mhz: 1800.0,
@@ -201,10 +203,10 @@ fn the_result_has_the_metric_and_latency_of_what_was_finished_last() {
     let mut report = full("student");
     let all_tiles = tiles(&report);
     assert_eq!((all_tiles[0].as_str(), all_tiles.last().unwrap().as_str()), ("0.9300", "12.0 ms"));
-    // An image that was not judged has no metric, whatever the models had that it was made of.
-    report.stages.push(Stage { name: "image".into(), ..Stage::default() });
+    // An image that was not evaluated has no metric, even if the models that it was made of have one.
+    report.stages.push(StageReport { name: "image".into(), ..StageReport::default() });
     assert_eq!(tiles(&report), all_tiles[1..]);
-    // Nothing was finished: the candidate's, which was measured before any training.
+    // Without an image the tiles show the candidate, which was measured before any training.
     report.image = None;
     let of_candidate = tiles(&report);
     assert_eq!((of_candidate[0].as_str(), of_candidate.last().unwrap().as_str()), ("0.9500", "10.0 ms"));

@@ -1,4 +1,4 @@
-//! A parameter's moments, and how they and it are updated where it lies.
+//! A parameter's moments, and the update of the parameter on its device.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -11,15 +11,15 @@ use tinybert_base::vectorised;
 use tinybert_nn::ops::rows::slice;
 
 /// First and second moment of a parameter.
-pub(super) enum Moments {
-    /// Of one on the CPU: all is updated in place in one pass.
+pub(super) enum AdamMoments {
+    /// AdamMoments of a parameter on the CPU: one pass updates parameter and moments in place.
     Fused { first: Vec<f32>, second: Vec<f32> },
-    /// Of one on any device, there: updated by candle's own operations.
+    /// AdamMoments on any device: candle's own operations update them.
     Composed { first: Tensor, second: Tensor },
 }
 
-impl Moments {
-    /// Zeros for the parameter, of the kind that is right for its device.
+impl AdamMoments {
+    /// Zero moments in the form that fits the parameter's device.
     pub fn new(parameter: &Var) -> Result<Self> {
         match parameter.device() {
             Device::Cpu => {
@@ -30,13 +30,13 @@ impl Moments {
         }
     }
 
-    /// Zeros on the parameter's device.
+    /// Zero moments on the parameter's device, updated by candle's operations.
     pub fn composed(parameter: &Var) -> Result<Self> {
         let zeros = parameter.as_detached_tensor().zeros_like()?;
         Ok(Self::Composed { first: zeros.clone(), second: zeros })
     }
 
-    /// The values of both.
+    /// The values of both moments.
     pub fn values(&self) -> Result<[Cow<'_, [f32]>; 2]> {
         match self {
             Self::Fused { first, second } => Ok([Cow::Borrowed(first), Cow::Borrowed(second)]),
@@ -47,7 +47,7 @@ impl Moments {
         }
     }
 
-    /// Takes over values of both, as many as there are already.
+    /// Replaces the values of both moments by as many new ones.
     pub fn set(&mut self, values: [Vec<f32>; 2]) -> Result<()> {
         let [new_first, new_second] = values;
         match self {
@@ -60,8 +60,8 @@ impl Moments {
         Ok(())
     }
 
-    /// Sets both to 0 where `mask` (u8, of the parameter's shape) is.
-    pub fn keep(&mut self, mask: &Tensor) -> Result<()> {
+    /// Sets both moments to 0 where `mask` (u8, of the parameter's shape) is 0.
+    pub fn reset(&mut self, mask: &Tensor) -> Result<()> {
         match self {
             Self::Fused { first, second } => {
                 let mask = mask.flatten_all()?.to_vec1::<u8>()?;
@@ -80,8 +80,13 @@ impl Moments {
         Ok(())
     }
 
-    /// One step of the parameter and its moments.
-    pub fn update(&mut self, parameter: &Var, gradient: &Tensor, coefficients: Coefficients) -> Result<()> {
+    /// Updates the parameter and its moments by one step.
+    pub fn update(
+        &mut self,
+        parameter: &Var,
+        gradient: &Tensor,
+        coefficients: UpdateCoefficients,
+    ) -> Result<()> {
         match self {
             Self::Fused { first, second } => {
                 let update = Update { moments: RefCell::new((first, second)), coefficients };
@@ -94,7 +99,7 @@ impl Moments {
 
 /// The numbers of one tensor's update: `p = keep·p − rate·m / (√v·inverse_root_correction + ε)`.
 #[derive(Clone, Copy)]
-pub(super) struct Coefficients {
+pub(super) struct UpdateCoefficients {
     pub gradient_scale: f32,
     pub beta1: f32,
     pub one_minus_beta1: f32,
@@ -106,10 +111,10 @@ pub(super) struct Coefficients {
     pub epsilon: f32,
 }
 
-impl Coefficients {
+impl UpdateCoefficients {
     #[inline(always)]
     fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        // Moments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
+        // AdamMoments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
         let flush = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x };
         let moments = first.iter_mut().zip(second);
         for ((p, (m, v)), &g) in parameters.iter_mut().zip(moments).zip(gradient) {
@@ -138,11 +143,11 @@ impl Coefficients {
     }
 }
 
-/// [`Coefficients`] applied to a parameter and its moments as an in-place operation of candle's.
+/// [`UpdateCoefficients`] applied to a parameter and its moments as an in-place operation of candle's.
 struct Update<'a> {
     /// First and second moment; a cell because candle hands out the operation by shared reference.
     moments: RefCell<(&'a mut [f32], &'a mut [f32])>,
-    coefficients: Coefficients,
+    coefficients: UpdateCoefficients,
 }
 
 impl InplaceOp2 for Update<'_> {

@@ -1,4 +1,4 @@
-//! One optimizer on each of several ranks, all of which take the same steps.
+//! Optimizers on several ranks, which all take the same steps.
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
@@ -11,8 +11,8 @@ use tinybert_base::hex;
 use tinybert_nn::ops::rows::with_slice;
 
 impl Optimizer {
-    /// The sum of the ranks' gradients, added in their order; nothing if no rank has any. A rank without a part of the
-    /// step has none and gives zeros.
+    /// The sum of the ranks' gradients, added in the order of the ranks; `None` if no rank has any. A rank without a
+    /// micro-batch of the step contributes zeros.
     ///
     /// # Errors
     /// [`tinybert_base::Error::Usage`] naming every parameter without a gradient; [`tinybert_base::Error::Ranks`] if a rank is lost.
@@ -24,7 +24,7 @@ impl Optimizer {
         if ranks.size() == 1 {
             return Ok(mine);
         }
-        // All gradients behind each other, in the order of their names.
+        // All gradients in one vector, in the order of their names.
         let mut flat = vec![0f32; self.slots.iter().map(|slot| slot.var.elem_count()).sum()];
         if let Some(mine) = &mine {
             check_gradients(self.parameters(), mine)?;
@@ -50,7 +50,7 @@ impl Optimizer {
         Ok(Some(total))
     }
 
-    /// SHA-256 of all parameters and moments, to compare ranks by.
+    /// SHA-256 of all parameters and moments, by which ranks are compared.
     ///
     /// # Errors
     /// An internal error if a parameter cannot be read.

@@ -4,7 +4,7 @@ use super::*;
 
 /// Written by `tests/reference/optimizer.py`.
 #[derive(serde::Deserialize)]
-struct Reference {
+struct ReferenceAdam {
     rates: Vec<f64>,
     shapes: BTreeMap<String, Vec<usize>>,
     start: BTreeMap<String, Vec<f32>>,
@@ -25,8 +25,8 @@ fn gradients_of<'a>(pairs: impl IntoIterator<Item = (&'a Var, &'a [f32])>) -> Gr
     store
 }
 
-fn check(settings: OptimizerSettings, expected: fn(&Reference) -> &BTreeMap<String, Vec<f32>>) {
-    let reference: Reference =
+fn check(settings: OptimizerSettings, expected: fn(&ReferenceAdam) -> &BTreeMap<String, Vec<f32>>) {
+    let reference: ReferenceAdam =
         serde_json::from_str(include_str!("../../tests/reference/optimizer.json")).unwrap();
     let vars: BTreeMap<String, Var> = reference
         .start
@@ -69,11 +69,11 @@ fn naive(
     for (step, gradients) in gradients.iter().enumerate() {
         let all = gradients.iter().map(|g| norm(g)).sum::<f64>().sqrt();
         for ((p, moments), gradient) in result.iter_mut().zip(&mut moments).zip(gradients) {
-            let length = if settings.method == Method::Paper { norm(gradient).sqrt() } else { all };
+            let length = if settings.method == AdamMethod::Paper { norm(gradient).sqrt() } else { all };
             let scale = if length > settings.clip_norm { settings.clip_norm / length } else { 1.0 };
             let correct = |beta: f64| match settings.method {
-                Method::Paper => 1.0,
-                Method::AdamW => 1.0 - beta.powi(step as i32 + 1),
+                AdamMethod::Paper => 1.0,
+                AdamMethod::AdamW => 1.0 - beta.powi(step as i32 + 1),
             };
             for ((p, (m, v)), g) in p.iter_mut().zip(moments).zip(gradient) {
                 let g = f64::from(*g) * scale;
@@ -188,7 +188,7 @@ fn a_missing_gradient_is_an_error() {
 fn composed_updates_are_the_fused_ones() {
     let values: Vec<f32> = (0..40).map(|i| (i as f32 * 0.37).sin()).collect();
     for settings in [OptimizerSettings::paper(), OptimizerSettings::adamw()] {
-        let run = |moments: fn(&Var) -> candle_core::Result<Moments>| {
+        let run = |moments: fn(&Var) -> candle_core::Result<AdamMoments>| {
             let var = variable(&values, &[5, 8]);
             let vars = BTreeMap::from([("a.weight".to_owned(), var.clone())]);
             let mut optimizer = Optimizer::with(settings, vars, moments).unwrap();
@@ -200,7 +200,7 @@ fn composed_updates_are_the_fused_ones() {
             let moments = moments.into_iter().flat_map(|(_, _, values)| values.into_owned());
             moments.chain(var.flatten_all().unwrap().to_vec1().unwrap()).collect::<Vec<f32>>()
         };
-        for (composed, fused) in run(Moments::composed).into_iter().zip(run(Moments::new)) {
+        for (composed, fused) in run(AdamMoments::composed).into_iter().zip(run(AdamMoments::new)) {
             assert!((composed - fused).abs() < 1e-6, "{composed} against {fused}");
         }
     }

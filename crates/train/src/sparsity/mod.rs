@@ -1,7 +1,7 @@
-//! Zeros among the weights of the layers' linears: how they come in during training, and how they stay.
+//! Zeros among the weights of the layers' linears: how pruning sets them during training, and how they stay.
 //!
-//! A weight that is pruned is exactly 0, gets no gradient and has no moments, so that no optimizer step moves it. Weights
-//! that are 0 when a session begins stay so, whatever the session trains: see `Sparsity::new`.
+//! A pruned weight is exactly 0, gets no gradient and has no moments, so that no optimizer step moves it. Weights that
+//! are 0 when a session begins stay 0, whatever the session trains: see `Sparsity::new`.
 
 mod pattern;
 mod settings;
@@ -12,52 +12,49 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 use rayon::prelude::*;
 
-pub use self::pattern::Pattern;
+pub use self::pattern::SparsityPattern;
 pub use self::settings::{SparsityMethod, SparsitySettings};
-use super::optimizer::Optimizer;
-use super::snapshot::{Snapshot, Values};
+use crate::checkpoint::{Snapshot, StoredValues};
+use crate::optimizer::Optimizer;
+use crate::zeros::{PRUNED_SHARE, count_zeros};
 use tinybert_base::Result;
-use tinybert_model::Tensors;
 use tinybert_model::names::is_layer_linear;
 
-/// A matrix with at least this share of zeros was pruned: trained weights are not 0 by chance.
-const PRUNED: f64 = 0.1;
-
-/// Names of what a checkpoint has of a matrix.
+/// Prefixes of the tensors that a checkpoint stores for each matrix.
 const MASK: &str = "mask/";
 const DENSE: &str = "dense/";
 const SCORE: &str = "score/";
 
-/// The zeros of a session's weights.
+/// The pruned weights of a session.
 pub(super) struct Sparsity {
-    /// Until all zeros that were asked for are there.
+    /// The settings by which zeros are added; `None` once all of them are there.
     growing: Option<SparsitySettings>,
-    matrices: Vec<Matrix>,
+    matrices: Vec<PrunableMatrix>,
 }
 
 /// A linear's weight, `[outputs, inputs]`.
-struct Matrix {
+struct PrunableMatrix {
     name: String,
-    /// What the model computes with: 0 where it is masked.
+    /// The weights that the model computes with; 0 where the mask is 0.
     var: Var,
     /// u8; 1 where a weight stays.
     mask: Tensor,
-    /// While zeros come in by movement.
+    /// The state of movement pruning while zeros are being added.
     movement: Option<Movement>,
 }
 
-/// Movement pruning's own (Sanh et al., arXiv 2005.07683).
+/// The state of movement pruning (Sanh et al., arXiv 2005.07683) for one matrix.
 struct Movement {
-    /// The weights as they are, or were when they were masked: a masked one may come back.
+    /// The weights without the mask. A masked weight has the value that it had when it was masked, and may come back.
     dense: Tensor,
-    /// The higher the sooner a weight stays: −Σ ∂L/∂(masked weight) · weight over the steps, their eq. 2, to which the
-    /// gradient comes straight through the mask. Its learning rate does not change the order and is 1.
+    /// −Σ ∂L/∂(masked weight) · weight over the steps (eq. 2 of the paper, with the straight-through gradient of the
+    /// mask). The weights of the highest scores stay. The scores' learning rate does not change their order and is 1.
     scores: Tensor,
 }
 
 impl Sparsity {
-    /// Of the linears among `parameters`. What was pruned before stays so; with `settings` more zeros come in, or with a
-    /// share of 0 all weights are free.
+    /// The pruned weights of the linears among `parameters`. Weights that were pruned before stay 0. `settings` add more
+    /// zeros; with a share of 0 they release all weights instead.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -71,7 +68,7 @@ impl Sparsity {
         let mut matrices = Vec::new();
         for (name, var) in parameters.filter(|(name, _)| is_layer_linear(name)) {
             let weights = var.as_detached_tensor();
-            let pruned = zeros_of(&weights)? as f64 >= PRUNED * weights.elem_count() as f64;
+            let pruned = count_zeros(&weights)? as f64 >= PRUNED_SHARE * weights.elem_count() as f64;
             let mask = if pruned { weights.ne(0f64)? } else { weights.ones_like()?.to_dtype(DType::U8)? };
             let movement = match settings {
                 Some(SparsitySettings { method: SparsityMethod::Movement, .. }) => Some(Movement {
@@ -82,30 +79,30 @@ impl Sparsity {
                 _ => None,
             };
             if pruned || settings.is_some() {
-                matrices.push(Matrix { name: name.to_owned(), var: var.clone(), mask, movement });
+                matrices.push(PrunableMatrix { name: name.to_owned(), var: var.clone(), mask, movement });
             }
         }
         Ok(Self { growing: settings, matrices })
     }
 
     /// True once all zeros that were asked for are there.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.growing.is_none()
     }
 
-    /// What to tell the user of weights that stay 0.
+    /// A line for the user about pruned matrices whose zeros stay.
     pub fn note(&self) -> Option<String> {
         let held = self.growing.is_none() && !self.matrices.is_empty();
         held.then(|| format!("{} pruned matrices: their zeros stay", self.matrices.len()))
     }
 
-    /// Learns scores from the gradients of a step, which come without regard to masks, and leaves those of the weights that
-    /// stay.
+    /// Updates the scores by the gradients of a step, which ignore the masks, and then sets the gradients of masked
+    /// weights to 0.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
     pub fn mask_gradients(&mut self, gradients: &mut GradStore) -> Result<()> {
-        for Matrix { var, mask, movement, .. } in &mut self.matrices {
+        for PrunableMatrix { var, mask, movement, .. } in &mut self.matrices {
             let Some(gradient) = gradients.remove(var) else { continue };
             if let Some(Movement { dense, scores }) = movement {
                 *scores = (&*scores - (&gradient * &*dense)?)?;
@@ -115,51 +112,52 @@ impl Sparsity {
         Ok(())
     }
 
-    /// After a step, with `done` of the session: chooses the weights that are 0 from now on.
+    /// Chooses the weights that are 0 from now on. It is called after every step with the fraction of the session that
+    /// is done.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
     pub fn advance(&mut self, done: f64, optimizer: &mut Optimizer) -> Result<()> {
         let Some(settings) = self.growing else { return Ok(()) };
         self.matrices.par_iter_mut().try_for_each(|matrix| matrix.choose(&settings, done))?;
-        for Matrix { name, mask, .. } in &self.matrices {
-            optimizer.forget(name, mask)?;
+        for PrunableMatrix { name, mask, .. } in &self.matrices {
+            optimizer.reset_moments(name, mask)?;
         }
-        self.settle(done);
+        self.end_growth_if_complete(done);
         Ok(())
     }
 
-    /// Ends the growth if it is at its end.
-    fn settle(&mut self, done: f64) {
+    /// Stops adding zeros once all of them are there.
+    fn end_growth_if_complete(&mut self, done: f64) {
         if self.growing.is_some_and(|settings| done >= settings.end) {
             self.growing = None;
             self.matrices.iter_mut().for_each(|matrix| matrix.movement = None);
         }
     }
 
-    /// What a checkpoint has to keep, by name.
+    /// The tensors that a checkpoint has to store, by name.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
-    pub fn state(&self) -> Result<Vec<(String, Values<'_>)>> {
+    pub fn state(&self) -> Result<Vec<(String, StoredValues<'_>)>> {
         let mut all = Vec::new();
-        for Matrix { name, mask, movement, .. } in &self.matrices {
-            all.push((format!("{MASK}{name}"), Values::Tensor(Cow::Owned(mask.to_dtype(DType::F32)?))));
+        for PrunableMatrix { name, mask, movement, .. } in &self.matrices {
+            all.push((format!("{MASK}{name}"), StoredValues::Tensor(Cow::Owned(mask.to_dtype(DType::F32)?))));
             if let Some(Movement { dense, scores }) = movement {
-                all.push((format!("{DENSE}{name}"), Values::Tensor(Cow::Borrowed(dense))));
-                all.push((format!("{SCORE}{name}"), Values::Tensor(Cow::Borrowed(scores))));
+                all.push((format!("{DENSE}{name}"), StoredValues::Tensor(Cow::Borrowed(dense))));
+                all.push((format!("{SCORE}{name}"), StoredValues::Tensor(Cow::Borrowed(scores))));
             }
         }
         Ok(all)
     }
 
-    /// Goes on from a checkpoint, with `done` of the session.
+    /// Restores the state from a checkpoint that was written when the fraction `done` of the session was done.
     ///
     /// # Errors
     /// Those of [`Snapshot::take`].
     pub fn restore(&mut self, done: f64, snapshot: &mut Snapshot) -> Result<()> {
-        self.settle(done);
-        for Matrix { name, var, mask, movement } in &mut self.matrices {
+        self.end_growth_if_complete(done);
+        for PrunableMatrix { name, var, mask, movement } in &mut self.matrices {
             let mut take = |prefix: &str| -> Result<Tensor> {
                 Ok(snapshot.take(&format!("{prefix}{name}"))?.to_device(var.device())?)
             };
@@ -172,8 +170,8 @@ impl Sparsity {
     }
 }
 
-impl Matrix {
-    /// Masks what is to be 0 with `done` of the session.
+impl PrunableMatrix {
+    /// Sets the weights to 0 that have to be 0 when the fraction `done` of the session is done.
     fn choose(&mut self, settings: &SparsitySettings, done: f64) -> Result<()> {
         let Self { var, mask, movement, .. } = self;
         let weights = var.as_detached_tensor();
@@ -186,32 +184,15 @@ impl Matrix {
         };
         let (_, inputs) = weights.dims2()?;
         let ranked = ranked.flatten_all()?.to_vec1::<f32>()?;
-        let mut stays = settings.stays(&ranked, inputs, done);
+        let mut new_mask = settings.mask(&ranked, inputs, done);
         if settings.method == SparsityMethod::Magnitude {
-            // What was pruned before the session may be more than the settings ask for by now.
+            // More may have been pruned before the session than the settings ask for at this point.
             let before = mask.flatten_all()?.to_vec1::<u8>()?;
-            stays.iter_mut().zip(before).for_each(|(stays, before)| *stays &= before);
+            new_mask.iter_mut().zip(before).for_each(|(new, before)| *new &= before);
         }
-        *mask = Tensor::from_vec(stays, weights.shape(), weights.device())?;
+        *mask = Tensor::from_vec(new_mask, weights.shape(), weights.device())?;
         Ok(var.set(&mask.where_cond(&dense, &dense.zeros_like()?)?)?)
     }
-}
-
-/// How many weights are exactly 0.
-fn zeros_of(weights: &Tensor) -> Result<usize> {
-    let values = weights.flatten_all()?.to_vec1::<f32>()?;
-    Ok(values.iter().filter(|value| **value == 0.0).count())
-}
-
-/// The share of zeros in the linears of the layers, as `run.json` has it; `None` where nothing was pruned.
-pub(super) fn zero_share(tensors: &Tensors) -> Result<Option<f64>> {
-    let (mut zeros, mut all) = (0, 0);
-    for (_, weights) in tensors.iter().filter(|(name, _)| is_layer_linear(name)) {
-        zeros += zeros_of(weights)?;
-        all += weights.elem_count();
-    }
-    let share = zeros as f64 / all.max(1) as f64;
-    Ok((share >= PRUNED / 2.0).then_some(share))
 }
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
-//! Where zeros may be.
+//! Patterns: which weights of a matrix may be zero together.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where the zeros of a matrix `[outputs, inputs]` may be.
+/// Which weights of a matrix `[outputs, inputs]` may be 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Pattern {
-    /// Anywhere.
+pub enum SparsityPattern {
+    /// Any of them.
     Unstructured,
-    /// Of each `of` consecutive inputs of an output `left` stay; of the inputs behind the last whole group at most as many.
+    /// In each group of `of` consecutive inputs of an output, `left` weights stay; in the incomplete group at the end at
+    /// most `left` stay.
     Groups {
-        /// At least 1, below `of`.
+        /// Weights that stay in a group: at least 1 and below `of`.
         left: usize,
-        /// Inputs of a group.
+        /// Size of a group.
         of: usize,
     },
 }
 
-impl Pattern {
-    /// The share of zeros that the pattern has in itself.
+impl SparsityPattern {
+    /// The share of zeros that the pattern prescribes; `None` if it allows any.
     pub fn share(self) -> Option<f64> {
         match self {
             Self::Unstructured => None,
@@ -27,9 +28,17 @@ impl Pattern {
         }
     }
 
-    /// 1 for what stays of `ranked` `[_, inputs]`, row-major. In the end `share` of the values are 0, the lowest where the
-    /// pattern lets them; now it is `reached` of those, the lowest first. Of equals the first goes first.
-    pub(super) fn without_lowest(self, ranked: &[f32], inputs: usize, share: f64, reached: f64) -> Vec<u8> {
+    /// The mask of a matrix whose weights have the scores `ranked` `[_, inputs]` (row-major): 1 where a weight stays.
+    ///
+    /// In the end `share` of the weights are 0: those of the lowest scores that the pattern allows. Now the fraction
+    /// `reached` of them is, the lowest first. Of equal scores the first one is removed first.
+    pub(super) fn mask_without_lowest(
+        self,
+        ranked: &[f32],
+        inputs: usize,
+        share: f64,
+        reached: f64,
+    ) -> Vec<u8> {
         let mut keys: Vec<u64> = match self {
             Self::Unstructured => (0..ranked.len()).map(|at| key(ranked, at)).collect(),
             Self::Groups { left, of } => {
@@ -54,7 +63,7 @@ impl Pattern {
     }
 }
 
-/// Keys of all but the `left` highest of a group.
+/// Keys of all weights of a group except the `left` highest.
 fn lowest_of_group(ranked: &[f32], group: std::ops::Range<usize>, left: usize) -> Vec<u64> {
     let mut keys: Vec<u64> = group.map(|at| key(ranked, at)).collect();
     keys.sort_unstable();
@@ -62,14 +71,14 @@ fn lowest_of_group(ranked: &[f32], group: std::ops::Range<usize>, left: usize) -
     keys
 }
 
-/// Orders as the value does, then as the place does, which are its lower 32 bits.
+/// A key that sorts like the value at `at`, and like `at` among equal values. Its lower 32 bits are `at`.
 fn key(ranked: &[f32], at: usize) -> u64 {
     let bits = ranked[at].to_bits();
     let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
     u64::from(ordered) << 32 | at as u64
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for SparsityPattern {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Unstructured => f.write_str("unstructured"),
@@ -78,7 +87,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-impl FromStr for Pattern {
+impl FromStr for SparsityPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -94,13 +103,13 @@ impl FromStr for Pattern {
     }
 }
 
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
+impl From<SparsityPattern> for String {
+    fn from(pattern: SparsityPattern) -> Self {
         pattern.to_string()
     }
 }
 
-impl TryFrom<String> for Pattern {
+impl TryFrom<String> for SparsityPattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -115,10 +124,10 @@ mod tests {
     #[test]
     fn patterns_have_names() {
         for name in ["unstructured", "2:4", "1:3"] {
-            assert_eq!(name.parse::<Pattern>().unwrap().to_string(), name);
+            assert_eq!(name.parse::<SparsityPattern>().unwrap().to_string(), name);
         }
         for wrong in ["", "4:2", "0:4", "2:2", "2:", "half"] {
-            assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
+            assert!(wrong.parse::<SparsityPattern>().is_err(), "{wrong}");
         }
     }
 
@@ -126,7 +135,7 @@ mod tests {
     fn the_lowest_go_first_whatever_their_sign() {
         let ranked = [0.5, -2.0, 0.0, -0.0, f32::NEG_INFINITY, 3.0];
         // By value: -inf, -2, -0, 0, 0.5, 3.
-        let stays = |reached| Pattern::Unstructured.without_lowest(&ranked, 3, 0.5, reached);
+        let stays = |reached| SparsityPattern::Unstructured.mask_without_lowest(&ranked, 3, 0.5, reached);
         assert_eq!(stays(0.0), [1, 1, 1, 1, 1, 1]);
         assert_eq!(stays(0.34), [1, 1, 1, 1, 0, 1]);
         assert_eq!(stays(1.0), [1, 0, 1, 0, 0, 1]);
@@ -136,11 +145,11 @@ mod tests {
     fn every_group_along_the_inputs_keeps_its_highest() {
         // Two rows of six inputs: groups of four and of two.
         let ranked = [1.0, 4.0, 3.0, 2.0, 9.0, 8.0, 5.0, 5.0, 5.0, 5.0, 0.1, 0.2];
-        let pattern = Pattern::Groups { left: 2, of: 4 };
-        assert_eq!(pattern.without_lowest(&ranked, 6, 0.5, 1.0), [0, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1]);
+        let pattern = SparsityPattern::Groups { left: 2, of: 4 };
+        assert_eq!(pattern.mask_without_lowest(&ranked, 6, 0.5, 1.0), [0, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1]);
         // Half of the four zeros: the lowest of those that the pattern lets.
-        assert_eq!(pattern.without_lowest(&ranked, 6, 0.5, 0.5), [0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
-        let narrow = Pattern::Groups { left: 1, of: 4 };
-        assert_eq!(narrow.without_lowest(&ranked, 6, 0.75, 1.0), [0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1]);
+        assert_eq!(pattern.mask_without_lowest(&ranked, 6, 0.5, 0.5), [0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+        let narrow = SparsityPattern::Groups { left: 1, of: 4 };
+        assert_eq!(narrow.mask_without_lowest(&ranked, 6, 0.75, 1.0), [0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1]);
     }
 }

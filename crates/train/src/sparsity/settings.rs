@@ -1,15 +1,16 @@
-//! How many zeros, chosen how, and when.
+//! Settings of sparsity: how many zeros there will be, how they are chosen and when they are set.
 
-use super::Pattern;
+use super::SparsityPattern;
 use tinybert_base::{Error, Result};
 
-/// What tells the weights that become 0.
+/// How the weights are chosen that become 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SparsityMethod {
-    /// The smallest (Zhu and Gupta, arXiv 1710.01878). None comes back.
+    /// The smallest weights (Zhu and Gupta, arXiv 1710.01878). A weight that became 0 stays 0.
     Magnitude,
-    /// Those that training moves towards 0 (Sanh et al., arXiv 2005.07683). While zeros come in they may come back.
+    /// The weights that training moves towards 0 (Sanh et al., arXiv 2005.07683). While zeros are being added, a weight
+    /// that became 0 may come back.
     Movement,
 }
 
@@ -17,25 +18,25 @@ pub enum SparsityMethod {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SparsitySettings {
-    /// Share of zeros in the end, at least 0 and below 1. With 0 none come in, and those of a pruned model do not stay.
+    /// Share of zeros in the end, at least 0 and below 1. With 0 none are added, and the zeros of a pruned model may change.
     pub share: f64,
-    /// What tells them.
+    /// How the weights are chosen.
     pub method: SparsityMethod,
-    /// Where they may be.
-    pub pattern: Pattern,
-    /// Share of the session after which the first one comes in.
+    /// Which weights may be 0.
+    pub pattern: SparsityPattern,
+    /// Fraction of the session after which the first zero is added.
     pub begin: f64,
-    /// Share of the session after which all are there; from then on they stay, and the other weights recover.
+    /// Fraction of the session after which all zeros are there. From then on they stay, and the other weights recover.
     pub end: f64,
 }
 
 impl SparsitySettings {
-    /// `share` of zeros with everything else as it is by default.
+    /// The default settings for this share of zeros.
     pub fn new(share: f64) -> Self {
         Self {
             share,
             method: SparsityMethod::Magnitude,
-            pattern: Pattern::Unstructured,
+            pattern: SparsityPattern::Unstructured,
             begin: 0.1,
             end: 0.7,
         }
@@ -64,17 +65,18 @@ impl SparsitySettings {
         }
     }
 
-    /// How much of the zeros is there with `done` of the session, from 0 to 1: fast at first and slower where it hurts,
-    /// `1 − (1 − x)³` over the time that there is for it (Zhu and Gupta, eq. 1, from no zeros on).
+    /// The fraction of the zeros, from 0 to 1, that is there when the fraction `done` of the session is done:
+    /// `1 − (1 − x)³` between `begin` and `end` (Zhu and Gupta, eq. 1, for a model that begins without zeros). Zeros are
+    /// added fast at first and slowly later, when each one costs more accuracy.
     pub fn reached(&self, done: f64) -> f64 {
         let left = 1.0 - ((done - self.begin) / (self.end - self.begin)).clamp(0.0, 1.0);
         1.0 - left.powi(3)
     }
 
-    /// 1 for the weights of a matrix that stay with `done` of the session, 0 for the lowest of `ranked` `[_, inputs]`,
-    /// row-major.
-    pub(super) fn stays(&self, ranked: &[f32], inputs: usize, done: f64) -> Vec<u8> {
-        self.pattern.without_lowest(ranked, inputs, self.share, self.reached(done))
+    /// The mask of a matrix when the fraction `done` of the session is done: 1 where a weight stays, 0 for the lowest of
+    /// the scores `ranked` `[_, inputs]` (row-major).
+    pub(super) fn mask(&self, ranked: &[f32], inputs: usize, done: f64) -> Vec<u8> {
+        self.pattern.mask_without_lowest(ranked, inputs, self.share, self.reached(done))
     }
 }
 
@@ -99,14 +101,14 @@ mod tests {
         }
         // 0.8 · 7/8 of ten weights.
         let ranked: Vec<f32> = (0..10).map(|at| at as f32).collect();
-        assert_eq!(settings.stays(&ranked, 10, 0.4), [0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
+        assert_eq!(settings.mask(&ranked, 10, 0.4), [0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
     }
 
     #[test]
     fn numbers_that_do_not_fit_are_refused() {
         let fine = SparsitySettings::new(0.5);
         fine.check().unwrap();
-        let two_of_four: Pattern = "2:4".parse().unwrap();
+        let two_of_four: SparsityPattern = "2:4".parse().unwrap();
         SparsitySettings { pattern: two_of_four, ..fine }.check().unwrap();
         SparsitySettings { share: 0.0, pattern: two_of_four, ..fine }.check().unwrap();
         for wrong in [

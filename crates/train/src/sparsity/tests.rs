@@ -24,11 +24,11 @@ fn values(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// What there is after a step.
-struct Step<'a> {
+/// The state after a step.
+struct TakenStep<'a> {
     /// The gradient that the step got.
     gradient: Vec<f32>,
-    /// Weights before it.
+    /// The weights before the step.
     before: Vec<f32>,
     weights: Vec<f32>,
     sparsity: &'a Sparsity,
@@ -37,7 +37,7 @@ struct Step<'a> {
 }
 
 /// Takes steps on one matrix with gradients that do not depend on it.
-fn steps(settings: SparsitySettings, mut look: impl FnMut(Step)) {
+fn steps(settings: SparsitySettings, mut check: impl FnMut(TakenStep)) {
     let mut state = 7;
     let var = Var::from_vec(numbers(&mut state), SHAPE, &Device::Cpu).unwrap();
     let parameters = [(NAME.to_owned(), var.clone())].into();
@@ -52,7 +52,7 @@ fn steps(settings: SparsitySettings, mut look: impl FnMut(Step)) {
         let done = step as f64 / STEPS as f64;
         sparsity.advance(done, &mut optimizer).unwrap();
         let (sparsity, optimizer) = (&sparsity, &optimizer);
-        look(Step { gradient, before, weights: values(&var), sparsity, optimizer, done });
+        check(TakenStep { gradient, before, weights: values(&var), sparsity, optimizer, done });
     }
 }
 
@@ -68,14 +68,14 @@ fn magnitude_takes_the_smallest_and_revives_none() {
         let now = zeros(&step.weights);
         assert!(last.iter().all(|at| now.contains(at)), "{last:?} {now:?}");
         assert_eq!(now.len(), (settings.reached(step.done) * 16.0).round() as usize);
-        // What fell was smaller before the step than what stays, but for what the step itself moves.
+        // Before the step the masked weights were smaller than the others, apart from the change by the step itself.
         let largest = now.iter().map(|&at| step.before[at].abs()).fold(0.0, f32::max);
         let smallest = step.weights.iter().filter(|weight| **weight != 0.0).map(|weight| weight.abs());
         assert!(smallest.fold(f32::INFINITY, f32::min) > largest - 0.2, "{}", step.done);
         for (_, _, moments) in step.optimizer.moments().unwrap() {
             assert!(now.iter().all(|&at| moments[at] == 0.0));
         }
-        assert_eq!(step.sparsity.is_settled(), step.done >= 0.8);
+        assert_eq!(step.sparsity.is_complete(), step.done >= 0.8);
         last = now;
     });
     assert_eq!(last.len(), 16);
@@ -105,29 +105,29 @@ fn movement_keeps_what_moves_away_from_zero() {
         for (rank, &at) in order.iter().enumerate() {
             let (was, is) = (masked[at], rank < fall);
             assert_eq!(step.weights[at] == 0.0, is, "weight {at} after {}", step.done);
-            // A masked weight waits as it was; one that comes back had no step in between.
+            // A masked weight keeps its value; a weight that comes back took no step meanwhile.
             match (was, is) {
                 (false, false) => dense[at] = step.weights[at],
                 (true, false) => {
                     revived += 1;
                     assert_eq!(step.weights[at], dense[at]);
                 }
-                // Stepped once more before it fell, as the other weights are: seen when it comes back.
+                // The weight took a step before it was masked. Its value is read below.
                 (false, true) => dense[at] = f32::NAN,
                 (true, true) => {}
             }
             masked[at] = is;
         }
-        // Of those that fell just now the program alone knows where the last step took them.
+        // Only the tested code knows the values that newly masked weights had after their last step.
         let state = step.sparsity.state().unwrap();
         let waiting = state.iter().find(|(name, _)| name.starts_with(DENSE));
-        if let Some((_, Values::Tensor(tensor))) = waiting {
+        if let Some((_, StoredValues::Tensor(tensor))) = waiting {
             for (dense, now) in dense.iter_mut().zip(values(tensor)).filter(|(dense, _)| dense.is_nan()) {
                 *dense = now;
             }
         }
     });
-    assert!(revived > 0, "a test of coming back needs a weight that does");
+    assert!(revived > 0, "this test needs a weight that comes back");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn zeros_that_were_there_stay_unless_they_are_set_free() {
     for method in [SparsityMethod::Magnitude, SparsityMethod::Movement] {
         assert_eq!(masked(Some(settings(method)), NAME), 11);
     }
-    // One zero is chance.
+    // A single zero is a coincidence.
     let mut almost = vec![1.0f32; 32];
     almost[5] = 0.0;
     let var = Var::from_vec(almost, SHAPE, &Device::Cpu).unwrap();

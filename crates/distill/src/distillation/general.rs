@@ -1,0 +1,183 @@
+//! General distillation: a student learns from a teacher that was not fine-tuned, on raw text.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::compatibility::{
+    check_student, check_vocabulary, evenly_spaced_samples, lower_layers, teacher_tensors,
+};
+use super::inherit::inherit;
+use super::teacher::TeacherStates;
+use super::transfer::{Transfer, TransferSettings};
+use tinybert_base::Context;
+use tinybert_base::FileHash;
+use tinybert_base::Result;
+use tinybert_data::EncodedSet;
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
+use tinybert_nn::Bert;
+use tinybert_train::optimizer::OptimizerSettings;
+use tinybert_train::session::{Length, MicroBatch, SessionConfig};
+use tinybert_train::{Identity, Output, Recipe, Summary, TrainedModel, TrainingRun};
+
+/// Name of the session.
+const SESSION: &str = "general";
+
+/// Settings of [`distill_general`]; the defaults are the paper's.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct GeneralSettings {
+    /// Losses.
+    pub transfer: TransferSettings,
+    /// Start from the teacher layers that the layer map names, narrowed to the student's size, instead of the student's
+    /// own weights. The paper does not do this; it saves most of the training that a random start needs.
+    pub inherit: bool,
+    /// Epochs, batches of windows, learning rate, optimizer and seed.
+    #[serde(flatten)]
+    pub recipe: Recipe,
+    /// Ends the run, and its schedule, after so many tokens if that is earlier than the last epoch.
+    pub max_train_tokens: Option<u64>,
+    /// Tokens per window of the corpus, including special tokens.
+    pub max_tokens: usize,
+}
+
+impl Default for GeneralSettings {
+    fn default() -> Self {
+        Self {
+            transfer: TransferSettings::default(),
+            inherit: false,
+            recipe: Recipe { batch_size: 256, optimizer: OptimizerSettings::paper(), ..Recipe::default() },
+            max_train_tokens: None,
+            max_tokens: 128,
+        }
+    }
+}
+
+/// Raw text in windows.
+pub struct EncodedCorpus<'a> {
+    /// Windows of at most [`GeneralSettings::max_tokens`] tokens.
+    pub windows: &'a EncodedSet,
+    /// The files that the windows were read from.
+    pub sources: &'a [PathBuf],
+}
+
+/// The result of general distillation.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct GeneralReport {
+    /// Steps, tokens and time.
+    pub training: Summary,
+}
+
+/// Distils the encoder of `teacher` into `student` and writes the student without a head to `out`.
+///
+/// # Errors
+/// [`Error::Usage`](tinybert_base::Error::Usage) for impossible settings; [`Error::Input`](tinybert_base::Error::Input) for
+/// different vocabularies or an empty corpus; those of [`TrainingRun::train`].
+pub fn distill_general(
+    settings: &GeneralSettings,
+    teacher: &Checkpoint,
+    student: &Checkpoint,
+    corpus: &EncodedCorpus,
+    out: impl Into<Output>,
+    context: &Context,
+) -> Result<GeneralReport> {
+    check(settings, teacher, student, corpus)?;
+    let recipe = &settings.recipe;
+    let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, recipe.seed)?;
+    let mut inputs = teacher.hashes()?;
+    inputs.extend(student.hashes()?);
+    inputs.extend(corpus.sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
+    let record = RunRecord {
+        command: "distill --stage general".into(),
+        settings: json!(settings),
+        seed: recipe.seed,
+        inputs,
+        metrics: json!(null),
+    };
+
+    let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
+    let samples = evenly_spaced_samples(corpus.windows);
+    let model =
+        TrainedModel { config: &student.config, head: &Head::None, text: &student.text, record: &record };
+    let initial = || match settings.inherit {
+        true => inherit(teacher, &student.config, &transfer.layer_map(), corpus.windows, &samples),
+        false => Ok(encoder_of(student)),
+    };
+    let mut run = TrainingRun::open(model, identity, &out.into(), context, initial)?;
+    let transfer = transfer.on_device(run.device())?;
+    let bert = Bert::trainable(&student.config, &run.trainee().parameters)?;
+    let tensors = teacher_tensors(teacher, run.output())?;
+    let lower = lower_layers(&teacher.config, &tensors, transfer.teacher_layers())?;
+    if !run.resumes(SESSION) {
+        transfer.fit_projections(&bert, &lower, corpus.windows, &samples)?;
+    }
+    let config = SessionConfig {
+        name: SESSION,
+        recipe: recipe.clone(),
+        length: Length::in_tokens(recipe, corpus.windows, settings.max_train_tokens),
+        evaluations_per_epoch: 0,
+        sparsity: None,
+    };
+    let learned = transfer.learned_parameters(run.trainee());
+    let states = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
+    let losses = |micro: &MicroBatch| {
+        let output = bert.forward(micro.batch, micro.mode)?;
+        transfer.losses(&output, &states.of(micro.batch)?, micro)
+    };
+    let training = run.train(config, corpus.windows, learned, losses, None)?;
+    let report = GeneralReport { training };
+    let tensors = run.trainee().parameters.to_tensors()?;
+    run.finish(&tensors, &report)?;
+    Ok(report)
+}
+
+/// Makes sure that settings, models and corpus fit together.
+fn check(
+    settings: &GeneralSettings,
+    teacher: &Checkpoint,
+    student: &Checkpoint,
+    corpus: &EncodedCorpus,
+) -> Result<()> {
+    settings.recipe.check()?;
+    for model in [student, teacher] {
+        model.check_max_tokens(settings.max_tokens)?;
+    }
+    settings.recipe.check_corpus(corpus.windows, settings.max_train_tokens)?;
+    check_vocabulary(&teacher.text, &student.text)?;
+    check_student(&student.config)
+}
+
+/// The student's encoder. Pooler and head would learn nothing here and are left out.
+fn encoder_of(student: &Checkpoint) -> Tensors {
+    let names = tinybert_model::expected_shapes(&student.config, &Head::None);
+    let encoder = student.tensors.iter().filter(|(name, _)| names.contains_key(*name));
+    encoder.map(|(name, tensor)| (name.clone(), tensor.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records and checkpoints that earlier versions wrote have these names on one level.
+    #[test]
+    fn the_recorded_names_stay() {
+        let recorded = json!(GeneralSettings::default());
+        let names: Vec<&str> = recorded.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "batch_size",
+                "budget",
+                "epochs",
+                "inherit",
+                "learning_rate",
+                "max_tokens",
+                "max_train_tokens",
+                "micro_batch",
+                "optimizer",
+                "schedule",
+                "seed",
+                "transfer",
+            ]
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! The two stages of distillation, general and task, and what they are made of.
+
+mod compatibility;
+mod general;
+mod inherit;
+pub mod layer_map;
+mod linalg;
+pub mod losses;
+mod preflight;
+mod projection;
+mod quantization_aware;
+mod task;
+pub mod teacher;
+mod teacher_inputs;
+pub mod transfer;
+
+pub use self::compatibility::check_vocabulary;
+pub use self::general::{EncodedCorpus, GeneralReport, GeneralSettings, distill_general};
+pub use self::quantization_aware::{QuantizationAware, check_student_answers};
+pub use self::task::{TaskReport, TaskSettings, distill_task};

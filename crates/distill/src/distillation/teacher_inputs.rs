@@ -1,0 +1,80 @@
+//! The data of a task as the teacher reads them: a student may have another vocabulary.
+
+use std::borrow::Cow;
+
+use super::compatibility::check_vocabulary;
+use tinybert_base::{Error, Result};
+use tinybert_data::{Batch, EncodedSet};
+use tinybert_evaluate::judge::{Judge, encode_to_learn};
+use tinybert_model::Checkpoint;
+use tinybert_train::TaskData;
+
+/// The texts of a task in the teacher's word pieces.
+///
+/// A student whose vocabulary was pruned reads other ids than its teacher. Its answers are then compared with those that
+/// the teacher gives to the same texts in the teacher's own pieces.
+pub struct TeacherInputs {
+    /// The data in the teacher's own ids; `None` where teacher and student have the same vocabulary.
+    own: Option<OwnInputs>,
+}
+
+/// The data in the teacher's own ids.
+struct OwnInputs {
+    /// The training data.
+    train: EncodedSet,
+    /// The judge of the development data.
+    judge: Judge,
+    /// The id that fills short rows.
+    pad_id: u32,
+}
+
+impl TeacherInputs {
+    /// The inputs of the teacher of a student that reads `data.train` as `set`.
+    ///
+    /// # Errors
+    /// Those of [`encode_to_learn`]; [`Error::Input`] where the two do not answer for the same words.
+    pub fn new(
+        teacher: &Checkpoint,
+        student: &Checkpoint,
+        set: &EncodedSet,
+        data: &TaskData,
+        max_tokens: usize,
+    ) -> Result<Self> {
+        if check_vocabulary(&teacher.text, &student.text).is_ok() {
+            return Ok(Self { own: None });
+        }
+        let train = encode_to_learn(&teacher.text, data.train, max_tokens)?;
+        // Long texts of tagged words are cut, and one vocabulary may have kept more words than the other.
+        let (own, students) = (train.answer_starts(), set.answer_starts());
+        if let Some(sample) = (0..set.len()).find(|&i| own[i + 1] - own[i] != students[i + 1] - students[i]) {
+            return Err(Error::Input(format!(
+                "example {}: teacher and student have different vocabularies, and within {max_tokens} tokens one reads \
+                 {} words and the other {}; give a larger --max-tokens or leave such texts out",
+                sample + 1,
+                own[sample + 1] - own[sample],
+                students[sample + 1] - students[sample]
+            )));
+        }
+        let judge = Judge::new(&teacher.text, data.dev, data.metrics, max_tokens)?;
+        let pad_id = teacher.text.special().pad;
+        Ok(Self { own: Some(OwnInputs { train, judge, pad_id }) })
+    }
+
+    /// The judge of the teacher; it is `students` where both have the same vocabulary.
+    pub fn judge<'a>(&'a self, students: &'a Judge) -> &'a Judge {
+        self.own.as_ref().map_or(students, |own| &own.judge)
+    }
+
+    /// The training data as the teacher reads them; they are `students` where both have the same vocabulary.
+    pub fn set<'a>(&'a self, students: &'a EncodedSet) -> &'a EncodedSet {
+        self.own.as_ref().map_or(students, |own| &own.train)
+    }
+
+    /// The samples of the student's batch as the teacher reads them.
+    pub fn batch<'a>(&self, students: &'a Batch) -> Cow<'a, Batch> {
+        match &self.own {
+            None => Cow::Borrowed(students),
+            Some(own) => Cow::Owned(own.train.collate(&students.samples, own.pad_id)),
+        }
+    }
+}

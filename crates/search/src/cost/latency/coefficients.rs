@@ -1,0 +1,41 @@
+//! Instructions of each unit of work, as `crates/search/examples/fit_latency.rs` prints them.
+
+use super::{KernelFamily, PerUnit};
+
+/// Instructions that the kernels of a family execute.
+pub(super) struct InstructionCosts {
+    /// Instructions per multiply-add in the inner loop (docs/performance.md).
+    pub multiply_add: f64,
+    /// Instructions per unit of work.
+    pub units: PerUnit,
+}
+
+/// The coefficients of a family.
+pub(super) fn of(family: KernelFamily) -> &'static InstructionCosts {
+    match family {
+        KernelFamily::Neon => &NEON,
+        KernelFamily::Dotprod => &DOTPROD,
+        KernelFamily::DotprodInOrder => &DOTPROD_IN_ORDER,
+        KernelFamily::I8mm => &I8MM,
+    }
+}
+
+const NEON: InstructionCosts = InstructionCosts {
+    multiply_add: 56.0 / 256.0,
+    units: [1227.5, 18140.0, 7.26, 0.0, 4.57, 7.3, 105.9, 92.6, 0.13, 286.4, 5.22],
+};
+
+const DOTPROD: InstructionCosts = InstructionCosts {
+    multiply_add: 103.0 / 1536.0,
+    units: [1191.7, 2993.6, 5.13, 0.45, 2.01, 3.38, 66.6, 556.7, 0.12, 530.6, 4.66],
+};
+
+const DOTPROD_IN_ORDER: InstructionCosts = InstructionCosts {
+    multiply_add: 160.0 / 1536.0,
+    units: [1109.0, 0.0, 5.97, 0.6, 1.96, 2.98, 74.1, 456.7, 0.08, 615.7, 4.66],
+};
+
+const I8MM: InstructionCosts = InstructionCosts {
+    multiply_add: 55.0 / 1536.0,
+    units: [1155.6, 2506.1, 5.96, 1.36, 2.62, 4.45, 67.1, 570.6, 0.09, 568.4, 4.67],
+};

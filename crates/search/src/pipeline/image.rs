@@ -1,0 +1,135 @@
+//! The image of a model: its cost against the budget, and its metrics.
+
+use tinybert_image::AttentionMode;
+
+use super::Pipeline;
+use crate::Compress;
+use crate::cost::latency::{self, ModelledAnswer};
+use crate::cost::{Board, Cost};
+use crate::search::SearchResult;
+use tinybert_base::Context;
+use tinybert_base::{Error, Result};
+use tinybert_data::metrics::Metrics;
+use tinybert_data::task::Dataset;
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_model::Checkpoint;
+use tinybert_model::image_file::ImageFile;
+use tinybert_model::plan::AttentionPrecision;
+use tinybert_quantize::quantize;
+
+/// An image in memory.
+pub(super) struct BuiltImage {
+    pub image: ImageFile,
+    /// The same image in the weight layout of this machine's kernels.
+    native: Predictor,
+    pub cost: Cost,
+    /// The arithmetic of attention that the image was made with.
+    pub attention: AttentionPrecision,
+}
+
+impl BuiltImage {
+    /// The image of a model, stored as the search has chosen. It may exceed the budget.
+    ///
+    /// # Errors
+    /// Those of [`quantize`].
+    pub fn new(
+        compress: &Compress,
+        model: &Checkpoint,
+        found: &SearchResult,
+        attention: AttentionPrecision,
+        context: &Context,
+    ) -> Result<Self> {
+        let settings = tinybert_quantize::QuantizeSettings {
+            max_tokens: found.max_tokens,
+            precision: found.precision.clone(),
+            attention,
+            ..compress.quantization()
+        };
+        let bytes = quantize(model, compress.data.train, &settings, context)?.image;
+        let native = ImageFile::new(bytes.clone()).map_err(unusable)?.native()?;
+        let image = ImageFile::new(bytes).map_err(unusable)?;
+        let cost = cost_of(&image, &compress.board)?;
+        Ok(Self { image, native: Predictor::Image(native), cost, attention })
+    }
+
+    /// The image of a model within the budget. AttentionPrecision is computed as calibration prefers it, or in int8 in all layers,
+    /// as the search assumed, if that exceeds the budget.
+    ///
+    /// # Errors
+    /// Those of [`quantize`] and of [`BuiltImage::check_budget`].
+    pub fn within_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
+        let (compress, context) = (pipeline.compress, pipeline.context);
+        let image = Self::new(compress, model, found, AttentionPrecision::Auto, context)?;
+        if compress.settings.budget.exceeded(&image.cost).is_empty() {
+            return Ok(image);
+        }
+        let image = Self::new(compress, model, found, AttentionPrecision::Int8, context)?;
+        image.check_budget(pipeline)?;
+        Ok(image)
+    }
+
+    /// Number of layers whose attention is f32.
+    ///
+    /// # Errors
+    /// Those of [`ImageFile::model`].
+    pub fn layers_in_f32(&self) -> Result<usize> {
+        let layers = self.image.model()?.image().layer_configs();
+        Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
+    }
+
+    /// Makes sure that the image keeps within the budget. Training does not change the sizes. But calibration may choose a
+    /// scale per token for an input that had a static scale in the unpruned student, and that takes workspace.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming each exceeded limit and the options that reuse the trained models.
+    pub fn check_budget(&self, pipeline: &Pipeline) -> Result<()> {
+        let budget = &pipeline.compress.settings.budget;
+        let (cost, exceeded) = (&self.cost, budget.exceeded(&self.cost));
+        if exceeded.is_empty() {
+            return Ok(());
+        }
+        let each = exceeded.into_iter().map(|limit| {
+            let most = budget.limit(limit).unwrap_or_default();
+            format!(
+                "{} allows {}, it has {}",
+                limit.option(),
+                limit.describe(most),
+                limit.describe(limit.value(cost))
+            )
+        });
+        let kept = match pipeline.reuse_options() {
+            none if none.is_empty() => none,
+            options => format!(", for which what was trained is kept:{options}"),
+        };
+        Err(Error::Input(format!(
+            "the finished model does not keep within the budget: {}; give a little more, or a smaller --max-tokens, and \
+             another --out{kept}",
+            each.collect::<Vec<_>>().join("; ")
+        )))
+    }
+
+    /// The metrics of the image on a data set.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::evaluate`].
+    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Metrics> {
+        self.native.evaluate(data, compress.data.metrics, context)
+    }
+}
+
+/// The cost of an image. The latency is modelled.
+fn cost_of(image: &ImageFile, board: &Board) -> Result<Cost> {
+    let model = image.model()?;
+    let layers: Vec<_> = model.image().layer_configs().collect();
+    let config = model.config();
+    let answer = ModelledAnswer { config, layers: &layers, tokens: config.max_tokens };
+    Ok(Cost {
+        flash: image.size(),
+        ram: model.max_workspace_bytes(),
+        latency_ms: latency::milliseconds(&answer, board),
+    })
+}
+
+fn unusable(error: impl std::fmt::Display) -> Error {
+    Error::Input(format!("the image is not usable: {error}"))
+}

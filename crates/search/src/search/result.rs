@@ -1,0 +1,93 @@
+//! The result of a search.
+
+use serde_json::json;
+
+use crate::cost::Cost;
+use crate::space::SearchPoint;
+use tinybert_model::LayerLinear;
+use tinybert_model::plan::Precision;
+
+/// A model that the search considered.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SearchCandidate {
+    /// The point of the search space.
+    #[serde(rename = "choice")]
+    pub point: SearchPoint,
+    /// A description for people.
+    pub name: String,
+    /// Flash, RAM and modelled latency.
+    pub cost: Cost,
+    /// Distance of its answers from the unchanged student's before any training: the sum of the distances of its changes.
+    pub distance: f64,
+    /// The metric that this distance predicts.
+    pub predicted: f64,
+    /// Distance and metric before any training, if they were measured.
+    pub measured: Option<Measurement>,
+    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of them.
+    pub pareto: bool,
+}
+
+/// A measurement of a model without training.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Measurement {
+    /// Mean squared distance of the logits from the unchanged student's, relative to the variance of the student's logits.
+    pub distance: f64,
+    /// The metric on the development set.
+    pub metric: f64,
+}
+
+/// The change of the answers when only one linear is stored in four bits.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LinearSensitivity {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// Which of the layer's linears it is.
+    pub linear: LayerLinear,
+    /// Distance and metric.
+    pub change: Measurement,
+}
+
+/// The result of a search.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SearchResult {
+    /// Name of the metric.
+    pub metric: String,
+    /// The metric of the unchanged student.
+    #[serde(rename = "whole")]
+    pub student_metric: f64,
+    /// The factor between measured distances and sums of distances. The candidates' distances are multiplied by it.
+    pub correction: f64,
+    /// The loss of the metric per distance of 1.
+    #[serde(rename = "loss")]
+    pub loss_per_distance: f64,
+    /// For each axis (heads, neurons, vocabulary, linears in four bits, word rows in four bits) and each level, the
+    /// measurement of this change alone.
+    pub changes: [Vec<Measurement>; 5],
+    /// Every linear, beginning with the one that changes the answers least when it is stored in four bits.
+    pub linears: Vec<LinearSensitivity>,
+    /// Number of points in the search space.
+    #[serde(rename = "places")]
+    pub points: usize,
+    /// Longest input of the chosen model in tokens.
+    pub max_tokens: usize,
+    /// How the chosen model's weights are stored.
+    pub precision: Precision,
+    /// The Pareto front and all measured candidates, by rising flash.
+    pub candidates: Vec<SearchCandidate>,
+    /// The best candidate within the budget.
+    pub chosen: SearchCandidate,
+}
+
+impl SearchResult {
+    /// A summary of the search for records.
+    pub fn summary(&self) -> serde_json::Value {
+        json!({
+            "metric": self.metric,
+            "whole": self.student_metric,
+            "correction": self.correction,
+            "loss": self.loss_per_distance,
+            "places": self.points,
+            "chosen": self.chosen,
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! The rounds in which a model is pruned.
+
+use tinybert_prune::share_after;
+
+/// One of several rounds of pruning.
+#[derive(Debug, Clone, Copy)]
+pub struct PruningRound {
+    /// The number of the round, from 1.
+    pub round: u32,
+    /// The number of rounds.
+    pub rounds: u32,
+}
+
+impl PruningRound {
+    /// How many of `whole` parts this round leaves, in groups of `group`, if the last round leaves `left`.
+    pub(super) fn size_after(self, whole: usize, left: usize, group: usize) -> usize {
+        let Self { round, rounds } = self;
+        if round == rounds {
+            return left;
+        }
+        let share = share_after(left as f64 / whole as f64, round, rounds);
+        let groups = (share * whole as f64 / group as f64).round() as usize;
+        (groups * group).clamp(left, whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_leave_ever_less_and_the_last_what_was_costed() {
+        let size_after =
+            |whole, left, group, round, rounds| PruningRound { round, rounds }.size_after(whole, left, group);
+        // A quarter in two rounds: half first, in whole groups.
+        assert_eq!([1, 2].map(|round| size_after(1200, 300, 12, round, 2)), [600, 300]);
+        assert_eq!([1, 2, 3].map(|round| size_after(12, 2, 1, round, 3)), [7, 4, 2]);
+        // What does not fill groups, and what stays.
+        assert_eq!([1, 2].map(|round| size_after(100, 50, 48, round, 2)), [50, 50]);
+        assert_eq!(size_after(12, 12, 1, 1, 2), 12);
+    }
+}

@@ -1,0 +1,79 @@
+//! Where a run writes and computes.
+
+use std::path::PathBuf;
+
+use super::run_folder::checkpoints;
+use tinybert_base::{Error, Result};
+use tinybert_nn::device::Compute;
+
+/// Where a run writes and computes, and how often it writes a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The folder of the result. Checkpoints stand in `OUT.run` beside it until the result is complete.
+    pub folder: PathBuf,
+    /// True to continue from the last checkpoint, false to begin a new run.
+    pub resume: bool,
+    /// Minutes between checkpoints.
+    pub checkpoint_minutes: f64,
+    /// Steps between checkpoints; the shorter of the two intervals counts.
+    pub checkpoint_steps: Option<u64>,
+    /// The folder in which a teacher's states and answers are cached; `teacher-cache` beside the result if `None`.
+    pub teacher_cache: Option<PathBuf>,
+    /// The device that computes.
+    pub compute: Compute,
+}
+
+impl<P: Into<PathBuf>> From<P> for Output {
+    /// A new run on the processor with a checkpoint every ten minutes.
+    fn from(folder: P) -> Self {
+        Self {
+            folder: folder.into(),
+            resume: false,
+            checkpoint_minutes: 10.0,
+            checkpoint_steps: None,
+            teacher_cache: None,
+            compute: Compute::cpu(),
+        }
+    }
+}
+
+impl Output {
+    /// The folder in which a teacher's states and answers are cached.
+    pub fn teacher_cache(&self) -> PathBuf {
+        self.teacher_cache.clone().unwrap_or_else(|| self.folder.with_file_name("teacher-cache"))
+    }
+
+    /// Whether there is a checkpoint to continue from.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the output has no last component; [`Error::Io`] if its place cannot be read.
+    pub fn can_resume(&self) -> Result<bool> {
+        let folder = self.run_folder()?;
+        Ok(folder.exists() && !checkpoints(&folder)?.is_empty())
+    }
+
+    /// `OUT.run`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the output has no last component.
+    pub fn run_folder(&self) -> Result<PathBuf> {
+        let Some(name) = self.folder.file_name() else {
+            let folder = self.folder.display();
+            return Err(Error::Usage(format!("{folder}: the output must be a folder with a name")));
+        };
+        let mut name = name.to_owned();
+        name.push(".run");
+        Ok(self.folder.with_file_name(name))
+    }
+
+    /// The output of a run inside this run: it writes to `folder`, shares this run's teacher cache and continues from a
+    /// checkpoint if there is one.
+    ///
+    /// # Errors
+    /// Those of [`Output::can_resume`].
+    pub fn nested(&self, folder: PathBuf) -> Result<Self> {
+        let nested = Self { folder, teacher_cache: Some(self.teacher_cache()), ..self.clone() };
+        let resume = nested.can_resume()?;
+        Ok(Self { resume, ..nested })
+    }
+}

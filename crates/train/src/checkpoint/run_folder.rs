@@ -1,0 +1,67 @@
+//! The contents of `OUT.run`, and how the folder is removed.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use tinybert_base::{Error, Result};
+
+/// The folders of complete checkpoints in the order of their steps.
+pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let name = entry.file_name();
+        if let Some(steps) = name.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<u64>().ok()) {
+            found.push((steps, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the process.
+pub(super) fn lock(folder: &Path) -> Result<File> {
+    let lock = File::open(folder).map_err(Error::io(folder))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Usage(format!("{}: another process is running this run", folder.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
+    }
+}
+
+/// Removes the folder of a finished run. It is renamed first, so that a process that is killed meanwhile leaves no
+/// incomplete run behind.
+///
+/// # Errors
+/// [`Error::Io`] if that fails.
+pub fn remove_finished(folder: &Path) -> Result<()> {
+    let removed = name_while_removed(folder);
+    fs::rename(folder, &removed).map_err(Error::io(folder))?;
+    fs::remove_dir_all(&removed).map_err(Error::io(&removed))
+}
+
+/// Removes what a killed process left unfinished in the folder of a run and beside it.
+///
+/// # Errors
+/// [`Error::Io`] if that fails.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    let removed = name_while_removed(folder);
+    if removed.exists() {
+        fs::remove_dir_all(&removed).map_err(Error::io(&removed))?;
+    }
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(".step-") {
+            fs::remove_dir_all(entry.path()).map_err(Error::io(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name that a finished run's folder has while it is removed.
+fn name_while_removed(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.done"))
+}

@@ -1,0 +1,227 @@
+//! The working folder of a run while the run goes on.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::identity::Identity;
+use super::output::Output;
+use super::resume::find_checkpoint;
+use super::run_folder::{checkpoints, lock, remove_finished, remove_unfinished};
+use super::snapshot::{self, RunState, SessionState, Snapshot, StoredValues};
+use super::trainee::Trainee;
+use crate::summary::Summary;
+use tinybert_base::Context;
+use tinybert_base::{Error, Result};
+use tinybert_model::{Companion, METRICS, Tensors};
+use tinybert_nn::{Parameters, on_device};
+
+/// Checkpoints that are kept: the last one, and the one before it in case the last one is damaged.
+const KEPT_CHECKPOINTS: usize = 2;
+
+/// The working folder of a run, `OUT.run`.
+///
+/// A folder that is dropped before [`WorkFolder::finish`] stays on disk if it holds a checkpoint, and is removed otherwise.
+pub struct WorkFolder {
+    output: Output,
+    folder: PathBuf,
+    identity: Identity,
+    ranks: usize,
+    /// The open files; only rank 0 has them.
+    files: Option<OpenFiles>,
+    /// The checkpoint that the run continues from. The session and the selection that wrote it take their parts out.
+    pub(crate) resumed: Option<Snapshot>,
+    /// Summaries of the run's finished sessions by name.
+    finished: BTreeMap<String, Summary>,
+}
+
+/// The files of the folder that stay open.
+struct OpenFiles {
+    metrics: File,
+    /// An exclusive lock on the folder.
+    _lock: File,
+}
+
+impl WorkFolder {
+    /// Creates `OUT.run`, or continues in the one that an interrupted run of this identity left. Only rank 0 reads and
+    /// writes the disk; it sends the checkpoint to the other ranks.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the ranks were started for different runs, if the folder holds a run that is not to be resumed,
+    /// if another process is writing the folder, if the only thing to resume is a complete result, or if settings differ;
+    /// [`Error::Input`] if inputs differ; [`Error::Io`] if the folder cannot be written or its only checkpoint cannot be
+    /// read.
+    pub fn open(output: &Output, identity: Identity, context: &Context) -> Result<Self> {
+        let ranks = context.ranks;
+        identity.check_ranks(ranks)?;
+        let folder = output.run_folder()?;
+        let (files, resumed) = match ranks.is_first() {
+            true => {
+                let (files, resumed) = OpenFiles::open(output, &folder, &identity, context)?;
+                (Some(files), resumed)
+            }
+            false => (None, None),
+        };
+        let resumed = Snapshot::shared(resumed, ranks)?;
+        let size = ranks.size();
+        if let Some(before) =
+            resumed.as_ref().map(|snapshot| snapshot.state.ranks).filter(|&before| before != size)
+        {
+            context.progress.say(&format!(
+                "NOTE: {before} ranks wrote the checkpoint and {size} go on: sums are added in another order from here, and \
+                 the result is not bit for bit that of an uninterrupted run"
+            ));
+        }
+        let finished =
+            resumed.as_ref().map_or_else(BTreeMap::new, |snapshot| snapshot.state.finished.clone());
+        Ok(Self { output: output.clone(), folder, identity, ranks: size, files, resumed, finished })
+    }
+
+    /// Where the run writes and computes.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The model's parameters on the run's device: those of the checkpoint, or `initial` ones for a run that begins.
+    ///
+    /// # Errors
+    /// Those of `initial`; an internal error where the device has no room.
+    pub fn parameters(&self, initial: impl FnOnce() -> Result<Tensors>) -> Result<Parameters> {
+        let device = &self.output.compute.device;
+        let tensors = match &self.resumed {
+            Some(snapshot) => on_device(&snapshot.model, device)?,
+            None => on_device(&initial()?, device)?,
+        };
+        Parameters::new(&tensors)
+    }
+
+    /// Whether the checkpoint was written in the session of this name, so that the session continues from it.
+    pub fn resumes(&self, session: &str) -> bool {
+        self.resumed.as_ref().is_some_and(|snapshot| snapshot.state.session.name == session)
+    }
+
+    /// The summary of the session of this name, if the session is finished.
+    pub fn finished(&self, session: &str) -> Option<Summary> {
+        self.finished.get(session).copied()
+    }
+
+    /// Records that a session is finished.
+    pub(crate) fn record_finished(&mut self, session: &str, summary: Summary) {
+        self.finished.insert(session.to_owned(), summary);
+    }
+
+    /// Appends one line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn log(&mut self, line: &impl Serialize) -> Result<()> {
+        let Some(files) = &mut self.files else { return Ok(()) };
+        let failed = Error::io(self.folder.join(METRICS));
+        let mut text = serde_json::to_string(line).expect("metrics are plain values");
+        text.push('\n');
+        files.metrics.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// The last checkpoint: an ordinary model folder that also holds the state of the run.
+    pub fn last_checkpoint(&self) -> Option<PathBuf> {
+        checkpoints(&self.folder).ok()?.pop()
+    }
+
+    /// Writes a checkpoint, removes old ones and returns the folder of the new one.
+    pub(crate) fn write_checkpoint(
+        &mut self,
+        trainee: &Trainee,
+        session: SessionState,
+        tensors: &[(String, StoredValues)],
+    ) -> Result<PathBuf> {
+        let steps = session.steps + self.finished.values().map(|summary| summary.steps).sum::<u64>();
+        let folder = self.folder.join(format!("step-{steps:08}"));
+        let Some(OpenFiles { metrics, .. }) = &self.files else { return Ok(folder) };
+        let path = self.folder.join(METRICS);
+        metrics.sync_all().map_err(Error::io(&path))?;
+        let metrics_bytes = metrics.metadata().map_err(Error::io(&path))?.len();
+        let state = RunState {
+            identity: self.identity.clone(),
+            session,
+            finished: self.finished.clone(),
+            metrics_bytes,
+            ranks: self.ranks,
+        };
+        // A run has one state after each number of steps: a folder that exists already holds it.
+        if !folder.exists() {
+            snapshot::write(&folder, trainee, &state, tensors)?;
+        }
+        let all = checkpoints(&self.folder)?;
+        for old in all.iter().rev().skip(KEPT_CHECKPOINTS) {
+            fs::remove_dir_all(old).map_err(Error::io(old))?;
+        }
+        Ok(folder)
+    }
+
+    /// Writes the finished model with its metrics to `OUT` and removes the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if that fails; those of [`tinybert_model::save`].
+    pub fn finish(self, trainee: &Trainee, tensors: &Tensors, results: Value) -> Result<()> {
+        if self.files.is_none() {
+            return Ok(());
+        }
+        let metrics = self.folder.join(METRICS);
+        let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
+        let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
+        let companion = Companion { name: METRICS, bytes, write: &copy };
+        // The device is recorded but is no part of the run's identity: a checkpoint may be resumed on another one.
+        let mut record = trainee.record.clone();
+        record.settings["device"] = self.output.compute.record();
+        let trainee = Trainee { record: &record, ..trainee.clone() };
+        trainee.save(&self.output.folder, tensors, results, &[companion])?;
+        remove_finished(&self.folder)
+    }
+}
+
+impl OpenFiles {
+    /// Locks the folder and finds the checkpoint to continue from.
+    ///
+    /// # Errors
+    /// Those of [`WorkFolder::open`].
+    fn open(
+        output: &Output,
+        folder: &Path,
+        identity: &Identity,
+        context: &Context,
+    ) -> Result<(Self, Option<Snapshot>)> {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let lock = lock(folder)?;
+        remove_unfinished(folder)?;
+        let resumed = find_checkpoint(output, folder, identity, context)?;
+        let path = folder.join(METRICS);
+        let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
+        let found = metrics.metadata().map_err(Error::io(&path))?.len();
+        if found < expected {
+            return Err(Error::input(
+                &path,
+                format!("cut off: the checkpoint was written after {expected} bytes, the file has {found}"),
+            ));
+        }
+        // The run will write the lines after the checkpoint again.
+        metrics.set_len(expected).map_err(Error::io(&path))?;
+        Ok((Self { metrics, _lock: lock }, resumed))
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        if self.files.is_some() && self.last_checkpoint().is_none() {
+            // There is nothing worth keeping, and nobody to report a failure to.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

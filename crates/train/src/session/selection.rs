@@ -1,0 +1,100 @@
+//! Model selection: keeping the best of the models that a run passes through.
+
+use candle_core::Tensor;
+use serde_json::json;
+
+use super::TrainingSession;
+use crate::checkpoint::{Trainee, WorkFolder};
+use tinybert_base::Context;
+use tinybert_base::Result;
+use tinybert_data::metrics::Metrics;
+use tinybert_evaluate::judge::Judge;
+use tinybert_model::Tensors;
+use tinybert_nn::TaskModel;
+
+/// Prefix of the best weights' names in a checkpoint.
+pub(super) const BEST: &str = "best/";
+
+/// The context of an evaluation during training, which no stop signal interrupts: checkpoints are written between steps,
+/// so an evaluation that was cut short would be missing after the run is resumed.
+fn uninterrupted() -> Context<'static> {
+    Context::default()
+}
+
+/// Evaluates a model under training from time to time and remembers its best weights.
+pub struct Selection<'a> {
+    judge: &'a Judge,
+    trainee: Trainee<'a>,
+    /// The model without a graph. It shares the storage of the parameters and so follows every update.
+    model: TaskModel,
+    best: Option<(Metrics, Tensors)>,
+    /// The weights that are chosen if every evaluated model is worse.
+    fallback: Option<(Metrics, Tensors)>,
+}
+
+impl<'a> Selection<'a> {
+    /// A selection for a model under training. If the run continues from a checkpoint in `work`, the best weights in it are
+    /// the ones to beat.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    pub fn new(trainee: &Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
+        let best =
+            work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
+        let best = match best {
+            Some(best) => {
+                let model = trainee.frozen(&best)?;
+                Some((judge.judge(&model, &uninterrupted())?, best))
+            }
+            None => None,
+        };
+        let model = trainee.frozen(&trainee.parameters.detached())?;
+        Ok(Self { judge, trainee: trainee.clone(), model, best, fallback: None })
+    }
+
+    /// The same selection with weights that are chosen if every evaluated model is worse.
+    ///
+    /// # Errors
+    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    pub fn with_fallback(self, tensors: Tensors, context: &Context) -> Result<Self> {
+        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &uninterrupted())?;
+        context.progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
+        Ok(Self { fallback: Some((metrics, tensors)), ..self })
+    }
+
+    /// Evaluates the present weights. Keeps a copy if they are the best so far and already have all the zeros that were
+    /// asked for. Of equally good weights the first ones stay.
+    ///
+    /// # Errors
+    /// Those of [`Judge::judge`] and of writing the metrics.
+    pub fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
+        let metrics = self.judge.judge(&self.model, &uninterrupted())?;
+        session.log(json!({ "epoch": epoch, "dev": metrics }))?;
+        session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
+        let better = self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary());
+        if better && session.sparsity_is_complete() {
+            self.best = Some((metrics, self.trainee.parameters.to_tensors()?));
+        }
+        Ok(())
+    }
+
+    /// The best weights so far by name; none before the first evaluation.
+    pub(super) fn best_so_far(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.best.iter().flat_map(|(_, tensors)| tensors)
+    }
+
+    /// The best weights and their metrics; the present weights if none were evaluated.
+    ///
+    /// # Errors
+    /// Those of [`Judge::judge`].
+    pub fn into_best(self) -> Result<(Metrics, Tensors)> {
+        let evaluated = match self.best {
+            Some(best) => best,
+            None => (self.judge.judge(&self.model, &uninterrupted())?, self.trainee.parameters.to_tensors()?),
+        };
+        Ok(match self.fallback {
+            Some(fallback) if fallback.0.primary() > evaluated.0.primary() => fallback,
+            _ => evaluated,
+        })
+    }
+}
