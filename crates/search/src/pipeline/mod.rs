@@ -1,5 +1,6 @@
 //! The stages of a run. Each stage is a model folder in the output folder.
 
+mod finish;
 mod image;
 mod journal;
 mod outcome;

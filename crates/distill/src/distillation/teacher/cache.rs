@@ -3,12 +3,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::BufWriter;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::cache_entry::CacheEntry;
 use super::cache_layout::CacheLayout;
 use super::{TeacherAnswers, TeacherOutput, TeacherStates, WantedStates};
 use tinybert_base::Context;
@@ -42,22 +43,6 @@ pub struct TeacherCache<'a> {
     pub set: &'a EncodedSet,
     /// Progress, stop signal and ranks of the pass that fills an entry.
     pub context: &'a Context<'a>,
-}
-
-/// A complete and undamaged entry.
-pub struct CacheEntry {
-    path: PathBuf,
-    file: File,
-}
-
-impl CacheEntry {
-    /// Fills `bytes` from the file at `offset`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be read.
-    pub fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        self.file.read_exact_at(bytes, offset).map_err(Error::io(&self.path))
-    }
 }
 
 /// A function that writes bytes at an offset.

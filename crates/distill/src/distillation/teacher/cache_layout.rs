@@ -7,7 +7,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::cache::CacheEntry;
+use super::cache_entry::CacheEntry;
 use super::{TeacherOutput, WantedStates};
 use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, EncodedSet};

@@ -1,6 +1,7 @@
 //! The states, scores and answers of a teacher: computed batch by batch, or read from a cache on disk.
 
 mod cache;
+mod cache_entry;
 mod cache_layout;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use candle_core::{Device, Tensor};
 
 pub use cache::TeacherCache;
 
-use self::cache::CacheEntry;
+use self::cache_entry::CacheEntry;
 use self::cache_layout::CacheLayout;
 use tinybert_base::Result;
 use tinybert_data::Batch;
