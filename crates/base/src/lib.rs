@@ -1,7 +1,4 @@
-//! What every host crate stands on: one error type, seeded randomness, files that are written whole or not at all, the
-//! display of progress, and the processes that share a run.
-//!
-//! Nothing here knows what a model is.
+#![doc = include_str!("../README.md")]
 
 pub mod atomic;
 pub mod collective;

@@ -1,8 +1,4 @@
-//! Labelled text, plain corpora, and the batches made of them.
-//!
-//! [`load`] reads one split of a [`DataSpec`] into a [`Dataset`]; [`Corpus`] packs raw text into windows of one
-//! length at most. Encoded, both are an [`EncodedSet`], of which [`Batch`]es are made.
-//! `docs/data.md` has every layout and every error.
+#![doc = include_str!("../README.md")]
 
 mod batch;
 mod corpus;

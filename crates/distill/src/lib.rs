@@ -1,7 +1,4 @@
-//! Transformer distillation after TinyBERT (arXiv 1909.10351): a small student learns from a large teacher.
-//!
-//! [`distill_general`] teaches the student on raw text, [`distill_task`] on the texts of a task. [`augment`] makes more
-//! texts of a task, and [`ablations`] measures what each part of the method is worth.
+#![doc = include_str!("../README.md")]
 
 pub mod ablations;
 pub mod augment;

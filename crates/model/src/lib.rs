@@ -1,4 +1,4 @@
-//! Hugging Face folders: reading, auditing, writing.
+#![doc = include_str!("../README.md")]
 
 mod architecture;
 mod audit;

@@ -1,8 +1,4 @@
-//! Encoders on candle for training: every hidden state and raw attention score, with checked gradients.
-//!
-//! One code path serves the frozen teacher (plain tensors, no graph) and the student under training
-//! ([`Parameters`]). On the CPU the encoder's backward pass is its own
-//! ([`Tape`]), and candle's graph begins at its outputs; on other devices all of it is candle's.
+#![doc = include_str!("../README.md")]
 
 mod bert;
 mod composed;

@@ -1,5 +1,4 @@
-//! Pruning of layers, attention heads, feed-forward neurons and word pieces. Pruned parts are removed: tensors and files
-//! become smaller, and the model folder loads like any other.
+#![doc = include_str!("../README.md")]
 
 mod importance;
 mod layers;

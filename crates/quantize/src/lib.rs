@@ -1,8 +1,4 @@
-//! Post-training quantization: a float folder and calibration text in, a model image out.
-//!
-//! Weights are symmetric int8 with a scale per output channel, embeddings int8 with a scale per row; either may be stored in
-//! four bits, weights also without their zeros ([`Precision`]). Calibration decides for each linear whether its input gets one
-//! static scale or a scale per token, and for each layer whether its attention is int8 or f32 (`docs/numerics.md`).
+#![doc = include_str!("../README.md")]
 
 mod attention;
 mod calibration;

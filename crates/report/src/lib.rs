@@ -1,8 +1,4 @@
-//! Reports about models: `report.html`, a page for people, and `report.json` for programs.
-//!
-//! A [`Report`] has only values that cannot be computed from its other values. Every part may be empty; an empty part does
-//! not appear on the page. Sizes are in bytes, times in minutes or milliseconds as the field's name says, metrics and errors
-//! are fractions (1.0 = 100 %).
+#![doc = include_str!("../README.md")]
 
 mod charts;
 mod collect;

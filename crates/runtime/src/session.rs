@@ -52,7 +52,7 @@ impl<'t> Input<'t> {
 }
 
 impl<'a> Model<'a> {
-    /// A session for inputs of up to [`Config::max_tokens`].
+    /// A session for inputs of up to [`Config::max_tokens`](tinybert_image::Config::max_tokens).
     ///
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
@@ -64,7 +64,7 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for none or more than
-    /// [`Config::max_tokens`].
+    /// [`Config::max_tokens`](tinybert_image::Config::max_tokens).
     pub fn session_for<'s>(
         &'s self,
         tokens: usize,
@@ -77,7 +77,7 @@ impl<'a> Model<'a> {
         Session::new(self, workspace, tokens, Team::ALONE)
     }
 
-    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`]; the answers are the
+    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`](tinybert_image::Config::max_tokens); the answers are the
     /// same to the bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
     ///
     /// # Errors

@@ -1,8 +1,4 @@
-//! From a teacher and data to an image within a budget of flash, RAM and latency.
-//!
-//! [`Compress::run`] makes every stage: it trains teacher and student, searches what to prune and how to store it, prunes,
-//! recovers by distillation and makes the image. Each stage is an ordinary model folder, and an interrupted run continues
-//! from the stage that it had reached.
+#![doc = include_str!("../README.md")]
 
 pub mod cost;
 mod pipeline;

@@ -1,8 +1,4 @@
-//! Gradient training: recipes, optimizers, checkpoints, the training loop, fine-tuning and masked-LM training.
-//!
-//! A driver such as [`fine_tune`] checks its settings, opens a [`TrainingRun`], trains one or two sessions in it and
-//! finishes it. [`recipe`] has the settings that all drivers share, [`session`] the loop over epochs and micro-batches,
-//! [`checkpoint`] the folder `OUT.run` in which an interrupted run waits to be resumed.
+#![doc = include_str!("../README.md")]
 
 pub mod checkpoint;
 mod fine_tune;

@@ -3,7 +3,7 @@
 //! candle's fused layer norm and softmax have no gradient; its composed ones, and its bookkeeping of a gradient for
 //! every intermediate tensor, cost many passes over memory. Each op here is one pass forward and one backward over
 //! plain buffers, parallel over fixed pieces of the rows, so that the result has the same bits for any number of
-//! threads. They run on the CPU; [`super::composed`] is the same for other devices. All are generic over f32 (training) and f64
+//! threads. They run on the CPU; the private module `composed` is the same for other devices. All are generic over f32 (training) and f64
 //! (finite differences).
 
 pub mod attention;

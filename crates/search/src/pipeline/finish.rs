@@ -1,11 +1,8 @@
 //! The end of a run: the image of the chosen model, after quantization-aware training where that helps.
 
-use std::path::PathBuf;
-
 use super::image::BuiltImage;
 use super::outcome::{CompressOutcome, JudgedModel};
 use super::{Pipeline, report};
-use crate::cost::Cost;
 use crate::search::SearchResult;
 use tinybert_base::FileHash;
 use tinybert_base::{Error, Result};
