@@ -7,7 +7,7 @@ use std::thread;
 use tinybert_testing::toy;
 
 use serde_json::Value;
-use tinybert_base::collective::{Collective, Threads};
+use tinybert_base::collective::{Collective, ThreadRanks};
 use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Context, StopSignal};
 use tinybert_base::{Error, Result};
@@ -25,7 +25,7 @@ type Run = fn(&Path, Output, &Context) -> Result<()>;
 
 /// What surrounds a run on one rank.
 struct Rank {
-    ranks: Threads,
+    ranks: ThreadRanks,
     /// It asks to stop once it has been asked so often.
     stop_after: Option<u64>,
     asked: AtomicU64,
@@ -60,7 +60,7 @@ fn on_ranks<T: Send>(size: usize, stops: Option<(usize, u64)>, run: impl Fn(&Ran
             let rank = Rank { ranks, stop_after, asked: 0.into(), said: Default::default() };
             scope.spawn(move || run(&rank))
         };
-        let started: Vec<_> = Threads::new(size).into_iter().enumerate().map(start).collect();
+        let started: Vec<_> = ThreadRanks::new(size).into_iter().enumerate().map(start).collect();
         started.into_iter().map(|rank| rank.join().unwrap()).collect()
     })
 }

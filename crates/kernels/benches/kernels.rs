@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tinybert_kernels::{
-    Activations, ActivationsMut, AttentionShape, Context, Epilogue, Isa, Kernels, LayerNorm, Linear,
+    Activations, ActivationsMut, AttentionShape, ContextOutput, Epilogue, Isa, Kernels, LayerNorm, Linear,
     PackedWeights, Quantization, RowScale, activation_bytes, row_stride,
 };
 
@@ -91,7 +91,8 @@ fn attention(c: &mut Criterion) {
         for kernels in all() {
             group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
                 b.iter(|| {
-                    let context = Context::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 0.5 };
+                    let context =
+                        ContextOutput::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 0.5 };
                     kernels.attention(&qkv, shape, 1e-3, context, &mut scratch)
                 });
             });
@@ -118,7 +119,8 @@ fn attention_f32(c: &mut Criterion) {
         for kernels in all() {
             group.bench_function(BenchmarkId::new(kernels.isa().name(), tokens), |b| {
                 b.iter(|| {
-                    let context = Context::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 20.0 };
+                    let context =
+                        ContextOutput::I8 { out: ActivationsMut::new(&mut out, HIDDEN), scale: 20.0 };
                     kernels.attention_f32(&qkv, shape, 0.28, context, &mut scratch)
                 });
             });

@@ -50,7 +50,7 @@ impl AttentionShape {
 
 /// Where the context goes.
 #[derive(Debug)]
-pub enum Context<'a> {
+pub enum ContextOutput<'a> {
     /// f32, row-major `[queries, heads · head_dim]`.
     F32 {
         /// `[queries, heads · head_dim]`.
@@ -70,7 +70,7 @@ pub enum Context<'a> {
 /// What every attention kernel may rely on. Returns the scratch memory, carved.
 pub(crate) fn check<'a>(
     attention: &AttentionOperands,
-    context: &Context,
+    context: &ContextOutput,
     scratch: &'a mut [u8],
 ) -> Result<Scratch<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
@@ -81,7 +81,7 @@ pub(crate) fn check<'a>(
 /// The same in f32.
 pub(crate) fn check_f32<'a>(
     attention: &AttentionOperands<f32>,
-    context: &Context,
+    context: &ContextOutput,
     scratch: &'a mut [u8],
 ) -> Result<ScratchF32<'a>, ShapeMismatch> {
     check_operands(attention, context)?;
@@ -89,7 +89,7 @@ pub(crate) fn check_f32<'a>(
     ScratchF32::carve(scratch, ScratchSizesF32::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
-fn check_operands<T>(attention: &AttentionOperands<T>, context: &Context) -> Result<(), ShapeMismatch> {
+fn check_operands<T>(attention: &AttentionOperands<T>, context: &ContextOutput) -> Result<(), ShapeMismatch> {
     let &AttentionOperands { qkv, shape, coefficient } = attention;
     let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
@@ -100,8 +100,8 @@ fn check_operands<T>(attention: &AttentionOperands<T>, context: &Context) -> Res
     // Scores below the largest must not get probabilities above 255.
     ensure(coefficient >= 0.0 && coefficient.is_finite())?;
     match context {
-        Context::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len())),
-        Context::I8 { out, .. } => out.check(queries, width),
+        ContextOutput::F32 { out, .. } => ensure(queries.checked_mul(width) == Some(out.len())),
+        ContextOutput::I8 { out, .. } => out.check(queries, width),
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Kernels`]: the public operations. Each checks its operands, then calls the chosen instruction set's kernel.
 
-use crate::attention::{AttentionOperands, AttentionShape, Context};
+use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, KernelTable};
@@ -124,7 +124,7 @@ impl Kernels {
         qkv: &[i8],
         shape: AttentionShape,
         coefficient: f32,
-        context: Context,
+        context: ContextOutput,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
         let attention = AttentionOperands { qkv, shape, coefficient };
@@ -144,7 +144,7 @@ impl Kernels {
         qkv: &[f32],
         shape: AttentionShape,
         coefficient: f32,
-        context: Context,
+        context: ContextOutput,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
         let attention = AttentionOperands { qkv, shape, coefficient };

@@ -97,7 +97,7 @@ mod table;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use attention::{AttentionShape, Context};
+pub use attention::{AttentionShape, ContextOutput};
 pub use crc32c::crc32c;
 pub use embedding::Embedding;
 pub use isa::Isa;

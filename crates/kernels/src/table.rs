@@ -3,7 +3,7 @@
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
-use crate::attention::{AttentionOperands, Context};
+use crate::attention::{AttentionOperands, ContextOutput};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization};
 use crate::scratch::{Scratch, ScratchF32};
@@ -24,8 +24,8 @@ pub(crate) struct KernelTable {
     /// How int8 activations lie.
     pub layout: ActivationLayout,
     pub linear: unsafe fn(&Activations, &Linear, Epilogue, &mut [i8]),
-    pub attention: unsafe fn(&AttentionOperands, Context, Scratch),
-    pub attention_f32: unsafe fn(&AttentionOperands<f32>, Context, ScratchF32),
+    pub attention: unsafe fn(&AttentionOperands, ContextOutput, Scratch),
+    pub attention_f32: unsafe fn(&AttentionOperands<f32>, ContextOutput, ScratchF32),
     pub layer_norm: unsafe fn(&mut [f32], &LayerNorm),
     pub layer_norm_quantize: unsafe fn(&mut [f32], &LayerNorm, Quantization, ActivationsMut),
     pub quantize: unsafe fn(&[f32], usize, Quantization, ActivationsMut),

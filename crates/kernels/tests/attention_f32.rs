@@ -5,7 +5,7 @@ mod common;
 use common::{Random, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, AttentionShape, Context, Kernels, ShapeMismatch, activation_bytes, math,
+    ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, math,
 };
 
 struct Case {
@@ -36,7 +36,7 @@ impl Case {
         &self.qkv[token * stride + (part * heads + head) * head_dim..][..head_dim]
     }
 
-    /// Context `[queries, heads · head_dim]` by the definition, sums in the documented order.
+    /// ContextOutput `[queries, heads · head_dim]` by the definition, sums in the documented order.
     fn naive(&self) -> Vec<f32> {
         let shape = self.shape;
         let mut out = Vec::new();
@@ -71,7 +71,7 @@ impl Case {
 
     fn f32s(&self, kernels: &Kernels) -> Vec<f32> {
         let mut out = vec![f32::NAN; self.shape.queries * self.shape.width()];
-        let context = Context::F32 { out: &mut out, scale: self.scale };
+        let context = ContextOutput::F32 { out: &mut out, scale: self.scale };
         let mut scratch = vec![0xaa; self.shape.scratch_bytes_f32().unwrap()];
         kernels.attention_f32(&self.qkv, self.shape, self.coefficient, context, &mut scratch).unwrap();
         out
@@ -80,7 +80,7 @@ impl Case {
     fn i8s(&self, kernels: &Kernels, misalign: usize) -> Vec<i8> {
         let mut out = vec![99; activation_bytes(self.shape.queries, self.shape.width()).unwrap()];
         let context =
-            Context::I8 { out: ActivationsMut::new(&mut out, self.shape.width()), scale: self.scale };
+            ContextOutput::I8 { out: ActivationsMut::new(&mut out, self.shape.width()), scale: self.scale };
         let mut scratch = vec![0x55; self.shape.scratch_bytes_f32().unwrap() + misalign];
         let scratch = &mut scratch[misalign..];
         kernels.attention_f32(&self.qkv, self.shape, self.coefficient, context, scratch).unwrap();
@@ -188,7 +188,7 @@ fn wrong_sizes_are_refused() {
     let scratch_bytes = case.shape.scratch_bytes_f32().unwrap();
     for kernels in fast().chain([Kernels::scalar()]) {
         let run = |shape: AttentionShape, coefficient: f32, out: usize, scratch: usize| {
-            let context = Context::F32 { out: &mut vec![0.0; out], scale: 1.0 };
+            let context = ContextOutput::F32 { out: &mut vec![0.0; out], scale: 1.0 };
             kernels.attention_f32(&case.qkv, shape, coefficient, context, &mut vec![0; scratch])
         };
         assert_eq!(run(case.shape, 1.0, 24, scratch_bytes), Ok(()));

@@ -117,7 +117,8 @@ impl TextEncoder {
         };
         let mut first = self.piece_ids(text)?;
         let mut second = pair.map(|pair| self.piece_ids(pair)).transpose()?;
-        let (keep_first, keep_second) = longest_first(first.len(), second.as_ref().map_or(0, Vec::len), room);
+        let (keep_first, keep_second) =
+            tinybert_tokenizer::longest_first(first.len(), second.as_ref().map_or(0, Vec::len), room);
         first.truncate(keep_first);
 
         let mut ids = Vec::with_capacity(specials + keep_first + keep_second);
@@ -264,18 +265,6 @@ impl TextEncoder {
 /// The error where the tokenizer refuses a text, which BERT's never does.
 fn refused(error: tokenizers::Error) -> Error {
     Error::Input(format!("the tokenizer refused a text: {error}"))
-}
-
-/// How many pieces of each sentence to keep so that both fit into `room`: the longer one is cut until both are equally long,
-/// and then both are cut; if `room` is odd, the longer one keeps one piece more.
-fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
-    if first + second <= room {
-        return (first, second);
-    }
-    let (short, long) = (first.min(second), first.max(second));
-    let (short, long) =
-        if short <= room / 2 { (short, long.min(room - short)) } else { (room / 2, room.div_ceil(2)) };
-    if first <= second { (short, long) } else { (long, short) }
 }
 
 /// The `tokenizers` pipeline that transformers builds for BERT.

@@ -1,7 +1,7 @@
 //! Whether a layer's attention may be int8: its context, computed both ways from the same queries, keys and values.
 
 use tinybert_image::AttentionMode;
-use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
+use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 
 use super::calibration::CalibrationSamples;
 use tinybert_base::{Error, Result};
@@ -69,7 +69,7 @@ fn int8_error<'a>(
             AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride: 3 * width };
         let (mut exact, mut rounded) = (vec![0.0; tokens * width], vec![0.0; tokens * width]);
         let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(ShapeMismatch)?];
-        let context = Context::F32 { out: &mut exact, scale: 1.0 };
+        let context = ContextOutput::F32 { out: &mut exact, scale: 1.0 };
         kernels.attention_f32(
             &floats,
             shape,
@@ -78,7 +78,7 @@ fn int8_error<'a>(
             &mut scratch,
         )?;
         scratch.resize(shape.scratch_bytes().ok_or(ShapeMismatch)?, 0);
-        let context = Context::F32 { out: &mut rounded, scale: scale_v };
+        let context = ContextOutput::F32 { out: &mut rounded, scale: scale_v };
         kernels.attention(
             &bytes,
             shape,

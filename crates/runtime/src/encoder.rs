@@ -8,7 +8,7 @@ use tinybert_image::{
     self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
 };
 use tinybert_kernels::{
-    AttentionShape, Context, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization,
+    AttentionShape, ContextOutput, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization,
     ShapeMismatch,
 };
 use zerocopy::FromBytes;
@@ -183,11 +183,11 @@ impl<'t> Encoder<'t> {
         let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
         let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
         if let Quantization::Static { .. } = quantization {
-            let out = Context::I8 { out, scale };
+            let out = ContextOutput::I8 { out, scale };
             return T::attention(self.kernels, qkv, shape, coefficient, out, stage.scratch);
         }
         let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(ShapeMismatch)?;
-        let f32s = Context::F32 { out: &mut *x, scale };
+        let f32s = ContextOutput::F32 { out: &mut *x, scale };
         T::attention(self.kernels, qkv, shape, coefficient, f32s, stage.scratch)?;
         self.kernels.quantize(x, shape.width(), quantization, out)
     }

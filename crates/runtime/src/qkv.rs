@@ -1,7 +1,9 @@
 //! Queries, keys and values in the type that a layer's attention mode asks for.
 
 use tinybert_image::LayerConfig;
-use tinybert_kernels::{AttentionShape, Context, Epilogue, Kernels, MAX_SIDE, ShapeMismatch, row_stride};
+use tinybert_kernels::{
+    AttentionShape, ContextOutput, Epilogue, Kernels, MAX_SIDE, ShapeMismatch, row_stride,
+};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
 /// An element of the matrix of queries, keys and values; what is done with that matrix.
@@ -21,7 +23,7 @@ pub(crate) trait Qkv: Copy + FromBytes + IntoBytes + KnownLayout + Send + Sync {
         qkv: &[Self],
         shape: AttentionShape,
         coefficient: f32,
-        context: Context<'_>,
+        context: ContextOutput<'_>,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch>;
 }
@@ -46,7 +48,7 @@ impl Qkv for i8 {
         qkv: &[Self],
         shape: AttentionShape,
         coefficient: f32,
-        context: Context<'_>,
+        context: ContextOutput<'_>,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
         kernels.attention(qkv, shape, coefficient, context, scratch)
@@ -72,7 +74,7 @@ impl Qkv for f32 {
         qkv: &[Self],
         shape: AttentionShape,
         coefficient: f32,
-        context: Context<'_>,
+        context: ContextOutput<'_>,
         scratch: &mut [u8],
     ) -> Result<(), ShapeMismatch> {
         kernels.attention_f32(qkv, shape, coefficient, context, scratch)

@@ -98,9 +98,13 @@ impl Vocabulary<'_> {
     }
 }
 
-/// How many tokens `longest_first` keeps of two texts that have more than `room` together: the shorter one whole and as
-/// much of the longer as fits, or half each, the odd one for the longer (for the second, if equally long).
-fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
+/// How many of the `first` and `second` tokens of two texts stay where there is `room` for so many tokens together. This is
+/// the rule that Hugging Face calls `longest_first`: the shorter text stays whole if it fits into half of the room, otherwise
+/// each text gets half, and the longer one the odd token (the second one, if both are equally long).
+pub fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
+    if first.saturating_add(second) <= room {
+        return (first, second);
+    }
     let shorter = first.min(second).min(room / 2);
     if first > second { (room - shorter, shorter) } else { (shorter, room - shorter) }
 }

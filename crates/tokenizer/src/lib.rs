@@ -36,7 +36,7 @@ mod vocabulary;
 mod word;
 mod words;
 
-pub use encode::{EncodeError, Encoded, MIN_TOKENS};
+pub use encode::{EncodeError, Encoded, MIN_TOKENS, longest_first};
 #[cfg(feature = "alloc")]
 pub use pack::{PackError, pack};
 pub use vocabulary::{Options, Piece, SpecialIds, Vocabulary, VocabularyError};

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 pub use self::mpi::Mpi;
 pub use self::single::Single;
 pub use self::sum::sum;
-pub use self::threads::Threads;
+pub use self::threads::ThreadRanks;
 use crate::{Error, Result};
 
 /// The ranks of a run as one of them sees them. Every rank has to call the same operations in the same order; each

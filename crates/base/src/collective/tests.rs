@@ -6,7 +6,7 @@ use super::*;
 fn on_ranks<T: Send>(size: usize, run: impl Fn(&dyn Collective) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let run = &run;
-        let ranks = Threads::new(size).into_iter();
+        let ranks = ThreadRanks::new(size).into_iter();
         let started: Vec<_> = ranks.map(|rank| scope.spawn(move || run(&rank))).collect();
         started.into_iter().map(|rank| rank.join().unwrap()).collect()
     })

@@ -7,7 +7,7 @@ use super::Collective;
 use crate::{Error, Result};
 
 /// A rank that is a thread. When one ends, the others are told that it is lost.
-pub struct Threads {
+pub struct ThreadRanks {
     rank: usize,
     /// To every rank, this one too.
     to: Vec<Sender<Vec<u8>>>,
@@ -15,7 +15,7 @@ pub struct Threads {
     from: Vec<Mutex<Receiver<Vec<u8>>>>,
 }
 
-impl Threads {
+impl ThreadRanks {
     /// So many ranks, each to be moved into a thread of its own.
     pub fn new(size: usize) -> Vec<Self> {
         let (mut to, mut from): (Vec<Vec<_>>, Vec<Vec<_>>) = Default::default();
@@ -44,7 +44,7 @@ impl Threads {
     }
 }
 
-impl Collective for Threads {
+impl Collective for ThreadRanks {
     fn rank(&self) -> usize {
         self.rank
     }

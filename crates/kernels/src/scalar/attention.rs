@@ -1,11 +1,11 @@
 //! Self-attention, one query row of one head at a time, and its int8 form.
 
-use crate::attention::{AttentionOperands, AttentionShape, Context};
+use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::math;
 use crate::scratch::Scratch;
 
 /// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
-pub(crate) fn attention(operands: &AttentionOperands, context: Context, scratch: Scratch) {
+pub(crate) fn attention(operands: &AttentionOperands, context: ContextOutput, scratch: Scratch) {
     let Some(weights) = scratch.scores.get_mut(..operands.shape.tokens) else { return };
     each_head(operands.shape, context, Int8 { operands, weights });
 }
@@ -19,14 +19,14 @@ pub(super) trait Attend {
 }
 
 /// The context of every query and head.
-pub(super) fn each_head(shape: AttentionShape, context: Context, mut attend: impl Attend) {
+pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut attend: impl Attend) {
     match context {
-        Context::F32 { out, scale } => {
+        ContextOutput::F32 { out, scale } => {
             for (query, row) in out.chunks_exact_mut(shape.width().max(1)).enumerate() {
                 context_row(shape, query, scale, &mut attend, row, |x| x);
             }
         }
-        Context::I8 { out, scale } => {
+        ContextOutput::I8 { out, scale } => {
             let rows = out.data.chunks_exact_mut(out.stride.max(1)).take(shape.queries);
             for (query, row) in rows.enumerate() {
                 context_row(shape, query, scale, &mut attend, row, |x| math::quantize(x, 1.0, 0));

@@ -5,7 +5,7 @@
 use super::context::{ContextSink, HeadContext};
 use super::softmax::{ScoreTiles, probabilities};
 use super::{MR_MAX, MicroKernel, Operands, Tile, TileColumns, TileRows, VECTORS_MAX, pack};
-use crate::attention::{AttentionOperands, Context};
+use crate::attention::{AttentionOperands, ContextOutput};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
 
@@ -14,7 +14,7 @@ use crate::scratch::Scratch;
 pub(crate) fn attention<S: MicroKernel>(
     s: S,
     operands: &AttentionOperands,
-    context: Context,
+    context: ContextOutput,
     scratch: Scratch,
 ) {
     let shape = operands.shape;

@@ -5,7 +5,7 @@ use super::Simd;
 use super::context::ContextSink;
 use super::math::{exp2, largest, sum};
 use crate::activation_layout::ActivationLayout;
-use crate::attention::{AttentionOperands, Context, QkvPart};
+use crate::attention::{AttentionOperands, ContextOutput, QkvPart};
 use crate::scratch::{QUERY_BLOCK_F32 as ROWS, ScratchF32};
 
 /// Vectors of a tile: with four rows the sums stay in registers everywhere.
@@ -21,7 +21,7 @@ pub(crate) fn attention_f32<S: Simd>(
     s: S,
     layout: ActivationLayout,
     operands: &AttentionOperands<f32>,
-    context: Context,
+    context: ContextOutput,
     scratch: ScratchF32,
 ) {
     let shape = operands.shape;

@@ -5,12 +5,12 @@ use core::ops::Range;
 use super::attention::TakeTile;
 use super::{MicroKernel, Simd, Tile};
 use crate::activation_layout::ActivationLayout;
-use crate::attention::Context;
+use crate::attention::ContextOutput;
 use crate::linear::ActivationsMut;
 
 /// The context of the query rows, with how it lies.
 pub(super) struct ContextSink<'a> {
-    context: Context<'a>,
+    context: ContextOutput<'a>,
     /// Columns, `heads · head_dim`.
     width: usize,
     /// Of int8 activations.
@@ -20,8 +20,8 @@ pub(super) struct ContextSink<'a> {
 impl<'a> ContextSink<'a> {
     /// The sink, and the scale of the values, divided by that of the context if the context is int8.
     #[inline(always)]
-    pub(super) fn new(context: Context<'a>, width: usize, layout: ActivationLayout) -> (Self, f32) {
-        let (Context::F32 { scale, .. } | Context::I8 { scale, .. }) = context;
+    pub(super) fn new(context: ContextOutput<'a>, width: usize, layout: ActivationLayout) -> (Self, f32) {
+        let (ContextOutput::F32 { scale, .. } | ContextOutput::I8 { scale, .. }) = context;
         (Self { context, width, layout }, scale)
     }
 
@@ -30,7 +30,7 @@ impl<'a> ContextSink<'a> {
     #[inline(always)]
     pub(super) fn shift<S: Simd>(&self, first_column: usize) -> usize {
         match self.context {
-            Context::I8 { .. } if self.layout.rows > 1 => first_column % S::LANES,
+            ContextOutput::I8 { .. } if self.layout.rows > 1 => first_column % S::LANES,
             _ => 0,
         }
     }
@@ -47,13 +47,13 @@ impl<'a> ContextSink<'a> {
         x: [S::F; 4],
     ) {
         match &mut self.context {
-            Context::F32 { out, .. } => {
+            ContextOutput::F32 { out, .. } => {
                 for (row, x) in (row..).zip(x).take(rows) {
                     let start = row * self.width + column;
                     s.store(x, out.get_mut(start..start + lanes.end).unwrap_or(&mut []));
                 }
             }
-            Context::I8 { out, .. } => put_i8(s, self.layout, out, row, rows, column, lanes, x),
+            ContextOutput::I8 { out, .. } => put_i8(s, self.layout, out, row, rows, column, lanes, x),
         }
     }
 }

@@ -15,7 +15,7 @@ macro_rules! entry_points {
         #[target_feature(enable = $features)]
         pub(crate) fn attention_f32(
             operands: &crate::attention::AttentionOperands<f32>,
-            context: crate::attention::Context,
+            context: crate::attention::ContextOutput,
             scratch: crate::scratch::ScratchF32,
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.
@@ -103,7 +103,7 @@ macro_rules! entry_points {
         pub(crate) fn attention(
             $($option: $type,)?
             operands: &crate::attention::AttentionOperands,
-            context: crate::attention::Context,
+            context: crate::attention::ContextOutput,
             scratch: crate::scratch::Scratch,
         ) {
             // SAFETY: this function is compiled for, and therefore only called with, the token's instruction set.

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 use tinybert_image::{AttentionMode, LayerConfig};
-use tinybert_kernels::{AttentionShape, Context, Kernels, ShapeMismatch, math};
+use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 
 use super::linear::refused;
 use super::steps::ActivationSteps;
@@ -49,7 +49,7 @@ impl AttentionRounding<'_> {
         let tokens = qkv.len() / stride;
         let shape = AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride };
         let coefficient = self.config.attention_coefficient;
-        let out = Context::F32 { out: context, scale: self.config.context_scale };
+        let out = ContextOutput::F32 { out: context, scale: self.config.context_scale };
         match self.config.attention {
             AttentionMode::Int8 => {
                 let bytes: Vec<i8> = qkv.iter().map(|&x| math::quantize(x, 1.0, 0)).collect();
