@@ -13,9 +13,8 @@ use std::time::Instant;
 
 use candle_core::D;
 use rand_chacha::rand_core::RngCore;
-use tinybert_base::Context;
 use tinybert_base::progress::Silent;
-use tinybert_base::random;
+use tinybert_base::{Context, random};
 use tinybert_data::{DataSpec, GlueTask, RawRows, Source, Split, collate, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment};
 use tinybert_model::{Checkpoint, EncodedInput, EncodedWord, TextEncoder};

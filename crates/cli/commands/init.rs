@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tinybert_base::FileHash;
 use tinybert_base::progress::Progress;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, FileHash, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{ColumnNames, DataSpec, Source, Split};
 use tinybert_model::{

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tinybert_base::{Error, Result, hex};
-use tinybert_model::Checkpoint;
 use tinybert_model::image_file::{ImageFile, section_name};
-use tinybert_model::signature;
+use tinybert_model::{Checkpoint, signature};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
     AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, LinearView,

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tinybert_base::{Error, Result};
-use tinybert_data::Split;
-use tinybert_data::metrics;
 use tinybert_data::task::Target;
+use tinybert_data::{Split, metrics};
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};

@@ -8,8 +8,7 @@ use rayon::prelude::*;
 use super::encoded::EncodedSet;
 use super::shuffle::Shuffler;
 use super::text;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_model::TextEncoder;
 
 /// Documents of one or several files, in memory.

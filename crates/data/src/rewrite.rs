@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use super::row::SourceRow;
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
 use super::{glue, table, tags};
-
 use crate::task::TaskKind;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};

@@ -1,15 +1,14 @@
 //! Ablations of a toy task: which rows run, what they learn from, and that nothing runs twice.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_distill::TaskSettings;
 use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::{Checkpoint, Head};
+use tinybert_testing::toy;
 use tinybert_train::{Output, Recipe, TaskData};
 
 /// Models and data of a small task. The teacher knows nothing: the table only has to come about.

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tinybert_testing::toy;
 
 use serde_json::Value;
-use tinybert_base::Context;
+
 use tinybert_base::progress::{Progress, Silent};
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder};
 use tinybert_nn::{MaskedLm, init_parameters};
+use tinybert_testing::toy;
 
 /// Words that the toy vocabulary has as one piece, in the masked LM's vocabulary, and with vectors.
 const ONE_PIECE: [&str; 14] = [

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, EncodedSet};
@@ -17,6 +15,7 @@ use tinybert_distill::{
 use tinybert_evaluate::judge::encode;
 use tinybert_model::{BertConfig, Checkpoint, Head};
 use tinybert_nn::{Bert, Mode, Parameters, init_parameters};
+use tinybert_testing::toy;
 use tinybert_train::session::MicroBatch;
 use tinybert_train::{FineTune, Recipe, TaskData, fine_tune};
 

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use tinybert_testing::toy;
 
 use candle_core::Tensor;
 use serde_json::{Value, json};
-use tinybert_base::Context;
-use tinybert_base::FileHash;
+
+use tinybert_base::{Context, FileHash};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::{Batch, Targets, collate};
 use tinybert_distill::{EncodedCorpus, GeneralSettings, TaskSettings};
@@ -16,11 +15,11 @@ use tinybert_model::{
     Architecture, BertConfig, Checkpoint, Head, Tensors, TextEncoder, embeddings_from_teacher,
 };
 use tinybert_nn::{Bert, MaskedLm, Mode, Parameters, TaskModel, init_parameters};
-use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
-
 use tinybert_testing::reference_values::{
     assert_agrees, difference, ints, numbers, read, sample_difference, values, weights,
 };
+use tinybert_testing::toy;
+use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 

@@ -2,10 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{TaskReport, TaskSettings, distill_task};
 use tinybert_evaluate::predictor::Predictor;
@@ -14,6 +12,7 @@ use tinybert_model::plan::{LayerEncodings, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder, WORD_EMBEDDINGS};
 use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_testing::runs::{fine_tune_settings, labelled, output, quantization_aware, with_data};
+use tinybert_testing::toy;
 use tinybert_train::{FineTune, Recipe, fine_tune};
 
 fn run(

@@ -4,13 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use tinybert_testing::toy;
 
 use serde_json::Value;
+
 use tinybert_base::collective::{Collective, ThreadRanks};
 use tinybert_base::progress::{Progress, Silent};
-use tinybert_base::{Context, StopSignal};
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result, StopSignal};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{ColumnNames, DataSpec, Source, Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, augment};
@@ -18,6 +17,7 @@ use tinybert_model::Head;
 use tinybert_testing::runs::{
     fine_tune_settings, metrics, output, run_fine_tune, run_general, run_masked_lm, run_task, with_data,
 };
+use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, fine_tune};
 
 /// A kind of training.

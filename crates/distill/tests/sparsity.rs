@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_testing::runs::{fine_tune_settings, labelled, metrics, output, with_data};
+use tinybert_testing::toy;
 use tinybert_train::sparsity::{SparsityMethod, SparsitySettings};
 use tinybert_train::{Output, Recipe, fine_tune};
 

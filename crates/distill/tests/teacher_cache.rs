@@ -3,10 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::teacher::{TeacherCache, TeacherOutput, WantedStates};
@@ -15,6 +13,7 @@ use tinybert_evaluate::judge::encode;
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
 use tinybert_nn::{Bert, Mode, TaskModel};
+use tinybert_testing::toy;
 use tinybert_train::{Output, Recipe, TaskData};
 
 const BUDGET: u64 = 1 << 20;

@@ -1,13 +1,12 @@
 //! What an image answers over a data set, computed by the code that runs on the device.
 
 use rayon::prelude::*;
-use tinybert_image::HeadKind;
-use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics;
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
+use tinybert_image::HeadKind;
+use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
 /// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
 /// workspace of its own.

@@ -3,8 +3,7 @@
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_data::{EncodedSet, evaluation_batches};

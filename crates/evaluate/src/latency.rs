@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tinybert_runtime::{Input, Model, Session, Threads};
-
 use tinybert_base::{Error, Result};
+use tinybert_runtime::{Input, Model, Session, Threads};
 
 /// Runs that are thrown away first, while caches and clocks warm up.
 const WARM_UP: usize = 3;

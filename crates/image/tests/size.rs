@@ -1,8 +1,9 @@
 //! How large images are: the promise of 14.9 MB for TinyBERT-4L-312 with its vocabulary.
 
 use proptest::prelude::*;
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, ToyLayer, mixed, model};
-use tinybert_image::toy::{Random, embedding, token_classification};
+use tinybert_image::toy::{
+    F32, INT8, PER_TOKEN, Random, ToyLayer, embedding, mixed, model, token_classification,
+};
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
     ObservedRange, Panel, Provenance, SelfTestData,

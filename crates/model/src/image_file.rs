@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use tinybert_base::atomic::write_file;
+use tinybert_base::{Error, Result};
 use tinybert_image::{AlignedBytes, Image, ImageBuilder, SectionKind};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
-
-use tinybert_base::atomic::write_file;
-use tinybert_base::{Error, Result};
 
 /// An image in memory, checked completely.
 pub struct ImageFile {

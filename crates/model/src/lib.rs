@@ -35,6 +35,8 @@ mod vocabulary;
 mod weights;
 mod wordpiece;
 
+use std::path::{Path, PathBuf};
+
 pub use architecture::Architecture;
 pub use config::{BertConfig, Pruned};
 pub use embeddings::embeddings_from_teacher;
@@ -55,13 +57,10 @@ pub use tensors::{Tensors, lookup};
 pub use text::{EncodedInput, EncodedWord, TextEncoder};
 pub use wordpiece::train_vocabulary;
 
-use std::path::{Path, PathBuf};
-
 use self::config_json::ConfigFile;
 use self::weights::WeightFiles;
-use tinybert_base::{Error, FileHash, Result, files};
-
 use crate::plan::ModelPlan;
+use tinybert_base::{Error, FileHash, Result, files};
 
 /// A model folder in memory, complete and checked.
 pub struct Checkpoint {

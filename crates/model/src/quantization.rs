@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::BertConfig;
 use crate::file_names::{QUANTIZATION, WEIGHTS};
 use crate::plan::ModelPlan;
-use tinybert_base::{Error, Result};
-use tinybert_base::{FileHash, files};
+use tinybert_base::{Error, FileHash, Result, files};
 
 /// The contents of `quantization.json`.
 #[derive(Serialize, Deserialize)]

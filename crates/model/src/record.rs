@@ -1,12 +1,11 @@
 //! `run.json`: how a checkpoint came to be.
 
-use crate::file_names::RUN_RECORD;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use tinybert_base::FileHash;
-use tinybert_base::{Error, Result};
+use crate::file_names::RUN_RECORD;
+use tinybert_base::{Error, FileHash, Result};
 
 /// The value of `program` in every record, by which this program knows its checkpoints.
 const PROGRAM: &str = "tinybert-compress";

@@ -8,8 +8,7 @@ use safetensors::Dtype as FileDtype;
 use safetensors::tensor::Metadata;
 
 use super::stored_tensor::{self, Dtype, StoredTensor};
-use tinybert_base::files;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, files};
 
 /// Bytes before the header: its length as a little-endian u64.
 const LENGTH_BYTES: u64 = 8;

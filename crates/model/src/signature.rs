@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use tinybert_image::{AlignedBytes, Image, KeyError, SigningKey, public_key_from_pem};
-
 use tinybert_base::{Error, Result};
+use tinybert_image::{AlignedBytes, Image, KeyError, SigningKey, public_key_from_pem};
 
 /// Reads an Ed25519 private key: PKCS#8 in PEM, not encrypted.
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
+
 use tinybert_base::{Error, Result};
 
 /// A model's f32 tensors by canonical name (see [`expected_shapes`](crate::expected_shapes)).

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use crate::family;
 use crate::tokenizer_json::{check_tokenizer_config, read_tokenizer_json};
 use crate::vocabulary::{FILES, NamedFiles, WordPieceVocabulary};
-use tinybert_base::files;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, files};
 
 /// The BERT vocabulary of a model folder, and the tokenizer files found there by name.
 ///

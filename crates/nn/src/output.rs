@@ -1,11 +1,11 @@
 //! What a forward pass of the encoder gives.
 
 use candle_core::{Device, Tensor};
-use tinybert_base::Result;
-use tinybert_data::Batch;
 
 use super::dropout_sites::DropoutSites;
 use super::tape::Tape;
+use tinybert_base::Result;
+use tinybert_data::Batch;
 
 /// What a forward pass gives.
 pub struct BertOutput {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+
 use tinybert_data::Batch;
 use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors};
 use tinybert_nn::{Bert, BertOutput, Mode, Parameters, TaskModel, check_gradients, init_parameters};
-
 use tinybert_testing::reference_values::{
     assert_agrees, difference, ints, read, real_states, reference_loss, sample_difference, values, weights,
 };

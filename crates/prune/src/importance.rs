@@ -2,8 +2,7 @@
 
 use candle_core::Tensor;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet, list};
 use tinybert_distill::check_vocabulary;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Importance, ImportanceMeasure, KeptParts, LayerSizes, StructureSettings};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_distill::{TaskSettings, distill_task};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::{BertConfig, Checkpoint, RUN_RECORD, RunRecord};

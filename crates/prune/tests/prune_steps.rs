@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use tinybert_testing::toy;
 
 use serde_json::{Value, json};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::TaskSettings;
@@ -15,6 +14,7 @@ use tinybert_prune::{
     Importance, ImportanceMeasure, PruneWithRecovery, PrunedModel, ShareScope, StructureSettings, keep_layers,
 };
 use tinybert_testing::runs::{labelled, output};
+use tinybert_testing::toy;
 use tinybert_train::{Output, Recipe, TaskData};
 
 /// Three rounds on a toy model of 2 layers with 32 neurons each, of which an eighth stays.

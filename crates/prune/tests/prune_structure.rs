@@ -1,9 +1,9 @@
 //! Pruned heads and neurons are gone, and what they did not matter for stays as it was.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
 use candle_core::{Device, Tensor};
+
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
@@ -13,6 +13,7 @@ use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_prune::{Importance, KeptParts, ShareScope, StructureSettings};
 use tinybert_quantize::{QuantizeSettings, quantize};
+use tinybert_testing::toy;
 use tinybert_train::{Recipe, TaskData};
 
 const HIDDEN: usize = 16;

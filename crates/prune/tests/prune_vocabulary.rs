@@ -1,12 +1,12 @@
 //! Pruning a vocabulary takes away what it says, and nothing else.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
 use tinybert_data::collate;
 use tinybert_model::{Checkpoint, Head, TextEncoder};
 use tinybert_nn::{Bert, Mode, init_parameters};
 use tinybert_prune::{Characters, Coverage, PieceCounts, VocabularySettings};
+use tinybert_testing::toy;
 
 /// Letters, some of them as continuations only, and words of them; é occurs in a word and never alone.
 const PIECES: [&str; 19] = [

@@ -1,10 +1,9 @@
 //! Whether a layer's attention may be int8: its context, computed both ways from the same queries, keys and values.
 
-use tinybert_image::AttentionMode;
-use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
-
 use super::calibration::CalibrationSamples;
 use tinybert_base::{Error, Result};
+use tinybert_image::AttentionMode;
+use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
 

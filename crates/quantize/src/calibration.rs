@@ -6,8 +6,7 @@ use candle_core::Tensor;
 use sha2::{Digest, Sha256};
 
 use super::sample::RowSample;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::{Batch, collate, evaluation_batches};
 use tinybert_model::{Checkpoint, EncodedInput};
 use tinybert_nn::{Observe, Site, TaskModel};

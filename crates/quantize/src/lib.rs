@@ -10,19 +10,18 @@ pub mod stored;
 mod weights;
 
 use sha2::{Digest, Sha256};
+
+pub use self::plan::calibrate;
+use tinybert_base::{Context, Error, Result};
+use tinybert_data::task::Dataset;
 use tinybert_image::{
     AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
 };
 use tinybert_kernels::Kernels;
-use tinybert_runtime::{Input, Model, workspace_bytes};
-use tinybert_tokenizer::{Options, PackError};
-
-pub use plan::calibrate;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
-use tinybert_data::task::Dataset;
 use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
 use tinybert_model::{Checkpoint, EncodedInput, Head, TextEncoder};
+use tinybert_runtime::{Input, Model, workspace_bytes};
+use tinybert_tokenizer::{Options, PackError};
 
 /// Self-test inputs that an image carries.
 const SELF_TESTS: usize = 4;

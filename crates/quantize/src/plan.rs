@@ -1,16 +1,14 @@
 //! Choosing a model's plan from what calibration has seen, before any weight is touched.
 
-use tinybert_base::Context;
-use tinybert_base::Result;
-use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
-use tinybert_model::plan::{AttentionPrecision, LayerPlan, ModelPlan, Precision, WeightEncoding};
-use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
-use tinybert_nn::Site;
-
 use super::attention::{HeadSizes, choose_attention};
 use super::calibration::CalibrationSamples;
 use super::sample::RowSample;
 use super::search::{Symmetry, input_choice, static_scale};
+use tinybert_base::{Context, Result};
+use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
+use tinybert_model::plan::{AttentionPrecision, LayerPlan, ModelPlan, Precision, WeightEncoding};
+use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
+use tinybert_nn::Site;
 
 /// Runs the float model over `inputs` and chooses the scales of all activations.
 ///

@@ -4,14 +4,13 @@ use super::calibration::CalibrationSamples;
 use super::calibration_inputs;
 use super::plan::choose_plan;
 use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
-use tinybert_base::Context;
-use tinybert_base::Result;
+use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
-use tinybert_model::plan::WeightEncoding;
-use tinybert_model::plan::quantize_channel;
-use tinybert_model::plan::{AttentionPrecision, LayerEncodings, ModelPlan, Precision};
+use tinybert_model::plan::{
+    AttentionPrecision, LayerEncodings, ModelPlan, Precision, WeightEncoding, quantize_channel,
+};
 use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 

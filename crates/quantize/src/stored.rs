@@ -5,9 +5,7 @@ use rayon::prelude::*;
 
 use tinybert_base::{Error, Result};
 use tinybert_model::names::{self, LayerNames};
-use tinybert_model::plan::WeightEncoding;
-use tinybert_model::plan::quantize_channel;
-use tinybert_model::plan::scaled_row;
+use tinybert_model::plan::{WeightEncoding, quantize_channel, scaled_row};
 use tinybert_model::{LayerLinear, Tensors, WORD_EMBEDDINGS};
 
 /// One of a model's linears.

@@ -2,13 +2,11 @@
 
 use candle_core::Tensor;
 use rayon::prelude::*;
-use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 
 use tinybert_base::{Error, Result};
+use tinybert_image::{EmbeddingsData, HeadData, LayerData, LayerNormData, LinearData, ScaledRowsData};
 use tinybert_model::names::{self, LayerNames};
-use tinybert_model::plan::LayerPlan;
-use tinybert_model::plan::WeightEncoding;
-use tinybert_model::plan::{quantize_channel, scaled_row};
+use tinybert_model::plan::{LayerPlan, WeightEncoding, quantize_channel, scaled_row};
 use tinybert_model::{Checkpoint, PerLinear, Tensors};
 
 /// The embeddings with a bf16 scale per row, of the first `positions` positions; types and LayerNorm stay f32.

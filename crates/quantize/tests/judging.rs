@@ -1,8 +1,7 @@
 //! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a folder, or two texts
 //! of an image.
 
-use tinybert_base::Context;
-use tinybert_base::Error;
+use tinybert_base::{Context, Error};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Target;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
@@ -11,8 +10,7 @@ use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
 use tinybert_quantize::{QuantizeSettings, quantize};
-use tinybert_testing::runs;
-use tinybert_testing::toy;
+use tinybert_testing::{runs, toy};
 
 fn is_a_stop(error: &Error) -> bool {
     error.exit_code() == 130 && error.to_string().contains("stopped while a model was judged")

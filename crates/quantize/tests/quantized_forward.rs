@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use tinybert_testing::toy;
 
 use tinybert_base::Context;
 use tinybert_data::collate;
@@ -12,6 +11,7 @@ use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_quantize::{QuantizeSettings, calibrate, calibration_inputs, quantize};
 use tinybert_runtime::Input;
+use tinybert_testing::toy;
 
 /// Logits of every sentence by the image and by the fake-quantized model, which sees them in padded batches.
 fn both(checkpoint: &Checkpoint, settings: &QuantizeSettings) -> Vec<(Vec<f32>, Vec<f32>)> {

@@ -2,10 +2,10 @@
 //! operations, where each rounding adds a constant.
 
 use std::sync::Arc;
-use tinybert_testing::toy;
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
+
 use tinybert_base::Context;
 use tinybert_data::{Batch, collate};
 use tinybert_model::plan::{
@@ -15,6 +15,7 @@ use tinybert_model::{Head, LayerLinear};
 use tinybert_nn::{Mode, Parameters, TaskModel};
 use tinybert_quantize::{calibrate, calibration_inputs};
 use tinybert_runtime::kernels::math;
+use tinybert_testing::toy;
 
 fn flat(x: &Tensor) -> Vec<f32> {
     x.flatten_all().unwrap().to_vec1().unwrap()

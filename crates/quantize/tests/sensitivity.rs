@@ -1,12 +1,12 @@
 //! How far each part of a model moves the answers in few bits.
 
 use candle_core::{Device, Tensor};
+
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint, Head};
-use tinybert_quantize::sensitivity::Sensitivity;
-use tinybert_quantize::sensitivity::{SensitivitySettings, choose, sensitivity};
+use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, choose, sensitivity};
 use tinybert_testing::toy;
 
 fn measured(checkpoint: &Checkpoint) -> Vec<Sensitivity> {

@@ -1,9 +1,9 @@
 //! Budgets of a student whose calibration prefers the costlier attention; what the search measures.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
 use candle_core::Tensor;
+
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{GeneralSettings, TaskSettings};
@@ -11,10 +11,10 @@ use tinybert_evaluate::judge::Judge;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint};
 use tinybert_nn::TaskModel;
-use tinybert_quantize::sensitivity::Sensitivity;
-use tinybert_quantize::sensitivity::{SensitivitySettings, sensitivity};
+use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, sensitivity};
 use tinybert_search::{Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings};
 use tinybert_testing::runs::{labelled, with_data};
+use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, TaskData};
 
 /// A student with a key channel far larger than the others. All keys have the same in it, which softmax does not see; but its

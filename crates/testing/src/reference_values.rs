@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
+
 use tinybert_model::Tensors;
 use tinybert_nn::{BertOutput, Parameters, check_gradients};
 

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use tinybert_base::Context;
-use tinybert_base::Result;
+use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{
     EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,

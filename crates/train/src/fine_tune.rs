@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::session::{Length, Losses, MicroBatch, SessionConfig};
 use super::{Output, Recipe, Summary, TaskData, TrainedModel, TrainingRun};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet};

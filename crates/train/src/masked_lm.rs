@@ -8,9 +8,7 @@ use serde_json::json;
 
 use super::session::{Length, Losses, MicroBatch, SessionConfig};
 use super::{Identity, Output, Recipe, Summary, TrainedModel, TrainingRun};
-use tinybert_base::Context;
-use tinybert_base::FileHash;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, FileHash, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, evaluation_batches};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
 use tinybert_nn::{MaskedLm, Mode, init_parameters, unigram_bias};

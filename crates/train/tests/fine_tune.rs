@@ -1,13 +1,12 @@
 //! Fine-tuning toy models from folder to folder.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_model::{Checkpoint, Head};
+use tinybert_testing::toy;
 use tinybert_train::{FineTune, FineTuneReport, Recipe, TaskData, TimeLimit, fine_tune};
 
 fn settings() -> FineTune {

@@ -1,17 +1,16 @@
 //! The masked-LM head against Hugging Face transformers (numbers made by `reference/masked_lm.py`), and its training.
 
 use std::path::Path;
-use tinybert_testing::toy;
 
 use candle_core::DType;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, Targets};
 use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors};
 use tinybert_nn::{MaskedLm, Mode, Parameters};
-use tinybert_train::{MaskedLmReport, MaskedLmSettings, Recipe, masked_lm};
-
 use tinybert_testing::reference_values::{difference, ints, numbers, read, values, weights};
+use tinybert_testing::toy;
+use tinybert_train::{MaskedLmReport, MaskedLmSettings, Recipe, masked_lm};
 
 /// The model, batch and targets of the reference.
 fn reference() -> (serde_json::Value, BertConfig, Batch, Targets) {

@@ -2,10 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use tinybert_testing::toy;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_model::{Checkpoint, Head};
@@ -13,6 +11,7 @@ use tinybert_testing::runs::{
     fine_tune_settings, labelled, metrics, output, run_fine_tune, run_general, run_masked_lm,
     run_quantization_aware, run_task, with_data,
 };
+use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
 /// On so many threads.

@@ -1,11 +1,10 @@
+use std::sync::atomic::AtomicBool;
+
 use proptest::prelude::*;
 
 use super::Folder;
 use crate::{Corpus, WindowSettings};
-use std::sync::atomic::AtomicBool;
-use tinybert_base::Error;
-
-use tinybert_base::Context;
+use tinybert_base::{Context, Error};
 use tinybert_model::TextEncoder;
 
 /// `a` to `e` are words, `##x` continues one.

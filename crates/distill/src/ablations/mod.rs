@@ -12,9 +12,8 @@ use serde_json::json;
 
 pub use self::ablation::Ablation;
 use crate::{TaskSettings, distill_task};
-use tinybert_base::Context;
 use tinybert_base::atomic::write_file;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_model::{Checkpoint, RunRecord};

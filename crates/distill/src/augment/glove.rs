@@ -9,9 +9,7 @@ use rayon::prelude::*;
 
 use super::top::TopItems;
 use super::words::is_candidate;
-use tinybert_base::Context;
-use tinybert_base::vectorised;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result, vectorised};
 
 /// Number of words whose neighbours are searched together.
 const BLOCK: usize = 16;

@@ -7,12 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
-use tinybert_base::{
-    FileHash,
-    atomic::{rename_file, write_file},
-};
+use tinybert_base::atomic::{rename_file, write_file};
+use tinybert_base::{Context, Error, FileHash, Result};
 use tinybert_model::RunRecord;
 use tinybert_train::Identity;
 

@@ -4,8 +4,7 @@ use rayon::prelude::*;
 
 use super::top::TopItems;
 use super::words::{Sentence, is_candidate};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::collate;
 use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
 use tinybert_nn::MaskedLm;

@@ -10,9 +10,7 @@ use super::compatibility::{
 use super::inherit::inherit;
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
-use tinybert_base::Context;
-use tinybert_base::FileHash;
-use tinybert_base::Result;
+use tinybert_base::{Context, FileHash, Result};
 use tinybert_data::EncodedSet;
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
 use tinybert_nn::Bert;

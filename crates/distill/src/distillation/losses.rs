@@ -4,8 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Shape, Tensor};
 use candle_nn::ops::log_softmax;
 use rayon::prelude::*;
 
-use tinybert_base::Result;
-use tinybert_base::vectorised;
+use tinybert_base::{Result, vectorised};
 use tinybert_model::Head;
 use tinybert_nn::ops::rows::{slice, with_slice};
 

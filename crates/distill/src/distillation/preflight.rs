@@ -1,7 +1,6 @@
 //! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than chance.
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::list;
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::{Dataset, NO_TAG, Target, TaskKind};

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::compatibility::student_head;
 use super::teacher_inputs::TeacherInputs;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::judge::encode_to_learn;
 use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};

@@ -1,7 +1,6 @@
 //! A model folder that answers, computed in float by candle.
 
 use candle_core::Device;
-use tinybert_runtime as runtime;
 
 use super::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, most_likely};
 use super::refused;
@@ -9,6 +8,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::collate;
 use tinybert_model::{Checkpoint, Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel, on_device};
+use tinybert_runtime as runtime;
 
 /// A model folder, ready to answer.
 pub struct FloatModel {

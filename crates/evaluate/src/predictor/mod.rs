@@ -5,22 +5,19 @@ mod prediction;
 
 use std::path::Path;
 
-use tinybert_image::HeadKind;
-use tinybert_kernels::{Isa, Kernels};
-use tinybert_runtime as runtime;
-
 pub use self::float_model::FloatModel;
 pub use self::prediction::{PredictedAnswer, PredictedTag, Prediction, Question};
-
 use crate::image;
 use crate::judge::{Judge, embeddings, encode};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::Dataset;
+use tinybert_image::HeadKind;
+use tinybert_kernels::{Isa, Kernels};
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
+use tinybert_runtime as runtime;
 
 /// A model that answers.
 pub enum Predictor {

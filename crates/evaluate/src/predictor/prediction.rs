@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use tinybert_kernels::math;
-use tinybert_runtime as runtime;
-
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics;
+use tinybert_kernels::math;
+use tinybert_runtime as runtime;
 
 /// A sentence or a pair of sentences.
 pub type Question = (String, Option<String>);

@@ -5,13 +5,11 @@ mod write;
 
 use std::path::Path;
 
+pub(crate) use self::write::to_json;
 use crate::config_entries::{ConfigEntries, UnsupportedEntry};
 use crate::family::{self, Family};
 use crate::{Architecture, BertConfig, Pruned, SpecialIds};
-use tinybert_base::files;
-use tinybert_base::{Error, Result};
-
-pub(crate) use self::write::to_json;
+use tinybert_base::{Error, Result, files};
 
 /// A `config.json` that was read, its entries and class names translated to BERT's.
 pub(crate) struct ConfigFile {

@@ -7,11 +7,10 @@
 
 use std::array;
 
-use tinybert_image::Bf16;
-use tinybert_kernels::math::{max, min, round};
-
 use super::encoding::{GROUP, WeightEncoding};
 use tinybert_base::vectorised;
+use tinybert_image::Bf16;
+use tinybert_kernels::math::{max, min, round};
 
 /// How many scales are tried at once.
 const LANES: usize = 16;

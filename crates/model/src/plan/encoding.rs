@@ -1,6 +1,7 @@
 //! How weights are stored.
 
 use serde::{Deserialize, Serialize};
+
 use tinybert_image::{self as image, MAX_MULTIPLIER};
 
 /// Consecutive inputs of a channel that share a multiplier in four bits.

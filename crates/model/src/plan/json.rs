@@ -1,6 +1,7 @@
 //! How the image's own types are written in a plan's JSON.
 
 use serde::{Deserialize, Serialize};
+
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 
 /// The JSON form of [`AttentionMode`].

@@ -1,12 +1,12 @@
 //! How one layer is quantized.
 
 use serde::{Deserialize, Serialize};
-use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
 
 use super::attention::{AttentionChoice, attention_coefficient};
 use super::encoding::WeightEncoding;
 use super::input::InputChoice;
 use crate::{BertConfig, LayerLinear, PerLinear};
+use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
 
 /// Scales of one Transformer layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ mod layer;
 mod precision;
 
 use serde::{Deserialize, Serialize};
-use tinybert_base::{Error, Result};
 
 pub use self::attention::{AttentionChoice, AttentionPrecision, attention_coefficient};
 pub use self::channel::{quantize_channel, scaled_row};
@@ -20,6 +19,7 @@ pub use self::input::{InputChoice, StaticInput};
 pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
 use crate::{BertConfig, LayerLinear, PerLinear};
+use tinybert_base::{Error, Result};
 
 /// Scales of all activations, and how weights and embeddings are stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

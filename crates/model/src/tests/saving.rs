@@ -9,8 +9,7 @@ use tempfile::TempDir;
 
 use super::folder::{assert_same, classification, config, record, tensors, text};
 use crate::{Checkpoint, Head, Storage, check_target, save, save_as};
-use tinybert_base::FileHash;
-use tinybert_base::Result;
+use tinybert_base::{FileHash, Result};
 
 fn save_classifier(folder: &Path) -> Result<()> {
     save(folder, &config(), &classification(), &tensors(&config(), &classification()), &text(), &record())

@@ -3,9 +3,9 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
-use tinybert_base::vectorised;
 
 use super::float::Float;
+use tinybert_base::vectorised;
 
 /// Rows per piece of work; fixed, so that sums over pieces have the same order for any number of threads.
 pub const ROWS_PER_PIECE: usize = 32;

@@ -2,14 +2,14 @@
 
 use candle_core::Tensor;
 use rayon::prelude::*;
-use tinybert_image::{AttentionMode, LayerConfig};
-use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 
 use super::linear::refused;
 use super::steps::ActivationSteps;
 use crate::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
 use crate::ops::rows::{tensor, with_slice};
 use tinybert_base::Result;
+use tinybert_image::{AttentionMode, LayerConfig};
+use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 
 /// How a layer's attention rounds.
 #[derive(Clone, Copy)]

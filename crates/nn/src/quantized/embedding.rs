@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use tinybert_kernels::{Embedding, Kernels};
 
 use super::linear::refused;
 use crate::ops::embedding::{Ids, Tables};
 use crate::ops::rows::ROWS_PER_PIECE;
 use tinybert_base::Result;
+use tinybert_kernels::{Embedding, Kernels};
 use tinybert_model::plan::{WeightEncoding, scaled_row};
 
 /// A row in int8 and its scale.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
-use tinybert_image::{InputQuantization, LayerConfig};
-use tinybert_kernels::{Kernels, LayerNorm, math};
 
 use super::attention::AttentionRounding;
 use super::linear::{QuantizedWeights, WeightCache, refused};
@@ -17,8 +15,9 @@ use crate::ops::attention::Heads;
 use crate::ops::gelu::bias_gelu_backward;
 use crate::ops::rows::{ROWS_PER_PIECE, accumulate_all, column_sums, tensor, with_slice};
 use crate::tape::add_gradient;
-use tinybert_base::Result;
-use tinybert_base::vectorised;
+use tinybert_base::{Result, vectorised};
+use tinybert_image::{InputQuantization, LayerConfig};
+use tinybert_kernels::{Kernels, LayerNorm, math};
 use tinybert_model::PerLinear;
 use tinybert_model::plan::LayerPlan;
 

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
-use tinybert_kernels::{
-    Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale,
-    ShapeMismatch, activation_bytes, pack, row_stride,
-};
 
 use super::steps::ActivationSteps;
 use crate::linear::FloatLinear;
 use crate::ops::rows::{ROWS_PER_PIECE, product, tensor, with_slice};
 use crate::tape::add_gradient;
 use tinybert_base::{Error, Result};
+use tinybert_kernels::{
+    Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale,
+    ShapeMismatch, activation_bytes, pack, row_stride,
+};
 use tinybert_model::plan::{WeightEncoding, quantize_channel};
 
 /// Weights of a linear `[outputs, inputs]` as the device has them.

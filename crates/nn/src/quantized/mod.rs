@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
-use tinybert_image::LayerConfig;
 
 pub(super) use self::head::{HeadCaches, tanh};
 use self::layer::{QuantizedLayer, QuantizedLayerActivations, layer_norm};
@@ -34,6 +33,7 @@ use super::output::{BertOutput, padding_mask};
 use super::tape::{Backward, Tape};
 use tinybert_base::Result;
 use tinybert_data::Batch;
+use tinybert_image::LayerConfig;
 use tinybert_model::plan::ModelPlan;
 use tinybert_model::{BertConfig, PerLinear};
 

@@ -1,11 +1,11 @@
 //! How activations become int8, and the values that the device has of them.
 
 use rayon::prelude::*;
-use tinybert_image::InputQuantization;
-use tinybert_kernels::math;
 
 use crate::ops::rows::ROWS_PER_PIECE;
 use tinybert_base::vectorised;
+use tinybert_image::InputQuantization;
+use tinybert_kernels::math;
 
 /// How the rows of an activation become int8.
 #[derive(Clone, Copy)]

@@ -4,16 +4,15 @@ mod board;
 mod budget;
 pub mod latency;
 
-use tinybert_image::{Config, Image, ImageShape, LayerConfig};
-use tinybert_runtime::workspace_bytes;
-
 pub use self::board::{Board, CORES, Core, KernelFamily};
 pub use self::budget::{DeviceBudget, Limit};
 use self::latency::ModelledAnswer;
 use tinybert_base::{Error, Result};
+use tinybert_image::{Config, Image, ImageShape, LayerConfig};
 use tinybert_model::PerLinear;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_prune::LayerSizes;
+use tinybert_runtime::workspace_bytes;
 
 /// What a model needs of a device.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -4,14 +4,12 @@ use super::image::BuiltImage;
 use super::outcome::{CompressOutcome, JudgedModel};
 use super::{Pipeline, report};
 use crate::search::SearchResult;
-use tinybert_base::FileHash;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, FileHash, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_distill::check_student_answers;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
-use tinybert_model::Checkpoint;
-use tinybert_model::image_file;
 use tinybert_model::plan::AttentionPrecision;
+use tinybert_model::{Checkpoint, image_file};
 
 /// Name of the image in the output folder.
 const IMAGE: &str = "model.tbim";

@@ -1,17 +1,15 @@
 //! The image of a model: its cost against the budget, and its metrics.
 
-use tinybert_image::AttentionMode;
-
 use super::Pipeline;
 use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Cost};
 use crate::search::SearchResult;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::predictor::Predictor;
+use tinybert_image::AttentionMode;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::AttentionPrecision;

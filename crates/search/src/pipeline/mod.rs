@@ -18,8 +18,7 @@ pub use self::student::{layer_map, student_sizes};
 use super::search::SearchResult;
 use super::space::{PruningRound, SearchSpace};
 use super::{Compress, CompressSettings};
-use tinybert_base::Context;
-use tinybert_base::Result;
+use tinybert_base::{Context, Result};
 use tinybert_data::{EncodedSet, WindowSettings};
 use tinybert_distill::{
     EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use tinybert_data::metrics::Metrics;
-
 use crate::cost::Cost;
+use tinybert_data::metrics::Metrics;
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

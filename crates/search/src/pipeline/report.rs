@@ -1,14 +1,12 @@
 //! `report.json` and `report.html`: the report of the whole run.
 
-use tinybert_image::Image;
-
 use super::{CompressOutcome, Pipeline};
 use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Limit};
 use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
-use tinybert_base::FileHash;
-use tinybert_base::Result;
+use tinybert_base::{FileHash, Result};
+use tinybert_image::Image;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_report::Report;

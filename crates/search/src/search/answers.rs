@@ -1,7 +1,6 @@
 //! The answers of models on development examples, and the distance between two models' answers.
 
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::judge::{Judge, Outputs};

@@ -3,8 +3,7 @@
 use super::answers::{EvaluationExamples, ModelAnswers};
 use super::result::{LinearSensitivity, Measurement};
 use crate::space::{SearchPoint, SearchSpace};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_quantize::stored::LinearPlace;
 
 /// Measures every linear alone in four bits. The linear that changes the answers least comes first.

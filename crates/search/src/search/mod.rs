@@ -14,8 +14,7 @@ use self::ranking::{compare, distance_correction, loss_of_distance, mark_pareto}
 pub use self::result::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use super::cost::{CostModel, DeviceBudget, Limit};
 use super::space::{SearchPoint, SearchSpace};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
 use tinybert_quantize::stored::LinearPlace;

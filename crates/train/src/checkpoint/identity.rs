@@ -5,9 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use tinybert_base::FileHash;
 use tinybert_base::collective::Collective;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, FileHash, Result};
 use tinybert_model::RunRecord;
 
 /// Everything that the weights of a run depend on. A run and its continuation have the same identity.

@@ -7,8 +7,7 @@ use super::identity::Identity;
 use super::output::Output;
 use super::run_folder::checkpoints;
 use super::snapshot::{self, Snapshot};
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_model::METRICS;
 
 /// The last undamaged checkpoint in `folder`; `None` for a run that begins. Damaged checkpoints after it are removed.

@@ -12,9 +12,8 @@ use super::identity::Identity;
 use super::trainee::Trainee;
 use crate::metrics_window::MetricsWindow;
 use crate::summary::{Summary, one_rank};
-use tinybert_base::FileHash;
 use tinybert_base::collective::Collective;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, FileHash, Result};
 use tinybert_model::{Checkpoint, Companion, Tensors};
 
 /// The state of the run and the hashes of all other files. It is written last.

@@ -15,8 +15,7 @@ use super::run_folder::{checkpoints, lock, remove_finished, remove_unfinished};
 use super::snapshot::{self, RunState, SessionState, Snapshot, StoredValues};
 use super::trainee::Trainee;
 use crate::summary::Summary;
-use tinybert_base::Context;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_model::{Companion, METRICS, Tensors};
 use tinybert_nn::{Parameters, on_device};
 

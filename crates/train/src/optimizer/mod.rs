@@ -16,8 +16,7 @@ use rayon::prelude::*;
 
 use self::moments::{AdamMoments, UpdateCoefficients};
 pub use self::settings::{AdamMethod, OptimizerSettings};
-use tinybert_base::vectorised;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, vectorised};
 use tinybert_nn::check_gradients;
 use tinybert_nn::ops::rows::with_slice;
 

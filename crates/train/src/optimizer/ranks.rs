@@ -5,9 +5,8 @@ use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
 use super::{Optimizer, check_gradients};
-use tinybert_base::Result;
 use tinybert_base::collective::{Collective, sum};
-use tinybert_base::hex;
+use tinybert_base::{Result, hex};
 use tinybert_nn::ops::rows::with_slice;
 
 impl Optimizer {

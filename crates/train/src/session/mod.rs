@@ -22,9 +22,8 @@ use super::metrics_window::{LossValues, MetricsWindow};
 use super::optimizer::Optimizer;
 use super::sparsity::Sparsity;
 use super::summary::Summary;
-use tinybert_base::Context;
 use tinybert_base::collective::Collective;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_nn::Mode;
 
 /// Steps per line of `metrics.jsonl`.

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::TrainingSession;
 use crate::checkpoint::{Trainee, WorkFolder};
-use tinybert_base::Context;
-use tinybert_base::Result;
+use tinybert_base::{Context, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::Tensors;

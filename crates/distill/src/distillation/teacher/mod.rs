@@ -6,9 +6,8 @@ mod cache_layout;
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
-
 pub use cache::TeacherCache;
+use candle_core::{Device, Tensor};
 
 use self::cache_entry::CacheEntry;
 use self::cache_layout::CacheLayout;

@@ -1,8 +1,7 @@
 //! Counted instructions, and the fit of the instructions per unit of work.
 
-use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
-
 use super::{KernelFamily, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
+use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
 use tinybert_quantize::KernelLayout;
 
 /// The table that `scripts/performance/shapes.py` prints.

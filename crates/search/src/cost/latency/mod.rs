@@ -8,10 +8,9 @@
 mod coefficients;
 pub mod counted;
 
-use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
-
 use self::coefficients::{InstructionCosts, of};
 use super::{Board, KernelFamily};
+use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
 
 /// An answer whose latency is modelled.
 #[derive(Debug, Clone, Copy)]
