@@ -101,9 +101,9 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
         tensors.extend(embeddings_from_teacher(&teacher, &config)?);
         inputs.extend(teacher.hashes()?);
     }
-    let record = RunRecord {
-        command: "init".into(),
-        settings: json!({
+    let record = RunRecord::new(
+        "init",
+        json!({
             "preset": args.preset,
             "vocab_from": args.vocabulary.vocab_from,
             "train_vocab_from": args.vocabulary.train_vocab_from,
@@ -111,10 +111,9 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
             "labels": args.labels,
             "config": config,
         }),
-        seed: invocation.global.seed,
+        invocation.global.seed,
         inputs,
-        metrics: json!(null),
-    };
+    );
     tinybert_model::save(&args.out, &config, &head, &tensors, &text, &record)?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))

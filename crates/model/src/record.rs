@@ -26,6 +26,11 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// The record of a run of `command`, before there are results.
+    pub fn new(command: &str, settings: Value, seed: u64, inputs: Vec<FileHash>) -> Self {
+        Self { command: command.to_owned(), settings, seed, inputs, metrics: Value::Null }
+    }
+
     /// The record of the run that wrote `folder`.
     ///
     /// # Errors

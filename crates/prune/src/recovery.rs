@@ -164,9 +164,9 @@ impl PruneWithRecovery<'_> {
         let mut inputs = self.model.hashes()?;
         inputs.extend(self.teacher.hashes()?);
         inputs.extend(self.data.hashes()?);
-        let record = RunRecord {
-            command: "prune --steps".into(),
-            settings: json!({
+        let record = RunRecord::new(
+            "prune --steps",
+            json!({
                 "rounds": self.rounds,
                 "model": self.model.config,
                 "made_by": self.made_by,
@@ -174,10 +174,9 @@ impl PruneWithRecovery<'_> {
                 "measure": self.measure,
                 "recovery": self.recovery,
             }),
-            seed: self.recovery.seed(),
+            self.recovery.seed(),
             inputs,
-            metrics: json!(null),
-        };
+        );
         Ok(self.data.identity(&record))
     }
 

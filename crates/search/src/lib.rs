@@ -134,13 +134,7 @@ impl Compress<'_> {
         let mut settings = json!(self.settings);
         settings["board"] = json!(self.board.name);
         settings["sizes"] = json!(self.sizes);
-        RunRecord {
-            command: "compress".into(),
-            settings,
-            seed: self.settings.distillation.seed(),
-            inputs,
-            metrics: json!(null),
-        }
+        RunRecord::new("compress", settings, self.settings.distillation.seed(), inputs)
     }
 
     /// Searches the models that can be made of the student.

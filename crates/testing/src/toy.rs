@@ -42,13 +42,7 @@ pub fn config(layers: usize, hidden: usize) -> BertConfig {
 
 /// The record of a model that no command made.
 pub fn record() -> RunRecord {
-    RunRecord {
-        command: "test".into(),
-        settings: serde_json::Value::Null,
-        seed: 1,
-        inputs: Vec::new(),
-        metrics: serde_json::Value::Null,
-    }
+    RunRecord::new("test", serde_json::Value::Null, 1, Vec::new())
 }
 
 /// A fresh model that was written to `folder` and read back.

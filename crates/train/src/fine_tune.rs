@@ -70,13 +70,7 @@ pub fn fine_tune(
     data.warn(context);
     data.train.check_labelled()?;
     let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
-    let mut record = RunRecord {
-        command: "fine-tune".into(),
-        settings: json!(settings),
-        seed: recipe.seed,
-        inputs: model.hashes()?,
-        metrics: json!(null),
-    };
+    let mut record = RunRecord::new("fine-tune", json!(settings), recipe.seed, model.hashes()?);
     record.inputs.extend(data.hashes()?);
 
     let text = &model.text;

@@ -100,13 +100,7 @@ pub fn masked_lm(
     let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, recipe.seed)?;
     let mut inputs = model.hashes()?;
     inputs.extend(sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
-    let record = RunRecord {
-        command: "fine-tune --objective mlm".into(),
-        settings: json!(settings),
-        seed: recipe.seed,
-        inputs,
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("fine-tune --objective mlm", json!(settings), recipe.seed, inputs);
 
     let (windows, unusable) = windows.partition(|window| masking.can_hide(windows.ids(window)));
     if windows.is_empty() {

@@ -135,13 +135,7 @@ fn distil(
     };
     let fresh = args.out.join("student-fresh");
     let tensors = init_parameters(&config, &Head::None, invocation.global.seed)?;
-    let record = RunRecord {
-        command: "demo".into(),
-        settings: json!({ "config": config }),
-        seed: invocation.global.seed,
-        inputs: Vec::new(),
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("demo", json!({ "config": config }), invocation.global.seed, Vec::new());
     tinybert_model::save(&fresh, &config, &Head::None, &tensors, &teacher.text, &record)?;
     let fresh = Checkpoint::load(&fresh)?;
 

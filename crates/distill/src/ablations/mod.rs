@@ -142,13 +142,7 @@ impl Ablations<'_> {
         if let Some(fresh) = self.fresh {
             inputs.extend(fresh.hashes()?);
         }
-        let record = RunRecord {
-            command: "ablations".into(),
-            settings: json!(self.task),
-            seed: self.task.seed(),
-            inputs,
-            metrics: json!(null),
-        };
+        let record = RunRecord::new("ablations", json!(self.task), self.task.seed(), inputs);
         let identity = self.data.identity(&record);
         Ok(match self.augmented {
             Some(augmented) => identity.with_digest("augmented examples", augmented.digest()),

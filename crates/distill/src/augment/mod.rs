@@ -107,13 +107,7 @@ pub fn augment(
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];
     inputs.extend(files.into_iter().flatten().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
-    let record = RunRecord {
-        command: "augment".into(),
-        settings: json!(settings),
-        seed: settings.seed,
-        inputs,
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("augment", json!(settings), settings.seed, inputs);
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
     let ranks = context.ranks;
     identity.check_ranks(ranks)?;

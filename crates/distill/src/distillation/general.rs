@@ -84,13 +84,7 @@ pub fn distill_general(
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
     inputs.extend(corpus.sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
-    let record = RunRecord {
-        command: "distill --stage general".into(),
-        settings: json!(settings),
-        seed: recipe.seed,
-        inputs,
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("distill --stage general", json!(settings), recipe.seed, inputs);
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
     let samples = evenly_spaced_samples(corpus.windows);

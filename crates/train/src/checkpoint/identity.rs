@@ -179,8 +179,7 @@ mod tests {
 
     fn identity(settings: Value, seed: u64, sha256: &str) -> Identity {
         let input = FileHash { path: "train.tsv".into(), bytes: 1, sha256: sha256.into() };
-        let record =
-            RunRecord { command: "test".into(), settings, seed, inputs: vec![input], metrics: Value::Null };
+        let record = RunRecord::new("test", settings, seed, vec![input]);
         Identity::new(&record).with_digest("training samples", "d1".into())
     }
 

@@ -68,13 +68,7 @@ pub fn distill_task(
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
     inputs.extend(data.hashes()?);
-    let record = RunRecord {
-        command: "distill --stage task".into(),
-        settings: json!(settings),
-        seed,
-        inputs,
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("distill --stage task", json!(settings), seed, inputs);
     let text = &student.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;

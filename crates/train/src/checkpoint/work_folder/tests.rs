@@ -5,13 +5,7 @@ use tinybert_base::Context;
 use tinybert_model::RunRecord;
 
 fn open(out: &Path) -> Result<WorkFolder> {
-    let record = RunRecord {
-        command: "test".into(),
-        settings: json!(null),
-        seed: 1,
-        inputs: Vec::new(),
-        metrics: json!(null),
-    };
+    let record = RunRecord::new("test", json!(null), 1, Vec::new());
     WorkFolder::open(&out.into(), Identity::new(&record), &Context::default())
 }
 
