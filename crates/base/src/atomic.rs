@@ -17,7 +17,7 @@ const PREVIOUS: &str = "previous";
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent_of(path);
-    // Readable by whom the user's umask says, as any other output; temporary files are private by default.
+    // Temporary files are private by default. The user's umask decides who can read this one, like any other output.
     let anyone = fs::Permissions::from_mode(0o666);
     let mut file =
         tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
@@ -26,7 +26,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Gives a finished file its name for good.
+/// Gives a finished file its final name.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -55,8 +55,8 @@ pub fn remove_abandoned(folder: &Path) -> Result<()> {
     }
 }
 
-/// A folder being written beside its target. Dropped before [`Staging::commit`], it vanishes; left
-/// behind by a killed process, it is cleaned away by the next one.
+/// A folder that is written beside its target. It is removed if it is dropped before [`Staging::commit`]. If the process
+/// is killed, the next process removes it.
 pub struct Staging {
     target: PathBuf,
     folder: PathBuf,
@@ -65,7 +65,7 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Begins to write what will be `target`, whose parents are created.
+    /// Begins to write the folder that will become `target`. The parents of `target` are created.
     ///
     /// # Errors
     /// [`Error::Usage`] when `target` has no name or another process is writing it; [`Error::Io`] when
@@ -89,7 +89,7 @@ impl Staging {
             }
             Err(TryLockError::Error(error)) => return Err(Error::io(&folder)(error)),
         }
-        // What a killed process left.
+        // A killed process may have left its folder.
         recover(&folder, target).map_err(Error::io(target))?;
         for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
             let path = entry.map_err(Error::io(&folder))?.path();
@@ -125,7 +125,7 @@ impl Staging {
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))
     }
 
-    /// Has `write` write one file at the path it is given, and waits until it is on the disk.
+    /// Lets `write` write one file at the path that it gets, and waits until the file is on the disk.
     ///
     /// # Errors
     /// Those of `write`; [`Error::Io`] naming the file.
@@ -135,7 +135,7 @@ impl Staging {
         File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))
     }
 
-    /// Gives the folder its name; a folder of that name goes away in the same moment.
+    /// Gives the folder its name. A folder that had the name before is removed at the same moment.
     ///
     /// # Errors
     /// [`Error::Io`] when that fails: the target is then what it was before.
@@ -167,8 +167,8 @@ fn exchange(staged: &Path, target: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Swaps the names of two folders by renaming. A process killed in between leaves no `target`, and its contents by
-/// the name that [`recover`] knows.
+/// Swaps the names of two folders by renaming. A process that is killed in between leaves no `target`; its contents then
+/// have the name that [`recover`] looks for.
 fn exchange_in_steps(staged: &Path, target: &Path) -> std::io::Result<()> {
     let previous = staged.with_added_extension(PREVIOUS);
     fs::rename(target, &previous)?;
@@ -185,12 +185,12 @@ fn recover(staged: &Path, target: &Path) -> std::io::Result<()> {
     if previous.exists() && !target.exists() { fs::rename(previous, target) } else { Ok(()) }
 }
 
-/// Makes names created in or moved into a folder outlast a power failure.
+/// Makes sure that names which were created in a folder, or moved into it, survive a power failure.
 fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder))
 }
 
-/// The folder that `path` stands in, `.` for a bare name.
+/// The folder that contains `path`; `.` for a bare name.
 fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

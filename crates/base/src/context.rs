@@ -1,4 +1,4 @@
-//! What surrounds a long step: its display, the signal that asks it to stop, and the processes that share its work.
+//! The surroundings of a long step: its display, the signal that asks it to stop, and the processes that share its work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

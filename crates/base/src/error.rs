@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What can go wrong, by who can mend it. Messages say what was expected, what was found and what to do.
+/// The errors, one variant for each way to deal with them. Messages say what was expected, what was found and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line asks for something that cannot be (exit code 2).
@@ -22,7 +22,7 @@ pub enum Error {
     /// Training produced a value that is not finite (exit code 5).
     #[error("{0}")]
     Diverged(String),
-    /// The user stopped the run (exit code 130); the message says how to go on.
+    /// The user stopped the run (exit code 130); the message says how to continue it.
     #[error("{0}")]
     Interrupted(String),
     /// The ranks of a run cannot work together: one is lost, or is not like the others (exit code 6).
@@ -33,24 +33,24 @@ pub enum Error {
     Engine(#[from] candle_core::Error),
 }
 
-/// The host's result.
+/// A result with the host's error type.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// Exit code of [`Error::Ranks`].
     pub const RANKS: u8 = 6;
 
-    /// Bad contents of `path`.
+    /// The error for bad contents of `path`.
     pub fn input(path: impl AsRef<Path>, what: impl std::fmt::Display) -> Self {
         Self::Input(format!("{}: {what}", path.as_ref().display()))
     }
 
-    /// Bad contents of `path` at a line counted from 1.
+    /// The error for bad contents of `path` at a line counted from 1.
     pub fn line(path: impl AsRef<Path>, line: usize, what: impl std::fmt::Display) -> Self {
         Self::Input(format!("{}:{line}: {what}", path.as_ref().display()))
     }
 
-    /// An I/O failure at `path`; for `map_err`.
+    /// Makes an I/O failure an error at `path`; for `map_err`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
         move |source| Self::Io { path, source }

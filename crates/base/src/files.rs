@@ -1,4 +1,4 @@
-//! Reading small files of a model folder, with the faults that downloads have.
+//! Reading small files of a model folder, and recognising the faults of incomplete downloads.
 
 use std::path::Path;
 

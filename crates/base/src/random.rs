@@ -1,4 +1,4 @@
-//! Seeded randomness that depends on names and numbers only: never on order, batch layout or threads.
+//! Seeded randomness that depends only on names and numbers, never on order, batch layout or threads.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -1,4 +1,4 @@
-//! Raw text for the general stage: a paragraph a line, a blank line between documents.
+//! Raw text for the general stage: one paragraph per line, a blank line between documents.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Corpus {
     documents: Vec<Document>,
 }
 
-/// Where a document's paragraphs stand.
+/// The place of a document's paragraphs.
 struct Document {
     /// Index into [`Corpus::files`].
     file: usize,
@@ -29,10 +29,10 @@ struct Document {
 /// How text becomes windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowSettings {
-    /// Length of a window at most, `[CLS]` and `[SEP]` included; at least 3.
+    /// Largest length of a window in tokens, `[CLS]` and `[SEP]` included; at least 3.
     pub max_tokens: usize,
-    /// Tokens of all windows together at most. The documents are then drawn at random, so that a part of the
-    /// corpus is like the whole; without a limit they come in file order.
+    /// Largest number of tokens of all windows together. With a limit, the documents are drawn at random, so that the part
+    /// resembles the whole corpus; without a limit they come in file order.
     pub limit: Option<usize>,
     /// Seed of that draw.
     pub seed: u64,
@@ -89,7 +89,7 @@ impl Corpus {
         let packer = Packer::new(text, settings.max_tokens)?;
         let mut order: Vec<&Document> = self.documents.iter().collect();
         if settings.limit.is_some() {
-            // Epochs number the streams of batches from 0; this one is apart from them.
+            // The streams of batches have the numbers of epochs, from 0. This stream has a number that no epoch has.
             Shuffler::new(settings.seed, u64::MAX).shuffle(&mut order);
         }
         let limit = settings.limit.unwrap_or(usize::MAX);

@@ -5,11 +5,11 @@ use sha2::{Digest, Sha256};
 use super::batch::{Batch, second_from};
 use tinybert_model::EncodedInput;
 
-/// Many encoded samples: 4 bytes a token and 12 a sample.
+/// Many encoded samples. They take 4 bytes per token and 12 per sample.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodedSet {
     ids: Vec<u32>,
-    /// Where each sample ends in `ids`.
+    /// The end of each sample in `ids`.
     ends: Vec<usize>,
     /// How many tokens of each sample belong to the first sentence and its special pieces.
     first_tokens: Vec<u32>,
@@ -47,7 +47,7 @@ impl EncodedSet {
         self.partition(|sample| (sample + 1) * count / self.len() == sample * count / self.len())
     }
 
-    /// The samples of which `is_kept` is true, and the others.
+    /// The samples for which `is_kept` is true, and the others.
     pub fn partition(&self, is_kept: impl Fn(usize) -> bool) -> (Self, Self) {
         let (mut kept, mut others) = (Self::default(), Self::default());
         for sample in 0..self.len() {
@@ -99,7 +99,7 @@ impl EncodedSet {
         self.answers(sample) > 0
     }
 
-    /// Where the answers of each sample begin in a list of all, and last their number.
+    /// The index at which the answers of each sample begin in a list of all answers, and at the end the number of all.
     pub fn answer_starts(&self) -> Vec<usize> {
         let mut next = 0;
         let ends = (0..self.len()).map(|sample| {

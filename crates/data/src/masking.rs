@@ -71,8 +71,8 @@ impl Masking {
         ids.iter().any(|&id| flag_of(&self.ordinary, id))
     }
 
-    /// Hides pieces of a batch: of those to be guessed 80 % become `[MASK]`, 10 % another piece and 10 % stay. What is
-    /// hidden depends on the seed, the step, the sample and its text alone.
+    /// Hides pieces of a batch: 80 % of the pieces to be guessed become `[MASK]`, 10 % become another piece, and 10 % stay.
+    /// The choice depends only on the seed, the step, the sample and its text.
     pub fn apply(&self, batch: &Batch, step: u64) -> (Batch, Targets) {
         let mut masked = batch.clone();
         let mut targets = Targets { positions: Vec::new(), pieces: Vec::new() };

@@ -25,7 +25,7 @@ pub struct RawRow {
 
 /// The rows of a file, and how to write further rows of the same layout.
 pub struct RawRows {
-    /// In file order.
+    /// The rows in file order.
     pub rows: Vec<RawRow>,
     /// The file.
     pub source: PathBuf,

@@ -67,9 +67,9 @@ impl Labeller for ScoreLabeller {
 
 /// Reads label cells that hold the names or codes of classes.
 pub(super) struct ClassLabeller {
-    /// By class index.
+    /// Names of the classes by class index.
     pub names: Vec<String>,
-    /// Class index of what may stand in a cell.
+    /// Class index by the text of a cell.
     cells: HashMap<String, u32>,
     /// Where the names come from, for messages: `the labels of train.tsv`.
     origin: String,

@@ -23,7 +23,7 @@ pub struct DataSpec {
 pub enum Source {
     /// A folder in the official GLUE layout of a task.
     Glue {
-        /// Which task's layout.
+        /// The task whose layout the folder has.
         task: GlueTask,
         /// Holds `train.tsv`, `dev.tsv`, ...
         folder: PathBuf,
@@ -38,7 +38,7 @@ pub enum Source {
         test: Option<PathBuf>,
         /// `None`: by file name extension.
         format: Option<Format>,
-        /// Which columns hold what.
+        /// The names of the columns.
         columns: ColumnNames,
         /// Whether the label column holds a name, a number, or a tag for each word.
         kind: TaskKind,
@@ -59,17 +59,17 @@ pub struct ColumnNames {
 /// File format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// Comma-separated with a header, quoted as in RFC 4180.
     Csv,
     /// Tab-separated with a header; a double quote is an ordinary character.
     Tsv,
-    /// A word a line, its tag in the last column, a blank line behind each sentence.
+    /// One word per line with its tag in the last column, and a blank line after each sentence.
     Conll,
 }
 
-/// Which part of the data.
+/// A part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
     /// Models learn from it.
@@ -169,7 +169,7 @@ impl FromStr for GlueTask {
 }
 
 impl DataSpec {
-    /// What the labels are.
+    /// The kind of the labels.
     pub fn kind(&self) -> TaskKind {
         match &self.source {
             Source::Glue { task, .. } => task.kind(),

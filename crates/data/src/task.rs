@@ -1,4 +1,4 @@
-//! What is to be learned: the kind of answer, examples with their targets, and label names.
+//! Tasks: the kind of answer, examples with their targets, and label names.
 
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ pub enum TaskKind {
     Embedding,
 }
 
-/// What an example should be answered with.
+/// The right answer to an example.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// Index into [`Dataset::labels`].
@@ -35,7 +35,7 @@ pub enum Target {
 pub const NO_TAG: u32 = u32::MAX;
 
 impl Target {
-    /// The class, or that of each word; nothing for a score.
+    /// The class, or the class of each word; empty for a score.
     pub fn classes(&self) -> &[u32] {
         match self {
             Self::Class(class) => std::slice::from_ref(class),
@@ -52,7 +52,7 @@ pub struct Example {
     pub text: String,
     /// Second sentence of a pair.
     pub pair: Option<String>,
-    /// What it should be answered with.
+    /// The right answer.
     pub target: Target,
 }
 
@@ -106,7 +106,7 @@ impl Dataset {
         }
     }
 
-    /// What a model reads of every example, in their order.
+    /// The texts that a model reads of every example, in order.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.examples.iter().flat_map(|example| example.inputs(self.kind))
     }

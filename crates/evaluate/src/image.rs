@@ -1,4 +1,4 @@
-//! What an image answers over a data set, computed by the code that runs on the device.
+//! The answers of an image to a data set, computed by the code that runs on the device.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_image::HeadKind;
 use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
-/// What the model answers to every example, in their order. Sentences are spread over all cores; each core has a
+/// The model's answers to all examples, in order. Sentences are spread over all cores; each core has a
 /// workspace of its own.
 ///
 /// # Errors

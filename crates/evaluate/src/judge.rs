@@ -83,7 +83,7 @@ impl Judge {
         self.metrics(&self.predictions(model, context)?)
     }
 
-    /// What a model answers to every sample, in their order.
+    /// The model's answers to all samples, in order.
     ///
     /// # Errors
     /// Those of [`outputs`] and [`Judge::answers`].
@@ -91,7 +91,7 @@ impl Judge {
         self.answers(&model.head, &self.outputs(model, context)?)
     }
 
-    /// What a model's head gives for every sample.
+    /// The outputs of a model's head for every sample.
     ///
     /// # Errors
     /// Those of [`outputs`].
@@ -129,7 +129,7 @@ impl Judge {
 /// Logits `[answers, outputs]` of each batch, with the indices of the batch's samples.
 pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 
-/// What the model's head gives for every sample that asks for an answer.
+/// The outputs of the model's head for every sample that asks for an answer.
 ///
 /// # Errors
 /// [`Error::Interrupted`]; those of the forward pass.

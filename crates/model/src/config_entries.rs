@@ -1,8 +1,8 @@
-//! The entries of `config.json` that matter here.
+//! The entries of `config.json` that this program reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The entries of `config.json` that matter here; any others are left alone.
+/// The entries of `config.json` that this program reads; it ignores all others.
 #[derive(serde::Deserialize)]
 pub(crate) struct ConfigEntries {
     pub model_type: Option<String>,
@@ -47,15 +47,15 @@ pub(crate) struct SentenceEmbedding {
 pub(crate) struct UnsupportedEntry {
     /// The key of the entry.
     pub key: &'static str,
-    /// Its value.
+    /// The value of the entry.
     pub found: String,
-    /// The values that would do, in words.
+    /// A description of the values that are supported.
     pub supported: String,
 }
 
 impl ConfigEntries {
     /// # Errors
-    /// An entry by which the model is not an encoder that computes as BERT does.
+    /// The entry that says that the model does not compute as BERT does.
     pub fn check(&self) -> std::result::Result<(), UnsupportedEntry> {
         let refuse = |key, found: &str, supported: &str| {
             Err(UnsupportedEntry { key, found: found.to_owned(), supported: supported.to_owned() })

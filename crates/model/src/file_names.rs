@@ -4,7 +4,7 @@
 pub const CONFIG: &str = "config.json";
 /// The tensors.
 pub const WEIGHTS: &str = "model.safetensors";
-/// What training logged, a JSON object a line.
+/// The log of training, one JSON object per line.
 pub const METRICS: &str = "metrics.jsonl";
 /// How the folder came to be.
 pub const RUN_RECORD: &str = "run.json";

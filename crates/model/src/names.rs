@@ -39,7 +39,7 @@ pub const MASKED_LM_NORM: &str = "cls.predictions.transform.LayerNorm";
 /// Bias of the masked-LM head's decoder, `[vocab]`.
 pub const MASKED_LM_BIAS: &str = "cls.predictions.bias";
 
-/// What the names of all tensors of the encoder begin with, the pooler's included, and those of no head.
+/// Prefix of the names of the encoder's tensors, including the pooler's. No tensor of a head has it.
 pub const ENCODER: &str = "bert.";
 
 const EMBEDDINGS: &str = "bert.embeddings.";
@@ -62,7 +62,7 @@ pub fn weight(part: &str) -> String {
     format!("{part}.weight")
 }
 
-/// Name of a part's bias; of a LayerNorm its beta.
+/// Name of a part's bias; the bias of a LayerNorm is its beta.
 pub fn bias(part: &str) -> String {
     format!("{part}.bias")
 }
@@ -109,7 +109,7 @@ impl LayerNames {
         [&self.query, &self.key, &self.value]
     }
 
-    /// Of each of the layer's four linears the parts that it is made of: an image stores queries, keys and values as one.
+    /// The parts that each of the layer's four linears is made of. An image stores queries, keys and values as one linear.
     pub fn linears(&self) -> PerLinear<Vec<&str>> {
         PerLinear {
             qkv: self.projections().to_vec(),
@@ -120,7 +120,7 @@ impl LayerNames {
     }
 }
 
-/// The name of what is called `part` in layer `layer`, counted from 0.
+/// The full name of the part or tensor `part` of layer `layer`, counted from 0.
 pub fn in_layer(layer: usize, part: &str) -> String {
     format!("{LAYER}{layer}.{part}")
 }

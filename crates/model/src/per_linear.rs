@@ -1,4 +1,4 @@
-//! What is said of each of a layer's four linears.
+//! A value for each of a layer's four linears.
 
 use std::array;
 use std::ops::{Index, IndexMut};
@@ -20,10 +20,10 @@ pub enum LayerLinear {
 }
 
 impl LayerLinear {
-    /// All of them, in the order in which a layer computes them.
+    /// All linears, in the order in which a layer computes them.
     pub const ALL: [Self; 4] = [Self::Qkv, Self::AttentionOutput, Self::Up, Self::Down];
 
-    /// Its name in messages and reports.
+    /// The name of the linear in messages and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Qkv => "qkv",
@@ -58,18 +58,18 @@ impl TryFrom<usize> for LayerLinear {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "[T; 4]", into = "[T; 4]", bound(serialize = "T: Serialize + Clone"))]
 pub struct PerLinear<T> {
-    /// Of queries, keys and values.
+    /// The value for the linear of queries, keys and values.
     pub qkv: T,
-    /// Of the linear that the attention's context goes through.
+    /// The value for the linear that the attention's context goes through.
     pub attention_output: T,
-    /// Of the first linear of the feed-forward network.
+    /// The value for the first linear of the feed-forward network.
     pub up: T,
-    /// Of the second linear of the feed-forward network.
+    /// The value for the second linear of the feed-forward network.
     pub down: T,
 }
 
 impl<T> PerLinear<T> {
-    /// What `value` gives for each linear, called in their order.
+    /// The results of `value`, which is called for each linear in order.
     pub fn from_fn(value: impl FnMut(LayerLinear) -> T) -> Self {
         LayerLinear::ALL.map(value).into()
     }
@@ -93,7 +93,7 @@ impl<T> PerLinear<T> {
         <[T; 4]>::from(self).map(change).into()
     }
 
-    /// Pairs each value with the other's of the same linear.
+    /// Pairs each value with the value of `other` for the same linear.
     pub fn zip<U>(self, other: PerLinear<U>) -> PerLinear<(T, U)> {
         PerLinear {
             qkv: (self.qkv, other.qkv),
@@ -108,7 +108,7 @@ impl<T> PerLinear<T> {
         LayerLinear::ALL.into_iter().zip(<[&T; 4]>::from(self.each_ref()))
     }
 
-    /// The values with their linears, in order, to change.
+    /// The values with their linears, in order; the values can be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (LayerLinear, &mut T)> {
         let Self { qkv, attention_output, up, down } = self;
         LayerLinear::ALL.into_iter().zip([qkv, attention_output, up, down])
@@ -124,7 +124,7 @@ impl<T, E> PerLinear<Result<T, E>> {
     /// The values, or the first error in the order of the linears.
     ///
     /// # Errors
-    /// The first of the results that is one.
+    /// The first of the errors.
     pub fn transpose(self) -> Result<PerLinear<T>, E> {
         let Self { qkv, attention_output, up, down } = self;
         Ok(PerLinear { qkv: qkv?, attention_output: attention_output?, up: up?, down: down? })

@@ -1,7 +1,7 @@
 //! A reader for the one kind of pickle that `torch.save` writes for a state dictionary.
 //!
-//! Nothing in a pickle is ever called: the few callables that a state dictionary needs are known by name, all else
-//! is refused. Lengths are bounded by the bytes that are there, and nesting is bounded, so that the work and the
+//! Nothing in a pickle is ever called. The few callables that a state dictionary needs are known by name, and all others
+//! are refused. Lengths are bounded by the bytes that are there, and nesting is bounded, so that the work and the
 //! memory are in proportion to the pickle.
 
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ pub(super) struct View {
     pub(super) strides: Vec<u64>,
 }
 
-/// What stands on the unpickler's stack.
+/// A value on the unpickler's stack.
 #[derive(Clone)]
 enum Value {
     /// A value that state dictionaries carry and nothing here reads.

@@ -12,7 +12,7 @@ use super::pickle::{self, View};
 use super::stored_tensor::{self, Dtype, StoredTensor};
 use tinybert_base::{Error, Result};
 
-/// What a user can do about a file that cannot be read.
+/// Advice to the user about a file that cannot be read.
 pub(super) const CONVERT: &str = "convert it to safetensors where it came from, in Python: \
      transformers.AutoModel.from_pretrained(folder).save_pretrained(folder), with the class of its head instead of \
      AutoModel if it has one";
@@ -20,7 +20,7 @@ pub(super) const CONVERT: &str = "convert it to safetensors where it came from, 
 /// Largest pickle that is read; a state dictionary takes about 200 bytes for each tensor.
 const LARGEST_PICKLE: u64 = 16 << 20;
 
-/// Where an archive's entry stands in the file.
+/// The place of an archive's entry in the file.
 #[derive(Clone, Copy)]
 struct ArchiveEntry {
     offset: u64,

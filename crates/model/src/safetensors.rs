@@ -84,7 +84,7 @@ pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
 /// Number of values in all tensors of a file.
 ///
 /// # Errors
-/// As `list`.
+/// The same as for `list`.
 pub fn parameters(path: &Path) -> Result<u64> {
     Ok(list(path)?.iter().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum())
 }

@@ -14,7 +14,7 @@ use tinybert_base::{Error, Result};
 /// Number format of the weights in a written checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Storage {
-    /// Single precision: what was trained.
+    /// Single precision, in which models are trained.
     #[default]
     F32,
     /// Half precision: half the size, rounded to 11 bits.
@@ -41,11 +41,11 @@ impl Storage {
 /// A further file of a model folder, which appears together with the model.
 #[derive(Clone, Copy)]
 pub struct Companion<'a> {
-    /// Its name in the folder.
+    /// Name of the file in the folder.
     pub name: &'static str,
-    /// Its largest size in bytes, to know beforehand that the disk has room.
+    /// Largest size of the file in bytes. The disk must have room for it before anything is written.
     pub bytes: u64,
-    /// Writes it to the path it is given. The model's files and earlier companions are there already.
+    /// Writes the file to a path. The model's files and earlier companions exist already.
     pub write: &'a dyn Fn(&Path) -> Result<()>,
 }
 
@@ -99,7 +99,7 @@ pub fn save_as(
     FolderContents { storage, config, head, tensors, text, record }.save(folder, &[])
 }
 
-/// What a model folder is made of.
+/// The contents of a model folder.
 struct FolderContents<'a> {
     storage: Storage,
     config: &'a BertConfig,

@@ -18,28 +18,28 @@ pub struct SpecialIds {
 /// The text of the pieces that a tokenizer gives a meaning of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpecialPieces {
-    /// Fills batches.
+    /// The piece that fills batches.
     pub pad: &'static str,
     /// A word that the vocabulary cannot spell.
     pub unk: &'static str,
-    /// First of every sequence.
+    /// The first piece of every sequence.
     pub cls: &'static str,
-    /// After each sentence.
+    /// The piece after each sentence.
     pub sep: &'static str,
     /// Hides a word from the masked-LM head; a vocabulary may lack it.
     pub mask: &'static str,
 }
 
 impl SpecialPieces {
-    /// BERT's, by which text is read whatever family a model is of.
+    /// BERT's pieces, by which text is read for models of every family.
     pub const BERT: Self = Self { pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" };
 
-    /// All of them.
+    /// All pieces.
     pub fn all(self) -> [&'static str; 5] {
         [self.pad, self.unk, self.cls, self.sep, self.mask]
     }
 
-    /// All of them with their keys in `tokenizer_config.json`.
+    /// All pieces with their keys in `tokenizer_config.json`.
     pub fn by_key(self) -> [(&'static str, &'static str); 5] {
         let keys = ["pad_token", "unk_token", "cls_token", "sep_token", "mask_token"];
         let pieces = self.all();

@@ -20,7 +20,7 @@ pub(super) enum Dtype {
 }
 
 impl Dtype {
-    /// Its name in messages.
+    /// The name of the format in messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::F32 => "F32",
@@ -31,7 +31,7 @@ impl Dtype {
     }
 }
 
-/// Where a tensor's row-major little-endian values stand; checked to lie within the file.
+/// The place of a tensor's values in a file: row-major, little-endian, and checked to lie within the file.
 #[derive(Debug, Clone)]
 pub(super) struct StoredTensor {
     /// The name it is stored by.

@@ -26,9 +26,9 @@ pub struct EncodedInput {
 /// A word of a text as BERT's normalisation and punctuation rules split it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedWord {
-    /// Its bytes in the text.
+    /// The bytes of the word in the text.
     pub span: std::ops::Range<usize>,
-    /// Its pieces.
+    /// The pieces of the word.
     pub ids: Vec<u32>,
 }
 

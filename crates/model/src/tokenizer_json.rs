@@ -1,4 +1,4 @@
-//! What a model folder's tokenizer files may say: everything but BERT's WordPiece is refused.
+//! Checks of a model folder's tokenizer files. Everything but BERT's WordPiece is refused.
 
 use std::path::Path;
 
@@ -110,8 +110,8 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
     Ok((pieces, lowercase))
 }
 
-/// Added tokens are matched in the text before normalisation; only the special pieces may be such. `renumbered` says whether
-/// the family numbers BERT's pieces in its own way.
+/// Makes sure that an added token is a special piece, because added tokens are matched in the text before normalisation.
+/// `renumbered` says whether the family numbers BERT's pieces in its own way.
 fn check_added_token(
     path: &Path,
     token: &Value,

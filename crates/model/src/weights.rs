@@ -13,7 +13,7 @@ use tinybert_base::{Error, Result};
 
 /// The tensors of a model folder by canonical name.
 pub(super) struct WeightFiles {
-    /// The family by whose names they are stored.
+    /// The family whose names the stored tensors have.
     architecture: Architecture,
     /// The folder's weight files and what is in them, with an index file if there is one.
     sources: Vec<PathBuf>,

@@ -31,7 +31,7 @@ pub struct Bert {
 }
 
 impl Bert {
-    /// Over plain tensors: forward passes build no graph and keep nothing. The tensors are shared, not copied.
+    /// An encoder over plain tensors: forward passes build no graph and keep nothing. The tensors are shared, not copied.
     ///
     /// # Errors
     /// A tensor is missing.
@@ -40,7 +40,7 @@ impl Bert {
         Ok(Self { weights: Arc::new(weights), trainable: false, quantized: None })
     }
 
-    /// Over trainable tensors: follows every update of the parameters.
+    /// An encoder over trainable tensors. It follows every update of the parameters.
     ///
     /// # Errors
     /// A tensor is missing.

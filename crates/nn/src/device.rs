@@ -1,4 +1,4 @@
-//! Where training and evaluation compute.
+//! The device that training and evaluation compute on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -73,7 +73,7 @@ impl DeviceName {
 /// An opened device, and how matrix products are computed there.
 #[derive(Debug, Clone)]
 pub struct Compute {
-    /// Where tensors are.
+    /// The device of all tensors.
     pub device: Device,
     /// A GPU may round the f32 operands of matrix products to 10 bits of fraction.
     pub tf32: bool,
@@ -87,7 +87,7 @@ impl Compute {
         Self { device: Device::Cpu, tf32: false, teacher_bf16: false }
     }
 
-    /// Its entry in `run.json`: `"cpu"`, or a GPU's name with its number formats.
+    /// The device's entry in `run.json`: `"cpu"`, or a GPU's name with its number formats.
     pub fn record(&self) -> Value {
         let name = match self.device.location() {
             DeviceLocation::Cpu => return json!(DeviceName::Cpu.to_string()),

@@ -1,4 +1,4 @@
-//! Where the network drops values.
+//! The sites of the network that have dropout.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use super::tape::{Backward, add_gradient};
 use tinybert_base::Result;
 use tinybert_data::Batch;
 
-/// What the backward pass of a batch needs.
+/// The values that the backward pass of a batch needs.
 pub(super) struct EncoderRecord {
     pub weights: Arc<EncoderWeights>,
     pub batch: Batch,

@@ -22,7 +22,7 @@ use tinybert_model::{BertConfig, Head, Tensors, lookup, names};
 pub struct TaskModel {
     /// The encoder.
     pub bert: Bert,
-    /// Which head it is, with its labels.
+    /// The kind of the head, with its labels.
     pub head: Head,
     /// The linear on the first token, where the head reads that.
     pooler: Option<FloatLinear>,
@@ -33,7 +33,7 @@ pub struct TaskModel {
 }
 
 impl TaskModel {
-    /// Over plain tensors: no graph.
+    /// A model over plain tensors, without a graph.
     ///
     /// # Errors
     /// A tensor is missing, or the head is not one of classification, regression, token classification.
@@ -41,7 +41,7 @@ impl TaskModel {
         Self::new(Bert::frozen(config, tensors)?, head, &|name| Ok(lookup(tensors, name)?.detach()))
     }
 
-    /// Over trainable tensors.
+    /// A model over trainable tensors.
     ///
     /// # Errors
     /// As for [`TaskModel::frozen`].

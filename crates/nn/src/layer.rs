@@ -28,7 +28,7 @@ pub(super) struct Layer {
     pub(super) down: SubLayerEnd,
 }
 
-/// What a layer's weights do not say of a pass of a batch through it.
+/// Settings of a batch's pass through a layer, in addition to the layer's weights.
 pub(super) struct LayerSettings {
     pub index: usize,
     pub heads: Heads,
@@ -74,15 +74,15 @@ pub(super) struct LayerActivations {
     output_sum: Tensor,
 }
 
-/// What a pass through a layer gives.
+/// The results of a pass through a layer.
 pub(super) struct LayerOutput<T> {
     /// The next state, `[b * l, hidden]`.
     pub state: Vec<T>,
-    /// What the backward pass needs.
+    /// The values that the backward pass needs.
     pub record: LayerActivations,
 }
 
-/// The gradients that a layer hands to what lies below it.
+/// The gradients that a layer hands to the layers below it.
 pub(super) struct LayerGradient<T> {
     /// Gradient of the input state, `[b * l, hidden]`.
     pub state: Vec<T>,

@@ -31,7 +31,7 @@ pub struct MaskedLm {
 }
 
 impl MaskedLm {
-    /// Over plain tensors: no graph.
+    /// A model over plain tensors, without a graph.
     ///
     /// # Errors
     /// A tensor is missing.
@@ -39,7 +39,7 @@ impl MaskedLm {
         Self::new(Bert::frozen(config, tensors)?, false, &|name| Ok(lookup(tensors, name)?.detach()))
     }
 
-    /// Over trainable tensors, head and encoder.
+    /// A model whose head and encoder are trainable.
     ///
     /// # Errors
     /// A tensor is missing.
@@ -95,7 +95,7 @@ impl MaskedLm {
     /// Logits of BERT's pieces `[positions, vocab]` at these positions (row · l + column) of a batch, without dropout.
     ///
     /// # Errors
-    /// Those of the forward pass.
+    /// The errors of the forward pass.
     pub fn logits(&self, batch: &Batch, positions: &[u32]) -> Result<Tensor> {
         let output = self.bert.forward(batch, Mode::Eval)?;
         let logits =
@@ -109,7 +109,7 @@ impl MaskedLm {
         }
     }
 
-    /// What the decoder reads, `[positions, hidden]`.
+    /// The decoder's input, `[positions, hidden]`.
     fn features(&self, output: &BertOutput, positions: &[u32]) -> Result<Tensor> {
         let last = &output.states[output.states.len() - 1];
         let (b, l, hidden) = last.dims3()?;

@@ -1,4 +1,4 @@
-//! What a forward pass of the encoder gives.
+//! The results of a forward pass of the encoder.
 
 use candle_core::{Device, Tensor};
 
@@ -7,7 +7,7 @@ use super::tape::Tape;
 use tinybert_base::Result;
 use tinybert_data::Batch;
 
-/// What a forward pass gives.
+/// The results of a forward pass of the encoder.
 pub struct BertOutput {
     /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the output
     /// of layer m. A quantized encoder gives the last one alone.

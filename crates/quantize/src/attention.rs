@@ -14,9 +14,9 @@ const INT8_GOOD: f64 = 2e-3;
 /// The attention heads of a layer.
 #[derive(Clone, Copy)]
 pub struct HeadSizes {
-    /// How many there are.
+    /// Number of heads.
     pub heads: usize,
-    /// Width of each.
+    /// Width of each head.
     pub head_dim: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Running the float model over calibration text and keeping what its activations look like.
+//! Running the float model over calibration text and keeping samples of its activations.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl CalibrationSamples {
         Ok(Self { samples, sentences, examples: inputs.len(), hash: hash(inputs) })
     }
 
-    /// What was seen at a site.
+    /// The sample of the activations at a site.
     ///
     /// # Errors
     /// [`Error::Input`] if no values passed the site, which is a fault of this program.
@@ -65,10 +65,10 @@ impl CalibrationSamples {
         self.samples.get(&site).ok_or_else(|| unseen(site))
     }
 
-    /// An even sample of sentences, `[tokens, width]` each: what was seen at a site of queries, keys or values.
+    /// The activations of an even sample of sentences, `[tokens, width]` each, at a site of queries, keys or values.
     ///
     /// # Errors
-    /// As [`site`](Self::site).
+    /// The same as for [`site`](Self::site).
     pub fn sentences(&self, site: Site) -> Result<&[Vec<f32>]> {
         self.sentences.get(&site).map(Vec::as_slice).ok_or_else(|| unseen(site))
     }

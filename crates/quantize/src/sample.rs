@@ -1,4 +1,4 @@
-//! What calibration keeps of an activation: its range, and an even sample of its rows.
+//! The sample of an activation that calibration keeps: its range, and an even sample of its rows.
 
 /// Rows kept per tensor; enough for a mean squared error that is stable to a per cent.
 const CAPACITY: usize = 512;

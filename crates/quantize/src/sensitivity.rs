@@ -14,7 +14,7 @@ use tinybert_model::plan::{
 use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 
-/// What happens when one part of the float model is stored in another encoding, all others left alone.
+/// The effect of storing one part of the float model in another encoding while all other parts stay as they are.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sensitivity {
@@ -41,7 +41,7 @@ pub struct SensitivitySettings<'a> {
     pub calibration_examples: usize,
     /// Encodings that linears (and, but for sparse, word rows) are tried in.
     pub encodings: &'a [WeightEncoding],
-    /// What labelled data are judged by.
+    /// Metrics that labelled data are judged by.
     pub metrics: MetricSet,
 }
 

@@ -11,7 +11,7 @@ use tinybert_model::{LayerLinear, Tensors, WORD_EMBEDDINGS};
 /// One of a model's linears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinearPlace {
-    /// Its layer, from 0.
+    /// The layer of the linear, from 0.
     pub layer: usize,
     /// Which of the layer's linears it is.
     pub linear: LayerLinear,
@@ -28,7 +28,7 @@ impl LinearPlace {
 /// they are known, weighs the errors.
 ///
 /// # Errors
-/// As [`store`].
+/// The same as for [`store`].
 pub fn store_linear(
     tensors: &mut Tensors,
     place: LinearPlace,
@@ -43,7 +43,7 @@ pub fn store_linear(
 /// Replaces the word rows by the values that `encoding` stores.
 ///
 /// # Errors
-/// As [`store`].
+/// The same as for [`store`].
 pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()> {
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }

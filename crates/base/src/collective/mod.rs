@@ -1,7 +1,7 @@
 //! Several processes that share the work of one run: its *ranks*, numbered from 0.
 //!
-//! Everything is built on few operations that move values and never add any, so that the order of each sum is ours
-//! ([`sum`]) and not the library's: `MPI_Allreduce` promises none.
+//! Everything is built on a few operations that move values and never add them. This program therefore decides the order
+//! of every sum ([`sum`]); `MPI_Allreduce` promises no order.
 
 #[cfg(feature = "mpi")]
 mod mpi;
@@ -19,8 +19,8 @@ pub use self::sum::sum;
 pub use self::threads::ThreadRanks;
 use crate::{Error, Result};
 
-/// The ranks of a run as one of them sees them. Every rank has to call the same operations in the same order; each
-/// returns when all ranks have.
+/// The ranks of a run as one of them sees them. Every rank has to call the same operations in the same order. A call
+/// returns when all ranks have made it.
 ///
 /// # Errors
 /// Every operation gives [`Error::Ranks`] if another rank is lost.
@@ -38,7 +38,7 @@ pub trait Collective: Send + Sync {
     /// Fills piece r of `all` with what rank r gives as `mine`. All pieces have one length.
     fn gather(&self, mine: &[f32], all: &mut [f32]) -> Result<()>;
 
-    /// What each rank gives as `mine`, by rank; lengths may differ.
+    /// The bytes that each rank passes as `mine`, by rank; lengths may differ.
     fn gather_bytes(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>>;
 
     /// Waits for all ranks.
@@ -57,7 +57,7 @@ impl dyn Collective + '_ {
         self.rank() == 0
     }
 
-    /// What each rank gives as `mine`, by rank. Values go through JSON.
+    /// The value that each rank passes as `mine`, by rank. Values are sent as JSON.
     ///
     /// # Errors
     /// [`Error::Ranks`].
@@ -68,7 +68,7 @@ impl dyn Collective + '_ {
         self.gather_bytes(&to_json(&mine))?.iter().map(|bytes| from_json(bytes)).collect()
     }
 
-    /// The value that rank 0 gives. Values go through JSON.
+    /// The value that rank 0 passes. Values are sent as JSON.
     ///
     /// # Errors
     /// [`Error::Ranks`].
@@ -80,7 +80,7 @@ impl dyn Collective + '_ {
         from_json(&self.broadcast(bytes)?)
     }
 
-    /// The bytes that rank 0 gives; those of the others are not looked at.
+    /// The bytes that rank 0 passes; the bytes of the other ranks are ignored.
     ///
     /// # Errors
     /// [`Error::Ranks`].

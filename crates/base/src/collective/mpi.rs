@@ -1,8 +1,8 @@
 //! Ranks that are processes, on one machine or several, started by `mpirun` or `srun`.
 //!
-//! Only operations that can be asked whether they are finished are used, so that a rank which waits in vain can say so
-//! and end. A rank that dies is noticed by whoever started the processes, who ends the others: the bindings have no safe
-//! way to make MPI return its errors, which end the process.
+//! Every operation here can be asked whether it is finished, so that a rank which waits in vain can report this and end.
+//! If a rank dies, `mpirun` or `srun` notices it and ends the others. The bindings have no safe way to make MPI return its
+//! errors: an error ends the process.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ impl Mpi {
     /// # Errors
     /// [`Error::Ranks`] if MPI cannot be called from a thread of its caller's choice.
     pub fn join() -> Result<Self> {
-        // Calls come from whichever thread trains, one at a time.
+        // Any thread that trains may call MPI, but only one at a time.
         match mpi::initialize_with_threading(Threading::Serialized) {
             Some((universe, provided)) if provided >= Threading::Serialized => Ok(Self { universe }),
             Some(_) => {

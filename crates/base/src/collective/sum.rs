@@ -7,7 +7,7 @@ use crate::Result;
 const PIECE: usize = 1 << 20;
 
 /// Replaces `values` on every rank by their sum over all ranks, added in the order of the ranks: `v₀ + v₁ + v₂ + …` for
-/// each element, in f32. So every rank gets the same bits, and gets them again in each run with as many ranks.
+/// each element, in f32. Every rank gets the same bits, and every run with as many ranks gets them again.
 ///
 /// Each rank adds its share of a piece and gathers the others' (reduce-scatter and all-gather): 2·n values are sent and
 /// received per rank, however many ranks there are.
@@ -22,7 +22,7 @@ pub fn sum(ranks: &dyn Collective, values: &mut [f32]) -> Result<()> {
     let (mut send, mut received) = (Vec::new(), Vec::new());
     for piece in values.chunks_mut(PIECE) {
         let share = piece.len().div_ceil(size);
-        // What does not divide is filled up; nobody looks at the sums of that.
+        // The last piece is filled up to a whole number of parts. The sums of the filling are not used.
         send.clear();
         send.extend_from_slice(piece);
         send.resize(share * size, 0.0);

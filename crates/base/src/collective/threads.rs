@@ -9,14 +9,14 @@ use crate::{Error, Result};
 /// A rank that is a thread. When one ends, the others are told that it is lost.
 pub struct ThreadRanks {
     rank: usize,
-    /// To every rank, this one too.
+    /// Senders to every rank, including this one.
     to: Vec<Sender<Vec<u8>>>,
-    /// From every rank, this one too.
+    /// Receivers from every rank, including this one.
     from: Vec<Mutex<Receiver<Vec<u8>>>>,
 }
 
 impl ThreadRanks {
-    /// So many ranks, each to be moved into a thread of its own.
+    /// `size` ranks, each of which is moved into a thread of its own.
     pub fn new(size: usize) -> Vec<Self> {
         let (mut to, mut from): (Vec<Vec<_>>, Vec<Vec<_>>) = Default::default();
         to.resize_with(size, Vec::new);

@@ -14,7 +14,7 @@ use tinybert_runtime as runtime;
 pub struct FloatModel {
     pub(super) model: TaskModel,
     pub(super) text: TextEncoder,
-    /// Longer text is cut.
+    /// Longest input in tokens; longer text is cut.
     pub(super) max_tokens: usize,
 }
 
@@ -44,7 +44,7 @@ impl FloatModel {
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
     }
 
-    /// The model's prediction for a question; of a pair of texts for embeddings their similarity.
+    /// The model's prediction for a question. For a pair of texts, a model of embeddings predicts their similarity.
     pub(super) fn answer(&self, question: &Question) -> Result<Prediction> {
         match (&self.model.head, question) {
             (Head::Embedding { .. }, (first, Some(second))) => {

@@ -10,10 +10,10 @@ use tinybert_runtime as runtime;
 /// A sentence or a pair of sentences.
 pub type Question = (String, Option<String>);
 
-/// What a model answers to one question.
+/// A model's answer to one question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// What the model's head gives.
+    /// The answer of the model's head.
     pub answer: PredictedAnswer,
     /// Tokens of the input, special ones included, after it was cut.
     pub tokens: usize,
@@ -21,7 +21,7 @@ pub struct Prediction {
     pub truncated: bool,
 }
 
-/// What a model's head answers.
+/// The answer of a model's head.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PredictedAnswer {
     /// Classification.
@@ -44,11 +44,11 @@ pub enum PredictedAnswer {
 /// A word with its tag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PredictedTag {
-    /// Its bytes in the text.
+    /// The bytes of the word in the text.
     pub range: Range<usize>,
     /// Index of the label.
     pub tag: usize,
-    /// Its probability.
+    /// Probability of the label.
     pub probability: f32,
 }
 

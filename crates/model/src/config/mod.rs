@@ -9,10 +9,11 @@ use tinybert_base::{Error, Result};
 /// Sizes and constants of an encoder. The activation is always GELU in its erf form.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BertConfig {
-    /// The family it is of.
+    /// The family of the encoder.
     #[serde(default)]
     pub architecture: Architecture,
-    /// Word pieces in the vocabulary, `v`, special pieces included; of a family with more pieces than BERT those that BERT has.
+    /// Word pieces in the vocabulary, `v`, special pieces included. In a family with more pieces than BERT, only the pieces
+    /// that BERT has count.
     pub vocab_size: usize,
     /// Width of the residual stream, `h`.
     pub hidden_size: usize,
@@ -20,11 +21,11 @@ pub struct BertConfig {
     pub num_hidden_layers: usize,
     /// Attention heads per layer before pruning; divides `hidden_size`.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward network between its two linears; in a pruned model the largest width of a layer.
+    /// Width of the feed-forward network between its two linears; in a pruned model, the largest width of all layers.
     pub intermediate_size: usize,
     /// Longest sequence in tokens, special tokens included.
     pub max_position_embeddings: usize,
-    /// Segment types (2 for sentence pairs). A model without a table of them accepts them and makes no difference.
+    /// Segment types (2 for sentence pairs). A model without a table of segment types accepts and ignores them.
     pub type_vocab_size: usize,
     /// Added to the variance in every LayerNorm.
     pub layer_norm_eps: f64,

@@ -1,4 +1,4 @@
-//! Which task head a `config.json` and its labels stand for.
+//! The task head that a `config.json` describes, with its labels.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::config_entries::SentenceEmbedding;
 use crate::{Head, names};
 use tinybert_base::{Error, Result};
 
-/// What the names of BERT's classes in transformers begin with.
+/// Prefix of the names of BERT's classes in transformers.
 pub(super) const CLASS_PREFIX: &str = "Bert";
 
 /// Kinds of head by the class that transformers gives them.
@@ -20,7 +20,7 @@ const CLASSES: [&str; 5] = [
     "BertForPreTraining",
 ];
 
-/// The class of a head without what stands for the family in it.
+/// The class of a head without the prefix that stands for the family.
 pub(super) fn class_of(head: &Head) -> &'static str {
     match head {
         Head::None | Head::Embedding { .. } => "Model",
@@ -31,7 +31,7 @@ pub(super) fn class_of(head: &Head) -> &'static str {
 }
 
 impl ConfigFile {
-    /// The task head by `architectures`, or by the tensors that are there where that entry is missing.
+    /// The task head that `architectures` names. If the entry is missing, the tensors of the folder decide.
     ///
     /// # Errors
     /// [`Error::Input`] for an unknown architecture or labels that contradict each other.

@@ -84,7 +84,7 @@ impl ConfigFile {
         Ok(config)
     }
 
-    /// What layers have less than the common sizes.
+    /// The heads and neurons that pruning removed from single layers.
     fn pruned(&self, path: &Path, layers: usize, intermediate_size: usize) -> Result<Pruned> {
         let widths = self.entries.intermediate_sizes.as_deref().unwrap_or_default();
         if !widths.is_empty() && widths.len() != layers {

@@ -63,7 +63,7 @@ impl Family for BertFamily {
         true
     }
 
-    /// DistilBERT's tokenizer is BERT's under another name.
+    /// The tokenizer of DistilBERT is the same as BERT's.
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         &["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"]
     }

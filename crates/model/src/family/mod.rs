@@ -24,7 +24,7 @@ use crate::vocabulary::NamedFiles;
 static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
 
 impl Architecture {
-    /// The family's answers.
+    /// The family with this architecture.
     pub(crate) fn family(&self) -> &'static dyn Family {
         match self {
             Self::Bert => &bert::BertFamily,
@@ -32,22 +32,22 @@ impl Architecture {
         }
     }
 
-    /// Its name in messages.
+    /// The name of the family in messages.
     pub fn name(&self) -> &'static str {
         self.family().name()
     }
 
-    /// Whether its models can be trained as students of others.
+    /// Whether models of the family can be trained as students.
     pub fn may_be_student(&self) -> bool {
         self.family().abilities().student
     }
 
-    /// Whether devices run its models.
+    /// Whether models of the family can become images for devices.
     pub fn may_be_image(&self) -> bool {
         self.family().abilities().image
     }
 
-    /// Whether heads, neurons and layers of its models can be pruned.
+    /// Whether heads, neurons and layers of the family's models can be pruned.
     pub fn may_be_pruned(&self) -> bool {
         self.family().abilities().pruning
     }
@@ -62,7 +62,7 @@ impl Architecture {
     }
 }
 
-/// What differs from family to family.
+/// A teacher family: everything in which it can differ from other families.
 pub(crate) trait Family: Sync {
     /// Name in messages.
     fn name(&self) -> &'static str;
@@ -70,43 +70,45 @@ pub(crate) trait Family: Sync {
     /// The architecture of models whose tokenizer has these special pieces.
     fn architecture(&self, special: SpecialIds) -> Architecture;
 
-    /// What its models may be beside teachers.
+    /// The roles that models of the family can have besides that of a teacher.
     fn abilities(&self) -> Abilities;
 
     /// `model_type` in `config.json`.
     fn model_type(&self) -> &'static str;
 
-    /// What transformers' class names begin with where BERT's begin with `Bert`.
+    /// Prefix of the family's class names in transformers; BERT's is `Bert`.
     fn class_prefix(&self) -> &'static str;
 
-    /// Translates the entries of its `config.json` to BERT's and fills in its own defaults. Class names are BERT's already.
+    /// Translates the entries of the family's `config.json` to BERT's entries and fills in the family's own defaults. The
+    /// class names are translated before.
     fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry>;
 
-    /// Adds its own entries to a `config.json` that has BERT's sizes.
+    /// Adds the family's own entries to a `config.json` that has BERT's sizes.
     fn write_config(&self, config: &BertConfig, pad_token_id: u32, json: &mut Value);
 
     /// Whether folders of bare encoders may carry the class name of a masked-LM model.
     fn masked_lm_may_lack_its_head(&self) -> bool;
 
-    /// BERT's name of a tensor that its folders store as `name`. Prefixes of bare encoders and TensorFlow's spellings may stay.
+    /// BERT's name for a tensor that folders of the family store as `name`. The result may still lack the prefix `bert.`, as
+    /// in bare encoders, and may have TensorFlow's spelling.
     fn bert_name(&self, name: &str) -> String;
 
-    /// The name by which its folders store a tensor of canonical name `name` in a model with this head.
+    /// The name by which folders of the family store the tensor of canonical name `name` in a model with this head.
     fn own_name(&self, name: &str, head: &Head) -> String;
 
-    /// Its embedding tables and what takes their place.
+    /// The embedding tables, and the table of position bias.
     fn embeddings(&self) -> EmbeddingLayout;
 
-    /// Whether a vocabulary of these pieces, in the order of their ids, is one of this family's.
+    /// Whether a vocabulary of these pieces, in the order of their ids, belongs to the family.
     fn has_vocabulary(&self, pieces: &[String]) -> bool;
 
-    /// Values of `tokenizer_class` that stand for its tokenizer.
+    /// Values of `tokenizer_class` that stand for the family's tokenizer.
     fn tokenizer_classes(&self) -> &'static [&'static str];
 
-    /// The text of its special pieces.
+    /// The text of the special pieces.
     fn special_pieces(&self) -> SpecialPieces;
 
-    /// How it numbers BERT's pieces, where not as BERT does.
+    /// How the family numbers BERT's pieces; `None` if it numbers them as BERT does.
     fn numbering(&self) -> Option<&'static dyn Numbering>;
 }
 
@@ -116,18 +118,18 @@ pub(crate) trait Numbering: Sync {
     /// BERT's pieces in BERT's order.
     fn bert_pieces(&self, pieces: Vec<String>) -> Vec<String>;
 
-    /// The files of the family's tokenizer over these pieces of BERT's.
+    /// The files of the family's tokenizer for these pieces of BERT's vocabulary.
     fn tokenizer_files(&self, bert_pieces: &[String], lowercase: bool) -> NamedFiles;
 }
 
-/// What models of a family may be.
+/// The roles that models of a family can have besides that of a teacher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Abilities {
-    /// Trained as a student.
+    /// Models can be trained as students.
     pub student: bool,
-    /// An image that devices run.
+    /// Models can become images that devices run.
     pub image: bool,
-    /// With fewer heads, neurons or layers than it was made with.
+    /// Heads, neurons and layers of models can be removed.
     pub pruning: bool,
 }
 
@@ -140,7 +142,7 @@ pub(crate) struct EmbeddingLayout {
     pub first_position: usize,
     /// Whether there is a table of segment types.
     pub segment_types: bool,
-    /// Rows of the table that attention scores are biased by, where there is one.
+    /// Rows of the table of position bias, which is added to the attention scores; `None` without such a table.
     pub position_buckets: Option<usize>,
 }
 
@@ -160,7 +162,7 @@ pub(crate) fn of_model_type(model_type: &str) -> Option<&'static dyn Family> {
     FAMILIES.into_iter().find(|family| family.model_type() == model_type)
 }
 
-/// The family of a vocabulary: its pieces in the order of their ids. BERT, which takes any pieces, is asked last.
+/// The family of a vocabulary, whose `pieces` are in the order of their ids. BERT accepts any pieces and is asked last.
 pub(crate) fn of_vocabulary(pieces: &[String]) -> &'static dyn Family {
     FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::BertFamily)
 }
@@ -175,7 +177,7 @@ pub(crate) fn model_types() -> (Vec<String>, Vec<String>) {
     (quoted(students), quoted(teachers))
 }
 
-/// Whether a `tokenizer_class` is that of some family.
+/// Whether any family has this `tokenizer_class`.
 pub(crate) fn has_tokenizer_class(class: &str) -> bool {
     FAMILIES.iter().any(|family| family.tokenizer_classes().contains(&class))
 }
@@ -201,7 +203,7 @@ impl BertConfig {
         self.embeddings().segment_types
     }
 
-    /// Rows of the table by which relative positions bias the attention scores, where there is one.
+    /// Rows of the table of position bias, which is added to the attention scores; `None` without such a table.
     pub fn position_buckets(&self) -> Option<usize> {
         self.embeddings().position_buckets
     }

@@ -1,5 +1,5 @@
-//! MPNet (arXiv 2004.09297), a teacher: relative positions in the attention scores, no segment types, and BERT's vocabulary
-//! with four pieces before it and one behind.
+//! MPNet (arXiv 2004.09297), a family of teachers: relative positions in the attention scores, no segment types, and BERT's
+//! vocabulary with four more pieces before it and one after it.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::vocabulary::{NamedFiles, tokenizer_files};
 /// The pieces before those of BERT, in the order of their ids.
 const LEADING: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 
-/// The piece behind those of BERT.
+/// The piece after those of BERT.
 const MASK: &str = "<mask>";
 
 /// The pieces that BERT does not have.
@@ -72,7 +72,7 @@ impl Family for MpNetFamily {
                 supported: POSITION_BUCKETS.to_string(),
             });
         }
-        // A vocabulary too small for that becomes 0, which is refused as any size of 0 is.
+        // A vocabulary that is too small becomes 0, and a size of 0 is refused later.
         let without = |size: Option<usize>, extra: usize| size.map(|size| size.saturating_sub(extra));
         entries.vocab_size = without(entries.vocab_size, EXTRA_PIECES);
         entries.max_position_embeddings = without(entries.max_position_embeddings, FIRST_POSITION);

@@ -1,4 +1,4 @@
-//! Which encoding every part of a model gets.
+//! The encoding of every part of a model.
 
 use serde::{Deserialize, Serialize};
 

@@ -179,7 +179,7 @@ pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T
     Ok((scores, context))
 }
 
-/// What reaches the attention from above.
+/// The gradients that reach the attention from the layers above.
 pub struct AttentionGradient<'a, T> {
     /// Gradient of the context, `[b * l, hidden]`.
     pub context: Option<&'a Tensor>,

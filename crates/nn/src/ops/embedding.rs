@@ -23,11 +23,11 @@ pub struct Ids<'a> {
 /// The tables, `[rows, hidden]` each.
 #[derive(Clone, Copy)]
 pub struct Tables<T> {
-    /// By token id.
+    /// Word embeddings by token id.
     pub words: T,
-    /// By position.
+    /// Position embeddings.
     pub positions: T,
-    /// By token type; absent from models that know no types.
+    /// Type embeddings by token type; `None` in models without token types.
     pub types: Option<T>,
 }
 

@@ -32,12 +32,12 @@ pub struct QuantizedLayer<'a> {
     pub caches: &'a PerLinear<WeightCache>,
 }
 
-/// What the backward pass needs, `[b * l, ...]` each.
+/// The values that the backward pass needs, `[b * l, ...]` each.
 pub struct QuantizedLayerActivations {
     stored: PerLinear<Arc<QuantizedWeights>>,
     /// Queries, keys and values, in steps of their scales.
     qkv: Tensor,
-    /// In steps of its scale where the output linear's input is static.
+    /// The context; it is in steps of its scale if the output linear's input has a static scale.
     context: Tensor,
     attention_sum: Tensor,
     middle: Tensor,

@@ -121,7 +121,7 @@ impl QuantizedEncoder {
     }
 }
 
-/// What the backward pass of a batch needs.
+/// The values that the backward pass of a batch needs.
 struct QuantizedRecord {
     quantized: Arc<QuantizedEncoder>,
     weights: Arc<EncoderWeights>,

@@ -35,7 +35,7 @@ impl From<InputQuantization> for ActivationSteps {
 }
 
 impl ActivationSteps {
-    /// For values that are in steps of `scale` already.
+    /// Steps for values that are multiples of `scale` already.
     pub fn of(scale: f32) -> Self {
         Self::Static { inv_scale: 1.0, zero_point: 0, scale }
     }

@@ -10,14 +10,14 @@ use tinybert_base::FileHash;
 
 /// The section; `None` if neither settings nor files are known.
 pub fn section(report: &Report) -> Option<Element> {
-    let whole: Vec<Element> = tables(&report.settings, &report.inputs).collect();
+    let report_tables: Vec<Element> = tables(&report.settings, &report.inputs).collect();
     let stages: Vec<Element> = report
         .stages
         .iter()
         .filter(|stage| !(stage.settings.is_null() && stage.inputs.is_empty()))
         .map(|stage| details(&stage.name, tables(&stage.settings, &stage.inputs)))
         .collect();
-    let all = whole.into_iter().chain(stages);
+    let all = report_tables.into_iter().chain(stages);
     let section = super::section("Settings and files").children(all);
     let anything = !report.settings.is_null()
         || !report.inputs.is_empty()

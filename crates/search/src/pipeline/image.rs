@@ -50,7 +50,7 @@ impl BuiltImage {
         Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The image of a model within the budget. AttentionPrecision is computed as calibration prefers it, or in int8 in all layers,
+    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in all layers,
     /// as the search assumed, if that exceeds the budget.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The student of a run that was given none.
+//! The student of a run, if the user gives none.
 
 use tinybert_base::Result;
 use tinybert_distill::layer_map::LayerMap;

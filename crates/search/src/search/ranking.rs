@@ -9,9 +9,10 @@ pub(super) fn compare(a: &SearchCandidate, b: &SearchCandidate) -> std::cmp::Ord
     b.predicted.total_cmp(&a.predicted).then_with(|| cost(a).cmp(&cost(b))).then(latency)
 }
 
-/// The loss of the metric per distance of 1: a least-squares fit over measured changes.
-pub(super) fn loss_of_distance<'m>(whole: f64, changes: impl Iterator<Item = &'m Measurement>) -> f64 {
-    slope(changes.map(|change| (change.distance, whole - change.metric))).max(f64::MIN_POSITIVE)
+/// The loss of the metric per distance of 1: a least-squares fit over measured changes. `student` is the metric of the
+/// unchanged student.
+pub(super) fn loss_of_distance<'m>(student: f64, changes: impl Iterator<Item = &'m Measurement>) -> f64 {
+    slope(changes.map(|change| (change.distance, student - change.metric))).max(f64::MIN_POSITIVE)
 }
 
 /// The factor between measured distances and predicted ones (sums over single changes): a least-squares fit. 1 where

@@ -12,15 +12,15 @@ pub struct PruningRound {
 }
 
 impl PruningRound {
-    /// How many of `whole` parts this round leaves, in groups of `group`, if the last round leaves `left`.
-    pub(super) fn size_after(self, whole: usize, left: usize, group: usize) -> usize {
+    /// How many of `before` parts this round leaves, in groups of `group`, if the last round leaves `left`.
+    pub(super) fn size_after(self, before: usize, left: usize, group: usize) -> usize {
         let Self { round, rounds } = self;
         if round == rounds {
             return left;
         }
-        let share = share_after(left as f64 / whole as f64, round, rounds);
-        let groups = (share * whole as f64 / group as f64).round() as usize;
-        (groups * group).clamp(left, whole)
+        let share = share_after(left as f64 / before as f64, round, rounds);
+        let groups = (share * before as f64 / group as f64).round() as usize;
+        (groups * group).clamp(left, before)
     }
 }
 

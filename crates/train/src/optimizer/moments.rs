@@ -12,9 +12,9 @@ use tinybert_nn::ops::rows::slice;
 
 /// First and second moment of a parameter.
 pub(super) enum AdamMoments {
-    /// AdamMoments of a parameter on the CPU: one pass updates parameter and moments in place.
+    /// Moments of a parameter on the CPU: one pass updates parameter and moments in place.
     Fused { first: Vec<f32>, second: Vec<f32> },
-    /// AdamMoments on any device: candle's own operations update them.
+    /// Moments on any device: candle's own operations update them.
     Composed { first: Tensor, second: Tensor },
 }
 
@@ -114,7 +114,7 @@ pub(super) struct UpdateCoefficients {
 impl UpdateCoefficients {
     #[inline(always)]
     fn apply(&self, parameters: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
-        // AdamMoments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
+        // Moments of rarely used embeddings fade into denormals, which are slow and sum to nothing.
         let flush = |x: f32| if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x };
         let moments = first.iter_mut().zip(second);
         for ((p, (m, v)), &g) in parameters.iter_mut().zip(moments).zip(gradient) {
