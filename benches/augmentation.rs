@@ -1,12 +1,14 @@
-//! Sentences per second of `augment` against the procedure of TinyBERT's authors, on the same sentences and models.
+//! Sentences per second of `augment` against the procedure of TinyBERT's authors, on the same sentences and
+//! models.
 //!
 //! ```sh
 //! cargo bench --bench augmentation -- MODEL VECTORS SST-2-FOLDER [SENTENCES]
 //! ```
 //!
-//! The authors' procedure is written out here as their code has it: one word at a time, each with a forward pass of its
-//! own, logits of every token, a full sort of the vocabulary, and for words of several pieces a full sort of all word
-//! vectors; candidates are not kept for the next sentence. Both use as many threads as `RAYON_NUM_THREADS` says.
+//! The authors' procedure is written out here as their code has it: one word at a time, each with a forward
+//! pass of its own, logits of every token, a full sort of the vocabulary, and for words of several pieces a
+//! full sort of all word vectors; candidates are not kept for the next sentence. Both use as many threads as
+//! `RAYON_NUM_THREADS` says.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,4 +1,5 @@
-//! One step of the intermediate stage: forward passes of teacher and student, all losses, backward pass, optimizer.
+//! One step of the intermediate stage: forward passes of teacher and student, all losses, backward pass,
+//! optimizer.
 //!
 //! `cargo bench --bench distillation_step`. The throughput counts tokens without padding.
 

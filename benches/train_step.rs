@@ -1,8 +1,9 @@
 //! Tokens per second, and per CPU second, of training steps and forward passes: one JSON object a line.
 //!
 //! `cargo bench --bench train_step [-- FILTER [SECONDS]]` measures what contains FILTER in its name.
-//! `RAYON_NUM_THREADS` sets the threads; the program itself also sets `CANDLE_NUM_THREADS=1 MIMALLOC_PURGE_DELAY=-1`.
-//! `scripts/performance/training.py` compares the steps with PyTorch's. `distillation_step` is the same step by criterion.
+//! `RAYON_NUM_THREADS` sets the threads; the program itself also sets `CANDLE_NUM_THREADS=1
+//! MIMALLOC_PURGE_DELAY=-1`. `scripts/performance/training.py` compares the steps with PyTorch's.
+//! `distillation_step` is the same step by criterion.
 
 #[path = "support/steps.rs"]
 mod steps;
@@ -27,8 +28,9 @@ fn cpu_time() -> Duration {
     TICK * fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum()
 }
 
-/// Times rounds of a step over all batches of each name: one round to warm up, then at least three rounds and the asked
-/// time. The median says what a round takes on a quiet machine, the CPU time what a round costs on a busy one.
+/// Times rounds of a step over all batches of each name: one round to warm up, then at least three rounds and
+/// the asked time. The median says what a round takes on a quiet machine, the CPU time what a round costs on
+/// a busy one.
 fn report(
     settings: &Settings,
     what: &str,

@@ -1,4 +1,5 @@
-//! A model of the sizes that the demo's student has, with fresh weights, and the texts that the demo learns from.
+//! A model of the sizes that the demo's student has, with fresh weights, and the texts that the demo learns
+//! from.
 //!
 //! The time of an answer depends on sizes and tokens, not on what the weights are.
 

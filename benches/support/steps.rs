@@ -1,4 +1,5 @@
-//! Training steps at the sizes of a real student (TinyBERT-4L-312) and teacher (all-MiniLM-L6-v2), with fresh weights.
+//! Training steps at the sizes of a real student (TinyBERT-4L-312) and teacher (all-MiniLM-L6-v2), with fresh
+//! weights.
 
 use std::sync::Arc;
 
@@ -54,7 +55,8 @@ fn batch(lengths: Vec<usize>) -> Batch {
 
 /// Batches of the general stage by name. A measurement steps through them in turn.
 pub fn general_batches() -> Vec<(&'static str, Vec<Batch>)> {
-    // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's longest.
+    // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's
+    // longest.
     let bucket = |longest: usize| batch((0..32).map(|i| longest - longest * i / 124).collect());
     vec![
         ("32 x 64", vec![batch(vec![64; 32])]),
@@ -88,7 +90,8 @@ pub fn student() -> Result<(Parameters, Bert)> {
     Ok((parameters, bert))
 }
 
-/// The intermediate stage: forward passes of teacher and student, all losses, backward pass, AdamW over every parameter.
+/// The intermediate stage: forward passes of teacher and student, all losses, backward pass, AdamW over every
+/// parameter.
 pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let layer_map = LayerMap::Explicit(vec![1, 3, 5, 6]);
     let settings = TransferSettings { layer_map, ..TransferSettings::default() };
@@ -126,7 +129,8 @@ pub fn prediction_step(encoding: Option<WeightEncoding>) -> Result<impl FnMut(&B
     })
 }
 
-/// A plan with scales of about the size that the activations of fresh weights have. The scales do not change the time.
+/// A plan with scales of about the size that the activations of fresh weights have. The scales do not change
+/// the time.
 fn plan(encoding: WeightEncoding) -> Result<ModelPlan> {
     let BertConfig { hidden_size: hidden, intermediate_size: ffn, .. } = student_config();
     let input =

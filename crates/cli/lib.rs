@@ -1,6 +1,6 @@
-//! The command line of tinybert-compress as a library: [`run`] reads arguments, runs the command that they name, prints
-//! what it has to say, and returns the exit code. The program `tinybert-compress` is a thin shell around
-//! [`run_program`]; other front ends call [`run`].
+//! The command line of tinybert-compress as a library: [`run`] reads arguments, runs the command that they
+//! name, prints what it has to say, and returns the exit code. The program `tinybert-compress` is a thin
+//! shell around [`run_program`]; other front ends call [`run`].
 //!
 //! # Example
 //! ```

@@ -17,7 +17,8 @@ const PREVIOUS: &str = "previous";
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent_of(path);
-    // Temporary files are private by default. The user's umask decides who can read this one, like any other output.
+    // Temporary files are private by default. The user's umask decides who can read this one, like any other
+    // output.
     let anyone = fs::Permissions::from_mode(0o666);
     let mut file =
         tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
@@ -55,8 +56,8 @@ pub fn remove_abandoned(folder: &Path) -> Result<()> {
     }
 }
 
-/// A folder that is written beside its target. It is removed if it is dropped before [`Staging::commit`]. If the process
-/// is killed, the next process removes it.
+/// A folder that is written beside its target. It is removed if it is dropped before [`Staging::commit`]. If
+/// the process is killed, the next process removes it.
 pub struct Staging {
     target: PathBuf,
     folder: PathBuf,
@@ -167,8 +168,8 @@ fn exchange(staged: &Path, target: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Swaps the names of two folders by renaming. A process that is killed in between leaves no `target`; its contents then
-/// have the name that [`recover`] looks for.
+/// Swaps the names of two folders by renaming. A process that is killed in between leaves no `target`; its
+/// contents then have the name that [`recover`] looks for.
 fn exchange_in_steps(staged: &Path, target: &Path) -> std::io::Result<()> {
     let previous = staged.with_added_extension(PREVIOUS);
     fs::rename(target, &previous)?;

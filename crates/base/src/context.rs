@@ -1,4 +1,5 @@
-//! The surroundings of a long step: its display, the signal that asks it to stop, and the processes that share its work.
+//! The surroundings of a long step: its display, the signal that asks it to stop, and the processes that
+//! share its work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

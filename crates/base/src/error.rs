@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The errors, one variant for each way to deal with them. Messages say what was expected, what was found and what to do.
+/// The errors, one variant for each way to deal with them. Messages say what was expected, what was found and
+/// what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line asks for something that cannot be (exit code 2).

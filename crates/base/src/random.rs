@@ -50,8 +50,8 @@ pub fn derive(key: u64, part: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The counter-th 32-bit draw of a key: two rounds of Wellons' `lowbias32` mixing with the two key halves between
-/// them; 32-bit operations only, so that it vectorises.
+/// The counter-th 32-bit draw of a key: two rounds of Wellons' `lowbias32` mixing with the two key halves
+/// between them; 32-bit operations only, so that it vectorises.
 #[inline(always)]
 pub fn draw(key: u64, counter: u32) -> u32 {
     let mut h = counter.wrapping_mul(0x9e37_79b9) ^ (key as u32);

@@ -18,8 +18,8 @@ pub struct Batch {
     pub samples: Vec<usize>,
     /// Columns: the longest row's length.
     pub tokens: usize,
-    /// First token of every word that gets an answer, sample by sample: row · `tokens` + column. `None` where each
-    /// sample gets one answer.
+    /// First token of every word that gets an answer, sample by sample: row · `tokens` + column. `None` where
+    /// each sample gets one answer.
     pub words: Option<Vec<u32>>,
 }
 

@@ -31,8 +31,8 @@ struct Document {
 pub struct WindowSettings {
     /// Largest length of a window in tokens, `[CLS]` and `[SEP]` included; at least 3.
     pub max_tokens: usize,
-    /// Largest number of tokens of all windows together. With a limit, the documents are drawn at random, so that the part
-    /// resembles the whole corpus; without a limit they come in file order.
+    /// Largest number of tokens of all windows together. With a limit, the documents are drawn at random, so
+    /// that the part resembles the whole corpus; without a limit they come in file order.
     pub limit: Option<usize>,
     /// Seed of that draw.
     pub seed: u64,
@@ -89,7 +89,8 @@ impl Corpus {
         let packer = Packer::new(text, settings.max_tokens)?;
         let mut order: Vec<&Document> = self.documents.iter().collect();
         if settings.limit.is_some() {
-            // The streams of batches have the numbers of epochs, from 0. This stream has a number that no epoch has.
+            // The streams of batches have the numbers of epochs, from 0. This stream has a number that no
+            // epoch has.
             Shuffler::new(settings.seed, u64::MAX).shuffle(&mut order);
         }
         let limit = settings.limit.unwrap_or(usize::MAX);
@@ -202,7 +203,8 @@ impl<'a> Packer<'a> {
         Ok(set)
     }
 
-    /// How many of `pieces`, which are more than fit, go into a window: up to a word's beginning if there is one.
+    /// How many of `pieces`, which are more than fit, go into a window: up to a word's beginning if there is
+    /// one.
     fn cut(&self, pieces: &[u32]) -> usize {
         let begins =
             |&at: &usize| !self.continues.get(pieces[at] as usize).is_some_and(|&continues| continues);

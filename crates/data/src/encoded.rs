@@ -13,8 +13,8 @@ pub struct EncodedSet {
     ends: Vec<usize>,
     /// How many tokens of each sample belong to the first sentence and its special pieces.
     first_tokens: Vec<u32>,
-    /// First token of each word of each sample, where every word gets an answer: `None` for a word that was cut off or has no
-    /// token. Empty where every sample gets one answer.
+    /// First token of each word of each sample, where every word gets an answer: `None` for a word that was
+    /// cut off or has no token. Empty where every sample gets one answer.
     words: Vec<Box<[Option<u32>]>>,
 }
 
@@ -83,8 +83,8 @@ impl EncodedSet {
         self.ids.len()
     }
 
-    /// First token of each word of a sample, `None` for a word that was cut off or has no token; `None` in a set whose samples get
-    /// one answer each.
+    /// First token of each word of a sample, `None` for a word that was cut off or has no token; `None` in a
+    /// set whose samples get one answer each.
     pub fn words(&self, sample: usize) -> Option<&[Option<u32>]> {
         self.words.get(sample).map(|words| &**words)
     }
@@ -99,7 +99,8 @@ impl EncodedSet {
         self.answers(sample) > 0
     }
 
-    /// The index at which the answers of each sample begin in a list of all answers, and at the end the number of all.
+    /// The index at which the answers of each sample begin in a list of all answers, and at the end the
+    /// number of all.
     pub fn answer_starts(&self) -> Vec<usize> {
         let mut next = 0;
         let ends = (0..self.len()).map(|sample| {

@@ -31,9 +31,10 @@ use tinybert_base::progress::Progress;
 /// [`Progress::say`].
 ///
 /// # Errors
-/// [`Error::Io`](tinybert_base::Error::Io) for a file that cannot be read, [`Error::Usage`](tinybert_base::Error::Usage) for a
-/// split that the source does not have, [`Error::Input`](tinybert_base::Error::Input) with file and line for contents
-/// that are not as they should be.
+/// [`Error::Io`](tinybert_base::Error::Io) for a file that cannot be read,
+/// [`Error::Usage`](tinybert_base::Error::Usage) for a split that the source does not have,
+/// [`Error::Input`](tinybert_base::Error::Input) with file and line for contents that are not as they should
+/// be.
 pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
     let model = spec.labels.as_deref();
     match &spec.source {

@@ -1,4 +1,5 @@
-//! Dynamic masking for masked-LM training (arXiv 1810.04805, section 3.1; whole words as in the authors' later models).
+//! Dynamic masking for masked-LM training (arXiv 1810.04805, section 3.1; whole words as in the authors'
+//! later models).
 
 use rand_chacha::ChaCha8Rng;
 
@@ -71,8 +72,8 @@ impl Masking {
         ids.iter().any(|&id| flag_of(&self.ordinary, id))
     }
 
-    /// Hides pieces of a batch: 80 % of the pieces to be guessed become `[MASK]`, 10 % become another piece, and 10 % stay.
-    /// The choice depends only on the seed, the step, the sample and its text.
+    /// Hides pieces of a batch: 80 % of the pieces to be guessed become `[MASK]`, 10 % become another piece,
+    /// and 10 % stay. The choice depends only on the seed, the step, the sample and its text.
     pub fn apply(&self, batch: &Batch, step: u64) -> (Batch, Targets) {
         let mut masked = batch.clone();
         let mut targets = Targets { positions: Vec::new(), pieces: Vec::new() };

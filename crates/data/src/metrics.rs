@@ -25,7 +25,8 @@ pub enum MetricSet {
     PearsonAndSpearman,
     /// `spearman` (primary) and `pearson`: similarities of embeddings.
     Similarity,
-    /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the tags.
+    /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the
+    /// tags.
     Entities,
 }
 
@@ -47,8 +48,8 @@ impl Metrics {
     }
 }
 
-/// Judges `predictions` by `targets` of the same kind, sample by sample. `labels` are the names of the classes, which
-/// [`MetricSet::Entities`] reads.
+/// Judges `predictions` by `targets` of the same kind, sample by sample. `labels` are the names of the
+/// classes, which [`MetricSet::Entities`] reads.
 ///
 /// # Errors
 /// [`Error::Input`] when there is nothing to judge, the counts differ, or a target or prediction is of another

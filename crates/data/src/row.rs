@@ -106,7 +106,8 @@ impl ClassLabeller {
     }
 }
 
-/// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is not a label.
+/// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is
+/// not a label.
 pub(super) fn distinct_labels(rows: &[SourceRow], kind: TaskKind) -> Vec<String> {
     let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
     let distinct: BTreeSet<&str> = match kind {

@@ -52,8 +52,8 @@ pub(super) fn to_json(words: &str) -> Value {
     split_words(words).collect()
 }
 
-/// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line behind each
-/// sentence. Lines that begin with `-DOCSTART-` are passed over.
+/// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line
+/// behind each sentence. Lines that begin with `-DOCSTART-` are passed over.
 pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
     let mut rows = Vec::new();
     let mut sentence = None;

@@ -25,7 +25,8 @@ pub enum Target {
     Class(u32),
     /// Gold score.
     Score(f32),
-    /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut off.
+    /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut
+    /// off.
     Tags(Vec<u32>),
     /// Unlabelled: usable for distillation and calibration.
     None,
@@ -126,8 +127,8 @@ impl Dataset {
         )))
     }
 
-    /// The label that all examples of a classification task have, if they have only one: a model that always answers it is always
-    /// right.
+    /// The label that all examples of a classification task have, if they have only one: a model that always
+    /// answers it is always right.
     pub fn only_label(&self) -> Option<&str> {
         let mut classes = self.examples.iter().map(|example| match example.target {
             Target::Class(class) => Some(class),
@@ -151,8 +152,8 @@ impl Dataset {
         }
     }
 
-    /// SHA-256 of labels and examples, in lower-case hexadecimal. The same files give another one when they are read in
-    /// another way.
+    /// SHA-256 of labels and examples, in lower-case hexadecimal. The same files give another one when they
+    /// are read in another way.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut text = |text: &str| {

@@ -195,8 +195,8 @@ fn a_student_without_some_word_pieces_learns_answers_but_no_layers() {
 
 #[test]
 fn a_teacher_with_another_vocabulary_gives_the_answers_it_gives_alone() {
-    // With the student's vocabulary equal to the teacher's in other order, ids differ but answers must not: the run is
-    // the same as with the order they share.
+    // With the student's vocabulary equal to the teacher's in other order, ids differ but answers must not:
+    // the run is the same as with the order they share.
     let place = tempfile::tempdir().unwrap();
     let [teacher, student] = pair(place.path());
     let renamed = {

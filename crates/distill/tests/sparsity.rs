@@ -1,4 +1,5 @@
-//! Sparse distillation: as many zeros as asked for, where they may be, and the same bits however often it is stopped.
+//! Sparse distillation: as many zeros as asked for, where they may be, and the same bits however often it is
+//! stopped.
 
 use std::collections::BTreeSet;
 use std::fs;

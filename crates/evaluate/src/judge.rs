@@ -13,8 +13,8 @@ use tinybert_nn::{Mode, TaskModel};
 /// Sentences per forward pass: enough to fill the matrix products.
 const BATCH: usize = 32;
 
-/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a sample, so that a pair
-/// gives two samples, one after the other.
+/// Token ids of every example, and where its words begin if they have tags. For embeddings each text is a
+/// sample, so that a pair gives two samples, one after the other.
 ///
 /// # Errors
 /// Those of [`TextEncoder::encode_all`].
@@ -58,7 +58,8 @@ impl Judge {
     /// Encodes `data` with the model's own tokenizer.
     ///
     /// # Errors
-    /// Those of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of anything but pairs.
+    /// Those of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of anything but
+    /// pairs.
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
         if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
             let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
@@ -186,8 +187,8 @@ fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f
     Ok(vectors)
 }
 
-/// The answer of each sample of a batch by the logits `[answers, outputs]`; the words of the samples begin at the tokens of
-/// `words`.
+/// The answer of each sample of a batch by the logits `[answers, outputs]`; the words of the samples begin at
+/// the tokens of `words`.
 fn answers_of<'w>(
     head: &Head,
     logits: &Tensor,

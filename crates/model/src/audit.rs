@@ -13,7 +13,8 @@ use tinybert_base::{Error, Result};
 /// Number of problems that one message lists; a wrong width shows in every tensor.
 const LISTED: usize = 40;
 
-/// Names of the tensors to read: all that configuration and head require, and the pooler's if the folder has them.
+/// Names of the tensors to read: all that configuration and head require, and the pooler's if the folder has
+/// them.
 ///
 /// # Errors
 /// [`Error::Input`] listing every tensor that is missing, has another shape or number format than expected, or

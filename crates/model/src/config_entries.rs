@@ -34,7 +34,8 @@ pub(crate) struct ConfigEntries {
     pub sentence_embedding: Option<SentenceEmbedding>,
 }
 
-/// This program's own entry for [`Head::Embedding`](crate::Head::Embedding); to transformers the folder is a bare encoder.
+/// This program's own entry for [`Head::Embedding`](crate::Head::Embedding); to transformers the folder is a
+/// bare encoder.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(crate) struct SentenceEmbedding {
     /// Only `mean`: over all tokens, special ones included.

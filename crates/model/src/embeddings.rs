@@ -8,12 +8,14 @@ use tinybert_base::{Error, Result};
 
 /// The three embedding matrices of a student of sizes `config`, made from a teacher with the same vocabulary.
 ///
-/// All three are projected by one orthonormal basis, the one that keeps most of what the teacher's embeddings sum to:
-/// up to LayerNorm that is the minimiser of the embedding-layer loss of distillation (arXiv 1909.10351, eq. 9), so a
-/// student starts where a long general stage would take it. The scale is the teacher's: LayerNorm takes it out.
+/// All three are projected by one orthonormal basis, the one that keeps most of what the teacher's embeddings
+/// sum to: up to LayerNorm that is the minimiser of the embedding-layer loss of distillation (arXiv
+/// 1909.10351, eq. 9), so a student starts where a long general stage would take it. The scale is the
+/// teacher's: LayerNorm takes it out.
 ///
 /// # Errors
-/// [`Error::Usage`] when vocabulary or segment types differ, or the student is wider or longer than the teacher.
+/// [`Error::Usage`] when vocabulary or segment types differ, or the student is wider or longer than the
+/// teacher.
 pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Result<Tensors> {
     let from = &teacher.config;
     let refuse =
@@ -42,8 +44,8 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     ] {
         tables.push((name, without_mean(&teacher.embedding_table(name)?.narrow(0, 0, rows)?)?));
     }
-    // A token is one row of each table, so each table counts by the mean over its rows. Word embeddings alone would
-    // not do: positions stand nearly at right angles to them.
+    // A token is one row of each table, so each table counts by the mean over its rows. Word embeddings alone
+    // would not do: positions stand nearly at right angles to them.
     let mut moments = Tensor::zeros((from.hidden_size, from.hidden_size), DType::F64, &Device::Cpu)?;
     for (_, rows) in &tables {
         moments = (moments + (second_moments(rows)? / rows.dim(0)? as f64)?)?;
@@ -53,8 +55,9 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
 }
 
 impl Checkpoint {
-    /// One of the three embedding tables, named by its tensor, as BERT has it: `[pieces, hidden]` by BERT's ids,
-    /// `[positions, hidden]` from the first token's on, or `[types, hidden]`. A model without segment types gives rows of 0.
+    /// One of the three embedding tables, named by its tensor, as BERT has it: `[pieces, hidden]` by BERT's
+    /// ids, `[positions, hidden]` from the first token's on, or `[types, hidden]`. A model without segment
+    /// types gives rows of 0.
     ///
     /// # Errors
     /// [`Error::Input`] if the model has no such tensor.
@@ -94,12 +97,12 @@ struct NarrowBasis {
 }
 
 impl NarrowBasis {
-    /// The subspace that keeps most of the energy of rows with these second moments (`[wide, wide]`): the leading
-    /// eigenvectors.
+    /// The subspace that keeps most of the energy of rows with these second moments (`[wide, wide]`): the
+    /// leading eigenvectors.
     ///
-    /// Within that subspace the axes are turned by an orthonormal cosine transform. It spreads every component over
-    /// all coordinates, so that none stands out when activations are quantized, and puts the weakest component on the
-    /// constant vector, which the student's LayerNorm discards.
+    /// Within that subspace the axes are turned by an orthonormal cosine transform. It spreads every
+    /// component over all coordinates, so that none stands out when activations are quantized, and puts the
+    /// weakest component on the constant vector, which the student's LayerNorm discards.
     fn fit(moments: &Tensor, narrow: usize) -> Result<Self> {
         let wide = moments.dim(0)?;
         let components = eigenvectors(moments.to_vec2()?);
@@ -134,9 +137,9 @@ const SWEEPS: usize = 40;
 
 /// Orthonormal eigenvectors of a symmetric positive semi-definite matrix, largest eigenvalue first.
 ///
-/// One-sided Jacobi (Hestenes): pairs of rows are rotated until all are orthogonal; each is then an eigenvector times
-/// its eigenvalue. It only ever touches whole rows, and gives the same bits on every run. Vectors of eigenvalue 0 are
-/// not determined by it and come out as zero.
+/// One-sided Jacobi (Hestenes): pairs of rows are rotated until all are orthogonal; each is then an
+/// eigenvector times its eigenvalue. It only ever touches whole rows, and gives the same bits on every run.
+/// Vectors of eigenvalue 0 are not determined by it and come out as zero.
 fn eigenvectors(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let mut norms: Vec<f64> = rows.iter().map(|row| dot(row, row)).collect();
     for _ in 0..SWEEPS {

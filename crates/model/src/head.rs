@@ -31,8 +31,8 @@ pub enum Head {
 }
 
 impl Head {
-    /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word embedding
-    /// matrix.
+    /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word
+    /// embedding matrix.
     pub fn outputs(&self) -> usize {
         match self {
             Self::None | Self::MaskedLm => 0,

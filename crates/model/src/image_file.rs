@@ -20,7 +20,8 @@ impl ImageFile {
     /// Reads and checks an image.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a complete, undamaged image.
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a complete,
+    /// undamaged image.
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let length = file.metadata().map_err(Error::io(path))?.len();

@@ -146,7 +146,8 @@ impl Checkpoint {
     /// Makes a bare encoder a sentence encoder by the mean of its tokens; leaves any other model as it is.
     ///
     /// # Errors
-    /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors are made otherwise.
+    /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors
+    /// are made otherwise.
     pub fn as_sentence_encoder(self) -> Result<Self> {
         let dimensions = self.config.hidden_size;
         match self.head {
@@ -158,8 +159,8 @@ impl Checkpoint {
         }
     }
 
-    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has so many positions, and that the special pieces of
-    /// a pair fit into the input.
+    /// Makes sure that inputs may be of `max_tokens` tokens: that the model has so many positions, and that
+    /// the special pieces of a pair fit into the input.
     ///
     /// # Errors
     /// [`Error::Usage`] with the limits and the folder.

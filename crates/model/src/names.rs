@@ -1,8 +1,8 @@
 //! The one list of tensor names.
 //!
-//! Canonical names are Hugging Face's for BERT, with the `bert.` prefix, whatever family a model is of; linears are stored
-//! `[outputs, inputs]`. A *part* is what has a weight and a bias: a linear or a LayerNorm. Its tensors have the name of the
-//! part with `.weight` or `.bias` behind it ([`weight`], [`bias`]).
+//! Canonical names are Hugging Face's for BERT, with the `bert.` prefix, whatever family a model is of;
+//! linears are stored `[outputs, inputs]`. A *part* is what has a weight and a bias: a linear or a LayerNorm.
+//! Its tensors have the name of the part with `.weight` or `.bias` behind it ([`weight`], [`bias`]).
 
 use crate::PerLinear;
 
@@ -15,7 +15,8 @@ pub const POSITION_EMBEDDINGS: &str = "bert.embeddings.position_embeddings.weigh
 /// Segment type embeddings, `[types, hidden]`; not every family has them.
 pub const TYPE_EMBEDDINGS: &str = "bert.embeddings.token_type_embeddings.weight";
 
-/// Bias of the attention scores by relative position, `[buckets, heads]`, which all layers share; not every family has it.
+/// Bias of the attention scores by relative position, `[buckets, heads]`, which all layers share; not every
+/// family has it.
 pub const POSITION_BIAS: &str = "bert.encoder.relative_attention_bias.weight";
 
 /// LayerNorm over the sum of the embeddings.
@@ -46,8 +47,8 @@ const EMBEDDINGS: &str = "bert.embeddings.";
 const LAYERS: &str = "bert.encoder.";
 const LAYER: &str = "bert.encoder.layer.";
 
-/// Tensors that checkpoints carry and nothing here reads: index buffers, the next-sentence head, and the masked-LM decoder,
-/// which is tied to the word embeddings.
+/// Tensors that checkpoints carry and nothing here reads: index buffers, the next-sentence head, and the
+/// masked-LM decoder, which is tied to the word embeddings.
 const UNNEEDED: [&str; 6] = [
     "bert.embeddings.position_ids",
     "bert.embeddings.token_type_ids",
@@ -109,7 +110,8 @@ impl LayerNames {
         [&self.query, &self.key, &self.value]
     }
 
-    /// The parts that each of the layer's four linears is made of. An image stores queries, keys and values as one linear.
+    /// The parts that each of the layer's four linears is made of. An image stores queries, keys and values
+    /// as one linear.
     pub fn linears(&self) -> PerLinear<Vec<&str>> {
         PerLinear {
             qkv: self.projections().to_vec(),
@@ -146,9 +148,9 @@ pub fn is_layer_linear(name: &str) -> bool {
     name.starts_with(LAYER) && name.ends_with(".weight") && !name.contains("LayerNorm")
 }
 
-/// The canonical name of a stored tensor whose name a family has translated to BERT's: with the `bert.` prefix that bare
-/// encoders are saved without, and `weight` and `bias` where conversions from TensorFlow say `gamma` and `beta`. `None` for
-/// tensors that nothing here reads.
+/// The canonical name of a stored tensor whose name a family has translated to BERT's: with the `bert.`
+/// prefix that bare encoders are saved without, and `weight` and `bias` where conversions from TensorFlow say
+/// `gamma` and `beta`. `None` for tensors that nothing here reads.
 pub(crate) fn canonical(name: &str) -> Option<String> {
     let bare = ["embeddings.", "encoder.", "pooler."].iter().any(|start| name.starts_with(start));
     let mut canonical = if bare { format!("{ENCODER}{name}") } else { name.to_owned() };

@@ -1,8 +1,8 @@
 //! A reader for the one kind of pickle that `torch.save` writes for a state dictionary.
 //!
-//! Nothing in a pickle is ever called. The few callables that a state dictionary needs are known by name, and all others
-//! are refused. Lengths are bounded by the bytes that are there, and nesting is bounded, so that the work and the
-//! memory are in proportion to the pickle.
+//! Nothing in a pickle is ever called. The few callables that a state dictionary needs are known by name, and
+//! all others are refused. Lengths are bounded by the bytes that are there, and nesting is bounded, so that
+//! the work and the memory are in proportion to the pickle.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

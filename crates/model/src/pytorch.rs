@@ -1,5 +1,5 @@
-//! `pytorch_model.bin`: a zip archive with a pickle that says which tensors there are, and an uncompressed entry for
-//! the values of each.
+//! `pytorch_model.bin`: a zip archive with a pickle that says which tensors there are, and an uncompressed
+//! entry for the values of each.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,8 +30,8 @@ struct ArchiveEntry {
 /// Lists the tensors of a file, each checked against the entry that holds it.
 ///
 /// # Errors
-/// [`Error::Input`], with how to convert the file, for anything but a complete archive with a plain state dictionary;
-/// [`Error::Io`] when it cannot be read.
+/// [`Error::Input`], with how to convert the file, for anything but a complete archive with a plain state
+/// dictionary; [`Error::Io`] when it cannot be read.
 pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
     let refuse = |what: String| Error::input(path, format!("{what}; {CONVERT}"));
     let (file, length) = stored_tensor::open(path)?;

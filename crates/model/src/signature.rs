@@ -25,7 +25,8 @@ pub fn read_public_key(path: &Path) -> Result<[u8; 32]> {
 /// Signs an image that is in memory; a signature that it has is replaced.
 ///
 /// # Errors
-/// [`Error::Input`] for bytes that are no complete image, and for an image whose word rows are in a file of their own.
+/// [`Error::Input`] for bytes that are no complete image, and for an image whose word rows are in a file of
+/// their own.
 pub fn sign(image: &[u8], key: &SigningKey) -> Result<AlignedBytes> {
     let refused = |error| Error::Input(format!("the image cannot be signed: {error}"));
     let image = Image::from_bytes(image).map_err(refused)?;

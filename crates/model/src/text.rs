@@ -34,9 +34,9 @@ pub struct EncodedWord {
 
 /// BERT's normalisation and WordPiece over a vocabulary.
 ///
-/// It is built in one way whatever files it comes from, as Hugging Face's fast tokenizers are: it cleans the text, sets
-/// spaces around CJK characters, either makes letters lower case and strips accents or does neither, splits words by
-/// WordPiece, and recognises the special pieces in the text itself.
+/// It is built in one way whatever files it comes from, as Hugging Face's fast tokenizers are: it cleans the
+/// text, sets spaces around CJK characters, either makes letters lower case and strips accents or does
+/// neither, splits words by WordPiece, and recognises the special pieces in the text itself.
 #[derive(Clone)]
 pub struct TextEncoder {
     tokenizer: Tokenizer,
@@ -146,8 +146,8 @@ impl TextEncoder {
         inputs.par_iter().map(|(text, pair)| self.encode(text, *pair, max_tokens)).collect()
     }
 
-    /// Encodes one sentence, cut to `max_tokens`, and says where its words begin: the first token of each run of text
-    /// between white space, `None` for a word that was cut off or has no token.
+    /// Encodes one sentence, cut to `max_tokens`, and says where its words begin: the first token of each run
+    /// of text between white space, `None` for a word that was cut off or has no token.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -172,8 +172,9 @@ impl TextEncoder {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Ids of the pieces of `text` as [`piece_ids`](Self::piece_ids) gives them, and of the pieces that were matched in words that
-    /// became `[UNK]` before no piece fitted the rest. A vocabulary with all of these pieces cuts `text` in the same way.
+    /// Ids of the pieces of `text` as [`piece_ids`](Self::piece_ids) gives them, and of the pieces that were
+    /// matched in words that became `[UNK]` before no piece fitted the rest. A vocabulary with all of these
+    /// pieces cuts `text` in the same way.
     ///
     /// # Errors
     /// As [`Self::piece_ids`].

@@ -110,8 +110,8 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
     Ok((pieces, lowercase))
 }
 
-/// Makes sure that an added token is a special piece, because added tokens are matched in the text before normalisation.
-/// `renumbered` says whether the family numbers BERT's pieces in its own way.
+/// Makes sure that an added token is a special piece, because added tokens are matched in the text before
+/// normalisation. `renumbered` says whether the family numbers BERT's pieces in its own way.
 fn check_added_token(
     path: &Path,
     token: &Value,

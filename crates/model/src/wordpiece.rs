@@ -17,11 +17,11 @@ const CONTINUES: &str = "##";
 /// Words longer than this become `[UNK]` whatever the vocabulary.
 const LONGEST_WORD: usize = 100;
 
-/// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging the most
-/// frequent pair of neighbours gives, over and over, until no pair occurs twice.
+/// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging
+/// the most frequent pair of neighbours gives, over and over, until no pair occurs twice.
 ///
-/// As Hugging Face's trainer, but with ties broken by the pieces' ids, so that one text gives one vocabulary. ASCII
-/// letters, digits and punctuation are always in it, so that any plain English can be spelled.
+/// As Hugging Face's trainer, but with ties broken by the pieces' ids, so that one text gives one vocabulary.
+/// ASCII letters, digits and punctuation are always in it, so that any plain English can be spelled.
 ///
 /// # Errors
 /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters.
@@ -59,8 +59,8 @@ fn count_words<'t>(
     Ok(counts)
 }
 
-/// Special pieces, then single characters: ASCII, and of the others that occur, the most frequent until a quarter of
-/// the vocabulary is used.
+/// Special pieces, then single characters: ASCII, and of the others that occur, the most frequent until a
+/// quarter of the vocabulary is used.
 fn alphabet(counts: &BTreeMap<String, u64>, size: usize, lowercase: bool) -> Result<Vec<String>> {
     let ascii = ('!'..='~').filter(|character| !(lowercase && character.is_ascii_uppercase()));
     let mut pieces: Vec<String> = SpecialPieces::BERT.all().map(str::to_owned).to_vec();
@@ -97,8 +97,8 @@ fn characters(word: &str) -> impl Iterator<Item = String> {
 /// Two neighbouring pieces by id.
 type Pair = (u32, u32);
 
-/// Distinct words as sequences of pieces, with what is needed to merge the most frequent pair without looking at all
-/// words again.
+/// Distinct words as sequences of pieces, with what is needed to merge the most frequent pair without looking
+/// at all words again.
 struct Merger {
     pieces: Vec<String>,
     ids: HashMap<String, u32>,
@@ -212,9 +212,10 @@ mod tests {
 
     #[test]
     fn merges_follow_the_counts_worked_out_by_hand() {
-        // Pairs: ##e##s 7, ##s##t 7, l##o 7, ##o##w 7, ##w##e 8 (lower 2, newest 6), n##e 6, ...
-        // "##w##e" goes first. Then l##o 7 comes before ##e##s (now 1 in widest)... ##s##t 7 has a larger id than l##o.
-        // "lo": lo##w 5, lo##we 2. "##st": ##we##st 6. n##e 6: both letters' ids are smaller. "ne": ne##west 6.
+        // Pairs: ##e##s 7, ##s##t 7, l##o 7, ##o##w 7, ##w##e 8 (lower 2, newest 6), n##e 6, ... "##w##e"
+        // goes first. Then l##o 7 comes before ##e##s (now 1 in widest)... ##s##t 7 has a larger id than
+        // l##o. "lo": lo##w 5, lo##we 2. "##st": ##we##st 6. n##e 6: both letters' ids are smaller. "ne":
+        // ne##west 6.
         assert_eq!(learnt(&TEXTS, 6), ["##we", "lo", "##st", "ne", "##west", "newest"]);
     }
 

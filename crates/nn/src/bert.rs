@@ -31,7 +31,8 @@ pub struct Bert {
 }
 
 impl Bert {
-    /// An encoder over plain tensors: forward passes build no graph and keep nothing. The tensors are shared, not copied.
+    /// An encoder over plain tensors: forward passes build no graph and keep nothing. The tensors are shared,
+    /// not copied.
     ///
     /// # Errors
     /// A tensor is missing.
@@ -49,7 +50,8 @@ impl Bert {
         Ok(Self { weights: Arc::new(weights), trainable: true, quantized: None })
     }
 
-    /// The same weights in an encoder that computes as an image of them does: on the CPU, in f32, without dropout.
+    /// The same weights in an encoder that computes as an image of them does: on the CPU, in f32, without
+    /// dropout.
     #[must_use]
     pub fn quantized(self, plan: Arc<ModelPlan>) -> Self {
         let quantized = QuantizedEncoder::new(plan, self.config());

@@ -44,12 +44,12 @@ impl fmt::Display for DeviceName {
 }
 
 impl DeviceName {
-    /// Opens the device; with `tf32`, its matrix products may round their f32 operands to 10 bits of fraction. Tensors of
-    /// one run have to be on one opened device.
+    /// Opens the device; with `tf32`, its matrix products may round their f32 operands to 10 bits of
+    /// fraction. Tensors of one run have to be on one opened device.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a GPU in a program without CUDA, or TF32 on the processor; [`Error::Io`] if the driver
-    /// has no such GPU.
+    /// [`Error::Usage`] for a GPU in a program without CUDA, or TF32 on the processor; [`Error::Io`] if the
+    /// driver has no such GPU.
     pub fn open(self, tf32: bool) -> Result<Compute> {
         let device = match self {
             Self::Cpu if tf32 => {

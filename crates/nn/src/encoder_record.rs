@@ -42,7 +42,8 @@ impl Backward for EncoderRecord {
 impl EncoderRecord {
     fn backward_as<T: Float>(&self, grads: &mut GradStore) -> Result<()> {
         let hidden = self.weights.config.hidden_size;
-        // Gradient of the state below the layers that are done: from the layer above it and from losses on the state.
+        // Gradient of the state below the layers that are done: from the layer above it and from losses on
+        // the state.
         let mut grad: Option<Vec<T>> = None;
         let mut d_bias: Option<Vec<T>> = None;
         for at in (0..self.states.len()).rev() {

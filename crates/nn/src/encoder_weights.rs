@@ -72,7 +72,8 @@ impl EncoderWeights {
         Ids { words, types: &batch.type_ids, tokens: batch.tokens, first_position }
     }
 
-    /// The position bias in sequences of `tokens` tokens by distance, `[heads, 2 * tokens - 1]`, if the model has one.
+    /// The position bias in sequences of `tokens` tokens by distance, `[heads, 2 * tokens - 1]`, if the model
+    /// has one.
     pub fn bias_by_distance<T: Float>(&self, tokens: usize) -> Result<Option<Tensor>> {
         let Some(table) = &self.relative_bias else { return Ok(None) };
         let heads = self.config.num_attention_heads;
@@ -98,8 +99,8 @@ impl EncoderWeights {
         Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
     }
 
-    /// Adds the gradients of the tables and their LayerNorm. `grad` is the gradient of the LayerNorm's result and `sum` what was
-    /// normalised; `[b * l, hidden]` both.
+    /// Adds the gradients of the tables and their LayerNorm. `grad` is the gradient of the LayerNorm's result
+    /// and `sum` what was normalised; `[b * l, hidden]` both.
     pub(super) fn embeddings_backward<T: Float>(
         &self,
         batch: &Batch,

@@ -70,9 +70,9 @@ impl TaskModel {
         Self { bert: self.bert.quantized(plan), ..self }
     }
 
-    /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`; embeddings: rows
-    /// of length 1). Token classification gives `[words, outputs]`, or `[b, l, outputs]` for all tokens where the batch names no
-    /// words.
+    /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`;
+    /// embeddings: rows of length 1). Token classification gives `[words, outputs]`, or `[b, l, outputs]` for
+    /// all tokens where the batch names no words.
     ///
     /// # Errors
     /// Those of [`Bert::forward`].

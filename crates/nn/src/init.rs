@@ -6,8 +6,9 @@ use tinybert_base::Result;
 use tinybert_base::random::{generator, normal};
 use tinybert_model::{BertConfig, Head, Tensors, expected_shapes};
 
-/// Fresh weights of a model: weights and embeddings normal with deviation `initializer_range`, LayerNorm 1 and 0,
-/// biases 0. Each tensor's generator is keyed by (seed, name), so that a tensor does not depend on the others.
+/// Fresh weights of a model: weights and embeddings normal with deviation `initializer_range`, LayerNorm 1
+/// and 0, biases 0. Each tensor's generator is keyed by (seed, name), so that a tensor does not depend on the
+/// others.
 pub fn init_parameters(config: &BertConfig, head: &Head, seed: u64) -> Result<Tensors> {
     expected_shapes(config, head)
         .into_iter()

@@ -119,8 +119,8 @@ impl Layer {
         }
     }
 
-    /// Computes the next state from the state `x`, `[b * l, hidden]`. `scores_tensor` makes the raw scores a tensor for the
-    /// caller.
+    /// Computes the next state from the state `x`, `[b * l, hidden]`. `scores_tensor` makes the raw scores a
+    /// tensor for the caller.
     pub fn forward<T: Float>(
         &self,
         x: &Tensor,
@@ -180,8 +180,8 @@ impl Layer {
         Ok(LayerOutput { state, record })
     }
 
-    /// The gradients of the input state `x` and of the position bias, from the gradients of the output and of the scores; `None`
-    /// when both of these are missing. Adds the gradients of the weights that are reached.
+    /// The gradients of the input state `x` and of the position bias, from the gradients of the output and of
+    /// the scores; `None` when both of these are missing. Adds the gradients of the weights that are reached.
     pub fn backward<T: Float>(
         &self,
         record: &LayerActivations,
@@ -218,7 +218,8 @@ impl Layer {
         Ok(Some(LayerGradient { state: d_x, relative_bias }))
     }
 
-    /// The gradients of the context and of the layer's input as a residual, from the gradient of the output state.
+    /// The gradients of the context and of the layer's input as a residual, from the gradient of the output
+    /// state.
     fn backward_to_context<T: Float>(
         &self,
         record: &LayerActivations,

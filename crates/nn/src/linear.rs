@@ -1,4 +1,5 @@
-//! The parts that layers are made of: linears and LayerNorms with their backward passes, fused and in candle's graph.
+//! The parts that layers are made of: linears and LayerNorms with their backward passes, fused and in
+//! candle's graph.
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -14,8 +15,8 @@ use tinybert_model::names;
 /// Finds a tensor by its canonical name.
 pub(super) type TensorLookup<'a> = &'a dyn Fn(&str) -> Result<Tensor>;
 
-/// A linear layer in f32 or f64: weight `[outputs, inputs]` and bias `[outputs]`. They are candle variables where they are
-/// trained.
+/// A linear layer in f32 or f64: weight `[outputs, inputs]` and bias `[outputs]`. They are candle variables
+/// where they are trained.
 #[derive(Clone)]
 pub(super) struct FloatLinear {
     pub weight: Tensor,
@@ -27,7 +28,8 @@ impl FloatLinear {
         Ok(Self { weight: get(&names::weight(name))?, bias: get(&names::bias(name))? })
     }
 
-    /// `x · weightᵀ + bias` in candle's graph; the product in the number format of the weight, the result in that of x.
+    /// `x · weightᵀ + bias` in candle's graph; the product in the number format of the weight, the result in
+    /// that of x.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let product = x.to_dtype(self.weight.dtype())?.matmul(&self.weight.t()?)?;
         Ok(product.to_dtype(x.dtype())?.broadcast_add(&self.bias)?)
@@ -38,7 +40,8 @@ impl FloatLinear {
         Ok(product(x, &self.weight.detach().t()?)?)
     }
 
-    /// Adds the weight's gradient, from the input `x` and the gradient `grad` of the output; returns the gradient of the input.
+    /// Adds the weight's gradient, from the input `x` and the gradient `grad` of the output; returns the
+    /// gradient of the input.
     pub fn backward<T: Float>(&self, x: &Tensor, grad: &Tensor, grads: &mut GradStore) -> Result<Vec<T>> {
         add_gradient::<T>(grads, &self.weight, product(&grad.t()?, x)?)?;
         Ok(product(grad, &self.weight.detach())?)
@@ -119,7 +122,8 @@ impl SubLayerEnd {
         self.norm.composed(&(residual + product)?)
     }
 
-    /// Turns the gradient of the result into the gradient of the residual, in place; returns the gradient of `x`.
+    /// Turns the gradient of the result into the gradient of the residual, in place; returns the gradient of
+    /// `x`.
     pub fn backward<T: Float>(
         &self,
         x: &Tensor,
@@ -132,7 +136,8 @@ impl SubLayerEnd {
         self.linear.backward(x, &product, grads)
     }
 
-    /// As [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows, hidden]`.
+    /// As [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows,
+    /// hidden]`.
     pub fn sum_backward<T: Float>(
         &self,
         sum: &Tensor,

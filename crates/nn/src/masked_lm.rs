@@ -14,7 +14,8 @@ use tinybert_base::{Error, Result};
 use tinybert_data::{Batch, Targets};
 use tinybert_model::{BertConfig, PieceRows, Tensors, WORD_EMBEDDINGS, lookup, names};
 
-/// An encoder with BERT's masked-LM head: dense, GELU, LayerNorm, and a decoder that is the word embedding matrix.
+/// An encoder with BERT's masked-LM head: dense, GELU, LayerNorm, and a decoder that is the word embedding
+/// matrix.
 #[derive(Clone)]
 pub struct MaskedLm {
     bert: Bert,
@@ -92,7 +93,8 @@ impl MaskedLm {
         Ok((output, loss))
     }
 
-    /// Logits of BERT's pieces `[positions, vocab]` at these positions (row · l + column) of a batch, without dropout.
+    /// Logits of BERT's pieces `[positions, vocab]` at these positions (row · l + column) of a batch, without
+    /// dropout.
     ///
     /// # Errors
     /// The errors of the forward pass.
@@ -128,8 +130,8 @@ impl MaskedLm {
     }
 }
 
-/// A decoder bias `[rows]` that gives every piece the probability of its share of `counts`, each count plus one. A fresh head
-/// that starts from it need not learn how frequent words are.
+/// A decoder bias `[rows]` that gives every piece the probability of its share of `counts`, each count plus
+/// one. A fresh head that starts from it need not learn how frequent words are.
 pub fn unigram_bias(config: &BertConfig, counts: &BTreeMap<u32, u64>) -> Result<Tensor> {
     let rows = config.piece_rows();
     let total = (counts.values().sum::<u64>() + config.vocab_size as u64) as f64;

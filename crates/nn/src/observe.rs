@@ -27,8 +27,8 @@ pub enum Site {
     ClassifierInput,
 }
 
-/// Receives activations as a forward pass computes them. Rows of padded tokens are included; the observer knows the
-/// batch and skips them.
+/// Receives activations as a forward pass computes them. Rows of padded tokens are included; the observer
+/// knows the batch and skips them.
 pub trait Observe {
     /// `values` are what flows through `site` in this pass.
     fn observe(&mut self, site: Site, values: &Tensor) -> Result<()>;

@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Tensor, Var};
 use tinybert_base::{Error, Result};
 use tinybert_model::{Tensors, lookup, names};
 
-/// Trainable tensors sorted by their canonical Hugging Face name. The order of iteration is the order of every norm,
-/// sum and saved file.
+/// Trainable tensors sorted by their canonical Hugging Face name. The order of iteration is the order of
+/// every norm, sum and saved file.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters {
     vars: BTreeMap<String, Var>,
@@ -51,7 +51,8 @@ impl Parameters {
         self.vars.is_empty()
     }
 
-    /// A copy of the present values, free of any graph: for saving, and for evaluating with [`super::Bert::frozen`].
+    /// A copy of the present values, free of any graph: for saving, and for evaluating with
+    /// [`super::Bert::frozen`].
     pub fn to_tensors(&self) -> Result<Tensors> {
         self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
     }
@@ -78,8 +79,8 @@ pub fn on_device(tensors: &Tensors, device: &Device) -> Result<Tensors> {
     tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.to_device(device)?))).collect()
 }
 
-/// The same tensors with the matrices of the layers' linears in another number format, in which their products are computed
-/// then. Everything else keeps its format.
+/// The same tensors with the matrices of the layers' linears in another number format, in which their
+/// products are computed then. Everything else keeps its format.
 pub fn with_linears_in(tensors: &Tensors, format: DType) -> Result<Tensors> {
     let converted = |(name, tensor): (&String, &Tensor)| match names::is_layer_linear(name) {
         true => Ok((name.clone(), tensor.to_dtype(format)?)),
@@ -92,8 +93,8 @@ fn missing(name: &str) -> Error {
     Error::Input(format!("the model has no tensor {name}"))
 }
 
-/// Makes sure that every trainable tensor is reached by the loss: candle drops the gradient of an operation without a
-/// backward pass silently.
+/// Makes sure that every trainable tensor is reached by the loss: candle drops the gradient of an operation
+/// without a backward pass silently.
 ///
 /// # Errors
 /// Names all tensors without a gradient.

@@ -1,8 +1,8 @@
 //! The backward pass of the encoder.
 //!
-//! candle keeps a graph of the losses only. The states and scores that a trainable encoder gives are leaves of that
-//! graph; from their gradients on, the encoder's own backward pass goes down through its layers. It writes each
-//! gradient once, where candle would zero, add and copy every intermediate one.
+//! candle keeps a graph of the losses only. The states and scores that a trainable encoder gives are leaves
+//! of that graph; from their gradients on, the encoder's own backward pass goes down through its layers. It
+//! writes each gradient once, where candle would zero, add and copy every intermediate one.
 
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ pub(super) trait Backward: Send + Sync {
 }
 
 impl Tape {
-    /// Gradients of `loss` with respect to every trainable tensor that it depends on: those of the encoder through
-    /// this tape, all others (head, projections) through candle's graph. Use it wherever the loss comes from a
-    /// [`super::BertOutput`]; for a frozen encoder it is `loss.backward()`.
+    /// Gradients of `loss` with respect to every trainable tensor that it depends on: those of the encoder
+    /// through this tape, all others (head, projections) through candle's graph. Use it wherever the loss
+    /// comes from a [`super::BertOutput`]; for a frozen encoder it is `loss.backward()`.
     pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
         let mut grads = loss.backward()?;
         if let Some(record) = &self.0 {

@@ -31,7 +31,8 @@ pub enum ImportanceMeasure {
     Magnitude,
 }
 
-/// Importances of the parts of every layer, each at least 0. Importances of heads are not comparable with those of neurons.
+/// Importances of the parts of every layer, each at least 0. Importances of heads are not comparable with
+/// those of neurons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importance {
     /// By layer, the importance of each head that the layer has.
@@ -41,8 +42,8 @@ pub struct Importance {
 }
 
 impl Importance {
-    /// The importance of a model's parts. The Taylor measure takes the loss against `teacher` if there is one, and against
-    /// the labels of `data` otherwise.
+    /// The importance of a model's parts. The Taylor measure takes the loss against `teacher` if there is
+    /// one, and against the labels of `data` otherwise.
     ///
     /// # Errors
     /// Those of [`Importance::taylor`] and [`Importance::magnitude`].
@@ -61,17 +62,18 @@ impl Importance {
         }
     }
 
-    /// The first-order Taylor measure: the mean over examples of the magnitude by which the loss would change, to first
-    /// order, if the part were removed (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et al., arXiv 1611.06440). The
-    /// loss is that of the task, or with a `teacher` the distance from the teacher's answers, which needs no labels.
+    /// The first-order Taylor measure: the mean over examples of the magnitude by which the loss would
+    /// change, to first order, if the part were removed (Michel et al., arXiv 1905.10650, eq. 2; Molchanov et
+    /// al., arXiv 1611.06440). The loss is that of the task, or with a `teacher` the distance from the
+    /// teacher's answers, which needs no labels.
     ///
-    /// Examples are cut to `max_tokens` tokens or to the positions that the model has. Removing a part is the same as
-    /// setting the weights that read it to 0, so the change is `Σ w · ∂L/∂w` over these weights. About `examples` examples
-    /// are taken, evenly spread over the data.
+    /// Examples are cut to `max_tokens` tokens or to the positions that the model has. Removing a part is the
+    /// same as setting the weights that read it to 0, so the change is `Σ w · ∂L/∂w` over these weights.
+    /// About `examples` examples are taken, evenly spread over the data.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels and no teacher, or for
-    /// a teacher of other answers or another vocabulary; [`Error::Interrupted`].
+    /// [`Error::Usage`] for a model without a task head; [`Error::Input`] for data without labels and no
+    /// teacher, or for a teacher of other answers or another vocabulary; [`Error::Interrupted`].
     pub fn taylor(
         model: &Checkpoint,
         data: &Dataset,

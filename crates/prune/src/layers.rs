@@ -8,7 +8,8 @@ use tinybert_model::{BertConfig, Checkpoint, Pruned, Tensors, names};
 /// The model with only the given layers, which are counted from 1 and in rising order. They get new numbers.
 ///
 /// # Errors
-/// [`Error::Usage`] for no layers, for layers that the model does not have, and for layers that are not in rising order.
+/// [`Error::Usage`] for no layers, for layers that the model does not have, and for layers that are not in
+/// rising order.
 pub fn keep_layers(model: &Checkpoint, layers: &[usize]) -> Result<Checkpoint> {
     let before = &model.config;
     let count = before.num_hidden_layers;

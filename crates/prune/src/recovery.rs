@@ -15,11 +15,13 @@ use tinybert_train::checkpoint::{remove_finished, remove_unfinished};
 use tinybert_train::journal::{self, Journal};
 use tinybert_train::{Identity, Output, TaskData};
 
-/// Pruning of a model in rounds. After each round the task's teacher distils the pruned model, to recover its accuracy.
+/// Pruning of a model in rounds. After each round the task's teacher distils the pruned model, to recover its
+/// accuracy.
 pub struct PruneWithRecovery<'a> {
     /// Number of rounds, at least 1.
     pub rounds: u32,
-    /// The shares that are left after the last round. Shares fall geometrically: of N rounds, round k leaves `share^(k/N)`.
+    /// The shares that are left after the last round. Shares fall geometrically: of N rounds, round k leaves
+    /// `share^(k/N)`.
     pub shares: StructureSettings,
     /// How importance is measured, against the teacher.
     pub measure: ImportanceMeasure,
@@ -52,7 +54,8 @@ pub struct PruneRound {
     pub recovered: f64,
 }
 
-/// The model after the last round. The model of every round is a folder `OUT.run/round-K` until [`RoundsFolder::remove`].
+/// The model after the last round. The model of every round is a folder `OUT.run/round-K` until
+/// [`RoundsFolder::remove`].
 pub struct PrunedModel {
     /// The model to be written to `OUT`.
     pub model: Checkpoint,
@@ -98,8 +101,8 @@ impl PruneWithRecovery<'_> {
     /// Runs every round that is missing in `OUT.run`. `out` names `OUT`, which the caller writes.
     ///
     /// # Errors
-    /// [`Error::Usage`] for impossible settings, and for rounds of an earlier run without [`Output::resume`] or of other
-    /// settings; those of [`KeptParts::choose`] and of [`distill_task`].
+    /// [`Error::Usage`] for impossible settings, and for rounds of an earlier run without [`Output::resume`]
+    /// or of other settings; those of [`KeptParts::choose`] and of [`distill_task`].
     pub fn run(&self, out: &Output, context: &Context) -> Result<PrunedModel> {
         if self.rounds == 0 {
             return Err(Error::Usage("pruning in steps needs at least one".into()));
@@ -229,7 +232,8 @@ impl PruneWithRecovery<'_> {
     }
 }
 
-/// The share that round `round` (from 1) of `rounds` leaves if the last round leaves `share`: shares fall geometrically.
+/// The share that round `round` (from 1) of `rounds` leaves if the last round leaves `share`: shares fall
+/// geometrically.
 pub fn share_after(share: f64, round: u32, rounds: u32) -> f64 {
     share.powf(f64::from(round) / f64::from(rounds))
 }

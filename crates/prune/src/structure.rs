@@ -26,8 +26,8 @@ pub struct StructureSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareScope {
-    /// All layers together: important layers keep more parts. Importances are divided by the norm of their layer's
-    /// importances.
+    /// All layers together: important layers keep more parts. Importances are divided by the norm of their
+    /// layer's importances.
     Global,
     /// Each layer by itself.
     Layer,
@@ -63,8 +63,8 @@ impl LayerSizes {
 }
 
 impl KeptParts {
-    /// The most important parts. Every layer keeps at least one head and `multiple_of` neurons. A share of 1 keeps
-    /// everything, whatever the multiple.
+    /// The most important parts. Every layer keeps at least one head and `multiple_of` neurons. A share of 1
+    /// keeps everything, whatever the multiple.
     ///
     /// # Errors
     /// [`Error::Usage`] for impossible shares or multiples.
@@ -139,8 +139,8 @@ impl KeptParts {
     }
 }
 
-/// Keeps only `columns` of the values between linears `[outputs, inputs]`: the outputs of the linears `writers`, and the
-/// inputs of the linear `reader`.
+/// Keeps only `columns` of the values between linears `[outputs, inputs]`: the outputs of the linears
+/// `writers`, and the inputs of the linear `reader`.
 fn keep_columns(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], reader: &str) -> Result<()> {
     let columns: Vec<u32> = columns.into_iter().map(|column| column as u32).collect();
     let columns = Tensor::new(columns, &Device::Cpu)?;
@@ -154,9 +154,9 @@ fn keep_columns(tensors: &mut Tensors, columns: Vec<usize>, writers: &[&str], re
     Ok(())
 }
 
-/// The most important parts of each layer in groups of `group`, about `share` of all parts. Every layer keeps at least one
-/// group, or everything if it has less than a group. Parts that fill no group are removed first, except with a share of 1,
-/// which keeps everything.
+/// The most important parts of each layer in groups of `group`, about `share` of all parts. Every layer keeps
+/// at least one group, or everything if it has less than a group. Parts that fill no group are removed first,
+/// except with a share of 1, which keeps everything.
 fn most_important(importance: &[Vec<f64>], share: f64, group: usize, scope: ShareScope) -> Vec<Vec<usize>> {
     if share == 1.0 {
         return importance.iter().map(|values| (0..values.len()).collect()).collect();
@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn all_layers_together_keep_more_where_more_matters() {
-        // Norms: 0.548, 5.002, none. After the first of each layer: 0.3, 0.2 and 0.1 of the first one matter most.
+        // Norms: 0.548, 5.002, none. After the first of each layer: 0.3, 0.2 and 0.1 of the first one matter
+        // most.
         let kept = most_important(&importance(), 0.5, 1, ShareScope::Global);
         assert_eq!(kept, [vec![0, 1, 2, 3], vec![1], vec![0]]);
         assert_eq!(most_important(&importance(), 0.01, 1, ShareScope::Global), [[1], [1], [0]]);

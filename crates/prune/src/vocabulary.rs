@@ -1,9 +1,10 @@
 //! Vocabulary pruning: removing the word pieces that a task's texts do not use.
 //!
-//! WordPiece always takes the longest piece that fits. Removing pieces that a text does not use therefore changes only the
-//! numbers of the text's pieces: a text whose pieces are all kept is answered with the same bits. A word that becomes
-//! `[UNK]` also uses the pieces that were matched before none fitted, because without one of them the word might be split
-//! in another way. Any other text is split into shorter pieces, down to single characters.
+//! WordPiece always takes the longest piece that fits. Removing pieces that a text does not use therefore
+//! changes only the numbers of the text's pieces: a text whose pieces are all kept is answered with the same
+//! bits. A word that becomes `[UNK]` also uses the pieces that were matched before none fitted, because
+//! without one of them the word might be split in another way. Any other text is split into shorter pieces,
+//! down to single characters.
 
 use std::collections::HashSet;
 
@@ -101,8 +102,8 @@ impl<'a> PieceCounts<'a> {
     }
 }
 
-/// Whether a piece is needed to spell words by short pieces: it is a single character, or has a character without a piece
-/// of its own.
+/// Whether a piece is needed to spell words by short pieces: it is a single character, or has a character
+/// without a piece of its own.
 fn is_needed_for_spelling(piece: &str, known: &HashSet<&str>, characters: Characters) -> bool {
     if characters == Characters::Ascii && !piece.is_ascii() {
         return false;
@@ -143,8 +144,8 @@ impl KeptPieces {
         TextEncoder::from_pieces(kept, before.lowercase())
     }
 
-    /// The model with only these pieces. Rows of the word embeddings (and of a masked-LM head's bias) and lines of `vocab.txt`
-    /// are removed; everything else stays as it is.
+    /// The model with only these pieces. Rows of the word embeddings (and of a masked-LM head's bias) and
+    /// lines of `vocab.txt` are removed; everything else stays as it is.
     ///
     /// # Errors
     /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces (MPNet).

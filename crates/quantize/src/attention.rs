@@ -1,4 +1,5 @@
-//! Whether a layer's attention may be int8: its context, computed both ways from the same queries, keys and values.
+//! Whether a layer's attention may be int8: its context, computed both ways from the same queries, keys and
+//! values.
 
 use super::calibration::CalibrationSamples;
 use tinybert_base::{Error, Result};
@@ -7,8 +8,9 @@ use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, ma
 use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
 
-/// int8 attention is taken as long as the mean squared error of its context is no more than this share of the mean square:
-/// what a static scale may err, too (27 dB). Students of four layers on SST-2 and SNIPS stay below a quarter of it.
+/// int8 attention is taken as long as the mean squared error of its context is no more than this share of the
+/// mean square: what a static scale may err, too (27 dB). Students of four layers on SST-2 and SNIPS stay
+/// below a quarter of it.
 const INT8_GOOD: f64 = 2e-3;
 
 /// The attention heads of a layer.
@@ -20,8 +22,8 @@ pub struct HeadSizes {
     pub head_dim: usize,
 }
 
-/// Chooses how `layer` (from 0) computes its attention. `scales` are the int8 scales that its queries, keys and values
-/// would have.
+/// Chooses how `layer` (from 0) computes its attention. `scales` are the int8 scales that its queries, keys
+/// and values would have.
 ///
 /// # Errors
 /// Calibration kept no sentences, or sizes that the kernels do not take.
@@ -127,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_channel_far_larger_than_the_others_costs_accuracy() {
-        // Keys all have the same value in that channel, so that it changes no probability; but its scale leaves the other
-        // channels a few steps.
+        // Keys all have the same value in that channel, so that it changes no probability; but its scale
+        // leaves the other channels a few steps.
         let (queries, mut keys, values) = (part(1, 2.0), part(2, 2.0), part(3, 1.0));
         keys.iter_mut().step_by(SIZE.head_dim).for_each(|key| *key = 200.0);
         let error = error(&[queries, keys, values]);

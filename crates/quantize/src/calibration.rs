@@ -14,8 +14,8 @@ use tinybert_nn::{Observe, Site, TaskModel};
 /// Sentences in a batch; calibration only runs forward.
 const BATCH: usize = 32;
 
-/// Least number of sentences whose queries, keys and values are kept with all their tokens, if there are so many; fewer than
-/// twice as many are kept.
+/// Least number of sentences whose queries, keys and values are kept with all their tokens, if there are so
+/// many; fewer than twice as many are kept.
 const SENTENCES: usize = 16;
 
 /// The activations of every site over the calibration set.
@@ -65,7 +65,8 @@ impl CalibrationSamples {
         self.samples.get(&site).ok_or_else(|| unseen(site))
     }
 
-    /// The activations of an even sample of sentences, `[tokens, width]` each, at a site of queries, keys or values.
+    /// The activations of an even sample of sentences, `[tokens, width]` each, at a site of queries, keys or
+    /// values.
     ///
     /// # Errors
     /// The same as for [`site`](Self::site).

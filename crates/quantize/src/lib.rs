@@ -80,8 +80,8 @@ pub struct QuantizedModel {
 /// Makes the image of a checkpoint with a task head.
 ///
 /// # Errors
-/// A head that images do not carry yet, text without examples, weights that are not finite, [`Error::Usage`] for another
-/// longest input than the model was trained to be quantized for, [`Error::Interrupted`].
+/// A head that images do not carry yet, text without examples, weights that are not finite, [`Error::Usage`]
+/// for another longest input than the model was trained to be quantized for, [`Error::Interrupted`].
 pub fn quantize(
     checkpoint: &Checkpoint,
     calibration: &Dataset,
@@ -252,7 +252,8 @@ fn self_tests(builder: &ImageBuilder, inputs: &[EncodedInput]) -> Result<Vec<Sel
     Ok(tests)
 }
 
-/// The error where the reader refuses what the writer made: the checkpoint has sizes or values that images cannot carry.
+/// The error where the reader refuses what the writer made: the checkpoint has sizes or values that images
+/// cannot carry.
 fn refused(error: impl std::fmt::Display) -> Error {
     Error::Input(format!("the model cannot become an image: {error}"))
 }

@@ -27,7 +27,8 @@ pub fn calibrate(
     choose_plan(&checkpoint.config, &seen, attention, precision)
 }
 
-/// Chooses the plan of a model from what a calibration has seen. Several plans can be chosen from one calibration.
+/// Chooses the plan of a model from what a calibration has seen. Several plans can be chosen from one
+/// calibration.
 ///
 /// # Errors
 /// A precision that does not fit the model.

@@ -5,8 +5,9 @@ const CAPACITY: usize = 512;
 
 /// Range and row sample of one activation tensor `[rows, width]` over the whole calibration set.
 ///
-/// The sample is deterministic: every `stride`-th row seen, where the stride doubles (and every second kept row is
-/// dropped) whenever [`CAPACITY`] is reached, so that it covers the set evenly without knowing its size.
+/// The sample is deterministic: every `stride`-th row seen, where the stride doubles (and every second kept
+/// row is dropped) whenever [`CAPACITY`] is reached, so that it covers the set evenly without knowing its
+/// size.
 #[derive(Debug, Clone)]
 pub struct RowSample {
     width: usize,

@@ -8,12 +8,12 @@ use tinybert_model::plan::{InputChoice, StaticInput};
 const CLIP_STEPS: usize = 40;
 const CLIP_STEP: f32 = 0.02;
 
-/// A per-token scale follows each row, so it nearly always errs a little less than a static one, but it costs the
-/// device a pass over every row. It is taken only where the static scale errs more than this factor above it, and more than
-/// [`STATIC_GOOD`].
+/// A per-token scale follows each row, so it nearly always errs a little less than a static one, but it costs
+/// the device a pass over every row. It is taken only where the static scale errs more than this factor above
+/// it, and more than [`STATIC_GOOD`].
 const STATIC_TOLERANCE: f64 = 2.5;
-/// A mean squared error of 0.2 % of the mean square (27 dB) is of the size that the int8 weights of the same linear bring in
-/// anyway.
+/// A mean squared error of 0.2 % of the mean square (27 dB) is of the size that the int8 weights of the same
+/// linear bring in anyway.
 const STATIC_GOOD: f64 = 2e-3;
 
 /// Whether int8 values of a tensor lie evenly around zero.
@@ -33,7 +33,8 @@ pub fn input_choice(sample: &RowSample, symmetry: Symmetry) -> InputChoice {
     InputChoice { fixed: keep_static.then_some(fixed), static_error, per_token_error }
 }
 
-/// The static quantization with the least squared error over the sample, and that error relative to the mean square.
+/// The static quantization with the least squared error over the sample, and that error relative to the mean
+/// square.
 pub fn static_scale(sample: &RowSample, symmetry: Symmetry) -> (StaticInput, f64) {
     let (min, max) = sample.range();
     let full = match symmetry {
@@ -43,7 +44,8 @@ pub fn static_scale(sample: &RowSample, symmetry: Symmetry) -> (StaticInput, f64
     };
     let candidates = (0..CLIP_STEPS).map(|i| {
         let keep = 1.0 - CLIP_STEP * i as f32;
-        // The lower end of an asymmetric range is GELU's floor, never an outlier: only the upper end is clipped.
+        // The lower end of an asymmetric range is GELU's floor, never an outlier: only the upper end is
+        // clipped.
         let low = if symmetry == Symmetry::Symmetric { full.0 * keep } else { full.0 };
         from_range(low, full.1 * keep)
     });
@@ -51,7 +53,8 @@ pub fn static_scale(sample: &RowSample, symmetry: Symmetry) -> (StaticInput, f64
     scored.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((from_range(full.0, full.1), 0.0))
 }
 
-/// The quantization that spans `[low, high]` (`low <= 0 <= high`) with 254 steps. A range of nothing gives scale 1.
+/// The quantization that spans `[low, high]` (`low <= 0 <= high`) with 254 steps. A range of nothing gives
+/// scale 1.
 fn from_range(low: f32, high: f32) -> StaticInput {
     let scale = (high - low) / 254.0;
     if !(scale.is_finite() && scale > f32::MIN_POSITIVE) {
@@ -61,8 +64,8 @@ fn from_range(low: f32, high: f32) -> StaticInput {
     StaticInput { scale, zero_point: zero_point as i8 }
 }
 
-/// Squared error of the device's own quantization of the sampled rows, static or (`None`) per token, relative to the
-/// rows' squares.
+/// Squared error of the device's own quantization of the sampled rows, static or (`None`) per token, relative
+/// to the rows' squares.
 fn relative_error(sample: &RowSample, fixed: Option<StaticInput>) -> f64 {
     let (mut error, mut power) = (0f64, 0f64);
     for row in sample.rows() {

@@ -14,7 +14,8 @@ use tinybert_model::plan::{
 use tinybert_model::{BertConfig, Checkpoint, LayerLinear, PerLinear, Tensors, names};
 use tinybert_nn::TaskModel;
 
-/// The effect of storing one part of the float model in another encoding while all other parts stay as they are.
+/// The effect of storing one part of the float model in another encoding while all other parts stay as they
+/// are.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sensitivity {
@@ -45,14 +46,14 @@ pub struct SensitivitySettings<'a> {
     pub metrics: MetricSet,
 }
 
-/// The error of every part of a model in every encoding: of each layer's linears and its attention, of the word rows and of
-/// the head.
+/// The error of every part of a model in every encoding: of each layer's linears and its attention, of the
+/// word rows and of the head.
 ///
-/// The error is the mean squared difference of the logits from the float model's, relative to their variance, when the weights
-/// of this part alone are those that would be stored and all activations are in float. Attention has no weights: its error is
-/// that of int8 attention against f32 attention in a model where everything else is int8. Scales, and the importance by which
-/// four bits are chosen, come from texts of `calibration`, as they do for an image. The metric is given where all of `data` have
-/// labels.
+/// The error is the mean squared difference of the logits from the float model's, relative to their variance,
+/// when the weights of this part alone are those that would be stored and all activations are in float.
+/// Attention has no weights: its error is that of int8 attention against f32 attention in a model where
+/// everything else is int8. Scales, and the importance by which four bits are chosen, come from texts of
+/// `calibration`, as they do for an image. The metric is given where all of `data` have labels.
 ///
 /// # Errors
 /// A model without a task head, [`tinybert_base::Error::Interrupted`], those of the forward pass.
@@ -122,8 +123,9 @@ pub fn sensitivity(
     Ok(parts.found)
 }
 
-/// Chooses the linears to store in four bits: those first that move the logits least for each byte they save, as long as the sum
-/// of their errors is at most `limit`, relative to the variance of the logits. The others stay int8.
+/// Chooses the linears to store in four bits: those first that move the logits least for each byte they save,
+/// as long as the sum of their errors is at most `limit`, relative to the variance of the logits. The others
+/// stay int8.
 pub fn choose(found: &[Sensitivity], config: &BertConfig, limit: f64) -> Vec<PerLinear<WeightEncoding>> {
     let mut candidates: Vec<(LinearPlace, f64)> = Vec::new();
     for part in found.iter().filter(|part| part.encoding == WeightEncoding::Int4.name()) {

@@ -24,8 +24,8 @@ impl LinearPlace {
     }
 }
 
-/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of its inputs if
-/// they are known, weighs the errors.
+/// Replaces the weights of a linear by the values that `encoding` stores. `importance`, the mean squares of
+/// its inputs if they are known, weighs the errors.
 ///
 /// # Errors
 /// The same as for [`store`].
@@ -48,7 +48,8 @@ pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }
 
-/// Replaces each row of a matrix by its quantized values. `quantize` writes a row's int8 values and returns their scale.
+/// Replaces each row of a matrix by its quantized values. `quantize` writes a row's int8 values and returns
+/// their scale.
 ///
 /// # Errors
 /// [`Error::Input`] if the tensor is missing.
@@ -71,8 +72,8 @@ pub fn store(
     Ok(())
 }
 
-/// Mean squared difference of logits from the exact ones, relative to the variance of the exact ones over the answers, summed
-/// over the outputs.
+/// Mean squared difference of logits from the exact ones, relative to the variance of the exact ones over the
+/// answers, summed over the outputs.
 #[derive(Default)]
 pub struct LogitError {
     error: f64,

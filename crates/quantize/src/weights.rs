@@ -103,8 +103,8 @@ impl Store<'_> {
     const INT8: Self = Self { encoding: WeightEncoding::Int8, importance: None };
 }
 
-/// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1 where the
-/// output stays f32).
+/// A linear with one scale per output channel, its scales and biases divided by the scale of the output (1
+/// where the output stays f32).
 fn linear(tensors: &Tensors, name: &str, output_scale: f32, store: Store) -> Result<LinearData> {
     let weight = tensor(tensors, &names::weight(name))?;
     let (outputs, inputs) = weight.dims2()?;

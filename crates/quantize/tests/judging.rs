@@ -1,5 +1,5 @@
-//! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a folder, or two texts
-//! of an image.
+//! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a
+//! folder, or two texts of an image.
 
 use tinybert_base::{Context, Error};
 use tinybert_data::metrics::MetricSet;

@@ -1,5 +1,5 @@
-//! Gradients of the fake-quantized student against those that candle's graph gives of the same network written with its
-//! operations, where each rounding adds a constant.
+//! Gradients of the fake-quantized student against those that candle's graph gives of the same network
+//! written with its operations, where each rounding adds a constant.
 
 use std::sync::Arc;
 

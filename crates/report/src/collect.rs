@@ -55,8 +55,8 @@ impl Report {
     /// Adds the stage of a model folder, or of the folder `OUT.run` of a run in progress.
     ///
     /// # Errors
-    /// [`Error::Input`] for a folder that has neither `run.json` nor `metrics.jsonl`, or whose files are damaged;
-    /// [`Error::Io`].
+    /// [`Error::Input`] for a folder that has neither `run.json` nor `metrics.jsonl`, or whose files are
+    /// damaged; [`Error::Io`].
     pub fn add_folder(&mut self, folder: &Path) -> Result<()> {
         let (recorded, metrics) = (folder.join(RUN_RECORD).exists(), folder.join(METRICS));
         if !recorded && !metrics.exists() {
@@ -88,8 +88,8 @@ impl Report {
         Ok(())
     }
 
-    /// Adds the stage of an image with its metrics on the development set, if it was evaluated. [`Report::image`] gets the
-    /// sizes of the last image that was added.
+    /// Adds the stage of an image with its metrics on the development set, if it was evaluated.
+    /// [`Report::image`] gets the sizes of the last image that was added.
     ///
     /// # Errors
     /// Those of [`ImageFile::model`].
@@ -141,8 +141,8 @@ struct RecordedResults {
 }
 
 impl RecordedResults {
-    /// Collects metrics and times at every depth. Metrics of the development set keep their names; the names of all others
-    /// get the name of their field as a prefix: `teacher accuracy`.
+    /// Collects metrics and times at every depth. Metrics of the development set keep their names; the names
+    /// of all others get the name of their field as a prefix: `teacher accuracy`.
     fn collect(&mut self, place: &str, results: &Value) {
         let Value::Object(entries) = results else { return };
         if let Some(seconds) = entries.get("seconds").and_then(Value::as_f64) {

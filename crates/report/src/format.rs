@@ -8,7 +8,8 @@ pub fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// A number with at least three significant digits and all digits before the decimal point: `0.0123`, `4.56`, `1,235`.
+/// A number with at least three significant digits and all digits before the decimal point: `0.0123`, `4.56`,
+/// `1,235`.
 pub fn number(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() || magnitude != 0.0 && !(1e-4..1e15).contains(&magnitude) {

@@ -54,7 +54,8 @@ pub struct ReportBudget {
     pub flash_bytes: Option<u64>,
     /// Largest size of the workspace in bytes.
     pub ram_bytes: Option<u64>,
-    /// Largest modelled latency of an answer in milliseconds, on the board of [`ReportedCandidate::latency_ms`].
+    /// Largest modelled latency of an answer in milliseconds, on the board of
+    /// [`ReportedCandidate::latency_ms`].
     pub latency_ms: Option<f64>,
     /// Smallest value of [`Report::metric`].
     pub metric: Option<f64>,
@@ -118,7 +119,8 @@ pub struct ImageSize {
     pub workspace_bytes: u64,
     /// Tokens of the longest input.
     pub max_tokens: usize,
-    /// Modelled latency of the longest input in milliseconds, on the board that the image was made for, if it is known.
+    /// Modelled latency of the longest input in milliseconds, on the board that the image was made for, if it
+    /// is known.
     pub latency_ms: Option<f64>,
 }
 
@@ -140,7 +142,8 @@ pub struct ReportedCandidate {
     pub measured: Option<f64>,
     /// True if it keeps within every limit of the budget.
     pub feasible: bool,
-    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of them.
+    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of
+    /// them.
     pub pareto: bool,
     /// True for the candidate that became the result.
     pub chosen: bool,

@@ -1,5 +1,5 @@
-//! Building HTML and SVG. Every text and attribute is escaped and every element is closed, so that the result is also
-//! well-formed XML that any parser reads.
+//! Building HTML and SVG. Every text and attribute is escaped and every element is closed, so that the result
+//! is also well-formed XML that any parser reads.
 
 use std::fmt::{Display, Formatter, Result, Write};
 
@@ -96,8 +96,8 @@ impl Display for Element {
     }
 }
 
-/// Writes escaped text, for contents and attributes. Characters that XML does not allow, and characters that change the
-/// direction of the following text, become U+FFFD.
+/// Writes escaped text, for contents and attributes. Characters that XML does not allow, and characters that
+/// change the direction of the following text, become U+FFFD.
 fn escape(f: &mut Formatter, text: &str) -> Result {
     text.chars().try_for_each(|character| match character {
         '&' => f.write_str("&amp;"),

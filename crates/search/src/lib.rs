@@ -30,8 +30,8 @@ use tinybert_train::{FineTune, Output, TaskData};
 /// The settings of every stage.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CompressSettings {
-    /// The limits of the device. They belong to the identity of a run, which ignores fields with the name `budget`, so the
-    /// recorded name is another one.
+    /// The limits of the device. They belong to the identity of a run, which ignores fields with the name
+    /// `budget`, so the recorded name is another one.
     #[serde(rename = "limits")]
     pub budget: DeviceBudget,
     /// Largest length of the longest input in tokens. The search also considers shorter ones.
@@ -64,8 +64,8 @@ pub struct Compress<'a> {
     pub board: Board,
     /// The teacher. It is fine-tuned first if it has no head for the task.
     pub teacher: Checkpoint,
-    /// The student. With a head for the task it is used unchanged, with another head it is distilled on the task. With
-    /// `None` the run makes a student.
+    /// The student. With a head for the task it is used unchanged, with another head it is distilled on the
+    /// task. With `None` the run makes a student.
     pub student: Option<Checkpoint>,
     /// Sizes of the student that the run makes.
     pub sizes: BertConfig,
@@ -81,9 +81,9 @@ impl Compress<'_> {
     /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages.
     ///
     /// # Errors
-    /// [`Error::Usage`] if no model of the search space keeps within the budget, for impossible settings, and for a folder
-    /// with another run; [`Error::Input`] for models and data that do not fit together, and for an image that exceeds the
-    /// budget although its predicted cost did not; those of training.
+    /// [`Error::Usage`] if no model of the search space keeps within the budget, for impossible settings, and
+    /// for a folder with another run; [`Error::Input`] for models and data that do not fit together, and for
+    /// an image that exceeds the budget although its predicted cost did not; those of training.
     pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
         let inputs = self.inputs()?;
@@ -145,9 +145,11 @@ impl Compress<'_> {
         reuse_options: String,
         context: &Context,
     ) -> Result<SearchResult> {
-        // Costs assume attention in int8, which every model can use. The image gets f32 where the budget has room for it.
+        // Costs assume attention in int8, which every model can use. The image gets f32 where the budget has
+        // room for it.
         let attention = AttentionPrecision::Int8;
-        // Each point of the space has its own encodings. A plan with four bits has the mean squares that they are chosen by.
+        // Each point of the space has its own encodings. A plan with four bits has the mean squares that they
+        // are chosen by.
         let precision =
             Precision { weights: LayerEncodings::Alike(WeightEncoding::Int4), ..Precision::default() };
         let max_tokens = space.lengths[0].tokens;
@@ -184,7 +186,8 @@ impl Compress<'_> {
         )
     }
 
-    /// The importance of a model's heads and neurons: for the labels if all examples have one, by magnitude otherwise.
+    /// The importance of a model's heads and neurons: for the labels if all examples have one, by magnitude
+    /// otherwise.
     fn importance(&self, model: &Checkpoint, context: &Context) -> Result<Importance> {
         let CompressSettings { max_tokens, importance_examples: examples, .. } = self.settings;
         let train = self.data.train;

@@ -17,8 +17,8 @@ use tinybert_testing::runs::{labelled, with_data};
 use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, TaskData};
 
-/// A student with a key channel far larger than the others. All keys have the same in it, which softmax does not see; but its
-/// int8 scale leaves the others nothing.
+/// A student with a key channel far larger than the others. All keys have the same in it, which softmax does
+/// not see; but its int8 scale leaves the others nothing.
 fn student(folder: &Path) -> Checkpoint {
     let config = BertConfig { initializer_range: 0.3, ..toy::config(2, 32) };
     let mut model = toy::model(folder, &config, &labelled());

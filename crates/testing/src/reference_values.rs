@@ -52,7 +52,8 @@ pub fn difference(ours: &[f64], theirs: &[f64]) -> f64 {
     ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
-/// States `[b, l, hidden]` with 0 at padded positions. PyTorch computes values there too, but they have no meaning.
+/// States `[b, l, hidden]` with 0 at padded positions. PyTorch computes values there too, but they have no
+/// meaning.
 pub fn real_states(state: &Tensor, mask: &Tensor) -> Tensor {
     state.broadcast_mul(&mask.unsqueeze(2).unwrap()).unwrap()
 }
@@ -121,7 +122,8 @@ pub fn assert_agrees(
     }
 }
 
-/// The largest difference between the states and scores of a single sentence and the reference's samples of them.
+/// The largest difference between the states and scores of a single sentence and the reference's samples of
+/// them.
 pub fn sample_difference(output: &BertOutput, case: &Value) -> f64 {
     let l = output.lengths[0];
     let mut largest = 0.0f64;

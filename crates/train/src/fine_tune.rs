@@ -102,8 +102,8 @@ pub fn fine_tune(
     Ok(report)
 }
 
-/// The head that answers what a data set asks. An embedding head has 0 dimensions here, because the data do not say how
-/// many it has.
+/// The head that answers what a data set asks. An embedding head has 0 dimensions here, because the data do
+/// not say how many it has.
 pub fn head_of(data: &Dataset) -> Head {
     match data.kind {
         TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
@@ -113,8 +113,8 @@ pub fn head_of(data: &Dataset) -> Head {
     }
 }
 
-/// The tensors of `model` with `head` on top: the model's own tensors, and fresh ones where the model has none. The
-/// model's classifier is kept only if it answers the same labels.
+/// The tensors of `model` with `head` on top: the model's own tensors, and fresh ones where the model has
+/// none. The model's classifier is kept only if it answers the same labels.
 ///
 /// # Errors
 /// An internal error of the tensor engine.
@@ -130,10 +130,11 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     Ok(tensors)
 }
 
-/// Loss of `logits` `[answers, outputs]` against the gold answers: cross-entropy, or squared error for regression.
+/// Loss of `logits` `[answers, outputs]` against the gold answers: cross-entropy, or squared error for
+/// regression.
 ///
-/// `targets` has the gold answer of every sample of `set`, from which `batch` was taken. Of tagged words only those count
-/// that have a token within the longest input.
+/// `targets` has the gold answer of every sample of `set`, from which `batch` was taken. Of tagged words only
+/// those count that have a token within the longest input.
 pub fn gold_loss(logits: &Tensor, batch: &Batch, set: &EncodedSet, targets: &[Target]) -> Result<Tensor> {
     let (mut classes, mut scores) = (Vec::new(), Vec::new());
     for &sample in &batch.samples {

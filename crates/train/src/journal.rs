@@ -1,5 +1,5 @@
-//! Journals of runs that consist of several runs, such as ablations: a file in the common folder that has the identity of
-//! the whole run and its progress.
+//! Journals of runs that consist of several runs, such as ablations: a file in the common folder that has the
+//! identity of the whole run and its progress.
 
 use std::fs;
 use std::path::Path;
@@ -56,8 +56,9 @@ pub fn read<J: Journal>(path: &Path) -> Result<J> {
     serde_json::from_slice(&bytes).map_err(|error| Error::input(path, format!("not {}: {error}", J::WHAT)))
 }
 
-/// The journal in the folder of `out`, or `new`, which is then written there. For error messages, `begun` says what a folder
-/// with a journal has and how to continue it, and `owner` says which command's folders have journals.
+/// The journal in the folder of `out`, or `new`, which is then written there. For error messages, `begun`
+/// says what a folder with a journal has and how to continue it, and `owner` says which command's folders
+/// have journals.
 ///
 /// # Errors
 /// [`Error::Usage`] for a folder with a run that is not to be resumed, or with something else; those of

@@ -16,8 +16,8 @@ use tinybert_nn::{MaskedLm, Mode, init_parameters, unigram_bias};
 /// Settings of [`masked_lm`].
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct MaskedLmSettings {
-    /// Trains the encoder too, and with it the decoder, which is the word embedding matrix. Otherwise the encoder stays as
-    /// it is and only the head is trained.
+    /// Trains the encoder too, and with it the decoder, which is the word embedding matrix. Otherwise the
+    /// encoder stays as it is and only the head is trained.
     pub train_encoder: bool,
     /// Share of the word pieces that the model has to guess.
     pub masked_share: f64,
@@ -79,8 +79,8 @@ const HELD_OUT_WINDOWS: usize = 128;
 /// At most one window in so many is held out.
 const HELD_OUT_SHARE: usize = 20;
 
-/// Trains a masked-LM head for `model`, and the encoder if the settings say so, on `windows` of raw text, and writes the
-/// model to `out`.
+/// Trains a masked-LM head for `model`, and the encoder if the settings say so, on `windows` of raw text, and
+/// writes the model to `out`.
 ///
 /// # Errors
 /// [`Error::Usage`] for impossible settings; [`Error::Input`] for a corpus without a piece that can be hidden;
@@ -155,8 +155,8 @@ pub fn masked_lm(
     Ok(report)
 }
 
-/// The model's tensors with its masked-LM head, or with a fresh head whose bias has the frequencies of the pieces in
-/// `text`. The head does not read the pooler, but a later fine-tuning may, so the pooler is kept.
+/// The model's tensors with its masked-LM head, or with a fresh head whose bias has the frequencies of the
+/// pieces in `text`. The head does not read the pooler, but a later fine-tuning may, so the pooler is kept.
 fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<Tensors> {
     let mut tensors = init_parameters(&model.config, &Head::MaskedLm, seed)?;
     if model.head != Head::MaskedLm {

@@ -7,16 +7,16 @@ use tinybert_data::EncodedSet;
 
 /// Passes, batches, learning rate, optimizer, seed and time limit of one training session.
 ///
-/// Fine-tuning, masked-LM training and general distillation embed one recipe; task distillation has one for each of its
-/// two stages.
+/// Fine-tuning, masked-LM training and general distillation embed one recipe; task distillation has one for
+/// each of its two stages.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Recipe {
     /// Passes over the training data.
     pub epochs: u64,
     /// Examples per optimizer step.
     pub batch_size: usize,
-    /// Examples per forward and backward pass at most. The gradients of a step's micro-batches are added up, so that a
-    /// smaller micro-batch needs less memory.
+    /// Examples per forward and backward pass at most. The gradients of a step's micro-batches are added up,
+    /// so that a smaller micro-batch needs less memory.
     pub micro_batch: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -34,8 +34,9 @@ pub struct Recipe {
 /// How long a session may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TimeLimit {
-    /// Ends the session after so many minutes of training; the run finishes with the weights that it has by then. The
-    /// schedule ignores this limit: limit epochs or tokens instead where a run has to be repeatable.
+    /// Ends the session after so many minutes of training; the run finishes with the weights that it has by
+    /// then. The schedule ignores this limit: limit epochs or tokens instead where a run has to be
+    /// repeatable.
     pub max_minutes: Option<f64>,
 }
 
@@ -56,8 +57,8 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// Makes sure that every number is one that training can work with. The number of epochs is left to the caller: a
-    /// stage of task distillation may have none.
+    /// Makes sure that every number is one that training can work with. The number of epochs is left to the
+    /// caller: a stage of task distillation may have none.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the setting.

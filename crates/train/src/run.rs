@@ -44,8 +44,8 @@ pub struct TrainingRun<'a> {
 }
 
 impl<'a> TrainingRun<'a> {
-    /// Opens the working folder of a run. The parameters are those of the checkpoint that the run continues from, or the
-    /// `initial` ones; both are moved to the device that the output names.
+    /// Opens the working folder of a run. The parameters are those of the checkpoint that the run continues
+    /// from, or the `initial` ones; both are moved to the device that the output names.
     ///
     /// # Errors
     /// Those of [`WorkFolder::open`] and of `initial`.
@@ -101,13 +101,13 @@ impl<'a> TrainingRun<'a> {
         Selection::new(&self.trainee, judge, &mut self.work)
     }
 
-    /// Trains one session over `set`: all epochs of the recipe, from where the checkpoint stands. `learned` are the
-    /// parameters that are updated, and `losses` must reach each of them.
+    /// Trains one session over `set`: all epochs of the recipe, from where the checkpoint stands. `learned`
+    /// are the parameters that are updated, and `losses` must reach each of them.
     ///
     /// # Errors
     /// [`Error::Diverged`](tinybert_base::Error::Diverged) for losses or gradients that are not finite;
-    /// [`Error::Interrupted`](tinybert_base::Error::Interrupted) after a checkpoint if the user asks to stop; those of
-    /// `losses` and of `selection`.
+    /// [`Error::Interrupted`](tinybert_base::Error::Interrupted) after a checkpoint if the user asks to stop;
+    /// those of `losses` and of `selection`.
     pub fn train(
         &mut self,
         config: SessionConfig,

@@ -23,8 +23,8 @@ pub enum Schedule {
 impl Schedule {
     /// The factor in `[0, 1]` on the peak learning rate when the fraction `progress` of the run is done.
     ///
-    /// Callers pass the middle of a step, `(step + 0.5) / steps`, so that neither the first nor the last step has a rate
-    /// of 0.
+    /// Callers pass the middle of a step, `(step + 0.5) / steps`, so that neither the first nor the last step
+    /// has a rate of 0.
     pub fn factor(self, progress: f64) -> f64 {
         // This falls from 1 at the end of the warm-up to 0 at the end of the run.
         let left = |warmup: f64| ((1.0 - progress) / (1.0 - warmup)).clamp(0.0, 1.0);

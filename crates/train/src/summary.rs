@@ -9,9 +9,11 @@ pub struct Summary {
     pub tokens: u64,
     /// Wall-clock seconds.
     pub seconds: f64,
-    /// True if [`TimeLimit::max_minutes`](crate::TimeLimit::max_minutes) ended the session before its planned length.
+    /// True if [`TimeLimit::max_minutes`](crate::TimeLimit::max_minutes) ended the session before its planned
+    /// length.
     pub out_of_time: bool,
-    /// Ranks that shared the steps at the end of the session. The order in which gradients are added depends on it.
+    /// Ranks that shared the steps at the end of the session. The order in which gradients are added depends
+    /// on it.
     #[serde(default = "one_rank")]
     pub ranks: usize,
 }

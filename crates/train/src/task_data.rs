@@ -39,7 +39,8 @@ impl TaskData<'_> {
         warnings.iter().flatten().for_each(|what| context.progress.say(&format!("warning: {what}")));
     }
 
-    /// A message about a development set with a single label, which cannot tell models apart; `None` for any other.
+    /// A message about a development set with a single label, which cannot tell models apart; `None` for any
+    /// other.
     pub fn dev_of_one_label(&self) -> Option<String> {
         let (label, count) = (self.dev.only_label()?, self.dev.examples.len());
         Some(format!(

@@ -1,4 +1,5 @@
-//! The masked-LM head against Hugging Face transformers (numbers made by `reference/masked_lm.py`), and its training.
+//! The masked-LM head against Hugging Face transformers (numbers made by `reference/masked_lm.py`), and its
+//! training.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Several processes that share the work of one run: its *ranks*, numbered from 0.
 //!
-//! Everything is built on a few operations that move values and never add them. This program therefore decides the order
-//! of every sum ([`sum`]); `MPI_Allreduce` promises no order.
+//! Everything is built on a few operations that move values and never add them. This program therefore
+//! decides the order of every sum ([`sum`]); `MPI_Allreduce` promises no order.
 
 #[cfg(feature = "mpi")]
 mod mpi;
@@ -19,8 +19,8 @@ pub use self::sum::sum;
 pub use self::threads::ThreadRanks;
 use crate::{Error, Result};
 
-/// The ranks of a run as one of them sees them. Every rank has to call the same operations in the same order. A call
-/// returns when all ranks have made it.
+/// The ranks of a run as one of them sees them. Every rank has to call the same operations in the same order.
+/// A call returns when all ranks have made it.
 ///
 /// # Errors
 /// Every operation gives [`Error::Ranks`] if another rank is lost.
@@ -44,7 +44,8 @@ pub trait Collective: Send + Sync {
     /// Waits for all ranks.
     fn wait(&self) -> Result<()>;
 
-    /// Ends the processes of all ranks with this exit code; for errors of one rank, which the others would wait for.
+    /// Ends the processes of all ranks with this exit code; for errors of one rank, which the others would
+    /// wait for.
     fn abort(&self, code: u8) -> !;
 }
 

@@ -1,8 +1,8 @@
 //! Ranks that are processes, on one machine or several, started by `mpirun` or `srun`.
 //!
-//! Every operation here can be asked whether it is finished, so that a rank which waits in vain can report this and end.
-//! If a rank dies, `mpirun` or `srun` notices it and ends the others. The bindings have no safe way to make MPI return its
-//! errors: an error ends the process.
+//! Every operation here can be asked whether it is finished, so that a rank which waits in vain can report
+//! this and end. If a rank dies, `mpirun` or `srun` notices it and ends the others. The bindings have no safe
+//! way to make MPI return its errors: an error ends the process.
 
 use std::time::{Duration, Instant};
 

@@ -6,11 +6,12 @@ use crate::Result;
 /// Values that are summed at once: little memory beside them, and few messages.
 const PIECE: usize = 1 << 20;
 
-/// Replaces `values` on every rank by their sum over all ranks, added in the order of the ranks: `v₀ + v₁ + v₂ + …` for
-/// each element, in f32. Every rank gets the same bits, and every run with as many ranks gets them again.
+/// Replaces `values` on every rank by their sum over all ranks, added in the order of the ranks: `v₀ + v₁ +
+/// v₂ + …` for each element, in f32. Every rank gets the same bits, and every run with as many ranks gets
+/// them again.
 ///
-/// Each rank adds its share of a piece and gathers the others' (reduce-scatter and all-gather): 2·n values are sent and
-/// received per rank, however many ranks there are.
+/// Each rank adds its share of a piece and gathers the others' (reduce-scatter and all-gather): 2·n values
+/// are sent and received per rank, however many ranks there are.
 ///
 /// # Errors
 /// [`crate::Error::Ranks`] if a rank is lost.

@@ -1,4 +1,5 @@
-//! Entities that BIO (and IOBES) tags mark, and their F1 as the CoNLL evaluation and seqeval's default mode count it.
+//! Entities that BIO (and IOBES) tags mark, and their F1 as the CoNLL evaluation and seqeval's default mode
+//! count it.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -30,8 +31,8 @@ pub fn is_tag(label: &str) -> bool {
     label == "O" || matches!(label.split_once('-'), Some(("B" | "I" | "E" | "S", kind)) if !kind.is_empty())
 }
 
-/// The entities of a sentence whose words have `tags`. A word goes on with the entity before it if it is `I` or `E` of the
-/// same type behind `B` or `I`; an `I` that follows nothing of its type begins an entity too.
+/// The entities of a sentence whose words have `tags`. A word goes on with the entity before it if it is `I`
+/// or `E` of the same type behind `B` or `I`; an `I` that follows nothing of its type begins an entity too.
 pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> {
     let mut found: Vec<Entity> = Vec::new();
     let mut open = None;
@@ -49,8 +50,8 @@ pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> 
     found
 }
 
-/// Compares the entities of predicted tags with those of the true ones, sentence by sentence; both are indices into
-/// `labels`, and [`NO_TAG`] stands for `O`.
+/// Compares the entities of predicted tags with those of the true ones, sentence by sentence; both are
+/// indices into `labels`, and [`NO_TAG`] stands for `O`.
 pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> EntityScores {
     let (mut predicted, mut there, mut both) = (0, 0, 0);
     for (prediction, target) in predictions.iter().zip(targets) {

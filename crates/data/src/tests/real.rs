@@ -1,5 +1,5 @@
-//! The published data sets themselves, where they are at hand: `TINYBERT_DATA` names a folder that holds them as
-//! `glue/<TASK>`, `intents/<NAME>` and `corpus`. Without it nothing is tested here.
+//! The published data sets themselves, where they are at hand: `TINYBERT_DATA` names a folder that holds them
+//! as `glue/<TASK>`, `intents/<NAME>` and `corpus`. Without it nothing is tested here.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Ablations: a table that shows what each part of the method is worth on a task.
 //!
-//! Every row is a complete task distillation in a folder of its own, which can be inspected, resumed and repeated. All
-//! rows take the same number of optimizer steps.
+//! Every row is a complete task distillation in a folder of its own, which can be inspected, resumed and
+//! repeated. All rows take the same number of optimizer steps.
 
 mod ablation;
 mod table;
@@ -70,12 +70,13 @@ struct AblationJournal {
 const TABLE: &str = "ablations.md";
 
 impl Ablations<'_> {
-    /// Runs every row that is missing in `out` and returns the table as Markdown, which is also written to `ablations.md`
-    /// in `out`. The model of a row is the folder `ROW-SEED` in `out`.
+    /// Runs every row that is missing in `out` and returns the table as Markdown, which is also written to
+    /// `ablations.md` in `out`. The model of a row is the folder `ROW-SEED` in `out`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for rows whose inputs are missing, and for a folder that holds something else or, without
-    /// [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of [`distill_task`].
+    /// [`Error::Usage`] for rows whose inputs are missing, and for a folder that holds something else or,
+    /// without [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of
+    /// [`distill_task`].
     pub fn run(&self, out: &Output, context: &Context) -> Result<String> {
         let rows = self.chosen_rows(context)?;
         let mut journal = self.open_journal(out)?;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Ablation, AblationResult};
 
-/// A table of the rows in their order: the mean over the seeds with its standard deviation, and the difference from the
-/// whole method.
+/// A table of the rows in their order: the mean over the seeds with its standard deviation, and the
+/// difference from the whole method.
 pub(super) fn markdown(results: &[AblationResult]) -> String {
     let metric = results.first().map_or("metric", |row| &row.metric);
     let mut table = format!(

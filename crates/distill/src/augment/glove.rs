@@ -14,12 +14,13 @@ use tinybert_base::{Context, Error, Result, vectorised};
 /// Number of words whose neighbours are searched together.
 const BLOCK: usize = 16;
 
-/// Unit vectors of words that may be replaced or may replace another word, in the order of their file (GloVe sorts by
-/// frequency).
+/// Unit vectors of words that may be replaced or may replace another word, in the order of their file (GloVe
+/// sorts by frequency).
 pub struct WordVectors {
     words: Vec<String>,
     index: HashMap<String, usize>,
-    /// Vectors as `[words / LANES, width, LANES]`: those of [`LANES`] words side by side, padded with zeros at the end.
+    /// Vectors as `[words / LANES, width, LANES]`: those of [`LANES`] words side by side, padded with zeros
+    /// at the end.
     values: Vec<f32>,
     width: usize,
 }
@@ -28,10 +29,12 @@ pub struct WordVectors {
 const LANES: usize = 16;
 
 impl WordVectors {
-    /// Reads a text file of lines `word v1 … vn`. A first line of two numbers, as fastText writes it, is skipped.
+    /// Reads a text file of lines `word v1 … vn`. A first line of two numbers, as fastText writes it, is
+    /// skipped.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that cannot be read; [`Error::Input`] with the line number for a line of another form.
+    /// [`Error::Io`] for a file that cannot be read; [`Error::Input`] with the line number for a line of
+    /// another form.
     pub fn read(path: &Path) -> Result<Self> {
         let mut vectors = Self { words: Vec::new(), index: HashMap::new(), values: Vec::new(), width: 0 };
         let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io(path))?);
@@ -106,8 +109,8 @@ impl WordVectors {
         block.chunks_exact(LANES).map(|lanes| lanes[word % LANES]).collect()
     }
 
-    /// For each of `words`, the `count` other words of the largest cosine, the nearest first. An unknown word has none. Of
-    /// equally near words the one that comes first in the file is first.
+    /// For each of `words`, the `count` other words of the largest cosine, the nearest first. An unknown word
+    /// has none. Of equally near words the one that comes first in the file is first.
     pub fn neighbours(&self, words: &[String], count: usize) -> Vec<Vec<String>> {
         let known: Vec<Option<(usize, Vec<f32>)>> =
             words.iter().map(|word| self.index.get(word).map(|&at| (at, self.vector(at)))).collect();

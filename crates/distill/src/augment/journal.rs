@@ -44,9 +44,10 @@ impl AugmentJournal {
     /// Begins `OUT.run`, or continues in the one that an interrupted run of this identity left.
     ///
     /// # Errors
-    /// [`Error::Usage`] if `out` exists and was not written by this command, if there is an interrupted run that is not to be
-    /// resumed, has another identity or is being written by another process, or if a complete `out` is to be resumed;
-    /// [`Error::Input`] for other inputs or a damaged state; [`Error::Io`] if nothing can be written.
+    /// [`Error::Usage`] if `out` exists and was not written by this command, if there is an interrupted run
+    /// that is not to be resumed, has another identity or is being written by another process, or if a
+    /// complete `out` is to be resumed; [`Error::Input`] for other inputs or a damaged state; [`Error::Io`]
+    /// if nothing can be written.
     pub fn open(out: &Path, resume: bool, identity: Identity, context: &Context) -> Result<Self> {
         let folder = with_suffix(out, ".run")?;
         let ranks = context.ranks;

@@ -10,7 +10,8 @@ use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
 use tinybert_nn::MaskedLm;
 use tinybert_nn::ops::rows::with_slice;
 
-/// Tokens of a batch, including padding: enough for efficient matrix products, few enough for the processor's cache.
+/// Tokens of a batch, including padding: enough for efficient matrix products, few enough for the processor's
+/// cache.
 const BATCH_TOKENS: usize = 2048;
 
 /// A masked LM as a source of candidates.
@@ -40,7 +41,8 @@ pub type WordPosition = (usize, usize);
 pub type WordCandidates = (WordPosition, Vec<String>);
 
 impl MaskedCandidates {
-    /// A source of `count` candidates for each word. A pass masks at most `share` of the input's tokens, but at least one.
+    /// A source of `count` candidates for each word. A pass masks at most `share` of the input's tokens, but
+    /// at least one.
     ///
     /// # Errors
     /// [`Error::Usage`] for a vocabulary without `[MASK]`; those of [`MaskedLm::frozen`].
@@ -90,7 +92,8 @@ impl MaskedCandidates {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// Adds the passes that sentence number `at` needs. A sentence that is too long for the model is split into windows.
+    /// Adds the passes that sentence number `at` needs. A sentence that is too long for the model is split
+    /// into windows.
     fn add_passes(&self, at: usize, sentence: &Sentence, passes: &mut Vec<MaskedPass>) {
         let mut pieces = Vec::new();
         let mut singles = Vec::new();

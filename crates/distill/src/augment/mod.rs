@@ -1,10 +1,10 @@
-//! Augmentation of task data (arXiv 1909.10351, algorithm 1): variants of every sentence in which words are replaced by
-//! candidates of a masked LM or by near words of a table of word vectors.
+//! Augmentation of task data (arXiv 1909.10351, algorithm 1): variants of every sentence in which words are
+//! replaced by candidates of a masked LM or by near words of a table of word vectors.
 //!
-//! Rows are processed in chunks. For each chunk, the candidates of all words are found first, in batches of near-equal
-//! length. Then the variants are drawn, with a random generator of its own for each sentence, so that the output depends
-//! only on the inputs, the settings and the seed. Several ranks process one chunk each at a time, and rank 0 writes the
-//! chunks in their order.
+//! Rows are processed in chunks. For each chunk, the candidates of all words are found first, in batches of
+//! near-equal length. Then the variants are drawn, with a random generator of its own for each sentence, so
+//! that the output depends only on the inputs, the settings and the seed. Several ranks process one chunk
+//! each at a time, and rank 0 writes the chunks in their order.
 
 mod glove;
 mod journal;
@@ -44,9 +44,9 @@ pub struct AugmentSettings {
     pub probability: f64,
     /// Number K of candidates for each word.
     pub candidates: usize,
-    /// Share of the masked LM's input that a pass masks; it masks at least one word. The input has the sentence twice.
-    /// With 0 a pass masks one word, as in the authors' code. More words per pass are faster, and masked LMs are trained
-    /// with a share of 0.15.
+    /// Share of the masked LM's input that a pass masks; it masks at least one word. The input has the
+    /// sentence twice. With 0 a pass masks one word, as in the authors' code. More words per pass are faster,
+    /// and masked LMs are trained with a share of 0.15.
     pub masked_share: f64,
     /// Seed of the draws.
     pub seed: u64,
@@ -60,8 +60,8 @@ impl Default for AugmentSettings {
 
 /// The sources of candidates.
 pub struct CandidateSources<'a> {
-    /// A model whose tokenizer says how many pieces a word has. Its masked-LM head, if it has one, gives candidates for
-    /// words of one piece.
+    /// A model whose tokenizer says how many pieces a word has. Its masked-LM head, if it has one, gives
+    /// candidates for words of one piece.
     pub model: &'a Checkpoint,
     /// Word vectors for words of several pieces, and for all words if the model has no masked-LM head.
     pub vectors: Option<&'a WordVectors>,
@@ -88,12 +88,13 @@ const CHUNK_ROWS: usize = 256;
 /// Key of the random numbers of augmentation, which no other use of the same seed has.
 const STREAM: u64 = u64::from_be_bytes(*b"augment\0");
 
-/// Writes every row of `rows` to `out`, each followed by its variants. For a pair these are first the variants of its first
-/// sentence, then those of its second. With `resume` the run continues where an interrupted run stopped.
+/// Writes every row of `rows` to `out`, each followed by its variants. For a pair these are first the
+/// variants of its first sentence, then those of its second. With `resume` the run continues where an
+/// interrupted run stopped.
 ///
 /// # Errors
-/// [`Error::Usage`] for impossible settings, without any source of candidates, or if `OUT.run` holds another run;
-/// [`Error::Interrupted`] if the user asks to stop; [`Error::Input`]; [`Error::Io`].
+/// [`Error::Usage`] for impossible settings, without any source of candidates, or if `OUT.run` holds another
+/// run; [`Error::Interrupted`] if the user asks to stop; [`Error::Input`]; [`Error::Io`].
 pub fn augment(
     settings: &AugmentSettings,
     sources: &CandidateSources,

@@ -7,11 +7,12 @@ use std::path::Path;
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 
-/// Copies every `.tsv` file of the folder `from` except `train.tsv` to the folder `to`, which is made if it does not exist.
-/// Together with an augmented training set, `to` is then a complete folder of the task.
+/// Copies every `.tsv` file of the folder `from` except `train.tsv` to the folder `to`, which is made if it
+/// does not exist. Together with an augmented training set, `to` is then a complete folder of the task.
 ///
 /// # Errors
-/// [`Error::Usage`], before anything is written, if `to` has a file of the same name with other contents; [`Error::Io`].
+/// [`Error::Usage`], before anything is written, if `to` has a file of the same name with other contents;
+/// [`Error::Io`].
 pub fn copy_splits(from: &Path, to: &Path) -> Result<()> {
     let mut copies = Vec::new();
     for entry in fs::read_dir(from).map_err(Error::io(from))? {

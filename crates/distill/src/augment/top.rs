@@ -1,6 +1,7 @@
 //! The best few of many.
 
-/// The `count` items of the largest scores, the largest first. Of equal scores the one that was inserted first stays.
+/// The `count` items of the largest scores, the largest first. Of equal scores the one that was inserted
+/// first stays.
 pub struct TopItems {
     count: usize,
     best: Vec<(f32, usize)>,

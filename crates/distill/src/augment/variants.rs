@@ -19,8 +19,8 @@ pub struct ReplaceableWord<'a> {
     pub candidates: &'a [String],
 }
 
-/// At most `count` sentences that differ from `text` and from each other. Each of the `words`, which are in the order of the
-/// text, is replaced with `probability`; everything else stays as it is.
+/// At most `count` sentences that differ from `text` and from each other. Each of the `words`, which are in
+/// the order of the text, is replaced with `probability`; everything else stays as it is.
 pub fn draw_variants(
     text: &str,
     words: &[ReplaceableWord],

@@ -54,7 +54,8 @@ pub fn check_student(student: &BertConfig) -> Result<()> {
     )))
 }
 
-/// The head of a student: that of its teacher. An embedding is projected from the student's size to the teacher's.
+/// The head of a student: that of its teacher. An embedding is projected from the student's size to the
+/// teacher's.
 pub fn student_head(teacher: &Head) -> Head {
     match teacher {
         Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },

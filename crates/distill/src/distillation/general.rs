@@ -26,8 +26,9 @@ const SESSION: &str = "general";
 pub struct GeneralSettings {
     /// Losses.
     pub transfer: TransferSettings,
-    /// Start from the teacher layers that the layer map names, narrowed to the student's size, instead of the student's
-    /// own weights. The paper does not do this; it saves most of the training that a random start needs.
+    /// Start from the teacher layers that the layer map names, narrowed to the student's size, instead of the
+    /// student's own weights. The paper does not do this; it saves most of the training that a random start
+    /// needs.
     pub inherit: bool,
     /// Epochs, batches of windows, learning rate, optimizer and seed.
     #[serde(flatten)]
@@ -68,8 +69,9 @@ pub struct GeneralReport {
 /// Distils the encoder of `teacher` into `student` and writes the student without a head to `out`.
 ///
 /// # Errors
-/// [`Error::Usage`](tinybert_base::Error::Usage) for impossible settings; [`Error::Input`](tinybert_base::Error::Input) for
-/// different vocabularies or an empty corpus; those of [`TrainingRun::train`].
+/// [`Error::Usage`](tinybert_base::Error::Usage) for impossible settings;
+/// [`Error::Input`](tinybert_base::Error::Input) for different vocabularies or an empty corpus; those of
+/// [`TrainingRun::train`].
 pub fn distill_general(
     settings: &GeneralSettings,
     teacher: &Checkpoint,

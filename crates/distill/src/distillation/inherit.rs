@@ -1,10 +1,10 @@
 //! Initial weights for a student from its teacher's weights, narrowed to the student's size.
 //!
-//! The paper trains its general student from random weights for weeks of core time. With a few hours of training, the
-//! initial weights decide the result. Narrowing keeps some dimensions and lets them replace the dropped ones as far as
-//! linear maps can: hidden dimensions and neurons are selected, and the weights that read dropped dimensions are moved to
-//! the kept ones by least squares on sample text. Within each head, the products query·key and output·value are replaced
-//! by their best approximations of lower rank.
+//! The paper trains its general student from random weights for weeks of core time. With a few hours of
+//! training, the initial weights decide the result. Narrowing keeps some dimensions and lets them replace the
+//! dropped ones as far as linear maps can: hidden dimensions and neurons are selected, and the weights that
+//! read dropped dimensions are moved to the kept ones by least squares on sample text. Within each head, the
+//! products query·key and output·value are replaced by their best approximations of lower rank.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,8 @@ use tinybert_nn::{Bert, Observe, Site};
 /// Relative ridge of the least-squares fits.
 const RIDGE: f64 = 1e-4;
 
-/// The encoder tensors of a student of the sizes `student`, computed from the teacher layers `map` (counted from 1). The
-/// activations on `samples` of `text` decide which dimensions are kept.
+/// The encoder tensors of a student of the sizes `student`, computed from the teacher layers `map` (counted
+/// from 1). The activations on `samples` of `text` decide which dimensions are kept.
 ///
 /// # Errors
 /// [`Error::Usage`] if a size of the student is larger than the teacher's, or if their numbers of heads differ.
@@ -273,8 +273,8 @@ impl Narrowing<'_> {
         Ok([outputs, values])
     }
 
-    /// The neurons with the largest influence on the next layer: the mean square of the neuron times the squared norm of
-    /// the weights that read it.
+    /// The neurons with the largest influence on the next layer: the mean square of the neuron times the
+    /// squared norm of the weights that read it.
     fn neurons(&self, layer: usize, down: &Tensor) -> Result<KeptDimensions> {
         let moments = self.moments.site(Site::PostGelu(layer));
         let width = moments.dim(D::Minus1)?;
@@ -288,7 +288,8 @@ impl Narrowing<'_> {
     }
 }
 
-/// Applies `maps[head]` `[student, teacher]` to each head's block of `tensor` along `dim` (0: rows, 1: columns).
+/// Applies `maps[head]` `[student, teacher]` to each head's block of `tensor` along `dim` (0: rows, 1:
+/// columns).
 fn by_head(maps: &[Tensor], tensor: &Tensor, dim: usize) -> Result<Tensor> {
     let pieces = maps
         .iter()

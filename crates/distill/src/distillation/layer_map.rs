@@ -22,8 +22,8 @@ pub enum LayerMap {
 }
 
 impl LayerMap {
-    /// Teacher layers for an explicit map that spreads the student's layers evenly over the teacher's and ends with the
-    /// teacher's last layer.
+    /// Teacher layers for an explicit map that spreads the student's layers evenly over the teacher's and
+    /// ends with the teacher's last layer.
     pub fn evenly_spread(student: usize, teacher: usize) -> Vec<usize> {
         (1..=student).map(|m| (m * teacher).div_ceil(student)).collect()
     }

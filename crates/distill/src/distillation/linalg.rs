@@ -44,8 +44,8 @@ impl DenseMatrix {
     }
 }
 
-/// Solves A·X = B for X, with a symmetric positive semidefinite A `[n, n]` and B `[n, m]`. `ridge` times the mean of A's
-/// diagonal is added to the diagonal, so that the equation has a solution.
+/// Solves A·X = B for X, with a symmetric positive semidefinite A `[n, n]` and B `[n, m]`. `ridge` times the
+/// mean of A's diagonal is added to the diagonal, so that the equation has a solution.
 pub fn solve(a: &DenseMatrix, b: &DenseMatrix, ridge: f64) -> DenseMatrix {
     let n = a.rows;
     let mean = (0..n).map(|i| a.at(i, i)).sum::<f64>() / n as f64;
@@ -100,8 +100,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
-/// The `count` indices, in ascending order, that explain most of a second-moment matrix `[n, n]`. Pivoted Cholesky takes
-/// the index with the largest unexplained part in every step.
+/// The `count` indices, in ascending order, that explain most of a second-moment matrix `[n, n]`. Pivoted
+/// Cholesky takes the index with the largest unexplained part in every step.
 pub fn most_explaining(moments: &DenseMatrix, count: usize) -> Vec<usize> {
     let mut rest = moments.clone();
     let n = rest.rows;
@@ -128,7 +128,8 @@ pub fn most_explaining(moments: &DenseMatrix, count: usize) -> Vec<usize> {
     chosen
 }
 
-/// The eigenvalues of a symmetric matrix in descending order and its eigenvectors as rows, by cyclic Jacobi rotations.
+/// The eigenvalues of a symmetric matrix in descending order and its eigenvectors as rows, by cyclic Jacobi
+/// rotations.
 pub fn symmetric_eigen(matrix: &DenseMatrix) -> (Vec<f64>, DenseMatrix) {
     /// Convergence takes five to ten sweeps.
     const SWEEPS: usize = 60;
@@ -180,8 +181,8 @@ fn rotate(a: &mut DenseMatrix, vectors: &mut DenseMatrix, p: usize, q: usize) {
     }
 }
 
-/// The matrices A `[rank, n]` and B `[rank, n]` for which (A·x)·(B·y) is the best approximation of x·y, where x and y have
-/// the second moments `left` and `right` `[n, n]`.
+/// The matrices A `[rank, n]` and B `[rank, n]` for which (A·x)·(B·y) is the best approximation of x·y, where
+/// x and y have the second moments `left` and `right` `[n, n]`.
 ///
 /// With left = L·L and right = R·R (symmetric roots) and the singular values L·R = U·Σ·Vᵀ:
 /// A = Σ^½·Uᵀ·L⁻¹ and B = Σ^½·Vᵀ·R⁻¹, cut to the largest `rank`.
@@ -206,7 +207,8 @@ pub fn low_rank_product(left: &DenseMatrix, right: &DenseMatrix, rank: usize) ->
     Ok((a, b))
 }
 
-/// The symmetric root of a positive semidefinite matrix and the inverse of the root. Small eigenvalues are raised.
+/// The symmetric root of a positive semidefinite matrix and the inverse of the root. Small eigenvalues are
+/// raised.
 fn roots(matrix: &DenseMatrix) -> Result<(Tensor, Tensor)> {
     let (values, vectors) = symmetric_eigen(matrix);
     let floor = 1e-9 * values.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);

@@ -30,8 +30,8 @@ pub fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> R
     masked_mse(student, teacher, lengths, Region::Square)
 }
 
-/// −softmax(z_T/t)·log_softmax(z_S/t), mean over the answers (eq. 10), of logits `[answers, classes]`: of sentences,
-/// or of words that have tags.
+/// −softmax(z_T/t)·log_softmax(z_S/t), mean over the answers (eq. 10), of logits `[answers, classes]`: of
+/// sentences, or of words that have tags.
 ///
 /// As in the paper it is not multiplied by t², and unlike the authors' code not divided by the classes.
 ///
@@ -51,8 +51,8 @@ pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok((student - teacher.detach())?.sqr()?.mean_all()?)
 }
 
-/// Mean of 1 − cosine between the student's embeddings `[b, dimensions]` and the teacher's. Both have length 1, so this is
-/// also half their mean squared distance.
+/// Mean of 1 − cosine between the student's embeddings `[b, dimensions]` and the teacher's. Both have length
+/// 1, so this is also half their mean squared distance.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -61,8 +61,9 @@ pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok(cosines.mean_all()?.affine(-1.0, 1.0)?)
 }
 
-/// The distance between the answers `[answers, outputs]` of a student and its teacher. The head decides which: the soft
-/// cross-entropy of labels, the squared difference of scores, or the cosine distance of embeddings.
+/// The distance between the answers `[answers, outputs]` of a student and its teacher. The head decides
+/// which: the soft cross-entropy of labels, the squared difference of scores, or the cosine distance of
+/// embeddings.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -91,7 +92,8 @@ enum Region {
     Square,
 }
 
-/// Mean squared error over the unpadded part of two `[b, .., l, width]` tensors, with a gradient for the first one.
+/// Mean squared error over the unpadded part of two `[b, .., l, width]` tensors, with a gradient for the
+/// first one.
 ///
 /// It takes one pass over memory forward and one backward; masking with tensor operations takes a dozen.
 struct MaskedMse {
@@ -153,8 +155,8 @@ impl MaskedMse {
         difference.sqr()?.sum_all()? / self.count(&extents)
     }
 
-    /// The mask `[b, 1.., l, width]`: 1 for unpadded elements and 0 for padding. If only rows are padded, the mask has one
-    /// column, which is broadcast.
+    /// The mask `[b, 1.., l, width]`: 1 for unpadded elements and 0 for padding. If only rows are padded, the
+    /// mask has one column, which is broadcast.
     fn mask(&self, extents: &Extents, rank: usize) -> candle_core::Result<Tensor> {
         let columns = match self.region {
             Region::Rows => 1,
@@ -224,7 +226,8 @@ impl CustomOp2 for MaskedMse {
                 })
             })
             .collect();
-        // The sums are added in the order of the sequences, so that the result does not depend on the number of threads.
+        // The sums are added in the order of the sequences, so that the result does not depend on the number
+        // of threads.
         let mean = sums.iter().sum::<f64>() / self.count(&extents);
         Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
     }

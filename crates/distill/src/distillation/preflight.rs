@@ -1,4 +1,5 @@
-//! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than chance.
+//! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than
+//! chance.
 
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::list;
@@ -9,7 +10,8 @@ use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::TaskModel;
 use tinybert_train::{TaskData, head_of};
 
-/// A teacher has learned the task if its metric is at least this share of the way from chance to perfect answers.
+/// A teacher has learned the task if its metric is at least this share of the way from chance to perfect
+/// answers.
 const LEAST_SHARE: f64 = 0.1;
 
 /// Makes sure that the teacher's head answers what the data ask.
@@ -44,8 +46,8 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
 /// The teacher's metrics on the development set.
 ///
 /// # Errors
-/// [`Error::Input`] for a teacher near chance and for a development set with a single label, unless `allow_weak`; those
-/// of [`Judge::predictions`].
+/// [`Error::Input`] for a teacher near chance and for a development set with a single label, unless
+/// `allow_weak`; those of [`Judge::predictions`].
 pub fn evaluate(
     teacher: &Checkpoint,
     model: &TaskModel,
@@ -88,7 +90,8 @@ pub fn evaluate(
     Err(Error::Input(format!("{what}; {remedy}, or give --allow-weak-teacher")))
 }
 
-/// The metric of the best constant answer. This is not always the most frequent class, because F1 counts the positive one.
+/// The metric of the best constant answer. This is not always the most frequent class, because F1 counts the
+/// positive one.
 fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
     match data.kind {
         TaskKind::Classification => {
@@ -103,7 +106,8 @@ fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
     }
 }
 
-/// A hint for a teacher that would often be right if its labels had other names: its labels are in another order.
+/// A hint for a teacher that would often be right if its labels had other names: its labels are in another
+/// order.
 fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
     let classes = data.labels.len();
     let mut counts = vec![vec![0usize; classes]; classes];

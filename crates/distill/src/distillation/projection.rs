@@ -17,8 +17,8 @@ pub struct WidthProjection {
 }
 
 impl WidthProjection {
-    /// A random projection: weights are normal with the student's initializer range, the bias is 0. The name selects the
-    /// stream of random numbers.
+    /// A random projection: weights are normal with the student's initializer range, the bias is 0. The name
+    /// selects the stream of random numbers.
     pub fn new(
         name: &str,
         student: &BertConfig,

@@ -20,13 +20,14 @@ pub struct QuantizationAware {
     pub precision: Precision,
     /// The arithmetic of attention.
     pub attention: AttentionPrecision,
-    /// Number of training examples, evenly spread over the data set, from which the scales of activations are computed.
+    /// Number of training examples, evenly spread over the data set, from which the scales of activations are
+    /// computed.
     pub calibration_examples: usize,
 }
 
 impl QuantizationAware {
-    /// Makes sure that a run can train `student`, whose head has to be `head`, as it will be quantized. Quantization needs a
-    /// finished student, so that the run must have 0 `intermediate_epochs`.
+    /// Makes sure that a run can train `student`, whose head has to be `head`, as it will be quantized.
+    /// Quantization needs a finished student, so that the run must have 0 `intermediate_epochs`.
     ///
     /// # Errors
     /// [`Error::Usage`] naming an impossible setting; [`Error::Input`] for a student with another head.
@@ -56,8 +57,8 @@ impl QuantizationAware {
         self.precision.of_layers(student.config.num_hidden_layers).map(drop)
     }
 
-    /// The quantization plan of the student before the first step. The plan does not change during training: the weights
-    /// adapt to it.
+    /// The quantization plan of the student before the first step. The plan does not change during training:
+    /// the weights adapt to it.
     ///
     /// # Errors
     /// Those of [`calibrate`].
@@ -74,7 +75,8 @@ impl QuantizationAware {
     }
 }
 
-/// Makes sure that a student has the head that its teacher teaches, and that both answer for the same words of all texts.
+/// Makes sure that a student has the head that its teacher teaches, and that both answer for the same words
+/// of all texts.
 ///
 /// # Errors
 /// [`Error::Input`] naming the difference; those of tokenizing.

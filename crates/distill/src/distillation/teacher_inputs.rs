@@ -11,8 +11,8 @@ use tinybert_train::TaskData;
 
 /// The texts of a task in the teacher's word pieces.
 ///
-/// A student whose vocabulary was pruned reads other ids than its teacher. Its answers are then compared with those that
-/// the teacher gives to the same texts in the teacher's own pieces.
+/// A student whose vocabulary was pruned reads other ids than its teacher. Its answers are then compared with
+/// those that the teacher gives to the same texts in the teacher's own pieces.
 pub struct TeacherInputs {
     /// The data in the teacher's own ids; `None` where teacher and student have the same vocabulary.
     own: Option<OwnInputs>,

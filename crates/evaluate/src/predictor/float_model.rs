@@ -44,7 +44,8 @@ impl FloatModel {
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
     }
 
-    /// The model's prediction for a question. For a pair of texts, a model of embeddings predicts their similarity.
+    /// The model's prediction for a question. For a pair of texts, a model of embeddings predicts their
+    /// similarity.
     pub(super) fn answer(&self, question: &Question) -> Result<Prediction> {
         match (&self.model.head, question) {
             (Head::Embedding { .. }, (first, Some(second))) => {

@@ -37,7 +37,8 @@ impl Predictor {
         Self::open_on(path, max_tokens, isa, &Compute::cpu(), Ok)
     }
 
-    /// As [`Predictor::open`], but `prepare` may change a folder's model before it is used, and the model computes on `compute`.
+    /// As [`Predictor::open`], but `prepare` may change a folder's model before it is used, and the model
+    /// computes on `compute`.
     ///
     /// # Errors
     /// As [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.
@@ -124,8 +125,8 @@ impl Predictor {
     /// How well the model answers `data`.
     ///
     /// # Errors
-    /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`]; those of the
-    /// forward pass.
+    /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`];
+    /// those of the forward pass.
     pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
         match self {
             Self::Folder(folder) => {

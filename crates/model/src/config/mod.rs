@@ -12,8 +12,8 @@ pub struct BertConfig {
     /// The family of the encoder.
     #[serde(default)]
     pub architecture: Architecture,
-    /// Word pieces in the vocabulary, `v`, special pieces included. In a family with more pieces than BERT, only the pieces
-    /// that BERT has count.
+    /// Word pieces in the vocabulary, `v`, special pieces included. In a family with more pieces than BERT,
+    /// only the pieces that BERT has count.
     pub vocab_size: usize,
     /// Width of the residual stream, `h`.
     pub hidden_size: usize,
@@ -21,7 +21,8 @@ pub struct BertConfig {
     pub num_hidden_layers: usize,
     /// Attention heads per layer before pruning; divides `hidden_size`.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward network between its two linears; in a pruned model, the largest width of all layers.
+    /// Width of the feed-forward network between its two linears; in a pruned model, the largest width of all
+    /// layers.
     pub intermediate_size: usize,
     /// Longest sequence in tokens, special tokens included.
     pub max_position_embeddings: usize,

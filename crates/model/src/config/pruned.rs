@@ -56,8 +56,8 @@ impl Pruned {
         }
     }
 
-    /// The keys of `config.json`: `pruned_heads`, which transformers reads too, and `intermediate_sizes`, a width for every
-    /// layer, which is this program's own.
+    /// The keys of `config.json`: `pruned_heads`, which transformers reads too, and `intermediate_sizes`, a
+    /// width for every layer, which is this program's own.
     pub(crate) fn write(&self, config: &BertConfig, json: &mut Value) {
         if !self.heads.is_empty() {
             json["pruned_heads"] = json!(self.heads);

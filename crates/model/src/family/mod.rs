@@ -1,12 +1,12 @@
 //! The families of encoders, one file for each; no other file branches on the family.
 //!
-//! This program has BERT's conventions for every model: BERT's tensor names, BERT's token ids and BERT's entries of
-//! `config.json`. A [`Family`] translates a folder to these when it is read and back when it is written, and says what its
-//! encoder computes beyond BERT's.
+//! This program has BERT's conventions for every model: BERT's tensor names, BERT's token ids and BERT's
+//! entries of `config.json`. A [`Family`] translates a folder to these when it is read and back when it is
+//! written, and says what its encoder computes beyond BERT's.
 //!
-//! A new family is a file with its [`Family`], an entry of [`FAMILIES`] and a variant of [`Architecture`]. The compiler then
-//! asks for every answer. Where a family differs from BERT in something that no method asks about yet, the trait gets a
-//! method, and so does every other family.
+//! A new family is a file with its [`Family`], an entry of [`FAMILIES`] and a variant of [`Architecture`].
+//! The compiler then asks for every answer. Where a family differs from BERT in something that no method asks
+//! about yet, the trait gets a method, and so does every other family.
 
 mod bert;
 mod mpnet;
@@ -52,8 +52,8 @@ impl Architecture {
         self.family().abilities().pruning
     }
 
-    /// For a vocabulary of `pieces` pieces in BERT's numbering, their rows of the word embeddings; `None` where a piece's id
-    /// is its row.
+    /// For a vocabulary of `pieces` pieces in BERT's numbering, their rows of the word embeddings; `None`
+    /// where a piece's id is its row.
     fn piece_rows(&self, pieces: usize) -> Option<PieceRows> {
         match self {
             Self::Bert => None,
@@ -79,8 +79,8 @@ pub(crate) trait Family: Sync {
     /// Prefix of the family's class names in transformers; BERT's is `Bert`.
     fn class_prefix(&self) -> &'static str;
 
-    /// Translates the entries of the family's `config.json` to BERT's entries and fills in the family's own defaults. The
-    /// class names are translated before.
+    /// Translates the entries of the family's `config.json` to BERT's entries and fills in the family's own
+    /// defaults. The class names are translated before.
     fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry>;
 
     /// Adds the family's own entries to a `config.json` that has BERT's sizes.
@@ -89,11 +89,12 @@ pub(crate) trait Family: Sync {
     /// Whether folders of bare encoders may carry the class name of a masked-LM model.
     fn masked_lm_may_lack_its_head(&self) -> bool;
 
-    /// BERT's name for a tensor that folders of the family store as `name`. The result may still lack the prefix `bert.`, as
-    /// in bare encoders, and may have TensorFlow's spelling.
+    /// BERT's name for a tensor that folders of the family store as `name`. The result may still lack the
+    /// prefix `bert.`, as in bare encoders, and may have TensorFlow's spelling.
     fn bert_name(&self, name: &str) -> String;
 
-    /// The name by which folders of the family store the tensor of canonical name `name` in a model with this head.
+    /// The name by which folders of the family store the tensor of canonical name `name` in a model with this
+    /// head.
     fn own_name(&self, name: &str, head: &Head) -> String;
 
     /// The embedding tables, and the table of position bias.
@@ -112,8 +113,8 @@ pub(crate) trait Family: Sync {
     fn numbering(&self) -> Option<&'static dyn Numbering>;
 }
 
-/// BERT's vocabulary under other ids. Text becomes BERT's ids, so that a student sees the same tokens; [`PieceRows`] leads
-/// from there to the rows of the word embeddings.
+/// BERT's vocabulary under other ids. Text becomes BERT's ids, so that a student sees the same tokens;
+/// [`PieceRows`] leads from there to the rows of the word embeddings.
 pub(crate) trait Numbering: Sync {
     /// BERT's pieces in BERT's order.
     fn bert_pieces(&self, pieces: Vec<String>) -> Vec<String>;
@@ -162,7 +163,8 @@ pub(crate) fn of_model_type(model_type: &str) -> Option<&'static dyn Family> {
     FAMILIES.into_iter().find(|family| family.model_type() == model_type)
 }
 
-/// The family of a vocabulary, whose `pieces` are in the order of their ids. BERT accepts any pieces and is asked last.
+/// The family of a vocabulary, whose `pieces` are in the order of their ids. BERT accepts any pieces and is
+/// asked last.
 pub(crate) fn of_vocabulary(pieces: &[String]) -> &'static dyn Family {
     FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::BertFamily)
 }

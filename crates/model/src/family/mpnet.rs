@@ -1,5 +1,5 @@
-//! MPNet (arXiv 2004.09297), a family of teachers: relative positions in the attention scores, no segment types, and BERT's
-//! vocabulary with four more pieces before it and one after it.
+//! MPNet (arXiv 2004.09297), a family of teachers: relative positions in the attention scores, no segment
+//! types, and BERT's vocabulary with four more pieces before it and one after it.
 
 use serde_json::{Value, json};
 

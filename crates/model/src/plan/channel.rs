@@ -1,9 +1,9 @@
-//! The weights nearest to a channel's that an encoding can store: the scale of least squared error, and in four bits the
-//! groups' multipliers of least squared error.
+//! The weights nearest to a channel's that an encoding can store: the scale of least squared error, and in
+//! four bits the groups' multipliers of least squared error.
 //!
-//! Training for an image rounds all weights anew after every step, so the code is made for vectors: each lane tries another
-//! scale on the same weight. Every lane adds in the order of the weights, whatever the width of the CPU's vectors, so that all
-//! machines choose the same.
+//! Training for an image rounds all weights anew after every step, so the code is made for vectors: each lane
+//! tries another scale on the same weight. Every lane adds in the order of the weights, whatever the width of
+//! the CPU's vectors, so that all machines choose the same.
 
 use std::array;
 
@@ -15,13 +15,13 @@ use tinybert_kernels::math::{max, min, round};
 /// How many scales are tried at once.
 const LANES: usize = 16;
 
-/// Quantizes one output channel's weights to int8 with the scale of least squared error, and returns the scale; 0 for a
-/// channel of zeros. Weight `i` is then about `out[i] · scale`.
+/// Quantizes one output channel's weights to int8 with the scale of least squared error, and returns the
+/// scale; 0 for a channel of zeros. Weight `i` is then about `out[i] · scale`.
 ///
 /// In four bits every value is `q · m` with a code `q` of −7 to 7 and its group's multiplier `m` of 1 to
-/// [`MAX_MULTIPLIER`](tinybert_image::MAX_MULTIPLIER) (two-level quantization as in QServe, arXiv 2405.04532); otherwise it
-/// is −127 to 127. Zeros stay zeros. `importance`, for instance the mean square of each input, weights the squared errors.
-/// `out` and `importance` are as long as `weights`, which are finite.
+/// [`MAX_MULTIPLIER`](tinybert_image::MAX_MULTIPLIER) (two-level quantization as in QServe, arXiv
+/// 2405.04532); otherwise it is −127 to 127. Zeros stay zeros. `importance`, for instance the mean square of
+/// each input, weights the squared errors. `out` and `importance` are as long as `weights`, which are finite.
 pub fn quantize_channel(
     weights: &[f32],
     encoding: WeightEncoding,
@@ -47,7 +47,8 @@ pub fn quantize_channel(
     )
 }
 
-/// Quantizes a channel's weights at a given positive scale, in four bits with the best multiplier for each group.
+/// Quantizes a channel's weights at a given positive scale, in four bits with the best multiplier for each
+/// group.
 pub fn quantize_at(weights: &[f32], scale: f32, encoding: WeightEncoding, out: &mut [i8]) {
     vectorised(
         #[inline(always)]
@@ -118,7 +119,8 @@ struct WeightGroup<'a> {
 }
 
 impl WeightGroup<'_> {
-    /// For each scale the least squared error, in squares of the scale, and the smallest multiplier that gives it.
+    /// For each scale the least squared error, in squares of the scale, and the smallest multiplier that
+    /// gives it.
     #[inline(always)]
     fn best_multipliers(&self, encoding: WeightEncoding) -> ([f32; LANES], [i8; LANES]) {
         let (limit, largest) = encoding.range();
@@ -126,7 +128,8 @@ impl WeightGroup<'_> {
         let heaviest = self.heaviest();
         for multiplier in (1..=largest).rev() {
             let step = f32::from(multiplier);
-            // Smaller multipliers clip more of a weight that this one clips: its error alone can rule out all that follow.
+            // Smaller multipliers clip more of a weight that this one clips: its error alone can rule out all
+            // that follow.
             let ruled_out = |lane: usize| {
                 let clipped = max(heaviest.0 * self.per_scale[lane] - limit * step, 0.0);
                 clipped * clipped * heaviest.1 > least[lane]
@@ -183,8 +186,8 @@ fn nearest(exact: f32, limit: f32) -> f32 {
     round(max(min(exact, limit), -limit))
 }
 
-/// Quantizes a row of an embedding table; returns its scale. The scale is rounded to bf16 before the row is quantized by it, so
-/// that the rounding adds no error.
+/// Quantizes a row of an embedding table; returns its scale. The scale is rounded to bf16 before the row is
+/// quantized by it, so that the rounding adds no error.
 pub fn scaled_row(float: &[f32], encoding: WeightEncoding, out: &mut [i8]) -> Bf16 {
     let scale = Bf16::from_f32(quantize_channel(float, encoding, None, out));
     if scale.to_f32() > 0.0 {

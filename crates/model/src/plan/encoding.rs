@@ -15,8 +15,8 @@ pub enum WeightEncoding {
     Int8,
     /// Four bits a weight and a multiplier for each [`GROUP`]: 4.25 bits.
     Int4,
-    /// A bit for each weight and a byte for each weight that is not zero, where that takes less than a byte for each weight. The
-    /// values are those of int8.
+    /// A bit for each weight and a byte for each weight that is not zero, where that takes less than a byte
+    /// for each weight. The values are those of int8.
     Sparse,
 }
 
@@ -38,8 +38,8 @@ impl WeightEncoding {
         }
     }
 
-    /// The image's encoding of packed `weights`: [`Sparse`](Self::Sparse) weights are stored without their zeros where there are
-    /// so many zeros that a bit for every weight costs less.
+    /// The image's encoding of packed `weights`: [`Sparse`](Self::Sparse) weights are stored without their
+    /// zeros where there are so many zeros that a bit for every weight costs less.
     pub fn stored(self, weights: &[i8]) -> image::Encoding {
         let zeros = weights.iter().filter(|weight| **weight == 0).count();
         match self {
@@ -50,8 +50,8 @@ impl WeightEncoding {
         }
     }
 
-    /// How many scales are tried, each 2 % of the full range below the one before. In four bits outliers are clipped by
-    /// their group's multiplier, and a smaller scale gives finer steps of the multipliers.
+    /// How many scales are tried, each 2 % of the full range below the one before. In four bits outliers are
+    /// clipped by their group's multiplier, and a smaller scale gives finer steps of the multipliers.
     pub(super) fn scales(self) -> usize {
         match self {
             Self::Int8 | Self::Sparse => 10,

@@ -30,8 +30,8 @@ pub struct ModelPlan {
     /// SHA-256 of these texts; `None` for plans that were written without it.
     #[serde(default, with = "json::hash")]
     pub calibration: Option<[u8; 32]>,
-    /// Longest input in tokens that a model was trained with for this plan; `None` for a model that was not trained for it, and
-    /// for plans that were written without it.
+    /// Longest input in tokens that a model was trained with for this plan; `None` for a model that was not
+    /// trained for it, and for plans that were written without it.
     #[serde(default)]
     pub max_tokens: Option<usize>,
     /// How the word rows are stored.
@@ -67,7 +67,8 @@ impl ModelPlan {
         Precision { weights, embeddings: self.embeddings }
     }
 
-    /// What is wrong with a plan that was read from outside for a model of these sizes; `None` where nothing is.
+    /// What is wrong with a plan that was read from outside for a model of these sizes; `None` where nothing
+    /// is.
     pub fn fault(&self, config: &BertConfig) -> Option<String> {
         if self.layers.len() != config.num_hidden_layers {
             return Some(format!(

@@ -6,7 +6,8 @@ use super::encoding::WeightEncoding;
 use crate::PerLinear;
 use tinybert_base::{Error, Result};
 
-/// How the parts of a model are stored. The head stays int8: it is small, and its errors go straight into the answer.
+/// How the parts of a model are stored. The head stays int8: it is small, and its errors go straight into the
+/// answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precision {
     /// The layers' linears.

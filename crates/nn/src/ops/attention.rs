@@ -1,7 +1,7 @@
 //! Scaled dot-product attention over all heads of a batch.
 //!
-//! Queries, keys and values lie side by side in `[b * l, 3 * width]`; a head's part of them is a strided view, so
-//! that nothing is transposed or copied. Work is split by sample.
+//! Queries, keys and values lie side by side in `[b * l, 3 * width]`; a head's part of them is a strided
+//! view, so that nothing is transposed or copied. Work is split by sample.
 
 use std::sync::Arc;
 
@@ -140,8 +140,9 @@ fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
     row.iter_mut().for_each(|p| *p *= inverse);
 }
 
-/// For queries, keys and values `[b * l, 3 * width]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before mask and
-/// softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l, width]`.
+/// For queries, keys and values `[b * l, 3 * width]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before
+/// mask and softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l,
+/// width]`.
 pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T>)> {
     let (width, square) = (sizes.width(), sizes.square());
     let rows = sizes.lengths.len() * sizes.tokens;
@@ -187,8 +188,9 @@ pub struct AttentionGradient<'a, T> {
     pub scores: Option<&'a [T]>,
 }
 
-/// The gradient of queries, keys and values `[b * l, 3 * width]`, that of the values 0 without one of the context, and
-/// that of the relative bias if there is one, `[heads, 2l − 1]`, summed over the samples in their order.
+/// The gradient of queries, keys and values `[b * l, 3 * width]`, that of the values 0 without one of the
+/// context, and that of the relative bias if there is one, `[heads, 2l − 1]`, summed over the samples in
+/// their order.
 ///
 /// With P the probabilities, M the dropout mask and C the context: dV = (M∘P)ᵀ dC; dP = M ∘ (dC Vᵀ);
 /// dS = P ∘ (dP − rowsum(dP ∘ P)) + the loss's own; dQ = dS K / √d; dK = dSᵀ Q / √d.
@@ -236,7 +238,8 @@ pub fn attention_backward<T: Float>(
     Ok((d_qkv, d_bias))
 }
 
-/// Gradient of one head's raw scores from that of the context; writes that of the values into the sample's `rows`.
+/// Gradient of one head's raw scores from that of the context; writes that of the values into the sample's
+/// `rows`.
 fn context_backward<T: Float>(
     qkv: &CpuStorage,
     d_context: &CpuStorage,

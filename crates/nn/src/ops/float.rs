@@ -106,8 +106,8 @@ impl Float for f64 {
     }
 }
 
-/// exp(x): `x = n ln 2 + r`, a polynomial in r (Cephes `expf`), n into the exponent bits. Relative error below 2e-7
-/// on [-87, 88]; clamped outside, so exp(-1000) is 1.2e-38 and not 0.
+/// exp(x): `x = n ln 2 + r`, a polynomial in r (Cephes `expf`), n into the exponent bits. Relative error
+/// below 2e-7 on [-87, 88]; clamped outside, so exp(-1000) is 1.2e-38 and not 0.
 #[inline(always)]
 fn exp_f32(x: f32) -> f32 {
     /// 1.5 * 2^23: adding it rounds to the nearest integer and leaves that integer in the low bits.
@@ -126,8 +126,8 @@ fn exp_f32(x: f32) -> f32 {
     (p * r * r + r + 1.0) * power
 }
 
-/// erf(x) as an odd rational function on [-4, 4] (the coefficients of Eigen's `generic_fast_erf`). Absolute error
-/// below 5e-7.
+/// erf(x) as an odd rational function on [-4, 4] (the coefficients of Eigen's `generic_fast_erf`). Absolute
+/// error below 5e-7.
 #[inline(always)]
 fn erf_f32(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);

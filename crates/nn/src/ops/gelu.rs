@@ -32,7 +32,8 @@ pub fn bias_gelu<T: Float>(x: &mut [T], bias: &[T]) -> Vec<T> {
     y
 }
 
-/// Turns the gradient of the result into that of `x` (the sum with the bias) in place; gives the gradient of the bias.
+/// Turns the gradient of the result into that of `x` (the sum with the bias) in place; gives the gradient of
+/// the bias.
 pub fn bias_gelu_backward<T: Float>(x: &[T], grad: &mut [T], columns: usize) -> Vec<T> {
     // 1/√(2π), so that `density` is φ(x).
     let norm = T::of(0.398_942_280_401_432_7);

@@ -95,8 +95,9 @@ pub struct AffineGradient<T> {
     pub beta: Vec<T>,
 }
 
-/// Turns the gradient of a LayerNorm's output into that of its input `x`, in place. `then` sees every finished row of
-/// it, by its number, with a sum of its piece (`[hidden]`, starting at zero) to add to; gives those sums too.
+/// Turns the gradient of a LayerNorm's output into that of its input `x`, in place. `then` sees every
+/// finished row of it, by its number, with a sum of its piece (`[hidden]`, starting at zero) to add to; gives
+/// those sums too.
 fn backward_then<T: Float>(
     x: &[T],
     grad: &mut [T],
@@ -161,7 +162,8 @@ pub struct AddNormGradient<T> {
     pub affine: AffineGradient<T>,
 }
 
-/// Turns the gradient of [`add_norm`]'s result into that of the residual, in place, given the sum that it normalised.
+/// Turns the gradient of [`add_norm`]'s result into that of the residual, in place, given the sum that it
+/// normalised.
 pub fn add_norm_backward<T: Float>(
     sum: &[T],
     grad: &mut [T],

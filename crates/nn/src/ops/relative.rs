@@ -1,4 +1,5 @@
-//! Bias of attention scores by relative position (T5's buckets, arXiv 1910.10683, section 2.1, as MPNet has them).
+//! Bias of attention scores by relative position (T5's buckets, arXiv 1910.10683, section 2.1, as MPNet has
+//! them).
 
 use super::float::Float;
 use super::rows::accumulate;

@@ -1,4 +1,5 @@
-//! Functions that the ops share: buffers in and out of candle tensors, matrix products, vectorised loops, fixed-order sums.
+//! Functions that the ops share: buffers in and out of candle tensors, matrix products, vectorised loops,
+//! fixed-order sums.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
@@ -95,7 +96,8 @@ pub fn accumulate<T: Float>(a: &mut [T], b: &[T]) {
     }
 }
 
-/// Sums `[rows, columns]` over its rows: pieces of [`ROWS_PER_PIECE`] rows in parallel, then piece by piece in order.
+/// Sums `[rows, columns]` over its rows: pieces of [`ROWS_PER_PIECE`] rows in parallel, then piece by piece
+/// in order.
 pub fn column_sums<T: Float>(values: &[T], columns: usize) -> Vec<T> {
     let partial: Vec<Vec<T>> = values
         .par_chunks(columns * ROWS_PER_PIECE)

@@ -18,11 +18,11 @@ type Operand<'a> = (&'a CpuStorage, &'a Layout);
 /// Rows whose logits are computed together: 31 MB for BERT's vocabulary.
 const CHUNK: usize = 256;
 
-/// Mean of −log softmax(x · tableᵀ + bias)\[label\] over the rows of x `[n, hidden]`, for a table `[rows, hidden]` and a
-/// bias `[rows]`.
+/// Mean of −log softmax(x · tableᵀ + bias)\[label\] over the rows of x `[n, hidden]`, for a table `[rows,
+/// hidden]` and a bias `[rows]`.
 ///
-/// The forward pass turns the logits of each chunk of rows into their gradient while it has them, and keeps the gradients of the
-/// operands; the backward pass scales these.
+/// The forward pass turns the logits of each chunk of rows into their gradient while it has them, and keeps
+/// the gradients of the operands; the backward pass scales these.
 pub struct TiedCrossEntropy {
     /// The right row of the table for each row of x.
     labels: Vec<u32>,

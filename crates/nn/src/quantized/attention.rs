@@ -1,4 +1,5 @@
-//! Attention as the device computes it, and the gradient of attention in f32 at the same queries, keys and values.
+//! Attention as the device computes it, and the gradient of attention in f32 at the same queries, keys and
+//! values.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -21,8 +22,8 @@ pub struct AttentionRounding<'a> {
 }
 
 impl AttentionRounding<'_> {
-    /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]`, which are in steps of their scales. The
-    /// context is in steps of its own scale if it has one. Rows of padding are 0.
+    /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]`, which are in steps of
+    /// their scales. The context is in steps of its own scale if it has one. Rows of padding are 0.
     pub fn forward(&self, qkv: &[f32], heads: &Heads) -> Result<Vec<f32>> {
         let width = heads.heads * heads.head_dim;
         let mut context = vec![0f32; qkv.len() / 3];
@@ -63,8 +64,8 @@ impl AttentionRounding<'_> {
         }
     }
 
-    /// The gradient of queries, keys and values in real units, from the gradient of the context. It is the gradient of attention
-    /// in f32: it passes all rounding unchanged.
+    /// The gradient of queries, keys and values in real units, from the gradient of the context. It is the
+    /// gradient of attention in f32: it passes all rounding unchanged.
     pub fn backward(&self, qkv: &Tensor, d_context: &Tensor, heads: &Heads) -> Result<Vec<f32>> {
         let (_, columns) = qkv.dims2()?;
         let int8 = self.config.attention == AttentionMode::Int8;

@@ -1,4 +1,5 @@
-//! The head's linears as the device computes them: weights in int8, every row of the input with a scale of its own.
+//! The head's linears as the device computes them: weights in int8, every row of the input with a scale of
+//! its own.
 
 use candle_core::Tensor;
 
@@ -19,8 +20,8 @@ pub struct HeadCaches {
 }
 
 impl WeightCache {
-    /// `x · weightᵀ + bias` in candle's graph, for x `[rows, inputs]`: the device's values, and the gradient of the same
-    /// product of rounded operands.
+    /// `x · weightᵀ + bias` in candle's graph, for x `[rows, inputs]`: the device's values, and the gradient
+    /// of the same product of rounded operands.
     pub fn head(&self, linear: &FloatLinear, x: &Tensor) -> Result<Tensor> {
         let stored = self.stored(&[linear], WeightEncoding::Int8, None)?;
         let (rows, inputs) = x.dims2()?;

@@ -85,7 +85,8 @@ impl QuantizedLayer<'_> {
         Ok((state, record))
     }
 
-    /// The gradient of the input state `x`, from the gradient `d_state` of the output. Adds the gradients of the weights.
+    /// The gradient of the input state `x`, from the gradient `d_state` of the output. Adds the gradients of
+    /// the weights.
     pub fn backward(
         &self,
         record: &QuantizedLayerActivations,

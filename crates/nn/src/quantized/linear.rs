@@ -30,7 +30,8 @@ pub struct QuantizedWeights {
     row_sum: Vec<i32>,
 }
 
-/// The weights of a linear that were quantized last. Comparing the float weights takes less time than quantizing them anew.
+/// The weights of a linear that were quantized last. Comparing the float weights takes less time than
+/// quantizing them anew.
 #[derive(Default)]
 pub struct WeightCache(Mutex<Option<Arc<QuantizedWeights>>>);
 
@@ -120,8 +121,8 @@ impl QuantizedWeights {
         Ok(tensor(weights, (self.scale.len(), self.inputs))?)
     }
 
-    /// `x · weightᵀ + bias` for x `[rows, inputs]`, to the bit as on the device: `[rows, outputs]`. The outputs are in steps of
-    /// `output_scales`, which hold for equal parts of them.
+    /// `x · weightᵀ + bias` for x `[rows, inputs]`, to the bit as on the device: `[rows, outputs]`. The
+    /// outputs are in steps of `output_scales`, which hold for equal parts of them.
     pub fn forward(
         &self,
         x: &[f32],
@@ -154,8 +155,8 @@ impl QuantizedWeights {
         Ok(y)
     }
 
-    /// Adds the gradients of the weights of `linears`, from the input `x` and the gradient `grad` of the output; returns the
-    /// gradient of `x`.
+    /// Adds the gradients of the weights of `linears`, from the input `x` and the gradient `grad` of the
+    /// output; returns the gradient of `x`.
     pub fn backward(
         &self,
         linears: &[&FloatLinear],

@@ -1,7 +1,8 @@
-//! Charts as inline SVG, one file for each kind. Most are drawn into a [`frame::Plot`] through two [`scale::Scale`]s.
+//! Charts as inline SVG, one file for each kind. Most are drawn into a [`frame::Plot`] through two
+//! [`scale::Scale`]s.
 //!
-//! All charts have the same width in user units, and the page scales them to its own width. The style sheet of the page
-//! defines colours, dashes and the size of text.
+//! All charts have the same width in user units, and the page scales them to its own width. The style sheet
+//! of the page defines colours, dashes and the size of text.
 
 mod frame;
 pub mod line;

@@ -55,7 +55,8 @@ pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
     )
 }
 
-/// Draws the rows below each other. `mark` draws a value at the middle of its row, `end` gives the position of its text.
+/// Draws the rows below each other. `mark` draws a value at the middle of its row, `end` gives the position
+/// of its text.
 fn draw(
     caption: &Caption,
     rows: &[ChartRow],

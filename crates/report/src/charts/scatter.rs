@@ -93,7 +93,8 @@ fn front(plot: &Plot, points: &[PlottedPoint]) -> Element {
     let mut front: Vec<[f64; 2]> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
     front.retain(|at| at.iter().all(|value| value.is_finite()));
     front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
-    // A point may be on the front because of a cost that this plane does not show, and be dominated in this plane.
+    // A point may be on the front because of a cost that this plane does not show, and be dominated in this
+    // plane.
     let mut best = f64::NEG_INFINITY;
     front.retain(|at| {
         let rises = at[1] > best;

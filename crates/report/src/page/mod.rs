@@ -1,7 +1,7 @@
 //! The page: one file without scripts, fonts or images from elsewhere.
 //!
-//! Each part of the report is a section of the page, and each section has a source file of its own. Every chart has a table
-//! with its numbers.
+//! Each part of the report is a section of the page, and each section has a source file of its own. Every
+//! chart has a table with its numbers.
 
 mod candidates;
 mod latencies;

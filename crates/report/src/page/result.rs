@@ -25,8 +25,8 @@ pub fn section(report: &Report) -> Option<Element> {
 fn tiles(report: &Report, chosen: Option<&ReportedCandidate>) -> Vec<Element> {
     let budget = &report.budget;
     let image = report.image.as_ref();
-    // Candidates are measured before training, so the metric of a finished image comes first. The metric of an earlier
-    // stage belongs to another model.
+    // Candidates are measured before training, so the metric of a finished image comes first. The metric of
+    // an earlier stage belongs to another model.
     let last = report.stages.last().and_then(|stage| stage.metrics.get(&report.metric).copied());
     let (metric, how) = match chosen {
         Some(ReportedCandidate { measured: Some(value), .. }) if image.is_none() => {

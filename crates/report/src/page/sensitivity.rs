@@ -1,4 +1,5 @@
-//! The section about storing single parts in fewer bits: a table for each encoding. Cells with larger errors are darker.
+//! The section about storing single parts in fewer bits: a table for each encoding. Cells with larger errors
+//! are darker.
 
 use std::collections::BTreeSet;
 

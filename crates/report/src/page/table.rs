@@ -10,7 +10,8 @@ const FOLDED: usize = 120;
 /// A cell with more characters is cut off.
 const CUT: usize = 10_000;
 
-/// A table, which scrolls if the page is too narrow. The head of a column is aligned like the column's first cell.
+/// A table, which scrolls if the page is too narrow. The head of a column is aligned like the column's first
+/// cell.
 pub fn table(caption: &str, columns: &[&str], rows: impl IntoIterator<Item = Vec<Element>>) -> Element {
     let rows: Vec<Vec<Element>> = rows.into_iter().collect();
     let head = columns.iter().enumerate().map(|(index, column)| {

@@ -53,7 +53,8 @@ pub struct CostModel {
 }
 
 impl CostModel {
-    /// The costs of models that are made of the student whose image this is. All of them quantize activations as it does.
+    /// The costs of models that are made of the student whose image this is. All of them quantize activations
+    /// as it does.
     pub fn new(image: &Image, board: &Board) -> Self {
         Self {
             config: *image.config(),

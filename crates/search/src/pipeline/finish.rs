@@ -15,8 +15,8 @@ use tinybert_model::{Checkpoint, image_file};
 const IMAGE: &str = "model.tbim";
 
 impl CompressOutcome {
-    /// Makes the image of the chosen model, makes sure that it keeps within the budget, writes it, judges it and writes the
-    /// report. `inputs` are the files that the run has read.
+    /// Makes the image of the chosen model, makes sure that it keeps within the budget, writes it, judges it
+    /// and writes the report. `inputs` are the files that the run has read.
     pub(crate) fn make(
         pipeline: &mut Pipeline,
         inputs: Vec<FileHash>,
@@ -64,10 +64,10 @@ impl CompressOutcome {
     }
 }
 
-/// Trains the chosen model as its image computes. Returns the image of the trained model, and the metrics of `untrained` (the
-/// image before this training) on the development set. The stage itself keeps the untrained weights if training does not
-/// improve them. If the stage is left out, `untrained` is returned without metrics; `notes` gets the reason, unless the
-/// settings leave the stage out.
+/// Trains the chosen model as its image computes. Returns the image of the trained model, and the metrics of
+/// `untrained` (the image before this training) on the development set. The stage itself keeps the untrained
+/// weights if training does not improve them. If the stage is left out, `untrained` is returned without
+/// metrics; `notes` gets the reason, unless the settings leave the stage out.
 fn train_quantized(
     pipeline: &mut Pipeline,
     teacher: &Checkpoint,

@@ -50,8 +50,8 @@ impl BuiltImage {
         Ok(Self { image, native: Predictor::Image(native), cost, attention })
     }
 
-    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in all layers,
-    /// as the search assumed, if that exceeds the budget.
+    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in
+    /// all layers, as the search assumed, if that exceeds the budget.
     ///
     /// # Errors
     /// Those of [`quantize`] and of [`BuiltImage::check_budget`].
@@ -75,8 +75,9 @@ impl BuiltImage {
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
     }
 
-    /// Makes sure that the image keeps within the budget. Training does not change the sizes. But calibration may choose a
-    /// scale per token for an input that had a static scale in the unpruned student, and that takes workspace.
+    /// Makes sure that the image keeps within the budget. Training does not change the sizes. But calibration
+    /// may choose a scale per token for an input that had a static scale in the unpruned student, and that
+    /// takes workspace.
     ///
     /// # Errors
     /// [`Error::Input`] naming each exceeded limit and the options that reuse the trained models.

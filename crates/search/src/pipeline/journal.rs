@@ -23,8 +23,8 @@ pub struct CompressJournal {
 }
 
 impl CompressJournal {
-    /// The journal of the run in the folder of `out`, or a new one. A run that has not searched yet may continue with
-    /// another budget and another board.
+    /// The journal of the run in the folder of `out`, or a new one. A run that has not searched yet may
+    /// continue with another budget and another board.
     ///
     /// # Errors
     /// Those of [`journal::open`].

@@ -44,7 +44,8 @@ impl<'a> Pipeline<'a> {
         Self { compress, out, context, folders: Vec::new() }
     }
 
-    /// The model of a stage. If its folder does not exist, `make` makes it, from its checkpoint if the stage was interrupted.
+    /// The model of a stage. If its folder does not exist, `make` makes it, from its checkpoint if the stage
+    /// was interrupted.
     fn stage(&mut self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
         let folder = self.out.folder.join(name);
         self.folders.push(folder.clone());
@@ -58,7 +59,8 @@ impl<'a> Pipeline<'a> {
         Checkpoint::load(&folder)
     }
 
-    /// The options that give the models trained before the search to another run; empty if both models were given.
+    /// The options that give the models trained before the search to another run; empty if both models were
+    /// given.
     pub fn reuse_options(&self) -> String {
         let option = |name| {
             let folder = self.out.folder.join(name);
@@ -105,7 +107,8 @@ impl<'a> Pipeline<'a> {
         self.distil("student", &self.compress.settings.distillation, teacher, general)
     }
 
-    /// A new student after general distillation on the corpus, or on the texts of the task if there is no corpus.
+    /// A new student after general distillation on the corpus, or on the texts of the task if there is no
+    /// corpus.
     fn general_student(&mut self) -> Result<Checkpoint> {
         let (compress, context) = (self.compress, self.context);
         let Compress { teacher, sizes, corpus, data, settings, .. } = compress;

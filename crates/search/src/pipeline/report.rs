@@ -19,7 +19,8 @@ const PAGE: &str = "report.html";
 /// Writes the report of a run whose stages and `image` are finished.
 ///
 /// # Errors
-/// [`Error::Io`](tinybert_base::Error::Io); [`Error::Input`](tinybert_base::Error::Input) for a stage whose record is damaged.
+/// [`Error::Io`](tinybert_base::Error::Io); [`Error::Input`](tinybert_base::Error::Input) for a stage whose
+/// record is damaged.
 pub(super) fn write(
     pipeline: &Pipeline,
     found: &SearchResult,

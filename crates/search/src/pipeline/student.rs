@@ -4,8 +4,9 @@ use tinybert_base::Result;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_model::{BertConfig, PRESETS, preset};
 
-/// Sizes of a student for this teacher: those of TinyBERT-4L-312 if the teacher is wider and deeper. Otherwise the student
-/// has the teacher's layers, at most 4, and at most 13/16 of its width (312 of 384), in the proportions of TinyBERT.
+/// Sizes of a student for this teacher: those of TinyBERT-4L-312 if the teacher is wider and deeper.
+/// Otherwise the student has the teacher's layers, at most 4, and at most 13/16 of its width (312 of 384), in
+/// the proportions of TinyBERT.
 ///
 /// # Errors
 /// [`Error::Usage`](tinybert_base::Error::Usage) for sizes that do not fit together.
@@ -29,8 +30,8 @@ pub fn student_sizes(teacher: &BertConfig) -> Result<BertConfig> {
     Ok(sizes)
 }
 
-/// The layer map of a student: uniform where the depths allow it, otherwise as even as possible. It always ends with the
-/// teacher's last layer.
+/// The layer map of a student: uniform where the depths allow it, otherwise as even as possible. It always
+/// ends with the teacher's last layer.
 pub fn layer_map(student: usize, teacher: usize) -> LayerMap {
     if student > 0 && teacher.is_multiple_of(student) {
         return LayerMap::Uniform;

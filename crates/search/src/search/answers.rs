@@ -58,8 +58,8 @@ fn by_sample(outputs: &Outputs, counts: Vec<usize>) -> Result<Vec<Vec<Vec<f32>>>
 }
 
 impl ModelAnswers {
-    /// Mean squared distance of another model's logits from these, relative to the variance of these logits (of each output
-    /// over all answers). Answers that only one of the two models gives are left out.
+    /// Mean squared distance of another model's logits from these, relative to the variance of these logits
+    /// (of each output over all answers). Answers that only one of the two models gives are left out.
     ///
     /// # Errors
     /// [`Error::Usage`] for models that answer different things.
@@ -89,7 +89,8 @@ mod tests {
     fn distances_are_shares_of_the_variance() {
         let whole = answers(&[[1.0, 5.0], [3.0, 5.0]]);
         assert_eq!(whole.distance(&whole).unwrap(), 0.0);
-        // The outputs' squared deviations from their means sum to 2; half of each answer's first logit is off by 1.
+        // The outputs' squared deviations from their means sum to 2; half of each answer's first logit is off
+        // by 1.
         assert_eq!(whole.distance(&answers(&[[2.0, 5.0], [3.0, 5.0]])).unwrap(), 0.5);
         // The mean for every answer is as far as the answers vary.
         assert_eq!(whole.distance(&answers(&[[2.0, 5.0], [2.0, 5.0]])).unwrap(), 1.0);

@@ -37,7 +37,8 @@ pub(super) struct Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
-    /// Measures every level of every axis alone. A further level never gets a smaller distance than the level before it.
+    /// Measures every level of every axis alone. A further level never gets a smaller distance than the level
+    /// before it.
     pub fn measure_changes(&self, context: &Context) -> Result<[Vec<Measurement>; 5]> {
         let SearchPoint { heads, neurons, vocabulary, weights, embeddings, .. } = self.space.levels();
         let unchanged = SearchPoint::default();

@@ -1,7 +1,8 @@
 //! The search for the most accurate model within a budget.
 //!
-//! Each change of the student is measured alone. The distance of a combination of changes is predicted as the sum of their
-//! distances, and the metric is predicted from the distance. The best predictions are then measured. Nothing is trained.
+//! Each change of the student is measured alone. The distance of a combination of changes is predicted as the
+//! sum of their distances, and the metric is predicted from the distance. The best predictions are then
+//! measured. Nothing is trained.
 
 mod answers;
 mod evaluator;
@@ -34,7 +35,8 @@ impl Default for SearchSettings {
     }
 }
 
-/// A search for the most accurate model within a budget. Of equally accurate models it takes the one of the smaller image.
+/// A search for the most accurate model within a budget. Of equally accurate models it takes the one of the
+/// smaller image.
 pub struct Search<'a, 's> {
     /// All models to choose from. The search sets the order in which their linears are stored in four bits.
     pub space: &'a mut SearchSpace<'s>,
@@ -48,7 +50,8 @@ pub struct Search<'a, 's> {
     pub metrics: MetricSet,
     /// How thorough the search is.
     pub settings: SearchSettings,
-    /// Options that give the models trained so far to another run, for the message about a budget that cannot be met.
+    /// Options that give the models trained so far to another run, for the message about a budget that cannot
+    /// be met.
     pub reuse_options: String,
 }
 
@@ -56,8 +59,8 @@ impl Search<'_, '_> {
     /// Runs the search.
     ///
     /// # Errors
-    /// [`Error::Usage`] if no model keeps within the budget, with the limits that cannot be met and the nearest model;
-    /// [`Error::Interrupted`]; those of the forward pass.
+    /// [`Error::Usage`] if no model keeps within the budget, with the limits that cannot be met and the
+    /// nearest model; [`Error::Interrupted`]; those of the forward pass.
     pub fn run(self, context: &Context) -> Result<SearchResult> {
         let longest = self.space.lengths[0].tokens;
         let examples = EvaluationExamples::new(self.dev, self.settings.examples, self.metrics, longest);
@@ -124,8 +127,8 @@ impl Search<'_, '_> {
         })
     }
 
-    /// The metric that a model at this distance from the student is predicted to have. A text that is cut counts as a wrong
-    /// answer.
+    /// The metric that a model at this distance from the student is predicted to have. A text that is cut
+    /// counts as a wrong answer.
     fn predict(&self, evaluator: &Evaluator, loss: f64, point: SearchPoint, distance: f64) -> f64 {
         let lengths = &self.space.lengths;
         evaluator.student.value

@@ -9,22 +9,22 @@ pub(super) fn compare(a: &SearchCandidate, b: &SearchCandidate) -> std::cmp::Ord
     b.predicted.total_cmp(&a.predicted).then_with(|| cost(a).cmp(&cost(b))).then(latency)
 }
 
-/// The loss of the metric per distance of 1: a least-squares fit over measured changes. `student` is the metric of the
-/// unchanged student.
+/// The loss of the metric per distance of 1: a least-squares fit over measured changes. `student` is the
+/// metric of the unchanged student.
 pub(super) fn loss_of_distance<'m>(student: f64, changes: impl Iterator<Item = &'m Measurement>) -> f64 {
     slope(changes.map(|change| (change.distance, student - change.metric))).max(f64::MIN_POSITIVE)
 }
 
-/// The factor between measured distances and predicted ones (sums over single changes): a least-squares fit. 1 where
-/// nothing was measured to change.
+/// The factor between measured distances and predicted ones (sums over single changes): a least-squares fit.
+/// 1 where nothing was measured to change.
 pub(super) fn distance_correction<'c>(candidates: impl Iterator<Item = &'c SearchCandidate>) -> f64 {
     let pairs = candidates.filter_map(|candidate| Some((candidate.distance, candidate.measured?.distance)));
     let factor = slope(pairs);
     if factor > 0.0 { factor } else { 1.0 }
 }
 
-/// The slope of the line through the origin with the least squared distances in y from the points `(x, y)`; 0 if every x
-/// is 0.
+/// The slope of the line through the origin with the least squared distances in y from the points `(x, y)`; 0
+/// if every x is 0.
 fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (products, squares) =
         points.fold((0.0, 0.0), |(products, squares), (x, y)| (products + x * y, squares + x * x));

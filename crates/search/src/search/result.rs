@@ -17,20 +17,23 @@ pub struct SearchCandidate {
     pub name: String,
     /// Flash, RAM and modelled latency.
     pub cost: Cost,
-    /// Distance of its answers from the unchanged student's before any training: the sum of the distances of its changes.
+    /// Distance of its answers from the unchanged student's before any training: the sum of the distances of
+    /// its changes.
     pub distance: f64,
     /// The metric that this distance predicts.
     pub predicted: f64,
     /// Distance and metric before any training, if they were measured.
     pub measured: Option<Measurement>,
-    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of them.
+    /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of
+    /// them.
     pub pareto: bool,
 }
 
 /// A measurement of a model without training.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Measurement {
-    /// Mean squared distance of the logits from the unchanged student's, relative to the variance of the student's logits.
+    /// Mean squared distance of the logits from the unchanged student's, relative to the variance of the
+    /// student's logits.
     pub distance: f64,
     /// The metric on the development set.
     pub metric: f64,
@@ -55,13 +58,14 @@ pub struct SearchResult {
     /// The metric of the unchanged student.
     #[serde(rename = "whole")]
     pub student_metric: f64,
-    /// The factor between measured distances and sums of distances. The candidates' distances are multiplied by it.
+    /// The factor between measured distances and sums of distances. The candidates' distances are multiplied
+    /// by it.
     pub correction: f64,
     /// The loss of the metric per distance of 1.
     #[serde(rename = "loss")]
     pub loss_per_distance: f64,
-    /// For each axis (heads, neurons, vocabulary, linears in four bits, word rows in four bits) and each level, the
-    /// measurement of this change alone.
+    /// For each axis (heads, neurons, vocabulary, linears in four bits, word rows in four bits) and each
+    /// level, the measurement of this change alone.
     pub changes: [Vec<Measurement>; 5],
     /// Every linear, beginning with the one that changes the answers least when it is stored in four bits.
     pub linears: Vec<LinearSensitivity>,

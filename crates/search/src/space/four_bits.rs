@@ -6,7 +6,8 @@ use tinybert_model::{Checkpoint, PerLinear};
 use tinybert_prune::KeptParts;
 use tinybert_quantize::stored::{LinearPlace, store_linear, store_words};
 
-/// The encodings of all linears of a model with so many layers: four bits for `in_four_bits`, int8 for all others.
+/// The encodings of all linears of a model with so many layers: four bits for `in_four_bits`, int8 for all
+/// others.
 pub(super) fn encodings(layers: usize, in_four_bits: &[LinearPlace]) -> Vec<PerLinear<WeightEncoding>> {
     let mut encodings = vec![PerLinear::all(WeightEncoding::Int8); layers];
     for place in in_four_bits {
@@ -20,8 +21,8 @@ pub(super) fn precision(weights: &[PerLinear<WeightEncoding>], embeddings: Weigh
     Precision { weights: LayerEncodings::Each(weights.to_vec()), embeddings }
 }
 
-/// The mean squares of the inputs that are left after pruning to `kept`. A head has `head_dim` channels. The linears that
-/// read heads and neurons have fewer inputs afterwards.
+/// The mean squares of the inputs that are left after pruning to `kept`. A head has `head_dim` channels. The
+/// linears that read heads and neurons have fewer inputs afterwards.
 pub(super) fn mean_squares_after(
     mean_squares: &[PerLinear<Vec<f32>>],
     kept: &KeptParts,
@@ -42,8 +43,8 @@ pub(super) fn mean_squares_after(
         .collect()
 }
 
-/// The float model with the weights in four bits rounded as they would be stored, by the `importance` of each linear's
-/// inputs. Weights in int8 stay unrounded: rounding hardly changes them.
+/// The float model with the weights in four bits rounded as they would be stored, by the `importance` of each
+/// linear's inputs. Weights in int8 stay unrounded: rounding hardly changes them.
 ///
 /// # Errors
 /// [`Error::Usage`](tinybert_base::Error::Usage) for a missing tensor, which would be a fault of this program.

@@ -26,7 +26,8 @@ use tinybert_quantize::stored::LinearPlace;
 const HEADS: [f64; 7] = [1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2];
 /// Shares of the feed-forward neurons that stay.
 const NEURONS: [f64; 8] = [1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2, 0.1];
-/// How often the training texts must use a piece for it to stay in a vocabulary without unused non-ASCII characters.
+/// How often the training texts must use a piece for it to stay in a vocabulary without unused non-ASCII
+/// characters.
 const MIN_COUNTS: [u64; 8] = [1, 2, 3, 4, 6, 8, 12, 20];
 /// Shares of the linears that are stored in four bits: those first whose rounding changes the answers least.
 const IN_FOUR_BITS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
@@ -45,8 +46,8 @@ pub struct SearchSpace<'a> {
     counts: PieceCounts<'a>,
     /// For each level of weights, the encodings of the linears of each layer; all int8 at level 0.
     weights: Vec<Vec<PerLinear<WeightEncoding>>>,
-    /// For each layer of the student, the mean squares of the inputs of its linears, by which weights are rounded to four
-    /// bits. Empty until the search has calibrated.
+    /// For each layer of the student, the mean squares of the inputs of its linears, by which weights are
+    /// rounded to four bits. Empty until the search has calibrated.
     pub mean_squares: Vec<PerLinear<Vec<f32>>>,
     /// Vocabularies, beginning with the whole one.
     pub vocabularies: Vec<VocabularyOption>,
@@ -55,8 +56,8 @@ pub struct SearchSpace<'a> {
 }
 
 impl<'a> SearchSpace<'a> {
-    /// The search space of a student. The texts of `train` decide which word pieces are used. Inputs have at most
-    /// `max_tokens` tokens, and the self-tests of images are taken from `calibration` examples.
+    /// The search space of a student. The texts of `train` decide which word pieces are used. Inputs have at
+    /// most `max_tokens` tokens, and the self-tests of images are taken from `calibration` examples.
     ///
     /// # Errors
     /// Those of tokenizing and packing.
@@ -209,13 +210,14 @@ impl<'a> SearchSpace<'a> {
         KeptParts::choose(&self.importance, &self.structure(point))
     }
 
-    /// Number of pruning rounds for a point unless the user gives one: two where less than half of the heads or neurons
-    /// stay, because removing so many at once costs too much accuracy.
+    /// Number of pruning rounds for a point unless the user gives one: two where less than half of the heads
+    /// or neurons stay, because removing so many at once costs too much accuracy.
     pub fn prune_rounds(point: SearchPoint) -> u32 {
         if HEADS[point.heads] < 0.5 || NEURONS[point.neurons] < 0.5 { 2 } else { 1 }
     }
 
-    /// The sizes of the layers after a round of pruning. After the last round they are the sizes whose cost was computed.
+    /// The sizes of the layers after a round of pruning. After the last round they are the sizes whose cost
+    /// was computed.
     pub fn sizes_after(&self, point: SearchPoint, round: PruningRound) -> LayerSizes {
         let (before, left) = (&self.sizes[0][0], &self.sizes[point.heads][point.neurons]);
         let sizes = |before: &[usize], left: &[usize], group: usize| {

@@ -28,8 +28,8 @@ pub struct LengthOption {
     pub cut_share: f64,
 }
 
-/// The longest inputs, the longest first, that leave some share of texts uncut. `lengths` are the texts' lengths in tokens in
-/// rising order.
+/// The longest inputs, the longest first, that leave some share of texts uncut. `lengths` are the texts'
+/// lengths in tokens in rising order.
 pub(super) fn length_options(lengths: &[usize], most: usize) -> Vec<LengthOption> {
     let mut all: Vec<LengthOption> = Vec::new();
     for share in UNCUT_SHARES {

@@ -1,7 +1,7 @@
 //! A point of the search space.
 
-/// A point of the search space: a level on each axis. Level 0 leaves the student unchanged; every further level makes the
-/// model smaller.
+/// A point of the search space: a level on each axis. Level 0 leaves the student unchanged; every further
+/// level makes the model smaller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SearchPoint {
     /// Level of the share of heads that stay.

@@ -53,8 +53,8 @@ impl Identity {
     /// Makes sure that all ranks have the same identity.
     ///
     /// # Errors
-    /// On every rank [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs from
-    /// rank 0's; [`Error::Ranks`].
+    /// On every rank [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that
+    /// differs from rank 0's; [`Error::Ranks`].
     pub fn check_ranks(&self, ranks: &dyn Collective) -> Result<()> {
         if ranks.size() == 1 {
             return Ok(());
@@ -155,8 +155,8 @@ fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
-/// Collects the leaves of a JSON value by their dotted path. Time limits (`budget`) are left out: they may change when a run
-/// is continued.
+/// Collects the leaves of a JSON value by their dotted path. Time limits (`budget`) are left out: they may
+/// change when a run is continued.
 fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {

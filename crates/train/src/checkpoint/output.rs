@@ -17,7 +17,8 @@ pub struct Output {
     pub checkpoint_minutes: f64,
     /// Steps between checkpoints; the shorter of the two intervals counts.
     pub checkpoint_steps: Option<u64>,
-    /// The folder in which a teacher's states and answers are cached; `teacher-cache` beside the result if `None`.
+    /// The folder in which a teacher's states and answers are cached; `teacher-cache` beside the result if
+    /// `None`.
     pub teacher_cache: Option<PathBuf>,
     /// The device that computes.
     pub compute: Compute,
@@ -66,8 +67,8 @@ impl Output {
         Ok(self.folder.with_file_name(name))
     }
 
-    /// The output of a run inside this run: it writes to `folder`, shares this run's teacher cache and continues from a
-    /// checkpoint if there is one.
+    /// The output of a run inside this run: it writes to `folder`, shares this run's teacher cache and
+    /// continues from a checkpoint if there is one.
     ///
     /// # Errors
     /// Those of [`Output::can_resume`].

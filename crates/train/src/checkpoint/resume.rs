@@ -10,7 +10,8 @@ use super::snapshot::{self, Snapshot};
 use tinybert_base::{Context, Error, Result};
 use tinybert_model::METRICS;
 
-/// The last undamaged checkpoint in `folder`; `None` for a run that begins. Damaged checkpoints after it are removed.
+/// The last undamaged checkpoint in `folder`; `None` for a run that begins. Damaged checkpoints after it are
+/// removed.
 ///
 /// # Errors
 /// Those of [`WorkFolder::open`](super::WorkFolder::open).

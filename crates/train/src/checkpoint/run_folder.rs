@@ -19,7 +19,8 @@ pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the process.
+/// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the
+/// process.
 pub(super) fn lock(folder: &Path) -> Result<File> {
     let lock = File::open(folder).map_err(Error::io(folder))?;
     match lock.try_lock() {
@@ -31,8 +32,8 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
     }
 }
 
-/// Removes the folder of a finished run. It is renamed first, so that a process that is killed meanwhile leaves no
-/// incomplete run behind.
+/// Removes the folder of a finished run. It is renamed first, so that a process that is killed meanwhile
+/// leaves no incomplete run behind.
 ///
 /// # Errors
 /// [`Error::Io`] if that fails.

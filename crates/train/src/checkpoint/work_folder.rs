@@ -24,7 +24,8 @@ const KEPT_CHECKPOINTS: usize = 2;
 
 /// The working folder of a run, `OUT.run`.
 ///
-/// A folder that is dropped before [`WorkFolder::finish`] stays on disk if it holds a checkpoint, and is removed otherwise.
+/// A folder that is dropped before [`WorkFolder::finish`] stays on disk if it holds a checkpoint, and is
+/// removed otherwise.
 pub struct WorkFolder {
     output: Output,
     folder: PathBuf,
@@ -32,7 +33,8 @@ pub struct WorkFolder {
     ranks: usize,
     /// The open files; only rank 0 has them.
     files: Option<OpenFiles>,
-    /// The checkpoint that the run continues from. The session and the selection that wrote it take their parts out.
+    /// The checkpoint that the run continues from. The session and the selection that wrote it take their
+    /// parts out.
     pub(crate) resumed: Option<Snapshot>,
     /// Summaries of the run's finished sessions by name.
     finished: BTreeMap<String, Summary>,
@@ -46,14 +48,14 @@ struct OpenFiles {
 }
 
 impl WorkFolder {
-    /// Creates `OUT.run`, or continues in the one that an interrupted run of this identity left. Only rank 0 reads and
-    /// writes the disk; it sends the checkpoint to the other ranks.
+    /// Creates `OUT.run`, or continues in the one that an interrupted run of this identity left. Only rank 0
+    /// reads and writes the disk; it sends the checkpoint to the other ranks.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the ranks were started for different runs, if the folder holds a run that is not to be resumed,
-    /// if another process is writing the folder, if the only thing to resume is a complete result, or if settings differ;
-    /// [`Error::Input`] if inputs differ; [`Error::Io`] if the folder cannot be written or its only checkpoint cannot be
-    /// read.
+    /// [`Error::Usage`] if the ranks were started for different runs, if the folder holds a run that is not
+    /// to be resumed, if another process is writing the folder, if the only thing to resume is a complete
+    /// result, or if settings differ; [`Error::Input`] if inputs differ; [`Error::Io`] if the folder cannot
+    /// be written or its only checkpoint cannot be read.
     pub fn open(output: &Output, identity: Identity, context: &Context) -> Result<Self> {
         let ranks = context.ranks;
         identity.check_ranks(ranks)?;
@@ -85,7 +87,8 @@ impl WorkFolder {
         &self.output
     }
 
-    /// The model's parameters on the run's device: those of the checkpoint, or `initial` ones for a run that begins.
+    /// The model's parameters on the run's device: those of the checkpoint, or `initial` ones for a run that
+    /// begins.
     ///
     /// # Errors
     /// Those of `initial`; an internal error where the device has no room.
@@ -173,7 +176,8 @@ impl WorkFolder {
         let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
         let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
         let companion = Companion { name: METRICS, bytes, write: &copy };
-        // The device is recorded but is no part of the run's identity: a checkpoint may be resumed on another one.
+        // The device is recorded but is no part of the run's identity: a checkpoint may be resumed on another
+        // one.
         let mut record = trainee.record.clone();
         record.settings["device"] = self.output.compute.record();
         let trainee = Trainee { record: &record, ..trainee.clone() };

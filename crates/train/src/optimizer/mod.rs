@@ -1,7 +1,7 @@
 //! Adam in two variants. On the CPU it updates parameters and moments in place.
 //!
-//! candle's own AdamW clips no gradients, has no parameter groups, hides its moments and allocates a dozen temporaries
-//! per tensor.
+//! candle's own AdamW clips no gradients, has no parameter groups, hides its moments and allocates a dozen
+//! temporaries per tensor.
 
 mod moments;
 mod ranks;
@@ -87,7 +87,8 @@ impl Optimizer {
         Ok(all)
     }
 
-    /// Continues after `steps` steps with the moments that `find` returns for the names that [`Optimizer::moments`] gave.
+    /// Continues after `steps` steps with the moments that `find` returns for the names that
+    /// [`Optimizer::moments`] gave.
     ///
     /// # Errors
     /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.

@@ -10,11 +10,12 @@ use tinybert_base::{Result, hex};
 use tinybert_nn::ops::rows::with_slice;
 
 impl Optimizer {
-    /// The sum of the ranks' gradients, added in the order of the ranks; `None` if no rank has any. A rank without a
-    /// micro-batch of the step contributes zeros.
+    /// The sum of the ranks' gradients, added in the order of the ranks; `None` if no rank has any. A rank
+    /// without a micro-batch of the step contributes zeros.
     ///
     /// # Errors
-    /// [`tinybert_base::Error::Usage`] naming every parameter without a gradient; [`tinybert_base::Error::Ranks`] if a rank is lost.
+    /// [`tinybert_base::Error::Usage`] naming every parameter without a gradient;
+    /// [`tinybert_base::Error::Ranks`] if a rank is lost.
     pub fn sum_over_ranks(
         &self,
         ranks: &dyn Collective,

@@ -6,7 +6,8 @@ use tinybert_base::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdamMethod {
-    /// The variant of BERT and TinyBERT: no bias correction, and each tensor's gradient is clipped by its own norm.
+    /// The variant of BERT and TinyBERT: no bias correction, and each tensor's gradient is clipped by its own
+    /// norm.
     Paper,
     /// Adam with decoupled weight decay (Loshchilov and Hutter): bias correction, clipping by the global norm.
     #[serde(rename = "adamw")]

@@ -9,8 +9,8 @@ use super::{LastCheckpoint, TrainingSession, minutes};
 use crate::checkpoint::{SessionState, StoredValues};
 use tinybert_base::{Error, Result};
 
-/// Prefix of parameters that are learned beside the model and not kept, such as projections. The model's own tensors stand
-/// in the model's file; the optimizer gives its moments prefixes of their own.
+/// Prefix of parameters that are learned beside the model and not kept, such as projections. The model's own
+/// tensors stand in the model's file; the optimizer gives its moments prefixes of their own.
 const VALUE: &str = "value/";
 
 /// What all ranks do between two steps.
@@ -48,12 +48,12 @@ impl TrainingSession<'_> {
         self.sparsity.restore(done, snapshot)
     }
 
-    /// Writes a checkpoint between two steps if it is time for one, or if the user asks any of the ranks to stop.
-    /// `selection` is the session's selection, if it has one.
+    /// Writes a checkpoint between two steps if it is time for one, or if the user asks any of the ranks to
+    /// stop. `selection` is the session's selection, if it has one.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; [`Error::Ranks`] if the ranks have different
-    /// weights; those of saving.
+    /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; [`Error::Ranks`] if the ranks
+    /// have different weights; those of saving.
     pub fn checkpoint_if_due(&mut self, selection: Option<&Selection>) -> Result<()> {
         let decision = self.decide()?;
         self.out_of_time = decision.out_of_time;
@@ -76,7 +76,8 @@ impl TrainingSession<'_> {
         )))
     }
 
-    /// The decision that all ranks share: any rank may be asked to stop, and the time is that of rank 0's clock.
+    /// The decision that all ranks share: any rank may be asked to stop, and the time is that of rank 0's
+    /// clock.
     fn decide(&self) -> Result<Decision> {
         let LastCheckpoint { time, steps } = self.last_checkpoint;
         let output = self.work.output();

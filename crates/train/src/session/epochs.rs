@@ -4,8 +4,8 @@ use super::{Losses, MicroBatch, Selection, StepBatches, StepOutcome, TrainingSes
 use tinybert_base::Result;
 use tinybert_data::{EncodedSet, bucketed_batches};
 
-/// Trains all epochs over `set` from the step that the session stands at, or until the session stops. `selection`
-/// evaluates the model in between, and a last time when the session stops.
+/// Trains all epochs over `set` from the step that the session stands at, or until the session stops.
+/// `selection` evaluates the model in between, and a last time when the session stops.
 ///
 /// # Errors
 /// Those of the session, of `losses` and of `selection`.

@@ -43,8 +43,9 @@ pub struct MicroBatch<'a> {
 }
 
 impl MicroBatch<'_> {
-    /// This micro-batch's share of the step, measured by `count` (of tokens, of answers): the factor on a mean over the
-    /// micro-batch that makes the sum over all micro-batches the mean over the step. 1 for a step of one micro-batch.
+    /// This micro-batch's share of the step, measured by `count` (of tokens, of answers): the factor on a
+    /// mean over the micro-batch that makes the sum over all micro-batches the mean over the step. 1 for a
+    /// step of one micro-batch.
     pub fn share(&self, count: impl Fn(&Batch) -> usize) -> f64 {
         count(self.batch) as f64 / self.step.iter().map(&count).sum::<usize>() as f64
     }
@@ -52,16 +53,16 @@ impl MicroBatch<'_> {
 
 /// The micro-batches of a step, and which of them this rank computes.
 pub struct StepBatches {
-    /// The micro-batches of all ranks in the order of the ranks. Each rank has all of them, because a micro-batch's share
-    /// of the losses depends on the lengths of the others.
+    /// The micro-batches of all ranks in the order of the ranks. Each rank has all of them, because a
+    /// micro-batch's share of the losses depends on the lengths of the others.
     pub all: Vec<Batch>,
     /// Indices of this rank's micro-batches; empty where there are fewer samples than ranks.
     pub mine: Range<usize>,
 }
 
 impl StepBatches {
-    /// Splits the samples of a step into near-equal runs, one for each rank, and every run into micro-batches of at most
-    /// `micro_batch` samples.
+    /// Splits the samples of a step into near-equal runs, one for each rank, and every run into micro-batches
+    /// of at most `micro_batch` samples.
     pub fn split(
         samples: &[usize],
         micro_batch: usize,

@@ -1,4 +1,5 @@
-//! A training session: optimizer steps under one learning-rate schedule, with checkpoints, metrics and model selection.
+//! A training session: optimizer steps under one learning-rate schedule, with checkpoints, metrics and model
+//! selection.
 
 mod checkpointing;
 mod config;
@@ -71,11 +72,12 @@ struct LastCheckpoint {
 }
 
 impl<'a> TrainingSession<'a> {
-    /// A session that trains `learned`, each of which the losses must reach. The session continues from the checkpoint in
-    /// `work`, if the checkpoint was written in a session of this name.
+    /// A session that trains `learned`, each of which the losses must reach. The session continues from the
+    /// checkpoint in `work`, if the checkpoint was written in a session of this name.
     ///
     /// # Errors
-    /// [`Error::Input`] if the checkpoint lacks a tensor; [`Error::Ranks`] if the ranks begin with different weights.
+    /// [`Error::Input`] if the checkpoint lacks a tensor; [`Error::Ranks`] if the ranks begin with different
+    /// weights.
     pub fn new(
         config: SessionConfig,
         trainee: &Trainee<'a>,
@@ -115,8 +117,8 @@ impl<'a> TrainingSession<'a> {
         self.context.ranks
     }
 
-    /// Takes one optimizer step on the sum of the gradients of all micro-batches. `losses` is called for each micro-batch
-    /// of this rank and gives its share of the step's losses.
+    /// Takes one optimizer step on the sum of the gradients of all micro-batches. `losses` is called for each
+    /// micro-batch of this rank and gives its share of the step's losses.
     ///
     /// # Errors
     /// [`Error::Diverged`] for a loss or gradient that is not finite; whatever `losses` gives.
@@ -165,7 +167,8 @@ impl<'a> TrainingSession<'a> {
         Ok(if self.finished() { StepOutcome::Stop } else { StepOutcome::Continue })
     }
 
-    /// Writes a line to `metrics.jsonl`: the object `line` with the session's name and the number of steps added.
+    /// Writes a line to `metrics.jsonl`: the object `line` with the session's name and the number of steps
+    /// added.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.

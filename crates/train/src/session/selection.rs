@@ -14,8 +14,8 @@ use tinybert_nn::TaskModel;
 /// Prefix of the best weights' names in a checkpoint.
 pub(super) const BEST: &str = "best/";
 
-/// The context of an evaluation during training, which no stop signal interrupts: checkpoints are written between steps,
-/// so an evaluation that was cut short would be missing after the run is resumed.
+/// The context of an evaluation during training, which no stop signal interrupts: checkpoints are written
+/// between steps, so an evaluation that was cut short would be missing after the run is resumed.
 fn uninterrupted() -> Context<'static> {
     Context::default()
 }
@@ -32,8 +32,8 @@ pub struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// A selection for a model under training. If the run continues from a checkpoint in `work`, the best weights in it are
-    /// the ones to beat.
+    /// A selection for a model under training. If the run continues from a checkpoint in `work`, the best
+    /// weights in it are the ones to beat.
     ///
     /// # Errors
     /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
@@ -61,8 +61,8 @@ impl<'a> Selection<'a> {
         Ok(Self { fallback: Some((metrics, tensors)), ..self })
     }
 
-    /// Evaluates the present weights. Keeps a copy if they are the best so far and already have all the zeros that were
-    /// asked for. Of equally good weights the first ones stay.
+    /// Evaluates the present weights. Keeps a copy if they are the best so far and already have all the zeros
+    /// that were asked for. Of equally good weights the first ones stay.
     ///
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.

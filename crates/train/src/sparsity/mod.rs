@@ -1,7 +1,7 @@
 //! Zeros among the weights of the layers' linears: how pruning sets them during training, and how they stay.
 //!
-//! A pruned weight is exactly 0, gets no gradient and has no moments, so that no optimizer step moves it. Weights that
-//! are 0 when a session begins stay 0, whatever the session trains: see `Sparsity::new`.
+//! A pruned weight is exactly 0, gets no gradient and has no moments, so that no optimizer step moves it.
+//! Weights that are 0 when a session begins stay 0, whatever the session trains: see `Sparsity::new`.
 
 mod pattern;
 mod settings;
@@ -45,16 +45,18 @@ struct PrunableMatrix {
 
 /// The state of movement pruning (Sanh et al., arXiv 2005.07683) for one matrix.
 struct Movement {
-    /// The weights without the mask. A masked weight has the value that it had when it was masked, and may come back.
+    /// The weights without the mask. A masked weight has the value that it had when it was masked, and may
+    /// come back.
     dense: Tensor,
-    /// −Σ ∂L/∂(masked weight) · weight over the steps (eq. 2 of the paper, with the straight-through gradient of the
-    /// mask). The weights of the highest scores stay. The scores' learning rate does not change their order and is 1.
+    /// −Σ ∂L/∂(masked weight) · weight over the steps (eq. 2 of the paper, with the straight-through gradient
+    /// of the mask). The weights of the highest scores stay. The scores' learning rate does not change their
+    /// order and is 1.
     scores: Tensor,
 }
 
 impl Sparsity {
-    /// The pruned weights of the linears among `parameters`. Weights that were pruned before stay 0. `settings` add more
-    /// zeros; with a share of 0 they release all weights instead.
+    /// The pruned weights of the linears among `parameters`. Weights that were pruned before stay 0.
+    /// `settings` add more zeros; with a share of 0 they release all weights instead.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -96,8 +98,8 @@ impl Sparsity {
         held.then(|| format!("{} pruned matrices: their zeros stay", self.matrices.len()))
     }
 
-    /// Updates the scores by the gradients of a step, which ignore the masks, and then sets the gradients of masked
-    /// weights to 0.
+    /// Updates the scores by the gradients of a step, which ignore the masks, and then sets the gradients of
+    /// masked weights to 0.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -112,8 +114,8 @@ impl Sparsity {
         Ok(())
     }
 
-    /// Chooses the weights that are 0 from now on. It is called after every step with the fraction of the session that
-    /// is done.
+    /// Chooses the weights that are 0 from now on. It is called after every step with the fraction of the
+    /// session that is done.
     ///
     /// # Errors
     /// An internal error of the tensor engine.

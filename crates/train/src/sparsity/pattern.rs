@@ -9,8 +9,8 @@ use std::str::FromStr;
 pub enum SparsityPattern {
     /// Any of them.
     Unstructured,
-    /// In each group of `of` consecutive inputs of an output, `left` weights stay; in the incomplete group at the end at
-    /// most `left` stay.
+    /// In each group of `of` consecutive inputs of an output, `left` weights stay; in the incomplete group at
+    /// the end at most `left` stay.
     Groups {
         /// Weights that stay in a group: at least 1 and below `of`.
         left: usize,
@@ -28,10 +28,11 @@ impl SparsityPattern {
         }
     }
 
-    /// The mask of a matrix whose weights have the scores `ranked` `[_, inputs]` (row-major): 1 where a weight stays.
+    /// The mask of a matrix whose weights have the scores `ranked` `[_, inputs]` (row-major): 1 where a
+    /// weight stays.
     ///
-    /// In the end `share` of the weights are 0: those of the lowest scores that the pattern allows. Now the fraction
-    /// `reached` of them is, the lowest first. Of equal scores the first one is removed first.
+    /// In the end `share` of the weights are 0: those of the lowest scores that the pattern allows. Now the
+    /// fraction `reached` of them is, the lowest first. Of equal scores the first one is removed first.
     pub(super) fn mask_without_lowest(
         self,
         ranked: &[f32],

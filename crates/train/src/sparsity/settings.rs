@@ -9,8 +9,8 @@ use tinybert_base::{Error, Result};
 pub enum SparsityMethod {
     /// The smallest weights (Zhu and Gupta, arXiv 1710.01878). A weight that became 0 stays 0.
     Magnitude,
-    /// The weights that training moves towards 0 (Sanh et al., arXiv 2005.07683). While zeros are being added, a weight
-    /// that became 0 may come back.
+    /// The weights that training moves towards 0 (Sanh et al., arXiv 2005.07683). While zeros are being
+    /// added, a weight that became 0 may come back.
     Movement,
 }
 
@@ -18,7 +18,8 @@ pub enum SparsityMethod {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SparsitySettings {
-    /// Share of zeros in the end, at least 0 and below 1. With 0 none are added, and the zeros of a pruned model may change.
+    /// Share of zeros in the end, at least 0 and below 1. With 0 none are added, and the zeros of a pruned
+    /// model may change.
     pub share: f64,
     /// How the weights are chosen.
     pub method: SparsityMethod,
@@ -26,7 +27,8 @@ pub struct SparsitySettings {
     pub pattern: SparsityPattern,
     /// Fraction of the session after which the first zero is added.
     pub begin: f64,
-    /// Fraction of the session after which all zeros are there. From then on they stay, and the other weights recover.
+    /// Fraction of the session after which all zeros are there. From then on they stay, and the other weights
+    /// recover.
     pub end: f64,
 }
 
@@ -66,15 +68,15 @@ impl SparsitySettings {
     }
 
     /// The fraction of the zeros, from 0 to 1, that is there when the fraction `done` of the session is done:
-    /// `1 − (1 − x)³` between `begin` and `end` (Zhu and Gupta, eq. 1, for a model that begins without zeros). Zeros are
-    /// added fast at first and slowly later, when each one costs more accuracy.
+    /// `1 − (1 − x)³` between `begin` and `end` (Zhu and Gupta, eq. 1, for a model that begins without
+    /// zeros). Zeros are added fast at first and slowly later, when each one costs more accuracy.
     pub fn reached(&self, done: f64) -> f64 {
         let left = 1.0 - ((done - self.begin) / (self.end - self.begin)).clamp(0.0, 1.0);
         1.0 - left.powi(3)
     }
 
-    /// The mask of a matrix when the fraction `done` of the session is done: 1 where a weight stays, 0 for the lowest of
-    /// the scores `ranked` `[_, inputs]` (row-major).
+    /// The mask of a matrix when the fraction `done` of the session is done: 1 where a weight stays, 0 for
+    /// the lowest of the scores `ranked` `[_, inputs]` (row-major).
     pub(super) fn mask(&self, ranked: &[f32], inputs: usize, done: f64) -> Vec<u8> {
         self.pattern.mask_without_lowest(ranked, inputs, self.share, self.reached(done))
     }

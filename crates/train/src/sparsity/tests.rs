@@ -68,7 +68,8 @@ fn magnitude_takes_the_smallest_and_revives_none() {
         let now = zeros(&step.weights);
         assert!(last.iter().all(|at| now.contains(at)), "{last:?} {now:?}");
         assert_eq!(now.len(), (settings.reached(step.done) * 16.0).round() as usize);
-        // Before the step the masked weights were smaller than the others, apart from the change by the step itself.
+        // Before the step the masked weights were smaller than the others, apart from the change by the step
+        // itself.
         let largest = now.iter().map(|&at| step.before[at].abs()).fold(0.0, f32::max);
         let smallest = step.weights.iter().filter(|weight| **weight != 0.0).map(|weight| weight.abs());
         assert!(smallest.fold(f32::INFINITY, f32::min) > largest - 0.2, "{}", step.done);

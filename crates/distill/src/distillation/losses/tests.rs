@@ -2,7 +2,8 @@ use candle_core::{Device, IndexOp, Var};
 
 use super::*;
 
-/// Reference values of `tests/reference/losses.py`, which cuts sequences to their length instead of masking them.
+/// Reference values of `tests/reference/losses.py`, which cuts sequences to their length instead of masking
+/// them.
 #[derive(serde::Deserialize)]
 struct LossReference {
     lengths: Vec<usize>,

@@ -40,13 +40,13 @@ pub struct TaskReport {
     pub prediction: Option<Summary>,
 }
 
-/// Distils the fine-tuned `teacher` into `student` on the texts of `data.train`, keeps the weights that are best on
-/// `data.dev`, and writes them to `out`. The labels of `data.train` are not used.
+/// Distils the fine-tuned `teacher` into `student` on the texts of `data.train`, keeps the weights that are
+/// best on `data.dev`, and writes them to `out`. The labels of `data.train` are not used.
 ///
 /// # Errors
-/// [`Error::Usage`] for impossible settings; [`Error::Input`] for a teacher that cannot teach the task, for different
-/// vocabularies or for data that do not fit together; [`Error::Diverged`]; [`Error::Interrupted`] after a checkpoint in
-/// `OUT.run`; [`Error::Io`].
+/// [`Error::Usage`] for impossible settings; [`Error::Input`] for a teacher that cannot teach the task, for
+/// different vocabularies or for data that do not fit together; [`Error::Diverged`]; [`Error::Interrupted`]
+/// after a checkpoint in `OUT.run`; [`Error::Io`].
 pub fn distill_task(
     settings: &TaskSettings,
     teacher: &Checkpoint,
@@ -114,7 +114,8 @@ pub fn distill_task(
     };
     let mut selection = run.selection(&judge)?;
     if settings.quantization_aware.is_some() {
-        // The untrained student is what `quantize` would use without this training: the image is never worse than that.
+        // The untrained student is what `quantize` would use without this training: the image is never worse
+        // than that.
         selection = selection.with_fallback(on_device(&initial()?, &device)?, context)?;
     }
     let prediction = match answers {
@@ -157,8 +158,8 @@ struct Stages<'a> {
 }
 
 impl Stages<'_> {
-    /// The configuration of a stage's session. Zeros are added in the prediction stage; settings that release all zeros
-    /// hold for both stages.
+    /// The configuration of a stage's session. Zeros are added in the prediction stage; settings that release
+    /// all zeros hold for both stages.
     fn session(&self, name: &'static str, recipe: &Recipe) -> SessionConfig {
         SessionConfig {
             name,

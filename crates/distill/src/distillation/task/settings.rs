@@ -17,18 +17,21 @@ pub struct TaskSettings {
     pub transfer: TransferSettings,
     /// How the student learns embeddings, hidden states and attention; 0 epochs leave the stage out.
     pub intermediate: Recipe,
-    /// How the student learns the answers; 0 epochs leave the stage out. Both stages have the same optimizer and seed.
+    /// How the student learns the answers; 0 epochs leave the stage out. Both stages have the same optimizer
+    /// and seed.
     pub prediction: Recipe,
     /// t of the soft cross-entropy.
     pub temperature: f64,
-    /// Evaluations on the development set per epoch of the prediction stage. The best evaluated weights are kept.
+    /// Evaluations on the development set per epoch of the prediction stage. The best evaluated weights are
+    /// kept.
     pub evaluations_per_epoch: usize,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
-    /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for no cache. Cached states and scores
-    /// have half precision.
+    /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for no cache. Cached states
+    /// and scores have half precision.
     pub teacher_cache_bytes: u64,
-    /// Zeros that are added to the weights in the prediction stage. With `None` the zeros of a pruned student stay.
+    /// Zeros that are added to the weights in the prediction stage. With `None` the zeros of a pruned student
+    /// stay.
     pub sparsity: Option<SparsitySettings>,
     /// Learn even from a teacher that is no better than chance.
     pub allow_weak_teacher: bool,
@@ -105,7 +108,8 @@ impl TaskSettings {
 }
 
 impl Serialize for TaskSettings {
-    /// The form of `run.json` and of checkpoints: optimizer and seed, which both stages share, stand beside the stages.
+    /// The form of `run.json` and of checkpoints: optimizer and seed, which both stages share, stand beside
+    /// the stages.
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let Self {
             transfer,

@@ -48,8 +48,8 @@ pub struct TeacherCache<'a> {
 type WriteAt<'a> = &'a dyn Fn(u64, &[u8]) -> Result<()>;
 
 impl TeacherCache<'_> {
-    /// The teacher's answers to all samples. They are read from the cache, or computed once and written to it. If they do
-    /// not fit into the cache, they are computed batch by batch.
+    /// The teacher's answers to all samples. They are read from the cache, or computed once and written to
+    /// it. If they do not fit into the cache, they are computed batch by batch.
     ///
     /// # Errors
     /// Those of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
@@ -83,8 +83,8 @@ impl TeacherCache<'_> {
         })
     }
 
-    /// The teacher's states and scores of all samples, cached like the answers. `bert` has as many layers of the teacher's
-    /// encoder as are wanted.
+    /// The teacher's states and scores of all samples, cached like the answers. `bert` has as many layers of
+    /// the teacher's encoder as are wanted.
     ///
     /// # Errors
     /// As [`TeacherCache::answers`].
@@ -112,8 +112,8 @@ impl TeacherCache<'_> {
         (self.set.answer_starts()[self.set.len()] * outputs * size_of::<f32>()) as u64
     }
 
-    /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass depend only on the
-    /// lengths of the samples, so that every bit of the entry does too.
+    /// Opens the entry for `what`, or fills it by a pass over all samples. The batches of that pass depend
+    /// only on the lengths of the samples, so that every bit of the entry does too.
     fn entry(
         &self,
         what: Value,
@@ -128,7 +128,8 @@ impl TeacherCache<'_> {
         let mut hash = Sha256::new();
         hash.update(description.to_string());
         let folder = self.folder.join(tinybert_base::hex(&hash.finalize()));
-        // Rank 0 fills the entry first. The other ranks find it if they share the folder, and otherwise fill their own.
+        // Rank 0 fills the entry first. The other ranks find it if they share the folder, and otherwise fill
+        // their own.
         let ranks = self.context.ranks;
         for turn in 0..ranks.size() {
             if turn == ranks.rank() {
@@ -143,8 +144,8 @@ impl TeacherCache<'_> {
         Ok(CacheEntry { path, file })
     }
 
-    /// Exchanges the state of all ranks while rank `turn` fills the entry: a stop signal on any rank reaches all of them,
-    /// and no rank waits for one that is lost. Returns true once rank `turn` has `finished`.
+    /// Exchanges the state of all ranks while rank `turn` fills the entry: a stop signal on any rank reaches
+    /// all of them, and no rank waits for one that is lost. Returns true once rank `turn` has `finished`.
     fn synchronise(&self, turn: usize, finished: bool) -> Result<bool> {
         let all = self.context.ranks.gather_values((finished, self.context.should_stop()))?;
         match all.iter().any(|(_, interrupted)| *interrupted) {

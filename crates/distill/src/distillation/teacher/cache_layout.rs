@@ -14,8 +14,8 @@ use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::BertConfig;
 use tinybert_nn::ops::rows::with_slice;
 
-/// The places of all values in a cache file. A sample of n tokens has first its states, each `[n, hidden]`, and then its
-/// scores, each `[heads, n, n]`.
+/// The places of all values in a cache file. A sample of n tokens has first its states, each `[n, hidden]`,
+/// and then its scores, each `[heads, n, n]`.
 pub struct CacheLayout {
     wanted: WantedStates,
     hidden: usize,

@@ -28,8 +28,8 @@ struct LayerTransfer {
     heads: Option<Tensor>,
 }
 
-/// The losses of one student against one teacher, with the projections that are trained together with the student and
-/// not kept.
+/// The losses of one student against one teacher, with the projections that are trained together with the
+/// student and not kept.
 pub struct Transfer {
     embedding_weight: f64,
     /// By student layer, from the first.
@@ -109,8 +109,8 @@ impl Transfer {
         Ok(Self { embedding, hidden, ..self })
     }
 
-    /// Sets the projections to their initial values. A least-squares fit uses the states of both models on `samples` of
-    /// `text`.
+    /// Sets the projections to their initial values. A least-squares fit uses the states of both models on
+    /// `samples` of `text`.
     ///
     /// # Errors
     /// Those of the forward passes.
@@ -167,7 +167,8 @@ impl Transfer {
         WantedStates { states: states.into_iter().collect(), scores: scores.into_iter().collect() }
     }
 
-    /// Everything that these losses train: the projections, and the student's parameters that a gradient reaches.
+    /// Everything that these losses train: the projections, and the student's parameters that a gradient
+    /// reaches.
     pub fn learned_parameters(&self, student: &Trainee) -> BTreeMap<String, Var> {
         let mut learned = self.projections();
         learned.extend(student.parameters_where(|name| self.reaches(name)));
@@ -195,23 +196,25 @@ impl Transfer {
         vars
     }
 
-    /// Whether a gradient of these losses reaches a tensor of the student. No gradient reaches pooler and head. In the
-    /// last layer only the hidden loss reaches what comes after the attention scores.
+    /// Whether a gradient of these losses reaches a tensor of the student. No gradient reaches pooler and
+    /// head. In the last layer only the hidden loss reaches what comes after the attention scores.
     pub fn reaches(&self, name: &str) -> bool {
         if names::is_embedding(name) {
             return true;
         }
         let Some((layer, _)) = names::split_layer(name) else { return false };
         let LayerNames { query, key, .. } = LayerNames::new(layer);
-        // The hidden loss of a layer reaches the whole layer. Its attention loss reaches queries, keys and all layers below.
+        // The hidden loss of a layer reaches the whole layer. Its attention loss reaches queries, keys and
+        // all layers below.
         self.layers.iter().enumerate().skip(layer).any(|(at, transfer)| {
             let below = at > layer || name.starts_with(&query) || name.starts_with(&key);
             transfer.hidden_weight > 0.0 || (transfer.attention_weight > 0.0 && below)
         })
     }
 
-    /// The weighted sum of all losses, and of each kind of loss, scaled by the micro-batch's share of the step. Losses of
-    /// states are means over the step's tokens, losses of scores means over its pairs of tokens.
+    /// The weighted sum of all losses, and of each kind of loss, scaled by the micro-batch's share of the
+    /// step. Losses of states are means over the step's tokens, losses of scores means over its pairs of
+    /// tokens.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -260,7 +263,8 @@ impl Transfer {
     }
 }
 
-/// The numbers before pruning of the heads that student layer `m` (from 0) still has; `None` if it has all heads.
+/// The numbers before pruning of the heads that student layer `m` (from 0) still has; `None` if it has all
+/// heads.
 fn heads_left(student: &BertConfig, m: usize) -> Result<Option<Tensor>> {
     if student.heads(m) == student.num_attention_heads {
         return Ok(None);

@@ -18,8 +18,8 @@ pub enum ProjectionKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectionStart {
-    /// The least-squares fit of the teacher's states by the student's states on sample text. With a random projection the
-    /// student would first learn states that belong to no useful projection.
+    /// The least-squares fit of the teacher's states by the student's states on sample text. With a random
+    /// projection the student would first learn states that belong to no useful projection.
     #[default]
     Fitted,
     /// Normal with the student's initializer range, as in the authors' code.

@@ -28,7 +28,8 @@ pub fn counted() -> Vec<CountedAnswer> {
 
 /// The instructions of each unit of work for a family, none below 0: a least-squares fit of relative errors.
 pub fn fit(rows: &[CountedAnswer], family: KernelFamily) -> PerUnit {
-    // The counts of the units and the instructions left for them, both per counted instruction: so errors are relative.
+    // The counts of the units and the instructions left for them, both per counted instruction: so errors are
+    // relative.
     let rows: Vec<(PerUnit, f64)> = rows
         .iter()
         .filter(|row| row.family == family)

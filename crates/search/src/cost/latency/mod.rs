@@ -1,9 +1,10 @@
-//! Modelled latency: the work of an answer, computed from the model's sizes, and the cycles that a core needs for it.
+//! Modelled latency: the work of an answer, computed from the model's sizes, and the cycles that a core needs
+//! for it.
 //!
-//! The inner loops of the micro-kernels execute a fixed number of instructions per multiply-add. [`Work`] counts all other
-//! work in [`Unit`]s that its instructions are proportional to. The instructions per unit were fitted to instructions that
-//! were counted under QEMU (`counted.csv`, `crates/search/examples/fit_latency.rs`). No figure comes from a board, and the
-//! model assumes fast memory.
+//! The inner loops of the micro-kernels execute a fixed number of instructions per multiply-add. [`Work`]
+//! counts all other work in [`Unit`]s that its instructions are proportional to. The instructions per unit
+//! were fitted to instructions that were counted under QEMU (`counted.csv`,
+//! `crates/search/examples/fit_latency.rs`). No figure comes from a board, and the model assumes fast memory.
 
 mod coefficients;
 pub mod counted;
@@ -70,7 +71,8 @@ impl Unit {
 /// A number for each unit, in the order of [`Unit::ALL`].
 pub type PerUnit = [f64; Unit::ALL.len()];
 
-/// Largest relative error of the modelled number of instructions, over all answers whose instructions were counted.
+/// Largest relative error of the modelled number of instructions, over all answers whose instructions were
+/// counted.
 pub const LARGEST_ERROR: f64 = 0.1;
 
 /// The work of an answer.
@@ -203,8 +205,8 @@ pub fn instructions_per_multiply_add(family: KernelFamily) -> f64 {
     of(family).multiply_add
 }
 
-/// Modelled milliseconds of an answer on a board: its multiply-adds at the rate of the core's micro-kernel, plus all other
-/// instructions at their own rate.
+/// Modelled milliseconds of an answer on a board: its multiply-adds at the rate of the core's micro-kernel,
+/// plus all other instructions at their own rate.
 pub fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
     let core = &board.core;
     // An image in another layout would be repacked for the core.
