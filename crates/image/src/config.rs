@@ -1,4 +1,4 @@
-//! What the model is: sizes and quantization, decoded from the configuration section and checked.
+//! Sizes and quantization of the model, decoded from the configuration section and checked.
 
 use tinybert_layout::{Encoding, Panel};
 
@@ -8,7 +8,7 @@ use crate::format::{
 };
 use crate::{Error, Field};
 
-/// What the task head answers.
+/// The kind of the task head's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum HeadKind {
@@ -94,7 +94,7 @@ pub struct Config {
     /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses
     /// this value: the runtime computes what it needs.
     pub workspace_bytes: usize,
-    /// What the task head answers.
+    /// The kind of the task head's answer.
     pub head: HeadKind,
     /// Number of outputs of the head.
     pub outputs: usize,

@@ -148,7 +148,7 @@ pub(crate) struct LayerRecord {
     pub attention: u32,
     pub attention_coefficient: f32,
     pub context_scale: f32,
-    /// Of the linears qkv, attention output, up, down.
+    /// One for each of the linears qkv, attention output, up, down.
     pub inputs: [InputRecord; 4],
     /// Encodings of the same linears' weights.
     pub encodings: [u8; 4],

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 use crate::format::padded;
 use crate::{Error, SectionKind};
 
-/// What is left of a section. Each part is padded with zeros to [`ALIGNMENT`](crate::ALIGNMENT).
+/// The rest of a section that was not taken yet. Each part is padded with zeros to [`ALIGNMENT`](crate::ALIGNMENT).
 #[derive(Clone, Copy)]
 pub(crate) struct PartReader<'a> {
     rest: &'a [u8],

@@ -84,7 +84,7 @@ pub struct ObservedRange {
     pub max: f32,
 }
 
-/// What calibration observed in one layer.
+/// The ranges that calibration observed in one layer.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CalibrationRecord {

@@ -41,7 +41,7 @@ pub struct LayerNormView<'a> {
 pub enum StoredRow<'a> {
     /// `[width]`.
     Int8(&'a [i8]),
-    /// As the weights of a linear of one output in panels of 1 by 16.
+    /// The row as the weights of a linear with one output, in panels of 1 by 16.
     Int4(&'a [u8]),
 }
 
@@ -81,13 +81,13 @@ pub struct LayerView<'a> {
     pub qkv: LinearView<'a>,
     /// `[hidden, heads · head_dim]`.
     pub attention_output: LinearView<'a>,
-    /// After attention and its residual.
+    /// LayerNorm after attention and its residual.
     pub attention_norm: LayerNormView<'a>,
     /// First FFN linear `[ffn, hidden]`.
     pub up: LinearView<'a>,
     /// Second FFN linear `[hidden, ffn]`.
     pub down: LinearView<'a>,
-    /// After the FFN and its residual.
+    /// LayerNorm after the FFN and its residual.
     pub output_norm: LayerNormView<'a>,
 }
 

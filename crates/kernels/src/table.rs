@@ -1,4 +1,4 @@
-//! Which kernel runs where: one table per instruction set.
+//! The table of kernels of each instruction set.
 
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};

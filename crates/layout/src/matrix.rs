@@ -1,4 +1,4 @@
-//! Where the weights of a packed matrix lie.
+//! The places of the weights in a packed matrix.
 
 use core::num::NonZero;
 

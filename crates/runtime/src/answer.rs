@@ -1,4 +1,4 @@
-//! What a session answers.
+//! The answers of a session.
 
 use tinybert_kernels::math;
 
@@ -16,7 +16,7 @@ pub struct Reply<'s> {
     pub truncated: bool,
 }
 
-/// What the task head answers.
+/// The answer of the task head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Answer<'s> {

@@ -22,7 +22,7 @@ use crate::workspace::{
     AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS_PER_STEP, RowBuffers, ffn_stage_bytes,
 };
 
-/// What the layers of a model have in common.
+/// Values that all layers of a model share.
 #[derive(Clone, Copy)]
 pub(crate) struct Encoder<'t> {
     pub kernels: Kernels,

@@ -24,7 +24,7 @@ impl<'a> Model<'a> {
     /// `bytes` must begin at a multiple of [`ALIGNMENT`](tinybert_image::ALIGNMENT).
     ///
     /// # Errors
-    /// What is wrong with the image.
+    /// The reason why the image cannot be used.
     #[inline(never)] // The stack that the checks need is free again when answers are computed.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         Self::from_image(&Image::from_bytes_with(bytes, checksum()))

@@ -6,7 +6,7 @@ use tinybert_tokenizer::{Vocabulary, Words, words};
 
 use crate::argmax::argmax;
 
-/// What a token classifier answers.
+/// The answer of a token classifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Tags<'s> {
     /// Empty where token ids were given.

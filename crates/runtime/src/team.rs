@@ -19,7 +19,7 @@ impl Threads {
         pool.map(Self).map_err(std::io::Error::other)
     }
 
-    /// How many there are.
+    /// Number of threads.
     pub fn count(&self) -> usize {
         self.0.current_num_threads()
     }
@@ -38,7 +38,7 @@ pub(crate) enum Team<'t> {
 impl Team<'_> {
     pub const ALONE: Team<'static> = Team::Alone(core::marker::PhantomData);
 
-    /// How many compute.
+    /// Number of threads that compute.
     pub fn count(self) -> usize {
         match self {
             Self::Alone(_) => 1,

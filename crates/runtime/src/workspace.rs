@@ -153,7 +153,7 @@ impl<'w> Buffers<'w> {
         .ok_or(Error::ShapeMismatch)
     }
 
-    /// What lives through all layers.
+    /// Memory that is used through all layers.
     pub fn rows(&mut self) -> (RowBuffers<'_>, &mut [u8]) {
         let Self { residual, activations, stride, scales, stage } = self;
         (RowBuffers { residual, activations, stride: *stride, scales }, stage)
@@ -182,7 +182,7 @@ impl<'w> TextStage<'w> {
 /// Bytes in which a layer's weights are decoded, a panel at a time: 0 where they are int8.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoded {
-    /// Of the qkv linear.
+    /// Bytes of the qkv linear.
     qkv: usize,
     /// The most of the attention output, up and down linears.
     others: usize,
@@ -208,11 +208,11 @@ impl Decoded {
 pub(crate) struct AttentionStage<'w, T> {
     /// Queries, keys and values `[tokens, stride]`.
     pub qkv: &'w mut [T],
-    /// What each thread needs besides.
+    /// Further memory for each thread.
     pub bands: AttentionBands<'w>,
 }
 
-/// What the threads' attention needs.
+/// Memory of the threads' attention.
 pub(crate) struct AttentionBands<'w> {
     memory: &'w mut [u8],
     /// Bytes of scratch.
@@ -237,7 +237,7 @@ fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
     sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])
 }
 
-/// What one thread's attention needs.
+/// Memory of one thread's attention.
 pub(crate) struct AttentionBand<'w> {
     /// Scratch memory of attention. Before attention runs, it holds decoded weights of the qkv linear.
     pub scratch: &'w mut [u8],

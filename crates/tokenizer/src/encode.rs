@@ -5,7 +5,7 @@ use crate::vocabulary::Vocabulary;
 /// The least room [`Vocabulary::encode`] works with: `[CLS]` and two `[SEP]`.
 pub const MIN_TOKENS: usize = 3;
 
-/// What [`Vocabulary::encode`] wrote.
+/// The result of [`Vocabulary::encode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded {
     /// Number of tokens, special ones included.

@@ -29,7 +29,7 @@ enum Slots<'a> {
     Wide(&'a [[u8; 4]]),
 }
 
-/// What BERT's normalisation does besides cleaning.
+/// The parts of BERT's normalisation that models choose, besides cleaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `do_lower_case`.
@@ -41,9 +41,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// As in `bert-base-uncased`.
+    /// The options of `bert-base-uncased`.
     pub const UNCASED: Self = Self { lowercase: true, strip_accents: true, split_chinese: true };
-    /// As in `bert-base-cased`.
+    /// The options of `bert-base-cased`.
     pub const CASED: Self = Self { lowercase: false, strip_accents: false, split_chinese: true };
 
     /// The header's flags: one bit each, in this order.

@@ -1,4 +1,4 @@
-//! From plain arrays to the file.
+//! Makes the file from plain arrays.
 
 use alloc::string::String;
 use alloc::vec;
@@ -254,7 +254,7 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
     file
 }
 
-/// Where the first of so many sections begins.
+/// The offset of the first section in a file with so many sections.
 pub(super) fn first_section(count: usize) -> usize {
     (size_of::<FileHeader>() + count * size_of::<TableEntry>()).next_multiple_of(ALIGNMENT)
 }

@@ -61,13 +61,13 @@ pub struct LayerData {
     pub qkv: LinearData,
     /// `[hidden, heads · head_dim]`.
     pub attention_output: LinearData,
-    /// After attention and its residual.
+    /// LayerNorm after attention and its residual.
     pub attention_norm: LayerNormData,
     /// `[ffn, hidden]`.
     pub up: LinearData,
     /// `[hidden, ffn]`.
     pub down: LinearData,
-    /// After the FFN and its residual.
+    /// LayerNorm after the FFN and its residual.
     pub output_norm: LayerNormData,
 }
 
@@ -103,7 +103,7 @@ pub struct SelfTestData {
     pub outputs: Vec<f32>,
 }
 
-/// What calibration observed.
+/// The ranges that calibration observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationData {
     /// Number of calibration examples.

@@ -1,4 +1,4 @@
-//! From an image back to plain arrays, and to an image for another kernel family.
+//! Turns an image back into plain arrays, and into an image for another kernel family.
 
 use alloc::string::String;
 use alloc::vec;

@@ -1,4 +1,4 @@
-//! How large an image would be, from its shape alone: what a search over many shapes asks.
+//! The size of an image from its shape alone, for a search over many shapes.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! Whether row sums are those of the weights beside them.
+//! Checks that the row sums are those of the weights beside them.
 
 use super::repack::unpacked;
 use crate::error::ensure;

@@ -1,4 +1,4 @@
-//! What a core says of itself in its identification registers, for programs without an operating system.
+//! The identification registers of a core, for programs without an operating system.
 //!
 //! Readable from EL1 up; at EL0 the read traps unless the kernel below emulates it, as Linux does. Fields: Arm
 //! Architecture Reference Manual, D23.2.

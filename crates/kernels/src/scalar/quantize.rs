@@ -1,4 +1,4 @@
-//! From f32 to int8, with a given scale or with the row's own.
+//! Turns f32 into int8, with a given scale or with the row's own scale.
 
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{ActivationsMut, Quantization};

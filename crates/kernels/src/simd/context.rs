@@ -13,7 +13,7 @@ pub(super) struct ContextSink<'a> {
     context: ContextOutput<'a>,
     /// Columns, `heads · head_dim`.
     width: usize,
-    /// Of int8 activations.
+    /// Layout of int8 activations.
     layout: ActivationLayout,
 }
 

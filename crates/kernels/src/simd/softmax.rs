@@ -1,4 +1,4 @@
-//! From scores to unnormalised probabilities.
+//! Turns scores into unnormalised probabilities.
 
 use super::attention::TakeTile;
 use super::math::largest_i32;

@@ -1,4 +1,4 @@
-//! What needs 16 bytes at a time only, with SSE2, which every x86-64 has.
+//! Operations on 16 bytes at a time, with SSE2, which every x86-64 has.
 
 use core::arch::x86_64::*;
 
