@@ -298,7 +298,7 @@ pub(crate) struct FfnStage<'w> {
     pub inner: QuantizedRows<'w>,
     /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
-    /// Of the linears' weights, where they are not int8.
+    /// Memory for decoded weights of the linears; empty where they are int8.
     pub decoded: &'w mut [i8],
 }
 
