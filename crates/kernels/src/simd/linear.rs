@@ -156,12 +156,12 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
                     // SAFETY: the sink has room for the tile.
                     unsafe {
                         if K::MANY_CONSTANTS && S::VECTORS > 1 {
-                            waiting(s, &tile, &parameters, row, column, &mut sink);
+                            write_waiting_tile(s, &tile, &parameters, row, column, &mut sink);
                         } else if K::MANY_CONSTANTS {
                             // A small tile is not worth a call.
-                            whole(s, core::hint::black_box(&tile), &parameters, row, column, &mut sink);
+                            write_tile(s, core::hint::black_box(&tile), &parameters, row, column, &mut sink);
                         } else {
-                            whole(s, &tile, &parameters, row, column, &mut sink);
+                            write_tile(s, &tile, &parameters, row, column, &mut sink);
                         }
                     }
                     block += S::MR;
@@ -248,13 +248,13 @@ fn tile_operands<'a, S: MicroKernel>(
     Operands::new(rows, columns)
 }
 
-/// [`whole`] of a tile that waits in memory, so that the registers are free for the sink's constants.
+/// [`write_tile`] of a tile that waits in memory, so that the registers are free for the sink's constants.
 ///
 /// # Safety
 /// The sink must have room for it.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
-unsafe fn waiting<S: MicroKernel>(
+unsafe fn write_waiting_tile<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
     parameters: &ColumnParameters<S::Vectors>,
@@ -263,7 +263,7 @@ unsafe fn waiting<S: MicroKernel>(
     sink: &mut impl LinearSink<S>,
 ) {
     // SAFETY: as this function requires.
-    unsafe { whole(s, core::hint::black_box(tile), parameters, row, column, sink) }
+    unsafe { write_tile(s, core::hint::black_box(tile), parameters, row, column, sink) }
 }
 
 /// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
@@ -271,7 +271,7 @@ unsafe fn waiting<S: MicroKernel>(
 /// # Safety
 /// The sink must have room for it.
 #[inline(always)]
-unsafe fn whole<S: MicroKernel>(
+unsafe fn write_tile<S: MicroKernel>(
     s: S,
     tile: &Tile<S::I>,
     parameters: &ColumnParameters<S::Vectors>,
@@ -281,12 +281,12 @@ unsafe fn whole<S: MicroKernel>(
 ) {
     // SAFETY: as this function requires.
     unsafe {
-        whole_vector::<S, 0>(s, tile, parameters, row, column, sink);
+        write_vector::<S, 0>(s, tile, parameters, row, column, sink);
         if S::VECTORS > 1 {
-            whole_vector::<S, 1>(s, tile, parameters, row, column, sink);
+            write_vector::<S, 1>(s, tile, parameters, row, column, sink);
         }
         if S::VECTORS > 2 {
-            whole_vector::<S, 2>(s, tile, parameters, row, column, sink);
+            write_vector::<S, 2>(s, tile, parameters, row, column, sink);
         }
     }
 }
@@ -294,7 +294,7 @@ unsafe fn whole<S: MicroKernel>(
 /// # Safety
 /// The sink must have room for the tile.
 #[inline(always)]
-unsafe fn whole_vector<S: MicroKernel, const V: usize>(
+unsafe fn write_vector<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
     parameters: &ColumnParameters<S::Vectors>,
