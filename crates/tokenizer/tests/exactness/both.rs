@@ -5,7 +5,7 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{AddedToken, EncodeInput, NormalizedString, Normalizer, Tokenizer, TruncationParams};
+use tokenizers::{AddedToken, NormalizedString, Normalizer, Tokenizer, TruncationParams};
 
 /// The pieces every vocabulary here begins with.
 pub const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -41,13 +41,18 @@ impl<'a> Both<'a> {
     /// Fails unless both give the same ids and type ids with at most `max_tokens`.
     pub fn compare(&mut self, text: &str, pair: Option<&str>, max_tokens: usize) {
         assert!((MIN_TOKENS..=self.ids.len()).contains(&max_tokens));
+        // The two texts are encoded without a limit and cut afterwards. tokenizers 0.23 would cut each of them to the limit
+        // before it compares their lengths, and so give the odd token to the wrong one.
+        self.huggingface.with_truncation(None).unwrap();
+        let first = self.huggingface.encode(text, false).unwrap();
+        let second = pair.map(|pair| {
+            let mut second = self.huggingface.encode(pair, false).unwrap();
+            second.set_type_ids(vec![1; second.len()]);
+            second
+        });
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         self.huggingface.with_truncation(Some(truncation)).unwrap();
-        let input: EncodeInput = match pair {
-            Some(pair) => (text, pair).into(),
-            None => text.into(),
-        };
-        let expected = self.huggingface.encode(input, true).unwrap();
+        let expected = self.huggingface.post_process(first, second, true).unwrap();
 
         let (ids, type_ids) = (&mut self.ids[..max_tokens], &mut self.type_ids[..max_tokens]);
         let encoded = self.vocabulary.encode(text, pair, ids, type_ids).unwrap();
