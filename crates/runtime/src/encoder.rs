@@ -122,7 +122,8 @@ impl<'t> Encoder<'t> {
 
         let rows_band = band(rows, count);
         let data = buffers.activations.chunks_mut(rows_band.saturating_mul(buffers.stride).max(1));
-        let contexts = data.zip(buffers.scales.chunks_mut(rows_band)).zip(bands.each()).enumerate();
+        let scales = one_by_one(buffers.scales.chunks_mut(rows_band));
+        let contexts = data.zip(scales).zip(bands.each()).enumerate();
         self.team.each(contexts.take(rows.div_ceil(rows_band)), |(index, ((data, scales), stage))| {
             let first_query = index * rows_band;
             let shape = AttentionShape {
@@ -256,12 +257,19 @@ impl<'t> Encoder<'t> {
         let RowBuffers { residual, activations, stride, scales } = buffers;
         let residual = residual.get_mut(..rows.saturating_mul(self.hidden)).ok_or(ShapeMismatch)?;
         let residual = residual.chunks_mut(band.saturating_mul(self.hidden).max(1));
-        let inputs = activations.chunks_mut(band.saturating_mul(stride).max(1)).zip(scales.chunks_mut(band));
+        let scales = one_by_one(scales.chunks_mut(band));
+        let inputs = activations.chunks_mut(band.saturating_mul(stride).max(1)).zip(scales);
         Ok(residual.zip(inputs).map(move |(residual, (data, scales))| Band {
             residual,
             input: QuantizedRows { data, stride, scales },
         }))
     }
+}
+
+/// The same items. `zip` takes them one by one and does not ask for their number: that is a division for chunks, which has a
+/// panic path where it is not inlined.
+fn one_by_one<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    items.map_while(Some)
 }
 
 /// The rows that one thread works on.
