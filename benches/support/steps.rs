@@ -11,28 +11,10 @@ use tinybert_distill::losses::answer_loss;
 use tinybert_distill::teacher::TeacherStates;
 use tinybert_distill::transfer::{Transfer, TransferSettings};
 use tinybert_model::plan::{ModelPlan, WeightEncoding};
-use tinybert_model::{Architecture, BertConfig, Head};
+use tinybert_model::{BertConfig, Head, preset};
 use tinybert_nn::{Bert, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_train::optimizer::{Optimizer, OptimizerSettings};
 use tinybert_train::session::MicroBatch;
-
-fn config(layers: usize, hidden: usize, intermediate: usize) -> BertConfig {
-    BertConfig {
-        architecture: Architecture::Bert,
-        vocab_size: 30_522,
-        hidden_size: hidden,
-        num_hidden_layers: layers,
-        num_attention_heads: 12,
-        intermediate_size: intermediate,
-        max_position_embeddings: 512,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        initializer_range: 0.02,
-        pruned: Default::default(),
-    }
-}
 
 /// Sequences of these lengths, padded to the longest.
 fn batch(lengths: Vec<usize>) -> Batch {
@@ -70,12 +52,14 @@ pub fn assistant_batches() -> Vec<(&'static str, Vec<Batch>)> {
     vec![("32 x 8 to 16", vec![batch((0..32).map(|i| 8 + (i * 9 + 4) / 32).collect())])]
 }
 
+/// The sizes of all-MiniLM-L6-v2.
 fn teacher_config() -> BertConfig {
-    config(6, 384, 1536)
+    BertConfig { num_hidden_layers: 6, hidden_size: 384, intermediate_size: 1536, ..student_config() }
 }
 
+/// The sizes of TinyBERT-4L-312.
 fn student_config() -> BertConfig {
-    config(4, 312, 1200)
+    preset("tinybert-4l-312").expect("a preset of this name")
 }
 
 /// The teacher, frozen.
