@@ -45,7 +45,7 @@ fn steps_recover_and_tell_what_each_cost() {
     let out = toy::path("stepped").display().to_string();
     let line = format!("prune --model {} --teacher {} {}", *STUDENT, *TEACHER, toy::data());
     let rates =
-        "--recover-epochs 4 --recover-lr 1e-3 --batch-size 16 --max-tokens 32 --importance-examples 32";
+        "--recovery-epochs 4 --recover-lr 1e-3 --batch-size 16 --max-tokens 32 --importance-examples 32";
     let said =
         output(&format!("{line} {rates} --heads 0.5 --ffn 0.25 --multiple-of 8 --steps 2 --out {out}"));
     // 16 of 64 neurons stay in each of two layers; the first round keeps half.

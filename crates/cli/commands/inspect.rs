@@ -58,9 +58,17 @@ fn inspect_folder(folder: &Path) -> Result<()> {
     }
     let case = if text.lowercase() { "uncased" } else { "cased" };
     print_line(format_args!("{} pieces, {case}", text.vocab_size()))?;
-    print_line(format_args!("{}: {}", head.kind(), head.labels().join(", ")))?;
+    print_head(head.kind(), head.labels())?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("{parameters} parameters in {} tensors", tensors.len()))
+}
+
+/// Prints the kind of the head, and its labels if it has any.
+fn print_head(kind: &str, labels: &[String]) -> Result<()> {
+    match labels {
+        [] => print_line(kind),
+        _ => print_line(format_args!("{kind}: {}", labels.join(", "))),
+    }
 }
 
 /// Prints what an image contains; `verified` says whether its signature was checked.
@@ -71,8 +79,8 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
         "{} layers, hidden {}, {} pieces, {} positions, weight panels {}x{}",
         config.layers, config.hidden, config.vocab, config.positions, config.panel.nr, config.panel.kr
     ))?;
-    let labels: Vec<_> = image.labels().collect();
-    print_line(format_args!("{:?}: {}", config.head, labels.join(", ")))?;
+    let labels: Vec<_> = image.labels().map(str::to_owned).collect();
+    print_head(&format!("{:?}", config.head), &labels)?;
     print_sizes(file)?;
     let calibration = image.calibration();
     if let Some(calibration) = calibration {

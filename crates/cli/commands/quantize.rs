@@ -102,17 +102,17 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         ))?;
     }
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?));
-    let int8 = Predictor::Image(image.native()?);
+    let image = Predictor::Image(image.native()?);
     if args.data.embedding {
-        let vectors = float.embeddings(&dev, &context)?.into_iter().zip(int8.embeddings(&dev, &context)?);
-        let cosines: Vec<f32> = vectors.map(|(float, int8)| metrics::cosine(&float, &int8)).collect();
+        let vectors = float.embeddings(&dev, &context)?.into_iter().zip(image.embeddings(&dev, &context)?);
+        let cosines: Vec<f32> = vectors.map(|(float, image)| metrics::cosine(&float, &image)).collect();
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
-        print_line(format_args!("cosine of int8 with float vectors: mean {mean:.4}, least {least:.4}"))?;
+        print_line(format_args!("cosine of image with float vectors: mean {mean:.4}, least {least:.4}"))?;
     }
     // Text without scores has no metrics.
     if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
-        for (name, predictor) in [("float", float), ("int8", int8)] {
+        for (name, predictor) in [("float", float), ("image", image)] {
             let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &context)?;
             print_line(format_args!("{name:5} dev {}", describe_metrics(&metrics)))?;
         }

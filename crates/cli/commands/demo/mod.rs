@@ -40,7 +40,8 @@ const SENTENCES: [&str; 4] = [
 /// downloaded.
 #[derive(Args)]
 pub struct DemoArgs {
-    /// Folder to write teacher, data, student and model.tbim into.
+    /// Folder to write: the folders teacher, snips (the data), student-fresh and student, and the image
+    /// model.tbim.
     #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
     out: PathBuf,
     /// One pass in every stage: this shows that all steps work, not which accuracy they can reach.

@@ -72,17 +72,17 @@ pub struct PruneRoundsArgs {
     #[arg(long, value_name = "N", requires = "teacher")]
     pub steps: Option<NonZeroU32>,
     /// Passes of each distillation that learn the teacher's answers.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    recover_epochs: u64,
+    #[arg(long, alias = "recover-epochs", value_name = "N", default_value_t = 3)]
+    recovery_epochs: u64,
     /// Peak learning rate of these passes.
-    #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
-    recover_lr: f64,
+    #[arg(long, alias = "recover-lr", value_name = "RATE", default_value_t = 2e-4)]
+    recovery_lr: f64,
     /// Passes of each distillation that learn embeddings, hidden states and attention, before the answers.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    recover_intermediate_epochs: u64,
+    #[arg(long, alias = "recover-intermediate-epochs", value_name = "N", default_value_t = 0)]
+    recovery_intermediate_epochs: u64,
     /// Constant learning rate of these passes.
-    #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
-    recover_intermediate_lr: f64,
+    #[arg(long, alias = "recover-intermediate-lr", value_name = "RATE", default_value_t = 2e-4)]
+    recovery_intermediate_lr: f64,
     /// Evaluations on the development set per pass; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = 1)]
     evaluations_per_epoch: usize,
@@ -135,10 +135,10 @@ impl StructureArgs {
             return Err(Error::Usage("--steps needs --teacher".into()));
         };
         let task = TaskStageArgs {
-            intermediate_epochs: Some(options.recover_intermediate_epochs),
-            intermediate_lr: Some(options.recover_intermediate_lr),
-            prediction_epochs: Some(options.recover_epochs),
-            prediction_lr: Some(options.recover_lr),
+            intermediate_epochs: Some(options.recovery_intermediate_epochs),
+            intermediate_lr: Some(options.recovery_intermediate_lr),
+            prediction_epochs: Some(options.recovery_epochs),
+            prediction_lr: Some(options.recovery_lr),
             evaluations_per_epoch: Some(options.evaluations_per_epoch),
             teacher_cache: options.teacher_cache,
             ..TaskStageArgs::default()
