@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tinybert_distill::TaskSettings;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
-use tinybert_train::Recipe;
+use tinybert_distill::{StageRecipe, TaskSettings};
 
-use super::{OptimizerArgs, parse_bytes};
+use super::{OptimizerArgs, RecipeOptions, parse_bytes};
 
 /// Batches, optimizer and losses of a distillation.
 #[derive(Args)]
@@ -29,27 +28,28 @@ impl DistillationArgs {
     /// Settings of a task stage with a float student. Inputs have at most `max_tokens` tokens.
     pub fn task_settings(&self, options: &TaskStageArgs, max_tokens: usize, seed: u64) -> TaskSettings {
         let defaults = TaskSettings::default();
+        let recipe = |epochs, learning_rate, stage: &StageRecipe| {
+            let options = RecipeOptions {
+                epochs,
+                batch_size: self.batch_size,
+                learning_rate,
+                ..RecipeOptions::default()
+            };
+            options.recipe_with(&self.optimizer, seed, defaults.recipe(stage))
+        };
+        let intermediate =
+            recipe(options.intermediate_epochs, options.intermediate_lr, &defaults.intermediate);
+        let prediction = recipe(options.prediction_epochs, options.prediction_lr, &defaults.prediction);
         TaskSettings {
             transfer: self.losses.settings(),
-            intermediate: Recipe {
-                epochs: options.intermediate_epochs.unwrap_or(defaults.intermediate.epochs),
-                batch_size: self.batch_size.unwrap_or(defaults.intermediate.batch_size),
-                micro_batch: self.optimizer.micro_batch(defaults.intermediate.micro_batch),
-                learning_rate: options.intermediate_lr.unwrap_or(defaults.intermediate.learning_rate),
-                optimizer: self.optimizer.optimizer(defaults.intermediate.optimizer),
-                seed,
-                ..defaults.intermediate
+            // The option for the schedule is for the prediction stage.
+            intermediate: StageRecipe {
+                schedule: defaults.intermediate.schedule,
+                ..StageRecipe::from_recipe(&intermediate)
             },
-            prediction: Recipe {
-                epochs: options.prediction_epochs.unwrap_or(defaults.prediction.epochs),
-                batch_size: self.batch_size.unwrap_or(defaults.prediction.batch_size),
-                micro_batch: self.optimizer.micro_batch(defaults.prediction.micro_batch),
-                schedule: self.optimizer.schedule(),
-                learning_rate: options.prediction_lr.unwrap_or(defaults.prediction.learning_rate),
-                optimizer: self.optimizer.optimizer(defaults.prediction.optimizer),
-                seed,
-                ..defaults.prediction
-            },
+            optimizer: prediction.optimizer,
+            prediction: StageRecipe::from_recipe(&prediction),
+            seed,
             temperature: options.temperature.unwrap_or(defaults.temperature),
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
             max_tokens,

@@ -11,6 +11,7 @@ mod optimizer;
 mod output;
 mod precision;
 mod present;
+mod recipe;
 mod units;
 
 pub use self::data::DataArgs;
@@ -23,4 +24,5 @@ pub use self::optimizer::OptimizerArgs;
 pub use self::output::OutputArgs;
 pub use self::precision::{PrecisionArgs, PrecisionInputs};
 pub use self::present::PresentOptions;
+pub use self::recipe::RecipeOptions;
 pub use self::units::{parse_bytes, parse_memory_size, parse_milliseconds, parse_time_limit};

@@ -48,7 +48,7 @@ enum ScheduleName {
 
 impl OptimizerArgs {
     /// The optimizer that the command line names, or `default`.
-    pub fn optimizer(&self, default: OptimizerSettings) -> OptimizerSettings {
+    pub(super) fn optimizer(&self, default: OptimizerSettings) -> OptimizerSettings {
         let settings = match self.optimizer {
             Some(OptimizerName::Paper) => OptimizerSettings::paper(),
             Some(OptimizerName::Adamw) => OptimizerSettings::adamw(),
@@ -58,7 +58,7 @@ impl OptimizerArgs {
     }
 
     /// The schedule that the command line names.
-    pub fn schedule(&self) -> Schedule {
+    pub(super) fn schedule(&self) -> Schedule {
         let warmup = self.warmup;
         match self.schedule {
             ScheduleName::Linear => Schedule::Linear { warmup },
@@ -68,7 +68,7 @@ impl OptimizerArgs {
     }
 
     /// The micro-batch that the command line names, or `default`.
-    pub fn micro_batch(&self, default: usize) -> usize {
+    pub(super) fn micro_batch(&self, default: usize) -> usize {
         self.micro_batch.unwrap_or(default)
     }
 }

@@ -10,7 +10,7 @@ use tinybert_base::Result;
 use tinybert_data::Split;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::TransferSettings;
-use tinybert_distill::{GeneralSettings, TaskSettings};
+use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{
     Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
@@ -18,7 +18,9 @@ use tinybert_search::{
 };
 use tinybert_train::{FineTune, Recipe};
 
-use crate::args::{DataArgs, DeviceArgs, OutputArgs, max_tokens, parse_memory_size, parse_milliseconds};
+use crate::args::{
+    DataArgs, DeviceArgs, OutputArgs, RecipeOptions, max_tokens, parse_memory_size, parse_milliseconds,
+};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
@@ -209,30 +211,35 @@ impl CompressArgs {
         let Self { budget, training, search, .. } = self;
         let epochs = |full: u64| if training.quick { full.min(1) } else { full };
         let transfer = TransferSettings { layer_map: map, ..TransferSettings::default() };
-        let batch_size = training.batch_size;
         let (fine_tune, general, task) =
             (FineTune::default(), GeneralSettings::default(), TaskSettings::default());
-        let recipe = |epochs, learning_rate, base: &Recipe| Recipe {
-            epochs,
-            learning_rate,
-            batch_size,
-            seed,
-            ..base.clone()
+        let recipe = |epochs, learning_rate, defaults: Recipe| {
+            let options = RecipeOptions {
+                epochs: Some(epochs),
+                batch_size: Some(training.batch_size),
+                learning_rate: Some(learning_rate),
+                max_minutes: None,
+            };
+            options.recipe(seed, defaults)
+        };
+        let stage = |epochs, learning_rate, defaults: &StageRecipe| {
+            StageRecipe::from_recipe(&recipe(epochs, learning_rate, task.recipe(defaults)))
         };
         let distillation = TaskSettings {
             transfer: transfer.clone(),
-            intermediate: recipe(
+            intermediate: stage(
                 epochs(training.intermediate_epochs),
                 training.intermediate_lr,
                 &task.intermediate,
             ),
-            prediction: recipe(epochs(training.prediction_epochs), training.prediction_lr, &task.prediction),
+            prediction: stage(epochs(training.prediction_epochs), training.prediction_lr, &task.prediction),
             max_tokens,
-            ..task
+            seed,
+            ..task.clone()
         };
         let prediction_only = |passes, rate| TaskSettings {
-            intermediate: Recipe { epochs: 0, ..distillation.intermediate.clone() },
-            prediction: recipe(epochs(passes), rate, &distillation.prediction),
+            intermediate: StageRecipe { epochs: 0, ..distillation.intermediate.clone() },
+            prediction: stage(epochs(passes), rate, &distillation.prediction),
             ..distillation.clone()
         };
         let recovery = prediction_only(training.recovery_epochs, training.recovery_lr);
@@ -242,13 +249,17 @@ impl CompressArgs {
             budget: DeviceBudget { flash: budget.flash, ram: budget.ram, latency_ms: budget.latency },
             max_tokens,
             fine_tune: FineTune {
-                recipe: recipe(epochs(training.teacher_epochs), training.teacher_lr, &fine_tune.recipe),
+                recipe: recipe(epochs(training.teacher_epochs), training.teacher_lr, fine_tune.recipe),
                 max_tokens,
                 ..fine_tune
             },
             general: GeneralSettings {
                 transfer,
-                recipe: recipe(epochs(general.recipe.epochs), training.intermediate_lr, &general.recipe),
+                recipe: recipe(
+                    epochs(general.recipe.epochs),
+                    training.intermediate_lr,
+                    general.recipe.clone(),
+                ),
                 max_train_tokens: Some(self.new_student.general_tokens),
                 max_tokens,
                 ..general

@@ -5,7 +5,7 @@ pub mod augment;
 mod distillation;
 
 pub use distillation::{
-    EncodedCorpus, GeneralReport, GeneralSettings, QuantizationAware, TaskReport, TaskSettings,
+    EncodedCorpus, GeneralReport, GeneralSettings, QuantizationAware, StageRecipe, TaskReport, TaskSettings,
     check_student_answers, check_vocabulary, distill_general, distill_task,
 };
 pub use distillation::{layer_map, losses, teacher, transfer};

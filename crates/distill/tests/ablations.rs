@@ -5,11 +5,11 @@ use std::path::Path;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
-use tinybert_distill::TaskSettings;
 use tinybert_distill::ablations::{Ablation, Ablations};
+use tinybert_distill::{StageRecipe, TaskSettings};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_testing::toy;
-use tinybert_train::{Output, Recipe, TaskData};
+use tinybert_train::{Output, TaskData};
 
 /// Models and data of a small task. The teacher knows nothing: the table only has to come about.
 struct Place {
@@ -37,7 +37,7 @@ impl Place {
 
     fn ablations(&self, rows: &[Ablation], seeds: &[u64]) -> Ablations<'_> {
         let defaults = TaskSettings::default();
-        let stage = |stage| Recipe { epochs: 1, batch_size: 8, learning_rate: 1e-3, ..stage };
+        let stage = |stage| StageRecipe { epochs: 1, batch_size: 8, learning_rate: 1e-3, ..stage };
         Ablations {
             task: TaskSettings {
                 intermediate: stage(defaults.intermediate.clone()),

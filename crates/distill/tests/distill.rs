@@ -8,7 +8,7 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_distill::{
-    EncodedCorpus, GeneralReport, GeneralSettings, TaskSettings, distill_general, distill_task,
+    EncodedCorpus, GeneralReport, GeneralSettings, StageRecipe, TaskSettings, distill_general, distill_task,
     teacher::TeacherOutput,
     transfer::{Transfer, TransferSettings},
 };
@@ -40,7 +40,7 @@ fn student(place: &Path) -> Checkpoint {
 
 fn task_settings() -> TaskSettings {
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| StageRecipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 4),
         prediction: stage(defaults.prediction.clone(), 4),
@@ -245,7 +245,7 @@ fn micro_batches_change_nothing_but_rounding_in_any_stage() {
         };
         fine_tune(&fine_tuning, &teacher, &data, at("fine-tuned"), &Context::default()).unwrap();
         let defaults = TaskSettings::default();
-        let stage = |stage| Recipe { epochs, batch_size: 8, micro_batch, learning_rate, ..stage };
+        let stage = |stage| StageRecipe { epochs, batch_size: 8, micro_batch, learning_rate, ..stage };
         let settings = TaskSettings {
             intermediate: stage(defaults.intermediate.clone()),
             prediction: stage(defaults.prediction.clone()),

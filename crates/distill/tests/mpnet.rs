@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tinybert_base::{Context, FileHash};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::{Batch, Targets, collate};
-use tinybert_distill::{EncodedCorpus, GeneralSettings, TaskSettings};
+use tinybert_distill::{EncodedCorpus, GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{
     Architecture, BertConfig, Checkpoint, Head, Tensors, TextEncoder, embeddings_from_teacher,
 };
@@ -229,8 +229,7 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
 
     let student = toy::model(&at("student"), &toy::config(2, 16), &Head::None);
     let defaults = TaskSettings::default();
-    let stage =
-        |stage, epochs| tinybert_train::Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| StageRecipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 4),
         prediction: stage(defaults.prediction.clone(), 4),

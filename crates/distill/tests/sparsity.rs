@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_distill::{TaskSettings, distill_task};
+use tinybert_distill::{StageRecipe, TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_testing::runs::{fine_tune_settings, labelled, metrics, output, with_data};
 use tinybert_testing::toy;
 use tinybert_train::sparsity::{SparsityMethod, SparsitySettings};
-use tinybert_train::{Output, Recipe, fine_tune};
+use tinybert_train::{Output, fine_tune};
 
 fn sparse(method: SparsityMethod, pattern: &str) -> Option<SparsitySettings> {
     let settings = SparsitySettings::new(0.5);
@@ -20,7 +20,7 @@ fn sparse(method: SparsityMethod, pattern: &str) -> Option<SparsitySettings> {
 
 fn settings(intermediate: u64, sparsity: Option<SparsitySettings>) -> TaskSettings {
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| StageRecipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), intermediate),
         prediction: stage(defaults.prediction.clone(), 3),

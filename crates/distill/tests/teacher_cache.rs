@@ -8,13 +8,13 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::teacher::{TeacherCache, TeacherOutput, WantedStates};
-use tinybert_distill::{TaskSettings, distill_task};
+use tinybert_distill::{StageRecipe, TaskSettings, distill_task};
 use tinybert_evaluate::judge::encode;
 use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
 use tinybert_nn::{Bert, Mode, TaskModel};
 use tinybert_testing::toy;
-use tinybert_train::{Output, Recipe, TaskData};
+use tinybert_train::{Output, TaskData};
 
 const BUDGET: u64 = 1 << 20;
 
@@ -108,7 +108,7 @@ fn distil_watched(place: &Path, out: &str, teacher_cache_bytes: u64, context: &C
     let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let defaults = TaskSettings::default();
-    let stage = |stage| Recipe { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage| StageRecipe { epochs: 2, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone()),
         prediction: stage(defaults.prediction.clone()),

@@ -177,7 +177,7 @@ impl PruneWithRecovery<'_> {
                 "measure": self.measure,
                 "recovery": self.recovery,
             }),
-            self.recovery.seed(),
+            self.recovery.seed,
             inputs,
         );
         Ok(self.data.identity(&record))

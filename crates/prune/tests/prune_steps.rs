@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
-use tinybert_distill::TaskSettings;
+use tinybert_distill::{StageRecipe, TaskSettings};
 use tinybert_model::{Checkpoint, Head};
 use tinybert_prune::{
     Importance, ImportanceMeasure, PruneWithRecovery, PrunedModel, ShareScope, StructureSettings, keep_layers,
 };
 use tinybert_testing::runs::{labelled, output};
 use tinybert_testing::toy;
-use tinybert_train::{Output, Recipe, TaskData};
+use tinybert_train::{Output, TaskData};
 
 /// Three rounds on a toy model of 2 layers with 32 neurons each, of which an eighth stays.
 fn run(place: &Path, output: &Output, context: &Context) -> Result<PrunedModel> {
@@ -27,7 +27,7 @@ fn run_of(made_by: Value, place: &Path, output: &Output, context: &Context) -> R
     let teacher = toy::model(&place.join("teacher"), &toy::config(2, 16), &labelled());
     let (train, dev) = (toy::sentences(24, 1), toy::sentences(16, 2));
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| StageRecipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     let steps = PruneWithRecovery {
         rounds: 3,
         shares: StructureSettings { heads: 0.5, neurons: 0.125, scope: ShareScope::Global, multiple_of: 4 },

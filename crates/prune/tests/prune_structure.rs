@@ -8,13 +8,13 @@ use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, collate};
-use tinybert_distill::{TaskSettings, distill_task};
+use tinybert_distill::{StageRecipe, TaskSettings, distill_task};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_prune::{Importance, KeptParts, ShareScope, StructureSettings};
 use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_testing::toy;
-use tinybert_train::{Recipe, TaskData};
+use tinybert_train::TaskData;
 
 const HIDDEN: usize = 16;
 const HEAD_DIM: usize = 8;
@@ -166,7 +166,7 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
     let (train, dev) = (toy::sentences(32, 1), toy::sentences(16, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
     let defaults = TaskSettings::default();
-    let stage = |stage| Recipe { epochs: 1, batch_size: 8, micro_batch: 8, ..stage };
+    let stage = |stage| StageRecipe { epochs: 1, batch_size: 8, micro_batch: 8, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone()),
         prediction: stage(defaults.prediction.clone()),

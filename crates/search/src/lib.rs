@@ -134,7 +134,7 @@ impl Compress<'_> {
         let mut settings = json!(self.settings);
         settings["board"] = json!(self.board.name);
         settings["sizes"] = json!(self.sizes);
-        RunRecord::new("compress", settings, self.settings.distillation.seed(), inputs)
+        RunRecord::new("compress", settings, self.settings.distillation.seed, inputs)
     }
 
     /// Searches the models that can be made of the student.

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use tinybert_base::Context;
 use tinybert_data::metrics::MetricSet;
-use tinybert_distill::{GeneralSettings, TaskSettings};
+use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Checkpoint};
@@ -15,7 +15,7 @@ use tinybert_quantize::sensitivity::{Sensitivity, SensitivitySettings, sensitivi
 use tinybert_search::{Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings};
 use tinybert_testing::runs::{labelled, with_data};
 use tinybert_testing::toy;
-use tinybert_train::{FineTune, Output, Recipe, TaskData};
+use tinybert_train::{FineTune, Output, TaskData};
 
 /// A student with a key channel far larger than the others. All keys have the same in it, which softmax does
 /// not see; but its int8 scale leaves the others nothing.
@@ -38,8 +38,8 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
     let folder = place.join(out);
     let defaults = TaskSettings::default();
     let passes = |epochs| TaskSettings {
-        intermediate: Recipe { epochs: 0, ..defaults.intermediate.clone() },
-        prediction: Recipe { epochs, ..defaults.prediction.clone() },
+        intermediate: StageRecipe { epochs: 0, ..defaults.intermediate.clone() },
+        prediction: StageRecipe { epochs, ..defaults.prediction.clone() },
         max_tokens: 16,
         allow_weak_teacher: true,
         ..defaults.clone()

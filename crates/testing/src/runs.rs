@@ -5,7 +5,8 @@ use std::path::Path;
 use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{
-    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,
+    EncodedCorpus, GeneralSettings, QuantizationAware, StageRecipe, TaskSettings, distill_general,
+    distill_task,
 };
 use tinybert_evaluate::judge::encode;
 use tinybert_model::Head;
@@ -58,7 +59,7 @@ pub fn run_task(place: &Path, output: Output, context: &Context) -> Result<()> {
     let teacher = crate::toy::model(&place.join("teacher"), &crate::toy::config(4, 32), &labelled());
     let student = crate::toy::model(&place.join("student"), &crate::toy::config(2, 16), &Head::None);
     let defaults = TaskSettings::default();
-    let stage = |stage, epochs| Recipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
+    let stage = |stage, epochs| StageRecipe { epochs, batch_size: 8, learning_rate: 2e-3, ..stage };
     let settings = TaskSettings {
         intermediate: stage(defaults.intermediate.clone(), 1),
         prediction: stage(defaults.prediction.clone(), 2),
@@ -74,8 +75,8 @@ pub fn run_task(place: &Path, output: Output, context: &Context) -> Result<()> {
 pub fn quantization_aware() -> TaskSettings {
     let defaults = TaskSettings::default();
     TaskSettings {
-        intermediate: Recipe { epochs: 0, ..defaults.intermediate },
-        prediction: Recipe { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
+        intermediate: StageRecipe { epochs: 0, ..defaults.intermediate },
+        prediction: StageRecipe { epochs: 2, batch_size: 8, learning_rate: 1e-3, ..defaults.prediction },
         evaluations_per_epoch: 2,
         max_tokens: 16,
         allow_weak_teacher: true,

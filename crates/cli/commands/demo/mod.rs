@@ -10,14 +10,14 @@ use serde_json::json;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_data::{ColumnNames, DataSpec, Source, Split};
-use tinybert_distill::TaskSettings;
+use tinybert_distill::{StageRecipe, TaskSettings};
 use tinybert_evaluate::latency;
 use tinybert_evaluate::predictor::{FloatModel, PredictedAnswer, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::{BertConfig, Checkpoint, Head, RunRecord};
 use tinybert_nn::init_parameters;
 use tinybert_quantize::{KernelLayout, QuantizeSettings, quantize};
-use tinybert_train::{Output, Recipe, TaskData};
+use tinybert_train::{Output, TaskData};
 
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
@@ -145,12 +145,12 @@ fn distil(
     let defaults = TaskSettings::default();
     let epochs = |full| if args.quick { 1 } else { full };
     let settings = TaskSettings {
-        intermediate: Recipe { epochs: epochs(3), learning_rate: 1e-3, ..defaults.intermediate },
-        prediction: Recipe { epochs: epochs(4), learning_rate: 1e-3, ..defaults.prediction },
+        intermediate: StageRecipe { epochs: epochs(3), learning_rate: 1e-3, ..defaults.intermediate },
+        prediction: StageRecipe { epochs: epochs(4), learning_rate: 1e-3, ..defaults.prediction },
         max_tokens: MAX_TOKENS,
+        seed: invocation.global.seed,
         ..defaults
-    }
-    .with_seed(invocation.global.seed);
+    };
     let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
     let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;

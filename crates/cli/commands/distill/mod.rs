@@ -9,12 +9,12 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::WindowSettings;
 use tinybert_distill::{EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings};
 use tinybert_model::Checkpoint;
-use tinybert_train::{Output, Recipe, Summary, TaskData, TimeLimit};
+use tinybert_train::{Output, Summary, TaskData};
 
 use self::sparsity::SparsityArgs;
 use crate::args::{
     DataArgs, DeviceArgs, DistillationArgs, OutputArgs, PrecisionArgs, PrecisionInputs, PresentOptions,
-    TaskStageArgs, max_tokens, parse_time_limit,
+    RecipeOptions, TaskStageArgs, max_tokens, parse_time_limit,
 };
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
@@ -135,19 +135,16 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let teacher = Checkpoint::load(&args.teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
+    let recipe = RecipeOptions {
+        epochs: options.epochs,
+        batch_size: args.distillation.batch_size,
+        learning_rate: options.lr,
+        max_minutes: options.max_minutes,
+    };
     let defaults = GeneralSettings::default().recipe;
     let settings = GeneralSettings {
         transfer: args.distillation.losses.settings(),
-        recipe: Recipe {
-            epochs: options.epochs.unwrap_or(defaults.epochs),
-            batch_size: args.distillation.batch_size.unwrap_or(defaults.batch_size),
-            micro_batch: args.distillation.optimizer.micro_batch(defaults.micro_batch),
-            learning_rate: options.lr.unwrap_or(defaults.learning_rate),
-            schedule: args.distillation.optimizer.schedule(),
-            optimizer: args.distillation.optimizer.optimizer(defaults.optimizer),
-            seed: invocation.global.seed,
-            time_limit: TimeLimit { max_minutes: options.max_minutes },
-        },
+        recipe: recipe.recipe_with(&args.distillation.optimizer, invocation.global.seed, defaults),
         max_train_tokens: options.max_train_tokens,
         inherit: options.inherit,
         max_tokens,

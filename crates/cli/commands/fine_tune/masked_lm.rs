@@ -6,10 +6,10 @@ use clap::Args;
 use tinybert_base::Result;
 use tinybert_data::{Corpus, WindowSettings};
 use tinybert_model::Checkpoint;
-use tinybert_train::{HeldOutGuesses, MaskedLmSettings, Recipe, TimeLimit, masked_lm};
+use tinybert_train::{HeldOutGuesses, MaskedLmSettings, masked_lm};
 
 use super::FineTuneArgs;
-use crate::args::{max_tokens, parse_time_limit};
+use crate::args::{RecipeOptions, max_tokens, parse_time_limit};
 use crate::invocation::Invocation;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
@@ -50,20 +50,17 @@ pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation)
         true => MaskedLmSettings::ENCODER_RATE,
         false => MaskedLmSettings::HEAD_RATE,
     };
+    let recipe = RecipeOptions {
+        epochs: Some(args.epochs),
+        batch_size: Some(args.batch_size),
+        learning_rate: args.lr.or(Some(rate)),
+        max_minutes: options.max_minutes,
+    };
     let settings = MaskedLmSettings {
         train_encoder: options.train_encoder,
         whole_words: options.whole_words,
         masked_share: options.masked_share.unwrap_or(defaults.masked_share),
-        recipe: Recipe {
-            epochs: args.epochs,
-            batch_size: args.batch_size,
-            micro_batch: args.optimizer.micro_batch(defaults.recipe.micro_batch),
-            learning_rate: args.lr.unwrap_or(rate),
-            schedule: args.optimizer.schedule(),
-            optimizer: args.optimizer.optimizer(defaults.recipe.optimizer),
-            seed: invocation.global.seed,
-            time_limit: TimeLimit { max_minutes: options.max_minutes },
-        },
+        recipe: recipe.recipe_with(&args.optimizer, invocation.global.seed, defaults.recipe),
         max_train_tokens: options.max_train_tokens,
         max_tokens,
     };

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tinybert_base::{Error, Result};
 use tinybert_model::Checkpoint;
-use tinybert_train::{FineTune, Recipe, fine_tune};
+use tinybert_train::{FineTune, fine_tune};
 
-use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, max_tokens};
+use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, RecipeOptions, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
@@ -95,18 +95,14 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     let model = Checkpoint::load(&args.model)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let data = args.data.training(&[], context.progress)?;
-    let defaults = FineTune::default().recipe;
+    let recipe = RecipeOptions {
+        epochs: Some(args.epochs),
+        batch_size: Some(args.batch_size),
+        learning_rate: args.lr,
+        ..RecipeOptions::default()
+    };
     let settings = FineTune {
-        recipe: Recipe {
-            epochs: args.epochs,
-            batch_size: args.batch_size,
-            micro_batch: args.optimizer.micro_batch(defaults.micro_batch),
-            learning_rate: args.lr.unwrap_or(defaults.learning_rate),
-            schedule: args.optimizer.schedule(),
-            optimizer: args.optimizer.optimizer(defaults.optimizer),
-            seed: invocation.global.seed,
-            time_limit: defaults.time_limit,
-        },
+        recipe: recipe.recipe_with(&args.optimizer, invocation.global.seed, FineTune::default().recipe),
         max_tokens,
         evaluations_per_epoch: args.evaluations_per_epoch,
     };

@@ -143,7 +143,7 @@ impl Ablations<'_> {
         if let Some(fresh) = self.fresh {
             inputs.extend(fresh.hashes()?);
         }
-        let record = RunRecord::new("ablations", json!(self.task), self.task.seed(), inputs);
+        let record = RunRecord::new("ablations", json!(self.task), self.task.seed, inputs);
         let identity = self.data.identity(&record);
         Ok(match self.augmented {
             Some(augmented) => identity.with_digest("augmented examples", augmented.digest()),
@@ -160,7 +160,7 @@ impl Ablations<'_> {
         folder: PathBuf,
         context: &Context,
     ) -> Result<AblationResult> {
-        let settings = row.settings(&self.task).with_seed(seed);
+        let settings = TaskSettings { seed, ..row.settings(&self.task) };
         let student = match self.fresh {
             Some(fresh) if row == Ablation::NoGeneral => fresh,
             _ => self.student,
@@ -180,7 +180,7 @@ impl Ablations<'_> {
             let stages = [report.intermediate, report.prediction];
             return Ok(result(row, seed, &report.dev, &stages));
         }
-        let fine_tuning = fine_tuning(&self.task.clone().with_seed(seed));
+        let fine_tuning = fine_tuning(&TaskSettings { seed, ..self.task.clone() });
         if settings.intermediate.epochs == 0 {
             let report = fine_tune(&fine_tuning, student, &data, out.nested(folder)?, context)?;
             return Ok(result(row, seed, &report.dev, &[Some(report.training)]));
@@ -200,7 +200,7 @@ impl Ablations<'_> {
 /// Fine-tuning on gold labels with the recipe of `task`'s prediction stage.
 fn fine_tuning(task: &TaskSettings) -> FineTune {
     FineTune {
-        recipe: task.prediction.clone(),
+        recipe: task.recipe(&task.prediction),
         max_tokens: task.max_tokens,
         evaluations_per_epoch: task.evaluations_per_epoch,
     }

@@ -114,7 +114,7 @@ impl<'a> Pipeline<'a> {
         let Compress { teacher, sizes, corpus, data, settings, .. } = compress;
         let record = |inputs| RunRecord { settings: json!({ "sizes": sizes }), ..compress.record(inputs) };
         let fresh = self.stage("student-fresh", |out| {
-            let tensors = init_parameters(sizes, &Head::None, settings.distillation.seed())?;
+            let tensors = init_parameters(sizes, &Head::None, settings.distillation.seed)?;
             let record = record(Vec::new());
             tinybert_model::save(&out.folder, sizes, &Head::None, &tensors, &teacher.text, &record)
         })?;

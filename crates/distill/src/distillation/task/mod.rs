@@ -4,7 +4,7 @@ mod settings;
 
 use serde_json::json;
 
-pub use self::settings::TaskSettings;
+pub use self::settings::{StageRecipe, TaskSettings};
 use super::compatibility::{
     check_student, check_vocabulary, evenly_spaced_samples, lower_layers, student_head, teacher_tensors,
 };
@@ -20,7 +20,7 @@ use tinybert_evaluate::judge::{Judge, encode_to_learn};
 use tinybert_model::{Checkpoint, RunRecord};
 use tinybert_nn::{Bert, TaskModel, on_device};
 use tinybert_train::session::{Length, Losses, MicroBatch, Selection, SessionConfig};
-use tinybert_train::{Output, Recipe, Summary, TaskData, TrainedModel, TrainingRun, with_head};
+use tinybert_train::{Output, Summary, TaskData, TrainedModel, TrainingRun, with_head};
 
 /// Name of the session of the intermediate stage.
 const INTERMEDIATE: &str = "intermediate";
@@ -57,7 +57,7 @@ pub fn distill_task(
 ) -> Result<TaskReport> {
     let teacher = &teacher.named(&data.train.labels);
     check(settings, teacher, student, data)?;
-    let (out, head, seed) = (out.into(), &student_head(&teacher.head), settings.seed());
+    let (out, head, seed) = (out.into(), &student_head(&teacher.head), settings.seed);
     if let Some(aware) = &settings.quantization_aware {
         aware.check(settings.intermediate.epochs, student, head, &out)?;
     }
@@ -160,11 +160,12 @@ struct Stages<'a> {
 impl Stages<'_> {
     /// The configuration of a stage's session. Zeros are added in the prediction stage; settings that release
     /// all zeros hold for both stages.
-    fn session(&self, name: &'static str, recipe: &Recipe) -> SessionConfig {
+    fn session(&self, name: &'static str, stage: &StageRecipe) -> SessionConfig {
+        let recipe = self.settings.recipe(stage);
         SessionConfig {
             name,
-            recipe: recipe.clone(),
-            length: Length::in_steps(recipe, self.set),
+            length: Length::in_steps(&recipe, self.set),
+            recipe,
             evaluations_per_epoch: self.settings.evaluations_per_epoch,
             sparsity: self.settings.sparsity.filter(|sparsity| name == PREDICTION || sparsity.share == 0.0),
         }

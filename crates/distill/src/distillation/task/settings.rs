@@ -1,7 +1,5 @@
 //! Settings of task distillation.
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
-
 use super::super::quantization_aware::QuantizationAware;
 use super::super::transfer::TransferSettings;
 use tinybert_base::{Error, Result};
@@ -11,15 +9,14 @@ use tinybert_train::sparsity::SparsitySettings;
 use tinybert_train::{Recipe, TimeLimit};
 
 /// Settings of [`distill_task`](crate::distill_task); the defaults are the paper's.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct TaskSettings {
     /// Losses of the intermediate stage.
     pub transfer: TransferSettings,
     /// How the student learns embeddings, hidden states and attention; 0 epochs leave the stage out.
-    pub intermediate: Recipe,
-    /// How the student learns the answers; 0 epochs leave the stage out. Both stages have the same optimizer
-    /// and seed.
-    pub prediction: Recipe,
+    pub intermediate: StageRecipe,
+    /// How the student learns the answers; 0 epochs leave the stage out.
+    pub prediction: StageRecipe,
     /// t of the soft cross-entropy.
     pub temperature: f64,
     /// Evaluations on the development set per epoch of the prediction stage. The best evaluated weights are
@@ -27,6 +24,10 @@ pub struct TaskSettings {
     pub evaluations_per_epoch: usize,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
+    /// Which Adam trains both stages, with its weight decay.
+    pub optimizer: OptimizerSettings,
+    /// Seed of both stages: of projections, head, order and dropout.
+    pub seed: u64,
     /// Bytes that a cache of the teacher's states and answers may take on disk; 0 for no cache. Cached states
     /// and scores have half precision.
     pub teacher_cache_bytes: u64,
@@ -39,16 +40,37 @@ pub struct TaskSettings {
     pub quantization_aware: Option<QuantizationAware>,
 }
 
+/// What the recipes of the two stages differ in.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct StageRecipe {
+    /// Passes over the training data.
+    pub epochs: u64,
+    /// Examples per optimizer step.
+    pub batch_size: usize,
+    /// Examples per forward and backward pass at most.
+    pub micro_batch: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate changes over the stage.
+    pub schedule: Schedule,
+    /// How long the stage may take.
+    #[serde(rename = "budget")]
+    pub time_limit: TimeLimit,
+}
+
 impl Default for TaskSettings {
     fn default() -> Self {
-        let recipe = Recipe { optimizer: OptimizerSettings::paper(), ..Recipe::default() };
+        let recipe = Recipe::default();
+        let stage = StageRecipe::from_recipe(&recipe);
         Self {
             transfer: TransferSettings::default(),
-            intermediate: Recipe { epochs: 20, schedule: Schedule::Constant, ..recipe.clone() },
-            prediction: Recipe { learning_rate: 3e-5, ..recipe },
+            intermediate: StageRecipe { epochs: 20, schedule: Schedule::Constant, ..stage.clone() },
+            prediction: StageRecipe { learning_rate: 3e-5, ..stage },
             temperature: 1.0,
             evaluations_per_epoch: 1,
             max_tokens: 128,
+            optimizer: OptimizerSettings::paper(),
+            seed: recipe.seed,
             teacher_cache_bytes: 0,
             sparsity: None,
             allow_weak_teacher: false,
@@ -58,18 +80,11 @@ impl Default for TaskSettings {
 }
 
 impl TaskSettings {
-    /// The seed of both stages: of projections, head, order and dropout.
-    pub fn seed(&self) -> u64 {
-        self.prediction.seed
-    }
-
-    /// The same settings with another seed for both stages.
-    #[must_use]
-    pub fn with_seed(mut self, seed: u64) -> Self {
-        for stage in [&mut self.intermediate, &mut self.prediction] {
-            stage.seed = seed;
-        }
-        self
+    /// The whole recipe of one of the stages.
+    pub fn recipe(&self, stage: &StageRecipe) -> Recipe {
+        let &StageRecipe { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit } = stage;
+        let (optimizer, seed) = (self.optimizer, self.seed);
+        Recipe { epochs, batch_size, micro_batch, learning_rate, schedule, optimizer, seed, time_limit }
     }
 
     /// Makes sure that the settings fit together.
@@ -78,11 +93,8 @@ impl TaskSettings {
     /// [`Error::Usage`] naming what does not.
     pub fn check(&self) -> Result<()> {
         let (intermediate, prediction) = (&self.intermediate, &self.prediction);
-        intermediate.check()?;
-        prediction.check()?;
-        if (intermediate.optimizer, intermediate.seed) != (prediction.optimizer, prediction.seed) {
-            return Err(Error::Usage("both stages need the same optimizer and the same seed".into()));
-        }
+        self.recipe(intermediate).check()?;
+        self.recipe(prediction).check()?;
         if intermediate.epochs == 0 && prediction.epochs == 0 {
             return Err(Error::Usage("both stages have 0 epochs: there is nothing to do".into()));
         }
@@ -107,54 +119,11 @@ impl TaskSettings {
     }
 }
 
-impl Serialize for TaskSettings {
-    /// The form of `run.json` and of checkpoints: optimizer and seed, which both stages share, stand beside
-    /// the stages.
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self {
-            transfer,
-            intermediate,
-            prediction,
-            temperature,
-            evaluations_per_epoch,
-            max_tokens,
-            teacher_cache_bytes,
-            sparsity,
-            allow_weak_teacher,
-            quantization_aware,
-        } = self;
-        let mut fields = serializer.serialize_struct("TaskSettings", 12)?;
-        fields.serialize_field("transfer", transfer)?;
-        fields.serialize_field("intermediate", &RecordedStage::from(intermediate))?;
-        fields.serialize_field("prediction", &RecordedStage::from(prediction))?;
-        fields.serialize_field("temperature", temperature)?;
-        fields.serialize_field("evaluations_per_epoch", evaluations_per_epoch)?;
-        fields.serialize_field("max_tokens", max_tokens)?;
-        fields.serialize_field("optimizer", &prediction.optimizer)?;
-        fields.serialize_field("seed", &prediction.seed)?;
-        fields.serialize_field("teacher_cache_bytes", teacher_cache_bytes)?;
-        fields.serialize_field("sparsity", sparsity)?;
-        fields.serialize_field("allow_weak_teacher", allow_weak_teacher)?;
-        fields.serialize_field("quantization_aware", quantization_aware)?;
-        fields.end()
-    }
-}
-
-/// A stage's recipe as it is recorded, without optimizer and seed.
-#[derive(serde::Serialize)]
-struct RecordedStage {
-    epochs: u64,
-    batch_size: usize,
-    micro_batch: usize,
-    learning_rate: f64,
-    schedule: Schedule,
-    budget: TimeLimit,
-}
-
-impl From<&Recipe> for RecordedStage {
-    fn from(recipe: &Recipe) -> Self {
+impl StageRecipe {
+    /// The settings of the stage among those of `recipe`.
+    pub fn from_recipe(recipe: &Recipe) -> Self {
         let &Recipe { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit, .. } = recipe;
-        Self { epochs, batch_size, micro_batch, learning_rate, schedule, budget: time_limit }
+        Self { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit }
     }
 }
 
@@ -190,14 +159,6 @@ mod tests {
             "allow_weak_teacher": false,
             "quantization_aware": null,
         });
-        assert_eq!(json!(TaskSettings::default().with_seed(7)), recorded);
-    }
-
-    #[test]
-    fn stages_of_different_seeds_are_refused() {
-        let mut settings = TaskSettings::default();
-        settings.check().unwrap();
-        settings.intermediate.seed += 1;
-        assert!(settings.check().unwrap_err().to_string().contains("same seed"));
+        assert_eq!(json!(TaskSettings { seed: 7, ..TaskSettings::default() }), recorded);
     }
 }
