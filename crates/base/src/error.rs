@@ -39,7 +39,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// Exit code of [`Error::Ranks`].
-    pub const RANKS: u8 = 6;
+    pub(crate) const RANKS: u8 = 6;
 
     /// The error for bad contents of `path`.
     pub fn input(path: impl AsRef<Path>, what: impl std::fmt::Display) -> Self {

@@ -26,10 +26,10 @@ pub const EMBEDDING_NORM: &str = "bert.embeddings.LayerNorm";
 pub const POOLER: &str = "bert.pooler.dense";
 
 /// Last linear of classification, regression and token classification, `[outputs, hidden]`.
-pub const CLASSIFIER: &str = "classifier";
+pub(crate) const CLASSIFIER: &str = "classifier";
 
 /// Last linear of a sentence encoder, `[dimensions, hidden]`; not every one has it.
-pub const PROJECTION: &str = "projection";
+pub(crate) const PROJECTION: &str = "projection";
 
 /// Linear of the masked-LM head, `[hidden, hidden]`.
 pub const MASKED_LM_DENSE: &str = "cls.predictions.transform.dense";

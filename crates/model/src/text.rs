@@ -70,15 +70,6 @@ impl TextEncoder {
         Self::build(vocabulary, files)
     }
 
-    /// The vocabulary of a `vocab.txt`, one piece per line, with lower-casing or without.
-    ///
-    /// # Errors
-    /// As [`Self::from_folder`].
-    pub fn from_vocab_txt(path: &Path, lowercase: bool) -> Result<Self> {
-        let pieces = tokenizer_folder::read_vocab_txt(path, &files::read(path)?)?;
-        Self::from_pieces(pieces, lowercase).map_err(|error| Error::input(path, error))
-    }
-
     fn build(vocabulary: WordPieceVocabulary, files: NamedFiles) -> Result<Self> {
         let id = |piece: &str| vocabulary.id(piece);
         let required = |piece: &str| {

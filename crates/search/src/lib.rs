@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-pub mod cost;
+mod cost;
 mod pipeline;
 mod search;
 mod space;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use self::cost::CostModel;
-pub use self::cost::{Board, CORES, Core, DeviceBudget, KernelFamily, Limit, latency};
+pub use self::cost::{Board, DeviceBudget, KernelFamily, latency};
 use self::pipeline::{CompressJournal, Pipeline};
 pub use self::pipeline::{CompressOutcome, JudgedModel, layer_map, student_sizes};
 use self::search::Search;

@@ -6,7 +6,7 @@ pub mod journal;
 mod masked_lm;
 mod metrics_window;
 pub mod optimizer;
-pub mod recipe;
+mod recipe;
 mod run;
 pub mod schedule;
 pub mod session;

@@ -17,7 +17,7 @@ pub struct Entity<'l> {
 
 /// Micro-averaged over all entities, each a fraction; 0 where nothing is predicted or nothing is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EntityScores {
+pub(crate) struct EntityScores {
     /// Share of the predicted entities that are there.
     pub precision: f64,
     /// Share of the entities there that are predicted.
@@ -27,7 +27,7 @@ pub struct EntityScores {
 }
 
 /// True for `O`, and for `B`, `I`, `E` or `S` with `-` and a type.
-pub fn is_tag(label: &str) -> bool {
+pub(crate) fn is_tag(label: &str) -> bool {
     label == "O" || matches!(label.split_once('-'), Some(("B" | "I" | "E" | "S", kind)) if !kind.is_empty())
 }
 
@@ -52,7 +52,7 @@ pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> 
 
 /// Compares the entities of predicted tags with those of the true ones, sentence by sentence; both are
 /// indices into `labels`, and [`NO_TAG`] stands for `O`.
-pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> EntityScores {
+pub(crate) fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> EntityScores {
     let (mut predicted, mut there, mut both) = (0, 0, 0);
     for (prediction, target) in predictions.iter().zip(targets) {
         let [prediction, target] = [prediction, target].map(|tags| entities(names(labels, tags)));
@@ -68,7 +68,7 @@ pub fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> 
 }
 
 /// The names of tags; `O` for what has none.
-pub fn names<'l>(labels: &'l [String], tags: &[u32]) -> impl Iterator<Item = &'l str> {
+pub(crate) fn names<'l>(labels: &'l [String], tags: &[u32]) -> impl Iterator<Item = &'l str> {
     tags.iter()
         .map(|&tag| if tag == NO_TAG { "O" } else { labels.get(tag as usize).map_or("O", String::as_str) })
 }

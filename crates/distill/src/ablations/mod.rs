@@ -42,7 +42,7 @@ pub struct Ablations<'a> {
 
 /// The result of one row for one seed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct AblationResult {
+struct AblationResult {
     /// What was left out.
     pub row: Ablation,
     /// Seed of projections, head, order and dropout.

@@ -14,7 +14,7 @@ use tinybert_nn::ops::rows::{slice, with_slice};
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn hidden_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+pub(crate) fn hidden_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> Result<Tensor> {
     masked_mse(student, teacher, lengths, Region::Rows)
 }
 
@@ -26,7 +26,7 @@ pub fn hidden_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> Resu
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+pub(crate) fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> Result<Tensor> {
     masked_mse(student, teacher, lengths, Region::Square)
 }
 
@@ -37,7 +37,7 @@ pub fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize]) -> R
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
+pub(crate) fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
     let targets = candle_nn::ops::softmax(&(teacher.detach() / temperature)?, D::Minus1)?;
     let likelihood = log_softmax(&(student / temperature)?, D::Minus1)?;
     Ok((targets * likelihood)?.sum(D::Minus1)?.mean_all()?.neg()?)
@@ -47,7 +47,7 @@ pub fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature: f64) 
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+pub(crate) fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     Ok((student - teacher.detach())?.sqr()?.mean_all()?)
 }
 
@@ -56,7 +56,7 @@ pub fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+pub(crate) fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
     let cosines = (student * teacher.detach())?.sum(D::Minus1)?;
     Ok(cosines.mean_all()?.affine(-1.0, 1.0)?)
 }

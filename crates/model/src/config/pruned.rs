@@ -93,7 +93,7 @@ impl BertConfig {
     }
 
     /// How many inputs each linear of a layer (from 0) has.
-    pub fn linear_inputs(&self, layer: usize) -> PerLinear<usize> {
+    pub(crate) fn linear_inputs(&self, layer: usize) -> PerLinear<usize> {
         let hidden = self.hidden_size;
         PerLinear {
             qkv: hidden,

@@ -48,7 +48,7 @@ impl Architecture {
     }
 
     /// Whether heads, neurons and layers of the family's models can be pruned.
-    pub fn may_be_pruned(&self) -> bool {
+    pub(crate) fn may_be_pruned(&self) -> bool {
         self.family().abilities().pruning
     }
 
@@ -191,7 +191,7 @@ impl BertConfig {
     }
 
     /// Rows of the position table.
-    pub fn position_rows(&self) -> usize {
+    pub(crate) fn position_rows(&self) -> usize {
         self.first_position() + self.max_position_embeddings
     }
 

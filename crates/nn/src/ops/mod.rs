@@ -6,16 +6,16 @@
 //! bits for any number of threads. They run on the CPU; the private module `composed` is the same for other
 //! devices. All are generic over f32 (training) and f64 (finite differences).
 
-pub mod attention;
-pub mod dropout;
-pub mod embedding;
-pub mod float;
-pub mod gelu;
-pub mod layer_norm;
-pub mod relative;
+pub(crate) mod attention;
+pub(crate) mod dropout;
+pub(crate) mod embedding;
+pub(crate) mod float;
+pub(crate) mod gelu;
+pub(crate) mod layer_norm;
+pub(crate) mod relative;
 pub mod rows;
-pub mod straight_through;
-pub mod tied_cross_entropy;
+pub(crate) mod straight_through;
+pub(crate) mod tied_cross_entropy;
 
 #[cfg(test)]
 mod tests;

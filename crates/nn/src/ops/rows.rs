@@ -9,10 +9,10 @@ use super::float::Float;
 use tinybert_base::vectorised;
 
 /// Rows per piece of work; fixed, so that sums over pieces have the same order for any number of threads.
-pub const ROWS_PER_PIECE: usize = 32;
+pub(crate) const ROWS_PER_PIECE: usize = 32;
 
 /// Runs `body` on the CPU storage of a tensor.
-pub fn with_cpu<R>(tensor: &Tensor, body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
+pub(crate) fn with_cpu<R>(tensor: &Tensor, body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(cpu) => body(cpu, layout),
@@ -34,17 +34,17 @@ pub fn with_slice<T: Float, R>(tensor: &Tensor, body: impl FnOnce(&[T]) -> Resul
 }
 
 /// A tensor out of a buffer, which it takes over.
-pub fn tensor<T: Float>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
+pub(crate) fn tensor<T: Float>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu)
 }
 
 /// `[m, k] x [k, n]` as a buffer; both may be transposed by their strides, nothing is copied.
-pub fn product<T: Float>(a: &Tensor, b: &Tensor) -> Result<Vec<T>> {
+pub(crate) fn product<T: Float>(a: &Tensor, b: &Tensor) -> Result<Vec<T>> {
     with_cpu(a, |a, a_layout| with_cpu(b, |b, b_layout| storage_product(a, a_layout, b, b_layout)))
 }
 
 /// As [`product`], for views of storage.
-pub fn storage_product<T: Float>(
+pub(crate) fn storage_product<T: Float>(
     a: &CpuStorage,
     a_layout: &Layout,
     b: &CpuStorage,
@@ -59,13 +59,13 @@ pub fn storage_product<T: Float>(
 
 /// Dot product with 16 partial sums, in a fixed order that every vector width can follow.
 #[inline(always)]
-pub fn dot<T: Float>(a: &[T], b: &[T]) -> T {
+pub(crate) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     reduce(a, b, |x, y| x * y)
 }
 
 /// Sum over `f(a_i, b_i)` with 16 partial sums in fixed order.
 #[inline(always)]
-pub fn reduce<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut lanes = [T::ZERO; 16];
     let (a_blocks, a_tail) = a.as_chunks::<16>();
     let (b_blocks, b_tail) = b.as_chunks::<16>();
@@ -90,7 +90,7 @@ pub fn reduce<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 
 /// `a += b`.
 #[inline(always)]
-pub fn accumulate<T: Float>(a: &mut [T], b: &[T]) {
+pub(crate) fn accumulate<T: Float>(a: &mut [T], b: &[T]) {
     for (a, &b) in a.iter_mut().zip(b) {
         *a += b;
     }
@@ -98,7 +98,7 @@ pub fn accumulate<T: Float>(a: &mut [T], b: &[T]) {
 
 /// Sums `[rows, columns]` over its rows: pieces of [`ROWS_PER_PIECE`] rows in parallel, then piece by piece
 /// in order.
-pub fn column_sums<T: Float>(values: &[T], columns: usize) -> Vec<T> {
+pub(crate) fn column_sums<T: Float>(values: &[T], columns: usize) -> Vec<T> {
     let partial: Vec<Vec<T>> = values
         .par_chunks(columns * ROWS_PER_PIECE)
         .map(|piece| {
@@ -118,7 +118,7 @@ pub fn column_sums<T: Float>(values: &[T], columns: usize) -> Vec<T> {
 }
 
 /// Adds partial sums in their order.
-pub fn add_in_order<T: Float>(partial: Vec<Vec<T>>, columns: usize) -> Vec<T> {
+pub(crate) fn add_in_order<T: Float>(partial: Vec<Vec<T>>, columns: usize) -> Vec<T> {
     let mut total = vec![T::ZERO; columns];
     for sum in &partial {
         accumulate(&mut total, sum);
@@ -127,7 +127,7 @@ pub fn add_in_order<T: Float>(partial: Vec<Vec<T>>, columns: usize) -> Vec<T> {
 }
 
 /// Adds `bias` to every row of `[rows, columns]`.
-pub fn add_bias<T: Float>(values: &mut [T], bias: &[T]) {
+pub(crate) fn add_bias<T: Float>(values: &mut [T], bias: &[T]) {
     values.par_chunks_mut(bias.len() * ROWS_PER_PIECE).for_each(|piece| {
         vectorised(
             #[inline(always)]
@@ -137,7 +137,7 @@ pub fn add_bias<T: Float>(values: &mut [T], bias: &[T]) {
 }
 
 /// `a += b` in parallel.
-pub fn accumulate_all<T: Float>(a: &mut [T], b: &[T]) {
+pub(crate) fn accumulate_all<T: Float>(a: &mut [T], b: &[T]) {
     const PIECE: usize = 16 * 1024;
     a.par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| {
         vectorised(

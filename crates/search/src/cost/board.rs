@@ -8,7 +8,7 @@ use tinybert_quantize::KernelLayout;
 
 /// A model of a core from `docs/performance.md`; it was not measured on a board.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Core {
+pub(crate) struct Core {
     /// The compiler's name of the core.
     pub name: &'static str,
     /// The weight layout of the kernels that the core runs.
@@ -35,7 +35,7 @@ pub enum KernelFamily {
 }
 
 /// Every core that `--board` takes.
-pub const CORES: [Core; 6] = [
+const CORES: [Core; 6] = [
     core("cortex-a53", KernelLayout::Neon, KernelFamily::Neon, 3.9, 1.0),
     core("cortex-a55", KernelLayout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
     core("cortex-a72", KernelLayout::Neon, KernelFamily::Neon, 8.0, 2.0),
@@ -67,16 +67,16 @@ const BOARDS: [(&str, &str, f64); 5] = [
 #[derive(Debug, Clone, PartialEq)]
 pub struct Board {
     /// The name as the user gave it: `raspberry-pi-3`, `cortex-a53@1.2GHz`.
-    pub name: String,
+    pub(crate) name: String,
     /// The core; an answer is computed on one core.
-    pub core: Core,
+    pub(crate) core: Core,
     /// Clock in MHz.
-    pub mhz: f64,
+    pub(crate) mhz: f64,
 }
 
 impl Board {
     /// All named boards.
-    pub fn named() -> Vec<Self> {
+    pub(crate) fn named() -> Vec<Self> {
         BOARDS.iter().filter_map(|(name, ..)| name.parse().ok()).collect()
     }
 }

@@ -15,7 +15,7 @@ pub struct DeviceBudget {
 
 /// One of the limits of a [`DeviceBudget`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// Bytes of the image.
     Flash,
     /// Bytes of the workspace.
@@ -58,7 +58,7 @@ impl Limit {
 
 impl DeviceBudget {
     /// The value of a limit, if it is set.
-    pub fn limit(&self, limit: Limit) -> Option<f64> {
+    pub(crate) fn limit(&self, limit: Limit) -> Option<f64> {
         match limit {
             Limit::Flash => self.flash.map(|bytes| bytes as f64),
             Limit::Ram => self.ram.map(|bytes| bytes as f64),
@@ -67,13 +67,13 @@ impl DeviceBudget {
     }
 
     /// The limits that a cost exceeds.
-    pub fn exceeded(&self, cost: &Cost) -> Vec<Limit> {
+    pub(crate) fn exceeded(&self, cost: &Cost) -> Vec<Limit> {
         let exceeds = |limit: &Limit| self.limit(*limit).is_some_and(|most| limit.value(cost) > most);
         Limit::ALL.into_iter().filter(exceeds).collect()
     }
 
     /// The largest ratio of a cost to its limit: above 1 if a limit is exceeded.
-    pub fn worst_ratio(&self, cost: &Cost) -> f64 {
+    pub(crate) fn worst_ratio(&self, cost: &Cost) -> f64 {
         let ratio = |limit: Limit| self.limit(limit).map_or(0.0, |most| limit.value(cost) / most);
         Limit::ALL.map(ratio).into_iter().fold(0.0, f64::max)
     }

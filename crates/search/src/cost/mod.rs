@@ -4,8 +4,10 @@ mod board;
 mod budget;
 pub mod latency;
 
-pub use self::board::{Board, CORES, Core, KernelFamily};
-pub use self::budget::{DeviceBudget, Limit};
+pub(crate) use self::board::Core;
+pub use self::board::{Board, KernelFamily};
+pub use self::budget::DeviceBudget;
+pub(crate) use self::budget::Limit;
 use self::latency::ModelledAnswer;
 use tinybert_base::{Error, Result};
 use tinybert_image::{Config, Image, ImageShape, LayerConfig};
@@ -27,7 +29,7 @@ pub struct Cost {
 
 /// The sizes of a model that a search changes.
 #[derive(Debug, Clone, Copy)]
-pub struct ModelShape<'a> {
+pub(crate) struct ModelShape<'a> {
     /// Heads and feed-forward neurons of each layer.
     pub layers: &'a LayerSizes,
     /// Number of word pieces.
@@ -45,7 +47,7 @@ pub struct ModelShape<'a> {
 }
 
 /// The costs of all models that can be made of one student.
-pub struct CostModel {
+pub(crate) struct CostModel {
     config: Config,
     layers: Vec<LayerConfig>,
     labels: Vec<usize>,

@@ -13,4 +13,4 @@ pub use self::output::Output;
 pub use self::run_folder::{remove_finished, remove_unfinished};
 pub(crate) use self::snapshot::{SessionState, Snapshot, StoredValues};
 pub use self::trainee::Trainee;
-pub use self::work_folder::WorkFolder;
+pub(crate) use self::work_folder::WorkFolder;

@@ -26,7 +26,7 @@ const KEPT_CHECKPOINTS: usize = 2;
 ///
 /// A folder that is dropped before [`WorkFolder::finish`] stays on disk if it holds a checkpoint, and is
 /// removed otherwise.
-pub struct WorkFolder {
+pub(crate) struct WorkFolder {
     output: Output,
     folder: PathBuf,
     identity: Identity,

@@ -28,7 +28,7 @@ const CHUNK: usize = 1 << 15;
 const MOMENTS: [&str; 2] = ["first-moment/", "second-moment/"];
 
 /// The prefix of a moment, the name of its parameter, and its values.
-pub type NamedMoment<'a> = (&'static str, &'a str, Cow<'a, [f32]>);
+pub(crate) type NamedMoment<'a> = (&'static str, &'a str, Cow<'a, [f32]>);
 
 /// A parameter and its moments.
 struct Slot {
@@ -78,7 +78,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// An internal error where they cannot be read from their device.
-    pub fn moments(&self) -> Result<Vec<NamedMoment<'_>>> {
+    pub(crate) fn moments(&self) -> Result<Vec<NamedMoment<'_>>> {
         let mut all = Vec::with_capacity(2 * self.slots.len());
         for slot in &self.slots {
             let named = MOMENTS.into_iter().zip(slot.moments.values()?);
@@ -92,7 +92,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
-    pub fn restore(&mut self, steps: u64, mut find: impl FnMut(&str, &str) -> Result<Tensor>) -> Result<()> {
+    pub(crate) fn restore(&mut self, steps: u64, mut find: impl FnMut(&str, &str) -> Result<Tensor>) -> Result<()> {
         for slot in &mut self.slots {
             let expected = slot.var.elem_count();
             let mut read = |moment: &str| {
@@ -167,7 +167,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// An internal error of the tensor engine.
-    pub fn reset_moments(&mut self, name: &str, mask: &Tensor) -> Result<()> {
+    pub(crate) fn reset_moments(&mut self, name: &str, mask: &Tensor) -> Result<()> {
         match self.slots.iter_mut().find(|slot| slot.name == name) {
             Some(slot) => Ok(slot.moments.reset(mask)?),
             None => Ok(()),

@@ -9,7 +9,7 @@ use tinybert_data::{EncodedSet, bucketed_batches};
 ///
 /// # Errors
 /// Those of the session, of `losses` and of `selection`.
-pub fn train_epochs(
+pub(crate) fn train_epochs(
     session: &mut TrainingSession,
     set: &EncodedSet,
     mut losses: impl FnMut(&MicroBatch) -> Result<Losses>,

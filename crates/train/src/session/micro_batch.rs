@@ -52,7 +52,7 @@ impl MicroBatch<'_> {
 }
 
 /// The micro-batches of a step, and which of them this rank computes.
-pub struct StepBatches {
+pub(crate) struct StepBatches {
     /// The micro-batches of all ranks in the order of the ranks. Each rank has all of them, because a
     /// micro-batch's share of the losses depends on the lengths of the others.
     pub all: Vec<Batch>,

@@ -15,8 +15,9 @@ use candle_core::backprop::GradStore;
 use serde_json::{Value, json};
 
 pub use self::config::{Length, SessionConfig};
-pub use self::epochs::train_epochs;
-pub use self::micro_batch::{Losses, MicroBatch, StepBatches};
+pub(crate) use self::epochs::train_epochs;
+use self::micro_batch::StepBatches;
+pub use self::micro_batch::{Losses, MicroBatch};
 pub use self::selection::Selection;
 use super::checkpoint::{Trainee, WorkFolder};
 use super::metrics_window::{LossValues, MetricsWindow};
@@ -32,7 +33,7 @@ const LOG_STEPS: u64 = 20;
 
 /// Whether the session continues after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepOutcome {
+pub(crate) enum StepOutcome {
     /// The session continues.
     Continue,
     /// The planned length or the time limit is reached. The session may not have used the last batch.
@@ -40,7 +41,7 @@ pub enum StepOutcome {
 }
 
 /// A sequence of optimizer steps under one schedule.
-pub struct TrainingSession<'a> {
+pub(crate) struct TrainingSession<'a> {
     config: SessionConfig,
     trainee: Trainee<'a>,
     optimizer: Optimizer,

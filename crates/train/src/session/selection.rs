@@ -37,7 +37,7 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
-    pub fn new(trainee: &Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
+    pub(crate) fn new(trainee: &Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
         let best =
             work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
         let best = match best {
@@ -66,7 +66,7 @@ impl<'a> Selection<'a> {
     ///
     /// # Errors
     /// Those of [`Judge::judge`] and of writing the metrics.
-    pub fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
+    pub(crate) fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
         let metrics = self.judge.judge(&self.model, &uninterrupted())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));

@@ -114,7 +114,7 @@ impl Transfer {
     ///
     /// # Errors
     /// Those of the forward passes.
-    pub fn fit_projections(
+    pub(crate) fn fit_projections(
         &self,
         student: &Bert,
         teacher: &Bert,
@@ -149,7 +149,7 @@ impl Transfer {
     }
 
     /// The number of the teacher's layers that have to run: no loss reads the layers above.
-    pub fn teacher_layers(&self) -> usize {
+    pub(crate) fn teacher_layers(&self) -> usize {
         let used = self.layers.iter().filter(|l| l.hidden_weight > 0.0 || l.attention_weight > 0.0);
         used.map(|layer| layer.teacher).max().unwrap_or(0)
     }

@@ -15,7 +15,7 @@ use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
 
 /// An answer whose latency is modelled.
 #[derive(Debug, Clone, Copy)]
-pub struct ModelledAnswer<'a> {
+pub(crate) struct ModelledAnswer<'a> {
     /// Sizes of the whole model.
     pub config: &'a Config,
     /// Sizes of the layers.
@@ -71,10 +71,6 @@ impl Unit {
 /// A number for each unit, in the order of [`Unit::ALL`].
 pub type PerUnit = [f64; Unit::ALL.len()];
 
-/// Largest relative error of the modelled number of instructions, over all answers whose instructions were
-/// counted.
-pub const LARGEST_ERROR: f64 = 0.1;
-
 /// The work of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Work {
@@ -104,7 +100,7 @@ fn tile_rows(family: KernelFamily) -> usize {
 
 impl Work {
     /// The work of an answer with a family's kernels. `answer.config.panel` is in the layout of these kernels.
-    pub fn of(answer: &ModelledAnswer, family: KernelFamily) -> Self {
+    pub(crate) fn of(answer: &ModelledAnswer, family: KernelFamily) -> Self {
         let Config { hidden, outputs, pooler, head, .. } = *answer.config;
         let tokens = answer.tokens;
         let mut work = Self::default();
@@ -207,7 +203,7 @@ pub fn instructions_per_multiply_add(family: KernelFamily) -> f64 {
 
 /// Modelled milliseconds of an answer on a board: its multiply-adds at the rate of the core's micro-kernel,
 /// plus all other instructions at their own rate.
-pub fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
+pub(crate) fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
     let core = &board.core;
     // An image in another layout would be repacked for the core.
     let config = Config { panel: core.layout.panel(), ..*answer.config };
@@ -221,6 +217,10 @@ pub fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
 mod tests {
     use super::counted::counted;
     use super::*;
+
+    /// Largest relative error of the modelled number of instructions, over all answers whose instructions
+    /// were counted.
+    const LARGEST_ERROR: f64 = 0.1;
 
     #[test]
     fn the_model_is_near_what_was_counted() {
