@@ -12,7 +12,10 @@ use tinybert_base::vectorised;
 pub(crate) const ROWS_PER_PIECE: usize = 32;
 
 /// Runs `body` on the CPU storage of a tensor.
-pub(crate) fn with_cpu<R>(tensor: &Tensor, body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>) -> Result<R> {
+pub(crate) fn with_cpu<R>(
+    tensor: &Tensor,
+    body: impl FnOnce(&CpuStorage, &Layout) -> Result<R>,
+) -> Result<R> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         Storage::Cpu(cpu) => body(cpu, layout),

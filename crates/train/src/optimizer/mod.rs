@@ -92,7 +92,11 @@ impl Optimizer {
     ///
     /// # Errors
     /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
-    pub(crate) fn restore(&mut self, steps: u64, mut find: impl FnMut(&str, &str) -> Result<Tensor>) -> Result<()> {
+    pub(crate) fn restore(
+        &mut self,
+        steps: u64,
+        mut find: impl FnMut(&str, &str) -> Result<Tensor>,
+    ) -> Result<()> {
         for slot in &mut self.slots {
             let expected = slot.var.elem_count();
             let mut read = |moment: &str| {
