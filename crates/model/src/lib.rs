@@ -3,8 +3,8 @@
 mod architecture;
 mod audit;
 mod config;
-mod config_entries;
 mod config_json;
+mod config_source;
 mod embeddings;
 mod family;
 mod file_names;
@@ -95,12 +95,11 @@ impl Checkpoint {
         let Some(bytes) = files::read_if_there(&config_path)? else {
             return Err(Error::input(folder, "not a model folder: config.json is missing"));
         };
-        let file = ConfigFile::parse(&config_path, &bytes)?;
+        let file = ConfigFile::open(&config_path, &bytes)?;
         let text = TextEncoder::from_folder(folder)?;
-        let architecture = file.architecture(text.special());
-        let config = file.encoder(&config_path, architecture)?;
-        let weights = WeightFiles::open(folder, architecture)?;
-        let head = file.head(&config_path, |name| weights.get(name).is_some())?;
+        let config = file.encoder(text.special())?;
+        let weights = WeightFiles::open(folder, config.architecture)?;
+        let head = file.head(config.hidden_size, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
         if text.vocab_size() != config.vocab_size {
             return Err(Error::input(

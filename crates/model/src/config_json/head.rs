@@ -1,12 +1,31 @@
 //! The task head that a `config.json` describes, with its labels.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::ConfigFile;
-use crate::config_entries::SentenceEmbedding;
 use crate::{Head, names};
 use tinybert_base::{Error, Result};
+
+/// The keys of `config.json` that describe the head and its labels, for all families alike.
+#[derive(serde::Deserialize)]
+pub(super) struct HeadKeys {
+    pub architectures: Option<Vec<String>>,
+    tie_word_embeddings: Option<bool>,
+    problem_type: Option<String>,
+    num_labels: Option<usize>,
+    id2label: Option<BTreeMap<String, String>>,
+    label2id: Option<BTreeMap<String, usize>>,
+    sentence_embedding: Option<SentenceEmbedding>,
+}
+
+/// This program's own key for [`Head::Embedding`]; to transformers the folder is a bare encoder.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct SentenceEmbedding {
+    /// Only `mean`: over all tokens, special ones included.
+    pub pooling: String,
+    /// Size of the vector.
+    pub dimensions: usize,
+}
 
 /// Prefix of the names of BERT's classes in transformers.
 pub(super) const CLASS_PREFIX: &str = "Bert";
@@ -30,13 +49,15 @@ pub(super) fn class_of(head: &Head) -> &'static str {
     }
 }
 
-impl ConfigFile {
+impl ConfigFile<'_> {
     /// The task head that `architectures` names. If the entry is missing, the tensors of the folder decide.
+    /// `hidden_size` is that of the encoder.
     ///
     /// # Errors
     /// [`Error::Input`] for an unknown architecture or labels that contradict each other.
-    pub(crate) fn head(&self, path: &Path, has_tensor: impl Fn(&str) -> bool) -> Result<Head> {
-        let class = self.entries.architectures.as_deref().and_then(<[String]>::first);
+    pub(crate) fn head(&self, hidden_size: usize, has_tensor: impl Fn(&str) -> bool) -> Result<Head> {
+        let path = self.source.path();
+        let class = self.head_keys.architectures.as_deref().and_then(<[String]>::first);
         let has_masked_lm_head = has_tensor(&names::weight(names::MASKED_LM_DENSE));
         let class = match class.map(String::as_str) {
             Some("BertForMaskedLM") if !has_masked_lm_head && self.family.masked_lm_may_lack_its_head() => {
@@ -49,10 +70,10 @@ impl ConfigFile {
             None => "BertForTokenClassification",
         };
         match class {
-            "BertModel" => self.sentence_head(path, has_tensor(&names::weight(names::PROJECTION))),
-            "BertForSequenceClassification" => self.sequence_head(path),
-            "BertForTokenClassification" => Ok(Head::TokenClassification { labels: self.labels(path)? }),
-            "BertForMaskedLM" | "BertForPreTraining" if self.entries.tie_word_embeddings == Some(false) => {
+            "BertModel" => self.sentence_head(hidden_size, has_tensor(&names::weight(names::PROJECTION))),
+            "BertForSequenceClassification" => self.sequence_head(),
+            "BertForTokenClassification" => Ok(Head::TokenClassification { labels: self.labels()? }),
+            "BertForMaskedLM" | "BertForPreTraining" if self.head_keys.tie_word_embeddings == Some(false) => {
                 Err(Error::input(
                     path,
                     "tie_word_embeddings is false; only masked-LM heads whose decoder is the word embedding \
@@ -67,8 +88,9 @@ impl ConfigFile {
         }
     }
 
-    fn sentence_head(&self, path: &Path, projected: bool) -> Result<Head> {
-        let Some(SentenceEmbedding { pooling, dimensions }) = &self.entries.sentence_embedding else {
+    fn sentence_head(&self, hidden_size: usize, projected: bool) -> Result<Head> {
+        let path = self.source.path();
+        let Some(SentenceEmbedding { pooling, dimensions }) = &self.head_keys.sentence_embedding else {
             return Ok(Head::None);
         };
         if pooling != "mean" {
@@ -76,20 +98,20 @@ impl ConfigFile {
                 format!("sentence_embedding.pooling {pooling:?} is not supported; supported: \"mean\"");
             return Err(Error::input(path, what));
         }
-        if !projected && Some(*dimensions) != self.entries.hidden_size {
+        if !projected && *dimensions != hidden_size {
             let what = "sentence_embedding.dimensions is not hidden_size, and the weights have no projection";
             return Err(Error::input(path, what));
         }
         Ok(Head::Embedding { dimensions: *dimensions, projected })
     }
 
-    fn sequence_head(&self, path: &Path) -> Result<Head> {
-        let labels = self.labels(path)?;
-        match (self.entries.problem_type.as_deref(), labels.len()) {
+    fn sequence_head(&self) -> Result<Head> {
+        let labels = self.labels()?;
+        match (self.head_keys.problem_type.as_deref(), labels.len()) {
             (None | Some("regression"), 1) => Ok(Head::Regression),
             (None | Some("single_label_classification"), 2..) => Ok(Head::Classification { labels }),
             (problem, count) => Err(Error::input(
-                path,
+                self.source.path(),
                 format!(
                     "problem_type {} with {count} label(s) is not supported; supported: regression with 1, \
                      single_label_classification with 2 or more",
@@ -100,16 +122,17 @@ impl ConfigFile {
     }
 
     /// Label names by class index. Without any, transformers' two default labels.
-    fn labels(&self, path: &Path) -> Result<Vec<String>> {
+    fn labels(&self) -> Result<Vec<String>> {
+        let path = self.source.path();
         let mut by_class = BTreeMap::new();
-        for (class, label) in self.entries.id2label.iter().flatten() {
+        for (class, label) in self.head_keys.id2label.iter().flatten() {
             let class: usize = class.parse().map_err(|_| {
                 Error::input(path, format!("id2label has the key {class:?}; expected a class index"))
             })?;
             by_class.insert(class, label.as_str());
         }
         let mut from_label2id = BTreeMap::new();
-        for (label, class) in self.entries.label2id.iter().flatten() {
+        for (label, class) in self.head_keys.label2id.iter().flatten() {
             if let Some(other) = from_label2id.insert(*class, label.as_str()) {
                 return Err(Error::input(
                     path,
@@ -126,7 +149,7 @@ impl ConfigFile {
             ));
         }
         if by_class.is_empty() {
-            return Ok((0..self.entries.num_labels.unwrap_or(2))
+            return Ok((0..self.head_keys.num_labels.unwrap_or(2))
                 .map(|class| format!("LABEL_{class}"))
                 .collect());
         }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{Abilities, EmbeddingLayout, Family, Numbering};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
-use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
 use crate::special_pieces::{SpecialIds, SpecialPieces};
+use tinybert_base::Result;
 
 /// The family of [`Architecture::Bert`].
 pub(super) struct BertFamily;
@@ -15,10 +16,6 @@ pub(super) struct BertFamily;
 impl Family for BertFamily {
     fn name(&self) -> &'static str {
         "BERT"
-    }
-
-    fn architecture(&self, _: SpecialIds) -> Architecture {
-        Architecture::Bert
     }
 
     fn abilities(&self) -> Abilities {
@@ -33,14 +30,18 @@ impl Family for BertFamily {
         "Bert"
     }
 
-    fn read_config(&self, _: &mut ConfigEntries) -> Result<(), UnsupportedEntry> {
-        Ok(())
+    fn read_config(&self, source: &ConfigSource, _: SpecialIds) -> Result<BertConfig> {
+        let keys: EncoderKeys = source.keys()?;
+        keys.check(source)?;
+        keys.encoder(source, Architecture::Bert)
     }
 
-    fn write_config(&self, config: &BertConfig, pad_token_id: u32, json: &mut Value) {
+    fn write_config(&self, config: &BertConfig, pad_token_id: u32) -> Value {
+        let mut json = encoder_json(config);
         json["type_vocab_size"] = json!(config.type_vocab_size);
         json["position_embedding_type"] = json!("absolute");
         json["pad_token_id"] = json!(pad_token_id);
+        json
     }
 
     fn masked_lm_may_lack_its_head(&self) -> bool {

@@ -1,8 +1,8 @@
 //! The families of encoders, one file for each; no other file branches on the family.
 //!
 //! This program has BERT's conventions for every model: BERT's tensor names, BERT's token ids and BERT's
-//! entries of `config.json`. A [`Family`] translates a folder to these when it is read and back when it is
-//! written, and says what its encoder computes beyond BERT's.
+//! sizes. A [`Family`] translates a folder to these when it is read and back when it is written, and says what
+//! its encoder computes beyond BERT's.
 //!
 //! A new family is a file with its [`Family`], an entry of [`FAMILIES`] and a variant of [`Architecture`].
 //! The compiler then asks for every answer. Where a family differs from BERT in something that no method asks
@@ -15,10 +15,11 @@ use serde_json::Value;
 
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
-use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::config_source::ConfigSource;
 use crate::head::Head;
 use crate::special_pieces::{SpecialIds, SpecialPieces};
 use crate::vocabulary::NamedFiles;
+use tinybert_base::Result;
 
 /// Every family.
 static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
@@ -67,9 +68,6 @@ pub(crate) trait Family: Sync {
     /// Name in messages.
     fn name(&self) -> &'static str;
 
-    /// The architecture of models whose tokenizer has these special pieces.
-    fn architecture(&self, special: SpecialIds) -> Architecture;
-
     /// The roles that models of the family can have besides that of a teacher.
     fn abilities(&self) -> Abilities;
 
@@ -79,12 +77,16 @@ pub(crate) trait Family: Sync {
     /// Prefix of the family's class names in transformers; BERT's is `Bert`.
     fn class_prefix(&self) -> &'static str;
 
-    /// Translates the entries of the family's `config.json` to BERT's entries and fills in the family's own
-    /// defaults. The class names are translated before.
-    fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry>;
+    /// The encoder that the family's `config.json` describes, whose tokenizer has these special pieces. What
+    /// pruning removed is read for all families alike.
+    ///
+    /// # Errors
+    /// [`Error::Input`](tinybert_base::Error::Input) naming every missing size, or a value which says that the
+    /// model computes something else than this program.
+    fn read_config(&self, source: &ConfigSource, special: SpecialIds) -> Result<BertConfig>;
 
-    /// Adds the family's own entries to a `config.json` that has BERT's sizes.
-    fn write_config(&self, config: &BertConfig, pad_token_id: u32, json: &mut Value);
+    /// The family's `config.json` of the encoder, without what pruning removed.
+    fn write_config(&self, config: &BertConfig, pad_token_id: u32) -> Value;
 
     /// Whether folders of bare encoders may carry the class name of a masked-LM model.
     fn masked_lm_may_lack_its_head(&self) -> bool;

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::{Abilities, EmbeddingLayout, Family, Numbering, PieceRows};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
-use crate::config_entries::{ConfigEntries, UnsupportedEntry};
+use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
 use crate::special_pieces::{SpecialIds, SpecialPieces};
 use crate::vocabulary::{NamedFiles, tokenizer_files};
+use tinybert_base::Result;
 
 /// The pieces before those of BERT, in the order of their ids.
 const LEADING: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
@@ -38,16 +39,18 @@ const NAMES: [(&str, &str); 8] = [
     ("lm_head.bias", "cls.predictions.bias"),
 ];
 
+/// The keys of `config.json` that MPNet alone has.
+#[derive(serde::Deserialize)]
+struct MpNetKeys {
+    relative_attention_num_buckets: Option<usize>,
+}
+
 /// The family of [`Architecture::MpNet`].
 pub(super) struct MpNetFamily;
 
 impl Family for MpNetFamily {
     fn name(&self) -> &'static str {
         "MPNet"
-    }
-
-    fn architecture(&self, special: SpecialIds) -> Architecture {
-        Architecture::MpNet(special)
     }
 
     fn abilities(&self) -> Abilities {
@@ -62,27 +65,29 @@ impl Family for MpNetFamily {
         "MPNet"
     }
 
-    fn read_config(&self, entries: &mut ConfigEntries) -> Result<(), UnsupportedEntry> {
-        if let Some(found) = entries.relative_attention_num_buckets
+    fn read_config(&self, source: &ConfigSource, special: SpecialIds) -> Result<BertConfig> {
+        let mut keys: EncoderKeys = source.keys()?;
+        keys.check(source)?;
+        let MpNetKeys { relative_attention_num_buckets } = source.keys()?;
+        if let Some(found) = relative_attention_num_buckets
             && found != POSITION_BUCKETS
         {
-            return Err(UnsupportedEntry {
-                key: "relative_attention_num_buckets",
-                found: found.to_string(),
-                supported: POSITION_BUCKETS.to_string(),
-            });
+            let (found, supported) = (found.to_string(), POSITION_BUCKETS.to_string());
+            return Err(source.unsupported("relative_attention_num_buckets", &found, &supported));
         }
         // A vocabulary that is too small becomes 0, and a size of 0 is refused later.
         let without = |size: Option<usize>, extra: usize| size.map(|size| size.saturating_sub(extra));
-        entries.vocab_size = without(entries.vocab_size, EXTRA_PIECES);
-        entries.max_position_embeddings = without(entries.max_position_embeddings, FIRST_POSITION);
-        entries.layer_norm_eps.get_or_insert(1e-5);
-        Ok(())
+        keys.vocab_size = without(keys.vocab_size, EXTRA_PIECES);
+        keys.max_position_embeddings = without(keys.max_position_embeddings, FIRST_POSITION);
+        keys.layer_norm_eps.get_or_insert(1e-5);
+        keys.encoder(source, Architecture::MpNet(special))
     }
 
-    fn write_config(&self, _: &BertConfig, _: u32, json: &mut Value) {
+    fn write_config(&self, config: &BertConfig, _: u32) -> Value {
+        let mut json = encoder_json(config);
         json["relative_attention_num_buckets"] = json!(POSITION_BUCKETS);
         (json["bos_token_id"], json["pad_token_id"], json["eos_token_id"]) = (json!(0), json!(1), json!(2));
+        json
     }
 
     /// Sentence encoders made of MPNet keep its masked-LM class name and leave out the head.

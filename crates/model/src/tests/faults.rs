@@ -219,6 +219,13 @@ fn problems_without_a_head_here_are_refused() {
 }
 
 #[test]
+fn json_that_is_no_object_is_refused_by_its_file() {
+    let folder = ModelFolder::new(&Head::None);
+    folder.finish().write("config.json", "[1]");
+    says(&folder.fault(), &["config.json", "expected a JSON object"]);
+}
+
+#[test]
 fn bad_json_is_named_with_its_line() {
     let folder = ModelFolder::new(&Head::None);
     folder.finish().write("config.json", "{\n \"model_type\": \"bert\",\n}");
