@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tinybert_base::{Error, Result};
-use tinybert_model::{Checkpoint, RunRecord, Storage, save_as};
+use tinybert_model::{Checkpoint, FolderContents, RunRecord, Storage};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +13,7 @@ fn main() -> Result<()> {
     let path = Path::new(from).join("run.json");
     let run = std::fs::read(&path).map_err(Error::io(&path))?;
     let record: RunRecord = serde_json::from_slice(&run).map_err(|error| Error::input(&path, error))?;
-    let model = Checkpoint::load(Path::new(from))?;
-    save_as(Path::new(to), Storage::F16, &model.config, &model.head, &model.tensors, &model.text, &record)
+    let Checkpoint { config, head, tensors, text, .. } = &Checkpoint::load(Path::new(from))?;
+    let contents = FolderContents { storage: Storage::F16, config, head, tensors, text, record: &record };
+    contents.save(Path::new(to), &[])
 }

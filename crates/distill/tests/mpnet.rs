@@ -18,6 +18,7 @@ use tinybert_nn::{Bert, MaskedLm, Mode, Parameters, TaskModel, init_parameters};
 use tinybert_testing::reference_values::{
     assert_agrees, difference, ints, numbers, read, sample_difference, values, weights,
 };
+use tinybert_testing::runs::with_data;
 use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
@@ -210,17 +211,18 @@ fn toy_mpnet(place: &Path) -> Checkpoint {
     Checkpoint::load(place).unwrap()
 }
 
+/// Fine-tuning by this recipe, with the sizes of the toy task.
+fn fine_tuning(recipe: Recipe) -> FineTune {
+    FineTune { recipe: Recipe { batch_size: 8, ..recipe }, max_tokens: 16, ..FineTune::default() }
+}
+
 #[test]
 fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let (train, dev) = (toy::sentences(200, 1), toy::sentences(60, 2));
     let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    let settings = FineTune {
-        max_tokens: 16,
-        recipe: Recipe { epochs: 4, batch_size: 8, learning_rate: 1e-3, ..FineTune::default().recipe },
-        ..FineTune::default()
-    };
+    let settings = fine_tuning(Recipe { epochs: 4, learning_rate: 1e-3, ..Recipe::default() });
     let report =
         fine_tune(&settings, &toy_mpnet(&at("fresh")), &data, at("teacher"), &Context::default()).unwrap();
     assert!(report.dev.primary() > 0.9, "{report:?}");
@@ -247,20 +249,16 @@ fn a_student_of_berts_kind_learns_a_task_from_a_fine_tuned_mpnet() {
 fn fine_tuning_mpnet_in_parts_is_fine_tuning_it() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
-    let (train, dev) = (toy::sentences(40, 1), toy::sentences(20, 2));
-    let data = TaskData { train: &train, dev: &dev, metrics: MetricSet::Accuracy };
-    let settings = FineTune {
-        max_tokens: 16,
-        recipe: Recipe { epochs: 2, batch_size: 8, ..FineTune::default().recipe },
-        ..FineTune::default()
-    };
+    let settings = fine_tuning(Recipe { epochs: 2, ..Recipe::default() });
     let model = toy_mpnet(&at("fresh"));
-    fine_tune(&settings, &model, &data, at("whole"), &Context::default()).unwrap();
-    let error =
-        fine_tune(&settings, &model, &data, at("parts"), &toy::StopAfter::new(4).context()).unwrap_err();
+    let train = |output: Output, context: &Context| {
+        with_data(|data| fine_tune(&settings, &model, data, output, context)).map(drop)
+    };
+    train(at("whole").into(), &Context::default()).unwrap();
+    let error = train(at("parts").into(), &toy::StopAfter::new(4).context()).unwrap_err();
     assert_eq!(error.exit_code(), 130, "{error}");
     let resumed = Output { resume: true, ..Output::from(at("parts")) };
-    fine_tune(&settings, &model, &data, resumed, &Context::default()).unwrap();
+    train(resumed, &Context::default()).unwrap();
     assert_eq!(toy::bits(&at("parts")), toy::bits(&at("whole")));
 }
 

@@ -50,7 +50,7 @@ pub use preset::{PRESETS, preset};
 pub use quantization::write as write_quantization;
 pub use record::RunRecord;
 pub use safetensors::parameters;
-pub use save::{Companion, Storage, check_target, save, save_as, save_with};
+pub use save::{Companion, FolderContents, Storage, check_target, save};
 pub use shapes::{expected_shapes, pooler_shapes};
 pub use special_pieces::SpecialIds;
 pub use tensors::{Tensors, lookup};

@@ -63,54 +63,33 @@ pub fn save(
     text: &TextEncoder,
     record: &RunRecord,
 ) -> Result<()> {
-    save_with(folder, config, head, tensors, text, record, &[])
-}
-
-/// [`save`] with further files, which appear with the model or not at all.
-///
-/// # Errors
-/// As [`save`], and those of the companions.
-pub fn save_with(
-    folder: &Path,
-    config: &BertConfig,
-    head: &Head,
-    tensors: &Tensors,
-    text: &TextEncoder,
-    record: &RunRecord,
-    companions: &[Companion],
-) -> Result<()> {
-    let model = FolderContents { storage: Storage::F32, config, head, tensors, text, record };
-    model.save(folder, companions)
-}
-
-/// [`save`] with the weights in another number format.
-///
-/// # Errors
-/// As [`save`]; and [`Error::Usage`] for weights beyond that format's range.
-pub fn save_as(
-    folder: &Path,
-    storage: Storage,
-    config: &BertConfig,
-    head: &Head,
-    tensors: &Tensors,
-    text: &TextEncoder,
-    record: &RunRecord,
-) -> Result<()> {
-    FolderContents { storage, config, head, tensors, text, record }.save(folder, &[])
+    FolderContents { storage: Storage::F32, config, head, tensors, text, record }.save(folder, &[])
 }
 
 /// The contents of a model folder.
-struct FolderContents<'a> {
-    storage: Storage,
-    config: &'a BertConfig,
-    head: &'a Head,
-    tensors: &'a Tensors,
-    text: &'a TextEncoder,
-    record: &'a RunRecord,
+#[derive(Clone, Copy)]
+pub struct FolderContents<'a> {
+    /// Number format of the weights in the file.
+    pub storage: Storage,
+    /// Sizes of the encoder.
+    pub config: &'a BertConfig,
+    /// The task head.
+    pub head: &'a Head,
+    /// Every tensor of [`expected_shapes`], and the pooler's if the model has one.
+    pub tensors: &'a Tensors,
+    /// The model's tokenizer.
+    pub text: &'a TextEncoder,
+    /// How the model was made.
+    pub record: &'a RunRecord,
 }
 
 impl FolderContents<'_> {
-    fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
+    /// Writes a model folder as [`save`] does, with further files, which appear with the model or not at all.
+    ///
+    /// # Errors
+    /// Returns the errors of [`save`] and of the companions; [`Error::Usage`] for weights beyond the range of
+    /// the number format.
+    pub fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
         check_target(folder)?;
         let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
         let numbering = self.config.architecture.family().numbering();

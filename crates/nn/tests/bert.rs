@@ -6,27 +6,20 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
 use tinybert_data::Batch;
-use tinybert_model::{Architecture, BertConfig, Checkpoint, Head, Tensors};
+use tinybert_model::{BertConfig, Checkpoint, Head, Tensors};
 use tinybert_nn::{Bert, BertOutput, Mode, Parameters, TaskModel, check_gradients, init_parameters};
 use tinybert_testing::reference_values::{
     assert_agrees, difference, ints, read, real_states, reference_loss, sample_difference, values, weights,
 };
+use tinybert_testing::toy;
 
 fn config() -> BertConfig {
     BertConfig {
-        architecture: Architecture::Bert,
         vocab_size: 50,
-        hidden_size: 32,
-        num_hidden_layers: 2,
         num_attention_heads: 4,
         intermediate_size: 48,
-        max_position_embeddings: 16,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
         initializer_range: 0.02,
-        pruned: Default::default(),
+        ..toy::config(2, 32)
     }
 }
 

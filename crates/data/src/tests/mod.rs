@@ -10,8 +10,8 @@ mod tags;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::{DataSpec, Split, load};
-use crate::task::{Dataset, Target};
+use super::{ColumnNames, DataSpec, Source, Split, load};
+use crate::task::{Dataset, Target, TaskKind};
 use tinybert_base::progress::Progress;
 
 /// A folder with files of one test.
@@ -37,6 +37,11 @@ impl Folder {
     fn path(&self) -> PathBuf {
         self.0.path().into()
     }
+}
+
+/// Files with columns of these names.
+fn table(train: Option<PathBuf>, dev: Option<PathBuf>, columns: ColumnNames, kind: TaskKind) -> DataSpec {
+    DataSpec { source: Source::Table { train, dev, test: None, format: None, columns, kind }, labels: None }
 }
 
 /// Keeps what it is told.

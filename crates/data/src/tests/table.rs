@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::{Folder, fault, load_and_listen, strings, targets, texts};
+use super::{Folder, fault, load_and_listen, strings, table, targets, texts};
 use crate::task::{Target, TaskKind};
 use crate::{ColumnNames, DataSpec, Format, Source, Split, load};
 use tinybert_base::Error;
@@ -14,11 +14,7 @@ fn columns() -> ColumnNames {
 }
 
 fn spec(train: Option<PathBuf>, dev: Option<PathBuf>) -> DataSpec {
-    let kind = TaskKind::Classification;
-    DataSpec {
-        source: Source::Table { train, dev, test: None, format: None, columns: columns(), kind },
-        labels: None,
-    }
+    table(train, dev, columns(), TaskKind::Classification)
 }
 
 /// A spec whose training file has this content.

@@ -1,16 +1,14 @@
 use std::path::PathBuf;
 
-use super::{Folder, fault, load_and_listen, targets, texts};
+use super::{Folder, fault, load_and_listen, table, targets, texts};
 use crate::metrics::MetricSet;
 use crate::task::{Target, TaskKind};
-use crate::{ColumnNames, DataSpec, Source, Split, read_rows};
+use crate::{ColumnNames, DataSpec, Split, read_rows};
 use tinybert_base::progress::Silent;
 
 fn spec(train: PathBuf, dev: Option<PathBuf>) -> DataSpec {
     let columns = ColumnNames { text: "tokens".into(), pair: None, label: Some("tags".into()) };
-    let kind = TaskKind::Tagging;
-    let train = Some(train);
-    DataSpec { source: Source::Table { train, dev, test: None, format: None, columns, kind }, labels: None }
+    table(Some(train), dev, columns, TaskKind::Tagging)
 }
 
 fn train_fault(name: &str, content: &str) -> String {

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{Architecture, BertConfig, Checkpoint, Head, RunRecord, Tensors, TextEncoder, expected_shapes};
+use crate::{BertConfig, Checkpoint, Head, RunRecord, Tensors, TextEncoder, expected_shapes, preset};
 
 /// Pieces of the toy vocabulary.
 pub const PIECES: [&str; 10] =
@@ -16,19 +16,13 @@ pub const PIECES: [&str; 10] =
 
 pub fn config() -> BertConfig {
     BertConfig {
-        architecture: Architecture::Bert,
         vocab_size: PIECES.len(),
         hidden_size: 8,
         num_hidden_layers: 2,
         num_attention_heads: 2,
         intermediate_size: 12,
         max_position_embeddings: 16,
-        type_vocab_size: 2,
-        layer_norm_eps: 1e-12,
-        hidden_dropout_prob: 0.1,
-        attention_probs_dropout_prob: 0.1,
-        initializer_range: 0.02,
-        pruned: Default::default(),
+        ..preset("tinybert-4l-312").unwrap()
     }
 }
 

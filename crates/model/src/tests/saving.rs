@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::folder::{assert_same, classification, config, record, tensors, text};
-use crate::{Checkpoint, Head, Storage, check_target, save, save_as};
+use crate::{Checkpoint, FolderContents, Head, Storage, check_target, save};
 use tinybert_base::{FileHash, Result};
 
 fn save_classifier(folder: &Path) -> Result<()> {
@@ -79,8 +79,11 @@ fn half_precision_halves_the_file_and_rounds_each_value_once() {
     for tensor in tensors.values_mut() {
         *tensor = (&*tensor * 0.1).unwrap();
     }
-    save_as(&single, Storage::F32, &config(), &Head::None, &tensors, &text(), &record()).unwrap();
-    save_as(&half, Storage::F16, &config(), &Head::None, &tensors, &text(), &record()).unwrap();
+    for (folder, storage) in [(&single, Storage::F32), (&half, Storage::F16)] {
+        let (config, head, text, record) = (&config(), &Head::None, &text(), &record());
+        let contents = FolderContents { storage, config, head, tensors: &tensors, text, record };
+        contents.save(folder, &[]).unwrap();
+    }
     let bytes = |folder: &Path| fs::metadata(folder.join("model.safetensors")).unwrap().len();
     let values: usize = tensors.values().map(Tensor::elem_count).sum();
     let saved = bytes(&single) - bytes(&half);

@@ -105,7 +105,7 @@ impl View for &StoredValues<'_> {
 /// Writes a checkpoint: the model, and the state of the run beside it.
 ///
 /// # Errors
-/// Those of [`tinybert_model::save_with`].
+/// Those of [`FolderContents::save`](tinybert_model::FolderContents::save).
 pub(super) fn write(
     folder: &Path,
     trainee: &Trainee,

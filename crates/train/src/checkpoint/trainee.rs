@@ -11,7 +11,8 @@ use crate::zeros::zero_share;
 use tinybert_base::Result;
 use tinybert_model::plan::ModelPlan;
 use tinybert_model::{
-    BertConfig, Companion, Head, QUANTIZATION, RunRecord, Tensors, TextEncoder, write_quantization,
+    BertConfig, Companion, FolderContents, Head, QUANTIZATION, RunRecord, Storage, Tensors, TextEncoder,
+    write_quantization,
 };
 use tinybert_nn::{Parameters, TaskModel};
 
@@ -80,6 +81,8 @@ impl Trainee<'_> {
         let plan = Companion { name: QUANTIZATION, bytes: PLAN_BYTES, write: &write };
         let plan = self.quantization.as_ref().map(|_| plan);
         let companions: Vec<Companion> = plan.into_iter().chain(companions.iter().copied()).collect();
-        tinybert_model::save_with(folder, self.config, self.head, tensors, self.text, &record, &companions)
+        let (config, head, text) = (self.config, self.head, self.text);
+        let contents = FolderContents { storage: Storage::F32, config, head, tensors, text, record: &record };
+        contents.save(folder, &companions)
     }
 }
