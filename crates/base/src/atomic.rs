@@ -129,7 +129,7 @@ impl Staging {
     /// Lets `write` write one file at the path that it gets, and waits until the file is on the disk.
     ///
     /// # Errors
-    /// Those of `write`; [`Error::Io`] naming the file.
+    /// Returns the errors of `write`; [`Error::Io`] naming the file.
     pub fn write_by(&self, name: &str, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let path = self.folder.join(name);
         write(&path)?;

@@ -45,7 +45,7 @@ pub struct RowLayout {
 /// Reads a split as it is written, without looking at what the labels mean.
 ///
 /// # Errors
-/// As [`super::load`], but for labels.
+/// Returns the errors of [`super::load`], except those for labels.
 pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<RawRows> {
     let (source, rows, format, header) = match &spec.source {
         Source::Glue { task, folder } => {

@@ -54,7 +54,7 @@ fn similarity(session: &mut Session<'_, '_>, example: &Example) -> Result<f32> {
 /// The embedding of a text.
 ///
 /// # Errors
-/// Those of the session; [`Error::Usage`] for an image with another head.
+/// Returns the errors of the session; [`Error::Usage`] for an image with another head.
 pub fn embedding(session: &mut Session<'_, '_>, text: &str) -> Result<Vec<f32>> {
     let reply = session.run(Input::text(text)).map_err(|error| Error::Input(error.to_string()))?;
     match reply.answer {

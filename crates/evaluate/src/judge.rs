@@ -17,7 +17,7 @@ const BATCH: usize = 32;
 /// sample, so that a pair gives two samples, one after the other.
 ///
 /// # Errors
-/// Those of [`TextEncoder::encode_all`].
+/// Returns the errors of [`TextEncoder::encode_all`].
 pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
     if data.kind == TaskKind::Tagging {
         let encode = |example: &Example| text.encode_words(&example.text, max_tokens);
@@ -31,7 +31,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
 /// As [`encode`] for examples to learn from, each of which has to ask for an answer.
 ///
 /// # Errors
-/// Those of [`encode`]; [`Error::Input`] for an example none of whose words has a token.
+/// Returns the errors of [`encode`]; [`Error::Input`] for an example none of whose words has a token.
 pub fn encode_to_learn(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
     let set = encode(text, data, max_tokens)?;
     match (0..set.len()).find(|&sample| !set.asks(sample)) {
@@ -58,8 +58,8 @@ impl Judge {
     /// Encodes `data` with the model's own tokenizer.
     ///
     /// # Errors
-    /// Those of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of anything but
-    /// pairs.
+    /// Returns the errors of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of
+    /// anything but pairs.
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
         if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
             let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
@@ -79,7 +79,7 @@ impl Judge {
     /// Metrics of a model without dropout.
     ///
     /// # Errors
-    /// Those of [`outputs`] and of [`metrics::evaluate`].
+    /// Returns the errors of [`outputs`] and of [`metrics::evaluate`].
     pub fn judge(&self, model: &TaskModel, context: &Context) -> Result<Metrics> {
         self.metrics(&self.predictions(model, context)?)
     }
@@ -87,7 +87,7 @@ impl Judge {
     /// The model's answers to all samples, in order.
     ///
     /// # Errors
-    /// Those of [`outputs`] and [`Judge::answers`].
+    /// Returns the errors of [`outputs`] and [`Judge::answers`].
     pub fn predictions(&self, model: &TaskModel, context: &Context) -> Result<Vec<Target>> {
         self.answers(&model.head, &self.outputs(model, context)?)
     }
@@ -95,7 +95,7 @@ impl Judge {
     /// The outputs of a model's head for every sample.
     ///
     /// # Errors
-    /// Those of [`outputs`].
+    /// Returns the errors of [`outputs`].
     pub fn outputs(&self, model: &TaskModel, context: &Context) -> Result<Outputs> {
         outputs(model, &self.set, self.pad_id, context)
     }
@@ -121,7 +121,7 @@ impl Judge {
     /// Metrics of the model's answers `predictions`, one for each sample in order.
     ///
     /// # Errors
-    /// Those of [`metrics::evaluate`].
+    /// Returns the errors of [`metrics::evaluate`].
     pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
         metrics::evaluate(self.metrics, &self.labels, predictions, &self.targets)
     }
@@ -133,7 +133,7 @@ pub type Outputs = Vec<(Vec<usize>, Tensor)>;
 /// The outputs of the model's head for every sample that asks for an answer.
 ///
 /// # Errors
-/// [`Error::Interrupted`]; those of the forward pass.
+/// [`Error::Interrupted`]; the errors of the forward pass.
 pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Context) -> Result<Outputs> {
     let output = |samples: Vec<usize>| {
         if context.should_stop() {
@@ -164,7 +164,7 @@ fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Targe
 /// The vector of every sample, in their order.
 ///
 /// # Errors
-/// [`Error::Usage`] for a head that gives none; those of [`outputs`].
+/// [`Error::Usage`] for a head that gives none; the errors of [`outputs`].
 pub fn embeddings(
     model: &TaskModel,
     set: &EncodedSet,

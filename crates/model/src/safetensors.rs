@@ -84,7 +84,7 @@ pub(super) fn list(path: &Path) -> Result<Vec<StoredTensor>> {
 /// Number of values in all tensors of a file.
 ///
 /// # Errors
-/// The same as for `list`.
+/// Returns the errors of `list`.
 pub fn parameters(path: &Path) -> Result<u64> {
     Ok(list(path)?.iter().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum())
 }
@@ -92,8 +92,8 @@ pub fn parameters(path: &Path) -> Result<u64> {
 /// The shards that an index names, each with all of its tensors.
 ///
 /// # Errors
-/// As [`list`], and [`Error::Input`] for a shard that is missing, stands outside the index's folder, or lacks
-/// a tensor that the index promises.
+/// Returns the errors of [`list`], and [`Error::Input`] for a shard that is missing, stands outside the
+/// index's folder, or lacks a tensor that the index promises.
 pub(super) fn list_shards(index: &Path) -> Result<Vec<Shard>> {
     #[derive(serde::Deserialize)]
     struct Index {

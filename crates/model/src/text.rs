@@ -128,7 +128,7 @@ impl TextEncoder {
     /// Encodes many inputs on all cores; the results stand in the order of the inputs.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// Returns the errors of [`Self::encode`].
     pub fn encode_all(
         &self,
         inputs: &[(&str, Option<&str>)],
@@ -141,7 +141,7 @@ impl TextEncoder {
     /// of text between white space, `None` for a word that was cut off or has no token.
     ///
     /// # Errors
-    /// As [`Self::encode`].
+    /// Returns the errors of [`Self::encode`].
     pub fn encode_words(&self, text: &str, max_tokens: usize) -> Result<(EncodedInput, Vec<Option<u32>>)> {
         let encoded = self.encode(text, None, max_tokens)?;
         let (mut next, mut words) = (1, Vec::new());
@@ -168,7 +168,7 @@ impl TextEncoder {
     /// pieces cuts `text` in the same way.
     ///
     /// # Errors
-    /// As [`Self::piece_ids`].
+    /// Returns the errors of [`Self::piece_ids`].
     pub fn matched_ids(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = self.piece_ids(text)?;
         if ids.contains(&self.special.unk) {

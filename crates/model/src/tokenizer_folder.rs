@@ -13,7 +13,7 @@ use tinybert_base::{Error, Result, files};
 /// The BERT vocabulary of a model folder, and the tokenizer files found there by name.
 ///
 /// # Errors
-/// See [`super::TextEncoder::from_folder`].
+/// Returns the errors of [`super::TextEncoder::from_folder`].
 pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFiles)> {
     let mut found = Vec::new();
     for name in FILES {

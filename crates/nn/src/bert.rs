@@ -94,7 +94,7 @@ impl Bert {
     /// A forward pass without dropout on the CPU that shows the activations to an observer.
     ///
     /// # Errors
-    /// As for [`Bert::forward`], and those of the observer.
+    /// Returns the errors of [`Bert::forward`], and the errors of the observer.
     pub fn forward_observed(&self, batch: &Batch, observer: &mut dyn Observe) -> Result<BertOutput> {
         self.run(batch, Mode::Eval, Some(observer))
     }

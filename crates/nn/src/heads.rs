@@ -44,7 +44,7 @@ impl TaskModel {
     /// A model over trainable tensors.
     ///
     /// # Errors
-    /// As for [`TaskModel::frozen`].
+    /// Returns the errors of [`TaskModel::frozen`].
     pub fn trainable(config: &BertConfig, head: &Head, parameters: &Parameters) -> Result<Self> {
         Self::new(Bert::trainable(config, parameters)?, head, &|name| parameters.tensor(name))
     }
@@ -75,7 +75,7 @@ impl TaskModel {
     /// all tokens where the batch names no words.
     ///
     /// # Errors
-    /// Those of [`Bert::forward`].
+    /// Returns the errors of [`Bert::forward`].
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<(BertOutput, Tensor)> {
         let output = self.bert.forward(batch, mode)?;
         let logits = self.logits(&output)?;

@@ -78,7 +78,7 @@ impl MaskedLm {
     /// Mean cross-entropy of the pieces at the targets' positions.
     ///
     /// # Errors
-    /// [`Error::Input`] without any target; those of the forward pass.
+    /// [`Error::Input`] without any target; the errors of the forward pass.
     pub fn loss(&self, batch: &Batch, targets: &Targets, mode: Mode) -> Result<(BertOutput, Tensor)> {
         if targets.positions.is_empty() {
             return Err(Error::Input(
@@ -97,7 +97,7 @@ impl MaskedLm {
     /// dropout.
     ///
     /// # Errors
-    /// The errors of the forward pass.
+    /// Returns the errors of the forward pass.
     pub fn logits(&self, batch: &Batch, positions: &[u32]) -> Result<Tensor> {
         let output = self.bert.forward(batch, Mode::Eval)?;
         let logits =

@@ -46,7 +46,7 @@ impl Importance {
     /// one, and against the labels of `data` otherwise.
     ///
     /// # Errors
-    /// Those of [`Importance::taylor`] and [`Importance::magnitude`].
+    /// Returns the errors of [`Importance::taylor`] and [`Importance::magnitude`].
     pub fn measure(
         measure: ImportanceMeasure,
         model: &Checkpoint,

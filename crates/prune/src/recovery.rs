@@ -102,7 +102,7 @@ impl PruneWithRecovery<'_> {
     ///
     /// # Errors
     /// [`Error::Usage`] for impossible settings, and for rounds of an earlier run without [`Output::resume`]
-    /// or of other settings; those of [`KeptParts::choose`] and of [`distill_task`].
+    /// or of other settings; the errors of [`KeptParts::choose`] and of [`distill_task`].
     pub fn run(&self, out: &Output, context: &Context) -> Result<PrunedModel> {
         if self.rounds == 0 {
             return Err(Error::Usage("pruning in steps needs at least one".into()));

@@ -60,7 +60,7 @@ impl<'a> PieceCounts<'a> {
     /// Counts the pieces of these texts, on all cores.
     ///
     /// # Errors
-    /// Those of [`TextEncoder::matched_ids`].
+    /// Returns the errors of [`TextEncoder::matched_ids`].
     pub fn add(&mut self, texts: &[&str]) -> Result<()> {
         let ids: Vec<Vec<u32>> =
             texts.par_iter().map(|text| self.text.matched_ids(text)).collect::<Result<_>>()?;
@@ -192,7 +192,7 @@ impl Coverage {
     /// Compares the pieces of every word of `texts`.
     ///
     /// # Errors
-    /// Those of [`TextEncoder::words`].
+    /// Returns the errors of [`TextEncoder::words`].
     pub fn of(texts: &[&str], before: &TextEncoder, after: &TextEncoder) -> Result<Self> {
         let (old, new) = (before.pieces(), after.pieces());
         let (old_unknown, new_unknown) = (before.special().unk, after.special().unk);

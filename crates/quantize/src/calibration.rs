@@ -69,7 +69,7 @@ impl CalibrationSamples {
     /// values.
     ///
     /// # Errors
-    /// The same as for [`site`](Self::site).
+    /// Returns the errors of [`site`](Self::site).
     pub fn sentences(&self, site: Site) -> Result<&[Vec<f32>]> {
         self.sentences.get(&site).map(Vec::as_slice).ok_or_else(|| unseen(site))
     }

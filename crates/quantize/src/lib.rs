@@ -192,7 +192,7 @@ fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
 /// An even sample of the texts of `data`, as the model reads them.
 ///
 /// # Errors
-/// Those of [`tinybert_model::TextEncoder::encode_all`].
+/// Returns the errors of [`tinybert_model::TextEncoder::encode_all`].
 pub fn calibration_inputs(
     text: &TextEncoder,
     data: &Dataset,

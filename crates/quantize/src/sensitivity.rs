@@ -56,7 +56,7 @@ pub struct SensitivitySettings<'a> {
 /// `calibration`, as they do for an image. The metric is given where all of `data` have labels.
 ///
 /// # Errors
-/// A model without a task head, [`tinybert_base::Error::Interrupted`], those of the forward pass.
+/// A model without a task head, [`tinybert_base::Error::Interrupted`], the errors of the forward pass.
 pub fn sensitivity(
     checkpoint: &Checkpoint,
     calibration: &Dataset,

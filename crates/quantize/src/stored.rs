@@ -28,7 +28,7 @@ impl LinearPlace {
 /// its inputs if they are known, weighs the errors.
 ///
 /// # Errors
-/// The same as for [`store`].
+/// Returns the errors of [`store`].
 pub fn store_linear(
     tensors: &mut Tensors,
     place: LinearPlace,
@@ -43,7 +43,7 @@ pub fn store_linear(
 /// Replaces the word rows by the values that `encoding` stores.
 ///
 /// # Errors
-/// The same as for [`store`].
+/// Returns the errors of [`store`].
 pub fn store_words(tensors: &mut Tensors, encoding: WeightEncoding) -> Result<()> {
     store(tensors, WORD_EMBEDDINGS, |row, out| scaled_row(row, encoding, out).to_f32())
 }

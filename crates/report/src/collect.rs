@@ -92,7 +92,7 @@ impl Report {
     /// [`Report::image`] gets the sizes of the last image that was added.
     ///
     /// # Errors
-    /// Those of [`ImageFile::model`].
+    /// Returns the errors of [`ImageFile::model`].
     pub fn add_image(&mut self, path: &Path, image: &ImageFile, judged: Option<&Metrics>) -> Result<()> {
         let mut stage =
             StageReport { name: name_of(path), command: "quantize".into(), ..StageReport::default() };
@@ -111,7 +111,7 @@ impl ImageSize {
     /// The sizes of an image.
     ///
     /// # Errors
-    /// Those of [`ImageFile::model`].
+    /// Returns the errors of [`ImageFile::model`].
     pub fn of(image: &ImageFile) -> Result<Self> {
         let model = image.model()?;
         let sections = model.image().section_bytes();

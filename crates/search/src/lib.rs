@@ -83,7 +83,7 @@ impl Compress<'_> {
     /// # Errors
     /// [`Error::Usage`] if no model of the search space keeps within the budget, for impossible settings, and
     /// for a folder with another run; [`Error::Input`] for models and data that do not fit together, and for
-    /// an image that exceeds the budget although its predicted cost did not; those of training.
+    /// an image that exceeds the budget although its predicted cost did not; the errors of training.
     pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
         let inputs = self.inputs()?;

@@ -25,7 +25,7 @@ pub trait Journal: Serialize + DeserializeOwned {
     /// Makes sure that the run of the journal `new` is the run of this journal, whose file is in `folder`.
     ///
     /// # Errors
-    /// Those of [`Identity::check`].
+    /// Returns the errors of [`Identity::check`].
     fn check(&self, new: &Self, folder: &Path) -> Result<()> {
         self.identity().check(new.identity(), folder)
     }
@@ -61,7 +61,7 @@ pub fn read<J: Journal>(path: &Path) -> Result<J> {
 /// have journals.
 ///
 /// # Errors
-/// [`Error::Usage`] for a folder with a run that is not to be resumed, or with something else; those of
+/// [`Error::Usage`] for a folder with a run that is not to be resumed, or with something else; the errors of
 /// [`Journal::check`] and [`read`].
 pub fn open<J: Journal>(out: &Output, new: J, begun: &str, owner: &str) -> Result<J> {
     let (folder, path) = (&out.folder, out.folder.join(J::FILE));

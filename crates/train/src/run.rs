@@ -48,7 +48,7 @@ impl<'a> TrainingRun<'a> {
     /// from, or the `initial` ones; both are moved to the device that the output names.
     ///
     /// # Errors
-    /// Those of [`WorkFolder::open`] and of `initial`.
+    /// Returns the errors of [`WorkFolder::open`] and of `initial`.
     pub fn open(
         model: TrainedModel<'a>,
         identity: Identity,
@@ -96,7 +96,7 @@ impl<'a> TrainingRun<'a> {
     /// A selection of the run's best weights by `judge`.
     ///
     /// # Errors
-    /// Those of [`Selection::new`].
+    /// Returns the errors of [`Selection::new`].
     pub fn selection(&mut self, judge: &'a Judge) -> Result<Selection<'a>> {
         Selection::new(&self.trainee, judge, &mut self.work)
     }
@@ -107,7 +107,7 @@ impl<'a> TrainingRun<'a> {
     /// # Errors
     /// [`Error::Diverged`](tinybert_base::Error::Diverged) for losses or gradients that are not finite;
     /// [`Error::Interrupted`](tinybert_base::Error::Interrupted) after a checkpoint if the user asks to stop;
-    /// those of `losses` and of `selection`.
+    /// the errors of `losses` and of `selection`.
     pub fn train(
         &mut self,
         config: SessionConfig,
@@ -124,7 +124,7 @@ impl<'a> TrainingRun<'a> {
     /// Writes the model of `tensors` with its report and removes the working folder.
     ///
     /// # Errors
-    /// Those of [`WorkFolder::finish`].
+    /// Returns the errors of [`WorkFolder::finish`].
     pub fn finish(self, tensors: &Tensors, report: &impl Serialize) -> Result<()> {
         self.work.finish(&self.trainee, tensors, json!(report))
     }

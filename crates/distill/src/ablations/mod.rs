@@ -75,7 +75,7 @@ impl Ablations<'_> {
     ///
     /// # Errors
     /// [`Error::Usage`] for rows whose inputs are missing, and for a folder that holds something else or,
-    /// without [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; those of
+    /// without [`Output::resume`], rows; [`Error::Input`] if it holds rows of other inputs; the errors of
     /// [`distill_task`].
     pub fn run(&self, out: &Output, context: &Context) -> Result<String> {
         let rows = self.chosen_rows(context)?;

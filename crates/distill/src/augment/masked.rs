@@ -45,7 +45,7 @@ impl MaskedCandidates {
     /// at least one.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a vocabulary without `[MASK]`; those of [`MaskedLm::frozen`].
+    /// [`Error::Usage`] for a vocabulary without `[MASK]`; the errors of [`MaskedLm::frozen`].
     pub fn new(checkpoint: &Checkpoint, count: usize, share: f64) -> Result<Self> {
         let special = checkpoint.text.special();
         let Some(mask) = special.mask else {
@@ -67,7 +67,7 @@ impl MaskedCandidates {
     /// Candidates for every replaceable word that is one piece.
     ///
     /// # Errors
-    /// Those of the forward pass; [`Error::Interrupted`] if the user asks to stop.
+    /// Returns the errors of the forward pass; [`Error::Interrupted`] if the user asks to stop.
     pub fn candidates(&self, sentences: &[Sentence], context: &Context) -> Result<Vec<WordCandidates>> {
         let mut passes: Vec<MaskedPass> = Vec::new();
         for (at, sentence) in sentences.iter().enumerate() {

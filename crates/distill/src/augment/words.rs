@@ -24,7 +24,7 @@ impl<'a> Sentence<'a> {
     /// Splits a sentence into words.
     ///
     /// # Errors
-    /// Those of [`TextEncoder::words`].
+    /// Returns the errors of [`TextEncoder::words`].
     pub fn new(text: &'a str, encoder: &TextEncoder) -> Result<Self> {
         let words = encoder.words(text)?;
         let may = |word: &EncodedWord| {

@@ -66,7 +66,7 @@ pub fn student_head(teacher: &Head) -> Head {
 /// The first `layers` layers of a teacher's encoder, without a graph.
 ///
 /// # Errors
-/// Those of [`Bert::frozen`].
+/// Returns the errors of [`Bert::frozen`].
 pub fn lower_layers(config: &BertConfig, tensors: &Tensors, layers: usize) -> Result<Bert> {
     let config = BertConfig { num_hidden_layers: layers, ..config.clone() };
     Bert::frozen(&config, tensors)

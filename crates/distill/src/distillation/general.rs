@@ -70,7 +70,7 @@ pub struct GeneralReport {
 ///
 /// # Errors
 /// [`Error::Usage`](tinybert_base::Error::Usage) for impossible settings;
-/// [`Error::Input`](tinybert_base::Error::Input) for different vocabularies or an empty corpus; those of
+/// [`Error::Input`](tinybert_base::Error::Input) for different vocabularies or an empty corpus; the errors of
 /// [`TrainingRun::train`].
 pub fn distill_general(
     settings: &GeneralSettings,

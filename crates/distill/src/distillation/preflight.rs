@@ -47,7 +47,7 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Input`] for a teacher near chance and for a development set with a single label, unless
-/// `allow_weak`; those of [`Judge::predictions`].
+/// `allow_weak`; the errors of [`Judge::predictions`].
 pub fn evaluate(
     teacher: &Checkpoint,
     model: &TaskModel,

@@ -61,7 +61,7 @@ impl QuantizationAware {
     /// the weights adapt to it.
     ///
     /// # Errors
-    /// Those of [`calibrate`].
+    /// Returns the errors of [`calibrate`].
     pub fn plan(
         &self,
         student: &Checkpoint,
@@ -79,7 +79,7 @@ impl QuantizationAware {
 /// of all texts.
 ///
 /// # Errors
-/// [`Error::Input`] naming the difference; those of tokenizing.
+/// [`Error::Input`] naming the difference; the errors of tokenizing.
 pub fn check_student_answers(
     teacher: &Checkpoint,
     student: &Checkpoint,

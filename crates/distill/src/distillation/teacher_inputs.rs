@@ -32,7 +32,8 @@ impl TeacherInputs {
     /// The inputs of the teacher of a student that reads `data.train` as `set`.
     ///
     /// # Errors
-    /// Those of [`encode_to_learn`]; [`Error::Input`] where the two do not answer for the same words.
+    /// Returns the errors of [`encode_to_learn`]; [`Error::Input`] where the two do not answer for the same
+    /// words.
     pub fn new(
         teacher: &Checkpoint,
         student: &Checkpoint,

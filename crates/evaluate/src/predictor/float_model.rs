@@ -30,7 +30,7 @@ impl FloatModel {
     /// [`FloatModel::new`], computing on `device`.
     ///
     /// # Errors
-    /// Those of [`FloatModel::new`]; the device has no room for the weights.
+    /// Returns the errors of [`FloatModel::new`]; the device has no room for the weights.
     pub fn on(checkpoint: &Checkpoint, max_tokens: usize, device: &Device) -> Result<Self> {
         let Checkpoint { config, head, tensors, text, folder, .. } = checkpoint;
         if matches!(head, Head::None | Head::MaskedLm) {

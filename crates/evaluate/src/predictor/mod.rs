@@ -31,8 +31,8 @@ impl Predictor {
     /// Opens a model folder or an image. `max_tokens` is for folders; an image has its own limit.
     ///
     /// # Errors
-    /// What [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`] give; [`Error::Usage`] for an
-    /// instruction set that is asked of a folder, or that this machine lacks.
+    /// Returns the errors of [`Checkpoint::load`], [`FloatModel::new`] and [`ImageFile::open`];
+    /// [`Error::Usage`] for an instruction set that is asked of a folder, or that this machine lacks.
     pub fn open(path: &Path, max_tokens: usize, isa: Option<Isa>) -> Result<Self> {
         Self::open_on(path, max_tokens, isa, &Compute::cpu(), Ok)
     }
@@ -41,7 +41,7 @@ impl Predictor {
     /// computes on `compute`.
     ///
     /// # Errors
-    /// As [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.
+    /// Returns the errors of [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.
     pub fn open_on(
         path: &Path,
         max_tokens: usize,
@@ -91,7 +91,7 @@ impl Predictor {
     /// Whether the model answers pairs: all do but those that tag words.
     ///
     /// # Errors
-    /// As [`Predictor::labels`].
+    /// Returns the errors of [`Predictor::labels`].
     pub fn takes_pairs(&self) -> Result<bool> {
         Ok(match self {
             Self::Folder(folder) => !matches!(folder.model.head, Head::TokenClassification { .. }),
@@ -102,7 +102,7 @@ impl Predictor {
     /// The embedding of each text that the examples of `data` have.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model that gives none; [`Error::Interrupted`]; those of the forward pass.
+    /// [`Error::Usage`] for a model that gives none; [`Error::Interrupted`]; the errors of the forward pass.
     pub fn embeddings(&self, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Folder(folder) => {
@@ -126,7 +126,7 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`];
-    /// those of the forward pass.
+    /// the errors of the forward pass.
     pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
         match self {
             Self::Folder(folder) => {

@@ -29,7 +29,7 @@ impl BuiltImage {
     /// The image of a model, stored as the search has chosen. It may exceed the budget.
     ///
     /// # Errors
-    /// Those of [`quantize`].
+    /// Returns the errors of [`quantize`].
     pub fn new(
         compress: &Compress,
         model: &Checkpoint,
@@ -54,7 +54,7 @@ impl BuiltImage {
     /// all layers, as the search assumed, if that exceeds the budget.
     ///
     /// # Errors
-    /// Those of [`quantize`] and of [`BuiltImage::check_budget`].
+    /// Returns the errors of [`quantize`] and of [`BuiltImage::check_budget`].
     pub fn within_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
         let (compress, context) = (pipeline.compress, pipeline.context);
         let image = Self::new(compress, model, found, AttentionPrecision::Auto, context)?;
@@ -69,7 +69,7 @@ impl BuiltImage {
     /// Number of layers whose attention is f32.
     ///
     /// # Errors
-    /// Those of [`ImageFile::model`].
+    /// Returns the errors of [`ImageFile::model`].
     pub fn layers_in_f32(&self) -> Result<usize> {
         let layers = self.image.model()?.image().layer_configs();
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
@@ -110,7 +110,7 @@ impl BuiltImage {
     /// The metrics of the image on a data set.
     ///
     /// # Errors
-    /// Those of [`Predictor::evaluate`].
+    /// Returns the errors of [`Predictor::evaluate`].
     pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Metrics> {
         self.native.evaluate(data, compress.data.metrics, context)
     }

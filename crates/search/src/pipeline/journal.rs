@@ -27,7 +27,7 @@ impl CompressJournal {
     /// continue with another budget and another board.
     ///
     /// # Errors
-    /// Those of [`journal::open`].
+    /// Returns the errors of [`journal::open`].
     pub fn open(out: &Output, identity: Identity) -> Result<Self> {
         let new = Self { identity: identity.clone(), search: None, outcome: None };
         let opened = journal::open(out, new, "a run: give --resume to go on with it", "this command")?;

@@ -34,7 +34,7 @@ impl EvaluationExamples {
     /// The answers of a model.
     ///
     /// # Errors
-    /// [`Error::Interrupted`]; those of the forward pass.
+    /// [`Error::Interrupted`]; the errors of the forward pass.
     pub fn answers(&self, model: &Checkpoint, context: &Context) -> Result<ModelAnswers> {
         let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
         let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;

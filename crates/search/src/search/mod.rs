@@ -60,7 +60,7 @@ impl Search<'_, '_> {
     ///
     /// # Errors
     /// [`Error::Usage`] if no model keeps within the budget, with the limits that cannot be met and the
-    /// nearest model; [`Error::Interrupted`]; those of the forward pass.
+    /// nearest model; [`Error::Interrupted`]; the errors of the forward pass.
     pub fn run(self, context: &Context) -> Result<SearchResult> {
         let longest = self.space.lengths[0].tokens;
         let examples = EvaluationExamples::new(self.dev, self.settings.examples, self.metrics, longest);

@@ -60,7 +60,7 @@ impl<'a> SearchSpace<'a> {
     /// most `max_tokens` tokens, and the self-tests of images are taken from `calibration` examples.
     ///
     /// # Errors
-    /// Those of tokenizing and packing.
+    /// Returns the errors of tokenizing and packing.
     pub fn new(
         student: &'a Checkpoint,
         importance: Importance,
@@ -133,7 +133,7 @@ impl<'a> SearchSpace<'a> {
     /// The student with only one linear in four bits.
     ///
     /// # Errors
-    /// Those of the tensor engine.
+    /// Returns the errors of the tensor engine.
     pub fn with_one_in_four_bits(&self, place: LinearPlace) -> Result<Checkpoint> {
         let student = self.model(SearchPoint::default())?;
         let weights = encodings(self.student.config.num_hidden_layers, &[place]);
@@ -232,7 +232,7 @@ impl<'a> SearchSpace<'a> {
     /// The cost of the model at a point.
     ///
     /// # Errors
-    /// Those of [`CostModel::cost`].
+    /// Returns the errors of [`CostModel::cost`].
     pub fn cost(&self, point: SearchPoint, model: &CostModel) -> Result<Cost> {
         let vocabulary = &self.vocabularies[point.vocabulary];
         model.cost(&ModelShape {
@@ -249,7 +249,7 @@ impl<'a> SearchSpace<'a> {
     /// The model at a point before any training.
     ///
     /// # Errors
-    /// Those of pruning.
+    /// Returns the errors of pruning.
     pub fn model(&self, point: SearchPoint) -> Result<Checkpoint> {
         let kept = self.prunes(point).then(|| self.kept(point)).transpose()?;
         let structure = match &kept {
@@ -267,7 +267,7 @@ impl<'a> SearchSpace<'a> {
     /// A model that was made of the student, with the word pieces of a point.
     ///
     /// # Errors
-    /// Those of pruning.
+    /// Returns the errors of pruning.
     pub fn with_vocabulary(&self, point: SearchPoint, model: &Checkpoint) -> Result<Checkpoint> {
         match &self.vocabularies[point.vocabulary].settings {
             Some(settings) => self.counts.keep(settings)?.prune(model),

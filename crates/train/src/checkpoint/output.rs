@@ -71,7 +71,7 @@ impl Output {
     /// continues from a checkpoint if there is one.
     ///
     /// # Errors
-    /// Those of [`Output::can_resume`].
+    /// Returns the errors of [`Output::can_resume`].
     pub fn nested(&self, folder: PathBuf) -> Result<Self> {
         let nested = Self { folder, teacher_cache: Some(self.teacher_cache()), ..self.clone() };
         let resume = nested.can_resume()?;

@@ -14,7 +14,7 @@ use tinybert_model::METRICS;
 /// removed.
 ///
 /// # Errors
-/// Those of [`WorkFolder::open`](super::WorkFolder::open).
+/// Returns the errors of [`WorkFolder::open`](super::WorkFolder::open).
 pub(super) fn find_checkpoint(
     output: &Output,
     folder: &Path,
@@ -75,7 +75,8 @@ pub(super) fn find_checkpoint(
 /// The checkpoint at `path`; the inner error says what is damaged.
 ///
 /// # Errors
-/// Those of [`Identity::check`]: the checkpoints belong to another run, and an older one would not help.
+/// Returns the errors of [`Identity::check`]: the checkpoints belong to another run, and an older one would
+/// not help.
 fn read_checkpoint(path: &Path, folder: &Path, identity: &Identity) -> Result<Result<Snapshot>> {
     match snapshot::read_state(path) {
         Ok(state) => state.identity.check(identity, folder)?,

@@ -105,7 +105,7 @@ impl View for &StoredValues<'_> {
 /// Writes a checkpoint: the model, and the state of the run beside it.
 ///
 /// # Errors
-/// Those of [`FolderContents::save`](tinybert_model::FolderContents::save).
+/// Returns the errors of [`FolderContents::save`](tinybert_model::FolderContents::save).
 pub(super) fn write(
     folder: &Path,
     trainee: &Trainee,

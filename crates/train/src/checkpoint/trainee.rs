@@ -49,7 +49,7 @@ impl Trainee<'_> {
     /// The model of `tensors`, without a graph; quantized if it is trained to be.
     ///
     /// # Errors
-    /// Those of [`TaskModel::frozen`].
+    /// Returns the errors of [`TaskModel::frozen`].
     pub(crate) fn frozen(&self, tensors: &Tensors) -> Result<TaskModel> {
         Ok(self.quantized(TaskModel::frozen(self.config, self.head, tensors)?))
     }

@@ -91,7 +91,7 @@ impl WorkFolder {
     /// begins.
     ///
     /// # Errors
-    /// Those of `initial`; an internal error where the device has no room.
+    /// Returns the errors of `initial`; an internal error where the device has no room.
     pub fn parameters(&self, initial: impl FnOnce() -> Result<Tensors>) -> Result<Parameters> {
         let device = &self.output.compute.device;
         let tensors = match &self.resumed {
@@ -167,7 +167,7 @@ impl WorkFolder {
     /// Writes the finished model with its metrics to `OUT` and removes the working folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if that fails; those of [`tinybert_model::save`].
+    /// [`Error::Io`] if that fails; the errors of [`tinybert_model::save`].
     pub fn finish(self, trainee: &Trainee, tensors: &Tensors, results: Value) -> Result<()> {
         if self.files.is_none() {
             return Ok(());
@@ -190,7 +190,7 @@ impl OpenFiles {
     /// Locks the folder and finds the checkpoint to continue from.
     ///
     /// # Errors
-    /// Those of [`WorkFolder::open`].
+    /// Returns the errors of [`WorkFolder::open`].
     fn open(
         output: &Output,
         folder: &Path,

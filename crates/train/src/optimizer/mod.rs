@@ -91,7 +91,7 @@ impl Optimizer {
     /// [`Optimizer::moments`] gave.
     ///
     /// # Errors
-    /// Those of `find`; [`Error::Input`] for a moment of another size than its parameter.
+    /// Returns the errors of `find`; [`Error::Input`] for a moment of another size than its parameter.
     pub(crate) fn restore(
         &mut self,
         steps: u64,

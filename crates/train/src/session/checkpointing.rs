@@ -53,7 +53,7 @@ impl TrainingSession<'_> {
     ///
     /// # Errors
     /// [`Error::Interrupted`] after the checkpoint if the user asks to stop; [`Error::Ranks`] if the ranks
-    /// have different weights; those of saving.
+    /// have different weights; the errors of saving.
     pub fn checkpoint_if_due(&mut self, selection: Option<&Selection>) -> Result<()> {
         let decision = self.decide()?;
         self.out_of_time = decision.out_of_time;

@@ -8,7 +8,7 @@ use tinybert_data::{EncodedSet, bucketed_batches};
 /// `selection` evaluates the model in between, and a last time when the session stops.
 ///
 /// # Errors
-/// Those of the session, of `losses` and of `selection`.
+/// Returns the errors of the session, of `losses` and of `selection`.
 pub(crate) fn train_epochs(
     session: &mut TrainingSession,
     set: &EncodedSet,

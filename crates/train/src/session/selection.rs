@@ -36,7 +36,7 @@ impl<'a> Selection<'a> {
     /// weights in it are the ones to beat.
     ///
     /// # Errors
-    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    /// Returns the errors of [`TaskModel::frozen`] and [`Judge::judge`].
     pub(crate) fn new(trainee: &Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
         let best =
             work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
@@ -54,7 +54,7 @@ impl<'a> Selection<'a> {
     /// The same selection with weights that are chosen if every evaluated model is worse.
     ///
     /// # Errors
-    /// Those of [`TaskModel::frozen`] and [`Judge::judge`].
+    /// Returns the errors of [`TaskModel::frozen`] and [`Judge::judge`].
     pub fn with_fallback(self, tensors: Tensors, context: &Context) -> Result<Self> {
         let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &uninterrupted())?;
         context.progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
@@ -65,7 +65,7 @@ impl<'a> Selection<'a> {
     /// that were asked for. Of equally good weights the first ones stay.
     ///
     /// # Errors
-    /// Those of [`Judge::judge`] and of writing the metrics.
+    /// Returns the errors of [`Judge::judge`] and of writing the metrics.
     pub(crate) fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
         let metrics = self.judge.judge(&self.model, &uninterrupted())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
@@ -85,7 +85,7 @@ impl<'a> Selection<'a> {
     /// The best weights and their metrics; the present weights if none were evaluated.
     ///
     /// # Errors
-    /// Those of [`Judge::judge`].
+    /// Returns the errors of [`Judge::judge`].
     pub fn into_best(self) -> Result<(Metrics, Tensors)> {
         let evaluated = match self.best {
             Some(best) => best,

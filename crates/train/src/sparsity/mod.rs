@@ -156,7 +156,7 @@ impl Sparsity {
     /// Restores the state from a checkpoint that was written when the fraction `done` of the session was done.
     ///
     /// # Errors
-    /// Those of [`Snapshot::take`].
+    /// Returns the errors of [`Snapshot::take`].
     pub fn restore(&mut self, done: f64, snapshot: &mut Snapshot) -> Result<()> {
         self.end_growth_if_complete(done);
         for PrunableMatrix { name, var, mask, movement } in &mut self.matrices {

@@ -52,7 +52,7 @@ impl TeacherCache<'_> {
     /// it. If they do not fit into the cache, they are computed batch by batch.
     ///
     /// # Errors
-    /// Those of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
+    /// Returns the errors of the forward pass; [`Error::Io`]; [`Error::Interrupted`].
     pub fn answers<'m>(&self, model: &'m TaskModel) -> Result<TeacherAnswers<'m>> {
         let outputs = model.head.outputs();
         let starts = self.set.answer_starts();
@@ -87,7 +87,7 @@ impl TeacherCache<'_> {
     /// the teacher's encoder as are wanted.
     ///
     /// # Errors
-    /// As [`TeacherCache::answers`].
+    /// Returns the errors of [`TeacherCache::answers`].
     pub fn states<'m>(&self, bert: &'m Bert, wanted: WantedStates) -> Result<TeacherStates<'m>> {
         let layout = CacheLayout::new(wanted.clone(), &self.teacher.config, self.set);
         let room = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));

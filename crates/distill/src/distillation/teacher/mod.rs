@@ -67,7 +67,7 @@ impl TeacherStates<'_> {
     /// States and scores of a batch. Values at padded positions are undefined.
     ///
     /// # Errors
-    /// Those of the forward pass or of reading the file.
+    /// Returns the errors of the forward pass or of reading the file.
     pub fn of(&self, batch: &Batch) -> Result<TeacherOutput> {
         match self {
             Self::Computed { bert, wanted } => {
@@ -97,7 +97,7 @@ impl TeacherAnswers<'_> {
     /// Logits `[answers, outputs]` of a batch.
     ///
     /// # Errors
-    /// Those of the forward pass.
+    /// Returns the errors of the forward pass.
     pub fn of(&self, batch: &Batch) -> Result<Tensor> {
         match self {
             Self::Computed(model) => Ok(model.forward(batch, Mode::Eval)?.1),

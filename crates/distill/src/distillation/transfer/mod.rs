@@ -113,7 +113,7 @@ impl Transfer {
     /// `samples` of `text`.
     ///
     /// # Errors
-    /// Those of the forward passes.
+    /// Returns the errors of the forward passes.
     pub(crate) fn fit_projections(
         &self,
         student: &Bert,
