@@ -86,7 +86,7 @@ pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
     let mut optimizer = Optimizer::new(OptimizerSettings::adamw(), vars)?;
     Ok(move |batch: &Batch, step| {
         let mode = Mode::Train { seed: 1, step };
-        let taught = TeacherStates::Computed { bert: &teacher, wanted: transfer.wanted() }.of(batch)?;
+        let taught = TeacherStates::Computed { bert: &teacher, wanted: transfer.wanted() }.of_batch(batch)?;
         let micro = MicroBatch { batch, mode, step: std::slice::from_ref(batch) };
         let losses = transfer.losses(&student.forward(batch, mode)?, &taught, &micro)?;
         let gradients = losses.tape.backward(&losses.total)?;

@@ -23,7 +23,7 @@ impl FileHash {
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read.
-    pub fn of(path: &Path) -> Result<Self> {
+    pub fn of_file(path: &Path) -> Result<Self> {
         let mut file = File::open(path).map_err(Error::io(path))?;
         let mut hasher = Sha256::new();
         let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(Error::io(path))?;

@@ -10,7 +10,7 @@ pub struct PresentOptions {
 }
 
 impl PresentOptions {
-    /// Those of the command in `matches`, which are of a whole command line.
+    /// The options of the command in `matches`, which are of a whole command line.
     pub fn of_subcommand(matches: &ArgMatches) -> Self {
         let matches = matches.subcommand().map(|(_, matches)| matches.clone()).unwrap_or_default();
         Self { matches }

@@ -95,7 +95,7 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
     let head = args.head()?;
     let mut tensors = init_parameters(&config, &head, invocation.global.seed)?;
     let mut inputs: Vec<FileHash> =
-        args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of(path)).collect::<Result<_>>()?;
+        args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of_file(path)).collect::<Result<_>>()?;
     if let Some(folder) = &args.embeddings_from {
         let teacher = Checkpoint::load(folder)?;
         tensors.extend(embeddings_from_teacher(&teacher, &config)?);

@@ -64,7 +64,7 @@ impl TableFiles<'_> {
     }
 
     fn format(&self, path: &Path) -> Result<Format> {
-        self.format.map_or_else(|| Format::of(path), Ok)
+        self.format.map_or_else(|| Format::of_path(path), Ok)
     }
 
     /// The label set: a model's that names its labels, else the training file's, else that of the rows at hand.
@@ -120,7 +120,7 @@ impl TableFiles<'_> {
 
 impl Format {
     /// By file name extension.
-    fn of(path: &Path) -> Result<Self> {
+    fn of_path(path: &Path) -> Result<Self> {
         match path
             .extension()
             .and_then(|extension| extension.to_str())

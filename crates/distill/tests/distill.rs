@@ -191,7 +191,8 @@ fn the_gradients_of_uneven_micro_batches_add_up_to_that_of_the_step() {
             let mode = Mode::Train { seed: 1, step: 0 };
             let student = trained.forward(batch, mode).unwrap();
             let micro = MicroBatch { batch, mode, step: &step };
-            let seen = TeacherOutput::of(&frozen.forward(batch, Mode::Eval).unwrap(), &transfer.wanted());
+            let seen =
+                TeacherOutput::from_output(&frozen.forward(batch, Mode::Eval).unwrap(), &transfer.wanted());
             let losses = transfer.losses(&student, &seen, &micro).unwrap();
             loss += losses.total.to_scalar::<f32>().unwrap();
             let new = losses.tape.backward(&losses.total).unwrap();
@@ -324,7 +325,7 @@ fn the_reached_tensors_are_exactly_those_with_a_gradient() {
         let outputs =
             (trained.forward(&batch, Mode::Eval).unwrap(), frozen.forward(&batch, Mode::Eval).unwrap());
         let micro = MicroBatch { batch: &batch, mode: Mode::Eval, step: std::slice::from_ref(&batch) };
-        let seen = TeacherOutput::of(&outputs.1, &transfer.wanted());
+        let seen = TeacherOutput::from_output(&outputs.1, &transfer.wanted());
         let losses = transfer.losses(&outputs.0, &seen, &micro).unwrap();
         let gradients = outputs.0.tape.backward(&losses.total).unwrap();
         for (name, var) in parameters.iter() {

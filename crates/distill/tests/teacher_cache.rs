@@ -63,9 +63,9 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let answers = cache.answers(&model).unwrap();
     for samples in [vec![0, 1, 2, 3, 4, 5, 6], vec![39], vec![17, 3, 17]] {
         let batch = set.collate(&samples, 0);
-        let read = states.of(&batch).unwrap();
+        let read = states.of_batch(&batch).unwrap();
         let (output, logits) = model.forward(&batch, Mode::Eval).unwrap();
-        let computed = TeacherOutput::of(&output, &wanted);
+        let computed = TeacherOutput::from_output(&output, &wanted);
         for (row, &length) in batch.lengths.iter().enumerate() {
             for (state, tensor) in &computed.states {
                 let real = |tensor: &candle_core::Tensor| {
@@ -81,7 +81,7 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
                 close(&real(&read.scores[layer]), &real(tensor));
             }
         }
-        let read = values(&answers.of(&batch).unwrap());
+        let read = values(&answers.of_batch(&batch).unwrap());
         for (read, computed) in read.iter().zip(values(&logits)) {
             assert!((read - computed).abs() < 1e-5, "{read} and {computed}");
         }

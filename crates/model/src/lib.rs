@@ -179,6 +179,6 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when one cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        self.sources.iter().map(|path| FileHash::of(path)).collect()
+        self.sources.iter().map(|path| FileHash::of_file(path)).collect()
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPla
         return Err(Error::input(&path, format!("{fault}; {advice}")));
     }
     let weights = folder.join(WEIGHTS);
-    if !weights.exists() || FileHash::of(&weights)?.sha256 != weights_sha256 {
+    if !weights.exists() || FileHash::of_file(&weights)?.sha256 != weights_sha256 {
         let name = WEIGHTS;
         return Err(Error::input(&path, format!("of other weights than those of {name} here; {advice}")));
     }
@@ -43,7 +43,7 @@ pub(super) fn read(folder: &Path, config: &BertConfig) -> Result<Option<ModelPla
 /// # Errors
 /// [`Error::Io`].
 pub fn write(path: &Path, plan: &ModelPlan) -> Result<()> {
-    let weights_sha256 = FileHash::of(&path.with_file_name(WEIGHTS))?.sha256;
+    let weights_sha256 = FileHash::of_file(&path.with_file_name(WEIGHTS))?.sha256;
     // A JSON value holds every f32 exactly.
     let contents = serde_json::json!(QuantizationFile { weights_sha256, plan: plan.clone() });
     std::fs::write(path, format!("{contents:#}\n")).map_err(Error::io(path))

@@ -203,7 +203,7 @@ impl PruneWithRecovery<'_> {
 
         let output = out.nested(folder.into())?;
         let report = distill_task(&self.recovery, self.teacher, &pruned, &self.data, output, context)?;
-        let LayerSizes { heads, neurons } = LayerSizes::of(&pruned.config);
+        let LayerSizes { heads, neurons } = LayerSizes::of_config(&pruned.config);
         Ok(PruneRound {
             heads,
             neurons,
@@ -216,13 +216,13 @@ impl PruneWithRecovery<'_> {
 
     /// The shares of the parts of `present`, the model before round `round`, that the round leaves.
     fn shares_of(&self, round: usize, present: &BertConfig) -> StructureSettings {
-        let whole = &self.model.config;
+        let unpruned = &self.model.config;
         let left = |share: f64, parts: fn(&BertConfig, usize) -> usize| {
             let count = |config: &BertConfig| {
                 (0..config.num_hidden_layers).map(|layer| parts(config, layer)).sum::<usize>() as f64
             };
             let share = share_after(share, round as u32, self.rounds);
-            (share * count(whole) / count(present)).min(1.0)
+            (share * count(unpruned) / count(present)).min(1.0)
         };
         StructureSettings {
             heads: left(self.shares.heads, BertConfig::heads),

@@ -53,7 +53,7 @@ pub struct LayerSizes {
 
 impl LayerSizes {
     /// The sizes of a model.
-    pub fn of(config: &BertConfig) -> Self {
+    pub fn of_config(config: &BertConfig) -> Self {
         let layers = 0..config.num_hidden_layers;
         Self {
             heads: layers.clone().map(|layer| config.heads(layer)).collect(),

@@ -193,7 +193,7 @@ impl Coverage {
     ///
     /// # Errors
     /// Returns the errors of [`TextEncoder::words`].
-    pub fn of(texts: &[&str], before: &TextEncoder, after: &TextEncoder) -> Result<Self> {
+    pub fn measure(texts: &[&str], before: &TextEncoder, after: &TextEncoder) -> Result<Self> {
         let (old, new) = (before.pieces(), after.pieces());
         let (old_unknown, new_unknown) = (before.special().unk, after.special().unk);
         let each = |text: &&str| {

@@ -101,7 +101,7 @@ fn a_word_that_could_not_be_spelled_stays_so() {
     counts.add(&["a ABX"]).unwrap();
     let after = counts.keep(&VocabularySettings::default()).unwrap().text(&before).unwrap();
     assert_eq!(after.pieces(), pieces[..8]);
-    let coverage = Coverage::of(&["a ABX"], &before, &after).unwrap();
+    let coverage = Coverage::measure(&["a ABX"], &before, &after).unwrap();
     assert_eq!((coverage.words, coverage.same), (2, 2));
     assert_eq!(after.piece_ids("abx").unwrap(), [after.special().unk]);
 }
@@ -114,7 +114,7 @@ fn coverage_counts_words_that_changed_and_words_that_are_lost() {
         TextEncoder::from_pieces(left, false).unwrap()
     };
     // "abc" falls apart into "ab" "##c", "я" is lost, "d" was unknown before.
-    let coverage = Coverage::of(&["abc ab", "я d"], &before, &without(&["abc", "я"])).unwrap();
+    let coverage = Coverage::measure(&["abc ab", "я d"], &before, &without(&["abc", "я"])).unwrap();
     let expected = Coverage { words: 4, same: 2, lost: 1, pieces_before: 4, pieces_after: 5 };
     assert_eq!(coverage, expected);
 }

@@ -101,7 +101,7 @@ impl Report {
             stage.metrics = metrics.values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
             self.metric = metrics.primary.to_owned();
         }
-        self.image = Some(ImageSize::of(image)?);
+        self.image = Some(ImageSize::of_image(image)?);
         self.stages.push(stage);
         Ok(())
     }
@@ -112,7 +112,7 @@ impl ImageSize {
     ///
     /// # Errors
     /// Returns the errors of [`ImageFile::model`].
-    pub fn of(image: &ImageFile) -> Result<Self> {
+    pub fn of_image(image: &ImageFile) -> Result<Self> {
         let model = image.model()?;
         let sections = model.image().section_bytes();
         Ok(Self {
@@ -185,9 +185,9 @@ struct DevMetrics {
 fn curves(path: &Path) -> Result<Vec<Curve>> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
     // A run in progress may have written only a part of the last line.
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let complete_lines = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
     let mut curves: Vec<Curve> = Vec::new();
-    for (index, line) in whole.lines().enumerate() {
+    for (index, line) in complete_lines.lines().enumerate() {
         let line: MetricsLine = serde_json::from_str(line)
             .map_err(|error| Error::line(path, index + 1, format!("not a line of metrics: {error}")))?;
         let last = curves.last().map(|curve| curve.session.clone());

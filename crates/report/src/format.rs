@@ -25,11 +25,11 @@ pub fn number(value: f64) -> String {
 /// A number with `decimals` digits after the decimal point and grouped thousands.
 pub fn fixed(value: f64, decimals: usize) -> String {
     let digits = format!("{:.decimals$}", value.abs());
-    let (whole, fraction) =
-        digits.split_once('.').map_or((digits.as_str(), ""), |(whole, _)| (whole, &digits[whole.len()..]));
+    // The fraction begins with the decimal point.
+    let (integer, fraction) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     let negative = value < 0.0 && digits.bytes().any(|digit| (b'1'..=b'9').contains(&digit));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), grouped);
-    format!("{}{whole}{fraction}", if negative { "−" } else { "" })
+    let integer = integer.parse().map_or_else(|_| integer.to_owned(), grouped);
+    format!("{}{integer}{fraction}", if negative { "−" } else { "" })
 }
 
 /// A metric in the form that every command prints: `0.9760`.

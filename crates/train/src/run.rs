@@ -48,7 +48,12 @@ impl<'a> TrainingRun<'a> {
     /// from, or the `initial` ones; both are moved to the device that the output names.
     ///
     /// # Errors
-    /// Returns the errors of [`WorkFolder::open`] and of `initial`.
+    /// [`Error::Usage`](tinybert_base::Error::Usage) if the ranks were started for different runs, if the
+    /// folder holds a run that is not to be resumed, if another process is writing the folder, if the only
+    /// thing to resume is a complete result, or if settings differ;
+    /// [`Error::Input`](tinybert_base::Error::Input) if inputs differ;
+    /// [`Error::Io`](tinybert_base::Error::Io) if the folder cannot be written or its only checkpoint cannot
+    /// be read; the errors of `initial`.
     pub fn open(
         model: TrainedModel<'a>,
         identity: Identity,
@@ -96,7 +101,7 @@ impl<'a> TrainingRun<'a> {
     /// A selection of the run's best weights by `judge`.
     ///
     /// # Errors
-    /// Returns the errors of [`Selection::new`].
+    /// Returns the errors of [`Judge::judge`].
     pub fn selection(&mut self, judge: &'a Judge) -> Result<Selection<'a>> {
         Selection::new(&self.trainee, judge, &mut self.work)
     }
@@ -124,7 +129,7 @@ impl<'a> TrainingRun<'a> {
     /// Writes the model of `tensors` with its report and removes the working folder.
     ///
     /// # Errors
-    /// Returns the errors of [`WorkFolder::finish`].
+    /// [`Error::Io`](tinybert_base::Error::Io) if that fails; the errors of [`tinybert_model::save`].
     pub fn finish(self, tensors: &Tensors, report: &impl Serialize) -> Result<()> {
         self.work.finish(&self.trainee, tensors, json!(report))
     }

@@ -153,7 +153,7 @@ impl PruneRun<'_> {
         }
         let train = Rc::new(self.data.load(&self.spec()?, Split::Train, self.terminal.context().progress)?);
         for path in &train.sources {
-            self.record.inputs.push(FileHash::of(path)?);
+            self.record.inputs.push(FileHash::of_file(path)?);
         }
         self.train = Some(train.clone());
         Ok(train)

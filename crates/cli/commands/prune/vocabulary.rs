@@ -60,7 +60,7 @@ impl VocabularyPruningArgs {
         };
         let pruned = counts.keep(&settings)?.prune(model)?;
         for path in &self.corpus {
-            run.record.inputs.push(FileHash::of(path)?);
+            run.record.inputs.push(FileHash::of_file(path)?);
         }
         run.record.settings["vocabulary"] = json!(settings);
         run.record.metrics["pieces"] = json!(pruned.text.vocab_size());
@@ -68,7 +68,7 @@ impl VocabularyPruningArgs {
         // The development set was not counted, so it shows what unseen text costs.
         if run.data.has_dev() {
             let unseen = run.data.load(&run.spec()?, Split::Dev, run.terminal.context().progress)?;
-            let coverage = Coverage::of(&texts(&unseen), &model.text, &pruned.text)?;
+            let coverage = Coverage::measure(&texts(&unseen), &model.text, &pruned.text)?;
             run.record.metrics["unseen"] = json!(coverage);
             run.lines.push(describe(&coverage));
         }

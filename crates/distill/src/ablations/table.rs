@@ -12,9 +12,9 @@ pub(super) fn markdown(results: &[AblationResult]) -> String {
         "| row | dev {metric} | from full | seeds | steps | tokens | minutes |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n"
     );
-    let full = RowMean::of(results, Ablation::Full);
+    let full = RowMean::of_row(results, Ablation::Full);
     for row in Ablation::ALL {
-        let Some(mean) = RowMean::of(results, row) else { continue };
+        let Some(mean) = RowMean::of_row(results, row) else { continue };
         let from_full = match &full {
             Some(full) if row != Ablation::Full => format!("{:+.2}", 100.0 * (mean.dev - full.dev)),
             _ => String::new(),
@@ -48,7 +48,7 @@ struct RowMean {
 
 impl RowMean {
     /// The means of a row; `None` if the row has not run.
-    fn of(results: &[AblationResult], row: Ablation) -> Option<Self> {
+    fn of_row(results: &[AblationResult], row: Ablation) -> Option<Self> {
         let runs: Vec<&AblationResult> = results.iter().filter(|run| run.row == row).collect();
         if runs.is_empty() {
             return None;

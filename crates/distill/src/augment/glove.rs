@@ -183,7 +183,7 @@ impl<'a> Neighbours<'a> {
     }
 
     /// The neighbours of a word that was prepared.
-    pub fn of(&self, word: &str) -> &[String] {
+    pub fn of_word(&self, word: &str) -> &[String] {
         self.known.get(word).map_or(&[], Vec::as_slice)
     }
 }
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(near("north", 9)[1], ["northeast", "east", "south"]);
         let mut known = Neighbours::new(&vectors, 1);
         known.prepare(vec!["east".into(), "west".into(), "east".into()], &Context::default()).unwrap();
-        assert_eq!((known.of("east"), known.of("west").len()), (&["northeast".to_owned()][..], 0));
+        assert_eq!((known.of_word("east"), known.of_word("west").len()), (&["northeast".to_owned()][..], 0));
     }
 
     #[test]

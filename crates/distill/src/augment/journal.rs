@@ -113,7 +113,7 @@ impl AugmentJournal {
         if self.file.is_none() {
             return Ok(());
         }
-        let output = FileHash::of(&self.folder.join("rows"))?;
+        let output = FileHash::of_file(&self.folder.join("rows"))?;
         let mut json = json!(record);
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
         write_file(&with_suffix(&self.out, RECORD_SUFFIX)?, format!("{json:#}\n").as_bytes())?;

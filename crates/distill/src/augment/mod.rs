@@ -107,7 +107,8 @@ pub fn augment(
     let candidates = describe_sources(sources, context)?;
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];
-    inputs.extend(files.into_iter().flatten().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
+    inputs
+        .extend(files.into_iter().flatten().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
     let record = RunRecord::new("augment", json!(settings), settings.seed, inputs);
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
     let ranks = context.ranks;
@@ -235,7 +236,7 @@ impl CandidateFinder<'_> {
                 .filter(|(word, _)| !found.contains_key(word))
                 .collect();
             near.prepare(open.iter().map(|(_, spelling)| spelling.clone()).collect(), context)?;
-            found.extend(open.into_iter().map(|(word, spelling)| (word, near.of(&spelling).to_vec())));
+            found.extend(open.into_iter().map(|(word, spelling)| (word, near.of_word(&spelling).to_vec())));
         }
         Ok(found)
     }

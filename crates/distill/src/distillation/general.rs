@@ -85,7 +85,7 @@ pub fn distill_general(
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, recipe.seed)?;
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
-    inputs.extend(corpus.sources.iter().map(|path| FileHash::of(path)).collect::<Result<Vec<_>>>()?);
+    inputs.extend(corpus.sources.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
     let record = RunRecord::new("distill --stage general", json!(settings), recipe.seed, inputs);
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
@@ -115,7 +115,7 @@ pub fn distill_general(
     let states = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
     let losses = |micro: &MicroBatch| {
         let output = bert.forward(micro.batch, micro.mode)?;
-        transfer.losses(&output, &states.of(micro.batch)?, micro)
+        transfer.losses(&output, &states.of_batch(micro.batch)?, micro)
     };
     let training = run.train(config, corpus.windows, learned, losses, None)?;
     let report = GeneralReport { training };

@@ -33,7 +33,7 @@ pub fn inherit(
     samples: &[usize],
 ) -> Result<Tensors> {
     check(&teacher.config, student)?;
-    let moments = ActivationMoments::of(teacher, map, text, samples)?;
+    let moments = ActivationMoments::measure(teacher, map, text, samples)?;
     let hidden = KeptDimensions::new(&moments.states, student.hidden_size)?;
     let narrowing = Narrowing { teacher, student, moments: &moments, hidden };
     let mut tensors = Tensors::new();
@@ -82,7 +82,7 @@ struct ActivationMoments {
 }
 
 impl ActivationMoments {
-    fn of(teacher: &Checkpoint, map: &[usize], text: &EncodedSet, samples: &[usize]) -> Result<Self> {
+    fn measure(teacher: &Checkpoint, map: &[usize], text: &EncodedSet, samples: &[usize]) -> Result<Self> {
         let bert = Bert::frozen(&teacher.config, &teacher.tensors)?;
         let mut observer =
             Observer { layers: map.iter().map(|layer| layer - 1).collect(), sites: BTreeMap::new() };
@@ -149,10 +149,10 @@ struct KeptDimensions {
 impl KeptDimensions {
     /// The `count` dimensions that explain most of the second moments.
     fn new(moments: &DenseMatrix, count: usize) -> Result<Self> {
-        Self::of(moments, most_explaining(moments, count))
+        Self::from_kept(moments, most_explaining(moments, count))
     }
 
-    fn of(moments: &DenseMatrix, kept: Vec<usize>) -> Result<Self> {
+    fn from_kept(moments: &DenseMatrix, kept: Vec<usize>) -> Result<Self> {
         let kept = Tensor::from_iter(kept.into_iter().map(|i| i as u32), &Device::Cpu)?;
         let rows = moments.to_tensor()?.index_select(&kept, 0)?;
         let square = DenseMatrix::from_tensor(&rows.index_select(&kept, 1)?)?;
@@ -284,7 +284,7 @@ impl Narrowing<'_> {
         order.sort_by(|&i, &j| importance[j].total_cmp(&importance[i]));
         order.truncate(self.student.intermediate_size);
         order.sort_unstable();
-        KeptDimensions::of(&DenseMatrix::from_tensor(moments)?, order)
+        KeptDimensions::from_kept(&DenseMatrix::from_tensor(moments)?, order)
     }
 }
 

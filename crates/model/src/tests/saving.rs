@@ -207,7 +207,7 @@ fn hashes_are_sha256_of_the_files_that_were_read() {
     fs::write(&path, "abc").unwrap();
     // FIPS 180-2, appendix B.1.
     let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    let hash = FileHash::of(&path).unwrap();
+    let hash = FileHash::of_file(&path).unwrap();
     assert_eq!((hash.sha256.as_str(), hash.bytes), (expected, 3));
 
     let folder = parent.path().join("model");

@@ -51,7 +51,7 @@ impl Heads {
     }
 
     fn scale<T: Float>(&self) -> T {
-        T::of(1.0 / (self.head_dim as f64).sqrt())
+        T::nearest(1.0 / (self.head_dim as f64).sqrt())
     }
 
     /// `[l, head_dim]` view of a head of a sample within rows of `width` columns, from `column` on.
@@ -132,7 +132,7 @@ impl Heads {
 /// Softmax of `scores` into `row`.
 #[inline(always)]
 fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
-    let maximum = scores.iter().fold(T::of(f64::NEG_INFINITY), |maximum, &score| maximum.larger(score));
+    let maximum = scores.iter().fold(T::nearest(f64::NEG_INFINITY), |maximum, &score| maximum.larger(score));
     for (p, &score) in row.iter_mut().zip(scores) {
         *p = (score - maximum).exponential();
     }

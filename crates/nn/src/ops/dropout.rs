@@ -28,7 +28,7 @@ impl Dropout {
     pub fn apply<T: Float>(&self, sample: usize, row: u64, x: &mut [T]) {
         let key = derive(derive(self.key, self.samples[sample]), row);
         let threshold = (self.rate * 4_294_967_296.0) as u32;
-        let scale = T::of(1.0 / (1.0 - self.rate));
+        let scale = T::nearest(1.0 / (1.0 - self.rate));
         for (i, x) in (0u32..).zip(x) {
             *x = if draw(key, i) >= threshold { *x * scale } else { T::ZERO };
         }

@@ -22,8 +22,8 @@ pub trait Float:
     const ZERO: Self;
     /// Multiplicative identity.
     const ONE: Self;
-    /// Rounds a constant.
-    fn of(x: f64) -> Self;
+    /// The number of this type that is nearest to a constant.
+    fn nearest(x: f64) -> Self;
     /// Square root.
     fn root(self) -> Self;
     /// e to the power of `self`, for arguments of at most 0 (softmax) or moderate size.
@@ -42,7 +42,7 @@ impl Float for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     #[inline(always)]
-    fn of(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x as f32
     }
     #[inline(always)]
@@ -76,7 +76,7 @@ impl Float for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     #[inline(always)]
-    fn of(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x
     }
     #[inline(always)]

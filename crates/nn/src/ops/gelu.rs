@@ -9,7 +9,7 @@ use tinybert_base::vectorised;
 /// Φ(x), the standard normal distribution function.
 #[inline(always)]
 fn normal_cdf<T: Float>(x: T) -> T {
-    T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function())
+    T::nearest(0.5) * (T::ONE + (x * T::nearest(std::f64::consts::FRAC_1_SQRT_2)).error_function())
 }
 
 /// Adds `bias` to every row of `x` in place and gives `x (1 + erf(x / √2)) / 2` of the sum.
@@ -36,7 +36,7 @@ pub fn bias_gelu<T: Float>(x: &mut [T], bias: &[T]) -> Vec<T> {
 /// the bias.
 pub fn bias_gelu_backward<T: Float>(x: &[T], grad: &mut [T], columns: usize) -> Vec<T> {
     // 1/√(2π), so that `density` is φ(x).
-    let norm = T::of(0.398_942_280_401_432_7);
+    let norm = T::nearest(0.398_942_280_401_432_7);
     let piece = columns * ROWS_PER_PIECE;
     let partial = grad.par_chunks_mut(piece).zip(x.par_chunks(piece)).map(|(grad, x)| {
         vectorised(
@@ -45,7 +45,7 @@ pub fn bias_gelu_backward<T: Float>(x: &[T], grad: &mut [T], columns: usize) -> 
                 let mut d_bias = vec![T::ZERO; columns];
                 for (grad, x) in grad.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
                     for (grad, &x) in grad.iter_mut().zip(x) {
-                        let density = norm * (T::of(-0.5) * x * x).exponential();
+                        let density = norm * (T::nearest(-0.5) * x * x).exponential();
                         *grad *= normal_cdf(x) + x * density;
                     }
                     accumulate(&mut d_bias, grad);

@@ -21,10 +21,10 @@ pub struct Affine<'a, T> {
 /// Mean and 1/√(variance + eps) of a row.
 #[inline(always)]
 fn moments<T: Float>(row: &[T], eps: f64) -> (T, T) {
-    let width = T::of(row.len() as f64);
+    let width = T::nearest(row.len() as f64);
     let mean = reduce(row, row, |x, _| x) / width;
     let variance = reduce(row, row, |x, _| (x - mean) * (x - mean)) / width;
-    (mean, T::ONE / (variance + T::of(eps)).root())
+    (mean, T::ONE / (variance + T::nearest(eps)).root())
 }
 
 #[inline(always)]
@@ -106,7 +106,7 @@ fn backward_then<T: Float>(
     then: impl Fn(usize, &mut [T], &mut [T]) + Sync,
 ) -> (AffineGradient<T>, Vec<T>) {
     let hidden = gamma.len();
-    let width = T::of(hidden as f64);
+    let width = T::nearest(hidden as f64);
     let piece = hidden * ROWS_PER_PIECE;
     let partial = grad.par_chunks_mut(piece).zip(x.par_chunks(piece)).enumerate().map(|(at, (grad, x))| {
         vectorised(

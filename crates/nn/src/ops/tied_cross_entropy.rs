@@ -41,7 +41,7 @@ struct Gradients {
 /// Softmax of a row of logits in place; gives −log of the label's probability.
 #[inline(always)]
 fn softmax_and_loss<T: Float>(row: &mut [T], label: usize) -> f64 {
-    let maximum = row.iter().fold(T::of(f64::NEG_INFINITY), |maximum, &logit| maximum.larger(logit));
+    let maximum = row.iter().fold(T::nearest(f64::NEG_INFINITY), |maximum, &logit| maximum.larger(logit));
     let shifted = (row[label] - maximum).to_f64();
     row.iter_mut().for_each(|logit| *logit = (*logit - maximum).exponential());
     let sum = reduce(row, row, |p, _| p);
@@ -85,7 +85,7 @@ impl TiedCrossEntropy {
                         || {
                             let loss = softmax_and_loss(row, label as usize);
                             row[label as usize] += -T::ONE;
-                            let share = T::of(1.0 / n as f64);
+                            let share = T::nearest(1.0 / n as f64);
                             row.iter_mut().for_each(|d| *d *= share);
                             loss
                         },
@@ -109,7 +109,7 @@ impl TiedCrossEntropy {
         if self.gradients.set(gradients).is_err() {
             bail!("an op runs forward once");
         }
-        Ok(T::of(loss / n as f64))
+        Ok(T::nearest(loss / n as f64))
     }
 }
 

@@ -78,7 +78,7 @@ impl AttentionRounding<'_> {
         let (mut d_qkv, _) = attention_backward(&real, &scores, &grad, heads)?;
         if int8 {
             with_slice(qkv, |qkv| {
-                ActivationSteps::of(1.0).clip(&mut d_qkv, qkv);
+                ActivationSteps::of_scale(1.0).clip(&mut d_qkv, qkv);
                 Ok(())
             })?;
         }
@@ -87,7 +87,7 @@ impl AttentionRounding<'_> {
 
     /// Queries, keys and values after their rounding, in real units.
     fn real(&self, qkv: &[f32], columns: usize) -> Vec<f32> {
-        let mut real = ActivationSteps::of(1.0).seen(qkv, columns);
+        let mut real = ActivationSteps::of_scale(1.0).seen(qkv, columns);
         real.par_chunks_exact_mut(columns).for_each(|row| {
             for (part, scale) in row.chunks_exact_mut(columns / 3).zip(self.scales) {
                 part.iter_mut().for_each(|x| *x *= scale);

@@ -143,7 +143,7 @@ impl QuantizedLayer<'_> {
     /// How the context becomes int8: the kernel has divided it by its scale already.
     fn context_steps(&self) -> ActivationSteps {
         match self.config.attention_output_input {
-            InputQuantization::Static { scale, .. } => ActivationSteps::of(scale),
+            InputQuantization::Static { scale, .. } => ActivationSteps::of_scale(scale),
             InputQuantization::PerToken => ActivationSteps::PerToken,
         }
     }

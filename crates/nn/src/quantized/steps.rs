@@ -36,7 +36,7 @@ impl From<InputQuantization> for ActivationSteps {
 
 impl ActivationSteps {
     /// Steps for values that are multiples of `scale` already.
-    pub fn of(scale: f32) -> Self {
+    pub fn of_scale(scale: f32) -> Self {
         Self::Static { inv_scale: 1.0, zero_point: 0, scale }
     }
 

@@ -1,6 +1,6 @@
 //! The frame of a plot with two axes: grid, ticks and the names of the axes.
 
-use super::scale::Scale;
+use super::scale::{Ends, Scale};
 use super::{Caption, WIDTH, label, segment, svg};
 use crate::markup::Element;
 
@@ -17,9 +17,9 @@ pub const TOP: f64 = 26.0;
 pub const BOTTOM: f64 = HEIGHT - 46.0;
 
 /// Range of a scale from left to right.
-pub const ACROSS: [f64; 2] = [LEFT, RIGHT];
+pub const ACROSS: Ends = Ends::new(LEFT, RIGHT);
 /// Range of a scale from bottom to top.
-pub const UPWARDS: [f64; 2] = [BOTTOM, TOP];
+pub const UPWARDS: Ends = Ends::new(BOTTOM, TOP);
 
 /// A plot with two axes.
 pub struct Plot<'a> {

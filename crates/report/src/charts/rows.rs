@@ -1,6 +1,6 @@
 //! Charts of one number for each name: bars from zero for amounts, dots for numbers whose differences matter.
 
-use super::scale::Scale;
+use super::scale::{Ends, Scale};
 use super::{Caption, WIDTH, coordinate, label, segment, svg};
 use crate::format::shortened;
 use crate::markup::Element;
@@ -26,7 +26,7 @@ pub struct ChartRow {
 
 /// A chart of bars from zero, for amounts.
 pub fn bars(caption: &Caption, rows: &[ChartRow]) -> Element {
-    let scale = Scale::from_zero(rows.iter().map(|row| row.value), [NAMES, WIDTH - NUMBERS]);
+    let scale = Scale::from_zero(rows.iter().map(|row| row.value), Ends::new(NAMES, WIDTH - NUMBERS));
     draw(
         caption,
         rows,
@@ -40,7 +40,7 @@ pub fn bars(caption: &Caption, rows: &[ChartRow]) -> Element {
 
 /// A chart of dots on an interval around the values.
 pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
-    let ends = [NAMES + 10.0, WIDTH - NUMBERS];
+    let ends = Ends::new(NAMES + 10.0, WIDTH - NUMBERS);
     let scale = Scale::around(rows.iter().map(|row| row.value), ends);
     draw(
         caption,

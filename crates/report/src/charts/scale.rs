@@ -4,13 +4,26 @@ use std::ops::RangeInclusive;
 
 use crate::format;
 
+/// Where a scale starts and ends, in user units; it may run downwards.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends {
+    start: f64,
+    end: f64,
+}
+
+impl Ends {
+    pub const fn new(start: f64, end: f64) -> Self {
+        Self { start, end }
+    }
+}
+
 /// A map from an interval of values to an interval of user units.
 #[derive(Debug, Clone)]
 pub struct Scale {
     /// The ticks in ascending order. The first and the last one are the ends of the interval.
     ticks: Vec<f64>,
     spacing: Spacing,
-    range: [f64; 2],
+    ends: Ends,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,29 +40,30 @@ const LOGARITHMIC_FROM: f64 = 50.0;
 const TICKS: f64 = 5.0;
 
 impl Scale {
-    /// A scale from an interval with round ends around all finite values to `range`, which may run downwards.
-    pub fn around(values: impl IntoIterator<Item = f64>, range: [f64; 2]) -> Self {
-        let [low, high] = extent(values);
+    /// A scale from an interval with round ends around all finite values.
+    pub fn around(values: impl IntoIterator<Item = f64>, ends: Ends) -> Self {
+        let (low, high) = extent(values).into_inner();
         if low > 0.0 && high / low > LOGARITHMIC_FROM {
-            return Self { ticks: decades(low, high), spacing: Spacing::Logarithmic, range };
+            return Self { ticks: decades(low, high), spacing: Spacing::Logarithmic, ends };
         }
-        Self::linear([low, high], range)
+        Self::linear(low..=high, ends)
     }
 
     /// A scale from 0 to a round number above all values.
-    pub fn from_zero(values: impl IntoIterator<Item = f64>, range: [f64; 2]) -> Self {
-        Self::linear(extent(values.into_iter().chain([0.0])), range)
+    pub fn from_zero(values: impl IntoIterator<Item = f64>, ends: Ends) -> Self {
+        Self::linear(extent(values.into_iter().chain([0.0])), ends)
     }
 
-    fn linear([low, high]: [f64; 2], range: [f64; 2]) -> Self {
+    fn linear(values: RangeInclusive<f64>, ends: Ends) -> Self {
+        let (low, high) = values.into_inner();
         // A single value is in the middle of the interval.
         let margin = if high > low { 0.0 } else { (high.abs() * 0.1).max(1e-3) };
         let (low, high) = (low - margin, high + margin);
         let step = round_step((high - low) / TICKS);
-        let [first, last] = [(low / step + 1e-9).floor(), (high / step - 1e-9).ceil()];
+        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let count = (last - first).max(1.0) as usize;
         let ticks = (0..=count).map(|tick| (first + tick as f64) * step).collect();
-        Self { ticks, spacing: Spacing::Linear(step), range }
+        Self { ticks, spacing: Spacing::Linear(step), ends }
     }
 
     /// The interval of values.
@@ -61,7 +75,7 @@ impl Scale {
     pub fn position(&self, value: f64) -> f64 {
         let way = |value: f64| if self.spacing == Spacing::Logarithmic { value.ln() } else { value };
         let (low, high) = (way(*self.domain().start()), way(*self.domain().end()));
-        let [start, end] = self.range;
+        let Ends { start, end } = self.ends;
         start + (end - start) * (way(value) - low) / (high - low)
     }
 
@@ -80,13 +94,14 @@ impl Scale {
 }
 
 /// The smallest and the largest finite value; 0 and 1 if there is none.
-fn extent(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
+fn extent(values: impl IntoIterator<Item = f64>) -> RangeInclusive<f64> {
     let finite = values.into_iter().filter(|value| value.is_finite());
-    let found = finite.fold(None, |ends: Option<[f64; 2]>, value| {
-        let [low, high] = ends.unwrap_or([value; 2]);
-        Some([low.min(value), high.max(value)])
-    });
-    found.unwrap_or([0.0, 1.0])
+    let widened = |ends: Option<(f64, f64)>, value: f64| {
+        let (low, high) = ends.unwrap_or((value, value));
+        Some((low.min(value), high.max(value)))
+    };
+    let (low, high) = finite.fold(None, widened).unwrap_or((0.0, 1.0));
+    low..=high
 }
 
 /// The smallest number of the form 1, 2 or 5 times a power of ten that is at least `step`.
@@ -120,7 +135,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_enclose_the_values() {
-        let scale = Scale::around([0.93, 0.981], [0.0, 100.0]);
+        let scale = Scale::around([0.93, 0.981], Ends::new(0.0, 100.0));
         assert_eq!(texts(&scale), ["0.92", "0.94", "0.96", "0.98", "1.00"]);
         // 0.93 is an eighth, 0.96 the middle of 0.92 to 1.00.
         assert!((scale.position(0.93) - 12.5).abs() < 1e-9);
@@ -129,35 +144,38 @@ mod tests {
 
     #[test]
     fn a_range_may_run_downwards() {
-        let scale = Scale::from_zero([3.0, 10.0], [200.0, 0.0]);
+        let scale = Scale::from_zero([3.0, 10.0], Ends::new(200.0, 0.0));
         assert_eq!(texts(&scale), ["0", "2", "4", "6", "8", "10"]);
         assert_eq!([scale.position(0.0), scale.position(2.5), scale.position(10.0)], [200.0, 150.0, 0.0]);
     }
 
     #[test]
     fn wide_positive_values_are_logarithmic() {
-        let scale = Scale::around([0.012, 4.0], [0.0, 30.0]);
+        let scale = Scale::around([0.012, 4.0], Ends::new(0.0, 30.0));
         assert_eq!(texts(&scale), ["0.01", "0.1", "1", "10"]);
         // Three decades over 30 units.
         assert!((scale.position(0.1) - 10.0).abs() < 1e-9);
-        let narrow = Scale::around([0.15, 8.0], [0.0, 1.0]);
+        let narrow = Scale::around([0.15, 8.0], Ends::new(0.0, 1.0));
         assert_eq!(texts(&narrow), ["0.1", "0.2", "0.5", "1", "2", "5", "10"]);
     }
 
     #[test]
     fn one_value_no_values_and_values_that_are_none() {
-        let one = Scale::around([5.0], [0.0, 10.0]);
+        let one = Scale::around([5.0], Ends::new(0.0, 10.0));
         assert!((one.position(5.0) - 5.0).abs() < 1e-9, "{one:?}");
-        assert_eq!(Scale::around([], [0.0, 10.0]).domain(), 0.0..=1.0);
-        assert_eq!(Scale::around([f64::NAN, f64::INFINITY, 0.0, 1.0], [0.0, 1.0]).domain(), 0.0..=1.0);
-        let zero = Scale::from_zero([0.0], [0.0, 10.0]);
+        assert_eq!(Scale::around([], Ends::new(0.0, 10.0)).domain(), 0.0..=1.0);
+        assert_eq!(
+            Scale::around([f64::NAN, f64::INFINITY, 0.0, 1.0], Ends::new(0.0, 1.0)).domain(),
+            0.0..=1.0
+        );
+        let zero = Scale::from_zero([0.0], Ends::new(0.0, 10.0));
         assert!(zero.position(0.0).is_finite());
     }
 
     #[test]
     fn large_values_keep_short_texts() {
         assert_eq!(
-            texts(&Scale::from_zero([45_000.0], [0.0, 1.0])),
+            texts(&Scale::from_zero([45_000.0], Ends::new(0.0, 1.0))),
             ["0", "10,000", "20,000", "30,000", "40,000", "50,000"]
         );
     }

@@ -22,7 +22,7 @@ pub fn section(report: &Report) -> Option<Element> {
         true => format!(" Below it: {}.", report.metric),
         false => String::new(),
     };
-    let heat = Heat::of(all);
+    let heat = Heat::around(all);
     let encodings = in_order(all.iter().map(|entry| entry.encoding.as_str()));
     let tables = encodings.iter().map(|encoding| by_layer(encoding, all, &heat));
     let section = super::section("Sensitivity").child(paragraph(format!("{note}{with_metric}")));
@@ -63,7 +63,7 @@ struct Heat {
 }
 
 impl Heat {
-    fn of(all: &[Sensitivity]) -> Self {
+    fn around(all: &[Sensitivity]) -> Self {
         let errors = all.iter().map(|entry| entry.logit_error.ln()).filter(|error| error.is_finite());
         let ends = (f64::INFINITY, f64::NEG_INFINITY);
         let (low, high) = errors.fold(ends, |(low, high), error| (low.min(error), high.max(error)));

@@ -128,8 +128,8 @@ mod tests {
     fn boards_have_names_or_a_core_and_a_clock() {
         let known: Board = "raspberry-pi-3".parse().unwrap();
         assert_eq!((known.core.name, known.mhz), ("cortex-a53", 1200.0));
-        let given: Board = "cortex-a76@800MHz".parse().unwrap();
-        assert_eq!((given.core.layout, given.mhz), (KernelLayout::Dotprod, 800.0));
+        let custom: Board = "cortex-a76@800MHz".parse().unwrap();
+        assert_eq!((custom.core.layout, custom.mhz), (KernelLayout::Dotprod, 800.0));
         assert_eq!(Board::named().len(), BOARDS.len());
     }
 

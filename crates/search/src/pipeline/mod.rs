@@ -95,16 +95,16 @@ impl<'a> Pipeline<'a> {
         if let Some(student) = self.finished_student(teacher) {
             return Ok(student.copied());
         }
-        let given = self.compress.student.as_ref();
+        let compress = self.compress;
         let made;
-        let general = match given {
+        let general = match &compress.student {
             Some(student) => student,
             None => {
                 made = self.general_student()?;
                 &made
             }
         };
-        self.distil("student", &self.compress.settings.distillation, teacher, general)
+        self.distil("student", &compress.settings.distillation, teacher, general)
     }
 
     /// A new student after general distillation on the corpus, or on the texts of the task if there is no

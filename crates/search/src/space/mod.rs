@@ -113,7 +113,7 @@ impl<'a> SearchSpace<'a> {
     fn all_sizes(&self) -> Result<Vec<Vec<LayerSizes>>> {
         let sizes = |point: SearchPoint| match self.prunes(point) {
             true => Ok(self.kept(point)?.sizes()),
-            false => Ok(LayerSizes::of(&self.student.config)),
+            false => Ok(LayerSizes::of_config(&self.student.config)),
         };
         let row = |heads| {
             let points =

@@ -60,8 +60,8 @@ impl Identity {
             return Ok(());
         }
         let first = ranks.first_value(self.clone())?;
-        let words = ["rank 0 has".into(), format!("rank {} has", ranks.rank())];
-        let mine = first.differences(self, [&words[0], &words[1]]);
+        let words = ValueWords { own: "rank 0 has", other: &format!("rank {} has", ranks.rank()) };
+        let mine = first.differences(self, words);
         let all = ranks.gather_values(mine)?;
         let settings = all.iter().any(|(settings, _)| !settings.is_empty());
         let lines: Vec<String> =
@@ -78,7 +78,7 @@ impl Identity {
     /// # Errors
     /// [`Error::Usage`] naming every setting, or [`Error::Input`] naming every input, that differs.
     pub fn check(&self, present: &Self, folder: &Path) -> Result<()> {
-        let (settings, inputs) = self.differences(present, ["it began with", "now"]);
+        let (settings, inputs) = self.differences(present, ValueWords { own: "it began with", other: "now" });
         if settings.is_empty() && inputs.is_empty() {
             return Ok(());
         }
@@ -91,19 +91,20 @@ impl Identity {
         Err(if settings.is_empty() { Error::Input(message) } else { Error::Usage(message) })
     }
 
-    /// The settings and inputs that differ from `other`, in words. `whose` introduces the values of both.
-    fn differences(&self, other: &Self, whose: [&str; 2]) -> (Vec<String>, Vec<String>) {
-        (self.settings_that_differ(other, whose), self.inputs_that_differ(other, whose))
+    /// The settings and inputs that differ from `other`, in words.
+    fn differences(&self, other: &Self, words: ValueWords) -> (Vec<String>, Vec<String>) {
+        (self.settings_that_differ(other, words), self.inputs_that_differ(other, words))
     }
 
-    fn settings_that_differ(&self, other: &Self, [this, that]: [&str; 2]) -> Vec<String> {
-        let [mine, others] = [self, other].map(Self::leaves);
+    fn settings_that_differ(&self, other: &Self, words: ValueWords) -> Vec<String> {
+        let (mine, others) = (self.leaves(), other.leaves());
         let names: BTreeSet<&String> = mine.keys().chain(others.keys()).collect();
-        let value = |of: &BTreeMap<_, _>, name| of.get(name).map_or("not set".into(), String::clone);
+        let value = |leaves: &BTreeMap<_, _>, name| leaves.get(name).map_or("not set".into(), String::clone);
+        let ValueWords { own, other } = words;
         names
             .into_iter()
             .filter(|name| mine.get(*name) != others.get(*name))
-            .map(|name| format!("{name}: {this} {}, {that} {}", value(&mine, name), value(&others, name)))
+            .map(|name| format!("{name}: {own} {}, {other} {}", value(&mine, name), value(&others, name)))
             .collect()
     }
 
@@ -118,8 +119,9 @@ impl Identity {
         leaves
     }
 
-    fn inputs_that_differ(&self, other: &Self, [this, that]: [&str; 2]) -> Vec<String> {
-        let of = |file: Option<&FileHash>| match file {
+    fn inputs_that_differ(&self, other: &Self, words: ValueWords) -> Vec<String> {
+        let ValueWords { own, other: others_words } = words;
+        let describe = |file: Option<&FileHash>| match file {
             Some(file) => format!("{} of SHA-256 {}", file.path, short(&file.sha256)),
             None => "no such file".into(),
         };
@@ -127,22 +129,29 @@ impl Identity {
         for at in 0..self.inputs.len().max(other.inputs.len()) {
             let (mine, others) = (self.inputs.get(at), other.inputs.get(at));
             if mine.map(|file| &file.sha256) != others.map(|file| &file.sha256) {
-                lines.push(format!("{this} {}, {that} {}", of(mine), of(others)));
+                lines.push(format!("{own} {}, {others_words} {}", describe(mine), describe(others)));
             }
         }
         // The files may be the same and the data different, for instance other columns.
         let names: BTreeSet<&String> = self.sets.keys().chain(other.sets.keys()).collect();
         for name in names.into_iter().filter(|name| self.sets.get(*name) != other.sets.get(*name)) {
             match (self.sets.contains_key(name), other.sets.contains_key(name)) {
-                (true, false) => lines.push(format!("{this} {name}, {that} none")),
-                (false, true) => lines.push(format!("{this} no {name}, {that} some")),
-                _ if lines.is_empty() => lines.push(format!("{this} other {name} from the same files")),
+                (true, false) => lines.push(format!("{own} {name}, {others_words} none")),
+                (false, true) => lines.push(format!("{own} no {name}, {others_words} some")),
+                _ if lines.is_empty() => lines.push(format!("{own} other {name} from the same files")),
                 // The message names other files already.
                 _ => {}
             }
         }
         lines
     }
+}
+
+/// The words before the values of an identity, and before those of the other that it is compared with.
+#[derive(Clone, Copy)]
+struct ValueWords<'a> {
+    own: &'a str,
+    other: &'a str,
 }
 
 /// The lines of a message, each indented.

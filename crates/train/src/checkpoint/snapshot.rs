@@ -143,7 +143,9 @@ fn hashes(folder: &Path) -> Result<Vec<FileHash>> {
     names.sort();
     let others = names.iter().filter(|name| *name != STATE);
     others
-        .map(|name| Ok(FileHash { path: name.to_string_lossy().into(), ..FileHash::of(&folder.join(name))? }))
+        .map(|name| {
+            Ok(FileHash { path: name.to_string_lossy().into(), ..FileHash::of_file(&folder.join(name))? })
+        })
         .collect()
 }
 

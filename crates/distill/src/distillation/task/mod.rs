@@ -189,7 +189,7 @@ impl Stages<'_> {
         let learned = transfer.learned_parameters(run.trainee());
         let losses = |micro: &MicroBatch| {
             let output = student.forward(micro.batch, micro.mode)?;
-            transfer.losses(&output, &states.of(micro.batch)?, micro)
+            transfer.losses(&output, &states.of_batch(micro.batch)?, micro)
         };
         run.train(self.session(INTERMEDIATE, &self.settings.intermediate), self.set, learned, losses, None)
     }
@@ -215,7 +215,7 @@ impl Stages<'_> {
         micro: &MicroBatch,
     ) -> Result<Losses> {
         let (output, logits) = student.forward(micro.batch, micro.mode)?;
-        let target = answers.of(&self.teacher_inputs.batch(micro.batch))?.to_device(logits.device())?;
+        let target = answers.of_batch(&self.teacher_inputs.batch(micro.batch))?.to_device(logits.device())?;
         let mean = answer_loss(&student.head, &logits, &target, self.settings.temperature)?;
         let total = (mean * micro.share(Batch::answers))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })

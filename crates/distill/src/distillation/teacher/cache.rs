@@ -102,7 +102,7 @@ impl TeacherCache<'_> {
             return Ok(TeacherStates::Computed { bert, wanted });
         }
         let entry = self.entry(json!(wanted), layout.bytes(), |batch, put| {
-            let output = TeacherOutput::of(&bert.forward(batch, Mode::Eval)?, layout.wanted());
+            let output = TeacherOutput::from_output(&bert.forward(batch, Mode::Eval)?, layout.wanted());
             layout.encode(&output, batch)?.iter().try_for_each(|(offset, bytes)| put(*offset, bytes))
         })?;
         Ok(TeacherStates::Cached { entry, layout })
@@ -201,7 +201,7 @@ impl TeacherCache<'_> {
         staging.write_by(DESCRIPTION, |path| {
             let values = path.with_file_name(VALUES);
             let file = File::create(path).map_err(Error::io(path))?;
-            let record = json!({ "description": description, "sha256": FileHash::of(&values)?.sha256 });
+            let record = json!({ "description": description, "sha256": FileHash::of_file(&values)?.sha256 });
             serde_json::to_writer(BufWriter::new(file), &record)
                 .map_err(|error| Error::io(path)(error.into()))
         })?;
@@ -253,5 +253,5 @@ fn is_complete(folder: &Path, description: &Value) -> Result<bool> {
         return Ok(false);
     }
     let values = folder.join(VALUES);
-    Ok(values.exists() && FileHash::of(&values)?.sha256 == record["sha256"])
+    Ok(values.exists() && FileHash::of_file(&values)?.sha256 == record["sha256"])
 }

@@ -34,7 +34,7 @@ pub struct TeacherOutput {
 
 impl TeacherOutput {
     /// The wanted states and scores of a forward pass.
-    pub fn of(output: &BertOutput, wanted: &WantedStates) -> Self {
+    pub fn from_output(output: &BertOutput, wanted: &WantedStates) -> Self {
         let select = |indices: &[usize], tensors: &[Tensor]| {
             indices.iter().map(|&index| (index, tensors[index].clone())).collect()
         };
@@ -68,10 +68,10 @@ impl TeacherStates<'_> {
     ///
     /// # Errors
     /// Returns the errors of the forward pass or of reading the file.
-    pub fn of(&self, batch: &Batch) -> Result<TeacherOutput> {
+    pub fn of_batch(&self, batch: &Batch) -> Result<TeacherOutput> {
         match self {
             Self::Computed { bert, wanted } => {
-                Ok(TeacherOutput::of(&bert.forward(batch, Mode::Eval)?, wanted))
+                Ok(TeacherOutput::from_output(&bert.forward(batch, Mode::Eval)?, wanted))
             }
             Self::Cached { entry, layout } => layout.read(entry, batch),
         }
@@ -98,7 +98,7 @@ impl TeacherAnswers<'_> {
     ///
     /// # Errors
     /// Returns the errors of the forward pass.
-    pub fn of(&self, batch: &Batch) -> Result<Tensor> {
+    pub fn of_batch(&self, batch: &Batch) -> Result<Tensor> {
         match self {
             Self::Computed(model) => Ok(model.forward(batch, Mode::Eval)?.1),
             Self::Known { logits, outputs, starts } => {

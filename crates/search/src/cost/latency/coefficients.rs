@@ -11,7 +11,7 @@ pub(super) struct InstructionCosts {
 }
 
 /// The coefficients of a family.
-pub(super) fn of(family: KernelFamily) -> &'static InstructionCosts {
+pub(super) fn instruction_costs(family: KernelFamily) -> &'static InstructionCosts {
     match family {
         KernelFamily::Neon => &NEON,
         KernelFamily::Dotprod => &DOTPROD,

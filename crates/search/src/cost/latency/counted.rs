@@ -105,6 +105,7 @@ fn read(line: &str) -> Option<CountedAnswer> {
         down_input: input,
         encodings: [encoding; 4],
     };
-    let work = Work::of(&ModelledAnswer { config: &config, layers: &vec![layer; layers], tokens }, family);
+    let work =
+        Work::of_answer(&ModelledAnswer { config: &config, layers: &vec![layer; layers], tokens }, family);
     Some(CountedAnswer { family, work, instructions: instructions as f64 })
 }

@@ -9,7 +9,7 @@
 mod coefficients;
 pub mod counted;
 
-use self::coefficients::{InstructionCosts, of};
+use self::coefficients::{InstructionCosts, instruction_costs};
 use super::{Board, KernelFamily};
 use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
 
@@ -100,7 +100,7 @@ fn tile_rows(family: KernelFamily) -> usize {
 
 impl Work {
     /// The work of an answer with a family's kernels. `answer.config.panel` is in the layout of these kernels.
-    pub(crate) fn of(answer: &ModelledAnswer, family: KernelFamily) -> Self {
+    pub(crate) fn of_answer(answer: &ModelledAnswer, family: KernelFamily) -> Self {
         let Config { hidden, outputs, pooler, head, .. } = *answer.config;
         let tokens = answer.tokens;
         let mut work = Self::default();
@@ -191,14 +191,14 @@ impl Work {
 
     /// All instructions of an answer.
     pub fn instructions(&self, family: KernelFamily) -> f64 {
-        let coefficients = of(family);
+        let coefficients = instruction_costs(family);
         self.multiply_adds * coefficients.multiply_add + self.other_instructions(coefficients)
     }
 }
 
 /// Instructions of a family's inner loop per multiply-add.
 pub fn instructions_per_multiply_add(family: KernelFamily) -> f64 {
-    of(family).multiply_add
+    instruction_costs(family).multiply_add
 }
 
 /// Modelled milliseconds of an answer on a board: its multiply-adds at the rate of the core's micro-kernel,
@@ -207,9 +207,9 @@ pub(crate) fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
     let core = &board.core;
     // An image in another layout would be repacked for the core.
     let config = Config { panel: core.layout.panel(), ..*answer.config };
-    let work = Work::of(&ModelledAnswer { config: &config, ..*answer }, core.kernels);
+    let work = Work::of_answer(&ModelledAnswer { config: &config, ..*answer }, core.kernels);
     let cycles = work.multiply_adds / core.multiply_adds
-        + work.other_instructions(of(core.kernels)) / core.instructions;
+        + work.other_instructions(instruction_costs(core.kernels)) / core.instructions;
     cycles / (1e3 * board.mhz)
 }
 
