@@ -9,7 +9,7 @@ use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 use super::special_pieces::{SpecialIds, SpecialPieces};
 use super::tokenizer_folder;
 use super::vocabulary::{NamedFiles, WordPieceVocabulary};
-use tinybert_base::{Error, Result, files};
+use tinybert_base::{Error, Result};
 
 /// A word of more characters becomes `[UNK]`.
 const MAX_CHARS: usize = 100;

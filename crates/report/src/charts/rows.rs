@@ -48,7 +48,7 @@ pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
         |value, middle| {
             let dot = Element::new("circle").class("bar").attr("r", 5).attr("cy", coordinate(middle));
             let dot = dot.attr("cx", coordinate(scale.position(value)));
-            let rail = segment("tick", [ends[0], middle], [ends[1], middle]);
+            let rail = segment("tick", [ends.start, middle], [ends.end, middle]);
             Element::new("g").children([rail, dot])
         },
         |value| scale.position(value),

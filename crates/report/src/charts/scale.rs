@@ -7,8 +7,8 @@ use crate::format;
 /// Where a scale starts and ends, in user units; it may run downwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
-    start: f64,
-    end: f64,
+    pub start: f64,
+    pub end: f64,
 }
 
 impl Ends {

@@ -4,7 +4,6 @@ mod board;
 mod budget;
 pub mod latency;
 
-pub(crate) use self::board::Core;
 pub use self::board::{Board, KernelFamily};
 pub use self::budget::DeviceBudget;
 pub(crate) use self::budget::Limit;

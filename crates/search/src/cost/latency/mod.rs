@@ -216,7 +216,6 @@ pub(crate) fn milliseconds(answer: &ModelledAnswer, board: &Board) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::counted::counted;
-    use super::*;
 
     /// Largest relative error of the modelled number of instructions, over all answers whose instructions
     /// were counted.
