@@ -108,7 +108,7 @@ impl<'t> Encoder<'t> {
         let (config, count) = (&layer.config, self.team.count());
         let decoded = self.decoded(config)?;
         let AttentionStage { qkv, mut bands } =
-            AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count)
+            AttentionStage::<T>::carve(buffers.stage, config, decoded, tokens, rows, count)
                 .ok_or(ShapeMismatch)?;
         let input =
             QuantizedInput { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
@@ -117,7 +117,7 @@ impl<'t> Encoder<'t> {
         // Attention's scratch memory is free until there are queries, keys and values.
         self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
             let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| ShapeMismatch)?;
-            self.qkv(layer, input, [index * tokens_band, rows], qkv, decoded)
+            self.qkv(layer, input, index * tokens_band, rows, qkv, decoded)
         })?;
 
         let rows_band = band(rows, count);
@@ -145,7 +145,8 @@ impl<'t> Encoder<'t> {
         &self,
         layer: &LayerView<'_>,
         input: QuantizedInput<'_>,
-        [first, rows]: [usize; 2],
+        first: usize,
+        rows: usize,
         qkv: &mut [T],
         decoded: &mut [i8],
     ) -> Result<(), ShapeMismatch> {

@@ -215,26 +215,35 @@ pub(crate) struct AttentionStage<'w, T> {
 /// Memory of the threads' attention.
 pub(crate) struct AttentionBands<'w> {
     memory: &'w mut [u8],
+    sizes: AttentionBandSizes,
+}
+
+/// Sizes of the parts of an [`AttentionBand`].
+#[derive(Clone, Copy)]
+struct AttentionBandSizes {
     /// Bytes of scratch.
     scratch: usize,
     /// Elements of context.
     context: usize,
 }
 
+impl AttentionBandSizes {
+    /// Bytes of both parts, padded.
+    fn bytes(self) -> Option<usize> {
+        sum(&[padded::<u8>(self.scratch)?, padded::<f32>(self.context)?])
+    }
+}
+
 impl AttentionBands<'_> {
     /// A thread's part after the other.
     pub fn each(&mut self) -> impl Iterator<Item = AttentionBand<'_>> {
-        let (scratch, context) = (self.scratch, self.context);
-        let bytes = band_bytes(scratch, context).unwrap_or(usize::MAX).max(1);
+        let sizes @ AttentionBandSizes { scratch, context } = self.sizes;
+        let bytes = sizes.bytes().unwrap_or(usize::MAX).max(1);
         self.memory.chunks_exact_mut(bytes).map_while(move |part| {
             let mut carver = Carver(part);
             Some(AttentionBand { scratch: carver.take(scratch)?, context: carver.take(context)? })
         })
     }
-}
-
-fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
-    sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])
 }
 
 /// Memory of one thread's attention.
@@ -246,13 +255,14 @@ pub(crate) struct AttentionBand<'w> {
 }
 
 impl<'w, T: Qkv> AttentionStage<'w, T> {
-    /// Elements of qkv, and of scratch and context of a thread, when `rows` of `tokens` tokens are queries.
-    fn lengths(
+    /// Sizes of a thread's part when the first `rows` of `tokens` tokens are queries.
+    fn band_sizes(
         layer: &LayerConfig,
         decoded: Decoded,
-        [tokens, rows]: [usize; 2],
+        tokens: usize,
+        rows: usize,
         threads: usize,
-    ) -> Option<[usize; 3]> {
+    ) -> Option<AttentionBandSizes> {
         let width = layer.attention_width();
         width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
         let shape = AttentionShape {
@@ -267,26 +277,27 @@ impl<'w, T: Qkv> AttentionStage<'w, T> {
             InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
             InputQuantization::Static { .. } => 0,
         };
-        let scratch = T::scratch_bytes(&shape)?.max(decoded.qkv);
-        Some([tokens.checked_mul(shape.stride)?, scratch, context])
+        Some(AttentionBandSizes { scratch: T::scratch_bytes(&shape)?.max(decoded.qkv), context })
     }
 
     fn bytes(layer: &LayerConfig, decoded: Decoded, tokens: usize, threads: usize) -> Option<usize> {
-        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens; 2], threads)?;
-        sum(&[padded::<T>(qkv)?, band_bytes(scratch, context)?.checked_mul(threads)?])
+        let band = Self::band_sizes(layer, decoded, tokens, tokens, threads)?;
+        let qkv = tokens.checked_mul(T::stride(layer))?;
+        sum(&[padded::<T>(qkv)?, band.bytes()?.checked_mul(threads)?])
     }
 
     pub fn carve(
         stage: &'w mut [u8],
         layer: &LayerConfig,
         decoded: Decoded,
-        [tokens, rows]: [usize; 2],
+        tokens: usize,
+        rows: usize,
         threads: usize,
     ) -> Option<Self> {
-        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens, rows], threads)?;
+        let sizes = Self::band_sizes(layer, decoded, tokens, rows, threads)?;
         let mut carver = Carver(stage);
-        let qkv = carver.take::<T>(qkv)?;
-        Some(Self { qkv, bands: AttentionBands { memory: carver.0, scratch, context } })
+        let qkv = carver.take::<T>(tokens.checked_mul(T::stride(layer))?)?;
+        Some(Self { qkv, bands: AttentionBands { memory: carver.0, sizes } })
     }
 }
 
@@ -309,22 +320,34 @@ pub(crate) fn ffn_stage_bytes(
     hidden: usize,
     rows: usize,
 ) -> Option<usize> {
-    let [outer, inner, scratch] = FfnStage::lengths(layer, hidden, rows)?;
+    let FfnSizes { outer, inner, scratch } = FfnSizes::new(layer, hidden, rows)?;
     let scales = padded::<f32>(rows)?.checked_mul(2)?;
     let decoded = padded::<i8>(decoded.others)?;
     sum(&[padded::<i8>(outer)?, padded::<i8>(inner)?, padded::<f32>(scratch)?, scales, decoded])
 }
 
-impl<'w> FfnStage<'w> {
-    /// Elements of outer, inner and scratch.
-    fn lengths(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<[usize; 3]> {
+/// Sizes of the parts of an [`FfnStage`], in elements.
+struct FfnSizes {
+    outer: usize,
+    inner: usize,
+    scratch: usize,
+}
+
+impl FfnSizes {
+    fn new(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<Self> {
         let scratch = match layer.down_input {
             InputQuantization::PerToken => ROW_BLOCK.checked_mul(layer.ffn)?,
             InputQuantization::Static { .. } => 0,
         };
-        Some([activation_bytes(rows, hidden)?, activation_bytes(rows, layer.ffn)?, scratch])
+        Some(Self {
+            outer: activation_bytes(rows, hidden)?,
+            inner: activation_bytes(rows, layer.ffn)?,
+            scratch,
+        })
     }
+}
 
+impl<'w> FfnStage<'w> {
     pub fn carve(
         stage: &'w mut [u8],
         layer: &LayerConfig,
@@ -332,7 +355,7 @@ impl<'w> FfnStage<'w> {
         hidden: usize,
         rows: usize,
     ) -> Option<Self> {
-        let [outer, inner, scratch] = Self::lengths(layer, hidden, rows)?;
+        let FfnSizes { outer, inner, scratch } = FfnSizes::new(layer, hidden, rows)?;
         let mut carver = Carver(stage);
         let mut quantized = |bytes, columns| {
             let (data, scales) = (carver.take(bytes)?, carver.take(rows)?);

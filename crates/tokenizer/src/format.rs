@@ -1,5 +1,7 @@
 //! Layout of a packed vocabulary, shared by its reader and its packer. `docs/tokenizer-format.md` describes it.
 
+use crate::SpecialIds;
+
 /// First bytes of a packed vocabulary.
 pub(crate) const MAGIC: [u8; 4] = *b"TBWP";
 pub(crate) const VERSION: u16 = 1;
@@ -14,10 +16,8 @@ pub(crate) const CONTINUATION: u16 = 0x8000;
 /// Up to this many pieces, a slot's id takes two bytes, else four.
 pub(crate) const NARROW_PIECES: u32 = 0x1_0000;
 
-/// Texts of the special pieces, in the order of [`PackedHeader::special`].
-pub(crate) const SPECIAL_PIECES: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 /// The id of a special piece that is not in the vocabulary; only `[PAD]` and `[MASK]` may be missing.
-pub(crate) const NO_ID: u32 = u32::MAX;
+const NO_ID: u32 = u32::MAX;
 
 /// The fixed record at the start.
 pub(crate) struct PackedHeader {
@@ -28,7 +28,7 @@ pub(crate) struct PackedHeader {
     pub(crate) text_bytes: u32,
     /// Bytes of the longest text.
     pub(crate) longest: u32,
-    pub(crate) special: [u32; 5],
+    pub(crate) special: SpecialIds,
     pub(crate) seed: u64,
 }
 
@@ -55,7 +55,13 @@ impl PackedHeader {
             slots: fields.u32()?,
             text_bytes: fields.u32()?,
             longest: fields.u32()?,
-            special: [fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?],
+            special: SpecialIds {
+                pad: fields.optional_id()?,
+                unk: fields.u32()?,
+                cls: fields.u32()?,
+                sep: fields.u32()?,
+                mask: fields.optional_id()?,
+            },
             seed: u64::from_le_bytes(fields.next()?),
         };
         fields.0.iter().all(|&reserved| reserved == 0).then_some((header, rest))
@@ -67,7 +73,9 @@ impl PackedHeader {
         out.extend(VERSION.to_le_bytes());
         out.extend(self.flags.to_le_bytes());
         let counts = [self.pieces, self.buckets, self.slots, self.text_bytes, self.longest];
-        out.extend(counts.iter().chain(&self.special).flat_map(|field| field.to_le_bytes()));
+        let SpecialIds { pad, unk, cls, sep, mask } = self.special;
+        let special = [pad.unwrap_or(NO_ID), unk, cls, sep, mask.unwrap_or(NO_ID)];
+        out.extend(counts.into_iter().chain(special).flat_map(u32::to_le_bytes));
         out.extend(self.seed.to_le_bytes());
         out.resize(HEADER_BYTES, 0);
     }
@@ -103,5 +111,10 @@ impl Fields<'_> {
 
     fn u32(&mut self) -> Option<u32> {
         self.next().map(u32::from_le_bytes)
+    }
+
+    /// The id of a special piece that may be missing; the inner `None` says that it is.
+    fn optional_id(&mut self) -> Option<Option<u32>> {
+        self.u32().map(|id| (id != NO_ID).then_some(id))
     }
 }

@@ -7,11 +7,10 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::format::{
-    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
-};
+use crate::SpecialIds;
+use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
 use crate::hash::{self, PieceHash};
-use crate::vocabulary::Options;
+use crate::vocabulary::{CLS, MASK, Options, PAD, SEP, UNK};
 
 /// Mean number of pieces in a bucket, and slots per 100 pieces: small, yet the first seed nearly always does.
 const PIECES_PER_BUCKET: usize = 6;
@@ -105,14 +104,15 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
             ids.insert(piece, u32::try_from(id).map_err(|_| too_large())?);
         }
     }
-    let mut special = [NO_ID; 5];
-    for (place, piece) in special.iter_mut().zip(SPECIAL_PIECES) {
-        match ids.get(piece) {
-            Some(&id) => *place = id,
-            None if matches!(piece, "[PAD]" | "[MASK]") => {}
-            None => return Err(PackError::MissingSpecial(piece)),
-        }
-    }
+    let optional = |piece| ids.get(piece).copied();
+    let required = |piece| optional(piece).ok_or(PackError::MissingSpecial(piece));
+    let special = SpecialIds {
+        pad: optional(PAD),
+        unk: required(UNK)?,
+        cls: required(CLS)?,
+        sep: required(SEP)?,
+        mask: optional(MASK),
+    };
     let hash = (0..ATTEMPTS)
         .find_map(|attempt| PerfectHash::build(&ids, attempt))
         .ok_or(PackError::NoPerfectHash)?;

@@ -1,7 +1,6 @@
 //! BERT's normalisation, pre-tokenization and WordPiece, in one pass over the text.
 
 use crate::encode::Tokens;
-use crate::format::SPECIAL_PIECES;
 use crate::unicode::{class, decompose, is_chinese, lowercase};
 use crate::vocabulary::Vocabulary;
 use crate::word::WordBuffer;
@@ -50,7 +49,7 @@ impl Vocabulary<'_> {
     /// The special piece whose text after the `[` is at the start of `text`, and what is behind it. It is looked for
     /// before any normalisation.
     fn special_piece<'t>(&self, text: &'t str) -> Option<(u32, &'t str)> {
-        SPECIAL_PIECES.iter().zip(self.special().by_piece()).find_map(|(piece, id)| {
+        self.special().with_texts().into_iter().find_map(|(piece, id)| {
             let after = text.strip_prefix(piece.strip_prefix('[')?)?;
             Some((id?, after))
         })

@@ -1,8 +1,6 @@
 //! The packed vocabulary, used in place.
 
-use crate::format::{
-    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
-};
+use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
 use crate::hash::{self, PieceHash};
 
 /// A checked view of a packed vocabulary; it borrows the bytes and copies nothing.
@@ -60,6 +58,13 @@ impl Options {
         (flags >> 3 == 0).then_some(options)
     }
 }
+
+/// Texts of the special pieces.
+pub(crate) const PAD: &str = "[PAD]";
+pub(crate) const UNK: &str = "[UNK]";
+pub(crate) const CLS: &str = "[CLS]";
+pub(crate) const SEP: &str = "[SEP]";
+pub(crate) const MASK: &str = "[MASK]";
 
 /// Ids of the special pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +132,7 @@ impl<'a> Vocabulary<'a> {
         }
         let vocabulary = Self {
             options,
-            special: special_ids(header.special),
+            special: header.special,
             pieces: header.pieces,
             longest: usize::try_from(header.longest).map_err(|_| VocabularyError::Offset)?,
             seed: header.seed,
@@ -139,7 +144,7 @@ impl<'a> Vocabulary<'a> {
         };
         vocabulary.check_slots()?;
         vocabulary.check_offsets()?;
-        vocabulary.check_special(header.special)?;
+        vocabulary.check_special()?;
         Ok(vocabulary)
     }
 
@@ -241,25 +246,25 @@ impl<'a> Vocabulary<'a> {
         whole.then_some(()).ok_or(VocabularyError::Offset)
     }
 
-    fn check_special(&self, ids: [u32; 5]) -> Result<(), VocabularyError> {
-        let right = ids.iter().zip(SPECIAL_PIECES).all(|(&id, text)| {
-            let optional = matches!(text, "[PAD]" | "[MASK]");
-            self.piece(id) == Some(Piece { continuation: false, text }) || (optional && id == NO_ID)
+    fn check_special(&self) -> Result<(), VocabularyError> {
+        let right = self.special.with_texts().into_iter().all(|(text, id)| {
+            id.is_none_or(|id| self.piece(id) == Some(Piece { continuation: false, text }))
         });
         right.then_some(()).ok_or(VocabularyError::Special)
     }
 }
 
 impl SpecialIds {
-    /// In the order of `SPECIAL_PIECES`.
-    pub(crate) fn by_piece(&self) -> [Option<u32>; 5] {
-        [self.pad, Some(self.unk), Some(self.cls), Some(self.sep), self.mask]
+    /// The text of each special piece with its id, where the vocabulary has it.
+    pub(crate) fn with_texts(self) -> [(&'static str, Option<u32>); 5] {
+        [
+            (PAD, self.pad),
+            (UNK, Some(self.unk)),
+            (CLS, Some(self.cls)),
+            (SEP, Some(self.sep)),
+            (MASK, self.mask),
+        ]
     }
-}
-
-fn special_ids([pad, unk, cls, sep, mask]: [u32; 5]) -> SpecialIds {
-    let present = |id| (id != NO_ID).then_some(id);
-    SpecialIds { pad: present(pad), unk, cls, sep, mask: present(mask) }
 }
 
 impl<'a> Slots<'a> {

@@ -44,7 +44,8 @@ pub(crate) fn attention_f32<S: Simd>(
             for (row, factor) in scores.chunks_exact_mut(columns.max(1)).zip(&mut factors).take(count) {
                 *factor = (1.0 / softmax(s, row, shape.tokens, operands.coefficient)) * scale;
             }
-            write_context(s, operands, head, [first, count], (scores, columns), factors, &mut sink);
+            let block = WeighedQueries { first, count, probabilities: scores, columns, factors };
+            write_context(s, operands, head, block, &mut sink);
         }
     }
 }
@@ -143,18 +144,31 @@ fn softmax<S: Simd>(s: S, row: &mut [f32], tokens: usize, coefficient: f32) -> f
     sum(s, row.get(..tokens).unwrap_or(&[]))
 }
 
-/// The context of the `count` query rows from `first` on, whose probabilities stand in rows of `columns` elements.
+/// A block of query rows of one head with their probabilities.
+struct WeighedQueries<'a> {
+    /// First query row.
+    first: usize,
+    /// Query rows, at most [`ROWS`].
+    count: usize,
+    /// `[ROWS, columns]`, of which the first `tokens` columns are used.
+    probabilities: &'a [f32],
+    /// Elements from one row of probabilities to the next.
+    columns: usize,
+    /// What the sums of each row are multiplied by.
+    factors: [f32; ROWS],
+}
+
+/// Writes the context of a block of query rows.
 #[inline(always)]
 fn write_context<S: Simd>(
     s: S,
     operands: &AttentionOperands<f32>,
     head: usize,
-    [first, count]: [usize; 2],
-    (probabilities, columns): (&[f32], usize),
-    factors: [f32; ROWS],
+    block: WeighedQueries,
     sink: &mut ContextSink,
 ) {
     let shape = operands.shape;
+    let WeighedQueries { first, count, probabilities, columns, factors } = block;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
     for (row, probabilities) in rows.iter_mut().zip(probabilities.chunks_exact(columns.max(1))) {
         *row = probabilities.get(..shape.tokens).unwrap_or(&[]);
