@@ -6,7 +6,7 @@ use crate::error::ensure;
 use crate::format::{
     ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
 };
-use crate::{Error, Field};
+use crate::{Error, Field, PerLinear};
 
 /// The kind of the task head's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +133,8 @@ pub struct LayerConfig {
     pub up_input: InputQuantization,
     /// Input of the second FFN linear, after GELU.
     pub down_input: InputQuantization,
-    /// Encodings of the weights of qkv, attention output, up and down.
-    pub encodings: [Encoding; 4],
+    /// Encodings of the linears' weights.
+    pub encodings: PerLinear<Encoding>,
 }
 
 impl Config {
@@ -211,10 +211,9 @@ impl LayerConfig {
 
     pub(crate) fn decode(record: &LayerRecord) -> Result<Self, Error> {
         let [qkv, attention_output, up, down] = record.inputs;
-        let mut encodings = [Encoding::Int8; 4];
-        for (encoding, raw) in encodings.iter_mut().zip(record.encodings) {
-            *encoding = Encoding::from_raw(raw).ok_or(Error::Invalid(Field::Encoding))?;
-        }
+        let encodings = PerLinear::from(record.encodings)
+            .map(|raw| Encoding::from_raw(raw).ok_or(Error::Invalid(Field::Encoding)))
+            .transpose()?;
         let config = Self {
             heads: dimension(record.heads, Field::Heads)?,
             head_dim: dimension(record.head_dim, Field::Heads)?,
@@ -255,7 +254,7 @@ impl LayerConfig {
             context_scale: self.context_scale,
             inputs: [self.qkv_input, self.attention_output_input, self.up_input, self.down_input]
                 .map(InputQuantization::encode),
-            encodings: self.encodings.map(|encoding| encoding as u8),
+            encodings: self.encodings.map(|encoding| encoding as u8).into(),
             reserved: 0,
         })
     }

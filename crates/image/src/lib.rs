@@ -32,6 +32,7 @@ mod include;
 #[cfg(feature = "keys")]
 mod keys;
 mod parts;
+mod per_linear;
 mod records;
 #[cfg(feature = "signature")]
 mod sha2;
@@ -50,6 +51,7 @@ pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
+pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
     CalibrationRecord, CalibrationView, Labels, ObservedRange, Provenance, SelfTest, SelfTests, Signature,
 };

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::{
     AttentionMode, Bf16, Config, EmbeddingsData, Encoding, HeadData, HeadKind, INPUTS_PER_MULTIPLIER,
     ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER,
-    Panel, ScaledRowsData,
+    Panel, PerLinear, ScaledRowsData,
 };
 
 /// SplitMix64: enough for test weights.
@@ -78,8 +78,8 @@ pub struct ToyLayer {
     pub ffn: usize,
     /// How attention is computed.
     pub attention: AttentionMode,
-    /// Inputs of qkv, attention output, up, down.
-    pub inputs: [InputQuantization; 4],
+    /// How the linears' inputs are quantized.
+    pub inputs: PerLinear<InputQuantization>,
 }
 
 /// Attention in int8.
@@ -91,9 +91,13 @@ pub const STATIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 4
 /// Static and symmetric, as the attention output linear wants it.
 pub const SYMMETRIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 60.0, zero_point: 0 };
 /// Static inputs of all linears of a layer, each as it wants it.
-pub const STATIC_INPUTS: [InputQuantization; 4] = [STATIC, SYMMETRIC, STATIC, STATIC];
+pub const STATIC_INPUTS: PerLinear<InputQuantization> =
+    PerLinear { qkv: STATIC, attention_output: SYMMETRIC, up: STATIC, down: STATIC };
 /// A scale per row, found at run time.
 pub const PER_TOKEN: InputQuantization = InputQuantization::PerToken;
+/// Inputs of all linears of a layer with a scale per row.
+pub const PER_TOKEN_INPUTS: PerLinear<InputQuantization> =
+    PerLinear { qkv: PER_TOKEN, attention_output: PER_TOKEN, up: PER_TOKEN, down: PER_TOKEN };
 
 /// Pieces of a toy vocabulary; `[CLS]` is 2 and `[SEP]` 3.
 pub const PIECES: [&str; 16] = [
@@ -110,7 +114,6 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         .iter()
         .map(|layer| {
             let ToyLayer { heads, head_dim, ffn, attention, inputs } = *layer;
-            let [qkv_input, attention_output_input, up_input, down_input] = inputs;
             let width = heads * head_dim;
             let mut qkv = random.linear(3 * width, hidden);
             // Queries, keys and values of about ±2, in int8 in steps of 1/40.
@@ -127,15 +130,15 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
                     attention,
                     attention_coefficient: core::f32::consts::LOG2_E
                         / (steps * steps * head_dim.isqrt() as f32),
-                    context_scale: match attention_output_input {
+                    context_scale: match inputs.attention_output {
                         InputQuantization::Static { scale, .. } => 1.0 / steps / scale,
                         InputQuantization::PerToken => 1.0 / steps,
                     },
-                    qkv_input,
-                    attention_output_input,
-                    up_input,
-                    down_input,
-                    encodings: [Encoding::Int8; 4],
+                    qkv_input: inputs.qkv,
+                    attention_output_input: inputs.attention_output,
+                    up_input: inputs.up,
+                    down_input: inputs.down,
+                    encodings: PerLinear::all(Encoding::Int8),
                 },
                 qkv,
                 attention_output: random.linear(hidden, width),
@@ -187,7 +190,7 @@ pub fn mixed(mut model: ImageBuilder) -> ImageBuilder {
     let encodings = [Encoding::Int4, Encoding::Sparse, Encoding::Int8];
     let mut next = encodings.into_iter().cycle();
     for layer in &mut model.layers {
-        layer.config.encodings = core::array::from_fn(|_| next.next().unwrap_or(Encoding::Int8));
+        layer.config.encodings = PerLinear::from_fn(|_| next.next().unwrap_or(Encoding::Int8));
         let encodings = layer.config.encodings;
         for (linear, encoding) in layer.linears_mut().into_iter().zip(encodings) {
             let inputs = linear.inputs;

@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, LayerRecord};
 use crate::parts::PartReader;
-use crate::{Error, Field};
+use crate::{Error, Field, PerLinear};
 
 /// A linear of `outputs` by `inputs` int8 weights, a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +92,10 @@ pub struct LayerView<'a> {
 }
 
 impl<'a> LayerView<'a> {
-    /// The linears in the order of the file: qkv, attention output, up, down.
-    pub fn linears(&self) -> [LinearView<'a>; 4] {
-        [self.qkv, self.attention_output, self.up, self.down]
+    /// Returns the four linears.
+    pub fn linears(&self) -> PerLinear<LinearView<'a>> {
+        let Self { qkv, attention_output, up, down, .. } = *self;
+        PerLinear { qkv, attention_output, up, down }
     }
 }
 
@@ -256,7 +257,7 @@ impl<'a> Layers<'a> {
         let Self { hidden, panel, .. } = *self;
         let parts = &mut self.parts;
         let width = config.attention_width();
-        let [qkv, attention_output, up, down] = config.encodings;
+        let PerLinear { qkv, attention_output, up, down } = config.encodings;
         self.records = records;
         Ok(Some(LayerView {
             config,

@@ -21,7 +21,7 @@
 
 use core::mem;
 
-use tinybert_image::{AttentionMode, Config, Encoding, InputQuantization, LayerConfig};
+use tinybert_image::{AttentionMode, Config, Encoding, InputQuantization, LayerConfig, PerLinear};
 use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_bytes, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
@@ -191,15 +191,16 @@ pub(crate) struct Decoded {
 impl Decoded {
     /// `None` where a size is beyond what the kernels take.
     pub fn new(panel: Panel, hidden: usize, layer: &LayerConfig) -> Option<Self> {
-        let (width, [qkv, output, up, down]) = (layer.attention_width(), layer.encodings);
+        let width = layer.attention_width();
+        let PerLinear { qkv, attention_output, up, down } = layer.encodings;
         let bytes = |encoding, n, k| match encoding {
             Encoding::Int8 => Some(0),
             Encoding::Int4 | Encoding::Sparse => panel.decoded_bytes(n, k),
         };
-        let (output, up) = (bytes(output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
+        let (attention_output, up) = (bytes(attention_output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
         Some(Self {
             qkv: bytes(qkv, width.checked_mul(3)?, hidden)?,
-            others: output.max(up).max(bytes(down, hidden, layer.ffn)?),
+            others: attention_output.max(up).max(bytes(down, hidden, layer.ffn)?),
         })
     }
 }

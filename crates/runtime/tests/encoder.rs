@@ -5,8 +5,10 @@ mod common;
 mod oracle;
 
 use common::{all_kernels, embedding, mixed, regression, three_layers, token_classification, toy_model};
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, PIECES, Random, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer};
-use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
+use tinybert_image::toy::{
+    F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, PIECES, Random, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer,
+};
+use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, PerLinear, repack};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::{Input, Model};
 
@@ -102,7 +104,7 @@ fn a_model_without_a_pooler() {
 #[test]
 fn tinybert_s_own_shape() {
     let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
-    let per_token = ToyLayer { inputs: [PER_TOKEN; 4], ..layer };
+    let per_token = ToyLayer { inputs: PER_TOKEN_INPUTS, ..layer };
     let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| ToyLayer { attention: F32, ..layer });
     let model = toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]);
     check(&model, &[17]);
@@ -117,7 +119,12 @@ fn random_shapes() {
         let layers: Vec<_> = (0..1 + random.below(3))
             .map(|_| {
                 let mut input = |fixed| if random.below(2) == 0 { PER_TOKEN } else { fixed };
-                let inputs = [input(STATIC), input(SYMMETRIC), input(STATIC), input(STATIC)];
+                let inputs = PerLinear {
+                    qkv: input(STATIC),
+                    attention_output: input(SYMMETRIC),
+                    up: input(STATIC),
+                    down: input(STATIC),
+                };
                 let (heads, head_dim) = (1 + random.below(4), 1 + random.below(40));
                 let attention = [INT8, F32][random.below(2)];
                 ToyLayer { heads, head_dim, ffn: 1 + random.below(100), attention, inputs }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
 use crate::records::Provenance;
-use crate::{Error, Field, SectionKind};
+use crate::{Error, Field, PerLinear, SectionKind};
 
 /// Everything an image is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,7 @@ impl ImageBuilder {
         let mut layers = Section::default();
         for layer in &self.layers {
             let width = layer.config.attention_width();
-            let [qkv, attention_output, up, down] = layer.config.encodings;
+            let PerLinear { qkv, attention_output, up, down } = layer.config.encodings;
             layers.linear(&layer.qkv, width.saturating_mul(3), hidden, panel, qkv)?;
             layers.linear(&layer.attention_output, hidden, width, panel, attention_output)?;
             layers.layer_norm(&layer.attention_norm, hidden)?;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::PerLinear;
 use crate::config::LayerConfig;
 use crate::format::Bf16;
 use crate::records::CalibrationRecord;
@@ -72,14 +73,16 @@ pub struct LayerData {
 }
 
 impl LayerData {
-    /// The linears in the order of the file: qkv, attention output, up, down.
-    pub fn linears(&self) -> [&LinearData; 4] {
-        [&self.qkv, &self.attention_output, &self.up, &self.down]
+    /// Returns references to the four linears.
+    pub fn linears(&self) -> PerLinear<&LinearData> {
+        let Self { qkv, attention_output, up, down, .. } = self;
+        PerLinear { qkv, attention_output, up, down }
     }
 
-    /// [`linears`](Self::linears), to be changed.
-    pub fn linears_mut(&mut self) -> [&mut LinearData; 4] {
-        [&mut self.qkv, &mut self.attention_output, &mut self.up, &mut self.down]
+    /// Returns mutable references to the four linears.
+    pub fn linears_mut(&mut self) -> PerLinear<&mut LinearData> {
+        let Self { qkv, attention_output, up, down, .. } = self;
+        PerLinear { qkv, attention_output, up, down }
     }
 }
 

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use tinybert_layout::{Encoding, Panel};
 
 use super::builder::{end_of_section, first_section};
-use crate::SectionKind;
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
 use crate::records::{CalibrationRecord, Provenance};
+use crate::{PerLinear, SectionKind};
 
 /// Everything that the size of an image depends on. The number of zeros of sparse weights is not known here, so
 /// such linears have no size.
@@ -79,7 +79,7 @@ impl ImageShape<'_> {
         let Config { hidden, panel, .. } = *self.config;
         self.layers.iter().try_fold(0_usize, |total, layer| {
             let width = layer.attention_width();
-            let [qkv, attention_output, up, down] = layer.encodings;
+            let PerLinear { qkv, attention_output, up, down } = layer.encodings;
             let linears = sum([
                 linear(width.checked_mul(3)?, hidden, panel, qkv)?,
                 linear(hidden, width, panel, attention_output)?,
