@@ -50,7 +50,7 @@ pub use record::RunRecord;
 pub use safetensors::parameters;
 pub use save::{Companion, Storage, check_target, save, save_as, save_with};
 pub use shapes::{expected_shapes, pooler_shapes};
-pub use special_pieces::SpecialIds;
+pub use special_pieces::ModelSpecialIds;
 pub use tensors::{Tensors, lookup};
 pub use text::{EncodedInput, EncodedWord, TextEncoder};
 pub use tinybert_image::{LayerLinear, PerLinear};

@@ -66,18 +66,19 @@ pub(crate) const CLS: &str = "[CLS]";
 pub(crate) const SEP: &str = "[SEP]";
 pub(crate) const MASK: &str = "[MASK]";
 
-/// Ids of the special pieces.
+/// Ids of the special pieces of a packed vocabulary. The device never pads or masks: it needs `[PAD]` and `[MASK]` only
+/// to recognise them in a text, and a vocabulary can do without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialIds {
-    /// `[PAD]`, where the vocabulary has it.
+    /// `[PAD]`, if the vocabulary has it.
     pub pad: Option<u32>,
-    /// `[UNK]`, stands for a word that has no pieces.
+    /// `[UNK]`, which stands for a word that has no pieces.
     pub unk: u32,
-    /// `[CLS]`, begins every input.
+    /// `[CLS]`, which begins every input.
     pub cls: u32,
-    /// `[SEP]`, ends every text.
+    /// `[SEP]`, which ends every text.
     pub sep: u32,
-    /// `[MASK]`, where the vocabulary has it.
+    /// `[MASK]`, if the vocabulary has it.
     pub mask: Option<u32>,
 }
 

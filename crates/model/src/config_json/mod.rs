@@ -8,7 +8,7 @@ use std::path::Path;
 pub(crate) use self::write::to_json;
 use crate::config_entries::{ConfigEntries, UnsupportedEntry};
 use crate::family::{self, Family};
-use crate::{Architecture, BertConfig, Pruned, SpecialIds};
+use crate::{Architecture, BertConfig, ModelSpecialIds, Pruned};
 use tinybert_base::{Error, Result, files};
 
 /// A `config.json` that was read, its entries and class names translated to BERT's.
@@ -43,7 +43,7 @@ impl ConfigFile {
     }
 
     /// The family of the encoder, whose tokenizer has these special pieces.
-    pub(crate) fn architecture(&self, special: SpecialIds) -> Architecture {
+    pub(crate) fn architecture(&self, special: ModelSpecialIds) -> Architecture {
         self.family.architecture(special)
     }
 

@@ -7,7 +7,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_entries::{ConfigEntries, UnsupportedEntry};
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 
 /// The family of [`Architecture::Bert`].
 pub(super) struct BertFamily;
@@ -17,7 +17,7 @@ impl Family for BertFamily {
         "BERT"
     }
 
-    fn architecture(&self, _: SpecialIds) -> Architecture {
+    fn architecture(&self, _: ModelSpecialIds) -> Architecture {
         Architecture::Bert
     }
 

@@ -17,7 +17,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_entries::{ConfigEntries, UnsupportedEntry};
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::NamedFiles;
 
 /// Every family.
@@ -68,7 +68,7 @@ pub(crate) trait Family: Sync {
     fn name(&self) -> &'static str;
 
     /// The architecture of models whose tokenizer has these special pieces.
-    fn architecture(&self, special: SpecialIds) -> Architecture;
+    fn architecture(&self, special: ModelSpecialIds) -> Architecture;
 
     /// The roles that models of the family can have besides that of a teacher.
     fn abilities(&self) -> Abilities;

@@ -8,7 +8,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_entries::{ConfigEntries, UnsupportedEntry};
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::{NamedFiles, tokenizer_files};
 
 /// The pieces before those of BERT, in the order of their ids.
@@ -46,7 +46,7 @@ impl Family for MpNetFamily {
         "MPNet"
     }
 
-    fn architecture(&self, special: SpecialIds) -> Architecture {
+    fn architecture(&self, special: ModelSpecialIds) -> Architecture {
         Architecture::MpNet(special)
     }
 
@@ -164,7 +164,7 @@ impl Numbering for MpNetFamily {
 }
 
 /// The rows of `pieces` pieces in BERT's numbering.
-pub(super) fn piece_rows(pieces: usize, special: &SpecialIds) -> PieceRows {
+pub(super) fn piece_rows(pieces: usize, special: &ModelSpecialIds) -> PieceRows {
     let mut rows: Vec<u32> = (0..pieces as u32).map(|id| id + LEADING.len() as u32).collect();
     let mask = special.mask.map(|id| (id, (pieces + LEADING.len()) as u32));
     // `[UNK]` keeps its row among BERT's pieces: it is MPNet's unknown piece too, `<unk>` is never used.
