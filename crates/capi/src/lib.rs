@@ -28,12 +28,12 @@ mod words;
 
 use core::ffi::c_char;
 
-use tinybert_runtime::{Answer as Answered, Input, Model};
+use tinybert_runtime::{Answer, Input, Model};
 
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 pub use status::Status;
-pub use words::WordRows;
+pub use words::CWordRows;
 
 /// Bytes of an Ed25519 public key.
 pub const PUBLIC_KEY_BYTES: usize = 32;
@@ -57,7 +57,7 @@ pub enum Kind {
 /// UTF-8 text that need not end with a zero.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Text {
+pub struct CText {
     /// First byte; may be null if there are none.
     pub bytes: *const c_char,
     /// Number of bytes.
@@ -67,7 +67,7 @@ pub struct Text {
 /// An answer.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Answer {
+pub struct CAnswer {
     /// What kind of answer it is.
     pub kind: Kind,
     /// The label with the largest logit, where the kind is TINYBERT_KIND_LABEL; else 0.
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn tinybert_open_signed(
 /// `model` points to a model that is zero or was opened, and that nobody uses meanwhile; `rows` to word rows whose `read`, if
 /// it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const WordRows) -> Status {
+pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const CWordRows) -> Status {
     status::of(|| {
         // SAFETY: as the caller promises.
         let (model, rows) = unsafe { (Handle::get_mut(model)?, one(rows)?) };
@@ -196,8 +196,8 @@ pub unsafe extern "C" fn tinybert_run_text(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
-    text: Text,
-    answer: *mut Answer,
+    text: CText,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
     status::of(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
@@ -212,9 +212,9 @@ pub unsafe extern "C" fn tinybert_run_pair(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
-    text: Text,
-    pair: Text,
-    answer: *mut Answer,
+    text: CText,
+    pair: CText,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
     status::of(|| unsafe {
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn tinybert_run_ids(
     ids: *const u32,
     type_ids: *const u8,
     count: usize,
-    answer: *mut Answer,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
     status::of(|| unsafe {
@@ -248,13 +248,13 @@ pub unsafe extern "C" fn tinybert_run_ids(
 /// # Safety
 /// `model` points to a model that is zero or was opened, `name` to a text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut Text) -> Status {
+pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut CText) -> Status {
     status::of(|| {
         // SAFETY: as the caller promises.
         let (model, name) = unsafe { (Handle::get(model)?, place(name)?) };
         let label =
             usize::try_from(label).ok().and_then(|label| model.label(label)).ok_or(Status::NoSuchLabel)?;
-        name.write(Text { bytes: label.as_ptr().cast(), length: label.len() });
+        name.write(CText { bytes: label.as_ptr().cast(), length: label.len() });
         Ok(())
     })
 }
@@ -266,7 +266,7 @@ pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
     status::text(status).as_ptr()
 }
 
-impl Text {
+impl CText {
     /// # Safety
     /// It points to as many bytes as it says, for `'t`.
     unsafe fn read<'t>(self) -> Result<&'t str, Status> {
@@ -286,7 +286,7 @@ unsafe fn run(
     workspace: *mut u8,
     workspace_bytes: usize,
     input: Input<'_>,
-    answer: *mut Answer,
+    answer: *mut CAnswer,
 ) -> Result<(), Status> {
     // SAFETY: as the caller promises.
     let (model, workspace, answer) =
@@ -294,14 +294,14 @@ unsafe fn run(
     let mut session = model.session(workspace)?;
     let reply = session.run(input)?;
     let (kind, label) = match reply.answer {
-        Answered::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
-        Answered::Score(_) => (Kind::Score, 0),
-        Answered::Tags(_) => (Kind::Tags, 0),
-        Answered::Embedding(_) => (Kind::Embedding, 0),
+        Answer::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
+        Answer::Score(_) => (Kind::Score, 0),
+        Answer::Tags(_) => (Kind::Tags, 0),
+        Answer::Embedding(_) => (Kind::Embedding, 0),
         _ => (Kind::Other, 0),
     };
     let outputs = reply.answer.outputs();
-    answer.write(Answer {
+    answer.write(CAnswer {
         kind,
         label,
         outputs: outputs.as_ptr(),

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 /// Where the word rows of an image are that was written without them, for instance in SPI flash.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct WordRows {
+pub struct CWordRows {
     /// Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false where they cannot be read.
     /// What it gives is checked. Threads that share the model may call it at the same time.
     pub read: Option<
@@ -17,13 +17,13 @@ pub struct WordRows {
 
 /// Word rows about which C has made its promise, in the place where C keeps them.
 #[repr(transparent)]
-pub(crate) struct PromisedWordRows(WordRows);
+pub(crate) struct PromisedWordRows(CWordRows);
 
 impl PromisedWordRows {
     /// # Safety
     /// For as long as the result is used, any thread may call `rows.read` with `rows.context`, and `read` writes no more bytes
     /// than it is asked for.
-    pub(crate) unsafe fn new(rows: &WordRows) -> &Self {
+    pub(crate) unsafe fn new(rows: &CWordRows) -> &Self {
         // SAFETY: the type is transparent, so a reference to what is in it is one to it.
         unsafe { &*(&raw const *rows).cast() }
     }

@@ -10,11 +10,11 @@ use crate::{
     Panel, PerLinear, ScaledRowsData,
 };
 
-/// SplitMix64: enough for test weights.
+/// A small generator of random numbers (SplitMix64), good enough for the weights of toy models.
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub struct ToyRandom(pub u64);
 
-impl Random {
+impl ToyRandom {
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -108,7 +108,7 @@ pub const PIECES: [&str; 16] = [
 /// A classification model of random weights with three labels and inputs of up to 20 tokens; the vocabulary section is
 /// taken as it is. [`Config::workspace_bytes`] is left 0.
 pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: &[ToyLayer]) -> ImageBuilder {
-    let random = &mut Random(seed);
+    let random = &mut ToyRandom(seed);
     let (positions, types, outputs) = (24, 2, 3);
     let layers: Vec<_> = layers
         .iter()

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tinybert_image::toy::{
-    F32, INT8, PER_TOKEN_INPUTS, Random, ToyLayer, embedding, mixed, model, token_classification,
+    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, token_classification,
 };
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
@@ -106,7 +106,7 @@ fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
 
 /// A model of random sizes, with or without the sections that an image may lack.
 fn any_model(seed: u64) -> ImageBuilder {
-    let random = &mut Random(seed);
+    let random = &mut ToyRandom(seed);
     let mut size = |largest: usize| 1 + random.below(largest);
     let layers: Vec<ToyLayer> = (0..size(3))
         .map(|_| ToyLayer {

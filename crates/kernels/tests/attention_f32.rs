@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast, values};
+use common::{RandomOperands, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, math,
@@ -25,7 +25,7 @@ impl Case {
         head_dim: usize,
         seed: u64,
     ) -> Case {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let stride = 3 * heads * head_dim + random.below(7);
         let first_query = first_query % tokens;
         let queries = queries.min(tokens - first_query);
@@ -139,7 +139,7 @@ fn fast_kernels_take_every_tail_and_the_model() {
 #[test]
 fn numbers_beyond_f32_give_the_same_everywhere() {
     let mut case = Case::random(37, 0, 37, 2, 13, 9);
-    let mut random = Random(1);
+    let mut random = RandomOperands(1);
     for special in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, -f32::MAX, 1e-44, -0.0] {
         for _ in 0..4 {
             let at = random.below(case.qkv.len());

@@ -23,9 +23,9 @@ pub fn cases() -> Config {
 }
 
 /// A small generator (splitmix64): proptest chooses the shapes and a seed, this fills the matrices.
-pub struct Random(pub u64);
+pub struct RandomOperands(pub u64);
 
-impl Random {
+impl RandomOperands {
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -76,7 +76,7 @@ pub struct LinearCase {
 
 impl LinearCase {
     pub fn random(m: usize, n: usize, k: usize, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let w = random.i8s(n * k);
         let row_sum = (0..n).map(|i| w[i * k..(i + 1) * k].iter().map(|&x| i32::from(x)).sum()).collect();
         let per_row = random.below(2) == 0;
@@ -97,7 +97,7 @@ impl LinearCase {
 
     /// The layer with weights that four bits can have: a code times a multiplier of each output and 32 inputs.
     pub fn four_bits(mut self, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         for w in self.w.chunks_mut(self.k) {
             for w in w.chunks_mut(32) {
                 let multiplier = 1 + random.below(18) as i8;
@@ -109,7 +109,7 @@ impl LinearCase {
 
     /// The layer with so many of 256 weights left, others zero.
     pub fn sparse(mut self, left: usize, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         self.w.iter_mut().filter(|_| random.below(256) >= left).for_each(|w| *w = 0);
         self.summed()
     }
