@@ -33,6 +33,7 @@ use tinybert_runtime::{Answer, Input, Model};
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 pub use status::Status;
+use status::call_status;
 pub use words::CWordRows;
 
 /// Bytes of an Ed25519 public key.
@@ -90,7 +91,7 @@ pub struct CAnswer {
 /// `image` points to `image_bytes` bytes and `model` to a model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, model: *mut Handle) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
         model.open(&Model::from_bytes(image))
@@ -111,7 +112,7 @@ pub unsafe extern "C" fn tinybert_open_signed(
     public_key: *const u8,
     model: *mut Handle,
 ) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
         // SAFETY: as the caller promises.
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn tinybert_open_signed(
 /// it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const CWordRows) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, rows) = unsafe { (Handle::get_mut(model)?, one(rows)?) };
         if rows.read.is_none() {
@@ -176,7 +177,7 @@ pub unsafe extern "C" fn tinybert_self_test(
     workspace: *mut u8,
     workspace_bytes: usize,
 ) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, workspace) = unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?) };
         match model.self_test(workspace)? {
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn tinybert_run_text(
     answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
+    call_status(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
 }
 
 /// Answers a pair of texts.
@@ -217,7 +218,7 @@ pub unsafe extern "C" fn tinybert_run_pair(
     answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe {
+    call_status(|| unsafe {
         run(model, workspace, workspace_bytes, Input::pair(text.read()?, pair.read()?), answer)
     })
 }
@@ -237,7 +238,7 @@ pub unsafe extern "C" fn tinybert_run_ids(
     answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe {
+    call_status(|| unsafe {
         let input = Input::ids(slice(ids, count)?, slice(type_ids, count)?);
         run(model, workspace, workspace_bytes, input, answer)
     })
@@ -249,7 +250,7 @@ pub unsafe extern "C" fn tinybert_run_ids(
 /// `model` points to a model that is zero or was opened, `name` to a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut CText) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, name) = unsafe { (Handle::get(model)?, place(name)?) };
         let label =

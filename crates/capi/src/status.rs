@@ -54,7 +54,7 @@ pub enum Status {
 }
 
 /// The status of a result.
-pub(crate) fn of(call: impl FnOnce() -> Result<(), Status>) -> Status {
+pub(crate) fn call_status(call: impl FnOnce() -> Result<(), Status>) -> Status {
     call().err().unwrap_or(Status::Ok)
 }
 

@@ -59,7 +59,7 @@ impl<'a> Container<'a> {
             place = next;
         }
         if place != bytes.len() {
-            return Err(Error::FileSize { stated: place as u64, given: bytes.len() as u64 });
+            return Err(Error::FileSize { stated: place as u64, actual: bytes.len() as u64 });
         }
         Ok(Self { sections })
     }
@@ -90,9 +90,9 @@ fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result
     if checksum(covered) != header.header_crc {
         return Err(Error::HeaderCrc);
     }
-    let given = bytes.len() as u64;
-    if header.file_bytes != given {
-        return Err(Error::FileSize { stated: header.file_bytes, given });
+    let actual = bytes.len() as u64;
+    if header.file_bytes != actual {
+        return Err(Error::FileSize { stated: header.file_bytes, actual });
     }
     if header.reserved != [0; 10] {
         return Err(Error::Padding);

@@ -23,7 +23,7 @@ pub enum Error {
         /// Bytes the header states.
         stated: u64,
         /// Bytes that were given.
-        given: u64,
+        actual: u64,
     },
     /// The number of sections is 0, or larger than the format allows.
     SectionCount(u16),
@@ -138,10 +138,10 @@ impl fmt::Display for Error {
                 write!(f, "image format version {version}, but this program reads version 3: quantize again")
             }
             Self::HeaderCrc => f.write_str("the image's header is damaged (CRC-32C)"),
-            Self::FileSize { stated, given } => {
+            Self::FileSize { stated, actual } => {
                 write!(
                     f,
-                    "the image states {stated} bytes but has {given}: truncated, or something follows it"
+                    "the image states {stated} bytes but has {actual}: truncated, or something follows it"
                 )
             }
             Self::SectionCount(count) => write!(f, "the image states {count} sections, expected 1 to 32"),

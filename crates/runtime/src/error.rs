@@ -24,17 +24,17 @@ pub enum Error {
     TooLarge,
     /// The workspace is too small.
     WorkspaceTooSmall {
-        /// Bytes that are needed.
+        /// Bytes that the model needs.
         needed: usize,
-        /// Bytes that were given.
-        given: usize,
+        /// Bytes that the workspace has.
+        actual: usize,
     },
     /// The text was not encoded.
     Encode(EncodeError),
     /// More token ids than the session takes, or none.
     TokenCount {
-        /// Ids that were given.
-        given: usize,
+        /// Ids of the input.
+        actual: usize,
         /// Most ids that this session takes.
         limit: usize,
     },
@@ -70,11 +70,13 @@ impl fmt::Display for Error {
                 write!(f, "the model has {rows} word rows but its vocabulary {pieces} pieces")
             }
             Self::TooLarge => f.write_str("the model has a size beyond what the kernels take"),
-            Self::WorkspaceTooSmall { needed, given } => {
-                write!(f, "the workspace has {given} bytes, {needed} are needed")
+            Self::WorkspaceTooSmall { needed, actual } => {
+                write!(f, "the workspace has {actual} bytes, {needed} are needed")
             }
             Self::Encode(error) => write!(f, "the text could not be encoded: {error:?}"),
-            Self::TokenCount { given, limit } => write!(f, "{given} token ids given, expected 1 to {limit}"),
+            Self::TokenCount { actual, limit } => {
+                write!(f, "{actual} token ids given, expected 1 to {limit}")
+            }
             Self::TypeCount => f.write_str("as many type ids as token ids are needed"),
             Self::TokenId => f.write_str("a token id or type is outside of the model's tables"),
             Self::Pair => f.write_str("the model reads single texts, not pairs"),

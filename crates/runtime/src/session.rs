@@ -72,7 +72,7 @@ impl<'a> Model<'a> {
     ) -> Result<Session<'s, 'a>, Error> {
         let limit = self.config().max_tokens;
         if tokens == 0 || tokens > limit {
-            return Err(Error::TokenCount { given: tokens, limit });
+            return Err(Error::TokenCount { actual: tokens, limit });
         }
         Session::new(self, workspace, tokens, Team::ALONE)
     }
@@ -196,7 +196,7 @@ impl<'s, 'a> Session<'s, 'a> {
             }
             Input::Ids { ids, type_ids } => {
                 if ids.is_empty() || ids.len() > limit {
-                    return Err(Error::TokenCount { given: ids.len(), limit });
+                    return Err(Error::TokenCount { actual: ids.len(), limit });
                 }
                 if type_ids.len() != ids.len() {
                     return Err(Error::TypeCount);

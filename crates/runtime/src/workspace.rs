@@ -135,9 +135,9 @@ impl<'w> Buffers<'w> {
         threads: usize,
     ) -> Result<Self, Error> {
         let layout = BufferSizes::new(config, layers, tokens, threads).ok_or(Error::TooLarge)?;
-        let (needed, given) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
-        if given < needed {
-            return Err(Error::WorkspaceTooSmall { needed, given });
+        let (needed, actual) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
+        if actual < needed {
+            return Err(Error::WorkspaceTooSmall { needed, actual });
         }
         let skip = workspace.as_ptr().align_offset(ALIGNMENT);
         let mut carver = Carver(workspace.get_mut(skip..).unwrap_or_default());

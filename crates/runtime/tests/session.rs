@@ -169,8 +169,8 @@ fn ids_that_the_model_cannot_read_are_refused() {
     let bytes = three_layers().build().unwrap();
     with_session(&bytes, |session| {
         let mut error = |ids: &[u32], type_ids: &[u8]| session.run(Input::ids(ids, type_ids)).err();
-        assert_eq!(error(&[], &[]), Some(Error::TokenCount { given: 0, limit: 20 }));
-        assert_eq!(error(&[2; 21], &[0; 21]), Some(Error::TokenCount { given: 21, limit: 20 }));
+        assert_eq!(error(&[], &[]), Some(Error::TokenCount { actual: 0, limit: 20 }));
+        assert_eq!(error(&[2; 21], &[0; 21]), Some(Error::TokenCount { actual: 21, limit: 20 }));
         assert_eq!(error(&[2, 3], &[0]), Some(Error::TypeCount));
         assert_eq!(error(&[2, 16], &[0, 0]), Some(Error::TokenId));
         assert_eq!(error(&[2, u32::MAX], &[0, 0]), Some(Error::TokenId));
@@ -210,9 +210,9 @@ fn the_workspace_is_exact(builder: &ImageBuilder) {
         let mut session = model.session(&mut memory[start..start + needed]).unwrap();
         session.run(Input::text("turn the lamp on, play some jazz")).unwrap();
         let short = model.session(&mut memory[start..start + needed - 1]).err();
-        assert_eq!(short, Some(Error::WorkspaceTooSmall { needed, given: needed - 1 }));
+        assert_eq!(short, Some(Error::WorkspaceTooSmall { needed, actual: needed - 1 }));
     }
-    assert_eq!(model.session(&mut []).err(), Some(Error::WorkspaceTooSmall { needed, given: 0 }));
+    assert_eq!(model.session(&mut []).err(), Some(Error::WorkspaceTooSmall { needed, actual: 0 }));
 }
 
 #[test]

@@ -43,16 +43,16 @@ pub(crate) fn is_space(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> impl Iterator<Item = &str> {
+    fn words_of(text: &str) -> impl Iterator<Item = &str> {
         words(text).filter_map(|range| text.get(range))
     }
 
     #[test]
     fn white_space_separates_and_punctuation_does_not() {
-        assert!(of(" play jazz,\tnow!\r\n").eq(["play", "jazz,", "now!"]));
-        assert!(of("a\u{a0}b\u{3000}\u{2028}c").eq(["a", "b", "c"]));
+        assert!(words_of(" play jazz,\tnow!\r\n").eq(["play", "jazz,", "now!"]));
+        assert!(words_of("a\u{a0}b\u{3000}\u{2028}c").eq(["a", "b", "c"]));
         // A vertical tab is a control and U+200B is no white space: both are cleaned away.
-        assert!(of("a\u{b}b \u{200b}").eq(["a\u{b}b", "\u{200b}"]));
-        assert_eq!(of(" \n ").count() + of("").count(), 0);
+        assert!(words_of("a\u{b}b \u{200b}").eq(["a\u{b}b", "\u{200b}"]));
+        assert_eq!(words_of(" \n ").count() + words_of("").count(), 0);
     }
 }

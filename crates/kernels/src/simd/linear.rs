@@ -307,9 +307,9 @@ unsafe fn write_vector<S: MicroKernel, const V: usize>(
     // SAFETY: as this function requires.
     unsafe {
         if S::GROUP == 4 {
-            sink.put(s, row, column, four::<S, V>(s, tile, 0, scale, bias));
+            sink.put(s, row, column, four_rows::<S, V>(s, tile, 0, scale, bias));
             if S::MR > 4 {
-                sink.put(s, row + 4, column, four::<S, V>(s, tile, 4, scale, bias));
+                sink.put(s, row + 4, column, four_rows::<S, V>(s, tile, 4, scale, bias));
             }
         } else {
             for (r, acc) in tile.iter().enumerate().take(S::MR) {
@@ -321,7 +321,7 @@ unsafe fn write_vector<S: MicroKernel, const V: usize>(
 
 /// `y` of the four rows from `first` on.
 #[inline(always)]
-fn four<S: MicroKernel, const V: usize>(
+fn four_rows<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
     first: usize,
