@@ -78,8 +78,9 @@ impl LinearView<'_> {
             }
             PackedWeights::Int4(stored) => matrix.four_bit_groups(stored).all(|group| group.is_allowed()),
             PackedWeights::Sparse { offsets, mask, values } => {
-                let real = values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
-                real && masks_go_with_offsets(matrix, offsets, mask)
+                let allowed =
+                    values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
+                allowed && masks_go_with_offsets(matrix, offsets, mask)
             }
         }
     }
@@ -131,9 +132,9 @@ fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8])
         let beyond =
             bytes.last().is_some_and(|last| !weights.is_multiple_of(8) && last >> (weights % 8) != 0);
         let count = bytes.iter().map(|byte| byte.count_ones()).sum();
-        let goes = end.checked_add(count) == Some(next) && !beyond;
+        let consistent = end.checked_add(count) == Some(next) && !beyond;
         end = next;
-        goes
+        consistent
     })
 }
 

@@ -33,15 +33,15 @@ fn used_up(bytes: &[u8], section: SectionKind) -> Result<(), Error> {
 /// The names of the labels, in the order of the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Labels<'a> {
-    left: usize,
+    remaining: usize,
     rest: &'a [u8],
 }
 
 impl<'a> Labels<'a> {
     /// Reads and checks all names.
     pub(crate) fn open(mut section: &'a [u8]) -> Result<Self, Error> {
-        let left = take_count(&mut section, SectionKind::Labels)?;
-        let labels = Self { left, rest: section };
+        let remaining = take_count(&mut section, SectionKind::Labels)?;
+        let labels = Self { remaining, rest: section };
         let mut walk = labels;
         while walk.read()?.is_some() {}
         used_up(walk.rest, SectionKind::Labels)?;
@@ -49,12 +49,12 @@ impl<'a> Labels<'a> {
     }
 
     fn read(&mut self) -> Result<Option<&'a str>, Error> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         let bytes = take_count(&mut self.rest, SectionKind::Labels)?;
         let text = take(&mut self.rest, bytes, SectionKind::Labels)?;
-        self.left -= 1;
+        self.remaining -= 1;
         core::str::from_utf8(text).map(Some).map_err(|_| Error::Invalid(Field::Label))
     }
 }
@@ -68,7 +68,7 @@ impl<'a> Iterator for Labels<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 
@@ -171,7 +171,7 @@ pub struct SelfTest<'a> {
 /// The self-tests of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTests<'a> {
-    left: usize,
+    remaining: usize,
     head: HeadKind,
     outputs: usize,
     rest: &'a [u8],
@@ -180,13 +180,13 @@ pub struct SelfTests<'a> {
 impl<'a> SelfTests<'a> {
     /// The self-tests of an image without the section: none.
     pub(crate) fn none(config: &Config) -> Self {
-        Self { left: 0, head: config.head, outputs: config.outputs, rest: &[] }
+        Self { remaining: 0, head: config.head, outputs: config.outputs, rest: &[] }
     }
 
     /// Reads and checks all self-tests.
     pub(crate) fn open(mut section: &'a [u8], config: &Config) -> Result<Self, Error> {
         let mut tests = Self::none(config);
-        tests.left = take_count(&mut section, SectionKind::SelfTest)?;
+        tests.remaining = take_count(&mut section, SectionKind::SelfTest)?;
         tests.rest = section;
         let mut walk = tests;
         while let Some(test) = walk.read()? {
@@ -203,7 +203,7 @@ impl<'a> SelfTests<'a> {
 
     fn read(&mut self) -> Result<Option<SelfTest<'a>>, Error> {
         const SECTION: SectionKind = SectionKind::SelfTest;
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         let tokens = take_count(&mut self.rest, SECTION)?;
@@ -215,7 +215,7 @@ impl<'a> SelfTests<'a> {
         }
         let outputs = self.head.answers(tokens).saturating_mul(self.outputs);
         let outputs = take(&mut self.rest, outputs, SECTION)?;
-        self.left -= 1;
+        self.remaining -= 1;
         Ok(Some(SelfTest { ids, type_ids, outputs }))
     }
 }
@@ -229,7 +229,7 @@ impl<'a> Iterator for SelfTests<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 

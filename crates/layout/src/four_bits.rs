@@ -110,13 +110,13 @@ pub fn decode_row(mut stored: &[u8], out: &mut [i8]) -> Result<(), ShapeMismatch
     }
     // The last group may be padded beyond the row.
     let kr = usize::from(Panel::ROW.kr);
-    let mut left = matrix.depth();
+    let mut remaining = matrix.depth();
     for out in out.chunks_mut(INPUTS_PER_MULTIPLIER) {
-        let inputs = left.min(INPUTS_PER_MULTIPLIER);
+        let inputs = remaining.min(INPUTS_PER_MULTIPLIER);
         let group = stored.split_at_checked(1 + code_bytes(kr, inputs));
         let Some((group, rest)) = group else { return Err(ShapeMismatch) };
         decode_group(group, kr, 1, out);
-        (stored, left) = (rest, left - inputs);
+        (stored, remaining) = (rest, remaining - inputs);
     }
     Ok(())
 }

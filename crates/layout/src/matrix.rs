@@ -225,9 +225,9 @@ impl PackedMatrix {
     /// or the depth.
     #[inline]
     fn four_bit_bytes_before(self, input: usize) -> usize {
-        let (whole, rest) = (input / INPUTS_PER_MULTIPLIER, input % INPUTS_PER_MULTIPLIER);
+        let (whole_groups, remaining) = (input / INPUTS_PER_MULTIPLIER, input % INPUTS_PER_MULTIPLIER);
         let group = |inputs| 1 + four_bits::code_bytes(self.kr.get(), inputs);
-        whole * group(INPUTS_PER_MULTIPLIER) + if rest > 0 { group(rest) } else { 0 }
+        whole_groups * group(INPUTS_PER_MULTIPLIER) + if remaining > 0 { group(remaining) } else { 0 }
     }
 
     /// Bytes of the masks of a sparse matrix.

@@ -172,15 +172,15 @@ impl PerfectHash {
         order.sort_by_key(|&bucket| Reverse(members[bucket].len()));
 
         let mut table = Self { seed, displacements: vec![0; buckets], slots: vec![0; slots] };
-        let mut taken = vec![false; slots];
+        let mut occupied = vec![false; slots];
         let mut places = vec![];
         for bucket in order {
             let members = &members[bucket];
             let displacement = (0..=u16::MAX)
-                .find(|&displacement| find_places(members, displacement, &taken, &mut places))?;
+                .find(|&displacement| find_places(members, displacement, &occupied, &mut places))?;
             table.displacements[bucket] = displacement;
             for (&place, &(_, id)) in places.iter().zip(members) {
-                taken[place] = true;
+                occupied[place] = true;
                 table.slots[place] = id;
             }
         }
@@ -189,11 +189,16 @@ impl PerfectHash {
 }
 
 /// Writes the slots of a bucket's pieces; false if they are not all free and distinct.
-fn find_places(members: &[(u64, u32)], displacement: u16, taken: &[bool], places: &mut Vec<usize>) -> bool {
+fn find_places(
+    members: &[(u64, u32)],
+    displacement: u16,
+    occupied: &[bool],
+    places: &mut Vec<usize>,
+) -> bool {
     places.clear();
     members.iter().all(|&(hash, _)| {
-        let place = hash::slot(hash, displacement, taken.len() as u32) as usize;
-        let free = !taken[place] && !places.contains(&place);
+        let place = hash::slot(hash, displacement, occupied.len() as u32) as usize;
+        let free = !occupied[place] && !places.contains(&place);
         places.push(place);
         free
     })

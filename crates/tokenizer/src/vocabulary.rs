@@ -243,8 +243,8 @@ impl<'a> Vocabulary<'a> {
             longest = longest.max(length);
             previous = start;
         }
-        let whole = previous == self.text.len() && longest == self.longest && longest <= MAX_PIECE_BYTES;
-        whole.then_some(()).ok_or(VocabularyError::Offset)
+        let consistent = previous == self.text.len() && longest == self.longest && longest <= MAX_PIECE_BYTES;
+        consistent.then_some(()).ok_or(VocabularyError::Offset)
     }
 
     fn check_special(&self) -> Result<(), VocabularyError> {

@@ -80,8 +80,8 @@ fn product<S: MicroKernel>(
     let (nr, Some(matrix)) = (usize::from(S::PANEL.nr), S::PANEL.matrix(n, k)) else { return };
     let depth = matrix.depth();
     let Some(rows) = TileRows::new(a, row_stride(k), m, depth) else { return };
-    let whole = matrix.columns() / nr;
-    for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
+    let whole_panels = matrix.columns() / nr;
+    for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole_panels) {
         for tile in 0..nr / (S::VECTORS * S::LANES) {
             let first = tile * S::VECTORS * S::LANES;
             let columns = TileColumns::new(panel, nr, depth, first);
@@ -94,7 +94,7 @@ fn product<S: MicroKernel>(
             }
         }
     }
-    let Some(place) = matrix.panel(whole) else { return };
+    let Some(place) = matrix.panel(whole_panels) else { return };
     let Some(panel) = weights.get(place.start()..place.start() + place.weights()) else { return };
     let mut first = 0;
     while first < place.width {

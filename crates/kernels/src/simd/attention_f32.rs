@@ -56,12 +56,12 @@ fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], c
     let shape = operands.shape;
     let from = operands.qkv.get(operands.column(QkvPart::Keys, head)..).unwrap_or(&[]);
     for (d, row) in keys.chunks_exact_mut(columns.max(1)).enumerate() {
-        let (there, beyond) = row.split_at_mut(shape.tokens.min(columns));
+        let (key_places, padding) = row.split_at_mut(shape.tokens.min(columns));
         let column = from.get(d..).unwrap_or(&[]).iter().step_by(shape.stride.max(1));
-        for (place, &key) in there.iter_mut().zip(column) {
+        for (place, &key) in key_places.iter_mut().zip(column) {
             *place = key;
         }
-        beyond.fill(0.0);
+        padding.fill(0.0);
     }
 }
 
@@ -71,11 +71,11 @@ fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], c
 fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> {
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
     let depth = a[0].len();
-    let mut whole = depth > 0 && (depth - 1) * step + VECTORS * S::LANES <= b.len();
+    let mut all_inside = depth > 0 && (depth - 1) * step + VECTORS * S::LANES <= b.len();
     for row in &a {
-        whole &= row.len() == depth;
+        all_inside &= row.len() == depth;
     }
-    if whole {
+    if all_inside {
         for k in 0..depth {
             // SAFETY: `k` is below `depth`, which every row of `a` has and whose last vectors are inside `b`.
             let b = unsafe { b.get_unchecked(k * step..k * step + VECTORS * S::LANES) };

@@ -85,8 +85,8 @@ fn put_i8<S: Simd>(
                 _ => s.store_i8([q[0]], flip, out.data, at, step),
             };
         }
-        let there = out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
-        if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, there) {
+        let words_out = out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
+        if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, words_out) {
             // The usual case of even head dimensions: the second half of every word.
             let mut words = [0; 16];
             s.store_i8(q, flip, &mut words, 0, 4);

@@ -44,10 +44,10 @@ fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mu
         let run = pattern.len().max(1);
         let high_codes = high.len();
         // A run of fewer inputs than `kr` may stand at the end, in either half.
-        let whole = low.len() / run * run;
-        let Some((low, low_part)) = low.split_at_mut_checked(whole) else { return };
+        let whole_runs = low.len() / run * run;
+        let Some((low, low_part)) = low.split_at_mut_checked(whole_runs) else { return };
         if !low_part.is_empty() {
-            let codes = codes.get(whole..).unwrap_or(&[]);
+            let codes = codes.get(whole_runs..).unwrap_or(&[]);
             multiply_codes::<false>(codes, multipliers, kr, low_part);
         }
         // Runs in upper halves: as many as in lower ones, or fewer at the end of the inputs.

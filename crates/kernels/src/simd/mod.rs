@@ -174,9 +174,9 @@ impl<'a, S: MicroKernel> TileRows<'a, S> {
     #[inline(always)]
     pub(crate) fn new(data: &'a [i8], stride: usize, count: usize, depth: usize) -> Option<Self> {
         let rows = count.next_multiple_of(S::LAYOUT.rows);
-        let there = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
+        let complete = rows.checked_mul(stride).is_some_and(|bytes| bytes <= data.len());
         let long_enough = depth.next_multiple_of(16) <= stride;
-        (count > 0 && there && long_enough).then_some(TileRows {
+        (count > 0 && complete && long_enough).then_some(TileRows {
             data,
             stride,
             count,
@@ -206,11 +206,11 @@ impl<'a, S: MicroKernel> TileColumns<'a, S> {
         let vectors = S::VECTORS.min(width.checked_sub(first)?.div_ceil(S::LANES));
         let padded =
             width.is_multiple_of(S::PANEL.output_padding()) && depth.is_multiple_of(S::PANEL.input_padding());
-        let there = padded
+        let complete = padded
             && first.is_multiple_of(S::LANES)
             && width.checked_mul(depth) == Some(panel.len())
             && vectors > 0;
-        there.then_some(TileColumns { panel, width, depth, first, vectors, kernel: PhantomData })
+        complete.then_some(TileColumns { panel, width, depth, first, vectors, kernel: PhantomData })
     }
 
     /// Inputs of the panel.
