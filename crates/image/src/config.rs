@@ -23,12 +23,12 @@ pub enum HeadKind {
 }
 
 impl HeadKind {
-    /// Whether the head reads all tokens, not just the first.
+    /// Returns whether the head reads all tokens, not just the first.
     pub const fn reads_all_tokens(self) -> bool {
         matches!(self, Self::TokenClassification | Self::Embedding)
     }
 
-    /// How many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
+    /// Returns how many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
             Self::Classification | Self::Regression | Self::Embedding => 1,
@@ -36,7 +36,7 @@ impl HeadKind {
         }
     }
 
-    /// Whether outputs have names.
+    /// Returns whether outputs have names.
     pub const fn has_labels(self) -> bool {
         matches!(self, Self::Classification | Self::TokenClassification)
     }
@@ -58,14 +58,14 @@ impl HeadKind {
 pub enum AttentionMode {
     /// Queries, keys and values in int8, unnormalised u8 probabilities.
     Int8 = 0,
-    /// All of it in f32, where int8 costs accuracy.
+    /// Everything is f32, for layers in which int8 costs accuracy.
     F32 = 1,
 }
 
 /// How a linear's input becomes int8.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InputQuantization {
-    /// Each row with a scale from its own largest magnitude, zero point 0.
+    /// Each row has a scale, which follows from its largest magnitude, and the zero point 0.
     PerToken,
     /// One scale and zero point from calibration.
     Static {
@@ -91,8 +91,8 @@ pub struct Config {
     pub types: usize,
     /// Longest input in tokens, special tokens included, that the image is made for.
     pub max_tokens: usize,
-    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses
-    /// this value: the runtime computes what it needs.
+    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses this value,
+    /// because the runtime computes what it needs.
     pub workspace_bytes: usize,
     /// The kind of the task head's answer.
     pub head: HeadKind,
@@ -203,8 +203,8 @@ impl Config {
 }
 
 impl LayerConfig {
-    /// Channels of all heads together: the width of the context, a third of the qkv linear's outputs.
-    /// At most [`MAX_DIMENSION`] in a checked image.
+    /// Returns the number of channels of all heads together: the width of the context, a third of the qkv linear's
+    /// outputs. It is at most [`MAX_DIMENSION`] in a checked image.
     pub fn attention_width(&self) -> usize {
         self.heads.saturating_mul(self.head_dim)
     }
@@ -286,7 +286,7 @@ fn size(raw: u32, field: Field) -> Result<usize, Error> {
     usize::try_from(raw).map_err(|_| Error::Invalid(field))
 }
 
-/// A size that is a sum's length somewhere: 1 to [`MAX_DIMENSION`].
+/// Returns a size that is the length of a sum: 1 to [`MAX_DIMENSION`].
 fn dimension(raw: u32, field: Field) -> Result<usize, Error> {
     let value = size(raw, field)?;
     ensure((1..=MAX_DIMENSION).contains(&value), field)?;

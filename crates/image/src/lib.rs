@@ -1,8 +1,8 @@
 //! The model image: one file that holds everything a device needs to answer, used in place.
 //!
-//! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap; after that the views it
-//! hands out borrow from the file. `docs/image-format.md` in the repository describes the format. With the
-//! feature `alloc`, `ImageBuilder` writes images and `repack` changes the layout of their weights.
+//! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap. The views that it returns
+//! borrow from the file. `docs/image-format.md` in the repository describes the format. With the feature `alloc`,
+//! `ImageBuilder` writes images and `repack` changes the layout of their weights.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {

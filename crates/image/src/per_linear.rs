@@ -40,7 +40,7 @@ impl LayerLinear {
 }
 
 impl From<LayerLinear> for usize {
-    /// The linear's place in [`LayerLinear::ALL`].
+    /// Returns the linear's place in [`LayerLinear::ALL`].
     fn from(linear: LayerLinear) -> Self {
         linear as Self
     }

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::config::{Config, HeadKind};
 use crate::{Error, Field, SectionKind};
 
-/// Splits `count` values of `T` off; both ends of `bytes` need no alignment beyond that of `T`.
+/// Splits `count` values of `T` off the front. `bytes` needs no alignment beyond that of `T`.
 fn take<'a, T>(bytes: &mut &'a [u8], count: usize, section: SectionKind) -> Result<&'a [T], Error>
 where
     T: FromBytes + Immutable + KnownLayout,
@@ -145,7 +145,8 @@ impl Provenance {
 pub struct Signature {
     /// SHA-256 of the image.
     pub digest: [u8; 32],
-    /// The Ed25519 key that it says it was signed with. Anybody can write that: compare it with a key that is trusted.
+    /// The Ed25519 public key that the image says it was signed with. Anybody can write this field, so compare it with
+    /// a key that you trust.
     pub public_key: [u8; 32],
     /// Ed25519 signature.
     pub signature: [u8; 64],
@@ -162,9 +163,10 @@ impl Signature {
 pub struct SelfTest<'a> {
     /// Token ids, special tokens included; each below the vocabulary size.
     pub ids: &'a [u32],
-    /// Token types, as many.
+    /// The token type of each token.
     pub type_ids: &'a [u8],
-    /// Outputs of the head (logits or score; `[tokens, outputs]` for token classification), to be met bit by bit.
+    /// Outputs of the head (logits or score; `[tokens, outputs]` for token classification). A device must compute the
+    /// same bits.
     pub outputs: &'a [f32],
 }
 
@@ -178,7 +180,7 @@ pub struct SelfTests<'a> {
 }
 
 impl<'a> SelfTests<'a> {
-    /// The self-tests of an image without the section: none.
+    /// Returns no self-tests, for an image without the section.
     pub(crate) fn none(config: &Config) -> Self {
         Self { remaining: 0, head: config.head, outputs: config.outputs, rest: &[] }
     }
