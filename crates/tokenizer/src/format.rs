@@ -9,11 +9,11 @@ pub(crate) const HEADER_BYTES: usize = 64;
 
 /// Pieces that share one text offset in `groups`.
 pub(crate) const GROUP: usize = 128;
-/// Longest text of a piece, so that a group's offsets fit in 15 bits.
+/// Longest text of a piece. With it, a group's offsets fit in 15 bits.
 pub(crate) const MAX_PIECE_BYTES: usize = 255;
-/// Bit of a `starts` entry: the piece continues a word, `##` is not in its text.
+/// Bit of a `starts` entry which says that the piece continues a word. Its text does not have the `##`.
 pub(crate) const CONTINUATION: u16 = 0x8000;
-/// Up to this many pieces, a slot's id takes two bytes, else four.
+/// Up to this number of pieces, the id in a slot takes two bytes; beyond it, four.
 pub(crate) const NARROW_PIECES: u32 = 0x1_0000;
 
 /// The id of a special piece that is not in the vocabulary; only `[PAD]` and `[MASK]` may be missing.
@@ -42,8 +42,8 @@ pub(crate) struct PartSizes {
 }
 
 impl PackedHeader {
-    /// The header, and the rest of the bytes. `None` if it is cut, of another format or version, or its reserved bytes
-    /// are not zero.
+    /// Reads the header and returns it with the rest of the bytes. Returns `None` if the header is cut, has another
+    /// format or version, or has reserved bytes that are not zero.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let mut fields = Fields(header);
@@ -80,7 +80,7 @@ impl PackedHeader {
         out.resize(HEADER_BYTES, 0);
     }
 
-    /// `None` if they do not fit the address space.
+    /// Returns the sizes of the parts, or `None` if they do not fit the address space.
     pub(crate) fn sizes(&self) -> Option<PartSizes> {
         let pieces = usize::try_from(self.pieces).ok()?;
         let starts = pieces.checked_add(1)?;
@@ -113,7 +113,7 @@ impl Fields<'_> {
         self.next().map(u32::from_le_bytes)
     }
 
-    /// The id of a special piece that may be missing; the inner `None` says that it is.
+    /// Returns the id of a special piece that may be missing; the inner `None` says that it is.
     fn optional_id(&mut self) -> Option<Option<u32>> {
         self.u32().map(|id| (id != NO_ID).then_some(id))
     }

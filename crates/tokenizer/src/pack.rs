@@ -1,4 +1,4 @@
-//! Packs a vocabulary. The only part that needs a heap; it runs on the host.
+//! The packer of vocabularies. It is the only part that needs a heap, and it runs on the host.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -12,10 +12,11 @@ use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedH
 use crate::hash::{self, PieceHash};
 use crate::vocabulary::{CLS, MASK, Options, PAD, SEP, UNK};
 
-/// Mean number of pieces in a bucket, and slots per 100 pieces: small, yet the first seed nearly always does.
+/// Mean number of pieces in a bucket, and slots per 100 pieces. They keep the table small, and the first seed still
+/// succeeds nearly always.
 const PIECES_PER_BUCKET: usize = 6;
 const SLOTS_PER_100: usize = 101;
-/// Attempts at a perfect hash, each with another seed and an eighth more buckets.
+/// Attempts at a perfect hash. Each attempt has another seed and an eighth more buckets.
 const ATTEMPTS: usize = 32;
 
 /// Why a vocabulary cannot be packed.
@@ -72,7 +73,7 @@ impl fmt::Display for PackError {
 
 impl core::error::Error for PackError {}
 
-/// Packs the pieces, each with its index as id. A piece that begins with `##` is a continuation.
+/// Packs the pieces. The id of a piece is its index. A piece that begins with `##` is a continuation.
 ///
 /// As in Hugging Face, a piece may occur twice (the last id is its id) and empty pieces count as ids.
 ///
@@ -141,7 +142,7 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
     Ok(bytes)
 }
 
-/// Whether a piece continues a word, and its text.
+/// Returns whether a piece continues a word, and its text.
 fn split(piece: &str) -> (bool, &str) {
     piece.strip_prefix("##").map_or((false, piece), |text| (true, text))
 }
@@ -151,7 +152,7 @@ fn split(piece: &str) -> (bool, &str) {
 struct PerfectHash {
     seed: u64,
     displacements: Vec<u16>,
-    /// Ids; unused slots hold 0, which is harmless, for a piece is always compared.
+    /// Ids. Unused slots hold 0, which is harmless because the reader always compares the piece.
     slots: Vec<u32>,
 }
 
@@ -188,7 +189,7 @@ impl PerfectHash {
     }
 }
 
-/// Writes the slots of a bucket's pieces; false if they are not all free and distinct.
+/// Writes the slots of a bucket's pieces. Returns whether they are all free and distinct.
 fn find_places(
     members: &[(u64, u32)],
     displacement: u16,
