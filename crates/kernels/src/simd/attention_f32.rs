@@ -1,5 +1,5 @@
-//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the
-//! context, so that every sum keeps its order whatever the width of a vector.
+//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the context,
+//! so that every sum has the same order whatever the width of a vector is.
 
 use super::Simd;
 use super::context::ContextSink;
@@ -14,7 +14,7 @@ const VECTORS: usize = 2;
 /// Sums of a tile.
 type TileF32<S> = [[<S as Simd>::F; VECTORS]; ROWS];
 
-/// Head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
+/// Computes attention head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn attention_f32<S: Simd>(
@@ -50,7 +50,7 @@ pub(crate) fn attention_f32<S: Simd>(
     }
 }
 
-/// The head's keys as columns `[head_dim, columns]`; zeros beyond the last token.
+/// Writes the head's keys as columns `[head_dim, columns]`, with zeros beyond the last token.
 #[inline(always)]
 fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], columns: usize) {
     let shape = operands.shape;
@@ -65,7 +65,7 @@ fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], c
     }
 }
 
-/// `Σ_k a[r][k]·b[k·step + lane]`, each in order of `k`; as many `k` as the rows of `a` have.
+/// Returns `Σ_k a[r][k]·b[k·step + lane]`, each sum in order of `k`, over as many `k` as the rows of `a` have.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> {
@@ -92,7 +92,7 @@ fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> 
             }
         }
     } else {
-        // Where the last vectors of `b` reach beyond its end.
+        // The last vectors of `b` reach beyond its end, or the rows of `a` are not equally long.
         for k in 0..depth {
             for vector in 0..VECTORS {
                 let x = load(s, b, k * step + vector * S::LANES);
@@ -106,7 +106,7 @@ fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> 
     sums
 }
 
-/// The vector that begins at `at`; missing lanes are 0.
+/// Returns the vector that begins at `at`; missing lanes are 0.
 #[inline(always)]
 fn load<S: Simd>(s: S, x: &[f32], at: usize) -> S::F {
     match x.get(at..at + S::LANES) {

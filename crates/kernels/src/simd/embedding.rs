@@ -3,7 +3,7 @@
 use super::Simd;
 use crate::embedding::Embedding;
 
-/// Sum of a token's three embeddings.
+/// Sums a token's three embeddings.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn embed<S: Simd>(s: S, row: &Embedding, out: &mut [f32]) {
@@ -21,7 +21,7 @@ pub(crate) fn embed<S: Simd>(s: S, row: &Embedding, out: &mut [f32]) {
     }
 }
 
-/// No more than a vector of it.
+/// Sums one vector of the embeddings, or less.
 #[inline(always)]
 fn part<S: Simd>(
     s: S,

@@ -48,7 +48,7 @@ pub(crate) fn layer_norm_quantize<S: Simd>(
     }
 }
 
-/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from
+/// Computes `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, and quantizes them as the rows from
 /// `row` on.
 #[inline(always)]
 fn normalise<S: Simd, const R: usize>(
@@ -85,7 +85,7 @@ fn normalise<S: Simd, const R: usize>(
     }
 }
 
-/// The vector of `lanes` elements that begins at `column`, in every row.
+/// Normalises and quantizes the vector of `lanes` elements that begins at `column`, in every row.
 ///
 /// # Safety
 /// `x` must have R·hidden elements, the parameters `hidden`, and `column + lanes` must be at most `hidden`.

@@ -1,4 +1,4 @@
-//! Turns scores into unnormalised probabilities.
+//! The function that turns scores into unnormalised probabilities, and its input.
 
 use super::attention::TakeTile;
 use super::math::largest_i32;
@@ -12,7 +12,7 @@ pub(super) struct ScoreTiles<'a> {
     pub scores: &'a mut [i32],
 }
 
-/// Columns of a whole tile.
+/// Returns the number of columns of a whole tile.
 const fn tile_columns<S: MicroKernel>() -> usize {
     S::VECTORS * S::LANES
 }
@@ -56,7 +56,7 @@ pub(super) fn probabilities<S: MicroKernel>(
     factors
 }
 
-/// [`probabilities`] of the `R` rows from `first` on. Rows that no query has may hold anything.
+/// Computes [`probabilities`] of the `R` rows from `first` on. Rows without a query may hold anything.
 #[inline(always)]
 fn rows<S: MicroKernel, const R: usize>(
     s: S,
@@ -69,7 +69,7 @@ fn rows<S: MicroKernel, const R: usize>(
 ) {
     let tokens = operands.shape.tokens;
     let (columns, size) = (tile_columns::<S>(), S::MR * tile_columns::<S>());
-    // What a tile has of these rows; whole tiles first, then the vectors of the last one.
+    // Each tile begins with these rows: first the whole tiles, then the last one.
     let whole_tiles = tokens / columns;
     let mut tiles = scores.chunks_exact(size).map(|tile| tile.get(first * columns..).unwrap_or(&[]));
     let (last_tile, last_columns) = (tiles.clone().nth(whole_tiles).unwrap_or(&[]), tokens % columns);
@@ -100,7 +100,8 @@ fn rows<S: MicroKernel, const R: usize>(
     if S::LAYOUT.offset(first + R - 1, stride - 1, stride) >= out.len() {
         return;
     }
-    // A power of two changes no rounding, and a limit only what is far below the lowest exponent.
+    // The factor is a power of two, so it changes no rounding. The limit changes only exponents far below the lowest
+    // one.
     let coefficient = s.splat((operands.coefficient * EXPONENT_STEPS).min(f32::MAX));
     let mut totals = [s.splat_i32(0); R];
     let mut vector = 0;
@@ -143,11 +144,11 @@ fn rows<S: MicroKernel, const R: usize>(
     }
 }
 
-/// The vector from `at` on, of which `left` lanes mean something and the others become `missing`.
+/// Returns the vector from `at` on. Its first `valid` lanes are scores; the others become `missing`.
 #[inline(always)]
 fn part<S: MicroKernel>(s: S, scores: &[i32], at: usize, valid: usize, missing: i32) -> S::I {
     if valid >= S::LANES {
-        // A length that is known.
+        // The compiler knows this length.
         return s.load_i32(scores.get(at..at + S::LANES).unwrap_or(&[0; 16]), missing);
     }
     s.load_i32(scores.get(at..at + valid.min(S::LANES)).unwrap_or(&[]), missing)

@@ -1,4 +1,4 @@
-//! Random operands and the instruction sets to compare. Each test binary uses a part of it.
+//! Random operands and the instruction sets to compare. Each test binary uses a part of this module.
 #![allow(dead_code)]
 
 use proptest::test_runner::Config;
@@ -7,7 +7,8 @@ use tinybert_kernels::{
     pack, row_stride,
 };
 
-// Without it this build's target decides, and on x86-64 nothing but the scalar kernels would be left to compare.
+// Without the feature, this build's target decides, and on x86-64 there would be no kernels to compare with the scalar
+// ones.
 const _: () =
     assert!(cfg!(feature = "std"), "fast kernels are found by the feature std: give --features std");
 
@@ -16,7 +17,7 @@ pub fn fast() -> impl Iterator<Item = Kernels> {
     Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar).filter_map(Kernels::with_isa)
 }
 
-/// `KERNEL_CASES` random cases of each property, 256 if it is not set.
+/// The number of random cases of each property: `KERNEL_CASES`, or 256 if it is not set.
 pub fn cases() -> Config {
     let cases = std::env::var("KERNEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256);
     Config { cases, failure_persistence: None, ..Config::default() }
@@ -107,7 +108,7 @@ impl LinearCase {
         self.summed()
     }
 
-    /// The layer with so many of 256 weights left, others zero.
+    /// The layer with about `left` of 256 weights left; the others are zero.
     pub fn sparse(mut self, left: usize, seed: u64) -> LinearCase {
         let mut random = RandomOperands(seed);
         self.w.iter_mut().filter(|_| random.below(256) >= left).for_each(|w| *w = 0);
