@@ -1,4 +1,4 @@
-//! Why there is no answer: small codes, no strings.
+//! The reasons why there is no answer: small codes, no strings.
 
 use core::fmt;
 
@@ -20,7 +20,7 @@ pub enum Error {
         /// Pieces.
         pieces: usize,
     },
-    /// A size beyond what the kernels take.
+    /// The model has a size that is beyond the limits of the kernels.
     TooLarge,
     /// The workspace is too small.
     WorkspaceTooSmall {
@@ -31,33 +31,33 @@ pub enum Error {
     },
     /// The text was not encoded.
     Encode(EncodeError),
-    /// More token ids than the session takes, or none.
+    /// There are no token ids, or more than the session accepts.
     TokenCount {
         /// Ids of the input.
         actual: usize,
-        /// Most ids that this session takes.
+        /// The most ids that this session accepts.
         limit: usize,
     },
-    /// Another number of type ids than of token ids.
+    /// The number of type ids differs from the number of token ids.
     TypeCount,
-    /// A token id that has no word row, or a token type that the model does not have.
+    /// A token id has no word row, or the model does not have a token type.
     TokenId,
-    /// A pair of texts, but the model reads single ones.
+    /// The input is a pair of texts, but the model reads single texts.
     Pair,
-    /// The image was written without its word rows, and nothing was said about where they are:
+    /// The image was written without its word rows, and the model has no others: see
     /// [`Model::with_word_rows`](crate::Model::with_word_rows).
     WordRowsMissing,
-    /// A word's row could not be read, or is not the one that belongs to the image.
+    /// The row of a word could not be read, or does not belong to the image.
     WordRow {
         /// The token id.
         id: u32,
     },
-    /// The device computes other bits than the host did: image, memory or processor are not to be trusted.
+    /// The device computes other bits than the host. Do not trust the image, the memory or the processor.
     SelfTest {
         /// Number of the self-test, from 0.
         index: usize,
     },
-    /// An operand did not fit its operation; a fault of this library.
+    /// An operand did not fit its operation. This is a fault of this library.
     ShapeMismatch,
 }
 

@@ -1,4 +1,4 @@
-//! The workspace: how many bytes an input needs, and where everything lies in them.
+//! The workspace: its size for an input, and the places of all parts in it.
 //!
 //! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens,
 //! [`ROWS_PER_STEP`]), and with the largest `width` = heads · head_dim and `ffn` of all layers:
@@ -17,7 +17,7 @@
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token, a panel of decoded weights if they are not int8 | 76,800 or 115,200; 14,400 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` (`[tokens, outputs]` if each token has a tag) | 1,344 |
 //!
-//! The FFN runs `ROWS_PER_STEP` rows at a time, so that its wide activations never stand there for all tokens.
+//! The FFN runs `ROWS_PER_STEP` rows at a time, so that it never needs memory for the wide activations of all tokens.
 
 use core::mem;
 
@@ -36,10 +36,10 @@ pub const ROWS_PER_STEP: usize = 64;
 /// Every part begins at a multiple of this, for vector loads and cache lines.
 const ALIGNMENT: usize = 64;
 
-/// Bytes of workspace that an input of `tokens` needs in a model of this shape, wherever the workspace begins.
-/// `None` where a size is beyond what the kernels take.
+/// Returns the number of bytes of workspace that an input of `tokens` tokens needs in a model of this shape, wherever
+/// the workspace begins, or `None` if a size is beyond the limits of the kernels.
 ///
-/// The quantizer writes the value for [`Config::max_tokens`] into the image, where it is for people: see
+/// The quantizer writes the value for [`Config::max_tokens`] into the image, for people who read it. Programs call
 /// [`Model::max_workspace_bytes`](crate::Model::max_workspace_bytes).
 pub fn workspace_bytes(
     config: &Config,
@@ -49,7 +49,7 @@ pub fn workspace_bytes(
     workspace_bytes_for(config, layers, tokens, 1)
 }
 
-/// The same when so many threads share the work.
+/// Returns the same number if `threads` threads share the work.
 pub(crate) fn workspace_bytes_for(
     config: &Config,
     layers: impl IntoIterator<Item = LayerConfig>,
@@ -69,7 +69,7 @@ struct BufferSizes {
     stage: usize,
 }
 
-/// The buffers of a session. Stages are carved out of `stage` as they come.
+/// The buffers of a session. Each stage cuts its parts out of `stage` when it begins.
 pub(crate) struct Buffers<'w> {
     /// The residual stream `[tokens, hidden]`.
     pub residual: &'w mut [f32],
@@ -77,7 +77,7 @@ pub(crate) struct Buffers<'w> {
     pub activations: &'w mut [i8],
     /// Bytes of a row, for the widest layer.
     pub stride: usize,
-    /// Scales of its rows, where they are per token.
+    /// Scales of the rows, if they are per token.
     pub scales: &'w mut [f32],
     /// Memory that each stage divides for itself.
     pub stage: &'w mut [u8],
@@ -113,7 +113,7 @@ impl BufferSizes {
         })
     }
 
-    /// All parts, and what aligning the first one may cost.
+    /// Returns the number of bytes of all parts, with the bytes that the alignment of the first one may cost.
     fn bytes(&self) -> Option<usize> {
         sum(&[
             padded::<f32>(self.residual)?,
@@ -153,14 +153,14 @@ impl<'w> Buffers<'w> {
         .ok_or(Error::ShapeMismatch)
     }
 
-    /// Memory that is used through all layers.
+    /// Returns the memory that all layers use, and the memory of the stage.
     pub fn rows(&mut self) -> (RowBuffers<'_>, &mut [u8]) {
         let Self { residual, activations, stride, scales, stage } = self;
         (RowBuffers { residual, activations, stride: *stride, scales }, stage)
     }
 }
 
-/// Stage while the text is read.
+/// The stage in which the text is read.
 pub(crate) struct TextStage<'w> {
     /// `[tokens]`.
     pub ids: &'w mut [u32],
@@ -179,17 +179,17 @@ impl<'w> TextStage<'w> {
     }
 }
 
-/// Bytes in which a layer's weights are decoded, a panel at a time: 0 where they are int8.
+/// Bytes for decoded weights of a layer, one panel at a time: 0 for weights that are int8.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoded {
     /// Bytes of the qkv linear.
     qkv: usize,
-    /// The most of the attention output, up and down linears.
+    /// Bytes of that one of the attention output, up and down linears that needs most.
     others: usize,
 }
 
 impl Decoded {
-    /// `None` where a size is beyond what the kernels take.
+    /// Returns `None` if a size is beyond the limits of the kernels.
     pub fn new(panel: Panel, hidden: usize, layer: &LayerConfig) -> Option<Self> {
         let width = layer.attention_width();
         let PerLinear { qkv, attention_output, up, down } = layer.encodings;
@@ -205,7 +205,7 @@ impl Decoded {
     }
 }
 
-/// Stage while a layer's attention runs.
+/// The stage in which a layer's attention runs.
 pub(crate) struct AttentionStage<'w, T> {
     /// Queries, keys and values `[tokens, stride]`.
     pub qkv: &'w mut [T],
@@ -229,14 +229,14 @@ struct AttentionBandSizes {
 }
 
 impl AttentionBandSizes {
-    /// Bytes of both parts, padded.
+    /// Returns the number of bytes of both parts, padded.
     fn bytes(self) -> Option<usize> {
         sum(&[padded::<u8>(self.scratch)?, padded::<f32>(self.context)?])
     }
 }
 
 impl AttentionBands<'_> {
-    /// A thread's part after the other.
+    /// Returns the parts of the threads, one after the other.
     pub fn each(&mut self) -> impl Iterator<Item = AttentionBand<'_>> {
         let sizes @ AttentionBandSizes { scratch, context } = self.sizes;
         let bytes = sizes.bytes().unwrap_or(usize::MAX).max(1);
@@ -251,12 +251,12 @@ impl AttentionBands<'_> {
 pub(crate) struct AttentionBand<'w> {
     /// Scratch memory of attention. Before attention runs, it holds decoded weights of the qkv linear.
     pub scratch: &'w mut [u8],
-    /// `[band, width]` where the context's scales are per token, else empty.
+    /// `[band, width]` if the context's scales are per token, else empty.
     pub context: &'w mut [f32],
 }
 
 impl<'w, T: Qkv> AttentionStage<'w, T> {
-    /// Sizes of a thread's part when the first `rows` of `tokens` tokens are queries.
+    /// Returns the sizes of a thread's part if the first `rows` of `tokens` tokens are queries.
     fn band_sizes(
         layer: &LayerConfig,
         decoded: Decoded,
@@ -302,19 +302,19 @@ impl<'w, T: Qkv> AttentionStage<'w, T> {
     }
 }
 
-/// Stage while one thread's rows go through what follows attention.
+/// The stage in which one thread's rows go through everything after attention.
 pub(crate) struct FfnStage<'w> {
-    /// After the first LayerNorm, the input of the first linear.
+    /// The rows after the first LayerNorm, which are the input of the first linear.
     pub outer: QuantizedRows<'w>,
-    /// After GELU, the input of the second linear.
+    /// The rows after GELU, which are the input of the second linear.
     pub inner: QuantizedRows<'w>,
-    /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
+    /// `[ROW_BLOCK, ffn]` if the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
-    /// Memory for decoded weights of the linears; empty where they are int8.
+    /// Memory for decoded weights of the linears; empty if they are int8.
     pub decoded: &'w mut [i8],
 }
 
-/// Bytes of a [`FfnStage`] for blocks of `rows` rows.
+/// Returns the number of bytes of a [`FfnStage`] for blocks of `rows` rows.
 pub(crate) fn ffn_stage_bytes(
     layer: &LayerConfig,
     decoded: Decoded,
@@ -367,7 +367,7 @@ impl<'w> FfnStage<'w> {
     }
 }
 
-/// Stage while the task head runs.
+/// The stage in which the task head runs.
 pub(crate) struct HeadStage<'w> {
     /// `[hidden]`.
     pub pooled: &'w mut [f32],
@@ -391,7 +391,7 @@ impl<'w> HeadStage<'w> {
     }
 }
 
-/// Cuts padded parts off the front of a buffer that begins aligned.
+/// Cuts padded parts off the front of an aligned buffer.
 struct Carver<'w>(&'w mut [u8]);
 
 impl<'w> Carver<'w> {
@@ -403,7 +403,7 @@ impl<'w> Carver<'w> {
     }
 }
 
-/// Bytes of `count` values of `T`, padded.
+/// Returns the number of bytes of `count` values of `T`, padded.
 fn padded<T>(count: usize) -> Option<usize> {
     count.checked_mul(size_of::<T>())?.checked_next_multiple_of(ALIGNMENT)
 }
