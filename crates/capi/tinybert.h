@@ -1,10 +1,10 @@
 /*
  * TinyBERT on a device: text in, answer out, from a model image. No heap, no global state, no operating system.
  *
- * Open the image once, then run texts in a workspace of your own, of tinybert_workspace_bytes. A function that can fail
- * returns a status; unless it is TINYBERT_STATUS_OK, nothing is written through an output pointer, but for a model that
- * could not be opened: it is zeroed. A model and an image may be shared by threads as long as each has a workspace of its
- * own.
+ * Open the image once, then run texts in a workspace of your own, whose size tinybert_workspace_bytes returns. A
+ * function that can fail returns a status. If the status is not TINYBERT_STATUS_OK, the function has written nothing
+ * through an output pointer, except that a model that could not be opened is zeroed. Threads may share a model and an
+ * image if each thread has a workspace of its own.
  *
  * Made by cbindgen from crates/capi; do not edit.
  */
@@ -31,7 +31,7 @@
 #define TINYBERT_MODEL_WORDS 144
 
 /*
- How a call went. Values keep their meaning in later versions; new ones may come.
+ The result of a call. Values keep their meaning in later versions, which may have new values.
  */
 enum tinybert_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -39,7 +39,7 @@ enum tinybert_status
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /*
-   It went well.
+   The call succeeded.
    */
   TINYBERT_STATUS_OK = 0,
   /*
@@ -47,11 +47,11 @@ enum tinybert_status
    */
   TINYBERT_STATUS_NULL_POINTER = 1,
   /*
-   A pointer is not aligned to its type, or the image not to TINYBERT_IMAGE_ALIGNMENT.
+   A pointer is not aligned to its type, or the image is not aligned to TINYBERT_IMAGE_ALIGNMENT.
    */
   TINYBERT_STATUS_MISALIGNED = 2,
   /*
-   A size is more than memory can hold or than this library takes.
+   A size is larger than the memory or than this library accepts.
    */
   TINYBERT_STATUS_TOO_LARGE = 3,
   /*
@@ -59,7 +59,7 @@ enum tinybert_status
    */
   TINYBERT_STATUS_NOT_OPEN = 4,
   /*
-   The bytes are no model image of a version that this library knows.
+   The bytes are not a model image of a version that this library knows.
    */
   TINYBERT_STATUS_NOT_AN_IMAGE = 5,
   /*
@@ -75,35 +75,35 @@ enum tinybert_status
    */
   TINYBERT_STATUS_NOT_UTF8 = 8,
   /*
-   There are no token ids, or more than the model takes.
+   There are no token ids, or more than the model accepts.
    */
   TINYBERT_STATUS_TOKEN_COUNT = 9,
   /*
-   A token id or a token type that the model does not have.
+   The model does not have a token id or a token type of the input.
    */
   TINYBERT_STATUS_TOKEN_ID = 10,
   /*
-   This device computes other bits than the host did: image, memory or processor are not to be trusted.
+   This device computes other bits than the host. Do not trust the image, the memory or the processor.
    */
   TINYBERT_STATUS_SELF_TEST_FAILED = 11,
   /*
-   The model has no label of that number.
+   The model has no label with that number.
    */
   TINYBERT_STATUS_NO_SUCH_LABEL = 12,
   /*
-   A fault of this library.
+   This library has a fault.
    */
   TINYBERT_STATUS_INTERNAL = 13,
   /*
-   A pair of texts, but the model reads single ones.
+   The input is a pair of texts, but the model reads single texts.
    */
   TINYBERT_STATUS_NO_PAIRS = 14,
   /*
-   The image was written without its word rows: say by tinybert_set_word_rows where they are.
+   The image was written without its word rows: call tinybert_set_word_rows.
    */
   TINYBERT_STATUS_WORD_ROWS_MISSING = 15,
   /*
-   A word's row could not be read, or is not the one that belongs to the image.
+   The row of a word could not be read, or does not belong to the image.
    */
   TINYBERT_STATUS_WORD_ROW = 16,
   /*
@@ -123,7 +123,7 @@ enum tinybert_status
    */
   TINYBERT_STATUS_PUBLIC_KEY = 20,
   /*
-   The image has no self-tests: nothing was compared.
+   The image has no self-tests, so nothing was compared.
    */
   TINYBERT_STATUS_NO_SELF_TESTS = 21,
 };
@@ -136,7 +136,7 @@ typedef uint32_t tinybert_status;
 #endif // __cplusplus
 
 /*
- What kind of answer a model gives.
+ The kind of an answer.
  */
 enum tinybert_kind
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -177,32 +177,32 @@ typedef uint32_t tinybert_kind;
  */
 typedef struct {
   /*
-   Not for the caller.
+   The caller must not use them.
    */
   uint64_t words[TINYBERT_MODEL_WORDS];
 } tinybert_model;
 
 /*
- Where the word rows of an image are that was written without them, for instance in SPI flash.
+ A way to read the word rows of an image that was written without them. The rows may lie in SPI flash, for instance.
  */
 typedef struct {
   /*
-   Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false where they cannot be read.
-   What it gives is checked. Threads that share the model may call it at the same time.
+   Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false if they cannot
+   be read. The library checks the bytes. Threads that share the model may call this function at the same time.
    */
   bool (*read)(void *context, size_t offset, uint8_t *into, size_t bytes);
   /*
-   Handed to `read` as it is; may be null.
+   Is passed to `read` as it is; may be null.
    */
   void *context;
 } tinybert_word_rows;
 
 /*
- UTF-8 text that need not end with a zero.
+ A UTF-8 text, which need not end with a zero.
  */
 typedef struct {
   /*
-   First byte; may be null if there are none.
+   The first byte; may be null if there are none.
    */
   const char *bytes;
   /*
@@ -216,15 +216,15 @@ typedef struct {
  */
 typedef struct {
   /*
-   What kind of answer it is.
+   The kind of the answer.
    */
   tinybert_kind kind;
   /*
-   The label with the largest logit, where the kind is TINYBERT_KIND_LABEL; else 0.
+   The label with the largest logit if the kind is TINYBERT_KIND_LABEL, else 0.
    */
   uint32_t label;
   /*
-   The head's outputs. They lie in the workspace and live until it is used again.
+   The head's outputs. They lie in the workspace and are valid until it is used again.
    */
   const float *outputs;
   /*
@@ -232,11 +232,11 @@ typedef struct {
    */
   size_t output_count;
   /*
-   Tokens the input had, special ones included.
+   Number of tokens of the input, special ones included.
    */
   size_t tokens;
   /*
-   The text was too long and has been cut.
+   Whether the text was too long and has been cut.
    */
   bool truncated;
 } tinybert_answer;
@@ -246,9 +246,9 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
- stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close. If it fails, `model`
- is zeroed and not open, even if it was open before.
+ Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
+ bytes and stay where it is, unchanged, while the model is used, because nothing of it is copied. A model need not
+ be closed. If this function fails, `model` is zeroed and not open, even if it was open before.
 
  # Safety
  `image` points to `image_bytes` bytes and `model` to a model.
@@ -259,9 +259,10 @@ tinybert_status tinybert_open(const uint8_t *image,
 
 #if defined(TINYBERT_SIGNATURE)
 /*
- `tinybert_open` for an image that the holder of an Ed25519 key has signed: refuses one that is not signed, or with another
- key, or was changed since, before it looks at what is in it. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not
- needed afterwards; it is as trustworthy as the memory that it lies in.
+ Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
+ that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
+ contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
+ trustworthy as the memory that it lies in.
 
  # Safety
  `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
@@ -273,20 +274,22 @@ tinybert_status tinybert_open_signed(const uint8_t *image,
 #endif
 
 /*
- Says where the word rows are of an image that was written without them (`quantize --word-rows`): each is read when it is
- needed, into the workspace, and checked. `rows` must stay where it is, unchanged, while the model or a copy of it is used. An
- image that has its word rows needs none.
+ Says how to read the word rows of an image that was written without them (`quantize --word-rows`). Each row is read
+ into the workspace when it is needed, and checked. `rows` must stay where it is, unchanged, while the model or a
+ copy of it is used. An image that has its word rows does not need this function.
 
  # Safety
- `model` points to a model that is zero or was opened, and that nobody uses meanwhile; `rows` to word rows whose `read`, if
- it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
+ `model` points to a model that is zero or was opened, and that nobody else uses during the call. `rows` points to
+ word rows. If their `read` is not null, every user of the model may call it with their `context`, and it writes no
+ more bytes than it is asked for.
  */
 tinybert_status tinybert_set_word_rows(tinybert_model *model,
                                        const tinybert_word_rows *rows);
 
 /*
- Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open. This
- library computes it: for another version than made `model.h` (`inspect --header`) it may be a little more or less than there.
+ Returns the number of bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if
+ the model is not open. This library computes the number. The number in `model.h` (`inspect --header`) may differ a
+ little if another version made that file.
 
  # Safety
  `model` points to a model that is zero or was opened.
@@ -294,7 +297,7 @@ tinybert_status tinybert_set_word_rows(tinybert_model *model,
 size_t tinybert_workspace_bytes(const tinybert_model *model);
 
 /*
- Number of outputs that an answer has, for tags each token's; 0 if the model is not open.
+ Returns the number of outputs of an answer, or of each token if the answer is tags; 0 if the model is not open.
 
  # Safety
  `model` points to a model that is zero or was opened.
@@ -302,12 +305,13 @@ size_t tinybert_workspace_bytes(const tinybert_model *model);
 size_t tinybert_output_count(const tinybert_model *model);
 
 /*
- Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
- computes what the host measured. An image without any gives TINYBERT_STATUS_NO_SELF_TESTS; whether to go on is the caller's
- to say.
+ Runs the image's self-tests and compares their outputs bit by bit with those that the host computed. This shows
+ whether the device computes what the host measured. For an image without self-tests it returns
+ TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on.
 
  # Safety
- `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
+ else's.
  */
 tinybert_status tinybert_self_test(const tinybert_model *model,
                                    uint8_t *workspace,
@@ -317,8 +321,8 @@ tinybert_status tinybert_self_test(const tinybert_model *model,
  Answers a text.
 
  # Safety
- `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's, the
- text to as many bytes as it says, `answer` to an answer.
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
+ else's, the text to as many bytes as it says, `answer` to an answer.
  */
 tinybert_status tinybert_run_text(const tinybert_model *model,
                                   uint8_t *workspace,
@@ -330,7 +334,7 @@ tinybert_status tinybert_run_text(const tinybert_model *model,
  Answers a pair of texts.
 
  # Safety
- As `tinybert_run_text`.
+ As for `tinybert_run_text`.
  */
 tinybert_status tinybert_run_pair(const tinybert_model *model,
                                   uint8_t *workspace,
@@ -340,10 +344,10 @@ tinybert_status tinybert_run_pair(const tinybert_model *model,
                                   tinybert_answer *answer);
 
 /*
- Answers token ids, special ones included, with a token type each.
+ Answers token ids, special ones included. Each token has a token type.
 
  # Safety
- As `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
+ As for `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
  */
 tinybert_status tinybert_run_ids(const tinybert_model *model,
                                  uint8_t *workspace,
@@ -354,7 +358,7 @@ tinybert_status tinybert_run_ids(const tinybert_model *model,
                                  tinybert_answer *answer);
 
 /*
- The name of a label; it lies in the image.
+ Writes the name of a label to `name`. The name lies in the image.
 
  # Safety
  `model` points to a model that is zero or was opened, `name` to a text.
@@ -363,7 +367,7 @@ tinybert_status tinybert_label(const tinybert_model *model, uint32_t label, tiny
 
 #if defined(TINYBERT_STATUS_TEXT)
 /*
- What a status means, in English, ending with a zero.
+ Returns what a status means, in English, ending with a zero.
  */
 const char *tinybert_status_text(uint32_t status);
 #endif

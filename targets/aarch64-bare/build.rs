@@ -1,4 +1,4 @@
-//! Takes the model image named by `TINYBERT_IMAGE` in.
+//! Puts the model image that `TINYBERT_IMAGE` names into the firmware.
 
 use std::env;
 use std::error::Error;

@@ -1,10 +1,10 @@
-/* What an answer is called where answers are printed, as in ../console. */
+/* The names of answers in printed lines, the same as in ../console. */
 #ifndef ANSWER_H
 #define ANSWER_H
 
 #include "tinybert.h"
 
-/* The label's name, or the kind of answer. */
+/* Returns the label's name, or the kind of the answer. */
 static inline tinybert_status answer_name(const tinybert_model *model, const tinybert_answer *answer, tinybert_text *name)
 {
     static const tinybert_text score = { "score", 5 }, tags = { "tags", 4 }, embedding = { "embedding", 9 };

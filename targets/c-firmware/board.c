@@ -1,4 +1,5 @@
-/* QEMU's virt board: a PL011, the core's cycle counter, semihosting to end. ../aarch64-bare/src/board.rs is the same in Rust. */
+/* QEMU's virt board: a PL011, the core's cycle counter, and semihosting to end the program.
+ * ../aarch64-bare/src/board.rs is the same in Rust. */
 #include "board.h"
 
 #define UART 0x09000000u
@@ -7,7 +8,7 @@
 #define RECEIVE_EMPTY (1u << 4)
 #define TRANSMIT_FULL (1u << 5)
 
-/* Start-up code fills the stack with this. */
+/* Start-up code fills the stack with this value. */
 #define PAINT 0x5a5a5a5au
 
 extern const uint32_t stack_bottom[], stack_top[];

@@ -9,13 +9,13 @@
 extern "C" {
 #endif
 
-/* Ends the conversation: Control-D. */
+/* The byte that ends the input: Control-D. */
 #define BOARD_END 4
 
 uint8_t board_read(void);
 void board_write(uint8_t byte);
 void board_write_text(const char *text, size_t length);
-/* The bits of `value`, eight hexadecimal digits. */
+/* Writes the bits of `value` as eight hexadecimal digits. */
 void board_write_bits(float value);
 void board_write_number(uint64_t number);
 uint32_t board_cycles(void);

@@ -1,4 +1,4 @@
-/* What the tests of the C interface on the host share. */
+/* Functions and macros that the tests of the C interface on the host share. */
 #ifndef EXPECT_H
 #define EXPECT_H
 
@@ -8,7 +8,7 @@
 
 #include "tinybert.h"
 
-/* assert that is there in every build and says what was found. */
+/* An assertion that every build has and that prints the actual value. */
 #define EXPECT(expression, expected)                                                                      \
     do {                                                                                                  \
         unsigned found = (unsigned)(expression);                                                          \
@@ -18,14 +18,14 @@
         }                                                                                                 \
     } while (0)
 
-/* A whole file: an image, in memory that is aligned as it must be, or other bytes. */
+/* Reads a whole file, an image or other bytes, into memory with the alignment of an image. */
 static inline uint8_t *read_image(const char *path, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");
     if (!file || fseek(file, 0, SEEK_END) != 0) { perror(path); exit(1); }
     *bytes = (size_t)ftell(file);
     rewind(file);
-    /* Exactly as long as the file, so that a byte read behind it is noticed. */
+    /* The memory is exactly as long as the file, so that AddressSanitizer notices a read beyond it. */
     size_t alignment = TINYBERT_IMAGE_ALIGNMENT;
     uint8_t *contents = *bytes % alignment == 0 ? aligned_alloc(alignment, *bytes) : malloc(*bytes);
     if (!contents || fread(contents, 1, *bytes, file) != *bytes) { perror(path); exit(1); }

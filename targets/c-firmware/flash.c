@@ -1,5 +1,5 @@
-/* Reads word rows out of flash. The virt board has no SPI: what stands here for its flash is memory that nobody else reads. On a
- * board, `read` sends the chip's read command and takes the bytes from the bus. */
+/* Reads word rows out of flash. The virt board has no SPI, so memory that nobody else reads takes the place of the flash.
+ * On a board, `read` sends the chip's read command and takes the bytes from the bus. */
 #include "flash.h"
 
 extern const uint8_t chip[], chip_end[];

@@ -1,4 +1,4 @@
-/* Word rows in flash that is not memory-mapped, for an image that was written without them. */
+/* A reader of word rows in flash that is not memory-mapped, for an image that was written without them. */
 #ifndef FLASH_H
 #define FLASH_H
 

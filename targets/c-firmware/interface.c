@@ -1,5 +1,5 @@
-/* What the C interface promises, run on the host under AddressSanitizer: answers as in the answers file, and an error code for
- * every wrong argument. Usage: interface IMAGE TEXTS SIGNED FORGED; prints what the targets print. model.h has the key. */
+/* A test of the C interface, which runs on the host under AddressSanitizer: it prints the answers that the targets print,
+ * and checks that every wrong argument has a status. Usage: interface IMAGE TEXTS SIGNED FORGED. model.h has the key. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     image[bytes / 2] ^= 1;
     EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
     image[bytes / 2] ^= 1;
-    /* The model is as it was: zero. */
+    /* The model is still zero. */
     EXPECT(memcmp(&model, &other, sizeof model), 0);
     EXPECT(tinybert_run_text(&model, small, sizeof small, text, &answer), TINYBERT_STATUS_NOT_OPEN);
     EXPECT(tinybert_workspace_bytes(&model), 0);
@@ -58,14 +58,14 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     EXPECT(tinybert_run_ids(&model, workspace, needed, beyond, types, 1, &answer), TINYBERT_STATUS_TOKEN_ID);
     EXPECT(tinybert_label(&model, UINT32_MAX, &name), TINYBERT_STATUS_NO_SUCH_LABEL);
     EXPECT(tinybert_label(&model, 0, NULL), TINYBERT_STATUS_NULL_POINTER);
-    /* What cannot be opened leaves nothing open. */
+    /* An image that cannot be opened leaves no model open. */
     EXPECT(tinybert_open(image, bytes - 64, &model), TINYBERT_STATUS_IMAGE_DAMAGED);
     EXPECT(memcmp(&model, &other, sizeof model), 0);
     EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_NOT_OPEN);
     free(workspace);
 }
 
-/* What a device that trusts the key of model.h takes, and what it does not. */
+/* Checks which images a device that trusts the key of model.h accepts. */
 static void signatures(const char *unsigned_path, const char *signed_path, const char *forged_path)
 {
     tinybert_model model = { 0 }, other = { 0 };

@@ -1,6 +1,6 @@
-/* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. Prints for each
- * line label, tab, the outputs' bits, tab, cycles, as the other targets do, or what is wrong with it. A tab in the line separates a
- * pair of texts. */
+/* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. For each line
+ * it prints the label, a tab, the outputs' bits, a tab and the cycles, as the other targets do, or an error. A tab in the
+ * line separates the two texts of a pair. */
 #include "answer.h"
 #include "board.h"
 #include "flash.h"
@@ -16,7 +16,7 @@ static uint8_t workspace[TINYBERT_WORKSPACE_BYTES];
 static tinybert_model opened;
 static char line[1024];
 
-/* The program needs no C library; a literal knows its length. */
+/* The program needs no C library, because the length of a literal is known. */
 #define WRITE(literal) board_write_text(literal, sizeof(literal) - 1)
 
 static void write_error(tinybert_status status)
@@ -31,7 +31,8 @@ static void write_error(tinybert_status status)
     board_write('\n');
 }
 
-/* Reads a line without its end. The length of one that does not fit is more than the buffer's. Returns 0 after the last one. */
+/* Reads a line without its end. The length of a line that does not fit is more than the buffer's. Returns 0 after the last
+ * line. */
 static int read_line(size_t *length)
 {
     *length = 0;

@@ -60,7 +60,7 @@ void write_error(tinybert_status status)
     board_write('\n');
 }
 
-// The length of a line that does not fit is more than the buffer's.
+// Reads a line without its end. The length of a line that does not fit is more than the buffer's.
 bool read_line(size_t &length)
 {
     for (length = 0;;) {

@@ -1,5 +1,5 @@
-/* What the C interface promises of word rows in a file of their own, run on the host under AddressSanitizer: the whole image's
- * bits, and a status for everything that can go wrong. Usage: word_rows WHOLE DETACHED ROWS TEXTS. */
+/* A test of word rows in a file of their own, which runs on the host under AddressSanitizer: the answers have the bits of
+ * the whole image, and every error has a status. Usage: word_rows WHOLE DETACHED ROWS TEXTS. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-//! Takes the model image named by `TINYBERT_IMAGE` in, and chooses the board by the target.
+//! Puts the model image that `TINYBERT_IMAGE` names into the firmware, and chooses the board by the target.
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! The opened model in memory that C has put aside for it.
+//! The open model in memory that C provides for it.
 
 use tinybert_runtime::{Error, Model};
 
@@ -7,14 +7,14 @@ use crate::Status;
 /// Words of a model.
 pub const HANDLE_WORDS: usize = 144;
 
-/// Says that a model has been opened. Zeroed memory and most other bytes do not.
+/// The first word of an open model. Zeroed memory does not have it.
 const OPEN: u64 = u64::from_le_bytes(*b"TinyBERT");
 
 /// An open model. Its contents are this library's alone; it may be copied. Zero it before it is opened: `= {0}`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Handle {
-    /// Not for the caller.
+    /// The caller must not use them.
     pub words: [u64; HANDLE_WORDS],
 }
 
@@ -29,7 +29,7 @@ const _: () =
     assert!(size_of::<OpenModel>() <= size_of::<Handle>() && align_of::<OpenModel>() <= align_of::<Handle>());
 
 impl Handle {
-    /// Closes what is open there, so that nobody goes on with it when another model cannot be opened.
+    /// Closes the model that is open there, so that nobody can use it if the next model cannot be opened.
     ///
     /// # Safety
     /// If `handle` is not null, it points to room for a handle that is nobody else's for `'h`.
@@ -41,10 +41,11 @@ impl Handle {
 
     /// Writes an open model.
     pub(crate) fn open(&mut self, model: &Result<Model<'static>, Error>) -> Result<(), Status> {
-        // By reference, and field by field: copies of a model are large for a small stack.
+        // The model is written by reference and field by field, because copies of it are large for a small stack.
         let model = model.as_ref().map_err(|error| *error)?;
         let opened = (&raw mut *self).cast::<OpenModel>();
-        // SAFETY: a handle is at least as large and as aligned as what is in it (asserted above), and is ours to write.
+        // SAFETY: a handle is at least as large and as aligned as its contents (asserted above), and this function may
+        // write it.
         unsafe {
             (&raw mut (*opened).model).write(*model);
             (&raw mut (*opened).open).write(OPEN);
@@ -52,7 +53,7 @@ impl Handle {
         Ok(())
     }
 
-    /// The model, if it is open.
+    /// Returns the model, if it is open.
     ///
     /// # Safety
     /// If `handle` is not null, it points to a handle that is zero or was opened, and nobody writes it for `'h`.
@@ -60,18 +61,19 @@ impl Handle {
         // SAFETY: as the caller promises; a handle's words have no invalid bits.
         let [handle] = (unsafe { crate::memory::slice(handle, 1)? }) else { return Err(Status::NotOpen) };
         let [OPEN, ..] = handle.words else { return Err(Status::NotOpen) };
-        // SAFETY: the first word says that `open` has written an `OpenModel` here, which is no larger and no more aligned.
+        // SAFETY: the first word says that `open` has written an `OpenModel` here, which is no larger and no more
+        // aligned.
         Ok(unsafe { &(*(&raw const *handle).cast::<OpenModel>()).model })
     }
 
-    /// The same, to be changed.
+    /// Returns the model, if it is open, for a caller that changes it.
     ///
     /// # Safety
-    /// As of [`get`](Self::get); and nobody else reads or writes the handle for `'h`.
+    /// Those of [`get`](Self::get); and nobody else reads or writes the handle for `'h`.
     pub(crate) unsafe fn get_mut<'h>(handle: *mut Self) -> Result<&'h mut Model<'static>, Status> {
-        // SAFETY: as the caller promises. What it gives is not used.
+        // SAFETY: as the caller promises. The result is not used.
         unsafe { Self::get(handle)? };
-        // SAFETY: the handle is open, as has just been seen, and nobody else's.
+        // SAFETY: the handle is open, as `get` has found, and nobody else uses it.
         Ok(unsafe { &mut (*handle.cast::<OpenModel>()).model })
     }
 }

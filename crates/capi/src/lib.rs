@@ -1,8 +1,8 @@
-//! The C interface of the runtime. C sees it through `tinybert.h`, which lies in the folder of this crate.
+//! The C interface of the runtime. C programs include `tinybert.h`, which lies in the folder of this crate.
 //!
-//! This crate cannot check one promise, which is C's own: a pointer that is neither null nor misaligned points to as many bytes
-//! as the caller says, nobody else writes them meanwhile, and an opened image stays where it is. Every `unsafe` block rests on
-//! that promise and on checks made just before it. Every other mistake has a status.
+//! This crate cannot check one promise, which the C program makes: a pointer that is neither null nor misaligned points
+//! to as many bytes as the caller says, nobody else writes these bytes during the call, and an open image stays where
+//! it is. Every `unsafe` block relies on that promise and on checks just before it. Every other mistake has a status.
 //!
 //! ```
 //! use tinybert::{HANDLE_WORDS, Handle, Status, tinybert_open, tinybert_workspace_bytes};
@@ -28,19 +28,20 @@ mod words;
 
 use core::ffi::c_char;
 
-use tinybert_runtime::{Answer as Answered, Input, Model};
+use tinybert_runtime::{Answer, Input, Model};
 
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 pub use status::Status;
-pub use words::WordRows;
+use status::call_status;
+pub use words::CWordRows;
 
 /// Bytes of an Ed25519 public key.
 pub const PUBLIC_KEY_BYTES: usize = 32;
 
-/// What kind of answer a model gives.
+/// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)] // As of a status.
+#[repr(u32)] // As for a status.
 pub enum Kind {
     /// One of several labels; the outputs are their logits.
     Label = 1,
@@ -54,11 +55,11 @@ pub enum Kind {
     Other = 5,
 }
 
-/// UTF-8 text that need not end with a zero.
+/// A UTF-8 text, which need not end with a zero.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Text {
-    /// First byte; may be null if there are none.
+pub struct CText {
+    /// The first byte; may be null if there are none.
     pub bytes: *const c_char,
     /// Number of bytes.
     pub length: usize,
@@ -67,39 +68,40 @@ pub struct Text {
 /// An answer.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Answer {
-    /// What kind of answer it is.
+pub struct CAnswer {
+    /// The kind of the answer.
     pub kind: Kind,
-    /// The label with the largest logit, where the kind is TINYBERT_KIND_LABEL; else 0.
+    /// The label with the largest logit if the kind is TINYBERT_KIND_LABEL, else 0.
     pub label: u32,
-    /// The head's outputs. They lie in the workspace and live until it is used again.
+    /// The head's outputs. They lie in the workspace and are valid until it is used again.
     pub outputs: *const f32,
     /// Number of outputs.
     pub output_count: usize,
-    /// Tokens the input had, special ones included.
+    /// Number of tokens of the input, special ones included.
     pub tokens: usize,
-    /// The text was too long and has been cut.
+    /// Whether the text was too long and has been cut.
     pub truncated: bool,
 }
 
-/// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes and
-/// stay where it is, unchanged, while the model is used; nothing of it is copied. There is nothing to close. If it fails, `model`
-/// is zeroed and not open, even if it was open before.
+/// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
+/// bytes and stay where it is, unchanged, while the model is used, because nothing of it is copied. A model need not
+/// be closed. If this function fails, `model` is zeroed and not open, even if it was open before.
 ///
 /// # Safety
 /// `image` points to `image_bytes` bytes and `model` to a model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, model: *mut Handle) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
         model.open(&Model::from_bytes(image))
     })
 }
 
-/// `tinybert_open` for an image that the holder of an Ed25519 key has signed: refuses one that is not signed, or with another
-/// key, or was changed since, before it looks at what is in it. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not
-/// needed afterwards; it is as trustworthy as the memory that it lies in.
+/// Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
+/// that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
+/// contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
+/// trustworthy as the memory that it lies in.
 ///
 /// # Safety
 /// `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
@@ -111,7 +113,7 @@ pub unsafe extern "C" fn tinybert_open_signed(
     public_key: *const u8,
     model: *mut Handle,
 ) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
         // SAFETY: as the caller promises.
@@ -121,16 +123,17 @@ pub unsafe extern "C" fn tinybert_open_signed(
     })
 }
 
-/// Says where the word rows are of an image that was written without them (`quantize --word-rows`): each is read when it is
-/// needed, into the workspace, and checked. `rows` must stay where it is, unchanged, while the model or a copy of it is used. An
-/// image that has its word rows needs none.
+/// Says how to read the word rows of an image that was written without them (`quantize --word-rows`). Each row is read
+/// into the workspace when it is needed, and checked. `rows` must stay where it is, unchanged, while the model or a
+/// copy of it is used. An image that has its word rows does not need this function.
 ///
 /// # Safety
-/// `model` points to a model that is zero or was opened, and that nobody uses meanwhile; `rows` to word rows whose `read`, if
-/// it is not null, may be called with their `context` by whoever uses the model, and writes no more than it is asked for.
+/// `model` points to a model that is zero or was opened, and that nobody else uses during the call. `rows` points to
+/// word rows. If their `read` is not null, every user of the model may call it with their `context`, and it writes no
+/// more bytes than it is asked for.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const WordRows) -> Status {
-    status::of(|| {
+pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const CWordRows) -> Status {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, rows) = unsafe { (Handle::get_mut(model)?, one(rows)?) };
         if rows.read.is_none() {
@@ -143,8 +146,9 @@ pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const
     })
 }
 
-/// Bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if the model is not open. This
-/// library computes it: for another version than made `model.h` (`inspect --header`) it may be a little more or less than there.
+/// Returns the number of bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if
+/// the model is not open. This library computes the number. The number in `model.h` (`inspect --header`) may differ a
+/// little if another version made that file.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened.
@@ -154,7 +158,7 @@ pub unsafe extern "C" fn tinybert_workspace_bytes(model: *const Handle) -> usize
     unsafe { Handle::get(model) }.map_or(0, Model::max_workspace_bytes)
 }
 
-/// Number of outputs that an answer has, for tags each token's; 0 if the model is not open.
+/// Returns the number of outputs of an answer, or of each token if the answer is tags; 0 if the model is not open.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened.
@@ -164,19 +168,20 @@ pub unsafe extern "C" fn tinybert_output_count(model: *const Handle) -> usize {
     unsafe { Handle::get(model) }.map_or(0, |model| model.config().outputs)
 }
 
-/// Runs the image's self-tests and compares their outputs bit by bit with those that the host computed: whether this device
-/// computes what the host measured. An image without any gives TINYBERT_STATUS_NO_SELF_TESTS; whether to go on is the caller's
-/// to say.
+/// Runs the image's self-tests and compares their outputs bit by bit with those that the host computed. This shows
+/// whether the device computes what the host measured. For an image without self-tests it returns
+/// TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on.
 ///
 /// # Safety
-/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's.
+/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
+/// else's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_self_test(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
 ) -> Status {
-    status::of(|| {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, workspace) = unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?) };
         match model.self_test(workspace)? {
@@ -189,43 +194,43 @@ pub unsafe extern "C" fn tinybert_self_test(
 /// Answers a text.
 ///
 /// # Safety
-/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's, the
-/// text to as many bytes as it says, `answer` to an answer.
+/// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
+/// else's, the text to as many bytes as it says, `answer` to an answer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_run_text(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
-    text: Text,
-    answer: *mut Answer,
+    text: CText,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
+    call_status(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
 }
 
 /// Answers a pair of texts.
 ///
 /// # Safety
-/// As `tinybert_run_text`.
+/// As for `tinybert_run_text`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_run_pair(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
-    text: Text,
-    pair: Text,
-    answer: *mut Answer,
+    text: CText,
+    pair: CText,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe {
+    call_status(|| unsafe {
         run(model, workspace, workspace_bytes, Input::pair(text.read()?, pair.read()?), answer)
     })
 }
 
-/// Answers token ids, special ones included, with a token type each.
+/// Answers token ids, special ones included. Each token has a token type.
 ///
 /// # Safety
-/// As `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
+/// As for `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tinybert_run_ids(
     model: *const Handle,
@@ -234,41 +239,41 @@ pub unsafe extern "C" fn tinybert_run_ids(
     ids: *const u32,
     type_ids: *const u8,
     count: usize,
-    answer: *mut Answer,
+    answer: *mut CAnswer,
 ) -> Status {
     // SAFETY: as the caller promises.
-    status::of(|| unsafe {
+    call_status(|| unsafe {
         let input = Input::ids(slice(ids, count)?, slice(type_ids, count)?);
         run(model, workspace, workspace_bytes, input, answer)
     })
 }
 
-/// The name of a label; it lies in the image.
+/// Writes the name of a label to `name`. The name lies in the image.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `name` to a text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut Text) -> Status {
-    status::of(|| {
+pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut CText) -> Status {
+    call_status(|| {
         // SAFETY: as the caller promises.
         let (model, name) = unsafe { (Handle::get(model)?, place(name)?) };
         let label =
             usize::try_from(label).ok().and_then(|label| model.label(label)).ok_or(Status::NoSuchLabel)?;
-        name.write(Text { bytes: label.as_ptr().cast(), length: label.len() });
+        name.write(CText { bytes: label.as_ptr().cast(), length: label.len() });
         Ok(())
     })
 }
 
-/// What a status means, in English, ending with a zero.
+/// Returns what a status means, in English, ending with a zero.
 #[cfg(feature = "status-text")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
     status::text(status).as_ptr()
 }
 
-impl Text {
+impl CText {
     /// # Safety
-    /// It points to as many bytes as it says, for `'t`.
+    /// The text points to as many bytes as it says, for `'t`.
     unsafe fn read<'t>(self) -> Result<&'t str, Status> {
         if self.length == 0 {
             return Ok("");
@@ -280,13 +285,13 @@ impl Text {
 }
 
 /// # Safety
-/// As [`tinybert_run_text`].
+/// As for [`tinybert_run_text`].
 unsafe fn run(
     model: *const Handle,
     workspace: *mut u8,
     workspace_bytes: usize,
     input: Input<'_>,
-    answer: *mut Answer,
+    answer: *mut CAnswer,
 ) -> Result<(), Status> {
     // SAFETY: as the caller promises.
     let (model, workspace, answer) =
@@ -294,14 +299,14 @@ unsafe fn run(
     let mut session = model.session(workspace)?;
     let reply = session.run(input)?;
     let (kind, label) = match reply.answer {
-        Answered::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
-        Answered::Score(_) => (Kind::Score, 0),
-        Answered::Tags(_) => (Kind::Tags, 0),
-        Answered::Embedding(_) => (Kind::Embedding, 0),
+        Answer::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
+        Answer::Score(_) => (Kind::Score, 0),
+        Answer::Tags(_) => (Kind::Tags, 0),
+        Answer::Embedding(_) => (Kind::Embedding, 0),
         _ => (Kind::Other, 0),
     };
     let outputs = reply.answer.outputs();
-    answer.write(Answer {
+    answer.write(CAnswer {
         kind,
         label,
         outputs: outputs.as_ptr(),

@@ -1,11 +1,11 @@
-//! Pointers from C, checked as far as that can be.
+//! Checks of pointers from C, as far as they can be checked.
 
 use core::mem::MaybeUninit;
 use core::slice;
 
 use crate::Status;
 
-/// Bytes of `count` elements, if they can be in memory from `pointer` on.
+/// Refuses a pointer from which on `count` elements cannot be in memory.
 fn check<T>(pointer: *const T, count: usize) -> Result<(), Status> {
     if pointer.is_null() {
         return Err(Status::NullPointer);
@@ -18,18 +18,18 @@ fn check<T>(pointer: *const T, count: usize) -> Result<(), Status> {
     end.map(|_| ()).ok_or(Status::TooLarge)
 }
 
-/// `count` elements to read.
+/// Returns `count` elements to read.
 ///
 /// # Safety
 /// If `pointer` is not null, it points to `count` elements that nobody writes for `'a`.
 pub(crate) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T], Status> {
     check(pointer, count)?;
-    // SAFETY: not null, aligned, no longer than memory; the rest is the caller's promise. Every `T` that is asked for (u8,
+    // SAFETY: not null, aligned, no longer than memory; the rest is the caller's promise. Every `T` of the callers (u8,
     // u32) has no invalid bits.
     Ok(unsafe { slice::from_raw_parts(pointer, count) })
 }
 
-/// One value to read.
+/// Returns one value to read.
 ///
 /// # Safety
 /// If `pointer` is not null, it points to a `T` that nobody writes for `'a`.
@@ -39,7 +39,7 @@ pub(crate) unsafe fn one<'a, T>(pointer: *const T) -> Result<&'a T, Status> {
     Ok(unsafe { &*pointer })
 }
 
-/// `count` bytes to write.
+/// Returns `count` bytes to write.
 ///
 /// # Safety
 /// If `pointer` is not null, it points to `count` bytes that are nobody else's for `'a`.
@@ -49,7 +49,7 @@ pub(crate) unsafe fn slice_mut<'a>(pointer: *mut u8, count: usize) -> Result<&'a
     Ok(unsafe { slice::from_raw_parts_mut(pointer, count) })
 }
 
-/// Room for one value, which may not be there yet.
+/// Returns the place of one value, which may not be initialised.
 ///
 /// # Safety
 /// If `pointer` is not null, it points to room for a `T` that is nobody else's for `'a`.

@@ -1,10 +1,10 @@
-//! Without an operating system every program needs one panic handler. This one cannot be linked: should anything of this
-//! library ever be able to panic, the firmware does not link, and the name of what is missing says why.
+//! Without an operating system every program needs one panic handler. This one cannot be linked. If any function of
+//! this library could panic, the firmware would not link, and the name of the missing function would say why.
 
 use core::panic::PanicInfo;
 
 unsafe extern "C" {
-    /// Defined nowhere.
+    /// Is defined nowhere.
     fn a_panic_path_was_linked() -> !;
 }
 

@@ -1,23 +1,23 @@
-//! What functions return that can fail.
+//! The status that functions return.
 
 use tinybert_runtime::{Error, image};
 
-/// How a call went. Values keep their meaning in later versions; new ones may come.
-// Not `repr(C)`: on bare-metal ARM C compilers do not agree how large an enum is.
+/// The result of a call. Values keep their meaning in later versions, which may have new values.
+// Not `repr(C)`: C compilers for bare-metal ARM do not agree on the size of an enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Status {
-    /// It went well.
+    /// The call succeeded.
     Ok = 0,
     /// A pointer that is needed is null.
     NullPointer = 1,
-    /// A pointer is not aligned to its type, or the image not to TINYBERT_IMAGE_ALIGNMENT.
+    /// A pointer is not aligned to its type, or the image is not aligned to TINYBERT_IMAGE_ALIGNMENT.
     Misaligned = 2,
-    /// A size is more than memory can hold or than this library takes.
+    /// A size is larger than the memory or than this library accepts.
     TooLarge = 3,
     /// The model has not been opened.
     NotOpen = 4,
-    /// The bytes are no model image of a version that this library knows.
+    /// The bytes are not a model image of a version that this library knows.
     NotAnImage = 5,
     /// The image is damaged, cut, or was written wrongly.
     ImageDamaged = 6,
@@ -25,21 +25,21 @@ pub enum Status {
     WorkspaceTooSmall = 7,
     /// The text is not UTF-8.
     NotUtf8 = 8,
-    /// There are no token ids, or more than the model takes.
+    /// There are no token ids, or more than the model accepts.
     TokenCount = 9,
-    /// A token id or a token type that the model does not have.
+    /// The model does not have a token id or a token type of the input.
     TokenId = 10,
-    /// This device computes other bits than the host did: image, memory or processor are not to be trusted.
+    /// This device computes other bits than the host. Do not trust the image, the memory or the processor.
     SelfTestFailed = 11,
-    /// The model has no label of that number.
+    /// The model has no label with that number.
     NoSuchLabel = 12,
-    /// A fault of this library.
+    /// This library has a fault.
     Internal = 13,
-    /// A pair of texts, but the model reads single ones.
+    /// The input is a pair of texts, but the model reads single texts.
     NoPairs = 14,
-    /// The image was written without its word rows: say by tinybert_set_word_rows where they are.
+    /// The image was written without its word rows: call tinybert_set_word_rows.
     WordRowsMissing = 15,
-    /// A word's row could not be read, or is not the one that belongs to the image.
+    /// The row of a word could not be read, or does not belong to the image.
     WordRow = 16,
     /// The image is not signed.
     NotSigned = 17,
@@ -49,12 +49,12 @@ pub enum Status {
     Forged = 19,
     /// The public key is not a usable Ed25519 key.
     PublicKey = 20,
-    /// The image has no self-tests: nothing was compared.
+    /// The image has no self-tests, so nothing was compared.
     NoSelfTests = 21,
 }
 
-/// The status of a result.
-pub(crate) fn of(call: impl FnOnce() -> Result<(), Status>) -> Status {
+/// Runs `call` and returns its status.
+pub(crate) fn call_status(call: impl FnOnce() -> Result<(), Status>) -> Status {
     call().err().unwrap_or(Status::Ok)
 }
 
@@ -83,7 +83,7 @@ impl From<Error> for Status {
     }
 }
 
-/// What a status means.
+/// Returns the text of a status.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
     const TEXTS: [&core::ffi::CStr; 22] = [

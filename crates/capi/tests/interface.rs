@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{from_mut, from_ref};
 
 use tinybert::{
-    Answer, HANDLE_WORDS, Handle, Status, Text, tinybert_open, tinybert_run_text, tinybert_self_test,
+    CAnswer, CText, HANDLE_WORDS, Handle, Status, tinybert_open, tinybert_run_text, tinybert_self_test,
     tinybert_workspace_bytes,
 };
 use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model};
@@ -32,7 +32,7 @@ const CLOSED: Handle = Handle { words: [0; HANDLE_WORDS] };
 
 #[test]
 fn the_workspace_is_what_the_model_needs_whatever_the_image_states() {
-    let text = Text { bytes: c"play some jazz".as_ptr(), length: 14 };
+    let text = CText { bytes: c"play some jazz".as_ptr(), length: 14 };
     let needed = [0, 64, u32::MAX as usize].map(|stated| {
         let mut builder = toy();
         builder.config.workspace_bytes = stated;
@@ -42,7 +42,7 @@ fn the_workspace_is_what_the_model_needs_whatever_the_image_states() {
         let needed = workspace_bytes(&handle);
         let mut workspace = vec![0; needed];
         let mut run = |bytes| {
-            let mut answer = MaybeUninit::<Answer>::uninit();
+            let mut answer = MaybeUninit::<CAnswer>::uninit();
             // SAFETY: everything is there and as large as said.
             unsafe {
                 tinybert_run_text(&raw const handle, workspace.as_mut_ptr(), bytes, text, answer.as_mut_ptr())

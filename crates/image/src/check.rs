@@ -16,7 +16,8 @@ impl EmbeddingsView<'_> {
 }
 
 impl ScaledRowsView<'_> {
-    /// In eight bits the rows may hold any values; their scales are finite.
+    /// Checks that the scales are finite and that rows in four bits have allowed codes. Rows in eight bits may hold any
+    /// values.
     fn check(&self) -> Result<(), Error> {
         if self.encoding == Encoding::Int4 {
             let matrix = Panel::ROW.matrix(1, self.width).ok_or(Error::Invalid(Field::Weight))?;
@@ -63,14 +64,14 @@ impl LinearView<'_> {
         ensure(self.weights_are_allowed(matrix) && self.padding_is_zero(matrix), Field::Weight)?;
         finite(self.scale, Field::ChannelScale)?;
         finite(self.bias, Field::Bias)?;
-        // The sums are only bounded here. Comparing them with the weights takes a slow pass over all weights, which
-        // `Image::check_row_sums` makes on the host.
+        // This checks only that some weights could have the sums. A comparison with the weights is slow;
+        // `Image::check_row_sums` makes it on the host.
         let largest = self.inputs.saturating_mul(127);
         let impossible = self.row_sum.iter().any(|sum| sum.unsigned_abs() as usize > largest);
         ensure(!impossible, Field::RowSum)
     }
 
-    /// Whether every weight is allowed, whatever the others are.
+    /// Returns whether every weight is allowed, whatever the others are.
     fn weights_are_allowed(&self, matrix: PackedMatrix) -> bool {
         match self.weights {
             PackedWeights::Int8(weights) => {
@@ -78,13 +79,14 @@ impl LinearView<'_> {
             }
             PackedWeights::Int4(stored) => matrix.four_bit_groups(stored).all(|group| group.is_allowed()),
             PackedWeights::Sparse { offsets, mask, values } => {
-                let real = values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
-                real && masks_go_with_offsets(matrix, offsets, mask)
+                let allowed =
+                    values.iter().fold(true, |all, value| all & (*value != 0) & (*value != i8::MIN));
+                allowed && masks_go_with_offsets(matrix, offsets, mask)
             }
         }
     }
 
-    /// Whether what the panels hold beyond the last output and the last input is zero.
+    /// Returns whether the panels hold zeros beyond the last output and the last input.
     fn padding_is_zero(&self, matrix: PackedMatrix) -> bool {
         let (outputs, inputs) = (self.outputs, self.inputs);
         let (columns, depth) = (matrix.columns(), matrix.depth());
@@ -96,7 +98,7 @@ impl LinearView<'_> {
         beyond_inputs && (outputs..columns).all(|output| (0..depth).all(|input| zero(output, input)))
     }
 
-    /// Whether the weight at a position of the packed matrix is zero.
+    /// Returns whether the weight at a position of the packed matrix is zero.
     fn is_zero(&self, matrix: PackedMatrix, position: usize) -> bool {
         match self.weights {
             PackedWeights::Int8(weights) => weights.get(position) == Some(&0),
@@ -109,7 +111,7 @@ impl LinearView<'_> {
     }
 }
 
-/// Whether a row in four bits has allowed codes only, and zeros beyond the last channel.
+/// Returns whether a row in four bits has allowed codes only, and zeros beyond the last channel.
 fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     matrix.four_bit_groups(row).all(|group| {
         let beyond = width.saturating_sub(group.start)..group.weights;
@@ -117,7 +119,7 @@ fn row_is_allowed(matrix: PackedMatrix, width: usize, row: &[u8]) -> bool {
     })
 }
 
-/// Whether every panel has as many values as its mask has bits, and no bit beyond its weights.
+/// Returns whether every panel has as many values as its mask has bits, and no bit beyond its weights.
 fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8]) -> bool {
     let mut ends = offsets.iter();
     let mut end = match ends.next() {
@@ -131,9 +133,9 @@ fn masks_go_with_offsets(matrix: PackedMatrix, offsets: &[u32], mut mask: &[u8])
         let beyond =
             bytes.last().is_some_and(|last| !weights.is_multiple_of(8) && last >> (weights % 8) != 0);
         let count = bytes.iter().map(|byte| byte.count_ones()).sum();
-        let goes = end.checked_add(count) == Some(next) && !beyond;
+        let consistent = end.checked_add(count) == Some(next) && !beyond;
         end = next;
-        goes
+        consistent
     })
 }
 

@@ -6,7 +6,7 @@ use crate::error::ensure;
 use crate::format::{
     ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
 };
-use crate::{Error, Field};
+use crate::{Error, Field, PerLinear};
 
 /// The kind of the task head's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub enum HeadKind {
 }
 
 impl HeadKind {
-    /// Whether the head reads all tokens, not just the first.
+    /// Returns whether the head reads all tokens, not just the first.
     pub const fn reads_all_tokens(self) -> bool {
         matches!(self, Self::TokenClassification | Self::Embedding)
     }
 
-    /// How many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
+    /// Returns how many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
             Self::Classification | Self::Regression | Self::Embedding => 1,
@@ -36,7 +36,7 @@ impl HeadKind {
         }
     }
 
-    /// Whether outputs have names.
+    /// Returns whether outputs have names.
     pub const fn has_labels(self) -> bool {
         matches!(self, Self::Classification | Self::TokenClassification)
     }
@@ -58,14 +58,14 @@ impl HeadKind {
 pub enum AttentionMode {
     /// Queries, keys and values in int8, unnormalised u8 probabilities.
     Int8 = 0,
-    /// All of it in f32, where int8 costs accuracy.
+    /// Everything is f32, for layers in which int8 costs accuracy.
     F32 = 1,
 }
 
 /// How a linear's input becomes int8.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InputQuantization {
-    /// Each row with a scale from its own largest magnitude, zero point 0.
+    /// Each row has a scale, which follows from its largest magnitude, and the zero point 0.
     PerToken,
     /// One scale and zero point from calibration.
     Static {
@@ -91,8 +91,8 @@ pub struct Config {
     pub types: usize,
     /// Longest input in tokens, special tokens included, that the image is made for.
     pub max_tokens: usize,
-    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses
-    /// this value: the runtime computes what it needs.
+    /// Bytes of workspace that an input of `max_tokens` needs, as the writer states them. No reader uses this value,
+    /// because the runtime computes what it needs.
     pub workspace_bytes: usize,
     /// The kind of the task head's answer.
     pub head: HeadKind,
@@ -133,8 +133,8 @@ pub struct LayerConfig {
     pub up_input: InputQuantization,
     /// Input of the second FFN linear, after GELU.
     pub down_input: InputQuantization,
-    /// Encodings of the weights of qkv, attention output, up and down.
-    pub encodings: [Encoding; 4],
+    /// Encodings of the linears' weights.
+    pub encodings: PerLinear<Encoding>,
 }
 
 impl Config {
@@ -203,18 +203,17 @@ impl Config {
 }
 
 impl LayerConfig {
-    /// Channels of all heads together: the width of the context, a third of the qkv linear's outputs.
-    /// At most [`MAX_DIMENSION`] in a checked image.
+    /// Returns the number of channels of all heads together: the width of the context, a third of the qkv linear's
+    /// outputs. It is at most [`MAX_DIMENSION`] in a checked image.
     pub fn attention_width(&self) -> usize {
         self.heads.saturating_mul(self.head_dim)
     }
 
     pub(crate) fn decode(record: &LayerRecord) -> Result<Self, Error> {
         let [qkv, attention_output, up, down] = record.inputs;
-        let mut encodings = [Encoding::Int8; 4];
-        for (encoding, raw) in encodings.iter_mut().zip(record.encodings) {
-            *encoding = Encoding::from_raw(raw).ok_or(Error::Invalid(Field::Encoding))?;
-        }
+        let encodings = PerLinear::from(record.encodings)
+            .map(|raw| Encoding::from_raw(raw).ok_or(Error::Invalid(Field::Encoding)))
+            .transpose()?;
         let config = Self {
             heads: dimension(record.heads, Field::Heads)?,
             head_dim: dimension(record.head_dim, Field::Heads)?,
@@ -255,7 +254,7 @@ impl LayerConfig {
             context_scale: self.context_scale,
             inputs: [self.qkv_input, self.attention_output_input, self.up_input, self.down_input]
                 .map(InputQuantization::encode),
-            encodings: self.encodings.map(|encoding| encoding as u8),
+            encodings: self.encodings.map(|encoding| encoding as u8).into(),
             reserved: 0,
         })
     }
@@ -287,7 +286,7 @@ fn size(raw: u32, field: Field) -> Result<usize, Error> {
     usize::try_from(raw).map_err(|_| Error::Invalid(field))
 }
 
-/// A size that is a sum's length somewhere: 1 to [`MAX_DIMENSION`].
+/// Returns a size that is the length of a sum: 1 to [`MAX_DIMENSION`].
 fn dimension(raw: u32, field: Field) -> Result<usize, Error> {
     let value = size(raw, field)?;
     ensure((1..=MAX_DIMENSION).contains(&value), field)?;

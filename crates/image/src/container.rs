@@ -7,16 +7,16 @@ use zerocopy::FromBytes;
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, MAX_SECTIONS, TableEntry, VERSION, padded};
 use crate::{Checksum, Error, SectionKind};
 
-/// The sections of a file whose shell has been checked, their contents not yet looked at.
+/// The sections of a file whose shell has been checked. Their contents have not been checked yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Container<'a> {
-    /// By kind, in the order of [`SectionKind::ALL`].
+    /// The section of each kind, in the order of [`SectionKind::ALL`].
     sections: [Option<&'a [u8]>; SectionKind::ALL.len()],
 }
 
 impl<'a> Container<'a> {
-    /// Checks everything that can be checked without knowing what a section means: after this every byte of the file
-    /// is known to be under a right checksum, or to be zero padding.
+    /// Checks everything that can be checked without knowledge of what a section means. After this, a correct checksum
+    /// covers every byte of the file that is not zero padding.
     pub fn open(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
         if !(bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
             return Err(Error::Misaligned);
@@ -38,7 +38,7 @@ impl<'a> Container<'a> {
         let mut last_kind = 0;
         for entry in entries {
             let kind = SectionKind::from_raw(entry.kind).ok_or(Error::UnknownSection(entry.kind))?;
-            // Nothing follows a signature: all that is there is signed.
+            // No section may follow a signature, so that everything in the file is signed.
             if entry.kind <= last_kind || last_kind == SectionKind::Signature as u32 {
                 return Err(Error::SectionOrder(kind));
             }
@@ -59,12 +59,12 @@ impl<'a> Container<'a> {
             place = next;
         }
         if place != bytes.len() {
-            return Err(Error::FileSize { stated: place as u64, given: bytes.len() as u64 });
+            return Err(Error::FileSize { stated: place as u64, actual: bytes.len() as u64 });
         }
         Ok(Self { sections })
     }
 
-    /// The bytes of a section, if the file has it.
+    /// Returns the bytes of a section, if the file has it.
     pub fn find(&self, kind: SectionKind) -> Option<&'a [u8]> {
         self.sections
             .iter()
@@ -73,7 +73,7 @@ impl<'a> Container<'a> {
             .and_then(|(bytes, _)| *bytes)
     }
 
-    /// The bytes of a section that must be there.
+    /// Returns the bytes of a section that must be there.
     pub fn need(&self, kind: SectionKind) -> Result<&'a [u8], Error> {
         self.find(kind).ok_or(Error::MissingSection(kind))
     }
@@ -90,9 +90,9 @@ fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result
     if checksum(covered) != header.header_crc {
         return Err(Error::HeaderCrc);
     }
-    let given = bytes.len() as u64;
-    if header.file_bytes != given {
-        return Err(Error::FileSize { stated: header.file_bytes, given });
+    let actual = bytes.len() as u64;
+    if header.file_bytes != actual {
+        return Err(Error::FileSize { stated: header.file_bytes, actual });
     }
     if header.reserved != [0; 10] {
         return Err(Error::Padding);
@@ -103,7 +103,8 @@ fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result
     Ok(())
 }
 
-/// The section that `entry` describes, if it begins at `place` and lies in the file; and the place of the next one.
+/// Returns the section that `entry` describes, if it begins at `place` and lies in the file; and the place of the next
+/// one.
 fn section_at<'a>(bytes: &'a [u8], place: usize, entry: &TableEntry) -> Option<(&'a [u8], usize)> {
     let offset = usize::try_from(entry.offset).ok()?;
     let length = usize::try_from(entry.bytes).ok()?;

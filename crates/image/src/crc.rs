@@ -5,16 +5,17 @@
 
 /// A function that computes the CRC-32C of some bytes.
 ///
-/// The table-driven [`crc32c`] needs no special instructions; a caller who knows the CPU may hand
-/// [`Image::from_bytes_with`](crate::Image::from_bytes_with) a faster one.
+/// The table-driven [`crc32c`] needs no special instructions; a caller who knows the CPU may pass a faster function to
+/// [`Image::from_bytes_with`](crate::Image::from_bytes_with).
 pub type Checksum = fn(&[u8]) -> u32;
 
 /// The polynomial 0x1edc6f41, bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
-/// Bytes per step: 4 KiB of tables. Where speed matters the CPU has an instruction, and the caller hands it in.
+/// Bytes per step: 4 KiB of tables. Where speed matters, the CPU has an instruction, and the caller passes a function
+/// that uses it.
 const STEP: usize = 4;
 
-/// `TABLES[i][b]`: what byte `b` adds to the remainder when `i` bytes follow it in a step.
+/// `TABLES[i][b]`: what byte `b` adds to the remainder if `i` bytes follow it in a step.
 static TABLES: [[u32; 256]; STEP] = tables();
 
 const fn tables() -> [[u32; 256]; STEP] {
@@ -43,13 +44,13 @@ const fn tables() -> [[u32; 256]; STEP] {
     tables
 }
 
-/// The CRC-32C of `bytes`, four bytes per step through tables.
+/// Returns the CRC-32C of `bytes`. It takes four bytes per step through tables.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     let (steps, rest) = bytes.as_chunks::<STEP>();
     let mut crc = u32::MAX;
     for step in steps {
         let step = (u32::from_le_bytes(*step) ^ crc).to_le_bytes();
-        // The last byte has the first table.
+        // The first table is that of the last byte.
         crc = step
             .iter()
             .zip(TABLES.iter().rev())

@@ -10,48 +10,48 @@ use crate::SectionKind;
 pub enum Error {
     /// The bytes do not begin at a multiple of [`ALIGNMENT`](crate::ALIGNMENT).
     Misaligned,
-    /// Fewer bytes than a header has.
+    /// There are fewer bytes than a header has.
     TooShort,
     /// The file does not begin with `TBIM`.
     Magic,
-    /// A format version that this reader does not know.
+    /// This reader does not know the format version.
     Version(u16),
     /// The header's checksum is wrong.
     HeaderCrc,
-    /// The header states another file size than the bytes given: truncated, or something follows.
+    /// The header states another file size than the number of bytes: the file was truncated, or something follows it.
     FileSize {
-        /// Bytes the header states.
+        /// Bytes that the header states.
         stated: u64,
-        /// Bytes that were given.
-        given: u64,
+        /// Bytes of the file.
+        actual: u64,
     },
     /// The number of sections is 0, or larger than the format allows.
     SectionCount(u16),
     /// The section table's checksum is wrong.
     TableCrc,
-    /// A section kind that this reader does not know.
+    /// This reader does not know the section kind.
     UnknownSection(u32),
-    /// The section is out of order or twice there.
+    /// The section is out of order or occurs twice.
     SectionOrder(SectionKind),
     /// The section does not begin where its predecessor ends, or ends outside the file.
     SectionBounds(SectionKind),
     /// The section's checksum is wrong.
     SectionCrc(SectionKind),
-    /// A section that this model needs is not there.
+    /// A section that this model needs is missing.
     MissingSection(SectionKind),
     /// The section is shorter or longer than the configuration makes it.
     SectionSize(SectionKind),
-    /// Padding or a reserved field that is not zero.
+    /// Padding or a reserved field is not zero.
     Padding,
-    /// A value that is not allowed.
+    /// A value is not allowed.
     Invalid(Field),
     /// The image has no signature, but a signed one was asked for.
     NotSigned,
-    /// The image was signed with another key than the one given.
+    /// The image was signed with another key than the one that is trusted.
     OtherKey,
-    /// The image was changed after it was signed, or its signature was not made with the key it names.
+    /// The image was changed after it was signed, or its signature was not made with the key that it names.
     Forged,
-    /// The public key given is no Ed25519 key, or one that would accept forgeries.
+    /// The public key is not an Ed25519 key, or it would accept forgeries.
     PublicKey,
 }
 
@@ -104,24 +104,24 @@ pub enum Field {
     TypeRow,
     /// A LayerNorm weight that is not finite.
     LayerNorm,
-    /// A weight of −128, or a panel edge that is not zero. In four bits a code of −8, or a multiplier beyond 1
-    /// to 18; of sparse weights a mask that does not go with offsets and values.
+    /// A weight of −128, or a panel edge that is not zero. In four bits: a code of −8, or a multiplier outside 1 to 18.
+    /// In sparse weights: a mask that does not fit the offsets and the values.
     Weight,
     /// A channel scale that is not finite.
     ChannelScale,
     /// A bias that is not finite.
     Bias,
-    /// A row sum that no weights can have; on the host also one that these weights have not.
+    /// A row sum that no weights can have. On the host also a row sum that differs from that of the weights.
     RowSum,
     /// A label that is not UTF-8.
     Label,
-    /// A self-test whose tokens the model cannot have, or with an outputs count of another model.
+    /// A self-test whose tokens or token types the model does not have.
     SelfTest,
-    /// Two lengths that should be equal in what the writer was given.
+    /// Two lengths in the writer's input that should be equal.
     Length,
 }
 
-/// [`Error::Invalid`] unless a field's value is allowed.
+/// Returns [`Error::Invalid`] unless a field's value is allowed.
 pub(crate) fn ensure(allowed: bool, field: Field) -> Result<(), Error> {
     if allowed { Ok(()) } else { Err(Error::Invalid(field)) }
 }
@@ -138,10 +138,10 @@ impl fmt::Display for Error {
                 write!(f, "image format version {version}, but this program reads version 3: quantize again")
             }
             Self::HeaderCrc => f.write_str("the image's header is damaged (CRC-32C)"),
-            Self::FileSize { stated, given } => {
+            Self::FileSize { stated, actual } => {
                 write!(
                     f,
-                    "the image states {stated} bytes but has {given}: truncated, or something follows it"
+                    "the image states {stated} bytes but has {actual}: truncated, or something follows it"
                 )
             }
             Self::SectionCount(count) => write!(f, "the image states {count} sections, expected 1 to 32"),

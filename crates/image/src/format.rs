@@ -1,4 +1,4 @@
-//! The raw records of the file, exactly as they lie in it, and the constants that bound them.
+//! The raw records as they are stored in the file, and the constants that limit them.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -7,8 +7,8 @@ pub const ALIGNMENT: usize = 64;
 
 /// Largest number of inputs of a linear, tokens, rows or channels.
 ///
-/// It keeps every i32 sum from overflowing, whatever the weights are, if the row sums are theirs:
-/// `Σ a·w − zero_point·row_sum` stays within `255 · 127 · K < 2^31`, and attention's `Σ p·v` within `255 · 128 · K`.
+/// It keeps every i32 sum from overflowing, whatever the weights are, if the row sums belong to the weights: `Σ a·w −
+/// zero_point·row_sum` stays within `255 · 127 · K < 2^31`, and attention's `Σ p·v` within `255 · 128 · K`.
 pub const MAX_DIMENSION: usize = 65_535;
 
 /// The first bytes of every image.
@@ -77,12 +77,12 @@ impl SectionKind {
 pub struct Bf16(pub u16);
 
 impl Bf16 {
-    /// Widens exactly.
+    /// Returns the same number in f32.
     pub const fn to_f32(self) -> f32 {
         f32::from_bits((self.0 as u32) << 16)
     }
 
-    /// Rounds a finite number to nearest, ties to even.
+    /// Rounds a finite number to the nearest one, ties to even.
     pub const fn from_f32(value: f32) -> Self {
         let bits = value.to_bits();
         Self((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
@@ -155,7 +155,7 @@ pub(crate) struct LayerRecord {
     pub reserved: u32,
 }
 
-/// `bytes` rounded up to [`ALIGNMENT`].
+/// Returns `bytes` rounded up to a multiple of [`ALIGNMENT`], or `None` if that overflows.
 pub(crate) fn padded(bytes: usize) -> Option<usize> {
     bytes.checked_next_multiple_of(ALIGNMENT)
 }

@@ -27,10 +27,10 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Checks the file completely and gives its views.
+    /// Checks the file completely and returns its views.
     ///
-    /// `bytes` must be the whole file and begin at a multiple of [`ALIGNMENT`](crate::ALIGNMENT): memory maps do,
-    /// [`include_model!`](crate::include_model) and [`AlignedBytes`](crate::AlignedBytes) see to it.
+    /// `bytes` must be the whole file and begin at a multiple of [`ALIGNMENT`](crate::ALIGNMENT): memory maps,
+    /// [`include_model!`](crate::include_model) and [`AlignedBytes`](crate::AlignedBytes) do.
     ///
     /// # Errors
     /// The first thing found wrong.
@@ -38,7 +38,7 @@ impl<'a> Image<'a> {
         Self::from_bytes_with(bytes, crc32c)
     }
 
-    /// [`from_bytes`](Self::from_bytes) with another implementation of CRC-32C.
+    /// Does the same as [`from_bytes`](Self::from_bytes) with another implementation of CRC-32C.
     ///
     /// # Errors
     /// The first thing found wrong.
@@ -47,8 +47,8 @@ impl<'a> Image<'a> {
         Self::from_container(&Container::open(bytes, checksum)?)
     }
 
-    /// [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has signed. The
-    /// signature is verified before anything is made of the sections' contents.
+    /// Does the same as [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has
+    /// signed. The signature is verified before the contents of the sections are read.
     ///
     /// # Errors
     /// [`NotSigned`](Error::NotSigned), [`OtherKey`](Error::OtherKey), [`Forged`](Error::Forged),
@@ -114,80 +114,80 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// Sizes that hold for the whole model.
+    /// Returns the sizes that hold for the whole model.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Sizes and quantization of each layer, without its weights.
+    /// Returns the sizes and the quantization of each layer, without its weights.
     pub fn layer_configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
         self.layers.configs()
     }
 
-    /// CRC-32C of each word row, where the rows are in a file of their own; `None` where they are in the image.
+    /// Returns the CRC-32C of each word row if the rows are in a file of their own, or `None` if they are in the image.
     pub fn word_checks(&self) -> Option<&'a [u32]> {
         self.word_checks
     }
 
-    /// The layers from first to last.
+    /// Returns the layers from first to last.
     pub fn layers(&self) -> Layers<'a> {
         self.layers
     }
 
-    /// The tokenizer's packed vocabulary; the tokenizer checks it.
+    /// Returns the tokenizer's packed vocabulary; the tokenizer checks it.
     pub fn vocabulary(&self) -> &'a [u8] {
         self.vocabulary
     }
 
-    /// The embeddings.
+    /// Returns the embeddings.
     pub fn embeddings(&self) -> &EmbeddingsView<'a> {
         &self.embeddings
     }
 
-    /// The task head.
+    /// Returns the task head.
     pub fn head(&self) -> &HeadView<'a> {
         &self.head
     }
 
-    /// The names of the labels: as many as outputs for heads that have labels, none for others.
+    /// Returns the names of the labels: as many as outputs for heads that have labels, none for others.
     pub fn labels(&self) -> Labels<'a> {
         self.labels
     }
 
-    /// Inputs with their exact outputs.
+    /// Returns inputs with their exact outputs.
     pub fn self_tests(&self) -> SelfTests<'a> {
         self.self_tests
     }
 
-    /// What calibration observed, if the image has that section.
+    /// Returns what calibration observed, if the image has that section.
     pub fn calibration(&self) -> Option<CalibrationView<'a>> {
         self.calibration
     }
 
-    /// Hashes of what the image was made from, if the image has that section.
+    /// Returns the hashes of what the image was made from, if the image has that section.
     pub fn provenance(&self) -> Option<&'a Provenance> {
         self.provenance
     }
 
-    /// The signature, if the image has one. [`from_bytes`](Self::from_bytes) does not verify it.
+    /// Returns the signature, if the image has one. [`from_bytes`](Self::from_bytes) does not verify it.
     pub fn signature(&self) -> Option<&'a Signature> {
         self.container.find(SectionKind::Signature).and_then(|section| Signature::open(section).ok())
     }
 
-    /// A section as it is, unpadded.
+    /// Returns a section as it is, unpadded.
     #[cfg(feature = "alloc")]
     pub(crate) fn section(&self, kind: SectionKind) -> Option<&'a [u8]> {
         self.container.find(kind)
     }
 
-    /// Each section with its unpadded size in bytes, in file order.
+    /// Returns each section with its unpadded size in bytes, in file order.
     pub fn section_bytes(&self) -> impl Iterator<Item = (SectionKind, usize)> + use<'a> {
         let container = self.container;
         SectionKind::ALL.into_iter().filter_map(move |kind| Some((kind, container.find(kind)?.len())))
     }
 }
 
-/// The checksums of the word rows, one per word.
+/// Returns the checksums of the word rows, one per word.
 fn word_checks_of<'a>(section: &'a [u8], config: &Config) -> Result<&'a [u32], Error> {
     let checks = <[u32]>::ref_from_bytes(section).ok();
     checks.filter(|checks| checks.len() == config.vocab).ok_or(Error::SectionSize(SectionKind::WordChecks))

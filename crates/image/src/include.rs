@@ -1,7 +1,7 @@
-//! Linking an image into a program.
+//! A macro that links an image into a program.
 
-/// Includes a model image at compile time, aligned as [`Image::from_bytes`](crate::Image::from_bytes) wants it:
-/// `include_model!(concat!(env!("OUT_DIR"), "/model.tbim"))` is a `&'static [u8]`.
+/// Includes a model image at compile time, with the alignment that [`Image::from_bytes`](crate::Image::from_bytes)
+/// needs: `include_model!(concat!(env!("OUT_DIR"), "/model.tbim"))` is a `&'static [u8]`.
 #[macro_export]
 macro_rules! include_model {
     ($path:expr) => {{

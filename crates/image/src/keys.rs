@@ -1,4 +1,4 @@
-//! Keys in PEM files, as OpenSSL writes them, and signing with them; for the host.
+//! Keys in PEM files, as OpenSSL writes them, and signing with them. This is for the host.
 
 use core::fmt;
 
@@ -12,11 +12,11 @@ use crate::{AlignedBytes, Error, Image, check_public_key};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// No private key.
+    /// The text is no private key.
     Private(pkcs8::Error),
-    /// No public key.
+    /// The text is no public key.
     Public(spki::Error),
-    /// A public key with which anybody could sign.
+    /// Anybody could sign for this public key.
     Weak,
 }
 
@@ -50,12 +50,12 @@ impl SigningKey {
         ed25519_dalek::SigningKey::from_pkcs8_pem(text).map(Self).map_err(KeyError::Private)
     }
 
-    /// The key that verifies.
+    /// Returns the public key that verifies the signatures.
     pub fn public_key(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
 
-    /// The image with this key's signature, in place of the one it may have.
+    /// Returns the image with this key's signature. It replaces a signature that the image has.
     ///
     /// # Errors
     /// As [`sign`](crate::sign).
@@ -64,7 +64,7 @@ impl SigningKey {
     }
 }
 
-/// Reads a public key, `SubjectPublicKeyInfo` in PEM, that a device would take.
+/// Reads a public key (`SubjectPublicKeyInfo` in PEM) and checks that a device would accept it.
 ///
 /// # Errors
 /// The text is something else.

@@ -1,8 +1,8 @@
 //! The model image: one file that holds everything a device needs to answer, used in place.
 //!
-//! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap; after that the views it
-//! hands out borrow from the file. `docs/image-format.md` in the repository describes the format. With the
-//! feature `alloc`, `ImageBuilder` writes images and `repack` changes the layout of their weights.
+//! [`Image::from_bytes`] checks every byte once, with checked arithmetic and without a heap. The views that it returns
+//! borrow from the file. `docs/image-format.md` in the repository describes the format. With the feature `alloc`,
+//! `ImageBuilder` writes images and `repack` changes the layout of their weights.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
@@ -32,6 +32,7 @@ mod include;
 #[cfg(feature = "keys")]
 mod keys;
 mod parts;
+mod per_linear;
 mod records;
 #[cfg(feature = "signature")]
 mod sha2;
@@ -50,6 +51,7 @@ pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
+pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
     CalibrationRecord, CalibrationView, Labels, ObservedRange, Provenance, SelfTest, SelfTests, Signature,
 };

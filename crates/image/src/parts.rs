@@ -1,11 +1,11 @@
-//! Walking through a section part by part.
+//! A reader that walks through a section part by part.
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::format::padded;
 use crate::{Error, SectionKind};
 
-/// The rest of a section that was not taken yet. Each part is padded with zeros to [`ALIGNMENT`](crate::ALIGNMENT).
+/// The part of a section that has not been read yet. Each part is padded with zeros to [`ALIGNMENT`](crate::ALIGNMENT).
 #[derive(Clone, Copy)]
 pub(crate) struct PartReader<'a> {
     rest: &'a [u8],
@@ -31,11 +31,11 @@ impl<'a> PartReader<'a> {
             return Err(Error::Padding);
         }
         self.rest = rest;
-        // Sections begin aligned and parts are padded, so only a section's end can be in the way.
+        // Sections begin aligned and parts are padded, so this fails only at the end of a section.
         <[T]>::ref_from_bytes(values).map_err(|_| too_short)
     }
 
-    /// The section must be used up exactly.
+    /// Returns an error unless the section is used up exactly.
     pub fn finish(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::SectionSize(self.section)) }
     }

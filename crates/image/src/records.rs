@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::config::{Config, HeadKind};
 use crate::{Error, Field, SectionKind};
 
-/// Splits `count` values of `T` off; both ends of `bytes` need no alignment beyond that of `T`.
+/// Splits `count` values of `T` off the front. `bytes` needs no alignment beyond that of `T`.
 fn take<'a, T>(bytes: &mut &'a [u8], count: usize, section: SectionKind) -> Result<&'a [T], Error>
 where
     T: FromBytes + Immutable + KnownLayout,
@@ -33,15 +33,15 @@ fn used_up(bytes: &[u8], section: SectionKind) -> Result<(), Error> {
 /// The names of the labels, in the order of the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Labels<'a> {
-    left: usize,
+    remaining: usize,
     rest: &'a [u8],
 }
 
 impl<'a> Labels<'a> {
     /// Reads and checks all names.
     pub(crate) fn open(mut section: &'a [u8]) -> Result<Self, Error> {
-        let left = take_count(&mut section, SectionKind::Labels)?;
-        let labels = Self { left, rest: section };
+        let remaining = take_count(&mut section, SectionKind::Labels)?;
+        let labels = Self { remaining, rest: section };
         let mut walk = labels;
         while walk.read()?.is_some() {}
         used_up(walk.rest, SectionKind::Labels)?;
@@ -49,12 +49,12 @@ impl<'a> Labels<'a> {
     }
 
     fn read(&mut self) -> Result<Option<&'a str>, Error> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         let bytes = take_count(&mut self.rest, SectionKind::Labels)?;
         let text = take(&mut self.rest, bytes, SectionKind::Labels)?;
-        self.left -= 1;
+        self.remaining -= 1;
         core::str::from_utf8(text).map(Some).map_err(|_| Error::Invalid(Field::Label))
     }
 }
@@ -68,7 +68,7 @@ impl<'a> Iterator for Labels<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 
@@ -145,7 +145,8 @@ impl Provenance {
 pub struct Signature {
     /// SHA-256 of the image.
     pub digest: [u8; 32],
-    /// The Ed25519 key that it says it was signed with. Anybody can write that: compare it with a key that is trusted.
+    /// The Ed25519 public key that the image says it was signed with. Anybody can write this field, so compare it with
+    /// a key that you trust.
     pub public_key: [u8; 32],
     /// Ed25519 signature.
     pub signature: [u8; 64],
@@ -162,31 +163,32 @@ impl Signature {
 pub struct SelfTest<'a> {
     /// Token ids, special tokens included; each below the vocabulary size.
     pub ids: &'a [u32],
-    /// Token types, as many.
+    /// The token type of each token.
     pub type_ids: &'a [u8],
-    /// Outputs of the head (logits or score; `[tokens, outputs]` for token classification), to be met bit by bit.
+    /// Outputs of the head (logits or score; `[tokens, outputs]` for token classification). A device must compute the
+    /// same bits.
     pub outputs: &'a [f32],
 }
 
 /// The self-tests of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTests<'a> {
-    left: usize,
+    remaining: usize,
     head: HeadKind,
     outputs: usize,
     rest: &'a [u8],
 }
 
 impl<'a> SelfTests<'a> {
-    /// The self-tests of an image without the section: none.
+    /// Returns no self-tests, for an image without the section.
     pub(crate) fn none(config: &Config) -> Self {
-        Self { left: 0, head: config.head, outputs: config.outputs, rest: &[] }
+        Self { remaining: 0, head: config.head, outputs: config.outputs, rest: &[] }
     }
 
     /// Reads and checks all self-tests.
     pub(crate) fn open(mut section: &'a [u8], config: &Config) -> Result<Self, Error> {
         let mut tests = Self::none(config);
-        tests.left = take_count(&mut section, SectionKind::SelfTest)?;
+        tests.remaining = take_count(&mut section, SectionKind::SelfTest)?;
         tests.rest = section;
         let mut walk = tests;
         while let Some(test) = walk.read()? {
@@ -203,7 +205,7 @@ impl<'a> SelfTests<'a> {
 
     fn read(&mut self) -> Result<Option<SelfTest<'a>>, Error> {
         const SECTION: SectionKind = SectionKind::SelfTest;
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         let tokens = take_count(&mut self.rest, SECTION)?;
@@ -215,7 +217,7 @@ impl<'a> SelfTests<'a> {
         }
         let outputs = self.head.answers(tokens).saturating_mul(self.outputs);
         let outputs = take(&mut self.rest, outputs, SECTION)?;
-        self.left -= 1;
+        self.remaining -= 1;
         Ok(Some(SelfTest { ids, type_ids, outputs }))
     }
 }
@@ -229,7 +231,7 @@ impl<'a> Iterator for SelfTests<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.remaining, Some(self.remaining))
     }
 }
 

@@ -1,13 +1,13 @@
 //! SHA-256 and SHA-512 (FIPS 180-4) of messages that come in parts.
 //!
-//! The compression functions are the `sha2` crate's. Buffering and padding are done here, so that no index can
-//! be out of bounds: the crate's own are without panic paths only where the optimizer happens to see that.
+//! The compression functions are the `sha2` crate's. Buffering and padding are done here, so that no index can be out
+//! of bounds. The crate's own code has panic paths unless the optimizer removes them.
 
 use core::slice;
 
 use ::sha2::block_api::{compress256, compress512};
 
-/// SHA-256 of the parts, one after the other.
+/// Returns the SHA-256 of the parts, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut state = [
         0x6a09_e667,
@@ -27,7 +27,7 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     digest
 }
 
-/// SHA-512 of the parts, one after the other.
+/// Returns the SHA-512 of the parts, one after the other.
 pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
     let mut state = [
         0x6a09_e667_f3bc_c908,
@@ -50,7 +50,7 @@ pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
 /// Cuts a message into blocks of `N` bytes.
 struct Blocks<const N: usize, C> {
     compress: C,
-    /// The last block, of which the first `filled` bytes are there; never all.
+    /// The last block, which has `filled` bytes so far: fewer than `N`.
     last: [u8; N],
     filled: usize,
 }
@@ -60,7 +60,7 @@ impl<const N: usize, C: FnMut(&[[u8; N]])> Blocks<N, C> {
         Self { compress, last: [0; N], filled: 0 }
     }
 
-    /// The whole message and its padding: a bit, zeros, and the length in bits, big-endian, in the last eighth
+    /// Hashes the whole message and its padding: a bit, zeros, and the length in bits, big-endian, in the last eighth
     /// of a block.
     fn absorb(mut self, parts: &[&[u8]]) {
         let mut bytes: u128 = 0;
@@ -90,7 +90,7 @@ impl<const N: usize, C: FnMut(&[[u8; N]])> Blocks<N, C> {
         self.fill(rest);
     }
 
-    /// Copies into the last block what there is room for, and gives what is left.
+    /// Copies as many bytes as fit into the last block, and returns the others.
     fn fill<'p>(&mut self, part: &'p [u8]) -> &'p [u8] {
         let room = self.last.get_mut(self.filled..).unwrap_or_default();
         let (head, rest) = part.split_at_checked(room.len()).unwrap_or((part, &[]));

@@ -17,13 +17,14 @@ use crate::records::Signature;
 use crate::sha2::{sha256, sha512};
 use crate::{Error, SectionKind};
 
-/// Keeps signatures of images apart from whatever else the key may sign.
+/// Keeps signatures of images apart from other messages that the key may sign.
 const DOMAIN: [u8; 16] = *b"TBIM signature 1";
 
 /// What Ed25519 signs: the domain, then the image's digest.
 pub(crate) type Message = [u8; DOMAIN.len() + 32];
 
-/// Refuses an image that is not signed, not with the key given, or was changed since.
+/// Refuses an image that has no signature, that was signed with another key than `public_key`, or that was changed
+/// afterwards.
 #[inline(never)] // Here and below: the hashes and the curve take large stack frames, which must not add up.
 pub(crate) fn verify(file: &[u8], container: &Container<'_>, public_key: &[u8; 32]) -> Result<(), Error> {
     let section = container.find(SectionKind::Signature).ok_or(Error::NotSigned)?;
@@ -38,9 +39,9 @@ pub(crate) fn verify(file: &[u8], container: &Container<'_>, public_key: &[u8; 3
     verify_message(public_key, &message(&digest), &signature.signature)
 }
 
-/// SHA-256 of all that is signed: the file without its signature and without what changes with that, namely the
-/// header's two checksums and the signature's entry, the last of the table. `None` where the file is too short
-/// for that.
+/// Returns the SHA-256 of everything that is signed: the file without its signature, without the header's two
+/// checksums, and without the signature's entry, which is the last one of the table. Returns `None` if the file is too
+/// short.
 #[inline(never)]
 pub(crate) fn digest(file: &[u8]) -> Option<[u8; 32]> {
     let (header, _) = FileHeader::ref_from_prefix(file).ok()?;
@@ -58,8 +59,8 @@ pub(crate) fn message(digest: &[u8; 32]) -> Message {
     message
 }
 
-/// Refuses bytes that are no Ed25519 public key: no point of the curve, not in the one encoding of RFC 8032, or
-/// of a small order, with which anybody can sign.
+/// Refuses bytes that are not an Ed25519 public key: bytes that encode no point of the curve, a point in another
+/// encoding than that of RFC 8032, and a point of small order, for which anybody can sign.
 ///
 /// # Errors
 /// [`PublicKey`](Error::PublicKey).
@@ -74,9 +75,9 @@ fn point(public_key: &[u8; 32]) -> Result<EdwardsPoint, Error> {
     point.filter(usable).ok_or(Error::PublicKey)
 }
 
-/// `R = s·B − k·A` for the signature `R ‖ s`, the key `A` and `k = SHA-512(R ‖ A ‖ message)`. Comparing
-/// encodings refuses every other encoding of `R`; `s` must be below the group's order, so that a signature
-/// cannot be changed into another.
+/// Checks that `R = s·B − k·A` for the signature `R ‖ s`, the key `A` and `k = SHA-512(R ‖ A ‖ message)`. A comparison
+/// of encodings refuses every other encoding of `R`. `s` must be below the group's order, so that nobody can turn a
+/// signature into another one.
 #[inline(never)]
 fn verify_message(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
     let key = point(public_key)?;
@@ -86,8 +87,8 @@ fn verify_message(public_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -
     if combination(&s, &k, &-&key).compress().0 == *r { Ok(()) } else { Err(Error::Forged) }
 }
 
-/// `s·B + k·P`, both at once, bit by bit from the top (Straus). The curve's own multiplication takes more
-/// stack, and time, for being independent of its operands, of which there is no need here.
+/// Returns `s·B + k·P`, both products at once, bit by bit from the highest bit (Straus). The multiplication of the
+/// curve's crate takes constant time, which nobody needs here, and for that it takes more time and stack.
 #[inline(never)]
 fn combination(s: &Scalar, k: &Scalar, point: &EdwardsPoint) -> EdwardsPoint {
     let both = ED25519_BASEPOINT_POINT + point;

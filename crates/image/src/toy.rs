@@ -1,5 +1,4 @@
-//! Small random models in any shape: for tests, examples and the smoke tests of firmware. They compute something, but
-//! mean nothing.
+//! Small random models in any shape: for tests, examples and the smoke tests of firmware. Their answers mean nothing.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,15 +6,15 @@ use alloc::vec::Vec;
 use crate::{
     AttentionMode, Bf16, Config, EmbeddingsData, Encoding, HeadData, HeadKind, INPUTS_PER_MULTIPLIER,
     ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER,
-    Panel, ScaledRowsData,
+    Panel, PerLinear, ScaledRowsData,
 };
 
-/// SplitMix64: enough for test weights.
+/// A small generator of random numbers (SplitMix64), good enough for the weights of toy models.
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub struct ToyRandom(pub u64);
 
-impl Random {
-    /// The next 64 bits.
+impl ToyRandom {
+    /// Returns the next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -24,28 +23,28 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Uniform in `0..end`.
+    /// Returns a number from `0..end`, all equally likely.
     pub fn below(&mut self, end: usize) -> usize {
         (self.bits() % end as u64) as usize
     }
 
-    /// Uniform in −1 to 1.
+    /// Returns a number from −1 to 1, all equally likely.
     pub fn unit(&mut self) -> f32 {
         (self.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// −127 to 127.
+    /// Returns `count` weights from −127 to 127.
     pub fn weights(&mut self, count: usize) -> Vec<i8> {
         (0..count).map(|_| (self.below(255) as i16 - 127) as i8).collect()
     }
 
-    /// Within `spread` of `around`.
+    /// Returns `count` numbers from `around − spread` to `around + spread`.
     pub fn floats(&mut self, count: usize, around: f32, spread: f32) -> Vec<f32> {
         (0..count).map(|_| around + spread * self.unit()).collect()
     }
 
     fn linear(&mut self, outputs: usize, inputs: usize) -> LinearData {
-        // Outputs of about 1, whatever the width.
+        // The outputs are about 1, whatever the width is.
         let scale = 0.02 / inputs.isqrt() as f32;
         LinearData {
             inputs,
@@ -78,8 +77,8 @@ pub struct ToyLayer {
     pub ffn: usize,
     /// How attention is computed.
     pub attention: AttentionMode,
-    /// Inputs of qkv, attention output, up, down.
-    pub inputs: [InputQuantization; 4],
+    /// How the linears' inputs are quantized.
+    pub inputs: PerLinear<InputQuantization>,
 }
 
 /// Attention in int8.
@@ -88,12 +87,16 @@ pub const INT8: AttentionMode = AttentionMode::Int8;
 pub const F32: AttentionMode = AttentionMode::F32;
 /// Static quantization of values within about ±2, with a zero point.
 pub const STATIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 40.0, zero_point: -9 };
-/// Static and symmetric, as the attention output linear wants it.
+/// Static and symmetric quantization, which the attention output linear needs.
 pub const SYMMETRIC: InputQuantization = InputQuantization::Static { scale: 1.0 / 60.0, zero_point: 0 };
-/// Static inputs of all linears of a layer, each as it wants it.
-pub const STATIC_INPUTS: [InputQuantization; 4] = [STATIC, SYMMETRIC, STATIC, STATIC];
-/// A scale per row, found at run time.
+/// Static inputs of all linears of a layer.
+pub const STATIC_INPUTS: PerLinear<InputQuantization> =
+    PerLinear { qkv: STATIC, attention_output: SYMMETRIC, up: STATIC, down: STATIC };
+/// Quantization with a scale per row, which is found at run time.
 pub const PER_TOKEN: InputQuantization = InputQuantization::PerToken;
+/// Inputs of all linears of a layer with a scale per row.
+pub const PER_TOKEN_INPUTS: PerLinear<InputQuantization> =
+    PerLinear { qkv: PER_TOKEN, attention_output: PER_TOKEN, up: PER_TOKEN, down: PER_TOKEN };
 
 /// Pieces of a toy vocabulary; `[CLS]` is 2 and `[SEP]` 3.
 pub const PIECES: [&str; 16] = [
@@ -101,19 +104,18 @@ pub const PIECES: [&str; 16] = [
     "!", ",", "turn",
 ];
 
-/// A classification model of random weights with three labels and inputs of up to 20 tokens; the vocabulary section is
-/// taken as it is. [`Config::workspace_bytes`] is left 0.
+/// Returns a classification model of random weights with three labels and inputs of up to 20 tokens; `vocabulary`
+/// becomes the vocabulary section as it is. [`Config::workspace_bytes`] stays 0.
 pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: &[ToyLayer]) -> ImageBuilder {
-    let random = &mut Random(seed);
+    let random = &mut ToyRandom(seed);
     let (positions, types, outputs) = (24, 2, 3);
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| {
             let ToyLayer { heads, head_dim, ffn, attention, inputs } = *layer;
-            let [qkv_input, attention_output_input, up_input, down_input] = inputs;
             let width = heads * head_dim;
             let mut qkv = random.linear(3 * width, hidden);
-            // Queries, keys and values of about ±2, in int8 in steps of 1/40.
+            // Queries, keys and values are about ±2; int8 has steps of 1/40.
             let steps = match attention {
                 AttentionMode::Int8 => 40.0,
                 AttentionMode::F32 => 1.0,
@@ -127,15 +129,15 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
                     attention,
                     attention_coefficient: core::f32::consts::LOG2_E
                         / (steps * steps * head_dim.isqrt() as f32),
-                    context_scale: match attention_output_input {
+                    context_scale: match inputs.attention_output {
                         InputQuantization::Static { scale, .. } => 1.0 / steps / scale,
                         InputQuantization::PerToken => 1.0 / steps,
                     },
-                    qkv_input,
-                    attention_output_input,
-                    up_input,
-                    down_input,
-                    encodings: [Encoding::Int8; 4],
+                    qkv_input: inputs.qkv,
+                    attention_output_input: inputs.attention_output,
+                    up_input: inputs.up,
+                    down_input: inputs.down,
+                    encodings: PerLinear::all(Encoding::Int8),
                 },
                 qkv,
                 attention_output: random.linear(hidden, width),
@@ -181,13 +183,13 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
     }
 }
 
-/// Gives every linear of a layer an encoding, in turns from [`Encoding::Int4`] on, and the word rows four bits; weights
-/// become such that their encoding can have them, half of the sparse ones zero.
+/// Gives the linears the three encodings in turns, [`Encoding::Int4`] first, and the word rows four bits. Changes the
+/// weights to values that their encoding can have; half of the sparse weights become zero.
 pub fn mixed(mut model: ImageBuilder) -> ImageBuilder {
     let encodings = [Encoding::Int4, Encoding::Sparse, Encoding::Int8];
     let mut next = encodings.into_iter().cycle();
     for layer in &mut model.layers {
-        layer.config.encodings = core::array::from_fn(|_| next.next().unwrap_or(Encoding::Int8));
+        layer.config.encodings = PerLinear::from_fn(|_| next.next().unwrap_or(Encoding::Int8));
         let encodings = layer.config.encodings;
         for (linear, encoding) in layer.linears_mut().into_iter().zip(encodings) {
             let inputs = linear.inputs;
@@ -201,7 +203,7 @@ pub fn mixed(mut model: ImageBuilder) -> ImageBuilder {
     model
 }
 
-/// Changes weights to what the encoding can have.
+/// Changes weights to values that the encoding can have.
 fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
     match encoding {
         Encoding::Int8 => {}
@@ -217,14 +219,14 @@ fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
     }
 }
 
-/// Makes a token classifier of a classification model.
+/// Turns a classification model into a token classifier.
 pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
     model.config.head = HeadKind::TokenClassification;
     (model.config.pooler, model.head.pooler) = (false, None);
     model
 }
 
-/// Makes a sentence encoder of a classification model; its vectors have as many dimensions as that has labels.
+/// Turns a classification model into a sentence encoder. Its vectors have as many dimensions as the model has labels.
 pub fn embedding(mut model: ImageBuilder) -> ImageBuilder {
     model.config.head = HeadKind::Embedding;
     (model.config.pooler, model.head.pooler) = (false, None);

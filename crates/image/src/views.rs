@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, LayerRecord};
 use crate::parts::PartReader;
-use crate::{Error, Field};
+use crate::{Error, Field, PerLinear};
 
 /// A linear of `outputs` by `inputs` int8 weights, a scale per output.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ pub struct ScaledRowsView<'a> {
     pub width: usize,
     /// Encoding of the rows, not [`Sparse`](Encoding::Sparse).
     pub encoding: Encoding,
-    /// [`Encoding::row_bytes`] each; empty for word rows that are in a file of their own.
+    /// The rows, [`Encoding::row_bytes`] each; empty for word rows that are in a file of their own.
     pub rows: &'a [u8],
     /// `[rows]`.
     pub scales: &'a [Bf16],
@@ -92,9 +92,10 @@ pub struct LayerView<'a> {
 }
 
 impl<'a> LayerView<'a> {
-    /// The linears in the order of the file: qkv, attention output, up, down.
-    pub fn linears(&self) -> [LinearView<'a>; 4] {
-        [self.qkv, self.attention_output, self.up, self.down]
+    /// Returns the four linears.
+    pub fn linears(&self) -> PerLinear<LinearView<'a>> {
+        let Self { qkv, attention_output, up, down, .. } = *self;
+        PerLinear { qkv, attention_output, up, down }
     }
 }
 
@@ -107,7 +108,7 @@ pub struct HeadView<'a> {
     pub output: LinearView<'a>,
 }
 
-/// The layers from first to last, read on the way.
+/// An iterator over the layers, which reads each layer when it comes to it.
 #[derive(Clone, Copy)]
 pub struct Layers<'a> {
     hidden: usize,
@@ -171,7 +172,7 @@ impl<'a> LayerNormView<'a> {
 }
 
 impl<'a> ScaledRowsView<'a> {
-    /// `with_rows` says whether the section holds the rows themselves.
+    /// Reads a table of rows. `with_rows` says whether the section holds the rows themselves.
     pub(crate) fn read(
         parts: &mut PartReader<'a>,
         rows: usize,
@@ -184,20 +185,20 @@ impl<'a> ScaledRowsView<'a> {
         Ok(Self { width, encoding, rows: stored, scales: parts.take(rows)? })
     }
 
-    /// Bytes of a row.
+    /// Returns the number of bytes of a row.
     pub fn row_bytes(&self) -> usize {
-        // `read` has found that there is one.
+        // `read` has refused an encoding that rows cannot have.
         self.encoding.row_bytes(self.width).unwrap_or(0)
     }
 
-    /// Row `index` and its scale; `None` where there is no such row.
+    /// Returns row `index` and its scale, or `None` where there is no such row.
     pub fn row(&self, index: usize) -> Option<(StoredRow<'a>, f32)> {
         let start = index.checked_mul(self.row_bytes())?;
         let stored = self.rows.get(start..start.checked_add(self.row_bytes())?)?;
         Some((self.stored_row(stored)?, self.scale(index)?))
     }
 
-    /// A row of this table from its bytes.
+    /// Returns a row of this table from its bytes.
     pub fn stored_row<'r>(&self, bytes: &'r [u8]) -> Option<StoredRow<'r>> {
         match self.encoding {
             Encoding::Int8 => Some(StoredRow::Int8(<[i8]>::ref_from_bytes(bytes).ok()?)),
@@ -206,14 +207,14 @@ impl<'a> ScaledRowsView<'a> {
         }
     }
 
-    /// The scale of row `index`; `None` where there is no such row.
+    /// Returns the scale of row `index`, or `None` where there is no such row.
     pub fn scale(&self, index: usize) -> Option<f32> {
         Some(self.scales.get(index)?.to_f32())
     }
 }
 
 impl<'a> EmbeddingsView<'a> {
-    /// `detached` says that the image has no word rows.
+    /// Reads the section. `detached` says that the image has no word rows.
     pub(crate) fn read(parts: &mut PartReader<'a>, config: &Config, detached: bool) -> Result<Self, Error> {
         let Config { hidden, vocab, positions, words, .. } = *config;
         Ok(Self {
@@ -224,7 +225,7 @@ impl<'a> EmbeddingsView<'a> {
         })
     }
 
-    /// Row `index` of the type embeddings; `None` where there is no such row.
+    /// Returns row `index` of the type embeddings, or `None` where there is no such row.
     pub fn type_row(&self, index: usize) -> Option<&'a [f32]> {
         let start = index.checked_mul(self.word.width)?;
         self.types.get(start..start.checked_add(self.word.width)?)
@@ -249,14 +250,14 @@ impl<'a> Layers<'a> {
         Self { hidden: config.hidden, panel: config.panel, records, parts }
     }
 
-    /// The next layer, or `None` after the last one.
+    /// Returns the next layer, or `None` after the last one.
     pub(crate) fn read(&mut self) -> Result<Option<LayerView<'a>>, Error> {
         let Some((record, records)) = self.records.split_first() else { return Ok(None) };
         let config = LayerConfig::decode(record)?;
         let Self { hidden, panel, .. } = *self;
         let parts = &mut self.parts;
         let width = config.attention_width();
-        let [qkv, attention_output, up, down] = config.encodings;
+        let PerLinear { qkv, attention_output, up, down } = config.encodings;
         self.records = records;
         Ok(Some(LayerView {
             config,
@@ -269,7 +270,7 @@ impl<'a> Layers<'a> {
         }))
     }
 
-    /// Reads and checks them all; after the last one the section must be used up.
+    /// Reads and checks all layers. After the last one the section must be used up.
     #[inline(never)] // Views of a layer are large for a small stack; for the same reason they are not moved.
     pub(crate) fn check(mut self) -> Result<(), Error> {
         loop {
@@ -281,13 +282,13 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Sizes and quantization of the layers that are left.
+    /// Returns the sizes and the quantization of the layers that are left.
     pub(crate) fn configs(&self) -> impl Iterator<Item = LayerConfig> + use<'a> {
-        // `Image::from_bytes` has decoded them before, so there is no error to lose.
+        // `Image::from_bytes` has decoded these records before, so no error is lost.
         self.records.iter().map_while(|record| LayerConfig::decode(record).ok())
     }
 
-    /// Sizes and quantization of the layer that comes next.
+    /// Returns the sizes and the quantization of the layer that comes next.
     pub fn next_config(&self) -> Option<LayerConfig> {
         self.configs().next()
     }
@@ -298,7 +299,7 @@ impl<'a> Iterator for Layers<'a> {
 
     #[inline(never)] // The stack that this needs for a layer's views is free again when it returns.
     fn next(&mut self) -> Option<LayerView<'a>> {
-        // `Image::from_bytes` has walked this way before, so there is no error to lose.
+        // `Image::from_bytes` has read these layers before, so no error is lost.
         self.read().ok().flatten()
     }
 

@@ -29,7 +29,7 @@ fn a_truncated_or_extended_image_is_refused_at_every_length() {
     longer[..file.len()].copy_from_slice(&file);
     assert_eq!(
         Image::from_bytes(&longer).err(),
-        Some(Error::FileSize { stated: file.len() as u64, given: longer.len() as u64 })
+        Some(Error::FileSize { stated: file.len() as u64, actual: longer.len() as u64 })
     );
 }
 

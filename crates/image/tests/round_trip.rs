@@ -6,7 +6,7 @@ use common::{full_toy, mixed_toy};
 use tinybert_image::toy::token_classification;
 use tinybert_image::{
     AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, PackedWeights, Panel,
-    SectionKind, repack, seal,
+    PerLinear, SectionKind, repack, seal,
 };
 
 #[test]
@@ -256,7 +256,7 @@ fn values_that_would_break_the_arithmetic_are_refused() {
     refused(Field::Panel, |builder| builder.config.panel.nr = 0);
     refused(Field::Panel, |builder| builder.config.panel.kr = 65);
     refused(Field::Encoding, |builder| builder.config.words = Encoding::Sparse);
-    refused(Field::Weight, |builder| builder.layers[0].config.encodings = [Encoding::Int4; 4]);
+    refused(Field::Weight, |builder| builder.layers[0].config.encodings = PerLinear::all(Encoding::Int4));
     refused(Field::SelfTest, |builder| builder.self_tests[0].ids[1] = 13);
     refused(Field::SelfTest, |builder| builder.self_tests[1].type_ids[1] = 2);
     refused(Field::SelfTest, |builder| {

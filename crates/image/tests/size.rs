@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tinybert_image::toy::{
-    F32, INT8, PER_TOKEN, Random, ToyLayer, embedding, mixed, model, token_classification,
+    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, token_classification,
 };
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
@@ -49,11 +49,11 @@ fn formula(builder: &ImageBuilder) -> usize {
     let layer = |data: &LayerData| {
         let LayerConfig { heads, head_dim, ffn, encodings, .. } = data.config;
         let width = heads * head_dim;
-        linear(3 * width, h, encodings[0], &data.qkv.weights)
-            + linear(h, width, encodings[1], &data.attention_output.weights)
+        linear(3 * width, h, encodings.qkv, &data.qkv.weights)
+            + linear(h, width, encodings.attention_output, &data.attention_output.weights)
             + norm
-            + linear(ffn, h, encodings[2], &data.up.weights)
-            + linear(h, ffn, encodings[3], &data.down.weights)
+            + linear(ffn, h, encodings.up, &data.up.weights)
+            + linear(h, ffn, encodings.down, &data.down.weights)
             + norm
     };
     let labels = 4 + builder.labels.iter().map(|label| 4 + label.len()).sum::<usize>();
@@ -74,8 +74,8 @@ fn formula(builder: &ImageBuilder) -> usize {
 #[test]
 fn images_have_the_size_the_format_says() {
     let layers = [
-        ToyLayer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: [PER_TOKEN; 4] },
-        ToyLayer { heads: 3, head_dim: 9, ffn: 75, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 2, head_dim: 3, ffn: 11, attention: INT8, inputs: PER_TOKEN_INPUTS },
+        ToyLayer { heads: 3, head_dim: 9, ffn: 75, attention: F32, inputs: PER_TOKEN_INPUTS },
     ];
     let builder = model(1, 18, 31, &[7; 100], &layers);
     assert_eq!(builder.build().unwrap().len(), formula(&builder));
@@ -88,7 +88,7 @@ fn images_have_the_size_the_format_says() {
 
 #[test]
 fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
-    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: [PER_TOKEN; 4] };
+    let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: PER_TOKEN_INPUTS };
     let mut builder = model(1, 312, 30_522, &vec![0; 325_000], &[layer; 4]);
     let row = |rows: usize| rows * 312;
     builder.config.positions = 512;
@@ -106,7 +106,7 @@ fn tinybert_4l_312_with_its_vocabulary_stays_below_14_9_megabytes() {
 
 /// A model of random sizes, with or without the sections that an image may lack.
 fn any_model(seed: u64) -> ImageBuilder {
-    let random = &mut Random(seed);
+    let random = &mut ToyRandom(seed);
     let mut size = |largest: usize| 1 + random.below(largest);
     let layers: Vec<ToyLayer> = (0..size(3))
         .map(|_| ToyLayer {
@@ -114,7 +114,7 @@ fn any_model(seed: u64) -> ImageBuilder {
             head_dim: size(12),
             ffn: size(90),
             attention: INT8,
-            inputs: [PER_TOKEN; 4],
+            inputs: PER_TOKEN_INPUTS,
         })
         .collect();
     let mut builder = model(seed, size(70), size(300), &vec![1; size(500)], &layers);
@@ -127,11 +127,11 @@ fn any_model(seed: u64) -> ImageBuilder {
     };
     if size(2) == 1 {
         builder = mixed(builder);
-        let encodings = builder.layers.iter_mut().flat_map(|layer| &mut layer.config.encodings);
-        // Of sparse weights a shape does not say how many there are.
+        let encodings = builder.layers.iter_mut().flat_map(|layer| layer.config.encodings.iter_mut());
+        // A shape does not say how many weights of a sparse linear are not zero.
         encodings
-            .filter(|encoding| **encoding == Encoding::Sparse)
-            .for_each(|encoding| *encoding = Encoding::Int8);
+            .filter(|(_, encoding)| **encoding == Encoding::Sparse)
+            .for_each(|(_, encoding)| *encoding = Encoding::Int8);
     }
     if size(2) == 1 {
         let range = ObservedRange { min: -1.0, max: 1.0 };

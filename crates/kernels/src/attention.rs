@@ -10,7 +10,7 @@ const MAX_TOKENS: usize = 1 << 15;
 /// Dimensions of one input's self-attention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AttentionShape {
-    /// Tokens that are attended to; all of them, there is no padding and no mask.
+    /// Tokens that are attended to. There is no padding and no mask.
     pub tokens: usize,
     /// The first token whose context is computed.
     pub first_query: usize,
@@ -25,13 +25,13 @@ pub struct AttentionShape {
 }
 
 impl AttentionShape {
-    /// Columns of the context, `heads · head_dim`.
+    /// Returns the number of columns of the context, `heads · head_dim`.
     pub const fn width(&self) -> usize {
         self.heads.saturating_mul(self.head_dim)
     }
 
-    /// Bytes of scratch memory that attention of this shape needs on any instruction set; it grows with `tokens`.
-    /// `None` beyond what the kernels take.
+    /// Returns the number of bytes of scratch memory that attention of this shape needs on any instruction set; the
+    /// number grows with `tokens`. Returns `None` beyond the limits of the kernels.
     pub const fn scratch_bytes(&self) -> Option<usize> {
         if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
             return None;
@@ -39,7 +39,7 @@ impl AttentionShape {
         ScratchSizes::new(self.tokens, self.head_dim).bytes()
     }
 
-    /// The same for attention in f32.
+    /// Returns the same number for attention in f32.
     pub const fn scratch_bytes_f32(&self) -> Option<usize> {
         if self.tokens > MAX_TOKENS || self.head_dim > MAX_TOKENS {
             return None;
@@ -67,7 +67,7 @@ pub enum ContextOutput<'a> {
     },
 }
 
-/// What every attention kernel may rely on. Returns the scratch memory, carved.
+/// Checks everything that attention kernels rely on, and returns the parts of the scratch memory.
 pub(crate) fn check<'a>(
     attention: &AttentionOperands,
     context: &ContextOutput,
@@ -78,7 +78,7 @@ pub(crate) fn check<'a>(
     Scratch::carve(scratch, ScratchSizes::new(tokens, head_dim)).ok_or(ShapeMismatch)
 }
 
-/// The same in f32.
+/// Does the same as [`check`] for attention in f32.
 pub(crate) fn check_f32<'a>(
     attention: &AttentionOperands<f32>,
     context: &ContextOutput,
@@ -120,9 +120,9 @@ pub(crate) enum QkvPart {
     Values,
 }
 
-/// Query, key and value of one token and head, `[head_dim]`; empty if out of range.
+/// The query, key and value of one token and head are `[head_dim]`, or empty if they are out of range.
 impl<'a, T> AttentionOperands<'a, T> {
-    /// Counts from the first query on.
+    /// Returns a query; the first query has the number 0.
     pub(crate) fn query(&self, query: usize, head: usize) -> &'a [T] {
         self.part(QkvPart::Queries, self.shape.first_query + query, head)
     }
@@ -135,7 +135,7 @@ impl<'a, T> AttentionOperands<'a, T> {
         self.part(QkvPart::Values, token, head)
     }
 
-    /// First column of the part of a head in a row of `qkv`.
+    /// Returns the first column of the part of a head in a row of `qkv`.
     pub(crate) fn column(&self, part: QkvPart, head: usize) -> usize {
         (part as usize * self.shape.heads + head) * self.shape.head_dim
     }

@@ -1,4 +1,4 @@
-//! CRC-32C (Castagnoli) by the instruction for it.
+//! CRC-32C (Castagnoli) by the CPU's instruction for it.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod streams;
@@ -8,8 +8,8 @@ use crate::aarch64::crc32c as cpu;
 #[cfg(target_arch = "x86_64")]
 use crate::x86_64::crc32c as cpu;
 
-/// A function that computes the CRC-32C of some bytes by an instruction for it (x86-64: SSE 4.2, aarch64: CRC);
-/// `None` if this CPU (with the feature `std` or `id-registers`) or this build's target (without) has none. RFC
+/// Returns a function that computes the CRC-32C of some bytes by an instruction for it (x86-64: SSE 4.2, aarch64: CRC),
+/// or `None` if this CPU (with the feature `std` or `id-registers`) or this build's target (without) has none. RFC
 /// 3720, appendix B.4 has examples.
 pub fn crc32c() -> Option<fn(&[u8]) -> u32> {
     #[cfg(target_arch = "x86_64")]

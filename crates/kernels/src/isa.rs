@@ -23,7 +23,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All of them, for tests and help texts. Those the machine lacks are refused by `Kernels::with_isa`.
+    /// All instruction sets, for tests and help texts. `Kernels::with_isa` refuses those that the machine lacks.
     pub const ALL: [Isa; 8] = [
         Isa::Scalar,
         Isa::Avx2,
@@ -35,7 +35,7 @@ impl Isa {
         Isa::NeonI8mm,
     ];
 
-    /// Lower-case name, such as `neon-dotprod`.
+    /// Returns the lower-case name, such as `neon-dotprod`.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
@@ -49,15 +49,14 @@ impl Isa {
         }
     }
 
-    /// The instruction set of that name.
+    /// Returns the instruction set with the name `name`.
     pub fn parse(name: &str) -> Option<Isa> {
         Isa::ALL.into_iter().find(|isa| isa.name() == name)
     }
 }
 
-/// Whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux or the
-/// identification registers tell; without `std` and `id-registers` the caller knows and names it. Allocates
-/// nothing.
+/// Returns whether all cores are of the in-order kind that [`Isa::NeonDotprodA55`] is for, as far as Linux or the
+/// identification registers tell; without `std` and `id-registers` only the caller can know it. Allocates nothing.
 pub(crate) fn in_order() -> bool {
     #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
     {
@@ -82,7 +81,7 @@ pub(crate) fn in_order() -> bool {
 ))]
 const IN_ORDER_PARTS: [u64; 2] = [0xd05, 0xd46];
 
-/// Part number of a core, from its identification register; `None` beyond the last one.
+/// Returns the part number of a core, from its identification register, or `None` beyond the last one.
 #[cfg(all(feature = "std", target_arch = "aarch64", target_os = "linux"))]
 fn linux_part(core: u32) -> Option<u64> {
     use std::io::{Read, Write};

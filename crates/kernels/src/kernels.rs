@@ -6,20 +6,20 @@ use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Qu
 use crate::table::{self, KernelTable};
 use crate::{Isa, Panel, ShapeMismatch, attention, isa, linear, scalar};
 
-/// The kernels of one instruction set; having one proves that this CPU has the instruction set.
+/// The kernels of one instruction set. A value of this type proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     table: &'static KernelTable,
 }
 
 impl Kernels {
-    /// The specification, available everywhere.
+    /// Returns the scalar kernels, which are the specification and run on every CPU.
     pub const fn scalar() -> Self {
         Kernels { table: &table::SCALAR }
     }
 
-    /// The fastest kernels for this CPU: asked of the CPU with the feature `std` or `id-registers`, else those
-    /// that the target's compile-time features promise.
+    /// Returns the fastest kernels for this CPU. With the feature `std` or `id-registers` the CPU is asked; without
+    /// them, the compile-time features of the target decide.
     pub fn detect() -> Self {
         let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
         match fastest.isa() {
@@ -28,22 +28,22 @@ impl Kernels {
         }
     }
 
-    /// The kernels of the named instruction set; `None` if this build or this CPU lacks it.
+    /// Returns the kernels of the named instruction set, or `None` if this build or this CPU lacks it.
     pub fn with_isa(isa: Isa) -> Option<Self> {
         Some(Kernels { table: table::available(isa)? })
     }
 
-    /// The instruction set.
+    /// Returns the instruction set.
     pub const fn isa(&self) -> Isa {
         self.table.isa
     }
 
-    /// The weight layout that the fast linear kernel reads; any other one is computed by the scalar kernel.
+    /// Returns the weight layout that the fast linear kernel reads; any other one is computed by the scalar kernel.
     pub const fn native_panel(&self) -> Panel {
         self.table.panel
     }
 
-    /// Linear layer `[m, k] · [n, k]^T` and what follows it; see [`Epilogue`]. `decoded` is scratch memory of
+    /// Computes a linear layer `[m, k] · [n, k]^T` and its [`Epilogue`]. `decoded` is scratch memory of
     /// [`Linear::scratch_bytes`]: none for [`PackedWeights::Int8`](crate::PackedWeights::Int8).
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Kernels {
         Ok(())
     }
 
-    /// LayerNorm of every row of `x` `[m, hidden]`, in place; `hidden` is the length of `norm.gamma`.
+    /// Normalises every row of `x` `[m, hidden]` by LayerNorm, in place; `hidden` is the length of `norm.gamma`.
     ///
     /// # Errors
     /// [`ShapeMismatch`] if `x` is no whole number of rows or `beta` has another length than `gamma`.
@@ -94,7 +94,7 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`layer_norm`](Self::layer_norm) in place, then [`quantize`](Self::quantize) of the result.
+    /// Computes [`layer_norm`](Self::layer_norm) in place, then [`quantize`](Self::quantize) of the result.
     ///
     /// # Errors
     /// [`ShapeMismatch`], as these two.
@@ -113,8 +113,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// Self-attention over `qkv` `[tokens, stride]`: a row holds query, key and value, each `[heads, head_dim]`.
-    /// `coefficient` is `query scale · key scale · log2(e) / √head_dim`; `scratch` has
+    /// Computes self-attention over `qkv` `[tokens, stride]`, of which a row holds query, key and value, each `[heads,
+    /// head_dim]`. `coefficient` is `query scale · key scale · log2(e) / √head_dim`; `scratch` has
     /// [`AttentionShape::scratch_bytes`].
     ///
     /// # Errors
@@ -134,8 +134,9 @@ impl Kernels {
         Ok(())
     }
 
-    /// Self-attention as [`attention`](Self::attention), in f32: probabilities too, and sums in a fixed order.
-    /// `coefficient` is `log2(e) / √head_dim`; `scratch` has [`AttentionShape::scratch_bytes_f32`].
+    /// Computes self-attention as [`attention`](Self::attention) does, but in f32. The probabilities are f32, too, and
+    /// sums have a fixed order. `coefficient` is `log2(e) / √head_dim`; `scratch` has
+    /// [`AttentionShape::scratch_bytes_f32`].
     ///
     /// # Errors
     /// [`ShapeMismatch`] as there.
@@ -167,7 +168,7 @@ impl Kernels {
     }
 }
 
-/// `x` is `[m, k]`, and its int8 form fits `out`.
+/// Checks that `x` is `[m, k]` and that its int8 form fits `out`.
 fn check_rows(
     x: &[f32],
     k: usize,

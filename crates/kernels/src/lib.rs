@@ -1,8 +1,9 @@
 //! int8 kernels of the BERT encoder, bit-identical on every instruction set.
 //!
-//! The linear layer with everything that follows it ([`Epilogue`]), self-attention, LayerNorm, quantization, the
-//! embedding sum. Nothing allocates, nothing panics, every operation checks its operands' lengths first and answers
-//! [`ShapeMismatch`] if they do not fit; beyond that check the caller needs to know nothing about the instruction set.
+//! The operations are the linear layer with everything that follows it ([`Epilogue`]), self-attention, LayerNorm,
+//! quantization, and the embedding sum. Nothing allocates and nothing panics. Every operation checks its operands'
+//! lengths first and returns [`ShapeMismatch`] if they do not fit. The caller needs to know nothing about the
+//! instruction set.
 //!
 //! ```
 //! use tinybert_kernels::{

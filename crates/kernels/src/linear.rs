@@ -7,7 +7,7 @@ use crate::{PackedWeights, Panel, ShapeMismatch};
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
 pub const MAX_SIDE: usize = 1 << 16;
 
-/// Rows that a linear layer finishes together where a whole row is needed before it can be quantized.
+/// Rows that a linear layer finishes together if it needs a whole row before it can quantize the row.
 pub const ROW_BLOCK: usize = 8;
 
 /// int8 weights of a linear layer with `n` outputs and `k` inputs, used in place.
@@ -25,7 +25,7 @@ pub struct Linear<'a> {
     pub scale: &'a [f32],
     /// Bias of each output `[n]`.
     pub bias: &'a [f32],
-    /// Sum of each output's weights `[n]`; takes the input's zero point out of the products.
+    /// Sum of each output's weights `[n]`, by which the input's zero point is taken out of the products.
     pub row_sum: &'a [i32],
 }
 
@@ -66,7 +66,7 @@ pub struct ActivationsMut<'a> {
 }
 
 impl<'a> ActivationsMut<'a> {
-    /// Rows of `k` columns without gaps: `data` has [`activation_bytes`]`(m, k)`.
+    /// Returns rows of `k` columns without gaps. `data` has [`activation_bytes`]`(m, k)` bytes.
     pub fn new(data: &'a mut [i8], k: usize) -> Self {
         ActivationsMut { data, stride: row_stride(k) }
     }
@@ -93,12 +93,12 @@ pub enum Quantization<'a> {
     },
 }
 
-/// What is done with a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
+/// The operation on a linear layer's result `y = acc · (activation scale · weight scale) + bias`, `[m, n]`.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
     /// Stored as f32.
     F32 {
-        /// Row-major `[m, stride]`, of which the last row may end after `n`; columns from `n` on are left alone.
+        /// Row-major `[m, stride]`, whose last row may end after `n`. Columns from `n` on do not change.
         out: &'a mut [f32],
         /// Elements from one row to the next, at least `n`.
         stride: usize,
@@ -111,8 +111,7 @@ pub enum Epilogue<'a> {
     /// Rounded to int8 rows, as attention reads them. The writer of the weights has divided `scale` and `bias` by
     /// the scale of this tensor.
     I8 {
-        /// Row-major `[m, stride]`, of which the last row may end after [`row_stride`]`(n)`; what stands in
-        /// columns from `n` on may change.
+        /// Row-major `[m, stride]`, whose last row may end after [`row_stride`]`(n)`. Columns from `n` on may change.
         out: &'a mut [i8],
         /// Bytes from one row to the next, at least [`row_stride`]`(n)`.
         stride: usize,
@@ -139,12 +138,13 @@ pub struct LayerNorm<'a> {
     pub eps: f32,
 }
 
-/// Bytes of a row of `k` int8 columns: what every family may read and write.
+/// Returns the number of bytes of a row of `k` int8 columns that kernels of every family may read and write.
 pub const fn row_stride(k: usize) -> usize {
     k.next_multiple_of(16)
 }
 
-/// Bytes that an int8 activation matrix `[m, k]` takes on every instruction set; `None` beyond [`MAX_SIDE`].
+/// Returns the number of bytes that an int8 activation matrix `[m, k]` takes on every instruction set, or `None` beyond
+/// [`MAX_SIDE`].
 pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
     if m > MAX_SIDE || k > MAX_SIDE {
         return None;
@@ -152,7 +152,7 @@ pub const fn activation_bytes(m: usize, k: usize) -> Option<usize> {
     m.next_multiple_of(ROW_BLOCK).checked_mul(row_stride(k))
 }
 
-/// `Ok` if the condition holds.
+/// Returns `Ok` if the condition holds.
 pub(crate) fn ensure(condition: bool) -> Result<(), ShapeMismatch> {
     if condition { Ok(()) } else { Err(ShapeMismatch) }
 }
@@ -163,7 +163,7 @@ fn check_activations(data: &[i8], stride: usize, m: usize, k: usize) -> Result<(
 }
 
 impl<'a> Linear<'a> {
-    /// The same layer for the outputs from `first` on, which must be a multiple of the panel's `nr`.
+    /// Returns the same layer for the outputs from `first` on. `first` must be a multiple of the panel's `nr`.
     ///
     /// # Errors
     /// [`ShapeMismatch`] if it is not, or there are fewer outputs.
@@ -181,13 +181,13 @@ impl<'a> Linear<'a> {
 }
 
 impl<'a> Linear<'a> {
-    /// The sizes of the packed weights; `None` if they overflow or a side of the panel is 0.
+    /// Returns the sizes of the packed weights, or `None` if they overflow or a side of the panel is 0.
     #[inline]
     pub(crate) fn matrix(&self) -> Option<PackedMatrix> {
         self.panel.matrix(self.n, self.k)
     }
 
-    /// Bytes of scratch memory in which the weights are decoded, one panel at a time.
+    /// Returns the number of bytes of scratch memory in which the weights are decoded, one panel at a time.
     pub fn scratch_bytes(&self) -> Option<usize> {
         match self.weights {
             PackedWeights::Int8(_) => Some(0),
@@ -195,7 +195,7 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// The stored weights of panel `index`.
+    /// Returns the stored weights of panel `index`.
     #[inline]
     pub(crate) fn panel_weights(&self, matrix: PackedMatrix, index: usize) -> Option<PanelWeights<'a>> {
         self.weights.panel(matrix, index)
@@ -217,7 +217,7 @@ impl Activations<'_> {
         }
     }
 
-    /// Scale of row `m`; 0 outside the matrix.
+    /// Returns the scale of row `m`; 0 outside the matrix.
     #[inline]
     pub(crate) fn row_scale(&self, m: usize) -> f32 {
         match self.scale {
@@ -236,15 +236,15 @@ impl Quantization<'_> {
     }
 }
 
-/// `len` elements hold `m` rows of `n`, each `stride` after the one before.
+/// Checks that `len` elements hold `m` rows of `n`, each `stride` elements after the one before.
 fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), ShapeMismatch> {
     let before_last = m.saturating_sub(1).checked_mul(stride);
     let elements = before_last.and_then(|elements| elements.checked_add(n));
     ensure(m == 0 || elements.is_some_and(|elements| elements <= len))
 }
 
-/// What every linear kernel may rely on: all slices are as long as `m`, `n` and `k` demand, `decoded` as the
-/// weights do.
+/// Checks everything that linear kernels rely on: all slices have the lengths that follow from `m`, `n` and `k`, and
+/// `decoded` has the length that the weights need.
 pub(crate) fn check(
     a: &Activations,
     w: &Linear,

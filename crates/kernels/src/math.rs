@@ -1,8 +1,8 @@
 //! Scalar f32 mathematics: the specification of every non-linear function the kernels compute.
 //!
 //! One IEEE rounding per written operation, in the written order; `core` has neither `exp` nor `sqrt`, and a C
-//! library's would differ from one platform to the next. Polynomials are evaluated by Horner's rule, multiply then
-//! add; `tests/reference/fit_polynomials.py` derives their coefficients. Error bounds are checked in `tests/math.rs`.
+//! library's would differ from one platform to the next. Polynomials are evaluated by Horner's rule, multiply then add;
+//! `tests/reference/fit_polynomials.py` derives their coefficients. Error bounds are checked in `tests/math.rs`.
 
 /// 1.5 · 2^23: adding and subtracting it rounds to the nearest integer, ties to even, for |x| < 2^22.
 pub(crate) const ROUND: f32 = 12_582_912.0;
@@ -21,13 +21,13 @@ pub(crate) const EXP2: [f32; 7] = [
 /// Exponents beyond ±126 would leave the normal numbers.
 pub(crate) const EXP2_LIMIT: f32 = 126.0;
 
-/// Steps of 1/2048 in which a probability's exponent is rounded; −16 is the lowest.
+/// A probability's exponent is rounded to steps of 1/2048; −16 is the lowest.
 pub(crate) const EXPONENT_STEPS: f32 = 2048.0;
 
 /// Coefficients of 64 · 255 · 2^f, f in [0, 1) with 15 fractional bits, lowest degree first; relative error 1.2e-4.
 pub(crate) const PROBABILITY: [i16; 4] = [16_320, 11_344, 3_716, 1_257];
 
-/// Where GELU's polynomial ends: above it GELU is x, below −`GELU_CLAMP` it is 0.
+/// The end of GELU's polynomial: above it GELU is x, below −`GELU_CLAMP` it is 0.
 pub(crate) const GELU_CLAMP: f32 = 3.640_625;
 
 /// Coefficients of t, t^3, … t^11 in the odd polynomial for Φ(t) − 1/2 on [−`GELU_CLAMP`, `GELU_CLAMP`].
@@ -35,57 +35,58 @@ pub(crate) const GELU_CLAMP: f32 = 3.640_625;
 pub(crate) const GELU: [f32; 6] =
     [0.396_490_96, -0.062_606_6, 0.007_855_756, -0.000_618_626_54, 2.696_858_4e-5, -4.920_474e-7];
 
-/// The larger number; `b` if `a` is NaN (or both are equal).
+/// Returns the larger number, or `b` if `a` is NaN (or both are equal).
 #[inline(always)]
 pub fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// The smaller number; `b` if `a` is NaN (or both are equal).
+/// Returns the smaller number, or `b` if `a` is NaN (or both are equal).
 #[inline(always)]
 pub fn min(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
-/// Nearest integer, ties to even. |x| < 2^22.
+/// Returns the nearest integer, ties to even, of |x| < 2^22.
 #[inline(always)]
 pub fn round(x: f32) -> f32 {
     (x + ROUND) - ROUND
 }
 
-/// Horner's rule, multiply then add; `coefficients` lowest degree first.
+/// Evaluates a polynomial by Horner's rule, multiply then add; `coefficients` lowest degree first.
 #[inline(always)]
 fn polynomial(x: f32, coefficients: &[f32]) -> f32 {
     coefficients.iter().rev().fold(0.0, |value, &coefficient| value * x + coefficient)
 }
 
-/// `x · 2^n` by adding `n` to the exponent bits. `x` and the result must be normal numbers.
+/// Returns `x · 2^n`: adds `n` to the exponent bits. `x` and the result must be normal numbers.
 #[inline(always)]
 fn scale_by_power(x: f32, n: i32) -> f32 {
     f32::from_bits(x.to_bits().wrapping_add((n as u32) << 23))
 }
 
-/// 2^x for x clamped to [−126, 126]; relative error at most 1.5e-7.
+/// Returns 2^x for x clamped to [−126, 126]; relative error at most 1.5e-7.
 pub fn exp2(x: f32) -> f32 {
     let x = min(max(x, -EXP2_LIMIT), EXP2_LIMIT);
     let n = round(x);
     scale_by_power(polynomial(x - n, &EXP2), n as i32)
 }
 
-/// Hyperbolic tangent, absolute error at most 1e-6. NaN gives −1.
+/// Returns the hyperbolic tangent with an absolute error of at most 1e-6. NaN gives −1.
 pub fn tanh(x: f32) -> f32 {
     // tanh(x) = 1 − 2 / (e^2x + 1); beyond ±30 the quotient is 0 or 2 in f32.
     let x = min(max(x, -30.0), 30.0);
     1.0 - 2.0 / (exp2(x * (2.0 * core::f32::consts::LOG2_E)) + 1.0)
 }
 
-/// GELU(x) = x·Φ(x), absolute error at most 5e-4. Exactly x from 3.640625 upwards, 0 from −3.640625 downwards.
+/// Returns GELU(x) = x·Φ(x) with an absolute error of at most 5e-4. The result is exactly x from 3.640625 upwards and 0
+/// from −3.640625 downwards.
 pub fn gelu(x: f32) -> f32 {
     let t = min(max(x, -GELU_CLAMP), GELU_CLAMP);
     x * (0.5 + polynomial(t * t, &GELU) * t)
 }
 
-/// 1/√x for normal x > 0; relative error at most 3e-7.
+/// Returns 1/√x for normal x > 0 with a relative error of at most 3e-7.
 pub fn rsqrt(x: f32) -> f32 {
     let half = 0.5 * x;
     let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
@@ -96,8 +97,8 @@ pub fn rsqrt(x: f32) -> f32 {
     y
 }
 
-/// √x, correctly rounded, in integers: `core` has no square root. Below the smallest normal number 0; NaN and
-/// infinity stay.
+/// Returns √x, correctly rounded. It computes in integers, because `core` has no square root. Numbers below the
+/// smallest normal number give 0; NaN and infinity stay.
 pub fn sqrt(x: f32) -> f32 {
     if x < f32::MIN_POSITIVE {
         return 0.0;
@@ -126,29 +127,31 @@ pub fn normalize(row: &mut [f32]) {
     }
 }
 
-/// `x · inv_scale + zero_point`, limited to [−127, 127], rounded to nearest, ties to even. NaN gives −127.
+/// Returns `x · inv_scale + zero_point`, limited to [−127, 127] and rounded to the nearest integer, ties to even. NaN
+/// gives −127.
 #[inline(always)]
 pub fn quantize(x: f32, inv_scale: f32, zero_point: i8) -> i8 {
     let limited = min(max(x * inv_scale + f32::from(zero_point), -127.0), 127.0);
     round(limited) as i8
 }
 
-/// Scale and its inverse for a row whose largest magnitude is `amax`; both 0 for a row of zeros.
+/// Returns the scale and its inverse for a row whose largest magnitude is `amax`; both are 0 for a row of zeros.
 #[inline(always)]
 pub fn row_scales(amax: f32) -> (f32, f32) {
     if amax < 1e-30 { (0.0, 0.0) } else { (amax * (1.0 / 127.0), 127.0 / amax) }
 }
 
-/// `(a · b + 2^14) >> 15`: the product of fixed-point numbers of which one has 15 fractional bits.
+/// Returns `(a · b + 2^14) >> 15`: the product of two fixed-point numbers, one of which has 15 fractional bits.
 #[inline(always)]
 fn multiply_round(a: i32, b: i32) -> i32 {
     (a * b + (1 << 14)) >> 15
 }
 
-/// Attention probability, unnormalised: 255 · 2^x rounded to an integer, for x ≤ 0, within 0.56. The largest is 255.
+/// Returns the unnormalised attention probability: 255 · 2^x for x ≤ 0, rounded to an integer with an error of at most
+/// 0.56. The largest is 255.
 ///
-/// In fixed point, so that a vector holds twice as many: the exponent in steps of 1/2048, not below −16, its
-/// whole part a shift, its fraction the argument of a polynomial.
+/// The computation is in fixed point, so that a vector holds twice as many numbers. The exponent has steps of 1/2048
+/// and is not below −16. Its whole part is a shift; its fraction is the argument of a polynomial.
 #[inline(always)]
 pub fn probability(x: f32) -> u8 {
     let q = round(max(x * EXPONENT_STEPS, f32::from(i16::MIN))) as i32;
@@ -176,8 +179,8 @@ pub fn softmax(logits: &mut [f32]) {
 /// Lanes of the fixed summation order.
 pub(crate) const LANES: usize = 16;
 
-/// Sum of a row in the fixed order: element `i` goes to lane `i mod 16`, then lane j gets lane j+8 (j < 8), j+4
-/// (j < 4), j+2, j+1.
+/// Returns the sum of a row in the fixed order: element `i` is added to lane `i mod 16`, then lane j gets lane j+8 (j <
+/// 8), j+4 (j < 4), j+2, j+1.
 pub fn sum(mut row: impl Iterator<Item = f32>) -> f32 {
     let mut lanes = [0.0; LANES];
     'row: loop {
@@ -189,7 +192,7 @@ pub fn sum(mut row: impl Iterator<Item = f32>) -> f32 {
     fold_lanes(lanes)
 }
 
-/// Lane j gets lane j+8 (j < 8), then j+4 (j < 4), j+2, j+1; lane 0 is the sum.
+/// Returns the sum of the lanes: lane j gets lane j+8 (j < 8), then j+4 (j < 4), j+2, j+1, and lane 0 is the sum.
 pub(crate) fn fold_lanes(mut lanes: [f32; LANES]) -> f32 {
     for half in [8, 4, 2, 1] {
         let (low, high) = lanes.split_at_mut(half);

@@ -8,7 +8,7 @@ const COLUMNS: usize = 48;
 /// A multiple of every panel's `kr`.
 const DEPTH: usize = 16;
 
-/// Most columns that stand before a head's values so that its context begins with a whole word.
+/// Most columns before a head's values that are computed so that its context begins with a whole word.
 const MOST_SHIFT: usize = 3;
 
 /// Bytes that aligning the caller's buffer may cost, at its beginning and its end.
@@ -34,7 +34,7 @@ impl ScratchSizes {
         }
     }
 
-    /// Bytes to ask the caller for; `None` on overflow.
+    /// Returns the number of bytes to ask the caller for, or `None` on overflow.
     pub(crate) const fn bytes(&self) -> Option<usize> {
         let words = (QUERY_BLOCK + 1) * self.token_columns + self.head_columns;
         let blocks = QUERY_BLOCK * (self.head_depth + self.token_depth);
@@ -45,15 +45,15 @@ impl ScratchSizes {
     }
 }
 
-/// What attention keeps for one head, and for one block of query rows of it.
-// Elsewhere only the scalar kernel remains, which needs the scores alone.
+/// Memory of attention for one head and for one block of its query rows.
+// Other architectures have only the scalar kernel, which needs only the scores.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
 pub(crate) struct Scratch<'a> {
-    /// q·k of a block of query rows, room for `[QUERY_BLOCK, tokens]` in whole tiles.
+    /// q·k of a block of query rows, with room for `[QUERY_BLOCK, tokens]` in whole tiles.
     pub scores: &'a mut [i32],
-    /// What a token's key adds to every score, because queries are stored with a bias.
+    /// The part of every score that a token's key adds because queries are stored with a bias.
     pub key_sums: &'a mut [i32],
-    /// What a column of the values adds to every context, because probabilities are stored with a bias.
+    /// The part of every context that a column of the values adds because probabilities are stored with a bias.
     pub value_sums: &'a mut [i32],
     /// The head's keys, packed like weights `[tokens, head_dim]`.
     pub keys: &'a mut [i8],
@@ -87,7 +87,7 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// Multiple of tokens that a row of keys or scores in f32 has room for: two vectors of any width.
+/// A row of keys or scores in f32 has room for a multiple of this number of tokens: two vectors of any width.
 pub(crate) const COLUMNS_F32: usize = 32;
 /// Query rows that a kernel in f32 works on together.
 pub(crate) const QUERY_BLOCK_F32: usize = 4;
@@ -105,7 +105,7 @@ impl ScratchSizesF32 {
         ScratchSizesF32 { columns: tokens.next_multiple_of(COLUMNS_F32), head_dim }
     }
 
-    /// Bytes to ask the caller for; `None` on overflow.
+    /// Returns the number of bytes to ask the caller for, or `None` on overflow.
     pub(crate) const fn bytes(&self) -> Option<usize> {
         let Some(elements) = self.columns.checked_mul(self.head_dim + QUERY_BLOCK_F32) else { return None };
         let Some(bytes) = elements.checked_mul(size_of::<f32>()) else { return None };
@@ -113,7 +113,7 @@ impl ScratchSizesF32 {
     }
 }
 
-/// What attention in f32 keeps for one head, and for one block of query rows of it.
+/// Memory of attention in f32 for one head and for one block of its query rows.
 pub(crate) struct ScratchF32<'a> {
     /// Elements of a row, `tokens` or a little more.
     #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]

@@ -19,9 +19,9 @@ use crate::{Isa, Panel, scalar};
 #[derive(Clone, Copy)]
 pub(crate) struct KernelTable {
     pub isa: Isa,
-    /// Weight layout of `linear`; other layouts go to the scalar kernel.
+    /// Weight layout of `linear`; the scalar kernel computes other layouts.
     pub panel: Panel,
-    /// How int8 activations lie.
+    /// Layout of int8 activations.
     pub layout: ActivationLayout,
     pub linear: unsafe fn(&Activations, &Linear, Epilogue, &mut [i8]),
     pub attention: unsafe fn(&AttentionOperands, ContextOutput, Scratch),
@@ -167,7 +167,7 @@ macro_rules! has {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use has;
 
-/// The table of that instruction set, if it may be used.
+/// Returns the table of an instruction set, if this CPU may use it.
 #[cfg_attr(
     not(feature = "std"),
     allow(clippy::eq_op, clippy::nonminimal_bool, reason = "`has!` is a constant of the target there")

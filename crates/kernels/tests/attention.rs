@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast, values};
+use common::{RandomOperands, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, math,
@@ -17,7 +17,7 @@ struct Case {
 
 impl Case {
     fn random(tokens: usize, queries: usize, heads: usize, head_dim: usize, seed: u64) -> Case {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let stride = 3 * heads * head_dim + random.below(7);
         Case {
             shape: AttentionShape { tokens, first_query: 0, queries, heads, head_dim, stride },
@@ -136,7 +136,7 @@ fn first_row_does_not_depend_on_the_number_of_queries() {
 #[test]
 fn int8_attention_is_near_softmax_attention() {
     let mut case = Case::random(50, 50, 1, 26, 11);
-    case.qkv = Random(12).i8s(50 * case.shape.stride);
+    case.qkv = RandomOperands(12).i8s(50 * case.shape.stride);
     case.coefficient = 5e-4;
     case.scale = 1.0;
     let out = case.f32s(&Kernels::scalar());

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast, values};
+use common::{RandomOperands, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, math,
@@ -17,8 +17,15 @@ struct Case {
 
 impl Case {
     /// `queries` is reduced to what follows the first one.
-    fn random([tokens, first_query, queries]: [usize; 3], heads: usize, head_dim: usize, seed: u64) -> Case {
-        let mut random = Random(seed);
+    fn random(
+        tokens: usize,
+        first_query: usize,
+        queries: usize,
+        heads: usize,
+        head_dim: usize,
+        seed: u64,
+    ) -> Case {
+        let mut random = RandomOperands(seed);
         let stride = 3 * heads * head_dim + random.below(7);
         let first_query = first_query % tokens;
         let queries = queries.min(tokens - first_query);
@@ -104,7 +111,7 @@ proptest! {
         tokens in 1usize..30, first in 0usize..30, queries in 0usize..30, heads in 1usize..4,
         head_dim in 1usize..40, seed: u64,
     ) {
-        let case = Case::random([tokens, first, queries], heads, head_dim, seed);
+        let case = Case::random(tokens, first, queries, heads, head_dim, seed);
         let quantized: Vec<_> = case.naive().iter().map(|&x| math::quantize(x, 1.0, 0)).collect();
         prop_assert_eq!(bits(&case.f32s(&Kernels::scalar())), bits(&case.naive()));
         prop_assert_eq!(case.i8s(&Kernels::scalar(), seed as usize % 5), quantized);
@@ -115,7 +122,7 @@ proptest! {
         tokens in 1usize..70, first in 0usize..70, queries in 0usize..70, heads in 1usize..4,
         head_dim in 1usize..70, seed: u64,
     ) {
-        Case::random([tokens, first, queries], heads, head_dim, seed).check_fast(seed as usize % 5);
+        Case::random(tokens, first, queries, heads, head_dim, seed).check_fast(seed as usize % 5);
     }
 }
 
@@ -125,14 +132,14 @@ fn fast_kernels_take_every_tail_and_the_model() {
     let head_dims = (1..=70).map(|head_dim| (7, 2, head_dim));
     for (tokens, heads, head_dim) in lengths.chain(head_dims).chain([(128, 12, 26), (300, 1, 64)]) {
         let seed = (tokens * 1000 + head_dim) as u64;
-        Case::random([tokens, 0, tokens], heads, head_dim, seed).check_fast(0);
+        Case::random(tokens, 0, tokens, heads, head_dim, seed).check_fast(0);
     }
 }
 
 #[test]
 fn numbers_beyond_f32_give_the_same_everywhere() {
-    let mut case = Case::random([37, 0, 37], 2, 13, 9);
-    let mut random = Random(1);
+    let mut case = Case::random(37, 0, 37, 2, 13, 9);
+    let mut random = RandomOperands(1);
     for special in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, -f32::MAX, 1e-44, -0.0] {
         for _ in 0..4 {
             let at = random.below(case.qkv.len());
@@ -151,7 +158,7 @@ fn numbers_beyond_f32_give_the_same_everywhere() {
 
 #[test]
 fn f32_attention_is_softmax_attention() {
-    let mut case = Case::random([60, 0, 60], 2, 26, 11);
+    let mut case = Case::random(60, 0, 60, 2, 26, 11);
     (case.coefficient, case.scale) = (core::f32::consts::LOG2_E / 26_f32.sqrt(), 1.0);
     let out = case.f32s(&Kernels::detect());
     for query in 0..60 {
@@ -184,7 +191,7 @@ fn f32_attention_is_softmax_attention() {
 
 #[test]
 fn wrong_sizes_are_refused() {
-    let case = Case::random([4, 0, 4], 2, 3, 1);
+    let case = Case::random(4, 0, 4, 2, 3, 1);
     let scratch_bytes = case.shape.scratch_bytes_f32().unwrap();
     for kernels in fast().chain([Kernels::scalar()]) {
         let run = |shape: AttentionShape, coefficient: f32, out: usize, scratch: usize| {

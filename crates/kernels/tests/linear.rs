@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{LinearCase, Random, bits, cases, fast, values};
+use common::{LinearCase, RandomOperands, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Panel, Quantization, ROW_BLOCK, ShapeMismatch,
@@ -65,7 +65,7 @@ fn written(kernels: &Kernels, layer: &LinearCase, panel: Panel, seed: u64) -> Wr
 }
 
 fn written_of(kernels: &Kernels, layer: &LinearCase, w: &Linear, seed: u64) -> Written {
-    let mut random = Random(seed);
+    let mut random = RandomOperands(seed);
     let (m, n) = (layer.m, layer.n);
     let data = layer.input(kernels);
     let (a, decoded) = (layer.activations(&data), &mut scratch(w));

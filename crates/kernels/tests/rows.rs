@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, bits, cases, fast, values};
+use common::{RandomOperands, bits, cases, fast, values};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, Embedding, Kernels, LayerNorm, Quantization, ShapeMismatch, activation_bytes, math,
@@ -10,7 +10,7 @@ use tinybert_kernels::{
 
 /// A row as it may come: small, large, constant, with an outlier, zero.
 fn row(n: usize, seed: u64) -> Vec<f32> {
-    let mut random = Random(seed);
+    let mut random = RandomOperands(seed);
     let mut x = match random.below(5) {
         0 => random.f32s(n, -1e-3, 1e-3),
         1 => random.f32s(n, 100.0, 101.0),
@@ -31,7 +31,7 @@ fn norm_of(kernels: &Kernels, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32
 }
 
 fn quantized(kernels: &Kernels, x: &[f32], k: usize, seed: u64) -> (Vec<i8>, Vec<i8>, Vec<u32>) {
-    let mut random = Random(seed);
+    let mut random = RandomOperands(seed);
     let m = x.len() / k;
     let mut fixed = vec![99; activation_bytes(m, k).unwrap()];
     let inv_scale = [0.0, 1e-3, 1.0, 40.0, 1e9][random.below(5)];
@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn layer_norm_gives_the_scalar_bits(n in 1usize..400, seed: u64) {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let (x, gamma, beta) = (row(n, seed), random.f32s(n, -2.0, 2.0), random.f32s(n, -2.0, 2.0));
         for kernels in fast() {
             let expected = norm_of(&Kernels::scalar(), &x, &gamma, &beta);
@@ -59,7 +59,7 @@ proptest! {
 
     #[test]
     fn layer_norm_is_near_the_exact_one(n in 2usize..400, seed: u64) {
-        let x = Random(seed).f32s(n, -4.0, 4.0);
+        let x = RandomOperands(seed).f32s(n, -4.0, 4.0);
         let exact: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let mean = exact.iter().sum::<f64>() / n as f64;
         let variance = exact.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64;
@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn embed_gives_the_definition_everywhere(n in 1usize..400, seed: u64) {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let (word, position, kind) = (random.i8s(n), random.i8s(n), random.f32s(n, -1.0, 1.0));
         let (word_scale, position_scale) = (random.f32(0.0, 0.1), random.f32(0.0, 0.1));
         let row = Embedding { word: &word, word_scale, position: &position, position_scale, kind: &kind };
@@ -98,7 +98,7 @@ proptest! {
 /// A row in the layout of `kernels`, read back through a linear layer with identity weights.
 #[test]
 fn quantize_row_reaches_127_and_keeps_half_a_step() {
-    let x = Random(9).f32s(50, -3.0, 3.0);
+    let x = RandomOperands(9).f32s(50, -3.0, 3.0);
     let mut scale = [0.0];
     let mut out = vec![0; activation_bytes(1, 50).unwrap()];
     Kernels::scalar()
@@ -159,8 +159,8 @@ fn zero_rows_have_scale_zero() {
 
 #[test]
 fn fused_layer_norm_is_the_two_steps() {
-    let x = Random(1).f32s(3 * 20, -2.0, 2.0);
-    let (gamma, beta) = (Random(2).f32s(20, 0.5, 1.5), Random(3).f32s(20, -0.5, 0.5));
+    let x = RandomOperands(1).f32s(3 * 20, -2.0, 2.0);
+    let (gamma, beta) = (RandomOperands(2).f32s(20, 0.5, 1.5), RandomOperands(3).f32s(20, -0.5, 0.5));
     let norm = LayerNorm { gamma: &gamma, beta: &beta, eps: 1e-12 };
     for kernels in fast().chain([Kernels::scalar()]) {
         let quantization = || Quantization::Static { inv_scale: 40.0, zero_point: 3 };

@@ -1,4 +1,4 @@
-//! Whole matrices from one encoding to another. Needs a heap.
+//! Encoders and decoders of whole matrices. They need a heap.
 
 use alloc::borrow::Cow;
 use alloc::vec;
@@ -18,8 +18,8 @@ pub struct SparseWeights {
 }
 
 impl PackedMatrix {
-    /// Packed int8 weights in four bits. `None` if the weights of a group have no common multiplier, or if
-    /// there are fewer than the matrix has.
+    /// Encodes packed int8 weights in four bits. Returns `None` if the weights of a group have no common multiplier, or
+    /// if there are fewer weights than the matrix has.
     pub fn encode_four_bits(self, packed: &[i8]) -> Option<Vec<u8>> {
         let mut stored = Vec::with_capacity(self.four_bit_bytes()?);
         for panel in self.panels() {
@@ -31,8 +31,8 @@ impl PackedMatrix {
         Some(stored)
     }
 
-    /// Packed int8 weights without zeros. `None` if there are fewer weights than the matrix has, or more values
-    /// than a `u32` counts.
+    /// Encodes packed int8 weights without their zeros. Returns `None` if there are fewer weights than the matrix has,
+    /// or more values than a `u32` counts.
     pub fn encode_sparse(self, packed: &[i8]) -> Option<SparseWeights> {
         let mut sparse = SparseWeights { offsets: vec![0], mask: Vec::new(), values: Vec::new() };
         for panel in self.panels() {
@@ -47,7 +47,7 @@ impl PackedMatrix {
     }
 }
 
-/// A row of embeddings in four bits; `None` if the values of a group have no common multiplier.
+/// Encodes a row of embeddings in four bits. Returns `None` if the values of a group have no common multiplier.
 pub fn encode_row(row: &[i8]) -> Option<Vec<u8>> {
     let matrix = Panel::ROW.matrix(1, row.len())?;
     let mut padded = row.to_vec();
@@ -56,7 +56,7 @@ pub fn encode_row(row: &[i8]) -> Option<Vec<u8>> {
 }
 
 impl<'a> PackedWeights<'a> {
-    /// The packed int8 weights. Weights that are not there become zero.
+    /// Returns the packed int8 weights. Missing weights become zero.
     pub fn decode(&self, panel: Panel, matrix: PackedMatrix) -> Cow<'a, [i8]> {
         if let Self::Int8(weights) = self {
             return Cow::Borrowed(weights);
@@ -76,7 +76,7 @@ impl<'a> PackedWeights<'a> {
 fn encode_group(weights: &[i8], width: usize, kr: usize, stored: &mut Vec<u8>) -> Option<()> {
     let mut codes: Vec<u8> = weights.iter().map(|_| 0).collect();
     for lane in 0..width {
-        // Where this output's weights are in the group: a part of every run.
+        // A part of every run of the group belongs to this output.
         let places = (0..weights.len()).step_by(width * kr).flat_map(|begin| {
             let run = (weights.len() - begin).min(width * kr) / width;
             begin + lane * run..begin + (lane + 1) * run
@@ -93,7 +93,7 @@ fn encode_group(weights: &[i8], width: usize, kr: usize, stored: &mut Vec<u8>) -
     Some(())
 }
 
-/// The smallest multiplier that makes codes of −7 to 7 of all weights.
+/// Returns the smallest multiplier by which all weights become codes of −7 to 7.
 fn common_multiplier(weights: impl Iterator<Item = i8> + Clone) -> Option<u8> {
     let fits = |multiplier: &u8| {
         let by = i16::from(*multiplier);

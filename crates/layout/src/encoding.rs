@@ -16,7 +16,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding that images call `raw`.
+    /// Returns the encoding that images call `raw`.
     pub const fn from_raw(raw: u8) -> Option<Self> {
         match raw {
             0 => Some(Self::Int8),
@@ -26,8 +26,8 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a row of `width` embeddings. `None` if that overflows, and for [`Sparse`](Self::Sparse), which
-    /// rows cannot be.
+    /// Returns the number of bytes of a row of `width` embeddings. Returns `None` if that overflows, and for
+    /// [`Sparse`](Self::Sparse), because rows cannot be sparse.
     pub fn row_bytes(self, width: usize) -> Option<usize> {
         match self {
             Self::Int8 => Some(width),
@@ -42,11 +42,10 @@ impl Encoding {
 pub enum PackedWeights<'a> {
     /// One byte per weight, [`Panel::packed_bytes`] in all.
     Int8(&'a [i8]),
-    /// Codes of −7 to 7 in four bits, each times a multiplier. Panel by panel, 32 inputs at a time: first a
-    /// multiplier of 1 to 18 for each output, then the codes in packed order. Of the
-    /// `[ceil(inputs/kr)][nr][kr]` codes, those of the first half of the groups of `kr` (and of one more if
-    /// their number is odd) lie in the lower halves of the bytes, the others in the upper halves. `kr` divides
-    /// 16.
+    /// Codes of −7 to 7 in four bits, each times a multiplier. They are stored panel by panel, 32 inputs at a time:
+    /// first a multiplier of 1 to 18 for each output, then the codes `[ceil(inputs/kr)][nr][kr]` in packed order. The
+    /// first half of the groups of `kr` (and one more if their number is odd) lies in the lower halves of the bytes,
+    /// and the other groups lie in the upper halves. `kr` divides 16.
     Int4(&'a [u8]),
     /// The weights that are not zero.
     Sparse {
@@ -85,7 +84,7 @@ impl<'a> PackedWeights<'a> {
         }
     }
 
-    /// Bytes that the weights take.
+    /// Returns the number of bytes that the weights take.
     pub const fn bytes(&self) -> usize {
         match self {
             Self::Int8(weights) => weights.len(),
@@ -94,8 +93,8 @@ impl<'a> PackedWeights<'a> {
         }
     }
 
-    /// Whether the slices are as long as a matrix wants them. What the offsets and the masks of sparse weights say is
-    /// bounded where it is used.
+    /// Returns whether the slices have the lengths that a matrix needs. The values of the offsets and the masks of
+    /// sparse weights are checked where they are used.
     pub fn fit(&self, matrix: PackedMatrix) -> bool {
         match self {
             Self::Int8(weights) => weights.len() == matrix.weights(),
@@ -106,7 +105,7 @@ impl<'a> PackedWeights<'a> {
         }
     }
 
-    /// The weights of panel `index`; `None` if they are not all there.
+    /// Returns the weights of panel `index`, or `None` if some of them are missing.
     #[inline]
     pub fn panel(&self, matrix: PackedMatrix, index: usize) -> Option<PanelWeights<'a>> {
         let place = matrix.panel(index)?;
@@ -122,10 +121,10 @@ impl<'a> PackedWeights<'a> {
         })
     }
 
-    /// The weights of the outputs from `first` on.
+    /// Returns the weights of the outputs from `first` on.
     ///
     /// # Errors
-    /// `first` is no panel's first output, or the weights are not all there.
+    /// `first` is not the first output of a panel, or some of the weights are missing.
     pub fn skip_outputs(&self, matrix: PackedMatrix, first: usize) -> Result<Self, ShapeMismatch> {
         if first > matrix.columns() || matrix.lane(first).index != 0 {
             return Err(ShapeMismatch);

@@ -8,8 +8,8 @@ pub const INPUTS_PER_MULTIPLIER: usize = 32;
 /// Largest multiplier: with codes up to 7 the weights stay in int8.
 pub const MAX_MULTIPLIER: u8 = 18;
 
-/// Bytes of an output's codes for `inputs` inputs, at most [`INPUTS_PER_MULTIPLIER`], in groups of `kr`: those
-/// of the first half of the groups.
+/// Returns the number of bytes of an output's codes for `inputs` inputs, at most [`INPUTS_PER_MULTIPLIER`], in groups
+/// of `kr`: as many as the first half of the groups has codes.
 #[inline]
 pub const fn code_bytes(kr: usize, inputs: usize) -> usize {
     let kr = if kr == 0 { 1 } else { kr };
@@ -32,7 +32,7 @@ pub struct FourBitGroup<'a> {
 }
 
 impl FourBitGroup<'_> {
-    /// Whether the multipliers are 1 to [`MAX_MULTIPLIER`], no code is −8, and every half byte without a weight
+    /// Returns whether the multipliers are 1 to [`MAX_MULTIPLIER`], no code is −8, and every half byte without a weight
     /// is zero.
     pub fn is_allowed(&self) -> bool {
         let multipliers = self.multipliers.iter().fold(true, |all, m| all & (1..=MAX_MULTIPLIER).contains(m));
@@ -42,12 +42,12 @@ impl FourBitGroup<'_> {
         multipliers && codes && unused.iter().all(|byte| byte >> 4 == 0)
     }
 
-    /// Codes in upper halves.
+    /// Returns the number of codes in the upper halves of bytes.
     fn high_codes(&self) -> usize {
         self.weights - self.codes.len()
     }
 
-    /// Whether weight `index`, counted from [`start`](Self::start) on, is zero: its code is; `None` beyond the group.
+    /// Returns whether weight `index`, counted from [`start`](Self::start) on, is zero, or `None` beyond the group.
     pub fn is_zero(&self, index: usize) -> Option<bool> {
         match index.checked_sub(self.codes.len()) {
             None => Some(self.codes.get(index)? & 0x0f == 0),
@@ -75,19 +75,20 @@ fn decode_group(group: &[u8], kr: usize, width: usize, out: &mut [i8]) {
     multiply_codes::<true>(codes, multipliers, kr, high);
 }
 
-/// The code in the upper or lower half of a byte.
+/// Returns the code in the upper or lower half of a byte.
 #[inline(always)]
 fn code<const HIGH: bool>(byte: u8) -> i8 {
     (if HIGH { byte } else { byte << 4 }).cast_signed() >> 4
 }
 
-/// The upper or lower codes of `[runs][width][kr]`, each times its output's multiplier; the last run may be shorter.
+/// Multiplies the upper or lower codes of `[runs][width][kr]` by the multipliers of their outputs. The last run may be
+/// shorter.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline)]
 pub fn multiply_codes<const HIGH: bool>(codes: &[u8], multipliers: &[u8], kr: usize, out: &mut [i8]) {
     let width = multipliers.len().max(1);
-    // `max`, not a comparison with 0, which the compiler turns into one of lengths and then no longer knows the
-    // quotient.
+    // `max` is used here because the compiler turns a comparison with 0 into one of lengths and then no longer knows
+    // the quotient.
     let run_bytes = (width * kr).max(1);
     for (out, codes) in out.chunks_mut(run_bytes).zip(codes.chunks(run_bytes)) {
         let run = (out.len() / width).max(1);
@@ -110,13 +111,13 @@ pub fn decode_row(mut stored: &[u8], out: &mut [i8]) -> Result<(), ShapeMismatch
     }
     // The last group may be padded beyond the row.
     let kr = usize::from(Panel::ROW.kr);
-    let mut left = matrix.depth();
+    let mut remaining = matrix.depth();
     for out in out.chunks_mut(INPUTS_PER_MULTIPLIER) {
-        let inputs = left.min(INPUTS_PER_MULTIPLIER);
+        let inputs = remaining.min(INPUTS_PER_MULTIPLIER);
         let group = stored.split_at_checked(1 + code_bytes(kr, inputs));
         let Some((group, rest)) = group else { return Err(ShapeMismatch) };
         decode_group(group, kr, 1, out);
-        (stored, left) = (rest, left - inputs);
+        (stored, remaining) = (rest, remaining - inputs);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::four_bits::{self, FourBitGroup, INPUTS_PER_MULTIPLIER};
 /// not overflow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PackedMatrix {
-    /// Outputs per panel. That a side is not 0 is part of its type, so that a division by it cannot panic.
+    /// Outputs per panel. The type excludes 0, so that a division by it cannot panic.
     nr: NonZero<usize>,
     /// Inputs that stand together.
     kr: NonZero<usize>,
@@ -31,19 +31,19 @@ pub struct PanelPlace {
 }
 
 impl PanelPlace {
-    /// Position of the panel's first weight in the packed matrix.
+    /// Returns the position of the panel's first weight in the packed matrix.
     #[inline(always)]
     pub const fn start(self) -> usize {
         self.first * self.depth
     }
 
-    /// Weights of the panel.
+    /// Returns the number of weights of the panel.
     #[inline(always)]
     pub const fn weights(self) -> usize {
         self.width * self.depth
     }
 
-    /// Bytes of the panel's mask in a sparse matrix: a bit per weight, in whole bytes.
+    /// Returns the number of bytes of the panel's mask in a sparse matrix: a bit per weight, in whole bytes.
     #[inline(always)]
     pub const fn mask_bytes(self) -> usize {
         self.weights().div_ceil(8)
@@ -59,31 +59,32 @@ pub struct Lane {
     pub index: usize,
 }
 
-/// Greatest common divisor of `side` and 8.
+/// Returns the greatest common divisor of `side` and 8.
 const fn padding_unit(side: usize) -> usize {
     1 << (side | 8).trailing_zeros()
 }
 
 impl Panel {
-    /// The outputs of a packed matrix are padded to a multiple of this: gcd(nr, 8).
+    /// Returns gcd(nr, 8): the outputs of a packed matrix are padded to a multiple of it.
     #[inline]
     pub const fn output_padding(self) -> usize {
         padding_unit(self.nr as usize)
     }
 
-    /// The inputs of a packed matrix are padded to a multiple of this: gcd(kr, 8).
+    /// Returns gcd(kr, 8): the inputs of a packed matrix are padded to a multiple of it.
     #[inline]
     pub const fn input_padding(self) -> usize {
         padding_unit(self.kr as usize)
     }
 
-    /// The packed matrix `[n, k]`; `None` if its size overflows or a side of the panel is 0.
+    /// Returns the packed matrix `[n, k]`, or `None` if its size overflows or a side of the panel is 0.
     #[inline]
     pub const fn matrix(self, n: usize, k: usize) -> Option<PackedMatrix> {
         PackedMatrix::new(self, n, k)
     }
 
-    /// Bytes of a packed int8 matrix `[n, k]`, padding included; `None` if that overflows or a side of the panel is 0.
+    /// Returns the number of bytes of a packed int8 matrix `[n, k]`, padding included, or `None` if that overflows or a
+    /// side of the panel is 0.
     #[inline]
     pub const fn packed_bytes(self, n: usize, k: usize) -> Option<usize> {
         match self.matrix(n, k) {
@@ -92,8 +93,8 @@ impl Panel {
         }
     }
 
-    /// Bytes in which one panel of a matrix `[n, k]` is decoded to int8; `None` if that overflows or a side of
-    /// the panel is 0.
+    /// Returns the number of bytes in which one panel of a matrix `[n, k]` is decoded to int8, or `None` if that
+    /// overflows or a side of the panel is 0.
     #[inline]
     pub const fn decoded_bytes(self, n: usize, k: usize) -> Option<usize> {
         let nr = self.nr as usize;
@@ -106,8 +107,8 @@ const fn smaller(a: usize, b: usize) -> usize {
 }
 
 impl PackedMatrix {
-    /// The matrix of `n` outputs by `k` inputs in panels of the given shape; `None` if its size overflows or a
-    /// side of the panel is 0.
+    /// Returns the matrix of `n` outputs by `k` inputs in panels of the shape `panel`, or `None` if its size overflows
+    /// or a side of the panel is 0.
     #[inline]
     pub const fn new(panel: Panel, n: usize, k: usize) -> Option<Self> {
         let (Some(nr), Some(kr)) = (NonZero::new(panel.nr as usize), NonZero::new(panel.kr as usize)) else {
@@ -121,122 +122,123 @@ impl PackedMatrix {
         }
     }
 
-    /// Outputs, padded.
+    /// Returns the number of outputs, padded.
     #[inline(always)]
     pub const fn columns(self) -> usize {
         self.columns
     }
 
-    /// Inputs, padded.
+    /// Returns the number of inputs, padded.
     #[inline(always)]
     pub const fn depth(self) -> usize {
         self.depth
     }
 
-    /// Weights of the matrix, padding included: its bytes in int8.
+    /// Returns the number of weights of the matrix, padding included: its bytes in int8.
     #[inline(always)]
     pub const fn weights(self) -> usize {
         self.columns * self.depth
     }
 
-    /// Inputs that stand together.
+    /// Returns the number of inputs that stand together.
     #[cfg(feature = "alloc")]
     pub(crate) const fn kr(self) -> usize {
         self.kr.get()
     }
 
-    /// Panels of the matrix.
+    /// Returns the number of panels of the matrix.
     #[inline(always)]
     pub const fn panel_count(self) -> usize {
         self.columns.div_ceil(self.nr.get())
     }
 
-    /// Index of the panel that holds an output.
+    /// Returns the index of the panel that holds an output.
     #[inline(always)]
     pub(crate) fn panel_index(self, output: usize) -> usize {
         output / self.nr
     }
 
-    /// Panel `index`, counted from 0; `None` beyond the last one.
+    /// Returns panel `index`, counted from 0, or `None` beyond the last one.
     #[inline(always)]
     pub fn panel(self, index: usize) -> Option<PanelPlace> {
         let first = index.checked_mul(self.nr.get())?;
         (first < self.columns).then(|| self.panel_from(first))
     }
 
-    /// The panels, one after the other.
+    /// Returns the panels, one after the other.
     #[inline(always)]
     pub fn panels(self) -> impl Iterator<Item = PanelPlace> {
         (0..self.columns).step_by(self.nr.get()).map(move |first| self.panel_from(first))
     }
 
-    /// The panel whose first output is `first`.
+    /// Returns the panel whose first output is `first`.
     #[inline(always)]
     const fn panel_from(self, first: usize) -> PanelPlace {
         let width = smaller(self.nr.get(), self.columns.saturating_sub(first));
         PanelPlace { first, width, depth: self.depth }
     }
 
-    /// The place of an output in its panel.
+    /// Returns the place of an output in its panel.
     #[inline(always)]
     pub fn lane(self, output: usize) -> Lane {
         let index = output % self.nr;
         Lane { panel: self.panel_from(output - index), index }
     }
 
-    /// Consecutive inputs of one output in the group that holds `input`: `kr`, or fewer in the last group. As
-    /// many bytes lie between a weight and the same input's weight of the next output.
+    /// Returns the number of consecutive inputs of one output in the group that holds `input`: `kr`, or fewer in the
+    /// last group. It is also the distance in bytes from a weight to the weight of the next output for the same input.
     #[inline(always)]
     pub fn run(self, input: usize) -> usize {
         smaller(self.kr.get(), self.depth.saturating_sub(input - input % self.kr))
     }
 
-    /// Position, from the first weight of the panel on, of a lane's weight for `input`.
+    /// Returns the position of a lane's weight for `input`, counted from the first weight of the panel.
     #[inline(always)]
     pub fn offset_in_panel(self, lane: Lane, input: usize) -> usize {
         let step = input % self.kr;
         (input - step) * lane.panel.width + lane.index * self.run(input) + step
     }
 
-    /// Position, from the first weight of the matrix on, of a lane's weight for `input`.
+    /// Returns the position of a lane's weight for `input`, counted from the first weight of the matrix.
     #[inline(always)]
     pub fn offset(self, lane: Lane, input: usize) -> usize {
         lane.panel.start() + self.offset_in_panel(lane, input)
     }
 
-    /// Position of weight `[output, input]`, padding included; `None` beyond it.
+    /// Returns the position of weight `[output, input]`, padding included, or `None` beyond it.
     pub fn position(self, output: usize, input: usize) -> Option<usize> {
         (output < self.columns && input < self.depth).then(|| self.offset(self.lane(output), input))
     }
 
-    /// Bytes of the matrix in four bits; `None` if `kr` does not divide 16, or if that overflows.
+    /// Returns the number of bytes of the matrix in four bits, or `None` if `kr` does not divide 16, or if that
+    /// overflows.
     #[inline]
     pub fn four_bit_bytes(self) -> Option<usize> {
         (16 % self.kr == 0).then(|| self.columns.checked_mul(self.four_bit_output_bytes()))?
     }
 
-    /// Bytes of one output in four bits, its multipliers included.
+    /// Returns the number of bytes of one output in four bits, its multipliers included.
     #[inline]
     pub fn four_bit_output_bytes(self) -> usize {
         self.four_bit_bytes_before(self.depth)
     }
 
-    /// Bytes of one output in four bits for the inputs before `input`, a multiple of [`INPUTS_PER_MULTIPLIER`]
-    /// or the depth.
+    /// Returns the number of bytes of one output in four bits for the inputs before `input`, a multiple of
+    /// [`INPUTS_PER_MULTIPLIER`] or the depth.
     #[inline]
     fn four_bit_bytes_before(self, input: usize) -> usize {
-        let (whole, rest) = (input / INPUTS_PER_MULTIPLIER, input % INPUTS_PER_MULTIPLIER);
+        let (whole_groups, remaining) = (input / INPUTS_PER_MULTIPLIER, input % INPUTS_PER_MULTIPLIER);
         let group = |inputs| 1 + four_bits::code_bytes(self.kr.get(), inputs);
-        whole * group(INPUTS_PER_MULTIPLIER) + if rest > 0 { group(rest) } else { 0 }
+        whole_groups * group(INPUTS_PER_MULTIPLIER) + if remaining > 0 { group(remaining) } else { 0 }
     }
 
-    /// Bytes of the masks of a sparse matrix.
+    /// Returns the number of bytes of the masks of a sparse matrix.
     #[inline]
     pub fn mask_bytes(self) -> usize {
         self.mask_bytes_before(self.panel_count())
     }
 
-    /// Bytes of the masks of the first `panels` panels.
+    /// Returns the number of bytes of the masks of the first `panels` panels.
     #[inline]
     pub(crate) fn mask_bytes_before(self, panels: usize) -> usize {
         let Some(last) = panels.checked_sub(1).and_then(|last| self.panel(last)) else { return 0 };
@@ -244,13 +246,13 @@ impl PackedMatrix {
         (panels - 1) * self.panel_from(0).mask_bytes() + last.mask_bytes()
     }
 
-    /// The panel that holds a position of the packed matrix; `None` beyond the last weight.
+    /// Returns the panel that holds a position of the packed matrix, or `None` beyond the last weight.
     fn panel_at(self, position: usize) -> Option<PanelPlace> {
         let output = position.checked_div(self.depth)?;
         (output < self.columns).then(|| self.lane(output).panel)
     }
 
-    /// The groups of a matrix in four bits, in the order in which they are stored.
+    /// Returns the groups of a matrix in four bits, in the order in which they are stored.
     pub fn four_bit_groups(self, stored: &[u8]) -> impl Iterator<Item = FourBitGroup<'_>> {
         self.panels().flat_map(move |panel| {
             (0..panel.depth)
@@ -259,14 +261,14 @@ impl PackedMatrix {
         })
     }
 
-    /// The group of a matrix in four bits that holds a position of the packed matrix.
+    /// Returns the group of a matrix in four bits that holds a position of the packed matrix.
     pub fn four_bit_group_at(self, stored: &[u8], position: usize) -> Option<FourBitGroup<'_>> {
         let panel = self.panel_at(position)?;
         let group = (position - panel.start()).checked_div(INPUTS_PER_MULTIPLIER * panel.width)?;
         self.four_bit_group(stored, panel, group * INPUTS_PER_MULTIPLIER)
     }
 
-    /// The group of a panel that begins with input `first`.
+    /// Returns the group of a panel that begins with input `first`.
     fn four_bit_group<'a>(
         self,
         stored: &'a [u8],
@@ -282,7 +284,7 @@ impl PackedMatrix {
         Some(FourBitGroup { start, weights: panel.width * inputs, multipliers, codes })
     }
 
-    /// Whether the mask of a sparse matrix has the weight at a position of the packed matrix.
+    /// Returns whether the mask of a sparse matrix has the weight at a position of the packed matrix.
     pub fn mask_bit(self, mask: &[u8], position: usize) -> Option<bool> {
         let panel = self.panel_at(position)?;
         let before = self.mask_bytes_before(self.panel_index(panel.first));

@@ -21,7 +21,7 @@ pub fn pack(src: &[i8], n: usize, k: usize, panel: Panel, dst: &mut [i8]) -> Res
     Ok(())
 }
 
-/// The inverse of [`pack`]: `src` is packed, `dst` becomes row-major `[n, k]`.
+/// Unpacks the packed weights `src` into `dst`, row-major `[n, k]`: the inverse of [`pack`].
 ///
 /// # Errors
 /// A length does not fit `n`, `k` and `panel`.

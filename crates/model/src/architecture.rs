@@ -1,6 +1,6 @@
 //! The family of an encoder, as a configuration records it.
 
-use crate::special_pieces::SpecialIds;
+use crate::special_pieces::ModelSpecialIds;
 
 /// The family of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -10,5 +10,5 @@ pub enum Architecture {
     #[default]
     Bert,
     /// MPNet, for teachers only, with the ids of its special pieces in BERT's numbering.
-    MpNet(SpecialIds),
+    MpNet(ModelSpecialIds),
 }

@@ -1,8 +1,10 @@
 //! The pieces of a vocabulary that have a meaning of their own.
 
-/// Ids of the pieces that BERT gives a meaning of their own.
+/// Ids of a model folder's pieces that have a meaning of their own, in BERT's numbering. Every model has `[PAD]`,
+/// because training fills batches with it; the vocabulary of an image, whose ids are
+/// [`tinybert_tokenizer::SpecialIds`], can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SpecialIds {
+pub struct ModelSpecialIds {
     /// `[PAD]`, fills batches.
     pub pad: u32,
     /// `[UNK]`, a word that the vocabulary cannot spell.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer};
 
-use super::special_pieces::{SpecialIds, SpecialPieces};
+use super::special_pieces::{ModelSpecialIds, SpecialPieces};
 use super::tokenizer_folder;
 use super::vocabulary::{NamedFiles, WordPieceVocabulary};
 use tinybert_base::{Error, Result};
@@ -41,7 +41,7 @@ pub struct EncodedWord {
 pub struct TextEncoder {
     tokenizer: Tokenizer,
     vocabulary: WordPieceVocabulary,
-    special: SpecialIds,
+    special: ModelSpecialIds,
     /// Tokenizer files by name, as they are copied into saved checkpoints.
     files: NamedFiles,
 }
@@ -82,7 +82,7 @@ impl TextEncoder {
             })
         };
         let SpecialPieces { pad, unk, cls, sep, mask } = SpecialPieces::BERT;
-        let special = SpecialIds {
+        let special = ModelSpecialIds {
             pad: required(pad)?,
             unk: required(unk)?,
             cls: required(cls)?,
@@ -243,7 +243,7 @@ impl TextEncoder {
     }
 
     /// Ids of the special pieces.
-    pub fn special(&self) -> SpecialIds {
+    pub fn special(&self) -> ModelSpecialIds {
         self.special
     }
 

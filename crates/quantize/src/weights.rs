@@ -54,14 +54,8 @@ pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<
         down: linear(tensors, &names.down, 1.0, store.down)?,
         output_norm: layer_norm(tensors, &names.output_norm)?,
     };
-    let linears = PerLinear {
-        qkv: &data.qkv,
-        attention_output: &data.attention_output,
-        up: &data.up,
-        down: &data.down,
-    };
-    let stored = plan.encodings.zip(linears).map(|(encoding, linear)| encoding.stored(&linear.weights));
-    data.config.encodings = stored.into();
+    let linears = plan.encodings.zip(data.linears());
+    data.config.encodings = linears.map(|(encoding, linear)| encoding.stored(&linear.weights));
     Ok(data)
 }
 

@@ -8,7 +8,7 @@
 use std::error::Error;
 
 use tinybert_runtime::image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model};
-use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel};
+use tinybert_runtime::image::{Bf16, Encoding, LayerData, Panel, PerLinear};
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::workspace_bytes;
 
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Makes weights that have four bits.
 fn in_four_bits(layer: &mut LayerData) {
-    layer.config.encodings = [Encoding::Int4; 4];
+    layer.config.encodings = PerLinear::all(Encoding::Int4);
     layer.linears_mut().into_iter().flat_map(|linear| &mut linear.weights).for_each(|weight| *weight /= 16);
 }
 

@@ -10,7 +10,9 @@
 
 use std::error::Error;
 
-use tinybert_runtime::image::toy::{self, F32, INT8, PER_TOKEN, PIECES, STATIC_INPUTS, ToyLayer, mixed};
+use tinybert_runtime::image::toy::{
+    self, F32, INT8, PER_TOKEN_INPUTS, PIECES, STATIC_INPUTS, ToyLayer, mixed,
+};
 use tinybert_runtime::image::{Image, ImageBuilder, Panel, SelfTestData, detach_words};
 use tinybert_runtime::tokenizer::{Options, pack};
 use tinybert_runtime::{Input, Model};
@@ -58,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Two layers that have everything: both kinds of attention, both of quantization, all encodings, odd sizes.
 fn small() -> Result<ImageBuilder, Box<dyn Error>> {
     let fixed = ToyLayer { heads: 12, head_dim: 26, ffn: 150, attention: INT8, inputs: STATIC_INPUTS };
-    let per_token = ToyLayer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: [PER_TOKEN; 4] };
+    let per_token = ToyLayer { heads: 3, head_dim: 8, ffn: 61, attention: F32, inputs: PER_TOKEN_INPUTS };
     let vocabulary = pack(&PIECES, Options::UNCASED)?;
     Ok(mixed(toy::model(1, 60, PIECES.len(), &vocabulary, &[fixed, per_token])))
 }

@@ -5,14 +5,14 @@ use tinybert_kernels::math;
 use crate::Tags;
 use crate::argmax::argmax;
 
-/// The answer to one input, and how the input was taken.
+/// The answer to one input, and how much of the input was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reply<'s> {
     /// The answer.
     pub answer: Answer<'s>,
-    /// Tokens the input had, special ones included, after truncation.
+    /// Number of tokens of the input, special ones included, after truncation.
     pub tokens: usize,
-    /// The text was longer than the session takes and has been cut, as Hugging Face cuts it (longest first).
+    /// Whether the text was longer than the session accepts and has been cut, as Hugging Face cuts it (longest first).
     pub truncated: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct Reply<'s> {
 pub enum Answer<'s> {
     /// Classification.
     Label {
-        /// The label with the largest logit; the first one of equals.
+        /// The label with the largest logit, or the first such label.
         index: usize,
         /// `[outputs]`, one per label.
         logits: &'s [f32],
@@ -40,7 +40,7 @@ impl<'s> Answer<'s> {
         Self::Label { index: argmax(logits), logits }
     }
 
-    /// The head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one
+    /// Returns the head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one
     /// score, or the vector.
     pub fn outputs(&self) -> &[f32] {
         match self {
@@ -51,8 +51,8 @@ impl<'s> Answer<'s> {
         }
     }
 
-    /// Writes the probability of each label into `probabilities` and returns the part that was written:
-    /// softmax of the logits; nothing where the answer is not one label.
+    /// Writes the probability of each label into `probabilities` and returns the part that was written: the softmax of
+    /// the logits. The part is empty if the answer is not one label.
     pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {
         let Self::Label { logits, .. } = self else { return &[] };
         let count = logits.len().min(probabilities.len());

@@ -1,6 +1,6 @@
 //! The label that has the largest logit.
 
-/// Index of the largest number; the first one of equals.
+/// Returns the index of the largest number, or of the first such number.
 pub(crate) fn argmax(values: &[f32]) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (index, value) in values.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use tinybert_image::Checksum;
 
-/// The fastest CRC-32C there is here.
+/// Returns the fastest CRC-32C of this build and CPU.
 pub(crate) fn checksum() -> Checksum {
     tinybert_kernels::crc32c().unwrap_or(tinybert_image::crc32c)
 }

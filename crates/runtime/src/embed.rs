@@ -1,4 +1,4 @@
-//! For build scripts of firmware: takes an image into the program that is being built.
+//! A function for build scripts of firmware, which puts an image into the program that is being built.
 
 use std::boxed::Box;
 use std::error::Error;
@@ -10,15 +10,15 @@ use tinybert_image::{AlignedBytes, public_key_from_pem};
 use crate::Model;
 
 /// Checks the image at `path` and writes `$OUT_DIR/model.rs` and a copy of the image beside it. A program that has
-/// `include!(concat!(env!("OUT_DIR"), "/model.rs"));` then has `MODEL: &[u8]`, aligned as
-/// [`Model::from_bytes`] wants it, and `WORKSPACE_BYTES: usize`, what the image's longest input needs
+/// `include!(concat!(env!("OUT_DIR"), "/model.rs"));` then has `MODEL: &[u8]` with the alignment that
+/// [`Model::from_bytes`] needs, and `WORKSPACE_BYTES: usize`, which the image's longest input needs
 /// ([`Model::max_workspace_bytes`]). The program needs the crate `tinybert-image` for that.
 ///
-/// A program with a feature `signature` has `PUBLIC_KEY: [u8; 32]`, too: that of the PEM file which
-/// `TINYBERT_PUBLIC_KEY` names and with which the image must be signed.
+/// A program with a feature `signature` also has `PUBLIC_KEY: [u8; 32]`, with which the image must be signed. It comes
+/// from the PEM file that `TINYBERT_PUBLIC_KEY` names.
 ///
 /// # Errors
-/// The files cannot be read or written, are not what they should be, or this is not a build script.
+/// The files cannot be read or written, they are not an image or a key, or the caller is not a build script.
 pub fn embed_model(path: &Path) -> Result<(), Box<dyn Error>> {
     std::println!("cargo::rerun-if-changed={}", path.display());
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -50,7 +50,7 @@ pub fn embed_model(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(fs::write(out.join("model.rs"), items)?)
 }
 
-/// The key that the program is to trust, if it verifies.
+/// Returns the key that the program must trust, if it verifies images.
 fn public_key() -> Result<Option<[u8; 32]>, Box<dyn Error>> {
     const NAME: &str = "TINYBERT_PUBLIC_KEY";
     std::println!("cargo::rerun-if-env-changed={NAME}");

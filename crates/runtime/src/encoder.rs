@@ -1,8 +1,8 @@
 //! The encoder: embeddings and Transformer layers over the residual stream `[tokens, hidden]`.
 //!
-//! Every LayerNorm writes the int8 input of the linear that follows it along with the residual stream, so that nothing
-//! passes over the rows for quantization alone. A layer has three steps, between which the bands wait for each other:
-//! queries, keys and values; attention; everything after it.
+//! Every LayerNorm writes the int8 input of the linear that follows it along with the residual stream, so that no pass
+//! over the rows is needed for quantization alone. A layer has three steps, between which the bands wait for each
+//! other: queries, keys and values; attention; everything after it.
 
 use tinybert_image::{
     self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
@@ -32,7 +32,7 @@ pub(crate) struct Encoder<'t> {
     panel: Panel,
 }
 
-/// An image's linear as the kernels take it.
+/// Returns an image's linear in the form that the kernels take.
 pub(crate) fn linear<'a>(linear: &image::LinearView<'a>) -> Linear<'a> {
     let image::LinearView { outputs, inputs, panel, weights, scale, bias, row_sum } = *linear;
     Linear { n: outputs, k: inputs, panel, weights, scale, bias, row_sum }
@@ -56,7 +56,7 @@ impl<'t> Encoder<'t> {
     ) -> Result<(), Error> {
         let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
         for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
-            // The activations are still empty, so they lend room for a row that has to be read.
+            // The activations are still unused, so they are the memory for a row that has to be read.
             let (word, word_scale) = words.row(*id, buffers.activations)?;
             let (position, position_scale) = int8_row(&tables.position, position).ok_or(Error::TokenId)?;
             let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
@@ -68,9 +68,10 @@ impl<'t> Encoder<'t> {
             .each(bands, |mut band| self.norm(&tables.norm, band.residual, input, &mut band.input, 0))?)
     }
 
-    /// One layer over `tokens` rows, whose int8 form is the layer's input. Only the first `rows` of them are finished:
-    /// all for the `next` layer's input, one where only the first token is read.
-    #[inline(never)] // The layers' loop has enough of its own on the stack.
+    /// Computes one layer over `tokens` rows, whose int8 form is the layer's input. It finishes only the first `rows`
+    /// rows: all if there is a next layer, whose input is quantized as `next` says, or one if only the first token is
+    /// read.
+    #[inline(never)] // The loop over the layers needs its stack for itself.
     pub fn layer(
         &self,
         layer: &LayerView<'_>,
@@ -91,12 +92,13 @@ impl<'t> Encoder<'t> {
         self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
     }
 
-    /// Bytes in which a layer's weights are decoded.
+    /// Returns the number of bytes in which a layer's weights are decoded.
     fn decoded(&self, layer: &LayerConfig) -> Result<Decoded, ShapeMismatch> {
         Decoded::new(self.panel, self.hidden, layer).ok_or(ShapeMismatch)
     }
 
-    /// Queries, keys and values of all tokens, then the first `rows` tokens' context in place of the layer's input.
+    /// Computes the queries, keys and values of all tokens, then the context of the first `rows` tokens, which replaces
+    /// the layer's input.
     #[inline(never)] // The stack that it needs is free again for what follows attention.
     fn attention<T: Qkv>(
         &self,
@@ -108,16 +110,16 @@ impl<'t> Encoder<'t> {
         let (config, count) = (&layer.config, self.team.count());
         let decoded = self.decoded(config)?;
         let AttentionStage { qkv, mut bands } =
-            AttentionStage::<T>::carve(buffers.stage, config, decoded, [tokens, rows], count)
+            AttentionStage::<T>::carve(buffers.stage, config, decoded, tokens, rows, count)
                 .ok_or(ShapeMismatch)?;
         let input =
             QuantizedInput { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
         let (tokens_band, stride) = (band(tokens, count), T::stride(config));
         let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
-        // Attention's scratch memory is free until there are queries, keys and values.
+        // Attention does not use its scratch memory before there are queries, keys and values.
         self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
             let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| ShapeMismatch)?;
-            self.qkv(layer, input, [index * tokens_band, rows], qkv, decoded)
+            self.qkv(layer, input, index * tokens_band, rows, qkv, decoded)
         })?;
 
         let rows_band = band(rows, count);
@@ -139,13 +141,14 @@ impl<'t> Encoder<'t> {
         })
     }
 
-    /// Keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of those of
-    /// them that are among the first `rows`.
+    /// Computes the keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of
+    /// those tokens that are among the first `rows`.
     fn qkv<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
         input: QuantizedInput<'_>,
-        [first, rows]: [usize; 2],
+        first: usize,
+        rows: usize,
         qkv: &mut [T],
         decoded: &mut [i8],
     ) -> Result<(), ShapeMismatch> {
@@ -172,7 +175,7 @@ impl<'t> Encoder<'t> {
         Ok(())
     }
 
-    /// Attention of the queries of `shape`, quantized into `context`.
+    /// Computes the attention of the queries of `shape` and quantizes it into `context`.
     fn context<T: Qkv>(
         &self,
         config: &LayerConfig,
@@ -193,8 +196,9 @@ impl<'t> Encoder<'t> {
         self.kernels.quantize(x, shape.width(), quantization, out)
     }
 
-    /// `x = LayerNorm(x + output(context))`, `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS_PER_STEP`] rows at a time.
-    #[inline(never)] // As attention.
+    /// Computes `x = LayerNorm(x + output(context))`, then `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS_PER_STEP`]
+    /// rows at a time.
+    #[inline(never)] // As for attention.
     fn after_attention(
         &self,
         layer: &LayerView<'_>,
@@ -266,8 +270,8 @@ impl<'t> Encoder<'t> {
     }
 }
 
-/// The same items. `zip` takes them one by one and does not ask for their number: that is a division for chunks, which has a
-/// panic path where it is not inlined.
+/// Returns the same items. `zip` takes them one by one and does not ask for their number. For chunks that number is a
+/// division, which has a panic path if it is not inlined.
 fn one_by_one<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     items.map_while(Some)
 }

@@ -1,4 +1,4 @@
-//! Why there is no answer: small codes, no strings.
+//! The reasons why there is no answer: small codes, no strings.
 
 use core::fmt;
 
@@ -20,44 +20,44 @@ pub enum Error {
         /// Pieces.
         pieces: usize,
     },
-    /// A size beyond what the kernels take.
+    /// The model has a size that is beyond the limits of the kernels.
     TooLarge,
     /// The workspace is too small.
     WorkspaceTooSmall {
-        /// Bytes that are needed.
+        /// Bytes that the model needs.
         needed: usize,
-        /// Bytes that were given.
-        given: usize,
+        /// Bytes that the workspace has.
+        actual: usize,
     },
     /// The text was not encoded.
     Encode(EncodeError),
-    /// More token ids than the session takes, or none.
+    /// There are no token ids, or more than the session accepts.
     TokenCount {
-        /// Ids that were given.
-        given: usize,
-        /// Most ids that this session takes.
+        /// Ids of the input.
+        actual: usize,
+        /// The most ids that this session accepts.
         limit: usize,
     },
-    /// Another number of type ids than of token ids.
+    /// The number of type ids differs from the number of token ids.
     TypeCount,
-    /// A token id that has no word row, or a token type that the model does not have.
+    /// A token id has no word row, or the model does not have a token type.
     TokenId,
-    /// A pair of texts, but the model reads single ones.
+    /// The input is a pair of texts, but the model reads single texts.
     Pair,
-    /// The image was written without its word rows, and nothing was said about where they are:
+    /// The image was written without its word rows, and the model has no others: see
     /// [`Model::with_word_rows`](crate::Model::with_word_rows).
     WordRowsMissing,
-    /// A word's row could not be read, or is not the one that belongs to the image.
+    /// The row of a word could not be read, or does not belong to the image.
     WordRow {
         /// The token id.
         id: u32,
     },
-    /// The device computes other bits than the host did: image, memory or processor are not to be trusted.
+    /// The device computes other bits than the host. Do not trust the image, the memory or the processor.
     SelfTest {
         /// Number of the self-test, from 0.
         index: usize,
     },
-    /// An operand did not fit its operation; a fault of this library.
+    /// An operand did not fit its operation. This is a fault of this library.
     ShapeMismatch,
 }
 
@@ -70,11 +70,13 @@ impl fmt::Display for Error {
                 write!(f, "the model has {rows} word rows but its vocabulary {pieces} pieces")
             }
             Self::TooLarge => f.write_str("the model has a size beyond what the kernels take"),
-            Self::WorkspaceTooSmall { needed, given } => {
-                write!(f, "the workspace has {given} bytes, {needed} are needed")
+            Self::WorkspaceTooSmall { needed, actual } => {
+                write!(f, "the workspace has {actual} bytes, {needed} are needed")
             }
             Self::Encode(error) => write!(f, "the text could not be encoded: {error:?}"),
-            Self::TokenCount { given, limit } => write!(f, "{given} token ids given, expected 1 to {limit}"),
+            Self::TokenCount { actual, limit } => {
+                write!(f, "{actual} token ids given, expected 1 to {limit}")
+            }
             Self::TypeCount => f.write_str("as many type ids as token ids are needed"),
             Self::TokenId => f.write_str("a token id or type is outside of the model's tables"),
             Self::Pair => f.write_str("the model reads single texts, not pairs"),

@@ -1,4 +1,5 @@
-//! The task head: an output linear on the first token's row (behind a pooler), on every token's, or on their mean.
+//! The task head: an output linear on the first token's row (after a pooler), on every token's row, or on the mean of
+//! all rows.
 
 use tinybert_image::{HeadKind, HeadView, InputQuantization};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
@@ -7,11 +8,10 @@ use crate::encoder::{Encoder, linear};
 use crate::quantized::QuantizedRows;
 use crate::workspace::{HeadStage, RowBuffers};
 
-/// How the head's linears, whose weights are always int8, take their input.
+/// How the inputs of the head's linears are quantized. The weights of these linears are always int8.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
-/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` where each token
-/// has its own.
+/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` if each token has its own.
 pub(crate) fn run<'w>(
     encoder: &Encoder<'_>,
     kind: HeadKind,
@@ -50,7 +50,7 @@ pub(crate) fn run<'w>(
     Ok(stage.outputs)
 }
 
-/// The mean of the rows of `states` `[tokens, hidden]`, summed in their order.
+/// Writes the mean of the rows of `states` `[tokens, hidden]`, which are summed in their order.
 fn mean(states: &[f32], mean: &mut [f32]) {
     mean.fill(0.0);
     let mut tokens = 0.0;

@@ -5,7 +5,7 @@
 //! ```
 //! use tinybert_runtime::{Answer, Error, Input, Model};
 //! # use tinybert_runtime::{image::toy, tokenizer::{Options, pack}};
-//! # let layer = toy::ToyLayer { heads: 2, head_dim: 4, ffn: 12, attention: toy::INT8, inputs: [toy::PER_TOKEN; 4] };
+//! # let layer = toy::ToyLayer { heads: 2, head_dim: 4, ffn: 12, attention: toy::INT8, inputs: toy::PER_TOKEN_INPUTS };
 //! # let vocabulary = pack(&toy::PIECES, Options::UNCASED).unwrap();
 //! # let image = toy::model(1, 8, toy::PIECES.len(), &vocabulary, &[layer]).build().unwrap();
 //! # const WORKSPACE: usize = 16 * 1024;

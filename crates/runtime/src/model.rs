@@ -30,15 +30,16 @@ impl<'a> Model<'a> {
         Self::from_image(&Image::from_bytes_with(bytes, checksum()))
     }
 
-    /// [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed: refuses one
-    /// that is not signed, or with another key, or was changed since, before it looks at what is in it.
+    /// Does the same as [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed. It
+    /// refuses an image that is not signed, that is signed with another key, or that was changed afterwards, before it
+    /// reads the image's contents.
     ///
     /// The key is as trustworthy as the place it comes from: build it into the program.
     ///
     /// # Errors
     /// [`NotSigned`](tinybert_image::Error::NotSigned), [`OtherKey`](tinybert_image::Error::OtherKey),
-    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or what else
-    /// is wrong with the image.
+    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or another reason
+    /// why the image cannot be used.
     #[cfg(feature = "signature")]
     #[inline(never)] // As above.
     pub fn from_signed_bytes(bytes: &'a [u8], public_key: &[u8; 32]) -> Result<Self, Error> {
@@ -57,20 +58,20 @@ impl<'a> Model<'a> {
                 pieces: usize::try_from(pieces).unwrap_or(usize::MAX),
             });
         }
-        // Sizes that the kernels do not take would be found out only when running.
+        // Without this check, sizes beyond the limits of the kernels would be found only when the model runs.
         let config = image.config();
         workspace_bytes(config, image.layer_configs(), config.max_tokens).ok_or(Error::TooLarge)?;
         Ok(Self { image: *image, vocabulary, kernels: Kernels::detect(), word_rows: None })
     }
 
-    /// The same model on other kernels; answers stay the same to the bit.
+    /// Returns the same model on other kernels. The answers stay the same to the bit.
     #[must_use]
     pub fn with_kernels(self, kernels: Kernels) -> Self {
         Self { kernels, ..self }
     }
 
-    /// The same model with word rows that are read as they are needed, each checked: for an image that was
-    /// written without them. Without them such a model answers [`WordRowsMissing`](Error::WordRowsMissing).
+    /// Returns the same model with word rows that are read and checked when they are needed, for an image that was
+    /// written without them. Without word rows, such a model answers [`WordRowsMissing`](Error::WordRowsMissing).
     #[must_use]
     pub fn with_word_rows(self, rows: &'a dyn WordRows) -> Self {
         Self { word_rows: Some(rows), ..self }
@@ -80,15 +81,16 @@ impl<'a> Model<'a> {
         WordTable::new(&self.image, self.word_rows)
     }
 
-    /// Bytes of workspace for a session that so many threads share; exact. `None` where they are too many.
+    /// Returns the exact number of bytes of workspace for a session that `threads` threads share, or `None` if they are
+    /// too many.
     #[cfg(feature = "threads")]
     pub fn workspace_bytes_for(&self, threads: usize) -> Option<usize> {
         let config = self.image.config();
         crate::workspace::workspace_bytes_for(config, self.image.layer_configs(), config.max_tokens, threads)
     }
 
-    /// Bytes of workspace for inputs of up to `tokens`, wherever it begins; exact.
-    /// `None` beyond [`Config::max_tokens`].
+    /// Returns the exact number of bytes of workspace for inputs of up to `tokens` tokens, wherever the workspace
+    /// begins, or `None` beyond [`Config::max_tokens`].
     pub fn workspace_bytes(&self, tokens: usize) -> Option<usize> {
         let config = self.image.config();
         if tokens > config.max_tokens {
@@ -97,36 +99,36 @@ impl<'a> Model<'a> {
         workspace_bytes(config, self.image.layer_configs(), tokens)
     }
 
-    /// The same for the longest input, [`Config::max_tokens`].
+    /// Returns the same number for the longest input, [`Config::max_tokens`].
     ///
-    /// This library computes the number. The image states one too, [`Config::workspace_bytes`], which is what
-    /// the library that wrote the image needed; it is not trusted here.
+    /// This library computes the number. The image also states a number, [`Config::workspace_bytes`], which the library
+    /// that wrote the image needed. This library does not trust it.
     pub fn max_workspace_bytes(&self) -> usize {
-        // Opening the model has found that it exists.
+        // The number exists: a model without it is not opened.
         self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
     }
 
-    /// The name of a label, for classification.
+    /// Returns the name of a label, for classification.
     pub fn label(&self, index: usize) -> Option<&'a str> {
         self.image.labels().nth(index)
     }
 
-    /// Sizes that hold for the whole model.
+    /// Returns the sizes that hold for the whole model.
     pub fn config(&self) -> &Config {
         self.image.config()
     }
 
-    /// The checked image.
+    /// Returns the checked image.
     pub fn image(&self) -> &Image<'a> {
         &self.image
     }
 
-    /// The tokenizer.
+    /// Returns the tokenizer.
     pub fn vocabulary(&self) -> &Vocabulary<'a> {
         &self.vocabulary
     }
 
-    /// The kernels it runs on.
+    /// Returns the kernels that the model runs on.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }

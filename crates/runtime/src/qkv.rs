@@ -6,18 +6,18 @@ use tinybert_kernels::{
 };
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
-/// An element of the matrix of queries, keys and values; what is done with that matrix.
+/// An element of the matrix of queries, keys and values, with the operations on that matrix.
 pub(crate) trait Qkv: Copy + FromBytes + IntoBytes + KnownLayout + Send + Sync {
-    /// Elements from one token's queries, keys and values to the next's.
+    /// Returns the number of elements from one token's queries, keys and values to the next's.
     fn stride(layer: &LayerConfig) -> usize;
 
-    /// Bytes of scratch memory that attention needs.
+    /// Returns the number of bytes of scratch memory that attention needs.
     fn scratch_bytes(shape: &AttentionShape) -> Option<usize>;
 
-    /// How the qkv linear writes it.
+    /// Returns the epilogue by which the qkv linear writes the matrix.
     fn epilogue(out: &mut [Self], stride: usize) -> Epilogue<'_>;
 
-    /// Attention over it.
+    /// Computes attention over the matrix.
     fn attention(
         kernels: Kernels,
         qkv: &[Self],
@@ -30,7 +30,8 @@ pub(crate) trait Qkv: Copy + FromBytes + IntoBytes + KnownLayout + Send + Sync {
 
 /// [`AttentionMode::Int8`](tinybert_image::AttentionMode::Int8).
 impl Qkv for i8 {
-    /// There is room for a vector that begins with the last column, wherever in the row a linear's outputs begin.
+    /// Returns a stride that has room for a vector that begins with the last column, wherever in the row a linear's
+    /// outputs begin.
     fn stride(layer: &LayerConfig) -> usize {
         row_stride(layer.attention_width().saturating_mul(3).min(MAX_SIDE) + 15)
     }

@@ -3,7 +3,7 @@
 use tinybert_image::InputQuantization;
 use tinybert_kernels::{Activations, ActivationsMut, Quantization, RowScale, ShapeMismatch};
 
-/// Rows of int8 activations, and their scales where those are per token.
+/// Rows of int8 activations, and their scales if these are per token.
 pub(crate) struct QuantizedRows<'w> {
     /// The int8 values, `stride` bytes a row.
     pub data: &'w mut [i8],
@@ -14,7 +14,7 @@ pub(crate) struct QuantizedRows<'w> {
 }
 
 impl QuantizedRows<'_> {
-    /// For a kernel that writes the rows from `first` to `first + m`; `first` is the first of a block of rows.
+    /// Returns the rows `first..first + m` for a kernel that writes them. `first` is the first row of a block.
     pub fn write(
         &mut self,
         input: InputQuantization,
@@ -34,7 +34,7 @@ impl QuantizedRows<'_> {
         Ok((quantization, ActivationsMut { data, stride: self.stride }))
     }
 
-    /// As the input `[m, k]` of a linear, from row `first` on.
+    /// Returns the rows from `first` on as the input `[m, k]` of a linear.
     pub fn read(
         &self,
         input: InputQuantization,
@@ -46,7 +46,7 @@ impl QuantizedRows<'_> {
     }
 }
 
-/// [`QuantizedRows`] to be read, by any number of threads.
+/// [`QuantizedRows`] that any number of threads read.
 #[derive(Clone, Copy)]
 pub(crate) struct QuantizedInput<'w> {
     pub data: &'w [i8],
@@ -55,7 +55,7 @@ pub(crate) struct QuantizedInput<'w> {
 }
 
 impl<'w> QuantizedInput<'w> {
-    /// [`QuantizedRows::read`].
+    /// Returns the same as [`QuantizedRows::read`].
     pub fn read(
         self,
         input: InputQuantization,

@@ -21,23 +21,23 @@ pub enum Input<'t> {
     Ids {
         /// Token ids.
         ids: &'t [u32],
-        /// Token types, as many.
+        /// The token type of each token.
         type_ids: &'t [u8],
     },
 }
 
 impl<'t> Input<'t> {
-    /// One text.
+    /// Returns one text as an input.
     pub fn text(text: &'t str) -> Self {
         Self::Text { text, pair: None }
     }
 
-    /// A pair of texts.
+    /// Returns a pair of texts as an input.
     pub fn pair(text: &'t str, pair: &'t str) -> Self {
         Self::Text { text, pair: Some(pair) }
     }
 
-    /// The first or only text; empty for tokens.
+    /// Returns the first or only text, or an empty text for tokens.
     fn first_text(self) -> &'t str {
         match self {
             Self::Text { text, .. } => text,
@@ -45,14 +45,14 @@ impl<'t> Input<'t> {
         }
     }
 
-    /// Tokens as they are, special ones included, with their types.
+    /// Returns tokens as they are, special ones included, with their types, as an input.
     pub fn ids(ids: &'t [u32], type_ids: &'t [u8]) -> Self {
         Self::Ids { ids, type_ids }
     }
 }
 
 impl<'a> Model<'a> {
-    /// A session for inputs of up to [`Config::max_tokens`](tinybert_image::Config::max_tokens).
+    /// Returns a session for inputs of up to [`Config::max_tokens`](tinybert_image::Config::max_tokens).
     ///
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
@@ -60,10 +60,11 @@ impl<'a> Model<'a> {
         Session::new(self, workspace, self.config().max_tokens, Team::ALONE)
     }
 
-    /// A session for inputs of up to `tokens`, in a smaller workspace: [`workspace_bytes`](Self::workspace_bytes).
+    /// Returns a session for inputs of up to `tokens`, in a smaller workspace: see
+    /// [`workspace_bytes`](Self::workspace_bytes).
     ///
     /// # Errors
-    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for none or more than
+    /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall); [`TokenCount`](Error::TokenCount) for no tokens or more than
     /// [`Config::max_tokens`](tinybert_image::Config::max_tokens).
     pub fn session_for<'s>(
         &'s self,
@@ -72,13 +73,14 @@ impl<'a> Model<'a> {
     ) -> Result<Session<'s, 'a>, Error> {
         let limit = self.config().max_tokens;
         if tokens == 0 || tokens > limit {
-            return Err(Error::TokenCount { given: tokens, limit });
+            return Err(Error::TokenCount { actual: tokens, limit });
         }
         Session::new(self, workspace, tokens, Team::ALONE)
     }
 
-    /// A session whose work `threads` share, for inputs of up to [`Config::max_tokens`](tinybert_image::Config::max_tokens); the answers are the
-    /// same to the bit. The workspace is larger: [`workspace_bytes_for`](Self::workspace_bytes_for).
+    /// Returns a session whose work `threads` share, for inputs of up to
+    /// [`Config::max_tokens`](tinybert_image::Config::max_tokens). The answers are the same to the bit. The workspace
+    /// is larger: see [`workspace_bytes_for`](Self::workspace_bytes_for).
     ///
     /// # Errors
     /// [`WorkspaceTooSmall`](Error::WorkspaceTooSmall), with the number of bytes that are needed.
@@ -91,7 +93,7 @@ impl<'a> Model<'a> {
         Session::new(self, workspace, self.config().max_tokens, Team::Threads(threads))
     }
 
-    /// Runs the image's self-tests and compares their outputs bit by bit. Returns how many there are.
+    /// Runs the image's self-tests, compares their outputs bit by bit, and returns the number of self-tests.
     ///
     /// # Errors
     /// [`SelfTest`](Error::SelfTest) for the first that differs;
@@ -133,7 +135,8 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(Self { model, encoder, buffers, limit })
     }
 
-    /// Most tokens that an input may have, special ones included. Longer texts are cut, longer ids refused.
+    /// Returns the most tokens that an input may have, special ones included. The session cuts longer texts and refuses
+    /// more ids.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -143,8 +146,8 @@ impl<'s, 'a> Session<'s, 'a> {
     /// # Errors
     /// For ids: [`TokenCount`](Error::TokenCount), [`TypeCount`](Error::TypeCount), [`TokenId`](Error::TokenId). For
     /// texts: [`Encode`](Error::Encode) in a session for fewer than three tokens, [`TokenId`](Error::TokenId) for a
-    /// pair where the model has one token type, [`Pair`](Error::Pair) for one where it tags words or
-    /// embeds sentences.
+    /// pair where the model has one token type, [`Pair`](Error::Pair) for a pair where the model tags words or embeds
+    /// sentences.
     pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
         let team = self.encoder.team;
         let (tokens, truncated) = team.enter(|| {
@@ -168,8 +171,8 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(Reply { answer, tokens, truncated })
     }
 
-    /// The outputs of the head: logits (of each token, if each is tagged), one score, or a vector. What
-    /// self-tests compare.
+    /// Returns the outputs of the head, which self-tests compare: logits (of each token, if each is tagged), one score,
+    /// or a vector.
     pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
         let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
         self.layers(tokens)?;
@@ -196,7 +199,7 @@ impl<'s, 'a> Session<'s, 'a> {
             }
             Input::Ids { ids, type_ids } => {
                 if ids.is_empty() || ids.len() > limit {
-                    return Err(Error::TokenCount { given: ids.len(), limit });
+                    return Err(Error::TokenCount { actual: ids.len(), limit });
                 }
                 if type_ids.len() != ids.len() {
                     return Err(Error::TypeCount);
@@ -207,14 +210,14 @@ impl<'s, 'a> Session<'s, 'a> {
         }
     }
 
-    /// All layers over the embedded input.
+    /// Computes all layers over the embedded input.
     #[inline(never)]
     fn layers(&mut self, tokens: usize) -> Result<(), Error> {
         let encoder = self.encoder;
         let image = self.model.image();
         let read = if image.config().head.reads_all_tokens() { tokens } else { 1 };
         let mut layers = image.layers();
-        // By reference: a layer's views are large for a small stack.
+        // The layer stays a reference, because a layer's views are large for a small stack.
         while let Some(layer) = &layers.next() {
             let next = layers.next_config().map(|next| next.qkv_input);
             // The last layer computes only the rows that the head reads.
@@ -224,7 +227,7 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(())
     }
 
-    /// The head over an input of `tokens` tokens.
+    /// Computes the head over an input of `tokens` tokens and returns its outputs.
     #[inline(never)]
     fn head(&mut self, tokens: usize) -> Result<&[f32], Error> {
         let Self { model, encoder, .. } = *self;

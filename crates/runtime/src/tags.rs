@@ -9,7 +9,7 @@ use crate::argmax::argmax;
 /// The answer of a token classifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Tags<'s> {
-    /// Empty where token ids were given.
+    /// The text; empty if the input was token ids.
     pub(crate) text: &'s str,
     pub(crate) vocabulary: &'s Vocabulary<'s>,
     /// `[tokens, outputs]`.
@@ -20,23 +20,23 @@ pub struct Tags<'s> {
 /// A word and its tag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaggedWord<'s> {
-    /// Its bytes in the text.
+    /// The word's bytes in the text.
     pub range: Range<usize>,
-    /// The label with the largest logit; the first one of equals.
+    /// The label with the largest logit, or the first such label.
     pub tag: usize,
     /// Logits of its first token, `[outputs]`.
     pub logits: &'s [f32],
 }
 
 impl<'s> Tags<'s> {
-    /// Logits of all tokens, `[CLS]` and `[SEP]` included: `[tokens, outputs]`.
+    /// Returns the logits of all tokens, `[CLS]` and `[SEP]` included: `[tokens, outputs]`.
     pub fn logits(&self) -> &'s [f32] {
         self.logits
     }
 
-    /// The words of the text in order, each with the tag of its first token; words are what white space
-    /// separates. Those that were cut off have no tag, nor has a word without tokens: both are left out.
-    /// Nothing where token ids were given.
+    /// Returns the words of the text in order, each with the tag of its first token. White space separates the words.
+    /// Words that were cut off and words without tokens have no tag and are left out. There are no words if the input
+    /// was token ids.
     pub fn words(&self) -> TaggedWords<'s> {
         TaggedWords { tags: *self, words: words(self.text), token: 1 }
     }
@@ -48,8 +48,8 @@ impl PartialEq for Tags<'_> {
     }
 }
 
-/// Iterator of [`Tags::words`]. It tokenizes the text again, word by word, so that no memory is needed for
-/// where words begin.
+/// The iterator of [`Tags::words`]. It tokenizes the text again, word by word, so that it needs no memory for the
+/// places where words begin.
 #[derive(Clone, Copy, Debug)]
 pub struct TaggedWords<'s> {
     tags: Tags<'s>,

@@ -4,7 +4,8 @@
 
 use tinybert_kernels::{ROW_BLOCK, ShapeMismatch};
 
-/// Threads that compute an answer together, started once. For targets with an operating system; feature `threads`.
+/// Threads that compute an answer together. They are started once. The feature `threads` adds them, for targets with an
+/// operating system.
 #[cfg(feature = "threads")]
 pub struct Threads(rayon::ThreadPool);
 
@@ -13,13 +14,13 @@ impl Threads {
     /// Starts `count` threads; 0 means as many as there are cores.
     ///
     /// # Errors
-    /// The operating system's, where it gives no thread.
+    /// The error of the operating system, if it starts no thread.
     pub fn start(count: usize) -> std::io::Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
         pool.map(Self).map_err(std::io::Error::other)
     }
 
-    /// Number of threads.
+    /// Returns the number of threads.
     pub fn count(&self) -> usize {
         self.0.current_num_threads()
     }
@@ -28,9 +29,9 @@ impl Threads {
 /// The threads that compute an answer.
 #[derive(Clone, Copy)]
 pub(crate) enum Team<'t> {
-    /// The caller alone. The marker gives the lifetime a use.
+    /// The caller alone. The marker uses the lifetime.
     Alone(core::marker::PhantomData<&'t ()>),
-    /// A pool.
+    /// A pool of threads.
     #[cfg(feature = "threads")]
     Threads(&'t Threads),
 }
@@ -38,7 +39,7 @@ pub(crate) enum Team<'t> {
 impl Team<'_> {
     pub const ALONE: Team<'static> = Team::Alone(core::marker::PhantomData);
 
-    /// Number of threads that compute.
+    /// Returns the number of threads that compute.
     pub fn count(self) -> usize {
         match self {
             Self::Alone(_) => 1,
@@ -85,7 +86,7 @@ impl Team<'_> {
     }
 }
 
-/// Rows of a band, whole blocks, when `rows` are shared by `count`.
+/// Returns the number of rows of a band, in whole blocks, if `count` threads share `rows` rows.
 pub(crate) fn band(rows: usize, count: usize) -> usize {
     rows.div_ceil(count.max(1)).next_multiple_of(ROW_BLOCK).max(ROW_BLOCK)
 }

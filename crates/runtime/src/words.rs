@@ -10,7 +10,7 @@ use crate::checksum::checksum;
 /// Reads the word rows of an image that has been written without them
 /// (`tinybert_image::detach_words`), for instance from SPI flash.
 pub trait WordRows: Sync {
-    /// Fills `into` with the bytes of the file of word rows from `offset` on. `false` where they cannot be read.
+    /// Fills `into` with the bytes of the file of word rows from `offset` on. Returns `false` if they cannot be read.
     fn read(&self, offset: usize, into: &mut [u8]) -> bool;
 }
 
@@ -28,7 +28,7 @@ impl<'a> WordTable<'a> {
         Self { table: image.embeddings().word, checks: image.word_checks(), elsewhere }
     }
 
-    /// The row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in
+    /// Returns the row `[hidden]` of a word and its scale. A row from elsewhere is read into `room` and checked; one in
     /// four bits is decoded there. `room` is large enough for two rows.
     pub fn row<'r>(&self, id: u32, room: &'r mut [i8]) -> Result<(&'r [i8], f32), Error>
     where
@@ -55,7 +55,7 @@ impl<'a> WordTable<'a> {
         }
     }
 
-    /// The bytes of a row from elsewhere, read into `room`.
+    /// Returns the bytes of a row from elsewhere, read into `room`.
     fn read<'r>(&self, id: u32, index: usize, check: u32, room: &'r mut [i8]) -> Result<&'r [u8], Error> {
         let elsewhere = self.elsewhere.ok_or(Error::WordRowsMissing)?;
         let length = self.table.row_bytes();
@@ -68,7 +68,7 @@ impl<'a> WordTable<'a> {
     }
 }
 
-/// A row of a table in int8, with its scale.
+/// Returns a row of a table in int8, with its scale.
 pub(crate) fn int8_row<'a>(table: &ScaledRowsView<'a>, index: usize) -> Option<(&'a [i8], f32)> {
     match table.row(index)? {
         (StoredRow::Int8(row), scale) => Some((row, scale)),

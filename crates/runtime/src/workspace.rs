@@ -1,4 +1,4 @@
-//! The workspace: how many bytes an input needs, and where everything lies in them.
+//! The workspace: its size for an input, and the places of all parts in it.
 //!
 //! Sizes are for `tokens` tokens; every part is padded to 64 bytes. With `block` = min(tokens,
 //! [`ROWS_PER_STEP`]), and with the largest `width` = heads · head_dim and `ffn` of all layers:
@@ -17,11 +17,11 @@
 //! | FFN | after GELU i8 `[block, ffn]`, f32 `[ROW_BLOCK, ffn]` if its scales are per token, a panel of decoded weights if they are not int8 | 76,800 or 115,200; 14,400 |
 //! | head | pooled f32 `[hidden]`, outputs f32 `[outputs]` (`[tokens, outputs]` if each token has a tag) | 1,344 |
 //!
-//! The FFN runs `ROWS_PER_STEP` rows at a time, so that its wide activations never stand there for all tokens.
+//! The FFN runs `ROWS_PER_STEP` rows at a time, so that it never needs memory for the wide activations of all tokens.
 
 use core::mem;
 
-use tinybert_image::{AttentionMode, Config, Encoding, InputQuantization, LayerConfig};
+use tinybert_image::{AttentionMode, Config, Encoding, InputQuantization, LayerConfig, PerLinear};
 use tinybert_kernels::{AttentionShape, MAX_SIDE, Panel, ROW_BLOCK, activation_bytes, row_stride};
 use zerocopy::{FromBytes, IntoBytes, KnownLayout};
 
@@ -36,10 +36,10 @@ pub const ROWS_PER_STEP: usize = 64;
 /// Every part begins at a multiple of this, for vector loads and cache lines.
 const ALIGNMENT: usize = 64;
 
-/// Bytes of workspace that an input of `tokens` needs in a model of this shape, wherever the workspace begins.
-/// `None` where a size is beyond what the kernels take.
+/// Returns the number of bytes of workspace that an input of `tokens` tokens needs in a model of this shape, wherever
+/// the workspace begins, or `None` if a size is beyond the limits of the kernels.
 ///
-/// The quantizer writes the value for [`Config::max_tokens`] into the image, where it is for people: see
+/// The quantizer writes the value for [`Config::max_tokens`] into the image, for people who read it. Programs call
 /// [`Model::max_workspace_bytes`](crate::Model::max_workspace_bytes).
 pub fn workspace_bytes(
     config: &Config,
@@ -49,7 +49,7 @@ pub fn workspace_bytes(
     workspace_bytes_for(config, layers, tokens, 1)
 }
 
-/// The same when so many threads share the work.
+/// Returns the same number if `threads` threads share the work.
 pub(crate) fn workspace_bytes_for(
     config: &Config,
     layers: impl IntoIterator<Item = LayerConfig>,
@@ -69,7 +69,7 @@ struct BufferSizes {
     stage: usize,
 }
 
-/// The buffers of a session. Stages are carved out of `stage` as they come.
+/// The buffers of a session. Each stage cuts its parts out of `stage` when it begins.
 pub(crate) struct Buffers<'w> {
     /// The residual stream `[tokens, hidden]`.
     pub residual: &'w mut [f32],
@@ -77,7 +77,7 @@ pub(crate) struct Buffers<'w> {
     pub activations: &'w mut [i8],
     /// Bytes of a row, for the widest layer.
     pub stride: usize,
-    /// Scales of its rows, where they are per token.
+    /// Scales of the rows, if they are per token.
     pub scales: &'w mut [f32],
     /// Memory that each stage divides for itself.
     pub stage: &'w mut [u8],
@@ -113,7 +113,7 @@ impl BufferSizes {
         })
     }
 
-    /// All parts, and what aligning the first one may cost.
+    /// Returns the number of bytes of all parts, with the bytes that the alignment of the first one may cost.
     fn bytes(&self) -> Option<usize> {
         sum(&[
             padded::<f32>(self.residual)?,
@@ -135,9 +135,9 @@ impl<'w> Buffers<'w> {
         threads: usize,
     ) -> Result<Self, Error> {
         let layout = BufferSizes::new(config, layers, tokens, threads).ok_or(Error::TooLarge)?;
-        let (needed, given) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
-        if given < needed {
-            return Err(Error::WorkspaceTooSmall { needed, given });
+        let (needed, actual) = (layout.bytes().ok_or(Error::TooLarge)?, workspace.len());
+        if actual < needed {
+            return Err(Error::WorkspaceTooSmall { needed, actual });
         }
         let skip = workspace.as_ptr().align_offset(ALIGNMENT);
         let mut carver = Carver(workspace.get_mut(skip..).unwrap_or_default());
@@ -153,14 +153,14 @@ impl<'w> Buffers<'w> {
         .ok_or(Error::ShapeMismatch)
     }
 
-    /// Memory that is used through all layers.
+    /// Returns the memory that all layers use, and the memory of the stage.
     pub fn rows(&mut self) -> (RowBuffers<'_>, &mut [u8]) {
         let Self { residual, activations, stride, scales, stage } = self;
         (RowBuffers { residual, activations, stride: *stride, scales }, stage)
     }
 }
 
-/// Stage while the text is read.
+/// The stage in which the text is read.
 pub(crate) struct TextStage<'w> {
     /// `[tokens]`.
     pub ids: &'w mut [u32],
@@ -179,32 +179,33 @@ impl<'w> TextStage<'w> {
     }
 }
 
-/// Bytes in which a layer's weights are decoded, a panel at a time: 0 where they are int8.
+/// Bytes for decoded weights of a layer, one panel at a time: 0 for weights that are int8.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoded {
     /// Bytes of the qkv linear.
     qkv: usize,
-    /// The most of the attention output, up and down linears.
+    /// Bytes of that one of the attention output, up and down linears that needs most.
     others: usize,
 }
 
 impl Decoded {
-    /// `None` where a size is beyond what the kernels take.
+    /// Returns `None` if a size is beyond the limits of the kernels.
     pub fn new(panel: Panel, hidden: usize, layer: &LayerConfig) -> Option<Self> {
-        let (width, [qkv, output, up, down]) = (layer.attention_width(), layer.encodings);
+        let width = layer.attention_width();
+        let PerLinear { qkv, attention_output, up, down } = layer.encodings;
         let bytes = |encoding, n, k| match encoding {
             Encoding::Int8 => Some(0),
             Encoding::Int4 | Encoding::Sparse => panel.decoded_bytes(n, k),
         };
-        let (output, up) = (bytes(output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
+        let (attention_output, up) = (bytes(attention_output, hidden, width)?, bytes(up, layer.ffn, hidden)?);
         Some(Self {
             qkv: bytes(qkv, width.checked_mul(3)?, hidden)?,
-            others: output.max(up).max(bytes(down, hidden, layer.ffn)?),
+            others: attention_output.max(up).max(bytes(down, hidden, layer.ffn)?),
         })
     }
 }
 
-/// Stage while a layer's attention runs.
+/// The stage in which a layer's attention runs.
 pub(crate) struct AttentionStage<'w, T> {
     /// Queries, keys and values `[tokens, stride]`.
     pub qkv: &'w mut [T],
@@ -215,17 +216,30 @@ pub(crate) struct AttentionStage<'w, T> {
 /// Memory of the threads' attention.
 pub(crate) struct AttentionBands<'w> {
     memory: &'w mut [u8],
+    sizes: AttentionBandSizes,
+}
+
+/// Sizes of the parts of an [`AttentionBand`].
+#[derive(Clone, Copy)]
+struct AttentionBandSizes {
     /// Bytes of scratch.
     scratch: usize,
     /// Elements of context.
     context: usize,
 }
 
+impl AttentionBandSizes {
+    /// Returns the number of bytes of both parts, padded.
+    fn bytes(self) -> Option<usize> {
+        sum(&[padded::<u8>(self.scratch)?, padded::<f32>(self.context)?])
+    }
+}
+
 impl AttentionBands<'_> {
-    /// A thread's part after the other.
+    /// Returns the parts of the threads, one after the other.
     pub fn each(&mut self) -> impl Iterator<Item = AttentionBand<'_>> {
-        let (scratch, context) = (self.scratch, self.context);
-        let bytes = band_bytes(scratch, context).unwrap_or(usize::MAX).max(1);
+        let sizes @ AttentionBandSizes { scratch, context } = self.sizes;
+        let bytes = sizes.bytes().unwrap_or(usize::MAX).max(1);
         self.memory.chunks_exact_mut(bytes).map_while(move |part| {
             let mut carver = Carver(part);
             Some(AttentionBand { scratch: carver.take(scratch)?, context: carver.take(context)? })
@@ -233,26 +247,23 @@ impl AttentionBands<'_> {
     }
 }
 
-fn band_bytes(scratch: usize, context: usize) -> Option<usize> {
-    sum(&[padded::<u8>(scratch)?, padded::<f32>(context)?])
-}
-
 /// Memory of one thread's attention.
 pub(crate) struct AttentionBand<'w> {
     /// Scratch memory of attention. Before attention runs, it holds decoded weights of the qkv linear.
     pub scratch: &'w mut [u8],
-    /// `[band, width]` where the context's scales are per token, else empty.
+    /// `[band, width]` if the context's scales are per token, else empty.
     pub context: &'w mut [f32],
 }
 
 impl<'w, T: Qkv> AttentionStage<'w, T> {
-    /// Elements of qkv, and of scratch and context of a thread, when `rows` of `tokens` tokens are queries.
-    fn lengths(
+    /// Returns the sizes of a thread's part if the first `rows` of `tokens` tokens are queries.
+    fn band_sizes(
         layer: &LayerConfig,
         decoded: Decoded,
-        [tokens, rows]: [usize; 2],
+        tokens: usize,
+        rows: usize,
         threads: usize,
-    ) -> Option<[usize; 3]> {
+    ) -> Option<AttentionBandSizes> {
         let width = layer.attention_width();
         width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
         let shape = AttentionShape {
@@ -267,64 +278,77 @@ impl<'w, T: Qkv> AttentionStage<'w, T> {
             InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
             InputQuantization::Static { .. } => 0,
         };
-        let scratch = T::scratch_bytes(&shape)?.max(decoded.qkv);
-        Some([tokens.checked_mul(shape.stride)?, scratch, context])
+        Some(AttentionBandSizes { scratch: T::scratch_bytes(&shape)?.max(decoded.qkv), context })
     }
 
     fn bytes(layer: &LayerConfig, decoded: Decoded, tokens: usize, threads: usize) -> Option<usize> {
-        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens; 2], threads)?;
-        sum(&[padded::<T>(qkv)?, band_bytes(scratch, context)?.checked_mul(threads)?])
+        let band = Self::band_sizes(layer, decoded, tokens, tokens, threads)?;
+        let qkv = tokens.checked_mul(T::stride(layer))?;
+        sum(&[padded::<T>(qkv)?, band.bytes()?.checked_mul(threads)?])
     }
 
     pub fn carve(
         stage: &'w mut [u8],
         layer: &LayerConfig,
         decoded: Decoded,
-        [tokens, rows]: [usize; 2],
+        tokens: usize,
+        rows: usize,
         threads: usize,
     ) -> Option<Self> {
-        let [qkv, scratch, context] = Self::lengths(layer, decoded, [tokens, rows], threads)?;
+        let sizes = Self::band_sizes(layer, decoded, tokens, rows, threads)?;
         let mut carver = Carver(stage);
-        let qkv = carver.take::<T>(qkv)?;
-        Some(Self { qkv, bands: AttentionBands { memory: carver.0, scratch, context } })
+        let qkv = carver.take::<T>(tokens.checked_mul(T::stride(layer))?)?;
+        Some(Self { qkv, bands: AttentionBands { memory: carver.0, sizes } })
     }
 }
 
-/// Stage while one thread's rows go through what follows attention.
+/// The stage in which one thread's rows go through everything after attention.
 pub(crate) struct FfnStage<'w> {
-    /// After the first LayerNorm, the input of the first linear.
+    /// The rows after the first LayerNorm, which are the input of the first linear.
     pub outer: QuantizedRows<'w>,
-    /// After GELU, the input of the second linear.
+    /// The rows after GELU, which are the input of the second linear.
     pub inner: QuantizedRows<'w>,
-    /// `[ROW_BLOCK, ffn]` where the scales of `inner` are per token, else empty.
+    /// `[ROW_BLOCK, ffn]` if the scales of `inner` are per token, else empty.
     pub scratch: &'w mut [f32],
-    /// Memory for decoded weights of the linears; empty where they are int8.
+    /// Memory for decoded weights of the linears; empty if they are int8.
     pub decoded: &'w mut [i8],
 }
 
-/// Bytes of a [`FfnStage`] for blocks of `rows` rows.
+/// Returns the number of bytes of a [`FfnStage`] for blocks of `rows` rows.
 pub(crate) fn ffn_stage_bytes(
     layer: &LayerConfig,
     decoded: Decoded,
     hidden: usize,
     rows: usize,
 ) -> Option<usize> {
-    let [outer, inner, scratch] = FfnStage::lengths(layer, hidden, rows)?;
+    let FfnSizes { outer, inner, scratch } = FfnSizes::new(layer, hidden, rows)?;
     let scales = padded::<f32>(rows)?.checked_mul(2)?;
     let decoded = padded::<i8>(decoded.others)?;
     sum(&[padded::<i8>(outer)?, padded::<i8>(inner)?, padded::<f32>(scratch)?, scales, decoded])
 }
 
-impl<'w> FfnStage<'w> {
-    /// Elements of outer, inner and scratch.
-    fn lengths(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<[usize; 3]> {
+/// Sizes of the parts of an [`FfnStage`], in elements.
+struct FfnSizes {
+    outer: usize,
+    inner: usize,
+    scratch: usize,
+}
+
+impl FfnSizes {
+    fn new(layer: &LayerConfig, hidden: usize, rows: usize) -> Option<Self> {
         let scratch = match layer.down_input {
             InputQuantization::PerToken => ROW_BLOCK.checked_mul(layer.ffn)?,
             InputQuantization::Static { .. } => 0,
         };
-        Some([activation_bytes(rows, hidden)?, activation_bytes(rows, layer.ffn)?, scratch])
+        Some(Self {
+            outer: activation_bytes(rows, hidden)?,
+            inner: activation_bytes(rows, layer.ffn)?,
+            scratch,
+        })
     }
+}
 
+impl<'w> FfnStage<'w> {
     pub fn carve(
         stage: &'w mut [u8],
         layer: &LayerConfig,
@@ -332,7 +356,7 @@ impl<'w> FfnStage<'w> {
         hidden: usize,
         rows: usize,
     ) -> Option<Self> {
-        let [outer, inner, scratch] = Self::lengths(layer, hidden, rows)?;
+        let FfnSizes { outer, inner, scratch } = FfnSizes::new(layer, hidden, rows)?;
         let mut carver = Carver(stage);
         let mut quantized = |bytes, columns| {
             let (data, scales) = (carver.take(bytes)?, carver.take(rows)?);
@@ -343,7 +367,7 @@ impl<'w> FfnStage<'w> {
     }
 }
 
-/// Stage while the task head runs.
+/// The stage in which the task head runs.
 pub(crate) struct HeadStage<'w> {
     /// `[hidden]`.
     pub pooled: &'w mut [f32],
@@ -367,7 +391,7 @@ impl<'w> HeadStage<'w> {
     }
 }
 
-/// Cuts padded parts off the front of a buffer that begins aligned.
+/// Cuts padded parts off the front of an aligned buffer.
 struct Carver<'w>(&'w mut [u8]);
 
 impl<'w> Carver<'w> {
@@ -379,7 +403,7 @@ impl<'w> Carver<'w> {
     }
 }
 
-/// Bytes of `count` values of `T`, padded.
+/// Returns the number of bytes of `count` values of `T`, padded.
 fn padded<T>(count: usize) -> Option<usize> {
     count.checked_mul(size_of::<T>())?.checked_next_multiple_of(ALIGNMENT)
 }

@@ -3,8 +3,8 @@
 mod common;
 
 use proptest::prelude::*;
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC, SYMMETRIC, ToyLayer};
-use tinybert_image::{AlignedBytes, seal};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, STATIC_INPUTS, ToyLayer};
+use tinybert_image::{AlignedBytes, PerLinear, seal};
 use tinybert_runtime::{Answer, Input, Model, Reply};
 
 /// Models with every kind of head, so small that every byte can be tried.
@@ -15,9 +15,9 @@ fn small() -> [AlignedBytes; 4] {
             head_dim: 3,
             ffn: 5,
             attention: INT8,
-            inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
+            inputs: PerLinear { up: PER_TOKEN, ..STATIC_INPUTS },
         },
-        ToyLayer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 4, ffn: 3, attention: F32, inputs: PER_TOKEN_INPUTS },
     ];
     let model = common::toy_model(2, 6, &layers);
     let heads = [

@@ -5,8 +5,10 @@ mod common;
 mod oracle;
 
 use common::{all_kernels, embedding, mixed, regression, three_layers, token_classification, toy_model};
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, PIECES, Random, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer};
-use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, repack};
+use tinybert_image::toy::{
+    F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, PIECES, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer, ToyRandom,
+};
+use tinybert_image::{Image, ImageBuilder, InputQuantization, Panel, PerLinear, repack};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::{Input, Model};
 
@@ -21,7 +23,7 @@ fn outputs(bytes: &[u8], kernels: Kernels, ids: &[u32], type_ids: &[u8]) -> Vec<
     session.run(Input::ids(ids, type_ids)).unwrap().answer.outputs().to_vec()
 }
 
-fn random_tokens(random: &mut Random, count: usize) -> (Vec<u32>, Vec<u8>) {
+fn random_tokens(random: &mut ToyRandom, count: usize) -> (Vec<u32>, Vec<u8>) {
     let second = random.below(count + 1);
     let ids = (0..count).map(|_| random.below(PIECES.len()) as u32).collect();
     (ids, (0..count).map(|token| u8::from(token >= second)).collect())
@@ -30,7 +32,7 @@ fn random_tokens(random: &mut Random, count: usize) -> (Vec<u32>, Vec<u8>) {
 /// Compares all instruction sets with the oracle for inputs of these lengths.
 fn check(builder: &ImageBuilder, lengths: &[usize]) {
     let bytes = builder.build().unwrap();
-    let random = &mut Random(lengths.len() as u64);
+    let random = &mut ToyRandom(lengths.len() as u64);
     for tokens in lengths {
         let (ids, type_ids) = random_tokens(random, *tokens);
         let expected = oracle::outputs(builder, &ids, &type_ids);
@@ -46,7 +48,7 @@ fn check(builder: &ImageBuilder, lengths: &[usize]) {
 fn set_max_tokens(builder: &mut ImageBuilder, tokens: usize) {
     let hidden = builder.config.hidden;
     let rows = &mut builder.embeddings.position;
-    let mut random = Random(tokens as u64);
+    let mut random = ToyRandom(tokens as u64);
     rows.rows.extend(random.weights((tokens - rows.scales.len()) * hidden));
     rows.scales.resize(tokens, rows.scales[0]);
     (builder.config.positions, builder.config.max_tokens) = (tokens, tokens);
@@ -102,7 +104,7 @@ fn a_model_without_a_pooler() {
 #[test]
 fn tinybert_s_own_shape() {
     let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention: INT8, inputs: STATIC_INPUTS };
-    let per_token = ToyLayer { inputs: [PER_TOKEN; 4], ..layer };
+    let per_token = ToyLayer { inputs: PER_TOKEN_INPUTS, ..layer };
     let [f32_layer, f32_per_token] = [layer, per_token].map(|layer| ToyLayer { attention: F32, ..layer });
     let model = toy_model(3, 312, &[layer, f32_per_token, f32_layer, per_token]);
     check(&model, &[17]);
@@ -113,11 +115,16 @@ fn tinybert_s_own_shape() {
 fn random_shapes() {
     let models = std::env::var("TINYBERT_RANDOM_MODELS").map_or(60, |count| count.parse().unwrap());
     for seed in 0..models {
-        let random = &mut Random(seed);
+        let random = &mut ToyRandom(seed);
         let layers: Vec<_> = (0..1 + random.below(3))
             .map(|_| {
                 let mut input = |fixed| if random.below(2) == 0 { PER_TOKEN } else { fixed };
-                let inputs = [input(STATIC), input(SYMMETRIC), input(STATIC), input(STATIC)];
+                let inputs = PerLinear {
+                    qkv: input(STATIC),
+                    attention_output: input(SYMMETRIC),
+                    up: input(STATIC),
+                    down: input(STATIC),
+                };
                 let (heads, head_dim) = (1 + random.below(4), 1 + random.below(40));
                 let attention = [INT8, F32][random.below(2)];
                 ToyLayer { heads, head_dim, ffn: 1 + random.below(100), attention, inputs }
@@ -169,7 +176,7 @@ fn every_weight_layout_gives_the_same_bits() {
 
 fn every_layout_gives_the_same_bits(builder: &ImageBuilder, others: &[(u16, u16)]) {
     let bytes = builder.build().unwrap();
-    let (ids, type_ids) = random_tokens(&mut Random(5), 13);
+    let (ids, type_ids) = random_tokens(&mut ToyRandom(5), 13);
     let expected = bits(&oracle::outputs(builder, &ids, &type_ids));
     let native = all_kernels().map(|kernels| kernels.native_panel());
     let panels = native.map(|panel| (panel.nr, panel.kr));

@@ -3,8 +3,10 @@
 mod common;
 
 use common::{embedding, regression, three_layers, token_classification};
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC_INPUTS, SYMMETRIC, ToyLayer};
-use tinybert_image::{AlignedBytes, AttentionMode, Config, ImageBuilder, SelfTestData};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN_INPUTS, STATIC_INPUTS, SYMMETRIC, ToyLayer};
+use tinybert_image::{
+    AlignedBytes, AttentionMode, Config, ImageBuilder, InputQuantization, PerLinear, SelfTestData,
+};
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
 
 fn with_session<T>(bytes: &[u8], ask: impl FnOnce(&mut tinybert_runtime::Session<'_, '_>) -> T) -> T {
@@ -167,8 +169,8 @@ fn ids_that_the_model_cannot_read_are_refused() {
     let bytes = three_layers().build().unwrap();
     with_session(&bytes, |session| {
         let mut error = |ids: &[u32], type_ids: &[u8]| session.run(Input::ids(ids, type_ids)).err();
-        assert_eq!(error(&[], &[]), Some(Error::TokenCount { given: 0, limit: 20 }));
-        assert_eq!(error(&[2; 21], &[0; 21]), Some(Error::TokenCount { given: 21, limit: 20 }));
+        assert_eq!(error(&[], &[]), Some(Error::TokenCount { actual: 0, limit: 20 }));
+        assert_eq!(error(&[2; 21], &[0; 21]), Some(Error::TokenCount { actual: 21, limit: 20 }));
         assert_eq!(error(&[2, 3], &[0]), Some(Error::TypeCount));
         assert_eq!(error(&[2, 16], &[0, 0]), Some(Error::TokenId));
         assert_eq!(error(&[2, u32::MAX], &[0, 0]), Some(Error::TokenId));
@@ -208,9 +210,9 @@ fn the_workspace_is_exact(builder: &ImageBuilder) {
         let mut session = model.session(&mut memory[start..start + needed]).unwrap();
         session.run(Input::text("turn the lamp on, play some jazz")).unwrap();
         let short = model.session(&mut memory[start..start + needed - 1]).err();
-        assert_eq!(short, Some(Error::WorkspaceTooSmall { needed, given: needed - 1 }));
+        assert_eq!(short, Some(Error::WorkspaceTooSmall { needed, actual: needed - 1 }));
     }
-    assert_eq!(model.session(&mut []).err(), Some(Error::WorkspaceTooSmall { needed, given: 0 }));
+    assert_eq!(model.session(&mut []).err(), Some(Error::WorkspaceTooSmall { needed, actual: 0 }));
 }
 
 #[test]
@@ -248,7 +250,7 @@ fn a_smaller_workspace_takes_shorter_inputs() {
     assert!(model.session_for(0, &mut []).is_err() && model.session_for(21, &mut []).is_err());
 }
 
-fn tinybert_workspace(attention: AttentionMode, inputs: [tinybert_image::InputQuantization; 4]) -> usize {
+fn tinybert_workspace(attention: AttentionMode, inputs: PerLinear<InputQuantization>) -> usize {
     let layer = ToyLayer { heads: 12, head_dim: 26, ffn: 1200, attention, inputs };
     let builder = common::toy_model(1, 312, &[layer; 4]);
     let config = Config { max_tokens: 128, positions: 512, ..builder.config };
@@ -259,7 +261,7 @@ fn tinybert_workspace(attention: AttentionMode, inputs: [tinybert_image::InputQu
 fn tinybert_4l_312_needs_at_most_380_kilobytes_for_128_tokens() {
     let fixed = tinybert_workspace(INT8, STATIC_INPUTS);
     assert!(fixed <= 380_000, "{fixed} bytes");
-    let per_token = tinybert_workspace(INT8, [PER_TOKEN, SYMMETRIC, PER_TOKEN, PER_TOKEN]);
+    let per_token = tinybert_workspace(INT8, PerLinear { attention_output: SYMMETRIC, ..PER_TOKEN_INPUTS });
     assert!(per_token <= 380_000, "{per_token} bytes");
 }
 
@@ -351,7 +353,7 @@ fn a_damaged_vocabulary_is_refused() {
 #[test]
 fn sizes_beyond_the_kernels_are_refused_before_anything_runs() {
     let model = |head_dim| {
-        let layer = ToyLayer { heads: 1, head_dim, ffn: 1, attention: INT8, inputs: [PER_TOKEN; 4] };
+        let layer = ToyLayer { heads: 1, head_dim, ffn: 1, attention: INT8, inputs: PER_TOKEN_INPUTS };
         let vocabulary = three_layers().vocabulary;
         tinybert_image::toy::model(1, 1, 16, &vocabulary, &[layer]).build().unwrap()
     };

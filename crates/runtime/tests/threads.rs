@@ -51,7 +51,7 @@ fn a_workspace_for_one_thread_is_too_small_for_two() {
     let (one, two) = (model.config().workspace_bytes, model.workspace_bytes_for(2).unwrap());
     assert!(one < two);
     let refused = model.session_with(&team, &mut vec![0; two - 1]).err();
-    assert_eq!(refused, Some(Error::WorkspaceTooSmall { needed: two, given: two - 1 }));
+    assert_eq!(refused, Some(Error::WorkspaceTooSmall { needed: two, actual: two - 1 }));
     assert!(model.session_with(&team, &mut vec![0; two]).is_ok());
 }
 

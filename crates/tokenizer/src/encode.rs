@@ -2,7 +2,7 @@
 
 use crate::vocabulary::Vocabulary;
 
-/// The least room [`Vocabulary::encode`] works with: `[CLS]` and two `[SEP]`.
+/// The fewest tokens for which [`Vocabulary::encode`] must have room: `[CLS]` and two `[SEP]`.
 pub const MIN_TOKENS: usize = 3;
 
 /// The result of [`Vocabulary::encode`].
@@ -10,7 +10,7 @@ pub const MIN_TOKENS: usize = 3;
 pub struct Encoded {
     /// Number of tokens, special ones included.
     pub tokens: usize,
-    /// The texts had more.
+    /// Whether the texts had more tokens.
     pub truncated: bool,
 }
 
@@ -18,7 +18,7 @@ pub struct Encoded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The output holds fewer than [`MIN_TOKENS`].
+    /// The output has room for fewer than [`MIN_TOKENS`] tokens.
     OutputTooShort,
 }
 
@@ -56,17 +56,17 @@ impl Vocabulary<'_> {
         Ok(Encoded { tokens: output.count, truncated })
     }
 
-    /// Number of tokens of `text`, without special ones around it.
+    /// Returns the number of tokens of `text`, without special ones around it.
     pub fn count(&self, text: &str) -> usize {
         let mut output = Tokens { ids: &mut [], count: 0, enough: usize::MAX };
         self.tokenize(text, &mut output);
         output.count
     }
 
-    /// `text` behind `[CLS]`; returns its number of tokens and whether some were cut off.
+    /// Writes `text` after `[CLS]`. Returns its number of tokens and whether some were cut off.
     fn encode_single(&self, text: &str, output: &mut Tokens<'_>) -> (usize, bool) {
         let room = output.ids.len() - 2;
-        // One token more than there is room for is enough to know.
+        // One token more than there is room for is enough to know that some are cut off.
         output.enough = output.count + room + 1;
         self.tokenize(text, output);
         let tokens = output.count - 1;
@@ -74,11 +74,12 @@ impl Vocabulary<'_> {
         (tokens.min(room), tokens > room)
     }
 
-    /// `text [SEP] pair` behind `[CLS]`; returns the number of tokens of `text` and whether some of either were
-    /// cut off.
+    /// Writes `text [SEP] pair` after `[CLS]`. Returns the number of tokens of `text` and whether tokens of either text
+    /// were cut off.
     fn encode_pair(&self, text: &str, pair: &str, output: &mut Tokens<'_>) -> (usize, bool) {
         let room = output.ids.len() - 3;
-        // Both are counted to their ends, for what is kept of one depends on the length of the other.
+        // Both texts are counted to their ends, because the number of tokens that one keeps depends on the length of
+        // the other.
         self.tokenize(text, output);
         let first = output.count - 1;
         output.push(self.special().sep);
@@ -98,9 +99,9 @@ impl Vocabulary<'_> {
     }
 }
 
-/// How many of the `first` and `second` tokens of two texts stay where there is `room` for so many tokens together. This is
-/// the rule that Hugging Face calls `longest_first`: the shorter text stays whole if it fits into half of the room, otherwise
-/// each text gets half, and the longer one the odd token (the second one, if both are equally long).
+/// Returns how many of the `first` and `second` tokens of two texts stay if there is room for `room` tokens together.
+/// This is the rule that Hugging Face calls `longest_first`: the shorter text stays whole if it fits into half of the
+/// room, otherwise each text gets half, and the longer one the odd token (the second one, if both are equally long).
 pub fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
     if first.saturating_add(second) <= room {
         return (first, second);
@@ -109,7 +110,7 @@ pub fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize)
     if first > second { (room - shorter, shorter) } else { (shorter, room - shorter) }
 }
 
-/// Receives token ids. Those that do not fit are counted, not stored.
+/// Receives token ids. Ids that do not fit are counted, but not stored.
 pub(crate) struct Tokens<'a> {
     ids: &'a mut [u32],
     count: usize,
@@ -124,7 +125,7 @@ impl Tokens<'_> {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Number of tokens so far.
+    /// Returns the number of tokens so far.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
@@ -134,7 +135,7 @@ impl Tokens<'_> {
         self.count = count;
     }
 
-    /// Whether no more tokens are wanted.
+    /// Returns whether no more tokens are needed.
     pub(crate) fn is_enough(&self) -> bool {
         self.count >= self.enough
     }

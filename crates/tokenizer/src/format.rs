@@ -1,5 +1,7 @@
 //! Layout of a packed vocabulary, shared by its reader and its packer. `docs/tokenizer-format.md` describes it.
 
+use crate::SpecialIds;
+
 /// First bytes of a packed vocabulary.
 pub(crate) const MAGIC: [u8; 4] = *b"TBWP";
 pub(crate) const VERSION: u16 = 1;
@@ -7,17 +9,15 @@ pub(crate) const HEADER_BYTES: usize = 64;
 
 /// Pieces that share one text offset in `groups`.
 pub(crate) const GROUP: usize = 128;
-/// Longest text of a piece, so that a group's offsets fit in 15 bits.
+/// Longest text of a piece. With it, a group's offsets fit in 15 bits.
 pub(crate) const MAX_PIECE_BYTES: usize = 255;
-/// Bit of a `starts` entry: the piece continues a word, `##` is not in its text.
+/// Bit of a `starts` entry which says that the piece continues a word. Its text does not have the `##`.
 pub(crate) const CONTINUATION: u16 = 0x8000;
-/// Up to this many pieces, a slot's id takes two bytes, else four.
+/// Up to this number of pieces, the id in a slot takes two bytes; beyond it, four.
 pub(crate) const NARROW_PIECES: u32 = 0x1_0000;
 
-/// Texts of the special pieces, in the order of [`PackedHeader::special`].
-pub(crate) const SPECIAL_PIECES: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 /// The id of a special piece that is not in the vocabulary; only `[PAD]` and `[MASK]` may be missing.
-pub(crate) const NO_ID: u32 = u32::MAX;
+const NO_ID: u32 = u32::MAX;
 
 /// The fixed record at the start.
 pub(crate) struct PackedHeader {
@@ -28,7 +28,7 @@ pub(crate) struct PackedHeader {
     pub(crate) text_bytes: u32,
     /// Bytes of the longest text.
     pub(crate) longest: u32,
-    pub(crate) special: [u32; 5],
+    pub(crate) special: SpecialIds,
     pub(crate) seed: u64,
 }
 
@@ -42,8 +42,8 @@ pub(crate) struct PartSizes {
 }
 
 impl PackedHeader {
-    /// The header, and the rest of the bytes. `None` if it is cut, of another format or version, or its reserved bytes
-    /// are not zero.
+    /// Reads the header and returns it with the rest of the bytes. Returns `None` if the header is cut, has another
+    /// format or version, or has reserved bytes that are not zero.
     pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         let mut fields = Fields(header);
@@ -55,7 +55,13 @@ impl PackedHeader {
             slots: fields.u32()?,
             text_bytes: fields.u32()?,
             longest: fields.u32()?,
-            special: [fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?],
+            special: SpecialIds {
+                pad: fields.optional_id()?,
+                unk: fields.u32()?,
+                cls: fields.u32()?,
+                sep: fields.u32()?,
+                mask: fields.optional_id()?,
+            },
             seed: u64::from_le_bytes(fields.next()?),
         };
         fields.0.iter().all(|&reserved| reserved == 0).then_some((header, rest))
@@ -67,12 +73,14 @@ impl PackedHeader {
         out.extend(VERSION.to_le_bytes());
         out.extend(self.flags.to_le_bytes());
         let counts = [self.pieces, self.buckets, self.slots, self.text_bytes, self.longest];
-        out.extend(counts.iter().chain(&self.special).flat_map(|field| field.to_le_bytes()));
+        let SpecialIds { pad, unk, cls, sep, mask } = self.special;
+        let special = [pad.unwrap_or(NO_ID), unk, cls, sep, mask.unwrap_or(NO_ID)];
+        out.extend(counts.into_iter().chain(special).flat_map(u32::to_le_bytes));
         out.extend(self.seed.to_le_bytes());
         out.resize(HEADER_BYTES, 0);
     }
 
-    /// `None` if they do not fit the address space.
+    /// Returns the sizes of the parts, or `None` if they do not fit the address space.
     pub(crate) fn sizes(&self) -> Option<PartSizes> {
         let pieces = usize::try_from(self.pieces).ok()?;
         let starts = pieces.checked_add(1)?;
@@ -103,5 +111,10 @@ impl Fields<'_> {
 
     fn u32(&mut self) -> Option<u32> {
         self.next().map(u32::from_le_bytes)
+    }
+
+    /// Returns the id of a special piece that may be missing; the inner `None` says that it is.
+    fn optional_id(&mut self) -> Option<Option<u32>> {
+        self.u32().map(|id| (id != NO_ID).then_some(id))
     }
 }

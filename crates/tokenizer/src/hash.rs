@@ -1,7 +1,7 @@
-//! The hash that finds a piece in the packed vocabulary. Part of the format: both its sides use it.
+//! The hash that finds a piece in the packed vocabulary. It is part of the format: packer and reader use it.
 
 const PRIME: u64 = 0x0000_0100_0000_01b3;
-/// `PRIME * PRIME_INVERSE` is 1 modulo 2^64, so that a step can be undone.
+/// `PRIME * PRIME_INVERSE` is 1 modulo 2^64, which allows to undo a step.
 const PRIME_INVERSE: u64 = 0xce96_5057_aff6_957b;
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -11,7 +11,8 @@ const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 pub(crate) struct PieceHash(u64);
 
 impl PieceHash {
-    /// The hash of the empty piece. `continuation` pieces (`##…`) are hashed apart from those that begin a word.
+    /// Returns the hash of the empty piece. `continuation` pieces (`##…`) are hashed apart from those that begin a
+    /// word.
     pub(crate) fn new(seed: u64, continuation: bool) -> Self {
         Self(if continuation { !seed } else { seed })
     }
@@ -25,14 +26,14 @@ impl PieceHash {
         self.0 = self.0.wrapping_mul(PRIME_INVERSE) ^ u64::from(byte);
     }
 
-    /// The bits that choose bucket and slot.
+    /// Returns the bits that choose bucket and slot.
     pub(crate) fn finish(self) -> u64 {
         let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(MIX);
         mixed ^ mixed >> 29
     }
 }
 
-/// The bucket of a finished hash. Three fifths of the pieces share three tenths of the buckets: large buckets
+/// Returns the bucket of a finished hash. Three fifths of the pieces share three tenths of the buckets: large buckets
 /// are placed while there is room, and the last ones are small (Pibiri and Trani 2021, "PTHash", section 4).
 pub(crate) fn bucket(hash: u64, buckets: u32) -> u32 {
     let dense = (u64::from(buckets) * 3 / 10) as u32;
@@ -40,7 +41,7 @@ pub(crate) fn bucket(hash: u64, buckets: u32) -> u32 {
     if hash as u32 <= u32::MAX / 5 * 3 { reduce(even, dense) } else { dense + reduce(even, buckets - dense) }
 }
 
-/// The slot of a finished hash in a bucket of this displacement.
+/// Returns the slot of a finished hash in a bucket of this displacement.
 pub(crate) fn slot(hash: u64, displacement: u16, slots: u32) -> u32 {
     let moved = (hash ^ u64::from(displacement).wrapping_mul(MIX)).wrapping_mul(PRIME_INVERSE);
     reduce((moved >> 32) as u32, slots)

@@ -1,4 +1,4 @@
-//! Packs a vocabulary. The only part that needs a heap; it runs on the host.
+//! The packer of vocabularies. It is the only part that needs a heap, and it runs on the host.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -7,16 +7,16 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::format::{
-    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
-};
+use crate::SpecialIds;
+use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
 use crate::hash::{self, PieceHash};
-use crate::vocabulary::Options;
+use crate::vocabulary::{CLS, MASK, Options, PAD, SEP, UNK};
 
-/// Mean number of pieces in a bucket, and slots per 100 pieces: small, yet the first seed nearly always does.
+/// Mean number of pieces in a bucket, and slots per 100 pieces. They keep the table small, and the first seed still
+/// succeeds nearly always.
 const PIECES_PER_BUCKET: usize = 6;
 const SLOTS_PER_100: usize = 101;
-/// Attempts at a perfect hash, each with another seed and an eighth more buckets.
+/// Attempts at a perfect hash. Each attempt has another seed and an eighth more buckets.
 const ATTEMPTS: usize = 32;
 
 /// Why a vocabulary cannot be packed.
@@ -73,7 +73,7 @@ impl fmt::Display for PackError {
 
 impl core::error::Error for PackError {}
 
-/// Packs the pieces, each with its index as id. A piece that begins with `##` is a continuation.
+/// Packs the pieces. The id of a piece is its index. A piece that begins with `##` is a continuation.
 ///
 /// As in Hugging Face, a piece may occur twice (the last id is its id) and empty pieces count as ids.
 ///
@@ -105,14 +105,15 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
             ids.insert(piece, u32::try_from(id).map_err(|_| too_large())?);
         }
     }
-    let mut special = [NO_ID; 5];
-    for (place, piece) in special.iter_mut().zip(SPECIAL_PIECES) {
-        match ids.get(piece) {
-            Some(&id) => *place = id,
-            None if matches!(piece, "[PAD]" | "[MASK]") => {}
-            None => return Err(PackError::MissingSpecial(piece)),
-        }
-    }
+    let optional = |piece| ids.get(piece).copied();
+    let required = |piece| optional(piece).ok_or(PackError::MissingSpecial(piece));
+    let special = SpecialIds {
+        pad: optional(PAD),
+        unk: required(UNK)?,
+        cls: required(CLS)?,
+        sep: required(SEP)?,
+        mask: optional(MASK),
+    };
     let hash = (0..ATTEMPTS)
         .find_map(|attempt| PerfectHash::build(&ids, attempt))
         .ok_or(PackError::NoPerfectHash)?;
@@ -141,7 +142,7 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
     Ok(bytes)
 }
 
-/// Whether a piece continues a word, and its text.
+/// Returns whether a piece continues a word, and its text.
 fn split(piece: &str) -> (bool, &str) {
     piece.strip_prefix("##").map_or((false, piece), |text| (true, text))
 }
@@ -151,7 +152,7 @@ fn split(piece: &str) -> (bool, &str) {
 struct PerfectHash {
     seed: u64,
     displacements: Vec<u16>,
-    /// Ids; unused slots hold 0, which is harmless, for a piece is always compared.
+    /// Ids. Unused slots hold 0, which is harmless because the reader always compares the piece.
     slots: Vec<u32>,
 }
 
@@ -172,15 +173,15 @@ impl PerfectHash {
         order.sort_by_key(|&bucket| Reverse(members[bucket].len()));
 
         let mut table = Self { seed, displacements: vec![0; buckets], slots: vec![0; slots] };
-        let mut taken = vec![false; slots];
+        let mut occupied = vec![false; slots];
         let mut places = vec![];
         for bucket in order {
             let members = &members[bucket];
             let displacement = (0..=u16::MAX)
-                .find(|&displacement| find_places(members, displacement, &taken, &mut places))?;
+                .find(|&displacement| find_places(members, displacement, &occupied, &mut places))?;
             table.displacements[bucket] = displacement;
             for (&place, &(_, id)) in places.iter().zip(members) {
-                taken[place] = true;
+                occupied[place] = true;
                 table.slots[place] = id;
             }
         }
@@ -188,12 +189,17 @@ impl PerfectHash {
     }
 }
 
-/// Writes the slots of a bucket's pieces; false if they are not all free and distinct.
-fn find_places(members: &[(u64, u32)], displacement: u16, taken: &[bool], places: &mut Vec<usize>) -> bool {
+/// Writes the slots of a bucket's pieces. Returns whether they are all free and distinct.
+fn find_places(
+    members: &[(u64, u32)],
+    displacement: u16,
+    occupied: &[bool],
+    places: &mut Vec<usize>,
+) -> bool {
     places.clear();
     members.iter().all(|&(hash, _)| {
-        let place = hash::slot(hash, displacement, taken.len() as u32) as usize;
-        let free = !taken[place] && !places.contains(&place);
+        let place = hash::slot(hash, displacement, occupied.len() as u32) as usize;
+        let free = !occupied[place] && !places.contains(&place);
         places.push(place);
         free
     })

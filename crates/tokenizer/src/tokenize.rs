@@ -1,7 +1,6 @@
 //! BERT's normalisation, pre-tokenization and WordPiece, in one pass over the text.
 
 use crate::encode::Tokens;
-use crate::format::SPECIAL_PIECES;
 use crate::unicode::{class, decompose, is_chinese, lowercase};
 use crate::vocabulary::Vocabulary;
 use crate::word::WordBuffer;
@@ -25,7 +24,7 @@ impl Vocabulary<'_> {
         let mut words = WordSplitter { vocabulary: self, word: WordBuffer::new(), output };
         let mut rest = text;
         while !words.output.is_enough() {
-            // Most of most texts: letters and digits that need no more than the lower case.
+            // Most texts are mostly letters and digits, which need no more than the lower case.
             let plain = rest.bytes().take_while(|&byte| IS_ALPHANUMERIC[usize::from(byte)]).count();
             if let Some((run, after)) = rest.split_at_checked(plain) {
                 words.word.push_alphanumeric(run.as_bytes(), self.options().lowercase);
@@ -47,10 +46,10 @@ impl Vocabulary<'_> {
         words.end_word();
     }
 
-    /// The special piece whose text after the `[` is at the start of `text`, and what is behind it. It is looked for
-    /// before any normalisation.
+    /// Returns the special piece whose text after the `[` is at the start of `text`, and the rest of `text`. Special
+    /// pieces are searched before any normalisation.
     fn special_piece<'t>(&self, text: &'t str) -> Option<(u32, &'t str)> {
-        SPECIAL_PIECES.iter().zip(self.special().by_piece()).find_map(|(piece, id)| {
+        self.special().with_texts().into_iter().find_map(|(piece, id)| {
             let after = text.strip_prefix(piece.strip_prefix('[')?)?;
             Some((id?, after))
         })
@@ -65,7 +64,7 @@ struct WordSplitter<'v, 'o, 't> {
 }
 
 impl WordSplitter<'_, '_, '_> {
-    /// Takes a character of the text that is no ASCII letter or digit.
+    /// Takes a character of the text that is not an ASCII letter or digit.
     fn add(&mut self, c: char) {
         match c {
             '\t' | '\n' | '\r' | ' ' => self.end_word(),
@@ -125,14 +124,14 @@ impl WordSplitter<'_, '_, '_> {
         }
     }
 
-    /// Punctuation is a word of its own.
+    /// Writes a character that is a word of its own, such as punctuation.
     fn add_alone(&mut self, c: char) {
         self.end_word();
         self.word.push(c);
         self.end_word();
     }
 
-    /// Writes the pieces of the word, or `[UNK]` if some part of it has none, and begins the next.
+    /// Writes the pieces of the word, or `[UNK]` if some part of it has none, and begins the next word.
     fn end_word(&mut self) {
         if !self.word.is_empty() {
             let before = self.output.count();
@@ -144,7 +143,8 @@ impl WordSplitter<'_, '_, '_> {
         self.word.clear();
     }
 
-    /// WordPiece: the longest piece first, then the longest continuation, to the end of the word.
+    /// Writes the pieces of the word by WordPiece: first the longest piece, then the longest continuation, to the end
+    /// of the word. Returns whether every part has a piece.
     fn push_pieces(&mut self) -> bool {
         let Some(mut rest) = self.word.as_bytes() else { return false };
         let mut continuation = false;

@@ -1,8 +1,6 @@
 //! The packed vocabulary, used in place.
 
-use crate::format::{
-    CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, NO_ID, PackedHeader, SPECIAL_PIECES,
-};
+use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
 use crate::hash::{self, PieceHash};
 
 /// A checked view of a packed vocabulary; it borrows the bytes and copies nothing.
@@ -17,7 +15,7 @@ pub struct Vocabulary<'a> {
     groups: &'a [[u8; 4]],
     displacements: &'a [[u8; 2]],
     slots: Slots<'a>,
-    /// `CONTINUATION` and offset from the group's, for each piece and one past the last.
+    /// For each piece, and for one past the last: `CONTINUATION`, and the offset from the offset of the group.
     starts: &'a [[u8; 2]],
     text: &'a str,
 }
@@ -29,7 +27,7 @@ enum Slots<'a> {
     Wide(&'a [[u8; 4]]),
 }
 
-/// The parts of BERT's normalisation that models choose, besides cleaning.
+/// The parts of BERT's normalisation that models choose. Cleaning is not one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `do_lower_case`.
@@ -46,7 +44,7 @@ impl Options {
     /// The options of `bert-base-cased`.
     pub const CASED: Self = Self { lowercase: false, strip_accents: false, split_chinese: true };
 
-    /// The header's flags: one bit each, in this order.
+    /// Returns the header's flags: one bit each, in this order.
     #[cfg(feature = "alloc")]
     pub(crate) fn flags(self) -> u16 {
         u16::from(self.lowercase)
@@ -61,27 +59,35 @@ impl Options {
     }
 }
 
-/// Ids of the special pieces.
+/// Texts of the special pieces.
+pub(crate) const PAD: &str = "[PAD]";
+pub(crate) const UNK: &str = "[UNK]";
+pub(crate) const CLS: &str = "[CLS]";
+pub(crate) const SEP: &str = "[SEP]";
+pub(crate) const MASK: &str = "[MASK]";
+
+/// Ids of the special pieces of a packed vocabulary. The device never pads or masks: it needs `[PAD]` and `[MASK]` only
+/// to recognise them in a text, and a vocabulary can do without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecialIds {
-    /// `[PAD]`, where the vocabulary has it.
+    /// `[PAD]`, if the vocabulary has it.
     pub pad: Option<u32>,
-    /// `[UNK]`, stands for a word that has no pieces.
+    /// `[UNK]`, which stands for a word that has no pieces.
     pub unk: u32,
-    /// `[CLS]`, begins every input.
+    /// `[CLS]`, which begins every input.
     pub cls: u32,
-    /// `[SEP]`, ends every text.
+    /// `[SEP]`, which ends every text.
     pub sep: u32,
-    /// `[MASK]`, where the vocabulary has it.
+    /// `[MASK]`, if the vocabulary has it.
     pub mask: Option<u32>,
 }
 
 /// A piece of the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
-    /// It continues a word: written `##text`.
+    /// Whether the piece continues a word: it is then written `##text`.
     pub continuation: bool,
-    /// Without the `##`.
+    /// The text without the `##`.
     pub text: &'a str,
 }
 
@@ -89,9 +95,10 @@ pub struct Piece<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VocabularyError {
-    /// Too short, another format or version, unknown flags, a count that is zero, or reserved bytes that are not.
+    /// The header is too short, has another format or version, unknown flags, a count that is zero, or reserved bytes
+    /// that are not zero.
     Header,
-    /// The counts in the header do not give the number of bytes there are.
+    /// The counts in the header do not fit the number of bytes.
     Length,
     /// A slot holds an id that no piece has.
     Slot,
@@ -105,11 +112,11 @@ pub enum VocabularyError {
 }
 
 impl<'a> Vocabulary<'a> {
-    /// Checks everything, in one pass over the bytes: whatever passes can be used without a panic and without reading
-    /// outside of `bytes`.
+    /// Checks everything in one pass over the bytes. A vocabulary that passes can be used without a panic and without a
+    /// read outside of `bytes`.
     ///
     /// # Errors
-    /// [`VocabularyError`] says what does not hold.
+    /// [`VocabularyError`] names the check that failed.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, VocabularyError> {
         let (header, rest) = PackedHeader::read(bytes).ok_or(VocabularyError::Header)?;
         let options = Options::from_flags(header.flags).ok_or(VocabularyError::Header)?;
@@ -127,7 +134,7 @@ impl<'a> Vocabulary<'a> {
         }
         let vocabulary = Self {
             options,
-            special: special_ids(header.special),
+            special: header.special,
             pieces: header.pieces,
             longest: usize::try_from(header.longest).map_err(|_| VocabularyError::Offset)?,
             seed: header.seed,
@@ -139,29 +146,29 @@ impl<'a> Vocabulary<'a> {
         };
         vocabulary.check_slots()?;
         vocabulary.check_offsets()?;
-        vocabulary.check_special(header.special)?;
+        vocabulary.check_special()?;
         Ok(vocabulary)
     }
 
-    /// Number of ids.
+    /// Returns the number of ids.
     #[must_use]
     pub fn pieces(&self) -> u32 {
         self.pieces
     }
 
-    /// How text is normalised.
+    /// Returns how text is normalised.
     #[must_use]
     pub fn options(&self) -> Options {
         self.options
     }
 
-    /// The special pieces.
+    /// Returns the special pieces.
     #[must_use]
     pub fn special(&self) -> SpecialIds {
         self.special
     }
 
-    /// The piece of an id; `None` past the last.
+    /// Returns the piece of an id, or `None` past the last.
     #[must_use]
     pub fn piece(&self, id: u32) -> Option<Piece<'a>> {
         let id = usize::try_from(id).ok()?;
@@ -170,8 +177,8 @@ impl<'a> Vocabulary<'a> {
         Some(Piece { continuation, text: self.text.get(start..end)? })
     }
 
-    /// The id of a piece; `text` without the `##` of a continuation. Where a vocabulary has a piece twice, the last
-    /// one counts.
+    /// Returns the id of a piece, whose text is without the `##` of a continuation. If a vocabulary has a piece twice,
+    /// the last one counts.
     #[must_use]
     pub fn id(&self, piece: Piece<'_>) -> Option<u32> {
         let mut hash = PieceHash::new(self.seed, piece.continuation);
@@ -179,7 +186,7 @@ impl<'a> Vocabulary<'a> {
         self.probe(hash, piece.text.as_bytes(), piece.continuation)
     }
 
-    /// The longest piece that `word` begins with, at least one character: its id and its bytes.
+    /// Returns the longest piece that `word` begins with, at least one character: its id and its bytes.
     pub(crate) fn longest_prefix(&self, word: &[u8], continuation: bool) -> Option<(u32, usize)> {
         let (mut candidate, after) = word.split_at(word.len().min(self.longest));
         let mut following = after.first().copied();
@@ -197,7 +204,7 @@ impl<'a> Vocabulary<'a> {
         None
     }
 
-    /// One look: the slot that the hash leads to holds this piece, or nothing does.
+    /// Looks at the slot to which the hash leads: it holds this piece, or no slot does.
     fn probe(&self, hash: PieceHash, text: &[u8], continuation: bool) -> Option<u32> {
         let hash = hash.finish();
         let buckets = self.displacements.len() as u32;
@@ -210,7 +217,7 @@ impl<'a> Vocabulary<'a> {
         (found == text && found_continuation == continuation).then_some(id)
     }
 
-    /// Where a piece's text starts, and whether it is a continuation.
+    /// Returns where a piece's text starts, and whether it is a continuation.
     fn start(&self, id: usize) -> Option<(usize, bool)> {
         let start = u16::from_le_bytes(*self.starts.get(id)?);
         let group = u32::from_le_bytes(*self.groups.get(id / GROUP)?);
@@ -237,29 +244,29 @@ impl<'a> Vocabulary<'a> {
             longest = longest.max(length);
             previous = start;
         }
-        let whole = previous == self.text.len() && longest == self.longest && longest <= MAX_PIECE_BYTES;
-        whole.then_some(()).ok_or(VocabularyError::Offset)
+        let consistent = previous == self.text.len() && longest == self.longest && longest <= MAX_PIECE_BYTES;
+        consistent.then_some(()).ok_or(VocabularyError::Offset)
     }
 
-    fn check_special(&self, ids: [u32; 5]) -> Result<(), VocabularyError> {
-        let right = ids.iter().zip(SPECIAL_PIECES).all(|(&id, text)| {
-            let optional = matches!(text, "[PAD]" | "[MASK]");
-            self.piece(id) == Some(Piece { continuation: false, text }) || (optional && id == NO_ID)
+    fn check_special(&self) -> Result<(), VocabularyError> {
+        let right = self.special.with_texts().into_iter().all(|(text, id)| {
+            id.is_none_or(|id| self.piece(id) == Some(Piece { continuation: false, text }))
         });
         right.then_some(()).ok_or(VocabularyError::Special)
     }
 }
 
 impl SpecialIds {
-    /// In the order of `SPECIAL_PIECES`.
-    pub(crate) fn by_piece(&self) -> [Option<u32>; 5] {
-        [self.pad, Some(self.unk), Some(self.cls), Some(self.sep), self.mask]
+    /// Returns the text of each special piece with its id, or `None` for a piece that the vocabulary does not have.
+    pub(crate) fn with_texts(self) -> [(&'static str, Option<u32>); 5] {
+        [
+            (PAD, self.pad),
+            (UNK, Some(self.unk)),
+            (CLS, Some(self.cls)),
+            (SEP, Some(self.sep)),
+            (MASK, self.mask),
+        ]
     }
-}
-
-fn special_ids([pad, unk, cls, sep, mask]: [u32; 5]) -> SpecialIds {
-    let present = |id| (id != NO_ID).then_some(id);
-    SpecialIds { pad: present(pad), unk, cls, sep, mask: present(mask) }
 }
 
 impl<'a> Slots<'a> {

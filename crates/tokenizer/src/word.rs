@@ -2,15 +2,15 @@
 
 use crate::unicode::class;
 
-/// A word of more characters becomes `[UNK]` whatever they are, so no more are kept: `max_input_chars_per_word`.
+/// A word of more characters becomes `[UNK]`, whatever they are, so no more are kept (`max_input_chars_per_word`).
 const MAX_CHARS: usize = 100;
 const MAX_BYTES: usize = 4 * MAX_CHARS;
 
 /// The characters of one word, in UTF-8.
 ///
-/// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as
-/// long as the text, yet it never leaves its word, and a word that is too long is not looked at: sorting marks
-/// into place as they come needs no memory beyond the word.
+/// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as long as
+/// the text, but it never leaves its word, and the characters of a word that is too long do not matter. So marks are
+/// sorted into place as they come, without memory beyond the word.
 pub(crate) struct WordBuffer {
     utf8: [u8; MAX_BYTES],
     bytes: usize,
@@ -34,18 +34,18 @@ impl WordBuffer {
         self.chars == 0
     }
 
-    /// The word; `None` if it is too long.
+    /// Returns the word, or `None` if it is too long.
     pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
         if self.chars > MAX_CHARS { None } else { self.utf8.get(..self.bytes) }
     }
 
-    /// Appends ASCII letters and digits, in lower case if asked.
+    /// Appends ASCII letters and digits, in lower case if `lowercase` says so.
     pub(crate) fn push_alphanumeric(&mut self, run: &[u8], lowercase: bool) {
         self.chars = self.chars.saturating_add(run.len());
         if self.chars > MAX_CHARS {
             return;
         }
-        // The bit is what lower-case letters have and capitals have not; digits have it too.
+        // Lower-case letters and digits have this bit, capitals do not.
         let lower = if lowercase { 0x20 } else { 0 };
         let places = self.utf8.iter_mut().skip(self.bytes);
         places.zip(run).for_each(|(place, byte)| *place = byte | lower);
@@ -70,7 +70,7 @@ impl WordBuffer {
         self.insert(self.bytes - behind, mark);
     }
 
-    /// A starter stood here that is not part of the word.
+    /// Says that a starter stood here that is not part of the word.
     pub(crate) fn set_barrier(&mut self) {
         self.barrier = self.bytes;
     }

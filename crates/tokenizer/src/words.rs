@@ -1,16 +1,16 @@
-//! Words as token classification counts them: what white space separates.
+//! Words as token classification counts them. White space separates them.
 
 use core::ops::Range;
 
 use crate::unicode::class;
 
-/// Byte ranges of the words of `text`: the runs between white space, punctuation included. No token reaches
-/// across two of them, so that the tokens of a text are those of its words, one after the other.
+/// Returns the byte ranges of the words of `text`: the runs between white space, punctuation included. No token reaches
+/// across two words, so that the tokens of a text are those of its words, one after the other.
 pub fn words(text: &str) -> Words<'_> {
     Words { text, end: 0 }
 }
 
-/// Iterator of [`words`].
+/// The iterator of [`words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words<'t> {
     text: &'t str,
@@ -30,7 +30,7 @@ impl Iterator for Words<'_> {
     }
 }
 
-/// White space as BERT's normalisation takes it: other controls than these are cleaned away and separate nothing.
+/// Returns whether a character is white space for BERT's normalisation, which removes other controls than these.
 pub(crate) fn is_space(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' | ' ' => true,
@@ -43,16 +43,16 @@ pub(crate) fn is_space(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> impl Iterator<Item = &str> {
+    fn words_of(text: &str) -> impl Iterator<Item = &str> {
         words(text).filter_map(|range| text.get(range))
     }
 
     #[test]
     fn white_space_separates_and_punctuation_does_not() {
-        assert!(of(" play jazz,\tnow!\r\n").eq(["play", "jazz,", "now!"]));
-        assert!(of("a\u{a0}b\u{3000}\u{2028}c").eq(["a", "b", "c"]));
+        assert!(words_of(" play jazz,\tnow!\r\n").eq(["play", "jazz,", "now!"]));
+        assert!(words_of("a\u{a0}b\u{3000}\u{2028}c").eq(["a", "b", "c"]));
         // A vertical tab is a control and U+200B is no white space: both are cleaned away.
-        assert!(of("a\u{b}b \u{200b}").eq(["a\u{b}b", "\u{200b}"]));
-        assert_eq!(of(" \n ").count() + of("").count(), 0);
+        assert!(words_of("a\u{b}b \u{200b}").eq(["a\u{b}b", "\u{200b}"]));
+        assert_eq!(words_of(" \n ").count() + words_of("").count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Talking to the debugger or emulator that runs this firmware (Arm semihosting, AArch64).
+//! Calls of the debugger or emulator that runs this firmware (Arm semihosting, AArch64).
 
 use core::arch::asm;
 

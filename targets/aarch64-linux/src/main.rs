@@ -1,8 +1,9 @@
-//! `tinybert-run IMAGE [--isa NAME]`: answers each line of standard input as `targets/console` describes; one
-//! that cannot be answered gets a line `error: …` instead. Built with the feature `signature` it takes
-//! `--public-key PEM` too, and then no image but one that is signed with that key.
+//! `tinybert-run IMAGE [--isa NAME]` answers each line of standard input as `targets/console` describes. A line that
+//! has no answer gets a line `error: …`. With the feature `signature`, the program has the option `--public-key PEM`,
+//! with which it accepts only an image that is signed with that key.
 //!
-//! The image is mapped, not read: nothing of it is copied, and processes share it. Its layout should be this CPU's.
+//! The image is mapped, not read: nothing of it is copied, and processes share it. The weights should have the layout
+//! of this CPU.
 
 use std::error::Error;
 use std::fs::File;
@@ -20,7 +21,7 @@ const USAGE: &str = if cfg!(feature = "signature") {
     "usage: tinybert-run IMAGE [--isa NAME] < TEXTS"
 };
 
-/// Bytes that a line may have: many times what a model of 512 tokens reads, and no peer can fill memory with one.
+/// Most bytes of a line. A model of 512 tokens reads far fewer, and no peer can fill the memory with one line.
 const LINE_BYTES: u64 = 1 << 16;
 
 type OpenResult<'a> = Result<Model<'a>, Refused>;
@@ -77,13 +78,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The next line without its end; `None` after the last one.
+/// Returns the next line without its end, or `None` after the last one.
 fn read_line<'b>(
     asked: &mut impl BufRead,
     buffer: &'b mut Vec<u8>,
 ) -> io::Result<Option<Result<&'b str, UnreadableLine>>> {
     buffer.clear();
-    // With the end of the longest line.
+    // The limit includes the end of the longest line.
     if asked.by_ref().take(LINE_BYTES + 1).read_until(b'\n', buffer)? == 0 {
         return Ok(None);
     }
@@ -96,7 +97,7 @@ fn read_line<'b>(
     Ok(Some(line_text(buffer)))
 }
 
-/// The model, if it is signed with the key in `file`.
+/// Returns the model, if it is signed with the key in `file`.
 #[cfg(feature = "signature")]
 fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<OpenResult<'a>, Box<dyn Error>> {
     let named = |error: &dyn Error| format!("{file}: {error}");
@@ -105,7 +106,7 @@ fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<OpenResult<'a>, Box<dy
     Ok(Model::from_signed_bytes(image, &key))
 }
 
-/// Not asked for without the feature.
+/// Without the feature, no caller asks for it.
 #[cfg(not(feature = "signature"))]
 fn open_signed<'a>(_: &'a [u8], _: &str) -> Result<OpenResult<'a>, Box<dyn Error>> {
     Err(USAGE.into())

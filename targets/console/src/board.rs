@@ -1,4 +1,4 @@
-//! What firmware does on any board.
+//! The loop of the firmware, which is the same on every board.
 
 use core::fmt::{self, Write};
 
@@ -6,10 +6,10 @@ use tinybert_runtime::{Error, Model};
 
 use crate::{AnswerLine, UnreadableLine, input, line_text};
 
-/// Control-D: ends the conversation.
+/// Control-D, which ends the input.
 const END: u8 = 4;
 
-/// What a board gives: a console and a clock.
+/// The console and the clock of a board.
 pub trait Board {
     /// Waits for the next byte from the console.
     fn read(&mut self) -> u8;
@@ -17,16 +17,15 @@ pub trait Board {
     /// Writes a byte to the console.
     fn write(&mut self, byte: u8);
 
-    /// A counter of the core's cycles that may wrap around.
+    /// Returns the value of a counter of the core's cycles, which may wrap around.
     fn cycles(&self) -> u32;
 }
 
-/// Opens the model, proves by the image's self-tests that this board computes what the host computed, then
-/// answers the console's lines, each with the cycles it took, until Control-D. Lines may be as long as
-/// `buffer`.
+/// Opens the model and runs the image's self-tests, which show that this board computes what the host computed. Then
+/// answers the console's lines until Control-D and prints the cycles of each answer. Lines may be as long as `buffer`.
 ///
 /// # Errors
-/// What is wrong with the image, the workspace or the board.
+/// The fault of the image, the workspace or the board.
 pub fn serve(
     board: &mut impl Board,
     open: impl FnOnce() -> Result<Model<'static>, Error>,
@@ -34,10 +33,10 @@ pub fn serve(
     buffer: &mut [u8],
 ) -> Result<(), Error> {
     let model = open();
-    // By reference: a second copy of the model would take a tenth of the stack.
+    // The model stays a reference, because a second copy of it would take a tenth of the stack.
     let model = model.as_ref().map_err(|error| *error)?;
     let tests = model.self_test(workspace)?;
-    // Output that cannot be written is nobody's to report, here and below.
+    // Here and below, nobody can report output that cannot be written.
     let _ = writeln!(ConsoleWriter(board), "{tests} self-tests passed on {}", model.kernels().isa().name());
 
     let mut session = model.session(workspace)?;
@@ -69,7 +68,7 @@ impl<B: Board> Write for ConsoleWriter<'_, B> {
     }
 }
 
-/// The next line without its end; `None` after the last one.
+/// Returns the next line without its end, or `None` after the last one.
 fn read_line<'l>(board: &mut impl Board, buffer: &'l mut [u8]) -> Option<Result<&'l str, UnreadableLine>> {
     let mut length: usize = 0;
     loop {

@@ -1,8 +1,8 @@
-//! What the `main.rs` of every board has in common.
+//! The macro that makes the `main.rs` of every board.
 
-/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code:
-/// the image that the build script has taken in (`tinybert_runtime::embed_model`), a static workspace, `main`
-/// for start-up code to call, and a panic handler that does not link.
+/// Makes a firmware of a [`Board`](crate::Board) and a function `fn(u8) -> !` that ends it with an exit code. The
+/// firmware has the image of the build script (`tinybert_runtime::embed_model`), a static workspace, the function
+/// `main` that start-up code calls, and a panic handler that does not link.
 ///
 /// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
 /// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).
@@ -11,7 +11,7 @@ macro_rules! firmware {
     ($board:expr, $exit:path) => {
         include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
-        /// 64-byte aligned, so that nothing of it is lost to alignment.
+        /// The alignment is 64 bytes, so that the session loses no bytes to alignment.
         #[repr(align(64))]
         struct Workspace([u8; WORKSPACE_BYTES]);
         static mut WORKSPACE: Workspace = Workspace([0; WORKSPACE_BYTES]);
@@ -21,7 +21,7 @@ macro_rules! firmware {
             // Of the linker script.
             static stack_bottom: u32;
             static stack_top: u32;
-            /// Defined nowhere: if anything in this firmware can panic, it does not link.
+            /// Is defined nowhere. If anything in this firmware can panic, it does not link.
             fn a_panic_path_was_linked() -> !;
         }
 
@@ -33,10 +33,10 @@ macro_rules! firmware {
             let mut board = $board;
             // SAFETY: `main` is called once, on one core, and nothing else names these.
             let (workspace, line) = unsafe { (&mut (*&raw mut WORKSPACE).0, &mut *&raw mut LINE) };
-            // The control of the rule that no panic path may be linked: an index that can be out of bounds.
+            // This line tests the rule that no panic path may be linked: the index can be out of bounds.
             #[cfg(feature = "negative-control")]
             let line = &mut line[..$crate::Board::cycles(&board) as usize];
-            // Flash can be written: the compiler must not take what is in it today for granted.
+            // Flash can be written, so the compiler must not assume its present contents.
             let image = core::hint::black_box(MODEL);
             #[cfg(not(feature = "signature"))]
             let open = || $crate::Model::from_bytes(image);

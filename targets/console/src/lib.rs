@@ -1,5 +1,5 @@
-//! The line protocol of all targets: a text in, out come label, tab, and the outputs' bits in hexadecimal, so that
-//! machines can be compared. A tab in the text separates the two texts of a pair.
+//! The line protocol of all targets. A program reads a text and writes the label, a tab, and the outputs' bits in
+//! hexadecimal, so that machines can be compared. A tab in the text separates the two texts of a pair.
 #![no_std]
 
 mod board;
@@ -14,15 +14,15 @@ use tinybert_runtime::{Answer, Input};
 
 pub use tinybert_runtime::Model;
 
-/// What a line asks.
+/// Returns the input that a line asks for.
 pub fn input(line: &str) -> Input<'_> {
     line.split_once('\t').map_or(Input::text(line), |(text, pair)| Input::pair(text, pair))
 }
 
-/// A line that is too long or not UTF-8.
+/// The line is too long or not UTF-8.
 pub struct UnreadableLine;
 
-/// The text of a line without its end.
+/// Returns the text of a line without its end.
 ///
 /// # Errors
 /// The line is not UTF-8.
@@ -30,7 +30,7 @@ pub fn line_text(line: &[u8]) -> Result<&str, UnreadableLine> {
     core::str::from_utf8(line).map(|line| line.trim_end_matches('\r')).map_err(|_| UnreadableLine)
 }
 
-/// An answer as a line, without its end.
+/// Writes an answer as a line, without its end.
 pub struct AnswerLine<'a>(pub &'a Model<'a>, pub &'a Answer<'a>);
 
 impl fmt::Display for AnswerLine<'_> {

@@ -6,7 +6,7 @@ use super::top::TopItems;
 use super::words::{Sentence, is_candidate};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::collate;
-use tinybert_model::{Checkpoint, EncodedInput, SpecialIds};
+use tinybert_model::{Checkpoint, EncodedInput, ModelSpecialIds};
 use tinybert_nn::MaskedLm;
 use tinybert_nn::ops::rows::with_slice;
 
@@ -17,7 +17,7 @@ const BATCH_TOKENS: usize = 2048;
 /// A masked LM as a source of candidates.
 pub struct MaskedCandidates {
     model: MaskedLm,
-    special: SpecialIds,
+    special: ModelSpecialIds,
     mask: u32,
     /// Pieces that may replace a word, by id; `None` for all other pieces.
     words: Vec<Option<String>>,
@@ -125,7 +125,7 @@ impl MaskedCandidates {
 
     /// The pass `[CLS] masked [SEP] original [SEP]` of a window.
     fn pass(&self, window: &[u32], masked: impl Iterator<Item = (usize, WordPosition)>) -> MaskedPass {
-        let SpecialIds { cls, sep, .. } = self.special;
+        let ModelSpecialIds { cls, sep, .. } = self.special;
         let masked: Vec<_> = masked.map(|(place, word)| (place + 1, word)).collect();
         let mut ids = Vec::with_capacity(2 * window.len() + 3);
         ids.push(cls);

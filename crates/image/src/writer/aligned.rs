@@ -1,4 +1,4 @@
-//! A heap buffer aligned as images want it.
+//! A heap buffer with the alignment that images need.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,14 +20,14 @@ pub struct AlignedBytes {
 }
 
 impl AlignedBytes {
-    /// `length` zeros.
+    /// Returns `length` zeros.
     pub fn zeroed(length: usize) -> Self {
         let mut blocks = Vec::new();
         blocks.resize(length.div_ceil(ALIGNMENT), AlignedBlock::new_zeroed());
         Self { blocks, length }
     }
 
-    /// A copy of `bytes`.
+    /// Returns a copy of `bytes`.
     pub fn from_slice(bytes: &[u8]) -> Self {
         let mut copy = Self::zeroed(bytes.len());
         copy.copy_from_slice(bytes);

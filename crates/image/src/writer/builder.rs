@@ -1,4 +1,4 @@
-//! Makes the file from plain arrays.
+//! The builder, which makes the file from plain arrays.
 
 use alloc::string::String;
 use alloc::vec;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
 use crate::records::Provenance;
-use crate::{Error, Field, SectionKind};
+use crate::{Error, Field, PerLinear, SectionKind};
 
 /// Everything an image is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,7 @@ impl ImageBuilder {
     /// reader's checks.
     ///
     /// # Errors
-    /// [`Field::Length`] where two arrays do not fit together, else what the reader finds wrong.
+    /// [`Field::Length`] if two arrays do not fit together, otherwise the error that the reader finds.
     pub fn build(&self) -> Result<AlignedBytes, Error> {
         let Config { hidden, vocab, positions, types, outputs, panel, words, .. } = self.config;
         if panel.nr == 0 || panel.kr == 0 {
@@ -72,7 +72,7 @@ impl ImageBuilder {
         let mut layers = Section::default();
         for layer in &self.layers {
             let width = layer.config.attention_width();
-            let [qkv, attention_output, up, down] = layer.config.encodings;
+            let PerLinear { qkv, attention_output, up, down } = layer.config.encodings;
             layers.linear(&layer.qkv, width.saturating_mul(3), hidden, panel, qkv)?;
             layers.linear(&layer.attention_output, hidden, width, panel, attention_output)?;
             layers.layer_norm(&layer.attention_norm, hidden)?;
@@ -215,7 +215,7 @@ impl Section {
     }
 }
 
-/// Lays the sections that are there one after the other and seals the file.
+/// Writes the sections that are present one after the other and seals the file.
 pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBytes {
     let present: Vec<_> =
         sections.iter().filter_map(|(kind, bytes)| Some((*kind, bytes.as_deref()?))).collect();
@@ -254,12 +254,12 @@ pub(super) fn assemble(sections: &[(SectionKind, Option<Vec<u8>>)]) -> AlignedBy
     file
 }
 
-/// The offset of the first section in a file with so many sections.
+/// Returns the offset of the first section in a file with `count` sections.
 pub(super) fn first_section(count: usize) -> usize {
     (size_of::<FileHeader>() + count * size_of::<TableEntry>()).next_multiple_of(ALIGNMENT)
 }
 
-/// Where a section ends with its padding; `None` when that overflows.
+/// Returns where a section ends with its padding, or `None` when that overflows.
 pub(super) fn end_of_section(start: usize, bytes: usize) -> Option<usize> {
     padded(start.checked_add(bytes)?)
 }

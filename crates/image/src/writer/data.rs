@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::PerLinear;
 use crate::config::LayerConfig;
 use crate::format::Bf16;
 use crate::records::CalibrationRecord;
@@ -11,13 +12,13 @@ use crate::records::CalibrationRecord;
 pub struct LinearData {
     /// Number of inputs, k.
     pub inputs: usize,
-    /// `[outputs, inputs]`, in −127 to 127. Of a linear in four bits every
-    /// [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) inputs of an output are multiples, up to
-    /// sevenfold, of a number of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
+    /// `[outputs, inputs]`, in −127 to 127. If the linear is stored in four bits, every
+    /// [`INPUTS_PER_MULTIPLIER`](crate::INPUTS_PER_MULTIPLIER) weights of an output are −7 to 7 times a common number
+    /// of 1 to [`MAX_MULTIPLIER`](crate::MAX_MULTIPLIER).
     pub weights: Vec<i8>,
-    /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
+    /// `[outputs]`. If the output is quantized, the values are already divided by the output's scale.
     pub scale: Vec<f32>,
-    /// `[outputs]`. Where the output is quantized, already divided by the output's scale.
+    /// `[outputs]`. If the output is quantized, the values are already divided by the output's scale.
     pub bias: Vec<f32>,
 }
 
@@ -33,7 +34,7 @@ pub struct LayerNormData {
 /// Embedding rows of int8 with a scale each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScaledRowsData {
-    /// `[rows, hidden]`; of word rows in four bits as a linear's weights.
+    /// `[rows, hidden]`. Word rows in four bits have the same restriction as a linear's weights.
     pub rows: Vec<i8>,
     /// `[rows]`.
     pub scales: Vec<Bf16>,
@@ -72,14 +73,16 @@ pub struct LayerData {
 }
 
 impl LayerData {
-    /// The linears in the order of the file: qkv, attention output, up, down.
-    pub fn linears(&self) -> [&LinearData; 4] {
-        [&self.qkv, &self.attention_output, &self.up, &self.down]
+    /// Returns references to the four linears.
+    pub fn linears(&self) -> PerLinear<&LinearData> {
+        let Self { qkv, attention_output, up, down, .. } = self;
+        PerLinear { qkv, attention_output, up, down }
     }
 
-    /// [`linears`](Self::linears), to be changed.
-    pub fn linears_mut(&mut self) -> [&mut LinearData; 4] {
-        [&mut self.qkv, &mut self.attention_output, &mut self.up, &mut self.down]
+    /// Returns mutable references to the four linears.
+    pub fn linears_mut(&mut self) -> PerLinear<&mut LinearData> {
+        let Self { qkv, attention_output, up, down, .. } = self;
+        PerLinear { qkv, attention_output, up, down }
     }
 }
 
@@ -97,7 +100,7 @@ pub struct HeadData {
 pub struct SelfTestData {
     /// Token ids, special tokens included.
     pub ids: Vec<u32>,
-    /// Token types, as many.
+    /// The token type of each token.
     pub type_ids: Vec<u8>,
     /// Outputs of the head: `[outputs]`, for token classification `[tokens, outputs]`.
     pub outputs: Vec<f32>,

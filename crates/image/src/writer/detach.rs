@@ -9,9 +9,9 @@ use super::builder::assemble;
 use crate::format::padded;
 use crate::{Error, Field, Image, SectionKind, crc32c};
 
-/// Splits an image into one without word rows, which has a checksum of each row instead, and the rows as they
-/// are stored, a file of their own. Together they answer as the whole image does, to the bit. A signature is
-/// left out, because it covered the whole image.
+/// Splits an image into an image without word rows, which has a checksum of each row instead, and a file of the rows as
+/// they are stored. Together they give the same answers as the whole image, to the bit. The new image has no signature,
+/// because a signature covers the whole image.
 ///
 /// # Errors
 /// [`Field::Length`] if the image has no word rows.

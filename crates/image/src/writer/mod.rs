@@ -1,4 +1,4 @@
-//! Writing images. Needs a heap.
+//! The writer of images. It needs a heap.
 
 mod aligned;
 mod builder;

@@ -1,4 +1,4 @@
-//! Turns an image back into plain arrays, and into an image for another kernel family.
+//! Functions that turn an image back into plain arrays, and into an image for another kernel family.
 
 use alloc::string::String;
 use alloc::vec;
@@ -15,12 +15,12 @@ use super::data::{
 use crate::views::{LayerNormView, LinearView, ScaledRowsView, StoredRow};
 use crate::{Error, Image};
 
-/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. Answers stay
-/// the same to the bit; only speed changes, and the workspace where weights are not int8:
-/// [`Config::workspace_bytes`](crate::Config::workspace_bytes) is taken over as it is.
+/// Writes the image anew with its weights in `panel`s, the native layout of another kernel family. The answers stay the
+/// same to the bit. The speed changes, and so does the workspace if weights are not int8;
+/// [`Config::workspace_bytes`](crate::Config::workspace_bytes) is copied without a change.
 ///
 /// # Errors
-/// [`Invalid`](Error::Invalid) where `panel` is out of range.
+/// [`Invalid`](Error::Invalid) if `panel` is out of range.
 pub fn repack(image: &Image<'_>, panel: Panel) -> Result<AlignedBytes, Error> {
     let mut builder = ImageBuilder::from_image(image);
     builder.config.panel = panel;
@@ -96,7 +96,7 @@ impl From<&ScaledRowsView<'_>> for ScaledRowsData {
     }
 }
 
-/// The weights `[outputs, inputs]` of a linear layer of a checked image, which has all of them.
+/// Returns the weights `[outputs, inputs]` of a linear layer of a checked image, which has all of them.
 pub(super) fn unpacked(linear: &LinearView<'_>) -> Vec<i8> {
     let LinearView { outputs, inputs, panel, weights, .. } = *linear;
     let mut rows = vec![0; outputs * inputs];
@@ -106,7 +106,7 @@ pub(super) fn unpacked(linear: &LinearView<'_>) -> Vec<i8> {
     rows
 }
 
-/// The values of a row of a checked image.
+/// Returns the values of a row of a checked image.
 fn decoded(row: StoredRow<'_>, width: usize) -> Vec<i8> {
     match row {
         StoredRow::Int8(row) => row.into(),

@@ -9,7 +9,7 @@ use crate::format::{FileHeader, TableEntry};
 
 /// Computes all checksums of a laid-out file anew and writes them into it.
 ///
-/// The writer's last step; also for tests that damage an image and want to get past its checksums. Sections that do
+/// This is the writer's last step. Tests that damage an image also use it, to get past the checksums. Sections that do
 /// not lie in the file are left alone.
 pub fn seal(file: &mut [u8]) {
     let Ok((header, rest)) = FileHeader::mut_from_prefix(file) else { return };

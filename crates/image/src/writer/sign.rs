@@ -1,4 +1,4 @@
-//! Signing: the one section that is added to a finished image.
+//! The function that adds a signature to a finished image.
 
 use alloc::vec::Vec;
 
@@ -11,13 +11,13 @@ use crate::records::Signature;
 use crate::signature::{Message, digest, message};
 use crate::{Error, Image, SectionKind, crc32c};
 
-/// The image with a signature, in place of the one it may have. `signer` gives the Ed25519 signature of a
-/// message by the private key that belongs to `public_key`: [`SigningKey`](crate::SigningKey) has one in
-/// memory; a key in a hardware token works as well.
+/// Returns the image with a signature, which replaces a signature that the image has. `signer` returns the Ed25519
+/// signature of a message by the private key that belongs to `public_key`. [`SigningKey`](crate::SigningKey) has that
+/// key in memory; a key in a hardware token works as well.
 ///
 /// # Errors
-/// [`SectionOrder`](Error::SectionOrder) for an image whose word rows are a file of their own, which a
-/// signature would not cover; what the reader finds wrong with the signature.
+/// [`SectionOrder`](Error::SectionOrder) for an image whose word rows are a file of their own, because a signature
+/// would not cover that file; otherwise the error that the reader finds.
 pub fn sign(
     image: &Image<'_>,
     public_key: [u8; 32],

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use tinybert_layout::{Encoding, Panel};
 
 use super::builder::{end_of_section, first_section};
-use crate::SectionKind;
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
 use crate::records::{CalibrationRecord, Provenance};
+use crate::{PerLinear, SectionKind};
 
-/// Everything that the size of an image depends on. The number of zeros of sparse weights is not known here, so
-/// such linears have no size.
+/// Everything that the size of an image depends on. The number of zeros of sparse weights is not part of it, so sparse
+/// linears have no size.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageShape<'a> {
     /// Sizes that hold for the whole model.
@@ -31,8 +31,8 @@ pub struct ImageShape<'a> {
 }
 
 impl ImageShape<'_> {
-    /// Bytes of every section that is there, in file order, padding after it not counted. `None` for sparse
-    /// weights, and when that overflows.
+    /// Returns the sections that are present with their sizes in bytes, in file order. The padding after a section does
+    /// not count. Returns `None` for sparse weights, and if a size overflows.
     pub fn sections(&self) -> Option<Vec<(SectionKind, usize)>> {
         let mut sections = Vec::from([
             (SectionKind::Configuration, self.configuration()?),
@@ -56,8 +56,8 @@ impl ImageShape<'_> {
         Some(sections)
     }
 
-    /// Bytes of the file that [`ImageBuilder::build`](super::ImageBuilder::build) makes. `None` for sparse
-    /// weights, and when that overflows.
+    /// Returns the number of bytes of the file that [`ImageBuilder::build`](super::ImageBuilder::build) makes. Returns
+    /// `None` for sparse weights, and if the size overflows.
     pub fn bytes(&self) -> Option<usize> {
         let sections = self.sections()?;
         let first = first_section(sections.len());
@@ -79,7 +79,7 @@ impl ImageShape<'_> {
         let Config { hidden, panel, .. } = *self.config;
         self.layers.iter().try_fold(0_usize, |total, layer| {
             let width = layer.attention_width();
-            let [qkv, attention_output, up, down] = layer.encodings;
+            let PerLinear { qkv, attention_output, up, down } = layer.encodings;
             let linears = sum([
                 linear(width.checked_mul(3)?, hidden, panel, qkv)?,
                 linear(hidden, width, panel, attention_output)?,
@@ -114,12 +114,12 @@ impl ImageShape<'_> {
     }
 }
 
-/// Bytes of a part of `count` values, padded.
+/// Returns the number of bytes of a part of `count` values, padded.
 fn part<T>(count: usize) -> Option<usize> {
     padded(count.checked_mul(size_of::<T>())?)
 }
 
-/// Rows of so many bytes, and their scales.
+/// Returns the number of bytes of `rows` rows and their scales.
 fn scaled_rows(rows: usize, row_bytes: usize) -> Option<usize> {
     part::<u8>(rows.checked_mul(row_bytes)?)?.checked_add(part::<Bf16>(rows)?)
 }
@@ -128,7 +128,7 @@ fn layer_norm(hidden: usize) -> Option<usize> {
     part::<f32>(hidden)?.checked_mul(2)
 }
 
-/// Weights, scales, biases and row sums.
+/// Returns the number of bytes of a linear's weights, scales, biases and row sums.
 fn linear(outputs: usize, inputs: usize, panel: Panel, encoding: Encoding) -> Option<usize> {
     let weights = match encoding {
         Encoding::Int8 => panel.packed_bytes(outputs, inputs)?,

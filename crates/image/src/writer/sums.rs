@@ -1,4 +1,4 @@
-//! Checks that the row sums are those of the weights beside them.
+//! The check that the row sums are those of the weights.
 
 use super::repack::unpacked;
 use crate::error::ensure;
@@ -6,8 +6,8 @@ use crate::views::LinearView;
 use crate::{Error, Field, Image};
 
 impl Image<'_> {
-    /// Compares every row sum with its weights. Opening an image only bounds the sums, because a device should
-    /// not decode all weights when it starts. With wrong sums the answers would depend on the instruction set.
+    /// Compares every row sum with its weights. The reader checks only the range of the sums, because a device should
+    /// not decode all weights when it starts. With wrong sums, the answers would depend on the instruction set.
     ///
     /// # Errors
     /// [`Field::RowSum`].

@@ -1,9 +1,9 @@
 //! Images with everything in them.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer, mixed, model};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, STATIC_INPUTS, ToyLayer, mixed, model};
 use tinybert_image::{
-    CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, Provenance, SelfTestData,
+    CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, PerLinear, Provenance, SelfTestData,
 };
 
 /// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
@@ -15,9 +15,9 @@ pub fn full_toy() -> ImageBuilder {
             head_dim: 3,
             ffn: 11,
             attention: INT8,
-            inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
+            inputs: PerLinear { up: PER_TOKEN, ..STATIC_INPUTS },
         },
-        ToyLayer { heads: 1, head_dim: 5, ffn: 7, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 5, ffn: 7, attention: F32, inputs: PER_TOKEN_INPUTS },
     ];
     let mut builder = model(7, 10, 13, b"any bytes", &layers);
     builder.config.workspace_bytes = 12_345;
@@ -40,8 +40,8 @@ pub fn full_toy() -> ImageBuilder {
 pub fn mixed_toy() -> ImageBuilder {
     let layers = [
         ToyLayer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
-        ToyLayer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: [PER_TOKEN; 4] },
-        ToyLayer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 5, ffn: 38, attention: F32, inputs: PER_TOKEN_INPUTS },
+        ToyLayer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: PER_TOKEN_INPUTS },
     ];
     let full = full_toy();
     let mut builder = mixed(model(8, 10, 13, b"any bytes", &layers));

@@ -24,8 +24,8 @@ impl MicroKernel for NeonDotprod {
 
     #[inline(always)]
     unsafe fn tile(self, operands: Operands<Self>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
-        // One copy of what stands around the two kernels costs a branch for each tile.
-        // SAFETY: the token proves the instruction set; whole operands are asked of the caller.
+        // The code around the two kernels exists once; that costs a branch for each tile. SAFETY: the token proves the
+        // instruction set; whole operands are asked of the caller.
         unsafe {
             if self.0.in_order {
                 i8_8x12_sdot_a55::tile(operands, init)

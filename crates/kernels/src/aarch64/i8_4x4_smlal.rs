@@ -14,8 +14,8 @@ const NR: usize = 4;
 /// Inputs of a group; the last one of a panel may have half as many.
 pub(super) const KR: usize = 16;
 
-/// An instruction for each of four rows and two columns: v8 to v15 with rows v0 to v3 and the columns in `$c0`
-/// and `$c1`.
+/// Applies an instruction to each of four rows and two columns: to v8 to v15, with rows v0 to v3 and the columns in
+/// `$c0` and `$c1`.
 #[rustfmt::skip]
 macro_rules! rows {
     ($op:literal $size:literal: $c0:literal $c1:literal) => {
@@ -45,7 +45,7 @@ macro_rules! add {
     };
 }
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand.
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile) in registers that are chosen by hand.
 ///
 /// # Safety
 /// The operands must be those of a whole tile: four rows and one vector, a panel.
@@ -105,7 +105,7 @@ pub(super) unsafe fn tile(operands: Operands<Neon>, init: [int32x4_t; 3]) -> Til
     tile
 }
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "neon")]
 pub(super) fn edge(operands: Operands<Neon>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
@@ -118,7 +118,7 @@ pub(super) fn edge(operands: Operands<Neon>, init: [int32x4_t; 3], tile: &mut Ti
     }
 }
 
-/// `R` rows, of which some may not be wanted, and the four columns of a panel.
+/// Computes `R` rows, some of which the caller may not need, and the four columns of a panel.
 ///
 /// # Safety
 /// `R` must be at most 4.

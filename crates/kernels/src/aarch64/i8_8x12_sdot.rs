@@ -13,7 +13,7 @@ pub(super) const MR: usize = 8;
 /// Inputs of a group.
 pub(super) const KR: usize = 4;
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod")]
 pub(super) fn edge(operands: Operands<NeonDotprod>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
@@ -131,7 +131,7 @@ macro_rules! sdot_tile {
 }
 pub(super) use sdot_tile;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, four groups in
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile) in registers that are chosen by hand, four groups in
 /// an iteration.
 ///
 /// # Safety
@@ -168,7 +168,7 @@ pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3])
     }
 }
 
-/// `R` rows, of which some may not be wanted, and `V` vectors of columns.
+/// Computes `R` rows, some of which the caller may not need, and `V` vectors of columns.
 ///
 /// # Safety
 /// `R` must be at most 8, and the operands must have at least `V` vectors.
@@ -225,7 +225,7 @@ unsafe fn add_group<const R: usize, const V: usize>(
     }
 }
 
-/// `acc[c] += Σ_i weights[4c + i] · activations[4 LANE + i]`. The intrinsic for it is not stable.
+/// Computes `acc[c] += Σ_i weights[4c + i] · activations[4 LANE + i]`. The intrinsic for it is not stable.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot_lane<const LANE: i32>(acc: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_t {

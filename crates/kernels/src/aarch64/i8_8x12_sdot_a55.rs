@@ -1,6 +1,6 @@
-//! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions a cycle
-//! only if they do not meet in a pipe: a 64-bit load into a vector register, a load into a general register or
-//! an `ins` between two of them goes with an SDOT, a 128-bit load with nothing. So every vector is loaded in
+//! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions in a cycle only if
+//! they use different pipes. A 64-bit load into a vector register, a load into a general register, or an `ins` between
+//! the two kinds of register can start together with an SDOT. A 128-bit load starts alone. So every vector is loaded in
 //! two halves, one group ahead of its use.
 
 use core::arch::aarch64::*;
@@ -78,7 +78,7 @@ macro_rules! rest {
     };
 }
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
 /// The operands must be those of a whole tile: eight rows and three vectors.
@@ -86,7 +86,7 @@ macro_rules! rest {
 #[target_feature(enable = "neon,dotprod")]
 pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3]) -> Tile<int32x4_t> {
     let groups = operands.depth() / KR;
-    // The loop reads one group more than it multiplies; one at least is left for what follows it.
+    // The loop reads one group more than it multiplies, so at least one group is left for the code after it.
     let fours = groups.saturating_sub(1) / 4;
     // SAFETY: every group reads 32 bytes of activations and 48 of weights. Eight rows of at least `depth`
     // bytes, a block, are there, and three vectors are a whole panel's 12 columns; 4·fours + 1 ≤ groups where
@@ -107,7 +107,7 @@ pub(super) unsafe fn tile(operands: Operands<NeonDotprod>, init: [int32x4_t; 3])
             "add {w}, {w}, #192",
             "b.ne 2b",
             "3:",
-            // What is left, one group at a time.
+            // The groups that are left, one at a time.
             "cbz {rest}, 5f",
             "4:",
             "ldp q0, q1, [{a}], #32",

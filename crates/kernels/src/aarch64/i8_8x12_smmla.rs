@@ -88,7 +88,7 @@ macro_rules! group {
     };
 }
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile): all of it in registers chosen by hand, two groups in
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile) in registers that are chosen by hand, two groups in
 /// an iteration.
 ///
 /// # Safety
@@ -136,7 +136,7 @@ pub(super) unsafe fn tile(operands: Operands<NeonI8mm>, init: [int32x4_t; 3]) ->
     [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 
-/// The two rows of a pair, from accumulators of two columns each.
+/// Returns the two rows of a pair, from accumulators of two columns each.
 #[inline]
 #[target_feature(enable = "neon")]
 fn rows_of(pairs: [int32x4_t; 6]) -> [[int32x4_t; 3]; 2] {
@@ -144,21 +144,21 @@ fn rows_of(pairs: [int32x4_t; 6]) -> [[int32x4_t; 3]; 2] {
     [[low(a, b), low(c, d), low(e, f)], [high(a, b), high(c, d), high(e, f)]]
 }
 
-/// The first row of two accumulators.
+/// Returns the first row of two accumulators.
 #[inline]
 #[target_feature(enable = "neon")]
 fn low(a: int32x4_t, b: int32x4_t) -> int32x4_t {
     vreinterpretq_s32_s64(vzip1q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)))
 }
 
-/// The second row.
+/// Returns the second row of two accumulators.
 #[inline]
 #[target_feature(enable = "neon")]
 fn high(a: int32x4_t, b: int32x4_t) -> int32x4_t {
     vreinterpretq_s32_s64(vzip2q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)))
 }
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "neon,dotprod,i8mm")]
 pub(super) fn edge(operands: Operands<NeonI8mm>, init: [int32x4_t; 3], tile: &mut Tile<int32x4_t>) {
@@ -178,7 +178,7 @@ pub(super) fn edge(operands: Operands<NeonI8mm>, init: [int32x4_t; 3], tile: &mu
     }
 }
 
-/// `RP` pairs of rows and `V` vectors of columns, which are `CP` = 2·V pairs.
+/// Computes `RP` pairs of rows and `V` vectors of columns, which are `CP` = 2·V pairs.
 ///
 /// # Safety
 /// `RP` must be at most 4, `CP` must be 2·V, and the operands must have at least `V` vectors.
@@ -228,7 +228,7 @@ unsafe fn product<const RP: usize, const V: usize, const CP: usize>(
     }
 }
 
-/// `acc[2r + c] += Σ_i activations[8r + i] · weights[8c + i]`. The intrinsic for it is not stable.
+/// Computes `acc[2r + c] += Σ_i activations[8r + i] · weights[8c + i]`. The intrinsic for it is not stable.
 #[inline]
 #[target_feature(enable = "neon,dotprod,i8mm")]
 fn smmla(acc: int32x4_t, activations: int8x16_t, weights: int8x16_t) -> int32x4_t {

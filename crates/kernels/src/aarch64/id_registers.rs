@@ -1,7 +1,7 @@
 //! The identification registers of a core, for programs without an operating system.
 //!
-//! Readable from EL1 up; at EL0 the read traps unless the kernel below emulates it, as Linux does. Fields: Arm
-//! Architecture Reference Manual, D23.2.
+//! They can be read from EL1 up. At EL0 the read traps, unless the operating system emulates it, as Linux does. Section
+//! D23.2 of the Arm Architecture Reference Manual describes the fields.
 
 use core::arch::asm;
 
@@ -9,7 +9,7 @@ use core::arch::asm;
 macro_rules! read {
     ($register:literal) => {{
         let value: u64;
-        // SAFETY: reads a constant of the core; where that is not allowed it traps, which touches no memory of ours.
+        // SAFETY: this reads a constant of the core. If that is not allowed, it traps, which changes no memory.
         unsafe {
             asm!(concat!("mrs {}, ", $register), out(reg) value, options(nomem, nostack, preserves_flags));
         }
@@ -17,7 +17,7 @@ macro_rules! read {
     }};
 }
 
-/// Whether the core has the extension that Rust calls so.
+/// Returns whether the core has the extension with this name in Rust.
 pub(crate) fn has(feature: &str) -> bool {
     let field = |register: u64, bit: u32| register >> bit & 0xf != 0;
     match feature {
@@ -28,7 +28,7 @@ pub(crate) fn has(feature: &str) -> bool {
     }
 }
 
-/// Arm's part number of the core.
+/// Returns Arm's part number of the core.
 pub(crate) fn part() -> u64 {
     read!("MIDR_EL1") >> 4 & 0xfff
 }

@@ -155,7 +155,7 @@ impl<K: Copy> Simd for Vector<K> {
 
     #[inline(always)]
     unsafe fn write_i8<const R: usize>(self, x: [int32x4_t; R], flip: i8, out: *mut i8, step: usize) {
-        // The vectors that are there, and the first again in place of those that are not.
+        // The vectors that exist, and the first one again for each missing vector.
         let [a, b, c, d] = core::array::from_fn(|r| x[if r < R { r } else { 0 }]);
         let words = neon!([vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)]);
         let bytes = neon!(vqmovn_high_s16(vqmovn_s16(words[0]), words[1]));
@@ -172,7 +172,7 @@ impl<K: Copy> Simd for Vector<K> {
         out: *mut i8,
         step: usize,
     ) {
-        // Two vectors at a time; in place of one that is not there stands the first.
+        // Two vectors at a time; the first one again for a missing vector.
         let at = |r: usize| exponents[if r < R { r } else { 0 }];
         let [first, second] =
             neon!([vqmovn_high_s32(vqmovn_s32(at(0)), at(1)), vqmovn_high_s32(vqmovn_s32(at(2)), at(3))]);
@@ -239,7 +239,7 @@ impl<K: Copy> Simd for Vector<K> {
     }
 }
 
-/// 16 bytes of each of four rows.
+/// Loads 16 bytes of each of four rows.
 ///
 /// # Safety
 /// They must be valid for reads.
@@ -256,7 +256,7 @@ unsafe fn load_rows(rows: *const i8, stride: usize) -> [int8x16_t; 4] {
     }
 }
 
-/// Probabilities of eight exponents in steps of 1/2048.
+/// Computes the probabilities of eight exponents in steps of 1/2048.
 #[inline(always)]
 fn probabilities(exponents: int16x8_t) -> uint16x8_t {
     // SAFETY: a vector was made with Advanced SIMD.
@@ -272,7 +272,7 @@ fn probabilities(exponents: int16x8_t) -> uint16x8_t {
     }
 }
 
-/// The vector as an array, which stays in its register.
+/// Returns the vector as an array, which stays in its register.
 #[inline(always)]
 fn to_bytes(x: int8x16_t) -> [i8; 16] {
     let mut bytes = [0; 16];

@@ -5,14 +5,14 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// 1 and x^8 with their bits reversed.
 const ONE: u32 = 1 << 31;
 const X_8: u32 = 1 << 23;
-/// Bytes from which on joining three streams costs less than they save.
+/// The length from which on three streams save more than it costs to join them.
 const STREAMS_FROM: usize = 1 << 14;
 
-/// The CRC-32C of `bytes`; `word` and `byte` take a remainder past eight bytes and past one.
+/// Returns the CRC-32C of `bytes`. `word` advances a remainder by eight bytes, `byte` by one.
 ///
-/// The instruction's result is there only after three cycles or so, but it can be begun in each of them. So the
-/// bytes are cut into thirds, whose remainders do not wait for each other. A remainder is linear in what was
-/// before: zeros appended to n bytes multiply it by x^8n modulo the polynomial.
+/// The instruction takes about three cycles, but one can begin in each cycle. So the bytes are cut into thirds, whose
+/// remainders do not wait for each other. A remainder is linear in the bytes before it: n appended bytes of zeros
+/// multiply it by x^8n modulo the polynomial.
 #[inline(always)]
 pub(crate) fn crc32c_by(bytes: &[u8], word: impl Fn(u32, u64) -> u32, byte: impl Fn(u32, u8) -> u32) -> u32 {
     let third = if bytes.len() < STREAMS_FROM { 0 } else { bytes.len() / 24 };
@@ -35,7 +35,7 @@ pub(crate) fn crc32c_by(bytes: &[u8], word: impl Fn(u32, u64) -> u32, byte: impl
     !rest.iter().fold(crc, |crc, one| byte(crc, *one))
 }
 
-/// x^8n modulo the polynomial: what `n` bytes of zeros multiply a remainder by.
+/// Returns x^8n modulo the polynomial, by which `n` bytes of zeros multiply a remainder.
 fn zeros(mut n: usize) -> u32 {
     let (mut product, mut power) = (ONE, X_8);
     while n > 0 {
@@ -48,7 +48,7 @@ fn zeros(mut n: usize) -> u32 {
     product
 }
 
-/// `a · b` modulo the polynomial.
+/// Returns `a · b` modulo the polynomial.
 fn multiply(a: u32, mut b: u32) -> u32 {
     let mut product = 0;
     for bit in (0..32).rev() {

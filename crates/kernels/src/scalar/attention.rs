@@ -1,4 +1,4 @@
-//! Self-attention, one query row of one head at a time, and its int8 form.
+//! Self-attention in int8, and the loop over heads and query rows that its f32 form shares.
 
 use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::math;
@@ -14,11 +14,11 @@ pub(crate) fn attention(operands: &AttentionOperands, context: ContextOutput, sc
 pub(super) trait Attend {
     /// Computes the probabilities of a query's row and returns their sum.
     fn weigh(&mut self, query: usize, head: usize) -> f32;
-    /// `Σ_j p_j·v_j` of one column with these probabilities.
+    /// Returns `Σ_j p_j·v_j` of one column, with the probabilities of the last query.
     fn column(&self, head: usize, column: usize) -> f32;
 }
 
-/// The context of every query and head.
+/// Computes the context of every query and head.
 pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut attend: impl Attend) {
     match context {
         ContextOutput::F32 { out, scale } => {
@@ -35,7 +35,7 @@ pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut atten
     }
 }
 
-/// The context of one query over all heads, converted by `store`.
+/// Computes the context of one query over all heads. `store` converts the values.
 fn context_row<T>(
     shape: AttentionShape,
     query: usize,
@@ -52,7 +52,7 @@ fn context_row<T>(
     }
 }
 
-/// int8, unnormalised u8 probabilities.
+/// Attention in int8 with unnormalised u8 probabilities.
 struct Int8<'a> {
     operands: &'a AttentionOperands<'a>,
     /// Scores, then probabilities `[tokens]`.

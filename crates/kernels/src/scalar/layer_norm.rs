@@ -1,4 +1,4 @@
-//! Layer normalisation of rows, and what quantizes them for the next linear layer.
+//! Layer normalisation of rows, alone and with quantization for the next linear layer.
 
 use super::quantize;
 use crate::linear::{ActivationsMut, LayerNorm, Quantization};
@@ -17,7 +17,7 @@ pub(crate) fn layer_norm(x: &mut [f32], norm: &LayerNorm) {
     }
 }
 
-/// [`layer_norm`], then [`quantize`] of the result.
+/// Computes [`layer_norm`], then [`quantize`] of the result.
 pub(crate) fn layer_norm_quantize(
     x: &mut [f32],
     norm: &LayerNorm,

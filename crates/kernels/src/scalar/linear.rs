@@ -9,9 +9,9 @@ use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK};
 use crate::math;
 
-/// `acc[m,n] = Σ_k a[m,k]·w[n,k] − zero_point · row_sum[n]`,
-/// `y[m,n] = acc · (activation scale[m] · scale[n]) + bias[n]`, then the epilogue. Weights may be in any panel; the
-/// input and what the epilogue quantizes lie in `layout`. Operands are checked.
+/// `acc[m,n] = Σ_k a[m,k]·w[n,k] − zero_point · row_sum[n]`, `y[m,n] = acc · (activation scale[m] · scale[n]) +
+/// bias[n]`, then the epilogue. Weights may be in any panel. The input, and the output of an epilogue that quantizes,
+/// lie in `layout`. Operands are checked.
 #[inline]
 pub(crate) fn linear(
     layout: ActivationLayout,
@@ -97,7 +97,7 @@ struct DecodedPanel<'a> {
     weights: &'a [i8],
 }
 
-/// `y[m, n]` with the weights of the panel that holds output `n`.
+/// Returns `y[m, n]`, with the weights of the panel that holds output `n`.
 #[inline]
 fn output(
     layout: ActivationLayout,
@@ -116,7 +116,7 @@ fn output(
     acc as f32 * (a.row_scale(m) * scale) + bias
 }
 
-/// `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
+/// Returns `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
 #[inline]
 fn dot(
     layout: ActivationLayout,

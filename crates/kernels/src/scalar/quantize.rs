@@ -1,4 +1,4 @@
-//! Turns f32 into int8, with a given scale or with the row's own scale.
+//! Quantization of f32 to int8, with a static scale or with the row's own scale.
 
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{ActivationsMut, Quantization};

@@ -1,6 +1,6 @@
-//! Self-attention around the micro-kernel of the linear layers: a head's keys are packed like the weights
-//! `[tokens, head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. A tile's rows of
-//! queries at a time; nowhere stands a matrix of tokens by tokens.
+//! Self-attention around the micro-kernel of the linear layers: a head's keys are packed like the weights `[tokens,
+//! head_dim]` of Q·K^T, its values like the weights `[head_dim, tokens]` of P·V. The queries of one tile are computed
+//! at a time, so that no matrix of tokens by tokens is needed.
 
 use super::context::{ContextSink, HeadContext};
 use super::softmax::{ScoreTiles, probabilities};
@@ -9,7 +9,7 @@ use crate::attention::{AttentionOperands, ContextOutput};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
 
-/// [`crate::scalar::attention`], head by head, a block of query rows at a time. Operands are checked.
+/// Computes [`crate::scalar::attention`], head by head, a block of query rows at a time. Operands are checked.
 #[inline(always)]
 pub(crate) fn attention<S: MicroKernel>(
     s: S,
@@ -19,8 +19,8 @@ pub(crate) fn attention<S: MicroKernel>(
 ) {
     let shape = operands.shape;
     let Scratch { scores, key_sums, value_sums, keys, values, queries, probabilities: p } = scratch;
-    // Queries stand there plus the layout's bias, probabilities less 128 plus the bias: what the sums of a
-    // column have too much or lack.
+    // Queries are stored plus the layout's bias, and probabilities are stored minus 128 plus the bias. The corrections
+    // take these constants out of the sums of each column.
     let bias = i32::from(S::LAYOUT.bias);
     let (mut sink, scale) = ContextSink::new(context, shape.width(), S::LAYOUT);
     for head in 0..shape.heads {
@@ -50,7 +50,7 @@ pub(crate) fn attention<S: MicroKernel>(
 
 /// Takes the tiles of a [`product`].
 pub(super) trait TakeTile<S: MicroKernel> {
-    /// The columns from `column` on, `vectors` vectors of them.
+    /// Takes `vectors` vectors of columns from `column` on.
     fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>);
 }
 
@@ -65,7 +65,7 @@ struct ProductShape {
     k: usize,
 }
 
-/// `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`,
+/// Computes `Σ_k a[m,k]·w[n,k] + init[n]` of activations and packed weights `[n, k]`, a tile at a time. Without `init`,
 /// sums begin at 0.
 #[inline(always)]
 fn product<S: MicroKernel>(
@@ -80,21 +80,21 @@ fn product<S: MicroKernel>(
     let (nr, Some(matrix)) = (usize::from(S::PANEL.nr), S::PANEL.matrix(n, k)) else { return };
     let depth = matrix.depth();
     let Some(rows) = TileRows::new(a, row_stride(k), m, depth) else { return };
-    let whole = matrix.columns() / nr;
-    for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole) {
+    let whole_panels = matrix.columns() / nr;
+    for (index, panel) in weights.chunks_exact((nr * depth).max(1)).enumerate().take(whole_panels) {
         for tile in 0..nr / (S::VECTORS * S::LANES) {
             let first = tile * S::VECTORS * S::LANES;
             let columns = TileColumns::new(panel, nr, depth, first);
             let Some(operands) = columns.and_then(|columns| Operands::new(rows, columns)) else { return };
             if m == S::MR {
-                // SAFETY: `m` says that all rows are there, and a whole panel has all vectors of each of its tiles.
+                // SAFETY: `m` says that there are `MR` rows, and a whole panel has all vectors of each of its tiles.
                 unsafe { whole_tile(s, operands, init, index * nr + first, each) }
             } else {
                 edge_tile(s, operands, init, index * nr + first, each);
             }
         }
     }
-    let Some(place) = matrix.panel(whole) else { return };
+    let Some(place) = matrix.panel(whole_panels) else { return };
     let Some(panel) = weights.get(place.start()..place.start() + place.weights()) else { return };
     let mut first = 0;
     while first < place.width {
@@ -105,7 +105,7 @@ fn product<S: MicroKernel>(
     }
 }
 
-/// Where the sums of the tile whose first column is `column` begin.
+/// Returns the values with which the sums of the tile whose first column is `column` begin.
 #[inline(always)]
 fn initial_sums<S: MicroKernel>(s: S, init: Option<&[i32]>, column: usize) -> [S::I; VECTORS_MAX] {
     let mut start = [s.splat_i32(0); VECTORS_MAX];
@@ -117,7 +117,7 @@ fn initial_sums<S: MicroKernel>(s: S, init: Option<&[i32]>, column: usize) -> [S
     start
 }
 
-/// The tile whose first column is `column`.
+/// Computes the tile whose first column is `column`.
 ///
 /// # Safety
 /// The operands must be those of a whole tile.
@@ -135,7 +135,7 @@ unsafe fn whole_tile<S: MicroKernel>(
     each.take(s, column, S::VECTORS, &tile);
 }
 
-/// The tile whose first column is `column`, of any number of rows and vectors.
+/// Computes the tile whose first column is `column`, of any number of rows and vectors.
 #[inline(always)]
 fn edge_tile<S: MicroKernel>(
     s: S,
@@ -149,8 +149,8 @@ fn edge_tile<S: MicroKernel>(
     each.take(s, column, operands.vectors(), &tile);
 }
 
-/// `factor · Σ_k w[n,k]` of packed weights `[n, k]`: the product of one row of ones, `shape`, for which `ones`
-/// lends its memory. It has room for a block of rows of `k`.
+/// Computes `factor · Σ_k w[n,k]` of packed weights `[n, k]`, as the product with one row of ones. `ones` is the memory
+/// for that row, with room for a block of rows of `k`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn corrections<S: MicroKernel>(
@@ -164,7 +164,7 @@ fn corrections<S: MicroKernel>(
     if factor == 0 {
         return out.fill(0);
     }
-    // The layout's bias is in it: 1 is what the micro-kernel reads.
+    // The bytes contain the layout's bias, so that the micro-kernel reads them as 1.
     let Some(ones) = ones.get_mut(..S::LAYOUT.rows * row_stride(shape.k)) else { return };
     ones.fill(1);
     product(s, ones, weights, None, shape, &mut Corrections { out, factor });

@@ -1,5 +1,5 @@
-//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the
-//! context, so that every sum keeps its order whatever the width of a vector.
+//! [`crate::scalar::attention_f32`], four query rows at a time: lanes run over keys, then over columns of the context,
+//! so that every sum has the same order whatever the width of a vector is.
 
 use super::Simd;
 use super::context::ContextSink;
@@ -14,7 +14,7 @@ const VECTORS: usize = 2;
 /// Sums of a tile.
 type TileF32<S> = [[<S as Simd>::F; VECTORS]; ROWS];
 
-/// Head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
+/// Computes attention head by head, a block of query rows at a time. Operands are checked; activations lie in `layout`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn attention_f32<S: Simd>(
@@ -44,37 +44,38 @@ pub(crate) fn attention_f32<S: Simd>(
             for (row, factor) in scores.chunks_exact_mut(columns.max(1)).zip(&mut factors).take(count) {
                 *factor = (1.0 / softmax(s, row, shape.tokens, operands.coefficient)) * scale;
             }
-            write_context(s, operands, head, [first, count], (scores, columns), factors, &mut sink);
+            let block = WeighedQueries { first, count, probabilities: scores, columns, factors };
+            write_context(s, operands, head, block, &mut sink);
         }
     }
 }
 
-/// The head's keys as columns `[head_dim, columns]`; zeros beyond the last token.
+/// Writes the head's keys as columns `[head_dim, columns]`, with zeros beyond the last token.
 #[inline(always)]
 fn transpose(operands: &AttentionOperands<f32>, head: usize, keys: &mut [f32], columns: usize) {
     let shape = operands.shape;
     let from = operands.qkv.get(operands.column(QkvPart::Keys, head)..).unwrap_or(&[]);
     for (d, row) in keys.chunks_exact_mut(columns.max(1)).enumerate() {
-        let (there, beyond) = row.split_at_mut(shape.tokens.min(columns));
+        let (key_places, padding) = row.split_at_mut(shape.tokens.min(columns));
         let column = from.get(d..).unwrap_or(&[]).iter().step_by(shape.stride.max(1));
-        for (place, &key) in there.iter_mut().zip(column) {
+        for (place, &key) in key_places.iter_mut().zip(column) {
             *place = key;
         }
-        beyond.fill(0.0);
+        padding.fill(0.0);
     }
 }
 
-/// `Σ_k a[r][k]·b[k·step + lane]`, each in order of `k`; as many `k` as the rows of `a` have.
+/// Returns `Σ_k a[r][k]·b[k·step + lane]`, each sum in order of `k`, over as many `k` as the rows of `a` have.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> {
     let mut sums = [[s.splat(0.0); VECTORS]; ROWS];
     let depth = a[0].len();
-    let mut whole = depth > 0 && (depth - 1) * step + VECTORS * S::LANES <= b.len();
+    let mut all_inside = depth > 0 && (depth - 1) * step + VECTORS * S::LANES <= b.len();
     for row in &a {
-        whole &= row.len() == depth;
+        all_inside &= row.len() == depth;
     }
-    if whole {
+    if all_inside {
         for k in 0..depth {
             // SAFETY: `k` is below `depth`, which every row of `a` has and whose last vectors are inside `b`.
             let b = unsafe { b.get_unchecked(k * step..k * step + VECTORS * S::LANES) };
@@ -91,7 +92,7 @@ fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> 
             }
         }
     } else {
-        // Where the last vectors of `b` reach beyond its end.
+        // The last vectors of `b` reach beyond its end, or the rows of `a` are not equally long.
         for k in 0..depth {
             for vector in 0..VECTORS {
                 let x = load(s, b, k * step + vector * S::LANES);
@@ -105,7 +106,7 @@ fn tile<S: Simd>(s: S, a: [&[f32]; ROWS], b: &[f32], step: usize) -> TileF32<S> 
     sums
 }
 
-/// The vector that begins at `at`; missing lanes are 0.
+/// Returns the vector that begins at `at`; missing lanes are 0.
 #[inline(always)]
 fn load<S: Simd>(s: S, x: &[f32], at: usize) -> S::F {
     match x.get(at..at + S::LANES) {
@@ -143,18 +144,31 @@ fn softmax<S: Simd>(s: S, row: &mut [f32], tokens: usize, coefficient: f32) -> f
     sum(s, row.get(..tokens).unwrap_or(&[]))
 }
 
-/// The context of the `count` query rows from `first` on, whose probabilities stand in rows of `columns` elements.
+/// A block of query rows of one head with their probabilities.
+struct WeighedQueries<'a> {
+    /// First query row.
+    first: usize,
+    /// Query rows, at most [`ROWS`].
+    count: usize,
+    /// `[ROWS, columns]`, of which the first `tokens` columns are used.
+    probabilities: &'a [f32],
+    /// Elements from one row of probabilities to the next.
+    columns: usize,
+    /// What the sums of each row are multiplied by.
+    factors: [f32; ROWS],
+}
+
+/// Writes the context of a block of query rows.
 #[inline(always)]
 fn write_context<S: Simd>(
     s: S,
     operands: &AttentionOperands<f32>,
     head: usize,
-    [first, count]: [usize; 2],
-    (probabilities, columns): (&[f32], usize),
-    factors: [f32; ROWS],
+    block: WeighedQueries,
     sink: &mut ContextSink,
 ) {
     let shape = operands.shape;
+    let WeighedQueries { first, count, probabilities, columns, factors } = block;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
     for (row, probabilities) in rows.iter_mut().zip(probabilities.chunks_exact(columns.max(1))) {
         *row = probabilities.get(..shape.tokens).unwrap_or(&[]);

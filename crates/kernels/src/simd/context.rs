@@ -1,4 +1,4 @@
-//! Where the context goes: f32 rows, or the next linear layer's input.
+//! The sinks of the context: f32 rows, or the next linear layer's input.
 
 use core::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::activation_layout::ActivationLayout;
 use crate::attention::ContextOutput;
 use crate::linear::ActivationsMut;
 
-/// The context of the query rows, with how it lies.
+/// The context of the query rows, with its layout.
 pub(super) struct ContextSink<'a> {
     context: ContextOutput<'a>,
     /// Columns, `heads · head_dim`.
@@ -18,15 +18,15 @@ pub(super) struct ContextSink<'a> {
 }
 
 impl<'a> ContextSink<'a> {
-    /// The sink, and the scale of the values, divided by that of the context if the context is int8.
+    /// Returns the sink and the scale of the values. If the context is int8, its scale divides the scale of the values.
     #[inline(always)]
     pub(super) fn new(context: ContextOutput<'a>, width: usize, layout: ActivationLayout) -> (Self, f32) {
         let (ContextOutput::F32 { scale, .. } | ContextOutput::I8 { scale, .. }) = context;
         (Self { context, width, layout }, scale)
     }
 
-    /// Columns that must stand before a head's first one so that its vectors begin where this sink wants them:
-    /// in a blocked layout a vector of four columns must not begin inside a word of four.
+    /// Returns the number of columns that must stand before a head's first one so that its vectors begin where this
+    /// sink needs them. In a blocked layout, a vector of four columns must not begin inside a word of four.
     #[inline(always)]
     pub(super) fn shift<S: Simd>(&self, first_column: usize) -> usize {
         match self.context {
@@ -58,7 +58,7 @@ impl<'a> ContextSink<'a> {
     }
 }
 
-/// Rounds to int8, as [`ContextSink::put`].
+/// Rounds to int8, for [`ContextSink::put`].
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "one of the two bodies of `put`")]
 fn put_i8<S: Simd>(
@@ -76,7 +76,7 @@ fn put_i8<S: Simd>(
     for (q, &x) in q.iter_mut().zip(&x).take(S::GROUP) {
         *q = s.round_i8(x);
     }
-    // Columns behind the head's are those of the next head, which comes later, or padding.
+    // Columns after the head's belong to the next head, which is written later, or are padding.
     if rows == S::GROUP && column + S::LANES <= stride {
         let (at, step) = (layout.offset(row, column, stride), layout.step(stride));
         if lanes.start == 0 {
@@ -85,9 +85,9 @@ fn put_i8<S: Simd>(
                 _ => s.store_i8([q[0]], flip, out.data, at, step),
             };
         }
-        let there = out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
-        if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, there) {
-            // The usual case of even head dimensions: the second half of every word.
+        let words_out = out.data.get_mut(at..).filter(|out| 3 * step + 4 <= out.len());
+        if let (4, 4, 2, 4, Some(out)) = (S::GROUP, S::LANES, lanes.start, lanes.end, words_out) {
+            // This is the usual case of even head dimensions: the second half of every word.
             let mut words = [0; 16];
             s.store_i8(q, flip, &mut words, 0, 4);
             for (r, word) in words.as_chunks::<4>().0.iter().enumerate() {
@@ -112,13 +112,13 @@ fn put_i8<S: Simd>(
 /// The context of one head and one block of query rows.
 pub(super) struct HeadContext<'a, 'c> {
     pub sink: &'a mut ContextSink<'c>,
-    /// What the sums of each row are multiplied by.
+    /// The factor of each row's sums.
     pub factors: [f32; super::MR_MAX],
     /// First row.
     pub row: usize,
     /// Rows.
     pub rows: usize,
-    /// Column of the context that column 0 of the product is.
+    /// Column of the context that belongs to column 0 of the product.
     pub first_column: usize,
     /// Columns of the product before the head's.
     pub shift: usize,
@@ -133,7 +133,7 @@ impl<S: MicroKernel> TakeTile<S> for HeadContext<'_, '_> {
     }
 }
 
-/// [`TakeTile::take`].
+/// Does the work of [`TakeTile::take`].
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn take<S: Simd>(s: S, head: &mut HeadContext, column: usize, vectors: usize, tile: &Tile<S::I>) {

@@ -1,10 +1,10 @@
-//! [`PanelWeights::decode`] for the micro-kernel's own panels.
+//! The function [`PanelWeights::decode`] for the micro-kernel's own panels.
 
 use tinybert_layout::{INPUTS_PER_MULTIPLIER, PanelWeights, code_bytes, expand_sparse, multiply_codes};
 
 use super::{MicroKernel, Simd};
 
-/// Bytes of a group of `kr` inputs of every native panel, at most.
+/// Most bytes of a group of `kr` inputs of any native panel.
 const MOST_RUN_BYTES: usize = 192;
 
 /// Decodes a panel of `width` outputs.
@@ -12,7 +12,7 @@ const MOST_RUN_BYTES: usize = 192;
 pub(crate) fn decode<S: MicroKernel>(s: S, stored: PanelWeights, width: usize, out: &mut [i8]) {
     let (nr, kr) = (usize::from(S::PANEL.nr), usize::from(S::PANEL.kr));
     match stored {
-        // Compiled for a whole panel's sizes, and once for all others.
+        // The function is compiled for a whole panel's sizes, and once for all other sizes.
         PanelWeights::Int4(stored) if width == nr => four_bits(s, stored, nr, kr, out),
         PanelWeights::Int4(stored) => narrow_four_bits(s.vectors(), stored, width, kr, out),
         PanelWeights::Sparse { mask, values } => sparse(s.vectors(), mask, values, out),
@@ -20,14 +20,14 @@ pub(crate) fn decode<S: MicroKernel>(s: S, stored: PanelWeights, width: usize, o
     }
 }
 
-/// [`four_bits`] of any panel.
+/// Calls [`four_bits`] for any panel.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn narrow_four_bits<S: Simd>(s: S, stored: &[u8], width: usize, kr: usize, out: &mut [i8]) {
     four_bits(s, stored, width, kr, out);
 }
 
-/// Group by group: `width` multipliers, then the codes.
+/// Decodes a panel in four bits, group by group: `width` multipliers, then the codes.
 #[inline(always)]
 fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mut [i8]) {
     let mut pattern = [0_u8; MOST_RUN_BYTES];
@@ -43,14 +43,14 @@ fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mu
         }
         let run = pattern.len().max(1);
         let high_codes = high.len();
-        // A run of fewer inputs than `kr` may stand at the end, in either half.
-        let whole = low.len() / run * run;
-        let Some((low, low_part)) = low.split_at_mut_checked(whole) else { return };
+        // The last run, in either half, may have fewer inputs than `kr`.
+        let whole_runs = low.len() / run * run;
+        let Some((low, low_part)) = low.split_at_mut_checked(whole_runs) else { return };
         if !low_part.is_empty() {
-            let codes = codes.get(whole..).unwrap_or(&[]);
+            let codes = codes.get(whole_runs..).unwrap_or(&[]);
             multiply_codes::<false>(codes, multipliers, kr, low_part);
         }
-        // Runs in upper halves: as many as in lower ones, or fewer at the end of the inputs.
+        // The upper halves have as many runs as the lower halves, or fewer at the end of the inputs.
         let mut runs = low.chunks_exact_mut(run).zip(codes.chunks_exact(run));
         let mut highs = high.chunks_exact_mut(run);
         for high in highs.by_ref() {
@@ -75,7 +75,8 @@ fn four_bits<S: Simd>(s: S, mut stored: &[u8], width: usize, kr: usize, out: &mu
     }
 }
 
-/// Of every byte of a mask: where each of its bits finds its value, counted from the byte's first one; 255 for none.
+/// For every byte of a mask: the place of each bit's value, counted from the byte's first value; 255 if the bit is not
+/// set.
 static PLACES: [[u8; 8]; 256] = {
     let mut places = [[255; 8]; 256];
     let mut mask = 0;
@@ -93,7 +94,7 @@ static PLACES: [[u8; 8]; 256] = {
     places
 };
 
-/// 64 weights at a time, as long as there are so many values left, and 8 more, to read from.
+/// Expands sparse weights, 64 at a time as long as at least 72 values are left, which `expand` may read.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn sparse<S: Simd>(s: S, mask: &[u8], mut values: &[i8], out: &mut [i8]) {
@@ -110,13 +111,13 @@ fn sparse<S: Simd>(s: S, mask: &[u8], mut values: &[i8], out: &mut [i8]) {
     }
 }
 
-/// Returns how many values were taken.
+/// Expands 64 sparse weights and returns the number of values that it used.
 ///
 /// # Safety
 /// 72 bytes must be valid for reads at `values`, 64 for writes at `out`.
 #[inline(always)]
 unsafe fn expand<S: Simd>(s: S, mask: u64, values: *const i8, out: *mut i8) -> usize {
-    // How many bits each byte has, then how many the bytes before it have.
+    // The number of set bits of each byte, then that of all bytes before it.
     let twos = mask - (mask >> 1 & 0x5555_5555_5555_5555);
     let fours = (twos & 0x3333_3333_3333_3333) + (twos >> 2 & 0x3333_3333_3333_3333);
     let counts = (fours + (fours >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;

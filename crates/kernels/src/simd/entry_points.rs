@@ -1,8 +1,8 @@
 //! Compiles the generic operations for one instruction set.
 
-/// Defines the functions of a [`KernelTable`](crate::table::KernelTable) for the token `$token`, whose
-/// instruction set is `$features` and whose activations lie in `LAYOUT`: all, or those that call the
-/// micro-kernel, which may have an option, or the others.
+/// Defines the functions of a [`KernelTable`](crate::table::KernelTable) for the token `$token`, whose instruction set
+/// is `$features` and whose activations lie in `LAYOUT`. It defines all functions, or only those that call the
+/// micro-kernel, which may have an option, or only the others.
 macro_rules! entry_points {
     ($token:ident, $features:literal) => {
         crate::simd::entry_points!($token, $features, products);
@@ -76,7 +76,7 @@ macro_rules! entry_points {
             crate::simd::linear(token, a, w, epilogue, decoded);
         }
 
-        /// Once for all epilogues.
+        /// Is compiled once for all epilogues.
         #[inline(never)]
         #[target_feature(enable = $features)]
         fn decode($($option: $type,)? stored: tinybert_layout::PanelWeights, width: usize, out: &mut [i8]) {

@@ -48,7 +48,7 @@ pub(crate) fn layer_norm_quantize<S: Simd>(
     }
 }
 
-/// `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, which are quantized as the rows from
+/// Computes `((x − mean) · factor) · gamma + beta` in each of the `R` rows of `x`, and quantizes them as the rows from
 /// `row` on.
 #[inline(always)]
 fn normalise<S: Simd, const R: usize>(
@@ -69,23 +69,23 @@ fn normalise<S: Simd, const R: usize>(
         let variance = sum_of_squares(s, x, row_mean) / count;
         (*mean, *factor) = (s.splat(row_mean), s.splat(rsqrt(variance + norm.eps)));
     }
-    let whole = hidden / S::LANES;
-    for vector in 0..whole {
-        // SAFETY: vectors before `whole` end before `hidden`; `x` has R·hidden elements, both parameters `hidden`.
+    let (vectors, last_lanes) = (hidden / S::LANES, hidden % S::LANES);
+    for vector in 0..vectors {
+        // SAFETY: these vectors end at `hidden` or before; `x` has R·hidden elements, both parameters `hidden`.
         unsafe {
             step::<S, R>(s, x, norm, (&means, &factors), row, vector * S::LANES, S::LANES, &mut quantized);
         }
     }
-    if whole * S::LANES < hidden {
-        let left = hidden - whole * S::LANES;
-        // SAFETY: as above, what is left of every row.
+    if last_lanes > 0 {
+        let column = vectors * S::LANES;
+        // SAFETY: as above; the last elements of every row end at `hidden`.
         unsafe {
-            step::<S, R>(s, x, norm, (&means, &factors), row, whole * S::LANES, left, &mut quantized);
+            step::<S, R>(s, x, norm, (&means, &factors), row, column, last_lanes, &mut quantized);
         }
     }
 }
 
-/// The vector of `lanes` elements that begins at `column`, in every row.
+/// Normalises and quantizes the vector of `lanes` elements that begins at `column`, in every row.
 ///
 /// # Safety
 /// `x` must have R·hidden elements, the parameters `hidden`, and `column + lanes` must be at most `hidden`.

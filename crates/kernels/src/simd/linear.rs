@@ -11,7 +11,7 @@ use super::{MR_MAX, MicroKernel, Operands, Simd, Tile, TileColumns, TileRows, VE
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 
-/// [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
+/// Computes [`crate::scalar::linear`] for weights in the micro-kernel's own layout. Operands are checked.
 #[inline(always)]
 pub(crate) fn linear<S: MicroKernel>(
     s: S,
@@ -35,8 +35,8 @@ pub(crate) fn linear<S: MicroKernel>(
         }
         Epilogue::F32 { out, stride } => (out, stride, None),
     };
-    // All rows, or as many at a time as are quantized together; decoding every panel for each of these blocks
-    // costs less than rows of f32 for all of them would.
+    // A block is all rows, or as many as are quantized together. Every panel is decoded again for each block, which
+    // costs less than memory for all rows in f32.
     let block = if per_token.is_some() { ROW_BLOCK } else { a.m.max(1) };
     for first in all.step_by(block) {
         let rows = first..a.m.min(first + block);
@@ -52,7 +52,7 @@ pub(crate) fn linear<S: MicroKernel>(
     }
 }
 
-/// GELU of every element.
+/// Computes GELU of every element.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
@@ -63,15 +63,15 @@ fn gelu_all<S: Simd>(s: S, x: &mut [f32]) {
 
 /// The parameters that all rows of a tile share.
 struct ColumnParameters<S: Simd> {
-    /// Weight scale, already times the activations' if that is one for the tensor.
+    /// The weight scale, multiplied by the activation scale if the tensor has one scale.
     scale: [S::F; VECTORS_MAX],
     bias: [S::F; VECTORS_MAX],
-    /// `−(zero point + bias of the layout) · row_sum`, where the sums begin.
+    /// `−(zero point + bias of the layout) · row_sum`, with which the sums begin.
     init: [S::I; VECTORS_MAX],
 }
 
 impl<S: Simd> ColumnParameters<S> {
-    /// Of `vectors` vectors from column `first` on, with activations in `layout`.
+    /// Returns the parameters of `vectors` vectors from column `first` on, with activations in `layout`.
     #[cfg_attr(target_arch = "aarch64", inline(never))]
     #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
     fn new(
@@ -121,7 +121,7 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
     mut sink: K,
 ) {
     let Some(matrix) = S::PANEL.matrix(w.n, w.k) else { return };
-    // Rows with a scale each are all left for `edges`.
+    // `edges` computes all rows that have a scale each.
     let whole_end = match a.scale {
         RowScale::Uniform(_) => rows.end,
         RowScale::PerRow(_) => rows.start,
@@ -158,7 +158,7 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
                         if K::MANY_CONSTANTS && S::VECTORS > 1 {
                             write_waiting_tile(s, &tile, &parameters, row, column, &mut sink);
                         } else if K::MANY_CONSTANTS {
-                            // A small tile is not worth a call.
+                            // A small tile does not justify a call.
                             write_tile(s, core::hint::black_box(&tile), &parameters, row, column, &mut sink);
                         } else {
                             write_tile(s, &tile, &parameters, row, column, &mut sink);
@@ -172,7 +172,7 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
                     s.edge(tile_operands(a, first, count, columns)?, *init, tile);
                     Some(())
                 };
-                // What the last vectors hold beyond the last output is not used.
+                // Columns beyond the last output are not used.
                 let vectors = columns.vectors().min((w.n - column).div_ceil(S::LANES));
                 let part = EdgePart { base: rows.start, rows: block..rows.end, most: S::MR, column, vectors };
                 edges(s.vectors(), &sums, a, w, S::LAYOUT, part, &mut sink.edges());
@@ -181,7 +181,8 @@ pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
     }
 }
 
-/// Computes a tile's sums from a row on, of so many rows, which begin with what is given for each vector.
+/// Computes the sums of a tile: first row, number of rows, the values with which the sums of each vector begin, and the
+/// tile.
 type ComputeSums<'s, I> = dyn Fn(usize, usize, &[I; VECTORS_MAX], &mut Tile<I>) -> Option<()> + 's;
 
 /// A part of a result that [`edges`] computes.
@@ -211,7 +212,7 @@ fn edges<S: Simd>(
     sink: &mut impl EdgeSink<S>,
 ) {
     let EdgePart { base, rows, most, column, vectors } = part;
-    // Computed anew, so that those of the caller can stay in its registers.
+    // The parameters are computed again, so that those of the caller can stay in its registers.
     let parameters = ColumnParameters::new(s, a, w, column, vectors, layout);
     let mut block = rows.start;
     while block < rows.end {
@@ -236,7 +237,7 @@ fn edges<S: Simd>(
     }
 }
 
-/// `columns` with the `count` rows from row `first` on, which is the first of a block.
+/// Returns `columns` with the `count` rows from row `first` on, which is the first row of a block.
 #[inline(always)]
 fn tile_operands<'a, S: MicroKernel>(
     a: &Activations<'a>,
@@ -248,7 +249,7 @@ fn tile_operands<'a, S: MicroKernel>(
     Operands::new(rows, columns)
 }
 
-/// [`write_tile`] of a tile that waits in memory, so that the registers are free for the sink's constants.
+/// Calls [`write_tile`] for a tile that waits in memory, so that the registers are free for the sink's constants.
 ///
 /// # Safety
 /// The sink must have room for it.
@@ -266,7 +267,8 @@ unsafe fn write_waiting_tile<S: MicroKernel>(
     unsafe { write_tile(s, core::hint::black_box(tile), parameters, row, column, sink) }
 }
 
-/// `y = acc · scale + bias` of a whole tile. Every vector by itself, so that the sums stay in registers.
+/// Computes `y = acc · scale + bias` of a whole tile. It takes every vector by itself, so that the sums stay in
+/// registers.
 ///
 /// # Safety
 /// The sink must have room for it.
@@ -307,9 +309,9 @@ unsafe fn write_vector<S: MicroKernel, const V: usize>(
     // SAFETY: as this function requires.
     unsafe {
         if S::GROUP == 4 {
-            sink.put(s, row, column, four::<S, V>(s, tile, 0, scale, bias));
+            sink.put(s, row, column, four_rows::<S, V>(s, tile, 0, scale, bias));
             if S::MR > 4 {
-                sink.put(s, row + 4, column, four::<S, V>(s, tile, 4, scale, bias));
+                sink.put(s, row + 4, column, four_rows::<S, V>(s, tile, 4, scale, bias));
             }
         } else {
             for (r, acc) in tile.iter().enumerate().take(S::MR) {
@@ -319,9 +321,9 @@ unsafe fn write_vector<S: MicroKernel, const V: usize>(
     }
 }
 
-/// `y` of the four rows from `first` on.
+/// Returns `y` of the four rows from `first` on.
 #[inline(always)]
-fn four<S: MicroKernel, const V: usize>(
+fn four_rows<S: MicroKernel, const V: usize>(
     s: S,
     tile: &Tile<S::I>,
     first: usize,

@@ -3,7 +3,7 @@
 use super::{Simd, partial};
 use crate::math::{EXP2, EXP2_LIMIT, GELU, GELU_CLAMP, LANES, fold_lanes};
 
-/// Horner's rule, multiply then add; `coefficients` lowest degree first.
+/// Evaluates a polynomial by Horner's rule, multiply then add; `coefficients` lowest degree first.
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: &[f32; N]) -> S::F {
     let mut value = s.splat(0.0);
@@ -14,7 +14,7 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: &[f32; N]) -
     value
 }
 
-/// [`crate::math::gelu`].
+/// Returns [`crate::math::gelu`] of each lane.
 #[inline(always)]
 pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     let t = s.min(s.max(x, s.splat(-GELU_CLAMP)), s.splat(GELU_CLAMP));
@@ -22,7 +22,7 @@ pub(super) fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     s.mul(x, s.add(s.splat(0.5), p))
 }
 
-/// [`crate::math::exp2`].
+/// Returns [`crate::math::exp2`] of each lane.
 #[inline(always)]
 pub(super) fn exp2<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.min(s.max(x, s.splat(-EXP2_LIMIT)), s.splat(EXP2_LIMIT));
@@ -43,7 +43,7 @@ impl<S: Simd> Quantizer<S> {
         Quantizer { inv_scale: s.splat(inv_scale), zero_point: s.splat(f32::from(zero_point)) }
     }
 
-    /// [`crate::math::quantize`]: what [`Simd::store_i8`] narrows.
+    /// Returns the values of [`crate::math::quantize`], which [`Simd::store_i8`] narrows.
     #[inline(always)]
     pub(super) fn apply<const R: usize>(&self, s: S, x: [S::F; R]) -> [S::I; R] {
         let mut q = [s.splat_i32(0); R];
@@ -54,20 +54,20 @@ impl<S: Simd> Quantizer<S> {
     }
 }
 
-/// `Σ x_i` in the order of [`crate::math::sum`].
+/// Returns `Σ x_i` in the order of [`crate::math::sum`].
 #[inline(always)]
 pub(super) fn sum<S: Simd>(s: S, row: &[f32]) -> f32 {
     terms::<S, false>(s, row, 0.0)
 }
 
-/// `Σ (x_i − mean)²` in the same order.
+/// Returns `Σ (x_i − mean)²` in the same order.
 #[inline(always)]
 pub(super) fn sum_of_squares<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
     terms::<S, true>(s, row, mean)
 }
 
-/// [`sum`], or [`sum_of_squares`] of distances from `mean`. The last 16 elements are filled up with `mean`,
-/// whose square is +0.0, or with 0.
+/// Returns [`sum`], or [`sum_of_squares`] of distances from `mean`. The last 16 elements are filled up with 0, or with
+/// `mean`, whose distance is 0.
 #[inline(always)]
 fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
     let means = s.splat(mean);
@@ -115,7 +115,7 @@ fn term<S: Simd, const SQUARES: bool>(s: S, x: S::F, mean: S::F) -> S::F {
     }
 }
 
-/// Largest lane.
+/// Returns the largest lane.
 #[inline(always)]
 pub(super) fn largest_i32<S: Simd>(s: S, x: S::I) -> i32 {
     let mut lanes = [i32::MIN; LANES];
@@ -123,7 +123,7 @@ pub(super) fn largest_i32<S: Simd>(s: S, x: S::I) -> i32 {
     lanes.into_iter().fold(i32::MIN, i32::max)
 }
 
-/// Largest lane that is no NaN.
+/// Returns the largest lane that is not NaN.
 #[inline(always)]
 pub(super) fn largest<S: Simd>(s: S, x: S::F) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];

@@ -1,4 +1,5 @@
-//! Packs a head's keys and values like weights, its queries like activations: four rows of 16 bytes at a time.
+//! Packing of a head's keys and values like weights, and of its queries like activations. Four rows of 16 bytes are
+//! moved at a time.
 
 use super::{MicroKernel, partial};
 use crate::attention::{AttentionOperands, QkvPart};
@@ -12,8 +13,9 @@ const WORD: usize = 4;
 /// Four rows of bytes.
 type FourRows = [[i8; BYTES]; WORD];
 
-/// 16 bytes of `qkv` from column `column` on, of four tokens that begin with `token`, and how far apart they
-/// are: in place, or in `room` with zeros for tokens from `end` on and beyond the end of `qkv`.
+/// Returns 16 bytes from column `column` on of each of the four tokens from `token` on, and the distance between the
+/// tokens' bytes. They are in `qkv`, or copied to `room` with zeros for tokens from `end` on and beyond the end of
+/// `qkv`.
 #[inline(always)]
 fn block<'a>(
     operands: &AttentionOperands<'a>,
@@ -35,7 +37,7 @@ fn block<'a>(
     (room.as_flattened(), BYTES)
 }
 
-/// Words of four bytes, and words of four rows, lie inside a panel, a block of rows, or a run.
+/// Returns whether words of four bytes and words of four rows lie inside a panel, a block of rows, or a run.
 const fn takes_words<S: MicroKernel>() -> bool {
     let (panel, layout) = (S::PANEL, S::LAYOUT);
     let blocked = layout.rows.is_multiple_of(WORD) && layout.depth.is_multiple_of(WORD);
@@ -43,7 +45,7 @@ const fn takes_words<S: MicroKernel>() -> bool {
     packed && (layout.rows == 1 || blocked)
 }
 
-/// Keys as the weights `[tokens, head_dim]`.
+/// Packs the keys as the weights `[tokens, head_dim]`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn keys<S: MicroKernel>(s: S, operands: &AttentionOperands, head: usize, keys: &mut [i8]) {
@@ -53,7 +55,7 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &AttentionOperands, head: usi
     else {
         return;
     };
-    // What follows the head in a row does not belong to its keys.
+    // The mask removes bytes after the head's columns, which do not belong to its keys.
     let mut own = [0; BYTES];
     for (index, own) in own.iter_mut().enumerate() {
         *own = if index % WORD < head_dim % WORD { -1 } else { 0 };
@@ -86,7 +88,8 @@ pub(super) fn keys<S: MicroKernel>(s: S, operands: &AttentionOperands, head: usi
     }
 }
 
-/// Values as the weights `[shift + head_dim, tokens]`; the first `shift` rows hold what stands before the values.
+/// Packs the values as the weights `[shift + head_dim, tokens]`. The first `shift` rows are the columns before the
+/// values.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn values<S: MicroKernel>(
@@ -120,7 +123,7 @@ pub(super) fn values<S: MicroKernel>(
     }
 }
 
-/// The queries of `count` tokens from the query `first` on as activations `[count, head_dim]`.
+/// Packs the queries of `count` tokens from the query `first` on as activations `[count, head_dim]`.
 #[cfg_attr(target_arch = "aarch64", inline(never))]
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(super) fn queries<S: MicroKernel>(

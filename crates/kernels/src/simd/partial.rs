@@ -1,6 +1,6 @@
 //! Slices shorter than a vector.
 
-/// The first `N` elements of `x`; of a shorter one a copy in `place`, filled up with `missing`.
+/// Returns the first `N` elements of `x`. If `x` is shorter, returns a copy in `place`, filled up with `missing`.
 #[inline(always)]
 pub(crate) fn first<'a, T: Copy, const N: usize>(
     x: &'a [T],
@@ -17,7 +17,7 @@ pub(crate) fn first<'a, T: Copy, const N: usize>(
     }
 }
 
-/// As many elements as both have.
+/// Copies as many elements as both slices have.
 #[inline(always)]
 pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     for (to, &from) in to.iter_mut().zip(from) {

@@ -1,4 +1,4 @@
-//! Turns scores into unnormalised probabilities.
+//! The function that turns scores into unnormalised probabilities, and its input.
 
 use super::attention::TakeTile;
 use super::math::largest_i32;
@@ -12,7 +12,7 @@ pub(super) struct ScoreTiles<'a> {
     pub scores: &'a mut [i32],
 }
 
-/// Columns of a whole tile.
+/// Returns the number of columns of a whole tile.
 const fn tile_columns<S: MicroKernel>() -> usize {
     S::VECTORS * S::LANES
 }
@@ -56,7 +56,7 @@ pub(super) fn probabilities<S: MicroKernel>(
     factors
 }
 
-/// [`probabilities`] of the `R` rows from `first` on. Rows that no query has may hold anything.
+/// Computes [`probabilities`] of the `R` rows from `first` on. Rows without a query may hold anything.
 #[inline(always)]
 fn rows<S: MicroKernel, const R: usize>(
     s: S,
@@ -69,13 +69,13 @@ fn rows<S: MicroKernel, const R: usize>(
 ) {
     let tokens = operands.shape.tokens;
     let (columns, size) = (tile_columns::<S>(), S::MR * tile_columns::<S>());
-    // What a tile has of these rows; whole tiles first, then the vectors of the last one.
-    let whole = tokens / columns;
+    // Each tile begins with these rows: first the whole tiles, then the last one.
+    let whole_tiles = tokens / columns;
     let mut tiles = scores.chunks_exact(size).map(|tile| tile.get(first * columns..).unwrap_or(&[]));
-    let (last, rest) = (tiles.clone().nth(whole).unwrap_or(&[]), tokens % columns);
+    let (last_tile, last_columns) = (tiles.clone().nth(whole_tiles).unwrap_or(&[]), tokens % columns);
 
     let mut most = [s.splat_i32(i32::MIN); R];
-    for tile in tiles.clone().take(whole) {
+    for tile in tiles.clone().take(whole_tiles) {
         let Some(tile) = tile.get(..R * columns) else { return };
         for vector in 0..S::VECTORS {
             for (row, most) in most.iter_mut().enumerate() {
@@ -84,9 +84,10 @@ fn rows<S: MicroKernel, const R: usize>(
             }
         }
     }
-    for column in (0..rest).step_by(S::LANES) {
+    for column in (0..last_columns).step_by(S::LANES) {
         for (row, most) in most.iter_mut().enumerate() {
-            *most = s.max_i32(*most, part(s, last, row * columns + column, rest - column, i32::MIN));
+            *most =
+                s.max_i32(*most, part(s, last_tile, row * columns + column, last_columns - column, i32::MIN));
         }
     }
     let mut largest = [0; R];
@@ -99,11 +100,12 @@ fn rows<S: MicroKernel, const R: usize>(
     if S::LAYOUT.offset(first + R - 1, stride - 1, stride) >= out.len() {
         return;
     }
-    // A power of two changes no rounding, and a limit only what is far below the lowest exponent.
+    // The factor is a power of two, so it changes no rounding. The limit changes only exponents far below the lowest
+    // one.
     let coefficient = s.splat((operands.coefficient * EXPONENT_STEPS).min(f32::MAX));
     let mut totals = [s.splat_i32(0); R];
     let mut vector = 0;
-    for tile in tiles.by_ref().take(whole) {
+    for tile in tiles.by_ref().take(whole_tiles) {
         let Some(tile) = tile.get(..R * columns) else { return };
         for inner in 0..S::VECTORS {
             let mut exponents = most;
@@ -121,11 +123,11 @@ fn rows<S: MicroKernel, const R: usize>(
             vector += 1;
         }
     }
-    for column in (0..rest).step_by(S::LANES) {
+    for column in (0..last_columns).step_by(S::LANES) {
         let mut exponents = most;
         for (row, exponents) in exponents.iter_mut().enumerate() {
             // A missing lane counts as the largest score, whose probability is 255.
-            let scores = part(s, last, row * columns + column, rest - column, largest[row]);
+            let scores = part(s, last_tile, row * columns + column, last_columns - column, largest[row]);
             *exponents = s.round(s.mul(s.to_f32(s.sub_i32(scores, most[row])), coefficient));
         }
         let at = S::LAYOUT.offset(first, vector * S::LANES, stride);
@@ -142,12 +144,12 @@ fn rows<S: MicroKernel, const R: usize>(
     }
 }
 
-/// The vector from `at` on, of which `left` lanes mean something and the others become `missing`.
+/// Returns the vector from `at` on. Its first `valid` lanes are scores; the others become `missing`.
 #[inline(always)]
-fn part<S: MicroKernel>(s: S, scores: &[i32], at: usize, left: usize, missing: i32) -> S::I {
-    if left >= S::LANES {
-        // A length that is known.
+fn part<S: MicroKernel>(s: S, scores: &[i32], at: usize, valid: usize, missing: i32) -> S::I {
+    if valid >= S::LANES {
+        // The compiler knows this length.
         return s.load_i32(scores.get(at..at + S::LANES).unwrap_or(&[0; 16]), missing);
     }
-    s.load_i32(scores.get(at..at + left.min(S::LANES)).unwrap_or(&[]), missing)
+    s.load_i32(scores.get(at..at + valid.min(S::LANES)).unwrap_or(&[]), missing)
 }

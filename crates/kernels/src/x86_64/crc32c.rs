@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use crate::crc32c::streams;
 
-/// The CRC-32C of `bytes`.
+/// Returns the CRC-32C of `bytes`.
 #[target_feature(enable = "sse4.2")]
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     streams::crc32c_by(

@@ -1,5 +1,5 @@
 //! 4 rows by 24 columns, K in groups of 4, for AVX-VNNI: VPDPBUSD adds four exact products of unsigned and signed bytes
-//! to each i32. Activations stand there plus 128, which `init` takes out again.
+//! to each i32. Activations are stored plus 128, and `init` takes that out again.
 //!
 //! 12 accumulators, three registers of weights, one of activations.
 
@@ -15,7 +15,7 @@ const LANES: usize = 8;
 /// Inputs of a group.
 const KR: usize = 4;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
 /// The operands must be those of a whole tile: four rows and three vectors.
@@ -28,7 +28,7 @@ pub(super) unsafe fn tile(operands: Operands<AvxVnni>, init: [__m256i; 3]) -> Ti
     tile
 }
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "avx2,avxvnni")]
 pub(super) fn edge(operands: Operands<AvxVnni>, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
@@ -42,7 +42,7 @@ pub(super) fn edge(operands: Operands<AvxVnni>, init: [__m256i; 3], tile: &mut T
     }
 }
 
-/// [`edge`] with `V` vectors of columns.
+/// Computes [`edge`] with `V` vectors of columns.
 ///
 /// # Safety
 /// The operands must have at least `V` vectors.
@@ -60,7 +60,7 @@ unsafe fn edge_of<const V: usize>(operands: Operands<AvxVnni>, init: [__m256i; 3
     }
 }
 
-/// `R` rows and `V` vectors of columns.
+/// Computes `R` rows and `V` vectors of columns.
 ///
 /// # Safety
 /// The operands must have at least `R` rows and `V` vectors.

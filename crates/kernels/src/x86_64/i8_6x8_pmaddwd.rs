@@ -11,7 +11,7 @@ pub(super) const MR: usize = 6;
 /// Inputs of a group.
 const KR: usize = 4;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
 /// The operands must be those of a whole tile: six rows and one vector.
@@ -24,7 +24,7 @@ pub(super) unsafe fn tile(operands: Operands<Avx2>, init: [__m256i; 3]) -> Tile<
     tile
 }
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "avx2")]
 pub(super) fn edge(operands: Operands<Avx2>, init: [__m256i; 3], tile: &mut Tile<__m256i>) {
@@ -41,7 +41,7 @@ pub(super) fn edge(operands: Operands<Avx2>, init: [__m256i; 3], tile: &mut Tile
     }
 }
 
-/// `R` rows and one vector of operands.
+/// Computes `R` rows and one vector of columns.
 ///
 /// # Safety
 /// The operands must have at least `R` rows.

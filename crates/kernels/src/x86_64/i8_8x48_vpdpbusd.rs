@@ -1,5 +1,5 @@
 //! 8 rows by 48 columns, K in groups of 4, for AVX-512 VNNI: VPDPBUSD adds four exact products of unsigned and signed
-//! bytes to each i32. Activations stand there plus 128, which `init` takes out again.
+//! bytes to each i32. Activations are stored plus 128, and `init` takes that out again.
 //!
 //! 24 accumulators, three registers of weights, one of activations.
 
@@ -15,7 +15,7 @@ const LANES: usize = 16;
 /// Inputs of a group.
 const KR: usize = 4;
 
-/// [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
+/// Computes [`MicroKernel::tile`](crate::simd::MicroKernel::tile).
 ///
 /// # Safety
 /// The operands must be those of a whole tile: eight rows and three vectors.
@@ -28,7 +28,7 @@ pub(super) unsafe fn tile(operands: Operands<Zmm>, init: [__m512i; 3]) -> Tile<_
     tile
 }
 
-/// [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
+/// Computes [`MicroKernel::edge`](crate::simd::MicroKernel::edge).
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn edge(operands: Operands<Zmm>, init: [__m512i; 3], tile: &mut Tile<__m512i>) {
@@ -42,7 +42,7 @@ pub(super) fn edge(operands: Operands<Zmm>, init: [__m512i; 3], tile: &mut Tile<
     }
 }
 
-/// [`edge`] with `V` vectors of columns.
+/// Computes [`edge`] with `V` vectors of columns.
 ///
 /// # Safety
 /// The operands must have at least `V` vectors.
@@ -64,7 +64,7 @@ unsafe fn edge_of<const V: usize>(operands: Operands<Zmm>, init: [__m512i; 3], t
     }
 }
 
-/// `R` rows and `V` vectors of columns.
+/// Computes `R` rows and `V` vectors of columns.
 ///
 /// # Safety
 /// The operands must have at least `R` rows and `V` vectors.

@@ -1,4 +1,4 @@
-//! Operations on 16 bytes at a time, with SSE2, which every x86-64 has.
+//! Operations on 16 bytes at a time by SSE2, which every x86-64 CPU has.
 
 use core::arch::x86_64::*;
 
@@ -44,7 +44,7 @@ macro_rules! sixteen_bytes {
 }
 pub(super) use sixteen_bytes;
 
-/// [`Simd::transpose_words`](crate::simd::Simd::transpose_words).
+/// Computes [`Simd::transpose_words`](crate::simd::Simd::transpose_words).
 ///
 /// # Safety
 /// 16 bytes of every row must be valid for reads.
@@ -66,7 +66,7 @@ pub(super) unsafe fn transpose_words(rows: *const i8, stride: usize) -> [[i8; 16
     words.map(to_bytes)
 }
 
-/// [`Simd::transpose_bytes`](crate::simd::Simd::transpose_bytes).
+/// Computes [`Simd::transpose_bytes`](crate::simd::Simd::transpose_bytes).
 ///
 /// # Safety
 /// 16 bytes of every row must be valid for reads.
@@ -88,7 +88,7 @@ pub(super) unsafe fn transpose_bytes(rows: *const i8, stride: usize) -> [[i8; 16
     words.map(to_bytes)
 }
 
-/// 16 bytes of each of four rows.
+/// Loads 16 bytes of each of four rows.
 ///
 /// # Safety
 /// They must be valid for reads.
@@ -105,7 +105,7 @@ unsafe fn load_rows(rows: *const i8, stride: usize) -> [__m128i; 4] {
     }
 }
 
-/// [`Simd::write_words`](crate::simd::Simd::write_words).
+/// Computes [`Simd::write_words`](crate::simd::Simd::write_words).
 ///
 /// # Safety
 /// `out` must be valid for writes of 3·step + 4 bytes.
@@ -121,7 +121,7 @@ pub(super) unsafe fn write_words(words: [i8; 16], out: *mut i8, step: usize) {
     }
 }
 
-/// [`Simd::multiply_codes`](crate::simd::Simd::multiply_codes).
+/// Computes [`Simd::multiply_codes`](crate::simd::Simd::multiply_codes).
 #[inline(always)]
 pub(super) fn multiply_codes(codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 16]; 2] {
     // SAFETY: the arrays have 16 bytes; SSE2 is part of x86-64.
@@ -132,7 +132,7 @@ pub(super) fn multiply_codes(codes: &[u8; 16], multipliers: &[u8; 16]) -> [[i8; 
     }
 }
 
-/// The code in the lower half of each byte, times a byte.
+/// Multiplies the code in the lower half of each byte by a byte.
 #[inline(always)]
 fn multiply(codes: __m128i, multipliers: __m128i) -> __m128i {
     // SAFETY: SSE2 is part of x86-64.
@@ -146,7 +146,7 @@ fn multiply(codes: __m128i, multipliers: __m128i) -> __m128i {
     }
 }
 
-/// [`Simd::gather`](crate::simd::Simd::gather).
+/// Computes [`Simd::gather`](crate::simd::Simd::gather).
 ///
 /// # Safety
 /// The CPU must have SSSE3; 8 bytes must be valid for reads at `values` and for writes at `out`.
@@ -161,7 +161,7 @@ pub(super) unsafe fn gather(values: *const i8, places: &[u8; 8], out: *mut i8) {
     }
 }
 
-/// The vector as an array, which stays in its register.
+/// Returns the vector as an array, which stays in its register.
 #[inline(always)]
 fn to_bytes(x: __m128i) -> [i8; 16] {
     let mut bytes = [0; 16];

@@ -1,4 +1,4 @@
-//! AVX-512 vectors: sixteen lanes, masks for what is shorter.
+//! AVX-512 vectors: sixteen lanes, with masks for shorter slices.
 
 use core::arch::x86_64::*;
 
@@ -26,7 +26,7 @@ macro_rules! avx512 {
     };
 }
 
-/// The first lanes, as many as there are elements.
+/// Returns the mask of the first lanes, as many as there are elements.
 #[inline(always)]
 pub(super) fn first_lanes(elements: usize) -> __mmask16 {
     if elements >= 16 { 0xffff } else { (1 << elements) - 1 }

@@ -1,4 +1,4 @@
-//! Random operands and the instruction sets to compare. Each test binary uses a part of it.
+//! Random operands and the instruction sets to compare. Each test binary uses a part of this module.
 #![allow(dead_code)]
 
 use proptest::test_runner::Config;
@@ -7,7 +7,8 @@ use tinybert_kernels::{
     pack, row_stride,
 };
 
-// Without it this build's target decides, and on x86-64 nothing but the scalar kernels would be left to compare.
+// Without the feature, this build's target decides, and on x86-64 there would be no kernels to compare with the scalar
+// ones.
 const _: () =
     assert!(cfg!(feature = "std"), "fast kernels are found by the feature std: give --features std");
 
@@ -16,16 +17,16 @@ pub fn fast() -> impl Iterator<Item = Kernels> {
     Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar).filter_map(Kernels::with_isa)
 }
 
-/// `KERNEL_CASES` random cases of each property, 256 if it is not set.
+/// The number of random cases of each property: `KERNEL_CASES`, or 256 if it is not set.
 pub fn cases() -> Config {
     let cases = std::env::var("KERNEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256);
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
 /// A small generator (splitmix64): proptest chooses the shapes and a seed, this fills the matrices.
-pub struct Random(pub u64);
+pub struct RandomOperands(pub u64);
 
-impl Random {
+impl RandomOperands {
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -76,7 +77,7 @@ pub struct LinearCase {
 
 impl LinearCase {
     pub fn random(m: usize, n: usize, k: usize, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         let w = random.i8s(n * k);
         let row_sum = (0..n).map(|i| w[i * k..(i + 1) * k].iter().map(|&x| i32::from(x)).sum()).collect();
         let per_row = random.below(2) == 0;
@@ -97,7 +98,7 @@ impl LinearCase {
 
     /// The layer with weights that four bits can have: a code times a multiplier of each output and 32 inputs.
     pub fn four_bits(mut self, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         for w in self.w.chunks_mut(self.k) {
             for w in w.chunks_mut(32) {
                 let multiplier = 1 + random.below(18) as i8;
@@ -107,9 +108,9 @@ impl LinearCase {
         self.summed()
     }
 
-    /// The layer with so many of 256 weights left, others zero.
+    /// The layer with about `left` of 256 weights left; the others are zero.
     pub fn sparse(mut self, left: usize, seed: u64) -> LinearCase {
-        let mut random = Random(seed);
+        let mut random = RandomOperands(seed);
         self.w.iter_mut().filter(|_| random.below(256) >= left).for_each(|w| *w = 0);
         self.summed()
     }

@@ -10,7 +10,7 @@ use self::head::HeadKeys;
 pub(crate) use self::write::to_json;
 use crate::config_source::ConfigSource;
 use crate::family::{self, Family};
-use crate::{BertConfig, Pruned, SpecialIds};
+use crate::{BertConfig, ModelSpecialIds, Pruned};
 use tinybert_base::{Error, Result};
 
 /// A `config.json` of a known family, its class names translated to BERT's.
@@ -59,7 +59,7 @@ impl<'a> ConfigFile<'a> {
     ///
     /// # Errors
     /// [`Error::Input`] naming every missing size, or the value that cannot be.
-    pub(crate) fn encoder(&self, special: SpecialIds) -> Result<BertConfig> {
+    pub(crate) fn encoder(&self, special: ModelSpecialIds) -> Result<BertConfig> {
         let config = self.family.read_config(&self.source, special)?;
         let pruned = self.pruned(config.num_hidden_layers, config.intermediate_size)?;
         let config = BertConfig { pruned, ..config };

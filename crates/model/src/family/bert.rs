@@ -7,7 +7,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use tinybert_base::Result;
 
 /// The family of [`Architecture::Bert`].
@@ -30,7 +30,7 @@ impl Family for BertFamily {
         "Bert"
     }
 
-    fn read_config(&self, source: &ConfigSource, _: SpecialIds) -> Result<BertConfig> {
+    fn read_config(&self, source: &ConfigSource, _: ModelSpecialIds) -> Result<BertConfig> {
         let keys: EncoderKeys = source.keys()?;
         keys.check(source)?;
         keys.encoder(source, Architecture::Bert)

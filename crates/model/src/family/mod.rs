@@ -17,7 +17,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::ConfigSource;
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::NamedFiles;
 use tinybert_base::Result;
 
@@ -83,7 +83,7 @@ pub(crate) trait Family: Sync {
     /// # Errors
     /// [`Error::Input`](tinybert_base::Error::Input) naming every missing size, or a value which says that the
     /// model computes something else than this program.
-    fn read_config(&self, source: &ConfigSource, special: SpecialIds) -> Result<BertConfig>;
+    fn read_config(&self, source: &ConfigSource, special: ModelSpecialIds) -> Result<BertConfig>;
 
     /// The family's `config.json` of the encoder, without what pruning removed.
     fn write_config(&self, config: &BertConfig, pad_token_id: u32) -> Value;

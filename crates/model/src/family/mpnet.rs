@@ -8,7 +8,7 @@ use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
-use crate::special_pieces::{SpecialIds, SpecialPieces};
+use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::{NamedFiles, tokenizer_files};
 use tinybert_base::Result;
 
@@ -65,7 +65,7 @@ impl Family for MpNetFamily {
         "MPNet"
     }
 
-    fn read_config(&self, source: &ConfigSource, special: SpecialIds) -> Result<BertConfig> {
+    fn read_config(&self, source: &ConfigSource, special: ModelSpecialIds) -> Result<BertConfig> {
         let mut keys: EncoderKeys = source.keys()?;
         keys.check(source)?;
         let MpNetKeys { relative_attention_num_buckets } = source.keys()?;
@@ -169,7 +169,7 @@ impl Numbering for MpNetFamily {
 }
 
 /// The rows of `pieces` pieces in BERT's numbering.
-pub(super) fn piece_rows(pieces: usize, special: &SpecialIds) -> PieceRows {
+pub(super) fn piece_rows(pieces: usize, special: &ModelSpecialIds) -> PieceRows {
     let mut rows: Vec<u32> = (0..pieces as u32).map(|id| id + LEADING.len() as u32).collect();
     let mask = special.mask.map(|id| (id, (pieces + LEADING.len()) as u32));
     // `[UNK]` keeps its row among BERT's pieces: it is MPNet's unknown piece too, `<unk>` is never used.

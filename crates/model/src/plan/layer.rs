@@ -6,7 +6,7 @@ use super::attention::{AttentionChoice, attention_coefficient};
 use super::encoding::WeightEncoding;
 use super::input::InputChoice;
 use crate::{BertConfig, LayerLinear, PerLinear};
-use tinybert_image::{CalibrationRecord, InputQuantization, LayerConfig};
+use tinybert_image::{CalibrationRecord, Encoding, InputQuantization, LayerConfig};
 
 /// Scales of one Transformer layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl LayerPlan {
             up_input: recorded(up),
             down_input: recorded(down),
             // Once there are weights it is known whether sparse ones pay.
-            encodings: [tinybert_image::Encoding::Int8; 4],
+            encodings: PerLinear::all(Encoding::Int8),
         }
     }
 

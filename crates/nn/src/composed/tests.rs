@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 
 use crate::{Bert, BertOutput, Mode, Parameters, init_parameters, with_linears_in};
 use tinybert_data::Batch;
-use tinybert_model::{Architecture, BertConfig, Head, SpecialIds, Tensors};
+use tinybert_model::{Architecture, BertConfig, Head, ModelSpecialIds, Tensors};
 
 fn config(architecture: Architecture) -> BertConfig {
     BertConfig {
@@ -97,7 +97,7 @@ fn composed_layers_draw_the_same_dropout() {
 
 #[test]
 fn composed_relative_bias_is_the_fused_one() {
-    let special = SpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: Some(4) };
+    let special = ModelSpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: Some(4) };
     compare(&config(Architecture::MpNet(special)), Mode::Train { seed: 5, step: 8 });
 }
 

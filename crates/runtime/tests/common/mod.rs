@@ -1,8 +1,10 @@
 //! Toy models with a real vocabulary, shared by the tests.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{self, F32, INT8, PER_TOKEN, PIECES, STATIC, SYMMETRIC, ToyLayer};
-use tinybert_image::{HeadKind, ImageBuilder};
+use tinybert_image::toy::{
+    self, F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, PIECES, STATIC, STATIC_INPUTS, SYMMETRIC, ToyLayer,
+};
+use tinybert_image::{HeadKind, ImageBuilder, PerLinear};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_tokenizer::Options;
 
@@ -25,15 +27,15 @@ pub fn three_layers() -> ImageBuilder {
             head_dim: 3,
             ffn: 37,
             attention: INT8,
-            inputs: [STATIC, SYMMETRIC, PER_TOKEN, STATIC],
+            inputs: PerLinear { up: PER_TOKEN, ..STATIC_INPUTS },
         },
-        ToyLayer { heads: 1, head_dim: 26, ffn: 16, attention: F32, inputs: [PER_TOKEN; 4] },
+        ToyLayer { heads: 1, head_dim: 26, ffn: 16, attention: F32, inputs: PER_TOKEN_INPUTS },
         ToyLayer {
             heads: 3,
             head_dim: 8,
             ffn: 50,
             attention: F32,
-            inputs: [PER_TOKEN, SYMMETRIC, STATIC, PER_TOKEN],
+            inputs: PerLinear { attention_output: SYMMETRIC, up: STATIC, ..PER_TOKEN_INPUTS },
         },
     ];
     toy_model(11, 24, &layers)

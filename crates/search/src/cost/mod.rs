@@ -99,11 +99,10 @@ impl CostModel {
 
     fn layers(&self, shape: &ModelShape) -> Vec<LayerConfig> {
         let sizes = self.layers.iter().zip(&shape.layers.heads).zip(&shape.layers.neurons).zip(shape.weights);
-        let layer =
-            |(((layer, &heads), &ffn), weights): (
-                ((&LayerConfig, &usize), &usize),
-                &PerLinear<WeightEncoding>,
-            )| { LayerConfig { heads, ffn, encodings: weights.map(of_image).into(), ..*layer } };
+        let layer = |(((layer, &heads), &ffn), weights): (
+            ((&LayerConfig, &usize), &usize),
+            &PerLinear<WeightEncoding>,
+        )| { LayerConfig { heads, ffn, encodings: weights.map(of_image), ..*layer } };
         sizes.map(layer).collect()
     }
 }

@@ -1,7 +1,7 @@
-//! The character properties BERT's normalisation needs, in 25 KB of sorted tables.
+//! The character properties that BERT's normalisation needs, in 25 KB of sorted tables.
 //!
-//! They are those of Unicode 9 and earlier that Hugging Face `tokenizers` ships with, not the newest: a model
-//! was trained with them. `tests/tables.rs` generates [`tables`] from the crates `tokenizers` uses and
+//! They are not the newest properties, but those of Unicode 9 and earlier that Hugging Face `tokenizers` has, because
+//! models were trained with them. `tests/tables.rs` generates [`tables`] from the crates that `tokenizers` uses and
 //! compares.
 
 #[rustfmt::skip]
@@ -9,38 +9,38 @@ mod tables;
 
 use tables::{CLASS_RANGES, CLASSES, DECOMPOSED, DECOMPOSED_STARTS, DECOMPOSITIONS, LOWERCASE};
 
-/// What normalisation asks of a character, apart from its decomposition and its lower case.
+/// The properties of a character that normalisation needs, apart from its decomposition and its lower case.
 #[derive(Clone, Copy)]
 pub(crate) struct Class(u16);
 
 impl Class {
-    /// Control, format, private use, NUL and U+FFFD: cleaned away.
+    /// Returns whether normalisation removes the character: control, format, private use, NUL and U+FFFD.
     pub(crate) fn is_removed(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// White space that is not removed.
+    /// Returns whether the character is white space that is not removed.
     pub(crate) fn is_space(self) -> bool {
         self.0 & 2 != 0
     }
 
-    /// A word of its own.
+    /// Returns whether the character is punctuation, a word of its own.
     pub(crate) fn is_punctuation(self) -> bool {
         self.0 & 4 != 0
     }
 
-    /// General category Mn: what "strip accents" strips.
+    /// Returns whether the character has the general category Mn, which "strip accents" strips.
     pub(crate) fn is_nonspacing_mark(self) -> bool {
         self.0 & 8 != 0
     }
 
-    /// Canonical combining class; 0 is a starter.
+    /// Returns the canonical combining class; 0 is a starter.
     pub(crate) fn combining(self) -> u8 {
         (self.0 >> 8) as u8
     }
 }
 
-/// The class of any character.
+/// Returns the class of any character.
 pub(crate) fn class(c: char) -> Class {
     let next = CLASS_RANGES.partition_point(|range| range >> 8 <= c as u32);
     let range = next.checked_sub(1).and_then(|i| CLASS_RANGES.get(i));
@@ -48,7 +48,8 @@ pub(crate) fn class(c: char) -> Class {
     Class(class.copied().unwrap_or(0))
 }
 
-/// `handle_chinese_chars`: the blocks of ideographs around which BERT puts spaces.
+/// Returns whether the character lies in the blocks of ideographs around which BERT puts spaces
+/// (`handle_chinese_chars`).
 pub(crate) fn is_chinese(c: char) -> bool {
     matches!(
         c,
@@ -79,14 +80,14 @@ pub(crate) fn decompose(c: char, mut emit: impl FnMut(char)) {
     }
 }
 
-/// The decomposition of the `i`-th character that has one.
+/// Returns the decomposition of the `i`-th character that has one.
 fn decomposition(i: usize) -> &'static str {
     let start = DECOMPOSED_STARTS.get(i).copied().unwrap_or(0);
     let end = DECOMPOSED_STARTS.get(i + 1).copied().unwrap_or(0);
     DECOMPOSITIONS.get(start.into()..end.into()).unwrap_or("")
 }
 
-/// The lower case of one character; only U+0130 has two characters. There is no rule for a final sigma.
+/// Returns the lower case of one character; only U+0130 has two characters. There is no rule for a final sigma.
 pub(crate) fn lowercase(c: char) -> (char, Option<char>) {
     if c == '\u{130}' {
         return ('i', Some('\u{307}'));

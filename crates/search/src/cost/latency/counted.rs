@@ -1,7 +1,7 @@
 //! Counted instructions, and the fit of the instructions per unit of work.
 
 use super::{KernelFamily, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
-use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig};
+use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig, PerLinear};
 use tinybert_quantize::KernelLayout;
 
 /// The table that `scripts/performance/shapes.py` prints.
@@ -103,7 +103,7 @@ fn read(line: &str) -> Option<CountedAnswer> {
         attention_output_input: input,
         up_input: input,
         down_input: input,
-        encodings: [encoding; 4],
+        encodings: PerLinear::all(encoding),
     };
     let work =
         Work::of_answer(&ModelledAnswer { config: &config, layers: &vec![layer; layers], tokens }, family);

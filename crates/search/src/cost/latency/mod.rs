@@ -11,7 +11,7 @@ pub mod counted;
 
 use self::coefficients::{InstructionCosts, instruction_costs};
 use super::{Board, KernelFamily};
-use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig};
+use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig, PerLinear};
 
 /// An answer whose latency is modelled.
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +147,7 @@ impl Work {
         self.add(Unit::Neuron, rows * layer.ffn);
         self.add(Unit::Score, rows * tokens * layer.heads);
         self.add(Unit::HeadRow, (rows + 2 * tokens) * layer.heads);
-        let [qkv, output, up, down] = layer.encodings;
+        let PerLinear { qkv, attention_output, up, down } = layer.encodings;
         let mut linear = |encoding, rows, outputs, inputs| {
             self.add_linear(config, family, encoding, LinearShape { rows, outputs, inputs });
         };
@@ -155,7 +155,7 @@ impl Work {
             linear(qkv, tokens, 2 * width, hidden);
         }
         linear(qkv, rows, 3 * width, hidden);
-        linear(output, rows, hidden, width);
+        linear(attention_output, rows, hidden, width);
         linear(up, rows, layer.ffn, hidden);
         linear(down, rows, hidden, layer.ffn);
         // Scores and context. A vector register holds four times as many int8 as f32 values.

@@ -1,13 +1,13 @@
 //! A value for each of a layer's four linears.
 
-use std::array;
-use std::ops::{Index, IndexMut};
-
-use serde::{Deserialize, Serialize};
+use core::array;
+use core::fmt;
+use core::ops::{Index, IndexMut};
 
 /// One of a layer's four linears. An image stores the projections to queries, keys and values as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "usize", into = "usize")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "usize", into = "usize"))]
 pub enum LayerLinear {
     /// Queries, keys and values.
     Qkv,
@@ -20,10 +20,10 @@ pub enum LayerLinear {
 }
 
 impl LayerLinear {
-    /// All linears, in the order in which a layer computes them.
+    /// All linears, in the order in which a layer computes them and an image stores them.
     pub const ALL: [Self; 4] = [Self::Qkv, Self::AttentionOutput, Self::Up, Self::Down];
 
-    /// The name of the linear in messages and reports.
+    /// Returns the name of the linear in messages and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Qkv => "qkv",
@@ -33,30 +33,49 @@ impl LayerLinear {
         }
     }
 
-    /// The linear of a [`name`](Self::name).
+    /// Returns the linear of a [`name`](Self::name).
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|linear| linear.name() == name)
     }
 }
 
 impl From<LayerLinear> for usize {
-    /// The linear's place in [`LayerLinear::ALL`].
+    /// Returns the linear's place in [`LayerLinear::ALL`].
     fn from(linear: LayerLinear) -> Self {
         linear as Self
     }
 }
 
 impl TryFrom<usize> for LayerLinear {
-    type Error = String;
+    type Error = NoSuchLinear;
 
-    fn try_from(place: usize) -> Result<Self, String> {
-        Self::ALL.get(place).copied().ok_or_else(|| format!("linear {place}: expected 0 to 3"))
+    fn try_from(place: usize) -> Result<Self, NoSuchLinear> {
+        Self::ALL.get(place).copied().ok_or(NoSuchLinear { place })
     }
 }
 
-/// A value for each of a layer's four linears. It is written as an array in the order of [`LayerLinear::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "[T; 4]", into = "[T; 4]", bound(serialize = "T: Serialize + Clone"))]
+/// A place at which [`LayerLinear::ALL`] has no linear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchLinear {
+    /// The place, counted from 0.
+    pub place: usize,
+}
+
+impl fmt::Display for NoSuchLinear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "linear {}: expected 0 to 3", self.place)
+    }
+}
+
+impl core::error::Error for NoSuchLinear {}
+
+/// A value for each of a layer's four linears. `serde` writes it as an array in the order of [`LayerLinear::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(from = "[T; 4]", into = "[T; 4]", bound(serialize = "T: serde::Serialize + Clone"))
+)]
 pub struct PerLinear<T> {
     /// The value for the linear of queries, keys and values.
     pub qkv: T,
@@ -69,12 +88,12 @@ pub struct PerLinear<T> {
 }
 
 impl<T> PerLinear<T> {
-    /// The results of `value`, which is called for each linear in order.
+    /// Calls `value` for each linear, in order, and returns the results.
     pub fn from_fn(value: impl FnMut(LayerLinear) -> T) -> Self {
         LayerLinear::ALL.map(value).into()
     }
 
-    /// The same value for every linear.
+    /// Returns the same value for every linear.
     pub fn all(value: T) -> Self
     where
         T: Clone,
@@ -82,7 +101,7 @@ impl<T> PerLinear<T> {
         array::from_fn(|_| value.clone()).into()
     }
 
-    /// References to the values.
+    /// Returns references to the values.
     pub fn each_ref(&self) -> PerLinear<&T> {
         let Self { qkv, attention_output, up, down } = self;
         PerLinear { qkv, attention_output, up, down }
@@ -103,25 +122,25 @@ impl<T> PerLinear<T> {
         }
     }
 
-    /// The values with their linears, in order.
+    /// Returns the values with their linears, in order.
     pub fn iter(&self) -> impl Iterator<Item = (LayerLinear, &T)> {
         LayerLinear::ALL.into_iter().zip(<[&T; 4]>::from(self.each_ref()))
     }
 
-    /// The values with their linears, in order; the values can be changed.
+    /// Returns mutable references to the values with their linears, in order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (LayerLinear, &mut T)> {
         let Self { qkv, attention_output, up, down } = self;
         LayerLinear::ALL.into_iter().zip([qkv, attention_output, up, down])
     }
 
-    /// The values in the order of the linears.
+    /// Returns references to the values, in the order of the linears.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         <[&T; 4]>::from(self.each_ref()).into_iter()
     }
 }
 
 impl<T, E> PerLinear<Result<T, E>> {
-    /// The values, or the first error in the order of the linears.
+    /// Returns the values, or the first error in the order of the linears.
     ///
     /// # Errors
     /// The first of the errors.
@@ -140,6 +159,16 @@ impl<T> From<[T; 4]> for PerLinear<T> {
 impl<T> From<PerLinear<T>> for [T; 4] {
     fn from(PerLinear { qkv, attention_output, up, down }: PerLinear<T>) -> Self {
         [qkv, attention_output, up, down]
+    }
+}
+
+impl<T> IntoIterator for PerLinear<T> {
+    type Item = T;
+    type IntoIter = array::IntoIter<T, 4>;
+
+    /// Returns the values, in the order of the linears.
+    fn into_iter(self) -> Self::IntoIter {
+        <[T; 4]>::from(self).into_iter()
     }
 }
 
@@ -167,8 +196,12 @@ impl<T> IndexMut<LayerLinear> for PerLinear<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "serde"))]
 mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
