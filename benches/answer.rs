@@ -1,4 +1,4 @@
-//! From text to answer on an image of the demo's sizes, for every instruction set of this machine.
+//! The time from text to answer on an image of the demo's sizes, for every instruction set of this machine.
 //!
 //! `cargo bench --bench answer`, or one part of it: `cargo bench --bench answer -- avx2/48`. Names are
 //! `INSTRUCTION SET/TOKENS`. The throughput counts tokens, special ones included.

@@ -37,8 +37,7 @@ fn batch(lengths: Vec<usize>) -> Batch {
 
 /// Batches of the general stage by name. A measurement steps through them in turn.
 pub fn general_batches() -> Vec<(&'static str, Vec<Batch>)> {
-    // As bucketing by length gives them: the shortest sequence is three quarters as long as its batch's
-    // longest.
+    // Bucketing by length gives such batches: the shortest sequence is three quarters as long as the longest one.
     let bucket = |longest: usize| batch((0..32).map(|i| longest - longest * i / 124).collect());
     vec![
         ("32 x 64", vec![batch(vec![64; 32])]),

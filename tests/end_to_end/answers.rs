@@ -13,7 +13,7 @@ fn json_lines(printed: &str) -> Vec<Value> {
     printed.lines().map(|line| serde_json::from_str(line).expect("each line is a JSON object")).collect()
 }
 
-/// What `run` prints for the lines of `input`.
+/// The output of `run` for the lines of `input`.
 fn answers(model: &str, options: &str, input: impl Into<Vec<u8>>) -> String {
     let assert = tinybert(&format!("run --model {model} {options}")).write_stdin(input).assert().success();
     String::from_utf8(assert.get_output().stdout.clone()).expect("answers are UTF-8")

@@ -27,7 +27,7 @@ fn an_output_below_a_file_is_refused() {
 
 #[test]
 fn an_output_that_the_system_refuses_is_named() {
-    // Not even root can make files in /proc.
+    // Nobody can make files in /proc, not even root.
     for writer in writers() {
         fails(&format!("{writer} --out /proc/tinybert-out"), 4, &["/proc/tinybert-out"]);
     }

@@ -9,7 +9,7 @@ fn bytes(path: &str) -> u64 {
     fs::metadata(path).expect("the image is there").len()
 }
 
-/// What `run --json` prints for some lines.
+/// The output of `run --json` for some lines.
 fn answers(model: &str, options: &str) -> String {
     let input = "play some jazz\nwill it rain in oslo\ndinner for two at opera\n";
     let line = format!("run --model {model} --json {options}");

@@ -1,4 +1,5 @@
-//! `tinybert.h` is what cbindgen makes of this crate today. `UPDATE_HEADER=1 cargo test -p tinybert-capi` writes it anew.
+//! `tinybert.h` is what cbindgen makes of this crate today. `UPDATE_HEADER=1 cargo test -p tinybert-capi` writes it
+//! anew.
 
 use std::path::Path;
 

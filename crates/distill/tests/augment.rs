@@ -105,7 +105,7 @@ fn every_row_is_followed_by_distinct_variants_of_itself() {
         assert_eq!(variants, 5, "{text}");
     }
     assert!(lines.next().is_none());
-    // And the usual reader understands it.
+    // The usual reader understands the file.
     let again =
         tinybert_data::load(&table(place.path().join("out.jsonl"), false), Split::Train, &Silent).unwrap();
     assert_eq!((again.examples.len(), again.labels.len()), (300 * 6, 2));
@@ -167,7 +167,7 @@ fn an_interrupted_run_goes_on_to_the_same_bytes_and_refuses_another() {
     fewer.rows.pop();
     let error = augment(&settings(), &sources, &fewer, &out, true, &Context::default()).unwrap_err();
     assert!(error.to_string().contains("other rows"), "{error}");
-    // What a killed process wrote after its last word on how far it is.
+    // A killed process may have written this after its last state.
     let unfinished = place.path().join("out.jsonl.run").join("rows");
     fs::write(&unfinished, fs::read_to_string(&unfinished).unwrap() + "{\"te").unwrap();
     go(&settings(), true, &Context::default()).unwrap();
@@ -186,7 +186,7 @@ fn a_run_by_word_vectors_alone_hears_that_it_is_to_stop() {
     let stop = toy::StopAfter::new(0);
     let error = augment(&settings(), &sources, &rows, &out, false, &stop.context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(what) if what.contains("after 0 of 300")), "{error}");
-    // And between two blocks of words.
+    // The run also stops between two blocks of words.
     let error =
         augment(&settings(), &sources, &rows, &out, true, &toy::StopAfter::new(1).context()).unwrap_err();
     assert!(matches!(&error, Error::Interrupted(_)), "{error}");
@@ -275,7 +275,7 @@ fn glue_layouts_are_read_again_as_what_they_were() {
     }
 }
 
-/// What words of the only row are replaced by, over many variants.
+/// The replacements of each word of the only row, over many variants.
 fn replacements(
     sources: &CandidateSources,
     place: &Path,
@@ -321,7 +321,7 @@ fn check_who_is_asked(model: &Checkpoint, place: &Path) {
     let of = |vectors| CandidateSources { model, vectors, vectors_file: None };
     let found = replacements(&of(Some(&vectors)), place, text).unwrap();
     assert_eq!(found["thrilling"], ["gripping", "movie", "play"].map(String::from).into());
-    // By vectors it would be movie, play and thrilling.
+    // The vectors would give movie, play and thrilling.
     assert_eq!(found["film"].len(), 3);
     let one_piece = |word: &String| ONE_PIECE.contains(&word.as_str()) || word == "thri";
     assert!(found["film"].iter().all(one_piece));

@@ -450,7 +450,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     distill_task(&allowed, &fresh, &student(place.path()), &data, &out, &Context::default()).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
 
-    // Of one class, whatever answers it is right: that says nothing of a teacher.
+    // Any teacher that always answers the only class is right, which says nothing about a teacher.
     let mut alike = toy::sentences(60, 2);
     alike.examples.retain(|example| example.target == Target::Class(1));
     let what = refusal(&fresh, &train, &alike, MetricSet::Accuracy);

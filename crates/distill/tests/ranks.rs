@@ -23,7 +23,7 @@ use tinybert_train::{FineTune, Output, Recipe, fine_tune};
 /// A kind of training.
 type Run = fn(&Path, Output, &Context) -> Result<()>;
 
-/// What surrounds a run on one rank.
+/// The surroundings of a run on one rank.
 struct Rank {
     ranks: ThreadRanks,
     /// It asks to stop once it has been asked so often.

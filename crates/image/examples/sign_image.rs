@@ -50,8 +50,8 @@ fn forge(image: &mut AlignedBytes) -> Result<(), Box<dyn Error>> {
     image[place] ^= 1;
     // The sections' checksums are in the table, which the digest covers; its own section's changes with it.
     seal(image);
-    // As docs/image-format.md says it: all but the header's checksums, the signature's entry in the table, and
-    // the signature.
+    // docs/image-format.md says what is hashed: all but the header's checksums, the signature's entry in the table,
+    // and the signature.
     let table_end = 64 + 32 * usize::from(u16::from_le_bytes([image[6], image[7]]));
     let end = image.len() - 128;
     let digest = Sha256::new()

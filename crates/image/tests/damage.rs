@@ -76,7 +76,7 @@ fn a_row_sum_that_is_not_of_its_weights_is_found_on_the_host() {
             sums.map(|sum| std::ptr::from_ref(sum) as usize - file.as_ptr() as usize).collect();
         for place in places {
             let original = file.clone();
-            // By one, towards zero, so that the sum stays within the bounds that opening checks.
+            // The sum changes by one towards zero, so that it stays within the bounds that opening checks.
             let sum = i32::from_le_bytes(*file[place..].first_chunk().unwrap());
             let wrong = sum - if sum > 0 { 1 } else { -1 };
             file[place..place + 4].copy_from_slice(&wrong.to_le_bytes());
@@ -111,7 +111,7 @@ fn the_sections_of_an_image_are_needed_known_and_in_order() {
 /// Header, section table, configuration and two layer records: where sizes and offsets lie.
 const SIZES_REGION: usize = (64 + 9 * 32_usize).next_multiple_of(64) + 64 * 3;
 
-/// Where sizes and counts go wrong, and floats too.
+/// Values at which sizes, counts and floats go wrong.
 const EXTREMES: [u32; 13] =
     [0, 1, 2, 63, 64, 65, 0x7f, 0xff, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, u32::MAX];
 

@@ -1,4 +1,4 @@
-//! What the writer writes, the reader reads.
+//! The reader reads what the writer writes.
 
 mod common;
 
@@ -274,7 +274,7 @@ fn stored_weights_refused(encoding: Encoding, change: impl FnOnce(&mut [u8])) {
     let linear = layers.into_iter().find(|linear| linear.weights.encoding() == encoding).unwrap();
     let (start, length) = match linear.weights {
         PackedWeights::Int4(stored) => (stored.as_ptr() as usize, stored.len()),
-        // To the end of the values, padding included.
+        // The weights reach to the end of the values, padding included.
         PackedWeights::Sparse { offsets, values, .. } => {
             let start = offsets.as_ptr() as usize;
             (start, values.as_ptr() as usize + values.len() - start)

@@ -61,7 +61,7 @@ fn an_image_signed_by_another_is_refused() {
     assert_eq!(Image::from_signed_bytes_with(&file, crc32c, &other).err(), Some(Error::OtherKey));
 }
 
-/// Where a byte may be changed so that the checksums, made right again, do not tell.
+/// The file with each byte changed in turn and its checksums made right again, with the position of the byte.
 fn forgeries(file: &[u8]) -> impl Iterator<Item = (usize, AlignedBytes)> {
     (0..file.len()).map(|position| {
         let mut forged = AlignedBytes::from_slice(file);

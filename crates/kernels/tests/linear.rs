@@ -139,7 +139,7 @@ fn packable(panel: &Panel) -> bool {
     16 % panel.kr == 0
 }
 
-/// What `kernels` make of the layer in four bits, and without zeros, and of the same weights as int8.
+/// Asserts that `kernels` give the same for the layer in four bits, without zeros, and in int8.
 fn assert_encoded(kernels: &Kernels, layer: &LinearCase, panel: Panel, seed: u64) {
     let plain = layer.packed(panel);
     let plain = layer.linear(panel, &plain);

@@ -79,7 +79,7 @@ fn padding_changes_no_real_token() {
             assert!(difference(&values(&a), &values(b)) < 1e-5);
         }
     }
-    // Nor does it matter which token the padding is.
+    // The token of the padding does not matter either.
     let mut other = padded.clone();
     other.ids[10..12].fill(41);
     let (changed, changed_logits) = model.forward(&other, Mode::Eval).unwrap();

@@ -57,8 +57,8 @@ fn shares_fall_geometrically_and_every_round_is_a_folder() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
     let stepped = run(place.path(), &output(&out, false), &Context::default()).unwrap();
-    // Of 64 neurons in groups of 4: 64 / 2, 64 / 4, 64 / 8. Of 4 heads: 4 / 2^(1/3) = 3.2, 4 / 2^(2/3) = 2.5,
-    // 2.
+    // 64 neurons in groups of 4 become 64 / 2, 64 / 4 and 64 / 8. 4 heads become 4 / 2^(1/3) = 3.2,
+    // 4 / 2^(2/3) = 2.5, and 2.
     let neurons: Vec<usize> = stepped.rounds.iter().map(|round| round.neurons.iter().sum()).collect();
     let heads: Vec<usize> = stepped.rounds.iter().map(|round| round.heads.iter().sum()).collect();
     assert_eq!(neurons, [32, 16, 8]);

@@ -179,7 +179,7 @@ fn a_pruned_student_learns_from_the_heads_that_it_has_left() {
     let distilled = Checkpoint::load(&out).unwrap();
     assert_eq!(distilled.config, student.config);
 
-    // And its image is as small as its layers.
+    // The image is as small as its layers.
     let image = quantize(
         &distilled,
         &train,

@@ -1,4 +1,4 @@
-//! What cannot be judged is named, and judging ends when the user asks to stop: between two batches of a
+//! Judging names the data that it cannot judge, and ends when the user asks to stop: between two batches of a
 //! folder, or two texts of an image.
 
 use tinybert_base::{Context, Error};

@@ -27,7 +27,7 @@ fn rounded(x: &Tensor, value: Vec<f32>) -> Tensor {
     (x + (value - x).unwrap().detach()).unwrap()
 }
 
-/// By rows, with one scale or (`None`) the row's own. A value outside the range is a constant.
+/// Rounds rows to int8 with one scale, or with each row's own scale (`None`). A value outside the range is a constant.
 fn int8(x: &Tensor, fixed: Option<(f32, i8)>) -> Tensor {
     let columns = x.dim(D::Minus1).unwrap();
     let (mut values, mut passes) = (flat(x), Vec::new());
@@ -203,7 +203,7 @@ fn gradients_are_straight_through(encoding: WeightEncoding) {
     let parameters = Parameters::new(&checkpoint.tensors).unwrap();
     let plan = Arc::new(plan);
     let model = TaskModel::trainable(&config, &checkpoint.head, &parameters).unwrap().quantized(plan.clone());
-    // Of different lengths: the shorter is padded.
+    // The samples have different lengths, so that the shorter one is padded.
     let mut samples: Vec<usize> = (0..inputs.len()).collect();
     samples.sort_by_key(|&sample| inputs[sample].ids.len());
     let samples = [samples[0], samples[15], samples[29]];

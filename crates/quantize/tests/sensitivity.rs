@@ -38,7 +38,7 @@ fn row<'a>(found: &'a [Sensitivity], layer: Option<usize>, part: &str, encoding:
 fn four_bits_move_the_answers_more_than_eight_and_exact_weights_not_at_all() {
     let place = tempfile::tempdir().unwrap();
     let mut checkpoint = model(place.path());
-    // Of one magnitude, which every encoding has exactly.
+    // All weights have one magnitude, which every encoding has exactly.
     let name = "bert.encoder.layer.1.intermediate.dense.weight";
     let shape = checkpoint.tensors[name].dims2().unwrap();
     let weight = |i: usize| if i * 7 % 15 < 7 { 0.25 } else { -0.25 };

@@ -61,7 +61,7 @@ fn flipped_bits_behind_right_checksums_never_panic() {
     }
 }
 
-/// Where sizes and counts go wrong, and floats too.
+/// Values at which sizes, counts and floats go wrong.
 const EXTREMES: [u32; 12] =
     [0, 1, 2, 63, 64, 0xff, 0xffff, 0x1_0000, 0x7f7f_7f7f, 0x7f80_0000, 0x8000_0000, u32::MAX];
 

@@ -187,7 +187,7 @@ fn the_workspace_is_exact_wherever_it_begins() {
 
 #[test]
 fn the_workspace_has_room_for_the_logits_of_every_token() {
-    // So many labels that nothing else needs as much.
+    // There are so many labels that nothing else needs as much memory.
     let mut builder = three_layers();
     builder.config.outputs = 500;
     builder.head.output.weights.resize(500 * 24, 1);

@@ -46,7 +46,7 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
     };
     with_data(|data| {
         let student = student(&place.join("student"));
-        // Whatever is changed in the student is a loss.
+        // Every change of the student is a loss on these labels.
         let judge = Judge::new(&student.text, data.dev, data.metrics, 16).unwrap();
         let model = TaskModel::frozen(&student.config, &student.head, &student.tensors).unwrap();
         let mut dev = data.dev.clone();
@@ -82,7 +82,7 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
     })
 }
 
-/// What a run wrote about itself.
+/// The journal that a run wrote.
 fn journal(place: &Path, out: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(place.join(out).join("compress.json")).unwrap()).unwrap()
 }
@@ -125,7 +125,7 @@ fn what_int8_attention_can_keep_is_no_reason_to_refuse_or_to_prune() {
     let free = compress(place.path(), "free", DeviceBudget::default());
     assert!(free.notes.iter().any(|note| note.contains("f32 in 2 of the layers")), "{:?}", free.notes);
 
-    // What the whole student takes in int8, and no more.
+    // The search costed the whole student in int8.
     let costed = journal(place.path(), "free")["found"]["chosen"]["cost"]["latency_ms"].as_f64().unwrap();
     assert!(costed < free.cost.latency_ms, "{costed} {:?}", free.cost);
     let tight = DeviceBudget { latency_ms: Some(costed), ..DeviceBudget::default() };

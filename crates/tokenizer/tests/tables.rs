@@ -156,7 +156,7 @@ fn the_tables_are_those_of_the_crates_that_hugging_face_uses() {
     );
 }
 
-/// What the normaliser relies on without looking.
+/// The normaliser relies on this without a check.
 #[test]
 fn marks_and_lower_case_keep_clear_of_word_boundaries() {
     for c in scalars() {

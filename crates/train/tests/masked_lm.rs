@@ -130,7 +130,7 @@ fn an_encoder_and_its_head_learn_to_guess_and_load_again() {
     let out = place.path().join("out");
     let trained = Checkpoint::load(&out).unwrap();
     assert_eq!(trained.head, Head::MaskedLm);
-    // And can be trained on: what was learned is the start.
+    // The model can be trained further, and the training starts from what was learned.
     let more = MaskedLmSettings {
         train_encoder: false,
         recipe: Recipe { epochs: 1, ..settings().recipe },

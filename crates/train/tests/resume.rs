@@ -14,7 +14,7 @@ use tinybert_testing::runs::{
 use tinybert_testing::toy;
 use tinybert_train::{FineTune, Output, Recipe, TaskData, fine_tune};
 
-/// On so many threads.
+/// Runs `run` on so many threads.
 fn on<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
 }

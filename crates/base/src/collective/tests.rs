@@ -2,7 +2,7 @@ use std::thread;
 
 use super::*;
 
-/// What `run` gives on each of so many ranks.
+/// The results of `run` on `size` ranks.
 fn on_ranks<T: Send>(size: usize, run: impl Fn(&dyn Collective) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let run = &run;

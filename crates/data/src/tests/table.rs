@@ -216,7 +216,7 @@ fn missing_files_and_splits_are_told_apart() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// What the csv crate writes comes back, whatever quotes and line ends the cells hold.
+    /// Cells that the csv crate writes come back with all quotes and line ends.
     #[test]
     fn csv_cells_may_hold_anything(
         cells in proptest::collection::vec(("[a \"',\r\n\té]{0,8}", "[xy]"), 1..6),

@@ -116,7 +116,7 @@ impl ModelFolder {
         self.write("config.json", self.config.to_string());
     }
 
-    /// Writes those tensors whose stored names are wanted.
+    /// Writes the tensors whose stored names are wanted.
     pub fn write_safetensors(&self, file: &str, wanted: impl Fn(&str) -> bool) {
         let chosen = self.tensors.iter().filter(|(name, _)| wanted(name));
         ::safetensors::serialize_to_file(chosen, None, &self.file(file)).unwrap();

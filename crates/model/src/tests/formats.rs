@@ -1,4 +1,4 @@
-//! Folders that must load, whatever their dialect.
+//! Folders that must load, in every dialect.
 
 use candle_core::DType;
 use serde_json::json;

@@ -105,10 +105,10 @@ fn the_pickle_reader_survives_every_changed_byte_and_every_cut() {
     }
     let mut changed = pickle.clone();
     for at in 0..changed.len() {
-        // Zero, all ones, an opening mark, a tuple, a call, a long text, a recall.
+        // The bytes are zero, all ones, and the instructions for a mark, a tuple, a call, a long text and a recall.
         for byte in [0, 0xff, b'(', 0x85, b'R', b'X', b'h'] {
             changed[at] = byte;
-            // Either is right; neither panics nor takes memory beyond the file's size.
+            // Both results are right. The reader must not panic or take memory beyond the file's size.
             let _ = pickle::state_dictionary(&changed);
         }
         changed[at] = pickle[at];

@@ -13,9 +13,9 @@ fn all_minilm_l6_v2_loads() {
     assert_eq!(teacher.head, Head::None);
     assert_eq!((teacher.config.hidden_size, teacher.config.num_hidden_layers), (384, 6));
     let parameters: usize = teacher.tensors.values().map(|tensor| tensor.elem_count()).sum();
-    // As its model card says.
+    // The model card says so.
     assert_eq!(parameters, 22_713_216);
-    // As transformers' BertTokenizerFast says.
+    // BertTokenizerFast of transformers gives these ids.
     let encoded = teacher.text.encode("Hello, world!", Some("Déjà vu"), 128).unwrap();
     assert_eq!(encoded.ids, [101, 7592, 1010, 2088, 999, 102, 2139, 3900, 24728, 102]);
     assert_eq!(encoded.type_ids, [0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);

@@ -32,7 +32,7 @@ impl<'a> Both<'a> {
             ("[SEP]".into(), id("[SEP]")),
             ("[CLS]".into(), id("[CLS]")),
         )));
-        // What `from_pretrained` registers: special, not normalised, neither side stripped.
+        // `from_pretrained` registers these as special, not normalised, with neither side stripped.
         let special: Vec<_> = SPECIAL.iter().filter(|s| pieces.contains(s)).collect();
         huggingface.add_special_tokens(special.iter().map(|s| AddedToken::from(**s, true))).unwrap();
         Self { huggingface, vocabulary, ids: vec![0; 4096], type_ids: vec![0; 4096] }

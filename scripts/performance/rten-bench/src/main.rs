@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Milliseconds of each answer to an input of `seq` tokens, sorted, after a quarter of the time as warm-up.
 fn time(model: &Model, run: &RunOptions, seq: usize, min_time: Duration) -> Result<Vec<f64>, Box<dyn Error>> {
-    // As in bench_onnxruntime.py.
+    // bench_onnxruntime.py has the same ids.
     let mut ids: Vec<i32> = (0..seq as i32).map(|i| 1000 + i * 7919 % 28_000).collect();
     (ids[0], ids[seq - 1]) = (101, 102);
     let ids = NdTensor::from_data([1, seq], ids);
