@@ -18,7 +18,7 @@ pub struct Handle {
     pub words: [u64; HANDLE_WORDS],
 }
 
-/// What is in the words.
+/// The contents of the words.
 #[repr(C)]
 struct OpenModel {
     open: u64,

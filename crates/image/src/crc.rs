@@ -11,11 +11,11 @@ pub type Checksum = fn(&[u8]) -> u32;
 
 /// The polynomial 0x1edc6f41, bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
-/// Bytes per step: 4 KiB of tables. Where speed matters, the CPU has an instruction, and the caller passes a function
-/// that uses it.
+/// Bytes per step, which makes 4 KiB of tables. A caller who needs more speed passes a function that uses the CPU's
+/// instruction for the sum.
 const STEP: usize = 4;
 
-/// `TABLES[i][b]`: what byte `b` adds to the remainder if `i` bytes follow it in a step.
+/// `TABLES[i][b]` is what byte `b` adds to the remainder if `i` bytes follow it in a step.
 static TABLES: [[u32; 256]; STEP] = tables();
 
 const fn tables() -> [[u32; 256]; STEP] {

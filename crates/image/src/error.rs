@@ -111,7 +111,7 @@ pub enum Field {
     ChannelScale,
     /// A bias that is not finite.
     Bias,
-    /// A row sum that no weights can have. On the host also a row sum that differs from that of the weights.
+    /// A row sum that no weights can have. The host also refuses a row sum that differs from that of the weights.
     RowSum,
     /// A label that is not UTF-8.
     Label,

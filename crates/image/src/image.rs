@@ -65,7 +65,8 @@ impl<'a> Image<'a> {
         Self::from_container(&container)
     }
 
-    #[cfg_attr(feature = "signature", inline(never))] // The stack that this needs is not taken yet while a signature is verified.
+    // The stack that this needs is not taken yet while a signature is verified.
+    #[cfg_attr(feature = "signature", inline(never))]
     fn from_container(container: &Container<'a>) -> Result<Self, Error> {
         let section = |kind| container.need(kind).map(|bytes| PartReader::new(bytes, kind));
 

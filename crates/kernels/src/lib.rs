@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use tinybert_kernels::{
-//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale, activation_bytes, pack,
+//!     Activations, ActivationsMut, Epilogue, Kernels, Linear, PackedWeights, Quantization, RowScale,
+//!     activation_bytes, pack,
 //! };
 //!
 //! # fn main() -> Result<(), tinybert_kernels::ShapeMismatch> {
@@ -63,15 +64,15 @@
 //!
 //! # How to add a kernel
 //!
-//! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs` with two functions: `tile`, inlined,
-//!    for a whole tile, and `edge` for any other. Both take their `Operands` checked; what rests on the caller beyond that makes
-//!    a function `unsafe`. Sums must be exact in i32; no saturating instruction.
+//! 1. A micro-kernel gets its own file `{arch}/i8_{rows}x{columns}_{instruction}.rs` with two functions: `tile`,
+//!    inlined, for a whole tile, and `edge` for any other. Both take checked `Operands`. A function that relies on
+//!    anything else that its caller passes is `unsafe`. Sums must be exact in i32, without saturating instructions.
 //! 2. A new instruction set also gets a token with `Simd` (one IEEE rounding per operation, never a fused
-//!    multiply-add) and `MicroKernel`, whose panel is named in [`Panel`]; the macro `entry_points` compiles the operations
-//!    for it. What is generic must be `#[inline(always)]` and without closures around vectors: a closure is compiled
-//!    without the instruction set.
-//! 3. Name it in [`Isa`] (later in [`Isa::ALL`] means faster) and give it a table and a condition in `table.rs`. A single
-//!    operation can be replaced there too, by any function of the same type.
+//!    multiply-add) and `MicroKernel`, whose panel is named in [`Panel`]. The macro `entry_points` compiles the
+//!    operations for it. Generic code must be `#[inline(always)]` and without closures around vectors, because a
+//!    closure is compiled without the instruction set.
+//! 3. Name it in [`Isa`] (later in [`Isa::ALL`] means faster) and give it a table and a condition in `table.rs`. A
+//!    single operation can be replaced there too, by any function of the same type.
 //! 4. The tests in `tests/` compare every instruction set of the machine with the scalar kernels and need no change;
 //!    `scripts/test-aarch64.sh` runs them for CPUs with and without the extension.
 #![no_std]

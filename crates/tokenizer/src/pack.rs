@@ -75,7 +75,7 @@ impl core::error::Error for PackError {}
 
 /// Packs the pieces. The id of a piece is its index. A piece that begins with `##` is a continuation.
 ///
-/// As in Hugging Face, a piece may occur twice (the last id is its id) and empty pieces count as ids.
+/// A piece may occur twice (the last id is its id) and an empty piece has an id too, as in Hugging Face's tokenizers.
 ///
 /// # Errors
 /// [`PackError`] names the piece and its line in a `vocab.txt`.

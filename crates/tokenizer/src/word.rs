@@ -2,15 +2,15 @@
 
 use crate::unicode::class;
 
-/// A word of more characters becomes `[UNK]`, whatever they are, so no more are kept (`max_input_chars_per_word`).
+/// Largest number of characters of a word; a longer word becomes `[UNK]` (`max_input_chars_per_word`).
 const MAX_CHARS: usize = 100;
 const MAX_BYTES: usize = 4 * MAX_CHARS;
 
 /// The characters of one word, in UTF-8.
 ///
 /// Canonical reordering (the second half of NFD) sorts every run of combining marks by class. A run can be as long as
-/// the text, but it never leaves its word, and the characters of a word that is too long do not matter. So marks are
-/// sorted into place as they come, without memory beyond the word.
+/// the text, but it never leaves its word, and the characters of a word that is too long do not matter. The buffer can
+/// therefore sort marks into place as they come, without memory beyond the word.
 pub(crate) struct WordBuffer {
     utf8: [u8; MAX_BYTES],
     bytes: usize,

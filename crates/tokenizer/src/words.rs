@@ -14,7 +14,7 @@ pub fn words(text: &str) -> Words<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words<'t> {
     text: &'t str,
-    /// Where the last word ended.
+    /// The byte at which the last word ended.
     end: usize,
 }
 

@@ -18,7 +18,7 @@ macro_rules! firmware {
         static mut LINE: [u8; 1024] = [0; 1024];
 
         unsafe extern "C" {
-            // Of the linker script.
+            // The linker script defines these.
             static stack_bottom: u32;
             static stack_top: u32;
             /// Is defined nowhere. If anything in this firmware can panic, it does not link.

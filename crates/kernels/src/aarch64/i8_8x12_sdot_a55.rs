@@ -1,7 +1,7 @@
 //! [`i8_8x12_sdot`](super::i8_8x12_sdot) for the in-order Cortex-A55, which starts two instructions in a cycle only if
 //! they use different pipes. A 64-bit load into a vector register, a load into a general register, or an `ins` between
-//! the two kinds of register can start together with an SDOT. A 128-bit load starts alone. So every vector is loaded in
-//! two halves, one group ahead of its use.
+//! the two kinds of register can start together with an SDOT. A 128-bit load starts alone. Every vector is
+//! therefore loaded in two halves, one group ahead of its use.
 
 use core::arch::aarch64::*;
 use core::arch::asm;

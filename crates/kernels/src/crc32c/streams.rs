@@ -5,13 +5,13 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 /// 1 and x^8 with their bits reversed.
 const ONE: u32 = 1 << 31;
 const X_8: u32 = 1 << 23;
-/// The length from which on three streams save more than it costs to join them.
+/// The least length at which three streams save more than it costs to join them.
 const STREAMS_FROM: usize = 1 << 14;
 
 /// Returns the CRC-32C of `bytes`. `word` advances a remainder by eight bytes, `byte` by one.
 ///
-/// The instruction takes about three cycles, but one can begin in each cycle. So the bytes are cut into thirds, whose
-/// remainders do not wait for each other. A remainder is linear in the bytes before it: n appended bytes of zeros
+/// The instruction takes about three cycles, but one can begin in each cycle. The bytes are therefore cut into thirds,
+/// whose remainders do not wait for each other. A remainder is linear in the bytes before it: n appended bytes of zeros
 /// multiply it by x^8n modulo the polynomial.
 #[inline(always)]
 pub(crate) fn crc32c_by(bytes: &[u8], word: impl Fn(u32, u64) -> u32, byte: impl Fn(u32, u8) -> u32) -> u32 {

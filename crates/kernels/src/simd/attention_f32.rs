@@ -154,7 +154,7 @@ struct WeighedQueries<'a> {
     probabilities: &'a [f32],
     /// Elements from one row of probabilities to the next.
     columns: usize,
-    /// What the sums of each row are multiplied by.
+    /// The factor of each row's sums.
     factors: [f32; ROWS],
 }
 

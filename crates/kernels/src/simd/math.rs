@@ -71,7 +71,7 @@ pub(super) fn sum_of_squares<S: Simd>(s: S, row: &[f32], mean: f32) -> f32 {
 #[inline(always)]
 fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
     let means = s.splat(mean);
-    // As many vectors as have 16 lanes together.
+    // These vectors have 16 lanes together.
     let mut steps = [s.splat(0.0); MOST_STEPS];
     let (blocks, rest) = row.as_chunks::<LANES>();
     for block in blocks {
@@ -89,7 +89,7 @@ fn terms<S: Simd, const SQUARES: bool>(s: S, row: &[f32], mean: f32) -> f32 {
     fold_lanes(lanes)
 }
 
-/// Vectors of 16 lanes where a vector has the fewest.
+/// Largest number of vectors that 16 lanes take: that of the narrowest vectors.
 const MOST_STEPS: usize = 4;
 
 #[inline(always)]

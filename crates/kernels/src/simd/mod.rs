@@ -5,7 +5,7 @@
 //! `#[target_feature]` entry points; on x86-64 every function is. On aarch64 the vectors are those of the baseline.
 //! There, a function without a micro-kernel is compiled once for all instruction sets where that is possible
 //! ([`Simd::Vectors`]), which keeps the code small. A vector narrower than 16 lanes takes several steps for the same 16
-//! elements. So the summation order is that of [`math::sum`](crate::math::sum) whatever the width is.
+//! elements. The summation order is therefore that of [`math::sum`](crate::math::sum) for every width.
 
 mod attention;
 mod attention_f32;
