@@ -7,6 +7,12 @@
 //! let code = tinybert_compress::run(["tinybert-compress", "--version"].map(Into::into));
 //! assert_eq!(code, 0);
 //! ```
+//!
+//! # Features
+//! | feature | what it adds | needs |
+//! | --- | --- | --- |
+//! | `cuda` | training and evaluation on NVIDIA GPUs (`--device cuda`) | the CUDA toolkit, to build |
+//! | `mpi` | training on several machines | an MPI library and libclang, to build |
 
 mod args;
 mod command_line;
@@ -56,9 +62,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     run_after(&arguments, |_| Ok(()))
 }
 
-/// As [`run`], for a program whose whole work is one command: where a command computes for long and
-/// environment variables are missing that make it faster, the process is replaced by the same program with
-/// `arguments` and these variables.
+/// Does the same as [`run`] for a program whose whole work is one command. If the command computes for long and
+/// environment variables that make it faster are missing, the same program with `arguments` and these variables
+/// replaces the process.
 pub fn run_program(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     run_after(&arguments, |global| environment::settle(global.threads, &arguments))
@@ -78,7 +84,7 @@ fn run_after(arguments: &[OsString], prepare: impl FnOnce(&GlobalArgs) -> Result
         if !command.computes() {
             return command.run(&invocation);
         }
-        // First: a process that has joined others may not be replaced.
+        // This comes first, because a process that has joined others may not be replaced.
         prepare(&invocation.global)?;
         invocation.ranks = ranks::join(&command)?;
         let result = compute(&command, &invocation);
@@ -104,7 +110,7 @@ fn compute(command: &Command, invocation: &Invocation) -> Result<()> {
     let threads = invocation.global.threads.map_or(0, usize::from); // 0: as the environment says, or all cores
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
     let pool = pool.map_err(|error| Error::Usage(format!("cannot start the threads: {error}")))?;
-    // Inside the pool: a caller outside sleeps and is woken again for each of a training step's hundreds of
-    // operations.
+    // The command runs inside the pool, because a caller outside would sleep and be woken again for each of a
+    // training step's hundreds of operations.
     pool.install(|| command.run(invocation))
 }
