@@ -11,8 +11,8 @@ use tinybert_base::{Error, Result};
 /// `/proc/cpuinfo` at every product, which takes longer than a small product.
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
 /// Number of threads of candle's own pool for element-wise operations. These threads spin while they wait,
-/// which stalls everything as soon as another process wants the cores. What is worth threads here is parallel
-/// through rayon.
+/// which stalls everything as soon as another process wants the cores. This program uses rayon for all work
+/// that is worth several threads.
 const CANDLE_THREADS: &str = "CANDLE_NUM_THREADS";
 /// Milliseconds until mimalloc gives freed memory back to the system. A training step frees and takes the
 /// same few hundred megabytes again and again; clearing the returned pages took up to half of the step.

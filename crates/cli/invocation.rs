@@ -1,4 +1,4 @@
-//! What a command is told beside its own arguments.
+//! One call of the command line.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tinybert_base::collective::{Collective, Single};
 
 use crate::args::{GlobalArgs, PresentOptions};
 
-/// One call of the command line: what every command is told beside its own arguments.
+/// One call of the command line: everything that a command gets besides its own arguments.
 pub struct Invocation {
     /// Options that every command has.
     pub global: GlobalArgs,

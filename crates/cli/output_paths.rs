@@ -103,14 +103,14 @@ fn probe_file(option: &str, out: &Path) -> Result<()> {
     probe(out, out.parent().unwrap_or(out))
 }
 
-/// As [`check_file`], for an image, which replaces nothing but an image.
+/// Does the same as [`check_file`] for an image, which replaces nothing but an image.
 pub fn check_image(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check("--out", out)?;
     probe_file("--out", out)?;
     check_replaced(out, "an image", &MAGIC)
 }
 
-/// As [`check_file`], for a page, which replaces nothing but a page.
+/// Does the same as [`check_file`] for a page, which replaces nothing but a page.
 pub fn check_page(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check("--out", out)?;
     probe_file("--out", out)?;
@@ -200,7 +200,7 @@ mod tests {
         for name in [".", "teacher-2", "../teacher", "teacher/../student", "none/teacher", "teacher/new"] {
             protected.check("--out", &path("models").join(name)).unwrap();
         }
-        // What is in a folder is read too; what is to come there is not.
+        // Files that are in the folder are read too; files that the command will write there are not.
         let [config, new] = ["models/teacher/config.json", "models/teacher/new.json"].map(path);
         fs::write(&config, "{}").unwrap();
         assert_eq!(check_file("--json", &config, &protected).unwrap_err().exit_code(), 2);

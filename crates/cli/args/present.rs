@@ -1,11 +1,11 @@
-//! Which options the command line names itself, as opposed to those that take their defaults.
+//! The options that the command line names itself, as opposed to options that take their defaults.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 /// The options of a command, and which of them stand on the command line.
 pub struct PresentOptions {
-    /// What clap found for the command.
+    /// The arguments of the command as clap parsed them.
     matches: ArgMatches,
 }
 

@@ -16,13 +16,13 @@ use crate::output_paths;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
 
-/// Writes a page about models: losses, metrics after each step, sizes, settings and hashes. One HTML file
-/// that needs nothing else, without scripts.
+/// Writes a page about models: losses, metrics after each step, sizes, settings and hashes. The page is one HTML
+/// file without scripts that needs nothing else.
 #[derive(Args)]
 pub struct ReportArgs {
     /// Results of the steps, in the order of the steps: folders of init, fine-tune, distill and prune,
-    /// images, the OUT.run of a run in progress, and the stages of a compress that is not complete. Or a
-    /// single report.json, or the folder that has one.
+    /// images, the OUT.run of a run in progress, and the stages of a compress that is not complete. A single
+    /// report.json, or the folder that has one, can stand alone instead.
     #[arg(required = true, value_name = "PLACE")]
     places: Vec<PathBuf>,
     /// Page to write.

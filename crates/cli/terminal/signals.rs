@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_ignored_signal_is_read_from_the_status_of_the_process() {
-        // What Linux shows of a process that `nohup` has started.
+        // Linux shows this for a process that `nohup` has started.
         let status = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n";
         let ignores = |status, signal| mask_has(status, "SigIgn:", signal);
         assert!(ignores(status, SIGHUP));

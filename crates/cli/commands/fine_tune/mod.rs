@@ -17,8 +17,8 @@ mod masked_lm;
 
 use masked_lm::MaskedLmArgs;
 
-/// Trains a task head and the encoder on labelled data, which makes a task teacher of a general model. Or
-/// trains a masked-LM head on raw text, for `augment` and to adapt the encoder to a domain.
+/// Trains a task head and the encoder on labelled data, which makes a task teacher of a general model. With
+/// --objective mlm it trains a masked-LM head on raw text, for `augment` and to adapt the encoder to a domain.
 #[derive(Args)]
 #[command(mut_arg("optimizer", |option| option.help("Optimizer [default: adamw]")))]
 pub struct FineTuneArgs {
