@@ -143,7 +143,7 @@ impl Staging {
     pub fn commit(self) -> Result<()> {
         sync_folder(&self.folder)?;
         if self.target.exists() {
-            // From here on the staging folder holds the old contents, and dropping it removes them.
+            // The staging folder then holds the old contents, and dropping it removes them.
             exchange(&self.folder, &self.target).map_err(Error::io(&self.target))?;
         } else {
             fs::rename(&self.folder, &self.target).map_err(Error::io(&self.target))?;

@@ -3,8 +3,8 @@
 /// Runs `body` compiled for the widest vectors of this CPU. No fused multiply-add is introduced: the bits do
 /// not depend on the vector width.
 ///
-/// `body` needs `#[inline(always)]`. It is called as an `FnMut`, since what calls a closure of borrowed
-/// values as an `FnOnce` is a function of its own, which is not always compiled into its caller.
+/// `body` needs `#[inline(always)]`. It is an `FnMut`, because calling a closure of borrowed values as an `FnOnce`
+/// goes through another function, which the compiler does not always inline.
 #[inline(always)]
 pub fn vectorised<R>(body: impl FnMut() -> R) -> R {
     pulp::Arch::new().dispatch(Body(body))

@@ -62,7 +62,7 @@ impl Batch {
     }
 }
 
-/// Where the second sentence begins: the first token of type 1, or the end.
+/// The index at which the second sentence begins: the first token of type 1, or the end.
 pub(super) fn second_from(encoded: &EncodedInput) -> usize {
     encoded.type_ids.iter().position(|&kind| kind == 1).unwrap_or(encoded.ids.len())
 }

@@ -15,7 +15,7 @@ struct GlueLayout {
     text: &'static str,
     pair: Option<&'static str>,
     label: &'static str,
-    /// What stands in the label column, by class index; empty for scores.
+    /// The cells of the label column, by class index; empty for scores.
     cells: &'static [&'static str],
 }
 
@@ -92,7 +92,7 @@ pub(super) fn columns(task: GlueTask) -> ColumnNames {
     ColumnNames { text: text.into(), pair: pair.map(String::from), label: Some(label.into()) }
 }
 
-/// Which class index each label cell of a task stands for, in a model's own order if it has one.
+/// The class index that each label cell of a task stands for, in a model's own order if it has one.
 fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) -> Result<ClassLabeller> {
     let names: Vec<String> = task.labels().iter().map(|&name| name.into()).collect();
     let origin = format!("the labels of {}", task.name());

@@ -30,9 +30,9 @@ pub struct Masking {
     whole_words: bool,
     seed: u64,
     mask: u32,
-    /// By piece: whether it may be hidden, and drawn as a wrong word; special pieces may not.
+    /// For each piece, whether it may be hidden, and drawn as a wrong word. Special pieces may not.
     ordinary: Vec<bool>,
-    /// By piece: whether it continues a word.
+    /// For each piece, whether it continues a word.
     continues: Vec<bool>,
     /// The ordinary pieces.
     draws: Vec<u32>,
@@ -96,7 +96,7 @@ impl Masking {
 
     /// Indices of the pieces to be guessed, in order.
     fn choose(&self, ids: &[u32], rng: &mut ChaCha8Rng) -> Vec<usize> {
-        // What is hidden together: runs of indices.
+        // The runs of indices that are hidden together.
         let mut units: Vec<std::ops::Range<usize>> = Vec::new();
         for (at, &id) in ids.iter().enumerate().filter(|(_, id)| flag_of(&self.ordinary, **id)) {
             match units.last_mut() {

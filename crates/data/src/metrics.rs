@@ -8,7 +8,7 @@ use self::entities::EntityScores;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
 
-/// Which metrics a task is judged by.
+/// The metrics that a task is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricSet {

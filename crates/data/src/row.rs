@@ -1,4 +1,4 @@
-//! What every reader delivers, and how its label cells become targets.
+//! The rows that every reader delivers, and how their label cells become targets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;

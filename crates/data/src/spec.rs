@@ -1,4 +1,4 @@
-//! What to read: a GLUE folder by task name, or tables with named columns.
+//! The description of the data to read: a GLUE folder by task name, or tables with named columns.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::metrics::MetricSet;
 use crate::task::TaskKind;
 use tinybert_base::{Error, Result};
 
-/// Where labelled text lies, how it is laid out, and which labels a model already has.
+/// The place and the layout of labelled text, and the labels that a model already has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSpec {
     /// Files and their layout.

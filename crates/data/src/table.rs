@@ -119,7 +119,7 @@ impl TableFiles<'_> {
 }
 
 impl Format {
-    /// By file name extension.
+    /// The format that the extension of a file's name stands for.
     fn of_path(path: &Path) -> Result<Self> {
         match path
             .extension()

@@ -71,7 +71,7 @@ pub struct Dataset {
 }
 
 impl Example {
-    /// What a model reads: one input, the text or the pair; for embeddings each text by itself.
+    /// The inputs of a model: the text or the pair as one input, or each text by itself for embeddings.
     pub fn inputs(&self, kind: TaskKind) -> impl Iterator<Item = (&str, Option<&str>)> {
         let (text, pair) = (self.text.as_str(), self.pair.as_deref());
         let alone = kind == TaskKind::Embedding;
@@ -81,7 +81,7 @@ impl Example {
 }
 
 impl Dataset {
-    /// At most `count` examples with even distances; all, if there are no more.
+    /// At most `count` examples with even distances; all examples if there are no more.
     pub fn spread(&self, count: usize) -> Vec<&Example> {
         let step = self.examples.len().div_ceil(count.max(1)).max(1);
         self.examples.iter().step_by(step).collect()

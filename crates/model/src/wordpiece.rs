@@ -20,7 +20,8 @@ const LONGEST_WORD: usize = 100;
 /// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging
 /// the most frequent pair of neighbours gives, over and over, until no pair occurs twice.
 ///
-/// As Hugging Face's trainer, but with ties broken by the pieces' ids, so that one text gives one vocabulary.
+/// This is the algorithm of Hugging Face's trainer, except that the ids of the pieces break ties, so that one text
+/// gives one vocabulary.
 /// ASCII letters, digits and punctuation are always in it, so that any plain English can be spelled.
 ///
 /// # Errors
@@ -212,10 +213,10 @@ mod tests {
 
     #[test]
     fn merges_follow_the_counts_worked_out_by_hand() {
-        // Pairs: ##e##s 7, ##s##t 7, l##o 7, ##o##w 7, ##w##e 8 (lower 2, newest 6), n##e 6, ... "##w##e"
-        // goes first. Then l##o 7 comes before ##e##s (now 1 in widest)... ##s##t 7 has a larger id than
-        // l##o. "lo": lo##w 5, lo##we 2. "##st": ##we##st 6. n##e 6: both letters' ids are smaller. "ne":
-        // ne##west 6.
+        // The pairs and their counts: ##e##s 7, ##s##t 7, l##o 7, ##o##w 7, ##w##e 8 (lower 2, newest 6), n##e 6.
+        // ##w##e is merged first, and ##e##s is left once, in widest. l##o comes next, because ##s##t has the same
+        // count 7 and a larger id; lo##w then has 5 and lo##we 2. ##s##t follows and makes ##we##st 6. n##e has the
+        // same count 6, and the ids of its letters are smaller, so that n##e is merged before; ne##west has 6.
         assert_eq!(learnt(&TEXTS, 6), ["##we", "lo", "##st", "ne", "##west", "newest"]);
     }
 

@@ -204,7 +204,7 @@ impl Layer {
         let d_bias = column_sums(&d_qkv, 3 * width);
         let d_qkv = tensor(d_qkv, record.qkv.shape())?;
         let d_weight = product::<T>(&d_qkv.t()?, x)?;
-        // Only the context leads to the values.
+        // The values get a gradient from the context alone.
         let reached = if context.is_some() { 3 } else { 2 };
         let parts = d_weight.chunks_exact(width * hidden).zip(d_bias.chunks_exact(width));
         for (projection, (d_weight, d_bias)) in self.projections().into_iter().zip(parts).take(reached) {

@@ -136,7 +136,7 @@ impl SubLayerEnd {
         self.linear.backward(x, &product, grads)
     }
 
-    /// As [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows,
+    /// Does the same as [`backward`](Self::backward), but returns the gradient of the product `x · weightᵀ`, `[rows,
     /// hidden]`.
     pub fn sum_backward<T: Float>(
         &self,

@@ -36,7 +36,7 @@ pub struct BertConfig {
     pub attention_probs_dropout_prob: f64,
     /// Standard deviation of freshly initialised weights.
     pub initializer_range: f64,
-    /// What pruning removed from the layers of the sizes above.
+    /// The parts that pruning removed from layers of the sizes above.
     #[serde(default, skip_serializing_if = "Pruned::is_empty")]
     pub pruned: Pruned,
 }

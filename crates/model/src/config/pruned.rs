@@ -1,4 +1,4 @@
-//! What pruning removed from an encoder: sizes that differ from layer to layer.
+//! The parts that pruning removed from an encoder, so that sizes differ from layer to layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -21,7 +21,7 @@ pub(super) struct HeadKeys {
 /// This program's own key for [`Head::Embedding`]; to transformers the folder is a bare encoder.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct SentenceEmbedding {
-    /// Only `mean`: over all tokens, special ones included.
+    /// The way of pooling, always `mean`: the mean over all tokens, special ones included.
     pub pooling: String,
     /// Size of the vector.
     pub dimensions: usize,

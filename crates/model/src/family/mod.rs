@@ -21,7 +21,7 @@ use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::NamedFiles;
 use tinybert_base::Result;
 
-/// Every family.
+/// Every family. BERT is the first one, because [`of_vocabulary`] asks the families from the last to the first.
 static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
 
 impl Architecture {
@@ -77,8 +77,8 @@ pub(crate) trait Family: Sync {
     /// Prefix of the family's class names in transformers; BERT's is `Bert`.
     fn class_prefix(&self) -> &'static str;
 
-    /// The encoder that the family's `config.json` describes, whose tokenizer has these special pieces. What
-    /// pruning removed is read for all families alike.
+    /// The encoder that the family's `config.json` describes, whose tokenizer has these special pieces. The
+    /// caller reads what pruning removed, for all families alike.
     ///
     /// # Errors
     /// [`Error::Input`](tinybert_base::Error::Input) naming every missing size, or a value which says that the

@@ -23,7 +23,7 @@ pub struct LayerPlan {
     pub importance: PerLinear<Vec<f32>>,
     /// How attention is computed, and the error that int8 would have.
     pub attention: AttentionChoice,
-    /// What calibration saw, for `inspect`.
+    /// The ranges that calibration observed, for `inspect`.
     #[serde(with = "super::json::CalibrationRecordJson")]
     pub seen: CalibrationRecord,
 }

@@ -67,8 +67,7 @@ impl ModelPlan {
         Precision { weights, embeddings: self.embeddings }
     }
 
-    /// What is wrong with a plan that was read from outside for a model of these sizes; `None` where nothing
-    /// is.
+    /// The fault of a plan that was read from outside for a model of these sizes; `None` if there is none.
     pub fn fault(&self, config: &BertConfig) -> Option<String> {
         if self.layers.len() != config.num_hidden_layers {
             return Some(format!(

@@ -103,7 +103,8 @@ impl Heads {
         p
     }
 
-    /// What dropout multiplies the probabilities `[b, heads, l, l]` by, on their device; drawn on the CPU.
+    /// The factors by which dropout multiplies the probabilities `[b, heads, l, l]`, on their device. They are drawn on
+    /// the CPU.
     pub fn dropout_factors(&self, probabilities: &Tensor) -> Result<Option<Tensor>> {
         if self.dropout.is_none() {
             return Ok(None);

@@ -7,7 +7,7 @@ use super::float::Float;
 use super::rows::{ROWS_PER_PIECE, accumulate};
 use tinybert_base::vectorised;
 
-/// Which rows of the three tables a batch takes, row-major `[b, l]`.
+/// The rows of the three tables that a batch takes, row-major `[b, l]`.
 #[derive(Clone, Copy)]
 pub struct Ids<'a> {
     /// Word of each token.

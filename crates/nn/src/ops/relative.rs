@@ -48,7 +48,7 @@ pub fn by_distance_backward<T: Float>(grad: &[T], values: usize, heads: usize, t
     table
 }
 
-/// Where the biases of all keys for a query begin among one head's distances.
+/// The index among one head's distances at which the biases of all keys for a query begin.
 fn first_key(query: usize, tokens: usize) -> usize {
     tokens - 1 - query
 }

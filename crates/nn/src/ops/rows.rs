@@ -46,7 +46,7 @@ pub(crate) fn product<T: Float>(a: &Tensor, b: &Tensor) -> Result<Vec<T>> {
     with_cpu(a, |a, a_layout| with_cpu(b, |b, b_layout| storage_product(a, a_layout, b, b_layout)))
 }
 
-/// As [`product`], for views of storage.
+/// Computes [`product`] of views of storage.
 pub(crate) fn storage_product<T: Float>(
     a: &CpuStorage,
     a_layout: &Layout,

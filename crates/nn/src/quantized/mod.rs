@@ -4,8 +4,9 @@
 //! Weights are rounded anew whenever they change, by the function that images are made with, so that their
 //! scales follow them; the scales of activations are those of a [`ModelPlan`] and stay. A gradient passes
 //! every rounding unchanged, except where an activation lies outside what its int8 reaches: there it is 0.
-//! What the device approximates (GELU, softmax in integers, 1/√x) has the gradient of the exact function at
-//! the same values. There is no dropout: the rounding is noise enough, and the forward pass is the device's.
+//! A function that the device approximates (GELU, softmax in integers, 1/√x) has the gradient of the exact
+//! function at the same values. There is no dropout: the rounding is noise enough, and the forward pass is the
+//! device's.
 
 mod attention;
 mod embedding;
