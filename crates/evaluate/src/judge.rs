@@ -28,7 +28,7 @@ pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<E
     Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
 }
 
-/// As [`encode`] for examples to learn from, each of which has to ask for an answer.
+/// Does the same as [`encode`] for examples to learn from, each of which has to ask for an answer.
 ///
 /// # Errors
 /// Returns the errors of [`encode`]; [`Error::Input`] for an example none of whose words has a token.

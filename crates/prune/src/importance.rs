@@ -35,9 +35,9 @@ pub enum ImportanceMeasure {
 /// those of neurons.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importance {
-    /// By layer, the importance of each head that the layer has.
+    /// The importance of each head that a layer has, by layer.
     pub heads: Vec<Vec<f64>>,
-    /// By layer, the importance of each neuron of the feed-forward network.
+    /// The importance of each neuron of a layer's feed-forward network, by layer.
     pub neurons: Vec<Vec<f64>>,
 }
 

@@ -20,8 +20,7 @@ use tinybert_train::{Identity, Output, TaskData};
 pub struct PruneWithRecovery<'a> {
     /// Number of rounds, at least 1.
     pub rounds: u32,
-    /// The shares that are left after the last round. Shares fall geometrically: of N rounds, round k leaves
-    /// `share^(k/N)`.
+    /// The shares that are left after the last round. Shares fall geometrically: round k of N leaves `share^(k/N)`.
     pub shares: StructureSettings,
     /// How importance is measured, against the teacher.
     pub measure: ImportanceMeasure,

@@ -106,7 +106,7 @@ impl KeptParts {
     /// The model with only these parts.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model that is not BERT.
+    /// [`Error::Usage`] for a family whose models cannot be pruned.
     pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
         let mut tensors = model.tensors.clone();
         let head_dim = model.config.head_dim();
@@ -271,7 +271,7 @@ mod tests {
                 );
             }
         }
-        // Fewer than a group.
+        // These are fewer parts than a group has.
         assert_eq!(
             most_important(&importance, 0.5, 200, ShareScope::Global),
             vec![(0..100).collect::<Vec<_>>(); 2]

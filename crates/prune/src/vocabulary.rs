@@ -47,7 +47,7 @@ impl Default for VocabularySettings {
 /// How often texts use each piece of a vocabulary.
 pub struct PieceCounts<'a> {
     text: &'a TextEncoder,
-    /// By piece id.
+    /// The number of uses of each piece, by piece id.
     counts: Vec<u64>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> PieceCounts<'a> {
         let mut used: Vec<usize> = (0..pieces.len())
             .filter(|&id| !kept[id] && self.counts[id] >= settings.min_count.max(1))
             .collect();
-        // The sort is stable: of equally frequent pieces the one with the lower id stays.
+        // The sort is stable, so that the piece with the lower id stays if two are equally frequent.
         used.sort_by_key(|&id| std::cmp::Reverse(self.counts[id]));
         used.iter().take(room).for_each(|&id| kept[id] = true);
         Ok(KeptPieces { ids: (0..pieces.len() as u32).filter(|&id| kept[id as usize]).collect() })
@@ -148,7 +148,7 @@ impl KeptPieces {
     /// lines of `vocab.txt` are removed; everything else stays as it is.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces (MPNet).
+    /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces.
     pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
         if model.config.piece_rows().is_some() {
             return Err(Error::Usage(format!(

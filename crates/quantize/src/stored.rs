@@ -13,7 +13,7 @@ use tinybert_model::{LayerLinear, Tensors, WORD_EMBEDDINGS};
 pub struct LinearPlace {
     /// The layer of the linear, from 0.
     pub layer: usize,
-    /// Which of the layer's linears it is.
+    /// The linear among the layer's four.
     pub linear: LayerLinear,
 }
 

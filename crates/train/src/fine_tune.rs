@@ -133,8 +133,8 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
 /// Loss of `logits` `[answers, outputs]` against the gold answers: cross-entropy, or squared error for
 /// regression.
 ///
-/// `targets` has the gold answer of every sample of `set`, from which `batch` was taken. Of tagged words only
-/// those count that have a token within the longest input.
+/// `targets` has the gold answer of every sample of `set`, from which `batch` was taken. A tagged word counts only
+/// if it has a token within the longest input.
 pub fn gold_loss(logits: &Tensor, batch: &Batch, set: &EncodedSet, targets: &[Target]) -> Result<Tensor> {
     let (mut classes, mut scores) = (Vec::new(), Vec::new());
     for &sample in &batch.samples {

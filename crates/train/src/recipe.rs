@@ -7,8 +7,8 @@ use tinybert_data::EncodedSet;
 
 /// Passes, batches, learning rate, optimizer, seed and time limit of one training session.
 ///
-/// Fine-tuning, masked-LM training and general distillation embed one recipe; task distillation has one for
-/// each of its two stages.
+/// Fine-tuning, masked-LM training and general distillation embed one recipe. Task distillation makes one for each
+/// of its two stages.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Recipe {
     /// Passes over the training data.
@@ -22,7 +22,7 @@ pub struct Recipe {
     pub learning_rate: f64,
     /// How the learning rate changes over the session.
     pub schedule: Schedule,
-    /// Which Adam, with its weight decay.
+    /// The variant of Adam, with its weight decay.
     pub optimizer: OptimizerSettings,
     /// Seed of everything that is drawn: fresh weights, the order of the data, dropout.
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! What all kinds of training share: from the opened working folder to the written model.
+//! The part that all kinds of training share, from the opened working folder to the written model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl<'a> TrainingRun<'a> {
         self.trainee.quantization = Some(plan);
     }
 
-    /// Where the run writes and computes.
+    /// The folder that the run writes, and the device that it computes on.
     pub fn output(&self) -> &Output {
         self.work.output()
     }

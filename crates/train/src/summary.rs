@@ -1,4 +1,4 @@
-//! What a training session did.
+//! The summary of a training session.
 
 /// Steps, tokens and time of a finished session, as reports and checkpoints record them.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

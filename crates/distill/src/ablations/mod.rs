@@ -43,7 +43,7 @@ pub struct Ablations<'a> {
 /// The result of one row for one seed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct AblationResult {
-    /// What was left out.
+    /// The row, which says what was left out.
     pub row: Ablation,
     /// Seed of projections, head, order and dropout.
     pub seed: u64,

@@ -109,8 +109,8 @@ impl WordVectors {
         block.chunks_exact(LANES).map(|lanes| lanes[word % LANES]).collect()
     }
 
-    /// For each of `words`, the `count` other words of the largest cosine, the nearest first. An unknown word
-    /// has none. Of equally near words the one that comes first in the file is first.
+    /// The `count` other words of the largest cosine for each of `words`, the nearest first. An unknown word
+    /// has none. Equally near words stand in the order of the file.
     pub fn neighbours(&self, words: &[String], count: usize) -> Vec<Vec<String>> {
         let known: Vec<Option<(usize, Vec<f32>)>> =
             words.iter().map(|word| self.index.get(word).map(|&at| (at, self.vector(at)))).collect();

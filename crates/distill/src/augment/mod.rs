@@ -130,7 +130,7 @@ pub fn augment(
         journal.append(&rows.layout.header(), 0, 0)?;
     }
     while journal.rows() < rows.rows.len() {
-        // A chunk for each rank. At the end some ranks have no rows left.
+        // Each rank has a chunk. Some ranks have no rows left at the end.
         let at = journal.rows();
         let [begin, end] = [0, 1].map(|next| rows.rows.len().min(at + (ranks.rank() + next) * CHUNK_ROWS));
         let chunk = &rows.rows[begin..end];

@@ -1,6 +1,6 @@
 //! The best few of many.
 
-/// The `count` items of the largest scores, the largest first. Of equal scores the one that was inserted
+/// The `count` items of the largest scores, the largest first. If scores are equal, the item that was inserted
 /// first stays.
 pub struct TopItems {
     count: usize,

@@ -100,7 +100,7 @@ mod tests {
         let many: Vec<String> = (0..1000).map(|i| format!("word{i}")).collect();
         let found = run(&[many.clone(), many], 0.3, 2000);
         let replaced = found.iter().filter(|variant| !variant.contains("good")).count();
-        // Of the variants that differ at all, 1 - 0.7² of the draws: 0.3 / 0.51 have the first word replaced.
+        // 1 - 0.7² = 0.51 of the draws differ from the sentence, and 0.3 / 0.51 of these replace the first word.
         assert!((replaced as f64 / 2000.0 - 0.588).abs() < 0.05, "{replaced}");
     }
 

@@ -40,10 +40,10 @@ pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<
     }
 }
 
-/// Makes sure that a model of this architecture can be a student.
+/// Makes sure that models of this family can be students.
 ///
 /// # Errors
-/// [`Error::Usage`] for an architecture other than BERT.
+/// [`Error::Usage`] for a family of teachers only.
 pub fn check_student(student: &BertConfig) -> Result<()> {
     if student.architecture.may_be_student() {
         return Ok(());

@@ -109,7 +109,7 @@ pub fn most_explaining(moments: &DenseMatrix, count: usize) -> Vec<usize> {
     for _ in 0..count {
         let unexplained = |i: &usize| rest.at(*i, *i);
         let candidates = (0..n).filter(|i| !chosen.contains(i));
-        // Of equal candidates the first one is taken.
+        // The first one of equal candidates is taken.
         let Some(pivot) = candidates.reduce(|a, b| if unexplained(&b) > unexplained(&a) { b } else { a })
         else {
             break;

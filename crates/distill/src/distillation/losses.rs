@@ -33,7 +33,8 @@ pub(crate) fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize
 /// −softmax(z_T/t)·log_softmax(z_S/t), mean over the answers (eq. 10), of logits `[answers, classes]`: of
 /// sentences, or of words that have tags.
 ///
-/// As in the paper it is not multiplied by t², and unlike the authors' code not divided by the classes.
+/// It is not multiplied by t², as in the paper, and not divided by the number of classes, unlike in the authors'
+/// code.
 ///
 /// # Errors
 /// An internal error if the shapes differ.

@@ -159,7 +159,8 @@ mod tests {
     fn chance_is_the_best_constant_answer_by_the_metric_itself() {
         let chance = |classes: &[u32], metrics| super::chance(&dataset(classes), metrics).unwrap();
         assert_eq!(chance(&[2, 0, 2, 1], MetricSet::Accuracy), 0.5);
-        // Of ten, four are positive. Always no: accuracy 0.6, F1 0. Always yes: 0.4, and 2·4 / (2·4 + 6).
+        // Four of ten are positive. The answer no has accuracy 0.6 and F1 0; the answer yes has 0.4 and
+        // 2·4 / (2·4 + 6).
         let minority = [2, 2, 2, 2, 0, 0, 0, 0, 0, 0];
         let found = chance(&minority, MetricSet::AccuracyAndF1 { positive: 2 });
         assert!((found - (0.4 + 8.0 / 14.0) / 2.0).abs() < 1e-12, "{found}");

@@ -37,8 +37,8 @@ impl Predictor {
         Self::open_on(path, max_tokens, isa, &Compute::cpu(), Ok)
     }
 
-    /// As [`Predictor::open`], but `prepare` may change a folder's model before it is used, and the model
-    /// computes on `compute`.
+    /// Does the same as [`Predictor::open`], but `prepare` may change a folder's model before it is used, and the
+    /// model computes on `compute`.
     ///
     /// # Errors
     /// Returns the errors of [`Predictor::open`]; [`Error::Usage`] for an image that is to run on a GPU.

@@ -21,7 +21,7 @@ pub struct Caption {
     pub id: String,
     /// The title of the chart.
     pub title: String,
-    /// What the chart shows.
+    /// The description of the chart's contents.
     pub description: String,
 }
 

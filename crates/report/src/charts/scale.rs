@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::format;
 
-/// Where a scale starts and ends, in user units; it may run downwards.
+/// The start and the end of a scale in user units. A scale may run downwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends {
     pub start: f64,

@@ -15,7 +15,7 @@ use tinybert_model::plan::WeightEncoding;
 use tinybert_prune::LayerSizes;
 use tinybert_runtime::workspace_bytes;
 
-/// What a model needs of a device.
+/// The needs of a model on a device.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// Bytes of the image.

@@ -75,9 +75,9 @@ impl BuiltImage {
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
     }
 
-    /// Makes sure that the image keeps within the budget. Training does not change the sizes. But calibration
-    /// may choose a scale per token for an input that had a static scale in the unpruned student, and that
-    /// takes workspace.
+    /// Makes sure that the image keeps within the budget. Training does not change the sizes. Calibration,
+    /// however, may choose a scale per token for an input that had a static scale in the unpruned student, and a
+    /// scale per token takes workspace.
     ///
     /// # Errors
     /// [`Error::Input`] naming each exceeded limit and the options that reuse the trained models.

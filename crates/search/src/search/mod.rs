@@ -35,7 +35,7 @@ impl Default for SearchSettings {
     }
 }
 
-/// A search for the most accurate model within a budget. Of equally accurate models it takes the one of the
+/// A search for the most accurate model within a budget. If models are equally accurate, it takes the one with the
 /// smaller image.
 pub struct Search<'a, 's> {
     /// All models to choose from. The search sets the order in which their linears are stored in four bits.

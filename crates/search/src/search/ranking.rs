@@ -125,7 +125,7 @@ mod tests {
         let change = |distance, metric| Measurement { distance, metric };
         let changes = [change(0.0, 0.9), change(0.1, 0.88), change(0.5, 0.8)];
         assert!((loss_of_distance(0.9, changes.iter()) - 0.2).abs() < 1e-12);
-        // Better than the whole by chance: distance still counts, if ever so little.
+        // This change is better than the whole student by chance. Distance still counts a little.
         assert!(loss_of_distance(0.9, [change(0.1, 0.91)].iter()) > 0.0);
     }
 }

@@ -44,7 +44,7 @@ pub struct Measurement {
 pub struct LinearSensitivity {
     /// The layer, from 0.
     pub layer: usize,
-    /// Which of the layer's linears it is.
+    /// The linear among the layer's four.
     pub linear: LayerLinear,
     /// Distance and metric.
     pub change: Measurement,

@@ -32,10 +32,10 @@ mod tests {
     fn rounds_leave_ever_less_and_the_last_what_was_costed() {
         let size_after =
             |whole, left, group, round, rounds| PruningRound { round, rounds }.size_after(whole, left, group);
-        // A quarter in two rounds: half first, in whole groups.
+        // Two rounds leave a quarter; the first one leaves half, in whole groups.
         assert_eq!([1, 2].map(|round| size_after(1200, 300, 12, round, 2)), [600, 300]);
         assert_eq!([1, 2, 3].map(|round| size_after(12, 2, 1, round, 3)), [7, 4, 2]);
-        // What does not fill groups, and what stays.
+        // Some parts fill no group, or all parts stay.
         assert_eq!([1, 2].map(|round| size_after(100, 50, 48, round, 2)), [50, 50]);
         assert_eq!(size_after(12, 12, 1, 1, 2), 12);
     }

@@ -1,4 +1,4 @@
-//! Where a run writes and computes.
+//! The folder that a run writes, and the device that it computes on.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::run_folder::checkpoints;
 use tinybert_base::{Error, Result};
 use tinybert_nn::device::Compute;
 
-/// Where a run writes and computes, and how often it writes a checkpoint.
+/// The folder that a run writes, the device that it computes on, and how often it writes a checkpoint.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The folder of the result. Checkpoints stand in `OUT.run` beside it until the result is complete.

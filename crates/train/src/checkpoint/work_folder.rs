@@ -82,7 +82,7 @@ impl WorkFolder {
         Ok(Self { output: output.clone(), folder, identity, ranks: size, files, resumed, finished })
     }
 
-    /// Where the run writes and computes.
+    /// The folder that the run writes, and the device that it computes on.
     pub fn output(&self) -> &Output {
         &self.output
     }

@@ -13,7 +13,7 @@ use tinybert_base::{Error, Result};
 /// tensors stand in the model's file; the optimizer gives its moments prefixes of their own.
 const VALUE: &str = "value/";
 
-/// What all ranks do between two steps.
+/// The decision about what all ranks do between two steps.
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Decision {
     /// Somebody asks to stop.

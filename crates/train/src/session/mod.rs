@@ -49,7 +49,7 @@ pub(crate) struct TrainingSession<'a> {
     work: &'a mut WorkFolder,
     context: &'a Context<'a>,
     started: Instant,
-    /// What earlier processes did before the checkpoint that this process continued from.
+    /// The work of earlier processes before the checkpoint that this process continued from.
     earlier: Earlier,
     last_checkpoint: LastCheckpoint,
     /// Whether the time limit is reached by rank 0's clock.

@@ -62,7 +62,7 @@ impl<'a> Selection<'a> {
     }
 
     /// Evaluates the present weights. Keeps a copy if they are the best so far and already have all the zeros
-    /// that were asked for. Of equally good weights the first ones stay.
+    /// that were asked for. The first ones of equally good weights stay.
     ///
     /// # Errors
     /// Returns the errors of [`Judge::judge`] and of writing the metrics.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Which weights of a matrix `[outputs, inputs]` may be 0.
+/// The pattern of weights of a matrix `[outputs, inputs]` that may be 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum SparsityPattern {
@@ -31,8 +31,9 @@ impl SparsityPattern {
     /// The mask of a matrix whose weights have the scores `ranked` `[_, inputs]` (row-major): 1 where a
     /// weight stays.
     ///
-    /// In the end `share` of the weights are 0: those of the lowest scores that the pattern allows. Now the
-    /// fraction `reached` of them is, the lowest first. Of equal scores the first one is removed first.
+    /// The pattern makes `share` of the weights 0 in the end, namely the weights of the lowest scores that it
+    /// allows. The mask removes the fraction `reached` of these weights, the lowest scores first. If scores are
+    /// equal, the first weight is removed first.
     pub(super) fn mask_without_lowest(
         self,
         ranked: &[f32],
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn the_lowest_go_first_whatever_their_sign() {
         let ranked = [0.5, -2.0, 0.0, -0.0, f32::NEG_INFINITY, 3.0];
-        // By value: -inf, -2, -0, 0, 0.5, 3.
+        // The order by value is -inf, -2, -0, 0, 0.5, 3.
         let stays = |reached| SparsityPattern::Unstructured.mask_without_lowest(&ranked, 3, 0.5, reached);
         assert_eq!(stays(0.0), [1, 1, 1, 1, 1, 1]);
         assert_eq!(stays(0.34), [1, 1, 1, 1, 0, 1]);

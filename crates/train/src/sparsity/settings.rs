@@ -23,12 +23,11 @@ pub struct SparsitySettings {
     pub share: f64,
     /// How the weights are chosen.
     pub method: SparsityMethod,
-    /// Which weights may be 0.
+    /// The pattern of weights that may be 0.
     pub pattern: SparsityPattern,
     /// Fraction of the session after which the first zero is added.
     pub begin: f64,
-    /// Fraction of the session after which all zeros are there. From then on they stay, and the other weights
-    /// recover.
+    /// Fraction of the session after which all zeros are there. The zeros then stay, and the other weights recover.
     pub end: f64,
 }
 
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn zeros_come_in_by_a_cube() {
         let settings = SparsitySettings { begin: 0.2, end: 0.6, ..SparsitySettings::new(0.8) };
-        // By hand: x = 0, 0, 1/4, 1/2, 3/4, 1, 1.
+        // These values are worked out by hand for x = 0, 0, 1/4, 1/2, 3/4, 1, 1.
         for (done, reached) in [
             (0.0, 0.0),
             (0.2, 0.0),

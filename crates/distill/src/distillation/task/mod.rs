@@ -148,7 +148,7 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
     preflight::check_head(teacher, data)
 }
 
-/// What both stages read.
+/// The settings and inputs of both stages.
 struct Stages<'a> {
     settings: &'a TaskSettings,
     /// The training data as the student reads them.

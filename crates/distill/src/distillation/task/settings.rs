@@ -24,7 +24,7 @@ pub struct TaskSettings {
     pub evaluations_per_epoch: usize,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
-    /// Which Adam trains both stages, with its weight decay.
+    /// The variant of Adam that trains both stages, with its weight decay.
     pub optimizer: OptimizerSettings,
     /// Seed of both stages: of projections, head, order and dropout.
     pub seed: u64,
@@ -40,7 +40,7 @@ pub struct TaskSettings {
     pub quantization_aware: Option<QuantizationAware>,
 }
 
-/// What the recipes of the two stages differ in.
+/// The part of the recipe that each of the two stages has for itself. Both stages share optimizer and seed.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct StageRecipe {
     /// Passes over the training data.

@@ -32,7 +32,7 @@ struct LayerTransfer {
 /// student and not kept.
 pub struct Transfer {
     embedding_weight: f64,
-    /// By student layer, from the first.
+    /// The losses of each student layer, from the first layer on.
     layers: Vec<LayerTransfer>,
     embedding: WidthProjection,
     hidden: WidthProjection,
