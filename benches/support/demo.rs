@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tinybert_base::progress::Silent;
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{ColumnNames, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
 use tinybert_model::{BertConfig, Checkpoint};
 use tinybert_nn::init_parameters;
 
@@ -30,14 +30,20 @@ pub fn student() -> Checkpoint {
 
 /// The development set of SNIPS intents.
 pub fn texts() -> Dataset {
-    let source = Source::Table {
+    let source = Source::Table(TableFiles {
         train: None,
         dev: Some(root().join("demo/snips/dev.jsonl")),
         test: None,
         format: None,
-        columns: ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) },
+        columns: ColumnNames {
+            text: "text".into(),
+            pair: None,
+            label: Some("label".into()),
+            soft_labels: None,
+        },
         kind: TaskKind::Classification,
-    };
+        dev_share: None,
+    });
     tinybert_data::load(&DataSpec { source, labels: None }, Split::Dev, &Silent).unwrap()
 }
 

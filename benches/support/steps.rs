@@ -107,7 +107,7 @@ pub fn prediction_step(encoding: Option<WeightEncoding>) -> Result<impl FnMut(&B
     Ok(move |batch: &Batch, step| {
         let (output, logits) = student.forward(batch, Mode::Train { seed: 1, step })?;
         let taught = logits.zeros_like()?;
-        let loss = answer_loss(&head, &logits, &taught, 1.0)?;
+        let loss = answer_loss(&head, &logits, &taught, 1.0, None)?;
         optimizer.step(&output.tape.backward(&loss)?, 1e-5).map(drop)
     })
 }

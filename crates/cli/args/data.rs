@@ -1,13 +1,14 @@
 //! Labelled text: a GLUE task's folder, or files with named columns.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
-use tinybert_data::metrics::MetricSet;
-use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{ColumnNames, DataSpec, GlueTask, Source, Split};
+use tinybert_data::metrics::{MetricSet, SelectionMetric};
+use tinybert_data::task::{Dataset, Example, TaskKind};
+use tinybert_data::{ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, same_text};
 use tinybert_model::Checkpoint;
 use tinybert_train::TaskData;
 
@@ -56,6 +57,20 @@ pub struct DataArgs {
     /// With --tagging: column of the tags, in the form of the words.
     #[arg(long, value_name = "NAME", default_value = "tags", help_heading = "Data")]
     pub tags_column: String,
+    /// Cut this share of --train off as the development set, such as 0.1: the same rows in every command, each
+    /// label with its share, and all rows of a text on one side.
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["dev", "task"], help_heading = "Data")]
+    pub dev_share: Option<f64>,
+    /// Draws the rows of --dev-share. Commands that share a file need the same number.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["dev", "task"], help_heading = "Data")]
+    pub dev_seed: u64,
+    /// Metric that models are judged and selected by: accuracy, f1 (of the second of two labels), macro-f1 or
+    /// mcc for labels, pearson or spearman for scores [default: what the task is usually judged by].
+    #[arg(long, value_name = "METRIC", help_heading = "Data")]
+    pub select_by: Option<SelectionMetric>,
+    /// Column of --train with probabilities of the labels; an option of `distill` alone.
+    #[arg(skip)]
+    pub soft_labels: Option<String>,
 }
 
 impl DataArgs {
@@ -72,14 +87,15 @@ impl DataArgs {
                         .into(),
                 ));
             }
-            _ => Source::Table {
+            _ => Source::Table(TableFiles {
                 train: self.train.clone(),
                 dev: self.dev.clone(),
                 test: self.test.clone(),
                 format: None,
                 columns: self.columns(),
                 kind: self.kind(),
-            },
+                dev_share: self.dev_share.map(|share| DevShare::new(share, self.dev_seed)).transpose()?,
+            }),
         };
         Ok(DataSpec { source, labels: (!labels.is_empty()).then(|| labels.to_vec()) })
     }
@@ -99,7 +115,12 @@ impl DataArgs {
         };
         let unlabelled = self.embedding && self.pair_column.is_none();
         let label = (!unlabelled).then(|| label.clone());
-        ColumnNames { text: text.clone(), pair: self.pair_column.clone(), label }
+        ColumnNames {
+            text: text.clone(),
+            pair: self.pair_column.clone(),
+            label,
+            soft_labels: self.soft_labels.clone(),
+        }
     }
 
     /// Reads a split.
@@ -108,9 +129,16 @@ impl DataArgs {
         if self.embedding { data.for_embedding() } else { Ok(data) }
     }
 
-    /// The metrics that answers on the data are judged by.
-    pub fn metrics(&self, spec: &DataSpec) -> MetricSet {
-        if self.embedding { MetricSet::Similarity } else { spec.metrics() }
+    /// The metrics that answers on `data`, which was read from `spec`, are judged by.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for --select-by with a metric that such data cannot be judged by.
+    pub fn metrics(&self, spec: &DataSpec, data: &Dataset) -> Result<MetricSet> {
+        match self.select_by {
+            Some(metric) => metric.metrics(data.kind, &data.labels, spec.metrics()),
+            None if self.embedding => Ok(MetricSet::Similarity),
+            None => Ok(spec.metrics()),
+        }
     }
 
     /// Reads a model folder; with --embedding, a bare encoder becomes a sentence encoder.
@@ -125,7 +153,14 @@ impl DataArgs {
         let train = self.load(&spec, Split::Train, progress)?;
         // Without a model's labels, the development set must have those of the training set.
         let dev = self.load(&self.spec(&train.labels)?, Split::Dev, progress)?;
-        Ok(TrainingData { train, dev, metrics: self.metrics(&spec) })
+        let metrics = self.metrics(&spec, &train)?;
+        Ok(TrainingData { train, dev, metrics })
+    }
+
+    /// Reads text without labels, for the training set of these data.
+    pub fn unlabelled(&self, file: &Path) -> Result<Vec<Example>> {
+        let spec = self.spec(&[])?;
+        tinybert_data::unlabelled(file, &spec.columns(), spec.kind())
     }
 
     /// The same data with another training set: a file, or the folder of a GLUE task.
@@ -154,7 +189,7 @@ impl DataArgs {
 
     /// True if the command line names a development set.
     pub fn has_dev(&self) -> bool {
-        self.data.is_some() || self.dev.is_some()
+        self.data.is_some() || self.dev.is_some() || self.dev_share.is_some()
     }
 
     /// True if the command line names any data.
@@ -172,6 +207,25 @@ pub struct TrainingData {
 }
 
 impl TrainingData {
+    /// Adds examples without labels from `file` to the training set, without those whose text is in the development
+    /// set too.
+    pub fn add_unlabelled(&mut self, file: &Path, examples: Vec<Example>, progress: &dyn Progress) {
+        let folded = |example: &Example| same_text(&example.text, example.pair.as_deref());
+        let of_dev: HashSet<String> = self.dev.examples.iter().map(folded).collect();
+        let all = examples.len();
+        let before = self.train.examples.len();
+        self.train.examples.extend(examples.into_iter().filter(|example| !of_dev.contains(&folded(example))));
+        let added = self.train.examples.len() - before;
+        if added < all {
+            let file = file.display();
+            progress.say(&format!(
+                "{file}: left out {} of {all} texts, which the development set has",
+                all - added
+            ));
+        }
+        self.train.sources.push(file.into());
+    }
+
     /// The sets in the form that training takes.
     pub fn view(&self) -> TaskData<'_> {
         TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }

@@ -53,10 +53,9 @@ impl DistillationArgs {
             temperature: options.temperature.unwrap_or(defaults.temperature),
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
             max_tokens,
-            sparsity: None,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
             allow_weak_teacher: options.allow_weak_teacher,
-            quantization_aware: None,
+            ..defaults
         }
     }
 }

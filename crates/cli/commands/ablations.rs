@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tinybert_base::Result;
+use tinybert_base::{Error, Result};
 use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::Checkpoint;
 use tinybert_train::Output;
@@ -54,6 +54,12 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     let models = args.data.inputs().with("--teacher", [&args.teacher]).with("--student", [&args.student]);
     let inputs = models.with("--fresh", &args.fresh).with("--augmented", &args.augmented);
     output_paths::probe_folder(&args.output.out, &inputs)?;
+    if args.augmented.is_some() && args.data.dev_share.is_some() {
+        return Err(Error::Usage(
+            "--augmented with --dev-share: the file of variants would be cut in another way; give --dev"
+                .into(),
+        ));
+    }
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let teacher = args.data.read_model(&args.teacher)?;

@@ -50,6 +50,12 @@ pub struct AugmentArgs {
 }
 
 pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
+    if args.data.dev_share.is_some() {
+        return Err(Error::Usage(
+            "--dev-share: a later command would cut the variants in another way; give --train a file without the \
+             development rows".into(),
+        ));
+    }
     let file = args.file()?;
     if invocation.is_first() {
         let inputs = args.data.inputs().with("--model", [&args.model]).with("--vectors", &args.vectors);

@@ -51,7 +51,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
     let spec = args.data.spec(&predictor.labels()?)?;
     let data = args.data.load(&spec, split, context.progress)?;
-    let metrics = predictor.evaluate(&data, args.data.metrics(&spec), &context)?;
+    let metrics = predictor.evaluate(&data, args.data.metrics(&spec, &data)?, &context)?;
     if args.json {
         print_line(json!(metrics))
     } else {

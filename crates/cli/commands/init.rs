@@ -9,7 +9,7 @@ use serde_json::json;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{ColumnNames, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
 use tinybert_model::{
     BertConfig, Checkpoint, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
     train_vocabulary,
@@ -125,14 +125,20 @@ impl VocabularyArgs {
         let Some(file) = &self.train_vocab_from else {
             return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
         };
-        let source = Source::Table {
+        let source = Source::Table(TableFiles {
             train: Some(file.clone()),
             dev: None,
             test: None,
             format: None,
-            columns: ColumnNames { text: self.text_column.clone(), pair: None, label: None },
+            columns: ColumnNames {
+                text: self.text_column.clone(),
+                pair: None,
+                label: None,
+                soft_labels: None,
+            },
             kind: TaskKind::Regression,
-        };
+            dev_share: None,
+        });
         let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, progress)?;
         let pieces = train_vocabulary(texts.examples.iter().map(|e| e.text.as_str()), self.vocab_size, true)?;
         TextEncoder::from_pieces(pieces, true)

@@ -28,7 +28,7 @@ pub enum Command {
     Init(init::InitArgs),
     FineTune(fine_tune::FineTuneArgs),
     Augment(augment::AugmentArgs),
-    Distill(distill::DistillArgs),
+    Distill(Box<distill::DistillArgs>),
     Ablations(ablations::AblationsArgs),
     Prune(prune::PruneArgs),
     Quantize(quantize::QuantizeArgs),

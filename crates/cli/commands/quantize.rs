@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tinybert_base::{Error, Result};
-use tinybert_data::task::Target;
 use tinybert_data::{Split, metrics};
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
@@ -73,7 +72,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         false => None,
     };
     let calibration = train.as_ref().unwrap_or(&dev);
-    let (data, metrics) = (&dev, args.data.metrics(&spec));
+    let (data, metrics) = (&dev, args.data.metrics(&spec, &dev)?);
     let precision_inputs =
         PrecisionInputs { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
@@ -111,10 +110,10 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         print_line(format_args!("cosine of image with float vectors: mean {mean:.4}, least {least:.4}"))?;
     }
     // Text without scores has no metrics.
-    if !args.data.embedding || dev.examples.iter().all(|example| example.target != Target::None) {
+    if !args.data.embedding || dev.examples.iter().all(|example| example.target.is_gold()) {
         for (name, predictor) in [("float", float), ("image", image)] {
-            let metrics = predictor.evaluate(&dev, args.data.metrics(&spec), &context)?;
-            print_line(format_args!("{name:5} dev {}", describe_metrics(&metrics)))?;
+            let found = predictor.evaluate(&dev, metrics, &context)?;
+            print_line(format_args!("{name:5} dev {}", describe_metrics(&found)))?;
         }
     }
     print_line(format_args!("wrote {}", args.out.display()))

@@ -95,5 +95,5 @@ fn evaluate(args: &ReportArgs, image: &Path, context: &Context) -> Result<Metric
     let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
     let spec = args.data.spec(&predictor.labels()?)?;
     let dev = args.data.load(&spec, Split::Dev, context.progress)?;
-    predictor.evaluate(&dev, args.data.metrics(&spec), context)
+    predictor.evaluate(&dev, args.data.metrics(&spec, &dev)?, context)
 }

@@ -90,7 +90,7 @@ impl EncodedSet {
     }
 
     /// Number of answers that a sample asks for: one, or one for each word that has a token.
-    fn answers(&self, sample: usize) -> usize {
+    pub fn answers(&self, sample: usize) -> usize {
         self.words(sample).map_or(1, |words| words.iter().flatten().count())
     }
 

@@ -89,7 +89,12 @@ pub(super) fn read(
 /// The columns of a task by their names in the header.
 pub(super) fn columns(task: GlueTask) -> ColumnNames {
     let GlueLayout { text, pair, label, .. } = layout(task);
-    ColumnNames { text: text.into(), pair: pair.map(String::from), label: Some(label.into()) }
+    ColumnNames {
+        text: text.into(),
+        pair: pair.map(String::from),
+        label: Some(label.into()),
+        soft_labels: None,
+    }
 }
 
 /// The class index that each label cell of a task stands for, in a model's own order if it has one.
@@ -175,7 +180,13 @@ fn rows(
             ));
         }
         let cell = |column: usize| cells[column].to_string();
-        rows.push(SourceRow { line, text: cell(text), pair: pair.map(cell), label: label.map(cell) });
+        rows.push(SourceRow {
+            line,
+            text: cell(text),
+            pair: pair.map(cell),
+            label: label.map(cell),
+            soft_labels: None,
+        });
     }
     if !broken.is_empty() {
         let (path, lines) = (path.display(), list(&broken));

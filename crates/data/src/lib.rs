@@ -2,6 +2,7 @@
 
 mod batch;
 mod corpus;
+mod dev_share;
 mod encoded;
 mod glue;
 mod masking;
@@ -9,19 +10,23 @@ pub mod metrics;
 mod rewrite;
 mod row;
 pub mod shuffle;
+mod soft_labels;
 mod spec;
 mod table;
 mod tags;
 pub mod task;
 mod text;
+mod unlabelled;
 
 pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
 pub use corpus::{Corpus, WindowSettings};
+pub use dev_share::{DevShare, same_text};
 pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
 pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
-pub use spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
+pub use spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split, TableFiles};
 pub use text::list;
+pub use unlabelled::unlabelled;
 
 use crate::task::Dataset;
 use tinybert_base::Result;
@@ -39,11 +44,7 @@ pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Da
     let model = spec.labels.as_deref();
     match &spec.source {
         Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
-        Source::Table { train, dev, test, format, columns, kind } => {
-            let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
-            let table = table::TableFiles { train, dev, test, format: *format, columns, kind: *kind };
-            table.load(split, model, progress)
-        }
+        Source::Table(files) => files.load(split, model, progress),
     }
 }
 

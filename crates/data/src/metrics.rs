@@ -1,10 +1,12 @@
 //! The metrics of GLUE and of tagging, and which of them each task is judged by.
 
 pub mod entities;
+mod selection;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::entities::EntityScores;
+pub use self::selection::SelectionMetric;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
 
@@ -14,6 +16,13 @@ use tinybert_base::{Error, Result};
 pub enum MetricSet {
     /// `accuracy`.
     Accuracy,
+    /// `f1` of one class (primary) and `accuracy`.
+    F1 {
+        /// The class that `f1` is about.
+        positive: u32,
+    },
+    /// `macro_f1`, the mean of the F1 of all classes (primary), and `accuracy`.
+    MacroF1,
     /// `accuracy`, `f1`, and their mean as primary: MRPC, QQP.
     AccuracyAndF1 {
         /// The class that `f1` is about.
@@ -23,7 +32,11 @@ pub enum MetricSet {
     Matthews,
     /// `pearson`, `spearman`, and their mean as primary: STS-B and every regression.
     PearsonAndSpearman,
-    /// `spearman` (primary) and `pearson`: similarities of embeddings.
+    /// `pearson` (primary) and `spearman`.
+    Pearson,
+    /// `spearman` (primary) and `pearson`.
+    Spearman,
+    /// The same for the similarities of embeddings.
     Similarity,
     /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the
     /// tags.
@@ -70,6 +83,17 @@ pub fn evaluate(
             let accuracy = accuracy(&classes(predictions)?, &classes(targets)?);
             ("accuracy", BTreeMap::from([("accuracy", accuracy)]))
         }
+        MetricSet::F1 { positive } => {
+            let (predictions, targets) = (classes(predictions)?, classes(targets)?);
+            let (accuracy, f1) = (accuracy(&predictions, &targets), f1(&predictions, &targets, positive));
+            ("f1", BTreeMap::from([("accuracy", accuracy), ("f1", f1)]))
+        }
+        MetricSet::MacroF1 => {
+            let (predictions, targets) = (classes(predictions)?, classes(targets)?);
+            let macro_f1 = macro_f1(&predictions, &targets);
+            let accuracy = accuracy(&predictions, &targets);
+            ("macro_f1", BTreeMap::from([("accuracy", accuracy), ("macro_f1", macro_f1)]))
+        }
         MetricSet::AccuracyAndF1 { positive } => {
             let (predictions, targets) = (classes(predictions)?, classes(targets)?);
             let (accuracy, f1) = (accuracy(&predictions, &targets), f1(&predictions, &targets, positive));
@@ -88,10 +112,11 @@ pub fn evaluate(
             let values = [("pearson", pearson), ("spearman", spearman), ("pearson_spearman", mean)];
             ("pearson_spearman", BTreeMap::from(values))
         }
-        MetricSet::Similarity => {
+        MetricSet::Pearson | MetricSet::Spearman | MetricSet::Similarity => {
             let (predictions, targets) = (scores(predictions)?, scores(targets)?);
             let (pearson, spearman) = (pearson(&predictions, &targets), spearman(&predictions, &targets));
-            ("spearman", BTreeMap::from([("spearman", spearman), ("pearson", pearson)]))
+            let primary = if set == MetricSet::Pearson { "pearson" } else { "spearman" };
+            (primary, BTreeMap::from([("spearman", spearman), ("pearson", pearson)]))
         }
         MetricSet::Entities => {
             let (predictions, targets) = (tags(predictions)?, tags(targets)?);
@@ -131,6 +156,13 @@ pub fn f1(predictions: &[u32], targets: &[u32], positive: u32) -> f64 {
         0 => 0.0,
         either => 2.0 * both as f64 / either as f64,
     }
+}
+
+/// Mean of the F1 of every class that is predicted or there.
+pub fn macro_f1(predictions: &[u32], targets: &[u32]) -> f64 {
+    let classes: BTreeSet<u32> = predictions.iter().chain(targets).copied().collect();
+    let sum: f64 = classes.iter().map(|&class| f1(predictions, targets, class)).sum();
+    sum / classes.len() as f64
 }
 
 /// Matthews correlation in Gorodkin's form for any number of classes (two: the usual phi coefficient); 0 where

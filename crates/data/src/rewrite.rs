@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::row::SourceRow;
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
-use super::{glue, table, tags};
+use super::{glue, tags};
 use crate::task::TaskKind;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -53,11 +53,9 @@ pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Resu
             let header = (*task != GlueTask::Cola).then(|| glue::columns(*task));
             (path, rows, Format::Tsv, header)
         }
-        Source::Table { train, dev, test, format, columns, kind } => {
-            let (train, dev, test) = (train.as_ref(), dev.as_ref(), test.as_ref());
-            let (path, rows, format) =
-                table::TableFiles { train, dev, test, format: *format, columns, kind: *kind }.read(split)?;
-            (path, rows, format, Some(columns.clone()))
+        Source::Table(files) => {
+            let (path, rows, format) = files.read(split)?;
+            (path, rows, format, Some(ColumnNames { soft_labels: None, ..files.columns.clone() }))
         }
     };
     if rows.is_empty() {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::text;
 use super::text::list;
+use super::{soft_labels, text};
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
@@ -15,14 +15,21 @@ pub(super) struct SourceRow {
     pub line: usize,
     pub text: String,
     pub pair: Option<String>,
-    /// Label name, score, or tags separated by white space; `None` in an unlabelled file.
+    /// Label name, score, or tags separated by white space; `None` for an unlabelled row.
     pub label: Option<String>,
+    /// Probabilities of the labels as JSON; `None` in a file without them.
+    pub soft_labels: Option<String>,
 }
 
 /// Turns a row's label cell into a target.
 pub(super) trait Labeller {
     /// The target of `text` by its label cell. `Err` is the reason, without file and line.
     fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String>;
+
+    /// The target of a row with the gold answer `gold` by its cell of soft labels. `Err` is the reason.
+    fn soft_target(&self, _: Target, _: &str) -> std::result::Result<Target, String> {
+        Err("soft labels are probabilities of the labels of a text or pair; such answers have none".into())
+    }
 }
 
 /// Applies `labeller` to every row.
@@ -31,12 +38,15 @@ pub(super) fn examples(path: &Path, rows: Vec<SourceRow>, labeller: &dyn Labelle
         return Err(Error::input(path, "there are no examples in this file"));
     }
     rows.into_iter()
-        .map(|SourceRow { line, text, pair, label }| {
+        .map(|SourceRow { line, text, pair, label, soft_labels }| {
+            let fault = |reason| Error::line(path, line, reason);
             let target = match label {
                 None => Target::None,
-                Some(cell) => {
-                    labeller.target(&text, &cell).map_err(|reason| Error::line(path, line, reason))?
-                }
+                Some(cell) => labeller.target(&text, &cell).map_err(fault)?,
+            };
+            let target = match soft_labels {
+                None => target,
+                Some(cell) => labeller.soft_target(target, &cell).map_err(fault)?,
             };
             Ok(Example { text, pair, target })
         })
@@ -92,6 +102,14 @@ impl Labeller for ClassLabeller {
     fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
         self.class(cell).map(Target::Class)
     }
+
+    fn soft_target(&self, gold: Target, cell: &str) -> std::result::Result<Target, String> {
+        let gold = match gold {
+            Target::Class(class) => Some(class),
+            _ => None,
+        };
+        Ok(Target::SoftLabels { probabilities: soft_labels::probabilities(cell, self)?, gold })
+    }
 }
 
 impl ClassLabeller {
@@ -108,13 +126,19 @@ impl ClassLabeller {
 
 /// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is
 /// not a label.
-pub(super) fn distinct_labels(rows: &[SourceRow], kind: TaskKind) -> Vec<String> {
-    let cells = rows.iter().filter_map(|row| row.label.as_deref()).filter(|label| !label.is_empty());
-    let distinct: BTreeSet<&str> = match kind {
-        TaskKind::Tagging => cells.flat_map(text::split_words).collect(),
-        _ => cells.collect(),
-    };
-    let mut labels: Vec<String> = distinct.into_iter().map(String::from).collect();
+pub(super) fn distinct_labels<'r>(rows: impl Iterator<Item = &'r SourceRow>, kind: TaskKind) -> Vec<String> {
+    let mut distinct = BTreeSet::new();
+    for row in rows {
+        let cell = row.label.as_deref().filter(|label| !label.is_empty());
+        match kind {
+            TaskKind::Tagging => {
+                distinct.extend(cell.into_iter().flat_map(text::split_words).map(String::from))
+            }
+            _ => distinct.extend(cell.map(String::from)),
+        }
+        distinct.extend(row.soft_labels.as_deref().into_iter().flat_map(soft_labels::names));
+    }
+    let mut labels: Vec<String> = distinct.into_iter().collect();
     if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
         labels.sort_by_key(|label| label.parse::<i64>().ok());
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::dev_share::DevShare;
 use crate::metrics::MetricSet;
 use crate::task::TaskKind;
 use tinybert_base::{Error, Result};
@@ -29,20 +30,26 @@ pub enum Source {
         folder: PathBuf,
     },
     /// JSONL, CSV or TSV files with named columns.
-    Table {
-        /// Training file; also says which labels there are.
-        train: Option<PathBuf>,
-        /// Development file.
-        dev: Option<PathBuf>,
-        /// Test file.
-        test: Option<PathBuf>,
-        /// `None`: by file name extension.
-        format: Option<Format>,
-        /// The names of the columns.
-        columns: ColumnNames,
-        /// Whether the label column holds a name, a number, or a tag for each word.
-        kind: TaskKind,
-    },
+    Table(TableFiles),
+}
+
+/// The files of a data set and how to read them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableFiles {
+    /// Training file; also says which labels there are.
+    pub train: Option<PathBuf>,
+    /// Development file.
+    pub dev: Option<PathBuf>,
+    /// Test file.
+    pub test: Option<PathBuf>,
+    /// `None`: by file name extension.
+    pub format: Option<Format>,
+    /// The names of the columns.
+    pub columns: ColumnNames,
+    /// Whether the label column holds a name, a number, or a tag for each word.
+    pub kind: TaskKind,
+    /// The part of the training file that is the development set, where there is no development file.
+    pub dev_share: Option<DevShare>,
 }
 
 /// Names of the columns (or JSON keys) of a table.
@@ -54,6 +61,9 @@ pub struct ColumnNames {
     pub pair: Option<String>,
     /// Label, score or tags; `None` reads the table as unlabelled.
     pub label: Option<String>,
+    /// Probabilities of the labels in the training file. With them a training row may lack its label, and the
+    /// file may lack the label column.
+    pub soft_labels: Option<String>,
 }
 
 /// File format of a table.
@@ -173,7 +183,15 @@ impl DataSpec {
     pub fn kind(&self) -> TaskKind {
         match &self.source {
             Source::Glue { task, .. } => task.kind(),
-            Source::Table { kind, .. } => *kind,
+            Source::Table(files) => files.kind,
+        }
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> ColumnNames {
+        match &self.source {
+            Source::Glue { task, .. } => super::glue::columns(*task),
+            Source::Table(files) => files.columns.clone(),
         }
     }
 

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::row::{
     ClassLabeller, Labeller, ScoreLabeller, SourceRow, by_index_notice, distinct_labels, examples,
 };
-use super::spec::{ColumnNames, Format, Split};
+use super::soft_labels;
+use super::spec::{ColumnNames, Format, Split, TableFiles};
 use super::tags::{self, TagLabeller};
 use super::text::{self, list};
 use crate::task::{Dataset, TaskKind};
@@ -15,24 +16,20 @@ use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 use tinybert_model::only_counts;
 
-/// The files of a data set and how to read them.
-pub(super) struct TableFiles<'a> {
-    pub train: Option<&'a PathBuf>,
-    pub dev: Option<&'a PathBuf>,
-    pub test: Option<&'a PathBuf>,
-    pub format: Option<Format>,
-    pub columns: &'a ColumnNames,
-    pub kind: TaskKind,
-}
-
-impl TableFiles<'_> {
+impl TableFiles {
     /// Reads one split; see [`super::load`].
-    pub fn load(&self, split: Split, model: Option<&[String]>, progress: &dyn Progress) -> Result<Dataset> {
+    pub(super) fn load(
+        &self,
+        split: Split,
+        model: Option<&[String]>,
+        progress: &dyn Progress,
+    ) -> Result<Dataset> {
         let path = self.path(split)?;
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
             TaskKind::Classification | TaskKind::Tagging => {
+                // The rows of both sides of a cut file say which labels there are.
                 let classes = self.classes(path, &rows, model, progress)?;
                 let names = classes.names.clone();
                 match self.kind {
@@ -41,26 +38,60 @@ impl TableFiles<'_> {
                 }
             }
         };
+        let all = rows.len();
+        let mut rows = self.side(split, rows);
+        if let (Split::Dev, Some(_)) = (split, self.dev_share) {
+            let (count, file) = (rows.len(), path.display());
+            if count == 0 {
+                return Err(Error::input(
+                    path,
+                    format!(
+                        "--dev-share leaves none of {all} rows for the development set: it needs labelled rows, and a label \
+                         with several texts"
+                    ),
+                ));
+            }
+            progress.say(&format!("development set: {count} of the {all} rows of {file}"));
+        }
+        if split != Split::Train {
+            rows.iter_mut().for_each(|row| row.soft_labels = None);
+        }
         let examples = examples(path, rows, &*labeller)?;
         Ok(Dataset { examples, labels, kind: self.kind, sources: vec![path.clone()] })
     }
 
     /// The rows of one split, its file and the file's format.
-    pub fn read(&self, split: Split) -> Result<(PathBuf, Vec<SourceRow>, Format)> {
+    pub(super) fn read(&self, split: Split) -> Result<(PathBuf, Vec<SourceRow>, Format)> {
         let path = self.path(split)?;
-        Ok((path.clone(), self.rows(path)?, self.format(path)?))
+        Ok((path.clone(), self.side(split, self.rows(path)?), self.format(path)?))
+    }
+
+    /// The rows of a split among the `rows` of its file, which training and development set may share.
+    fn side(&self, split: Split, rows: Vec<SourceRow>) -> Vec<SourceRow> {
+        let Some(share) = self.dev_share.filter(|_| matches!(split, Split::Train | Split::Dev)) else {
+            return rows;
+        };
+        let is_dev = share.cut(&rows, |row| match self.kind {
+            TaskKind::Classification => row.label.as_deref(),
+            // Scores and tags have no classes whose share could be kept.
+            TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
+        });
+        let wanted = split == Split::Dev;
+        rows.into_iter().zip(is_dev).filter(|(_, is_dev)| *is_dev == wanted).map(|(row, _)| row).collect()
     }
 
     fn path(&self, split: Split) -> Result<&PathBuf> {
         let path = match split {
-            Split::Train => self.train,
-            Split::Dev => self.dev,
-            Split::Test => self.test,
+            Split::Train => &self.train,
+            Split::Dev if self.dev_share.is_some() => &self.train,
+            Split::Dev => &self.dev,
+            Split::Test => &self.test,
             Split::DevMismatched | Split::TestMismatched => {
                 return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
             }
         };
-        path.ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))
+        path.as_ref()
+            .ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))
     }
 
     fn format(&self, path: &Path) -> Result<Format> {
@@ -79,9 +110,15 @@ impl TableFiles<'_> {
         if let Some(model) = model.filter(|model| !only_counts(model)) {
             return Ok(named(model));
         }
-        let origin = self.train.map_or(path, PathBuf::as_path);
-        let distinct = |rows: &[SourceRow]| distinct_labels(rows, self.kind);
-        let names = if origin == path { distinct(rows) } else { distinct(&self.rows(origin)?) };
+        let origin = self.train.as_deref().unwrap_or(path);
+        let distinct = |rows: &[SourceRow]| distinct_labels(rows.iter(), self.kind);
+        let mut names = if origin == path { distinct(rows) } else { distinct(&self.rows(origin)?) };
+        if rows.iter().filter_map(|row| row.soft_labels.as_deref()).any(soft_labels::is_list) {
+            // A list does not name its labels: those of the development set count too.
+            let dev = self.dev.as_ref().map(|dev| self.rows(dev)).transpose()?.unwrap_or_default();
+            names = distinct_labels(rows.iter().chain(&dev), self.kind);
+            progress.say(&format!("lists of soft labels are taken in the order {}", list(&names)));
+        }
         match model {
             // A model whose labels are 0, 1, … because the data's are.
             Some(model) if names.iter().all(|name| model.contains(name)) => Ok(named(model)),
@@ -105,10 +142,13 @@ impl TableFiles<'_> {
     fn rows(&self, path: &Path) -> Result<Vec<SourceRow>> {
         let format = self.format(path)?;
         let content = text::read(path)?;
+        // Only training rows have soft labels.
+        let soft_labels = self.columns.soft_labels.clone().filter(|_| self.train.as_deref() == Some(path));
+        let columns = &ColumnNames { soft_labels, ..self.columns.clone() };
         match format {
-            Format::Jsonl => jsonl(path, &content, self.columns, self.kind),
-            Format::Csv => csv(path, &content, self.columns),
-            Format::Tsv => tsv(path, &content, self.columns),
+            Format::Jsonl => jsonl(path, &content, columns, self.kind),
+            Format::Csv => csv(path, &content, columns),
+            Format::Tsv => tsv(path, &content, columns),
             Format::Conll if self.kind == TaskKind::Tagging => tags::conll(path, &content),
             Format::Conll => Err(Error::Usage(format!(
                 "{}: a file of words and tags is read with --tagging",
@@ -174,13 +214,23 @@ fn jsonl(path: &Path, content: &str, columns: &ColumnNames, kind: TaskKind) -> R
                         .map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
                 };
                 let label = columns.label.as_ref().map(list).transpose()?;
-                return Ok(SourceRow { line, text: list(&columns.text)?, pair: None, label });
+                return Ok(SourceRow {
+                    line,
+                    text: list(&columns.text)?,
+                    pair: None,
+                    label,
+                    soft_labels: None,
+                });
             }
+            let has_label = |key: &&String| {
+                columns.soft_labels.is_none() || object.get(*key).is_some_and(|value| !value.is_null())
+            };
             Ok(SourceRow {
                 line,
                 text: string(&columns.text)?,
                 pair: columns.pair.as_ref().map(string).transpose()?,
-                label: columns.label.as_ref().map(label).transpose()?,
+                label: columns.label.as_ref().filter(has_label).map(label).transpose()?,
+                soft_labels: columns.soft_labels.as_ref().map(value).transpose()?.map(Value::to_string),
             })
         })
         .collect()
@@ -191,6 +241,7 @@ struct ColumnPositions {
     text: usize,
     pair: Option<usize>,
     label: Option<usize>,
+    soft_labels: Option<usize>,
 }
 
 impl ColumnPositions {
@@ -209,17 +260,27 @@ impl ColumnPositions {
                 )),
             }
         };
+        let is_there = |name: &&String| columns.soft_labels.is_none() || header.contains(&name.as_str());
         Ok(Self {
             text: position(&columns.text)?,
             pair: columns.pair.as_ref().map(position).transpose()?,
-            label: columns.label.as_ref().map(position).transpose()?,
+            label: columns.label.as_ref().filter(is_there).map(position).transpose()?,
+            soft_labels: columns.soft_labels.as_ref().map(position).transpose()?,
         })
     }
 
     /// A row from its cells, which are as many as the header's.
     fn row<'a>(&self, line: usize, cell: impl Fn(usize) -> &'a str) -> SourceRow {
         let owned = |column: usize| cell(column).to_string();
-        SourceRow { line, text: owned(self.text), pair: self.pair.map(owned), label: self.label.map(owned) }
+        // Beside soft labels an empty cell is a row without a label.
+        let is_label = |label: &String| self.soft_labels.is_none() || !label.is_empty();
+        SourceRow {
+            line,
+            text: owned(self.text),
+            pair: self.pair.map(owned),
+            label: self.label.map(owned).filter(is_label),
+            soft_labels: self.soft_labels.map(owned),
+        }
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
                     text: String::new(),
                     pair: None,
                     label: Some(String::new()),
+                    soft_labels: None,
                 });
                 for (cell, part) in [(Some(text), word), (label.as_mut(), tag)] {
                     let cell = cell.expect("both have been set");

@@ -28,6 +28,13 @@ pub enum Target {
     /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut
     /// off.
     Tags(Vec<u32>),
+    /// Soft labels: probabilities that any model has given, to be learned in the place of a teacher's answers.
+    SoftLabels {
+        /// The probability of each of [`Dataset::labels`]; they sum to 1.
+        probabilities: Vec<f32>,
+        /// The gold label, where the row has one.
+        gold: Option<u32>,
+    },
     /// Unlabelled: usable for distillation and calibration.
     None,
 }
@@ -36,10 +43,16 @@ pub enum Target {
 pub const NO_TAG: u32 = u32::MAX;
 
 impl Target {
-    /// The class, or the class of each word; empty for a score.
+    /// Whether there is a gold answer.
+    pub fn is_gold(&self) -> bool {
+        !matches!(self, Self::None | Self::SoftLabels { gold: None, .. })
+    }
+
+    /// The gold class, or the gold class of each word; empty for a score and where there is no gold label.
     pub fn classes(&self) -> &[u32] {
         match self {
             Self::Class(class) => std::slice::from_ref(class),
+            Self::SoftLabels { gold, .. } => gold.as_slice(),
             Self::Tags(tags) => tags,
             Self::Score(_) | Self::None => &[],
         }
@@ -117,7 +130,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Input`] naming the file and the first example without one.
     pub fn check_labelled(&self) -> Result<()> {
-        let Some(at) = self.examples.iter().position(|example| example.target == Target::None) else {
+        let Some(at) = self.examples.iter().position(|example| !example.target.is_gold()) else {
             return Ok(());
         };
         let files: String = self.sources.iter().map(|path| format!("{}: ", path.display())).collect();

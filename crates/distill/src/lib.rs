@@ -6,6 +6,6 @@ mod distillation;
 
 pub use distillation::{
     EncodedCorpus, GeneralReport, GeneralSettings, QuantizationAware, StageRecipe, TaskReport, TaskSettings,
-    check_student_answers, check_vocabulary, distill_general, distill_task,
+    Teacher, check_student_answers, check_vocabulary, distill_general, distill_task,
 };
 pub use distillation::{layer_map, losses, teacher, transfer};

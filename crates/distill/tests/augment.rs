@@ -9,7 +9,9 @@ use serde_json::Value;
 use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, read_rows};
+use tinybert_data::{
+    Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, TableFiles, read_rows,
+};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 use tinybert_model::{BertConfig, Checkpoint, Head, TextEncoder};
 use tinybert_nn::{MaskedLm, init_parameters};
@@ -36,13 +38,26 @@ fn vectors(place: &Path) -> (WordVectors, PathBuf) {
 }
 
 fn columns(pair: bool) -> ColumnNames {
-    ColumnNames { text: "text".into(), pair: pair.then(|| "pair".into()), label: Some("label".into()) }
+    ColumnNames {
+        text: "text".into(),
+        pair: pair.then(|| "pair".into()),
+        label: Some("label".into()),
+        soft_labels: None,
+    }
 }
 
 fn table(train: PathBuf, pair: bool) -> DataSpec {
     let columns = columns(pair);
     let kind = TaskKind::Classification;
-    let source = Source::Table { train: Some(train), dev: None, test: None, format: None, columns, kind };
+    let source = Source::Table(TableFiles {
+        train: Some(train),
+        dev: None,
+        test: None,
+        format: None,
+        columns,
+        kind,
+        dev_share: None,
+    });
     DataSpec { source, labels: None }
 }
 

@@ -11,7 +11,7 @@ use tinybert_base::collective::{Collective, ThreadRanks};
 use tinybert_base::progress::{Progress, Silent};
 use tinybert_base::{Context, Error, Result, StopSignal};
 use tinybert_data::task::TaskKind;
-use tinybert_data::{ColumnNames, DataSpec, Source, Split, read_rows};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, augment};
 use tinybert_model::Head;
 use tinybert_testing::runs::{
@@ -230,9 +230,18 @@ fn augmentation_writes_the_same_bytes_on_any_number_of_ranks_stopped_or_not() {
     let data = toy::sentences(900, 4);
     let line = |text: &str| format!("{{\"text\": \"{text}\", \"label\": \"x\"}}\n");
     fs::write(&path, data.examples.iter().map(|example| line(&example.text)).collect::<String>()).unwrap();
-    let columns = ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) };
+    let columns =
+        ColumnNames { text: "text".into(), pair: None, label: Some("label".into()), soft_labels: None };
     let kind = TaskKind::Classification;
-    let source = Source::Table { train: Some(path), dev: None, test: None, format: None, columns, kind };
+    let source = Source::Table(TableFiles {
+        train: Some(path),
+        dev: None,
+        test: None,
+        format: None,
+        columns,
+        kind,
+        dev_share: None,
+    });
     let rows = read_rows(&DataSpec { source, labels: None }, Split::Train, &Silent).unwrap();
     let model = toy::model(&place.path().join("masked-lm"), &toy::config(1, 16), &Head::MaskedLm);
     let sources = CandidateSources { model: &model, vectors: None, vectors_file: None };

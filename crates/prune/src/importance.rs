@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::task::{Dataset, Example, Target, TaskKind};
+use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{Batch, EncodedSet, list};
 use tinybert_distill::check_vocabulary;
 use tinybert_distill::losses::answer_loss;
@@ -11,7 +11,7 @@ use tinybert_evaluate::judge::encode_to_learn;
 use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, Parameters, TaskModel};
-use tinybert_train::gold_loss;
+use tinybert_train::GoldAnswers;
 
 /// Temperature of the teacher's answers: they are taken as they are.
 const TEMPERATURE: f64 = 1.0;
@@ -153,20 +153,19 @@ impl Importance {
 }
 
 /// The answers that the loss compares with.
-enum Gold {
-    Labels(Vec<Target>),
+enum Gold<'a> {
+    Labels(GoldAnswers<'a>),
     Teacher(TaskModel),
 }
 
-impl Gold {
-    fn of_labels(examples: &[Example], kind: TaskKind) -> Result<Self> {
-        let targets: Vec<Target> = examples.iter().map(|example| example.target.clone()).collect();
-        if targets.contains(&Target::None) || kind == TaskKind::Embedding {
+impl<'a> Gold<'a> {
+    fn of_labels(examples: &'a [Example], kind: TaskKind) -> Result<Self> {
+        if examples.iter().any(|example| !example.target.is_gold()) || kind == TaskKind::Embedding {
             let what = "importance by the task loss needs labels; without any there is importance by a teacher's answers, or \
                         by magnitude";
             return Err(Error::Input(what.into()));
         }
-        Ok(Self::Labels(targets))
+        Ok(Self::Labels(GoldAnswers::unweighted(examples)))
     }
 
     fn of_teacher(teacher: &Checkpoint, model: &Checkpoint) -> Result<Self> {
@@ -187,9 +186,9 @@ impl Gold {
     /// The loss of the answers `logits` to a batch of `set`.
     fn loss(&self, head: &Head, logits: &Tensor, batch: &Batch, set: &EncodedSet) -> Result<Tensor> {
         match self {
-            Self::Labels(targets) => gold_loss(logits, batch, set, targets),
+            Self::Labels(gold) => gold.loss(logits, batch, set),
             Self::Teacher(teacher) => {
-                answer_loss(head, logits, &teacher.forward(batch, Mode::Eval)?.1, TEMPERATURE)
+                answer_loss(head, logits, &teacher.forward(batch, Mode::Eval)?.1, TEMPERATURE, None)
             }
         }
     }

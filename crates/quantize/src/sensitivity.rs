@@ -6,7 +6,7 @@ use super::plan::choose_plan;
 use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
 use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
-use tinybert_data::task::{Dataset, Target, TaskKind};
+use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
 use tinybert_model::plan::{
     AttentionPrecision, LayerEncodings, ModelPlan, Precision, WeightEncoding, quantize_channel,
@@ -180,7 +180,7 @@ impl<'a> VariantJudge<'a> {
     ) -> Result<Self> {
         let sample = data.sample(settings.examples);
         let judged = sample.examples.iter().all(|example| {
-            example.target != Target::None && (data.kind != TaskKind::Embedding || example.pair.is_some())
+            example.target.is_gold() && (data.kind != TaskKind::Embedding || example.pair.is_some())
         });
         let judge = judged
             .then(|| Judge::new(&checkpoint.text, &sample, settings.metrics, settings.max_tokens))

@@ -18,7 +18,7 @@ pub use self::search::{LinearSensitivity, Measurement, SearchCandidate, SearchRe
 pub use self::space::SearchPoint;
 use self::space::SearchSpace;
 use tinybert_base::{Context, Error, FileHash, Result};
-use tinybert_data::task::{Dataset, Target, TaskKind};
+use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
 use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
@@ -192,7 +192,7 @@ impl Compress<'_> {
         let CompressSettings { max_tokens, importance_examples: examples, .. } = self.settings;
         let train = self.data.train;
         let labelled = train.kind != TaskKind::Embedding
-            && train.examples.iter().all(|example| example.target != Target::None);
+            && train.examples.iter().all(|example| example.target.is_gold());
         let measure = if labelled {
             ImportanceMeasure::Taylor { examples, max_tokens }
         } else {

@@ -1,14 +1,14 @@
 //! Fine-tuning: a task head and its encoder on labelled data.
 
-use candle_core::Tensor;
 use serde_json::json;
 
+use super::gold::{ClassWeighting, GoldAnswers};
 use super::session::{Length, Losses, MicroBatch, SessionConfig};
 use super::{Output, Recipe, Summary, TaskData, TrainedModel, TrainingRun};
 use tinybert_base::{Context, Error, Result};
+use tinybert_data::Batch;
 use tinybert_data::metrics::Metrics;
-use tinybert_data::task::{Dataset, Target, TaskKind};
-use tinybert_data::{Batch, EncodedSet};
+use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
 use tinybert_nn::{TaskModel, init_parameters};
@@ -23,11 +23,14 @@ pub struct FineTune {
     pub max_tokens: usize,
     /// Evaluations on the development set per epoch. The best evaluated weights are kept.
     pub evaluations_per_epoch: usize,
+    /// Weights of the classes in the loss; `None` if all have the same weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeighting>,
 }
 
 impl Default for FineTune {
     fn default() -> Self {
-        Self { recipe: Recipe::default(), max_tokens: 128, evaluations_per_epoch: 1 }
+        Self { recipe: Recipe::default(), max_tokens: 128, evaluations_per_epoch: 1, class_weights: None }
     }
 }
 
@@ -69,7 +72,7 @@ pub fn fine_tune(
     data.check()?;
     data.warn(context);
     data.train.check_labelled()?;
-    let targets: Vec<Target> = data.train.examples.iter().map(|example| example.target.clone()).collect();
+    let gold = GoldAnswers::new(data.train, settings.class_weights.as_ref())?;
     let mut record = RunRecord::new("fine-tune", json!(settings), recipe.seed, model.hashes()?);
     record.inputs.extend(data.hashes()?);
 
@@ -91,7 +94,7 @@ pub fn fine_tune(
     let learned = run.trainee().parameters_where(|_| true);
     let losses = |micro: &MicroBatch| {
         let (output, logits) = task_model.forward(micro.batch, micro.mode)?;
-        let loss = gold_loss(&logits, micro.batch, &set, &targets)?;
+        let loss = gold.loss(&logits, micro.batch, &set)?;
         let total = (loss * micro.share(Batch::answers))?;
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     };
@@ -128,32 +131,4 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
         }
     }
     Ok(tensors)
-}
-
-/// Loss of `logits` `[answers, outputs]` against the gold answers: cross-entropy, or squared error for
-/// regression.
-///
-/// `targets` has the gold answer of every sample of `set`, from which `batch` was taken. A tagged word counts only
-/// if it has a token within the longest input.
-pub fn gold_loss(logits: &Tensor, batch: &Batch, set: &EncodedSet, targets: &[Target]) -> Result<Tensor> {
-    let (mut classes, mut scores) = (Vec::new(), Vec::new());
-    for &sample in &batch.samples {
-        match (&targets[sample], set.words(sample)) {
-            (Target::Class(class), _) => classes.push(*class),
-            (Target::Score(score), _) => scores.push(*score),
-            (Target::Tags(tags), Some(words)) => {
-                let tagged = tags.iter().zip(words).filter(|(_, word)| word.is_some());
-                classes.extend(tagged.map(|(tag, _)| *tag));
-            }
-            (Target::Tags(_), None) | (Target::None, _) => {}
-        }
-    }
-    let count = batch.answers();
-    if classes.len() == count {
-        let classes = Tensor::from_vec(classes, count, logits.device())?;
-        Ok(candle_nn::loss::cross_entropy(logits, &classes)?)
-    } else {
-        let scores = Tensor::from_vec(scores, (count, 1), logits.device())?;
-        Ok((logits - scores)?.sqr()?.mean_all()?)
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod fine_tune;
+mod gold;
 pub mod journal;
 mod masked_lm;
 mod metrics_window;
@@ -16,7 +17,8 @@ mod task_data;
 mod zeros;
 
 pub use checkpoint::{Identity, Output, Trainee};
-pub use fine_tune::{FineTune, FineTuneReport, fine_tune, gold_loss, head_of, with_head};
+pub use fine_tune::{FineTune, FineTuneReport, fine_tune, head_of, with_head};
+pub use gold::{ClassWeighting, GoldAnswers};
 pub use masked_lm::{HeldOutGuesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 pub use recipe::{Recipe, TimeLimit};
 pub use run::{TrainedModel, TrainingRun};

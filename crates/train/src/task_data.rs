@@ -73,6 +73,8 @@ impl TaskData<'_> {
     /// # Errors
     /// [`Error::Io`] if a file cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        self.train.sources.iter().chain(&self.dev.sources).map(|path| FileHash::of_file(path)).collect()
+        let (train, dev) = (&self.train.sources, &self.dev.sources);
+        let files = train.iter().chain(dev.iter().filter(|path| !train.contains(path)));
+        files.map(|path| FileHash::of_file(path)).collect()
     }
 }

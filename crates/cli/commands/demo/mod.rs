@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{ColumnNames, DataSpec, Source, Split};
+use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
 use tinybert_distill::{StageRecipe, TaskSettings};
 use tinybert_evaluate::latency;
 use tinybert_evaluate::predictor::{FloatModel, PredictedAnswer, Predictor};
@@ -106,16 +106,18 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
 /// The shipped data, with the teacher's labels.
 fn snips(out: &Path, teacher: &Head) -> DataSpec {
     let file = |name: &str| Some(out.join("snips").join(name));
-    let columns = ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) };
+    let columns =
+        ColumnNames { text: "text".into(), pair: None, label: Some("label".into()), soft_labels: None };
     DataSpec {
-        source: Source::Table {
+        source: Source::Table(TableFiles {
             train: file("train.jsonl"),
             dev: file("dev.jsonl"),
             test: file("test.jsonl"),
             format: None,
             columns,
             kind: TaskKind::Classification,
-        },
+            dev_share: None,
+        }),
         labels: Some(teacher.labels().to_vec()),
     }
 }

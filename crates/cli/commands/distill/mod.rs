@@ -1,5 +1,6 @@
 //! `distill`: a student learns from a teacher, on raw text or on a task.
 
+mod labels;
 mod sparsity;
 
 use std::path::PathBuf;
@@ -7,10 +8,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::WindowSettings;
-use tinybert_distill::{EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings};
+use tinybert_distill::{EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, Teacher};
 use tinybert_model::Checkpoint;
 use tinybert_train::{Output, Summary, TaskData};
 
+use self::labels::LabelArgs;
 use self::sparsity::SparsityArgs;
 use crate::args::{
     DataArgs, DeviceArgs, DistillationArgs, OutputArgs, PrecisionArgs, PrecisionInputs, PresentOptions,
@@ -31,8 +33,8 @@ pub struct DistillArgs {
     #[arg(long)]
     stage: StageName,
     /// Model folder of the teacher: pre-trained for the general stage, fine-tuned for the task stage.
-    #[arg(long, value_name = "FOLDER")]
-    teacher: PathBuf,
+    #[arg(long, value_name = "FOLDER", required_unless_present = "soft_labels")]
+    teacher: Option<PathBuf>,
     /// Model folder of the student: fresh from init, or the result of the general stage.
     #[arg(long, value_name = "FOLDER")]
     student: PathBuf,
@@ -55,6 +57,8 @@ pub struct DistillArgs {
     quantization_aware: bool,
     #[command(flatten)]
     precision: PrecisionArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
     #[command(flatten)]
     sparsity: SparsityArgs,
     #[command(flatten)]
@@ -107,12 +111,16 @@ pub fn run(args: &DistillArgs, invocation: &Invocation) -> Result<()> {
     }
     match (args.stage, &args.general, &args.task) {
         (StageName::General, Some(options), None)
-            if !args.data.is_given() && args.sparsity.settings().is_none() && !args.quantization_aware =>
+            if present.first_of::<DataArgs>().is_none()
+                && args.sparsity.settings().is_none()
+                && present.first_of::<LabelArgs>().is_none()
+                && !args.quantization_aware =>
         {
             general(args, options, invocation)
         }
         (StageName::General, ..) => {
             let option = present.first_of::<TaskStageArgs>();
+            let option = option.or_else(|| present.first_of::<LabelArgs>());
             let option = option.or_else(|| present.first_of::<SparsityArgs>());
             let option = option.or_else(|| present.first_of::<DataArgs>());
             let option = option.unwrap_or_else(|| "--quantization-aware".into());
@@ -132,7 +140,9 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = args.on_device(args.output.settings())?;
-    let teacher = Checkpoint::load(&args.teacher)?;
+    let teacher =
+        args.teacher.as_ref().ok_or_else(|| Error::Usage("--stage general needs --teacher".into()))?;
+    let teacher = Checkpoint::load(teacher)?;
     let student = Checkpoint::load(&args.student)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let recipe = RecipeOptions {
@@ -170,8 +180,8 @@ impl DistillArgs {
     /// The paths that the command reads.
     fn inputs(&self) -> ProtectedPaths {
         let corpus = self.general.iter().flat_map(|general| &general.corpus);
-        let models = self.data.inputs().with("--teacher", [&self.teacher]).with("--student", [&self.student]);
-        models.with("--corpus", corpus)
+        let models = self.data.inputs().with("--teacher", &self.teacher).with("--student", [&self.student]);
+        models.with("--corpus", corpus).with("--unlabelled", &self.labels.unlabelled)
     }
 
     /// `output` of a run that computes on the device of the options.
@@ -216,24 +226,38 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let context = terminal.context();
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
-    let teacher = args.data.read_model(&args.teacher)?;
+    let data_args = args.labels.data(&args.data);
+    let teacher = args.teacher.as_ref().map(|folder| data_args.read_model(folder)).transpose()?;
     let student = Checkpoint::load(&args.student)?;
-    let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
-    let mut settings = TaskSettings {
+    let models: Vec<&Checkpoint> = [Some(&student), teacher.as_ref()].into_iter().flatten().collect();
+    let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
+    let mut settings = args.labels.settings(TaskSettings {
         sparsity: args.sparsity.settings(),
         ..args.distillation.task_settings(options, max_tokens, invocation.global.seed)
+    });
+    let labels = match &teacher {
+        Some(teacher) => teacher.head.labels(),
+        // The head of a student is replaced, unless the student is to be quantized as it is.
+        None if args.quantization_aware => student.head.labels(),
+        None => &[],
     };
-    let data = args.data.training(teacher.head.labels(), context.progress)?;
-    if args.quantization_aware && options.intermediate_epochs.is_none() {
+    let mut data = data_args.training(labels, context.progress)?;
+    for file in &args.labels.unlabelled {
+        data.add_unlabelled(file, data_args.unlabelled(file)?, context.progress);
+    }
+    if (args.quantization_aware || teacher.is_none()) && options.intermediate_epochs.is_none() {
         settings.intermediate.epochs = 0;
     }
+    let source = teacher.as_ref().map_or(Teacher::SoftLabels, Teacher::Model);
     settings.quantization_aware =
         args.quantization_aware(&invocation.present, &student, &data.view(), max_tokens, &context)?;
-    let report = tinybert_distill::distill_task(&settings, &teacher, &student, &data.view(), out, &context)?;
+    let report = tinybert_distill::distill_task(&settings, source, &student, &data.view(), out, &context)?;
     if !invocation.is_first() {
         return Ok(());
     }
-    print_line(format_args!("teacher dev {}", describe_metrics(&report.teacher)))?;
+    if let Some(teacher) = &report.teacher {
+        print_line(format_args!("teacher dev {}", describe_metrics(teacher)))?;
+    }
     print_line(format_args!("student dev {}", describe_metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tinybert_base::{Error, Result};
 use tinybert_model::Checkpoint;
-use tinybert_train::{FineTune, fine_tune};
+use tinybert_train::{ClassWeighting, FineTune, fine_tune};
 
 use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, RecipeOptions, max_tokens};
 use crate::invocation::Invocation;
@@ -43,6 +43,10 @@ pub struct FineTuneArgs {
     /// Evaluations on the development set per epoch; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().evaluations_per_epoch)]
     evaluations_per_epoch: usize,
+    /// How much each label counts in the loss: balanced, or weights such as refund=4,other=0.5 (1 for a label that
+    /// is not named).
+    #[arg(long, value_name = "WEIGHTS")]
+    class_weights: Option<ClassWeighting>,
     #[command(flatten)]
     optimizer: OptimizerArgs,
     #[command(flatten)]
@@ -79,7 +83,12 @@ pub fn run(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
         (Objective::Mlm, _) if args.device.is_given() => Err(Error::Usage(
             "--objective mlm runs on the processor only: leave --device and --tf32 out".into(),
         )),
-        (Objective::Mlm, Some(options)) if !args.data.is_given() => masked_lm::run(args, options, invocation),
+        (Objective::Mlm, _) if args.class_weights.is_some() => {
+            Err(Error::Usage("--class-weights is for --objective task, whose data have labels".into()))
+        }
+        (Objective::Mlm, Some(options)) if invocation.present.first_of::<DataArgs>().is_none() => {
+            masked_lm::run(args, options, invocation)
+        }
         (Objective::Mlm, _) => Err(Error::Usage(format!(
             "{} is for --objective task; --objective mlm reads --corpus",
             invocation.present.first_of::<DataArgs>().unwrap_or_default()
@@ -105,6 +114,7 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
         recipe: recipe.recipe_with(&args.optimizer, invocation.global.seed, FineTune::default().recipe),
         max_tokens,
         evaluations_per_epoch: args.evaluations_per_epoch,
+        class_weights: args.class_weights.clone(),
     };
     let report = fine_tune(&settings, &model, &data.view(), out, &context)?;
     if !invocation.is_first() {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::task::NO_TAG;
+use crate::task::{NO_TAG, TaskKind};
 
 fn near(got: f64, want: f64) {
     assert!((got - want).abs() < 1e-12, "expected {want}, got {got}");
@@ -114,8 +114,20 @@ fn agrees_with_scikit_learn_and_scipy() {
     #[derive(serde::Deserialize)]
     #[serde(tag = "kind", rename_all = "snake_case")]
     enum Case {
-        Classes { predictions: Vec<u32>, targets: Vec<u32>, accuracy: f64, matthews: f64, f1: Option<f64> },
-        Scores { predictions: Vec<f64>, targets: Vec<f64>, pearson: f64, spearman: f64 },
+        Classes {
+            predictions: Vec<u32>,
+            targets: Vec<u32>,
+            accuracy: f64,
+            matthews: f64,
+            macro_f1: f64,
+            f1: Option<f64>,
+        },
+        Scores {
+            predictions: Vec<f64>,
+            targets: Vec<f64>,
+            pearson: f64,
+            spearman: f64,
+        },
     }
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/metrics.json"))
         .expect("valid reference file");
@@ -126,10 +138,12 @@ fn agrees_with_scikit_learn_and_scipy() {
                 targets,
                 accuracy: want_accuracy,
                 matthews: want_matthews,
+                macro_f1: want_macro_f1,
                 f1: want_f1,
             } => {
                 near(accuracy(&predictions, &targets), want_accuracy);
                 near(matthews(&predictions, &targets), want_matthews);
+                near(macro_f1(&predictions, &targets), want_macro_f1);
                 if let Some(want) = want_f1 {
                     near(f1(&predictions, &targets, 1), want);
                 }
@@ -190,4 +204,24 @@ fn a_word_without_a_predicted_tag_is_outside_and_wrong() {
     let fewer = [Target::Tags(vec![0])];
     let fault = evaluate(MetricSet::Entities, &labels, &fewer, &truth).unwrap_err();
     assert!(fault.to_string().contains("1 predicted tags for 4 words"), "{fault}");
+}
+
+#[test]
+fn the_metric_that_selects_is_one_that_the_data_can_be_judged_by() {
+    let labels = |count: usize| (0..count).map(|class| class.to_string()).collect::<Vec<_>>();
+    let metrics = |name: &str, kind, count| {
+        name.parse::<SelectionMetric>()
+            .unwrap()
+            .metrics(kind, &labels(count), MetricSet::Accuracy)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(metrics("macro-f1", TaskKind::Classification, 7), Ok(MetricSet::MacroF1));
+    assert_eq!(metrics("mcc", TaskKind::Classification, 7), Ok(MetricSet::Matthews));
+    assert_eq!(metrics("f1", TaskKind::Classification, 2), Ok(MetricSet::F1 { positive: 1 }));
+    assert_eq!(metrics("f1", TaskKind::Tagging, 9), Ok(MetricSet::Entities));
+    assert_eq!(metrics("spearman", TaskKind::Regression, 0), Ok(MetricSet::Spearman));
+    assert!(metrics("f1", TaskKind::Classification, 3).unwrap_err().contains("macro-f1"));
+    assert!(metrics("accuracy", TaskKind::Regression, 0).unwrap_err().contains("pearson or spearman"));
+    assert!(metrics("pearson", TaskKind::Classification, 2).unwrap_err().contains("accuracy"));
+    assert!("F-score".parse::<SelectionMetric>().unwrap_err().to_string().contains("macro-f1"));
 }

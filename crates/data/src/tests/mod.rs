@@ -10,7 +10,7 @@ mod tags;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::{ColumnNames, DataSpec, Source, Split, load};
+use super::{ColumnNames, DataSpec, Source, Split, TableFiles, load};
 use crate::task::{Dataset, Target, TaskKind};
 use tinybert_base::progress::Progress;
 
@@ -41,7 +41,8 @@ impl Folder {
 
 /// Files with columns of these names.
 fn table(train: Option<PathBuf>, dev: Option<PathBuf>, columns: ColumnNames, kind: TaskKind) -> DataSpec {
-    DataSpec { source: Source::Table { train, dev, test: None, format: None, columns, kind }, labels: None }
+    let files = TableFiles { train, dev, test: None, format: None, columns, kind, dev_share: None };
+    DataSpec { source: Source::Table(files), labels: None }
 }
 
 /// Keeps what it is told.

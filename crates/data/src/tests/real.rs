@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::task::{Target, TaskKind};
-use crate::{ColumnNames, Corpus, DataSpec, GlueTask, Source, Split, load};
+use crate::{ColumnNames, Corpus, DataSpec, GlueTask, Source, Split, TableFiles, load};
 use tinybert_base::progress::Silent;
 
 fn root() -> Option<PathBuf> {
@@ -41,9 +41,15 @@ fn intents_have_their_published_row_counts() {
     let Some(root) = root() else { return };
     let check = |name, [text, label]: [&str; 2], kind, labels, rows| {
         let file = |split: &str| Some(root.join("intents").join(name).join(split).with_extension("jsonl"));
-        let columns = ColumnNames { text: text.into(), pair: None, label: Some(label.into()) };
+        let columns =
+            ColumnNames { text: text.into(), pair: None, label: Some(label.into()), soft_labels: None };
         let (train, dev, test) = (file("train"), file("dev"), file("test"));
-        check(name, Source::Table { train, dev, test, format: None, columns, kind }, labels, rows);
+        check(
+            name,
+            Source::Table(TableFiles { train, dev, test, format: None, columns, kind, dev_share: None }),
+            labels,
+            rows,
+        );
     };
     let tagged = |name, labels, rows| check(name, ["tokens", "tags"], TaskKind::Tagging, labels, rows);
     tagged("snips", 72, [Some(13084), Some(700), Some(700)]);

@@ -4,13 +4,15 @@ use proptest::prelude::*;
 
 use super::{Folder, fault, load_and_listen, strings, table, targets, texts};
 use crate::task::{Target, TaskKind};
-use crate::{ColumnNames, DataSpec, Format, Source, Split, load};
+use crate::{
+    ColumnNames, DataSpec, DevShare, Format, Source, Split, TableFiles, load, read_rows, unlabelled,
+};
 use tinybert_base::Error;
 use tinybert_base::progress::Silent;
 
 /// Text and label columns by their usual names.
 fn columns() -> ColumnNames {
-    ColumnNames { text: "text".into(), pair: None, label: Some("label".into()) }
+    ColumnNames { text: "text".into(), pair: None, label: Some("label".into()), soft_labels: None }
 }
 
 fn spec(train: Option<PathBuf>, dev: Option<PathBuf>) -> DataSpec {
@@ -27,7 +29,7 @@ fn train_fault(name: &str, content: impl AsRef<[u8]>) -> String {
 }
 
 fn with(mut spec: DataSpec, columns: ColumnNames, kind: TaskKind) -> DataSpec {
-    if let Source::Table { columns: old_columns, kind: old_kind, .. } = &mut spec.source {
+    if let Source::Table(TableFiles { columns: old_columns, kind: old_kind, .. }) = &mut spec.source {
         (*old_columns, *old_kind) = (columns, kind);
     }
     spec
@@ -55,8 +57,12 @@ fn every_format_gives_the_same_examples() {
 #[test]
 fn pairs_and_scores_come_from_named_columns() {
     let folder = Folder::new();
-    let columns =
-        ColumnNames { text: "left".into(), pair: Some("right".into()), label: Some("similarity".into()) };
+    let columns = ColumnNames {
+        text: "left".into(),
+        pair: Some("right".into()),
+        label: Some("similarity".into()),
+        soft_labels: None,
+    };
     let files = [
         ("a.jsonl", "{\"left\": \"A\", \"right\": \"B\", \"similarity\": 2.5}\n"),
         ("a.csv", "similarity,right,left\n2.5,B,A\n"),
@@ -197,7 +203,7 @@ fn the_format_may_be_given_where_the_name_does_not_tell() {
     let folder = Folder::new();
     let mut spec = train(&folder, "data.txt", "text\tlabel\na\tb\n");
     assert!(fault(&spec, Split::Train).contains("expected .jsonl, .csv, .tsv or .conll"));
-    if let Source::Table { format, .. } = &mut spec.source {
+    if let Source::Table(TableFiles { format, .. }) = &mut spec.source {
         *format = Some(Format::Tsv);
     }
     assert_eq!(texts(&load_and_listen(&spec, Split::Train).0), ["a"]);
@@ -246,4 +252,131 @@ proptest! {
             let _ = load(&train(&folder, name, [header.as_bytes(), &body].concat()), Split::Train, &Silent);
         }
     }
+}
+
+/// [`train`] with the column `soft` of soft labels.
+fn soft(folder: &Folder, name: &str, content: &str) -> DataSpec {
+    let columns = ColumnNames { soft_labels: Some("soft".into()), ..columns() };
+    with(train(folder, name, content), columns, TaskKind::Classification)
+}
+
+#[test]
+fn soft_labels_come_with_or_without_gold_labels() {
+    let folder = Folder::new();
+    let probabilities =
+        |of_labels: [f32; 2], gold| Target::SoftLabels { probabilities: of_labels.to_vec(), gold };
+    let wanted = [probabilities([0.25, 0.75], Some(1)), probabilities([1.0, 0.0], None)];
+    let files = [
+        (
+            "a.jsonl",
+            "{\"text\": \"A\", \"soft\": {\"b\": 0.75, \"a\": 0.25}, \"label\": \"b\"}\n\
+             {\"text\": \"B\", \"soft\": [1, 0], \"label\": null}\n",
+        ),
+        ("a.csv", "text,soft,label\nA,\"{\"\"b\"\": 0.75, \"\"a\"\": 0.25}\",b\nB,\"[1, 0]\",\n"),
+        ("a.tsv", "text\tsoft\tlabel\nA\t{\"b\": 0.75, \"a\": 0.25}\tb\nB\t[1, 0]\t\n"),
+    ];
+    for (name, content) in files {
+        let (dataset, _) = load_and_listen(&soft(&folder, name, content), Split::Train);
+        assert_eq!(targets(&dataset), wanted, "{name}");
+        assert_eq!(dataset.labels, ["a", "b"], "{name}");
+    }
+    // A file without the label column at all.
+    let content = "text,soft\nA,\"{\"\"b\"\": 0.75, \"\"a\"\": 0.25}\"\nB,\"[1, 0]\"\n";
+    let (dataset, _) = load_and_listen(&soft(&folder, "b.csv", content), Split::Train);
+    assert_eq!(targets(&dataset), [probabilities([0.25, 0.75], None), probabilities([1.0, 0.0], None)]);
+}
+
+#[test]
+fn lists_of_soft_labels_take_the_labels_of_the_development_file() {
+    let folder = Folder::new();
+    let mut spec = soft(&folder, "train.jsonl", "{\"text\": \"A\", \"soft\": [0.25, 0.75]}\n");
+    let dev = folder.write("dev.csv", "text,label\nA,yes\nB,no\n");
+    if let Source::Table(files) = &mut spec.source {
+        files.dev = Some(dev);
+    }
+    let (dataset, _) = load_and_listen(&spec, Split::Train);
+    assert_eq!(dataset.labels, ["no", "yes"]);
+    assert_eq!(targets(&load_and_listen(&spec, Split::Dev).0), [Target::Class(1), Target::Class(0)]);
+}
+
+#[test]
+fn soft_labels_that_are_no_probabilities_are_named_by_line() {
+    let lines = |cell: &str| {
+        let content = format!(
+            "{{\"text\": \"A\", \"soft\": {{\"a\": 0.5, \"b\": 0.5}}}}\n{{\"text\": \"B\", \"soft\": {cell}}}\n"
+        );
+        let folder = Folder::new();
+        fault(&soft(&folder, "t.jsonl", &content), Split::Train)
+    };
+    for (cell, wanted) in [
+        ("{\"a\": 0.5, \"b\": 0.4}", "sum to 0.9"),
+        ("{\"a\": 1.5, \"b\": -0.5}", "soft label of \"b\" is -0.5"),
+        ("[0.5, 0.25, 0.25]", "3 soft labels for 2 labels"),
+        ("null", "an object of label and probability"),
+        ("\"a\"", "an object of label and probability"),
+    ] {
+        let said = lines(cell);
+        assert!(said.contains("t.jsonl:2") && said.contains(wanted), "{cell}: {said}");
+    }
+    let folder = Folder::new();
+    let said = fault(&soft(&folder, "t.jsonl", "{\"text\": \"A\", \"label\": \"a\"}\n"), Split::Train);
+    assert!(said.contains("there is no key \"soft\""), "{said}");
+}
+
+#[test]
+fn a_share_of_the_training_file_is_the_development_set() {
+    let folder = Folder::new();
+    let row = |at: usize| format!("text {at},{}\n", ["a", "b", "c"][at % 3]);
+    let content = String::from("text,label\n") + &(0..300).map(row).collect::<String>();
+    let mut spec = train(&folder, "t.csv", content);
+    if let Source::Table(files) = &mut spec.source {
+        files.dev_share = Some(DevShare::new(0.1, 0).unwrap());
+    }
+    let (train, _) = load_and_listen(&spec, Split::Train);
+    let (dev, said) = load_and_listen(&spec, Split::Dev);
+    assert_eq!((train.examples.len(), dev.examples.len()), (270, 30));
+    assert_eq!((&train.labels, &dev.labels), (&vec!["a".into(), "b".into(), "c".into()], &train.labels));
+    assert!(said.contains("30 of the 300 rows"), "{said}");
+    for class in 0..3 {
+        let of_class = targets(&dev).into_iter().filter(|target| *target == Target::Class(class)).count();
+        assert_eq!(of_class, 10);
+    }
+    let rows = read_rows(&spec, Split::Train, &Silent).unwrap().rows;
+    assert_eq!(rows.iter().map(|row| row.text.as_str()).collect::<Vec<_>>(), texts(&train));
+    let train_texts = texts(&train);
+    assert!(texts(&dev).iter().all(|text| !train_texts.contains(text)));
+}
+
+#[test]
+fn a_file_that_cannot_be_cut_is_refused() {
+    let folder = Folder::new();
+    let mut spec = train(&folder, "t.csv", "text,label\nA,a\nB,b\n");
+    if let Source::Table(files) = &mut spec.source {
+        files.dev_share = Some(DevShare::new(0.5, 0).unwrap());
+    }
+    let said = fault(&spec, Split::Dev);
+    assert!(said.contains("none of 2 rows") && said.contains("t.csv"), "{said}");
+}
+
+#[test]
+fn unlabelled_text_is_a_text_on_each_line_or_the_text_columns_of_a_table() {
+    let folder = Folder::new();
+    let read = |name: &str, content: &str, columns: &ColumnNames| {
+        unlabelled(&folder.write(name, content), columns, TaskKind::Classification)
+    };
+    let texts = |examples: Vec<crate::task::Example>| -> Vec<(String, Option<String>)> {
+        assert!(examples.iter().all(|example| example.target == Target::None));
+        examples.into_iter().map(|example| (example.text, example.pair)).collect()
+    };
+    let one = |text: &str| (text.to_owned(), None);
+    let found = texts(read("a.txt", "play jazz\r\n\n  \nstop it\n", &columns()).unwrap());
+    assert_eq!(found, [one("play jazz"), one("stop it")]);
+    let found = texts(read("a.csv", "label,text\nx,play jazz\n", &columns()).unwrap());
+    assert_eq!(found, [one("play jazz")]);
+    let pairs = ColumnNames { pair: Some("pair".into()), ..columns() };
+    let found = texts(read("a.jsonl", "{\"text\": \"A\", \"pair\": \"B\"}\n", &pairs).unwrap());
+    assert_eq!(found, [("A".to_owned(), Some("B".to_owned()))]);
+    assert!(read("b.txt", "A\n", &pairs).unwrap_err().to_string().contains("is no pair"));
+    assert!(read("c.txt", "\n \n", &columns()).unwrap_err().to_string().contains("there is no text"));
+    assert!(read("b.jsonl", "{\"txt\": \"A\"}\n", &columns()).unwrap_err().to_string().contains("\"text\""));
 }

@@ -7,7 +7,8 @@ use crate::{ColumnNames, DataSpec, Split, read_rows};
 use tinybert_base::progress::Silent;
 
 fn spec(train: PathBuf, dev: Option<PathBuf>) -> DataSpec {
-    let columns = ColumnNames { text: "tokens".into(), pair: None, label: Some("tags".into()) };
+    let columns =
+        ColumnNames { text: "tokens".into(), pair: None, label: Some("tags".into()), soft_labels: None };
     table(Some(train), dev, columns, TaskKind::Tagging)
 }
 

@@ -30,7 +30,8 @@ cases = []
 for seed, count, kinds in [(1, 50, 2), (2, 277, 2), (3, 64, 3), (4, 500, 7)]:
     predictions, targets = classes(seed, count, kinds)
     case = {"kind": "classes", "predictions": predictions, "targets": targets,
-            "accuracy": accuracy_score(targets, predictions), "matthews": matthews_corrcoef(targets, predictions)}
+            "accuracy": accuracy_score(targets, predictions), "matthews": matthews_corrcoef(targets, predictions),
+            "macro_f1": f1_score(targets, predictions, average="macro")}
     if kinds == 2:
         case["f1"] = f1_score(targets, predictions)
     cases.append(case)

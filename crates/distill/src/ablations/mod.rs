@@ -203,6 +203,7 @@ fn fine_tuning(task: &TaskSettings) -> FineTune {
         recipe: task.recipe(&task.prediction),
         max_tokens: task.max_tokens,
         evaluations_per_epoch: task.evaluations_per_epoch,
+        class_weights: task.class_weights.clone(),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize
     masked_mse(student, teacher, lengths, Region::Square)
 }
 
-/// −softmax(z_T/t)·log_softmax(z_S/t), mean over the answers (eq. 10), of logits `[answers, classes]`: of
+/// −softmax(z_T/t)·log_softmax(z_S/t) of each answer (eq. 10), `[answers]`, of logits `[answers, classes]`: of
 /// sentences, or of words that have tags.
 ///
 /// It is not multiplied by t², as in the paper, and not divided by the number of classes, unlike in the authors'
@@ -41,15 +41,15 @@ pub(crate) fn attention_mse(student: &Tensor, teacher: &Tensor, lengths: &[usize
 pub(crate) fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
     let targets = candle_nn::ops::softmax(&(teacher.detach() / temperature)?, D::Minus1)?;
     let likelihood = log_softmax(&(student / temperature)?, D::Minus1)?;
-    Ok((targets * likelihood)?.sum(D::Minus1)?.mean_all()?.neg()?)
+    Ok((targets * likelihood)?.sum(D::Minus1)?.neg()?)
 }
 
-/// Mean squared difference between the student's scores `[b, 1]` and the teacher's (not the gold scores).
+/// Squared difference between the student's scores `[b, 1]` and the teacher's (not the gold scores), `[b]`.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub(crate) fn score_mse(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
-    Ok((student - teacher.detach())?.sqr()?.mean_all()?)
+pub(crate) fn squared_error(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    Ok((student - teacher.detach())?.sqr()?.flatten_all()?)
 }
 
 /// Mean of 1 − cosine between the student's embeddings `[b, dimensions]` and the teacher's. Both have length
@@ -64,15 +64,26 @@ pub(crate) fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tens
 
 /// The distance between the answers `[answers, outputs]` of a student and its teacher. The head decides
 /// which: the soft cross-entropy of labels, the squared difference of scores, or the cosine distance of
-/// embeddings.
+/// embeddings. It is the mean over the answers, each times its factor of `factors` `[answers]`, if there are any;
+/// embeddings have none.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
-pub fn answer_loss(head: &Head, student: &Tensor, teacher: &Tensor, temperature: f64) -> Result<Tensor> {
-    match head {
-        Head::Regression => score_mse(student, teacher),
-        Head::Embedding { .. } => cosine_distance(student, teacher),
-        _ => soft_cross_entropy(student, teacher, temperature),
+pub fn answer_loss(
+    head: &Head,
+    student: &Tensor,
+    teacher: &Tensor,
+    temperature: f64,
+    factors: Option<&Tensor>,
+) -> Result<Tensor> {
+    let losses = match head {
+        Head::Regression => squared_error(student, teacher)?,
+        Head::Embedding { .. } => return cosine_distance(student, teacher),
+        _ => soft_cross_entropy(student, teacher, temperature)?,
+    };
+    match factors {
+        Some(factors) => Ok((losses * factors)?.mean_all()?),
+        None => Ok(losses.mean_all()?),
     }
 }
 

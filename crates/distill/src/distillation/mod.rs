@@ -17,4 +17,4 @@ pub mod transfer;
 pub use self::compatibility::check_vocabulary;
 pub use self::general::{EncodedCorpus, GeneralReport, GeneralSettings, distill_general};
 pub use self::quantization_aware::{QuantizationAware, check_student_answers};
-pub use self::task::{StageRecipe, TaskReport, TaskSettings, distill_task};
+pub use self::task::{StageRecipe, TaskReport, TaskSettings, Teacher, distill_task};

@@ -42,7 +42,7 @@ impl TeacherInputs {
         max_tokens: usize,
     ) -> Result<Self> {
         if check_vocabulary(&teacher.text, &student.text).is_ok() {
-            return Ok(Self { own: None });
+            return Ok(Self::of_student());
         }
         let train = encode_to_learn(&teacher.text, data.train, max_tokens)?;
         // Long texts of tagged words are cut, and one vocabulary may have kept more words than the other.
@@ -59,6 +59,11 @@ impl TeacherInputs {
         let judge = Judge::new(&teacher.text, data.dev, data.metrics, max_tokens)?;
         let pad_id = teacher.text.special().pad;
         Ok(Self { own: Some(OwnInputs { train, judge, pad_id }) })
+    }
+
+    /// The inputs of a teacher that reads what the student reads.
+    pub fn of_student() -> Self {
+        Self { own: None }
     }
 
     /// The judge of the teacher; it is `students` where both have the same vocabulary.

@@ -71,12 +71,15 @@ fn attention_loss_agrees_with_pytorch() {
 fn prediction_losses_agree_with_pytorch() {
     let LossReference { temperature, prediction, score, .. } = reference();
     let student = variable(&prediction.student, (3, 3));
-    let loss = soft_cross_entropy(&student, &tensor(&prediction.teacher, (3, 3)), temperature).unwrap();
+    let loss = soft_cross_entropy(&student, &tensor(&prediction.teacher, (3, 3)), temperature)
+        .unwrap()
+        .mean_all()
+        .unwrap();
     assert_close(&loss, &[prediction.loss]);
     assert_close(loss.backward().unwrap().get(&student).unwrap(), &prediction.gradient);
 
     let student = variable(&score.student, (3, 1));
-    let loss = score_mse(&student, &tensor(&score.teacher, (3, 1))).unwrap();
+    let loss = squared_error(&student, &tensor(&score.teacher, (3, 1))).unwrap().mean_all().unwrap();
     assert_close(&loss, &[score.loss]);
     assert_close(loss.backward().unwrap().get(&student).unwrap(), &score.gradient);
 }
@@ -148,4 +151,19 @@ fn composed_losses_are_the_fused_ones() {
         assert_close(&composed, &[fused.to_scalar::<f32>().unwrap()]);
         assert_close(&Tensor::new(gradient, &Device::Cpu).unwrap(), &expected);
     }
+}
+
+#[test]
+fn factors_of_answers_scale_their_losses_before_the_mean() {
+    let logits = tensor(&[2.0, 0.0, 0.0, 1.0, -1.0, 3.0], (3, 2));
+    let teacher = tensor(&[1.0, 0.0, 0.0, 2.0, 0.5, 0.5], (3, 2));
+    let head = tinybert_model::Head::Classification { labels: vec!["a".into(), "b".into()] };
+    let loss = |factors: Option<&Tensor>| {
+        f64::from(answer_loss(&head, &logits, &teacher, 2.0, factors).unwrap().to_scalar::<f32>().unwrap())
+    };
+    let each = soft_cross_entropy(&logits, &teacher, 2.0).unwrap().to_vec1::<f32>().unwrap();
+    let wanted = (0.75 * f64::from(each[0]) + f64::from(each[2])) / 3.0;
+    let factors = Tensor::new(&[0.75f32, 0.0, 1.0], &candle_core::Device::Cpu).unwrap();
+    assert!((loss(Some(&factors)) - wanted).abs() < 1e-6);
+    assert!((loss(None) - each.iter().map(|&loss| f64::from(loss)).sum::<f64>() / 3.0).abs() < 1e-6);
 }

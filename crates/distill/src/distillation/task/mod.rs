@@ -1,37 +1,46 @@
 //! Task distillation: the student first learns the teacher's intermediate layers, then the teacher's answers.
 
 mod settings;
+mod soft_labels;
+mod stages;
 
 use serde_json::json;
 
 pub use self::settings::{StageRecipe, TaskSettings};
-use super::compatibility::{
-    check_student, check_vocabulary, evenly_spaced_samples, lower_layers, student_head, teacher_tensors,
-};
-use super::losses::answer_loss;
+use self::stages::{Stages, gold_answers};
+use super::compatibility::{check_student, check_vocabulary, lower_layers, student_head, teacher_tensors};
 use super::preflight;
-use super::teacher::{TeacherAnswers, TeacherCache};
+use super::teacher::TeacherCache;
 use super::teacher_inputs::TeacherInputs;
 use super::transfer::Transfer;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::Metrics;
-use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
-use tinybert_model::{Checkpoint, RunRecord};
+use tinybert_model::{Checkpoint, RunRecord, Tensors};
 use tinybert_nn::{Bert, TaskModel, on_device};
-use tinybert_train::session::{Length, Losses, MicroBatch, Selection, SessionConfig};
-use tinybert_train::{Output, Summary, TaskData, TrainedModel, TrainingRun, with_head};
+use tinybert_train::{Output, Summary, TaskData, TrainedModel, TrainingRun, head_of, with_head};
 
-/// Name of the session of the intermediate stage.
-const INTERMEDIATE: &str = "intermediate";
-/// Name of the session of the prediction stage.
-const PREDICTION: &str = "prediction";
+/// What teaches a student a task.
+#[derive(Clone, Copy)]
+pub enum Teacher<'a> {
+    /// A fine-tuned model.
+    Model(&'a Checkpoint),
+    /// The soft labels of the training data, which any model may have given.
+    SoftLabels,
+}
+
+impl<'a> From<&'a Checkpoint> for Teacher<'a> {
+    fn from(model: &'a Checkpoint) -> Self {
+        Self::Model(model)
+    }
+}
 
 /// The result of task distillation.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct TaskReport {
-    /// Metrics of the teacher on the development set.
-    pub teacher: Metrics,
+    /// Metrics of the teacher on the development set; `None` for soft labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Metrics>,
     /// Metrics of the kept student weights on the development set.
     pub dev: Metrics,
     /// Summary of the intermediate stage; `None` if it was left out.
@@ -40,77 +49,94 @@ pub struct TaskReport {
     pub prediction: Option<Summary>,
 }
 
-/// Distils the fine-tuned `teacher` into `student` on the texts of `data.train`, keeps the weights that are
-/// best on `data.dev`, and writes them to `out`. The labels of `data.train` are not used.
+/// Distils `teacher` into `student` on the texts of `data.train`, keeps the weights that are best on `data.dev`,
+/// and writes them to `out`. The gold labels of `data.train` are used only if they have a weight.
 ///
 /// # Errors
 /// [`Error::Usage`] for impossible settings; [`Error::Input`] for a teacher that cannot teach the task, for
 /// different vocabularies or for data that do not fit together; [`Error::Diverged`]; [`Error::Interrupted`]
 /// after a checkpoint in `OUT.run`; [`Error::Io`].
-pub fn distill_task(
+pub fn distill_task<'a>(
     settings: &TaskSettings,
-    teacher: &Checkpoint,
+    teacher: impl Into<Teacher<'a>>,
     student: &Checkpoint,
     data: &TaskData,
     out: impl Into<Output>,
     context: &Context,
 ) -> Result<TaskReport> {
-    let teacher = &teacher.named(&data.train.labels);
+    let model = match teacher.into() {
+        Teacher::Model(model) => Some(model.named(&data.train.labels)),
+        Teacher::SoftLabels => None,
+    };
+    let student = &student.named(&data.train.labels);
+    let (teacher, out, seed) = (model.as_ref(), out.into(), settings.seed);
     check(settings, teacher, student, data)?;
-    let (out, head, seed) = (out.into(), &student_head(&teacher.head), settings.seed);
+    let gold = gold_answers(settings, data.train)?;
+    let head = &teacher.map_or_else(|| head_of(data.train), |teacher| student_head(&teacher.head));
     if let Some(aware) = &settings.quantization_aware {
         aware.check(settings.intermediate.epochs, student, head, &out)?;
     }
-    let transfer = match settings.intermediate.epochs {
-        0 => None,
-        _ => Some(Transfer::new(&settings.transfer, &student.config, &teacher.config, seed)?),
+    let transfer = match (teacher, settings.intermediate.epochs) {
+        (Some(teacher), 1..) => {
+            Some(Transfer::new(&settings.transfer, &student.config, &teacher.config, seed)?)
+        }
+        _ => None,
     };
-    let mut inputs = teacher.hashes()?;
-    inputs.extend(student.hashes()?);
+    let mut inputs = Vec::new();
+    for model in teacher.into_iter().chain([student]) {
+        inputs.extend(model.hashes()?);
+    }
     inputs.extend(data.hashes()?);
     let record = RunRecord::new("distill --stage task", json!(settings), seed, inputs);
     let text = &student.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;
-    let teacher_inputs = TeacherInputs::new(teacher, student, &set, data, settings.max_tokens)?;
-    let model = TrainedModel { config: &student.config, head, text, record: &record };
+    let teacher_inputs = match teacher {
+        Some(teacher) => TeacherInputs::new(teacher, student, &set, data, settings.max_tokens)?,
+        None => TeacherInputs::of_student(),
+    };
+    let stages = Stages { settings, set: &set, teacher_inputs: &teacher_inputs, gold };
+    let trained = TrainedModel { config: &student.config, head, text, record: &record };
     let initial = || with_head(student, head, seed);
-    let mut run = TrainingRun::open(model, data.identity(&record), &out, context, initial)?;
+    let mut run = TrainingRun::open(trained, data.identity(&record), &out, context, initial)?;
     let device = run.device().clone();
-    let frozen_tensors = teacher_tensors(teacher, run.output())?;
-    let teacher_model = TaskModel::frozen(&teacher.config, &teacher.head, &frozen_tensors)?;
-    let teacher_judge = teacher_inputs.judge(&judge);
-    let allow_weak = settings.allow_weak_teacher;
-    let teacher_metrics =
-        preflight::evaluate(teacher, &teacher_model, data, teacher_judge, allow_weak, context)?;
+    let frozen = teacher.map(|teacher| FrozenTeacher::new(teacher, run.output())).transpose()?;
+    let teacher_metrics = match &frozen {
+        Some(FrozenTeacher { checkpoint, model, .. }) => {
+            let (judge, allow_weak) = (teacher_inputs.judge(&judge), settings.allow_weak_teacher);
+            Some(preflight::evaluate(checkpoint, model, data, judge, allow_weak, context)?)
+        }
+        None => None,
+    };
     if let Some(aware) = &settings.quantization_aware {
         run.quantize_by(aware.plan(student, data.train, settings.max_tokens, context)?);
     }
     let (cache_folder, compute) = (run.output().teacher_cache(), run.output().compute.clone());
-    let cache = TeacherCache {
+    let cache = frozen.as_ref().map(|teacher| TeacherCache {
         folder: &cache_folder,
         bytes: settings.teacher_cache_bytes,
         compute: &compute,
-        teacher,
+        teacher: teacher.checkpoint,
         set: teacher_inputs.set(&set),
         context,
-    };
+    });
     let parameters = &run.trainee().parameters;
     let student_model = run.trainee().quantized(TaskModel::trainable(&student.config, head, parameters)?);
-    let stages = Stages { settings, set: &set, teacher_inputs: &teacher_inputs, cache };
 
     // The cache is filled before any step, so that an interruption meanwhile loses no training.
-    let answers = match settings.prediction.epochs {
-        0 => None,
-        _ => Some(stages.cache.answers(&teacher_model)?),
+    let teacher = frozen.as_ref().zip(cache.as_ref());
+    let answers = match (teacher, settings.prediction.epochs) {
+        (_, 0) => None,
+        (Some((teacher, cache)), _) => Some(cache.answers(&teacher.model)?),
+        (None, _) => Some(soft_labels::answers(data.train)?),
     };
-    let intermediate = match transfer {
-        Some(transfer) => {
+    let intermediate = match (transfer, teacher) {
+        (Some(transfer), Some((teacher, cache))) => {
             let transfer = transfer.on_device(&device)?;
-            let lower = lower_layers(&teacher.config, &frozen_tensors, transfer.teacher_layers())?;
-            Some(stages.train_intermediate(&transfer, &lower, &student_model.bert, &mut run)?)
+            let lower = teacher.lower_layers(transfer.teacher_layers())?;
+            Some(stages.train_intermediate(&transfer, &lower, cache, &student_model.bert, &mut run)?)
         }
-        None => None,
+        _ => None,
     };
     let mut selection = run.selection(&judge)?;
     if settings.quantization_aware.is_some() {
@@ -129,14 +155,40 @@ pub fn distill_task(
     Ok(report)
 }
 
+/// A model that teaches, with the tensors that it computes with.
+struct FrozenTeacher<'a> {
+    checkpoint: &'a Checkpoint,
+    tensors: Tensors,
+    model: TaskModel,
+}
+
+impl<'a> FrozenTeacher<'a> {
+    fn new(checkpoint: &'a Checkpoint, output: &Output) -> Result<Self> {
+        let tensors = teacher_tensors(checkpoint, output)?;
+        let model = TaskModel::frozen(&checkpoint.config, &checkpoint.head, &tensors)?;
+        Ok(Self { checkpoint, tensors, model })
+    }
+
+    /// The first `layers` layers, without a graph.
+    fn lower_layers(&self, layers: usize) -> Result<Bert> {
+        lower_layers(&self.checkpoint.config, &self.tensors, layers)
+    }
+}
+
 /// Makes sure that settings, models and data fit together.
-fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, data: &TaskData) -> Result<()> {
+fn check(
+    settings: &TaskSettings,
+    teacher: Option<&Checkpoint>,
+    student: &Checkpoint,
+    data: &TaskData,
+) -> Result<()> {
     settings.check()?;
     check_student(&student.config)?;
-    for model in [student, teacher] {
+    for model in teacher.into_iter().chain([student]) {
         model.check_max_tokens(settings.max_tokens)?;
     }
     data.check()?;
+    let Some(teacher) = teacher else { return soft_labels::check(settings, data.train) };
     if settings.intermediate.epochs > 0 {
         check_vocabulary(&teacher.text, &student.text).map_err(|error| match error {
             Error::Input(what) => Error::Input(format!(
@@ -146,78 +198,4 @@ fn check(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint, da
         })?;
     }
     preflight::check_head(teacher, data)
-}
-
-/// The settings and inputs of both stages.
-struct Stages<'a> {
-    settings: &'a TaskSettings,
-    /// The training data as the student reads them.
-    set: &'a EncodedSet,
-    teacher_inputs: &'a TeacherInputs,
-    cache: TeacherCache<'a>,
-}
-
-impl Stages<'_> {
-    /// The configuration of a stage's session. Zeros are added in the prediction stage; settings that release
-    /// all zeros hold for both stages.
-    fn session(&self, name: &'static str, stage: &StageRecipe) -> SessionConfig {
-        let recipe = self.settings.recipe(stage);
-        SessionConfig {
-            name,
-            length: Length::in_steps(&recipe, self.set),
-            recipe,
-            evaluations_per_epoch: self.settings.evaluations_per_epoch,
-            sparsity: self.settings.sparsity.filter(|sparsity| name == PREDICTION || sparsity.share == 0.0),
-        }
-    }
-
-    /// Trains embeddings, hidden states and attention. The learning rate is constant by default.
-    fn train_intermediate(
-        &self,
-        transfer: &Transfer,
-        teacher: &Bert,
-        student: &Bert,
-        run: &mut TrainingRun,
-    ) -> Result<Summary> {
-        if let Some(summary) = run.finished(INTERMEDIATE) {
-            return Ok(summary);
-        }
-        if !run.resumes(INTERMEDIATE) {
-            transfer.fit_projections(student, teacher, self.set, &evenly_spaced_samples(self.set))?;
-        }
-        let states = self.cache.states(teacher, transfer.wanted())?;
-        let learned = transfer.learned_parameters(run.trainee());
-        let losses = |micro: &MicroBatch| {
-            let output = student.forward(micro.batch, micro.mode)?;
-            transfer.losses(&output, &states.of_batch(micro.batch)?, micro)
-        };
-        run.train(self.session(INTERMEDIATE, &self.settings.intermediate), self.set, learned, losses, None)
-    }
-
-    /// Trains the answers of the teacher. For regression too these are the teacher's scores, not the gold ones.
-    fn train_prediction(
-        &self,
-        answers: &TeacherAnswers,
-        student: &TaskModel,
-        selection: &mut Selection,
-        run: &mut TrainingRun,
-    ) -> Result<Summary> {
-        let learned = run.trainee().parameters_where(|_| true);
-        let losses = |micro: &MicroBatch| self.answer_losses(answers, student, micro);
-        let config = self.session(PREDICTION, &self.settings.prediction);
-        run.train(config, self.set, learned, losses, Some(selection))
-    }
-
-    fn answer_losses(
-        &self,
-        answers: &TeacherAnswers,
-        student: &TaskModel,
-        micro: &MicroBatch,
-    ) -> Result<Losses> {
-        let (output, logits) = student.forward(micro.batch, micro.mode)?;
-        let target = answers.of_batch(&self.teacher_inputs.batch(micro.batch))?.to_device(logits.device())?;
-        let mean = answer_loss(&student.head, &logits, &target, self.settings.temperature)?;
-        let total = (mean * micro.share(Batch::answers))?;
-        Ok(Losses { total, tape: output.tape, parts: Vec::new() })
-    }
 }

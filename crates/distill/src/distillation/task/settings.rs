@@ -6,7 +6,7 @@ use tinybert_base::{Error, Result};
 use tinybert_train::optimizer::OptimizerSettings;
 use tinybert_train::schedule::Schedule;
 use tinybert_train::sparsity::SparsitySettings;
-use tinybert_train::{Recipe, TimeLimit};
+use tinybert_train::{ClassWeighting, Recipe, TimeLimit};
 
 /// Settings of [`distill_task`](crate::distill_task); the defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -19,6 +19,13 @@ pub struct TaskSettings {
     pub prediction: StageRecipe,
     /// t of the soft cross-entropy.
     pub temperature: f64,
+    /// w of the gold answers: the loss of an answer is (1 − w) times its distance from the teacher's and w times
+    /// its distance from the gold one. An answer without a gold one is compared with the teacher's alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gold_weight: f64,
+    /// Weights of the classes in the distance from the gold answers; `None` if all have the same weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeighting>,
     /// Evaluations on the development set per epoch of the prediction stage. The best evaluated weights are
     /// kept.
     pub evaluations_per_epoch: usize,
@@ -67,6 +74,8 @@ impl Default for TaskSettings {
             intermediate: StageRecipe { epochs: 20, schedule: Schedule::Constant, ..stage.clone() },
             prediction: StageRecipe { learning_rate: 3e-5, ..stage },
             temperature: 1.0,
+            gold_weight: 0.0,
+            class_weights: None,
             evaluations_per_epoch: 1,
             max_tokens: 128,
             optimizer: OptimizerSettings::paper(),
@@ -107,6 +116,22 @@ impl TaskSettings {
                 self.temperature
             )));
         }
+        if !(0.0..=1.0).contains(&self.gold_weight) {
+            return Err(Error::Usage(format!(
+                "gold weight {}: it must be from 0 to 1, and the teacher has the rest",
+                self.gold_weight
+            )));
+        }
+        if self.gold_weight > 0.0 && prediction.epochs == 0 {
+            return Err(Error::Usage(
+                "gold labels are learned in the prediction stage: give it epochs".into(),
+            ));
+        }
+        if self.class_weights.is_some() && self.gold_weight == 0.0 {
+            return Err(Error::Usage(
+                "class weights are for gold labels: give the gold labels a weight above 0 too".into(),
+            ));
+        }
         let Some(sparsity) = &self.sparsity else { return Ok(()) };
         sparsity.check()?;
         let limited = prediction.time_limit.max_minutes.is_some();
@@ -125,6 +150,12 @@ impl StageRecipe {
         let &Recipe { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit, .. } = recipe;
         Self { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit }
     }
+}
+
+/// Settings that earlier versions did not have are recorded only where they are used, so that runs of these
+/// versions can be resumed.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 #[cfg(test)]
