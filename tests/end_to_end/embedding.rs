@@ -117,3 +117,55 @@ fn what_has_no_embedding_is_refused() {
     let unpaired = DATA.replace("--pair-column pair", "");
     fails(&format!("eval --model {} {unpaired}", *ENCODER), 3, &["--pair-column"]);
 }
+
+/// The vectors that `run --embedding --json` gives for two texts.
+fn vectors(model: &str, options: &str) -> Vec<Vec<f64>> {
+    let printed =
+        run(&format!("--model {model} {options} --json"), "play some jazz\nhow cold is it in rome\n");
+    let vector = |line: &str| {
+        let answer: Value = serde_json::from_str(line).expect("a JSON object");
+        let numbers = answer["embedding"].as_array().expect("a vector").iter();
+        numbers.map(|number| number.as_f64().expect("a number")).collect()
+    };
+    printed.lines().map(vector).collect()
+}
+
+#[test]
+fn encoders_that_pool_in_another_way_are_images_that_do_the_same() {
+    let modules = |last: &str| {
+        format!(
+            "[{{\"path\": \"\", \"type\": \"m.Transformer\"}}, {{\"path\": \"1_Pooling\", \"type\": \"m.Pooling\"}}{last}]"
+        )
+    };
+    let normalize = ", {\"path\": \"2_Normalize\", \"type\": \"m.Normalize\"}";
+    let mut found = Vec::new();
+    for (name, pooling, last) in
+        [("cls", "cls_token", normalize), ("max", "max_tokens", ""), ("mean", "mean_tokens", normalize)]
+    {
+        let folder = toy::path(&format!("pooled-{name}"));
+        std::fs::create_dir_all(folder.join("1_Pooling")).expect("the target folder can be written");
+        for entry in std::fs::read_dir(&*ENCODER).expect("the encoder is a folder") {
+            let entry = entry.expect("the folder can be read");
+            if entry.file_name() != "run.json" {
+                std::fs::copy(entry.path(), folder.join(entry.file_name())).expect("files can be copied");
+            }
+        }
+        toy::write(&format!("pooled-{name}/modules.json"), modules(last));
+        let config = format!("{{\"pooling_mode_{pooling}\": true, \"pooling_mode_lasttoken\": false}}");
+        toy::write(&format!("pooled-{name}/1_Pooling/config.json"), config);
+        let folder = folder.display().to_string();
+        let image = toy::path(&format!("pooled-{name}.tbim")).display().to_string();
+        let line = format!("quantize --model {folder} {} --max-tokens 32 --out {image}", *DATA);
+        let printed = output(&line);
+        let (_, rest) = printed.split_once("mean ").expect("the mean cosine is printed");
+        let mean: f32 = rest.split(',').next().and_then(|mean| mean.parse().ok()).expect("a number");
+        assert!(mean > 0.97, "{name}: {printed}");
+        let vectors = vectors(&image);
+        for vector in &vectors {
+            let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+            assert_eq!((length - 1.0).abs() < 1e-3, !last.is_empty(), "{name}: {length}");
+        }
+        found.push(vectors);
+    }
+    assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
+}

@@ -136,9 +136,16 @@ pub fn evaluate(
     Ok(Metrics { primary, values, samples })
 }
 
-/// Cosine of two vectors of length 1.
+/// Cosine of two vectors. Vectors whose length is 1 up to rounding are taken as they are.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>() as f32
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+    let (squares_a, squares_b) = (dot(a, a), dot(b, b));
+    let is_unit = |squares: f64| (squares - 1.0).abs() < 1e-3;
+    match is_unit(squares_a) && is_unit(squares_b) {
+        true => dot(a, b) as f32,
+        // Vectors of length 0 have no direction.
+        false => (dot(a, b) / (squares_a * squares_b).sqrt().max(f64::MIN_POSITIVE)) as f32,
+    }
 }
 
 /// Share of equal entries.

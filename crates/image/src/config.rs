@@ -4,7 +4,8 @@ use tinybert_layout::{Encoding, Panel};
 
 use crate::error::ensure;
 use crate::format::{
-    ConfigRecord, FLAG_POOLER, InputRecord, LayerRecord, MAX_DIMENSION, MAX_PANEL, MIN_TOKENS,
+    ConfigRecord, FLAG_NOT_NORMALIZED, FLAG_POOLER, FLAGS_POOLING, InputRecord, LayerRecord, MAX_DIMENSION,
+    MAX_PANEL, MIN_TOKENS, POOLING_SHIFT,
 };
 use crate::{Error, Field, PerLinear};
 
@@ -62,6 +63,31 @@ pub enum AttentionMode {
     F32 = 1,
 }
 
+/// How a sentence embedding becomes one row of the rows of all tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[repr(u32)]
+pub enum Pooling {
+    /// The mean of all rows, those of `[CLS]` and `[SEP]` included.
+    #[default]
+    Mean = 0,
+    /// The row of `[CLS]`.
+    Cls = 1,
+    /// For each channel the largest value of all rows.
+    Max = 2,
+}
+
+impl Pooling {
+    const fn from_raw(raw: u32) -> Option<Self> {
+        match raw {
+            0 => Some(Self::Mean),
+            1 => Some(Self::Cls),
+            2 => Some(Self::Max),
+            _ => None,
+        }
+    }
+}
+
 /// How a linear's input becomes int8.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InputQuantization {
@@ -100,6 +126,10 @@ pub struct Config {
     pub outputs: usize,
     /// Whether a pooler (linear and tanh) stands before the output linear.
     pub pooler: bool,
+    /// How a sentence embedding is pooled; [`Pooling::Mean`] for any other head.
+    pub pooling: Pooling,
+    /// Whether the vector of a sentence embedding is scaled to length 1; true for any other head.
+    pub normalized: bool,
     /// Layout of all packed weights.
     pub panel: Panel,
     /// LayerNorm's epsilon.
@@ -153,8 +183,13 @@ impl Config {
         ensure((1..=256).contains(&record.types), Field::Types)?;
         ensure((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
         ensure(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
-        let possible_flags = if head.reads_all_tokens() { 0 } else { FLAG_POOLER };
+        let possible_flags = match head {
+            HeadKind::Classification | HeadKind::Regression => FLAG_POOLER,
+            HeadKind::TokenClassification => 0,
+            HeadKind::Embedding => FLAGS_POOLING | FLAG_NOT_NORMALIZED,
+        };
         ensure(record.flags & !possible_flags == 0, Field::Flags)?;
+        let pooling = Pooling::from_raw((record.flags & FLAGS_POOLING) >> POOLING_SHIFT);
         ensure(eps.is_normal() && eps > 0.0, Field::LayerNormEps)?;
         let words = u8::try_from(record.words).ok().and_then(Encoding::from_raw);
         let words = words.ok_or(Error::Invalid(Field::Encoding))?;
@@ -173,6 +208,8 @@ impl Config {
             head,
             outputs,
             pooler: record.flags & FLAG_POOLER != 0,
+            pooling: pooling.ok_or(Error::Invalid(Field::Flags))?,
+            normalized: record.flags & FLAG_NOT_NORMALIZED == 0,
             panel: Panel { nr: panel_side(record.nr)?, kr: panel_side(record.kr)? },
             layer_norm_eps: eps,
             words,
@@ -192,7 +229,9 @@ impl Config {
             workspace_bytes: raw(self.workspace_bytes, Field::WorkspaceBytes)?,
             head: self.head as u32,
             outputs: raw(self.outputs, Field::Outputs)?,
-            flags: if self.pooler { FLAG_POOLER } else { 0 },
+            flags: (if self.pooler { FLAG_POOLER } else { 0 })
+                | (self.pooling as u32) << POOLING_SHIFT
+                | (if self.normalized { 0 } else { FLAG_NOT_NORMALIZED }),
             nr: self.panel.nr.into(),
             kr: self.panel.kr.into(),
             layer_norm_eps: self.layer_norm_eps,

@@ -21,6 +21,12 @@ pub(crate) const MAX_PANEL: u16 = 64;
 pub(crate) const MIN_TOKENS: usize = 3;
 /// Flag: the head begins with a pooler linear and tanh.
 pub(crate) const FLAG_POOLER: u32 = 1;
+/// Bits of the model record's flags that hold how a sentence embedding is pooled.
+pub(crate) const FLAGS_POOLING: u32 = 0b110;
+/// The place of these bits.
+pub(crate) const POOLING_SHIFT: u32 = 1;
+/// Flag of the model record: the vector of a sentence embedding is not scaled to length 1.
+pub(crate) const FLAG_NOT_NORMALIZED: u32 = 0b1000;
 
 /// The sections an image is made of. The discriminants are the kinds in the file's section table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

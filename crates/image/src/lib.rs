@@ -44,7 +44,7 @@ mod views;
 #[cfg(feature = "alloc")]
 mod writer;
 
-pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig};
+pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Pooling};
 pub use crc::{Checksum, crc32c};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};

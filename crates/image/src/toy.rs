@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::{
     AttentionMode, Bf16, Config, EmbeddingsData, Encoding, HeadData, HeadKind, INPUTS_PER_MULTIPLIER,
     ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER,
-    Panel, PerLinear, ScaledRowsData,
+    Panel, PerLinear, Pooling, ScaledRowsData,
 };
 
 /// A small generator of random numbers (SplitMix64), good enough for the weights of toy models.
@@ -160,6 +160,8 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
             head: HeadKind::Classification,
             outputs,
             pooler: true,
+            pooling: Pooling::Mean,
+            normalized: true,
             panel: Panel { nr: 8, kr: 4 },
             layer_norm_eps: 1e-12,
             words: Encoding::Int8,

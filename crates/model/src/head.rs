@@ -1,5 +1,7 @@
 //! The task heads a checkpoint can carry.
 
+use tinybert_image::Pooling;
+
 use crate::names;
 
 /// The task head on top of the encoder.
@@ -19,12 +21,17 @@ pub enum Head {
         /// Label names by class index.
         labels: Vec<String>,
     },
-    /// A vector per text: the mean over all tokens, through a linear if there is one, scaled to length 1.
+    /// A vector per text: the states of all tokens pooled to one, through a linear if there is one, and scaled to
+    /// length 1 if the vectors are normalized.
     Embedding {
         /// Size of the vector; the hidden size where there is no linear.
         dimensions: usize,
         /// Whether there is a linear, `projection`.
         projected: bool,
+        /// How the states of all tokens become one.
+        pooling: Pooling,
+        /// Whether vectors have length 1.
+        normalized: bool,
     },
     /// Dense, GELU, LayerNorm and a decoder tied to the word embeddings, on every token.
     MaskedLm,
@@ -60,6 +67,19 @@ impl Head {
             }
             other => other,
         }
+    }
+
+    /// How the states of all tokens become one; the mean for heads that do not pool.
+    pub fn pooling(&self) -> Pooling {
+        match self {
+            Self::Embedding { pooling, .. } => *pooling,
+            _ => Pooling::Mean,
+        }
+    }
+
+    /// Whether vectors are scaled to length 1; true for heads that give none.
+    pub fn is_normalized(&self) -> bool {
+        !matches!(self, Self::Embedding { normalized: false, .. })
     }
 
     /// True where the head reads the pooled `[CLS]` state.

@@ -53,10 +53,12 @@ pub use shapes::{expected_shapes, pooler_shapes};
 pub use special_pieces::ModelSpecialIds;
 pub use tensors::{Tensors, lookup};
 pub use text::{EncodedInput, EncodedWord, TextEncoder};
+pub use tinybert_image::Pooling;
 pub use tinybert_image::{LayerLinear, PerLinear};
 pub use wordpiece::train_vocabulary;
 
 use self::config_json::ConfigFile;
+use self::sentence::SentenceVector;
 use self::weights::WeightFiles;
 use crate::plan::ModelPlan;
 use tinybert_base::{Error, FileHash, Result, files};
@@ -141,17 +143,18 @@ impl Checkpoint {
         self.tensors.values().map(|tensor| tensor.elem_count()).sum()
     }
 
-    /// Makes a bare encoder a sentence encoder by the mean of its tokens; leaves any other model as it is.
+    /// Makes a bare encoder a sentence encoder, as `modules.json` and `1_Pooling/config.json` of its folder say; leaves
+    /// any other model as it is. Without these files the vector is the mean over all tokens, scaled to length 1.
     ///
     /// # Errors
-    /// [`Error::Input`] where `modules.json` or `1_Pooling/config.json` of its folder say that its vectors
-    /// are made otherwise.
+    /// [`Error::Input`] where these files say that its vectors are made in a way that is not supported.
     pub fn as_sentence_encoder(self) -> Result<Self> {
         let dimensions = self.config.hidden_size;
         match self.head {
             Head::None => {
-                sentence::check_pooling(&self.folder)?;
-                Ok(Self { head: Head::Embedding { dimensions, projected: false }, ..self })
+                let SentenceVector { pooling, normalized } = sentence::sentence_vector(&self.folder)?;
+                let head = Head::Embedding { dimensions, projected: false, pooling, normalized };
+                Ok(Self { head, ..self })
             }
             _ => Ok(self),
         }

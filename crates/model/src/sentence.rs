@@ -3,24 +3,47 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tinybert_image::Pooling;
 
 use tinybert_base::files::read_if_there;
 use tinybert_base::{Error, Result};
 
-/// The modules that together give a vector of length 1 from the mean of all tokens.
+/// The modules that a sentence encoder may have.
 const UNDERSTOOD: [&str; 3] = ["Transformer", "Pooling", "Normalize"];
 
-/// The key of the only way of pooling that is supported.
-const MEAN: &str = "pooling_mode_mean_tokens";
+/// The ways of pooling by their names.
+pub(crate) const POOLINGS: [(&str, Pooling); 3] =
+    [("mean", Pooling::Mean), ("cls", Pooling::Cls), ("max", Pooling::Max)];
 
-/// Makes sure that the model of a folder pools by the mean, if its files say how it does.
+/// The way of pooling that has this name.
+pub(crate) fn pooling_of_name(name: &str) -> Option<Pooling> {
+    POOLINGS.into_iter().find(|(known, _)| *known == name).map(|(_, pooling)| pooling)
+}
+
+/// The name of a way of pooling.
+pub(crate) fn name_of_pooling(pooling: Pooling) -> &'static str {
+    POOLINGS.into_iter().find(|(_, known)| *known == pooling).map_or("", |(name, _)| name)
+}
+
+/// How a sentence encoder makes a vector of the states of all tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SentenceVector {
+    pub pooling: Pooling,
+    /// Whether the vector is scaled to length 1.
+    pub normalized: bool,
+}
+
+/// How the model of a folder makes its vectors, as `modules.json` and the configuration of the pooling say. Without
+/// these files it is the mean, scaled to length 1.
 ///
 /// # Errors
-/// [`Error::Input`] naming file and key for other modules and other pooling; [`Error::Io`].
-pub(super) fn check_pooling(folder: &Path) -> Result<()> {
+/// [`Error::Input`] naming file and key for other modules and for pooling that is not supported; [`Error::Io`].
+pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
     let mut pooling = folder.join("1_Pooling");
+    let mut normalized = true;
     let listed = folder.join("modules.json");
     if let Some(modules) = read(&listed)? {
+        normalized = false;
         for module in modules.as_array().into_iter().flatten() {
             let kind = module["type"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
             if !UNDERSTOOD.contains(&kind) {
@@ -29,30 +52,44 @@ pub(super) fn check_pooling(folder: &Path) -> Result<()> {
                     format!("module {kind:?}: expected {} and no other", UNDERSTOOD.join(", ")),
                 ));
             }
-            if let ("Pooling", Some(path)) = (kind, module["path"].as_str()) {
-                pooling = folder.join(path);
+            match (kind, module["path"].as_str()) {
+                ("Pooling", Some(path)) => pooling = folder.join(path),
+                ("Normalize", _) => normalized = true,
+                _ => {}
             }
         }
     }
-    let path = pooling.join("config.json");
-    let Some(config) = read(&path)? else { return Ok(()) };
+    Ok(SentenceVector { pooling: read_pooling(&pooling.join("config.json"))?, normalized })
+}
+
+/// The way of pooling that the configuration at `path` names; the mean if there is none.
+fn read_pooling(path: &Path) -> Result<Pooling> {
+    let Some(config) = read(path)? else { return Ok(Pooling::Mean) };
     let refuse = |what: &str| {
-        Err(Error::input(
-            &path,
-            format!("{what}: vectors are the mean of all tokens here ({MEAN}: true alone)"),
-        ))
+        let supported = POOLINGS.map(|(name, _)| name).join(", ");
+        Err(Error::input(path, format!("{what}: vectors are pooled in one way of {supported} here")))
     };
-    let modes = config.as_object().into_iter().flatten().filter(|(key, value)| {
-        key.starts_with("pooling_mode_") && **value == Value::Bool(true) || *key == "pooling_mode"
-    });
-    for (key, value) in modes {
-        if key != MEAN && value != "mean" {
-            return refuse(&format!("{key}: {value}"));
+    if let Some(mode) = config.get("pooling_mode") {
+        return match mode.as_str().and_then(pooling_of_name) {
+            Some(pooling) => Ok(pooling),
+            None => refuse(&format!("pooling_mode: {mode}")),
+        };
+    }
+    let mut chosen = Vec::new();
+    for (key, value) in config.as_object().into_iter().flatten() {
+        let Some(mode) = key.strip_prefix("pooling_mode_").filter(|_| *value == Value::Bool(true)) else {
+            continue;
+        };
+        match pooling_of_name(mode.trim_end_matches("_tokens").trim_end_matches("_token")) {
+            Some(pooling) => chosen.push((key, pooling)),
+            None => return refuse(&format!("{key}: true")),
         }
     }
-    match config.get(MEAN) {
-        Some(Value::Bool(false)) => refuse(&format!("{MEAN}: false")),
-        _ => Ok(()),
+    match (&chosen[..], config.get("pooling_mode_mean_tokens")) {
+        ([(_, pooling)], _) => Ok(*pooling),
+        ([], Some(Value::Bool(false))) => refuse("no pooling_mode is true"),
+        ([], _) => Ok(Pooling::Mean),
+        ([(first, _), (second, _), ..], _) => refuse(&format!("{first} and {second} are both true")),
     }
 }
 
@@ -69,64 +106,69 @@ mod tests {
 
     use super::*;
 
-    fn says(files: &[(&str, &str)]) -> Option<String> {
+    fn vector(files: &[(&str, &str)]) -> Result<SentenceVector> {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        check_pooling(folder.path()).err().map(|error| {
-            assert_eq!(error.exit_code(), 3);
-            error.to_string()
-        })
+        sentence_vector(folder.path())
     }
 
+    fn fault(files: &[(&str, &str)]) -> String {
+        let error = vector(files).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        error.to_string()
+    }
+
+    const POOLING: &str = "1_Pooling/config.json";
+
     #[test]
-    fn the_mean_of_all_tokens_is_taken_and_every_other_pooling_refused_by_name() {
-        const POOLING: &str = "1_Pooling/config.json";
-        let mean = r#"{"word_embedding_dimension": 384, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}"#;
-        assert_eq!(says(&[]), None);
-        assert_eq!(says(&[(POOLING, mean)]), None);
-        assert_eq!(says(&[(POOLING, r#"{"pooling_mode": "mean"}"#)]), None);
-        let refused = |config: &str, key: &str| {
-            let said = says(&[(POOLING, config)]).unwrap();
-            assert!(said.contains(POOLING) && said.contains(key), "{said}");
+    fn the_configuration_of_the_pooling_is_read_in_both_of_its_forms() {
+        let pooling = |config: &str| vector(&[(POOLING, config)]).unwrap().pooling;
+        let flags = |cls: bool, mean: bool, max: bool| {
+            format!(
+                r#"{{"word_embedding_dimension": 384, "pooling_mode_cls_token": {cls}, "pooling_mode_mean_tokens": {mean},
+                "pooling_mode_max_tokens": {max}, "pooling_mode_mean_sqrt_len_tokens": false}}"#
+            )
         };
-        refused(
-            r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#,
-            "pooling_mode_cls_token",
-        );
-        refused(
-            r#"{"pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": true}"#,
-            "pooling_mode_max_tokens",
-        );
-        refused(r#"{"pooling_mode_mean_tokens": false}"#, "pooling_mode_mean_tokens: false");
-        refused(r#"{"pooling_mode": "cls"}"#, "pooling_mode: \"cls\"");
-        refused("{", "not valid JSON");
+        assert_eq!(vector(&[]).unwrap(), SentenceVector { pooling: Pooling::Mean, normalized: true });
+        assert_eq!(pooling(&flags(false, true, false)), Pooling::Mean);
+        assert_eq!(pooling(&flags(true, false, false)), Pooling::Cls);
+        assert_eq!(pooling(&flags(false, false, true)), Pooling::Max);
+        for (name, wanted) in POOLINGS {
+            assert_eq!(pooling(&format!(r#"{{"pooling_mode": "{name}"}}"#)), wanted);
+        }
+        let refused = |config: &str, words: &[&str]| {
+            let said = fault(&[(POOLING, config)]);
+            assert!(said.contains(POOLING) && words.iter().all(|word| said.contains(word)), "{said}");
+        };
+        refused(&flags(true, true, false), &["pooling_mode_cls_token", "pooling_mode_mean_tokens"]);
+        refused(&flags(false, false, false), &["no pooling_mode is true"]);
+        refused(r#"{"pooling_mode_lasttoken": true}"#, &["pooling_mode_lasttoken: true"]);
+        refused(r#"{"pooling_mode": "weightedmean"}"#, &["weightedmean", "mean, cls, max"]);
+        refused("{", &["not valid JSON"]);
     }
 
     #[test]
-    fn modules_that_change_the_vector_are_refused() {
+    fn modules_say_whether_vectors_are_normalized_and_others_are_refused() {
         let modules = |last: &str| {
             let module = |path: &str, kind: &str| {
                 format!(
                     r#"{{"idx": 0, "name": "0", "path": "{path}", "type": "sentence_transformers.models.{kind}"}}"#
                 )
             };
-            format!(
-                "[{}, {}, {}]",
-                module("", "Transformer"),
-                module("pool", "Pooling"),
-                module("last", last)
-            )
+            let last = if last.is_empty() { String::new() } else { format!(", {}", module("last", last)) };
+            format!("[{}, {}{last}]", module("", "Transformer"), module("pool", "Pooling"))
         };
-        assert_eq!(says(&[("modules.json", &modules("Normalize"))]), None);
-        let said = says(&[("modules.json", &modules("Dense"))]).unwrap();
+        assert!(vector(&[("modules.json", &modules("Normalize"))]).unwrap().normalized);
+        assert!(!vector(&[("modules.json", &modules(""))]).unwrap().normalized);
+        let said = fault(&[("modules.json", &modules("Dense"))]);
         assert!(said.contains("modules.json") && said.contains("\"Dense\""), "{said}");
         // The folder of the pooling is the one that is listed.
         let cls = r#"{"pooling_mode_cls_token": true}"#;
-        let said = says(&[("modules.json", &modules("Normalize")), ("pool/config.json", cls)]).unwrap();
-        assert!(said.contains("pooling_mode_cls_token"), "{said}");
+        let found = vector(&[("modules.json", &modules("Normalize")), ("pool/config.json", cls)]).unwrap();
+        assert_eq!(found, SentenceVector { pooling: Pooling::Cls, normalized: true });
     }
 }

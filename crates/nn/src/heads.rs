@@ -15,7 +15,7 @@ use super::quantized::tanh;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{BertConfig, Head, Tensors, lookup, names};
+use tinybert_model::{BertConfig, Head, Pooling, Tensors, lookup, names};
 
 /// An encoder with its task head.
 #[derive(Clone)]
@@ -109,7 +109,7 @@ impl TaskModel {
         let last = &output.states[output.states.len() - 1];
         let (b, l, hidden) = last.dims3()?;
         let mut features = match &self.pooler {
-            None if matches!(self.head, Head::Embedding { .. }) => mean_of_tokens(last, output)?,
+            None if matches!(self.head, Head::Embedding { .. }) => pooled(last, output, self.head.pooling())?,
             Some(pooler) => {
                 let first = last.narrow(1, 0, 1)?.reshape((b, hidden))?;
                 see(Site::PoolerInput, &first)?;
@@ -134,17 +134,24 @@ impl TaskModel {
         };
         match self.head {
             Head::TokenClassification { .. } => Ok(logits.reshape((b, l, self.head.outputs()))?),
-            Head::Embedding { .. } => length_one(&logits),
+            Head::Embedding { normalized: true, .. } => length_one(&logits),
             _ => Ok(logits),
         }
     }
 }
 
-/// Mean over the real tokens of states `[b, l, hidden]`: `[b, hidden]`.
-fn mean_of_tokens(states: &Tensor, output: &BertOutput) -> Result<Tensor> {
+/// The states of the real tokens `[b, l, hidden]`, pooled to `[b, hidden]`.
+fn pooled(states: &Tensor, output: &BertOutput, pooling: Pooling) -> Result<Tensor> {
     let mask = output.mask.to_dtype(states.dtype())?.unsqueeze(2)?;
-    let sums = states.broadcast_mul(&mask)?.sum(1)?;
-    Ok(sums.broadcast_div(&mask.sum(1)?)?)
+    match pooling {
+        Pooling::Mean => {
+            let sums = states.broadcast_mul(&mask)?.sum(1)?;
+            Ok(sums.broadcast_div(&mask.sum(1)?)?)
+        }
+        Pooling::Cls => Ok(states.narrow(1, 0, 1)?.squeeze(1)?),
+        // Padding is far below every state. Real tokens add 0, which changes nothing.
+        Pooling::Max => Ok(states.broadcast_add(&mask.affine(1e30, -1e30)?)?.max(1)?),
+    }
 }
 
 /// Rows divided by their length, or by 1e-12 if that is smaller.

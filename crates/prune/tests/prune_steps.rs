@@ -9,7 +9,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target, TaskKind};
 use tinybert_distill::{StageRecipe, TaskSettings};
-use tinybert_model::{Checkpoint, Head};
+use tinybert_model::{Checkpoint, Head, Pooling};
 use tinybert_prune::{
     Importance, ImportanceMeasure, PruneWithRecovery, PrunedModel, ShareScope, StructureSettings, keep_layers,
 };
@@ -156,7 +156,12 @@ fn a_teacher_stands_for_labels() {
 #[test]
 fn sentence_encoders_are_pruned_against_their_teacher() {
     let place = tempfile::tempdir().unwrap();
-    let head = |dimensions, projected| Head::Embedding { dimensions, projected };
+    let head = |dimensions, projected| Head::Embedding {
+        dimensions,
+        projected,
+        pooling: Pooling::Mean,
+        normalized: true,
+    };
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &head(16, false));
     let model = toy::model(&place.path().join("model"), &toy::config(1, 8), &head(16, true));
     let mut data = toy::sentences(8, 3);

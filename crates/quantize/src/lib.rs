@@ -125,6 +125,8 @@ pub fn quantize(
             head,
             outputs: checkpoint.head.outputs(),
             pooler: checkpoint.head.needs_pooler(),
+            pooling: checkpoint.head.pooling(),
+            normalized: checkpoint.head.is_normalized(),
             panel: settings.layout.panel(),
             layer_norm_eps: config.layer_norm_eps as f32,
             words: plan.embeddings.stored(&[]),

@@ -7,7 +7,7 @@ use tinybert_base::Context;
 use tinybert_data::collate;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
-use tinybert_model::{Checkpoint, Head};
+use tinybert_model::{Checkpoint, Head, Pooling};
 use tinybert_nn::{Mode, TaskModel};
 use tinybert_quantize::{QuantizeSettings, calibrate, calibration_inputs, quantize};
 use tinybert_runtime::Input;
@@ -47,13 +47,15 @@ fn both(checkpoint: &Checkpoint, settings: &QuantizeSettings) -> Vec<(Vec<f32>, 
     answers
 }
 
-fn heads() -> [Head; 4] {
+fn heads() -> [Head; 6] {
     let labels = toy::labels();
     [
         Head::Classification { labels: labels.clone() },
         Head::Regression,
         Head::TokenClassification { labels },
-        Head::Embedding { dimensions: 8, projected: true },
+        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Mean, normalized: true },
+        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Cls, normalized: true },
+        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Max, normalized: false },
     ]
 }
 

@@ -1,7 +1,7 @@
-//! The task head: an output linear on the first token's row (after a pooler), on every token's row, or on the mean of
-//! all rows.
+//! The task head: an output linear on the first token's row (after a pooler), on every token's row, or on one row that
+//! all rows are pooled to.
 
-use tinybert_image::{HeadKind, HeadView, InputQuantization};
+use tinybert_image::{Config, HeadKind, HeadView, InputQuantization, Pooling};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
 use crate::encoder::{Encoder, linear};
@@ -14,18 +14,18 @@ const INPUT: InputQuantization = InputQuantization::PerToken;
 /// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` if each token has its own.
 pub(crate) fn run<'w>(
     encoder: &Encoder<'_>,
-    kind: HeadKind,
+    config: &Config,
     head: &HeadView<'_>,
     rows: RowBuffers<'_>,
     tokens: usize,
     stage: HeadStage<'w>,
 ) -> Result<&'w [f32], ShapeMismatch> {
     let (kernels, hidden) = (&encoder.kernels, encoder.hidden);
-    let m = kind.answers(tokens);
+    let (kind, m) = (config.head, config.head.answers(tokens));
     let states = rows.residual.get(..tokens.saturating_mul(hidden)).ok_or(ShapeMismatch)?;
     let states = match kind {
         HeadKind::Embedding => {
-            mean(states, stage.pooled);
+            pool(states, config.pooling, stage.pooled);
             &*stage.pooled
         }
         _ => states.get(..m.saturating_mul(hidden)).ok_or(ShapeMismatch)?,
@@ -44,19 +44,34 @@ pub(crate) fn run<'w>(
     }
     let epilogue = Epilogue::F32 { stride: head.output.outputs, out: &mut *stage.outputs };
     kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output), epilogue, &mut [])?;
-    if kind == HeadKind::Embedding {
+    if kind == HeadKind::Embedding && config.normalized {
         math::normalize(stage.outputs);
     }
     Ok(stage.outputs)
 }
 
-/// Writes the mean of the rows of `states` `[tokens, hidden]`, which are summed in their order.
-fn mean(states: &[f32], mean: &mut [f32]) {
-    mean.fill(0.0);
-    let mut tokens = 0.0;
-    for row in states.chunks_exact(mean.len().max(1)) {
-        mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
-        tokens += 1.0;
+/// Writes the row that the rows of `states` `[tokens, hidden]` are pooled to. It reads the rows in their order.
+fn pool(states: &[f32], pooling: Pooling, pooled: &mut [f32]) {
+    let rows = states.chunks_exact(pooled.len().max(1));
+    match pooling {
+        Pooling::Mean => {
+            pooled.fill(0.0);
+            let mut tokens = 0.0;
+            for row in rows {
+                pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                tokens += 1.0;
+            }
+            pooled.iter_mut().for_each(|sum| *sum /= tokens);
+        }
+        Pooling::Cls => pooled.iter_mut().zip(states).for_each(|(pooled, x)| *pooled = *x),
+        Pooling::Max => {
+            pooled.fill(f32::NEG_INFINITY);
+            for row in rows {
+                pooled
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(largest, x)| *largest = if *x > *largest { *x } else { *largest });
+            }
+        }
     }
-    mean.iter_mut().for_each(|sum| *sum /= tokens);
 }

@@ -234,6 +234,6 @@ impl<'s, 'a> Session<'s, 'a> {
         let (image, config) = (model.image(), model.config());
         let (rows, stage) = self.buffers.rows();
         let stage = HeadStage::carve(stage, config, tokens).ok_or(Error::ShapeMismatch)?;
-        Ok(head::run(&encoder, config.head, image.head(), rows, tokens, stage)?)
+        Ok(head::run(&encoder, config, image.head(), rows, tokens, stage)?)
     }
 }

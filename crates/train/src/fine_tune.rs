@@ -10,7 +10,7 @@ use tinybert_data::Batch;
 use tinybert_data::metrics::Metrics;
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
+use tinybert_model::{Checkpoint, Head, Pooling, RunRecord, Tensors, names};
 use tinybert_nn::{TaskModel, init_parameters};
 
 /// Settings of [`fine_tune`].
@@ -112,7 +112,9 @@ pub fn head_of(data: &Dataset) -> Head {
         TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
         TaskKind::Regression => Head::Regression,
         TaskKind::Tagging => Head::TokenClassification { labels: data.labels.clone() },
-        TaskKind::Embedding => Head::Embedding { dimensions: 0, projected: true },
+        TaskKind::Embedding => {
+            Head::Embedding { dimensions: 0, projected: true, pooling: Pooling::Mean, normalized: true }
+        }
     }
 }
 

@@ -225,3 +225,13 @@ fn the_metric_that_selects_is_one_that_the_data_can_be_judged_by() {
     assert!(metrics("pearson", TaskKind::Classification, 2).unwrap_err().contains("accuracy"));
     assert!("F-score".parse::<SelectionMetric>().unwrap_err().to_string().contains("macro-f1"));
 }
+
+#[test]
+fn the_cosine_does_not_depend_on_the_lengths() {
+    let near =
+        |got: f32, want: f64| assert!((f64::from(got) - want).abs() < 1e-6, "expected {want}, got {got}");
+    near(cosine(&[0.6, 0.8], &[1.0, 0.0]), 0.6);
+    near(cosine(&[3.0, 4.0], &[0.5, 0.0]), 0.6);
+    near(cosine(&[1.0, 2.0], &[-2.0, -4.0]), -1.0);
+    near(cosine(&[0.0, 0.0], &[1.0, 0.0]), 0.0);
+}

@@ -58,7 +58,9 @@ pub fn check_student(student: &BertConfig) -> Result<()> {
 /// teacher's.
 pub fn student_head(teacher: &Head) -> Head {
     match teacher {
-        Head::Embedding { dimensions, .. } => Head::Embedding { dimensions: *dimensions, projected: true },
+        &Head::Embedding { dimensions, pooling, normalized, .. } => {
+            Head::Embedding { dimensions, projected: true, pooling, normalized }
+        }
         other => other.clone(),
     }
 }

@@ -78,7 +78,8 @@ pub fn answer_loss(
 ) -> Result<Tensor> {
     let losses = match head {
         Head::Regression => squared_error(student, teacher)?,
-        Head::Embedding { .. } => return cosine_distance(student, teacher),
+        Head::Embedding { normalized: true, .. } => return cosine_distance(student, teacher),
+        Head::Embedding { .. } => return Ok((student - teacher.detach())?.sqr()?.mean_all()?),
         _ => soft_cross_entropy(student, teacher, temperature)?,
     };
     match factors {

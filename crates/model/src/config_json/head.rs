@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ConfigFile;
-use crate::{Head, names};
+use crate::{Head, names, sentence};
 use tinybert_base::{Error, Result};
 
 /// The keys of `config.json` that describe the head and its labels, for all families alike.
@@ -21,10 +21,18 @@ pub(super) struct HeadKeys {
 /// This program's own key for [`Head::Embedding`]; to transformers the folder is a bare encoder.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct SentenceEmbedding {
-    /// The way of pooling, always `mean`: the mean over all tokens, special ones included.
+    /// The way of pooling: `mean`, `cls` or `max`; special tokens take part.
     pub pooling: String,
     /// Size of the vector.
     pub dimensions: usize,
+    /// Whether the vector is scaled to length 1.
+    #[serde(default = "is_normalized", skip_serializing_if = "Clone::clone")]
+    pub normalized: bool,
+}
+
+/// Folders of earlier versions do not say that their vectors have length 1.
+fn is_normalized() -> bool {
+    true
 }
 
 /// Prefix of the names of BERT's classes in transformers.
@@ -90,19 +98,21 @@ impl ConfigFile<'_> {
 
     fn sentence_head(&self, hidden_size: usize, projected: bool) -> Result<Head> {
         let path = self.source.path();
-        let Some(SentenceEmbedding { pooling, dimensions }) = &self.head_keys.sentence_embedding else {
+        let Some(SentenceEmbedding { pooling, dimensions, normalized }) = &self.head_keys.sentence_embedding
+        else {
             return Ok(Head::None);
         };
-        if pooling != "mean" {
+        let Some(pooling) = sentence::pooling_of_name(pooling) else {
+            let supported = sentence::POOLINGS.map(|(name, _)| name).join(", ");
             let what =
-                format!("sentence_embedding.pooling {pooling:?} is not supported; supported: \"mean\"");
+                format!("sentence_embedding.pooling {pooling:?} is not supported; supported: {supported}");
             return Err(Error::input(path, what));
-        }
+        };
         if !projected && *dimensions != hidden_size {
             let what = "sentence_embedding.dimensions is not hidden_size, and the weights have no projection";
             return Err(Error::input(path, what));
         }
-        Ok(Head::Embedding { dimensions: *dimensions, projected })
+        Ok(Head::Embedding { dimensions: *dimensions, projected, pooling, normalized: *normalized })
     }
 
     fn sequence_head(&self) -> Result<Head> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::head::{self, SentenceEmbedding};
-use crate::{BertConfig, Head, Storage};
+use crate::{BertConfig, Head, Storage, sentence};
 
 /// The `config.json` that transformers loads this model with.
 pub(crate) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, storage: Storage) -> Value {
@@ -25,9 +25,10 @@ pub(crate) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, stora
     match head {
         Head::Classification { .. } => json["problem_type"] = json!("single_label_classification"),
         Head::Regression => json["problem_type"] = json!("regression"),
-        Head::Embedding { dimensions, .. } => {
-            json["sentence_embedding"] =
-                json!(SentenceEmbedding { pooling: "mean".to_owned(), dimensions: *dimensions });
+        Head::Embedding { dimensions, pooling, normalized, .. } => {
+            let pooling = sentence::name_of_pooling(*pooling).to_owned();
+            let entry = SentenceEmbedding { pooling, dimensions: *dimensions, normalized: *normalized };
+            json["sentence_embedding"] = json!(entry);
         }
         Head::None | Head::TokenClassification { .. } | Head::MaskedLm => {}
     }

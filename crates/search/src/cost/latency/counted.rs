@@ -1,7 +1,9 @@
 //! Counted instructions, and the fit of the instructions per unit of work.
 
 use super::{KernelFamily, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
-use tinybert_image::{AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig, PerLinear};
+use tinybert_image::{
+    AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig, PerLinear, Pooling,
+};
 use tinybert_quantize::KernelLayout;
 
 /// The table that `scripts/performance/shapes.py` prints.
@@ -87,6 +89,8 @@ fn read(line: &str) -> Option<CountedAnswer> {
         head: HeadKind::Classification,
         outputs: 3,
         pooler: true,
+        pooling: Pooling::Mean,
+        normalized: true,
         panel: layout.panel(),
         layer_norm_eps: 1e-12,
         words: Encoding::Int8,
