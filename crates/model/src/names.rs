@@ -43,6 +43,9 @@ pub const MASKED_LM_BIAS: &str = "cls.predictions.bias";
 /// Prefix of the names of the encoder's tensors, including the pooler's. No tensor of a head has it.
 pub const ENCODER: &str = "bert.";
 
+const POOLER_PREFIX: &str = "bert.pooler.";
+const CLASSIFIER_PREFIX: &str = "classifier.";
+const MASKED_LM_HEAD: &str = "cls.";
 const EMBEDDINGS: &str = "bert.embeddings.";
 const LAYERS: &str = "bert.encoder.";
 const LAYER: &str = "bert.encoder.layer.";
@@ -141,6 +144,17 @@ pub fn is_embedding(name: &str) -> bool {
 /// Whether a tensor changes what the encoder computes; the pooler does not.
 pub(crate) fn is_encoder(name: &str) -> bool {
     name.starts_with(LAYERS) || is_embedding(name)
+}
+
+/// Whether a tensor belongs to the masked-LM head.
+pub fn is_masked_lm_head(name: &str) -> bool {
+    name.starts_with(MASKED_LM_HEAD)
+}
+
+/// Whether a tensor is one that training for a task adds: of the pooler, the classifier or the masked-LM head. A
+/// missing one says that the weights come from before it.
+pub(crate) fn is_head(name: &str) -> bool {
+    name.starts_with(POOLER_PREFIX) || name.starts_with(CLASSIFIER_PREFIX) || is_masked_lm_head(name)
 }
 
 /// Whether a tensor is the weight of a linear in one of the layers.

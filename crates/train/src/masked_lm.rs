@@ -132,7 +132,7 @@ pub fn masked_lm(
     };
     let reached = tinybert_model::expected_shapes(config, &Head::MaskedLm);
     let learned = run.trainee().parameters_where(|name| {
-        reached.contains_key(name) && (settings.train_encoder || name.starts_with("cls."))
+        reached.contains_key(name) && (settings.train_encoder || names::is_masked_lm_head(name))
     });
     let losses = |micro: &MicroBatch| {
         let step = if let Mode::Train { step, .. } = micro.mode { step } else { 0 };
