@@ -4,7 +4,7 @@
 //! linears are stored `[outputs, inputs]`. A *part* is what has a weight and a bias: a linear or a LayerNorm.
 //! Its tensors have the name of the part with `.weight` or `.bias` behind it ([`weight`], [`bias`]).
 
-use crate::PerLinear;
+use crate::{PerLinear, PerProjection};
 
 /// Word embedding matrix, `[vocab, hidden]`; also the decoder of the masked-LM head.
 pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
@@ -109,15 +109,15 @@ impl LayerNames {
     }
 
     /// The linears of queries, keys and values.
-    pub fn projections(&self) -> [&str; 3] {
-        [&self.query, &self.key, &self.value]
+    pub fn projections(&self) -> PerProjection<&str> {
+        PerProjection { query: &self.query, key: &self.key, value: &self.value }
     }
 
     /// The parts that each of the layer's four linears is made of. An image stores queries, keys and values
     /// as one linear.
     pub fn linears(&self) -> PerLinear<Vec<&str>> {
         PerLinear {
-            qkv: self.projections().to_vec(),
+            qkv: self.projections().into_iter().collect(),
             attention_output: vec![&self.attention_output],
             up: vec![&self.up],
             down: vec![&self.down],

@@ -14,7 +14,9 @@ pub use self::cost::{Board, DeviceBudget, KernelFamily, latency};
 use self::pipeline::{CompressJournal, Pipeline};
 pub use self::pipeline::{CompressOutcome, JudgedModel, layer_map, student_sizes};
 use self::search::Search;
-pub use self::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult, SearchSettings};
+pub use self::search::{
+    LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult, SearchSettings,
+};
 pub use self::space::SearchPoint;
 use self::space::SearchSpace;
 use tinybert_base::{Context, Error, FileHash, Result};
