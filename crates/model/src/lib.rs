@@ -182,6 +182,6 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when one cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        self.sources.iter().map(|path| FileHash::of_file(path)).collect()
+        FileHash::of_files(&self.sources)
     }
 }

@@ -126,7 +126,7 @@ impl Compress<'_> {
         if let Some(student) = &self.student {
             inputs.extend(student.hashes()?);
         }
-        inputs.extend(self.corpus.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+        inputs.extend(FileHash::of_files(&self.corpus)?);
         inputs.extend(self.data.hashes()?);
         Ok(inputs)
     }

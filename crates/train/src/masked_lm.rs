@@ -99,7 +99,7 @@ pub fn masked_lm(
     recipe.check_corpus(windows, settings.max_train_tokens)?;
     let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, recipe.seed)?;
     let mut inputs = model.hashes()?;
-    inputs.extend(sources.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+    inputs.extend(FileHash::of_files(sources)?);
     let record = RunRecord::new("fine-tune --objective mlm", json!(settings), recipe.seed, inputs);
 
     let (windows, unusable) = windows.partition(|window| masking.can_hide(windows.ids(window)));

@@ -73,6 +73,6 @@ impl TaskData<'_> {
     /// # Errors
     /// [`Error::Io`] if a file cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        self.train.sources.iter().chain(&self.dev.sources).map(|path| FileHash::of_file(path)).collect()
+        FileHash::of_files(self.train.sources.iter().chain(&self.dev.sources))
     }
 }
