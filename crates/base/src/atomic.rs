@@ -74,7 +74,9 @@ impl Staging {
     pub fn begin(target: &Path) -> Result<Self> {
         let parent = parent_of(target);
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let folder = sibling(target, PARTIAL)?;
+        let folder = sibling(target, ".", PARTIAL).ok_or_else(|| {
+            Error::Usage(format!("{}: the output must be a folder with a name", target.display()))
+        })?;
         match fs::create_dir(&folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(&folder)(error)),
             _ => {}
@@ -199,15 +201,13 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// `.NAME` with `suffix`, beside `path`.
-fn sibling(path: &Path, suffix: &str) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::Usage(format!("{}: the output must be a folder with a name", path.display())));
-    };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(suffix);
-    Ok(path.with_file_name(hidden))
+/// The path beside `path` whose name is that of `path` between `before` and `after`; `None` for a path without a
+/// name.
+pub fn sibling(path: &Path, before: &str, after: &str) -> Option<PathBuf> {
+    let mut name = OsString::from(before);
+    name.push(path.file_name()?);
+    name.push(after);
+    Some(path.with_file_name(name))
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ impl FileHash {
         let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(Error::io(path))?;
         Ok(Self { path: path.display().to_string(), bytes, sha256: hex(&hasher.finalize()) })
     }
+
+    /// Hashes the files at `paths`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one cannot be read.
+    pub fn of_files(paths: impl IntoIterator<Item: AsRef<Path>>) -> Result<Vec<Self>> {
+        paths.into_iter().map(|path| Self::of_file(path.as_ref())).collect()
+    }
 }
 
 /// Hashes and keys in lower-case hexadecimal.

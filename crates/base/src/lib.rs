@@ -6,6 +6,7 @@ mod context;
 mod error;
 pub mod files;
 mod hash;
+pub mod json;
 pub mod progress;
 pub mod random;
 mod vectorised;

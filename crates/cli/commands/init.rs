@@ -94,8 +94,7 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
     let mut tensors = init_parameters(&config, &head, invocation.global.seed)?;
-    let mut inputs: Vec<FileHash> =
-        args.vocabulary.train_vocab_from.iter().map(|path| FileHash::of_file(path)).collect::<Result<_>>()?;
+    let mut inputs = FileHash::of_files(&args.vocabulary.train_vocab_from)?;
     if let Some(folder) = &args.embeddings_from {
         let teacher = Checkpoint::load(folder)?;
         tensors.extend(embeddings_from_teacher(&teacher, &config)?);

@@ -1,8 +1,5 @@
 //! CRC-32C (Castagnoli) by the CPU's instruction for it.
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) mod streams;
-
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::crc32c as cpu;
 #[cfg(target_arch = "x86_64")]
@@ -13,9 +10,9 @@ use crate::x86_64::crc32c as cpu;
 /// 3720, appendix B.4 has examples.
 pub fn crc32c() -> Option<fn(&[u8]) -> u32> {
     #[cfg(target_arch = "x86_64")]
-    let has = crate::table::has!("sse4.2");
+    let has = crate::detect::has!("sse4.2");
     #[cfg(target_arch = "aarch64")]
-    let has = crate::table::has!("crc");
+    let has = crate::detect::has!("crc");
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     if has {
         // SAFETY: `has`: the CPU, or the target this is built for, has the instruction.

@@ -4,7 +4,7 @@ use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, KernelTable};
-use crate::{Isa, Panel, ShapeMismatch, attention, isa, linear, scalar};
+use crate::{Isa, Panel, ShapeMismatch, attention, detect, linear, scalar};
 
 /// The kernels of one instruction set. A value of this type proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
@@ -23,7 +23,9 @@ impl Kernels {
     pub fn detect() -> Self {
         let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
         match fastest.isa() {
-            Isa::NeonDotprod if isa::in_order() => Kernels::with_isa(Isa::NeonDotprodA55).unwrap_or(fastest),
+            Isa::NeonDotprod if detect::in_order() => {
+                Kernels::with_isa(Isa::NeonDotprodA55).unwrap_or(fastest)
+            }
             _ => fastest,
         }
     }

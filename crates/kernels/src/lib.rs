@@ -43,7 +43,8 @@
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` in the repository explains it |
 //! | `simd/` | the same operations over vectors of any width, written once |
 //! | `x86_64/`, `aarch64/` | per instruction set: a token, its vectors, and a file per micro-kernel |
-//! | `crc32c.rs`, `crc32c/` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
+//! | `detect.rs` | which extensions the CPU has |
+//! | `crc32c.rs`, `crc32c_streams.rs` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
 //!
 //! | instruction set | micro-kernel | weights `[nr][kr]` | activations |
 //! | --- | --- | --- | --- |
@@ -86,6 +87,9 @@ mod aarch64;
 mod activation_layout;
 mod attention;
 mod crc32c;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod crc32c_streams;
+mod detect;
 mod embedding;
 mod isa;
 mod kernels;

@@ -4,6 +4,8 @@
 use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
 use crate::attention::{AttentionOperands, ContextOutput};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::detect::has;
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization};
 use crate::scratch::{Scratch, ScratchF32};
@@ -147,25 +149,6 @@ static NEON_I8MM: KernelTable = KernelTable {
     quantize: i8mm::quantize,
     embed: i8mm::embed,
 };
-
-/// Whether this CPU (with the feature `std` or `id-registers`) or this build's target (without) has the instruction set
-/// extension.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! has {
-    ($feature:tt) => {{
-        #[cfg(all(feature = "std", target_arch = "x86_64"))]
-        let has = std::arch::is_x86_feature_detected!($feature);
-        #[cfg(all(feature = "std", target_arch = "aarch64"))]
-        let has = std::arch::is_aarch64_feature_detected!($feature);
-        #[cfg(all(not(feature = "std"), feature = "id-registers", target_arch = "aarch64"))]
-        let has = cfg!(target_feature = $feature) || crate::aarch64::id_registers::has($feature);
-        #[cfg(not(any(feature = "std", all(feature = "id-registers", target_arch = "aarch64"))))]
-        let has = cfg!(target_feature = $feature);
-        has
-    }};
-}
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) use has;
 
 /// Returns the table of an instruction set, if this CPU may use it.
 #[cfg_attr(

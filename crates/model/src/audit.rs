@@ -82,7 +82,7 @@ fn hint_for_missing(name: &str, weights: &WeightFiles, head: &Head) -> Option<St
         let first = weights.names().next().unwrap_or_default();
         return Some(format!("the weights do not look like BERT's: the first tensor is {first}"));
     }
-    if name.starts_with("classifier.") || name.starts_with("cls.") || name.starts_with("bert.pooler.") {
+    if names::is_head(name) {
         return Some(format!(
             "config.json calls for {}, which these weights do not have: they may come from before fine-tuning",
             head.kind()

@@ -139,7 +139,9 @@ const SWEEPS: usize = 40;
 ///
 /// One-sided Jacobi (Hestenes): pairs of rows are rotated until all are orthogonal; each is then an
 /// eigenvector times its eigenvalue. It only ever touches whole rows, and gives the same bits on every run.
-/// Vectors of eigenvalue 0 are not determined by it and come out as zero.
+/// Vectors of eigenvalue 0 are not determined by it and come out as zero. The distillation crate has a solver of its
+/// own, for any symmetric matrix. The two round differently, so one in place of the other would change the bits of new
+/// students.
 fn eigenvectors(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     let mut norms: Vec<f64> = rows.iter().map(|row| dot(row, row)).collect();
     for _ in 0..SWEEPS {

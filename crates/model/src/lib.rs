@@ -11,6 +11,7 @@ mod file_names;
 mod head;
 pub mod image_file;
 pub mod names;
+mod per_projection;
 mod pickle;
 pub mod plan;
 mod preset;
@@ -23,6 +24,7 @@ mod sentence;
 mod shapes;
 pub mod signature;
 mod special_pieces;
+mod storage;
 mod stored_tensor;
 mod tensors;
 #[cfg(test)]
@@ -44,13 +46,15 @@ pub use file_names::{METRICS, QUANTIZATION, RUN_RECORD, WEIGHTS};
 pub use head::Head;
 pub use head::only_counts;
 pub use names::WORD_EMBEDDINGS;
+pub use per_projection::PerProjection;
 pub use preset::{PRESETS, preset};
 pub use quantization::write as write_quantization;
 pub use record::RunRecord;
 pub use safetensors::parameters;
-pub use save::{Companion, FolderContents, Storage, check_target, save};
+pub use save::{Companion, FolderContents, check_target, save};
 pub use shapes::{expected_shapes, pooler_shapes};
 pub use special_pieces::ModelSpecialIds;
+pub use storage::Storage;
 pub use tensors::{Tensors, lookup};
 pub use text::{EncodedInput, EncodedWord, TextEncoder};
 pub use tinybert_image::Pooling;
@@ -181,6 +185,6 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when one cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        self.sources.iter().map(|path| FileHash::of_file(path)).collect()
+        FileHash::of_files(&self.sources)
     }
 }

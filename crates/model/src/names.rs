@@ -4,7 +4,7 @@
 //! linears are stored `[outputs, inputs]`. A *part* is what has a weight and a bias: a linear or a LayerNorm.
 //! Its tensors have the name of the part with `.weight` or `.bias` behind it ([`weight`], [`bias`]).
 
-use crate::PerLinear;
+use crate::{PerLinear, PerProjection};
 
 /// Word embedding matrix, `[vocab, hidden]`; also the decoder of the masked-LM head.
 pub const WORD_EMBEDDINGS: &str = "bert.embeddings.word_embeddings.weight";
@@ -43,6 +43,9 @@ pub const MASKED_LM_BIAS: &str = "cls.predictions.bias";
 /// Prefix of the names of the encoder's tensors, including the pooler's. No tensor of a head has it.
 pub const ENCODER: &str = "bert.";
 
+const POOLER_PREFIX: &str = "bert.pooler.";
+const CLASSIFIER_PREFIX: &str = "classifier.";
+const MASKED_LM_HEAD: &str = "cls.";
 const EMBEDDINGS: &str = "bert.embeddings.";
 const LAYERS: &str = "bert.encoder.";
 const LAYER: &str = "bert.encoder.layer.";
@@ -106,15 +109,15 @@ impl LayerNames {
     }
 
     /// The linears of queries, keys and values.
-    pub fn projections(&self) -> [&str; 3] {
-        [&self.query, &self.key, &self.value]
+    pub fn projections(&self) -> PerProjection<&str> {
+        PerProjection { query: &self.query, key: &self.key, value: &self.value }
     }
 
     /// The parts that each of the layer's four linears is made of. An image stores queries, keys and values
     /// as one linear.
     pub fn linears(&self) -> PerLinear<Vec<&str>> {
         PerLinear {
-            qkv: self.projections().to_vec(),
+            qkv: self.projections().into_iter().collect(),
             attention_output: vec![&self.attention_output],
             up: vec![&self.up],
             down: vec![&self.down],
@@ -141,6 +144,17 @@ pub fn is_embedding(name: &str) -> bool {
 /// Whether a tensor changes what the encoder computes; the pooler does not.
 pub(crate) fn is_encoder(name: &str) -> bool {
     name.starts_with(LAYERS) || is_embedding(name)
+}
+
+/// Whether a tensor belongs to the masked-LM head.
+pub fn is_masked_lm_head(name: &str) -> bool {
+    name.starts_with(MASKED_LM_HEAD)
+}
+
+/// Whether a tensor is one that training for a task adds: of the pooler, the classifier or the masked-LM head. A
+/// missing one says that the weights come from before it.
+pub(crate) fn is_head(name: &str) -> bool {
+    name.starts_with(POOLER_PREFIX) || name.starts_with(CLASSIFIER_PREFIX) || is_masked_lm_head(name)
 }
 
 /// Whether a tensor is the weight of a linear in one of the layers.

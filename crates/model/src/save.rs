@@ -3,40 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
-use super::{BertConfig, Head, RunRecord, Tensors, TextEncoder, config_json, expected_shapes, vocabulary};
+use super::{
+    BertConfig, Head, RunRecord, Storage, Tensors, TextEncoder, config_json, expected_shapes, vocabulary,
+};
 use crate::file_names::{CONFIG, METRICS, QUANTIZATION, RUN_RECORD, WEIGHTS};
 use crate::record::is_ours;
 use tinybert_base::atomic::Staging;
 use tinybert_base::{Error, Result};
-
-/// Number format of the weights in a written checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Storage {
-    /// Single precision, in which models are trained.
-    #[default]
-    F32,
-    /// Half precision: half the size, rounded to 11 bits.
-    F16,
-}
-
-impl Storage {
-    fn dtype(self) -> DType {
-        match self {
-            Self::F32 => DType::F32,
-            Self::F16 => DType::F16,
-        }
-    }
-
-    /// The name that transformers has for it.
-    pub(super) fn torch_name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F16 => "float16",
-        }
-    }
-}
 
 /// A further file of a model folder, which appears together with the model.
 #[derive(Clone, Copy)]

@@ -12,6 +12,7 @@ use super::layer::{Layer, LayerSettings};
 use super::ops::relative;
 use tinybert_base::Result;
 use tinybert_data::Batch;
+use tinybert_model::PerProjection;
 
 /// Added to the scores of padded keys: their probability is exactly 0.
 const MASKED: f32 = -1e9;
@@ -92,7 +93,7 @@ impl Layer {
     ) -> Result<(Tensor, Tensor)> {
         let heads = &settings.heads;
         let (b, l, h, d) = (heads.lengths.len(), heads.tokens, heads.heads, heads.head_dim);
-        let [query, key, value] = self.projections();
+        let PerProjection { query, key, value } = self.projections();
         let by_head = |x: Tensor| x.reshape((b, l, h, d))?.transpose(1, 2)?.contiguous();
         let [query, key, value] =
             [by_head(query.forward(x)?)?, by_head(key.forward(x)?)?, by_head(value.forward(x)?)?];

@@ -15,7 +15,7 @@ use super::tape::add_gradient;
 use tinybert_base::Result;
 use tinybert_data::Batch;
 use tinybert_model::names::LayerNames;
-use tinybert_model::{BertConfig, PerLinear};
+use tinybert_model::{BertConfig, PerLinear, PerProjection};
 
 /// The weights of a layer.
 #[derive(Clone)]
@@ -105,14 +105,14 @@ impl Layer {
         })
     }
 
-    pub(super) fn projections(&self) -> [&FloatLinear; 3] {
-        [&self.query, &self.key, &self.value]
+    pub(super) fn projections(&self) -> PerProjection<&FloatLinear> {
+        PerProjection { query: &self.query, key: &self.key, value: &self.value }
     }
 
     /// The linears, those of queries, keys and values as one.
     pub(super) fn linears(&self) -> PerLinear<Vec<&FloatLinear>> {
         PerLinear {
-            qkv: self.projections().to_vec(),
+            qkv: self.projections().into_iter().collect(),
             attention_output: vec![&self.attention_output.linear],
             up: vec![&self.up],
             down: vec![&self.down.linear],
@@ -137,8 +137,9 @@ impl Layer {
         };
 
         see(Site::AttentionInput(layer), x)?;
-        let stacked =
-            |of: fn(&FloatLinear) -> &Tensor| Tensor::cat(&self.projections().map(|p| of(p).detach()), 0);
+        let stacked = |of: fn(&FloatLinear) -> &Tensor| {
+            Tensor::cat(&<[Tensor; 3]>::from(self.projections().map(|p| of(p).detach())), 0)
+        };
         let (qkv_weight, qkv_bias) = (stacked(|p| &p.weight)?, stacked(|p| &p.bias)?);
         let mut qkv = product::<T>(x, &qkv_weight.t()?)?;
         with_slice(&qkv_bias, |bias| {

@@ -114,7 +114,8 @@ impl KeptParts {
             let columns =
                 self.heads[layer].iter().flat_map(|head| head * head_dim..(head + 1) * head_dim).collect();
             let names = LayerNames::new(layer);
-            keep_columns(&mut tensors, columns, &names.projections(), &names.attention_output)?;
+            let projections = <[&str; 3]>::from(names.projections());
+            keep_columns(&mut tensors, columns, &projections, &names.attention_output)?;
             keep_columns(&mut tensors, self.neurons[layer].clone(), &[&names.up], &names.down)?;
         }
         let config = self.config(&model.config);

@@ -5,6 +5,7 @@ use super::calibration::CalibrationSamples;
 use tinybert_base::{Error, Result};
 use tinybert_image::AttentionMode;
 use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
+use tinybert_model::PerProjection;
 use tinybert_model::plan::{AttentionChoice, AttentionPrecision, attention_coefficient};
 use tinybert_nn::Site;
 
@@ -31,7 +32,7 @@ pub fn choose_attention(
     attention: AttentionPrecision,
     layer: usize,
     heads: HeadSizes,
-    scales: [f32; 3],
+    scales: PerProjection<f32>,
     calibration: &CalibrationSamples,
 ) -> Result<AttentionChoice> {
     let site = |site: Site| calibration.sentences(site);
@@ -51,18 +52,18 @@ pub fn choose_attention(
 /// [`AttentionChoice::int8_error`] over sentences, each queries, keys and values `[tokens, heads · head_dim]`.
 fn int8_error<'a>(
     HeadSizes { heads, head_dim }: HeadSizes,
-    scales: [f32; 3],
+    scales: PerProjection<f32>,
     sentences: impl Iterator<Item = [&'a [f32]; 3]>,
 ) -> std::result::Result<f64, ShapeMismatch> {
     let kernels = Kernels::detect();
     let width = heads * head_dim;
-    let [scale_q, scale_k, scale_v] = scales;
+    let in_order = <[f32; 3]>::from(scales);
     let (mut error, mut power) = (0f64, 0f64);
     for sentence in sentences {
         let tokens = sentence[0].len() / width;
         let rows = |token: usize| sentence.map(|part| &part[token * width..][..width]);
         let floats: Vec<f32> = (0..tokens).flat_map(|token| rows(token).concat()).collect();
-        let scale_of = |column: usize| scales[column % (3 * width) / width];
+        let scale_of = |column: usize| in_order[column % (3 * width) / width];
         let bytes: Vec<i8> =
             floats.iter().enumerate().map(|(i, &x)| math::quantize(x / scale_of(i), 1.0, 0)).collect();
 
@@ -79,11 +80,11 @@ fn int8_error<'a>(
             &mut scratch,
         )?;
         scratch.resize(shape.scratch_bytes().ok_or(ShapeMismatch)?, 0);
-        let context = ContextOutput::F32 { out: &mut rounded, scale: scale_v };
+        let context = ContextOutput::F32 { out: &mut rounded, scale: scales.value };
         kernels.attention(
             &bytes,
             shape,
-            attention_coefficient(scale_q, scale_k, head_dim),
+            attention_coefficient(scales.query, scales.key, head_dim),
             context,
             &mut scratch,
         )?;
@@ -118,7 +119,7 @@ mod tests {
             parts[i].chunks_exact(WIDTH).for_each(|row| sample.push(row));
             static_scale(&sample, Symmetry::Symmetric).0.scale
         });
-        int8_error(SIZE, scales, [[parts[0].as_slice(), &parts[1], &parts[2]]].into_iter()).unwrap()
+        int8_error(SIZE, scales.into(), [[parts[0].as_slice(), &parts[1], &parts[2]]].into_iter()).unwrap()
     }
 
     #[test]

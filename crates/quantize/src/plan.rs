@@ -7,7 +7,7 @@ use super::search::{Symmetry, input_choice, static_scale};
 use tinybert_base::{Context, Result};
 use tinybert_image::{AttentionMode, CalibrationRecord, ObservedRange};
 use tinybert_model::plan::{AttentionPrecision, LayerPlan, ModelPlan, Precision, WeightEncoding};
-use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear};
+use tinybert_model::{BertConfig, Checkpoint, EncodedInput, PerLinear, PerProjection};
 use tinybert_nn::Site;
 
 /// Runs the float model over `inputs` and chooses the scales of all activations.
@@ -70,18 +70,19 @@ fn choose_layer(
         .map(|(site, symmetry)| calibration.site(site).map(|sample| (sample, symmetry)))
         .transpose()?
         .map(|(sample, symmetry)| (input_choice(sample, symmetry), sample));
-    let projected = [Site::Query(layer), Site::Key(layer), Site::Value(layer)].map(|site| {
+    let projected = |site: Site| {
         calibration.site(site).map(|s| (static_scale(s, Symmetry::Symmetric).0.scale, largest(s)))
-    });
-    let [q, k, v] = projected;
-    let [(int8_q, query), (int8_k, key), (int8_v, value)] = [q?, k?, v?];
+    };
+    let (query_scale, query) = projected(Site::Query(layer))?;
+    let (key_scale, key) = projected(Site::Key(layer))?;
+    let (value_scale, value) = projected(Site::Value(layer))?;
 
     let heads = HeadSizes { heads: config.heads(layer), head_dim: config.head_dim() };
-    let int8_scales = [int8_q, int8_k, int8_v];
+    let int8_scales = PerProjection { query: query_scale, key: key_scale, value: value_scale };
     let attention = choose_attention(attention, layer, heads, int8_scales, calibration)?;
     let qkv_scales = match attention.mode {
         AttentionMode::Int8 => int8_scales,
-        AttentionMode::F32 => [1.0; 3],
+        AttentionMode::F32 => int8_scales.map(|_| 1.0),
     };
     Ok(LayerPlan {
         qkv_scales,

@@ -33,13 +33,13 @@ pub fn embeddings(
 pub fn layer(checkpoint: &Checkpoint, index: usize, plan: &LayerPlan) -> Result<LayerData> {
     let tensors = &checkpoint.tensors;
     let names = LayerNames::new(index);
-    let [scale_q, scale_k, scale_v] = plan.qkv_scales;
+    let scales = plan.qkv_scales;
     let store = PerLinear::from_fn(|linear| Store {
         encoding: plan.encodings[linear],
         importance: plan.importance_of(linear),
     });
-    let mut qkv = linear(tensors, &names.query, scale_q, store.qkv)?;
-    for (name, scale) in [(&names.key, scale_k), (&names.value, scale_v)] {
+    let mut qkv = linear(tensors, &names.query, scales.query, store.qkv)?;
+    for (name, scale) in [(&names.key, scales.key), (&names.value, scales.value)] {
         let part = linear(tensors, name, scale, store.qkv)?;
         qkv.weights.extend(part.weights);
         qkv.scale.extend(part.scale);

@@ -142,7 +142,7 @@ impl Oracle<'_> {
         let mut x = self.norm("bert.embeddings.LayerNorm", &Tensor::cat(&rows, 0).unwrap());
         for (index, layer) in self.plan.layers.iter().enumerate() {
             let name = |part: &str| format!("bert.encoder.layer.{index}.{part}");
-            let scales = layer.qkv_scales;
+            let scales = <[f32; 3]>::from(layer.qkv_scales);
             let parts = ["query", "key", "value"].map(|part| {
                 self.linear(&name(&format!("attention.self.{part}")), &x, Some((index, LayerLinear::Qkv)))
             });

@@ -14,7 +14,9 @@ pub use self::cost::{Board, DeviceBudget, KernelFamily, latency};
 use self::pipeline::{CompressJournal, Pipeline};
 pub use self::pipeline::{CompressOutcome, JudgedModel, layer_map, student_sizes};
 use self::search::Search;
-pub use self::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult, SearchSettings};
+pub use self::search::{
+    LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult, SearchSettings,
+};
 pub use self::space::SearchPoint;
 use self::space::SearchSpace;
 use tinybert_base::{Context, Error, FileHash, Result};
@@ -124,7 +126,7 @@ impl Compress<'_> {
         if let Some(student) = &self.student {
             inputs.extend(student.hashes()?);
         }
-        inputs.extend(self.corpus.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+        inputs.extend(FileHash::of_files(&self.corpus)?);
         inputs.extend(self.data.hashes()?);
         Ok(inputs)
     }

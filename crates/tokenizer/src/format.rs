@@ -1,6 +1,6 @@
 //! Layout of a packed vocabulary, shared by its reader and its packer. `docs/tokenizer-format.md` describes it.
 
-use crate::SpecialIds;
+use crate::special_ids::SpecialIds;
 
 /// First bytes of a packed vocabulary.
 pub(crate) const MAGIC: [u8; 4] = *b"TBWP";

@@ -30,6 +30,7 @@ mod format;
 mod hash;
 #[cfg(feature = "alloc")]
 mod pack;
+mod special_ids;
 mod tokenize;
 mod unicode;
 mod vocabulary;
@@ -39,5 +40,6 @@ mod words;
 pub use encode::{EncodeError, Encoded, MIN_TOKENS, longest_first};
 #[cfg(feature = "alloc")]
 pub use pack::{PackError, pack};
-pub use vocabulary::{Options, Piece, SpecialIds, Vocabulary, VocabularyError};
+pub use special_ids::SpecialIds;
+pub use vocabulary::{Options, Piece, Vocabulary, VocabularyError};
 pub use words::{Words, words};

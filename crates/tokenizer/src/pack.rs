@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::SpecialIds;
 use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
 use crate::hash::{self, PieceHash};
-use crate::vocabulary::{CLS, MASK, Options, PAD, SEP, UNK};
+use crate::special_ids::{CLS, MASK, PAD, SEP, SpecialIds, UNK};
+use crate::vocabulary::Options;
 
 /// Mean number of pieces in a bucket, and slots per 100 pieces. They keep the table small, and the first seed still
 /// succeeds nearly always.

@@ -99,7 +99,7 @@ pub fn masked_lm(
     recipe.check_corpus(windows, settings.max_train_tokens)?;
     let masking = Masking::new(&model.text, settings.masked_share, settings.whole_words, recipe.seed)?;
     let mut inputs = model.hashes()?;
-    inputs.extend(sources.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+    inputs.extend(FileHash::of_files(sources)?);
     let record = RunRecord::new("fine-tune --objective mlm", json!(settings), recipe.seed, inputs);
 
     let (windows, unusable) = windows.partition(|window| masking.can_hide(windows.ids(window)));
@@ -132,7 +132,7 @@ pub fn masked_lm(
     };
     let reached = tinybert_model::expected_shapes(config, &Head::MaskedLm);
     let learned = run.trainee().parameters_where(|name| {
-        reached.contains_key(name) && (settings.train_encoder || name.starts_with("cls."))
+        reached.contains_key(name) && (settings.train_encoder || names::is_masked_lm_head(name))
     });
     let losses = |micro: &MicroBatch| {
         let step = if let Mode::Train { step, .. } = micro.mode { step } else { 0 };

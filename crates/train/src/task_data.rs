@@ -74,7 +74,6 @@ impl TaskData<'_> {
     /// [`Error::Io`] if a file cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
         let (train, dev) = (&self.train.sources, &self.dev.sources);
-        let files = train.iter().chain(dev.iter().filter(|path| !train.contains(path)));
-        files.map(|path| FileHash::of_file(path)).collect()
+        FileHash::of_files(train.iter().chain(dev.iter().filter(|path| !train.contains(path))))
     }
 }

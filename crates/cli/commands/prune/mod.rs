@@ -152,9 +152,7 @@ impl PruneRun<'_> {
             return Ok(train.clone());
         }
         let train = Rc::new(self.data.load(&self.spec()?, Split::Train, self.terminal.context().progress)?);
-        for path in &train.sources {
-            self.record.inputs.push(FileHash::of_file(path)?);
-        }
+        self.record.inputs.extend(FileHash::of_files(&train.sources)?);
         self.train = Some(train.clone());
         Ok(train)
     }

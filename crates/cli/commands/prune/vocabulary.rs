@@ -59,9 +59,7 @@ impl VocabularyPruningArgs {
             },
         };
         let pruned = counts.keep(&settings)?.prune(model)?;
-        for path in &self.corpus {
-            run.record.inputs.push(FileHash::of_file(path)?);
-        }
+        run.record.inputs.extend(FileHash::of_files(&self.corpus)?);
         run.record.settings["vocabulary"] = json!(settings);
         run.record.metrics["pieces"] = json!(pruned.text.vocab_size());
         run.lines.push(format!("{} of {} pieces kept", pruned.text.vocab_size(), model.text.vocab_size()));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use tinybert_base::atomic::{rename_file, write_file};
+use tinybert_base::atomic::{rename_file, sibling, write_file};
 use tinybert_base::{Context, Error, FileHash, Result};
 use tinybert_model::RunRecord;
 use tinybert_train::Identity;
@@ -187,12 +187,8 @@ fn open(
 
 /// `path` with `suffix` appended to its name.
 fn with_suffix(path: &Path, suffix: &str) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(Error::Usage(format!("{}: the output must be a file with a name", path.display())));
-    };
-    let mut name = name.to_owned();
-    name.push(suffix);
-    Ok(path.with_file_name(name))
+    sibling(path, "", suffix)
+        .ok_or_else(|| Error::Usage(format!("{}: the output must be a file with a name", path.display())))
 }
 
 fn read_state(path: &Path, folder: &Path, identity: &Identity) -> Result<AugmentState> {

@@ -107,8 +107,7 @@ pub fn augment(
     let candidates = describe_sources(sources, context)?;
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];
-    inputs
-        .extend(files.into_iter().flatten().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+    inputs.extend(FileHash::of_files(files.into_iter().flatten())?);
     let record = RunRecord::new("augment", json!(settings), settings.seed, inputs);
     let identity = Identity::new(&record).with_digest("rows", rows.digest());
     let ranks = context.ranks;

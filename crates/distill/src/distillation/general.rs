@@ -85,7 +85,7 @@ pub fn distill_general(
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, recipe.seed)?;
     let mut inputs = teacher.hashes()?;
     inputs.extend(student.hashes()?);
-    inputs.extend(corpus.sources.iter().map(|path| FileHash::of_file(path)).collect::<Result<Vec<_>>>()?);
+    inputs.extend(FileHash::of_files(corpus.sources)?);
     let record = RunRecord::new("distill --stage general", json!(settings), recipe.seed, inputs);
 
     let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());

@@ -130,6 +130,9 @@ pub fn most_explaining(moments: &DenseMatrix, count: usize) -> Vec<usize> {
 
 /// The eigenvalues of a symmetric matrix in descending order and its eigenvectors as rows, by cyclic Jacobi
 /// rotations.
+///
+/// The model crate narrows embeddings by a one-sided solver of its own. The two round differently, so one in place of
+/// the other would change the bits of new students.
 pub fn symmetric_eigen(matrix: &DenseMatrix) -> (Vec<f64>, DenseMatrix) {
     /// Convergence takes five to ten sweeps.
     const SWEEPS: usize = 60;

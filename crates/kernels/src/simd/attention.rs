@@ -3,8 +3,11 @@
 //! at a time, so that no matrix of tokens by tokens is needed.
 
 use super::context::{ContextSink, HeadContext};
+use super::micro_kernel::{
+    MR_MAX, MicroKernel, Operands, TakeTile, Tile, TileColumns, TileRows, VECTORS_MAX,
+};
+use super::pack;
 use super::softmax::{ScoreTiles, probabilities};
-use super::{MR_MAX, MicroKernel, Operands, Tile, TileColumns, TileRows, VECTORS_MAX, pack};
 use crate::attention::{AttentionOperands, ContextOutput};
 use crate::linear::row_stride;
 use crate::scratch::Scratch;
@@ -46,12 +49,6 @@ pub(crate) fn attention<S: MicroKernel>(
             product(s, p, values, Some(value_sums), ProductShape { m: count, ..context_shape }, &mut context);
         }
     }
-}
-
-/// Takes the tiles of a [`product`].
-pub(super) trait TakeTile<S: MicroKernel> {
-    /// Takes `vectors` vectors of columns from `column` on.
-    fn take(&mut self, s: S, column: usize, vectors: usize, tile: &Tile<S::I>);
 }
 
 /// The sizes of a [`product`].

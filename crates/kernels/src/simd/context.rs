@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use super::attention::TakeTile;
-use super::{MicroKernel, Simd, Tile};
+use super::Simd;
+use super::micro_kernel::{MR_MAX, MicroKernel, TakeTile, Tile};
 use crate::activation_layout::ActivationLayout;
 use crate::attention::ContextOutput;
 use crate::linear::ActivationsMut;
@@ -113,7 +113,7 @@ fn put_i8<S: Simd>(
 pub(super) struct HeadContext<'a, 'c> {
     pub sink: &'a mut ContextSink<'c>,
     /// The factor of each row's sums.
-    pub factors: [f32; super::MR_MAX],
+    pub factors: [f32; MR_MAX],
     /// First row.
     pub row: usize,
     /// Rows.

@@ -6,8 +6,11 @@ use core::ops::Range;
 use tinybert_layout::PanelWeights;
 
 use super::math::{Quantizer, gelu};
-use super::sink::{EdgeSink, GeluActivations, LinearSink, RowsF32, RowsI8};
-use super::{MR_MAX, MicroKernel, Operands, Simd, Tile, TileColumns, TileRows, VECTORS_MAX, quantize};
+use super::micro_kernel::{
+    EdgeSink, LinearSink, MR_MAX, MicroKernel, Operands, Tile, TileColumns, TileRows, VECTORS_MAX,
+};
+use super::sink::{GeluActivations, RowsF32, RowsI8};
+use super::{Simd, quantize};
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, ActivationsMut, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 

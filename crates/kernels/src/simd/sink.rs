@@ -1,35 +1,10 @@
 //! The sinks of a linear layer's results, one for each epilogue. A sink takes one vector of columns at a time.
 
+use super::Simd;
 use super::math::{Quantizer, gelu};
-use super::{MicroKernel, Simd};
+use super::micro_kernel::{EdgeSink, LinearSink, MicroKernel};
 use crate::activation_layout::ActivationLayout;
 use crate::linear::ActivationsMut;
-
-/// Takes the results of a linear layer in whole tiles.
-pub(crate) trait LinearSink<S: MicroKernel> {
-    /// Whether the sink has so many constants that a tile's sums should wait in memory.
-    const MANY_CONSTANTS: bool = false;
-
-    /// Returns whether there is room for `rows` rows of `columns` columns, multiples of a vector's lanes, from a row
-    /// and a column on, in a place that the sink may overwrite.
-    fn has_room(&self, row: usize, column: usize, rows: usize, columns: usize) -> bool;
-
-    /// Takes the vector of columns that begins at `column` of the rows `row`, … `row + R − 1`.
-    ///
-    /// # Safety
-    /// [`has_room`](Self::has_room) must have returned true for a tile that holds the vector.
-    unsafe fn put<const R: usize>(&mut self, s: S, row: usize, column: usize, y: [S::F; R]);
-
-    /// Returns a sink with the same destination for the rows that make no whole tile. It is a separate value, so that
-    /// nobody takes the address of this one and it can stay in registers.
-    fn edges(&mut self) -> impl EdgeSink<S::Vectors>;
-}
-
-/// Takes the results of a linear layer a row at a time.
-pub(crate) trait EdgeSink<S: Simd> {
-    /// Takes the vector of columns that begins at `column`, as many columns as the result has.
-    fn put(&mut self, s: S, row: usize, column: usize, y: S::F);
-}
 
 /// Row-major f32, `n` columns of `[m, stride]`. The results are stored or, if `ADD`, added to the values there.
 pub(super) struct RowsF32<'a, const ADD: bool> {

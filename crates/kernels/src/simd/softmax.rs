@@ -1,8 +1,7 @@
 //! The function that turns scores into unnormalised probabilities, and its input.
 
-use super::attention::TakeTile;
 use super::math::largest_i32;
-use super::{MR_MAX, MicroKernel, Tile};
+use super::micro_kernel::{MR_MAX, MicroKernel, TakeTile, Tile};
 use crate::attention::AttentionOperands;
 use crate::linear::row_stride;
 use crate::math::EXPONENT_STEPS;

@@ -16,7 +16,7 @@ pub enum AttentionModeJson {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationRecordJson {
-    /// Smallest and largest value of each linear's input.
+    /// Smallest and largest value of each linear's input; arrays are the form of the file.
     inputs: [[f32; 2]; 4],
     query: f32,
     key: f32,

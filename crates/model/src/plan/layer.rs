@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attention::{AttentionChoice, attention_coefficient};
 use super::encoding::WeightEncoding;
 use super::input::InputChoice;
-use crate::{BertConfig, LayerLinear, PerLinear};
+use crate::{BertConfig, LayerLinear, PerLinear, PerProjection};
 use tinybert_image::{CalibrationRecord, Encoding, InputQuantization, LayerConfig};
 
 /// Scales of one Transformer layer.
@@ -13,7 +13,7 @@ use tinybert_image::{CalibrationRecord, Encoding, InputQuantization, LayerConfig
 #[serde(deny_unknown_fields)]
 pub struct LayerPlan {
     /// Static scales of queries, keys and values, by which the fused linear's output is divided; 1 in f32.
-    pub qkv_scales: [f32; 3],
+    pub qkv_scales: PerProjection<f32>,
     /// How the inputs of the linears are quantized, and at what error.
     pub choices: PerLinear<InputChoice>,
     /// How the weights of the linears are stored.
@@ -32,7 +32,7 @@ impl LayerPlan {
     /// Sizes and input quantization of `layer` (from 0), as an image records them.
     pub fn config(&self, layer: usize, config: &BertConfig) -> LayerConfig {
         let head_dim = config.head_dim();
-        let [scale_q, scale_k, scale_v] = self.qkv_scales;
+        let scales = self.qkv_scales;
         let PerLinear { qkv, attention_output, up, down } = &self.choices;
         let context_scale = attention_output.fixed.map_or(1.0, |fixed| fixed.scale);
         LayerConfig {
@@ -40,8 +40,8 @@ impl LayerPlan {
             head_dim,
             ffn: config.ffn(layer),
             attention: self.attention.mode,
-            attention_coefficient: attention_coefficient(scale_q, scale_k, head_dim),
-            context_scale: scale_v / context_scale,
+            attention_coefficient: attention_coefficient(scales.query, scales.key, head_dim),
+            context_scale: scales.value / context_scale,
             qkv_input: recorded(qkv),
             attention_output_input: recorded(attention_output),
             up_input: recorded(up),

@@ -11,6 +11,7 @@ use crate::ops::rows::{tensor, with_slice};
 use tinybert_base::Result;
 use tinybert_image::{AttentionMode, LayerConfig};
 use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
+use tinybert_model::PerProjection;
 
 /// How a layer's attention rounds.
 #[derive(Clone, Copy)]
@@ -18,7 +19,7 @@ pub struct AttentionRounding<'a> {
     /// The mode of attention, and the constants of the kernels.
     pub config: &'a LayerConfig,
     /// Real values of one step of queries, keys and values; 1 in f32.
-    pub scales: [f32; 3],
+    pub scales: PerProjection<f32>,
 }
 
 impl AttentionRounding<'_> {

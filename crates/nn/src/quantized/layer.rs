@@ -56,9 +56,8 @@ impl QuantizedLayer<'_> {
         for projection in layer.projections() {
             qkv_bias.extend(projection.bias.to_vec1::<f32>()?);
         }
-        let qkv = with_slice(x, |x| {
-            Ok(stored.qkv.forward(x, config.qkv_input.into(), &qkv_bias, &self.plan.qkv_scales))
-        })??;
+        let scales = <[f32; 3]>::from(self.plan.qkv_scales);
+        let qkv = with_slice(x, |x| Ok(stored.qkv.forward(x, config.qkv_input.into(), &qkv_bias, &scales)))??;
         let context = self.rounding().forward(&qkv, heads)?;
         let (attention_sum, middle) =
             end(&layer.attention_output, &stored.attention_output, &context, self.context_steps(), x)?;
@@ -118,11 +117,12 @@ impl QuantizedLayer<'_> {
         let d_qkv = self.rounding().backward(&record.qkv, &d_context, heads)?;
         let width = record.context.dim(1)?;
         let d_bias = column_sums(&d_qkv, 3 * width);
-        for (projection, d_bias) in layer.projections().iter().zip(d_bias.chunks_exact(width)) {
+        for (projection, d_bias) in layer.projections().into_iter().zip(d_bias.chunks_exact(width)) {
             add_gradient(grads, &projection.bias, d_bias.to_vec())?;
         }
         let d_qkv = tensor(d_qkv, record.qkv.shape())?;
-        let mut d_x = qkv.backward(&layer.projections(), x, config.qkv_input.into(), &d_qkv, grads)?;
+        let projections = <[_; 3]>::from(layer.projections());
+        let mut d_x = qkv.backward(&projections, x, config.qkv_input.into(), &d_qkv, grads)?;
         accumulate_all(&mut d_x, &d_middle);
         Ok(d_x)
     }

@@ -1,7 +1,7 @@
 //! The frame of a plot with two axes: grid, ticks and the names of the axes.
 
 use super::scale::{Ends, Scale};
-use super::{Caption, WIDTH, label, segment, svg};
+use super::{Caption, Point, WIDTH, label, segment, svg};
 use crate::markup::Element;
 
 /// Height of a plot in user units.
@@ -37,22 +37,22 @@ impl Plot<'_> {
         let mut grid = Element::new("g").class("grid");
         let mut texts = Element::new("g").class("axis");
         for (at, text) in x.ticks() {
-            grid = grid.child(segment("tick", [at, TOP], [at, BOTTOM]));
-            texts = texts.child(label(&text, [at, BOTTOM + 16.0], "middle"));
+            grid = grid.child(segment("tick", Point::new(at, TOP), Point::new(at, BOTTOM)));
+            texts = texts.child(label(&text, Point::new(at, BOTTOM + 16.0), "middle"));
         }
         for (at, text) in y.ticks() {
-            grid = grid.child(segment("tick", [LEFT, at], [RIGHT, at]));
-            texts = texts.child(label(&text, [LEFT - 7.0, at + 4.0], "end"));
+            grid = grid.child(segment("tick", Point::new(LEFT, at), Point::new(RIGHT, at)));
+            texts = texts.child(label(&text, Point::new(LEFT - 7.0, at + 4.0), "end"));
         }
         let names = Element::new("g")
             .class("names")
-            .child(label(x_name, [(LEFT + RIGHT) / 2.0, HEIGHT - 8.0], "middle"))
-            .child(label(y_name, [4.0, 14.0], "start"));
+            .child(label(x_name, Point::new((LEFT + RIGHT) / 2.0, HEIGHT - 8.0), "middle"))
+            .child(label(y_name, Point::new(4.0, 14.0), "start"));
         svg(caption, HEIGHT).children([grid, texts, names])
     }
 
     /// The position of a pair of values in user units.
-    pub fn position(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        [self.x.1.position(x), self.y.1.position(y)]
+    pub fn position(&self, values: Point) -> Point {
+        Point::new(self.x.1.position(values.x), self.y.1.position(values.y))
     }
 }

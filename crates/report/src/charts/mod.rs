@@ -25,6 +25,26 @@ pub struct Caption {
     pub description: String,
 }
 
+/// A pair of values, or a position in user units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The value on the horizontal axis.
+    pub x: f64,
+    /// The value on the vertical axis; as a position, the distance from the upper edge.
+    pub y: f64,
+}
+
+impl Point {
+    /// A point with these coordinates.
+    pub const fn new(x: f64, y: f64) -> Self {
+        Self { x, y }
+    }
+
+    fn is_finite(self) -> bool {
+        self.x.is_finite() && self.y.is_finite()
+    }
+}
+
 /// The root element of a chart that is `height` user units high.
 fn svg(caption: &Caption, height: f64) -> Element {
     let (title, description) = (format!("{}-title", caption.id), format!("{}-description", caption.id));
@@ -37,17 +57,17 @@ fn svg(caption: &Caption, height: f64) -> Element {
 }
 
 /// A straight line.
-fn segment(class: &str, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2]) -> Element {
-    let ends = [("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2)];
+fn segment(class: &str, from: Point, to: Point) -> Element {
+    let ends = [("x1", from.x), ("y1", from.y), ("x2", to.x), ("y2", to.y)];
     let line = Element::new("line").class(class);
     ends.into_iter().fold(line, |line, (name, value)| line.attr(name, coordinate(value)))
 }
 
 /// Text whose `start`, `middle` or `end` (the anchor) is at a point on its base line.
-fn label(text: &str, [x, y]: [f64; 2], anchor: &str) -> Element {
+fn label(text: &str, at: Point, anchor: &str) -> Element {
     Element::new("text")
-        .attr("x", coordinate(x))
-        .attr("y", coordinate(y))
+        .attr("x", coordinate(at.x))
+        .attr("y", coordinate(at.y))
         .attr("text-anchor", anchor)
         .text(text)
 }

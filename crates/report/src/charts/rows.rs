@@ -1,7 +1,7 @@
 //! Charts of one number for each name: bars from zero for amounts, dots for numbers whose differences matter.
 
 use super::scale::{Ends, Scale};
-use super::{Caption, WIDTH, coordinate, label, segment, svg};
+use super::{Caption, Point, WIDTH, coordinate, label, segment, svg};
 use crate::format::shortened;
 use crate::markup::Element;
 
@@ -48,7 +48,7 @@ pub fn dots(caption: &Caption, rows: &[ChartRow]) -> Element {
         |value, middle| {
             let dot = Element::new("circle").class("bar").attr("r", 5).attr("cy", coordinate(middle));
             let dot = dot.attr("cx", coordinate(scale.position(value)));
-            let rail = segment("tick", [ends.start, middle], [ends.end, middle]);
+            let rail = segment("tick", Point::new(ends.start, middle), Point::new(ends.end, middle));
             Element::new("g").children([rail, dot])
         },
         |value| scale.position(value),
@@ -65,8 +65,8 @@ fn draw(
 ) -> Element {
     let drawn = rows.iter().enumerate().map(|(index, ChartRow { name, value, text })| {
         let middle = ROW * (index as f64 + 0.5);
-        let name = label(&shortened(name, CHARACTERS), [NAMES - 8.0, middle + 4.0], "end");
-        let text = label(text, [end(*value) + 9.0, middle + 4.0], "start");
+        let name = label(&shortened(name, CHARACTERS), Point::new(NAMES - 8.0, middle + 4.0), "end");
+        let text = label(text, Point::new(end(*value) + 9.0, middle + 4.0), "start");
         Element::new("g").class("row").children([name, mark(*value, middle), text])
     });
     svg(caption, ROW * rows.len() as f64).children(drawn)

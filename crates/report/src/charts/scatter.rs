@@ -2,7 +2,7 @@
 
 use super::frame::{ACROSS, BOTTOM, LEFT, Plot, RIGHT, TOP, UPWARDS};
 use super::scale::Scale;
-use super::{Caption, coordinate, label, segment};
+use super::{Caption, Point, coordinate, label, segment};
 use crate::markup::Element;
 
 /// How a point is drawn. Later kinds are drawn above earlier ones.
@@ -20,8 +20,8 @@ pub enum Mark {
 
 /// One candidate of a chart.
 pub struct PlottedPoint {
-    /// Cost and quality.
-    pub at: [f64; 2],
+    /// Cost (x) and quality (y).
+    pub at: Point,
     /// How it is drawn.
     pub mark: Mark,
     /// True on the Pareto front, which is drawn as a line.
@@ -47,14 +47,14 @@ pub fn chart(
     points: &[PlottedPoint],
     limits: Limits,
 ) -> Element {
-    let values = |axis: usize| points.iter().map(move |point| point.at[axis]);
-    let near = Limits { x: near(values(0), limits.x), y: near(values(1), limits.y) };
+    let costs = points.iter().map(|point| point.at.x);
+    let qualities = points.iter().map(|point| point.at.y);
+    let near = Limits { x: near(costs.clone(), limits.x), y: near(qualities.clone(), limits.y) };
     let plot = Plot {
-        x: (x_name, Scale::around(values(0).chain(near.x), ACROSS)),
-        y: (y_name, Scale::around(values(1).chain(near.y), UPWARDS)),
+        x: (x_name, Scale::around(costs.chain(near.x), ACROSS)),
+        y: (y_name, Scale::around(qualities.chain(near.y), UPWARDS)),
     };
-    let mut order: Vec<&PlottedPoint> =
-        points.iter().filter(|point| point.at.iter().all(|value| value.is_finite())).collect();
+    let mut order: Vec<&PlottedPoint> = points.iter().filter(|point| point.at.is_finite()).collect();
     order.sort_by_key(|point| point.mark);
     let marks = order.into_iter().map(|point| {
         symbol(point.mark, plot.position(point.at)).child(Element::new("title").text(&point.title))
@@ -74,15 +74,15 @@ fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
     let x = limits.x.map(|limit| {
         let x = plot.x.1.position(limit);
         [
-            segment("limit", [x, TOP], [x, BOTTOM]),
-            label("limit", [x - 4.0, TOP + 12.0], "end").class("limit-name"),
+            segment("limit", Point::new(x, TOP), Point::new(x, BOTTOM)),
+            label("limit", Point::new(x - 4.0, TOP + 12.0), "end").class("limit-name"),
         ]
     });
     let y = limits.y.map(|limit| {
         let y = plot.y.1.position(limit);
         [
-            segment("limit", [LEFT, y], [RIGHT, y]),
-            label("limit", [RIGHT - 4.0, y + 13.0], "end").class("limit-name"),
+            segment("limit", Point::new(LEFT, y), Point::new(RIGHT, y)),
+            label("limit", Point::new(RIGHT - 4.0, y + 13.0), "end").class("limit-name"),
         ]
     });
     x.into_iter().chain(y).flatten().collect()
@@ -90,28 +90,29 @@ fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
 
 /// The Pareto front as a stair: the best quality for any cost up to x.
 fn front(plot: &Plot, points: &[PlottedPoint]) -> Element {
-    let mut front: Vec<[f64; 2]> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
-    front.retain(|at| at.iter().all(|value| value.is_finite()));
-    front.sort_by(|a, b| a[0].total_cmp(&b[0]).then(b[1].total_cmp(&a[1])));
+    let mut front: Vec<Point> = points.iter().filter(|point| point.front).map(|point| point.at).collect();
+    front.retain(|at| at.is_finite());
+    front.sort_by(|a, b| a.x.total_cmp(&b.x).then(b.y.total_cmp(&a.y)));
     // A point may be on the front because of a cost that this plane does not show, and be dominated in this
     // plane.
     let mut best = f64::NEG_INFINITY;
     front.retain(|at| {
-        let rises = at[1] > best;
-        best = best.max(at[1]);
+        let rises = at.y > best;
+        best = best.max(at.y);
         rises
     });
     let mut path = String::new();
     for at in front {
-        let [x, y] = plot.position(at).map(coordinate);
+        let place = plot.position(at);
+        let (x, y) = (coordinate(place.x), coordinate(place.y));
         path += &if path.is_empty() { format!("M{x} {y}") } else { format!(" H{x} V{y}") };
     }
     Element::new("path").class("front").attr("d", path)
 }
 
 /// A mark whose middle is at a position in user units.
-pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
-    let [x, y] = place.map(coordinate);
+pub fn symbol(mark: Mark, place: Point) -> Element {
+    let (x, y) = (coordinate(place.x), coordinate(place.y));
     let circle = |class| Element::new("circle").class(class).attr("cx", x).attr("cy", y).attr("r", 4);
     let path = |class, d: String| Element::new("path").class(class).attr("d", d);
     match mark {
@@ -128,8 +129,8 @@ pub fn symbol(mark: Mark, place: [f64; 2]) -> Element {
 mod tests {
     use super::*;
 
-    fn point(at: [f64; 2], mark: Mark, front: bool) -> PlottedPoint {
-        PlottedPoint { at, mark, front, title: format!("{at:?}") }
+    fn point(x: f64, y: f64, mark: Mark, front: bool) -> PlottedPoint {
+        PlottedPoint { at: Point::new(x, y), mark, front, title: format!("{x}, {y}") }
     }
 
     fn drawn(points: &[PlottedPoint], limits: Limits) -> String {
@@ -140,10 +141,10 @@ mod tests {
     #[test]
     fn points_front_and_limits_stand_where_the_scales_say() {
         let points = [
-            point([10.0, 1.0], Mark::Chosen, true),
-            point([0.0, 0.0], Mark::Measured, true),
-            point([5.0, 0.4], Mark::Predicted, true),
-            point([8.0, 0.2], Mark::Infeasible, false),
+            point(10.0, 1.0, Mark::Chosen, true),
+            point(0.0, 0.0, Mark::Measured, true),
+            point(5.0, 0.4, Mark::Predicted, true),
+            point(8.0, 0.2, Mark::Infeasible, false),
         ];
         // 0 to 10 over 58 to 458: 40 a unit. 0 to 1 over 244 to 26: 218.
         let chart = drawn(&points, Limits { x: Some(7.5), y: Some(0.5) });
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn limits_far_away_do_not_squeeze_the_points() {
-        let points = [point([1.0, 0.5], Mark::Measured, false), point([2.0, 0.6], Mark::Measured, false)];
+        let points = [point(1.0, 0.5, Mark::Measured, false), point(2.0, 0.6, Mark::Measured, false)];
         assert!(!drawn(&points, Limits { x: Some(1000.0), y: None }).contains("class=\"limit\""));
         assert!(drawn(&points, Limits { x: Some(2.9), y: None }).contains("class=\"limit\""));
     }

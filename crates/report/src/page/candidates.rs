@@ -2,8 +2,8 @@
 
 use super::table::{self, details, number, number_if, table};
 use super::{charts, figure, paragraph, sample};
-use crate::charts::Caption;
 use crate::charts::scatter::{self, Limits, Mark, PlottedPoint};
+use crate::charts::{Caption, Point};
 use crate::format::{self, grouped};
 use crate::markup::Element;
 use crate::{Report, ReportedCandidate};
@@ -62,7 +62,12 @@ fn plane(
                 report.metric,
                 format::metric(quality)
             );
-            Some(PlottedPoint { at: [cost, quality], mark: mark(candidate), front: candidate.pareto, title })
+            Some(PlottedPoint {
+                at: Point::new(cost, quality),
+                mark: mark(candidate),
+                front: candidate.pareto,
+                title,
+            })
         })
         .collect();
     if points.is_empty() {
@@ -88,7 +93,7 @@ fn legend(points: &[PlottedPoint]) -> Vec<(Element, &'static str)> {
         (Mark::Infeasible, "beyond the budget"),
     ];
     let used = names.into_iter().filter(|(mark, _)| points.iter().any(|point| point.mark == *mark));
-    let marks = used.map(|(mark, name)| (sample(scatter::symbol(mark, [9.0, 6.0]), 18), name));
+    let marks = used.map(|(mark, name)| (sample(scatter::symbol(mark, Point::new(9.0, 6.0)), 18), name));
     let front = sample(Element::new("path").class("front").attr("d", "M0 6 L28 6"), 28);
     marks.chain(points.iter().any(|point| point.front).then_some((front, "Pareto front"))).collect()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::table::{self, details, number, table};
 use super::{charts, figure, line_sample};
-use crate::charts::Caption;
 use crate::charts::line::{self, Series};
+use crate::charts::{Caption, Point};
 use crate::format::{self, grouped};
 use crate::markup::Element;
 use crate::{Curve, CurvePoint, Report, StageReport};
@@ -62,7 +62,10 @@ fn series(points: &[CurvePoint]) -> Vec<Series> {
         points.iter().flat_map(|point| point.values.keys()).collect::<BTreeSet<_>>().into_iter().collect();
     names.sort_by_key(|name| *name != TOTAL);
     let of = |name: &String| {
-        points.iter().filter_map(|point| Some([point.step as f64, *point.values.get(name)?])).collect()
+        points
+            .iter()
+            .filter_map(|point| Some(Point::new(point.step as f64, *point.values.get(name)?)))
+            .collect()
     };
     names.into_iter().map(|name| Series { name: name.clone(), points: of(name) }).collect()
 }
@@ -70,10 +73,10 @@ fn series(points: &[CurvePoint]) -> Vec<Series> {
 fn losses(points: &[CurvePoint]) -> Option<Element> {
     let rows = series(points).into_iter().filter_map(|Series { name, points }| {
         let (first, last) = (*points.first()?, *points.last()?);
-        let least = points.iter().copied().min_by(|a, b| a[1].total_cmp(&b[1]))?;
+        let least = points.iter().copied().min_by(|a, b| a.y.total_cmp(&b.y))?;
         let cells = [first, least, last]
             .into_iter()
-            .flat_map(|[step, value]| [number(grouped(step as u64)), number(format::number(value))]);
+            .flat_map(|Point { x, y }| [number(grouped(x as u64)), number(format::number(y))]);
         Some(std::iter::once(table::name(name)).chain(cells).collect())
     });
     let columns = ["loss", "first at step", "first", "least at step", "least", "last at step", "last"];

@@ -6,7 +6,7 @@ use super::table::{self, details, number, table};
 use crate::Report;
 use crate::format::grouped;
 use crate::markup::Element;
-use tinybert_base::FileHash;
+use tinybert_base::{FileHash, json};
 
 /// The section; `None` if neither settings nor files are known.
 pub fn section(report: &Report) -> Option<Element> {
@@ -27,9 +27,9 @@ pub fn section(report: &Report) -> Option<Element> {
 
 /// The tables of settings and of files that are not empty.
 fn tables(settings: &Value, inputs: &[FileHash]) -> impl Iterator<Item = Element> {
-    let mut flat = Vec::new();
-    flatten("", settings, &mut flat);
-    let rows = flat.into_iter().map(|(name, value)| vec![table::name(name), table::text(value)]);
+    let rows = json::leaves(settings)
+        .into_iter()
+        .map(|(name, value)| vec![table::name(name), table::text(text(value))]);
     let settings = (!settings.is_null()).then(|| table("Settings", &["setting", "value"], rows));
     let rows = inputs.iter().map(|FileHash { path, bytes, sha256 }| {
         vec![table::name(path), number(grouped(*bytes)), table::text(sha256).class("hash")]
@@ -39,15 +39,11 @@ fn tables(settings: &Value, inputs: &[FileHash]) -> impl Iterator<Item = Element
     settings.into_iter().chain(files)
 }
 
-/// Collects all settings with their dotted names, for example `optimizer.weight_decay`, and their values.
-fn flatten(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
+/// The value of a setting.
+fn text(value: &Value) -> String {
     match value {
-        Value::Object(entries) => entries.iter().for_each(|(key, value)| {
-            let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-            flatten(&name, value, into);
-        }),
-        Value::Null => into.push((name.to_owned(), "none".into())),
-        Value::String(text) => into.push((name.to_owned(), text.clone())),
-        other => into.push((name.to_owned(), other.to_string())),
+        Value::Null => "none".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

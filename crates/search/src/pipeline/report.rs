@@ -71,8 +71,7 @@ fn sensitivity(found: &SearchResult) -> Vec<tinybert_report::Sensitivity> {
     let mut linears: Vec<&LinearSensitivity> = found.linears.iter().collect();
     linears.sort_by_key(|of| (of.layer, of.linear));
     let linears = linears.into_iter().map(|of| row(Some(of.layer + 1), of.linear.name(), &of.change));
-    let [.., embeddings] = &found.changes;
-    let embeddings = embeddings.iter().skip(1).map(|change| row(None, "embeddings", change));
+    let embeddings = found.changes.embeddings.iter().skip(1).map(|change| row(None, "embeddings", change));
     linears.chain(embeddings).collect()
 }
 

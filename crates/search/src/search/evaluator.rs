@@ -1,7 +1,7 @@
 //! Measuring the changes that a search can make.
 
 use super::answers::{EvaluationExamples, ModelAnswers};
-use super::result::{LinearSensitivity, Measurement};
+use super::result::{LinearSensitivity, MeasuredChanges, Measurement};
 use crate::space::{SearchPoint, SearchSpace};
 use tinybert_base::{Context, Error, Result};
 use tinybert_quantize::stored::LinearPlace;
@@ -39,21 +39,15 @@ pub(super) struct Evaluator<'a> {
 impl Evaluator<'_> {
     /// Measures every level of every axis alone. A further level never gets a smaller distance than the level
     /// before it.
-    pub fn measure_changes(&self, context: &Context) -> Result<[Vec<Measurement>; 5]> {
+    pub fn measure_changes(&self, context: &Context) -> Result<MeasuredChanges> {
         let SearchPoint { heads, neurons, vocabulary, weights, embeddings, .. } = self.space.levels();
         let unchanged = SearchPoint::default();
-        let axes: [Vec<SearchPoint>; 5] = [
-            (0..heads).map(|heads| SearchPoint { heads, ..unchanged }).collect(),
-            (0..neurons).map(|neurons| SearchPoint { neurons, ..unchanged }).collect(),
-            (0..vocabulary).map(|vocabulary| SearchPoint { vocabulary, ..unchanged }).collect(),
-            (0..weights).map(|weights| SearchPoint { weights, ..unchanged }).collect(),
-            (0..embeddings).map(|embeddings| SearchPoint { embeddings, ..unchanged }).collect(),
-        ];
-        context.progress.begin("measure changes", axes.iter().map(Vec::len).sum::<usize>() as u64);
+        let total = heads + neurons + vocabulary + weights + embeddings;
+        context.progress.begin("measure changes", total as u64);
         let mut done = 0;
-        let mut axis = |points: Vec<SearchPoint>| {
+        let mut axis = |levels: usize, point_at: fn(usize) -> SearchPoint| {
             let mut changes: Vec<Measurement> = Vec::new();
-            for point in points {
+            for point in (0..levels).map(point_at) {
                 let mut change = match point == unchanged {
                     true => Measurement { distance: 0.0, metric: self.student.value },
                     false => self.measure(point, context)?,
@@ -66,8 +60,13 @@ impl Evaluator<'_> {
             }
             Ok::<_, Error>(changes)
         };
-        let [heads, neurons, vocabulary, weights, embeddings] = axes;
-        let changes = [axis(heads)?, axis(neurons)?, axis(vocabulary)?, axis(weights)?, axis(embeddings)?];
+        let changes = MeasuredChanges {
+            heads: axis(heads, |heads| SearchPoint { heads, ..Default::default() })?,
+            neurons: axis(neurons, |neurons| SearchPoint { neurons, ..Default::default() })?,
+            vocabulary: axis(vocabulary, |vocabulary| SearchPoint { vocabulary, ..Default::default() })?,
+            weights: axis(weights, |weights| SearchPoint { weights, ..Default::default() })?,
+            embeddings: axis(embeddings, |embeddings| SearchPoint { embeddings, ..Default::default() })?,
+        };
         context.progress.end();
         Ok(changes)
     }

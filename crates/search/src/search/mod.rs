@@ -12,7 +12,7 @@ mod result;
 use self::answers::{EvaluationExamples, ModelAnswers};
 use self::evaluator::{Evaluator, measure_linears};
 use self::ranking::{compare, distance_correction, loss_of_distance, mark_pareto};
-pub use self::result::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
+pub use self::result::{LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult};
 use super::cost::{CostModel, DeviceBudget, Limit};
 use super::space::{SearchPoint, SearchSpace};
 use tinybert_base::{Context, Error, Result};
@@ -73,14 +73,9 @@ impl Search<'_, '_> {
         self.check_budget(&all)?;
         let evaluator = Evaluator { space: self.space, student, examples };
         let changes = evaluator.measure_changes(context)?;
-        let loss = loss_of_distance(evaluator.student.value, changes.iter().flatten());
-        let distance = |point: SearchPoint| {
-            let SearchPoint { heads, neurons, vocabulary, weights, embeddings, .. } = point;
-            let levels = [heads, neurons, vocabulary, weights, embeddings];
-            changes.iter().zip(levels).map(|(changes, level)| changes[level].distance).sum::<f64>()
-        };
+        let loss = loss_of_distance(evaluator.student.value, changes.all());
         for candidate in &mut all {
-            candidate.distance = distance(candidate.point);
+            candidate.distance = changes.distance(candidate.point);
             candidate.predicted = self.predict(&evaluator, loss, candidate.point, candidate.distance);
         }
 

@@ -39,6 +39,56 @@ pub struct Measurement {
     pub metric: f64,
 }
 
+/// For each axis of the search space and each level, the measurement of this change alone. Records have the
+/// axes as an array, in this order.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "[Vec<Measurement>; 5]", into = "[Vec<Measurement>; 5]")]
+pub struct MeasuredChanges {
+    /// Levels of the share of heads that stay.
+    pub heads: Vec<Measurement>,
+    /// Levels of the share of neurons that stay.
+    pub neurons: Vec<Measurement>,
+    /// Levels of the vocabulary.
+    pub vocabulary: Vec<Measurement>,
+    /// Levels of the share of linears in four bits.
+    pub weights: Vec<Measurement>,
+    /// Levels of the encoding of the word rows.
+    pub embeddings: Vec<Measurement>,
+}
+
+impl MeasuredChanges {
+    /// All measurements, axis by axis.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Measurement> {
+        let Self { heads, neurons, vocabulary, weights, embeddings } = self;
+        [heads, neurons, vocabulary, weights, embeddings].into_iter().flatten()
+    }
+
+    /// The sum of the distances of the changes that lead to `point`.
+    pub(super) fn distance(&self, point: SearchPoint) -> f64 {
+        let changes = [
+            &self.heads[point.heads],
+            &self.neurons[point.neurons],
+            &self.vocabulary[point.vocabulary],
+            &self.weights[point.weights],
+            &self.embeddings[point.embeddings],
+        ];
+        changes.into_iter().map(|change| change.distance).sum()
+    }
+}
+
+impl From<[Vec<Measurement>; 5]> for MeasuredChanges {
+    fn from([heads, neurons, vocabulary, weights, embeddings]: [Vec<Measurement>; 5]) -> Self {
+        Self { heads, neurons, vocabulary, weights, embeddings }
+    }
+}
+
+impl From<MeasuredChanges> for [Vec<Measurement>; 5] {
+    fn from(changes: MeasuredChanges) -> Self {
+        let MeasuredChanges { heads, neurons, vocabulary, weights, embeddings } = changes;
+        [heads, neurons, vocabulary, weights, embeddings]
+    }
+}
+
 /// The change of the answers when only one linear is stored in four bits.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LinearSensitivity {
@@ -64,9 +114,8 @@ pub struct SearchResult {
     /// The loss of the metric per distance of 1.
     #[serde(rename = "loss")]
     pub loss_per_distance: f64,
-    /// For each axis (heads, neurons, vocabulary, linears in four bits, word rows in four bits) and each
-    /// level, the measurement of this change alone.
-    pub changes: [Vec<Measurement>; 5],
+    /// The measurement of each change alone.
+    pub changes: MeasuredChanges,
     /// Every linear, beginning with the one that changes the answers least when it is stored in four bits.
     pub linears: Vec<LinearSensitivity>,
     /// Number of points in the search space.

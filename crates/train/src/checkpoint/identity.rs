@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use tinybert_base::collective::Collective;
-use tinybert_base::{Error, FileHash, Result};
+use tinybert_base::{Error, FileHash, Result, json};
 use tinybert_model::RunRecord;
 
 /// Everything that the weights of a run depend on. A run and its continuation have the same identity.
@@ -108,14 +108,16 @@ impl Identity {
             .collect()
     }
 
-    /// All settings by name.
+    /// All settings by name. Time limits (`budget`) are left out: they may change when a run is continued.
     fn leaves(&self) -> BTreeMap<String, String> {
         let mut leaves = BTreeMap::from([
             ("version".into(), self.version.clone()),
             ("command".into(), self.command.clone()),
             ("seed".into(), self.seed.to_string()),
         ]);
-        flatten("", &self.settings, &mut leaves);
+        let settings = json::leaves(&self.settings);
+        let lasting = settings.into_iter().filter(|(path, _)| !path.split('.').any(|name| name == "budget"));
+        leaves.extend(lasting.map(|(path, value)| (path, value.to_string())));
         leaves
     }
 
@@ -162,22 +164,6 @@ fn list(lines: &[String]) -> String {
 /// The beginning of a hash, which is enough to tell two hashes apart.
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
-}
-
-/// Collects the leaves of a JSON value by their dotted path. Time limits (`budget`) are left out: they may
-/// change when a run is continued.
-fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields.iter().filter(|(name, _)| *name != "budget") {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                flatten(&path, value, leaves);
-            }
-        }
-        leaf => {
-            leaves.insert(path.to_owned(), leaf.to_string());
-        }
-    }
 }
 
 #[cfg(test)]
