@@ -9,6 +9,7 @@ mod bad_model;
 mod compress;
 mod embedding;
 mod fresh;
+mod hub;
 mod library;
 mod outputs;
 mod program;

@@ -13,8 +13,8 @@ use tinybert_train::{Output, Recipe, Summary, TaskData, TimeLimit};
 
 use self::sparsity::SparsityArgs;
 use crate::args::{
-    DataArgs, DeviceArgs, DistillationArgs, OutputArgs, PrecisionArgs, PrecisionInputs, PresentOptions,
-    TaskStageArgs, max_tokens, parse_time_limit,
+    DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, PrecisionArgs, PrecisionInputs,
+    PresentOptions, TaskStageArgs, max_tokens, parse_time_limit,
 };
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
@@ -31,11 +31,11 @@ pub struct DistillArgs {
     #[arg(long)]
     stage: StageName,
     /// Model folder of the teacher: pre-trained for the general stage, fine-tuned for the task stage.
-    #[arg(long, value_name = "FOLDER")]
-    teacher: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    teacher: ModelFolder,
     /// Model folder of the student: fresh from init, or the result of the general stage.
-    #[arg(long, value_name = "FOLDER")]
-    student: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    student: ModelFolder,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -132,8 +132,8 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = args.on_device(args.output.settings())?;
-    let teacher = Checkpoint::load(&args.teacher)?;
-    let student = Checkpoint::load(&args.student)?;
+    let teacher = args.teacher.load(&context)?;
+    let student = args.student.load(&context)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let defaults = GeneralSettings::default().recipe;
     let settings = GeneralSettings {
@@ -219,8 +219,8 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let context = terminal.context();
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
-    let teacher = args.data.read_model(&args.teacher)?;
-    let student = Checkpoint::load(&args.student)?;
+    let teacher = args.data.read_model(&args.teacher, &context)?;
+    let student = args.student.load(&context)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let mut settings = TaskSettings {
         sparsity: args.sparsity.settings(),
