@@ -10,7 +10,9 @@ use crate::commands::Command;
 #[derive(Parser)]
 #[command(name = "tinybert-compress", version, max_term_width = 110)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 fault of this program, 2 usage, 3 bad input, 4 I/O or disk full, \
+    after_help = "FOLDER|ORG/NAME: a model folder, or the id of a model on the Hugging Face Hub (ORG/NAME or \
+                        ORG/NAME@REVISION), which is fetched once. A path that exists is a path.\n\n\
+                        Exit codes: 0 done, 1 fault of this program, 2 usage, 3 bad input, 4 I/O or disk full, \
                         5 training diverged, 6 a process of a run on several machines was lost, 130 interrupted."
 )]
 pub struct Cli {

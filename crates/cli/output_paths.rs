@@ -16,8 +16,12 @@ pub struct ProtectedPaths(Vec<(&'static str, PathBuf)>);
 impl ProtectedPaths {
     /// Adds the paths of one more option.
     #[must_use]
-    pub fn with<'a>(mut self, option: &'static str, paths: impl IntoIterator<Item = &'a PathBuf>) -> Self {
-        self.0.extend(paths.into_iter().map(|path| (option, path.clone())));
+    pub fn with<'a, P: AsRef<Path> + 'a>(
+        mut self,
+        option: &'static str,
+        paths: impl IntoIterator<Item = &'a P>,
+    ) -> Self {
+        self.0.extend(paths.into_iter().map(|path| (option, path.as_ref().to_path_buf())));
         self
     }
 

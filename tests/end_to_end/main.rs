@@ -9,6 +9,7 @@ mod bad_model;
 mod compress;
 mod embedding;
 mod fresh;
+mod hub;
 mod labels;
 mod library;
 mod outputs;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tinybert_base::progress::Progress;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, SelectionMetric};
 use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, same_text};
 use tinybert_model::Checkpoint;
 use tinybert_train::TaskData;
 
+use super::ModelFolder;
 use crate::output_paths::ProtectedPaths;
 
 /// Labelled text: a GLUE task's folder, or files with named columns.
@@ -142,8 +143,8 @@ impl DataArgs {
     }
 
     /// Reads a model folder; with --embedding, a bare encoder becomes a sentence encoder.
-    pub fn read_model(&self, folder: &Path) -> Result<Checkpoint> {
-        let model = Checkpoint::load(folder)?;
+    pub fn read_model(&self, folder: &ModelFolder, context: &Context) -> Result<Checkpoint> {
+        let model = folder.load(context)?;
         if self.embedding { model.as_sentence_encoder() } else { Ok(model) }
     }
 

@@ -1,14 +1,15 @@
 //! A model that answers, and the longest input that models read.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use tinybert_base::Result;
+use tinybert_base::{Context, Result};
 use tinybert_evaluate::predictor::Predictor;
+use tinybert_hub::Parts;
 use tinybert_model::Checkpoint;
 use tinybert_nn::device::Compute;
 use tinybert_runtime::kernels::Isa;
+
+use super::ModelFolder;
 
 /// Longest input in tokens unless `--max-tokens` says otherwise.
 const DEFAULT_MAX_TOKENS: usize = 128;
@@ -31,8 +32,8 @@ pub fn max_tokens(requested: Option<usize>, models: &[&Checkpoint]) -> Result<us
 #[derive(Args)]
 pub struct ModelArgs {
     /// Model folder with a task head, or image.
-    #[arg(long, value_name = "PATH")]
-    model: PathBuf,
+    #[arg(long, value_name = "PATH|ORG/NAME")]
+    model: ModelFolder,
     /// Longest input of a folder in tokens; an image has its own limit [default: 128, or what the folder has
     /// positions for].
     #[arg(long, value_name = "N")]
@@ -44,20 +45,21 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Opens the model; a folder computes on the processor.
-    pub fn open(&self) -> Result<Predictor> {
-        self.open_on(&Compute::cpu(), false)
+    pub fn open(&self, context: &Context) -> Result<Predictor> {
+        self.open_on(&Compute::cpu(), false, context)
     }
 
     /// Opens the model; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a
     /// sentence encoder.
-    pub fn open_on(&self, compute: &Compute, embedding: bool) -> Result<Predictor> {
+    pub fn open_on(&self, compute: &Compute, embedding: bool, context: &Context) -> Result<Predictor> {
         let prepare = |model: Checkpoint| {
             max_tokens(self.max_tokens, &[&model])?;
             if embedding { model.as_sentence_encoder() } else { Ok(model) }
         };
         // A folder with fewer positions lowers the default by itself.
         let longest = self.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-        Predictor::open_on(&self.model, longest, self.isa, compute, prepare)
+        let place = self.model.locate(Parts::Model, context)?;
+        Predictor::open_on(&place.path, longest, self.isa, compute, prepare)
     }
 }
 

@@ -8,7 +8,7 @@ use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::Checkpoint;
 use tinybert_train::Output;
 
-use crate::args::{DataArgs, DistillationArgs, OutputArgs, TaskStageArgs, max_tokens};
+use crate::args::{DataArgs, DistillationArgs, ModelFolder, OutputArgs, TaskStageArgs, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -21,14 +21,14 @@ use crate::terminal::Terminal;
 #[command(mut_arg("resume", |option| option.help("Continue with the rows in FOLDER")))]
 pub struct AblationsArgs {
     /// Model folder of the teacher, fine-tuned on the task.
-    #[arg(long, value_name = "FOLDER")]
-    teacher: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    teacher: ModelFolder,
     /// Model folder of the student after the general stage.
-    #[arg(long, value_name = "FOLDER")]
-    student: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    student: ModelFolder,
     /// Model folder of the student before the general stage, for row no-general.
-    #[arg(long, value_name = "FOLDER")]
-    fresh: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    fresh: Option<ModelFolder>,
     /// Training set with its variants, as augment writes it: a file, or the folder of a GLUE task. All rows
     /// except no-augmentation learn from it.
     #[arg(long, value_name = "PATH")]
@@ -62,9 +62,9 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     }
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let teacher = args.data.read_model(&args.teacher)?;
-    let student = Checkpoint::load(&args.student)?;
-    let fresh = args.fresh.as_deref().map(Checkpoint::load).transpose()?;
+    let teacher = args.data.read_model(&args.teacher, &context)?;
+    let student = args.student.load(&context)?;
+    let fresh = args.fresh.as_ref().map(|folder| folder.load(&context)).transpose()?;
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let data = args.data.training(teacher.head.labels(), context.progress)?;

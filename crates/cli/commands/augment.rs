@@ -6,9 +6,8 @@ use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Split, read_rows};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
-use tinybert_model::Checkpoint;
 
-use crate::args::DataArgs;
+use crate::args::{DataArgs, ModelFolder};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -20,8 +19,8 @@ use crate::terminal::Terminal;
 pub struct AugmentArgs {
     /// Model folder: its tokenizer, and its masked-LM head for words of one piece (see fine-tune --objective
     /// mlm).
-    #[arg(long, value_name = "FOLDER")]
-    model: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    model: ModelFolder,
     /// Word vectors as text, with a word and its numbers on each line (GloVe), for words of several pieces.
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
@@ -70,7 +69,7 @@ pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let rows = read_rows(&args.data.spec(&[])?, Split::Train, context.progress)?;
-    let model = Checkpoint::load(&args.model)?;
+    let model = args.model.load(&context)?;
     let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
     let settings = AugmentSettings {
         variants: args.variants,

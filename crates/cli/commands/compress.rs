@@ -19,7 +19,8 @@ use tinybert_search::{
 use tinybert_train::{FineTune, Recipe};
 
 use crate::args::{
-    DataArgs, DeviceArgs, OutputArgs, RecipeOptions, max_tokens, parse_memory_size, parse_milliseconds,
+    DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens, parse_memory_size,
+    parse_milliseconds,
 };
 use crate::invocation::Invocation;
 use crate::output_paths;
@@ -35,12 +36,12 @@ use crate::terminal::Terminal;
 }))]
 pub struct CompressArgs {
     /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
-    #[arg(long, value_name = "FOLDER")]
-    teacher: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    teacher: ModelFolder,
     /// Model folder of a student: distilled on the task if it has no head, used as it is otherwise [default:
     /// a new one is made].
-    #[arg(long, value_name = "FOLDER")]
-    student: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    student: Option<ModelFolder>,
     #[command(flatten)]
     budget: BudgetArgs,
     #[command(flatten)]
@@ -173,8 +174,8 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     output_paths::probe_folder(&args.output.out, &models.with("--corpus", &args.new_student.corpus))?;
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let teacher = args.data.read_model(&args.teacher)?;
-    let student = args.student.as_ref().map(|folder| Checkpoint::load(folder)).transpose()?;
+    let teacher = args.data.read_model(&args.teacher, &context)?;
+    let student = args.student.as_ref().map(|folder| folder.load(&context)).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let data = args.data.training(teacher.head.labels(), context.progress)?;

@@ -48,7 +48,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     };
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let predictor = args.model.open_on(&args.device.open()?, args.data.embedding)?;
+    let predictor = args.model.open_on(&args.device.open()?, args.data.embedding, &context)?;
     let spec = args.data.spec(&predictor.labels()?)?;
     let data = args.data.load(&spec, split, context.progress)?;
     let metrics = predictor.evaluate(&data, args.data.metrics(&spec, &data)?, &context)?;

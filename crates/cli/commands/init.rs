@@ -10,12 +10,13 @@ use tinybert_base::progress::Progress;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
+use tinybert_hub::Parts;
 use tinybert_model::{
-    BertConfig, Checkpoint, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset,
-    train_vocabulary,
+    BertConfig, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset, train_vocabulary,
 };
 use tinybert_nn::init_parameters;
 
+use crate::args::ModelFolder;
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
 use crate::standard_output::print_line;
@@ -31,8 +32,8 @@ pub struct InitArgs {
     vocabulary: VocabularyArgs,
     /// Start from this teacher's embeddings, projected to the student's width; the embedding loss would lead
     /// there.
-    #[arg(long, value_name = "FOLDER")]
-    embeddings_from: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    embeddings_from: Option<ModelFolder>,
     /// Labels of a classification head with random weights, in the order of their outputs [default: no head].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     labels: Vec<String>,
@@ -48,8 +49,8 @@ pub struct InitArgs {
 #[command(next_help_heading = "Vocabulary")]
 struct VocabularyArgs {
     /// Folder with the vocabulary, in vocab.txt or tokenizer.json; distillation needs that of the teacher.
-    #[arg(long, value_name = "FOLDER", required_unless_present = "train_vocab_from")]
-    vocab_from: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME, required_unless_present = "train_vocab_from")]
+    vocab_from: Option<ModelFolder>,
     /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv or .tsv with named columns.
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     train_vocab_from: Option<PathBuf>,
@@ -90,23 +91,28 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
     output_paths::check_folder(&args.out, &inputs.with("--embeddings-from", &args.embeddings_from))?;
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let text = args.vocabulary.encoder(context.progress)?;
+    let vocab_from =
+        vocab_from.as_ref().map(|model| model.locate(Parts::Vocabulary, &context)).transpose()?;
+    let text = match &vocab_from {
+        Some(folder) => TextEncoder::from_folder(&folder.path)?,
+        None => args.vocabulary.train(context.progress)?,
+    };
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
     let mut tensors = init_parameters(&config, &head, invocation.global.seed)?;
     let mut inputs = FileHash::of_files(&args.vocabulary.train_vocab_from)?;
-    if let Some(folder) = &args.embeddings_from {
-        let teacher = Checkpoint::load(folder)?;
-        tensors.extend(embeddings_from_teacher(&teacher, &config)?);
+    let teacher = args.embeddings_from.as_ref().map(|model| model.load(&context)).transpose()?;
+    if let Some(teacher) = &teacher {
+        tensors.extend(embeddings_from_teacher(teacher, &config)?);
         inputs.extend(teacher.hashes()?);
     }
     let record = RunRecord::new(
         "init",
         json!({
             "preset": args.preset,
-            "vocab_from": args.vocabulary.vocab_from,
+            "vocab_from": vocab_from.map(|folder| folder.to_string()),
             "train_vocab_from": args.vocabulary.train_vocab_from,
-            "embeddings_from": args.embeddings_from,
+            "embeddings_from": teacher.map(|teacher| teacher.name()),
             "labels": args.labels,
             "config": config,
         }),
@@ -119,13 +125,10 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
 }
 
 impl VocabularyArgs {
-    /// The tokenizer with the chosen vocabulary.
-    fn encoder(&self, progress: &dyn Progress) -> Result<TextEncoder> {
-        let Some(file) = &self.train_vocab_from else {
-            return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
-        };
+    /// A tokenizer with a vocabulary that is learned from the file.
+    fn train(&self, progress: &dyn Progress) -> Result<TextEncoder> {
         let source = Source::Table(TableFiles {
-            train: Some(file.clone()),
+            train: self.train_vocab_from.clone(),
             dev: None,
             test: None,
             format: None,

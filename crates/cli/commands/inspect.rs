@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tinybert_base::{Error, Result, hex};
+use tinybert_hub::Parts;
 use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::{Checkpoint, signature};
 use tinybert_runtime::Model;
@@ -12,13 +13,16 @@ use tinybert_runtime::image::{
     ObservedRange, PackedWeights, Provenance,
 };
 
+use crate::args::ModelFolder;
+use crate::invocation::Invocation;
 use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
 #[derive(Args)]
 pub struct InspectArgs {
     /// Image file or model folder.
-    path: PathBuf,
+    path: ModelFolder,
     /// Print a C header with the image's sizes instead, which firmware needs when it is built.
     #[arg(long)]
     header: bool,
@@ -28,14 +32,16 @@ pub struct InspectArgs {
     verify: Option<PathBuf>,
 }
 
-pub fn run(args: &InspectArgs) -> Result<()> {
+pub fn run(args: &InspectArgs, invocation: &Invocation) -> Result<()> {
     let trusted = args.verify.as_deref().map(signature::read_public_key).transpose()?;
-    if args.path.is_dir() && trusted.is_none() && !args.header {
-        return inspect_folder(&args.path);
+    // The terminal is for a model that is fetched.
+    let path = args.path.locate(Parts::Model, &Terminal::open(invocation)?.context())?.path;
+    if path.is_dir() && trusted.is_none() && !args.header {
+        return inspect_folder(&path);
     }
-    let file = ImageFile::open(&args.path)?;
+    let file = ImageFile::open(&path)?;
     if let Some(key) = &trusted {
-        file.verify(key).map_err(|error| Error::input(&args.path, error))?;
+        file.verify(key).map_err(|error| Error::input(&path, error))?;
     }
     if args.header { print_header(&file, trusted.as_ref()) } else { inspect_image(&file, trusted.is_some()) }
 }

@@ -12,7 +12,9 @@ use tinybert_model::signature;
 use tinybert_quantize::{QuantizeSettings, quantize};
 use tinybert_runtime::image::{Image, detach_words};
 
-use crate::args::{DataArgs, LayoutName, PrecisionArgs, PrecisionInputs, PresentOptions, max_tokens};
+use crate::args::{
+    DataArgs, LayoutName, ModelFolder, PrecisionArgs, PrecisionInputs, PresentOptions, max_tokens,
+};
 use crate::commands::inspect;
 use crate::invocation::Invocation;
 use crate::output_paths;
@@ -23,8 +25,8 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct QuantizeArgs {
     /// Model folder with a task head.
-    #[arg(long, value_name = "FOLDER")]
-    model: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    model: ModelFolder,
     /// Image file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -60,7 +62,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let checkpoint = args.data.read_model(&args.model)?;
+    let checkpoint = args.data.read_model(&args.model, &context)?;
     let trained = checkpoint.quantization.as_ref();
     let requested = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
     let max_tokens = max_tokens(requested, &[&checkpoint])?;
@@ -135,7 +137,7 @@ impl QuantizeArgs {
             return Err(Error::Usage(format!(
                 "{option}: {} was trained to be quantized as its quantization.json says; leave the option out, or \
                  remove that file to calibrate anew",
-                self.model.display()
+                self.model
             )));
         }
         plan.check_max_tokens(max_tokens)?;

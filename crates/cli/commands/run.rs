@@ -10,7 +10,9 @@ use tinybert_data::metrics::entities;
 use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
 
 use crate::args::ModelArgs;
+use crate::invocation::Invocation;
 use crate::standard_output::print_line;
+use crate::terminal::Terminal;
 
 /// The name of standard input in errors.
 const STANDARD_INPUT: &str = "standard input";
@@ -31,8 +33,9 @@ pub struct RunArgs {
     json: bool,
 }
 
-pub fn run(args: &RunArgs) -> Result<()> {
-    let predictor = args.model.open()?;
+pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
+    // The terminal is for a model that is fetched. Answering needs none.
+    let predictor = args.model.open(&Terminal::open(invocation)?.context())?;
     let labels = predictor.labels()?;
     let print = |question: &Question, reply: Prediction| {
         if args.json {

@@ -59,6 +59,7 @@ pub use tensors::{Tensors, lookup};
 pub use text::{EncodedInput, EncodedWord, TextEncoder};
 pub use tinybert_image::Pooling;
 pub use tinybert_image::{LayerLinear, PerLinear};
+pub use vocabulary::FILES as TOKENIZER_FILES;
 pub use wordpiece::train_vocabulary;
 
 use self::config_json::ConfigFile;
@@ -81,6 +82,8 @@ pub struct Checkpoint {
     pub quantization: Option<ModelPlan>,
     /// The folder that it was read from.
     pub folder: PathBuf,
+    /// The name of the folder in records of runs, where that is not its path.
+    origin: Option<String>,
     /// Every file that was read.
     sources: Vec<PathBuf>,
 }
@@ -123,13 +126,32 @@ impl Checkpoint {
         sources.extend(weights.sources().iter().cloned());
         sources.extend(vocabulary::FILES.iter().map(|name| folder.join(name)).filter(|file| file.exists()));
         sources.extend(quantization.is_some().then(|| folder.join(QUANTIZATION)));
-        Ok(Self { config, head, tensors, text, quantization, folder: folder.to_path_buf(), sources })
+        Ok(Self {
+            config,
+            head,
+            tensors,
+            text,
+            quantization,
+            folder: folder.to_path_buf(),
+            origin: None,
+            sources,
+        })
     }
 
     /// This model in other sizes, with the tensors and the tokenizer that go with them.
     pub fn with(&self, config: BertConfig, tensors: Tensors, text: TextEncoder) -> Self {
         let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
-        Self { config, head, tensors, text, quantization: None, folder, sources }
+        Self { config, head, tensors, text, quantization: None, folder, origin: self.origin.clone(), sources }
+    }
+
+    /// This model, whose folder has the name `origin` in records of runs.
+    pub fn from_origin(self, origin: String) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// What the model is called in records and titles: its origin, or the path of its folder.
+    pub fn name(&self) -> String {
+        self.origin.clone().unwrap_or_else(|| self.folder.display().to_string())
     }
 
     /// A copy without the plan to be quantized by.
@@ -185,6 +207,13 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] when one cannot be read.
     pub fn hashes(&self) -> Result<Vec<FileHash>> {
-        FileHash::of_files(&self.sources)
+        let hash = |path: &PathBuf| {
+            let hash = FileHash::of_file(path)?;
+            Ok(match (&self.origin, path.strip_prefix(&self.folder)) {
+                (Some(origin), Ok(name)) => FileHash { path: format!("{origin}/{}", name.display()), ..hash },
+                _ => hash,
+            })
+        };
+        self.sources.iter().map(hash).collect()
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tinybert_base::{Error, Result};
 
 /// Files that make up a tokenizer; each is copied into saved checkpoints where it exists.
-pub(crate) const FILES: [&str; 4] =
+pub const FILES: [&str; 4] =
     ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
 /// Tokenizer files by name, with their contents.

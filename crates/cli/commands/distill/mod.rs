@@ -15,8 +15,8 @@ use tinybert_train::{Output, Summary, TaskData};
 use self::labels::LabelArgs;
 use self::sparsity::SparsityArgs;
 use crate::args::{
-    DataArgs, DeviceArgs, DistillationArgs, OutputArgs, PrecisionArgs, PrecisionInputs, PresentOptions,
-    RecipeOptions, TaskStageArgs, max_tokens, parse_time_limit,
+    DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, PrecisionArgs, PrecisionInputs,
+    PresentOptions, RecipeOptions, TaskStageArgs, max_tokens, parse_time_limit,
 };
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
@@ -33,11 +33,11 @@ pub struct DistillArgs {
     #[arg(long)]
     stage: StageName,
     /// Model folder of the teacher: pre-trained for the general stage, fine-tuned for the task stage.
-    #[arg(long, value_name = "FOLDER", required_unless_present = "soft_labels")]
-    teacher: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME, required_unless_present = "soft_labels")]
+    teacher: Option<ModelFolder>,
     /// Model folder of the student: fresh from init, or the result of the general stage.
-    #[arg(long, value_name = "FOLDER")]
-    student: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    student: ModelFolder,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -142,8 +142,8 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let out = args.on_device(args.output.settings())?;
     let teacher =
         args.teacher.as_ref().ok_or_else(|| Error::Usage("--stage general needs --teacher".into()))?;
-    let teacher = Checkpoint::load(teacher)?;
-    let student = Checkpoint::load(&args.student)?;
+    let teacher = teacher.load(&context)?;
+    let student = args.student.load(&context)?;
     let max_tokens = max_tokens(args.distillation.max_tokens, &[&student, &teacher])?;
     let recipe = RecipeOptions {
         epochs: options.epochs,
@@ -227,8 +227,8 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
     let out = args.on_device(out)?;
     let data_args = args.labels.data(&args.data);
-    let teacher = args.teacher.as_ref().map(|folder| data_args.read_model(folder)).transpose()?;
-    let student = Checkpoint::load(&args.student)?;
+    let teacher = args.teacher.as_ref().map(|folder| data_args.read_model(folder, &context)).transpose()?;
+    let student = args.student.load(&context)?;
     let models: Vec<&Checkpoint> = [Some(&student), teacher.as_ref()].into_iter().flatten().collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let mut settings = args.labels.settings(TaskSettings {

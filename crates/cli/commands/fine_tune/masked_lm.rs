@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use tinybert_base::Result;
 use tinybert_data::{Corpus, WindowSettings};
-use tinybert_model::Checkpoint;
 use tinybert_train::{HeldOutGuesses, MaskedLmSettings, masked_lm};
 
 use super::FineTuneArgs;
@@ -43,7 +42,7 @@ pub struct MaskedLmArgs {
 pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let model = Checkpoint::load(&args.model)?;
+    let model = args.model.load(&context)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let defaults = MaskedLmSettings::default();
     let rate = match options.train_encoder {

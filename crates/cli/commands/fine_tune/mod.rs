@@ -1,13 +1,10 @@
 //! `fine-tune`: trains a task head and its encoder on labelled data, or a masked-LM head on raw text.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use tinybert_base::{Error, Result};
-use tinybert_model::Checkpoint;
 use tinybert_train::{ClassWeighting, FineTune, fine_tune};
 
-use crate::args::{DataArgs, DeviceArgs, OptimizerArgs, OutputArgs, RecipeOptions, max_tokens};
+use crate::args::{DataArgs, DeviceArgs, ModelFolder, OptimizerArgs, OutputArgs, RecipeOptions, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
@@ -26,8 +23,8 @@ pub struct FineTuneArgs {
     #[arg(long, default_value = "task")]
     objective: Objective,
     /// Model folder to start from; a head with other labels is replaced by a fresh one.
-    #[arg(long, value_name = "FOLDER")]
-    model: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    model: ModelFolder,
     /// Passes over the training data.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().recipe.epochs)]
     epochs: u64,
@@ -101,7 +98,7 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = args.device.on(args.output.settings())?;
-    let model = Checkpoint::load(&args.model)?;
+    let model = args.model.load(&context)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let data = args.data.training(&[], context.progress)?;
     let recipe = RecipeOptions {

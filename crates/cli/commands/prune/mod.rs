@@ -4,7 +4,6 @@ mod structure;
 mod vocabulary;
 
 use std::iter;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::Args;
@@ -17,7 +16,7 @@ use tinybert_prune::keep_layers;
 
 use self::structure::{PruneRoundsArgs, StructureArgs};
 use self::vocabulary::VocabularyPruningArgs;
-use crate::args::{DataArgs, DeviceArgs, DistillationArgs, OutputArgs, max_tokens};
+use crate::args::{DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -28,14 +27,14 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct PruneArgs {
     /// Model folder.
-    #[arg(long, value_name = "FOLDER")]
-    model: PathBuf,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    model: ModelFolder,
     #[command(flatten)]
     output: OutputArgs,
     /// Task teacher: importance is measured against its answers instead of the labels, and --steps distils
     /// from it.
-    #[arg(long, value_name = "FOLDER")]
-    teacher: Option<PathBuf>,
+    #[arg(long, value_name = ModelFolder::NAME)]
+    teacher: Option<ModelFolder>,
     /// Layers that stay, counted from 1, such as 1,3,4 [default: all].
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     layers: Vec<usize>,
@@ -70,8 +69,9 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     let models = args.data.inputs().with("--model", [&args.model]).with("--teacher", &args.teacher);
     output_paths::check_folder(out, &models.with("--corpus", &args.vocabulary.corpus))?;
     let terminal = Terminal::open(invocation)?;
-    let model = args.data.read_model(&args.model)?;
-    let teacher = args.teacher.as_deref().map(|folder| args.data.read_model(folder)).transpose()?;
+    let model = args.data.read_model(&args.model, &terminal.context())?;
+    let read = |folder| args.data.read_model(folder, &terminal.context());
+    let teacher = args.teacher.as_ref().map(read).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&model).chain(&teacher).collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let mut inputs = model.hashes()?;

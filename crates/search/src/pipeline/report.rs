@@ -29,7 +29,7 @@ pub(super) fn write(
     inputs: Vec<FileHash>,
 ) -> Result<()> {
     let (compress, folder) = (pipeline.compress, &pipeline.out.folder);
-    let title = format!("{} for {}", compress.teacher.folder.display(), compress.board);
+    let title = format!("{} for {}", compress.teacher.name(), compress.board);
     let mut report = Report::new(title, "compress");
     for stage in &pipeline.folders {
         report.add_folder(stage)?;

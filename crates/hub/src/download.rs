@@ -1,0 +1,157 @@
+//! The bytes of a file: fetched once, continued where a transfer was cut, and checked before they are used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tinybert_base::{Context, Error, FileHash, Result, atomic};
+use ureq::http::StatusCode;
+
+use crate::cache::ModelCache;
+use crate::client::{Client, RemoteFile};
+
+/// Transfers that may be cut, one after the other, before the download is given up.
+const ATTEMPTS: usize = 5;
+/// Bytes between two looks at the user's wish to stop.
+const CHUNK: usize = 1 << 18;
+
+/// Brings the contents of `remote` into the cache, unless they are there.
+///
+/// # Errors
+/// [`Error::Io`] if they cannot be fetched or written; [`Error::Input`] if they are not what the Hub announced;
+/// [`Error::Interrupted`]. What was fetched stays for the next call.
+pub(crate) fn download(
+    client: &Client,
+    cache: &ModelCache,
+    remote: &RemoteFile,
+    name: &str,
+    context: &Context,
+) -> Result<()> {
+    let blob = cache.blob(&remote.etag)?;
+    if blob.exists() {
+        return Ok(());
+    }
+    let wait = || context.progress.say(&format!("another process fetches {name}; waiting for it"));
+    let _lock = cache.lock(&remote.etag, wait)?;
+    // The other process may have fetched it.
+    if blob.exists() {
+        return Ok(());
+    }
+    let partial = PathBuf::from(format!("{}.incomplete", blob.display()));
+    let transfer = Transfer { client, remote, name, partial: &partial, context };
+    context.progress.begin(&format!("fetch {name} (bytes)"), remote.size);
+    let fetched = transfer.complete();
+    context.progress.end();
+    fetched?;
+    transfer.check()?;
+    atomic::rename_file(&partial, &blob)
+}
+
+/// The download of one file.
+struct Transfer<'a> {
+    client: &'a Client,
+    remote: &'a RemoteFile,
+    /// Name of the file in the model.
+    name: &'a str,
+    /// What there is of it.
+    partial: &'a Path,
+    context: &'a Context<'a>,
+}
+
+/// Why a transfer ended early.
+enum Cut {
+    /// It can be continued.
+    Transient(io::Error),
+    /// Another request would end in the same way.
+    Final(Error),
+}
+
+impl Transfer<'_> {
+    /// Fetches what is missing.
+    fn complete(&self) -> Result<()> {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.partial)
+            .map_err(Error::io(self.partial))?;
+        let mut attempt = 0;
+        while self.length(&file)? != self.remote.size {
+            match self.append(&mut file) {
+                Ok(()) => {}
+                Err(Cut::Final(error)) => return Err(error),
+                Err(Cut::Transient(_)) if attempt + 1 < ATTEMPTS => attempt += 1,
+                Err(Cut::Transient(error)) => {
+                    let what = format!(
+                        "the download of {} was cut {ATTEMPTS} times, the last time by: {error}",
+                        self.name
+                    );
+                    return Err(self.client.fault(format!("{what}; the same command continues it")));
+                }
+            }
+        }
+        file.sync_all().map_err(Error::io(self.partial))
+    }
+
+    fn length(&self, file: &File) -> Result<u64> {
+        file.metadata().map(|metadata| metadata.len()).map_err(Error::io(self.partial))
+    }
+
+    /// Fetches from the end of `file` on. The answer may hold less than what is missing.
+    fn append(&self, file: &mut File) -> std::result::Result<(), Cut> {
+        let mut done = self.length(file).map_err(Cut::Final)?;
+        if done > self.remote.size {
+            done = self.restart(file)?;
+        }
+        let answer = self.client.get(self.remote, done).map_err(Cut::Transient)?;
+        let range = answer.headers().get("content-range").and_then(|range| range.to_str().ok());
+        let begins = range.is_some_and(|range| range.starts_with(&format!("bytes {done}-")));
+        match answer.status() {
+            StatusCode::PARTIAL_CONTENT if begins => {}
+            // The whole file, or a server that has no part from there.
+            StatusCode::OK => done = self.restart(file)?,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                self.restart(file)?;
+                return Err(Cut::Transient(io::Error::other(
+                    "the server sends another part than was asked for",
+                )));
+            }
+            status => return Err(Cut::Transient(io::Error::other(format!("status {}", status.as_u16())))),
+        }
+        self.context.progress.resume(done);
+        let mut body = answer.into_body().into_reader();
+        let mut chunk = vec![0; CHUNK];
+        while done < self.remote.size {
+            if self.context.should_stop() {
+                let what =
+                    format!("stopped while fetching {}; the same command continues the download", self.name);
+                return Err(Cut::Final(Error::Interrupted(what)));
+            }
+            let room = chunk.len().min(usize::try_from(self.remote.size - done).unwrap_or(CHUNK));
+            let read = body.read(&mut chunk[..room]).map_err(Cut::Transient)?;
+            if read == 0 {
+                return Err(Cut::Transient(io::ErrorKind::UnexpectedEof.into()));
+            }
+            file.write_all(&chunk[..read]).map_err(|error| Cut::Final(Error::io(self.partial)(error)))?;
+            done += read as u64;
+            self.context.progress.advance(done, "");
+        }
+        Ok(())
+    }
+
+    /// Begins anew; gives the length of the file.
+    fn restart(&self, file: &File) -> std::result::Result<u64, Cut> {
+        file.set_len(0).map(|()| 0).map_err(|error| Cut::Final(Error::io(self.partial)(error)))
+    }
+
+    /// Compares the contents with their SHA-256, which is the ETag of large files.
+    fn check(&self) -> Result<()> {
+        let is_sha256 = self.remote.etag.len() == 64;
+        if !is_sha256 || FileHash::of(self.partial)?.sha256 == self.remote.etag {
+            return Ok(());
+        }
+        fs::remove_file(self.partial).map_err(Error::io(self.partial))?;
+        let what =
+            "what was fetched has not the SHA-256 that the Hub announced; the same command fetches it again";
+        Err(Error::Input(format!("{}: {what}", self.name)))
+    }
+}
