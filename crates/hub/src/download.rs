@@ -146,7 +146,7 @@ impl Transfer<'_> {
     /// Compares the contents with their SHA-256, which is the ETag of large files.
     fn check(&self) -> Result<()> {
         let is_sha256 = self.remote.etag.len() == 64;
-        if !is_sha256 || FileHash::of(self.partial)?.sha256 == self.remote.etag {
+        if !is_sha256 || FileHash::of_file(self.partial)?.sha256 == self.remote.etag {
             return Ok(());
         }
         fs::remove_file(self.partial).map_err(Error::io(self.partial))?;
