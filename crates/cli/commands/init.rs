@@ -123,7 +123,17 @@ impl VocabularyArgs {
     /// The tokenizer with the chosen vocabulary.
     fn encoder(&self, progress: &dyn Progress) -> Result<TextEncoder> {
         let Some(file) = &self.train_vocab_from else {
-            return TextEncoder::from_folder(self.vocab_from.as_deref().unwrap_or(std::path::Path::new("")));
+            let folder = self.vocab_from.as_deref().unwrap_or(std::path::Path::new(""));
+            let text = TextEncoder::from_folder(folder)?;
+            if text.has_own_pieces() {
+                return Err(Error::input(
+                    folder,
+                    "its tokenizer is BPE or Unigram, and a student reads WordPiece: give --vocab-from a BERT folder, or \
+                     train a vocabulary on text with --train-vocab-from; distillation compares such a student with its \
+                     teacher by words",
+                ));
+            }
+            return Ok(text);
         };
         let source = Source::Table(TableFiles {
             train: Some(file.clone()),

@@ -2,7 +2,7 @@
 
 /// Ids of a model folder's pieces that have a meaning of their own, in BERT's numbering. Every model has `[PAD]`,
 /// because training fills batches with it; the vocabulary of an image, whose ids are
-/// [`tinybert_tokenizer::SpecialIds`], can do without.
+/// [`tinybert_tokenizer::ModelSpecialIds`], can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ModelSpecialIds {
     /// `[PAD]`, fills batches.
@@ -33,8 +33,11 @@ pub(crate) struct SpecialPieces {
 }
 
 impl SpecialPieces {
-    /// BERT's pieces, by which text is read for models of every family.
+    /// BERT's pieces, by which text is read for models of every family with WordPiece.
     pub const BERT: Self = Self { pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" };
+
+    /// RoBERTa's pieces, by which text is read for models with pieces of their own.
+    pub const ROBERTA: Self = Self { pad: "<pad>", unk: "<unk>", cls: "<s>", sep: "</s>", mask: "<mask>" };
 
     /// All pieces.
     pub fn all(self) -> [&'static str; 5] {
