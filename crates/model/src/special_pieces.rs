@@ -2,7 +2,7 @@
 
 /// Ids of a model folder's pieces that have a meaning of their own, in BERT's numbering. Every model has `[PAD]`,
 /// because training fills batches with it; the vocabulary of an image, whose ids are
-/// [`tinybert_tokenizer::ModelSpecialIds`], can do without.
+/// [`tinybert_tokenizer::SpecialIds`], can do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ModelSpecialIds {
     /// `[PAD]`, fills batches.
