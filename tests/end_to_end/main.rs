@@ -19,6 +19,7 @@ mod report;
 mod resume;
 mod signature;
 mod tagging;
+mod teachers;
 mod toy;
 mod training;
 mod usage;
