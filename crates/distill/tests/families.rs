@@ -328,7 +328,10 @@ fn a_student_of_berts_kind_learns_a_task_from_each_family() {
             &Context::default(),
         )
         .unwrap();
-        assert!(report.dev.primary() >= report.teacher.as_ref().unwrap().primary() - 0.1, "{family}: {report:?}");
+        assert!(
+            report.dev.primary() >= report.teacher.as_ref().unwrap().primary() - 0.1,
+            "{family}: {report:?}"
+        );
         assert_eq!(Checkpoint::load(&at("out")).unwrap().config.architecture, Architecture::Bert);
 
         // The same from a cache of the teacher's states in its own pieces, filled and found.
@@ -340,6 +343,9 @@ fn a_student_of_berts_kind_learns_a_task_from_each_family() {
         let (filled, found) = (run("filled"), run("found"));
         assert_eq!(toy::bits(&at("filled")), toy::bits(&at("found")));
         assert_eq!(filled.dev, found.dev);
-        assert!(filled.dev.primary() >= filled.teacher.as_ref().unwrap().primary() - 0.1, "{family}: {filled:?}");
+        assert!(
+            filled.dev.primary() >= filled.teacher.as_ref().unwrap().primary() - 0.1,
+            "{family}: {filled:?}"
+        );
     }
 }

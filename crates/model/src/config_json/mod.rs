@@ -10,7 +10,7 @@ use self::head::HeadKeys;
 pub(crate) use self::write::to_json;
 use crate::config_source::{ConfigSource, DECODERS_TEACH};
 use crate::family::{self, Family};
-use crate::{BertConfig, Pruned, ModelSpecialIds, TextEncoder};
+use crate::{BertConfig, ModelSpecialIds, Pruned, TextEncoder};
 use tinybert_base::{Error, Result};
 
 /// A `config.json` of a known family, its class names translated to BERT's.
