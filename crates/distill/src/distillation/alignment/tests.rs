@@ -8,7 +8,7 @@ use crate::losses::{attention_mse, hidden_mse};
 use tinybert_model::TextEncoder;
 
 fn reference() -> Value {
-    serde_json::from_str(include_str!("../../../../tests/reference/alignment.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/reference/alignment.json")).unwrap()
 }
 
 fn numbers(list: &Value) -> Vec<f32> {
