@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
+use tinybert_distill::alignment::Alignment;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::losses::answer_loss;
 use tinybert_distill::teacher::TeacherStates;
@@ -87,7 +88,7 @@ pub fn distillation_step() -> Result<impl FnMut(&Batch, u64) -> Result<()>> {
         let mode = Mode::Train { seed: 1, step };
         let taught = TeacherStates::Computed { bert: &teacher, wanted: transfer.wanted() }.of_batch(batch)?;
         let micro = MicroBatch { batch, mode, step: std::slice::from_ref(batch) };
-        let losses = transfer.losses(&student.forward(batch, mode)?, &taught, &micro)?;
+        let losses = transfer.losses(&student.forward(batch, mode)?, &taught, &micro, &Alignment::Pieces)?;
         let gradients = losses.tape.backward(&losses.total)?;
         optimizer.step(&gradients, 5e-5).map(drop)
     })

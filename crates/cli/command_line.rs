@@ -5,8 +5,8 @@ use clap::Parser;
 use crate::args::GlobalArgs;
 use crate::commands::Command;
 
-/// Turns a BERT or MPNet teacher and the text of a task into one model image, whose weights have eight or four
-/// bits, for devices without an operating system.
+/// Turns a teacher (BERT, DistilBERT, ELECTRA, MPNet, RoBERTa or XLM-RoBERTa) and the text of a task into one model
+/// image, whose weights have eight or four bits, for devices without an operating system.
 #[derive(Parser)]
 #[command(name = "tinybert-compress", version, max_term_width = 110)]
 #[command(

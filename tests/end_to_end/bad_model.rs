@@ -55,10 +55,10 @@ fn a_teacher_without_the_tasks_head_is_refused() {
 }
 
 #[test]
-fn a_student_with_another_vocabulary_is_refused() {
+fn a_student_with_another_vocabulary_is_refused_piece_by_piece() {
     let other = toy::student("other-vocabulary", "--hidden 32", &toy::vocabulary("small", 60));
-    let line = format!("{TASK} --teacher {} --student {other} {}", *TEACHER, toy::data());
-    fails(&format!("{line} --out {}", toy::path("x").display()), 3, &["vocabular"]);
+    let line = format!("{TASK} --align pieces --teacher {} --student {other} {}", *TEACHER, toy::data());
+    fails(&format!("{line} --out {}", toy::path("x").display()), 3, &["vocabular", "--align words"]);
 }
 
 #[test]

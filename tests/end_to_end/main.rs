@@ -20,6 +20,7 @@ mod report;
 mod resume;
 mod signature;
 mod tagging;
+mod teachers;
 mod toy;
 mod training;
 mod usage;

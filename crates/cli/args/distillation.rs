@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tinybert_distill::alignment::Align;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::{ProjectionKind, ProjectionStart, TransferSettings};
 use tinybert_distill::{StageRecipe, TaskSettings};
@@ -86,6 +87,10 @@ pub struct LossArgs {
     /// Start the projections at random, as in the authors' code, instead of from a least-squares fit.
     #[arg(long)]
     random_projection: bool,
+    /// Compare pieces, which takes the same vocabulary, or words, which takes any [default: pieces where student and
+    /// teacher have the same vocabulary, otherwise words].
+    #[arg(long, value_name = "pieces|words")]
+    align: Option<Align>,
 }
 
 /// Options that only the task stage has.
@@ -142,6 +147,7 @@ impl LossArgs {
             } else {
                 ProjectionStart::Fitted
             },
+            align: self.align,
         }
     }
 }

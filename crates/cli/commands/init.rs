@@ -1,7 +1,7 @@
 //! `init`: writes a fresh student folder.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -94,7 +94,7 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
     let vocab_from =
         vocab_from.as_ref().map(|model| model.locate(Parts::Vocabulary, &context)).transpose()?;
     let text = match &vocab_from {
-        Some(folder) => TextEncoder::from_folder(&folder.path)?,
+        Some(folder) => word_pieces(&folder.path)?,
         None => args.vocabulary.train(context.progress)?,
     };
     let config = args.config(text.vocab_size())?;
@@ -122,6 +122,19 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
     tinybert_model::save(&args.out, &config, &head, &tensors, &text, &record)?;
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("wrote {}: {parameters} parameters", args.out.display()))
+}
+
+/// The WordPiece vocabulary of a folder.
+fn word_pieces(folder: &Path) -> Result<TextEncoder> {
+    let text = TextEncoder::from_folder(folder)?;
+    if text.has_own_pieces() {
+        return Err(Error::input(
+            folder,
+            "its tokenizer is BPE or Unigram, and a student reads WordPiece: give --vocab-from a BERT folder, or train a \
+             vocabulary on text with --train-vocab-from; distillation compares such a student with its teacher by words",
+        ));
+    }
+    Ok(text)
 }
 
 impl VocabularyArgs {

@@ -9,7 +9,7 @@ use super::encoded::EncodedSet;
 use super::shuffle::Shuffler;
 use super::text;
 use tinybert_base::{Context, Error, Result};
-use tinybert_model::TextEncoder;
+use tinybert_model::{TextEncoder, TokenPlace};
 
 /// Documents of one or several files, in memory.
 pub struct Corpus {
@@ -83,6 +83,19 @@ impl Corpus {
         settings: WindowSettings,
         context: &Context,
     ) -> Result<EncodedSet> {
+        Ok(self.windows_with_texts(text, settings, context)?.0)
+    }
+
+    /// [`Corpus::windows`] with the text of each window, for models that read it in other pieces.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Corpus::windows`].
+    pub fn windows_with_texts(
+        &self,
+        text: &TextEncoder,
+        settings: WindowSettings,
+        context: &Context,
+    ) -> Result<(EncodedSet, Vec<&str>)> {
         /// Bytes of text between two looks at `progress`.
         const BLOCK: usize = 4 << 20;
 
@@ -94,7 +107,7 @@ impl Corpus {
             Shuffler::new(settings.seed, u64::MAX).shuffle(&mut order);
         }
         let limit = settings.limit.unwrap_or(usize::MAX);
-        let mut set = EncodedSet::default();
+        let (mut set, mut texts) = (EncodedSet::default(), Vec::new());
         let (mut rest, mut done) = (order.as_slice(), 0);
         context.progress.begin(
             "tokenize corpus (bytes)",
@@ -116,7 +129,10 @@ impl Corpus {
                 .par_iter()
                 .map(|document| packer.pack(self.text_of(document)))
                 .collect::<Result<Vec<_>>>()?;
-            packed.iter().for_each(|windows| set.append(windows));
+            for (windows, own) in packed {
+                set.append(&windows);
+                texts.extend(own);
+            }
             done += bytes;
             rest = later;
             context.progress.advance(done as u64, &format!("{} windows", set.len()));
@@ -125,7 +141,8 @@ impl Corpus {
         while set.total_tokens() > limit && set.len() > 1 {
             set.truncate(set.len() - 1);
         }
-        Ok(set)
+        texts.truncate(set.len());
+        Ok((set, texts))
     }
 
     fn text_of(&self, document: &Document) -> &str {
@@ -178,29 +195,44 @@ impl<'a> Packer<'a> {
                 "windows of {max_tokens} tokens are too short; 3 is the least"
             )));
         };
-        let continues = text.pieces().iter().map(|piece| piece.starts_with("##")).collect();
+        let continues = text.continuations();
         Ok(Self { text, continues, room })
     }
 
-    fn pack(&self, document: &str) -> Result<EncodedSet> {
-        let mut set = EncodedSet::default();
-        let mut window = Vec::with_capacity(self.room);
+    /// The windows of a document, and the text of each.
+    fn pack<'d>(&self, document: &'d str) -> Result<(EncodedSet, Vec<&'d str>)> {
+        let mut packed =
+            Packed { document, set: EncodedSet::default(), texts: Vec::new(), open: Vec::new(), bytes: 0..0 };
         for sentence in document.lines().flat_map(sentences) {
             let ids = self.text.piece_ids(sentence)?;
-            if window.len() + ids.len() > self.room {
-                self.finish(&mut set, &mut window);
+            if packed.open.len() + ids.len() > self.room {
+                self.finish(&mut packed);
             }
-            let mut rest = ids.as_slice();
-            while rest.len() > self.room {
-                let (now, later) = rest.split_at(self.cut(rest));
-                window.extend_from_slice(now);
-                self.finish(&mut set, &mut window);
-                rest = later;
+            // A sentence is a part of its document, so that its place there is a difference of addresses.
+            let at = sentence.as_ptr() as usize - document.as_ptr() as usize;
+            let starts = if ids.len() > self.room { self.piece_starts(sentence)? } else { Vec::new() };
+            let mut from = 0;
+            while ids.len() - from > self.room {
+                let to = from + self.cut(&ids[from..]);
+                packed.extend(&ids[from..to], at + starts[from]..at + starts[to]);
+                self.finish(&mut packed);
+                from = to;
             }
-            window.extend_from_slice(rest);
+            let start = starts.get(from).copied().unwrap_or(0);
+            packed.extend(&ids[from..], at + start..at + sentence.len());
         }
-        self.finish(&mut set, &mut window);
-        Ok(set)
+        self.finish(&mut packed);
+        Ok((packed.set, packed.texts))
+    }
+
+    /// The byte at which each piece of a sentence begins.
+    fn piece_starts(&self, sentence: &str) -> Result<Vec<usize>> {
+        let places = self.text.places(sentence, None, usize::MAX)?;
+        let start = |place| match place {
+            TokenPlace::Text { bytes, .. } => Some(bytes.start),
+            TokenPlace::Special(_) => None,
+        };
+        Ok(places.into_iter().filter_map(start).collect())
     }
 
     /// How many of `pieces`, which are more than fit, go into a window: up to a word's beginning if there is
@@ -212,11 +244,36 @@ impl<'a> Packer<'a> {
     }
 
     /// Closes a window that holds anything.
-    fn finish(&self, set: &mut EncodedSet, window: &mut Vec<u32>) {
-        if !window.is_empty() {
+    fn finish(&self, packed: &mut Packed) {
+        if !packed.open.is_empty() {
             let special = self.text.special();
-            let tokens = window.len() + 2;
-            set.push([special.cls].into_iter().chain(window.drain(..)).chain([special.sep]), tokens);
+            let tokens = packed.open.len() + 2;
+            let window = [special.cls].into_iter().chain(packed.open.drain(..)).chain([special.sep]);
+            packed.set.push(window, tokens);
+            packed.texts.push(packed.document.get(packed.bytes.clone()).unwrap_or_default());
         }
+    }
+}
+
+/// The windows of a document so far.
+struct Packed<'d> {
+    document: &'d str,
+    set: EncodedSet,
+    /// The text of each window.
+    texts: Vec<&'d str>,
+    /// Pieces of the window that is not closed.
+    open: Vec<u32>,
+    /// Bytes of that window.
+    bytes: Range<usize>,
+}
+
+impl Packed<'_> {
+    /// Adds pieces, which stand at `bytes`, to the window that is not closed.
+    fn extend(&mut self, pieces: &[u32], bytes: Range<usize>) {
+        if self.open.is_empty() {
+            self.bytes.start = bytes.start;
+        }
+        self.open.extend_from_slice(pieces);
+        self.bytes.end = bytes.end;
     }
 }

@@ -51,8 +51,7 @@ impl Masking {
         let Some(mask) = special.mask else {
             return Err(Error::Usage("this vocabulary has no [MASK] piece, which a masked LM needs".into()));
         };
-        let pieces = text.pieces();
-        let mut ordinary = vec![true; pieces.len()];
+        let mut ordinary: Vec<bool> = text.pieces().iter().map(|piece| !piece.is_empty()).collect();
         for id in [special.pad, special.unk, special.cls, special.sep, mask] {
             ordinary[id as usize] = false;
         }
@@ -61,7 +60,7 @@ impl Masking {
             whole_words,
             seed,
             mask,
-            continues: pieces.iter().map(|piece| piece.starts_with("##")).collect(),
+            continues: text.continuations(),
             draws: (0..).zip(&ordinary).filter(|(_, ordinary)| **ordinary).map(|(id, _)| id).collect(),
             ordinary,
         })

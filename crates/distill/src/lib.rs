@@ -8,4 +8,4 @@ pub use distillation::{
     EncodedCorpus, GeneralReport, GeneralSettings, QuantizationAware, StageRecipe, TaskReport, TaskSettings,
     Teacher, check_student_answers, check_vocabulary, distill_general, distill_task,
 };
-pub use distillation::{layer_map, losses, teacher, transfer};
+pub use distillation::{alignment, layer_map, losses, teacher, transfer};

@@ -8,7 +8,9 @@ use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_distill::{
-    EncodedCorpus, GeneralReport, GeneralSettings, StageRecipe, TaskSettings, distill_general, distill_task,
+    EncodedCorpus, GeneralReport, GeneralSettings, StageRecipe, TaskSettings,
+    alignment::Alignment,
+    distill_general, distill_task,
     teacher::TeacherOutput,
     transfer::{Transfer, TransferSettings},
 };
@@ -117,7 +119,7 @@ fn regression_learns_the_teachers_scores() {
 fn run_general(settings: &GeneralSettings, place: &Path, context: &Context) -> Result<GeneralReport> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(200, 3), 16)?;
-    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
     distill_general(settings, &teacher, &student(place), &corpus, place.join("out"), context)
 }
 
@@ -141,7 +143,7 @@ fn an_heir_starts_close_to_its_teacher() {
         let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
         let student = toy::model(&place.path().join("student"), &toy::config(4, hidden), &Head::None);
         let windows = encode(&teacher.text, &toy::sentences(200, 3), 16).unwrap();
-        let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+        let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
         let out = place.path().join("out");
         distill_general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap();
         ["embedding", "hidden", "attention"].map(|part| ends(&out, "general", part).0)
@@ -159,7 +161,7 @@ fn an_heir_that_is_wider_than_its_teacher_is_refused() {
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &Head::None);
     let student = toy::model(&place.path().join("student"), &toy::config(2, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(20, 3), 16).unwrap();
-    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
     let settings = GeneralSettings { inherit: true, ..general_settings() };
     let error = distill_general(
         &settings,
@@ -193,7 +195,7 @@ fn the_gradients_of_uneven_micro_batches_add_up_to_that_of_the_step() {
             let micro = MicroBatch { batch, mode, step: &step };
             let seen =
                 TeacherOutput::from_output(&frozen.forward(batch, Mode::Eval).unwrap(), &transfer.wanted());
-            let losses = transfer.losses(&student, &seen, &micro).unwrap();
+            let losses = transfer.losses(&student, &seen, &micro, &Alignment::Pieces).unwrap();
             loss += losses.total.to_scalar::<f32>().unwrap();
             let new = losses.tape.backward(&losses.total).unwrap();
             let vars = parameters.iter().map(|(name, var)| (name.to_owned(), var.clone()));
@@ -326,7 +328,7 @@ fn the_reached_tensors_are_exactly_those_with_a_gradient() {
             (trained.forward(&batch, Mode::Eval).unwrap(), frozen.forward(&batch, Mode::Eval).unwrap());
         let micro = MicroBatch { batch: &batch, mode: Mode::Eval, step: std::slice::from_ref(&batch) };
         let seen = TeacherOutput::from_output(&outputs.1, &transfer.wanted());
-        let losses = transfer.losses(&outputs.0, &seen, &micro).unwrap();
+        let losses = transfer.losses(&outputs.0, &seen, &micro, &Alignment::Pieces).unwrap();
         let gradients = outputs.0.tape.backward(&losses.total).unwrap();
         for (name, var) in parameters.iter() {
             assert_eq!(transfer.reaches(name), gradients.get(var).is_some(), "{name} under {settings:?}");
@@ -495,14 +497,14 @@ fn a_teacher_that_only_counts_its_labels_teaches_those_of_the_data() {
 }
 
 #[test]
-fn another_vocabulary_is_refused() {
+fn another_vocabulary_is_refused_piece_by_piece() {
     let place = tempfile::tempdir().unwrap();
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
     let mut student = student(place.path());
     let mut pieces = student.text.pieces();
     pieces.swap(6, 7);
     let windows = EncodedSet::from_iter([teacher.text.encode("the film", None, 16).unwrap()]);
-    let corpus = EncodedCorpus { windows: &windows, sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
     for (pieces, lowercase, expected) in [
         (pieces.clone(), true, "piece 6 is"),
         (pieces[..pieces.len() - 1].to_vec(), true, "pieces and the student's"),

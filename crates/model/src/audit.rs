@@ -44,7 +44,7 @@ pub(super) fn audit(
                     described(name, stored),
                     stored.shape
                 ));
-                hints.extend(hint_for_shape(name, shape, &stored.shape));
+                hints.extend(hint_for_shape(config, name, shape, &stored.shape));
             }
             Some(stored) if matches!(stored.dtype, Dtype::Other(_)) => {
                 problems.push(format!(
@@ -92,14 +92,17 @@ fn hint_for_missing(name: &str, weights: &WeightFiles, head: &Head) -> Option<St
 }
 
 /// A hint at the setting of `config.json` that a wrong shape contradicts.
-fn hint_for_shape(name: &str, expected: &[usize], found: &[usize]) -> Option<String> {
+fn hint_for_shape(config: &BertConfig, name: &str, expected: &[usize], found: &[usize]) -> Option<String> {
+    let width = if config.embedding_size.is_some() { "embedding_size" } else { "hidden_size" };
     let layer = names::split_layer(name).map(|(layer, _)| LayerNames::new(layer));
     let is_weight_of = |part: &str| name.strip_prefix(part) == Some(".weight");
     let is_part_of = |part: &str| is_weight_of(part) || name.strip_prefix(part) == Some(".bias");
     let axis_settings: [&str; 2] = match (name, &layer) {
-        (WORD_EMBEDDINGS, _) => ["vocab_size", "hidden_size"],
-        (names::POSITION_EMBEDDINGS, _) => ["max_position_embeddings", "hidden_size"],
-        (names::TYPE_EMBEDDINGS, _) => ["type_vocab_size", "hidden_size"],
+        (WORD_EMBEDDINGS, _) => ["vocab_size", width],
+        (names::POSITION_EMBEDDINGS, _) => ["max_position_embeddings", width],
+        (names::TYPE_EMBEDDINGS, _) => ["type_vocab_size", width],
+        _ if is_part_of(names::EMBEDDING_NORM) => [width, ""],
+        _ if is_weight_of(names::EMBEDDING_PROJECTION) => ["hidden_size", width],
         (names::MASKED_LM_BIAS, _) => ["vocab_size", ""],
         _ if is_part_of(names::CLASSIFIER) => ["the number of labels in id2label", "hidden_size"],
         (_, Some(layer)) if is_part_of(&layer.up) => ["intermediate_size", "hidden_size"],

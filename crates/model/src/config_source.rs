@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use crate::{Architecture, BertConfig, Pruned};
 use tinybert_base::{Error, Result, files};
 
+/// What messages say to the owner of a decoder-only model.
+pub(crate) const DECODERS_TEACH: &str = "a decoder-only model can teach by the probabilities that it gives to labels: \
+                                         write them beside the texts and give `distill --stage task --soft-labels COLUMN`";
+
 /// A `config.json` that is a JSON object.
 pub(crate) struct ConfigSource<'a> {
     path: &'a Path,
@@ -111,7 +115,9 @@ impl EncoderKeys {
             return Err(source.unsupported("position_embedding_type", kind, "\"absolute\""));
         }
         match self.is_decoder {
-            Some(true) => Err(source.unsupported("is_decoder", "true", "encoders")),
+            Some(true) => {
+                Err(source.unsupported("is_decoder", "true", &format!("encoders; {DECODERS_TEACH}")))
+            }
             _ => Ok(()),
         }
     }
@@ -126,6 +132,7 @@ impl EncoderKeys {
             architecture,
             vocab_size: required.size("vocab_size", self.vocab_size),
             hidden_size: required.size("hidden_size", self.hidden_size),
+            embedding_size: None,
             num_hidden_layers: required.size("num_hidden_layers", self.num_hidden_layers),
             num_attention_heads: required.size("num_attention_heads", self.num_attention_heads),
             intermediate_size: required.size("intermediate_size", self.intermediate_size),

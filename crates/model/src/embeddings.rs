@@ -26,11 +26,12 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
             from.vocab_size, from.type_vocab_size, config.vocab_size, config.type_vocab_size
         ));
     }
-    if config.hidden_size > from.hidden_size || config.max_position_embeddings > from.max_position_embeddings
+    if config.hidden_size > from.embedding_width()
+        || config.max_position_embeddings > from.max_position_embeddings
     {
         return refuse(format!(
-            "the teacher has width {} and {} positions, the student {} and {}; it must not have more",
-            from.hidden_size,
+            "the teacher's have width {} and {} positions, the student {} and {}; it must not have more",
+            from.embedding_width(),
             from.max_position_embeddings,
             config.hidden_size,
             config.max_position_embeddings
@@ -46,7 +47,8 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
     }
     // A token is one row of each table, so each table counts by the mean over its rows. Word embeddings alone
     // would not do: positions stand nearly at right angles to them.
-    let mut moments = Tensor::zeros((from.hidden_size, from.hidden_size), DType::F64, &Device::Cpu)?;
+    let mut moments =
+        Tensor::zeros((from.embedding_width(), from.embedding_width()), DType::F64, &Device::Cpu)?;
     for (_, rows) in &tables {
         moments = (moments + (second_moments(rows)? / rows.dim(0)? as f64)?)?;
     }
@@ -55,16 +57,16 @@ pub fn embeddings_from_teacher(teacher: &Checkpoint, config: &BertConfig) -> Res
 }
 
 impl Checkpoint {
-    /// One of the three embedding tables, named by its tensor, as BERT has it: `[pieces, hidden]` by BERT's
-    /// ids, `[positions, hidden]` from the first token's on, or `[types, hidden]`. A model without segment
-    /// types gives rows of 0.
+    /// One of the three embedding tables of width e, named by its tensor, as BERT has it: `[pieces, e]` by
+    /// BERT's ids, `[positions, e]` from the first token's on, or `[types, e]`. A model without segment types
+    /// gives rows of 0.
     ///
     /// # Errors
     /// [`Error::Input`] if the model has no such tensor.
     pub fn embedding_table(&self, name: &str) -> Result<Tensor> {
         let config = &self.config;
         if name == TYPE_EMBEDDINGS && !config.has_segment_types() {
-            let shape = (config.type_vocab_size, config.hidden_size);
+            let shape = (config.type_vocab_size, config.embedding_width());
             return Ok(Tensor::zeros(shape, DType::F32, &Device::Cpu)?);
         }
         let table = lookup(&self.tensors, name)?;

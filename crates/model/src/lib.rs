@@ -38,7 +38,7 @@ mod wordpiece;
 
 use std::path::{Path, PathBuf};
 
-pub use architecture::Architecture;
+pub use architecture::{Activation, Architecture};
 pub use config::{BertConfig, Pruned};
 pub use embeddings::embeddings_from_teacher;
 pub use family::PieceRows;
@@ -56,7 +56,7 @@ pub use shapes::{expected_shapes, pooler_shapes};
 pub use special_pieces::ModelSpecialIds;
 pub use storage::Storage;
 pub use tensors::{Tensors, lookup};
-pub use text::{EncodedInput, EncodedWord, TextEncoder};
+pub use text::{EncodedInput, EncodedWord, TextEncoder, TokenPlace};
 pub use tinybert_image::Pooling;
 pub use tinybert_image::{LayerLinear, PerLinear};
 pub use vocabulary::FILES as TOKENIZER_FILES;
@@ -105,11 +105,15 @@ impl Checkpoint {
         };
         let file = ConfigFile::open(&config_path, &bytes)?;
         let text = TextEncoder::from_folder(folder)?;
+        file.check_tokenizer(folder, &text)?;
         let config = file.encoder(text.special())?;
         let weights = WeightFiles::open(folder, config.architecture)?;
         let head = file.head(config.hidden_size, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
-        if text.vocab_size() != config.vocab_size {
+        // The table of a model with pieces of its own may have rows that no piece takes.
+        let fits = text.vocab_size() == config.vocab_size
+            || text.has_own_pieces() && text.vocab_size() < config.vocab_size;
+        if !fits {
             return Err(Error::input(
                 folder,
                 format!(

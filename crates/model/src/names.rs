@@ -22,6 +22,10 @@ pub const POSITION_BIAS: &str = "bert.encoder.relative_attention_bias.weight";
 /// LayerNorm over the sum of the embeddings.
 pub const EMBEDDING_NORM: &str = "bert.embeddings.LayerNorm";
 
+/// Linear from the normalised sum of the embeddings to the residual stream, `[hidden, embedding width]`; not every
+/// model has it.
+pub const EMBEDDING_PROJECTION: &str = "bert.embeddings_project";
+
 /// Linear on the first token, `[hidden, hidden]`, before the classifier of whole inputs.
 pub const POOLER: &str = "bert.pooler.dense";
 
@@ -31,7 +35,7 @@ pub(crate) const CLASSIFIER: &str = "classifier";
 /// Last linear of a sentence encoder, `[dimensions, hidden]`; not every one has it.
 pub(crate) const PROJECTION: &str = "projection";
 
-/// Linear of the masked-LM head, `[hidden, hidden]`.
+/// Linear of the masked-LM head, `[embedding width, hidden]`.
 pub const MASKED_LM_DENSE: &str = "cls.predictions.transform.dense";
 
 /// LayerNorm of the masked-LM head.
@@ -143,7 +147,8 @@ pub fn is_embedding(name: &str) -> bool {
 
 /// Whether a tensor changes what the encoder computes; the pooler does not.
 pub(crate) fn is_encoder(name: &str) -> bool {
-    name.starts_with(LAYERS) || is_embedding(name)
+    let is_projection = name.strip_prefix(EMBEDDING_PROJECTION).is_some_and(|rest| rest.starts_with('.'));
+    name.starts_with(LAYERS) || is_embedding(name) || is_projection
 }
 
 /// Whether a tensor belongs to the masked-LM head.
@@ -166,7 +171,9 @@ pub fn is_layer_linear(name: &str) -> bool {
 /// prefix that bare encoders are saved without, and `weight` and `bias` where conversions from TensorFlow say
 /// `gamma` and `beta`. `None` for tensors that nothing here reads.
 pub(crate) fn canonical(name: &str) -> Option<String> {
-    let bare = ["embeddings.", "encoder.", "pooler."].iter().any(|start| name.starts_with(start));
+    let bare = ["embeddings.", "embeddings_project.", "encoder.", "pooler."]
+        .iter()
+        .any(|start| name.starts_with(start));
     let mut canonical = if bare { format!("{ENCODER}{name}") } else { name.to_owned() };
     for (old, new) in [(".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias")] {
         if let Some(start) = canonical.strip_suffix(old) {

@@ -23,6 +23,7 @@ pub fn preset(name: &str) -> Result<BertConfig> {
         architecture: Architecture::default(),
         vocab_size: 30522,
         hidden_size,
+        embedding_size: None,
         num_hidden_layers,
         num_attention_heads: 12,
         intermediate_size,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::config::BertConfig;
 use crate::head::Head;
 use crate::names::{
-    EMBEDDING_NORM, LayerNames, MASKED_LM_BIAS, MASKED_LM_DENSE, MASKED_LM_NORM, POOLER, POSITION_BIAS,
-    POSITION_EMBEDDINGS, TYPE_EMBEDDINGS, WORD_EMBEDDINGS, bias, weight,
+    EMBEDDING_NORM, EMBEDDING_PROJECTION, LayerNames, MASKED_LM_BIAS, MASKED_LM_DENSE, MASKED_LM_NORM,
+    POOLER, POSITION_BIAS, POSITION_EMBEDDINGS, TYPE_EMBEDDINGS, WORD_EMBEDDINGS, bias, weight,
 };
 
 /// Name and shape of every tensor that a model of this configuration and head must have.
@@ -14,17 +14,20 @@ use crate::names::{
 /// The pooler is part of it only where the head reads it. A loaded checkpoint may carry a pooler
 /// beyond this list (see [`pooler_shapes`]).
 pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec<usize>> {
-    let h = config.hidden_size;
+    let (h, e) = (config.hidden_size, config.embedding_width());
     let mut shapes = Shapes::default();
-    shapes.tensor(WORD_EMBEDDINGS, [config.word_rows(), h]);
-    shapes.tensor(POSITION_EMBEDDINGS, [config.position_rows(), h]);
+    shapes.tensor(WORD_EMBEDDINGS, [config.word_rows(), e]);
+    shapes.tensor(POSITION_EMBEDDINGS, [config.position_rows(), e]);
     if config.has_segment_types() {
-        shapes.tensor(TYPE_EMBEDDINGS, [config.type_vocab_size, h]);
+        shapes.tensor(TYPE_EMBEDDINGS, [config.type_vocab_size, e]);
     }
     if let Some(buckets) = config.position_buckets() {
         shapes.tensor(POSITION_BIAS, [buckets, config.num_attention_heads]);
     }
-    shapes.layer_norm(EMBEDDING_NORM, h);
+    shapes.layer_norm(EMBEDDING_NORM, e);
+    if config.embedding_size.is_some() {
+        shapes.linear(EMBEDDING_PROJECTION, h, e);
+    }
     for layer in 0..config.num_hidden_layers {
         let names = LayerNames::new(layer);
         let (width, ffn) = (config.attention_width(layer), config.ffn(layer));
@@ -44,8 +47,8 @@ pub fn expected_shapes(config: &BertConfig, head: &Head) -> BTreeMap<String, Vec
         shapes.linear(name, head.outputs(), h);
     }
     if *head == Head::MaskedLm {
-        shapes.linear(MASKED_LM_DENSE, h, h);
-        shapes.layer_norm(MASKED_LM_NORM, h);
+        shapes.linear(MASKED_LM_DENSE, e, h);
+        shapes.layer_norm(MASKED_LM_NORM, e);
         shapes.tensor(MASKED_LM_BIAS, [config.word_rows()]);
     }
     shapes.0

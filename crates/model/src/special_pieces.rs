@@ -33,8 +33,11 @@ pub(crate) struct SpecialPieces {
 }
 
 impl SpecialPieces {
-    /// BERT's pieces, by which text is read for models of every family.
+    /// BERT's pieces, by which text is read for models of every family with WordPiece.
     pub const BERT: Self = Self { pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" };
+
+    /// RoBERTa's pieces, by which text is read for models with pieces of their own.
+    pub const ROBERTA: Self = Self { pad: "<pad>", unk: "<unk>", cls: "<s>", sep: "</s>", mask: "<mask>" };
 
     /// All pieces.
     pub fn all(self) -> [&'static str; 5] {

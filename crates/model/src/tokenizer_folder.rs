@@ -6,15 +6,36 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::family;
+use crate::text::OWN_MODELS;
 use crate::tokenizer_json::{check_tokenizer_config, read_tokenizer_json};
 use crate::vocabulary::{FILES, NamedFiles, WordPieceVocabulary};
 use tinybert_base::{Error, Result, files};
 
-/// The BERT vocabulary of a model folder, and the tokenizer files found there by name.
+/// The tokenizer of a model folder, with the tokenizer files found there by name.
+pub(crate) enum FolderTokenizer {
+    /// BERT's WordPiece.
+    WordPiece {
+        /// Its pieces.
+        vocabulary: WordPieceVocabulary,
+        /// The files.
+        files: NamedFiles,
+    },
+    /// Byte-level BPE or Unigram.
+    Own {
+        /// The contents of `tokenizer.json`.
+        definition: Vec<u8>,
+        /// `tokenizer_config.json`; empty where it is missing.
+        config: Value,
+        /// The files.
+        files: NamedFiles,
+    },
+}
+
+/// Reads the tokenizer of a model folder.
 ///
 /// # Errors
 /// Returns the errors of [`super::TextEncoder::from_folder`].
-pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFiles)> {
+pub(crate) fn read_folder(folder: &Path) -> Result<FolderTokenizer> {
     let mut found = Vec::new();
     for name in FILES {
         if let Some(bytes) = files::read_if_there(&folder.join(name))? {
@@ -29,6 +50,12 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFi
         Some(bytes) => files::parse_json(&config_path, bytes)?,
         None => json!({}),
     };
+    if let Some(bytes) = bytes_of("tokenizer.json") {
+        let definition: Value = files::parse_json(&folder.join("tokenizer.json"), bytes)?;
+        if definition["model"]["type"].as_str().is_some_and(|model| OWN_MODELS.contains(&model)) {
+            return Ok(FolderTokenizer::Own { definition: bytes.to_vec(), config, files: found });
+        }
+    }
     let configured_lowercase = config.get("do_lower_case").and_then(Value::as_bool);
 
     let list = match bytes_of("vocab.txt") {
@@ -61,6 +88,13 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFi
         (None, None) if !folder.is_dir() => {
             return Err(Error::io(folder)(io::Error::new(io::ErrorKind::NotFound, "no such folder")));
         }
+        (None, None) if bytes_of("vocab.json").is_some() || bytes_of("sentencepiece.bpe.model").is_some() => {
+            return Err(Error::input(
+                folder,
+                "there is no tokenizer.json, and other tokenizer files are not read; make it, in Python: \
+                 AutoTokenizer.from_pretrained(folder).save_pretrained(folder)",
+            ));
+        }
         (None, None) => {
             return Err(Error::input(
                 folder,
@@ -73,12 +107,12 @@ pub(crate) fn read_folder(folder: &Path) -> Result<(WordPieceVocabulary, NamedFi
     let family = family::of_vocabulary(&pieces);
     check_tokenizer_config(&config_path, &config, family)?;
     match family.numbering() {
-        None => Ok((new(pieces)?, found)),
+        None => Ok(FolderTokenizer::WordPiece { vocabulary: new(pieces)?, files: found }),
         // Text is read with BERT's pieces, and so are all students' folders.
         Some(numbering) => {
             let vocabulary = new(numbering.bert_pieces(pieces))?;
             let files = vocabulary.to_files();
-            Ok((vocabulary, files))
+            Ok(FolderTokenizer::WordPiece { vocabulary, files })
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Checks of a model folder's tokenizer files. Everything but BERT's WordPiece is refused.
+//! Checks of a model folder's tokenizer files, where the tokenizer is BERT's WordPiece.
 
 use std::path::Path;
 
@@ -73,7 +73,7 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
             return Err(Error::input(
                 path,
                 format!(
-                    "{name} is {found}, expected {expected}: only BERT WordPiece tokenizers are supported"
+                    "{name} is {found}, expected {expected}: only BERT WordPiece, BPE and Unigram tokenizers are supported"
                 ),
             ));
         }

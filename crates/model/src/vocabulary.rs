@@ -1,4 +1,4 @@
-//! Vocabulary files of a BERT WordPiece tokenizer.
+//! Vocabulary files of a tokenizer, and BERT's WordPiece vocabulary.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,15 @@ use serde_json::{Value, json};
 use tinybert_base::{Error, Result};
 
 /// Files that make up a tokenizer; each is copied into saved checkpoints where it exists.
-pub const FILES: [&str; 4] =
-    ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
+pub const FILES: [&str; 7] = [
+    "tokenizer.json",
+    "vocab.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+];
 
 /// Tokenizer files by name, with their contents.
 pub(crate) type NamedFiles = Vec<(String, Vec<u8>)>;

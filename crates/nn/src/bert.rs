@@ -122,14 +122,10 @@ impl Bert {
             false => tensor(values, shape),
         };
 
-        let (embedding_sum, normal) = weights.embed::<T>(batch)?;
-        let relative_bias = weights.bias_by_distance::<T>(l)?;
         let embedding_dropout =
             dropout.at(DropoutSite::Embeddings, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(l));
-        let state = match &embedding_dropout {
-            Some(dropout) => dropout.apply_all(&normal, hidden).0,
-            None => normal,
-        };
+        let (embeddings, state) = weights.embed::<T>(batch, embedding_dropout)?;
+        let relative_bias = weights.bias_by_distance::<T>(l)?;
         let mut states = vec![leaf(state, &[b, l, hidden])?];
         let (mut scores, mut layers) = (Vec::new(), Vec::new());
         for (i, layer) in weights.layers.iter().enumerate() {
@@ -150,8 +146,7 @@ impl Bert {
         let record = self.trainable.then(|| EncoderRecord {
             weights: self.weights.clone(),
             batch: batch.clone(),
-            dropout: embedding_dropout,
-            embedding_sum,
+            embeddings,
             layers,
             states: states.clone(),
             scores: scores.clone(),

@@ -35,6 +35,9 @@ pub(super) fn forward(
         Some(dropout) => dropout.by_rows(l).by_factors(&normal)?,
         None => normal,
     };
+    if let Some(projection) = &weights.projection {
+        x = projection.forward(&x)?;
+    }
     let mut states = vec![x.reshape((b, l, hidden))?];
     let mut scores = Vec::new();
     for (i, layer) in weights.layers.iter().enumerate() {
@@ -55,18 +58,18 @@ fn key_mask(batch: &Batch, device: &Device) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (batch.len(), 1, 1, l), device)?)
 }
 
-/// Word + type + position, `[b * l, hidden]`.
+/// Word + type + position, `[b * l, e]` for tables of width e.
 fn embedding_sum(weights: &EncoderWeights, batch: &Batch, device: &Device) -> Result<Tensor> {
     let words = weights.word_rows(batch)?;
     weights.ids(batch, &words).check(weights.table_rows()?)?;
-    let (b, l, hidden) = (batch.len(), batch.tokens, weights.config.hidden_size);
+    let (b, l, width) = (batch.len(), batch.tokens, weights.config.embedding_width());
     let rows = |table: &Tensor, ids: &[u32]| table.index_select(&Tensor::new(ids, device)?, 0);
     let mut sum = rows(&weights.tables.words, &words)?;
     if let Some(types) = &weights.tables.types {
         sum = (sum + rows(types, &batch.type_ids)?)?;
     }
     let positions = weights.tables.positions.narrow(0, weights.config.first_position(), l)?;
-    Ok(sum.reshape((b, l, hidden))?.broadcast_add(&positions)?.reshape((b * l, hidden))?)
+    Ok(sum.reshape((b, l, width))?.broadcast_add(&positions)?.reshape((b * l, width))?)
 }
 
 /// The bias of every (query, key), `[heads, l, l]`, from the table `[buckets, heads]`.

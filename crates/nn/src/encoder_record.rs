@@ -5,9 +5,8 @@ use std::sync::Arc;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor};
 
-use super::encoder_weights::EncoderWeights;
+use super::encoder_weights::{EmbeddingActivations, EncoderWeights};
 use super::layer::LayerActivations;
-use super::ops::dropout::RowDropout;
 use super::ops::float::Float;
 use super::ops::relative;
 use super::ops::rows::{accumulate, accumulate_all, with_slice};
@@ -19,10 +18,7 @@ use tinybert_data::Batch;
 pub(super) struct EncoderRecord {
     pub weights: Arc<EncoderWeights>,
     pub batch: Batch,
-    /// Dropout after the embeddings.
-    pub dropout: Option<RowDropout>,
-    /// Word + position + type, `[b * l, hidden]`.
-    pub embedding_sum: Tensor,
+    pub embeddings: EmbeddingActivations,
     pub layers: Vec<LayerActivations>,
     /// States of the output, leaves of the losses' graph.
     pub states: Vec<Tensor>,
@@ -32,7 +28,7 @@ pub(super) struct EncoderRecord {
 
 impl Backward for EncoderRecord {
     fn backward(&self, grads: &mut GradStore) -> Result<()> {
-        match self.embedding_sum.dtype() {
+        match self.embeddings.sum.dtype() {
             DType::F64 => self.backward_as::<f64>(grads),
             _ => self.backward_as::<f32>(grads),
         }
@@ -80,12 +76,7 @@ impl EncoderRecord {
             let d_table = relative::by_distance_backward(&d_bias, values, heads, self.batch.tokens);
             add_gradient(grads, table, d_table)?;
         }
-        let Some(mut grad) = grad else { return Ok(()) };
-        if let Some(dropout) = &self.dropout {
-            grad = dropout.apply_all(&grad, hidden).0;
-        }
-        with_slice(&self.embedding_sum, |sum| {
-            Ok(self.weights.embeddings_backward(&self.batch, sum, grad, grads))
-        })?
+        let Some(grad) = grad else { return Ok(()) };
+        self.weights.embed_backward(&self.batch, &self.embeddings, grad, grads)
     }
 }

@@ -6,12 +6,13 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::layer::Layer;
-use super::linear::{Norm, TensorLookup};
+use super::linear::{FloatLinear, Norm, TensorLookup};
+use super::ops::dropout::RowDropout;
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
 use super::ops::layer_norm::{layer_norm, layer_norm_backward};
 use super::ops::relative;
-use super::ops::rows::{tensor, with_slice};
+use super::ops::rows::{add_bias, column_sums, tensor, with_slice};
 use super::tape::add_gradient;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
@@ -26,7 +27,19 @@ pub(super) struct EncoderWeights {
     /// Bias of the scores by bucket of relative position, `[buckets, heads]`, where the model has one.
     pub relative_bias: Option<Tensor>,
     pub norm: Norm,
+    /// From the embeddings to the residual stream, where their widths differ.
+    pub projection: Option<FloatLinear>,
     pub layers: Vec<Layer>,
+}
+
+/// The intermediate values of the embeddings of a batch, whose tables have the width e.
+pub(super) struct EmbeddingActivations {
+    /// Word + position + type, `[b * l, e]`.
+    pub sum: Tensor,
+    /// Dropout after the LayerNorm.
+    dropout: Option<RowDropout>,
+    /// Input of the projection, `[b * l, e]`, where there is one.
+    projected: Option<Tensor>,
 }
 
 impl EncoderWeights {
@@ -42,6 +55,10 @@ impl EncoderWeights {
             piece_rows: config.piece_rows(),
             relative_bias: config.position_buckets().map(|_| get(names::POSITION_BIAS)).transpose()?,
             norm: Norm::new(names::EMBEDDING_NORM, eps, get)?,
+            projection: config
+                .embedding_size
+                .map(|_| FloatLinear::new(names::EMBEDDING_PROJECTION, get))
+                .transpose()?,
             layers: (0..config.num_hidden_layers)
                 .map(|layer| Layer::new(layer, eps, get))
                 .collect::<Result<_>>()?,
@@ -81,26 +98,65 @@ impl EncoderWeights {
         Ok(Some(tensor(bias, (heads, relative::distances(tokens)))?))
     }
 
-    /// Sum of the embeddings, and the LayerNorm of the sum; `[b * l, hidden]` both.
-    pub fn embed<T: Float>(&self, batch: &Batch) -> Result<(Tensor, Vec<T>)> {
-        let (words, hidden) = (self.word_rows(batch)?, self.config.hidden_size);
+    /// State 0, `[b * l, hidden]`: the sum of the embeddings after LayerNorm, dropout and projection.
+    pub fn embed<T: Float>(
+        &self,
+        batch: &Batch,
+        dropout: Option<RowDropout>,
+    ) -> Result<(EmbeddingActivations, Vec<T>)> {
+        let (words, width) = (self.word_rows(batch)?, self.config.embedding_width());
         let ids = self.ids(batch, &words);
         ids.check(self.table_rows()?)?;
         let Tables { words, positions, types } = &self.tables;
         let sum = with_slice(words, |words| {
             with_slice(positions, |positions| match types {
                 Some(types) => with_slice(types, |types| {
-                    Ok(embed::<T>(Tables { words, positions, types: Some(types) }, ids, hidden))
+                    Ok(embed::<T>(Tables { words, positions, types: Some(types) }, ids, width))
                 }),
-                None => Ok(embed::<T>(Tables { words, positions, types: None }, ids, hidden)),
+                None => Ok(embed::<T>(Tables { words, positions, types: None }, ids, width)),
             })
         })?;
-        let normal = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
-        Ok((tensor(sum, (batch.ids.len(), hidden))?, normal))
+        let mut state = self.norm.with_affine(|affine| Ok(layer_norm(&sum, affine)))?;
+        if let Some(dropout) = &dropout {
+            state = dropout.apply_all(&state, width).0;
+        }
+        let shape = (batch.ids.len(), width);
+        let projected = match &self.projection {
+            None => None,
+            Some(projection) => {
+                let input = tensor(state, shape)?;
+                state = projection.product::<T>(&input)?;
+                with_slice(&projection.bias, |bias| {
+                    add_bias(&mut state, bias);
+                    Ok(())
+                })?;
+                Some(input)
+            }
+        };
+        Ok((EmbeddingActivations { sum: tensor(sum, shape)?, dropout, projected }, state))
+    }
+
+    /// Adds the gradients of all weights of the embeddings. `grad` is the gradient of state 0, `[b * l, hidden]`.
+    pub(super) fn embed_backward<T: Float>(
+        &self,
+        batch: &Batch,
+        record: &EmbeddingActivations,
+        mut grad: Vec<T>,
+        grads: &mut GradStore,
+    ) -> Result<()> {
+        if let (Some(projection), Some(input)) = (&self.projection, &record.projected) {
+            let hidden = self.config.hidden_size;
+            add_gradient(grads, &projection.bias, column_sums(&grad, hidden))?;
+            grad = projection.backward(input, &tensor(grad, (batch.ids.len(), hidden))?, grads)?;
+        }
+        if let Some(dropout) = &record.dropout {
+            grad = dropout.apply_all(&grad, self.config.embedding_width()).0;
+        }
+        with_slice(&record.sum, |sum| Ok(self.embeddings_backward(batch, sum, grad, grads)))?
     }
 
     /// Adds the gradients of the tables and their LayerNorm. `grad` is the gradient of the LayerNorm's result
-    /// and `sum` what was normalised; `[b * l, hidden]` both.
+    /// and `sum` what was normalised; `[b * l, e]` both, where e is the tables' width.
     pub(super) fn embeddings_backward<T: Float>(
         &self,
         batch: &Batch,
@@ -114,7 +170,7 @@ impl EncoderWeights {
         norm.add_gradients(affine, grads)?;
         let words = self.word_rows(batch)?;
         let ids = self.ids(batch, &words);
-        let gradients = embed_backward(&grad, ids, self.table_rows()?, self.config.hidden_size);
+        let gradients = embed_backward(&grad, ids, self.table_rows()?, self.config.embedding_width());
         let Tables { words, positions, types } = &self.tables;
         add_gradient(grads, words, gradients.words)?;
         add_gradient(grads, positions, gradients.positions)?;

@@ -15,7 +15,7 @@ use super::quantized::tanh;
 use tinybert_base::{Error, Result};
 use tinybert_data::Batch;
 use tinybert_model::plan::ModelPlan;
-use tinybert_model::{BertConfig, Head, Pooling, Tensors, lookup, names};
+use tinybert_model::{Activation, BertConfig, Head, Pooling, Tensors, lookup, names};
 
 /// An encoder with its task head.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct TaskModel {
     pub head: Head,
     /// The linear on the first token, where the head reads that.
     pooler: Option<FloatLinear>,
+    /// The function after the pooler.
+    activation: Activation,
     /// The last linear; absent for embeddings that are the plain mean.
     classifier: Option<FloatLinear>,
     /// Dropout before the classifier.
@@ -60,8 +62,9 @@ impl TaskModel {
             }
         };
         let rate = bert.config().hidden_dropout_prob;
+        let activation = bert.config().architecture.pooler_activation();
         let classifier = head.linear().map(|name| FloatLinear::new(name, get)).transpose()?;
-        Ok(Self { bert, head: head.clone(), pooler, classifier, rate })
+        Ok(Self { bert, head: head.clone(), pooler, activation, classifier, rate })
     }
 
     /// The same weights in a model that answers as an image of them does ([`Bert::quantized`]).
@@ -115,7 +118,14 @@ impl TaskModel {
                 see(Site::PoolerInput, &first)?;
                 match quantized {
                     Some(head) => tanh(&head.pooler.head(pooler, &first)?)?,
-                    None => pooler.forward(&first)?.tanh()?,
+                    None => {
+                        let pooled = pooler.forward(&first)?;
+                        match self.activation {
+                            Activation::Tanh => pooled.tanh()?,
+                            Activation::Relu => pooled.relu()?,
+                            Activation::Gelu => pooled.gelu_erf()?,
+                        }
+                    }
                 }
             }
             None => last.reshape((b * l, hidden))?,

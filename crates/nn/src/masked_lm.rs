@@ -21,7 +21,7 @@ pub struct MaskedLm {
     bert: Bert,
     dense: FloatLinear,
     norm: Norm,
-    /// The word embeddings, `[rows, hidden]`.
+    /// The word embeddings, `[rows, e]` for embedding tables of width e.
     decoder: Tensor,
     /// `[rows]`.
     bias: Tensor,
@@ -111,7 +111,7 @@ impl MaskedLm {
         }
     }
 
-    /// The decoder's input, `[positions, hidden]`.
+    /// The decoder's input, `[positions, e]`.
     fn features(&self, output: &BertOutput, positions: &[u32]) -> Result<Tensor> {
         let last = &output.states[output.states.len() - 1];
         let (b, l, hidden) = last.dims3()?;

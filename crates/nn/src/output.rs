@@ -9,8 +9,8 @@ use tinybert_data::Batch;
 
 /// The results of a forward pass of the encoder.
 pub struct BertOutput {
-    /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm (and dropout), m the
-    /// output of layer m. A quantized encoder gives the last one alone.
+    /// N + 1 hidden states `[b, l, hidden]`: 0 is the embedding output after LayerNorm, dropout and
+    /// projection, m the output of layer m. A quantized encoder gives the last one alone.
     pub states: Vec<Tensor>,
     /// Raw attention scores of the N layers before mask and softmax, `[b, heads, l, l]`: `QKᵀ/√head_dim`,
     /// with the position bias of a model that has one. A pruned layer gives those of the heads that are left,

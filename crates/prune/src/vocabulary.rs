@@ -148,15 +148,9 @@ impl KeptPieces {
     /// lines of `vocab.txt` are removed; everything else stays as it is.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a model whose rows do not correspond to its tokenizer's pieces.
+    /// [`Error::Usage`] for a model of a family of teachers.
     pub fn prune(&self, model: &Checkpoint) -> Result<Checkpoint> {
-        if model.config.piece_rows().is_some() {
-            return Err(Error::Usage(format!(
-                "{}: {} shares BERT's vocabulary under other ids; prune the student",
-                model.folder.display(),
-                model.config.architecture.name()
-            )));
-        }
+        crate::check_family(model)?;
         let rows = Tensor::new(self.ids.as_slice(), &Device::Cpu)?;
         let mut tensors: Tensors = model.tensors.clone();
         let mut tables = vec![WORD_EMBEDDINGS];

@@ -88,6 +88,14 @@ impl Compress<'_> {
     /// an image that exceeds the budget although its predicted cost did not; the errors of training.
     pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
+        if self.student.is_none() && self.teacher.text.has_own_pieces() {
+            return Err(Error::Usage(format!(
+                "{}: {} reads pieces of its own, and the student that this run would make reads its teacher's pieces; \
+                 make a student with `init` and give it with --student",
+                self.teacher.folder.display(),
+                self.teacher.config.architecture.name()
+            )));
+        }
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let mut journal = CompressJournal::open(out, identity)?;

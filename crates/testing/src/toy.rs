@@ -27,6 +27,7 @@ pub fn config(layers: usize, hidden: usize) -> BertConfig {
         architecture: Architecture::Bert,
         vocab_size: text().vocab_size(),
         hidden_size: hidden,
+        embedding_size: None,
         num_hidden_layers: layers,
         num_attention_heads: 2,
         intermediate_size: 2 * hidden,

@@ -20,6 +20,7 @@ fn reference() -> (serde_json::Value, BertConfig, Batch, Targets) {
         architecture: Architecture::Bert,
         vocab_size: 30,
         hidden_size: 16,
+        embedding_size: None,
         num_hidden_layers: 1,
         num_attention_heads: 2,
         intermediate_size: 24,

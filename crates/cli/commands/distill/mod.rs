@@ -165,8 +165,8 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: invocation.global.seed,
     };
-    let windows = corpus.windows(&student.text, windows, &context)?;
-    let corpus = EncodedCorpus { windows: &windows, sources: &options.corpus };
+    let (windows, texts) = corpus.windows_with_texts(&student.text, windows, &context)?;
+    let corpus = EncodedCorpus { windows: &windows, texts: &texts, sources: &options.corpus };
     let report = tinybert_distill::distill_general(&settings, &teacher, &student, &corpus, out, &context)?;
     if !invocation.is_first() {
         return Ok(());

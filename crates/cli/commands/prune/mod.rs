@@ -12,7 +12,7 @@ use tinybert_base::{Error, FileHash, Result};
 use tinybert_data::task::Dataset;
 use tinybert_data::{DataSpec, Split};
 use tinybert_model::{Checkpoint, RunRecord};
-use tinybert_prune::keep_layers;
+use tinybert_prune::{check_family, keep_layers};
 
 use self::structure::{PruneRoundsArgs, StructureArgs};
 use self::vocabulary::VocabularyPruningArgs;
@@ -70,6 +70,7 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     output_paths::check_folder(out, &models.with("--corpus", &args.vocabulary.corpus))?;
     let terminal = Terminal::open(invocation)?;
     let model = args.data.read_model(&args.model, &terminal.context())?;
+    check_family(&model)?;
     let read = |folder| args.data.read_model(folder, &terminal.context());
     let teacher = args.teacher.as_ref().map(read).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&model).chain(&teacher).collect();

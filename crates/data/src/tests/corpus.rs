@@ -51,6 +51,23 @@ fn a_sentence_longer_than_a_window_is_cut_between_words() {
 }
 
 #[test]
+fn the_text_of_a_window_has_its_pieces() {
+    let text = encoder();
+    let texts = |content: &str, max_tokens| {
+        let corpus = open(content);
+        let (set, texts) =
+            corpus.windows_with_texts(&text, settings(max_tokens), &Context::default()).expect("windows");
+        for (sample, own) in texts.iter().enumerate() {
+            assert_eq!(text.encode(own, None, 99).expect("valid text").ids, set.ids(sample), "{own:?}");
+        }
+        texts.iter().map(|text| text.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts("a b. c.\nd e.\n\nb.\n", 7), ["a b. c.", "d e.", "b."]);
+    assert_eq!(texts("a b. c.\nd e.\n\nb.\n", 10), ["a b. c.\nd e.", "b."]);
+    assert_eq!(texts("a b cx d.\n", 5), ["a b", "cx d", "."]);
+}
+
+#[test]
 fn blank_lines_of_any_kind_and_number_part_documents() {
     assert_eq!(open("\n\na\r\n\r\n \t\nb\nc\n\n\n").documents(), 2);
     assert_eq!(open("\u{feff}a").documents(), 1);

@@ -104,6 +104,13 @@ pub fn augment(
     context: &Context,
 ) -> Result<AugmentReport> {
     check(settings)?;
+    if sources.model.text.has_own_pieces() {
+        return Err(Error::Usage(format!(
+            "{}: {} reads pieces of its own, and words are replaced by WordPiece: give --model a BERT model",
+            sources.model.folder.display(),
+            sources.model.config.architecture.name()
+        )));
+    }
     let candidates = describe_sources(sources, context)?;
     let mut inputs = sources.model.hashes()?;
     let files = [Some(&rows.source), sources.vectors_file.as_ref()];

@@ -15,6 +15,14 @@ use tinybert_train::Output;
 pub fn check_vocabulary(teacher: &TextEncoder, student: &TextEncoder) -> Result<()> {
     let advice = "a student learns token by token and needs its teacher's vocabulary: make it with \
                   `init` from the teacher's folder";
+    let kind = |own: bool| if own { "BPE or Unigram" } else { "WordPiece" };
+    if teacher.has_own_pieces() != student.has_own_pieces() {
+        return Err(Error::Input(format!(
+            "the teacher's pieces are {} and the student's {}",
+            kind(teacher.has_own_pieces()),
+            kind(student.has_own_pieces())
+        )));
+    }
     if teacher.lowercase() != student.lowercase() {
         let case = |lower: bool| if lower { "lower-cases text" } else { "keeps upper case" };
         return Err(Error::Input(format!(

@@ -1,18 +1,20 @@
 //! General distillation: a student learns from a teacher that was not fine-tuned, on raw text.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::alignment::{Align, Alignment, WordAlignment};
 use super::compatibility::{
     check_student, check_vocabulary, evenly_spaced_samples, lower_layers, teacher_tensors,
 };
 use super::inherit::inherit;
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
-use tinybert_base::{Context, FileHash, Result};
-use tinybert_data::EncodedSet;
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
+use tinybert_base::{Context, Error, FileHash, Result};
+use tinybert_data::{Batch, EncodedSet};
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, TextEncoder};
 use tinybert_nn::Bert;
 use tinybert_train::optimizer::OptimizerSettings;
 use tinybert_train::session::{Length, MicroBatch, SessionConfig};
@@ -55,6 +57,8 @@ impl Default for GeneralSettings {
 pub struct EncodedCorpus<'a> {
     /// Windows of at most [`GeneralSettings::max_tokens`] tokens.
     pub windows: &'a EncodedSet,
+    /// The text of each window; empty where it is not known, so that only pieces can be compared.
+    pub texts: &'a [&'a str],
     /// The files that the windows were read from.
     pub sources: &'a [PathBuf],
 }
@@ -81,6 +85,8 @@ pub fn distill_general(
     context: &Context,
 ) -> Result<GeneralReport> {
     check(settings, teacher, student, corpus)?;
+    let compared = ComparedWindows::new(settings, teacher, student, corpus)?;
+    let windows = &*compared.student;
     let recipe = &settings.recipe;
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, recipe.seed)?;
     let mut inputs = teacher.hashes()?;
@@ -88,12 +94,12 @@ pub fn distill_general(
     inputs.extend(FileHash::of_files(corpus.sources)?);
     let record = RunRecord::new("distill --stage general", json!(settings), recipe.seed, inputs);
 
-    let identity = Identity::new(&record).with_digest("windows", corpus.windows.digest());
-    let samples = evenly_spaced_samples(corpus.windows);
+    let identity = Identity::new(&record).with_digest("windows", windows.digest());
+    let samples = evenly_spaced_samples(windows);
     let model =
         TrainedModel { config: &student.config, head: &Head::None, text: &student.text, record: &record };
     let initial = || match settings.inherit {
-        true => inherit(teacher, &student.config, &transfer.layer_map(), corpus.windows, &samples),
+        true => inherit(teacher, &student.config, &transfer.layer_map(), windows, &samples),
         false => Ok(encoder_of(student)),
     };
     let mut run = TrainingRun::open(model, identity, &out.into(), context, initial)?;
@@ -102,12 +108,13 @@ pub fn distill_general(
     let tensors = teacher_tensors(teacher, run.output())?;
     let lower = lower_layers(&teacher.config, &tensors, transfer.teacher_layers())?;
     if !run.resumes(SESSION) {
-        transfer.fit_projections(&bert, &lower, corpus.windows, &samples)?;
+        let texts = [windows, &*compared.teacher];
+        transfer.fit_projections(&bert, &lower, texts, &samples, &compared.alignment)?;
     }
     let config = SessionConfig {
         name: SESSION,
         recipe: recipe.clone(),
-        length: Length::in_tokens(recipe, corpus.windows, settings.max_train_tokens),
+        length: Length::in_tokens(recipe, windows, settings.max_train_tokens),
         evaluations_per_epoch: 0,
         sparsity: None,
     };
@@ -115,9 +122,10 @@ pub fn distill_general(
     let states = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
     let losses = |micro: &MicroBatch| {
         let output = bert.forward(micro.batch, micro.mode)?;
-        transfer.losses(&output, &states.of_batch(micro.batch)?, micro)
+        let states = states.of_batch(&compared.teacher_batch(micro.batch))?;
+        transfer.losses(&output, &states, micro, &compared.alignment)
     };
-    let training = run.train(config, corpus.windows, learned, losses, None)?;
+    let training = run.train(config, windows, learned, losses, None)?;
     let report = GeneralReport { training };
     let tensors = run.trainee().parameters.to_tensors()?;
     run.finish(&tensors, &report)?;
@@ -136,8 +144,67 @@ fn check(
         model.check_max_tokens(settings.max_tokens)?;
     }
     settings.recipe.check_corpus(corpus.windows, settings.max_train_tokens)?;
-    check_vocabulary(&teacher.text, &student.text)?;
+    if settings.inherit {
+        check_vocabulary(&teacher.text, &student.text)?;
+    }
     check_student(&student.config)
+}
+
+/// The windows as student and teacher read them, and the positions at which the two are compared.
+struct ComparedWindows<'a> {
+    student: Cow<'a, EncodedSet>,
+    /// The student's where both have the same vocabulary.
+    teacher: Cow<'a, EncodedSet>,
+    alignment: Alignment,
+    /// The id that fills the teacher's short rows.
+    pad_id: u32,
+}
+
+impl<'a> ComparedWindows<'a> {
+    fn new(
+        settings: &GeneralSettings,
+        teacher: &Checkpoint,
+        student: &Checkpoint,
+        corpus: &EncodedCorpus<'a>,
+    ) -> Result<Self> {
+        let same = check_vocabulary(&teacher.text, &student.text);
+        let by_default = if same.is_ok() { Align::Pieces } else { Align::Words };
+        let pad_id = teacher.text.special().pad;
+        match settings.transfer.align.unwrap_or(by_default) {
+            Align::Words if corpus.texts.is_empty() => {
+                let what =
+                    "words are found in the text of the windows, which is not known here: compare pieces";
+                Err(Error::Usage(what.into()))
+            }
+            Align::Words => {
+                let max_tokens = settings.max_tokens;
+                let inputs: Vec<_> = corpus.texts.iter().map(|text| (*text, None)).collect();
+                let set = |text: &TextEncoder| -> Result<EncodedSet> {
+                    Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
+                };
+                let words = WordAlignment::new(&student.text, &teacher.text, &inputs, max_tokens)?;
+                Ok(Self {
+                    student: Cow::Owned(set(&student.text)?),
+                    teacher: Cow::Owned(set(&teacher.text)?),
+                    alignment: Alignment::Words(words),
+                    pad_id,
+                })
+            }
+            Align::Pieces => {
+                same?;
+                let (student, teacher) = (Cow::Borrowed(corpus.windows), Cow::Borrowed(corpus.windows));
+                Ok(Self { student, teacher, alignment: Alignment::Pieces, pad_id })
+            }
+        }
+    }
+
+    /// The samples of the student's batch as the teacher reads them.
+    fn teacher_batch<'b>(&self, students: &'b Batch) -> Cow<'b, Batch> {
+        match self.alignment {
+            Alignment::Pieces => Cow::Borrowed(students),
+            Alignment::Words(_) => Cow::Owned(self.teacher.collate(&students.samples, self.pad_id)),
+        }
+    }
 }
 
 /// The student's encoder. Pooler and head would learn nothing here and are left out.

@@ -50,6 +50,14 @@ fn check(teacher: &BertConfig, student: &BertConfig) -> Result<()> {
             "pruned models cannot inherit or be inherited from: prune afterwards".into(),
         ));
     }
+    if teacher.embedding_size.is_some() {
+        return Err(Error::Usage(format!(
+            "a student cannot inherit from a teacher whose embeddings are projected from width {} to {}: leave out \
+             `--inherit`",
+            teacher.embedding_width(),
+            teacher.hidden_size
+        )));
+    }
     if student.num_attention_heads != teacher.num_attention_heads {
         return Err(Error::Usage(format!(
             "a student can inherit only from a teacher with as many attention heads: it has {}, the teacher {}; make \

@@ -1,5 +1,6 @@
 //! The two stages of distillation, general and task, and what they are made of.
 
+pub mod alignment;
 mod compatibility;
 mod general;
 mod inherit;

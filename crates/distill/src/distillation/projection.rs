@@ -118,6 +118,7 @@ mod tests {
             architecture: Default::default(),
             vocab_size: 1,
             hidden_size,
+            embedding_size: None,
             num_hidden_layers: 1,
             num_attention_heads: 1,
             intermediate_size: 1,

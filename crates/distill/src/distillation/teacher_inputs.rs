@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::alignment::{Align, Alignment, WordAlignment};
 use super::compatibility::check_vocabulary;
 use tinybert_base::{Error, Result};
+use tinybert_data::task::Dataset;
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
 use tinybert_model::Checkpoint;
@@ -11,8 +13,8 @@ use tinybert_train::TaskData;
 
 /// The texts of a task in the teacher's word pieces.
 ///
-/// A student whose vocabulary was pruned reads other ids than its teacher. Its answers are then compared with
-/// those that the teacher gives to the same texts in the teacher's own pieces.
+/// A student whose vocabulary was pruned, and one whose teacher has pieces of its own, read other ids than their
+/// teacher. The student is then compared with what the teacher says to the same texts in the teacher's own pieces.
 pub struct TeacherInputs {
     /// The data in the teacher's own ids; `None` where teacher and student have the same vocabulary.
     own: Option<OwnInputs>,
@@ -64,6 +66,26 @@ impl TeacherInputs {
     /// The inputs of a teacher that reads what the student reads.
     pub fn of_student() -> Self {
         Self { own: None }
+    }
+
+    /// The positions of the training data that the intermediate layers are compared at.
+    ///
+    /// # Errors
+    /// Returns the errors of [`WordAlignment::new`].
+    pub fn alignment(
+        &self,
+        align: Option<Align>,
+        teacher: &Checkpoint,
+        student: &Checkpoint,
+        data: &Dataset,
+        max_tokens: usize,
+    ) -> Result<Alignment> {
+        let align = align.unwrap_or(if self.own.is_some() { Align::Words } else { Align::Pieces });
+        if align == Align::Pieces {
+            return Ok(Alignment::Pieces);
+        }
+        let inputs: Vec<_> = data.inputs().collect();
+        Ok(Alignment::Words(WordAlignment::new(&student.text, &teacher.text, &inputs, max_tokens)?))
     }
 
     /// The judge of the teacher; it is `students` where both have the same vocabulary.

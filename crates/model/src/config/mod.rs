@@ -17,6 +17,10 @@ pub struct BertConfig {
     pub vocab_size: usize,
     /// Width of the residual stream, `h`.
     pub hidden_size: usize,
+    /// Width of the embedding tables where a linear projects their sum to `hidden_size`; `None` where they are as
+    /// wide as the residual stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_size: Option<usize>,
     /// Encoder layers, `N`.
     pub num_hidden_layers: usize,
     /// Attention heads per layer before pruning; divides `hidden_size`.
@@ -43,9 +47,10 @@ pub struct BertConfig {
 
 /// Largest accepted value of each size: far above any BERT, and small enough that no product of
 /// three of them overflows 64 bits.
-const LARGEST: [(&str, usize); 7] = [
+const LARGEST: [(&str, usize); 8] = [
     ("vocab_size", 1 << 21),
     ("hidden_size", 1 << 14),
+    ("embedding_size", 1 << 14),
     ("num_hidden_layers", 1 << 8),
     ("num_attention_heads", 1 << 10),
     ("intermediate_size", 1 << 17),
@@ -54,6 +59,11 @@ const LARGEST: [(&str, usize); 7] = [
 ];
 
 impl BertConfig {
+    /// Width of the embedding tables, and of the LayerNorm over their sum.
+    pub fn embedding_width(&self) -> usize {
+        self.embedding_size.unwrap_or(self.hidden_size)
+    }
+
     /// Width of one attention head.
     pub fn head_dim(&self) -> usize {
         self.hidden_size / self.num_attention_heads
@@ -67,6 +77,7 @@ impl BertConfig {
         let sizes = [
             self.vocab_size,
             self.hidden_size,
+            self.embedding_width(),
             self.num_hidden_layers,
             self.num_attention_heads,
             self.intermediate_size,

@@ -68,7 +68,9 @@ impl ConfigFile<'_> {
         let class = self.head_keys.architectures.as_deref().and_then(<[String]>::first);
         let has_masked_lm_head = has_tensor(&names::weight(names::MASKED_LM_DENSE));
         let class = match class.map(String::as_str) {
-            Some("BertForMaskedLM") if !has_masked_lm_head && self.family.masked_lm_may_lack_its_head() => {
+            Some("BertForMaskedLM" | "BertForPreTraining")
+                if !has_masked_lm_head && self.family.masked_lm_may_lack_its_head() =>
+            {
                 "BertModel"
             }
             Some(class) => class,

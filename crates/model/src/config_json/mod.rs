@@ -8,9 +8,9 @@ use std::path::Path;
 
 use self::head::HeadKeys;
 pub(crate) use self::write::to_json;
-use crate::config_source::ConfigSource;
+use crate::config_source::{ConfigSource, DECODERS_TEACH};
 use crate::family::{self, Family};
-use crate::{BertConfig, ModelSpecialIds, Pruned};
+use crate::{BertConfig, ModelSpecialIds, Pruned, TextEncoder};
 use tinybert_base::{Error, Result};
 
 /// A `config.json` of a known family, its class names translated to BERT's.
@@ -20,11 +20,29 @@ pub(crate) struct ConfigFile<'a> {
     head_keys: HeadKeys,
 }
 
-/// The key that says which family the encoder is of.
+/// The keys that say which family the model is of.
 #[derive(serde::Deserialize)]
 struct FamilyKeys {
     model_type: Option<String>,
+    architectures: Option<Vec<String>>,
 }
+
+impl FamilyKeys {
+    /// Whether the model is made to continue text, as most large language models are.
+    fn is_decoder(&self) -> bool {
+        let classes = self.architectures.iter().flatten();
+        let mut by_class =
+            classes.map(|class| class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel"));
+        by_class.any(|decoder| decoder)
+            || self.model_type.as_deref().is_some_and(|model_type| DECODERS.contains(&model_type))
+    }
+}
+
+/// Values of `model_type` that stand for decoders whatever class the folder names.
+const DECODERS: [&str; 12] = [
+    "gpt2", "gpt_neo", "gptj", "gpt_neox", "llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma", "phi3",
+    "opt",
+];
 
 /// The keys that say what pruning removed, for all families alike.
 #[derive(serde::Deserialize)]
@@ -40,19 +58,45 @@ impl<'a> ConfigFile<'a> {
     pub(crate) fn open(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
         let source = ConfigSource::new(path, bytes)?;
         let (students, teachers) = family::model_types();
-        let FamilyKeys { model_type: Some(model_type) } = source.keys()? else {
+        let keys: FamilyKeys = source.keys()?;
+        let Some(model_type) = &keys.model_type else {
             let all = [students, teachers].concat().join(" or ");
             return Err(Error::input(path, format!("model_type is missing; expected {all}")));
         };
-        let family = family::of_model_type(&model_type).ok_or_else(|| {
-            let supported = format!("{}, and {} for teachers", students.join(", "), teachers.join(", "));
-            source.unsupported("model_type", &model_type, &supported)
+        let family = family::of_model_type(model_type).ok_or_else(|| {
+            let mut supported = format!("{}, and {} for teachers", students.join(", "), teachers.join(", "));
+            if keys.is_decoder() {
+                supported += &format!("; {DECODERS_TEACH}");
+            }
+            source.unsupported("model_type", model_type, &supported)
         })?;
         let mut head_keys: HeadKeys = source.keys()?;
         for class in head_keys.architectures.iter_mut().flatten() {
             *class = class.replacen(family.class_prefix(), head::CLASS_PREFIX, 1);
         }
         Ok(Self { source, family, head_keys })
+    }
+
+    /// Makes sure that the family reads text with such a tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming family and tokenizer.
+    pub(crate) fn check_tokenizer(&self, folder: &Path, text: &TextEncoder) -> Result<()> {
+        let kind = |own: bool| if own { "BPE or Unigram" } else { "WordPiece" };
+        let own = self.family.has_own_pieces();
+        if own == text.has_own_pieces() {
+            return Ok(());
+        }
+        let name = self.family.name();
+        Err(Error::input(
+            folder,
+            format!(
+                "by config.json the model is {name}, which reads {} pieces, but the tokenizer is {}: take the tokenizer \
+                 files of the model it came from",
+                kind(own),
+                kind(!own)
+            ),
+        ))
     }
 
     /// The encoder, whose tokenizer has these special pieces.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Abilities, EmbeddingLayout, Family, Numbering};
+use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
@@ -57,20 +57,27 @@ impl Family for BertFamily {
     }
 
     fn embeddings(&self) -> EmbeddingLayout {
-        EmbeddingLayout { extra_word_rows: 0, first_position: 0, segment_types: true, position_buckets: None }
+        EmbeddingLayout { extra_word_rows: 0, segment_types: true, position_buckets: None }
+    }
+
+    fn pooler_activation(&self) -> Activation {
+        Activation::Tanh
     }
 
     fn has_vocabulary(&self, _: &[String]) -> bool {
         true
     }
 
-    /// The tokenizer of DistilBERT is the same as BERT's.
     fn tokenizer_classes(&self) -> &'static [&'static str] {
-        &["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"]
+        &["BertTokenizer", "BertTokenizerFast"]
     }
 
     fn special_pieces(&self) -> SpecialPieces {
         SpecialPieces::BERT
+    }
+
+    fn has_own_pieces(&self) -> bool {
+        false
     }
 
     fn numbering(&self) -> Option<&'static dyn Numbering> {

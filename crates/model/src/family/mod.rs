@@ -9,11 +9,15 @@
 //! about yet, the trait gets a method, and so does every other family.
 
 mod bert;
+mod distilbert;
+mod electra;
 mod mpnet;
+mod names;
+mod roberta;
 
 use serde_json::Value;
 
-use crate::architecture::Architecture;
+use crate::architecture::{Activation, Architecture};
 use crate::config::BertConfig;
 use crate::config_source::ConfigSource;
 use crate::head::Head;
@@ -22,14 +26,25 @@ use crate::vocabulary::NamedFiles;
 use tinybert_base::Result;
 
 /// Every family. BERT is the first one, because [`of_vocabulary`] asks the families from the last to the first.
-static FAMILIES: [&dyn Family; 2] = [&bert::BertFamily, &mpnet::MpNetFamily];
+static FAMILIES: [&dyn Family; 6] = [
+    &bert::BertFamily,
+    &distilbert::DistilBertFamily,
+    &electra::ElectraFamily,
+    &mpnet::MpNetFamily,
+    &roberta::ROBERTA,
+    &roberta::XLM_ROBERTA,
+];
 
 impl Architecture {
     /// The family with this architecture.
     pub(crate) fn family(&self) -> &'static dyn Family {
         match self {
             Self::Bert => &bert::BertFamily,
+            Self::DistilBert => &distilbert::DistilBertFamily,
+            Self::Electra => &electra::ElectraFamily,
             Self::MpNet(_) => &mpnet::MpNetFamily,
+            Self::Roberta(_) => &roberta::ROBERTA,
+            Self::XlmRoberta(_) => &roberta::XLM_ROBERTA,
         }
     }
 
@@ -49,15 +64,29 @@ impl Architecture {
     }
 
     /// Whether heads, neurons and layers of the family's models can be pruned.
-    pub(crate) fn may_be_pruned(&self) -> bool {
+    pub fn may_be_pruned(&self) -> bool {
         self.family().abilities().pruning
+    }
+
+    /// The function after the first linear of the head of whole inputs.
+    pub fn pooler_activation(&self) -> Activation {
+        self.family().pooler_activation()
+    }
+
+    /// Rows of the position table before the first token's.
+    fn first_position(&self) -> usize {
+        match self {
+            Self::Bert | Self::DistilBert | Self::Electra => 0,
+            Self::MpNet(_) => mpnet::FIRST_POSITION,
+            Self::Roberta(special) | Self::XlmRoberta(special) => roberta::first_position(special.pad),
+        }
     }
 
     /// For a vocabulary of `pieces` pieces in BERT's numbering, their rows of the word embeddings; `None`
     /// where a piece's id is its row.
     fn piece_rows(&self, pieces: usize) -> Option<PieceRows> {
         match self {
-            Self::Bert => None,
+            Self::Bert | Self::DistilBert | Self::Electra | Self::Roberta(_) | Self::XlmRoberta(_) => None,
             Self::MpNet(special) => Some(mpnet::piece_rows(pieces, special)),
         }
     }
@@ -102,7 +131,10 @@ pub(crate) trait Family: Sync {
     /// The embedding tables, and the table of position bias.
     fn embeddings(&self) -> EmbeddingLayout;
 
-    /// Whether a vocabulary of these pieces, in the order of their ids, belongs to the family.
+    /// The function after the first linear of the head of whole inputs, which BERT calls its pooler.
+    fn pooler_activation(&self) -> Activation;
+
+    /// Whether a vocabulary of WordPiece pieces, in the order of their ids, belongs to the family alone.
     fn has_vocabulary(&self, pieces: &[String]) -> bool;
 
     /// Values of `tokenizer_class` that stand for the family's tokenizer.
@@ -111,7 +143,10 @@ pub(crate) trait Family: Sync {
     /// The text of the special pieces.
     fn special_pieces(&self) -> SpecialPieces;
 
-    /// How the family numbers BERT's pieces; `None` if it numbers them as BERT does.
+    /// Whether the family's tokenizer is byte-level BPE or Unigram, and not WordPiece.
+    fn has_own_pieces(&self) -> bool;
+
+    /// How the family numbers BERT's pieces; `None` if it numbers them as BERT does or has pieces of its own.
     fn numbering(&self) -> Option<&'static dyn Numbering>;
 }
 
@@ -136,13 +171,16 @@ pub(crate) struct Abilities {
     pub pruning: bool,
 }
 
+impl Abilities {
+    /// No other role.
+    pub const TEACHER: Self = Self { student: false, image: false, pruning: false };
+}
+
 /// The embedding tables of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EmbeddingLayout {
     /// Rows of the word embeddings beyond those of BERT's pieces.
     pub extra_word_rows: usize,
-    /// Rows of the position table before the first token's.
-    pub first_position: usize,
     /// Whether there is a table of segment types.
     pub segment_types: bool,
     /// Rows of the table of position bias, which is added to the attention scores; `None` without such a table.
@@ -199,7 +237,7 @@ impl BertConfig {
 
     /// Rows of the position table before the first token's.
     pub fn first_position(&self) -> usize {
-        self.embeddings().first_position
+        self.architecture.first_position()
     }
 
     /// Whether the model has a table of segment types.

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Abilities, EmbeddingLayout, Family, Numbering, PieceRows};
+use super::names::{MASKED_LM_NAMES, bert_head_name, own_head_name, with_first_names, with_second_names};
+use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering, PieceRows};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
@@ -22,21 +23,18 @@ const MASK: &str = "<mask>";
 const EXTRA_PIECES: usize = LEADING.len() + 1;
 
 /// Row of the position table that the first token takes; the rows before it are padding's.
-const FIRST_POSITION: usize = 2;
+pub(super) const FIRST_POSITION: usize = 2;
 
 /// Rows of the table of relative positions. transformers computes with 32 whatever the configuration says.
 const POSITION_BUCKETS: usize = 32;
 
 /// Parts of tensor names, MPNet's and BERT's.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 5] = [
     (".attention.attn.q.", ".attention.self.query."),
     (".attention.attn.k.", ".attention.self.key."),
     (".attention.attn.v.", ".attention.self.value."),
     (".attention.attn.o.", ".attention.output.dense."),
     (".attention.LayerNorm.", ".attention.output.LayerNorm."),
-    ("lm_head.dense.", "cls.predictions.transform.dense."),
-    ("lm_head.layer_norm.", "cls.predictions.transform.LayerNorm."),
-    ("lm_head.bias", "cls.predictions.bias"),
 ];
 
 /// The keys of `config.json` that MPNet alone has.
@@ -54,7 +52,7 @@ impl Family for MpNetFamily {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities { student: false, image: false, pruning: false }
+        Abilities::TEACHER
     }
 
     fn model_type(&self) -> &'static str {
@@ -96,29 +94,16 @@ impl Family for MpNetFamily {
     }
 
     fn bert_name(&self, name: &str) -> String {
-        let mut found = match name.strip_prefix("mpnet.") {
+        let found = match name.strip_prefix("mpnet.") {
             Some(rest) => format!("bert.{rest}"),
-            // The head's own dense layer is what BERT calls its pooler.
-            None => name
-                .replace("classifier.dense.", "bert.pooler.dense.")
-                .replace("classifier.out_proj.", "classifier."),
+            None => with_second_names(&bert_head_name(name), &MASKED_LM_NAMES),
         };
-        for (own, bert) in NAMES {
-            found = found.replace(own, bert).replace("lm_head.decoder.", "cls.predictions.decoder.");
-        }
-        found
+        with_second_names(&found, &NAMES)
     }
 
     fn own_name(&self, name: &str, head: &Head) -> String {
-        let mut found = name.to_owned();
-        if head.needs_pooler() {
-            let pooler = found.replace("bert.pooler.dense.", "classifier.dense.");
-            found =
-                if pooler == found { found.replace("classifier.", "classifier.out_proj.") } else { pooler };
-        }
-        for (own, bert) in NAMES {
-            found = found.replace(bert, own);
-        }
+        let found = with_first_names(&own_head_name(name, head), &NAMES);
+        let found = with_first_names(&found, &MASKED_LM_NAMES);
         match found.strip_prefix("bert.") {
             Some(rest) => format!("mpnet.{rest}"),
             None => found,
@@ -128,10 +113,13 @@ impl Family for MpNetFamily {
     fn embeddings(&self) -> EmbeddingLayout {
         EmbeddingLayout {
             extra_word_rows: EXTRA_PIECES,
-            first_position: FIRST_POSITION,
             segment_types: false,
             position_buckets: Some(POSITION_BUCKETS),
         }
+    }
+
+    fn pooler_activation(&self) -> Activation {
+        Activation::Tanh
     }
 
     fn has_vocabulary(&self, pieces: &[String]) -> bool {
@@ -144,6 +132,10 @@ impl Family for MpNetFamily {
 
     fn special_pieces(&self) -> SpecialPieces {
         SpecialPieces { pad: "<pad>", unk: "[UNK]", cls: "<s>", sep: "</s>", mask: MASK }
+    }
+
+    fn has_own_pieces(&self) -> bool {
+        false
     }
 
     fn numbering(&self) -> Option<&'static dyn Numbering> {

@@ -18,6 +18,7 @@ pub fn config() -> BertConfig {
     BertConfig {
         vocab_size: PIECES.len(),
         hidden_size: 8,
+        embedding_size: None,
         num_hidden_layers: 2,
         num_attention_heads: 2,
         intermediate_size: 12,

@@ -3,6 +3,7 @@
 mod faults;
 pub(super) mod folder;
 mod formats;
+mod own_pieces;
 mod pytorch;
 mod saving;
 mod teacher;

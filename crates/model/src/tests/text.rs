@@ -126,7 +126,7 @@ fn refused(files: &[(&str, &Value)], parts: &[&str]) {
 #[test]
 fn tokenizers_that_are_not_berts_are_refused() {
     for (pointer, value, part) in [
-        ("/model/type", json!("BPE"), "model.type is \"BPE\", expected \"WordPiece\""),
+        ("/model/type", json!("WordLevel"), "model.type is \"WordLevel\", expected \"WordPiece\""),
         ("/model/continuing_subword_prefix", json!("_"), "continuing_subword_prefix"),
         ("/model/max_input_chars_per_word", json!(200), "expected 100"),
         ("/normalizer/type", json!("NFC"), "BertNormalizer"),

@@ -13,6 +13,7 @@ fn config(architecture: Architecture) -> BertConfig {
         architecture,
         vocab_size: 50,
         hidden_size: 24,
+        embedding_size: None,
         num_hidden_layers: 2,
         num_attention_heads: 3,
         intermediate_size: 40,
@@ -99,6 +100,12 @@ fn composed_layers_draw_the_same_dropout() {
 fn composed_relative_bias_is_the_fused_one() {
     let special = ModelSpecialIds { pad: 0, unk: 1, cls: 2, sep: 3, mask: Some(4) };
     compare(&config(Architecture::MpNet(special)), Mode::Train { seed: 5, step: 8 });
+}
+
+#[test]
+fn a_composed_projection_of_the_embeddings_is_the_fused_one() {
+    let config = BertConfig { embedding_size: Some(10), ..config(Architecture::Electra) };
+    compare(&config, Mode::Train { seed: 5, step: 8 });
 }
 
 /// What a GPU does with bf16, which the CPU has no products for: only the operands of products are rounded.

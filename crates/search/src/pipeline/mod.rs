@@ -134,7 +134,7 @@ impl<'a> Pipeline<'a> {
                 }
             };
             let sources = if corpus.is_empty() { &data.train.sources } else { corpus };
-            let corpus = EncodedCorpus { windows: &windows, sources };
+            let corpus = EncodedCorpus { windows: &windows, texts: &[], sources };
             distill_general(&general, teacher, &fresh, &corpus, out, context).map(drop)
         })
     }

@@ -42,6 +42,7 @@ pub fn layer_map(student: usize, teacher: usize) -> LayerMap {
 /// Whether a student of these sizes can start from narrowed layers of the teacher.
 pub(super) fn can_inherit(teacher: &BertConfig, student: &BertConfig) -> bool {
     teacher.pruned.is_empty()
+        && teacher.embedding_size.is_none()
         && student.num_attention_heads == teacher.num_attention_heads
         && student.hidden_size <= teacher.hidden_size
         && student.intermediate_size <= teacher.intermediate_size

@@ -8,6 +8,7 @@ use serde_json::json;
 
 pub use self::settings::{StageRecipe, TaskSettings};
 use self::stages::{Stages, gold_answers};
+use super::alignment::{Align, Alignment};
 use super::compatibility::{check_student, check_vocabulary, lower_layers, student_head, teacher_tensors};
 use super::preflight;
 use super::teacher::TeacherCache;
@@ -95,7 +96,14 @@ pub fn distill_task<'a>(
         Some(teacher) => TeacherInputs::new(teacher, student, &set, data, settings.max_tokens)?,
         None => TeacherInputs::of_student(),
     };
-    let stages = Stages { settings, set: &set, teacher_inputs: &teacher_inputs, gold };
+    let alignment = match (&transfer, teacher) {
+        (Some(_), Some(teacher)) => {
+            let align = settings.transfer.align;
+            teacher_inputs.alignment(align, teacher, student, data.train, settings.max_tokens)?
+        }
+        _ => Alignment::Pieces,
+    };
+    let stages = Stages { settings, set: &set, teacher_inputs: &teacher_inputs, alignment, gold };
     let trained = TrainedModel { config: &student.config, head, text, record: &record };
     let initial = || with_head(student, head, seed);
     let mut run = TrainingRun::open(trained, data.identity(&record), &out, context, initial)?;
@@ -189,10 +197,11 @@ fn check(
     }
     data.check()?;
     let Some(teacher) = teacher else { return soft_labels::check(settings, data.train) };
-    if settings.intermediate.epochs > 0 {
+    if settings.intermediate.epochs > 0 && settings.transfer.align == Some(Align::Pieces) {
         check_vocabulary(&teacher.text, &student.text).map_err(|error| match error {
             Error::Input(what) => Error::Input(format!(
-                "{what}; or learn the answers alone, which takes any vocabulary: --intermediate-epochs 0"
+                "{what}; or compare words, which takes any vocabulary: --align words; or learn the answers alone: \
+                 --intermediate-epochs 0"
             )),
             other => other,
         })?;

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::super::alignment::Alignment;
 use super::super::compatibility::evenly_spaced_samples;
 use super::super::losses::answer_loss;
 use super::super::teacher::{TeacherAnswers, TeacherCache};
@@ -27,6 +28,8 @@ pub(super) struct Stages<'a> {
     pub set: &'a EncodedSet,
     /// The training data as the teacher reads them.
     pub teacher_inputs: &'a TeacherInputs,
+    /// The positions that the intermediate stage compares.
+    pub alignment: Alignment,
     /// The gold answers, where they have a weight.
     pub gold: Option<GoldAnswers<'a>>,
 }
@@ -58,13 +61,16 @@ impl Stages<'_> {
             return Ok(summary);
         }
         if !run.resumes(INTERMEDIATE) {
-            transfer.fit_projections(student, teacher, self.set, &evenly_spaced_samples(self.set))?;
+            let texts = [self.set, self.teacher_inputs.set(self.set)];
+            let samples = evenly_spaced_samples(self.set);
+            transfer.fit_projections(student, teacher, texts, &samples, &self.alignment)?;
         }
         let states = cache.states(teacher, transfer.wanted())?;
         let learned = transfer.learned_parameters(run.trainee());
         let losses = |micro: &MicroBatch| {
             let output = student.forward(micro.batch, micro.mode)?;
-            transfer.losses(&output, &states.of_batch(micro.batch)?, micro)
+            let states = states.of_batch(&self.teacher_inputs.batch(micro.batch))?;
+            transfer.losses(&output, &states, micro, &self.alignment)
         };
         run.train(self.session(INTERMEDIATE, &self.settings.intermediate), self.set, learned, losses, None)
     }

@@ -33,6 +33,13 @@ pub struct TeacherOutput {
 }
 
 impl TeacherOutput {
+    /// Tokens to which the batch is padded; 0 without any state or score.
+    pub fn tokens(&self) -> usize {
+        let any = self.states.values().chain(self.scores.values()).next();
+        // The second axis from the end is one of tokens in both.
+        any.map_or(0, |tensor| tensor.dims()[tensor.rank() - 2])
+    }
+
     /// The wanted states and scores of a forward pass.
     pub fn from_output(output: &BertOutput, wanted: &WantedStates) -> Self {
         let select = |indices: &[usize], tensors: &[Tensor]| {

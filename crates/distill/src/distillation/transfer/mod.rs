@@ -1,17 +1,20 @@
 //! The losses of a student's embeddings, hidden states and attention against those of its teacher.
 
+mod positions;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Device, Tensor, Var};
 
+use self::positions::Positions;
 pub use self::settings::{ProjectionKind, ProjectionStart, TransferSettings};
+use super::alignment::Alignment;
 use super::losses::{attention_mse, hidden_mse};
 use super::projection::{LeastSquares, WidthProjection};
 use super::teacher::{TeacherOutput, WantedStates};
 use tinybert_base::{Error, Result};
-use tinybert_data::{Batch, EncodedSet};
+use tinybert_data::EncodedSet;
 use tinybert_model::BertConfig;
 use tinybert_model::names::{self, LayerNames};
 use tinybert_nn::{Bert, BertOutput, Mode};
@@ -110,7 +113,7 @@ impl Transfer {
     }
 
     /// Sets the projections to their initial values. A least-squares fit uses the states of both models on
-    /// `samples` of `text`.
+    /// `samples` of a text, which the student reads as `text` and the teacher as `teacher_text`.
     ///
     /// # Errors
     /// Returns the errors of the forward passes.
@@ -118,8 +121,9 @@ impl Transfer {
         &self,
         student: &Bert,
         teacher: &Bert,
-        text: &EncodedSet,
+        [text, teacher_text]: [&EncodedSet; 2],
         samples: &[usize],
+        alignment: &Alignment,
     ) -> Result<()> {
         if self.start == ProjectionStart::Random {
             return Ok(());
@@ -129,14 +133,20 @@ impl Transfer {
         let mut embedding = LeastSquares::new(&self.embedding)?;
         for &sample in samples {
             // A batch of one sample has no padding that would have to be left out.
-            let batch = text.collate(&[sample], 0);
+            let (batch, teacher_batch) = (text.collate(&[sample], 0), teacher_text.collate(&[sample], 0));
             let (student, teacher) =
-                (student.forward(&batch, Mode::Eval)?, teacher.forward(&batch, Mode::Eval)?);
+                (student.forward(&batch, Mode::Eval)?, teacher.forward(&teacher_batch, Mode::Eval)?);
+            let positions = Positions::new(alignment, &batch, teacher_batch.tokens, &student.states[0])?;
+            let compared = |ours: usize, theirs: usize| -> Result<(Tensor, Tensor)> {
+                let ours = positions.student_states(&student.states[ours].detach())?;
+                Ok((ours, positions.teacher_states(&teacher.states[theirs])?))
+            };
             let sums = if shared { &mut hidden } else { &mut embedding };
-            sums.add(&student.states[0].detach(), &teacher.states[0], self.embedding_weight)?;
+            let (ours, theirs) = compared(0, 0)?;
+            sums.add(&ours, &theirs, self.embedding_weight)?;
             for (m, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.hidden_weight > 0.0) {
-                let states = (&student.states[m + 1].detach(), &teacher.states[layer.teacher]);
-                hidden.add(states.0, states.1, layer.hidden_weight)?;
+                let (ours, theirs) = compared(m + 1, layer.teacher)?;
+                hidden.add(&ours, &theirs, layer.hidden_weight)?;
             }
         }
         hidden.finish(&self.hidden)?;
@@ -213,8 +223,8 @@ impl Transfer {
     }
 
     /// The weighted sum of all losses, and of each kind of loss, scaled by the micro-batch's share of the
-    /// step. Losses of states are means over the step's tokens, losses of scores means over its pairs of
-    /// tokens.
+    /// step. Losses of states are means over the step's positions, losses of scores means over its pairs of
+    /// positions; positions are tokens or words.
     ///
     /// # Errors
     /// An internal error of the tensor engine.
@@ -223,41 +233,43 @@ impl Transfer {
         student: &BertOutput,
         teacher: &TeacherOutput,
         micro: &MicroBatch,
+        alignment: &Alignment,
     ) -> Result<Losses> {
-        let (tokens, pairs) = (micro.share(Batch::real_tokens), micro.share(Batch::real_pairs));
-        let lengths = &student.lengths;
+        let share = micro.share(|batch| alignment.positions(batch));
+        let share_of_pairs = micro.share(|batch| alignment.pairs(batch));
+        let positions = Positions::new(alignment, micro.batch, teacher.tokens(), &student.states[0])?;
+        let lengths = &positions.lengths;
+        let state = |m: usize| positions.student_states(&student.states[m]);
+        let teacher_state = |layer: usize| positions.teacher_states(&teacher.states[&layer]);
         let (mut embedding, mut hidden, mut attention) = (Vec::new(), Vec::new(), Vec::new());
         if self.embedding_weight > 0.0 {
-            let projected = self.embedding.forward(&student.states[0])?;
-            embedding.push((hidden_mse(&projected, &teacher.states[&0], lengths)? * self.embedding_weight)?);
+            let projected = self.embedding.forward(&state(0)?)?;
+            embedding.push((hidden_mse(&projected, &teacher_state(0)?, lengths)? * self.embedding_weight)?);
         }
         for (m, layer) in self.layers.iter().enumerate() {
             if layer.hidden_weight > 0.0 {
-                let projected = self.hidden.forward(&student.states[m + 1])?;
-                hidden.push(
-                    (hidden_mse(&projected, &teacher.states[&layer.teacher], lengths)?
-                        * layer.hidden_weight)?,
-                );
+                let projected = self.hidden.forward(&state(m + 1)?)?;
+                let target = teacher_state(layer.teacher)?;
+                hidden.push((hidden_mse(&projected, &target, lengths)? * layer.hidden_weight)?);
             }
             if layer.attention_weight > 0.0 {
-                let scores = &teacher.scores[&(layer.teacher - 1)];
-                let loss = match &layer.heads {
-                    None => attention_mse(&student.scores[m], scores, lengths)?,
-                    Some(heads) => attention_mse(
-                        &student.scores[m],
-                        &scores.index_select(&heads.to_device(scores.device())?, 1)?,
-                        lengths,
-                    )?,
-                };
-                attention.push((loss * layer.attention_weight)?);
+                let mut scores = positions.teacher_scores(&teacher.scores[&(layer.teacher - 1)])?;
+                if let Some(heads) = &layer.heads {
+                    scores = scores.index_select(&heads.to_device(scores.device())?, 1)?;
+                }
+                let ours = positions.student_scores(&student.scores[m])?;
+                attention.push((attention_mse(&ours, &scores, lengths)? * layer.attention_weight)?);
             }
         }
-        let parts =
-            [("embedding", embedding, tokens), ("hidden", hidden, tokens), ("attention", attention, pairs)]
-                .into_iter()
-                .filter(|(_, losses, _)| !losses.is_empty())
-                .map(|(name, losses, share)| Ok((name, (Tensor::stack(&losses, 0)?.sum_all()? * share)?)))
-                .collect::<Result<Vec<_>>>()?;
+        let parts = [
+            ("embedding", embedding, share),
+            ("hidden", hidden, share),
+            ("attention", attention, share_of_pairs),
+        ]
+        .into_iter()
+        .filter(|(_, losses, _)| !losses.is_empty())
+        .map(|(name, losses, share)| Ok((name, (Tensor::stack(&losses, 0)?.sum_all()? * share)?)))
+        .collect::<Result<Vec<_>>>()?;
         let sums: Vec<&Tensor> = parts.iter().map(|(_, sum)| sum).collect();
         Ok(Losses { total: Tensor::stack(&sums, 0)?.sum_all()?, tape: student.tape.clone(), parts })
     }

@@ -1,5 +1,6 @@
 //! Settings of the transfer losses.
 
+use super::super::alignment::Align;
 use super::super::layer_map::LayerMap;
 use tinybert_base::{Error, Result};
 
@@ -44,6 +45,10 @@ pub struct TransferSettings {
     pub projection: ProjectionKind,
     /// The initial values of the projections.
     pub projection_start: ProjectionStart,
+    /// What positions are compared by; `None` for pieces where student and teacher have the same vocabulary, and for
+    /// words where they do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub align: Option<Align>,
 }
 
 impl Default for TransferSettings {
@@ -56,6 +61,7 @@ impl Default for TransferSettings {
             attention_weight: 1.0,
             projection: ProjectionKind::Separate,
             projection_start: ProjectionStart::Fitted,
+            align: None,
         }
     }
 }
