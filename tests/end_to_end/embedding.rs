@@ -118,10 +118,9 @@ fn what_has_no_embedding_is_refused() {
     fails(&format!("eval --model {} {unpaired}", *ENCODER), 3, &["--pair-column"]);
 }
 
-/// The vectors that `run --embedding --json` gives for two texts.
-fn vectors(model: &str, options: &str) -> Vec<Vec<f64>> {
-    let printed =
-        run(&format!("--model {model} {options} --json"), "play some jazz\nhow cold is it in rome\n");
+/// The vectors that `run --json` gives for two texts.
+fn vectors(model: &str) -> Vec<Vec<f64>> {
+    let printed = run(&format!("--model {model} --json"), "play some jazz\nhow cold is it in rome\n");
     let vector = |line: &str| {
         let answer: Value = serde_json::from_str(line).expect("a JSON object");
         let numbers = answer["embedding"].as_array().expect("a vector").iter();

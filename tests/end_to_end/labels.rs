@@ -75,7 +75,7 @@ fn text_without_labels_joins_the_training_set_of_a_teacher() {
     let out = toy::path("unlabelled-refused").display().to_string();
     fails(&format!("{line} --gold-weight 1.5 --out {out}"), 2, &["gold weight 1.5"]);
     fails(&format!("{line} --gold-weight 0.5 --class-weights jazz=2 --out {out}"), 2, &["\"jazz\"", "music"]);
-    fails(&format!("{line} --unlabelled {text}.txt --out {out}"), 3, &["unlabelled.txt.txt"]);
+    fails(&format!("{line} --unlabelled {text}.txt --out {out}"), 4, &["unlabelled.txt.txt"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
 /// One example as the file has it.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct SourceRow {
     /// Its line in the file, counted from 1.
     pub line: usize,

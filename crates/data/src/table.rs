@@ -1,5 +1,6 @@
 //! JSONL, CSV and TSV files with named columns.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -111,12 +112,12 @@ impl TableFiles {
             return Ok(named(model));
         }
         let origin = self.train.as_deref().unwrap_or(path);
-        let distinct = |rows: &[SourceRow]| distinct_labels(rows.iter(), self.kind);
-        let mut names = if origin == path { distinct(rows) } else { distinct(&self.rows(origin)?) };
-        if rows.iter().filter_map(|row| row.soft_labels.as_deref()).any(soft_labels::is_list) {
+        let of_training = if origin == path { Cow::Borrowed(rows) } else { Cow::Owned(self.rows(origin)?) };
+        let mut names = distinct_labels(of_training.iter(), self.kind);
+        if of_training.iter().filter_map(|row| row.soft_labels.as_deref()).any(soft_labels::is_list) {
             // A list does not name its labels: those of the development set count too.
             let dev = self.dev.as_ref().map(|dev| self.rows(dev)).transpose()?.unwrap_or_default();
-            names = distinct_labels(rows.iter().chain(&dev), self.kind);
+            names = distinct_labels(of_training.iter().chain(&dev), self.kind);
             progress.say(&format!("lists of soft labels are taken in the order {}", list(&names)));
         }
         match model {

@@ -109,7 +109,7 @@ impl Shared {
         if !source.is_file() {
             return refuse(&stream, 404, "EntryNotFound");
         }
-        let hash = FileHash::of(&source).expect("the file can be read");
+        let hash = FileHash::of_file(&source).expect("the file can be read");
         let commit = format!("X-Repo-Commit: {commit}\r\n");
         if !file.ends_with(".safetensors") {
             let headers = format!("{commit}ETag: \"{}\"\r\n", &hash.sha256[..40]);

@@ -100,7 +100,7 @@ fn samples_in_any_order_and_of_any_padding_pool_alike() {
 fn the_words_of_a_pair_are_counted_text_by_text() {
     let special = TokenPlace::Special;
     let piece = |text, bytes| TokenPlace::Text { text, bytes };
-    let words = [vec![0..3], vec![0..3, 4..6]];
+    let words = [std::iter::once(0..3).collect(), vec![0..3, 4..6]];
     let student = [special(0), piece(0, 0..3), special(1), piece(1, 0..3), piece(1, 4..6), special(2)];
     // Two separators, and the second text's words as one piece each; a piece of white space alone.
     let teacher = [
