@@ -16,11 +16,10 @@ use zerocopy::FromBytes;
 use crate::Error;
 use crate::qkv::Qkv;
 use crate::quantized::{QuantizedInput, QuantizedRows};
+use crate::stages::{AttentionBand, AttentionStage, Decoded, FfnStage, ffn_stage_bytes};
 use crate::team::{Team, band};
 use crate::words::{WordTable, int8_row};
-use crate::workspace::{
-    AttentionBand, AttentionStage, Buffers, Decoded, FfnStage, ROWS_PER_STEP, RowBuffers, ffn_stage_bytes,
-};
+use crate::workspace::{Buffers, ROWS_PER_STEP, RowBuffers};
 
 /// Values that all layers of a model share.
 #[derive(Clone, Copy)]

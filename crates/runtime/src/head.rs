@@ -6,7 +6,8 @@ use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
 use crate::encoder::{Encoder, linear};
 use crate::quantized::QuantizedRows;
-use crate::workspace::{HeadStage, RowBuffers};
+use crate::stages::HeadStage;
+use crate::workspace::RowBuffers;
 
 /// How the inputs of the head's linears are quantized. The weights of these linears are always int8.
 const INPUT: InputQuantization = InputQuantization::PerToken;

@@ -30,6 +30,7 @@ extern crate std;
 
 mod answer;
 mod argmax;
+mod carver;
 mod checksum;
 #[cfg(feature = "embed")]
 mod embed;
@@ -40,6 +41,7 @@ mod model;
 mod qkv;
 mod quantized;
 mod session;
+mod stages;
 mod tags;
 mod team;
 mod words;

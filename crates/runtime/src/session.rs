@@ -3,8 +3,9 @@
 use tinybert_image::HeadKind;
 
 use crate::encoder::Encoder;
+use crate::stages::{HeadStage, TextStage};
 use crate::team::Team;
-use crate::workspace::{Buffers, HeadStage, TextStage};
+use crate::workspace::Buffers;
 use crate::{Answer, Error, Model, Reply, Tags, head};
 
 /// The input of a session.

@@ -8,7 +8,7 @@ pub(crate) const VERSION: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 64;
 
 /// Pieces that share one text offset in `groups`.
-pub(crate) const GROUP: usize = 128;
+pub(crate) const PIECES_PER_GROUP: usize = 128;
 /// Longest text of a piece. With it, a group's offsets fit in 15 bits.
 pub(crate) const MAX_PIECE_BYTES: usize = 255;
 /// Bit of a `starts` entry which says that the piece continues a word. Its text does not have the `##`.
@@ -86,7 +86,7 @@ impl PackedHeader {
         let starts = pieces.checked_add(1)?;
         let id_bytes = if self.pieces <= NARROW_PIECES { 2 } else { 4 };
         Some(PartSizes {
-            groups: starts.div_ceil(GROUP).checked_mul(4)?,
+            groups: starts.div_ceil(PIECES_PER_GROUP).checked_mul(4)?,
             displacements: usize::try_from(self.buckets).ok()?.checked_mul(2)?,
             slots: usize::try_from(self.slots).ok()?.checked_mul(id_bytes)?,
             starts: starts.checked_mul(2)?,

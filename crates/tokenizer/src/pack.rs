@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
 
-use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
+use crate::format::{CONTINUATION, MAX_PIECE_BYTES, NARROW_PIECES, PIECES_PER_GROUP, PackedHeader};
 use crate::hash::{self, PieceHash};
 use crate::special_ids::{CLS, MASK, PAD, SEP, SpecialIds, UNK};
 use crate::vocabulary::Options;
@@ -94,7 +94,7 @@ pub fn pack(pieces: &[&str], options: Options) -> Result<Vec<u8>, PackError> {
             return Err(PackError::PieceTooLong { id, piece: piece.to_string() });
         }
         let start = u32::try_from(text.len()).map_err(|_| too_large())?;
-        if id % GROUP == 0 {
+        if id % PIECES_PER_GROUP == 0 {
             groups.push(start);
         }
         let offset = groups.last().map_or(0, |group| start - group) as u16;

@@ -1,6 +1,6 @@
 //! The packed vocabulary, used in place.
 
-use crate::format::{CONTINUATION, GROUP, MAX_PIECE_BYTES, NARROW_PIECES, PackedHeader};
+use crate::format::{CONTINUATION, MAX_PIECE_BYTES, NARROW_PIECES, PIECES_PER_GROUP, PackedHeader};
 use crate::hash::{self, PieceHash};
 use crate::special_ids::SpecialIds;
 
@@ -198,7 +198,7 @@ impl<'a> Vocabulary<'a> {
     /// Returns where a piece's text starts, and whether it is a continuation.
     fn start(&self, id: usize) -> Option<(usize, bool)> {
         let start = u16::from_le_bytes(*self.starts.get(id)?);
-        let group = u32::from_le_bytes(*self.groups.get(id / GROUP)?);
+        let group = u32::from_le_bytes(*self.groups.get(id / PIECES_PER_GROUP)?);
         Some(((group as usize).checked_add(usize::from(start & !CONTINUATION))?, start & CONTINUATION != 0))
     }
 

@@ -2,7 +2,7 @@
 //! so that every sum has the same order whatever the width of a vector is.
 
 use super::Simd;
-use super::context::ContextSink;
+use super::context::{ContextPlace, ContextSink};
 use super::math::{exp2, largest, sum};
 use crate::activation_layout::ActivationLayout;
 use crate::attention::{AttentionOperands, ContextOutput, QkvPart};
@@ -187,7 +187,8 @@ fn write_context<S: Simd>(
                     *x = s.mul(sums[group + row][vector], s.splat(factors[group + row]));
                 }
                 let rows = S::GROUP.min(count - group);
-                sink.put(s, first + group, rows, first_column - shift + column, lanes.clone(), x);
+                let (row, column) = (first + group, first_column - shift + column);
+                sink.put(s, ContextPlace { row, rows, column, lanes: lanes.clone() }, x);
             }
         }
     }

@@ -17,6 +17,18 @@ pub(super) struct ContextSink<'a> {
     layout: ActivationLayout,
 }
 
+/// A place in the context for a vector of each of some rows.
+pub(super) struct ContextPlace {
+    /// First row.
+    pub row: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Column of the first lane.
+    pub column: usize,
+    /// Lanes that are the head's.
+    pub lanes: Range<usize>,
+}
+
 impl<'a> ContextSink<'a> {
     /// Returns the sink and the scale of the values. If the context is int8, its scale divides the scale of the values.
     #[inline(always)]
@@ -35,42 +47,32 @@ impl<'a> ContextSink<'a> {
         }
     }
 
-    /// Takes `rows` rows of `x` from row `row` on; their first lane is `column`, and `lanes` are the head's.
+    /// Takes the vectors of `x` that belong to `place`.
     #[inline(always)]
-    pub(super) fn put<S: Simd>(
-        &mut self,
-        s: S,
-        row: usize,
-        rows: usize,
-        column: usize,
-        lanes: Range<usize>,
-        x: [S::F; 4],
-    ) {
+    pub(super) fn put<S: Simd>(&mut self, s: S, place: ContextPlace, x: [S::F; 4]) {
         match &mut self.context {
             ContextOutput::F32 { out, .. } => {
+                let ContextPlace { row, rows, column, lanes } = place;
                 for (row, x) in (row..).zip(x).take(rows) {
                     let start = row * self.width + column;
                     s.store(x, out.get_mut(start..start + lanes.end).unwrap_or(&mut []));
                 }
             }
-            ContextOutput::I8 { out, .. } => put_i8(s, self.layout, out, row, rows, column, lanes, x),
+            ContextOutput::I8 { out, .. } => put_i8(s, self.layout, out, place, x),
         }
     }
 }
 
 /// Rounds to int8, for [`ContextSink::put`].
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "one of the two bodies of `put`")]
 fn put_i8<S: Simd>(
     s: S,
     layout: ActivationLayout,
     out: &mut ActivationsMut,
-    row: usize,
-    rows: usize,
-    column: usize,
-    lanes: Range<usize>,
+    place: ContextPlace,
     x: [S::F; 4],
 ) {
+    let ContextPlace { row, rows, column, lanes } = place;
     let (stride, flip) = (out.stride, layout.flip());
     let mut q = [s.splat_i32(0); 4];
     for (q, &x) in q.iter_mut().zip(&x).take(S::GROUP) {
@@ -151,7 +153,8 @@ fn take<S: Simd>(s: S, head: &mut HeadContext, column: usize, vectors: usize, ti
                 }
             }
             let rows = S::GROUP.min(head.rows - group);
-            head.sink.put(s, head.row + group, rows, head.first_column + column, lanes.clone(), x);
+            let (row, column) = (head.row + group, head.first_column + column);
+            head.sink.put(s, ContextPlace { row, rows, column, lanes: lanes.clone() }, x);
             group += S::GROUP;
         }
     }

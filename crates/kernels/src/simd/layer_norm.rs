@@ -71,36 +71,41 @@ fn normalise<S: Simd, const R: usize>(
     }
     let (vectors, last_lanes) = (hidden / S::LANES, hidden % S::LANES);
     for vector in 0..vectors {
+        let place = VectorPlace { row, column: vector * S::LANES, lanes: S::LANES };
         // SAFETY: these vectors end at `hidden` or before; `x` has R·hidden elements, both parameters `hidden`.
-        unsafe {
-            step::<S, R>(s, x, norm, (&means, &factors), row, vector * S::LANES, S::LANES, &mut quantized);
-        }
+        unsafe { step::<S, R>(s, x, norm, (&means, &factors), place, &mut quantized) };
     }
     if last_lanes > 0 {
-        let column = vectors * S::LANES;
+        let place = VectorPlace { row, column: vectors * S::LANES, lanes: last_lanes };
         // SAFETY: as above; the last elements of every row end at `hidden`.
-        unsafe {
-            step::<S, R>(s, x, norm, (&means, &factors), row, column, last_lanes, &mut quantized);
-        }
+        unsafe { step::<S, R>(s, x, norm, (&means, &factors), place, &mut quantized) };
     }
 }
 
-/// Normalises and quantizes the vector of `lanes` elements that begins at `column`, in every row.
+/// A place in the rows for a vector of each.
+struct VectorPlace {
+    /// The first row among those that are quantized.
+    row: usize,
+    /// Column of the first lane.
+    column: usize,
+    /// Elements of the vector.
+    lanes: usize,
+}
+
+/// Normalises and quantizes the vector at `place` of every row.
 ///
 /// # Safety
 /// `x` must have R·hidden elements, the parameters `hidden`, and `column + lanes` must be at most `hidden`.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the body of a loop, called for whole vectors and the rest")]
 unsafe fn step<S: Simd, const R: usize>(
     s: S,
     x: &mut [f32],
     norm: &LayerNorm,
     (means, factors): (&[S::F; R], &[S::F; R]),
-    row: usize,
-    column: usize,
-    lanes: usize,
+    place: VectorPlace,
     quantized: &mut Option<(Quantizer<S>, ActivationLayout, &mut ActivationsMut)>,
 ) {
+    let VectorPlace { row, column, lanes } = place;
     let hidden = norm.gamma.len();
     let columns = column..column + lanes;
     // SAFETY: as this function requires.

@@ -22,6 +22,7 @@ pub(crate) mod partial;
 mod quantize;
 mod sink;
 mod softmax;
+mod tiles;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;
@@ -29,9 +30,10 @@ pub(crate) use decode::decode;
 pub(crate) use embedding::embed;
 pub(crate) use entry_points::{entry_points, micro_kernel};
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
-pub(crate) use linear::{linear, tiles};
+pub(crate) use linear::linear;
 pub(crate) use micro_kernel::{LinearSink, MR_MAX, MicroKernel, Operands, Tile, VECTORS_MAX};
 pub(crate) use quantize::quantize;
+pub(crate) use tiles::tiles;
 
 /// Vectors of f32 and i32. Every operation rounds once, like its scalar counterpart in [`math`](crate::math).
 ///

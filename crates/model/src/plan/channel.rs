@@ -7,9 +7,9 @@
 
 use std::array;
 
-use super::encoding::{GROUP, WeightEncoding};
+use super::encoding::WeightEncoding;
 use tinybert_base::vectorised;
-use tinybert_image::Bf16;
+use tinybert_image::{Bf16, INPUTS_PER_MULTIPLIER};
 use tinybert_kernels::math::{max, min, round};
 
 /// How many scales are tried at once.
@@ -74,9 +74,9 @@ impl ScaleTrials {
         importance: Option<&[f32]>,
     ) -> Self {
         let mut errors = [0f64; LANES];
-        let mut multipliers = Vec::with_capacity(weights.len().div_ceil(GROUP));
-        for (index, weights) in weights.chunks(GROUP).enumerate() {
-            let importance = importance.map(|all| &all[index * GROUP..][..weights.len()]);
+        let mut multipliers = Vec::with_capacity(weights.len().div_ceil(INPUTS_PER_MULTIPLIER));
+        for (index, weights) in weights.chunks(INPUTS_PER_MULTIPLIER).enumerate() {
+            let importance = importance.map(|all| &all[index * INPUTS_PER_MULTIPLIER..][..weights.len()]);
             let group = WeightGroup { weights, importance, per_scale: scales.map(f32::recip) };
             let (error, multiplier) = group.best_multipliers(encoding);
             for (sum, error) in errors.iter_mut().zip(error) {
@@ -99,7 +99,10 @@ impl ScaleTrials {
     #[inline(always)]
     fn store(&self, lane: usize, weights: &[f32], encoding: WeightEncoding, out: &mut [i8]) {
         let (limit, _) = encoding.range();
-        let groups = weights.chunks(GROUP).zip(out.chunks_mut(GROUP)).zip(&self.multipliers);
+        let groups = weights
+            .chunks(INPUTS_PER_MULTIPLIER)
+            .zip(out.chunks_mut(INPUTS_PER_MULTIPLIER))
+            .zip(&self.multipliers);
         for ((weights, out), multipliers) in groups {
             let multiplier = multipliers[lane];
             let step = self.scales[lane] * f32::from(multiplier);
@@ -237,8 +240,8 @@ mod tests {
             let importance: Vec<f32> = (0..count).map(|i| 0.1 + (i % 5) as f32).collect();
             for importance in [vec![1.0; count], importance] {
                 let (scale, q) = quantized(&weights, WeightEncoding::Int4, Some(&importance));
-                for (at, q) in q.chunks(GROUP).enumerate() {
-                    let part = at * GROUP..at * GROUP + q.len();
+                for (at, q) in q.chunks(INPUTS_PER_MULTIPLIER).enumerate() {
+                    let part = at * INPUTS_PER_MULTIPLIER..at * INPUTS_PER_MULTIPLIER + q.len();
                     let (weights, importance) = (&weights[part.clone()], &importance[part]);
                     let (got, least) = (
                         error(weights, scale, q, importance),
@@ -262,7 +265,8 @@ mod tests {
                 let largest = weights.iter().fold(0f32, |largest, weight| largest.max(weight.abs()));
                 let least = |i: u8| -> f64 {
                     let scale = largest * (1.0 - 0.02 * f32::from(i)) / full;
-                    let groups = weights.chunks(GROUP).zip(importance.chunks(GROUP));
+                    let groups =
+                        weights.chunks(INPUTS_PER_MULTIPLIER).zip(importance.chunks(INPUTS_PER_MULTIPLIER));
                     groups
                         .map(|(weights, importance)| least_error(weights, scale, encoding, importance))
                         .sum()

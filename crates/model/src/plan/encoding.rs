@@ -4,16 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use tinybert_image::{self as image, MAX_MULTIPLIER};
 
-/// Consecutive inputs of a channel that share a multiplier in four bits.
-pub use tinybert_image::INPUTS_PER_MULTIPLIER as GROUP;
-
 /// How an image stores a linear's weights, or the word rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightEncoding {
     /// A byte for each weight.
     Int8,
-    /// Four bits a weight and a multiplier for each [`GROUP`]: 4.25 bits.
+    /// Four bits a weight and a multiplier for each [`INPUTS_PER_MULTIPLIER`](image::INPUTS_PER_MULTIPLIER): 4.25 bits.
     Int4,
     /// A bit for each weight and a byte for each weight that is not zero, where that takes less than a byte
     /// for each weight. The values are those of int8.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::attention::{AttentionChoice, AttentionPrecision, attention_coefficient};
 pub use self::channel::{quantize_channel, scaled_row};
-pub use self::encoding::{GROUP, WeightEncoding};
+pub use self::encoding::WeightEncoding;
 pub use self::input::{InputChoice, StaticInput};
 pub use self::layer::LayerPlan;
 pub use self::precision::{LayerEncodings, Precision};
