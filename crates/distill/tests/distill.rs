@@ -7,6 +7,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_data::{Batch, EncodedSet};
+use tinybert_distill::alignment::Align;
 use tinybert_distill::{
     EncodedCorpus, GeneralReport, GeneralSettings, StageRecipe, TaskSettings,
     alignment::Alignment,
@@ -499,6 +500,8 @@ fn a_teacher_that_only_counts_its_labels_teaches_those_of_the_data() {
 #[test]
 fn another_vocabulary_is_refused_piece_by_piece() {
     let place = tempfile::tempdir().unwrap();
+    let mut settings = general_settings();
+    settings.transfer.align = Some(Align::Pieces);
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
     let mut student = student(place.path());
     let mut pieces = student.text.pieces();
@@ -513,8 +516,7 @@ fn another_vocabulary_is_refused_piece_by_piece() {
         student.text = tinybert_model::TextEncoder::from_pieces(pieces, lowercase).unwrap();
         let out = place.path().join("out");
         let error =
-            distill_general(&general_settings(), &teacher, &student, &corpus, &out, &Context::default())
-                .unwrap_err();
+            distill_general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap_err();
         assert!(matches!(&error, Error::Input(what) if what.contains(expected)), "{error}");
     }
 }

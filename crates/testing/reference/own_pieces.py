@@ -117,7 +117,8 @@ def reference(tokenizer, name):
             cases.append({"text": text, "pair": None, "max_tokens": limit, "ids": ids})
     for text, pair in PAIRS:
         for limit in (64, 12, 5):
-            ids = loaded(text, pair, truncation="longest_first", max_length=limit)["input_ids"]
+            # As a batch of one: called with single texts, transformers takes an empty pair for none.
+            ids = loaded([text], [pair], truncation="longest_first", max_length=limit)["input_ids"][0]
             cases.append({"text": text, "pair": pair, "max_tokens": limit, "ids": ids})
     words = [{"text": text, "first_tokens": first_tokens(loaded, text)} for text in TEXTS]
     print(name, loaded.vocab_size, len(loaded), type(loaded).__name__)

@@ -171,7 +171,7 @@ fn a_vocabulary_of_another_size_is_named() {
 #[test]
 fn settings_beyond_bert_are_refused_with_what_is_supported() {
     for (key, value, parts) in [
-        ("model_type", json!("roberta"), ["roberta", "\"bert\""]),
+        ("model_type", json!("xlnet"), ["xlnet", "\"bert\""]),
         ("model_type", json!(null), ["model_type is missing", "\"bert\""]),
         ("hidden_act", json!("gelu_new"), ["gelu_new", "erf"]),
         ("position_embedding_type", json!("relative_key"), ["relative_key", "absolute"]),
