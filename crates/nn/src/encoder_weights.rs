@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::layer::Layer;
-use super::linear::{Norm, TensorLookup};
+use super::linear::{FloatLayerNorm, TensorLookup};
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
 use super::ops::layer_norm::{layer_norm, layer_norm_backward};
@@ -25,7 +25,7 @@ pub(super) struct EncoderWeights {
     piece_rows: Option<PieceRows>,
     /// Bias of the scores by bucket of relative position, `[buckets, heads]`, where the model has one.
     pub relative_bias: Option<Tensor>,
-    pub norm: Norm,
+    pub norm: FloatLayerNorm,
     pub layers: Vec<Layer>,
 }
 
@@ -41,7 +41,7 @@ impl EncoderWeights {
             },
             piece_rows: config.piece_rows(),
             relative_bias: config.position_buckets().map(|_| get(names::POSITION_BIAS)).transpose()?,
-            norm: Norm::new(names::EMBEDDING_NORM, eps, get)?,
+            norm: FloatLayerNorm::new(names::EMBEDDING_NORM, eps, get)?,
             layers: (0..config.num_hidden_layers)
                 .map(|layer| Layer::new(layer, eps, get))
                 .collect::<Result<_>>()?,

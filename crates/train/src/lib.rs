@@ -19,6 +19,6 @@ pub use checkpoint::{Identity, Output, Trainee};
 pub use fine_tune::{FineTune, FineTuneReport, fine_tune, gold_loss, head_of, with_head};
 pub use masked_lm::{HeldOutGuesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 pub use recipe::{Recipe, TimeLimit};
-pub use run::{TrainedModel, TrainingRun};
+pub use run::{ModelDescription, TrainingRun};
 pub use summary::Summary;
 pub use task_data::TaskData;

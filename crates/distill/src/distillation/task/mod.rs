@@ -19,8 +19,8 @@ use tinybert_data::{Batch, EncodedSet};
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
 use tinybert_model::{Checkpoint, RunRecord};
 use tinybert_nn::{Bert, TaskModel, on_device};
-use tinybert_train::session::{Length, Losses, MicroBatch, Selection, SessionConfig};
-use tinybert_train::{Output, Summary, TaskData, TrainedModel, TrainingRun, with_head};
+use tinybert_train::session::{Losses, MicroBatch, Selection, SessionConfig, SessionLength};
+use tinybert_train::{ModelDescription, Output, Summary, TaskData, TrainingRun, with_head};
 
 /// Name of the session of the intermediate stage.
 const INTERMEDIATE: &str = "intermediate";
@@ -73,7 +73,7 @@ pub fn distill_task(
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;
     let teacher_inputs = TeacherInputs::new(teacher, student, &set, data, settings.max_tokens)?;
-    let model = TrainedModel { config: &student.config, head, text, record: &record };
+    let model = ModelDescription { config: &student.config, head, text, record: &record };
     let initial = || with_head(student, head, seed);
     let mut run = TrainingRun::open(model, data.identity(&record), &out, context, initial)?;
     let device = run.device().clone();
@@ -164,7 +164,7 @@ impl Stages<'_> {
         let recipe = self.settings.recipe(stage);
         SessionConfig {
             name,
-            length: Length::in_steps(&recipe, self.set),
+            length: SessionLength::in_steps(&recipe, self.set),
             recipe,
             evaluations_per_epoch: self.settings.evaluations_per_epoch,
             sparsity: self.settings.sparsity.filter(|sparsity| name == PREDICTION || sparsity.share == 0.0),
