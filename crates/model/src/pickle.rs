@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 /// A tensor of a state dictionary: a strided view of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct View {
+pub(super) struct StridedView {
     /// Number format: the storage class without `Storage`, `Float` for example.
     pub(super) format: String,
     /// Name of the storage's entry in the archive.
@@ -36,11 +36,11 @@ enum Value {
     Tuple(Rc<Tuple>),
     Dictionary(Rc<RefCell<Entries>>),
     Storage(Rc<TensorStorage>),
-    Tensor(Rc<View>),
+    Tensor(Rc<StridedView>),
 }
 
 /// The tensors of a dictionary by name; other entries are dropped.
-type Entries = Vec<(Rc<str>, Rc<View>)>;
+type Entries = Vec<(Rc<str>, Rc<StridedView>)>;
 
 struct Tuple {
     items: Vec<Value>,
@@ -61,7 +61,7 @@ type PickleResult<T> = Result<T, String>;
 ///
 /// # Errors
 /// Says where the pickle differs from what `torch.save` writes for a state dictionary.
-pub(super) fn state_dictionary(bytes: &[u8]) -> PickleResult<Vec<(String, View)>> {
+pub(super) fn state_dictionary(bytes: &[u8]) -> PickleResult<Vec<(String, StridedView)>> {
     let mut machine = Machine { bytes, stack: Vec::new(), memo: HashMap::new() };
     while machine.step()? {}
     match machine.pop()? {
@@ -254,7 +254,7 @@ impl Machine<'_> {
                     Value::Tuple(strides),
                     ..,
                 ],
-            ) => Value::Tensor(Rc::new(View {
+            ) => Value::Tensor(Rc::new(StridedView {
                 format: storage.format.clone(),
                 key: storage.key.clone(),
                 offset: u64::try_from(*offset).map_err(|_| "it has a negative offset")?,

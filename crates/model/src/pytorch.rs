@@ -8,7 +8,7 @@ use std::path::Path;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::pickle::{self, View};
+use super::pickle::{self, StridedView};
 use super::stored_tensor::{self, Dtype, StoredTensor};
 use tinybert_base::{Error, Result};
 
@@ -112,7 +112,7 @@ fn read(path: &Path, archive: &mut ZipArchive<File>, name: &str, bytes: u64) -> 
 
 /// Number format, shape, offset in the file and bytes of a view that lies within its entry without gaps.
 fn locate(
-    view: &View,
+    view: &StridedView,
     entry: Option<&ArchiveEntry>,
 ) -> std::result::Result<(Dtype, Vec<usize>, u64, usize), String> {
     let (dtype, size) = match view.format.as_str() {

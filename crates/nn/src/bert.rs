@@ -131,7 +131,7 @@ impl Bert {
         for (i, layer) in weights.layers.iter().enumerate() {
             let x = states[i].detach().reshape((b * l, hidden))?;
             let mut settings = LayerSettings::new(config, batch, &dropout, i);
-            settings.heads.relative_bias.clone_from(&relative_bias);
+            settings.attention.relative_bias.clone_from(&relative_bias);
             let mut wrap = |raw: Vec<T>| {
                 let raw = leaf(raw, &[b, config.heads(i), l, l])?;
                 scores.push(raw.clone());

@@ -94,8 +94,8 @@ impl Layer {
         mask: &Tensor,
         bias: Option<&Tensor>,
     ) -> Result<(Tensor, Tensor)> {
-        let heads = &settings.heads;
-        let (b, l, h, d) = (heads.lengths.len(), heads.tokens, heads.heads, heads.head_dim);
+        let attention = &settings.attention;
+        let (b, l, h, d) = (attention.lengths.len(), attention.tokens, attention.heads, attention.head_dim);
         let PerProjection { query, key, value } = self.projections();
         let by_head = |x: Tensor| x.reshape((b, l, h, d))?.transpose(1, 2)?.contiguous();
         let [query, key, value] =
@@ -105,7 +105,7 @@ impl Layer {
             scores = scores.broadcast_add(bias)?;
         }
         let mut probabilities = softmax(&scores.broadcast_add(mask)?, D::Minus1)?;
-        if let Some(factors) = heads.dropout_factors(&probabilities)? {
+        if let Some(factors) = attention.dropout_factors(&probabilities)? {
             probabilities = (probabilities * factors)?;
         }
         let context = probabilities.matmul(&value)?.transpose(1, 2)?.reshape((b * l, h * d))?;

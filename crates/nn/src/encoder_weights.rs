@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::layer::Layer;
-use super::linear::{FloatLinear, Norm, TensorLookup};
+use super::linear::{FloatLayerNorm, FloatLinear, TensorLookup};
 use super::ops::dropout::RowDropout;
 use super::ops::embedding::{Ids, Tables, embed, embed_backward};
 use super::ops::float::Float;
@@ -26,7 +26,7 @@ pub(super) struct EncoderWeights {
     piece_rows: Option<PieceRows>,
     /// Bias of the scores by bucket of relative position, `[buckets, heads]`, where the model has one.
     pub relative_bias: Option<Tensor>,
-    pub norm: Norm,
+    pub norm: FloatLayerNorm,
     /// From the embeddings to the residual stream, where their widths differ.
     pub projection: Option<FloatLinear>,
     pub layers: Vec<Layer>,
@@ -54,7 +54,7 @@ impl EncoderWeights {
             },
             piece_rows: config.piece_rows(),
             relative_bias: config.position_buckets().map(|_| get(names::POSITION_BIAS)).transpose()?,
-            norm: Norm::new(names::EMBEDDING_NORM, eps, get)?,
+            norm: FloatLayerNorm::new(names::EMBEDDING_NORM, eps, get)?,
             projection: config
                 .embedding_size
                 .map(|_| FloatLinear::new(names::EMBEDDING_PROJECTION, get))

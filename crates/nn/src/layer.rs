@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use super::dropout_sites::{DropoutSite, DropoutSites};
 use super::linear::{FloatLinear, SubLayerEnd, TensorLookup};
 use super::observe::{Observe, Site};
-use super::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
+use super::ops::attention::{AttentionGradient, AttentionSettings, attention, attention_backward};
 use super::ops::dropout::RowDropout;
 use super::ops::float::Float;
 use super::ops::gelu::{bias_gelu, bias_gelu_backward};
@@ -31,7 +31,7 @@ pub(super) struct Layer {
 /// Settings of a batch's pass through a layer, in addition to the layer's weights.
 pub(super) struct LayerSettings {
     pub index: usize,
-    pub heads: Heads,
+    pub attention: AttentionSettings,
     pub attention_dropout: Option<RowDropout>,
     pub output_dropout: Option<RowDropout>,
 }
@@ -43,7 +43,7 @@ impl LayerSettings {
             |site| dropout.at(site, config.hidden_dropout_prob).map(|dropout| dropout.by_rows(batch.tokens));
         Self {
             index,
-            heads: Heads {
+            attention: AttentionSettings {
                 lengths: batch.lengths.clone().into(),
                 tokens: batch.tokens,
                 heads: config.heads(index),
@@ -150,7 +150,7 @@ impl Layer {
         for (i, site) in [Site::Query(layer), Site::Key(layer), Site::Value(layer)].into_iter().enumerate() {
             see(site, &qkv.narrow(1, i * width, width)?)?;
         }
-        let (scores, context) = attention::<T>(&qkv, &settings.heads)?;
+        let (scores, context) = attention::<T>(&qkv, &settings.attention)?;
         let scores = scores_tensor(scores)?;
         let context = tensor(context, (rows, width))?;
         see(Site::Context(layer), &context)?;
@@ -199,7 +199,7 @@ impl Layer {
         let d_scores = d_scores.map(|d_scores| d_scores.flatten_all()?.to_vec1::<T>()).transpose()?;
         let (d_qkv, relative_bias) = with_slice::<T, _>(&record.scores, |scores| {
             let grad = AttentionGradient { context, scores: d_scores.as_deref() };
-            attention_backward(&record.qkv, scores, &grad, &record.settings.heads)
+            attention_backward(&record.qkv, scores, &grad, &record.settings.attention)
         })?;
         let (width, hidden) = self.query.weight.dims2()?;
         let d_bias = column_sums(&d_qkv, 3 * width);

@@ -50,13 +50,13 @@ impl FloatLinear {
 
 /// A LayerNorm: gamma and beta `[hidden]`.
 #[derive(Clone)]
-pub(super) struct Norm {
+pub(super) struct FloatLayerNorm {
     pub gamma: Tensor,
     pub beta: Tensor,
     pub eps: f64,
 }
 
-impl Norm {
+impl FloatLayerNorm {
     pub fn new(name: &str, eps: f64, get: TensorLookup) -> Result<Self> {
         Ok(Self { gamma: get(&names::weight(name))?, beta: get(&names::bias(name))?, eps })
     }
@@ -88,12 +88,12 @@ impl Norm {
 #[derive(Clone)]
 pub(super) struct SubLayerEnd {
     pub linear: FloatLinear,
-    pub norm: Norm,
+    pub norm: FloatLayerNorm,
 }
 
 impl SubLayerEnd {
     pub fn new(linear: &str, norm: &str, eps: f64, get: TensorLookup) -> Result<Self> {
-        Ok(Self { linear: FloatLinear::new(linear, get)?, norm: Norm::new(norm, eps, get)? })
+        Ok(Self { linear: FloatLinear::new(linear, get)?, norm: FloatLayerNorm::new(norm, eps, get)? })
     }
 
     /// The sum that is normalised, and the result; both `[rows, hidden]`.

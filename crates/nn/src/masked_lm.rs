@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::bert::Bert;
-use super::linear::{FloatLinear, Norm, TensorLookup};
+use super::linear::{FloatLayerNorm, FloatLinear, TensorLookup};
 use super::mode::Mode;
 use super::ops::tied_cross_entropy::TiedCrossEntropy;
 use super::output::BertOutput;
@@ -20,7 +20,7 @@ use tinybert_model::{BertConfig, PieceRows, Tensors, WORD_EMBEDDINGS, lookup, na
 pub struct MaskedLm {
     bert: Bert,
     dense: FloatLinear,
-    norm: Norm,
+    norm: FloatLayerNorm,
     /// The word embeddings, `[rows, e]` for embedding tables of width e.
     decoder: Tensor,
     /// `[rows]`.
@@ -66,7 +66,7 @@ impl MaskedLm {
         let eps = config.layer_norm_eps;
         Ok(Self {
             dense: FloatLinear::new(names::MASKED_LM_DENSE, get)?,
-            norm: Norm::new(names::MASKED_LM_NORM, eps, get)?,
+            norm: FloatLayerNorm::new(names::MASKED_LM_NORM, eps, get)?,
             decoder: get(WORD_EMBEDDINGS)?,
             bias: get(names::MASKED_LM_BIAS)?,
             bert,

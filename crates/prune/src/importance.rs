@@ -93,7 +93,7 @@ impl Importance {
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;
 
         let layers = model.config.num_hidden_layers;
-        let readers: Vec<Readers> = (0..layers).map(Readers::of_layer).collect();
+        let readers: Vec<ReaderNames> = (0..layers).map(ReaderNames::of_layer).collect();
         let mut sums = Self::zero(model);
         context.progress.begin("importance", set.len() as u64);
         for sample in 0..set.len() {
@@ -128,7 +128,7 @@ impl Importance {
     pub fn magnitude(model: &Checkpoint) -> Result<Self> {
         let mut sizes = Self::zero(model);
         for layer in 0..model.config.num_hidden_layers {
-            let readers = Readers::of_layer(layer);
+            let readers = ReaderNames::of_layer(layer);
             for (name, sizes) in
                 [(readers.heads, &mut sizes.heads[layer]), (readers.neurons, &mut sizes.neurons[layer])]
             {
@@ -195,12 +195,12 @@ impl<'a> Gold<'a> {
 }
 
 /// Names of the weights that read a layer's heads and neurons, `[hidden, parts · columns]`.
-struct Readers {
+struct ReaderNames {
     heads: String,
     neurons: String,
 }
 
-impl Readers {
+impl ReaderNames {
     fn of_layer(layer: usize) -> Self {
         let layer = LayerNames::new(layer);
         Self { heads: names::weight(&layer.attention_output), neurons: names::weight(&layer.down) }

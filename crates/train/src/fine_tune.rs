@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::gold::{ClassWeighting, GoldAnswers};
-use super::session::{Length, Losses, MicroBatch, SessionConfig};
-use super::{Output, Recipe, Summary, TaskData, TrainedModel, TrainingRun};
+use super::session::{Losses, MicroBatch, SessionConfig, SessionLength};
+use super::{ModelDescription, Output, Recipe, Summary, TaskData, TrainingRun};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::Batch;
 use tinybert_data::metrics::Metrics;
@@ -79,15 +79,15 @@ pub fn fine_tune(
     let text = &model.text;
     let judge = Judge::new(text, data.dev, data.metrics, settings.max_tokens)?;
     let set = encode_to_learn(text, data.train, settings.max_tokens)?;
-    let trained = TrainedModel { config: &model.config, head: &head, text, record: &record };
+    let description = ModelDescription { config: &model.config, head: &head, text, record: &record };
     let initial = || with_head(model, &head, recipe.seed);
-    let mut run = TrainingRun::open(trained, data.identity(&record), &out.into(), context, initial)?;
+    let mut run = TrainingRun::open(description, data.identity(&record), &out.into(), context, initial)?;
     let task_model = TaskModel::trainable(&model.config, &head, &run.trainee().parameters)?;
     let mut selection = run.selection(&judge)?;
     let config = SessionConfig {
         name: "fine-tune",
         recipe: recipe.clone(),
-        length: Length::in_steps(recipe, &set),
+        length: SessionLength::in_steps(recipe, &set),
         evaluations_per_epoch: settings.evaluations_per_epoch,
         sparsity: None,
     };

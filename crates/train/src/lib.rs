@@ -21,6 +21,6 @@ pub use fine_tune::{FineTune, FineTuneReport, fine_tune, head_of, with_head};
 pub use gold::{ClassWeighting, GoldAnswers};
 pub use masked_lm::{HeldOutGuesses, MaskedLmReport, MaskedLmSettings, masked_lm};
 pub use recipe::{Recipe, TimeLimit};
-pub use run::{TrainedModel, TrainingRun};
+pub use run::{ModelDescription, TrainingRun};
 pub use summary::Summary;
 pub use task_data::TaskData;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use candle_core::D;
 use serde_json::json;
 
-use super::session::{Length, Losses, MicroBatch, SessionConfig};
-use super::{Identity, Output, Recipe, Summary, TrainedModel, TrainingRun};
+use super::session::{Losses, MicroBatch, SessionConfig, SessionLength};
+use super::{Identity, ModelDescription, Output, Recipe, Summary, TrainingRun};
 use tinybert_base::{Context, Error, FileHash, Result};
 use tinybert_data::{Batch, EncodedSet, Masking, evaluation_batches};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, names};
@@ -116,9 +116,9 @@ pub fn masked_lm(
     let (train, held_out) = windows.hold_out(HELD_OUT_WINDOWS.min(windows.len() / HELD_OUT_SHARE));
     let identity = Identity::new(&record).with_digest("windows", windows.digest());
     let (config, text) = (&model.config, &model.text);
-    let trained = TrainedModel { config, head: &Head::MaskedLm, text, record: &record };
+    let description = ModelDescription { config, head: &Head::MaskedLm, text, record: &record };
     let initial = || starting_tensors(model, &train, recipe.seed);
-    let mut run = TrainingRun::open(trained, identity, &out.into(), context, initial)?;
+    let mut run = TrainingRun::open(description, identity, &out.into(), context, initial)?;
     let masked_model = match settings.train_encoder {
         true => MaskedLm::trainable(config, &run.trainee().parameters)?,
         false => MaskedLm::head_only(config, &run.trainee().parameters)?,
@@ -126,7 +126,7 @@ pub fn masked_lm(
     let session = SessionConfig {
         name: "masked-LM",
         recipe: recipe.clone(),
-        length: Length::in_tokens(recipe, &train, settings.max_train_tokens),
+        length: SessionLength::in_tokens(recipe, &train, settings.max_train_tokens),
         evaluations_per_epoch: 0,
         sparsity: None,
     };

@@ -18,7 +18,7 @@ use tinybert_model::{BertConfig, Head, RunRecord, Tensors, TextEncoder};
 
 /// The model that a run trains, without its parameters.
 #[derive(Clone, Copy)]
-pub struct TrainedModel<'a> {
+pub struct ModelDescription<'a> {
     /// Sizes of the encoder.
     pub config: &'a BertConfig,
     /// The head on top of the encoder.
@@ -55,14 +55,14 @@ impl<'a> TrainingRun<'a> {
     /// [`Error::Io`](tinybert_base::Error::Io) if the folder cannot be written or its only checkpoint cannot
     /// be read; the errors of `initial`.
     pub fn open(
-        model: TrainedModel<'a>,
+        model: ModelDescription<'a>,
         identity: Identity,
         output: &Output,
         context: &'a Context<'a>,
         initial: impl FnOnce() -> Result<Tensors>,
     ) -> Result<Self> {
         let work = WorkFolder::open(output, identity, context)?;
-        let TrainedModel { config, head, text, record } = model;
+        let ModelDescription { config, head, text, record } = model;
         let parameters = work.parameters(initial)?;
         let trainee = Trainee { config, head, text, parameters, quantization: None, record };
         Ok(Self { trainee, work, context })

@@ -17,8 +17,8 @@ use tinybert_data::{Batch, EncodedSet};
 use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, TextEncoder};
 use tinybert_nn::Bert;
 use tinybert_train::optimizer::OptimizerSettings;
-use tinybert_train::session::{Length, MicroBatch, SessionConfig};
-use tinybert_train::{Identity, Output, Recipe, Summary, TrainedModel, TrainingRun};
+use tinybert_train::session::{MicroBatch, SessionConfig, SessionLength};
+use tinybert_train::{Identity, ModelDescription, Output, Recipe, Summary, TrainingRun};
 
 /// Name of the session.
 const SESSION: &str = "general";
@@ -97,7 +97,7 @@ pub fn distill_general(
     let identity = Identity::new(&record).with_digest("windows", windows.digest());
     let samples = evenly_spaced_samples(windows);
     let model =
-        TrainedModel { config: &student.config, head: &Head::None, text: &student.text, record: &record };
+        ModelDescription { config: &student.config, head: &Head::None, text: &student.text, record: &record };
     let initial = || match settings.inherit {
         true => inherit(teacher, &student.config, &transfer.layer_map(), windows, &samples),
         false => Ok(encoder_of(student)),
@@ -114,7 +114,7 @@ pub fn distill_general(
     let config = SessionConfig {
         name: SESSION,
         recipe: recipe.clone(),
-        length: Length::in_tokens(recipe, windows, settings.max_train_tokens),
+        length: SessionLength::in_tokens(recipe, windows, settings.max_train_tokens),
         evaluations_per_epoch: 0,
         sparsity: None,
     };

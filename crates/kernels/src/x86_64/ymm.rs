@@ -28,16 +28,16 @@ impl<K> Clone for Ymm<K> {
 impl<K> Copy for Ymm<K> {}
 
 /// Chooses the micro-kernel of AVX2.
-pub(super) enum Multiply {}
+pub(super) enum Pmaddwd {}
 
 /// Vectors, and the micro-kernel of AVX2.
-pub(super) type Avx2 = Ymm<Multiply>;
+pub(super) type Avx2 = Ymm<Pmaddwd>;
 
 /// Chooses the micro-kernel of AVX-VNNI's dot product.
-pub(super) enum Dot {}
+pub(super) enum Vpdpbusd {}
 
 /// Vectors, and the micro-kernel of the dot product.
-pub(super) type AvxVnni = Ymm<Dot>;
+pub(super) type AvxVnni = Ymm<Vpdpbusd>;
 
 /// Evaluates an intrinsic that touches no memory.
 macro_rules! avx2 {

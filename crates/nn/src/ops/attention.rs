@@ -16,7 +16,7 @@ use tinybert_base::vectorised;
 
 /// Sizes of a batch of attention heads, and its dropout.
 #[derive(Clone, Debug)]
-pub struct Heads {
+pub struct AttentionSettings {
     /// Real tokens of each sample (keys beyond them are masked); the batch size is their number.
     pub lengths: Arc<[usize]>,
     /// Padded length l.
@@ -39,7 +39,7 @@ enum QkvColumns {
     Value,
 }
 
-impl Heads {
+impl AttentionSettings {
     /// Columns of all heads together.
     fn width(&self) -> usize {
         self.heads * self.head_dim
@@ -144,40 +144,40 @@ fn softmax<T: Float>(scores: &[T], row: &mut [T]) {
 /// For queries, keys and values `[b * l, 3 * width]`: the raw scores `QKᵀ/√head_dim` (+ relative bias) before
 /// mask and softmax `[b, heads, l, l]`, and the context `dropout(softmax(scores + mask)) · V` `[b * l,
 /// width]`.
-pub fn attention<T: Float>(qkv: &Tensor, sizes: &Heads) -> Result<(Vec<T>, Vec<T>)> {
-    let (width, square) = (sizes.width(), sizes.square());
-    let rows = sizes.lengths.len() * sizes.tokens;
-    let mut scores = vec![T::ZERO; sizes.lengths.len() * sizes.heads * square];
+pub fn attention<T: Float>(qkv: &Tensor, settings: &AttentionSettings) -> Result<(Vec<T>, Vec<T>)> {
+    let (width, square) = (settings.width(), settings.square());
+    let rows = settings.lengths.len() * settings.tokens;
+    let mut scores = vec![T::ZERO; settings.lengths.len() * settings.heads * square];
     let mut context = vec![T::ZERO; rows * width];
     let samples =
-        scores.par_chunks_mut(sizes.heads * square).zip(context.par_chunks_mut(sizes.tokens * width));
+        scores.par_chunks_mut(settings.heads * square).zip(context.par_chunks_mut(settings.tokens * width));
     let run = |bias: Option<&[T]>, qkv: &CpuStorage| {
         samples.enumerate().try_for_each(|(sample, (scores, context))| {
             for (head, scores) in scores.chunks_exact_mut(square).enumerate() {
                 let [q, k, v] = [QkvColumns::Query, QkvColumns::Key, QkvColumns::Value]
-                    .map(|part| sizes.part(sample, head, part));
+                    .map(|part| settings.part(sample, head, part));
                 let raw: Vec<T> = storage_product(qkv, &q, qkv, &k.transpose(0, 1)?)?;
                 let p = vectorised(
                     #[inline(always)]
                     || {
-                        let scale = sizes.scale::<T>();
+                        let scale = settings.scale::<T>();
                         scores.iter_mut().zip(&raw).for_each(|(score, &raw)| *score = raw * scale);
                         if let Some(bias) = bias {
-                            relative::add(&bias[sizes.head_of_bias(head)], scores, sizes.tokens);
+                            relative::add(&bias[settings.head_of_bias(head)], scores, settings.tokens);
                         }
-                        let mut p = sizes.probabilities(scores, sample);
-                        sizes.drop_out(&mut p, sample, head);
+                        let mut p = settings.probabilities(scores, sample);
+                        settings.drop_out(&mut p, sample, head);
                         p
                     },
                 );
-                let p_layout = Layout::contiguous((sizes.tokens, sizes.tokens));
+                let p_layout = Layout::contiguous((settings.tokens, settings.tokens));
                 let part: Vec<T> = storage_product(&T::storage(p), &p_layout, qkv, &v)?;
-                sizes.write(&part, T::ONE, context, width, head * sizes.head_dim);
+                settings.write(&part, T::ONE, context, width, head * settings.head_dim);
             }
             Ok::<_, candle_core::Error>(())
         })
     };
-    sizes.with_bias(|bias| with_cpu(qkv, |qkv, _| run(bias, qkv)))?;
+    settings.with_bias(|bias| with_cpu(qkv, |qkv, _| run(bias, qkv)))?;
     Ok((scores, context))
 }
 
@@ -199,20 +199,21 @@ pub fn attention_backward<T: Float>(
     qkv: &Tensor,
     scores: &[T],
     grad: &AttentionGradient<T>,
-    sizes: &Heads,
+    settings: &AttentionSettings,
 ) -> Result<(Vec<T>, Option<Vec<T>>)> {
-    let (square, width) = (sizes.square(), 3 * sizes.width());
+    let (square, width) = (settings.square(), 3 * settings.width());
     let mut d_qkv = vec![T::ZERO; qkv.elem_count()];
-    let samples = d_qkv.par_chunks_mut(sizes.tokens * width).zip(scores.par_chunks(sizes.heads * square));
-    let bias_elements = if sizes.relative_bias.is_some() { sizes.bias_elements() } else { 0 };
+    let samples =
+        d_qkv.par_chunks_mut(settings.tokens * width).zip(scores.par_chunks(settings.heads * square));
+    let bias_elements = if settings.relative_bias.is_some() { settings.bias_elements() } else { 0 };
     let d_bias = with_cpu(qkv, |qkv, _| {
         let samples = samples.enumerate().map(|(sample, (rows, scores))| {
             let mut d_bias = vec![T::ZERO; bias_elements];
             for (head, scores) in scores.chunks_exact(square).enumerate() {
-                let own = grad.scores.map(|all| &all[(sample * sizes.heads + head) * square..][..square]);
+                let own = grad.scores.map(|all| &all[(sample * settings.heads + head) * square..][..square]);
                 let mut d_scores = match grad.context {
                     Some(d_context) => with_cpu(d_context, |d_context, _| {
-                        context_backward(qkv, d_context, scores, sizes, (sample, head), rows)
+                        context_backward(qkv, d_context, scores, settings, (sample, head), rows)
                     })?,
                     None => vec![T::ZERO; square],
                 };
@@ -220,22 +221,28 @@ pub fn attention_backward<T: Float>(
                     super::rows::accumulate(&mut d_scores, own);
                 }
                 if !d_bias.is_empty() {
-                    relative::add_backward(&d_scores, &mut d_bias[sizes.head_of_bias(head)], sizes.tokens);
+                    relative::add_backward(
+                        &d_scores,
+                        &mut d_bias[settings.head_of_bias(head)],
+                        settings.tokens,
+                    );
                 }
                 let d_scores = T::storage(d_scores);
-                let layout = Layout::contiguous((sizes.tokens, sizes.tokens));
-                let (q, k) =
-                    (sizes.part(sample, head, QkvColumns::Query), sizes.part(sample, head, QkvColumns::Key));
+                let layout = Layout::contiguous((settings.tokens, settings.tokens));
+                let (q, k) = (
+                    settings.part(sample, head, QkvColumns::Query),
+                    settings.part(sample, head, QkvColumns::Key),
+                );
                 let d_q: Vec<T> = storage_product(&d_scores, &layout, qkv, &k)?;
                 let d_k: Vec<T> = storage_product(&d_scores, &layout.transpose(0, 1)?, qkv, &q)?;
-                sizes.write(&d_q, sizes.scale(), rows, width, q.start_offset() % width);
-                sizes.write(&d_k, sizes.scale(), rows, width, k.start_offset() % width);
+                settings.write(&d_q, settings.scale(), rows, width, q.start_offset() % width);
+                settings.write(&d_k, settings.scale(), rows, width, k.start_offset() % width);
             }
             Ok::<_, candle_core::Error>(d_bias)
         });
         samples.collect::<Result<Vec<_>>>()
     })?;
-    let d_bias = sizes.relative_bias.is_some().then(|| add_in_order(d_bias, bias_elements));
+    let d_bias = settings.relative_bias.is_some().then(|| add_in_order(d_bias, bias_elements));
     Ok((d_qkv, d_bias))
 }
 
@@ -245,31 +252,31 @@ fn context_backward<T: Float>(
     qkv: &CpuStorage,
     d_context: &CpuStorage,
     scores: &[T],
-    sizes: &Heads,
+    settings: &AttentionSettings,
     (sample, head): (usize, usize),
     rows: &mut [T],
 ) -> Result<Vec<T>> {
-    let l = sizes.tokens;
+    let l = settings.tokens;
     let (p, kept) = vectorised(
         #[inline(always)]
         || {
-            let p = sizes.probabilities(scores, sample);
+            let p = settings.probabilities(scores, sample);
             let mut kept = p.clone();
-            sizes.drop_out(&mut kept, sample, head);
+            settings.drop_out(&mut kept, sample, head);
             (p, kept)
         },
     );
-    let above = sizes.view(sample, sizes.width(), head * sizes.head_dim);
-    let v = sizes.part(sample, head, QkvColumns::Value);
+    let above = settings.view(sample, settings.width(), head * settings.head_dim);
+    let v = settings.part(sample, head, QkvColumns::Value);
     let by_key = Layout::contiguous((l, l)).transpose(0, 1)?;
     let d_v: Vec<T> = storage_product(&T::storage(kept), &by_key, d_context, &above)?;
-    let width = 3 * sizes.width();
-    sizes.write(&d_v, T::ONE, rows, width, v.start_offset() % width);
+    let width = 3 * settings.width();
+    settings.write(&d_v, T::ONE, rows, width, v.start_offset() % width);
     let mut d_scores: Vec<T> = storage_product(d_context, &above, qkv, &v.transpose(0, 1)?)?;
     vectorised(
         #[inline(always)]
         || {
-            sizes.drop_out(&mut d_scores, sample, head);
+            settings.drop_out(&mut d_scores, sample, head);
             for (d_s, p) in d_scores.chunks_exact_mut(l).zip(p.chunks_exact(l)) {
                 let mean = dot(p, d_s);
                 for (d_s, &p) in d_s.iter_mut().zip(p) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 
-use super::attention::{AttentionGradient, Heads, attention, attention_backward};
+use super::attention::{AttentionGradient, AttentionSettings, attention, attention_backward};
 use super::dropout::{Dropout, RowDropout};
 use super::embedding::{Ids, Tables, embed, embed_backward};
 use super::gelu::{bias_gelu, bias_gelu_backward};
@@ -104,7 +104,7 @@ fn attention_gradients_with_and_without_dropout_and_relative_bias() {
     let (qkv, bias) = (values("qkv", 8 * 18), values("bias", 2 * 7));
     for (dropout, biased) in [(None, false), (Some(dropout(&[5, 9])), false), (Some(dropout(&[5, 9])), true)]
     {
-        let sizes = |bias: &[f64]| Heads {
+        let settings = |bias: &[f64]| AttentionSettings {
             lengths: [4, 2].into(),
             tokens: 4,
             heads: 2,
@@ -113,7 +113,7 @@ fn attention_gradients_with_and_without_dropout_and_relative_bias() {
             relative_bias: biased.then(|| tensor(bias.to_vec(), (2, 7)).unwrap()),
         };
         let attend = |qkv: &[f64], bias: &[f64]| {
-            attention::<f64>(&tensor(qkv.to_vec(), (8, 18)).unwrap(), &sizes(bias)).unwrap()
+            attention::<f64>(&tensor(qkv.to_vec(), (8, 18)).unwrap(), &settings(bias)).unwrap()
         };
         let run = |qkv: &[f64]| attend(qkv, &bias);
         let (scores, context) = run(&qkv);
@@ -124,7 +124,8 @@ fn attention_gradients_with_and_without_dropout_and_relative_bias() {
                 context: of_context.then_some(&d_context),
                 scores: of_scores.then_some(&d_scores[..]),
             };
-            attention_backward(&tensor(qkv.clone(), (8, 18)).unwrap(), &scores, &grad, &sizes(&bias)).unwrap()
+            attention_backward(&tensor(qkv.clone(), (8, 18)).unwrap(), &scores, &grad, &settings(&bias))
+                .unwrap()
         };
         check("context", &qkv, &backward(true, false).0, |qkv| loss(&run(qkv).1));
         check("scores", &qkv, &backward(false, true).0, |qkv| loss(&run(qkv).0));
@@ -176,7 +177,7 @@ fn f32_agrees_with_f64() {
     assert!(gap(&exact, &fast) < 2e-6);
     let (exact, fast) = (bias_gelu(&mut x.clone(), &beta), bias_gelu(&mut narrow(&x), &narrow(&beta)));
     assert!(gap(&exact, &fast) < 1e-6);
-    let sizes = Heads {
+    let settings = AttentionSettings {
         lengths: [4, 3].into(),
         tokens: 4,
         heads: 2,
@@ -185,8 +186,8 @@ fn f32_agrees_with_f64() {
         relative_bias: None,
     };
     let qkv = tensor(values("qkv", 8 * 18), (8, 18)).unwrap();
-    let (_, exact) = attention::<f64>(&qkv, &sizes).unwrap();
-    let (_, fast) = attention::<f32>(&qkv.to_dtype(DType::F32).unwrap(), &sizes).unwrap();
+    let (_, exact) = attention::<f64>(&qkv, &settings).unwrap();
+    let (_, fast) = attention::<f32>(&qkv.to_dtype(DType::F32).unwrap(), &settings).unwrap();
     assert!(gap(&exact, &fast) < 2e-6);
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::linear::refused;
 use super::steps::ActivationSteps;
-use crate::ops::attention::{AttentionGradient, Heads, attention, attention_backward};
+use crate::ops::attention::{AttentionGradient, AttentionSettings, attention, attention_backward};
 use crate::ops::rows::{tensor, with_slice};
 use tinybert_base::Result;
 use tinybert_image::{AttentionMode, LayerConfig};
@@ -25,15 +25,15 @@ pub struct AttentionRounding<'a> {
 impl AttentionRounding<'_> {
     /// The context `[b * l, width]` of queries, keys and values `[b * l, 3 * width]`, which are in steps of
     /// their scales. The context is in steps of its own scale if it has one. Rows of padding are 0.
-    pub fn forward(&self, qkv: &[f32], heads: &Heads) -> Result<Vec<f32>> {
-        let width = heads.heads * heads.head_dim;
+    pub fn forward(&self, qkv: &[f32], settings: &AttentionSettings) -> Result<Vec<f32>> {
+        let width = settings.heads * settings.head_dim;
         let mut context = vec![0f32; qkv.len() / 3];
         context
-            .par_chunks_mut(heads.tokens * width)
-            .zip(qkv.par_chunks(heads.tokens * 3 * width))
-            .zip(heads.lengths.par_iter())
+            .par_chunks_mut(settings.tokens * width)
+            .zip(qkv.par_chunks(settings.tokens * 3 * width))
+            .zip(settings.lengths.par_iter())
             .try_for_each(|((context, qkv), &length)| {
-                self.sample(&qkv[..length * 3 * width], heads, &mut context[..length * width])
+                self.sample(&qkv[..length * 3 * width], settings, &mut context[..length * width])
             })
             .map_err(refused)?;
         Ok(context)
@@ -43,10 +43,10 @@ impl AttentionRounding<'_> {
     fn sample(
         &self,
         qkv: &[f32],
-        heads: &Heads,
+        settings: &AttentionSettings,
         context: &mut [f32],
     ) -> std::result::Result<(), ShapeMismatch> {
-        let &Heads { heads, head_dim, .. } = heads;
+        let &AttentionSettings { heads, head_dim, .. } = settings;
         let (kernels, stride) = (Kernels::detect(), 3 * heads * head_dim);
         let tokens = qkv.len() / stride;
         let shape = AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride };
@@ -67,16 +67,21 @@ impl AttentionRounding<'_> {
 
     /// The gradient of queries, keys and values in real units, from the gradient of the context. It is the
     /// gradient of attention in f32: it passes all rounding unchanged.
-    pub fn backward(&self, qkv: &Tensor, d_context: &Tensor, heads: &Heads) -> Result<Vec<f32>> {
+    pub fn backward(
+        &self,
+        qkv: &Tensor,
+        d_context: &Tensor,
+        settings: &AttentionSettings,
+    ) -> Result<Vec<f32>> {
         let (_, columns) = qkv.dims2()?;
         let int8 = self.config.attention == AttentionMode::Int8;
         let real = match int8 {
             true => tensor(with_slice(qkv, |qkv| Ok(self.real(qkv, columns)))?, qkv.shape())?,
             false => qkv.clone(),
         };
-        let (scores, _) = attention::<f32>(&real, heads)?;
+        let (scores, _) = attention::<f32>(&real, settings)?;
         let grad = AttentionGradient { context: Some(d_context), scores: None };
-        let (mut d_qkv, _) = attention_backward(&real, &scores, &grad, heads)?;
+        let (mut d_qkv, _) = attention_backward(&real, &scores, &grad, settings)?;
         if int8 {
             with_slice(qkv, |qkv| {
                 ActivationSteps::of_scale(1.0).clip(&mut d_qkv, qkv);

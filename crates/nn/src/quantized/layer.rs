@@ -10,8 +10,8 @@ use super::attention::AttentionRounding;
 use super::linear::{QuantizedWeights, WeightCache, refused};
 use super::steps::ActivationSteps;
 use crate::layer::Layer;
-use crate::linear::{Norm, SubLayerEnd};
-use crate::ops::attention::Heads;
+use crate::linear::{FloatLayerNorm, SubLayerEnd};
+use crate::ops::attention::AttentionSettings;
 use crate::ops::gelu::bias_gelu_backward;
 use crate::ops::rows::{ROWS_PER_PIECE, accumulate_all, column_sums, tensor, with_slice};
 use crate::tape::add_gradient;
@@ -48,7 +48,11 @@ pub struct QuantizedLayerActivations {
 
 impl QuantizedLayer<'_> {
     /// Computes the next state, `[b * l, hidden]`, from the state `x`.
-    pub fn forward(&self, x: &Tensor, heads: &Heads) -> Result<(Vec<f32>, QuantizedLayerActivations)> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        attention: &AttentionSettings,
+    ) -> Result<(Vec<f32>, QuantizedLayerActivations)> {
         let (layer, config) = (self.layer, self.config);
         let rows = x.dim(0)?;
         let stored = self.stored()?;
@@ -58,7 +62,7 @@ impl QuantizedLayer<'_> {
         }
         let scales = <[f32; 3]>::from(self.plan.qkv_scales);
         let qkv = with_slice(x, |x| Ok(stored.qkv.forward(x, config.qkv_input.into(), &qkv_bias, &scales)))??;
-        let context = self.rounding().forward(&qkv, heads)?;
+        let context = self.rounding().forward(&qkv, attention)?;
         let (attention_sum, middle) =
             end(&layer.attention_output, &stored.attention_output, &context, self.context_steps(), x)?;
         let middle = tensor(middle, x.shape())?;
@@ -91,7 +95,7 @@ impl QuantizedLayer<'_> {
         record: &QuantizedLayerActivations,
         x: &Tensor,
         mut d_state: Vec<f32>,
-        heads: &Heads,
+        attention: &AttentionSettings,
         grads: &mut GradStore,
     ) -> Result<Vec<f32>> {
         let (layer, config) = (self.layer, self.config);
@@ -114,7 +118,7 @@ impl QuantizedLayer<'_> {
         let d_context =
             attention_output.backward(&[linear], &record.context, self.context_steps(), &d_sum, grads)?;
         let d_context = tensor(d_context, record.context.shape())?;
-        let d_qkv = self.rounding().backward(&record.qkv, &d_context, heads)?;
+        let d_qkv = self.rounding().backward(&record.qkv, &d_context, attention)?;
         let width = record.context.dim(1)?;
         let d_bias = column_sums(&d_qkv, 3 * width);
         for (projection, d_bias) in layer.projections().into_iter().zip(d_bias.chunks_exact(width)) {
@@ -167,7 +171,7 @@ fn end(
 }
 
 /// The device's LayerNorm of rows.
-pub fn layer_norm(norm: &Norm, x: &[f32]) -> Result<Vec<f32>> {
+pub fn layer_norm(norm: &FloatLayerNorm, x: &[f32]) -> Result<Vec<f32>> {
     let (gamma, beta) = (norm.gamma.to_vec1::<f32>()?, norm.beta.to_vec1::<f32>()?);
     let (kernels, norm) = (Kernels::detect(), LayerNorm { gamma: &gamma, beta: &beta, eps: norm.eps as f32 });
     let mut y = x.to_vec();

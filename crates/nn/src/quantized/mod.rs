@@ -27,7 +27,7 @@ use super::dropout_sites::DropoutSites;
 use super::encoder_weights::EncoderWeights;
 use super::layer::LayerSettings;
 use super::mode::Mode;
-use super::ops::attention::Heads;
+use super::ops::attention::AttentionSettings;
 use super::ops::embedding::Tables;
 use super::ops::rows::{tensor, with_slice};
 use super::output::{BertOutput, padding_mask};
@@ -76,11 +76,11 @@ impl QuantizedEncoder {
         let dropout = DropoutSites::new(Mode::Eval, batch);
         let mut layers = Vec::new();
         for index in 0..weights.layers.len() {
-            let heads = LayerSettings::new(&weights.config, batch, &dropout, index).heads;
-            let (state, record) = self.layer(weights, index).forward(&states[index], &heads)?;
+            let attention = LayerSettings::new(&weights.config, batch, &dropout, index).attention;
+            let (state, record) = self.layer(weights, index).forward(&states[index], &attention)?;
             states.push(tensor(state, (b * l, hidden))?);
             if trainable {
-                layers.push((heads, record));
+                layers.push((attention, record));
             }
         }
         let last = states[states.len() - 1].reshape((b, l, hidden))?;
@@ -128,7 +128,7 @@ struct QuantizedRecord {
     weights: Arc<EncoderWeights>,
     batch: Batch,
     embedding_sum: Vec<f32>,
-    layers: Vec<(Heads, QuantizedLayerActivations)>,
+    layers: Vec<(AttentionSettings, QuantizedLayerActivations)>,
     /// `[b * l, hidden]` each.
     states: Vec<Tensor>,
     /// The last state as the leaf of the losses' graph.
@@ -139,9 +139,9 @@ impl Backward for QuantizedRecord {
     fn backward(&self, grads: &mut GradStore) -> Result<()> {
         let Some(grad) = grads.remove(&self.last) else { return Ok(()) };
         let mut grad = grad.flatten_all()?.to_vec1::<f32>()?;
-        for (index, (heads, record)) in self.layers.iter().enumerate().rev() {
+        for (index, (attention, record)) in self.layers.iter().enumerate().rev() {
             let layer = self.quantized.layer(&self.weights, index);
-            grad = layer.backward(record, &self.states[index], grad, heads, grads)?;
+            grad = layer.backward(record, &self.states[index], grad, attention, grads)?;
         }
         self.weights.embeddings_backward(&self.batch, &self.embedding_sum, grad, grads)
     }

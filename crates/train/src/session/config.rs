@@ -6,14 +6,14 @@ use tinybert_data::EncodedSet;
 
 /// Planned length of a session in the unit that its schedule and its progress bar count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
+pub enum SessionLength {
     /// Optimizer steps.
     Steps(u64),
     /// Tokens without padding.
     Tokens(u64),
 }
 
-impl Length {
+impl SessionLength {
     /// All optimizer steps of a recipe over a set.
     pub fn in_steps(recipe: &Recipe, set: &EncodedSet) -> Self {
         Self::Steps(recipe.steps(set.len()))
@@ -34,7 +34,7 @@ pub struct SessionConfig {
     /// Batches, learning rate, optimizer, seed and time limit.
     pub recipe: Recipe,
     /// The length after which the schedule and the session end.
-    pub length: Length,
+    pub length: SessionLength,
     /// Evaluations of the selection per epoch, if there is a selection.
     pub evaluations_per_epoch: usize,
     /// Zeros that come in among the weights. With `None` none come in, and the zeros of a pruned model stay.

@@ -14,7 +14,7 @@ use candle_core::Var;
 use candle_core::backprop::GradStore;
 use serde_json::{Value, json};
 
-pub use self::config::{Length, SessionConfig};
+pub use self::config::{SessionConfig, SessionLength};
 pub(crate) use self::epochs::train_epochs;
 use self::micro_batch::StepBatches;
 pub use self::micro_batch::{Losses, MicroBatch};
@@ -221,14 +221,14 @@ impl<'a> TrainingSession<'a> {
     /// The part of [`SessionConfig::length`] that is done, in its unit.
     fn done(&self) -> u64 {
         match self.config.length {
-            Length::Steps(_) => self.steps,
-            Length::Tokens(total) => self.tokens.min(total),
+            SessionLength::Steps(_) => self.steps,
+            SessionLength::Tokens(total) => self.tokens.min(total),
         }
     }
 
     /// [`SessionConfig::length`] in its unit.
     fn total(&self) -> u64 {
-        let (Length::Steps(total) | Length::Tokens(total)) = self.config.length;
+        let (SessionLength::Steps(total) | SessionLength::Tokens(total)) = self.config.length;
         total
     }
 
@@ -244,8 +244,8 @@ impl<'a> TrainingSession<'a> {
     /// The fraction of the session that will be done in the middle of the coming step of `tokens` tokens.
     fn fraction_at_middle(&self, tokens: u64) -> f64 {
         match self.config.length {
-            Length::Steps(total) => (self.steps as f64 + 0.5) / total as f64,
-            Length::Tokens(total) => (self.tokens as f64 + 0.5 * tokens as f64) / total as f64,
+            SessionLength::Steps(total) => (self.steps as f64 + 0.5) / total as f64,
+            SessionLength::Tokens(total) => (self.tokens as f64 + 0.5 * tokens as f64) / total as f64,
         }
     }
 

@@ -19,7 +19,7 @@ use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::judge::{Judge, encode_to_learn};
 use tinybert_model::{Checkpoint, RunRecord, Tensors};
 use tinybert_nn::{Bert, TaskModel, on_device};
-use tinybert_train::{Output, Summary, TaskData, TrainedModel, TrainingRun, head_of, with_head};
+use tinybert_train::{ModelDescription, Output, Summary, TaskData, TrainingRun, head_of, with_head};
 
 /// What teaches a student a task.
 #[derive(Clone, Copy)]
@@ -104,7 +104,7 @@ pub fn distill_task<'a>(
         _ => Alignment::Pieces,
     };
     let stages = Stages { settings, set: &set, teacher_inputs: &teacher_inputs, alignment, gold };
-    let trained = TrainedModel { config: &student.config, head, text, record: &record };
+    let trained = ModelDescription { config: &student.config, head, text, record: &record };
     let initial = || with_head(student, head, seed);
     let mut run = TrainingRun::open(trained, data.identity(&record), &out, context, initial)?;
     let device = run.device().clone();

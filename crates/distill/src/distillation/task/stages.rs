@@ -13,7 +13,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_data::{Batch, EncodedSet};
 use tinybert_nn::{Bert, TaskModel};
-use tinybert_train::session::{Length, Losses, MicroBatch, Selection, SessionConfig};
+use tinybert_train::session::{Losses, MicroBatch, Selection, SessionConfig, SessionLength};
 use tinybert_train::{GoldAnswers, Summary, TrainingRun};
 
 /// Name of the session of the intermediate stage.
@@ -41,7 +41,7 @@ impl Stages<'_> {
         let recipe = self.settings.recipe(stage);
         SessionConfig {
             name,
-            length: Length::in_steps(&recipe, self.set),
+            length: SessionLength::in_steps(&recipe, self.set),
             recipe,
             evaluations_per_epoch: self.settings.evaluations_per_epoch,
             sparsity: self.settings.sparsity.filter(|sparsity| name == PREDICTION || sparsity.share == 0.0),
