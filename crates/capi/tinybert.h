@@ -156,7 +156,7 @@ enum tinybert_kind
    */
   TINYBERT_KIND_TAGS = 3,
   /*
-   A vector of length 1.
+   A vector, of length 1 unless the image says otherwise.
    */
   TINYBERT_KIND_EMBEDDING = 4,
   /*

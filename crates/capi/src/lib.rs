@@ -49,7 +49,7 @@ pub enum Kind {
     Score = 2,
     /// A label for each token; the outputs are their logits, token after token.
     Tags = 3,
-    /// A vector of length 1.
+    /// A vector, of length 1 unless the image says otherwise.
     Embedding = 4,
     /// Something that this version of the interface does not know.
     Other = 5,

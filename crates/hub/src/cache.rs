@@ -3,10 +3,15 @@
 //! `snapshots/COMMIT/FILE` is a link to them, and `.no_exist/COMMIT/FILE` is empty and says that the commit has no
 //! such file.
 
-use std::fs::{self, File};
+use std::fs;
+#[cfg(feature = "download")]
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "download")]
+use std::time::Duration;
 
-use tinybert_base::{Error, Result};
+#[cfg(feature = "download")]
+use tinybert_base::{Context, Error, Result};
 
 use crate::id::HubId;
 
@@ -75,14 +80,24 @@ impl ModelCache {
 
     /// Waits until no other process fetches the contents of this ETag. They are this process's own until the file
     /// is closed.
-    pub fn lock(&self, etag: &str, on_wait: impl FnOnce()) -> Result<File> {
+    pub fn lock(&self, etag: &str, context: &Context, on_wait: impl FnOnce()) -> Result<File> {
         let path = in_folder(self.locks.join(format!("{etag}.lock")))?;
         let file = File::create(&path).map_err(Error::io(&path))?;
-        if file.try_lock().is_err() {
-            on_wait();
-            file.lock().map_err(Error::io(&path))?;
+        let mut on_wait = Some(on_wait);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if let Some(on_wait) = on_wait.take() {
+                on_wait();
+            }
+            if context.should_stop() {
+                return Err(Error::Interrupted("stopped while another process fetches the model".into()));
+            }
+            std::thread::sleep(Duration::from_millis(200));
         }
-        Ok(file)
     }
 
     /// Gives the contents of this ETag the name that the file has in the commit.
@@ -90,11 +105,13 @@ impl ModelCache {
         let path = in_folder(self.snapshot(commit).join(file))?;
         // One step up from snapshots/COMMIT for each folder that the file is in.
         let contents = format!("{}blobs/{etag}", "../".repeat(2 + file.matches('/').count()));
-        // A link to contents that are gone is replaced.
-        if path.symlink_metadata().is_ok() {
-            fs::remove_file(&path).map_err(Error::io(&path))?;
-        }
-        std::os::unix::fs::symlink(contents, &path).map_err(Error::io(&path))
+        // The link gets its name in one step, because another process may make or read it at the same moment.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let new = tempfile::Builder::new()
+            .prefix(".")
+            .make_in(folder, |path| std::os::unix::fs::symlink(&contents, path))
+            .map_err(Error::io(folder))?;
+        new.into_temp_path().persist(&path).map_err(|error| Error::io(&path)(error.error))
     }
 }
 

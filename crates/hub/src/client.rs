@@ -40,6 +40,17 @@ pub(crate) struct RemoteFile {
     pub size: u64,
 }
 
+/// The answer to the question for a file.
+pub(crate) enum Found {
+    /// The model has it.
+    File(RemoteFile),
+    /// The model does not have it.
+    Missing {
+        /// Whether the Hub itself says so. A mirror or a proxy may answer in the same way for another reason.
+        is_certain: bool,
+    },
+}
+
 impl Client {
     /// A client for the model of `id`.
     pub fn new(settings: &HubSettings, id: &HubId) -> Self {
@@ -59,8 +70,8 @@ impl Client {
         }
     }
 
-    /// Where a file is, at `commit` or else at the id's revision; `None` if the model has no such file.
-    pub fn find(&self, commit: Option<&str>, file: &str) -> Result<Option<RemoteFile>> {
+    /// Where a file is, at `commit` or else at the id's revision.
+    pub fn find(&self, commit: Option<&str>, file: &str) -> Result<Found> {
         // A slash in a revision is no step in the path.
         let revision = commit.unwrap_or(&self.revision).replace('/', "%2F");
         let mut url = format!("{}/{}/resolve/{revision}/{file}", self.endpoint, self.model);
@@ -78,7 +89,7 @@ impl Client {
                 _ if status == StatusCode::NOT_FOUND
                     && (fault == Some("EntryNotFound") || fault.is_none() && commit.is_some()) =>
                 {
-                    return Ok(None);
+                    return Ok(Found::Missing { is_certain: fault.is_some() });
                 }
                 _ => return Err(self.refused(status, fault)),
             }
@@ -90,7 +101,7 @@ impl Client {
             let is_asked = commit.is_none_or(|commit| commit == answered);
             return match size {
                 Some(size) if is_commit(answered) && is_asked && is_name(etag) => {
-                    Ok(Some(RemoteFile { url, commit: answered.into(), etag: etag.into(), size }))
+                    Ok(Found::File(RemoteFile { url, commit: answered.into(), etag: etag.into(), size }))
                 }
                 _ => Err(self.fault(format!(
                     "{} answers for {file} without the commit, the ETag and the size that the Hugging Face Hub gives; \
@@ -139,7 +150,7 @@ impl Client {
     }
 
     /// The error for an answer without a file. `code` is the Hub's own name of the reason.
-    fn refused(&self, status: StatusCode, code: Option<&str>) -> Error {
+    pub fn refused(&self, status: StatusCode, code: Option<&str>) -> Error {
         let Self { endpoint, model, revision, .. } = self;
         let token = match self.token {
             Some(_) => "the token of HF_TOKEN may not read it",

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tinybert_base::{Context, Error, FileHash, Result, atomic};
 use ureq::http::StatusCode;
@@ -12,6 +13,8 @@ use crate::client::{Client, RemoteFile};
 
 /// Transfers that may be cut, one after the other, before the download is given up.
 const ATTEMPTS: usize = 5;
+/// The pause after the first transfer that was cut; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(250);
 /// Bytes between two looks at the user's wish to stop.
 const CHUNK: usize = 1 << 18;
 
@@ -32,7 +35,7 @@ pub(crate) fn download(
         return Ok(());
     }
     let wait = || context.progress.say(&format!("another process fetches {name}; waiting for it"));
-    let _lock = cache.lock(&remote.etag, wait)?;
+    let _lock = cache.lock(&remote.etag, context, wait)?;
     // The other process may have fetched it.
     if blob.exists() {
         return Ok(());
@@ -74,12 +77,19 @@ impl Transfer<'_> {
             .append(true)
             .open(self.partial)
             .map_err(Error::io(self.partial))?;
+        if !self.has_sha256() {
+            // Nothing would tell the bytes of an earlier transfer from damaged ones. Such files are small.
+            file.set_len(0).map_err(Error::io(self.partial))?;
+        }
         let mut attempt = 0;
         while self.length(&file)? != self.remote.size {
             match self.append(&mut file) {
                 Ok(()) => {}
                 Err(Cut::Final(error)) => return Err(error),
-                Err(Cut::Transient(_)) if attempt + 1 < ATTEMPTS => attempt += 1,
+                Err(Cut::Transient(_)) if attempt + 1 < ATTEMPTS => {
+                    std::thread::sleep(PAUSE * 2u32.pow(attempt as u32));
+                    attempt += 1;
+                }
                 Err(Cut::Transient(error)) => {
                     let what = format!(
                         "the download of {} was cut {ATTEMPTS} times, the last time by: {error}",
@@ -115,6 +125,9 @@ impl Transfer<'_> {
                     "the server sends another part than was asked for",
                 )));
             }
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) => {
+                return Err(Cut::Final(self.client.refused(status, None)));
+            }
             status => return Err(Cut::Transient(io::Error::other(format!("status {}", status.as_u16())))),
         }
         self.context.progress.resume(done);
@@ -143,10 +156,14 @@ impl Transfer<'_> {
         file.set_len(0).map(|()| 0).map_err(|error| Cut::Final(Error::io(self.partial)(error)))
     }
 
+    /// Whether the ETag is the SHA-256 of the contents.
+    fn has_sha256(&self) -> bool {
+        self.remote.etag.len() == 64
+    }
+
     /// Compares the contents with their SHA-256, which is the ETag of large files.
     fn check(&self) -> Result<()> {
-        let is_sha256 = self.remote.etag.len() == 64;
-        if !is_sha256 || FileHash::of_file(self.partial)?.sha256 == self.remote.etag {
+        if !self.has_sha256() || FileHash::of_file(self.partial)?.sha256 == self.remote.etag {
             return Ok(());
         }
         fs::remove_file(self.partial).map_err(Error::io(self.partial))?;

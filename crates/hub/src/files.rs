@@ -10,7 +10,7 @@ use tinybert_model::TOKENIZER_FILES;
 
 use crate::cache::ModelCache;
 #[cfg(feature = "download")]
-use crate::client::Client;
+use crate::client::{Client, Found};
 use crate::id::{HubId, is_path_of_names};
 use crate::settings::HubSettings;
 use crate::{Parts, Snapshot};
@@ -113,12 +113,15 @@ impl<'a> ModelFiles<'a> {
     #[cfg(feature = "download")]
     fn fetch(&mut self, file: &str) -> Result<Option<PathBuf>> {
         let client = self.client.get_or_insert_with(|| Client::new(self.settings, self.id));
-        let remote = client.find(self.commit.as_deref(), file)?;
-        let Some(remote) = remote else {
-            if let Some(commit) = &self.commit {
-                self.cache.remember_absence(commit, file)?;
+        let remote = match client.find(self.commit.as_deref(), file)? {
+            Found::File(remote) => remote,
+            Found::Missing { is_certain } => {
+                // All tools of the Hub believe what the cache says.
+                if let Some(commit) = self.commit.as_ref().filter(|_| is_certain) {
+                    self.cache.remember_absence(commit, file)?;
+                }
+                return Ok(None);
             }
-            return Ok(None);
         };
         if self.commit.is_none() {
             self.cache.remember_commit(&self.id.revision, &remote.commit)?;
@@ -161,7 +164,6 @@ impl<'a> ModelFiles<'a> {
     /// The snapshot with all that was obtained.
     pub fn into_snapshot(self) -> Result<Snapshot> {
         let Some(commit) = self.commit else { return Err(self.missing(CONFIG)) };
-        // Records name the cache's folder nowhere, and a relative path would depend on where the program runs.
         let folder = self.cache.snapshot(&commit);
         Ok(Snapshot { folder, model: self.id.model.clone(), commit })
     }
@@ -171,7 +173,14 @@ impl<'a> ModelFiles<'a> {
 fn module_folders(path: &Path) -> Result<Vec<String>> {
     let modules: Value = files::parse_json(path, &files::read(path)?)?;
     let folders = modules.as_array().into_iter().flatten().filter_map(|module| module["path"].as_str());
-    Ok(folders.filter(|folder| is_path_of_names(folder)).map(String::from).collect())
+    // The encoder itself lies in the model's own folder.
+    let folders: Vec<&str> = folders.filter(|folder| !folder.is_empty()).collect();
+    match folders.iter().find(|folder| !is_path_of_names(folder)) {
+        Some(folder) => {
+            Err(Error::input(path, format!("the path {folder:?} of a module is not a plain name")))
+        }
+        None => Ok(folders.into_iter().map(String::from).collect()),
+    }
 }
 
 /// The files that an index names.

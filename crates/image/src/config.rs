@@ -19,7 +19,7 @@ pub enum HeadKind {
     Regression = 2,
     /// One of several labels for each token.
     TokenClassification = 3,
-    /// A vector of length 1 for the text, from the mean of all tokens.
+    /// A vector for the text, from the rows of all tokens ([`Config::pooling`]).
     Embedding = 4,
 }
 

@@ -182,9 +182,10 @@ impl Checkpoint {
         let dimensions = self.config.hidden_size;
         match self.head {
             Head::None => {
-                let SentenceVector { pooling, normalized } = sentence::sentence_vector(&self.folder)?;
+                let SentenceVector { pooling, normalized, files } = sentence::sentence_vector(&self.folder)?;
                 let head = Head::Embedding { dimensions, projected: false, pooling, normalized };
-                Ok(Self { head, ..self })
+                let sources = self.sources.into_iter().chain(files).collect();
+                Ok(Self { head, sources, ..self })
             }
             _ => Ok(self),
         }

@@ -1,6 +1,6 @@
 //! How a sentence encoder makes a vector of its states, as sentence-transformers writes it beside the model.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use tinybert_image::Pooling;
@@ -26,11 +26,13 @@ pub(crate) fn name_of_pooling(pooling: Pooling) -> &'static str {
 }
 
 /// How a sentence encoder makes a vector of the states of all tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SentenceVector {
     pub pooling: Pooling,
     /// Whether the vector is scaled to length 1.
     pub normalized: bool,
+    /// The files that say so.
+    pub files: Vec<PathBuf>,
 }
 
 /// How the model of a folder makes its vectors, as `modules.json` and the configuration of the pooling say. Without
@@ -40,7 +42,7 @@ pub(crate) struct SentenceVector {
 /// [`Error::Input`] naming file and key for other modules and for pooling that is not supported; [`Error::Io`].
 pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
     let mut pooling = folder.join("1_Pooling");
-    let mut normalized = true;
+    let (mut normalized, mut is_listed) = (true, false);
     let listed = folder.join("modules.json");
     if let Some(modules) = read(&listed)? {
         normalized = false;
@@ -53,18 +55,44 @@ pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
                 ));
             }
             match (kind, module["path"].as_str()) {
-                ("Pooling", Some(path)) => pooling = folder.join(path),
+                ("Pooling", Some(path)) => {
+                    let is_plain =
+                        Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+                    if !is_plain {
+                        return Err(Error::input(
+                            &listed,
+                            format!("the path {path:?} of the pooling is not a folder of the model"),
+                        ));
+                    }
+                    (pooling, is_listed) = (folder.join(path), true);
+                }
                 ("Normalize", _) => normalized = true,
                 _ => {}
             }
         }
     }
-    Ok(SentenceVector { pooling: read_pooling(&pooling.join("config.json"))?, normalized })
+    let config = pooling.join("config.json");
+    if is_listed && !config.exists() {
+        return Err(Error::input(
+            &listed,
+            format!(
+                "it lists a pooling, but {} is missing: copy it from where the model came from",
+                config.display()
+            ),
+        ));
+    }
+    let pooling = read_pooling(&config)?;
+    let files = [listed, config].into_iter().filter(|file| file.exists()).collect();
+    Ok(SentenceVector { pooling, normalized, files })
 }
 
 /// The way of pooling that the configuration at `path` names; the mean if there is none.
 fn read_pooling(path: &Path) -> Result<Pooling> {
     let Some(config) = read(path)? else { return Ok(Pooling::Mean) };
+    if config.get("include_prompt") == Some(&Value::Bool(false)) {
+        let what = "include_prompt: false: prompts that take no part in the pooling are not supported";
+        return Err(Error::input(path, what));
+    }
     let refuse = |what: &str| {
         let supported = POOLINGS.map(|(name, _)| name).join(", ");
         Err(Error::input(path, format!("{what}: vectors are pooled in one way of {supported} here")))
@@ -133,7 +161,8 @@ mod tests {
                 "pooling_mode_max_tokens": {max}, "pooling_mode_mean_sqrt_len_tokens": false}}"#
             )
         };
-        assert_eq!(vector(&[]).unwrap(), SentenceVector { pooling: Pooling::Mean, normalized: true });
+        let none = SentenceVector { pooling: Pooling::Mean, normalized: true, files: Vec::new() };
+        assert_eq!(vector(&[]).unwrap(), none);
         assert_eq!(pooling(&flags(false, true, false)), Pooling::Mean);
         assert_eq!(pooling(&flags(true, false, false)), Pooling::Cls);
         assert_eq!(pooling(&flags(false, false, true)), Pooling::Max);
@@ -148,6 +177,7 @@ mod tests {
         refused(&flags(false, false, false), &["no pooling_mode is true"]);
         refused(r#"{"pooling_mode_lasttoken": true}"#, &["pooling_mode_lasttoken: true"]);
         refused(r#"{"pooling_mode": "weightedmean"}"#, &["weightedmean", "mean, cls, max"]);
+        refused(r#"{"pooling_mode": "mean", "include_prompt": false}"#, &["include_prompt"]);
         refused("{", &["not valid JSON"]);
     }
 
@@ -162,13 +192,19 @@ mod tests {
             let last = if last.is_empty() { String::new() } else { format!(", {}", module("last", last)) };
             format!("[{}, {}{last}]", module("", "Transformer"), module("pool", "Pooling"))
         };
-        assert!(vector(&[("modules.json", &modules("Normalize"))]).unwrap().normalized);
-        assert!(!vector(&[("modules.json", &modules(""))]).unwrap().normalized);
+        let mean = ("pool/config.json", r#"{"pooling_mode": "mean"}"#);
+        assert!(vector(&[("modules.json", &modules("Normalize")), mean]).unwrap().normalized);
+        assert!(!vector(&[("modules.json", &modules("")), mean]).unwrap().normalized);
+        let said = fault(&[("modules.json", &modules(""))]);
+        assert!(said.contains("pool/config.json") && said.contains("is missing"), "{said}");
+        let outside = modules("").replace("pool", "../pool");
+        let said = fault(&[("modules.json", &outside)]);
+        assert!(said.contains("../pool") && said.contains("not a folder of the model"), "{said}");
         let said = fault(&[("modules.json", &modules("Dense"))]);
         assert!(said.contains("modules.json") && said.contains("\"Dense\""), "{said}");
         // The folder of the pooling is the one that is listed.
         let cls = r#"{"pooling_mode_cls_token": true}"#;
         let found = vector(&[("modules.json", &modules("Normalize")), ("pool/config.json", cls)]).unwrap();
-        assert_eq!(found, SentenceVector { pooling: Pooling::Cls, normalized: true });
+        assert_eq!((found.pooling, found.normalized, found.files.len()), (Pooling::Cls, true, 2));
     }
 }

@@ -31,7 +31,7 @@ pub enum Answer<'s> {
     Score(f32),
     /// Token classification.
     Tags(Tags<'s>),
-    /// Sentence embedding: a vector `[outputs]` of length 1.
+    /// Sentence embedding: a vector `[outputs]`, of length 1 unless the image says otherwise.
     Embedding(&'s [f32]),
 }
 

@@ -9,8 +9,9 @@ use tinybert_train::ClassWeighting;
 use crate::args::DataArgs;
 
 /// What only a teacher can be asked for, and data that have no labels or no column of soft labels.
-const NOT_WITH_SOFT_LABELS: [&str; 18] = [
+const NOT_WITH_SOFT_LABELS: [&str; 19] = [
     "teacher",
+    "align",
     "teacher_cache",
     "teacher_cache_folder",
     "allow_weak_teacher",

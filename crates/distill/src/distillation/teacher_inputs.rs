@@ -47,16 +47,18 @@ impl TeacherInputs {
             return Ok(Self::of_student());
         }
         let train = encode_to_learn(&teacher.text, data.train, max_tokens)?;
-        // Long texts of tagged words are cut, and one vocabulary may have kept more words than the other.
-        let (own, students) = (train.answer_starts(), set.answer_starts());
-        if let Some(sample) = (0..set.len()).find(|&i| own[i + 1] - own[i] != students[i + 1] - students[i]) {
-            return Err(Error::Input(format!(
-                "example {}: teacher and student have different vocabularies, and within {max_tokens} tokens one reads \
-                 {} words and the other {}; give a larger --max-tokens or leave such texts out",
-                sample + 1,
-                own[sample + 1] - own[sample],
-                students[sample + 1] - students[sample]
-            )));
+        // Tagged words that are cut off or have no token get no answer, and these may be others in another vocabulary.
+        for sample in 0..set.len() {
+            let (own, students) = (train.words(sample), set.words(sample));
+            let mut words = own.into_iter().flatten().zip(students.into_iter().flatten());
+            if let Some(word) = words.position(|(own, students)| own.is_some() != students.is_some()) {
+                return Err(Error::Input(format!(
+                    "example {}: teacher and student have different vocabularies, and within {max_tokens} tokens only one \
+                     of them reads word {}; give a larger --max-tokens or leave such texts out",
+                    sample + 1,
+                    word + 1
+                )));
+            }
         }
         let judge = Judge::new(&teacher.text, data.dev, data.metrics, max_tokens)?;
         let pad_id = teacher.text.special().pad;

@@ -35,7 +35,7 @@ pub enum PredictedAnswer {
     Score(f32),
     /// Token classification: the words that have a tag, in order.
     Tags(Vec<PredictedTag>),
-    /// Sentence embedding of a text: a vector of length 1.
+    /// Sentence embedding of a text, of length 1 unless the model does not normalize.
     Embedding(Vec<f32>),
     /// Cosine of the embeddings of both texts of a pair.
     Similarity(f32),

@@ -82,7 +82,11 @@ impl<'a> Pipeline<'a> {
 
     /// The given student, if it already answers the task.
     fn finished_student(&self, teacher: &Checkpoint) -> Option<&Checkpoint> {
-        self.compress.student.as_ref().filter(|student| answers_like(&student.head, &teacher.head))
+        // A vector that is pooled in another way is another vector.
+        let vector = |head: &Head| (head.pooling(), head.is_normalized());
+        self.compress.student.as_ref().filter(|student| {
+            answers_like(&student.head, &teacher.head) && vector(&student.head) == vector(&teacher.head)
+        })
     }
 
     /// Whether the student was given with a head for the task, so that no stage has trained it.
