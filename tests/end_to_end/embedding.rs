@@ -102,6 +102,55 @@ fn vectors_are_the_same_bits_on_every_instruction_set() {
     assert!(output(&format!("inspect {}", *SENTENCES)).contains("sentence embedding"));
 }
 
+/// The development set of [`DATA`] with this text before both sentences of every pair.
+fn prompted_dev(prompt: &str) -> String {
+    let prompted = |line: &str| {
+        let mut row: Value = serde_json::from_str(line).expect("an object");
+        for key in ["text", "pair"] {
+            row[key] = Value::from(format!("{prompt}{}", row[key].as_str().expect("a text")));
+        }
+        row.to_string() + "\n"
+    };
+    toy::write("pairs-dev-prompted.jsonl", pairs(&FILLERS[..4]).lines().map(prompted).collect::<String>())
+}
+
+#[test]
+fn a_prompt_stands_before_every_text() {
+    const PROMPT: &str = "play: ";
+    let encoder = toy::path("prompted-encoder");
+    std::fs::create_dir_all(&encoder).unwrap();
+    for file in std::fs::read_dir(&*ENCODER).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, encoder.join(file.file_name().unwrap())).unwrap();
+    }
+    let list = serde_json::json!({ "prompts": { "order": PROMPT, "none": "" }, "default_prompt_name": null });
+    std::fs::write(encoder.join("config_sentence_transformers.json"), list.to_string()).unwrap();
+    let encoder = encoder.display();
+    let eval = |rest: &str, prompt: Option<&str>| {
+        let line = format!("eval --model {rest} --json");
+        let mut command = tinybert(&line);
+        if let Some(prompt) = prompt {
+            command.args(["--prompt", prompt]);
+        }
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    for model in [encoder.to_string(), IMAGE.clone()] {
+        let dev = prompted_dev(PROMPT);
+        let written = eval(&format!("{model} --embedding --pair-column pair --dev {dev}"), None);
+        assert_eq!(eval(&format!("{model} {}", *DATA), Some(PROMPT)), written);
+        assert_ne!(eval(&format!("{model} {}", *DATA), None), written, "the prompt moves the vectors");
+    }
+    let by_name = eval(&format!("{encoder} {}", *DATA), Some("order"));
+    assert_eq!(by_name, eval(&format!("{encoder} {}", *DATA), Some(PROMPT)));
+    fails(&format!("eval --model {encoder} {} --prompt odrer", *DATA), 2, &["odrer", "order (\"play: \")"]);
+    fails(&format!("eval --model {} {} --prompt order", *IMAGE, *DATA), 2, &["lists no prompts by name"]);
+
+    let line = format!("run --model {} --prompt", *IMAGE);
+    let asked = tinybert(&line).args([PROMPT, "some jazz"]).assert().success();
+    let written = tinybert(&format!("run --model {}", *IMAGE)).arg("play: some jazz").assert().success();
+    assert_eq!(asked.get_output().stdout, written.get_output().stdout);
+}
+
 #[test]
 fn what_has_no_embedding_is_refused() {
     let out = toy::path("no-embedding").display().to_string();

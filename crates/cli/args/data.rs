@@ -8,8 +8,10 @@ use tinybert_base::progress::Progress;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, SelectionMetric};
 use tinybert_data::task::{Dataset, Example, TaskKind};
-use tinybert_data::{ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, same_text};
-use tinybert_model::Checkpoint;
+use tinybert_data::{
+    ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, TextPrompts, same_text,
+};
+use tinybert_model::{Checkpoint, ListedPrompts};
 use tinybert_train::TaskData;
 
 use super::ModelFolder;
@@ -52,6 +54,13 @@ pub struct DataArgs {
     /// sts-b).
     #[arg(long, conflicts_with_all = ["regression", "tagging"], help_heading = "Data")]
     pub embedding: bool,
+    /// With --embedding: the prompt before every text, such as "query: ", or its name in the list of the teacher's or
+    /// model's folder [default: the model's default prompt].
+    #[arg(long, value_name = "PROMPT", requires = "embedding", help_heading = "Data")]
+    pub prompt: Option<String>,
+    /// With --prompt: the prompt before the second sentence of pairs [default: the same].
+    #[arg(long, value_name = "PROMPT", requires = "prompt", help_heading = "Data")]
+    pub pair_prompt: Option<String>,
     /// With --tagging: column of the words, which are a list or separated by spaces.
     #[arg(long, value_name = "NAME", default_value = "tokens", help_heading = "Data")]
     pub tokens_column: String,
@@ -72,6 +81,9 @@ pub struct DataArgs {
     /// Column of --train with probabilities of the labels; an option of `distill` alone.
     #[arg(skip)]
     pub soft_labels: Option<String>,
+    /// The texts of --prompt and --pair-prompt, once [`DataArgs::read_by`] knows the model.
+    #[arg(skip)]
+    pub prompts: TextPrompts,
 }
 
 impl DataArgs {
@@ -127,7 +139,7 @@ impl DataArgs {
     /// Reads a split.
     pub fn load(&self, spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
         let data = tinybert_data::load(spec, split, progress)?;
-        if self.embedding { data.for_embedding() } else { Ok(data) }
+        if self.embedding { data.for_embedding(&self.prompts) } else { Ok(data) }
     }
 
     /// The metrics that answers on `data`, which was read from `spec`, are judged by.
@@ -142,10 +154,41 @@ impl DataArgs {
         }
     }
 
+    /// These data as the model in the folder at `model` reads them: with the prompts that it lists. An image lists
+    /// none.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that the model does not list; [`Error::Input`] for a list that is not valid.
+    pub fn read_by(&self, model: &Path, progress: &dyn Progress) -> Result<Self> {
+        if !self.embedding {
+            return Ok(self.clone());
+        }
+        let listed = ListedPrompts::of_folder(model)?;
+        let text = listed.text(self.prompt.as_deref())?;
+        let pair = match &self.pair_prompt {
+            Some(prompt) => listed.text(Some(prompt))?,
+            None => text.clone(),
+        };
+        match &self.prompt {
+            None if text.is_empty() && listed.any() => progress.say(&format!(
+                "The model lists prompts: {listed}. No text has one, because --prompt names none."
+            )),
+            _ if !text.is_empty() || !pair.is_empty() => progress.say(&format!(
+                "Every text begins with {text:?}{}. The texts that a device reads need the same.",
+                if pair == text {
+                    String::new()
+                } else {
+                    format!(", every second text of a pair with {pair:?}")
+                }
+            )),
+            _ => {}
+        }
+        Ok(Self { prompts: TextPrompts { text, pair }, ..self.clone() })
+    }
+
     /// Reads a model folder; with --embedding, a bare encoder becomes a sentence encoder.
     pub fn read_model(&self, folder: &ModelFolder, context: &Context) -> Result<Checkpoint> {
-        let model = folder.load(context)?;
-        if self.embedding { model.as_sentence_encoder() } else { Ok(model) }
+        if self.embedding { folder.load_sentence_encoder(context) } else { folder.load(context) }
     }
 
     /// Reads the training and development sets. `labels` are those of a model, and the sets must have them.
@@ -161,7 +204,9 @@ impl DataArgs {
     /// Reads text without labels, for the training set of these data.
     pub fn unlabelled(&self, file: &Path) -> Result<Vec<Example>> {
         let spec = self.spec(&[])?;
-        tinybert_data::unlabelled(file, &spec.columns(), spec.kind())
+        let mut examples = tinybert_data::unlabelled(file, &spec.columns(), spec.kind())?;
+        examples.iter_mut().for_each(|example| self.prompts.apply(example));
+        Ok(examples)
     }
 
     /// The same data with another training set: a file, or the folder of a GLUE task.

@@ -10,6 +10,7 @@ use tinybert_nn::device::Compute;
 use tinybert_runtime::kernels::Isa;
 
 use super::ModelFolder;
+use super::model_folder::LocalFolder;
 
 /// Longest input in tokens unless `--max-tokens` says otherwise.
 const DEFAULT_MAX_TOKENS: usize = 128;
@@ -44,6 +45,11 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The model on this machine.
+    pub fn locate(&self, context: &Context) -> Result<LocalFolder> {
+        self.model.locate(Parts::Model, context)
+    }
+
     /// Opens the model; a folder computes on the processor.
     pub fn open(&self, context: &Context) -> Result<Predictor> {
         self.open_on(&Compute::cpu(), false, context)
@@ -52,13 +58,13 @@ impl ModelArgs {
     /// Opens the model; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a
     /// sentence encoder.
     pub fn open_on(&self, compute: &Compute, embedding: bool, context: &Context) -> Result<Predictor> {
+        let place = self.locate(context)?;
         let prepare = |model: Checkpoint| {
             max_tokens(self.max_tokens, &[&model])?;
-            if embedding { model.as_sentence_encoder() } else { Ok(model) }
+            if embedding { place.as_sentence_encoder(model) } else { Ok(model) }
         };
         // A folder with fewer positions lowers the default by itself.
         let longest = self.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-        let place = self.model.locate(Parts::Model, context)?;
         Predictor::open_on(&place.path, longest, self.isa, compute, prepare)
     }
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use tinybert_base::{Context, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_hub::{HubId, HubSettings, Parts, snapshot};
-use tinybert_model::Checkpoint;
+use tinybert_model::{Checkpoint, Head};
 
 /// The extension of images, which no id of a model folder has.
 const IMAGE_EXTENSION: &str = "tbim";
@@ -22,6 +22,35 @@ pub struct LocalFolder {
     pub path: PathBuf,
     /// Its id and commit, if it comes from the Hub.
     pub origin: Option<String>,
+    /// Whether it has all that the model has to say about pooling.
+    is_pooling_known: bool,
+}
+
+impl LocalFolder {
+    /// Reads the model.
+    fn load(&self) -> Result<Checkpoint> {
+        let model = Checkpoint::load(&self.path)?;
+        Ok(match &self.origin {
+            Some(origin) => model.from_origin(origin.clone()),
+            None => model,
+        })
+    }
+
+    /// Makes `model`, which was read from this folder, a sentence encoder if it is a bare encoder.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a bare encoder of which nobody knows how it pools, and the errors of
+    /// [`Checkpoint::as_sentence_encoder`].
+    pub fn as_sentence_encoder(&self, model: Checkpoint) -> Result<Checkpoint> {
+        if model.head == Head::None && !self.is_pooling_known {
+            return Err(Error::input(
+                self.to_string(),
+                "the cache does not say whether this model has a modules.json, which says how a sentence encoder makes \
+                 its vectors; run the command once with access to the Hub",
+            ));
+        }
+        model.as_sentence_encoder()
+    }
 }
 
 impl ModelFolder {
@@ -31,19 +60,23 @@ impl ModelFolder {
     /// The folder on this machine, with its `parts`: they are fetched if the name is an id and the cache does not
     /// have them. A path is taken as it is.
     pub fn locate(&self, parts: Parts, context: &Context) -> Result<LocalFolder> {
-        let Some(id) = self.id()? else { return Ok(LocalFolder { path: self.0.clone(), origin: None }) };
+        let Some(id) = self.id()? else {
+            return Ok(LocalFolder { path: self.0.clone(), origin: None, is_pooling_known: true });
+        };
         let found = snapshot(&id, parts, &HubSettings::from_environment(), context)?;
-        Ok(LocalFolder { origin: Some(found.name()), path: found.folder })
+        let (origin, is_pooling_known) = (Some(found.name()), found.is_pooling_known);
+        Ok(LocalFolder { path: found.folder, origin, is_pooling_known })
     }
 
     /// Reads the model.
     pub fn load(&self, context: &Context) -> Result<Checkpoint> {
-        let LocalFolder { path, origin } = self.locate(Parts::Model, context)?;
-        let model = Checkpoint::load(&path)?;
-        Ok(match origin {
-            Some(origin) => model.from_origin(origin),
-            None => model,
-        })
+        self.locate(Parts::Model, context)?.load()
+    }
+
+    /// Reads the model. A bare encoder becomes a sentence encoder.
+    pub fn load_sentence_encoder(&self, context: &Context) -> Result<Checkpoint> {
+        let place = self.locate(Parts::Model, context)?;
+        place.as_sentence_encoder(place.load()?)
     }
 
     /// The id, if the name is one.

@@ -67,10 +67,11 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     let fresh = args.fresh.as_ref().map(|folder| folder.load(&context)).transpose()?;
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
-    let data = args.data.training(teacher.head.labels(), context.progress)?;
+    let data_args = args.data.read_by(&teacher.folder, context.progress)?;
+    let data = data_args.training(teacher.head.labels(), context.progress)?;
     let augmented = match &args.augmented {
         Some(place) => {
-            Some(args.data.with_training(place).training(teacher.head.labels(), context.progress)?)
+            Some(data_args.with_training(place).training(teacher.head.labels(), context.progress)?)
         }
         None => None,
     };

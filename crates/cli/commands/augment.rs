@@ -55,6 +55,14 @@ pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
              development rows".into(),
         ));
     }
+    if args.data.prompt.is_some() {
+        return Err(Error::Usage(
+            "--prompt: variants are written without prompts; give it to the commands that read them".into(),
+        ));
+    }
+    if args.data.select_by.is_some() {
+        return Err(Error::Usage("--select-by: augmentation judges no model; leave it out".into()));
+    }
     let file = args.file()?;
     if invocation.is_first() {
         let inputs = args.data.inputs().with("--model", [&args.model]).with("--vectors", &args.vectors);

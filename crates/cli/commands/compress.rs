@@ -178,10 +178,11 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let student = args.student.as_ref().map(|folder| folder.load(&context)).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
-    let data = args.data.training(teacher.head.labels(), context.progress)?;
+    let data_args = args.data.read_by(&teacher.folder, context.progress)?;
+    let data = data_args.training(teacher.head.labels(), context.progress)?;
     let labels = data.view().train.labels.clone();
-    let test = match args.data.test.is_some() {
-        true => Some(args.data.load(&args.data.spec(&labels)?, Split::Test, context.progress)?),
+    let test = match data_args.test.is_some() {
+        true => Some(data_args.load(&data_args.spec(&labels)?, Split::Test, context.progress)?),
         false => None,
     };
     let sizes = match &student {

@@ -49,9 +49,10 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let predictor = args.model.open_on(&args.device.open()?, args.data.embedding, &context)?;
-    let spec = args.data.spec(&predictor.labels()?)?;
-    let data = args.data.load(&spec, split, context.progress)?;
-    let metrics = predictor.evaluate(&data, args.data.metrics(&spec, &data)?, &context)?;
+    let data_args = args.data.read_by(&args.model.locate(&context)?.path, context.progress)?;
+    let spec = data_args.spec(&predictor.labels()?)?;
+    let data = data_args.load(&spec, split, context.progress)?;
+    let metrics = predictor.evaluate(&data, data_args.metrics(&spec, &data)?, &context)?;
     if args.json {
         print_line(json!(metrics))
     } else {

@@ -67,16 +67,17 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let requested = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
     let max_tokens = max_tokens(requested, &[&checkpoint])?;
     args.check_trained(trained, max_tokens, &invocation.present)?;
-    let spec = args.data.spec(checkpoint.head.labels())?;
-    let dev = args.data.load(&spec, Split::Dev, context.progress)?;
-    let train = match args.data.has_training() {
-        true => Some(args.data.load(&spec, Split::Train, context.progress)?),
+    let data = args.data.read_by(&checkpoint.folder, context.progress)?;
+    let spec = data.spec(checkpoint.head.labels())?;
+    let dev = data.load(&spec, Split::Dev, context.progress)?;
+    let train = match data.has_training() {
+        true => Some(data.load(&spec, Split::Train, context.progress)?),
         false => None,
     };
     let calibration = train.as_ref().unwrap_or(&dev);
-    let (data, metrics) = (&dev, args.data.metrics(&spec, &dev)?);
+    let metrics = data.metrics(&spec, &dev)?;
     let precision_inputs =
-        PrecisionInputs { checkpoint: &checkpoint, calibration, data, metrics, max_tokens };
+        PrecisionInputs { checkpoint: &checkpoint, calibration, data: &dev, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
         args.precision.print_sensitivity(precision_inputs, &context)?;
     }

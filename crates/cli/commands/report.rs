@@ -93,7 +93,8 @@ fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Re
 /// The metrics of an image on the development set.
 fn evaluate(args: &ReportArgs, image: &Path, context: &Context) -> Result<Metrics> {
     let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
-    let spec = args.data.spec(&predictor.labels()?)?;
-    let dev = args.data.load(&spec, Split::Dev, context.progress)?;
-    predictor.evaluate(&dev, args.data.metrics(&spec, &dev)?, context)
+    let data = args.data.read_by(image, context.progress)?;
+    let spec = data.spec(&predictor.labels()?)?;
+    let dev = data.load(&spec, Split::Dev, context.progress)?;
+    predictor.evaluate(&dev, data.metrics(&spec, &dev)?, context)
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::entities;
 use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
+use tinybert_model::ListedPrompts;
 
 use crate::args::ModelArgs;
 use crate::invocation::Invocation;
@@ -28,6 +29,10 @@ pub struct RunArgs {
     /// Second sentence, for models of sentence pairs.
     #[arg(long, value_name = "TEXT", requires = "text")]
     pair: Option<String>,
+    /// For sentence encoders: the prompt before every text, such as "query: ", or its name in the list of the model's
+    /// folder.
+    #[arg(long, value_name = "PROMPT")]
+    prompt: Option<String>,
     /// Print a JSON object per answer.
     #[arg(long)]
     json: bool,
@@ -35,8 +40,16 @@ pub struct RunArgs {
 
 pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
     // The terminal is for a model that is fetched. Answering needs none.
-    let predictor = args.model.open(&Terminal::open(invocation)?.context())?;
+    let terminal = Terminal::open(invocation)?;
+    let predictor = args.model.open(&terminal.context())?;
     let labels = predictor.labels()?;
+    let prompt = match &args.prompt {
+        Some(prompt) => {
+            ListedPrompts::of_folder(&args.model.locate(&terminal.context())?.path)?.text(Some(prompt))?
+        }
+        None => String::new(),
+    };
+    let prompted = |(text, pair): Question| (prompt.clone() + &text, pair.map(|pair| prompt.clone() + &pair));
     let print = |question: &Question, reply: Prediction| {
         if args.json {
             print_line(to_json(question, &reply, &labels))
@@ -45,8 +58,11 @@ pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
         }
     };
     match &args.text {
-        Some(text) => predictor.answer_each([Ok((text.clone(), args.pair.clone()))], print),
-        None => predictor.answer_each(questions(std::io::stdin().lock(), predictor.takes_pairs()?), print),
+        Some(text) => predictor.answer_each([Ok(prompted((text.clone(), args.pair.clone())))], print),
+        None => {
+            let lines = questions(std::io::stdin().lock(), predictor.takes_pairs()?);
+            predictor.answer_each(lines.map(|question| question.map(prompted)), print)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::prompts::TextPrompts;
 use tinybert_base::{Error, Result};
 
 /// The kind of answer a task head gives.
@@ -152,13 +153,16 @@ impl Dataset {
         classes.all(|class| class == Some(first)).then_some(label)
     }
 
-    /// The data set for embeddings: scores become similarities of pairs.
+    /// The data set for embeddings: scores become similarities of pairs, and each text begins with its prompt.
     ///
     /// # Errors
     /// [`Error::Usage`] for data with labels.
-    pub fn for_embedding(self) -> Result<Self> {
+    pub fn for_embedding(mut self, prompts: &TextPrompts) -> Result<Self> {
         match self.kind {
-            TaskKind::Regression => Ok(Self { kind: TaskKind::Embedding, ..self }),
+            TaskKind::Regression => {
+                self.examples.iter_mut().for_each(|example| prompts.apply(example));
+                Ok(Self { kind: TaskKind::Embedding, ..self })
+            }
             _ => Err(Error::Usage(
                 "sentence embeddings are learned from text or pairs with a score, not labels".into(),
             )),

@@ -35,6 +35,8 @@ pub(crate) struct ModelFiles<'a> {
     cache: ModelCache,
     /// The commit that all files are of, once it is known.
     commit: Option<String>,
+    /// Whether it is known which file says how a sentence encoder pools, or that there is none.
+    is_pooling_known: bool,
     /// Made for the first request.
     #[cfg(feature = "download")]
     client: Option<Client>,
@@ -51,6 +53,7 @@ impl<'a> ModelFiles<'a> {
             context,
             cache,
             commit,
+            is_pooling_known: true,
             #[cfg(feature = "download")]
             client: None,
         }
@@ -68,10 +71,13 @@ impl<'a> ModelFiles<'a> {
         for file in OPTIONAL {
             self.obtain(file)?;
         }
-        if let Some(modules) = self.obtain(MODULES)? {
-            for folder in module_folders(&modules)? {
-                self.obtain(&format!("{folder}/{CONFIG}"))?;
+        match self.obtain(MODULES)? {
+            Some(modules) => {
+                for folder in module_folders(&modules)? {
+                    self.obtain(&format!("{folder}/{CONFIG}"))?;
+                }
             }
+            None => self.is_pooling_known = self.may_fetch() || self.is_known_absent(MODULES),
         }
         self.obtain_weights()
     }
@@ -102,11 +108,18 @@ impl<'a> ModelFiles<'a> {
             if path.exists() {
                 return Ok(Some(path));
             }
-            if self.cache.is_absent(commit, file) {
-                return Ok(None);
-            }
         }
-        if self.settings.offline { Ok(None) } else { self.fetch(file) }
+        if self.is_known_absent(file) || !self.may_fetch() { Ok(None) } else { self.fetch(file) }
+    }
+
+    /// Whether the cache says that the model has no such file.
+    fn is_known_absent(&self, file: &str) -> bool {
+        self.commit.as_ref().is_some_and(|commit| self.cache.is_absent(commit, file))
+    }
+
+    /// Whether this program may ask the Hub.
+    fn may_fetch(&self) -> bool {
+        cfg!(feature = "download") && !self.settings.offline
     }
 
     /// Fetches a file into the snapshot.
@@ -165,7 +178,8 @@ impl<'a> ModelFiles<'a> {
     pub fn into_snapshot(self) -> Result<Snapshot> {
         let Some(commit) = self.commit else { return Err(self.missing(CONFIG)) };
         let folder = self.cache.snapshot(&commit);
-        Ok(Snapshot { folder, model: self.id.model.clone(), commit })
+        let is_pooling_known = self.is_pooling_known;
+        Ok(Snapshot { folder, is_pooling_known, model: self.id.model.clone(), commit })
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Snapshot {
     /// The folder with its files, which are links into the cache.
     pub folder: PathBuf,
     /// `ORG/NAME`.
+    /// Whether the folder has all that the model has to say about pooling. Offline, a cache that another tool has
+    /// filled may lack the file, and nobody knows whether the model has one.
+    pub is_pooling_known: bool,
     model: String,
     commit: String,
 }

@@ -10,7 +10,7 @@ use assert_cmd::Command;
 
 use self::server::{HubServer, MAIN, TAGGED, TOKEN};
 use crate::program::{error_says, output, tinybert};
-use crate::toy::{self, TEACHER};
+use crate::toy::{self, ENCODER, TEACHER};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -60,9 +60,14 @@ impl Machine {
 
 /// A copy of [`TEACHER`]'s folder.
 fn served(name: &str) -> PathBuf {
+    copied(&TEACHER, name)
+}
+
+/// A copy of the folder of `model`.
+fn copied(model: &str, name: &str) -> PathBuf {
     let folder = toy::path(&format!("{name}-served"));
     fs::create_dir_all(&folder).expect("the target folder can be written");
-    for entry in fs::read_dir(&*TEACHER).expect("the teacher is there").flatten() {
+    for entry in fs::read_dir(model).expect("the teacher is there").flatten() {
         fs::copy(entry.path(), folder.join(entry.file_name())).expect("the files can be copied");
     }
     folder
@@ -156,6 +161,26 @@ fn offline_only_the_cache_is_read() {
     let assert = machine.tinybert("inspect acme/tiny").env("HF_HUB_OFFLINE", "1").assert().code(4);
     error_says(assert, &["acme/tiny", "HF_HUB_OFFLINE is set", "config.json"]);
     assert_eq!(machine.hub.take_requests(), [""; 0]);
+}
+
+#[test]
+fn offline_a_sentence_encoder_is_refused_if_nobody_knows_how_it_pools() {
+    let machine = Machine::new("hub-pooling", &copied(&ENCODER, "hub-pooling"));
+    let row = |pair: &str, score: u8| {
+        format!("{{\"text\": \"play jazz\", \"pair\": \"{pair}\", \"label\": {score}}}\n")
+    };
+    let dev = toy::write(
+        "hub-pairs.jsonl",
+        row("play jazz", 5) + &row("play some rock", 3) + &row("rain in oslo", 0),
+    );
+    let line = format!("eval --model acme/tiny --embedding --pair-column pair --dev {dev}");
+    machine.output(&line);
+    // The cache knows that the model has no such file.
+    machine.tinybert(&line).env("HF_HUB_OFFLINE", "1").assert().success();
+    let absence = machine.cached(&format!(".no_exist/{MAIN}/modules.json"));
+    fs::remove_file(absence).expect("the cache remembers what is not there");
+    let assert = machine.tinybert(&line).env("HF_HUB_OFFLINE", "1").assert().code(3);
+    error_says(assert, &["acme/tiny", "modules.json", "with access to the Hub"]);
 }
 
 #[test]

@@ -3,8 +3,6 @@
 //! Everything is built on a few operations that move values and never add them. This program therefore
 //! decides the order of every sum ([`sum`]); `MPI_Allreduce` promises no order.
 
-#[cfg(feature = "mpi")]
-mod mpi;
 mod single;
 mod sum;
 mod threads;
@@ -12,8 +10,6 @@ mod threads;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "mpi")]
-pub use self::mpi::Mpi;
 pub use self::single::Single;
 pub use self::sum::sum;
 pub use self::threads::ThreadRanks;

@@ -79,8 +79,9 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     if let Some(teacher) = &teacher {
         inputs.extend(teacher.hashes()?);
     }
+    let lists_prompts = &teacher.as_ref().unwrap_or(&model).folder;
     let mut run = PruneRun {
-        data: &args.data,
+        data: args.data.read_by(lists_prompts, terminal.context().progress)?,
         labels: model.head.labels().to_vec(),
         teacher,
         max_tokens,
@@ -126,8 +127,8 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
 }
 
 /// State of one call of the command, which all kinds of pruning share.
-struct PruneRun<'a> {
-    data: &'a DataArgs,
+struct PruneRun {
+    data: DataArgs,
     /// Labels of the model's head.
     labels: Vec<String>,
     teacher: Option<Checkpoint>,
@@ -141,7 +142,7 @@ struct PruneRun<'a> {
     lines: Vec<String>,
 }
 
-impl PruneRun<'_> {
+impl PruneRun {
     /// The data to read.
     fn spec(&self) -> Result<DataSpec> {
         self.data.spec(&self.labels)

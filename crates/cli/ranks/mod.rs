@@ -1,5 +1,8 @@
 //! Processes that `mpirun` or `srun` started together: how a command joins and leaves them.
 
+#[cfg(feature = "mpi")]
+mod mpi;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +44,7 @@ fn started(variable: impl Fn(&str) -> Option<String>) -> usize {
 
 #[cfg(feature = "mpi")]
 fn join_all(started: usize) -> Result<Arc<dyn Collective>> {
-    let mpi = tinybert_base::collective::Mpi::join()?;
+    let mpi = mpi::Mpi::join()?;
     if mpi.size() == started {
         return Ok(Arc::new(mpi));
     }

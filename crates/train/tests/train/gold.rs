@@ -23,7 +23,7 @@ struct Case {
 /// `reference/gold.py`: PyTorch's values. Rows without a label count in the number of rows alone.
 #[test]
 fn class_weights_agree_with_pytorch() {
-    let reference: Reference = serde_json::from_str(include_str!("reference/gold.json")).unwrap();
+    let reference: Reference = serde_json::from_str(include_str!("../reference/gold.json")).unwrap();
     let target = |(&label, &has_label): (&u32, &bool)| match has_label {
         true => Target::Class(label),
         false => Target::None,

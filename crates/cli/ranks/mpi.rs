@@ -12,8 +12,8 @@ use mpi::request::{Request, Scope, scope};
 use mpi::traits::{Communicator, CommunicatorCollectives};
 use mpi::{Count, Threading};
 
-use super::Collective;
-use crate::{Error, Result};
+use tinybert_base::collective::Collective;
+use tinybert_base::{Error, Result};
 
 /// How long a rank may be behind another. A step takes seconds, an evaluation or a checkpoint minutes.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
