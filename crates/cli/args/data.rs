@@ -26,7 +26,8 @@ pub struct DataArgs {
     /// Folder with the task's files in GLUE's own layout (train.tsv, dev.tsv).
     #[arg(long, value_name = "FOLDER", requires = "task", help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Training file: .jsonl, .csv or .tsv with named columns; with --tagging also .conll.
+    /// Training file: .jsonl, .csv, .tsv or .parquet with named columns; with --tagging also .conll. Text files
+    /// may be compressed (.gz, .zst).
     #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
     pub train: Option<PathBuf>,
     /// Development file, in a format of --train.

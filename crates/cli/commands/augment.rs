@@ -1,10 +1,11 @@
 //! `augment`: makes more task data by replacing words.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
 use tinybert_base::{Error, Result};
-use tinybert_data::{Split, read_rows};
+use tinybert_data::{Split, read_rows, written_extension};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 
 use crate::args::{DataArgs, ModelFolder};
@@ -37,7 +38,7 @@ pub struct AugmentArgs {
     /// time, which is slower.
     #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
     masked_share: f64,
-    /// File to write, in the format of --train; for a GLUE task, the folder to write, which gets the other
+    /// File to write, in the format of --train, not compressed (.jsonl for Parquet); for a GLUE task, the folder to write, which gets the other
     /// splits unchanged.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -110,13 +111,14 @@ impl AugmentArgs {
         if self.data.data.is_some() {
             return Ok(self.out.join("train.tsv"));
         }
-        let extension = |path: &Path| path.extension().map(|extension| extension.to_ascii_lowercase());
+        let extension = self.out.extension().map(|extension| extension.to_ascii_lowercase());
         match &self.data.train {
-            Some(train) if extension(train) == extension(&self.out) => Ok(self.out.clone()),
+            Some(train) if written_extension(train).map(OsString::from) == extension => Ok(self.out.clone()),
             Some(train) => Err(Error::Usage(format!(
-                "--out {}: rows are written in the format of {}; give it the same extension",
+                "--out {}: rows are written in the format of {}; give it the same extension, .{}",
                 self.out.display(),
-                train.display()
+                train.display(),
+                written_extension(train).unwrap_or_default()
             ))),
             None => Err(Error::Usage("no data: give --task NAME --data FOLDER, or --train FILE".into())),
         }

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tinybert_base::progress::Progress;
 use tinybert_base::{Error, FileHash, Result};
-use tinybert_data::task::TaskKind;
-use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
+use tinybert_data::read_texts;
 use tinybert_hub::Parts;
 use tinybert_model::{
-    BertConfig, Head, PRESETS, RunRecord, TextEncoder, embeddings_from_teacher, preset, train_vocabulary,
+    BertConfig, Head, PRESETS, RunRecord, TextEncoder, VocabularyTrainer, embeddings_from_teacher, preset,
 };
 use tinybert_nn::init_parameters;
 
@@ -51,7 +49,8 @@ struct VocabularyArgs {
     /// Folder with the vocabulary, in vocab.txt or tokenizer.json; distillation needs that of the teacher.
     #[arg(long, value_name = ModelFolder::NAME, required_unless_present = "train_vocab_from")]
     vocab_from: Option<ModelFolder>,
-    /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv or .tsv with named columns.
+    /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv, .tsv or .parquet with named columns,
+    /// or plain text (.txt); .gz and .zst may follow.
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     train_vocab_from: Option<PathBuf>,
     /// Number of pieces of a learned vocabulary.
@@ -95,7 +94,7 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
         vocab_from.as_ref().map(|model| model.locate(Parts::Vocabulary, &context)).transpose()?;
     let text = match &vocab_from {
         Some(folder) => word_pieces(&folder.path)?,
-        None => args.vocabulary.train(context.progress)?,
+        None => args.vocabulary.train()?,
     };
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
@@ -139,24 +138,12 @@ fn word_pieces(folder: &Path) -> Result<TextEncoder> {
 
 impl VocabularyArgs {
     /// A tokenizer with a vocabulary that is learned from the file.
-    fn train(&self, progress: &dyn Progress) -> Result<TextEncoder> {
-        let source = Source::Table(TableFiles {
-            train: self.train_vocab_from.clone(),
-            dev: None,
-            test: None,
-            format: None,
-            columns: ColumnNames {
-                text: self.text_column.clone(),
-                pair: None,
-                label: None,
-                soft_labels: None,
-            },
-            kind: TaskKind::Regression,
-            dev_share: None,
-        });
-        let texts = tinybert_data::load(&DataSpec { source, labels: None }, Split::Train, progress)?;
-        let pieces = train_vocabulary(texts.examples.iter().map(|e| e.text.as_str()), self.vocab_size, true)?;
-        TextEncoder::from_pieces(pieces, true)
+    fn train(&self) -> Result<TextEncoder> {
+        let mut trainer = VocabularyTrainer::new(true);
+        if let Some(file) = &self.train_vocab_from {
+            read_texts(file, &self.text_column, &mut |text| trainer.read(text))?;
+        }
+        TextEncoder::from_pieces(trainer.vocabulary(self.vocab_size)?, true)
     }
 }
 

@@ -24,18 +24,17 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Pads `samples` with `pad_id` to the longest of them. `row` gives a sample's ids and where its second
-    /// sentence begins.
-    pub(super) fn pad<'a>(samples: &[usize], pad_id: u32, row: impl Fn(usize) -> (&'a [u32], usize)) -> Self {
-        let lengths: Vec<usize> = samples.iter().map(|&sample| row(sample).0.len()).collect();
+    /// Pads `samples` with `pad_id` to the longest of them. `rows` are their ids, and where the second sentence
+    /// of each begins.
+    pub(super) fn pad(samples: &[usize], pad_id: u32, rows: &[(impl AsRef<[u32]>, usize)]) -> Self {
+        let lengths: Vec<usize> = rows.iter().map(|(ids, _)| ids.as_ref().len()).collect();
         let tokens = lengths.iter().copied().max().unwrap_or(0);
         let mut ids = vec![pad_id; samples.len() * tokens];
         let mut type_ids = vec![0; samples.len() * tokens];
-        for (index, &sample) in samples.iter().enumerate() {
-            let (row_ids, second) = row(sample);
-            let range = index * tokens..index * tokens + row_ids.len();
-            ids[range.clone()].copy_from_slice(row_ids);
-            type_ids[range][second..].fill(1);
+        for (index, (row, second)) in rows.iter().enumerate() {
+            let range = index * tokens..index * tokens + row.as_ref().len();
+            ids[range.clone()].copy_from_slice(row.as_ref());
+            type_ids[range][*second..].fill(1);
         }
         Self { ids, type_ids, lengths, samples: samples.to_vec(), tokens, words: None }
     }
@@ -69,29 +68,62 @@ pub(super) fn second_from(encoded: &EncodedInput) -> usize {
 
 /// Pads `samples` (indices into `encoded`) with `pad_id` to the longest of them.
 pub fn collate(encoded: &[EncodedInput], samples: &[usize], pad_id: u32) -> Batch {
-    Batch::pad(samples, pad_id, |sample| (&encoded[sample].ids, second_from(&encoded[sample])))
+    let row = |&sample: &usize| (&encoded[sample].ids, second_from(&encoded[sample]));
+    Batch::pad(samples, pad_id, &samples.iter().map(row).collect::<Vec<_>>())
 }
 
 /// How many batches are sorted by length together: enough for near-equal lengths, few enough that the
 /// company a sample keeps changes from epoch to epoch.
 const POOL_BATCHES: usize = 64;
 
-/// Shuffled training batches of near-equal length: every index of `lengths` once. Deterministic for
-/// (`seed`, `epoch`); there are always `lengths.len().div_ceil(batch_size)` batches, all full but one.
-///
-/// # Panics
-/// When `batch_size` is 0.
-pub fn bucketed_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
-    let mut shuffler = Shuffler::new(seed, epoch);
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    shuffler.shuffle(&mut order);
-    let mut batches = Vec::with_capacity(lengths.len().div_ceil(batch_size));
-    for pool in order.chunks_mut(batch_size.saturating_mul(POOL_BATCHES)) {
-        pool.sort_by_key(|&sample| lengths[sample]);
-        batches.extend(pool.chunks(batch_size).map(<[usize]>::to_vec));
+/// The shuffled training batches of an epoch, of near-equal length: every sample once. They take 4 bytes per sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochBatches {
+    /// The samples, one batch after the other.
+    samples: Vec<u32>,
+    /// Which of these batches comes when.
+    order: Vec<u32>,
+    batch_size: usize,
+}
+
+impl EpochBatches {
+    /// Batches of `count` samples, each of the length that `length` gives. Deterministic for (`seed`, `epoch`);
+    /// there are always `count.div_ceil(batch_size)` batches, all full but one.
+    ///
+    /// # Panics
+    /// When `batch_size` is 0.
+    pub fn new(
+        count: usize,
+        length: impl Fn(usize) -> usize,
+        batch_size: usize,
+        seed: u64,
+        epoch: u64,
+    ) -> Self {
+        let mut shuffler = Shuffler::new(seed, epoch);
+        let mut samples: Vec<u32> = (0..count as u32).collect();
+        shuffler.shuffle(&mut samples);
+        for pool in samples.chunks_mut(batch_size.saturating_mul(POOL_BATCHES)) {
+            pool.sort_by_key(|&sample| length(sample as usize));
+        }
+        let mut order: Vec<u32> = (0..count.div_ceil(batch_size) as u32).collect();
+        shuffler.shuffle(&mut order);
+        Self { samples, order, batch_size }
     }
-    shuffler.shuffle(&mut batches);
-    batches
+
+    /// Number of batches.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The batches in their order, each as indices of its samples.
+    pub fn iter(&self) -> impl Iterator<Item = Vec<usize>> {
+        self.order.iter().map(|&batch| {
+            let begin = batch as usize * self.batch_size;
+            let end = (begin + self.batch_size).min(self.samples.len());
+            self.samples[begin..end].iter().map(|&sample| sample as usize).collect()
+        })
+    }
 }
 
 /// Batches for evaluation, the longest samples first: the most memory is taken at once, and the time left is

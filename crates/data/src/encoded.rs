@@ -1,86 +1,128 @@
 //! Encoded samples in flat buffers.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::batch::{Batch, second_from};
+use super::rows::Rows;
+use tinybert_base::Result;
 use tinybert_model::EncodedInput;
 
-/// Many encoded samples. They take 4 bytes per token and 12 per sample.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Many encoded samples. They take 2 bytes per token (4 in samples with ids above 65535), on disk where there are many
+/// windows of a corpus, and 4 bytes per sample, or 8 where some are pairs.
+#[derive(Debug, Clone, Default)]
 pub struct EncodedSet {
-    ids: Vec<u32>,
-    /// The end of each sample in `ids`.
-    ends: Vec<usize>,
-    /// How many tokens of each sample belong to the first sentence and its special pieces.
-    first_tokens: Vec<u32>,
+    samples: Arc<Samples>,
+    /// Which of the samples belong to this set, in order; `None` if all do.
+    chosen: Option<Vec<u32>>,
     /// First token of each word of each sample, where every word gets an answer: `None` for a word that was
     /// cut off or has no token. Empty where every sample gets one answer.
     words: Vec<Box<[Option<u32>]>>,
 }
 
+/// The tokens of samples.
+#[derive(Debug, Default)]
+struct Samples {
+    /// Token ids of each sample, special pieces included.
+    ids: Rows,
+    /// How many tokens of each sample belong to the first sentence and its special pieces; empty as long as these
+    /// are all tokens of every sample.
+    first_tokens: Vec<u32>,
+}
+
+impl Samples {
+    fn push(&mut self, encoded: &EncodedInput) {
+        let (first, all) = (second_from(encoded), encoded.ids.len());
+        if first != all && self.first_tokens.is_empty() {
+            self.first_tokens.extend((0..self.ids.len()).map(|sample| self.ids.length(sample) as u32));
+        }
+        self.ids.push(&encoded.ids);
+        if first != all || !self.first_tokens.is_empty() {
+            self.first_tokens.push(first as u32);
+        }
+    }
+
+    fn first_tokens(&self, sample: usize) -> usize {
+        self.first_tokens.get(sample).map_or_else(|| self.ids.length(sample), |&first| first as usize)
+    }
+}
+
 impl EncodedSet {
-    /// Appends a sample whose second sentence begins at token `second`.
-    pub(super) fn push(&mut self, ids: impl IntoIterator<Item = u32>, second: usize) {
-        self.ids.extend(ids);
-        self.ends.push(self.ids.len());
-        self.first_tokens.push(second as u32);
-    }
-
-    /// Appends the samples of `other`.
-    pub(super) fn append(&mut self, other: &Self) {
-        let offset = self.ids.len();
-        self.ids.extend_from_slice(&other.ids);
-        self.ends.extend(other.ends.iter().map(|end| offset + end));
-        self.first_tokens.extend_from_slice(&other.first_tokens);
-    }
-
-    /// Keeps the first `samples` samples.
-    pub(super) fn truncate(&mut self, samples: usize) {
-        self.ends.truncate(samples);
-        self.first_tokens.truncate(samples);
-        self.ids.truncate(self.ends.last().copied().unwrap_or(0));
+    /// The set of samples with these token ids, each one sentence that gets one answer.
+    #[must_use]
+    pub fn of_sentences(ids: Rows) -> Self {
+        Self { samples: Arc::new(Samples { ids, first_tokens: Vec::new() }), ..Self::default() }
     }
 
     /// Holds out `count` samples that are spread evenly; returns the other samples, and the held-out ones.
-    pub fn hold_out(&self, count: usize) -> (Self, Self) {
+    ///
+    /// # Errors
+    /// As [`EncodedSet::partition`].
+    pub fn hold_out(&self, count: usize) -> Result<(Self, Self)> {
         // The quotient rises by one at each of the `count` held-out samples.
-        self.partition(|sample| (sample + 1) * count / self.len() == sample * count / self.len())
+        let is_kept = |sample| (sample + 1) * count / self.len() == sample * count / self.len();
+        self.partition(|sample| Ok(is_kept(sample)))
     }
 
-    /// The samples for which `is_kept` is true, and the others.
-    pub fn partition(&self, is_kept: impl Fn(usize) -> bool) -> (Self, Self) {
-        let (mut kept, mut others) = (Self::default(), Self::default());
+    /// The samples for which `is_kept` is true, and the others; each sample gets one answer. Both share their
+    /// tokens with this set.
+    ///
+    /// # Errors
+    /// Those of `is_kept`.
+    pub fn partition(&self, is_kept: impl Fn(usize) -> Result<bool>) -> Result<(Self, Self)> {
+        let (mut kept, mut others) = (Vec::new(), Vec::new());
         for sample in 0..self.len() {
-            let set = if is_kept(sample) { &mut kept } else { &mut others };
-            set.push(self.ids(sample).iter().copied(), self.first_tokens[sample] as usize);
+            let chosen = if is_kept(sample)? { &mut kept } else { &mut others };
+            chosen.push(self.place(sample) as u32);
         }
-        (kept, others)
+        let all = self.samples.ids.len();
+        let set = |chosen: Vec<u32>| {
+            let chosen = (chosen.len() < all).then_some(chosen);
+            Self { samples: Arc::clone(&self.samples), chosen, words: Vec::new() }
+        };
+        Ok((set(kept), set(others)))
+    }
+
+    /// Which of `samples` a sample is.
+    fn place(&self, sample: usize) -> usize {
+        self.chosen.as_ref().map_or(sample, |chosen| chosen[sample] as usize)
     }
 
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.chosen.as_ref().map_or(self.samples.ids.len(), Vec::len)
     }
 
     /// True without samples.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 
     /// Token ids of a sample, special pieces included.
-    pub fn ids(&self, sample: usize) -> &[u32] {
-        let start = if sample == 0 { 0 } else { self.ends[sample - 1] };
-        &self.ids[start..self.ends[sample]]
+    ///
+    /// # Errors
+    /// [`Error::Io`](tinybert_base::Error::Io) if they are on disk and cannot be read.
+    pub fn ids(&self, sample: usize) -> Result<Vec<u32>> {
+        self.samples.ids.get(self.place(sample))
+    }
+
+    /// Length of a sample in tokens.
+    pub fn length(&self, sample: usize) -> usize {
+        self.samples.ids.length(self.place(sample))
     }
 
     /// Length of every sample in tokens.
     pub fn lengths(&self) -> Vec<usize> {
-        (0..self.len()).map(|sample| self.ids(sample).len()).collect()
+        (0..self.len()).map(|sample| self.length(sample)).collect()
     }
 
     /// Tokens of all samples together.
     pub fn total_tokens(&self) -> usize {
-        self.ids.len()
+        match self.chosen {
+            None => self.samples.ids.total(),
+            Some(_) => (0..self.len()).map(|sample| self.length(sample)).sum(),
+        }
     }
 
     /// First token of each word of a sample, `None` for a word that was cut off or has no token; `None` in a
@@ -111,25 +153,36 @@ impl EncodedSet {
     }
 
     /// SHA-256 over all samples in their order: equal only for sets that give the same batches.
-    pub fn digest(&self) -> String {
+    ///
+    /// # Errors
+    /// As [`EncodedSet::ids`].
+    pub fn digest(&self) -> Result<String> {
         let mut hash = Sha256::new();
         hash.update((self.len() as u64).to_le_bytes());
         for sample in 0..self.len() {
-            let ids = self.ids(sample);
+            let ids = self.ids(sample)?;
             hash.update((ids.len() as u64).to_le_bytes());
-            hash.update(self.first_tokens[sample].to_le_bytes());
+            hash.update((self.first_tokens(sample) as u32).to_le_bytes());
             hash.update(ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
             if let Some(words) = self.words(sample) {
                 hash.update(format!("{words:?}"));
             }
         }
-        tinybert_base::hex(&hash.finalize())
+        Ok(tinybert_base::hex(&hash.finalize()))
+    }
+
+    /// How many tokens of a sample belong to the first sentence and its special pieces.
+    fn first_tokens(&self, sample: usize) -> usize {
+        self.samples.first_tokens(self.place(sample))
     }
 
     /// Pads `samples` of this set with `pad_id` to the longest of them.
-    pub fn collate(&self, samples: &[usize], pad_id: u32) -> Batch {
-        let row = |sample| (self.ids(sample), self.first_tokens[sample] as usize);
-        let mut batch = Batch::pad(samples, pad_id, row);
+    ///
+    /// # Errors
+    /// As [`EncodedSet::ids`].
+    pub fn collate(&self, samples: &[usize], pad_id: u32) -> Result<Batch> {
+        let rows = samples.iter().map(|&sample| Ok((self.ids(sample)?, self.first_tokens(sample))));
+        let mut batch = Batch::pad(samples, pad_id, &rows.collect::<Result<Vec<_>>>()?);
         if !self.words.is_empty() {
             let position = |row: usize, token: &u32| (row * batch.tokens) as u32 + token;
             let rows = samples.iter().enumerate();
@@ -138,18 +191,15 @@ impl EncodedSet {
             });
             batch.words = Some(words.collect());
         }
-        batch
+        Ok(batch)
     }
 }
 
 impl FromIterator<EncodedInput> for EncodedSet {
-    fn from_iter<I: IntoIterator<Item = EncodedInput>>(samples: I) -> Self {
-        let mut set = Self::default();
-        for encoded in samples {
-            let second = second_from(&encoded);
-            set.push(encoded.ids, second);
-        }
-        set
+    fn from_iter<I: IntoIterator<Item = EncodedInput>>(inputs: I) -> Self {
+        let mut samples = Samples::default();
+        inputs.into_iter().for_each(|encoded| samples.push(&encoded));
+        Self { samples: Arc::new(samples), ..Self::default() }
     }
 }
 
@@ -157,8 +207,12 @@ impl FromIterator<EncodedInput> for EncodedSet {
 /// [`TextEncoder::encode_words`](tinybert_model::TextEncoder::encode_words) gives them.
 impl FromIterator<(EncodedInput, Vec<Option<u32>>)> for EncodedSet {
     fn from_iter<I: IntoIterator<Item = (EncodedInput, Vec<Option<u32>>)>>(samples: I) -> Self {
-        let (encoded, words): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
-        let words = words.into_iter().map(Vec::into_boxed_slice).collect();
-        Self { words, ..encoded.into_iter().collect() }
+        let mut all_words = Vec::new();
+        let encoded = samples.into_iter().map(|(encoded, words)| {
+            all_words.push(words.into_boxed_slice());
+            encoded
+        });
+        let set: Self = encoded.collect();
+        Self { words: all_words, ..set }
     }
 }

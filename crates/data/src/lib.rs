@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod compression;
 mod corpus;
 mod dev_share;
 mod encoded;
@@ -10,6 +11,7 @@ pub mod metrics;
 mod prompts;
 mod rewrite;
 mod row;
+mod rows;
 pub mod shuffle;
 mod soft_labels;
 mod spec;
@@ -19,16 +21,19 @@ pub mod task;
 mod text;
 mod unlabelled;
 
-pub use batch::{Batch, bucketed_batches, collate, evaluation_batches, padding};
-pub use corpus::{Corpus, WindowSettings};
+pub use batch::{Batch, EpochBatches, collate, evaluation_batches, padding};
+pub use corpus::{Corpus, WindowSettings, WindowTexts};
 pub use dev_share::{DevShare, same_text};
 pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
 pub use prompts::TextPrompts;
-pub use rewrite::{RawRow, RawRows, RowLayout, read_rows};
+pub use rewrite::{RawRow, RawRows, RowLayout, read_rows, written_extension};
+pub use rows::Rows;
 pub use spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split, TableFiles};
 pub use text::list;
 pub use unlabelled::unlabelled;
+
+use std::path::Path;
 
 use crate::task::Dataset;
 use tinybert_base::Result;
@@ -48,6 +53,15 @@ pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Da
         Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
         Source::Table(files) => files.load(split, model, progress),
     }
+}
+
+/// Hands the texts of a file to `each`, one after the other: the lines of plain text (`.txt`), or a column of a
+/// table.
+///
+/// # Errors
+/// As [`load`], and those of `each`.
+pub fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    table::read_texts(path, column, each)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Rows as a file has them, and writing rows that the same reader understands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::row::SourceRow;
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
-use super::{glue, tags};
+use super::{glue, table, tags};
 use crate::task::TaskKind;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -31,6 +31,13 @@ pub struct RawRows {
     pub source: PathBuf,
     /// How the file is laid out.
     pub layout: RowLayout,
+}
+
+/// The extension of a file to which the rows of `source` are written: that of its format, without a compression.
+/// Rows of a Parquet file are written as JSONL.
+pub fn written_extension(source: &Path) -> Option<String> {
+    let extension = table::plain_extension(source)?;
+    Some(if extension == "parquet" { "jsonl".into() } else { extension })
 }
 
 /// How a row is written. Columns that no reader looks at are left out.
@@ -93,7 +100,7 @@ impl RowLayout {
             cells.into_iter().flatten().map(String::as_str).collect::<Vec<_>>()
         };
         match (&self.header, self.format) {
-            (Some(columns), Format::Jsonl) => self.json(columns, row),
+            (Some(columns), Format::Jsonl | Format::Parquet) => self.json(columns, row),
             (_, Format::Conll) => tags::to_conll(&row.text, row.label.as_deref().unwrap_or_default()),
             (_, Format::Csv) => csv_line(&cells()),
             // CoLA's columns are source, label, the author's mark, sentence.

@@ -35,22 +35,29 @@ pub(super) trait Labeller {
 /// Applies `labeller` to every row.
 pub(super) fn examples(path: &Path, rows: Vec<SourceRow>, labeller: &dyn Labeller) -> Result<Vec<Example>> {
     if rows.is_empty() {
-        return Err(Error::input(path, "there are no examples in this file"));
+        return Err(no_examples(path));
     }
-    rows.into_iter()
-        .map(|SourceRow { line, text, pair, label, soft_labels }| {
-            let fault = |reason| Error::line(path, line, reason);
-            let target = match label {
-                None => Target::None,
-                Some(cell) => labeller.target(&text, &cell).map_err(fault)?,
-            };
-            let target = match soft_labels {
-                None => target,
-                Some(cell) => labeller.soft_target(target, &cell).map_err(fault)?,
-            };
-            Ok(Example { text, pair, target })
-        })
-        .collect()
+    rows.into_iter().map(|row| example(path, row, labeller)).collect()
+}
+
+/// Applies `labeller` to a row of the file `path`.
+pub(super) fn example(path: &Path, row: SourceRow, labeller: &dyn Labeller) -> Result<Example> {
+    let SourceRow { line, text, pair, label, soft_labels } = row;
+    let fault = |reason| Error::line(path, line, reason);
+    let target = match label {
+        None => Target::None,
+        Some(cell) => labeller.target(&text, &cell).map_err(fault)?,
+    };
+    let target = match soft_labels {
+        None => target,
+        Some(cell) => labeller.soft_target(target, &cell).map_err(fault)?,
+    };
+    Ok(Example { text, pair, target })
+}
+
+/// The error for a file without rows.
+pub(super) fn no_examples(path: &Path) -> Error {
+    Error::input(path, "there are no examples in this file")
 }
 
 /// Reads label cells that hold scores.
@@ -124,25 +131,42 @@ impl ClassLabeller {
     }
 }
 
-/// The distinct labels (or tags) of `rows`: by value if all are whole numbers, else by name. An empty cell is
-/// not a label.
-pub(super) fn distinct_labels<'r>(rows: impl Iterator<Item = &'r SourceRow>, kind: TaskKind) -> Vec<String> {
-    let mut distinct = BTreeSet::new();
-    for row in rows {
-        let cell = row.label.as_deref().filter(|label| !label.is_empty());
+/// The distinct labels (or tags) of the rows of a file. An empty cell is not a label.
+#[derive(Default)]
+pub(super) struct DistinctLabels {
+    names: BTreeSet<String>,
+    /// True if a row has a list of soft labels, which does not name its labels.
+    pub has_lists: bool,
+}
+
+impl DistinctLabels {
+    /// Adds those of a row.
+    pub fn add(&mut self, row: &SourceRow, kind: TaskKind) {
+        let cell = row.label.as_deref().unwrap_or_default();
         match kind {
-            TaskKind::Tagging => {
-                distinct.extend(cell.into_iter().flat_map(text::split_words).map(String::from))
-            }
-            _ => distinct.extend(cell.map(String::from)),
+            TaskKind::Tagging => text::split_words(cell).for_each(|tag| self.add_label(tag)),
+            _ => self.add_label(cell),
         }
-        distinct.extend(row.soft_labels.as_deref().into_iter().flat_map(soft_labels::names));
+        if let Some(soft_labels) = &row.soft_labels {
+            self.has_lists |= soft_labels::is_list(soft_labels);
+            self.names.extend(soft_labels::names(soft_labels));
+        }
     }
-    let mut labels: Vec<String> = distinct.into_iter().collect();
-    if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
-        labels.sort_by_key(|label| label.parse::<i64>().ok());
+
+    fn add_label(&mut self, label: &str) {
+        if !label.is_empty() && !self.names.contains(label) {
+            self.names.insert(label.into());
+        }
     }
-    labels
+
+    /// The labels by value if all are whole numbers, else by name.
+    pub fn sorted(self) -> Vec<String> {
+        let mut labels: Vec<String> = self.names.into_iter().collect();
+        if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+            labels.sort_by_key(|label| label.parse::<i64>().ok());
+        }
+        labels
+    }
 }
 
 /// The notice that a model's label list only counts and that `names` take its place.

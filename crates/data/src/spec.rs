@@ -77,6 +77,8 @@ pub enum Format {
     Tsv,
     /// One word per line with its tag in the last column, and a blank line after each sentence.
     Conll,
+    /// Parquet with named columns, whose lists hold words or tags.
+    Parquet,
 }
 
 /// A part of the data.

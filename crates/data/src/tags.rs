@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::row::{ClassLabeller, Labeller, SourceRow};
-use super::text::{self, split_words};
+use super::text::{LineReader, split_words};
 use crate::metrics::entities::is_tag;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
@@ -54,13 +54,13 @@ pub(super) fn to_json(words: &str) -> Value {
 
 /// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line
 /// behind each sentence. Lines that begin with `-DOCSTART-` are passed over.
-pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
-    let mut rows = Vec::new();
+pub(super) fn conll(path: &Path, each: &mut dyn FnMut(SourceRow) -> Result<()>) -> Result<()> {
+    let mut lines = LineReader::open(path)?;
     let mut sentence = None;
-    for (line, columns) in text::lines(content) {
+    while let Some((line, columns)) = lines.next_line()? {
         let columns: Vec<&str> = split_words(columns).collect();
         match columns[..] {
-            [] | ["-DOCSTART-", ..] => rows.extend(sentence.take()),
+            [] | ["-DOCSTART-", ..] => sentence.take().map_or(Ok(()), &mut *each)?,
             [word] => {
                 return Err(Error::line(
                     path,
@@ -83,8 +83,7 @@ pub(super) fn conll(path: &Path, content: &str) -> Result<Vec<SourceRow>> {
             }
         }
     }
-    rows.extend(sentence);
-    Ok(rows)
+    sentence.map_or(Ok(()), each)
 }
 
 /// A row as [`conll`] reads it.

@@ -1,22 +1,65 @@
 //! Reading UTF-8 text so that every fault has a file and a line.
 
+use std::io::{BufRead, Read};
 use std::path::Path;
 
+use super::compression;
 use tinybert_base::{Error, Result};
 
-/// Reads a whole file as UTF-8, without its byte order mark.
+/// What some editors put before the text.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Reads a whole file as UTF-8, without its byte order mark and its compression.
 pub(super) fn read(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let mut bytes = Vec::new();
+    let line_after = |bytes: &[u8]| 1 + bytes.iter().filter(|&&byte| byte == b'\n').count();
+    if let Err(error) = compression::open(path)?.read_to_end(&mut bytes) {
+        return Err(compression::fault(path, line_after(&bytes), error));
+    }
     let mut text = String::from_utf8(bytes).map_err(|fault| {
         let valid = fault.utf8_error().valid_up_to();
-        let line = 1 + fault.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
-        let byte = fault.as_bytes()[valid];
-        Error::line(path, line, format!("byte 0x{byte:02x} is not UTF-8; convert the file to UTF-8 first"))
+        let line = line_after(&fault.as_bytes()[..valid]);
+        not_utf8(path, line, fault.as_bytes()[valid])
     })?;
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(text)
+}
+
+/// The lines of a file, one after the other, without its byte order mark and its compression.
+pub(super) struct LineReader<'a> {
+    path: &'a Path,
+    reader: Box<dyn BufRead>,
+    /// Number of the line that was read last, counted from 1.
+    number: usize,
+    line: Vec<u8>,
+}
+
+impl<'a> LineReader<'a> {
+    pub fn open(path: &'a Path) -> Result<Self> {
+        Ok(Self { path, reader: compression::open(path)?, number: 0, line: Vec::new() })
+    }
+
+    /// The next line with its number, without `\n` or `\r\n`; `None` behind the last.
+    pub fn next_line(&mut self) -> Result<Option<(usize, &str)>> {
+        self.line.clear();
+        self.number += 1;
+        let read = self.reader.read_until(b'\n', &mut self.line);
+        if read.map_err(|error| compression::fault(self.path, self.number, error))? == 0 {
+            return Ok(None);
+        }
+        let line = std::str::from_utf8(&self.line)
+            .map_err(|fault| not_utf8(self.path, self.number, self.line[fault.valid_up_to()]))?;
+        let line = line.strip_prefix(if self.number == 1 { BYTE_ORDER_MARK } else { "" }).unwrap_or(line);
+        let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+        Ok(Some((self.number, line)))
+    }
+}
+
+/// The error for a line with a byte that is not UTF-8.
+pub(super) fn not_utf8(path: &Path, line: usize, byte: u8) -> Error {
+    Error::line(path, line, format!("byte 0x{byte:02x} is not UTF-8; convert the file to UTF-8 first"))
 }
 
 /// Lines with their numbers counted from 1, without `\n` or `\r\n`.

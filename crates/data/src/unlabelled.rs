@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::spec::{ColumnNames, Split, TableFiles};
-use super::text;
+use super::table;
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
@@ -14,7 +14,7 @@ use tinybert_base::{Error, Result};
 /// Returns the errors of [`load`](super::load), and [`Error::Usage`] for a `.txt` file where texts are pairs.
 pub fn unlabelled(path: &Path, columns: &ColumnNames, kind: TaskKind) -> Result<Vec<Example>> {
     let example = |text: String, pair| Example { text, pair, target: Target::None };
-    let is_plain = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt"));
+    let is_plain = table::plain_extension(path).as_deref() == Some("txt");
     let examples: Vec<Example> = match is_plain {
         true if columns.pair.is_some() && kind != TaskKind::Embedding => {
             return Err(Error::Usage(format!(
@@ -23,9 +23,12 @@ pub fn unlabelled(path: &Path, columns: &ColumnNames, kind: TaskKind) -> Result<
             )));
         }
         true => {
-            let content = text::read(path)?;
-            let lines = text::lines(&content).filter(|(_, line)| !line.trim().is_empty());
-            lines.map(|(_, line)| example(line.to_owned(), None)).collect()
+            let mut examples = Vec::new();
+            table::read_texts(path, &columns.text, &mut |line| {
+                examples.extend((!line.trim().is_empty()).then(|| example(line.to_owned(), None)));
+                Ok(())
+            })?;
+            examples
         }
         false => {
             let columns = ColumnNames { label: None, soft_labels: None, ..columns.clone() };

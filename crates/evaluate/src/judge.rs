@@ -21,11 +21,28 @@ const BATCH: usize = 32;
 pub fn encode(text: &TextEncoder, data: &Dataset, max_tokens: usize) -> Result<EncodedSet> {
     if data.kind == TaskKind::Tagging {
         let encode = |example: &Example| text.encode_words(&example.text, max_tokens);
-        let encoded: Vec<_> = data.examples.par_iter().map(encode).collect::<Result<_>>()?;
-        return Ok(encoded.into_iter().collect());
+        return in_blocks(data, |examples| examples.par_iter().map(encode).collect());
     }
-    let inputs: Vec<_> = data.inputs().collect();
-    Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
+    in_blocks(data, |examples| {
+        let inputs: Vec<_> = examples.iter().flat_map(|example| example.inputs(data.kind)).collect();
+        text.encode_all(&inputs, max_tokens)
+    })
+}
+
+/// The set of what `encode` gives for all examples. The set is far more compact, so that it gets the examples in
+/// blocks.
+fn in_blocks<T>(data: &Dataset, encode: impl Fn(&[Example]) -> Result<Vec<T>>) -> Result<EncodedSet>
+where
+    EncodedSet: FromIterator<T>,
+{
+    const BLOCK: usize = 1 << 14;
+    let blocks = data.examples.chunks(BLOCK).map(encode);
+    blocks
+        .flat_map(|block| match block {
+            Ok(encoded) => encoded.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+        .collect()
 }
 
 /// Does the same as [`encode`] for examples to learn from, each of which has to ask for an answer.
@@ -139,7 +156,7 @@ pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Conte
         if context.should_stop() {
             return Err(Error::judging_stopped());
         }
-        let (_, logits) = model.forward(&set.collate(&samples, pad_id), Mode::Eval)?;
+        let (_, logits) = model.forward(&set.collate(&samples, pad_id)?, Mode::Eval)?;
         Ok((samples, logits))
     };
     let batches = evaluation_batches(&set.lengths(), BATCH).into_iter();

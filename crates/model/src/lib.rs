@@ -62,7 +62,7 @@ pub use text::{EncodedInput, EncodedWord, TextEncoder, TokenPlace};
 pub use tinybert_image::Pooling;
 pub use tinybert_image::{LayerLinear, PerLinear};
 pub use vocabulary::FILES as TOKENIZER_FILES;
-pub use wordpiece::train_vocabulary;
+pub use wordpiece::VocabularyTrainer;
 
 use self::config_json::ConfigFile;
 use self::sentence::SentenceVector;

@@ -17,47 +17,61 @@ const CONTINUES: &str = "##";
 /// Words longer than this become `[UNK]` whatever the vocabulary.
 const LONGEST_WORD: usize = 100;
 
-/// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging
-/// the most frequent pair of neighbours gives, over and over, until no pair occurs twice.
-///
-/// This is the algorithm of Hugging Face's trainer, except that the ids of the pieces break ties, so that one text
-/// gives one vocabulary.
-/// ASCII letters, digits and punctuation are always in it, so that any plain English can be spelled.
-///
-/// # Errors
-/// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters.
-pub fn train_vocabulary<'t>(
-    texts: impl IntoIterator<Item = &'t str>,
-    size: usize,
+/// Learns a vocabulary from texts that are read one after the other. What it takes in memory grows with the
+/// number of different words and not with that of the texts.
+pub struct VocabularyTrainer {
+    normalizer: BertNormalizer,
     lowercase: bool,
-) -> Result<Vec<String>> {
-    let counts = count_words(texts, lowercase)?;
-    let mut merger = Merger::new(alphabet(&counts, size, lowercase)?, &counts);
-    while merger.pieces.len() < size && merger.merge_most_frequent() {}
-    Ok(merger.pieces)
+    /// How often each word occurs.
+    counts: BTreeMap<String, u64>,
 }
 
-/// Words as BERT's normalisation and pre-tokenisation find them.
-fn count_words<'t>(
-    texts: impl IntoIterator<Item = &'t str>,
-    lowercase: bool,
-) -> Result<BTreeMap<String, u64>> {
-    let normalizer = BertNormalizer::new(true, true, None, lowercase);
-    let mut counts = BTreeMap::new();
-    for text in texts {
+impl VocabularyTrainer {
+    /// A trainer that has read nothing. With `lowercase`, words are lower-cased first.
+    pub fn new(lowercase: bool) -> Self {
+        let normalizer = BertNormalizer::new(true, true, None, lowercase);
+        Self { normalizer, lowercase, counts: BTreeMap::new() }
+    }
+
+    /// Reads a text: words as BERT's normalisation and pre-tokenisation find them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a text that the tokenizer refuses.
+    pub fn read(&mut self, text: &str) -> Result<()> {
         let mut normalized = NormalizedString::from(text);
-        let words = normalizer.normalize(&mut normalized).and_then(|()| {
+        let words = self.normalizer.normalize(&mut normalized).and_then(|()| {
             let mut words = PreTokenizedString::from(normalized);
             BertPreTokenizer.pre_tokenize(&mut words).map(|()| words)
         });
         let words = words.map_err(|error| Error::Input(format!("the tokenizer refused a text: {error}")))?;
         for (word, _, _) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-            if word.chars().count() <= LONGEST_WORD {
-                *counts.entry(word.to_owned()).or_insert(0) += 1;
+            if word.chars().count() > LONGEST_WORD {
+                continue;
+            }
+            match self.counts.get_mut(word) {
+                Some(count) => *count += 1,
+                None => {
+                    self.counts.insert(word.to_owned(), 1);
+                }
             }
         }
+        Ok(())
     }
-    Ok(counts)
+
+    /// Learns a vocabulary of at most `size` pieces: the special ones, characters, and the pieces that merging
+    /// the most frequent pair of neighbours gives, over and over, until no pair occurs twice.
+    ///
+    /// This is the algorithm of Hugging Face's trainer, except that the ids of the pieces break ties, so that one text
+    /// gives one vocabulary. ASCII letters, digits and punctuation are always in it, so that any plain English can be
+    /// spelled.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters.
+    pub fn vocabulary(&self, size: usize) -> Result<Vec<String>> {
+        let mut merger = Merger::new(alphabet(&self.counts, size, self.lowercase)?, &self.counts);
+        while merger.pieces.len() < size && merger.merge_most_frequent() {}
+        Ok(merger.pieces)
+    }
 }
 
 /// Special pieces, then single characters: ASCII, and of the others that occur, the most frequent until a
@@ -202,13 +216,19 @@ mod tests {
     use super::*;
     use crate::TextEncoder;
 
+    fn train_vocabulary<'t>(texts: impl IntoIterator<Item = &'t str>, size: usize) -> Result<Vec<String>> {
+        let mut trainer = VocabularyTrainer::new(true);
+        texts.into_iter().try_for_each(|text| trainer.read(text))?;
+        trainer.vocabulary(size)
+    }
+
     const TEXTS: [&str; 3] =
         ["low low low low low", "lower lower", "newest newest newest newest newest newest widest"];
 
     /// Pieces beyond the special ones and ASCII.
     fn learnt(texts: &[&str], merges: usize) -> Vec<String> {
         let fixed = alphabet(&BTreeMap::new(), 1000, true).unwrap().len();
-        train_vocabulary(texts.iter().copied(), fixed + merges, true).unwrap().split_off(fixed)
+        train_vocabulary(texts.iter().copied(), fixed + merges).unwrap().split_off(fixed)
     }
 
     #[test]
@@ -247,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_learnt_vocabulary_encodes_its_text_without_unknown_pieces() {
-        let pieces = train_vocabulary(TEXTS, 200, true).unwrap();
+        let pieces = train_vocabulary(TEXTS, 200).unwrap();
         assert!(pieces.len() <= 200);
         let encoder = TextEncoder::from_pieces(pieces, true).unwrap();
         for text in TEXTS.into_iter().chain(["Quick brown FOX, 42!"]) {
@@ -258,6 +278,6 @@ mod tests {
 
     #[test]
     fn a_size_below_the_alphabet_is_refused() {
-        assert_eq!(train_vocabulary(TEXTS, 50, true).unwrap_err().exit_code(), 2);
+        assert_eq!(train_vocabulary(TEXTS, 50).unwrap_err().exit_code(), 2);
     }
 }

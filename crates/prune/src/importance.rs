@@ -100,7 +100,7 @@ impl Importance {
             if context.should_stop() {
                 return Err(Error::Interrupted("pruning was stopped; nothing was written".into()));
             }
-            let batch = set.collate(&[sample], model.text.special().pad);
+            let batch = set.collate(&[sample], model.text.special().pad)?;
             let (output, logits) = trainable.forward(&batch, Mode::Eval)?;
             let gradients = output.tape.backward(&gold.loss(&model.head, &logits, &batch, &set)?)?;
             for (layer, readers) in readers.iter().enumerate() {

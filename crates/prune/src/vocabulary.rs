@@ -61,9 +61,9 @@ impl<'a> PieceCounts<'a> {
     ///
     /// # Errors
     /// Returns the errors of [`TextEncoder::matched_ids`].
-    pub fn add(&mut self, texts: &[&str]) -> Result<()> {
+    pub fn add(&mut self, texts: &[impl AsRef<str> + Sync]) -> Result<()> {
         let ids: Vec<Vec<u32>> =
-            texts.par_iter().map(|text| self.text.matched_ids(text)).collect::<Result<_>>()?;
+            texts.par_iter().map(|text| self.text.matched_ids(text.as_ref())).collect::<Result<_>>()?;
         for id in ids.into_iter().flatten() {
             self.counts[id as usize] += 1;
         }

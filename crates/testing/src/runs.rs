@@ -50,7 +50,7 @@ pub fn run_general(place: &Path, output: Output, context: &Context) -> Result<()
     let recipe =
         Recipe { epochs: 2, batch_size: 8, micro_batch: 4, learning_rate: 2e-3, ..defaults.recipe.clone() };
     let settings = GeneralSettings { recipe, max_tokens: 16, inherit: true, ..defaults };
-    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
     distill_general(&settings, &teacher, &student, &corpus, output, context).map(drop)
 }
 

@@ -102,7 +102,7 @@ pub fn masked_lm(
     inputs.extend(FileHash::of_files(sources)?);
     let record = RunRecord::new("fine-tune --objective mlm", json!(settings), recipe.seed, inputs);
 
-    let (windows, unusable) = windows.partition(|window| masking.can_hide(windows.ids(window)));
+    let (windows, unusable) = windows.partition(|window| Ok(masking.can_hide(&windows.ids(window)?)))?;
     if windows.is_empty() {
         let what = "no window of the corpus has a word piece to hide: is this text in the model's language?";
         return Err(Error::Input(what.into()));
@@ -113,8 +113,8 @@ pub fn masked_lm(
             unusable.len()
         ));
     }
-    let (train, held_out) = windows.hold_out(HELD_OUT_WINDOWS.min(windows.len() / HELD_OUT_SHARE));
-    let identity = Identity::new(&record).with_digest("windows", windows.digest());
+    let (train, held_out) = windows.hold_out(HELD_OUT_WINDOWS.min(windows.len() / HELD_OUT_SHARE))?;
+    let identity = Identity::new(&record).with_digest("windows", windows.digest()?);
     let (config, text) = (&model.config, &model.text);
     let description = ModelDescription { config, head: &Head::MaskedLm, text, record: &record };
     let initial = || starting_tensors(model, &train, recipe.seed);
@@ -162,7 +162,7 @@ fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<
     if model.head != Head::MaskedLm {
         let mut counts = BTreeMap::new();
         for sample in 0..text.len() {
-            for &piece in text.ids(sample) {
+            for piece in text.ids(sample)? {
                 *counts.entry(piece).or_default() += 1;
             }
         }
@@ -183,7 +183,7 @@ fn guess(model: &MaskedLm, masking: &Masking, set: &EncodedSet, pad_id: u32) -> 
     let (mut loss, mut right, mut pieces) = (0.0, 0, 0);
     for samples in evaluation_batches(&set.lengths(), BATCH) {
         // No training step has this number, so that the masks differ from those of training.
-        let (masked, targets) = masking.apply(&set.collate(&samples, pad_id), u64::MAX);
+        let (masked, targets) = masking.apply(&set.collate(&samples, pad_id)?, u64::MAX);
         let logits = model.logits(&masked, &targets.positions)?;
         let best = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
         let labels = candle_core::Tensor::new(&targets.pieces[..], logits.device())?;

@@ -79,7 +79,8 @@ enum StageName {
 #[derive(Args)]
 #[command(next_help_heading = "General stage")]
 struct GeneralStageArgs {
-    /// Plain text: one paragraph per line, a blank line between documents.
+    /// Plain text: one paragraph per line, a blank line between documents; also .gz, .zst, or .parquet with a
+    /// column `text`.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
     corpus: Vec<PathBuf>,
     /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the
@@ -159,14 +160,20 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
         inherit: options.inherit,
         max_tokens,
     };
-    let corpus = tinybert_data::Corpus::open(&options.corpus)?;
+    let mut corpus = tinybert_data::Corpus::open(&options.corpus, &args.output.out)?;
     let windows = WindowSettings {
         max_tokens,
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: invocation.global.seed,
     };
-    let (windows, texts) = corpus.windows_with_texts(&student.text, windows, &context)?;
-    let corpus = EncodedCorpus { windows: &windows, texts: &texts, sources: &options.corpus };
+    let (windows, texts) = match settings.compares_words(&teacher, &student) {
+        false => (corpus.windows(&student.text, windows, &context)?, None),
+        true => {
+            let (windows, texts) = corpus.windows_with_texts(&student.text, windows, &context)?;
+            (windows, Some(texts))
+        }
+    };
+    let corpus = EncodedCorpus { windows: &windows, texts: texts.as_ref(), sources: &options.corpus };
     let report = tinybert_distill::distill_general(&settings, &teacher, &student, &corpus, out, &context)?;
     if !invocation.is_first() {
         return Ok(());

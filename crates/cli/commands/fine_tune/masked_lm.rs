@@ -17,7 +17,8 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 #[command(next_help_heading = "Masked-LM objective")]
 pub struct MaskedLmArgs {
-    /// Plain text: one paragraph per line, a blank line between documents.
+    /// Plain text: one paragraph per line, a blank line between documents; also .gz, .zst, or .parquet with a
+    /// column `text`.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("objective", "mlm"))]
     pub corpus: Vec<PathBuf>,
     /// Train the encoder too, not only the head.
@@ -68,7 +69,7 @@ pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation)
         limit: options.max_train_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
         seed: invocation.global.seed,
     };
-    let windows = Corpus::open(&options.corpus)?.windows(&model.text, windows, &context)?;
+    let windows = Corpus::open(&options.corpus, &args.output.out)?.windows(&model.text, windows, &context)?;
     let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &context)?;
     if !invocation.is_first() {
         return Ok(());

@@ -115,7 +115,7 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
         pruned = structure.prune(&pruned, &mut run)?;
     }
     if args.vocabulary.vocab {
-        pruned = args.vocabulary.prune(&pruned, &mut run)?;
+        pruned = args.vocabulary.prune(&pruned, out, &mut run)?;
     }
     let PruneRun { record, lines, .. } = run;
     tinybert_model::save(out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;

@@ -1,6 +1,6 @@
 //! `prune --vocab`: removes the word pieces that the task's text does not use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -44,12 +44,12 @@ enum CharacterSet {
 }
 
 impl VocabularyPruningArgs {
-    /// Removes the other pieces.
-    pub fn prune(&self, model: &Checkpoint, run: &mut PruneRun) -> Result<Checkpoint> {
+    /// Removes the other pieces of the model that is written to `out`.
+    pub fn prune(&self, model: &Checkpoint, out: &Path, run: &mut PruneRun) -> Result<Checkpoint> {
         let train = run.train()?;
         let mut counts = PieceCounts::new(&model.text);
         counts.add(&texts(&train))?;
-        counts.add(&Corpus::open(&self.corpus)?.texts().collect::<Vec<_>>())?;
+        Corpus::open(&self.corpus, out)?.read_texts(|texts| counts.add(texts))?;
         let settings = VocabularySettings {
             min_count: self.min_count,
             max_pieces: self.max_pieces,

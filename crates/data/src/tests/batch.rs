@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::{EncodedSet, bucketed_batches, collate, evaluation_batches, padding};
+use crate::{EncodedSet, EpochBatches, collate, evaluation_batches, padding};
 use tinybert_model::EncodedInput;
 
 fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
@@ -25,8 +25,15 @@ fn rows_are_padded_to_the_longest() {
     );
 
     let set: EncodedSet = encoded.into_iter().collect();
-    assert_eq!(set.collate(&[2, 1], 7), batch);
+    assert_eq!(set.collate(&[2, 1], 7).unwrap(), batch);
     assert_eq!((set.lengths(), set.total_tokens()), (vec![5, 5, 3], 13));
+}
+
+/// The batches of an epoch.
+fn bucketed_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+    let batches = EpochBatches::new(lengths.len(), |sample| lengths[sample], batch_size, seed, epoch);
+    assert_eq!(batches.len(), lengths.len().div_ceil(batch_size));
+    batches.iter().collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod batch;
 mod corpus;
+mod files;
 mod glue;
 mod real;
 mod table;

@@ -66,7 +66,7 @@ fn intents_have_their_published_row_counts() {
 fn corpora_have_their_published_document_counts() {
     let Some(root) = root() else { return };
     for (name, documents) in [("enwiki.txt", 22_848), ("books.txt", 256)] {
-        let corpus = Corpus::open(&[root.join("corpus").join(name)]).expect("a valid corpus");
+        let corpus = Corpus::open(&[root.join("corpus").join(name)], &root).expect("a valid corpus");
         assert_eq!(corpus.documents(), documents, "{name}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::path::Path;
 use std::str::FromStr;
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use tinybert_base::Result;
-use tinybert_data::Batch;
+use tinybert_data::{Batch, Rows};
 use tinybert_model::{TextEncoder, TokenPlace};
 
 /// What the intermediate layers are compared by.
@@ -65,32 +66,67 @@ impl Alignment {
 /// Words that a piece of the teacher joins count as one. Each special piece is a word of its own; the two separators
 /// of RoBERTa's pairs are one. A word of which either of the two has no token, because it was cut off or cleaned
 /// away, is left out.
+#[derive(Default)]
 pub struct WordAlignment {
     student: TokenWords,
     teacher: TokenWords,
     /// Number of words of each sample.
-    counts: Vec<usize>,
+    counts: Vec<u32>,
 }
 
-/// The word of each token of each sample; [`NONE`] for a token of no word.
+/// The word of each token of each sample.
+#[derive(Default)]
 struct TokenWords {
-    words: Vec<Vec<u32>>,
+    /// The number of the word plus 1; 0 for a token of no word.
+    words: Rows,
 }
 
 /// The word of a token that is left out.
 const NONE: u32 = u32::MAX;
 
+/// How student and teacher read the texts whose words are aligned.
+#[derive(Clone, Copy)]
+pub struct Readers<'a> {
+    /// The student's tokenizer.
+    pub student: &'a TextEncoder,
+    /// The teacher's tokenizer.
+    pub teacher: &'a TextEncoder,
+    /// Both cut texts to so many tokens.
+    pub max_tokens: usize,
+}
+
 impl WordAlignment {
-    /// The words of `inputs`, which student and teacher both cut to `max_tokens`.
+    /// No samples. What grows with the tokens of many samples goes to a file in `folder`.
+    pub fn spilling_to(folder: &Path) -> Self {
+        let words = || TokenWords { words: Rows::spilling_to(folder) };
+        Self { student: words(), teacher: words(), counts: Vec::new() }
+    }
+
+    /// The words of `inputs`.
     ///
     /// # Errors
     /// Returns the errors of [`TextEncoder::places`].
-    pub fn new(
-        student: &TextEncoder,
-        teacher: &TextEncoder,
-        inputs: &[(&str, Option<&str>)],
-        max_tokens: usize,
+    pub fn new<'t>(
+        readers: Readers,
+        inputs: impl Iterator<Item = (&'t str, Option<&'t str>)>,
     ) -> Result<Self> {
+        /// Inputs that are aligned at once, on all cores.
+        const BLOCK: usize = 1 << 14;
+        let mut alignment = Self::default();
+        let mut inputs = inputs.peekable();
+        while inputs.peek().is_some() {
+            alignment.add(readers, &inputs.by_ref().take(BLOCK).collect::<Vec<_>>())?;
+        }
+        Ok(alignment)
+    }
+
+    /// Adds the words of `inputs`.
+    ///
+    /// # Errors
+    /// Returns the errors of [`TextEncoder::places`], and [`Error::Io`](tinybert_base::Error::Io) for a file that
+    /// cannot be written.
+    pub fn add(&mut self, readers: Readers, inputs: &[(&str, Option<&str>)]) -> Result<()> {
+        let Readers { student, teacher, max_tokens } = readers;
         let samples: Vec<_> = inputs
             .par_iter()
             .map(|(text, pair)| {
@@ -103,20 +139,30 @@ impl WordAlignment {
                 Ok(words_of_tokens(&spans, &ours, &theirs))
             })
             .collect::<Result<_>>()?;
-        let counts = samples.iter().map(|(_, _, count)| *count).collect();
-        let (student, teacher) = samples.into_iter().map(|(ours, theirs, _)| (ours, theirs)).unzip();
-        Ok(Self { student: TokenWords { words: student }, teacher: TokenWords { words: teacher }, counts })
+        for (ours, theirs, count) in samples {
+            self.push(&ours, &theirs, count);
+        }
+        self.student.words.spill()?;
+        self.teacher.words.spill()
+    }
+
+    /// Adds a sample by the words of its tokens and their number.
+    fn push(&mut self, student: &[u32], teacher: &[u32], count: usize) {
+        for (side, words) in [(&mut self.student, student), (&mut self.teacher, teacher)] {
+            side.words.push(&words.iter().map(|&word| word.wrapping_add(1)).collect::<Vec<_>>());
+        }
+        self.counts.push(count as u32);
     }
 
     /// Number of words of each of these samples.
     pub fn counts(&self, samples: &[usize]) -> Vec<usize> {
-        samples.iter().map(|&sample| self.counts[sample]).collect()
+        samples.iter().map(|&sample| self.counts[sample] as usize).collect()
     }
 
     /// Pools what the student computes for these samples, padded to `tokens` tokens.
     ///
     /// # Errors
-    /// An internal error of the tensor engine.
+    /// [`Error::Io`](tinybert_base::Error::Io); an internal error of the tensor engine.
     pub fn student(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<Pooling> {
         self.student.pooling(samples, &self.counts, tokens, device)
     }
@@ -124,25 +170,20 @@ impl WordAlignment {
     /// Pools what the teacher computes for these samples, padded to `tokens` tokens.
     ///
     /// # Errors
-    /// An internal error of the tensor engine.
+    /// [`Error::Io`](tinybert_base::Error::Io); an internal error of the tensor engine.
     pub fn teacher(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<Pooling> {
         self.teacher.pooling(samples, &self.counts, tokens, device)
     }
 }
 
 impl TokenWords {
-    fn pooling(
-        &self,
-        samples: &[usize],
-        counts: &[usize],
-        tokens: usize,
-        device: &Device,
-    ) -> Result<Pooling> {
-        let words = samples.iter().map(|&sample| counts[sample]).max().unwrap_or(0);
+    fn pooling(&self, samples: &[usize], counts: &[u32], tokens: usize, device: &Device) -> Result<Pooling> {
+        let words = samples.iter().map(|&sample| counts[sample]).max().unwrap_or(0) as usize;
         let mut sum = vec![0f32; samples.len() * words * tokens];
         for (rows, &sample) in sum.chunks_exact_mut((words * tokens).max(1)).zip(samples) {
-            for (token, &word) in self.words[sample].iter().enumerate().filter(|(_, word)| **word != NONE) {
-                rows[word as usize * tokens + token] = 1.0;
+            for (token, word) in self.words.get(sample)?.into_iter().enumerate().filter(|(_, word)| *word > 0)
+            {
+                rows[(word as usize - 1) * tokens + token] = 1.0;
             }
         }
         let mut mean = sum.clone();

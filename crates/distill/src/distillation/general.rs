@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::alignment::{Align, Alignment, WordAlignment};
+use super::alignment::{Align, Alignment, Readers, WordAlignment};
 use super::compatibility::{
     check_student, check_vocabulary, evenly_spaced_samples, lower_layers, teacher_tensors,
 };
@@ -13,8 +13,8 @@ use super::inherit::inherit;
 use super::teacher::TeacherStates;
 use super::transfer::{Transfer, TransferSettings};
 use tinybert_base::{Context, Error, FileHash, Result};
-use tinybert_data::{Batch, EncodedSet};
-use tinybert_model::{Checkpoint, Head, RunRecord, Tensors, TextEncoder};
+use tinybert_data::{Batch, EncodedSet, Rows, WindowTexts};
+use tinybert_model::{Checkpoint, Head, RunRecord, Tensors};
 use tinybert_nn::Bert;
 use tinybert_train::optimizer::OptimizerSettings;
 use tinybert_train::session::{MicroBatch, SessionConfig, SessionLength};
@@ -22,6 +22,8 @@ use tinybert_train::{Identity, ModelDescription, Output, Recipe, Summary, Traini
 
 /// Name of the session.
 const SESSION: &str = "general";
+/// Windows that are encoded at once, on all cores, where words are compared.
+const BLOCK: usize = 1 << 14;
 
 /// Settings of [`distill_general`]; the defaults are the paper's.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -53,12 +55,21 @@ impl Default for GeneralSettings {
     }
 }
 
+impl GeneralSettings {
+    /// Whether student and teacher are compared by words, for which the texts of the windows are needed.
+    #[must_use]
+    pub fn compares_words(&self, teacher: &Checkpoint, student: &Checkpoint) -> bool {
+        let same = check_vocabulary(&teacher.text, &student.text).is_ok();
+        self.transfer.align.unwrap_or(if same { Align::Pieces } else { Align::Words }) == Align::Words
+    }
+}
+
 /// Raw text in windows.
 pub struct EncodedCorpus<'a> {
     /// Windows of at most [`GeneralSettings::max_tokens`] tokens.
     pub windows: &'a EncodedSet,
-    /// The text of each window; empty where it is not known, so that only pieces can be compared.
-    pub texts: &'a [&'a str],
+    /// The text of each window; only where words are compared ([`GeneralSettings::compares_words`]).
+    pub texts: Option<&'a WindowTexts<'a>>,
     /// The files that the windows were read from.
     pub sources: &'a [PathBuf],
 }
@@ -94,7 +105,7 @@ pub fn distill_general(
     inputs.extend(FileHash::of_files(corpus.sources)?);
     let record = RunRecord::new("distill --stage general", json!(settings), recipe.seed, inputs);
 
-    let identity = Identity::new(&record).with_digest("windows", windows.digest());
+    let identity = Identity::new(&record).with_digest("windows", windows.digest()?);
     let samples = evenly_spaced_samples(windows);
     let model =
         ModelDescription { config: &student.config, head: &Head::None, text: &student.text, record: &record };
@@ -122,7 +133,7 @@ pub fn distill_general(
     let states = TeacherStates::Computed { bert: &lower, wanted: transfer.wanted() };
     let losses = |micro: &MicroBatch| {
         let output = bert.forward(micro.batch, micro.mode)?;
-        let states = states.of_batch(&compared.teacher_batch(micro.batch))?;
+        let states = states.of_batch(&*compared.teacher_batch(micro.batch)?)?;
         transfer.losses(&output, &states, micro, &compared.alignment)
     };
     let training = run.train(config, windows, learned, losses, None)?;
@@ -167,43 +178,45 @@ impl<'a> ComparedWindows<'a> {
         student: &Checkpoint,
         corpus: &EncodedCorpus<'a>,
     ) -> Result<Self> {
-        let same = check_vocabulary(&teacher.text, &student.text);
-        let by_default = if same.is_ok() { Align::Pieces } else { Align::Words };
         let pad_id = teacher.text.special().pad;
-        match settings.transfer.align.unwrap_or(by_default) {
-            Align::Words if corpus.texts.is_empty() => {
-                let what =
-                    "words are found in the text of the windows, which is not known here: compare pieces";
-                Err(Error::Usage(what.into()))
-            }
-            Align::Words => {
-                let max_tokens = settings.max_tokens;
-                let inputs: Vec<_> = corpus.texts.iter().map(|text| (*text, None)).collect();
-                let set = |text: &TextEncoder| -> Result<EncodedSet> {
-                    Ok(text.encode_all(&inputs, max_tokens)?.into_iter().collect())
-                };
-                let words = WordAlignment::new(&student.text, &teacher.text, &inputs, max_tokens)?;
-                Ok(Self {
-                    student: Cow::Owned(set(&student.text)?),
-                    teacher: Cow::Owned(set(&teacher.text)?),
-                    alignment: Alignment::Words(words),
-                    pad_id,
-                })
-            }
-            Align::Pieces => {
-                same?;
-                let (student, teacher) = (Cow::Borrowed(corpus.windows), Cow::Borrowed(corpus.windows));
-                Ok(Self { student, teacher, alignment: Alignment::Pieces, pad_id })
+        if !settings.compares_words(teacher, student) {
+            check_vocabulary(&teacher.text, &student.text)?;
+            let (student, teacher) = (Cow::Borrowed(corpus.windows), Cow::Borrowed(corpus.windows));
+            return Ok(Self { student, teacher, alignment: Alignment::Pieces, pad_id });
+        }
+        let Some(texts) = corpus.texts else {
+            let what = "words are found in the text of the windows, which is not known here: compare pieces";
+            return Err(Error::Usage(what.into()));
+        };
+        let readers =
+            Readers { student: &student.text, teacher: &teacher.text, max_tokens: settings.max_tokens };
+        let mut alignment = WordAlignment::spilling_to(texts.scratch());
+        let [mut ours, mut theirs] = [(); 2].map(|()| Rows::spilling_to(texts.scratch()));
+        for start in (0..texts.len()).step_by(BLOCK) {
+            let block = start..texts.len().min(start + BLOCK);
+            let block = block.map(|window| texts.get(window)).collect::<Result<Vec<_>>>()?;
+            let inputs: Vec<_> = block.iter().map(|text| (text.as_str(), None)).collect();
+            alignment.add(readers, &inputs)?;
+            for (rows, text) in [(&mut ours, readers.student), (&mut theirs, readers.teacher)] {
+                let encoded = text.encode_all(&inputs, readers.max_tokens)?;
+                encoded.iter().for_each(|encoded| rows.push(&encoded.ids));
+                rows.spill()?;
             }
         }
+        Ok(Self {
+            student: Cow::Owned(EncodedSet::of_sentences(ours)),
+            teacher: Cow::Owned(EncodedSet::of_sentences(theirs)),
+            alignment: Alignment::Words(alignment),
+            pad_id,
+        })
     }
 
     /// The samples of the student's batch as the teacher reads them.
-    fn teacher_batch<'b>(&self, students: &'b Batch) -> Cow<'b, Batch> {
-        match self.alignment {
+    fn teacher_batch<'b>(&self, students: &'b Batch) -> Result<Cow<'b, Batch>> {
+        Ok(match self.alignment {
             Alignment::Pieces => Cow::Borrowed(students),
-            Alignment::Words(_) => Cow::Owned(self.teacher.collate(&students.samples, self.pad_id)),
-        }
+            Alignment::Words(_) => Cow::Owned(self.teacher.collate(&students.samples, self.pad_id)?),
+        })
     }
 }
 

@@ -98,7 +98,7 @@ impl ActivationMoments {
         let mut states = Tensor::zeros((h, h), DType::F64, &Device::Cpu)?;
         for &sample in samples {
             // A batch of one sample has no padding that would have to be left out.
-            let output = bert.forward_observed(&text.collate(&[sample], 0), &mut observer)?;
+            let output = bert.forward_observed(&text.collate(&[sample], 0)?, &mut observer)?;
             for state in &output.states {
                 states = (states + second_moment(&state.squeeze(0)?)?)?;
             }

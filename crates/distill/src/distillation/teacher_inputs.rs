@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::alignment::{Align, Alignment, WordAlignment};
+use super::alignment::{Align, Alignment, Readers, WordAlignment};
 use super::compatibility::check_vocabulary;
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
@@ -86,8 +86,8 @@ impl TeacherInputs {
         if align == Align::Pieces {
             return Ok(Alignment::Pieces);
         }
-        let inputs: Vec<_> = data.inputs().collect();
-        Ok(Alignment::Words(WordAlignment::new(&student.text, &teacher.text, &inputs, max_tokens)?))
+        let readers = Readers { student: &student.text, teacher: &teacher.text, max_tokens };
+        Ok(Alignment::Words(WordAlignment::new(readers, data.inputs())?))
     }
 
     /// The judge of the teacher; it is `students` where both have the same vocabulary.
@@ -101,10 +101,13 @@ impl TeacherInputs {
     }
 
     /// The samples of the student's batch as the teacher reads them.
-    pub fn batch<'a>(&self, students: &'a Batch) -> Cow<'a, Batch> {
-        match &self.own {
+    ///
+    /// # Errors
+    /// Those of [`EncodedSet::collate`].
+    pub fn batch<'a>(&self, students: &'a Batch) -> Result<Cow<'a, Batch>> {
+        Ok(match &self.own {
             None => Cow::Borrowed(students),
-            Some(own) => Cow::Owned(own.train.collate(&students.samples, own.pad_id)),
-        }
+            Some(own) => Cow::Owned(own.train.collate(&students.samples, own.pad_id)?),
+        })
     }
 }

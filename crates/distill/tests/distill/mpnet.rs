@@ -270,7 +270,7 @@ fn the_general_stage_takes_mpnet_as_teacher_and_inherits_from_it_but_not_as_stud
     let student = toy::model(&at("student"), &toy::config(2, 16), &Head::None);
     let words = toy::sentences(40, 3);
     let windows = words.examples.iter().map(|e| student.text.encode(&e.text, None, 16).unwrap()).collect();
-    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
     for inherit in [false, true] {
         let settings = GeneralSettings {
             inherit,

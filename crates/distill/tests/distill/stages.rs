@@ -120,7 +120,7 @@ fn regression_learns_the_teachers_scores() {
 fn run_general(settings: &GeneralSettings, place: &Path, context: &Context) -> Result<GeneralReport> {
     let teacher = toy::model(&place.join("teacher"), &toy::config(4, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(200, 3), 16)?;
-    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
     distill_general(settings, &teacher, &student(place), &corpus, place.join("out"), context)
 }
 
@@ -144,7 +144,7 @@ fn an_heir_starts_close_to_its_teacher() {
         let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &Head::None);
         let student = toy::model(&place.path().join("student"), &toy::config(4, hidden), &Head::None);
         let windows = encode(&teacher.text, &toy::sentences(200, 3), 16).unwrap();
-        let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+        let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
         let out = place.path().join("out");
         distill_general(&settings, &teacher, &student, &corpus, &out, &Context::default()).unwrap();
         ["embedding", "hidden", "attention"].map(|part| ends(&out, "general", part).0)
@@ -162,7 +162,7 @@ fn an_heir_that_is_wider_than_its_teacher_is_refused() {
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &Head::None);
     let student = toy::model(&place.path().join("student"), &toy::config(2, 32), &Head::None);
     let windows = encode(&teacher.text, &toy::sentences(20, 3), 16).unwrap();
-    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
     let settings = GeneralSettings { inherit: true, ..general_settings() };
     let error = distill_general(
         &settings,
@@ -187,7 +187,7 @@ fn the_gradients_of_uneven_micro_batches_add_up_to_that_of_the_step() {
     // Sentences of different lengths: their shares of tokens and of pairs differ.
     assert!(set.lengths().windows(2).any(|pair| pair[0] != pair[1]));
     let gradients = |parts: &[&[usize]]| {
-        let step: Vec<Batch> = parts.iter().map(|part| set.collate(part, 0)).collect();
+        let step: Vec<Batch> = parts.iter().map(|part| set.collate(part, 0).unwrap()).collect();
         let mut sums: BTreeMap<String, Vec<f32>> = BTreeMap::new();
         let mut loss = 0.0;
         for batch in &step {
@@ -309,7 +309,7 @@ fn the_reached_tensors_are_exactly_those_with_a_gradient() {
     let parameters = Parameters::new(&init_parameters(&student, &labelled, 1).unwrap()).unwrap();
     let trained = Bert::trainable(&student, &parameters).unwrap();
     let frozen = Bert::frozen(&teacher, &init_parameters(&teacher, &Head::None, 2).unwrap()).unwrap();
-    let batch = encode(&toy::text(), &toy::sentences(4, 1), 16).unwrap().collate(&[0, 1, 2, 3], 0);
+    let batch = encode(&toy::text(), &toy::sentences(4, 1), 16).unwrap().collate(&[0, 1, 2, 3], 0).unwrap();
     for (layer_weights, embedding_weight, hidden_weight, attention_weight) in [
         (vec![1.0, 1.0, 1.0], 1.0, 1.0, 1.0),
         (vec![1.0, 1.0, 1.0], 0.0, 0.0, 1.0),
@@ -507,7 +507,7 @@ fn another_vocabulary_is_refused_piece_by_piece() {
     let mut pieces = student.text.pieces();
     pieces.swap(6, 7);
     let windows = EncodedSet::from_iter([teacher.text.encode("the film", None, 16).unwrap()]);
-    let corpus = EncodedCorpus { windows: &windows, texts: &[], sources: &[] };
+    let corpus = EncodedCorpus { windows: &windows, texts: None, sources: &[] };
     for (pieces, lowercase, expected) in [
         (pieces.clone(), true, "piece 6 is"),
         (pieces[..pieces.len() - 1].to_vec(), true, "pieces and the student's"),

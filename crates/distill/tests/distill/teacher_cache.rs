@@ -62,7 +62,7 @@ fn what_is_read_is_what_the_teacher_says_but_for_rounding() {
     let states = cache.states(&bert, wanted.clone()).unwrap();
     let answers = cache.answers(&model).unwrap();
     for samples in [vec![0, 1, 2, 3, 4, 5, 6], vec![39], vec![17, 3, 17]] {
-        let batch = set.collate(&samples, 0);
+        let batch = set.collate(&samples, 0).unwrap();
         let read = states.of_batch(&batch).unwrap();
         let (output, logits) = model.forward(&batch, Mode::Eval).unwrap();
         let computed = TeacherOutput::from_output(&output, &wanted);

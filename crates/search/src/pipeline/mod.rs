@@ -134,11 +134,11 @@ impl<'a> Pipeline<'a> {
                     let limit = general.max_train_tokens.and_then(|tokens| usize::try_from(tokens).ok());
                     let window =
                         WindowSettings { max_tokens: general.max_tokens, limit, seed: general.recipe.seed };
-                    tinybert_data::Corpus::open(corpus)?.windows(&fresh.text, window, context)?
+                    tinybert_data::Corpus::open(corpus, &out.folder)?.windows(&fresh.text, window, context)?
                 }
             };
             let sources = if corpus.is_empty() { &data.train.sources } else { corpus };
-            let corpus = EncodedCorpus { windows: &windows, texts: &[], sources };
+            let corpus = EncodedCorpus { windows: &windows, texts: None, sources };
             distill_general(&general, teacher, &fresh, &corpus, out, context).map(drop)
         })
     }

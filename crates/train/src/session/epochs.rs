@@ -2,7 +2,7 @@
 
 use super::{Losses, MicroBatch, Selection, StepBatches, StepOutcome, TrainingSession};
 use tinybert_base::Result;
-use tinybert_data::{EncodedSet, bucketed_batches};
+use tinybert_data::{EncodedSet, EpochBatches};
 
 /// Trains all epochs over `set` from the step that the session stands at, or until the session stops.
 /// `selection` evaluates the model in between, and a last time when the session stops.
@@ -17,16 +17,16 @@ pub(crate) fn train_epochs(
 ) -> Result<()> {
     let recipe = session.config.recipe.clone();
     let (pad_id, evaluations) = (session.trainee.text.special().pad, session.config.evaluations_per_epoch);
-    let lengths = set.lengths();
-    let per_epoch = lengths.len().div_ceil(recipe.batch_size).max(1) as u64;
+    let per_epoch = set.len().div_ceil(recipe.batch_size).max(1) as u64;
     let (first_epoch, first_batch) = (session.steps() / per_epoch, session.steps() % per_epoch);
     for epoch in first_epoch..recipe.epochs {
-        let batches = bucketed_batches(&lengths, recipe.batch_size, recipe.seed, epoch);
+        let length = |sample| set.length(sample);
+        let batches = EpochBatches::new(set.len(), length, recipe.batch_size, recipe.seed, epoch);
         let done = if epoch == first_epoch { first_batch as usize } else { 0 };
         for (index, samples) in batches.iter().enumerate().skip(done) {
             session.checkpoint_if_due(selection.as_deref())?;
             let collate = |part: &[usize]| set.collate(part, pad_id);
-            let step = StepBatches::split(samples, recipe.micro_batch, session.ranks(), collate);
+            let step = StepBatches::split(&samples, recipe.micro_batch, session.ranks(), collate)?;
             let outcome = session.step(&step, &mut losses)?;
             // Evaluations of this epoch that are due before and after this batch.
             let [before, after] = [index, index + 1].map(|done| done * evaluations / batches.len());

@@ -63,21 +63,26 @@ pub(crate) struct StepBatches {
 impl StepBatches {
     /// Splits the samples of a step into near-equal runs, one for each rank, and every run into micro-batches
     /// of at most `micro_batch` samples.
+    ///
+    /// # Errors
+    /// Those of `collate`.
     pub fn split(
         samples: &[usize],
         micro_batch: usize,
         ranks: &dyn Collective,
-        collate: impl Fn(&[usize]) -> Batch,
-    ) -> Self {
+        collate: impl Fn(&[usize]) -> Result<Batch>,
+    ) -> Result<Self> {
         let mut parts = Self { all: Vec::new(), mine: 0..0 };
         for rank in 0..ranks.size() {
             let first = parts.all.len();
             let run = &samples[share(samples.len(), rank, ranks.size())];
-            parts.all.extend(run.chunks(micro_batch).map(&collate));
+            for part in run.chunks(micro_batch) {
+                parts.all.push(collate(part)?);
+            }
             if rank == ranks.rank() {
                 parts.mine = first..parts.all.len();
             }
         }
-        parts
+        Ok(parts)
     }
 }

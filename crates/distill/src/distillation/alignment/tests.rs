@@ -38,13 +38,9 @@ fn alignment(reference: &Value) -> WordAlignment {
         let words = [spans(sample["text"].as_str().unwrap()), Vec::new()];
         words_of_tokens(&words, &places(&sample["student"]), &places(&sample["teacher"]))
     });
-    let (mut student, mut teacher, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    for (ours, theirs, count) in samples {
-        student.push(ours);
-        teacher.push(theirs);
-        counts.push(count);
-    }
-    WordAlignment { student: TokenWords { words: student }, teacher: TokenWords { words: teacher }, counts }
+    let mut alignment = WordAlignment::default();
+    samples.for_each(|(ours, theirs, count)| alignment.push(&ours, &theirs, count));
+    alignment
 }
 
 #[test]

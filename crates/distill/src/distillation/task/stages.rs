@@ -69,7 +69,7 @@ impl Stages<'_> {
         let learned = transfer.learned_parameters(run.trainee());
         let losses = |micro: &MicroBatch| {
             let output = student.forward(micro.batch, micro.mode)?;
-            let states = states.of_batch(&self.teacher_inputs.batch(micro.batch))?;
+            let states = states.of_batch(&*self.teacher_inputs.batch(micro.batch)?)?;
             transfer.losses(&output, &states, micro, &self.alignment)
         };
         run.train(self.session(INTERMEDIATE, &self.settings.intermediate), self.set, learned, losses, None)
@@ -97,7 +97,8 @@ impl Stages<'_> {
         micro: &MicroBatch,
     ) -> Result<Losses> {
         let (output, logits) = student.forward(micro.batch, micro.mode)?;
-        let target = answers.of_batch(&self.teacher_inputs.batch(micro.batch))?.to_device(logits.device())?;
+        let batch = self.teacher_inputs.batch(micro.batch)?;
+        let target = answers.of_batch(&batch)?.to_device(logits.device())?;
         let (temperature, weight) = (self.settings.temperature, self.settings.gold_weight);
         let share = micro.share(Batch::answers);
         let Some(gold) = &self.gold else {

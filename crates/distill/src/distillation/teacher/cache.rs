@@ -122,7 +122,7 @@ impl TeacherCache<'_> {
     ) -> Result<CacheEntry> {
         let teacher: Vec<String> = self.teacher.hashes()?.into_iter().map(|file| file.sha256).collect();
         let description = json!({
-            "version": env!("CARGO_PKG_VERSION"), "teacher": teacher, "samples": self.set.digest(), "what": what,
+            "version": env!("CARGO_PKG_VERSION"), "teacher": teacher, "samples": self.set.digest()?, "what": what,
             "bytes": bytes, "device": self.compute.record(),
         });
         let mut hash = Sha256::new();
@@ -191,7 +191,7 @@ impl TeacherCache<'_> {
             let mut done = 0;
             for samples in evaluation_batches(&self.set.lengths(), BATCH) {
                 self.synchronise(self.context.ranks.rank(), false)?;
-                fill(&self.set.collate(&samples, self.teacher.text.special().pad), &put)?;
+                fill(&self.set.collate(&samples, self.teacher.text.special().pad)?, &put)?;
                 done += samples.len() as u64;
                 self.context.progress.advance(done, "");
             }

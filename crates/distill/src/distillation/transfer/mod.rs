@@ -133,7 +133,7 @@ impl Transfer {
         let mut embedding = LeastSquares::new(&self.embedding)?;
         for &sample in samples {
             // A batch of one sample has no padding that would have to be left out.
-            let (batch, teacher_batch) = (text.collate(&[sample], 0), teacher_text.collate(&[sample], 0));
+            let (batch, teacher_batch) = (text.collate(&[sample], 0)?, teacher_text.collate(&[sample], 0)?);
             let (student, teacher) =
                 (student.forward(&batch, Mode::Eval)?, teacher.forward(&teacher_batch, Mode::Eval)?);
             let positions = Positions::new(alignment, &batch, teacher_batch.tokens, &student.states[0])?;

@@ -1,0 +1,277 @@
+//! JSONL, CSV, TSV and Parquet files with named columns.
+
+mod objects;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod separated;
+
+use std::path::{Path, PathBuf};
+
+use self::objects::{ObjectColumns, jsonl};
+#[cfg(feature = "parquet")]
+use self::parquet::parquet;
+use self::separated::{csv, tsv};
+use super::compression::uncompressed_name;
+use super::row::{
+    ClassLabeller, DistinctLabels, Labeller, ScoreLabeller, SourceRow, by_index_notice, example, no_examples,
+};
+use super::spec::{ColumnNames, Format, Split, TableFiles};
+use super::tags::{self, TagLabeller};
+use super::text::{LineReader, list};
+use crate::task::{Dataset, TaskKind};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+use tinybert_model::only_counts;
+
+impl TableFiles {
+    /// Reads one split; see [`super::load`].
+    pub(super) fn load(
+        &self,
+        split: Split,
+        model: Option<&[String]>,
+        progress: &dyn Progress,
+    ) -> Result<Dataset> {
+        let path = self.path(split)?;
+        let table = self.open(path)?;
+        let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
+            TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
+            TaskKind::Classification | TaskKind::Tagging => {
+                // The rows of both sides of a cut file say which labels there are.
+                let classes = self.classes(&table, model, progress)?;
+                let names = classes.names.clone();
+                match self.kind {
+                    TaskKind::Tagging => (Box::new(TagLabeller(classes)), names),
+                    _ => (Box::new(classes), names),
+                }
+            }
+        };
+        let mut examples = Vec::new();
+        let all = self.each_row_of(split, &table, &mut |mut row| {
+            if split != Split::Train {
+                row.soft_labels = None;
+            }
+            examples.push(example(path, row, &*labeller)?);
+            Ok(())
+        })?;
+        if let (Split::Dev, Some(_)) = (split, self.dev_share) {
+            let (count, file) = (examples.len(), path.display());
+            if count == 0 {
+                return Err(Error::input(
+                    path,
+                    format!(
+                        "--dev-share leaves none of {all} rows for the development set: it needs labelled rows, and a label \
+                         with several texts"
+                    ),
+                ));
+            }
+            progress.say(&format!("development set: {count} of the {all} rows of {file}"));
+        }
+        if examples.is_empty() {
+            return Err(no_examples(path));
+        }
+        examples.shrink_to_fit();
+        Ok(Dataset { examples, labels, kind: self.kind, sources: vec![path.clone()] })
+    }
+
+    /// The rows of one split, its file and the file's format.
+    pub(super) fn read(&self, split: Split) -> Result<(PathBuf, Vec<SourceRow>, Format)> {
+        let path = self.path(split)?;
+        let table = self.open(path)?;
+        let mut rows = Vec::new();
+        self.each_row_of(split, &table, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok((path.clone(), rows, table.format))
+    }
+
+    /// Hands the rows of a split to `each`: those of its file, or of one side of it where training and development
+    /// set share the file. Gives the number of all rows of the file.
+    fn each_row_of(
+        &self,
+        split: Split,
+        table: &Table,
+        each: &mut dyn FnMut(SourceRow) -> Result<()>,
+    ) -> Result<usize> {
+        let share = self.dev_share.filter(|_| matches!(split, Split::Train | Split::Dev));
+        let Some(share) = share else {
+            let mut all = 0;
+            table.each_row(&mut |row| {
+                all += 1;
+                each(row)
+            })?;
+            return Ok(all);
+        };
+        let mut rows = Vec::new();
+        table.each_row(&mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        let is_dev = share.cut(&rows, |row| match self.kind {
+            TaskKind::Classification => row.label.as_deref(),
+            // Scores and tags have no classes whose share could be kept.
+            TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
+        });
+        let wanted = split == Split::Dev;
+        let side = rows.into_iter().zip(&is_dev).filter(|(_, is_dev)| **is_dev == wanted);
+        side.map(|(row, _)| row).try_for_each(each)?;
+        Ok(is_dev.len())
+    }
+
+    fn path(&self, split: Split) -> Result<&PathBuf> {
+        let path = match split {
+            Split::Train => &self.train,
+            Split::Dev if self.dev_share.is_some() => &self.train,
+            Split::Dev => &self.dev,
+            Split::Test => &self.test,
+            Split::DevMismatched | Split::TestMismatched => {
+                return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
+            }
+        };
+        path.as_ref()
+            .ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))
+    }
+
+    /// Opens a file.
+    fn open<'t>(&self, path: &'t Path) -> Result<Table<'t>> {
+        let format = self.format.map_or_else(|| Format::of_path(path), Ok)?;
+        // Only training rows have soft labels.
+        let soft_labels = self.columns.soft_labels.clone().filter(|_| self.train.as_deref() == Some(path));
+        Ok(Table {
+            path,
+            format,
+            names: ColumnNames { soft_labels, ..self.columns.clone() },
+            kind: self.kind,
+        })
+    }
+
+    /// The label set: a model's that names its labels, else the training file's, else that of the rows at hand.
+    fn classes(
+        &self,
+        table: &Table,
+        model: Option<&[String]>,
+        progress: &dyn Progress,
+    ) -> Result<ClassLabeller> {
+        let named = |model: &[String]| ClassLabeller::named(model.to_vec(), "the labels of the model".into());
+        if let Some(model) = model.filter(|model| !only_counts(model)) {
+            return Ok(named(model));
+        }
+        let origin = self.train.as_deref().unwrap_or(table.path);
+        let mut labels = DistinctLabels::default();
+        self.open(origin)?.add_labels(&mut labels)?;
+        let has_lists = labels.has_lists;
+        if let Some(dev) = self.dev.as_ref().filter(|_| has_lists) {
+            // A list does not name its labels: those of the development set count too.
+            self.open(dev)?.add_labels(&mut labels)?;
+        }
+        let names = labels.sorted();
+        if has_lists {
+            progress.say(&format!("lists of soft labels are taken in the order {}", list(&names)));
+        }
+        match model {
+            // A model whose labels are 0, 1, … because the data's are.
+            Some(model) if names.iter().all(|name| model.contains(name)) => Ok(named(model)),
+            Some(model) if model.len() == names.len() => {
+                progress.say(&by_index_notice(model, &names));
+                Ok(ClassLabeller::named(names, format!("the labels of {}", origin.display())))
+            }
+            Some(model) => Err(Error::input(
+                origin,
+                format!(
+                    "{} labels ({}), but the model has {} outputs",
+                    names.len(),
+                    list(&names),
+                    model.len()
+                ),
+            )),
+            None => Ok(ClassLabeller::named(names, format!("the labels of {}", origin.display()))),
+        }
+    }
+}
+
+/// A file whose rows can be read more than once.
+struct Table<'a> {
+    path: &'a Path,
+    format: Format,
+    names: ColumnNames,
+    kind: TaskKind,
+}
+
+impl Table<'_> {
+    /// Hands every row to `each`, so that the rows need not all be in memory beside what is made of them.
+    fn each_row(&self, each: &mut dyn FnMut(SourceRow) -> Result<()>) -> Result<()> {
+        let Self { path, names, kind, .. } = self;
+        let columns = ObjectColumns { names, kind: *kind };
+        match self.format {
+            Format::Jsonl => jsonl(path, columns, each),
+            Format::Csv => csv(path, names, each),
+            Format::Tsv => tsv(path, names, each),
+            Format::Parquet => parquet(path, columns, each),
+            Format::Conll if *kind == TaskKind::Tagging => tags::conll(path, each),
+            Format::Conll => Err(Error::Usage(format!(
+                "{}: a file of words and tags is read with --tagging",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Adds the labels (or tags) of all rows.
+    fn add_labels(&self, labels: &mut DistinctLabels) -> Result<()> {
+        self.each_row(&mut |row| {
+            labels.add(&row, self.kind);
+            Ok(())
+        })
+    }
+}
+
+/// See [`super::read_texts`].
+pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    if plain_extension(path).as_deref() == Some("txt") {
+        let mut lines = LineReader::open(path)?;
+        while let Some((_, line)) = lines.next_line()? {
+            each(line)?;
+        }
+        return Ok(());
+    }
+    let names = ColumnNames { text: column.into(), pair: None, label: None, soft_labels: None };
+    let mut is_empty = true;
+    Table { path, format: Format::of_path(path)?, names, kind: TaskKind::Regression }.each_row(
+        &mut |row| {
+            is_empty = false;
+            each(&row.text)
+        },
+    )?;
+    if is_empty { Err(no_examples(path)) } else { Ok(()) }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(path: &Path, _: ObjectColumns, _: &mut dyn FnMut(SourceRow) -> Result<()>) -> Result<()> {
+    Err(Error::Usage(format!(
+        "{}: this program was built without the feature `parquet`, which reads such files; build it with that feature, or \
+         convert the file to JSONL",
+        path.display()
+    )))
+}
+
+impl Format {
+    /// The format that the extension of a file's name stands for.
+    fn of_path(path: &Path) -> Result<Self> {
+        match plain_extension(path).as_deref() {
+            Some("jsonl" | "json" | "ndjson") => Ok(Self::Jsonl),
+            Some("csv") => Ok(Self::Csv),
+            Some("tsv") => Ok(Self::Tsv),
+            Some("conll" | "bio" | "iob" | "iob2") => Ok(Self::Conll),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(Error::Usage(format!(
+                "{}: cannot tell the format from the name; expected .jsonl, .csv, .tsv or .conll, perhaps with .gz or .zst \
+                 behind it, or .parquet",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// The extension that says how a file is laid out, in lower case, without that of its compression.
+pub(super) fn plain_extension(path: &Path) -> Option<String> {
+    Some(uncompressed_name(path).extension()?.to_str()?.to_ascii_lowercase())
+}

@@ -1,0 +1,94 @@
+//! Rows that are objects of named values: JSONL, and what Parquet gives.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::row::SourceRow;
+use crate::spec::ColumnNames;
+use crate::tags;
+use crate::task::TaskKind;
+use crate::text::{LineReader, list};
+use tinybert_base::{Error, Result};
+
+/// Which values of an object make a row, and of what kind its label is.
+#[derive(Clone, Copy)]
+pub(super) struct ObjectColumns<'a> {
+    pub names: &'a ColumnNames,
+    pub kind: TaskKind,
+}
+
+impl<'a> ObjectColumns<'a> {
+    /// The column whose values name classes, if there is one.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code))]
+    pub fn class_column(self) -> Option<&'a String> {
+        let has_classes = matches!(self.kind, TaskKind::Classification | TaskKind::Tagging);
+        self.names.label.as_ref().filter(|_| has_classes)
+    }
+}
+
+/// Hands every row of a JSONL file to `each`.
+pub(super) fn jsonl(
+    path: &Path,
+    columns: ObjectColumns,
+    each: &mut dyn FnMut(SourceRow) -> Result<()>,
+) -> Result<()> {
+    let mut lines = LineReader::open(path)?;
+    while let Some((line, json)) = lines.next_line()? {
+        if json.trim().is_empty() {
+            continue;
+        }
+        let object: Map<String, Value> = serde_json::from_str(json).map_err(|fault| {
+            let fault = fault.to_string();
+            // serde_json counts lines too, but sees only this one.
+            let reason = fault.split(" at line 1").next().unwrap_or(&fault);
+            Error::line(path, line, format!("not a JSON object: {reason}"))
+        })?;
+        each(object_row(path, line, &object, columns)?)?;
+    }
+    Ok(())
+}
+
+/// The row that an object holds. `line` is its place in the file.
+pub(super) fn object_row(
+    path: &Path,
+    line: usize,
+    object: &Map<String, Value>,
+    ObjectColumns { names, kind }: ObjectColumns,
+) -> Result<SourceRow> {
+    let value = |key: &String| {
+        object.get(key).ok_or_else(|| {
+            let keys: Vec<_> = object.keys().collect();
+            Error::line(path, line, format!("there is no key {key:?}; the keys are {}", list(&keys)))
+        })
+    };
+    let wrong = |key: &String, want: &str, have: &Value| {
+        Error::line(path, line, format!("{key:?} should be {want}, found {have}"))
+    };
+    let string = |key: &String| match value(key)? {
+        Value::String(text) => Ok(text.clone()),
+        other => Err(wrong(key, "a string", other)),
+    };
+    let label = |key: &String| match value(key)? {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(truth) => Ok(truth.to_string()),
+        other => Err(wrong(key, "a string or a number", other)),
+    };
+    if kind == TaskKind::Tagging {
+        let list = |key: &String| {
+            tags::of_json(value(key)?).map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
+        };
+        let label = names.label.as_ref().map(list).transpose()?;
+        return Ok(SourceRow { line, text: list(&names.text)?, pair: None, label, soft_labels: None });
+    }
+    let has_label =
+        |key: &&String| names.soft_labels.is_none() || object.get(*key).is_some_and(|value| !value.is_null());
+    Ok(SourceRow {
+        line,
+        text: string(&names.text)?,
+        pair: names.pair.as_ref().map(string).transpose()?,
+        label: names.label.as_ref().filter(has_label).map(label).transpose()?,
+        soft_labels: names.soft_labels.as_ref().map(value).transpose()?.map(Value::to_string),
+    })
+}
