@@ -41,7 +41,7 @@ fn class_weights_agree_with_pytorch() {
     let rows = data.examples.len();
     let input = EncodedInput { ids: vec![1, 2], type_ids: vec![0, 0] };
     let set: EncodedSet = std::iter::repeat_n(input, rows).collect();
-    let batch = set.collate(&(0..rows).collect::<Vec<_>>(), 0);
+    let batch = set.collate(&(0..rows).collect::<Vec<_>>(), 0).unwrap();
     let logits = Tensor::from_vec(reference.logits, (rows, 3), &Device::Cpu).unwrap();
     let plain = GoldAnswers::new(&data, None).unwrap();
     assert_eq!(plain.mask(&batch, &set), [1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
