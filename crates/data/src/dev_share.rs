@@ -1,6 +1,6 @@
 //! A development set that is cut from a training file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -32,26 +32,21 @@ impl DevShare {
         )))
     }
 
-    /// For each row whether it belongs to the development set. Each stratum has the same share, up to whole rows, and
-    /// rows of the same text stay together. `stratum_of` gives the stratum of a row, and `None` for a row that must
-    /// stay in the training set.
-    pub(super) fn cut<'r>(
-        &self,
-        rows: &'r [SourceRow],
-        stratum_of: impl Fn(&'r SourceRow) -> Option<&'r str>,
-    ) -> Vec<bool> {
+    /// For each of the rows whether it belongs to the development set. Each stratum has the same share, up to whole
+    /// rows, and rows of the same text stay together.
+    pub(super) fn cut(&self, rows: &RowKeys) -> Vec<bool> {
         // Sorting puts the rows of a text side by side, and the texts into a random order.
-        let mut by_text: Vec<(u128, usize)> =
-            rows.iter().enumerate().map(|(at, row)| (self.key(&row.text, row.pair.as_deref()), at)).collect();
-        by_text.sort_unstable();
-        let mut strata: BTreeMap<&str, Vec<&[(u128, usize)]>> = BTreeMap::new();
-        for same_text in by_text.chunk_by(|a, b| a.0 == b.0) {
+        let mut by_text: Vec<u32> = (0..rows.texts.len() as u32).collect();
+        let key = |at: u32| rows.texts[at as usize];
+        by_text.sort_unstable_by_key(|&at| (key(at), at));
+        let mut strata: BTreeMap<&str, Vec<&[u32]>> = BTreeMap::new();
+        for same_text in by_text.chunk_by(|&a, &b| key(a) == key(b)) {
             // Where one text has several labels, the smallest one counts: the order of the rows must not matter.
-            if let Some(stratum) = same_text.iter().filter_map(|&(_, at)| stratum_of(&rows[at])).min() {
+            if let Some(stratum) = same_text.iter().filter_map(|&at| rows.stratum(at)).min() {
                 strata.entry(stratum).or_default().push(same_text);
             }
         }
-        let mut is_dev = vec![false; rows.len()];
+        let mut is_dev = vec![false; rows.texts.len()];
         for texts in strata.values().filter(|texts| texts.len() > 1) {
             let count: usize = texts.iter().map(|same_text| same_text.len()).sum();
             // A label that has several texts has one in the development set at least.
@@ -66,7 +61,10 @@ impl DevShare {
             if chosen.is_empty() {
                 chosen.extend(texts.iter().min_by_key(|same_text| same_text.len()));
             }
-            chosen.into_iter().flat_map(|same_text| same_text.iter()).for_each(|&(_, at)| is_dev[at] = true);
+            chosen
+                .into_iter()
+                .flat_map(|same_text| same_text.iter())
+                .for_each(|&at| is_dev[at as usize] = true);
         }
         is_dev
     }
@@ -78,6 +76,47 @@ impl DevShare {
         hash.update(same_text(text, pair));
         let digest: [u8; 32] = hash.finalize().into();
         u128::from_le_bytes(std::array::from_fn(|at| digest[at]))
+    }
+}
+
+/// What decides on which side of the cut each row of a file is: 24 bytes a row, so that the rows themselves need not be
+/// in memory.
+#[derive(Default)]
+pub(super) struct RowKeys {
+    /// A random number for the text of each row.
+    texts: Vec<u128>,
+    /// Index of each row's stratum in `names`; [`NO_STRATUM`] for a row that must stay in the training set.
+    strata: Vec<u32>,
+    /// The names of the strata.
+    names: Vec<String>,
+    /// Index of each name.
+    places: HashMap<String, u32>,
+}
+
+/// The mark of a row without a stratum.
+const NO_STRATUM: u32 = u32::MAX;
+
+impl RowKeys {
+    /// Adds a row of the stratum `stratum`; `None` for a row that must stay in the training set.
+    pub fn add(&mut self, share: &DevShare, row: &SourceRow, stratum: Option<&str>) {
+        self.texts.push(share.key(&row.text, row.pair.as_deref()));
+        let place = stratum.map_or(NO_STRATUM, |stratum| self.place(stratum));
+        self.strata.push(place);
+    }
+
+    /// Index of a stratum, which may be new.
+    fn place(&mut self, stratum: &str) -> u32 {
+        if let Some(&place) = self.places.get(stratum) {
+            return place;
+        }
+        let place = self.names.len() as u32;
+        self.names.push(stratum.into());
+        self.places.insert(stratum.into(), place);
+        place
+    }
+
+    fn stratum(&self, row: u32) -> Option<&str> {
+        self.names.get(self.strata[row as usize] as usize).map(String::as_str)
     }
 }
 
@@ -111,7 +150,10 @@ mod tests {
     }
 
     fn cut(share: f64, seed: u64, rows: &[SourceRow]) -> Vec<bool> {
-        DevShare::new(share, seed).unwrap().cut(rows, |row| row.label.as_deref())
+        let share = DevShare::new(share, seed).unwrap();
+        let mut keys = RowKeys::default();
+        rows.iter().for_each(|row| keys.add(&share, row, row.label.as_deref()));
+        share.cut(&keys)
     }
 
     fn texts<'r>(rows: &'r [SourceRow], is_dev: &[bool]) -> Vec<&'r str> {

@@ -1,5 +1,6 @@
 //! JSONL, CSV, TSV and Parquet files with named columns.
 
+mod csv;
 mod objects;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -7,11 +8,13 @@ mod separated;
 
 use std::path::{Path, PathBuf};
 
+use self::csv::csv;
 use self::objects::{ObjectColumns, jsonl};
 #[cfg(feature = "parquet")]
 use self::parquet::parquet;
-use self::separated::{csv, tsv};
+use self::separated::tsv;
 use super::compression::uncompressed_name;
+use super::dev_share::{DevShare, RowKeys};
 use super::row::{
     ClassLabeller, DistinctLabels, Labeller, ScoreLabeller, SourceRow, by_index_notice, example, no_examples,
 };
@@ -94,28 +97,30 @@ impl TableFiles {
         each: &mut dyn FnMut(SourceRow) -> Result<()>,
     ) -> Result<usize> {
         let share = self.dev_share.filter(|_| matches!(split, Split::Train | Split::Dev));
-        let Some(share) = share else {
-            let mut all = 0;
-            table.each_row(&mut |row| {
-                all += 1;
-                each(row)
-            })?;
-            return Ok(all);
-        };
-        let mut rows = Vec::new();
+        let is_dev = share.map(|share| self.cut(&share, table)).transpose()?;
+        let wanted = split == Split::Dev;
+        let mut all = 0;
         table.each_row(&mut |row| {
-            rows.push(row);
+            let is_on_this_side = is_dev.as_ref().is_none_or(|is_dev| is_dev.get(all) == Some(&wanted));
+            all += 1;
+            if is_on_this_side { each(row) } else { Ok(()) }
+        })?;
+        Ok(all)
+    }
+
+    /// For each row of the file whether it belongs to the development set.
+    fn cut(&self, share: &DevShare, table: &Table) -> Result<Vec<bool>> {
+        let mut keys = RowKeys::default();
+        table.each_row(&mut |row| {
+            let stratum = match self.kind {
+                TaskKind::Classification => row.label.as_deref(),
+                // Scores and tags have no classes whose share could be kept.
+                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
+            };
+            keys.add(share, &row, stratum);
             Ok(())
         })?;
-        let is_dev = share.cut(&rows, |row| match self.kind {
-            TaskKind::Classification => row.label.as_deref(),
-            // Scores and tags have no classes whose share could be kept.
-            TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
-        });
-        let wanted = split == Split::Dev;
-        let side = rows.into_iter().zip(&is_dev).filter(|(_, is_dev)| **is_dev == wanted);
-        side.map(|(row, _)| row).try_for_each(each)?;
-        Ok(is_dev.len())
+        Ok(share.cut(&keys))
     }
 
     fn path(&self, split: Split) -> Result<&PathBuf> {
@@ -224,6 +229,20 @@ impl Table<'_> {
     }
 }
 
+/// Hands text and pair of every row of a table without labels to `each`.
+pub(super) fn read_inputs(
+    path: &Path,
+    names: ColumnNames,
+    kind: TaskKind,
+    each: &mut dyn FnMut(String, Option<String>),
+) -> Result<()> {
+    let names = ColumnNames { label: None, soft_labels: None, ..names };
+    Table { path, format: Format::of_path(path)?, names, kind }.each_row(&mut |row| {
+        each(row.text, row.pair);
+        Ok(())
+    })
+}
+
 /// See [`super::read_texts`].
 pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
     if plain_extension(path).as_deref() == Some("txt") {
@@ -235,12 +254,11 @@ pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -
     }
     let names = ColumnNames { text: column.into(), pair: None, label: None, soft_labels: None };
     let mut is_empty = true;
-    Table { path, format: Format::of_path(path)?, names, kind: TaskKind::Regression }.each_row(
-        &mut |row| {
-            is_empty = false;
-            each(&row.text)
-        },
-    )?;
+    let table = Table { path, format: Format::of_path(path)?, names, kind: TaskKind::Regression };
+    table.each_row(&mut |row| {
+        is_empty = false;
+        each(&row.text)
+    })?;
     if is_empty { Err(no_examples(path)) } else { Ok(()) }
 }
 

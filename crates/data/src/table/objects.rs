@@ -22,8 +22,8 @@ impl<'a> ObjectColumns<'a> {
     /// The column whose values name classes, if there is one.
     #[cfg_attr(not(feature = "parquet"), expect(dead_code))]
     pub fn class_column(self) -> Option<&'a String> {
-        let has_classes = matches!(self.kind, TaskKind::Classification | TaskKind::Tagging);
-        self.names.label.as_ref().filter(|_| has_classes)
+        let has_scores = matches!(self.kind, TaskKind::Regression | TaskKind::Embedding);
+        self.names.label.as_ref().filter(|_| !has_scores)
     }
 }
 

@@ -1,14 +1,14 @@
-//! Rows of cells under a header: CSV and TSV.
+//! Rows of cells under a header, and the TSV files that hold them.
 
 use std::path::Path;
 
 use crate::row::SourceRow;
 use crate::spec::ColumnNames;
-use crate::text::{self, LineReader, list};
+use crate::text::{LineReader, list};
 use tinybert_base::{Error, Result};
 
 /// Where the named columns stand in a header.
-struct ColumnPositions {
+pub(super) struct ColumnPositions {
     text: usize,
     pair: Option<usize>,
     label: Option<usize>,
@@ -16,7 +16,7 @@ struct ColumnPositions {
 }
 
 impl ColumnPositions {
-    fn find(path: &Path, header: &[&str], columns: &ColumnNames) -> Result<Self> {
+    pub fn find(path: &Path, header: &[&str], columns: &ColumnNames) -> Result<Self> {
         let position = |name: &String| {
             let mut places = header.iter().enumerate().filter(|(_, column)| *column == name);
             match (places.next(), places.next()) {
@@ -41,7 +41,7 @@ impl ColumnPositions {
     }
 
     /// A row from its cells, which are as many as the header's.
-    fn row<'a>(&self, line: usize, cell: impl Fn(usize) -> &'a str) -> SourceRow {
+    pub fn row<'a>(&self, line: usize, cell: impl Fn(usize) -> &'a str) -> SourceRow {
         let owned = |column: usize| cell(column).to_string();
         // Beside soft labels an empty cell is a row without a label.
         let is_label = |label: &String| self.soft_labels.is_none() || !label.is_empty();
@@ -55,11 +55,11 @@ impl ColumnPositions {
     }
 }
 
-fn empty(path: &Path) -> Error {
+pub(super) fn empty(path: &Path) -> Error {
     Error::input(path, "the file is empty; expected a header line")
 }
 
-fn columns_differ(path: &Path, line: usize, want: usize, have: usize) -> Error {
+pub(super) fn columns_differ(path: &Path, line: usize, want: usize, have: usize) -> Error {
     Error::line(path, line, format!("expected {want} columns as in the header, found {have}"))
 }
 
@@ -80,48 +80,6 @@ pub(super) fn tsv(
             return Err(columns_differ(path, line, names.len(), cells.len()));
         }
         each(header.row(line, |column| cells[column]))?;
-    }
-    Ok(())
-}
-
-/// Hands every row of a CSV file to `each`.
-pub(super) fn csv(
-    path: &Path,
-    columns: &ColumnNames,
-    each: &mut dyn FnMut(SourceRow) -> Result<()>,
-) -> Result<()> {
-    let content = text::read(path)?;
-    // The reader's positions stand before the line ends that it skips; its line numbers suffer from that.
-    let begin = |position: &csv::Position| {
-        let before = &content[position.byte() as usize..];
-        content.len() - before.trim_start_matches(['\r', '\n']).len()
-    };
-    let fault = |fault: csv::Error| match fault.kind() {
-        csv::ErrorKind::UnequalLengths { pos: Some(pos), expected_len, len } => {
-            let line = 1 + content[..begin(pos)].matches('\n').count();
-            columns_differ(path, line, *expected_len as usize, *len as usize)
-        }
-        _ => Error::input(path, fault),
-    };
-    let mut reader = csv::ReaderBuilder::new().from_reader(content.as_bytes());
-    let names = reader.headers().map_err(fault)?.clone();
-    if names.is_empty() {
-        return Err(empty(path));
-    }
-    let header = ColumnPositions::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
-    let mut record = csv::StringRecord::new();
-    // Where the last record begins, and whether a line break is in one of its cells.
-    let (mut start, mut line, mut many_lines) = (0, 1, false);
-    while reader.read_record(&mut record).map_err(fault)? {
-        let next = begin(record.position().expect("a record that was read has a position"));
-        line += content[start..next].matches('\n').count();
-        start = next;
-        many_lines = record.iter().any(|cell| cell.contains('\n'));
-        each(header.row(line, |column| &record[column]))?;
-    }
-    // The reader takes the end of the file for a missing quote, and every line up to there for one cell.
-    if many_lines && content[start..].matches('"').count() % 2 == 1 {
-        return Err(Error::line(path, line, "a quoted field begins here and never ends"));
     }
     Ok(())
 }

@@ -1,0 +1,134 @@
+//! CSV files.
+
+use std::cell::RefCell;
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use super::separated::{ColumnPositions, columns_differ, empty};
+use crate::row::SourceRow;
+use crate::spec::ColumnNames;
+use crate::{compression, text};
+use tinybert_base::{Error, Result};
+
+/// Hands every row of a CSV file to `each`.
+pub(super) fn csv(
+    path: &Path,
+    columns: &ColumnNames,
+    each: &mut dyn FnMut(SourceRow) -> Result<()>,
+) -> Result<()> {
+    let mut place = Place::new();
+    let content = Tee { inner: without_byte_order_mark(path)?, kept: Rc::clone(&place.kept) };
+    let mut reader = csv::ReaderBuilder::new().from_reader(content);
+    let names = reader.headers().map_err(|error| fault(path, &mut place, error))?.clone();
+    if names.is_empty() {
+        return Err(empty(path));
+    }
+    let header = ColumnPositions::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
+    let mut record = csv::StringRecord::new();
+    // Whether a line break is in a cell of the last record.
+    let mut many_lines = false;
+    while reader.read_record(&mut record).map_err(|error| fault(path, &mut place, error))? {
+        place.go_to(record.position().expect("a record that was read has a position"));
+        many_lines = record.iter().any(|cell| cell.contains('\n'));
+        each(header.row(place.line, |column| &record[column]))?;
+    }
+    // The reader takes the end of the file for a missing quote, and every line up to there for one cell.
+    let quotes = place.kept.borrow()[place.start..].iter().filter(|&&byte| byte == b'"').count();
+    if many_lines && quotes % 2 == 1 {
+        return Err(Error::line(path, place.line, "a quoted field begins here and never ends"));
+    }
+    Ok(())
+}
+
+/// Opens a file behind its byte order mark.
+fn without_byte_order_mark(path: &Path) -> Result<Box<dyn BufRead>> {
+    let mut reader = compression::open(path)?;
+    let mark = text::BYTE_ORDER_MARK.as_bytes();
+    let start = reader.fill_buf().map_err(|error| compression::fault(path, 1, error))?;
+    let skipped = if start.starts_with(mark) { mark.len() } else { 0 };
+    reader.consume(skipped);
+    Ok(reader)
+}
+
+/// Puts file and line to what the reader says.
+fn fault(path: &Path, place: &mut Place, error: csv::Error) -> Error {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos: Some(pos), expected_len, len } => {
+            let (want, have) = (*expected_len as usize, *len as usize);
+            place.go_to(pos);
+            columns_differ(path, place.line, want, have)
+        }
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            if let Some(pos) = pos {
+                place.go_to(pos);
+            }
+            let kept = place.kept.borrow();
+            let record = &kept[place.start..];
+            let valid = std::str::from_utf8(record).map_or_else(|fault| fault.valid_up_to(), str::len);
+            let line = place.line + line_ends(&record[..valid]);
+            text::not_utf8(path, line, record.get(valid).copied().unwrap_or_default())
+        }
+        csv::ErrorKind::Io(_) => {
+            let line = place.line + line_ends(&place.kept.borrow()[place.start..]);
+            match error.into_kind() {
+                csv::ErrorKind::Io(error) => compression::fault(path, line, error),
+                other => Error::input(path, format!("{other:?}")),
+            }
+        }
+        _ => Error::input(path, error),
+    }
+}
+
+fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Where the last record begins. The reader's positions stand before the line ends that it skips, and its line numbers
+/// suffer from that.
+struct Place {
+    /// What has been read of the file from byte `forgotten` on.
+    kept: Rc<RefCell<Vec<u8>>>,
+    forgotten: usize,
+    /// First byte of the record in `kept`.
+    start: usize,
+    line: usize,
+}
+
+impl Place {
+    /// The beginning of a file.
+    fn new() -> Self {
+        Self { kept: Rc::default(), forgotten: 0, start: 0, line: 1 }
+    }
+
+    /// Goes on to a record and forgets what is before it.
+    fn go_to(&mut self, position: &csv::Position) {
+        /// Bytes that are forgotten at once.
+        const BLOCK: usize = 1 << 16;
+
+        let mut kept = self.kept.borrow_mut();
+        let mut next = position.byte() as usize - self.forgotten;
+        next += kept[next..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.line += line_ends(&kept[self.start..next]);
+        self.start = next;
+        if self.start > BLOCK {
+            kept.drain(..self.start);
+            self.forgotten += self.start;
+            self.start = 0;
+        }
+    }
+}
+
+/// Keeps what is read.
+struct Tee {
+    inner: Box<dyn BufRead>,
+    kept: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Read for Tee {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.kept.borrow_mut().extend_from_slice(&buffer[..read]);
+        Ok(read)
+    }
+}
