@@ -1,8 +1,12 @@
 //! Batches: which samples go together, and how they are laid out.
 
 use std::cmp::Reverse;
+use std::path::Path;
 
+use super::encoded::EncodedSet;
 use super::shuffle::Shuffler;
+use super::spilled::Spilled;
+use tinybert_base::Result;
 use tinybert_model::EncodedInput;
 
 /// Samples padded to one length, ready for the model.
@@ -76,54 +80,87 @@ pub fn collate(encoded: &[EncodedInput], samples: &[usize], pad_id: u32) -> Batc
 /// company a sample keeps changes from epoch to epoch.
 const POOL_BATCHES: usize = 64;
 
-/// The shuffled training batches of an epoch, of near-equal length: every sample once. They take 4 bytes per sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The shuffled training batches of an epoch, of near-equal length: every sample once. They take 4 bytes per sample, on
+/// disk where the samples are.
+#[derive(Debug)]
 pub struct EpochBatches {
     /// The samples, one batch after the other.
-    samples: Vec<u32>,
+    samples: Spilled,
+    /// Number of samples.
+    count: usize,
     /// Which of these batches comes when.
     order: Vec<u32>,
     batch_size: usize,
 }
 
 impl EpochBatches {
-    /// Batches of `count` samples, each of the length that `length` gives. Deterministic for (`seed`, `epoch`);
-    /// there are always `count.div_ceil(batch_size)` batches, all full but one.
+    /// Batches of the samples of `set`. Deterministic for (`seed`, `epoch`); there are always
+    /// `set.len().div_ceil(batch_size)` batches, all full but one.
+    ///
+    /// # Errors
+    /// [`Error::Io`](tinybert_base::Error::Io) if the samples or their order are on disk and cannot be read or written.
     ///
     /// # Panics
     /// When `batch_size` is 0.
-    pub fn new(
-        count: usize,
-        length: impl Fn(usize) -> usize,
-        batch_size: usize,
-        seed: u64,
-        epoch: u64,
-    ) -> Self {
+    pub fn new(set: &EncodedSet, batch_size: usize, seed: u64, epoch: u64) -> Result<Self> {
+        let count = set.len();
         let mut shuffler = Shuffler::new(seed, epoch);
-        let mut samples: Vec<u32> = (0..count as u32).collect();
-        shuffler.shuffle(&mut samples);
-        for pool in samples.chunks_mut(batch_size.saturating_mul(POOL_BATCHES)) {
-            pool.sort_by_key(|&sample| length(sample as usize));
+        let mut samples = shuffled(count, set.folder(), &mut shuffler)?;
+        let pool = batch_size.saturating_mul(POOL_BATCHES);
+        for start in (0..count).step_by(pool) {
+            let drawn = samples.numbers(start..count.min(start.saturating_add(pool)))?;
+            let lengths = drawn.into_iter().map(|sample| Ok((set.length(sample as usize)?, sample)));
+            let mut by_length: Vec<(usize, u32)> = lengths.collect::<Result<_>>()?;
+            by_length.sort_by_key(|(length, _)| *length);
+            samples
+                .put_numbers(start, &by_length.into_iter().map(|(_, sample)| sample).collect::<Vec<_>>())?;
         }
         let mut order: Vec<u32> = (0..count.div_ceil(batch_size) as u32).collect();
         shuffler.shuffle(&mut order);
-        Self { samples, order, batch_size }
+        Ok(Self { samples, count, order, batch_size })
     }
 
     /// Number of batches.
+    #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
     /// The batches in their order, each as indices of its samples.
-    pub fn iter(&self) -> impl Iterator<Item = Vec<usize>> {
-        self.order.iter().map(|&batch| {
+    pub fn iter(&self) -> impl Iterator<Item = Result<Vec<usize>>> {
+        self.order.iter().map(|&batch| -> Result<Vec<usize>> {
             let begin = batch as usize * self.batch_size;
-            let end = (begin + self.batch_size).min(self.samples.len());
-            self.samples[begin..end].iter().map(|&sample| sample as usize).collect()
+            let samples = self.samples.numbers(begin..(begin + self.batch_size).min(self.count))?;
+            Ok(samples.into_iter().map(|sample| sample as usize).collect())
         })
     }
+}
+
+/// The numbers below `count` in an order that `shuffler` draws.
+fn shuffled(count: usize, folder: Option<&Path>, shuffler: &mut Shuffler) -> Result<Spilled> {
+    /// Numbers that are appended at once.
+    const BLOCK: usize = 1 << 16;
+
+    let mut numbers = Spilled::to(folder);
+    for start in (0..count).step_by(BLOCK) {
+        numbers.extend((start..count.min(start + BLOCK)).flat_map(|number| (number as u32).to_le_bytes()));
+        numbers.spill()?;
+    }
+    if numbers.is_in_memory() {
+        let mut drawn = numbers.numbers(0..count)?;
+        shuffler.shuffle(&mut drawn);
+        numbers.put_numbers(0, &drawn)?;
+        return Ok(numbers);
+    }
+    // The same swaps on disk.
+    for last in (1..count).rev() {
+        let other = shuffler.below(last + 1);
+        let (a, b) = (numbers.number(last)?, numbers.number(other)?);
+        numbers.put_numbers(last, &[b])?;
+        numbers.put_numbers(other, &[a])?;
+    }
+    Ok(numbers)
 }
 
 /// Batches for evaluation, the longest samples first: the most memory is taken at once, and the time left is

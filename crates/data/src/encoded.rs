@@ -1,5 +1,6 @@
 //! Encoded samples in flat buffers.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -9,16 +10,30 @@ use super::rows::Rows;
 use tinybert_base::Result;
 use tinybert_model::EncodedInput;
 
-/// Many encoded samples. They take 2 bytes per token (4 in samples with ids above 65535), on disk where there are many
-/// windows of a corpus, and 4 bytes per sample, or 8 where some are pairs.
+/// Many encoded samples. They take 2 bytes per token (4 in samples with ids above 65535) and 4 bytes per sample, both on
+/// disk where there are many windows of a corpus; 4 more bytes per sample where some are pairs.
 #[derive(Debug, Clone, Default)]
 pub struct EncodedSet {
     samples: Arc<Samples>,
-    /// Which of the samples belong to this set, in order; `None` if all do.
-    chosen: Option<Vec<u32>>,
+    chosen: Chosen,
+    /// Tokens of the chosen samples.
+    total: usize,
     /// First token of each word of each sample, where every word gets an answer: `None` for a word that was
     /// cut off or has no token. Empty where every sample gets one answer.
     words: Vec<Box<[Option<u32>]>>,
+}
+
+/// Which of the samples belong to a set. The numbers ascend.
+#[derive(Debug, Clone)]
+enum Chosen {
+    Only(Vec<u32>),
+    AllBut(Vec<u32>),
+}
+
+impl Default for Chosen {
+    fn default() -> Self {
+        Self::AllBut(Vec::new())
+    }
 }
 
 /// The tokens of samples.
@@ -32,19 +47,18 @@ struct Samples {
 }
 
 impl Samples {
-    fn push(&mut self, encoded: &EncodedInput) {
+    fn push(&mut self, encoded: &EncodedInput) -> Result<()> {
         let (first, all) = (second_from(encoded), encoded.ids.len());
         if first != all && self.first_tokens.is_empty() {
-            self.first_tokens.extend((0..self.ids.len()).map(|sample| self.ids.length(sample) as u32));
+            for sample in 0..self.ids.len() {
+                self.first_tokens.push(self.ids.length(sample)? as u32);
+            }
         }
         self.ids.push(&encoded.ids);
         if first != all || !self.first_tokens.is_empty() {
             self.first_tokens.push(first as u32);
         }
-    }
-
-    fn first_tokens(&self, sample: usize) -> usize {
-        self.first_tokens.get(sample).map_or_else(|| self.ids.length(sample), |&first| first as usize)
+        Ok(())
     }
 }
 
@@ -52,7 +66,12 @@ impl EncodedSet {
     /// The set of samples with these token ids, each one sentence that gets one answer.
     #[must_use]
     pub fn of_sentences(ids: Rows) -> Self {
-        Self { samples: Arc::new(Samples { ids, first_tokens: Vec::new() }), ..Self::default() }
+        Self::of(Samples { ids, first_tokens: Vec::new() })
+    }
+
+    fn of(samples: Samples) -> Self {
+        let total = samples.ids.total();
+        Self { samples: Arc::new(samples), total, ..Self::default() }
     }
 
     /// Holds out `count` samples that are spread evenly; returns the other samples, and the held-out ones.
@@ -71,27 +90,58 @@ impl EncodedSet {
     /// # Errors
     /// Those of `is_kept`.
     pub fn partition(&self, is_kept: impl Fn(usize) -> Result<bool>) -> Result<(Self, Self)> {
-        let (mut kept, mut others) = (Vec::new(), Vec::new());
+        let mut others = Vec::new();
+        let mut tokens = 0;
         for sample in 0..self.len() {
-            let chosen = if is_kept(sample)? { &mut kept } else { &mut others };
-            chosen.push(self.place(sample) as u32);
+            if !is_kept(sample)? {
+                tokens += self.length(sample)?;
+                others.push(self.place(sample) as u32);
+            }
         }
-        let all = self.samples.ids.len();
-        let set = |chosen: Vec<u32>| {
-            let chosen = (chosen.len() < all).then_some(chosen);
-            Self { samples: Arc::clone(&self.samples), chosen, words: Vec::new() }
+        let kept = match &self.chosen {
+            Chosen::Only(own) => {
+                let is_other = |place: &&u32| others.binary_search(place).is_ok();
+                Chosen::Only(own.iter().filter(|place| !is_other(place)).copied().collect())
+            }
+            Chosen::AllBut(without) => {
+                let mut without = [without.as_slice(), &others].concat();
+                without.sort_unstable();
+                Chosen::AllBut(without)
+            }
         };
-        Ok((set(kept), set(others)))
+        let set =
+            |chosen, total| Self { samples: Arc::clone(&self.samples), chosen, total, words: Vec::new() };
+        Ok((set(kept, self.total - tokens), set(Chosen::Only(others), tokens)))
     }
 
     /// Which of `samples` a sample is.
     fn place(&self, sample: usize) -> usize {
-        self.chosen.as_ref().map_or(sample, |chosen| chosen[sample] as usize)
+        match &self.chosen {
+            Chosen::Only(own) => own[sample] as usize,
+            Chosen::AllBut(without) => {
+                let (mut low, mut high) = (0, without.len());
+                // How many of those left out are before the sample.
+                while low < high {
+                    let middle = low.midpoint(high);
+                    if without[middle] as usize - middle <= sample { low = middle + 1 } else { high = middle }
+                }
+                sample + low
+            }
+        }
+    }
+
+    /// The folder whose disk has room for what grows with the samples; `None` if that stays in memory.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.samples.ids.folder()
     }
 
     /// Number of samples.
+    #[must_use]
     pub fn len(&self) -> usize {
-        self.chosen.as_ref().map_or(self.samples.ids.len(), Vec::len)
+        match &self.chosen {
+            Chosen::Only(own) => own.len(),
+            Chosen::AllBut(without) => self.samples.ids.len() - without.len(),
+        }
     }
 
     /// True without samples.
@@ -108,21 +158,25 @@ impl EncodedSet {
     }
 
     /// Length of a sample in tokens.
-    pub fn length(&self, sample: usize) -> usize {
+    ///
+    /// # Errors
+    /// As [`EncodedSet::ids`].
+    pub fn length(&self, sample: usize) -> Result<usize> {
         self.samples.ids.length(self.place(sample))
     }
 
     /// Length of every sample in tokens.
-    pub fn lengths(&self) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// As [`EncodedSet::ids`].
+    pub fn lengths(&self) -> Result<Vec<usize>> {
         (0..self.len()).map(|sample| self.length(sample)).collect()
     }
 
     /// Tokens of all samples together.
+    #[must_use]
     pub fn total_tokens(&self) -> usize {
-        match self.chosen {
-            None => self.samples.ids.total(),
-            Some(_) => (0..self.len()).map(|sample| self.length(sample)).sum(),
-        }
+        self.total
     }
 
     /// First token of each word of a sample, `None` for a word that was cut off or has no token; `None` in a
@@ -162,7 +216,7 @@ impl EncodedSet {
         for sample in 0..self.len() {
             let ids = self.ids(sample)?;
             hash.update((ids.len() as u64).to_le_bytes());
-            hash.update((self.first_tokens(sample) as u32).to_le_bytes());
+            hash.update((self.first_tokens(sample, ids.len()) as u32).to_le_bytes());
             hash.update(ids.iter().flat_map(|id| id.to_le_bytes()).collect::<Vec<u8>>());
             if let Some(words) = self.words(sample) {
                 hash.update(format!("{words:?}"));
@@ -171,9 +225,9 @@ impl EncodedSet {
         Ok(tinybert_base::hex(&hash.finalize()))
     }
 
-    /// How many tokens of a sample belong to the first sentence and its special pieces.
-    fn first_tokens(&self, sample: usize) -> usize {
-        self.samples.first_tokens(self.place(sample))
+    /// How many of the `tokens` tokens of a sample belong to the first sentence and its special pieces.
+    fn first_tokens(&self, sample: usize, tokens: usize) -> usize {
+        self.samples.first_tokens.get(self.place(sample)).map_or(tokens, |&first| first as usize)
     }
 
     /// Pads `samples` of this set with `pad_id` to the longest of them.
@@ -181,7 +235,12 @@ impl EncodedSet {
     /// # Errors
     /// As [`EncodedSet::ids`].
     pub fn collate(&self, samples: &[usize], pad_id: u32) -> Result<Batch> {
-        let rows = samples.iter().map(|&sample| Ok((self.ids(sample)?, self.first_tokens(sample))));
+        let row = |&sample: &usize| {
+            let ids = self.ids(sample)?;
+            let first = self.first_tokens(sample, ids.len());
+            Ok((ids, first))
+        };
+        let rows = samples.iter().map(row);
         let mut batch = Batch::pad(samples, pad_id, &rows.collect::<Result<Vec<_>>>()?);
         if !self.words.is_empty() {
             let position = |row: usize, token: &u32| (row * batch.tokens) as u32 + token;
@@ -198,8 +257,10 @@ impl EncodedSet {
 impl FromIterator<EncodedInput> for EncodedSet {
     fn from_iter<I: IntoIterator<Item = EncodedInput>>(inputs: I) -> Self {
         let mut samples = Samples::default();
-        inputs.into_iter().for_each(|encoded| samples.push(&encoded));
-        Self { samples: Arc::new(samples), ..Self::default() }
+        for encoded in inputs {
+            samples.push(&encoded).expect("rows without a folder are in memory");
+        }
+        Self::of(samples)
     }
 }
 

@@ -15,6 +15,7 @@ mod rows;
 pub mod shuffle;
 mod soft_labels;
 mod spec;
+mod spilled;
 mod table;
 mod tags;
 pub mod task;

@@ -18,6 +18,11 @@ impl Shuffler {
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         shuffle(&mut self.0, items);
     }
+
+    /// [`below`] by this stream.
+    pub fn below(&mut self, n: usize) -> usize {
+        below(&mut self.0, n)
+    }
 }
 
 /// Fisher-Yates.

@@ -159,7 +159,7 @@ pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Conte
         let (_, logits) = model.forward(&set.collate(&samples, pad_id)?, Mode::Eval)?;
         Ok((samples, logits))
     };
-    let batches = evaluation_batches(&set.lengths(), BATCH).into_iter();
+    let batches = evaluation_batches(&set.lengths()?, BATCH).into_iter();
     batches.filter(|samples| samples.iter().any(|&sample| set.asks(sample))).map(output).collect()
 }
 

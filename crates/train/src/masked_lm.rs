@@ -181,7 +181,7 @@ fn starting_tensors(model: &Checkpoint, text: &EncodedSet, seed: u64) -> Result<
 fn guess(model: &MaskedLm, masking: &Masking, set: &EncodedSet, pad_id: u32) -> Result<HeldOutGuesses> {
     const BATCH: usize = 16;
     let (mut loss, mut right, mut pieces) = (0.0, 0, 0);
-    for samples in evaluation_batches(&set.lengths(), BATCH) {
+    for samples in evaluation_batches(&set.lengths()?, BATCH) {
         // No training step has this number, so that the masks differ from those of training.
         let (masked, targets) = masking.apply(&set.collate(&samples, pad_id)?, u64::MAX);
         let logits = model.logits(&masked, &targets.positions)?;

@@ -15,8 +15,8 @@ use crate::{table, text};
 const PARQUET_COLUMN: &str = "text";
 /// Bytes that are read at once where the whole file is read.
 const BLOCK: usize = 1 << 20;
-/// Bytes of a part of a document; a longer line is a part of its own.
-const PART: usize = 4 << 20;
+/// Bytes of a part of a document; a longer line is a part of its own. Tests have few bytes and many parts.
+const PART: usize = if cfg!(test) { 16 } else { 4 << 20 };
 
 /// A file of plain text.
 pub(super) struct CorpusFile {

@@ -18,8 +18,8 @@ use tinybert_model::TextEncoder;
 
 /// About how many bytes of text are in memory at once.
 const BLOCK: u64 = 4 << 20;
-/// Bytes of a document that is read part by part.
-const LONG: u64 = 4 * BLOCK;
+/// Bytes beyond which a document is read part by part. Tests have few bytes and many parts.
+const LONG: u64 = if cfg!(test) { 32 } else { 4 * BLOCK };
 
 /// Documents of one or several files. The text stays in the files; a document takes 8 bytes.
 pub struct Corpus {
@@ -211,10 +211,10 @@ impl Corpus {
         }
         context.progress.end();
         while windows.total() > limit && windows.len() > 1 {
-            windows.truncate(windows.len() - 1);
+            windows.truncate(windows.len() - 1)?;
         }
         if let Some(places) = places {
-            places.truncate(windows.len());
+            places.truncate(windows.len())?;
         }
         Ok(())
     }

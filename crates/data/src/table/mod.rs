@@ -265,8 +265,8 @@ pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -
 #[cfg(not(feature = "parquet"))]
 fn parquet(path: &Path, _: ObjectColumns, _: &mut dyn FnMut(SourceRow) -> Result<()>) -> Result<()> {
     Err(Error::Usage(format!(
-        "{}: this program was built without the feature `parquet`, which reads such files; build it with that feature, or \
-         convert the file to JSONL",
+        "{}: this program was built without the feature `parquet`, which reads such files; build it with \
+         `cargo build --release --features parquet`, or convert the file to JSONL",
         path.display()
     )))
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::{EncodedSet, EpochBatches, collate, evaluation_batches, padding};
+use crate::{EncodedSet, EpochBatches, Rows, collate, evaluation_batches, padding};
 use tinybert_model::EncodedInput;
 
 fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
@@ -26,14 +26,16 @@ fn rows_are_padded_to_the_longest() {
 
     let set: EncodedSet = encoded.into_iter().collect();
     assert_eq!(set.collate(&[2, 1], 7).unwrap(), batch);
-    assert_eq!((set.lengths(), set.total_tokens()), (vec![5, 5, 3], 13));
+    assert_eq!((set.lengths().unwrap(), set.total_tokens()), (vec![5, 5, 3], 13));
 }
 
 /// The batches of an epoch.
 fn bucketed_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
-    let batches = EpochBatches::new(lengths.len(), |sample| lengths[sample], batch_size, seed, epoch);
+    let mut rows = Rows::default();
+    lengths.iter().for_each(|&length| rows.push(&vec![1; length]));
+    let batches = EpochBatches::new(&EncodedSet::of_sentences(rows), batch_size, seed, epoch).unwrap();
     assert_eq!(batches.len(), lengths.len().div_ceil(batch_size));
-    batches.iter().collect()
+    batches.iter().map(Result::unwrap).collect()
 }
 
 #[test]
@@ -43,6 +45,44 @@ fn an_epoch_has_an_order_of_its_own_that_a_seed_repeats() {
     assert_eq!(first, bucketed_batches(&lengths, 16, 1, 0));
     assert_ne!(first, bucketed_batches(&lengths, 16, 1, 1));
     assert_ne!(first, bucketed_batches(&lengths, 16, 2, 0));
+}
+
+#[test]
+fn the_batches_of_many_samples_are_the_same_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let batches = |mut rows: Rows| {
+        for sample in 0..1_100_000 {
+            rows.push(&[1, 2, 3][..1 + sample * 7919 % 61 % 3]);
+        }
+        rows.spill().unwrap();
+        let batches = EpochBatches::new(&EncodedSet::of_sentences(rows), 32, 5, 1).unwrap();
+        batches.iter().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(batches(Rows::spilling_to(folder.path())), batches(Rows::default()));
+}
+
+#[test]
+fn parts_of_a_set_have_the_samples_that_were_chosen() {
+    let mut rows = Rows::default();
+    (0..100).for_each(|id| rows.push(&vec![id; id as usize % 5]));
+    let all = EncodedSet::of_sentences(rows);
+    let ids = |set: &EncodedSet| {
+        let first = |sample| set.ids(sample).unwrap().first().copied();
+        (0..set.len()).filter_map(first).collect::<Vec<_>>()
+    };
+    let (kept, empty) = all.partition(|sample| Ok(sample % 5 > 0)).unwrap();
+    assert_eq!((kept.len(), empty.len(), empty.total_tokens()), (80, 20, 0));
+    let (train, held_out) = kept.hold_out(10).unwrap();
+    assert_eq!((train.len(), held_out.len()), (70, 10));
+    assert_eq!(train.total_tokens() + held_out.total_tokens(), all.total_tokens());
+    assert_eq!(held_out.lengths().unwrap().iter().sum::<usize>(), held_out.total_tokens());
+    let mut together = [ids(&train), ids(&held_out)].concat();
+    together.sort_unstable();
+    assert_eq!(together, (0..100).filter(|id| id % 5 > 0).collect::<Vec<u32>>());
+    assert!(ids(&train).is_sorted() && ids(&held_out).is_sorted());
+    // A part of a part that was listed.
+    let (some, others) = held_out.partition(|sample| Ok(sample < 3)).unwrap();
+    assert_eq!([ids(&some), ids(&others)].concat(), ids(&held_out));
 }
 
 #[test]

@@ -75,6 +75,43 @@ fn the_text_of_a_window_has_its_pieces() {
 }
 
 #[test]
+fn a_document_that_is_read_in_parts_gives_the_same_windows_and_texts() {
+    let text = encoder();
+    let line = "a b. c dx. e.";
+    for lines in [1, 2, 3, 40] {
+        let parts = vec![line; lines].join("\n") + "\n\nb.\n";
+        // One line is one part, whatever its length.
+        let whole = vec![line; lines].join(" ") + "\n\nb.\n";
+        assert_eq!(windows(open(&parts), settings(9)), windows(open(&whole), settings(9)), "{lines} lines");
+
+        let mut corpus = open(&parts);
+        let (set, texts) =
+            corpus.windows_with_texts(&text, settings(9), &Context::default()).expect("windows");
+        for sample in 0..set.len() {
+            let own = texts.get(sample).expect("a text");
+            let ids = text.encode(&own, None, 99).expect("valid text").ids;
+            assert_eq!(ids, set.ids(sample).expect("ids"), "{own:?}");
+        }
+        let mut read = Vec::new();
+        corpus
+            .read_texts(|texts| {
+                read.extend_from_slice(texts);
+                Ok(())
+            })
+            .expect("texts");
+        assert_eq!(read.concat(), parts.replace("\n\n", "\n"));
+    }
+}
+
+#[test]
+fn a_limit_ends_within_a_long_document() {
+    let limited = |limit| WindowSettings { limit, ..settings(6) };
+    let content = "a b. c.\n".repeat(100);
+    let all = windows(open(&content), limited(None));
+    assert_eq!(windows(open(&content), limited(Some(60)))[..], all[..10]);
+}
+
+#[test]
 fn blank_lines_of_any_kind_and_number_part_documents() {
     assert_eq!(open("\n\na\r\n\r\n \t\nb\nc\n\n\n").documents(), 2);
     assert_eq!(open("\u{feff}a").documents(), 1);
@@ -135,6 +172,6 @@ proptest! {
         };
         let packed: Vec<u32> = (0..set.len()).flat_map(inner).collect();
         prop_assert_eq!(packed, text.piece_ids(&content).expect("valid text"));
-        prop_assert!(set.lengths().iter().all(|length| (3..=max_tokens).contains(length)));
+        prop_assert!(set.lengths().expect("lengths").iter().all(|length| (3..=max_tokens).contains(length)));
     }
 }

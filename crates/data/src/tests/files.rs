@@ -62,6 +62,11 @@ fn a_cut_compressed_file_is_named_with_the_row() {
     assert!((1001..2000).contains(&line) && said.contains("the file is cut"), "{said}");
     let said = fault_of_a_part("rows.tsv.zst", 12);
     assert!(said.contains("rows.tsv.zst:1") && said.contains("the file is cut"), "{said}");
+    let whole = std::fs::metadata(file("rows.csv.gz")).expect("the file is there").len() as usize;
+    for part in [whole - 1, whole - 9, whole / 2, 11] {
+        let said = fault_of_a_part("rows.csv.gz", part);
+        assert!(said.contains("rows.csv.gz:") && said.contains("the file is cut"), "{part}: {said}");
+    }
     let damaged = Folder::new();
     let path = damaged.write("a.jsonl.gz", "this is no gzip file");
     assert!(fault(&classes(path), Split::Train).contains("a.jsonl.gz:1: the compressed data are damaged"));

@@ -20,13 +20,12 @@ pub(crate) fn train_epochs(
     let per_epoch = set.len().div_ceil(recipe.batch_size).max(1) as u64;
     let (first_epoch, first_batch) = (session.steps() / per_epoch, session.steps() % per_epoch);
     for epoch in first_epoch..recipe.epochs {
-        let length = |sample| set.length(sample);
-        let batches = EpochBatches::new(set.len(), length, recipe.batch_size, recipe.seed, epoch);
+        let batches = EpochBatches::new(set, recipe.batch_size, recipe.seed, epoch)?;
         let done = if epoch == first_epoch { first_batch as usize } else { 0 };
         for (index, samples) in batches.iter().enumerate().skip(done) {
             session.checkpoint_if_due(selection.as_deref())?;
             let collate = |part: &[usize]| set.collate(part, pad_id);
-            let step = StepBatches::split(&samples, recipe.micro_batch, session.ranks(), collate)?;
+            let step = StepBatches::split(&samples?, recipe.micro_batch, session.ranks(), collate)?;
             let outcome = session.step(&step, &mut losses)?;
             // Evaluations of this epoch that are due before and after this batch.
             let [before, after] = [index, index + 1].map(|done| done * evaluations / batches.len());

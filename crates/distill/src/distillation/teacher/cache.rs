@@ -73,14 +73,7 @@ impl TeacherCache<'_> {
                 }))
             })?
         })?;
-        let mut all = vec![0; bytes as usize];
-        entry.read(&mut all, 0)?;
-        let (quads, _) = all.as_chunks::<4>();
-        Ok(TeacherAnswers::Known {
-            logits: quads.iter().map(|&quad| f32::from_le_bytes(quad)).collect(),
-            outputs,
-            starts,
-        })
+        Ok(TeacherAnswers::Cached { entry, outputs, starts })
     }
 
     /// The teacher's states and scores of all samples, cached like the answers. `bert` has as many layers of
@@ -89,7 +82,7 @@ impl TeacherCache<'_> {
     /// # Errors
     /// Returns the errors of [`TeacherCache::answers`].
     pub fn states<'m>(&self, bert: &'m Bert, wanted: WantedStates) -> Result<TeacherStates<'m>> {
-        let layout = CacheLayout::new(wanted.clone(), &self.teacher.config, self.set);
+        let layout = CacheLayout::new(wanted.clone(), &self.teacher.config, self.set)?;
         let room = self.bytes.saturating_sub(self.logit_bytes(self.teacher.head.outputs()));
         if layout.bytes() > room {
             if self.bytes > 0 {
@@ -189,7 +182,7 @@ impl TeacherCache<'_> {
             let put = |offset, bytes: &[u8]| file.write_all_at(bytes, offset).map_err(Error::io(path));
             self.context.progress.begin("teacher cache", self.set.len() as u64);
             let mut done = 0;
-            for samples in evaluation_batches(&self.set.lengths(), BATCH) {
+            for samples in evaluation_batches(&self.set.lengths()?, BATCH) {
                 self.synchronise(self.context.ranks.rank(), false)?;
                 fill(&self.set.collate(&samples, self.teacher.text.special().pad)?, &put)?;
                 done += samples.len() as u64;

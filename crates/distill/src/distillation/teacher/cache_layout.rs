@@ -26,15 +26,18 @@ pub struct CacheLayout {
 
 impl CacheLayout {
     /// The layout for the samples of `set` and a teacher of this configuration.
-    pub fn new(wanted: WantedStates, teacher: &BertConfig, set: &EncodedSet) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`EncodedSet::length`].
+    pub fn new(wanted: WantedStates, teacher: &BertConfig, set: &EncodedSet) -> Result<Self> {
         let (hidden, heads) = (teacher.hidden_size, teacher.num_attention_heads);
         let mut layout = Self { wanted, hidden, heads, starts: vec![0] };
         let mut end = 0;
-        for length in set.lengths() {
-            end += layout.values(length) as u64;
+        for sample in 0..set.len() {
+            end += layout.values(set.length(sample)?) as u64;
             layout.starts.push(end);
         }
-        layout
+        Ok(layout)
     }
 
     /// Number of values of a sample of `length` tokens.

@@ -98,13 +98,22 @@ pub enum TeacherAnswers<'a> {
         /// Index of each sample's first answer, and at the end the number of all answers.
         starts: Vec<usize>,
     },
+    /// A file with all answers, as those of `Known` are.
+    Cached {
+        /// The file.
+        entry: CacheEntry,
+        /// Logits per answer.
+        outputs: usize,
+        /// Index of each sample's first answer, and at the end the number of all answers.
+        starts: Vec<usize>,
+    },
 }
 
 impl TeacherAnswers<'_> {
     /// Logits `[answers, outputs]` of a batch.
     ///
     /// # Errors
-    /// Returns the errors of the forward pass.
+    /// Returns the errors of the forward pass or of reading the file.
     pub fn of_batch(&self, batch: &Batch) -> Result<Tensor> {
         match self {
             Self::Computed(model) => Ok(model.forward(batch, Mode::Eval)?.1),
@@ -112,6 +121,17 @@ impl TeacherAnswers<'_> {
                 let samples = batch.samples.iter();
                 let rows = samples.flat_map(|&at| &logits[starts[at] * outputs..starts[at + 1] * outputs]);
                 let values: Vec<f32> = rows.copied().collect();
+                Ok(Tensor::from_vec(values, (batch.answers(), *outputs), &Device::Cpu)?)
+            }
+            Self::Cached { entry, outputs, starts } => {
+                let mut values = Vec::with_capacity(batch.answers() * outputs);
+                let mut bytes = Vec::new();
+                for &sample in &batch.samples {
+                    let [first, end] = [starts[sample], starts[sample + 1]].map(|answer| answer * outputs);
+                    bytes.resize((end - first) * size_of::<f32>(), 0);
+                    entry.read(&mut bytes, (first * size_of::<f32>()) as u64)?;
+                    values.extend(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+                }
                 Ok(Tensor::from_vec(values, (batch.answers(), *outputs), &Device::Cpu)?)
             }
         }
