@@ -38,8 +38,8 @@ pub struct AugmentArgs {
     /// time, which is slower.
     #[arg(long, value_name = "P", default_value_t = AugmentSettings::default().masked_share)]
     masked_share: f64,
-    /// File to write, in the format of --train, not compressed (.jsonl for Parquet); for a GLUE task, the folder to write, which gets the other
-    /// splits unchanged.
+    /// File to write, in the format of --train, not compressed (.jsonl for Parquet); for a GLUE task, the folder to
+    /// write, which gets the other splits unchanged.
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     /// Continue where an interrupted run stopped; the output is the same.

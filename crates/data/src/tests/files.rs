@@ -125,6 +125,21 @@ mod parquet {
         assert_eq!(windows("corpus.parquet"), windows("corpus.txt"));
     }
 
+    /// Whatever byte is damaged, the file is read or refused.
+    #[test]
+    fn no_damage_stops_the_program() {
+        let content = std::fs::read(file("classes.parquet")).expect("the file is there");
+        let folder = Folder::new();
+        for at in 0..content.len() {
+            let mut damaged = content.clone();
+            damaged[at] ^= 0xff;
+            let path = folder.write("damaged.parquet", &damaged);
+            if let Err(error) = crate::load(&classes(path), Split::Train, &tinybert_base::progress::Silent) {
+                assert!(error.to_string().contains("damaged.parquet"), "byte {at}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn faults_name_the_file_and_the_row() {
         let whole = std::fs::metadata(file("classes.parquet")).expect("the file is there").len() as usize;
