@@ -12,6 +12,7 @@ mod fresh;
 mod hub;
 mod labels;
 mod library;
+mod multi_label;
 mod outputs;
 mod program;
 mod prune;

@@ -94,7 +94,13 @@ fn a_set_of_labels_comes_with_its_thresholds() {
         // thresholds lie in workspace and image, which are still there.
         unsafe {
             let bytes = workspace.len();
-            let run = tinybert_run_text(&raw const handle, workspace.as_mut_ptr(), bytes, text, answer.as_mut_ptr());
+            let run = tinybert_run_text(
+                &raw const handle,
+                workspace.as_mut_ptr(),
+                bytes,
+                text,
+                answer.as_mut_ptr(),
+            );
             assert_eq!(run, Status::Ok);
             let CAnswer { kind, label, outputs, output_count, thresholds, .. } = answer.assume_init();
             let read = |floats: *const f32| std::slice::from_raw_parts(floats, output_count).to_vec();

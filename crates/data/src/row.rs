@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::text::list;
-use super::{soft_labels, text};
+use super::{label_set, soft_labels, text};
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
@@ -15,7 +15,7 @@ pub(super) struct SourceRow {
     pub line: usize,
     pub text: String,
     pub pair: Option<String>,
-    /// Label name, score, or tags separated by white space; `None` for an unlabelled row.
+    /// Label name, names separated by `|`, score, or tags separated by white space; `None` for an unlabelled row.
     pub label: Option<String>,
     /// Probabilities of the labels as JSON; `None` in a file without them.
     pub soft_labels: Option<String>,
@@ -133,6 +133,10 @@ pub(super) fn distinct_labels<'r>(rows: impl Iterator<Item = &'r SourceRow>, kin
         match kind {
             TaskKind::Tagging => {
                 distinct.extend(cell.into_iter().flat_map(text::split_words).map(String::from))
+            }
+            TaskKind::MultiLabel => {
+                let names = cell.into_iter().flat_map(label_set::names);
+                distinct.extend(names.filter(|name| !name.is_empty()).map(String::from));
             }
             _ => distinct.extend(cell.map(String::from)),
         }

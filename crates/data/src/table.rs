@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::label_set::{self, LabelSetLabeller};
 use super::row::{
     ClassLabeller, Labeller, ScoreLabeller, SourceRow, by_index_notice, distinct_labels, examples,
 };
@@ -29,12 +30,13 @@ impl TableFiles {
         let rows = self.rows(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
-            TaskKind::Classification | TaskKind::Tagging => {
+            TaskKind::Classification | TaskKind::MultiLabel | TaskKind::Tagging => {
                 // The rows of both sides of a cut file say which labels there are.
                 let classes = self.classes(path, &rows, model, progress)?;
                 let names = classes.names.clone();
                 match self.kind {
                     TaskKind::Tagging => (Box::new(TagLabeller(classes)), names),
+                    TaskKind::MultiLabel => (Box::new(LabelSetLabeller(classes)), names),
                     _ => (Box::new(classes), names),
                 }
             }
@@ -74,8 +76,8 @@ impl TableFiles {
         };
         let is_dev = share.cut(&rows, |row| match self.kind {
             TaskKind::Classification => row.label.as_deref(),
-            // Scores and tags have no classes whose share could be kept.
-            TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
+            // Scores and tags have no classes whose share could be kept. Most sets of labels are rare.
+            TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding | TaskKind::MultiLabel => Some(""),
         });
         let wanted = split == Split::Dev;
         rows.into_iter().zip(is_dev).filter(|(_, is_dev)| *is_dev == wanted).map(|(row, _)| row).collect()
@@ -207,7 +209,14 @@ fn jsonl(path: &Path, content: &str, columns: &ColumnNames, kind: TaskKind) -> R
                 Value::String(text) => Ok(text.clone()),
                 Value::Number(number) => Ok(number.to_string()),
                 Value::Bool(truth) => Ok(truth.to_string()),
+                other @ Value::Array(_) if kind == TaskKind::Classification => {
+                    Err(wrong(key, "a string or a number (--multi-label is for lists)", other))
+                }
                 other => Err(wrong(key, "a string or a number", other)),
+            };
+            let labels = |key: &String| {
+                label_set::of_json(value(key)?)
+                    .map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
             };
             if kind == TaskKind::Tagging {
                 let list = |key: &String| {
@@ -230,7 +239,10 @@ fn jsonl(path: &Path, content: &str, columns: &ColumnNames, kind: TaskKind) -> R
                 line,
                 text: string(&columns.text)?,
                 pair: columns.pair.as_ref().map(string).transpose()?,
-                label: columns.label.as_ref().filter(has_label).map(label).transpose()?,
+                label: match (columns.label.as_ref().filter(has_label), kind) {
+                    (key, TaskKind::MultiLabel) => key.map(labels).transpose()?,
+                    (key, _) => key.map(label).transpose()?,
+                },
                 soft_labels: columns.soft_labels.as_ref().map(value).transpose()?.map(Value::to_string),
             })
         })

@@ -204,7 +204,9 @@ fn a_multi_label_classifier_has_a_threshold_for_each_output() {
 #[test]
 fn the_kind_of_the_head_says_how_large_its_section_is() {
     // The head's kind is the eighth word of the model record, behind header and section table.
-    for (made, stated) in [(multi_label(full_toy()), HeadKind::Classification), (full_toy(), HeadKind::MultiLabel)] {
+    for (made, stated) in
+        [(multi_label(full_toy()), HeadKind::Classification), (full_toy(), HeadKind::MultiLabel)]
+    {
         let mut file = made.build().unwrap();
         let record = (64 + 9 * 32_usize).next_multiple_of(64);
         file[record + 28..record + 32].copy_from_slice(&(stated as u32).to_le_bytes());

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tinybert_image::toy::{
-    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, multi_label, token_classification,
+    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, multi_label,
+    token_classification,
 };
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,

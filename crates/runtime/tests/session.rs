@@ -160,7 +160,9 @@ fn an_answer_has_every_label_whose_logit_reaches_the_threshold() {
         builder.head.thresholds = thresholds.clone();
         let bytes = builder.build().unwrap();
         with_session(&bytes, |session| {
-            let Answer::Labels(set) = session.run(Input::text("play some jazz")).unwrap().answer else { panic!() };
+            let Answer::Labels(set) = session.run(Input::text("play some jazz")).unwrap().answer else {
+                panic!()
+            };
             assert_eq!((set.logits(), set.thresholds()), (&expected[..], &thresholds[..]));
             assert_eq!(set.labels().collect::<Vec<_>>(), labels);
         });

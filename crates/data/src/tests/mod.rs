@@ -3,6 +3,7 @@
 mod batch;
 mod corpus;
 mod glue;
+mod label_sets;
 mod real;
 mod table;
 mod tags;

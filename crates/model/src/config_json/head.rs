@@ -53,7 +53,9 @@ const CLASSES: [&str; 5] = [
 pub(super) fn class_of(head: &Head) -> &'static str {
     match head {
         Head::None | Head::Embedding { .. } => "Model",
-        Head::Classification { .. } | Head::MultiLabel { .. } | Head::Regression => "ForSequenceClassification",
+        Head::Classification { .. } | Head::MultiLabel { .. } | Head::Regression => {
+            "ForSequenceClassification"
+        }
         Head::TokenClassification { .. } => "ForTokenClassification",
         Head::MaskedLm => "ForMaskedLM",
     }
@@ -146,7 +148,9 @@ impl ConfigFile<'_> {
         let fault = |what: String| Err(Error::input(self.source.path(), what));
         if found.len() != labels.len() {
             let (found, labels) = (found.len(), labels.len());
-            return fault(format!("label_thresholds has {found} numbers; expected one for each of {labels} labels"));
+            return fault(format!(
+                "label_thresholds has {found} numbers; expected one for each of {labels} labels"
+            ));
         }
         match found.iter().zip(labels).find(|(threshold, _)| !thresholds::is_threshold(**threshold)) {
             None => Ok(found.clone()),

@@ -29,9 +29,10 @@ fn names(folder: &Path) -> Vec<String> {
 fn what_is_saved_is_loaded_with_every_head() {
     let parent = TempDir::new().unwrap();
     let labels = vec!["O".to_owned(), "B".to_owned()];
-    for head in
-        [Head::None, classification(), Head::Regression, Head::TokenClassification { labels }, Head::MaskedLm]
-    {
+    let several = Head::MultiLabel { labels: labels.clone(), thresholds: vec![0.37, 0.5] };
+    let one = Head::multi_label(vec!["only".to_owned()]);
+    let tags = Head::TokenClassification { labels };
+    for head in [Head::None, classification(), several, one, Head::Regression, tags, Head::MaskedLm] {
         let folder = parent.path().join("model");
         let tensors = tensors(&config(), &head);
         save(&folder, &config(), &head, &tensors, &text(), &record()).unwrap();
@@ -42,6 +43,18 @@ fn what_is_saved_is_loaded_with_every_head() {
         assert_eq!(loaded.text.pieces(), text().pieces());
         assert!(loaded.text.lowercase());
     }
+}
+
+#[test]
+fn a_multi_label_folder_of_transformers_has_the_usual_thresholds() {
+    let head = Head::MultiLabel { labels: vec!["a".to_owned(), "b".to_owned()], thresholds: vec![0.2, 0.9] };
+    let folder = ModelFolder::new(&head);
+    assert_eq!(folder.config["problem_type"], "multi_label_classification");
+    assert_eq!(folder.config["architectures"][0], "BertForSequenceClassification");
+    let mut theirs = folder;
+    theirs.config.as_object_mut().unwrap().remove("label_thresholds").unwrap();
+    let found = theirs.finish().load().unwrap().head;
+    assert!(found == Head::multi_label(head.labels().to_vec()) && found.is_alike(&head) && found != head);
 }
 
 #[test]
