@@ -139,8 +139,8 @@ fn fine_tuning_keeps_the_thresholds_that_the_development_set_has_chosen() {
         );
         2.0 * both as f64 / (said + there).max(1) as f64
     };
-    for label in 0..2 {
+    for (label, &threshold) in thresholds.iter().enumerate() {
         let best = (1..100).map(|step| f1(label, f64::from(step) / 100.0)).fold(0.0, f64::max);
-        assert_eq!(f1(label, thresholds[label]), best);
+        assert_eq!(f1(label, threshold), best);
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::folder::{assert_same, classification, config, record, tensors, text};
+use super::folder::{ModelFolder, assert_same, classification, config, record, tensors, text};
 use crate::{Checkpoint, FolderContents, Head, Storage, check_target, save};
 use tinybert_base::{FileHash, Result};
 
@@ -46,15 +46,18 @@ fn what_is_saved_is_loaded_with_every_head() {
 }
 
 #[test]
-fn a_multi_label_folder_of_transformers_has_the_usual_thresholds() {
+fn a_multi_label_folder_of_transformers_has_the_usual_thresholds_and_ours_its_own() {
     let head = Head::MultiLabel { labels: vec!["a".to_owned(), "b".to_owned()], thresholds: vec![0.2, 0.9] };
-    let folder = ModelFolder::new(&head);
-    assert_eq!(folder.config["problem_type"], "multi_label_classification");
-    assert_eq!(folder.config["architectures"][0], "BertForSequenceClassification");
-    let mut theirs = folder;
-    theirs.config.as_object_mut().unwrap().remove("label_thresholds").unwrap();
-    let found = theirs.finish().load().unwrap().head;
-    assert!(found == Head::multi_label(head.labels().to_vec()) && found.is_alike(&head) && found != head);
+    let theirs = ModelFolder::new(&head).finish().load().unwrap().head;
+    assert!(theirs == Head::multi_label(head.labels().to_vec()) && theirs.is_alike(&head) && theirs != head);
+
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("model");
+    save(&folder, &config(), &head, &tensors(&config(), &head), &text(), &record()).unwrap();
+    let written: Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(written["architectures"], serde_json::json!(["BertForSequenceClassification"]));
+    assert_eq!(written["problem_type"], "multi_label_classification");
+    assert_eq!(written["label_thresholds"], serde_json::json!([0.2, 0.9]));
 }
 
 #[test]
