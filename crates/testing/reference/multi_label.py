@@ -5,7 +5,7 @@
     /tmp/reference/bin/python multi_label.py > multi_label.json
 
 The folder's config.json and vocab.txt are there as they are, the weights as numbers with four digits. Made with torch
-2.15 and transformers 5.23; computed on the CPU in f64.
+2.15 and transformers 5.24; computed on the CPU in f64.
 """
 
 import json
