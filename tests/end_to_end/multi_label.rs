@@ -13,7 +13,9 @@ use crate::toy::{self, DEV_FILLERS, ENCODER, FILLERS, FRESH, STUDENT, TEMPLATES}
 fn rows(fillers: &[&str]) -> Vec<(String, Vec<&'static str>)> {
     let mut rows = Vec::new();
     for (at, filler) in fillers.iter().enumerate() {
-        rows.push((format!("{filler} {}", fillers[(at + 1) % fillers.len()]), Vec::new()));
+        for distance in 1..4 {
+            rows.push((format!("{filler} {}", fillers[(at + distance) % fillers.len()]), Vec::new()));
+        }
         for (kind, (label, templates)) in TEMPLATES.iter().enumerate() {
             let (other, others) = TEMPLATES[(kind + 1) % TEMPLATES.len()];
             for (template, second) in templates.iter().zip(others) {
@@ -112,7 +114,7 @@ fn teacher_student_and_image_find_the_labels() {
 #[test]
 fn every_label_is_printed_with_its_probability() {
     for model in [SMALL.as_str(), &IMAGE] {
-        let text = "play some jazz and will it rain in jazz\njazz rock\n";
+        let text = "play some jazz and will it rain in jazz\nlima blues\n";
         let printed = run(model, "", text);
         let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
         let [both, none] = lines.as_slice() else { panic!("{printed}") };
