@@ -50,12 +50,12 @@ const RATES: &str = "--batch-size 16 --max-tokens 32";
 
 static TEACHER: LazyLock<String> = LazyLock::new(|| {
     let line = format!("fine-tune --model {} {} {RATES}", *ENCODER, *DATA);
-    toy::make("set-teacher", &format!("{line} --epochs 10 --lr 2e-3"))
+    toy::make("set-teacher", &format!("{line} --epochs 24 --lr 2e-3"))
 });
 
 static SMALL: LazyLock<String> = LazyLock::new(|| {
     let line = format!("distill --stage task --teacher {} --student {} {} {RATES}", *TEACHER, *FRESH, *DATA);
-    let rates = "--intermediate-lr 1e-3 --intermediate-epochs 8 --prediction-lr 2e-3 --prediction-epochs 16";
+    let rates = "--intermediate-lr 1e-3 --intermediate-epochs 12 --prediction-lr 2e-3 --prediction-epochs 24";
     toy::make("set-student", &format!("{line} {rates} --gold-weight 0.2"))
 });
 
@@ -114,7 +114,7 @@ fn teacher_student_and_image_find_the_labels() {
 #[test]
 fn every_label_is_printed_with_its_probability() {
     for model in [SMALL.as_str(), &IMAGE] {
-        let text = "play some jazz and will it rain in jazz\nlima blues\n";
+        let text = "play some lima and will it rain in lima\nlima blues\n";
         let printed = run(model, "", text);
         let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
         let [both, none] = lines.as_slice() else { panic!("{printed}") };
@@ -149,11 +149,12 @@ fn what_run_prints_teaches_a_student_as_soft_labels() {
     let texts: String = rows(&FILLERS[DEV_FILLERS..]).iter().map(|(text, _)| format!("{text}\n")).collect();
     let soft = toy::write("soft-sets.jsonl", run(&TEACHER, "--json", &texts));
     let dev = DATA.split("--dev ").nth(1).expect("there is a development file");
-    let line = format!("distill --stage task --multi-label --soft-labels probabilities --student {}", *FRESH);
     let line =
-        format!("{line} --train {soft} --dev {dev} --prediction-lr 2e-3 --prediction-epochs 20 {RATES}");
+        format!("distill --stage task --multi-label --soft-labels probabilities --student {}", *ENCODER);
+    let line =
+        format!("{line} --train {soft} --dev {dev} --prediction-lr 1e-3 --prediction-epochs 40 {RATES}");
     let student = toy::make("soft-set-student", &line);
-    assert!(micro_f1(&student) > 0.8, "{}", micro_f1(&student));
+    assert!(micro_f1(&student) > 0.85, "{}", micro_f1(&student));
 }
 
 #[test]

@@ -210,7 +210,8 @@ fn jsonl(path: &Path, content: &str, columns: &ColumnNames, kind: TaskKind) -> R
                 Value::Number(number) => Ok(number.to_string()),
                 Value::Bool(truth) => Ok(truth.to_string()),
                 other @ Value::Array(_) if kind == TaskKind::Classification => {
-                    Err(wrong(key, "a string or a number (--multi-label is for lists)", other))
+                    let what = wrong(key, "a string or a number", other);
+                    Err(Error::Input(format!("{what}; --multi-label reads lists of labels")))
                 }
                 other => Err(wrong(key, "a string or a number", other)),
             };

@@ -107,7 +107,10 @@ fn a_list_where_one_label_is_expected_says_which_option_reads_lists() {
     let folder = Folder::new();
     let train = folder.write("t.jsonl", "{\"text\": \"A\", \"labels\": [\"a\"]}\n");
     let said = fault(&table(Some(train), None, columns(None), TaskKind::Classification), Split::Train);
-    assert!(said.contains("a string or a number (--multi-label is for lists), found [\"a\"]"), "{said}");
+    assert!(
+        said.contains("a string or a number, found [\"a\"]; --multi-label reads lists of labels"),
+        "{said}"
+    );
 }
 
 #[test]
