@@ -108,7 +108,7 @@ check_refused "firmware with a key" "$work/output"
 
 # Models of other kinds and of a real one's size. Pairs are for classifiers: a tagger's answer is an error.
 if [ $# = 0 ]; then
-  for kind in tags embedding demo; do
+  for kind in tags embedding labels demo; do
     toy_image "$work/$kind.tbim" dotprod $kind
     answer_on_host "$work/$kind.tbim" <"$work/texts" >"$work/$kind.expected"
     build $kind || { cat "$work/log" >&2; fail "$kind: the firmware does not build"; }

@@ -106,8 +106,8 @@ firmware_of() {
   done
 }
 firmware_of model "$work/detached.tbim" WORD_ROWS="$work/rows"
-# Pairs are for classifiers: the others' answer is an error.
-for kind in tags embedding; do
+# Pairs are for classifiers: the answer of taggers and sentence encoders is an error.
+for kind in tags embedding labels; do
   toy_image "$work/$kind.tbim" dotprod $kind
   firmware_of $kind "$work/$kind.tbim"
 done

@@ -163,6 +163,11 @@ enum tinybert_kind
    Something that this version of the interface does not know.
    */
   TINYBERT_KIND_OTHER = 5,
+  /*
+   Any number of several labels, none included; the outputs are the logits of all labels. The answer has label i if
+   `outputs[i] >= thresholds[i]`. The probability of a label is 1 / (1 + exp(-logit)).
+   */
+  TINYBERT_KIND_LABELS = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -239,6 +244,11 @@ typedef struct {
    Whether the text was too long and has been cut.
    */
   bool truncated;
+  /*
+   The least logit of each label with which an answer has the label, as many as outputs, if the kind is
+   TINYBERT_KIND_LABELS, else null. They lie in the image.
+   */
+  const float *thresholds;
 } tinybert_answer;
 
 #ifdef __cplusplus

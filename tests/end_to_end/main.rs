@@ -13,6 +13,7 @@ mod fresh;
 mod hub;
 mod labels;
 mod library;
+mod multi_label;
 mod outputs;
 mod program;
 mod prune;

@@ -53,6 +53,9 @@ pub enum Kind {
     Embedding = 4,
     /// Something that this version of the interface does not know.
     Other = 5,
+    /// Any number of several labels, none included; the outputs are the logits of all labels. The answer has label i if
+    /// `outputs[i] >= thresholds[i]`. The probability of a label is 1 / (1 + exp(-logit)).
+    Labels = 6,
 }
 
 /// A UTF-8 text, which need not end with a zero.
@@ -81,6 +84,9 @@ pub struct CAnswer {
     pub tokens: usize,
     /// Whether the text was too long and has been cut.
     pub truncated: bool,
+    /// The least logit of each label with which an answer has the label, as many as outputs, if the kind is
+    /// TINYBERT_KIND_LABELS, else null. They lie in the image.
+    pub thresholds: *const f32,
 }
 
 /// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
@@ -303,7 +309,12 @@ unsafe fn run(
         Answer::Score(_) => (Kind::Score, 0),
         Answer::Tags(_) => (Kind::Tags, 0),
         Answer::Embedding(_) => (Kind::Embedding, 0),
+        Answer::Labels(_) => (Kind::Labels, 0),
         _ => (Kind::Other, 0),
+    };
+    let thresholds = match reply.answer {
+        Answer::Labels(labels) => labels.thresholds().as_ptr(),
+        _ => core::ptr::null(),
     };
     let outputs = reply.answer.outputs();
     answer.write(CAnswer {
@@ -313,6 +324,7 @@ unsafe fn run(
         output_count: outputs.len(),
         tokens: reply.tokens,
         truncated: reply.truncated,
+        thresholds,
     });
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::mem::MaybeUninit;
 use std::ptr::{from_mut, from_ref};
 
 use tinybert::{
-    CAnswer, CText, HANDLE_WORDS, Handle, Status, tinybert_open, tinybert_run_text, tinybert_self_test,
+    CAnswer, CText, HANDLE_WORDS, Handle, Kind, Status, tinybert_open, tinybert_run_text, tinybert_self_test,
     tinybert_workspace_bytes,
 };
-use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model};
+use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model, multi_label};
 use tinybert_image::{AlignedBytes, ImageBuilder};
 use tinybert_tokenizer::{Options, pack};
 
@@ -79,4 +79,37 @@ fn a_model_is_not_open_once_another_image_was_refused() {
     // SAFETY: no image is an image that can be refused.
     assert_eq!(unsafe { tinybert_open(std::ptr::null(), 0, from_mut(&mut handle)) }, Status::NullPointer);
     assert_eq!(handle.words, CLOSED.words);
+}
+
+#[test]
+fn a_set_of_labels_comes_with_its_thresholds() {
+    let text = CText { bytes: c"play some jazz".as_ptr(), length: 14 };
+    let ask = |builder: &ImageBuilder| {
+        let image = builder.build().unwrap();
+        let mut handle = CLOSED;
+        assert_eq!(open(&image, &mut handle), Status::Ok);
+        let mut workspace = vec![0; workspace_bytes(&handle)];
+        let mut answer = MaybeUninit::<CAnswer>::uninit();
+        // SAFETY: everything is there and as large as said; the status says that the answer was written. Outputs and
+        // thresholds lie in workspace and image, which are still there.
+        unsafe {
+            let bytes = workspace.len();
+            let run = tinybert_run_text(
+                &raw const handle,
+                workspace.as_mut_ptr(),
+                bytes,
+                text,
+                answer.as_mut_ptr(),
+            );
+            assert_eq!(run, Status::Ok);
+            let CAnswer { kind, label, outputs, output_count, thresholds, .. } = answer.assume_init();
+            let read = |floats: *const f32| std::slice::from_raw_parts(floats, output_count).to_vec();
+            (kind, label, read(outputs), (!thresholds.is_null()).then(|| read(thresholds)))
+        }
+    };
+    let (kind, _, logits, thresholds) = ask(&toy());
+    assert_eq!((kind, thresholds), (Kind::Label, None));
+    let mut builder = multi_label(toy());
+    builder.head.thresholds = vec![logits[0], logits[1].next_up(), -9.0];
+    assert_eq!(ask(&builder), (Kind::Labels, 0, logits, Some(builder.head.thresholds.clone())));
 }

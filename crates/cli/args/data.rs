@@ -42,12 +42,15 @@ pub struct DataArgs {
     /// Column of the second sentence, for pairs.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     pub pair_column: Option<String>,
-    /// Column of the label or score.
+    /// Column of the label, the labels or the score.
     #[arg(long, value_name = "NAME", default_value = "label", help_heading = "Data")]
     pub label_column: String,
     /// The labels are real numbers; the model predicts them.
     #[arg(long, conflicts_with = "task", help_heading = "Data")]
     pub regression: bool,
+    /// A text has any number of labels, none included: a JSON list, or names with | between them in CSV and TSV.
+    #[arg(long, conflicts_with_all = ["task", "regression", "tagging", "embedding"], help_heading = "Data")]
+    pub multi_label: bool,
     /// Every word has a BIO tag; files may also be .conll, with a word and its tag on each line.
     #[arg(long, conflicts_with_all = ["task", "regression", "pair_column"], help_heading = "Data")]
     pub tagging: bool,
@@ -76,7 +79,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["dev", "task"], help_heading = "Data")]
     pub dev_seed: u64,
     /// Metric that models are judged and selected by: accuracy, f1 (of the second of two labels), macro-f1 or
-    /// mcc for labels, pearson or spearman for scores [default: what the task is usually judged by].
+    /// mcc for labels, micro-f1, macro-f1 or exact-match with --multi-label, pearson or spearman for scores [default:
+    /// what the task is usually judged by].
     #[arg(long, value_name = "METRIC", help_heading = "Data")]
     pub select_by: Option<SelectionMetric>,
     /// Column of --train with probabilities of the labels; an option of `distill` alone.
@@ -115,9 +119,10 @@ impl DataArgs {
     }
 
     fn kind(&self) -> TaskKind {
-        match (self.regression || self.embedding, self.tagging) {
-            (true, _) => TaskKind::Regression,
-            (_, true) => TaskKind::Tagging,
+        match (self.regression || self.embedding, self.tagging, self.multi_label) {
+            (true, _, _) => TaskKind::Regression,
+            (_, true, _) => TaskKind::Tagging,
+            (_, _, true) => TaskKind::MultiLabel,
             _ => TaskKind::Classification,
         }
     }

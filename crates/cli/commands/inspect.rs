@@ -6,11 +6,11 @@ use clap::Args;
 use tinybert_base::{Error, Result, hex};
 use tinybert_hub::Parts;
 use tinybert_model::image_file::{ImageFile, section_name};
-use tinybert_model::{Checkpoint, signature};
+use tinybert_model::{Checkpoint, Head, signature, thresholds};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
-    AttentionMode, CalibrationRecord, Encoding, InputQuantization, LayerConfig, LayerView, LinearView,
-    ObservedRange, PackedWeights, Provenance,
+    AttentionMode, CalibrationRecord, Encoding, HeadKind, InputQuantization, LayerConfig, LayerView,
+    LinearView, ObservedRange, PackedWeights, Provenance,
 };
 
 use crate::args::ModelFolder;
@@ -65,6 +65,9 @@ fn inspect_folder(folder: &Path) -> Result<()> {
     let case = if text.lowercase() { "uncased" } else { "cased" };
     print_line(format_args!("{} pieces, {case}", text.vocab_size()))?;
     print_head(head.kind(), head.labels())?;
+    if let Head::MultiLabel { labels, thresholds } = &head {
+        print_thresholds(labels, thresholds)?;
+    }
     let parameters: usize = tensors.values().map(|tensor| tensor.elem_count()).sum();
     print_line(format_args!("{parameters} parameters in {} tensors", tensors.len()))
 }
@@ -77,6 +80,12 @@ fn print_head(kind: &str, labels: &[String]) -> Result<()> {
     }
 }
 
+/// Prints the probability from which on an answer has each label.
+fn print_thresholds(labels: &[String], thresholds: &[f64]) -> Result<()> {
+    let each = labels.iter().zip(thresholds).map(|(label, threshold)| format!("{label} {threshold:.2}"));
+    print_line(format_args!("thresholds: {}", each.collect::<Vec<_>>().join(", ")))
+}
+
 /// Prints what an image contains; `verified` says whether its signature was checked.
 fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     let model = file.model()?;
@@ -87,6 +96,10 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     ))?;
     let labels: Vec<_> = image.labels().map(str::to_owned).collect();
     print_head(&format!("{:?}", config.head), &labels)?;
+    if config.head == HeadKind::MultiLabel {
+        let logits = image.head().thresholds.iter();
+        print_thresholds(&labels, &logits.map(|&logit| thresholds::probability(logit)).collect::<Vec<_>>())?;
+    }
     print_sizes(file)?;
     let calibration = image.calibration();
     if let Some(calibration) = calibration {

@@ -9,7 +9,7 @@ use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
 use tinybert_model::signature;
-use tinybert_quantize::{QuantizeSettings, quantize};
+use tinybert_quantize::{QuantizeSettings, quantize, with_thresholds_by};
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{
@@ -21,7 +21,8 @@ use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
 use crate::terminal::Terminal;
 
-/// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized.
+/// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized. The
+/// thresholds of a multi-label classifier are chosen anew by the image's answers to the development set.
 #[derive(Args)]
 pub struct QuantizeArgs {
     /// Model folder with a task head.
@@ -89,6 +90,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         precision: args.precision.precision(precision_inputs, &context)?,
     };
     let mut made = quantize(&checkpoint, calibration, &settings, &context)?;
+    made.image = with_thresholds_by(made.image, &dev, &context)?;
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }

@@ -90,13 +90,22 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
     }
 }
 
-/// The answer as one line: `label<TAB>probability`; the score; the vector, or the cosine of the vectors of a
+/// What is printed for an answer without any of the labels that it may have.
+const NO_LABEL: &str = "(none)";
+
+/// The answer as one line: `label<TAB>probability`, one after the other with tabs between them where an answer has any
+/// number of labels; the score; the vector, or the cosine of the vectors of a
 /// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
         PredictedAnswer::Label { index, probabilities } => {
             format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
+        }
+        PredictedAnswer::LabelSet { indices, .. } if indices.is_empty() => format!("{NO_LABEL}{cut}"),
+        PredictedAnswer::LabelSet { indices, probabilities } => {
+            let each = indices.iter().map(|&label| format!("{}\t{:.4}", labels[label], probabilities[label]));
+            each.collect::<Vec<_>>().join("\t") + &cut
         }
         PredictedAnswer::Score(score) | PredictedAnswer::Similarity(score) => format!("{score:.4}{cut}"),
         PredictedAnswer::Embedding(vector) => {
@@ -120,6 +129,12 @@ fn entities<'l>(words: &[PredictedTag], labels: &'l [String]) -> Vec<(&'l str, R
     entities::entities(tags).into_iter().map(|entity| (entity.kind, bytes(entity.words))).collect()
 }
 
+/// The probability of each label as a JSON object.
+fn by_label(labels: &[String], probabilities: &[f32]) -> Value {
+    let by_label: Map<_, _> = labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
+    Value::Object(by_label)
+}
+
 /// The answer as a JSON object.
 fn to_json((text, pair): &Question, reply: &Prediction, labels: &[String]) -> Value {
     let mut json = json!({ "text": text, "tokens": reply.tokens, "truncated": reply.truncated });
@@ -128,11 +143,13 @@ fn to_json((text, pair): &Question, reply: &Prediction, labels: &[String]) -> Va
     }
     match &reply.answer {
         PredictedAnswer::Label { index, probabilities } => {
-            let by_label: Map<_, _> =
-                labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
             json["label"] = json!(labels[*index]);
             json["probability"] = json!(probabilities[*index]);
-            json["probabilities"] = Value::Object(by_label);
+            json["probabilities"] = by_label(labels, probabilities);
+        }
+        PredictedAnswer::LabelSet { indices, probabilities } => {
+            json["labels"] = indices.iter().map(|&label| json!(labels[label])).collect();
+            json["probabilities"] = by_label(labels, probabilities);
         }
         PredictedAnswer::Score(score) => json["score"] = json!(score),
         PredictedAnswer::Embedding(vector) => json["embedding"] = json!(vector),

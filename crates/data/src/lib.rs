@@ -6,6 +6,7 @@ mod corpus;
 mod dev_share;
 mod encoded;
 mod glue;
+mod label_set;
 mod masking;
 pub mod metrics;
 mod prompts;

@@ -1,11 +1,14 @@
 //! The metrics of GLUE and of tagging, and which of them each task is judged by.
 
 pub mod entities;
+pub mod label_sets;
 mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::entities::EntityScores;
+pub use self::label_sets::LabelSetMetric;
+use self::label_sets::LabelSetScores;
 pub use self::selection::SelectionMetric;
 use crate::task::Target;
 use tinybert_base::{Error, Result};
@@ -38,6 +41,11 @@ pub enum MetricSet {
     Spearman,
     /// The same for the similarities of embeddings.
     Similarity,
+    /// `micro_f1`, `macro_f1` and `exact_match` of sets of labels.
+    LabelSets {
+        /// The metric that selects.
+        primary: LabelSetMetric,
+    },
     /// `f1` (primary), `precision` and `recall` of the entities that BIO tags mark, and the `accuracy` of the
     /// tags.
     Entities,
@@ -62,7 +70,7 @@ impl Metrics {
 }
 
 /// Judges `predictions` by `targets` of the same kind, sample by sample. `labels` are the names of the
-/// classes, which [`MetricSet::Entities`] reads.
+/// classes, which [`MetricSet::Entities`] and [`MetricSet::LabelSets`] read.
 ///
 /// # Errors
 /// [`Error::Input`] when there is nothing to judge, the counts differ, or a target or prediction is of another
@@ -117,6 +125,12 @@ pub fn evaluate(
             let (pearson, spearman) = (pearson(&predictions, &targets), spearman(&predictions, &targets));
             let primary = if set == MetricSet::Pearson { "pearson" } else { "spearman" };
             (primary, BTreeMap::from([("spearman", spearman), ("pearson", pearson)]))
+        }
+        MetricSet::LabelSets { primary } => {
+            let (predictions, targets) = (label_sets(predictions)?, label_sets(targets)?);
+            let scores = LabelSetScores::new(labels.len(), &predictions, &targets);
+            let values = LabelSetMetric::ALL.map(|metric| (metric.name(), scores.value(metric)));
+            (primary.name(), BTreeMap::from(values))
         }
         MetricSet::Entities => {
             let (predictions, targets) = (tags(predictions)?, tags(targets)?);
@@ -240,6 +254,12 @@ fn tags(targets: &[Target]) -> Result<Vec<&[u32]>> {
         "tags",
         |target| if let Target::Tags(tags) = target { Some(tags.as_slice()) } else { None },
     )
+}
+
+fn label_sets(targets: &[Target]) -> Result<Vec<&[u32]>> {
+    collect(targets, "a set of labels", |target| {
+        if let Target::LabelSet(classes) = target { Some(classes.as_slice()) } else { None }
+    })
 }
 
 fn scores(targets: &[Target]) -> Result<Vec<f64>> {

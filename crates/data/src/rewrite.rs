@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::row::SourceRow;
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
-use super::{glue, table, tags};
+use super::{glue, label_set, table, tags};
 use crate::task::TaskKind;
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -125,7 +125,11 @@ impl RowLayout {
         if let (Some(name), Some(label)) = (&columns.label, &row.label) {
             let score = serde_json::from_str(label).ok().filter(Value::is_number);
             let score = score.filter(|_| self.kind == TaskKind::Regression);
-            object.insert(name.clone(), score.unwrap_or_else(|| label.clone().into()));
+            let written = match self.kind {
+                TaskKind::MultiLabel => label_set::to_json(label),
+                _ => score.unwrap_or_else(|| label.clone().into()),
+            };
+            object.insert(name.clone(), written);
         }
         Value::Object(object).to_string() + "\n"
     }

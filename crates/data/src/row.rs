@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::text::list;
-use super::{soft_labels, text};
+use super::{label_set, soft_labels, text};
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
@@ -15,7 +15,7 @@ pub(super) struct SourceRow {
     pub line: usize,
     pub text: String,
     pub pair: Option<String>,
-    /// Label name, score, or tags separated by white space; `None` for an unlabelled row.
+    /// Label name, names separated by `|`, score, or tags separated by white space; `None` for an unlabelled row.
     pub label: Option<String>,
     /// Probabilities of the labels as JSON; `None` in a file without them.
     pub soft_labels: Option<String>,
@@ -145,6 +145,7 @@ impl DistinctLabels {
         let cell = row.label.as_deref().unwrap_or_default();
         match kind {
             TaskKind::Tagging => text::split_words(cell).for_each(|tag| self.add_label(tag)),
+            TaskKind::MultiLabel => label_set::names(cell).for_each(|name| self.add_label(name)),
             _ => self.add_label(cell),
         }
         if let Some(soft_labels) = &row.soft_labels {

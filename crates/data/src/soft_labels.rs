@@ -23,10 +23,32 @@ pub(super) fn is_list(cell: &str) -> bool {
     cell.trim_start().starts_with('[')
 }
 
-/// The probability of each label of `labels` by a cell: an object of label and probability, in which labels of
-/// probability 0 may be missing, or a list in the order of the labels. Their sum is made exactly 1, as far as
-/// single precision goes. `Err` is the reason.
+/// The probability of each label of `labels` by a cell. Their sum is made exactly 1, as far as single precision goes.
+/// `Err` is the reason.
 pub(super) fn probabilities(cell: &str, labels: &ClassLabeller) -> Result<Vec<f32>, String> {
+    let found = numbers(cell, labels)?;
+    let sum: f64 = found.iter().sum();
+    if (sum - 1.0).abs() > TOLERANCE {
+        return Err(format!("the soft labels sum to {sum}; probabilities sum to 1"));
+    }
+    Ok(found.into_iter().map(|probability| (probability / sum) as f32).collect())
+}
+
+/// The probability of each label of `labels` by a cell, where an answer has any number of labels: none depends on
+/// another, and their sum may be anything. `Err` is the reason.
+pub(super) fn independent(cell: &str, labels: &ClassLabeller) -> Result<Vec<f32>, String> {
+    let found = numbers(cell, labels)?;
+    match found.iter().zip(&labels.names).find(|(number, _)| **number > 1.0) {
+        Some((number, label)) => {
+            Err(format!("the soft label of {label:?} is {number}; expected a number from 0 to 1"))
+        }
+        None => Ok(found.into_iter().map(|number| number as f32).collect()),
+    }
+}
+
+/// The number of each label of `labels` by a cell: an object of label and number, in which labels of number 0 may be
+/// missing, or a list in the order of the labels.
+fn numbers(cell: &str, labels: &ClassLabeller) -> Result<Vec<f64>, String> {
     let count = labels.names.len();
     let mut found = vec![0f64; count];
     match serde_json::from_str(cell) {
@@ -50,11 +72,7 @@ pub(super) fn probabilities(cell: &str, labels: &ClassLabeller) -> Result<Vec<f3
             ));
         }
     }
-    let sum: f64 = found.iter().sum();
-    if (sum - 1.0).abs() > TOLERANCE {
-        return Err(format!("the soft labels sum to {sum}; probabilities sum to 1"));
-    }
-    Ok(found.into_iter().map(|probability| (probability / sum) as f32).collect())
+    Ok(found)
 }
 
 /// A probability of a JSON value.
@@ -97,6 +115,19 @@ mod tests {
         assert!((f64::from(found[0]) - 0.4996 / 0.9996).abs() < 1e-7);
         assert!(fault("[0.4, 0.25, 0.25]").contains("sum to 0.9"));
         assert!(fault("[0.5, 0.25, 0.252]").contains("sum to 1.002"));
+    }
+
+    #[test]
+    fn probabilities_of_label_sets_do_not_depend_on_each_other() {
+        assert_eq!(independent(r#"{"yes": 0.75, "no": 1}"#, &labels()).unwrap(), [1.0, 0.0, 0.75]);
+        assert_eq!(independent("[0, 0, 0]", &labels()).unwrap(), [0.0; 3]);
+        let fault = |cell| independent(cell, &labels()).unwrap_err();
+        assert!(
+            fault(r#"{"yes": 1.25}"#)
+                .contains(r#"soft label of "yes" is 1.25; expected a number from 0 to 1"#)
+        );
+        assert!(fault("[0, -0.5, 0]").contains(r#"soft label of "maybe" is -0.5"#));
+        assert!(fault("[0, 1]").contains("2 soft labels for 3 labels"));
     }
 
     #[test]

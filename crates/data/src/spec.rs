@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::dev_share::DevShare;
-use crate::metrics::MetricSet;
+use crate::metrics::{LabelSetMetric, MetricSet};
 use crate::task::TaskKind;
 use tinybert_base::{Error, Result};
 
@@ -46,7 +46,7 @@ pub struct TableFiles {
     pub format: Option<Format>,
     /// The names of the columns.
     pub columns: ColumnNames,
-    /// Whether the label column holds a name, a number, or a tag for each word.
+    /// Whether the label column holds a name, several names, a number, or a tag for each word.
     pub kind: TaskKind,
     /// The part of the training file that is the development set, where there is no development file.
     pub dev_share: Option<DevShare>,
@@ -208,6 +208,7 @@ impl DataSpec {
                 MetricSet::AccuracyAndF1 { positive }
             }
             (_, TaskKind::Classification) => MetricSet::Accuracy,
+            (_, TaskKind::MultiLabel) => MetricSet::LabelSets { primary: LabelSetMetric::MicroF1 },
             (_, TaskKind::Regression) => MetricSet::PearsonAndSpearman,
             (_, TaskKind::Tagging) => MetricSet::Entities,
             (_, TaskKind::Embedding) => MetricSet::Similarity,

@@ -11,6 +11,8 @@ use tinybert_base::{Error, Result};
 pub enum TaskKind {
     /// One label out of several for a sentence or a pair.
     Classification,
+    /// Any number of labels for a sentence or a pair, none included.
+    MultiLabel,
     /// One real number for a sentence or a pair.
     Regression,
     /// One label out of several for each word of a sentence: BIO tags.
@@ -24,6 +26,8 @@ pub enum TaskKind {
 pub enum Target {
     /// Index into [`Dataset::labels`].
     Class(u32),
+    /// Indices into [`Dataset::labels`] in ascending order, each once; may be empty.
+    LabelSet(Vec<u32>),
     /// Gold score.
     Score(f32),
     /// For each word an index into [`Dataset::labels`]; a prediction has [`NO_TAG`] for words that were cut
@@ -36,6 +40,13 @@ pub enum Target {
         /// The gold label, where the row has one.
         gold: Option<u32>,
     },
+    /// The same where an answer has any number of labels.
+    SoftLabelSet {
+        /// The probability of each of [`Dataset::labels`], which do not depend on each other.
+        probabilities: Vec<f32>,
+        /// The gold labels, where the row has them.
+        gold: Option<Vec<u32>>,
+    },
     /// Unlabelled: usable for distillation and calibration.
     None,
 }
@@ -46,15 +57,20 @@ pub const NO_TAG: u32 = u32::MAX;
 impl Target {
     /// Whether there is a gold answer.
     pub fn is_gold(&self) -> bool {
-        !matches!(self, Self::None | Self::SoftLabels { gold: None, .. })
+        !matches!(
+            self,
+            Self::None | Self::SoftLabels { gold: None, .. } | Self::SoftLabelSet { gold: None, .. }
+        )
     }
 
-    /// The gold class, or the gold class of each word; empty for a score and where there is no gold label.
+    /// The gold class, the gold class of each word, or all gold labels; empty for a score and where there is no gold
+    /// label.
     pub fn classes(&self) -> &[u32] {
         match self {
             Self::Class(class) => std::slice::from_ref(class),
             Self::SoftLabels { gold, .. } => gold.as_slice(),
-            Self::Tags(tags) => tags,
+            Self::Tags(classes) | Self::LabelSet(classes) => classes,
+            Self::SoftLabelSet { gold, .. } => gold.as_deref().unwrap_or_default(),
             Self::Score(_) | Self::None => &[],
         }
     }

@@ -16,6 +16,39 @@ use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 /// [`Error::Interrupted`].
 pub fn predictions(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Target>> {
     check_labels(model, data)?;
+    each_example(model, data, context, |session, example| {
+        if data.kind == TaskKind::Embedding {
+            return similarity(session, example).map(Target::Score);
+        }
+        match answer(session, example)? {
+            Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
+            Answer::Labels(set) => Ok(Target::LabelSet(set.labels().map(|label| label as u32).collect())),
+            Answer::Score(score) => Ok(Target::Score(score)),
+            Answer::Tags(tags) => Ok(Target::Tags(tag_each_word(&example.text, tags))),
+            _ => Err(unknown_answer()),
+        }
+    })
+}
+
+/// The logits `[outputs]` of a multi-label image for all examples, in order.
+///
+/// # Errors
+/// Returns the errors of [`predictions`].
+pub fn label_set_logits(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
+    check_labels(model, data)?;
+    each_example(model, data, context, |session, example| match answer(session, example)? {
+        Answer::Labels(set) => Ok(set.logits().to_vec()),
+        _ => Err(unknown_answer()),
+    })
+}
+
+/// Calls `ask` with every example, and gives the results in order. Examples are spread over all cores.
+fn each_example<T: Send>(
+    model: &Model<'_>,
+    data: &Dataset,
+    context: &Context,
+    ask: impl Fn(&mut Session<'_, '_>, &Example) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let workspace_bytes = model.max_workspace_bytes();
     data.examples
         .par_iter()
@@ -25,21 +58,21 @@ pub fn predictions(model: &Model<'_>, data: &Dataset, context: &Context) -> Resu
                 if context.should_stop() {
                     return Err(Error::judging_stopped());
                 }
-                let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
                 let mut session = model.session(workspace).map_err(|e| Error::Input(e.to_string()))?;
-                if data.kind == TaskKind::Embedding {
-                    return similarity(&mut session, example).map(Target::Score);
-                }
-                let reply = session.run(input).map_err(|e| Error::Input(e.to_string()))?;
-                match reply.answer {
-                    Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
-                    Answer::Score(score) => Ok(Target::Score(score)),
-                    Answer::Tags(tags) => Ok(Target::Tags(tag_each_word(&example.text, tags))),
-                    _ => Err(Error::Usage("the image gives answers that this program does not know".into())),
-                }
+                ask(&mut session, example)
             },
         )
         .collect()
+}
+
+/// The answer to the text or the pair of an example.
+fn answer<'r>(session: &'r mut Session<'_, '_>, example: &'r Example) -> Result<Answer<'r>> {
+    let input = Input::Text { text: &example.text, pair: example.pair.as_deref() };
+    Ok(session.run(input).map_err(|e| Error::Input(e.to_string()))?.answer)
+}
+
+fn unknown_answer() -> Error {
+    Error::Usage("the image gives answers that this program does not know".into())
 }
 
 /// Cosine of the embeddings of both texts.
@@ -76,6 +109,7 @@ fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
     let labels: Vec<&str> = model.image().labels().collect();
     let fits = match (model.config().head, data.kind) {
         (HeadKind::Classification, TaskKind::Classification)
+        | (HeadKind::MultiLabel, TaskKind::MultiLabel)
         | (HeadKind::TokenClassification, TaskKind::Tagging) => data.labels == labels,
         (HeadKind::Regression, TaskKind::Regression) | (HeadKind::Embedding, TaskKind::Embedding) => true,
         _ => false,

@@ -10,6 +10,8 @@ use tinybert_data::{EncodedSet, evaluation_batches};
 use tinybert_model::{Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel};
 
+use crate::thresholds;
+
 /// Sentences per forward pass: enough to fill the matrix products.
 const BATCH: usize = 32;
 
@@ -99,6 +101,29 @@ impl Judge {
     /// Returns the errors of [`outputs`] and of [`metrics::evaluate`].
     pub fn judge(&self, model: &TaskModel, context: &Context) -> Result<Metrics> {
         self.metrics(&self.predictions(model, context)?)
+    }
+
+    /// Metrics of a model without dropout whose thresholds are chosen by these very samples ([`thresholds::choose`]),
+    /// and its head with these thresholds; a head without thresholds stays as it is.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Judge::judge`].
+    pub fn judge_at_best(&self, model: &TaskModel, context: &Context) -> Result<(Metrics, Head)> {
+        let outputs = self.outputs(model, context)?;
+        let head = self.with_thresholds(&model.head, &outputs)?;
+        let metrics = self.metrics(&self.answers(&head, &outputs)?)?;
+        Ok((metrics, head))
+    }
+
+    /// `head` with the thresholds that are best for `outputs`; a head without thresholds stays as it is.
+    ///
+    /// # Errors
+    /// Returns the errors of [`thresholds::choose`].
+    pub fn with_thresholds(&self, head: &Head, outputs: &Outputs) -> Result<Head> {
+        let Head::MultiLabel { labels, .. } = head else { return Ok(head.clone()) };
+        let logits = rows_by_sample(&self.set, outputs)?;
+        let thresholds = thresholds::choose(&logits, &self.targets, labels.len())?;
+        Ok(Head::MultiLabel { labels: labels.clone(), thresholds })
     }
 
     /// The model's answers to all samples, in order.
@@ -195,13 +220,18 @@ fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f
     if !matches!(head, Head::Embedding { .. }) {
         return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", head.kind())));
     }
-    let mut vectors = vec![Vec::new(); set.len()];
-    for (samples, rows) in outputs {
-        for (&sample, row) in samples.iter().zip(rows.to_vec2::<f32>()?) {
-            vectors[sample] = row;
+    rows_by_sample(set, outputs)
+}
+
+/// The row of outputs of every sample, in their order; each sample has one.
+fn rows_by_sample(set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {
+    let mut rows = vec![Vec::new(); set.len()];
+    for (samples, of_batch) in outputs {
+        for (&sample, row) in samples.iter().zip(of_batch.to_vec2::<f32>()?) {
+            rows[sample] = row;
         }
     }
-    Ok(vectors)
+    Ok(rows)
 }
 
 /// The answer of each sample of a batch by the logits `[answers, outputs]`; the words of the samples begin at
@@ -215,6 +245,14 @@ fn answers_of<'w>(
         Head::Classification { .. } => {
             let classes = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
             Ok(classes.into_iter().map(Target::Class).collect())
+        }
+        Head::MultiLabel { .. } => {
+            let thresholds = head.threshold_logits();
+            let set = |logits: Vec<f32>| {
+                let pairs = (0..).zip(logits.iter().zip(&thresholds));
+                pairs.filter(|(_, (logit, threshold))| logit >= threshold).map(|(label, _)| label).collect()
+            };
+            Ok(logits.to_vec2::<f32>()?.into_iter().map(set).map(Target::LabelSet).collect())
         }
         Head::Regression => {
             Ok(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(Target::Score).collect())

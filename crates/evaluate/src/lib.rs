@@ -4,3 +4,4 @@ mod image;
 pub mod judge;
 pub mod latency;
 pub mod predictor;
+pub mod thresholds;

@@ -47,7 +47,8 @@ impl HeadView<'_> {
         if let Some(pooler) = &self.pooler {
             pooler.check()?;
         }
-        self.output.check()
+        self.output.check()?;
+        finite(self.thresholds, Field::Threshold)
     }
 }
 

@@ -21,6 +21,8 @@ pub enum HeadKind {
     TokenClassification = 3,
     /// A vector for the text, from the rows of all tokens ([`Config::pooling`]).
     Embedding = 4,
+    /// Any number of several labels, none included, from the first token.
+    MultiLabel = 5,
 }
 
 impl HeadKind {
@@ -32,14 +34,23 @@ impl HeadKind {
     /// Returns how many times the head gives [`Config::outputs`] outputs for an input of `tokens` tokens.
     pub const fn answers(self, tokens: usize) -> usize {
         match self {
-            Self::Classification | Self::Regression | Self::Embedding => 1,
+            Self::Classification | Self::Regression | Self::Embedding | Self::MultiLabel => 1,
             Self::TokenClassification => tokens,
         }
     }
 
     /// Returns whether outputs have names.
     pub const fn has_labels(self) -> bool {
-        matches!(self, Self::Classification | Self::TokenClassification)
+        matches!(self, Self::Classification | Self::TokenClassification | Self::MultiLabel)
+    }
+
+    /// Returns the number of thresholds of a head with `outputs` outputs: one for each label that an answer may have
+    /// beside others.
+    pub const fn thresholds(self, outputs: usize) -> usize {
+        match self {
+            Self::MultiLabel => outputs,
+            _ => 0,
+        }
     }
 
     const fn from_raw(raw: u32) -> Option<Self> {
@@ -48,6 +59,7 @@ impl HeadKind {
             2 => Some(Self::Regression),
             3 => Some(Self::TokenClassification),
             4 => Some(Self::Embedding),
+            5 => Some(Self::MultiLabel),
             _ => None,
         }
     }
@@ -184,7 +196,7 @@ impl Config {
         ensure((MIN_TOKENS..=positions).contains(&max_tokens), Field::MaxTokens)?;
         ensure(head != HeadKind::Regression || outputs == 1, Field::Outputs)?;
         let possible_flags = match head {
-            HeadKind::Classification | HeadKind::Regression => FLAG_POOLER,
+            HeadKind::Classification | HeadKind::Regression | HeadKind::MultiLabel => FLAG_POOLER,
             HeadKind::TokenClassification => 0,
             HeadKind::Embedding => FLAGS_POOLING | FLAG_NOT_NORMALIZED,
         };

@@ -113,6 +113,8 @@ pub enum Field {
     Bias,
     /// A row sum that no weights can have. The host also refuses a row sum that differs from that of the weights.
     RowSum,
+    /// The threshold of a label that is not finite.
+    Threshold,
     /// A label that is not UTF-8.
     Label,
     /// A self-test whose tokens or token types the model does not have.

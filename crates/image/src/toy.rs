@@ -177,6 +177,7 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         head: HeadData {
             pooler: Some(random.linear(hidden, hidden)),
             output: random.linear(outputs, hidden),
+            thresholds: Vec::new(),
         },
         labels: ["yes", "no", "häufig"].map(String::from).to_vec(),
         calibration: None,
@@ -225,6 +226,14 @@ fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
 pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
     model.config.head = HeadKind::TokenClassification;
     (model.config.pooler, model.head.pooler) = (false, None);
+    model
+}
+
+/// Turns a classification model into one whose answers have any number of labels. Its thresholds are the logits −0.2, 0,
+/// 0.2, and so on.
+pub fn multi_label(mut model: ImageBuilder) -> ImageBuilder {
+    model.config.head = HeadKind::MultiLabel;
+    model.head.thresholds = (0..model.config.outputs).map(|label| 0.2 * label as f32 - 0.2).collect();
     model
 }
 

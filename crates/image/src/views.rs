@@ -106,6 +106,9 @@ pub struct HeadView<'a> {
     pub pooler: Option<LinearView<'a>>,
     /// `[outputs, hidden]`.
     pub output: LinearView<'a>,
+    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: an answer has the labels whose logit is at
+    /// least this. Empty for other heads.
+    pub thresholds: &'a [f32],
 }
 
 /// An iterator over the layers, which reads each layer when it comes to it.
@@ -234,13 +237,14 @@ impl<'a> EmbeddingsView<'a> {
 
 impl<'a> HeadView<'a> {
     pub(crate) fn read(parts: &mut PartReader<'a>, config: &Config) -> Result<Self, Error> {
-        let Config { hidden, outputs, panel, .. } = *config;
+        let Config { hidden, outputs, panel, head, .. } = *config;
         Ok(Self {
             pooler: match config.pooler {
                 true => Some(LinearView::read(parts, hidden, hidden, panel, Encoding::Int8)?),
                 false => None,
             },
             output: LinearView::read(parts, outputs, hidden, panel, Encoding::Int8)?,
+            thresholds: parts.take(head.thresholds(outputs))?,
         })
     }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{full_toy, mixed_toy};
-use tinybert_image::toy::token_classification;
+use tinybert_image::toy::{multi_label, token_classification};
 use tinybert_image::{
     AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, PackedWeights, Panel,
     PerLinear, SectionKind, repack, seal,
@@ -176,6 +176,43 @@ fn a_token_classifier_has_outputs_for_every_token_and_no_pooler() {
     assert_eq!(pooled.build().err(), Some(Error::Invalid(Field::Flags)));
     builder.self_tests[1].outputs.truncate(3);
     assert_eq!(builder.build().err(), Some(Error::Invalid(Field::Length)));
+}
+
+#[test]
+fn a_multi_label_classifier_has_a_threshold_for_each_output() {
+    let builder = multi_label(full_toy());
+    let file = builder.build().unwrap();
+    let image = Image::from_bytes(&file).unwrap();
+    assert_eq!(image.config().head, HeadKind::MultiLabel);
+    assert_eq!(image.head().thresholds, [-0.2, 0.0, 0.2]);
+    assert!(image.head().pooler.is_some() && image.labels().len() == 3);
+    assert_eq!(ImageBuilder::from_image(&image), builder);
+
+    let refused = |field, change: fn(&mut ImageBuilder)| {
+        let mut builder = builder.clone();
+        change(&mut builder);
+        assert_eq!(builder.build().err(), Some(Error::Invalid(field)));
+    };
+    refused(Field::Threshold, |builder| builder.head.thresholds[1] = f32::NAN);
+    refused(Field::Threshold, |builder| builder.head.thresholds[2] = f32::NEG_INFINITY);
+    refused(Field::Length, |builder| builder.head.thresholds.truncate(2));
+    refused(Field::Length, |builder| builder.config.head = HeadKind::Classification);
+    refused(Field::Outputs, |builder| builder.labels.truncate(2));
+    refused(Field::Flags, |builder| builder.config.normalized = false);
+}
+
+#[test]
+fn the_kind_of_the_head_says_how_large_its_section_is() {
+    // The head's kind is the eighth word of the model record, behind header and section table.
+    for (made, stated) in
+        [(multi_label(full_toy()), HeadKind::Classification), (full_toy(), HeadKind::MultiLabel)]
+    {
+        let mut file = made.build().unwrap();
+        let record = (64 + 9 * 32_usize).next_multiple_of(64);
+        file[record + 28..record + 32].copy_from_slice(&(stated as u32).to_le_bytes());
+        seal(&mut file);
+        assert_eq!(Image::from_bytes(&file).err(), Some(Error::SectionSize(SectionKind::Head)));
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tinybert_image::toy::{
-    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, token_classification,
+    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, multi_label,
+    token_classification,
 };
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
@@ -120,9 +121,10 @@ fn any_model(seed: u64) -> ImageBuilder {
     let mut builder = model(seed, size(70), size(300), &vec![1; size(500)], &layers);
     let panels = [(48, 4), (4, 16), (12, 4), (12, 8), (1, 1)].map(|(nr, kr)| Panel { nr, kr });
     builder.config.panel = panels[size(5) - 1];
-    builder = match size(3) {
+    builder = match size(4) {
         1 => builder,
         2 => token_classification(builder),
+        3 => multi_label(builder),
         _ => embedding(builder),
     };
     if size(2) == 1 {

@@ -79,6 +79,13 @@ pub fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp2(x * (2.0 * core::f32::consts::LOG2_E)) + 1.0)
 }
 
+/// Returns the logistic function 1 / (1 + e^−x) with an absolute error of at most 1e-6. NaN gives the result of −87,
+/// which is below 2e-38.
+pub fn sigmoid(x: f32) -> f32 {
+    let x = min(max(x, -87.0), 87.0);
+    1.0 / (exp2(-(x * core::f32::consts::LOG2_E)) + 1.0)
+}
+
 /// Returns GELU(x) = x·Φ(x) with an absolute error of at most 5e-4. The result is exactly x from 3.640625 upwards and 0
 /// from −3.640625 downwards.
 pub fn gelu(x: f32) -> f32 {

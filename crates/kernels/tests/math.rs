@@ -52,6 +52,17 @@ fn tanh_absolute_error_is_below_1e_6() {
 }
 
 #[test]
+fn sigmoid_absolute_error_is_below_1e_6() {
+    for x in range(-100.0, 100.0, 500_000) {
+        let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
+        let error = (f64::from(math::sigmoid(x)) - exact).abs();
+        assert!(error <= 1e-6, "sigmoid({x}): error {error:e}");
+    }
+    assert_eq!((math::sigmoid(0.0), math::sigmoid(1e30)), (0.5, 1.0));
+    assert!(math::sigmoid(-1e30) < 2e-38 && math::sigmoid(f32::NAN) < 2e-38);
+}
+
+#[test]
 fn gelu_absolute_error_is_below_5e_4() {
     for x in range(-8.0, 8.0, 500_000) {
         let exact = f64::from(x) * 0.5 * (1.0 + erf(f64::from(x) / 2f64.sqrt()));

@@ -2,10 +2,10 @@
 
 use tinybert_image::Pooling;
 
-use crate::names;
+use crate::{names, thresholds};
 
 /// The task head on top of the encoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Head {
     /// The bare encoder; its pooler is kept when the checkpoint has one.
     None,
@@ -13,6 +13,13 @@ pub enum Head {
     Classification {
         /// Label names by class index.
         labels: Vec<String>,
+    },
+    /// Pooler and linear: any number of labels per sentence or pair, none included.
+    MultiLabel {
+        /// Label names by class index.
+        labels: Vec<String>,
+        /// The probability from which on an answer has the label, by class index; above 0 and below 1.
+        thresholds: Vec<f64>,
     },
     /// Pooler and linear with one output: a score per sentence or pair.
     Regression,
@@ -38,12 +45,19 @@ pub enum Head {
 }
 
 impl Head {
+    /// A multi-label head with the usual threshold for every label.
+    pub fn multi_label(labels: Vec<String>) -> Self {
+        Self::MultiLabel { thresholds: vec![thresholds::USUAL; labels.len()], labels }
+    }
+
     /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word
     /// embedding matrix.
     pub fn outputs(&self) -> usize {
         match self {
             Self::None | Self::MaskedLm => 0,
-            Self::Classification { labels } | Self::TokenClassification { labels } => labels.len(),
+            Self::Classification { .. } | Self::TokenClassification { .. } | Self::MultiLabel { .. } => {
+                self.labels().len()
+            }
             Self::Regression => 1,
             Self::Embedding { dimensions, .. } => *dimensions,
         }
@@ -52,7 +66,9 @@ impl Head {
     /// Label names by class index; empty where the head has none.
     pub fn labels(&self) -> &[String] {
         match self {
-            Self::Classification { labels } | Self::TokenClassification { labels } => labels,
+            Self::Classification { labels }
+            | Self::TokenClassification { labels }
+            | Self::MultiLabel { labels, .. } => labels,
             Self::None | Self::Regression | Self::Embedding { .. } | Self::MaskedLm => &[],
         }
     }
@@ -65,7 +81,29 @@ impl Head {
             Self::TokenClassification { .. } if only_counts => {
                 Self::TokenClassification { labels: names.to_vec() }
             }
+            Self::MultiLabel { thresholds, .. } if only_counts => {
+                Self::MultiLabel { labels: names.to_vec(), thresholds }
+            }
             other => other,
+        }
+    }
+
+    /// The logit from which on an answer has the label, `[outputs]`, as images store it and devices compare; empty for
+    /// heads whose answers do not have any number of labels.
+    pub fn threshold_logits(&self) -> Vec<f32> {
+        match self {
+            Self::MultiLabel { thresholds, .. } => {
+                thresholds.iter().map(|&probability| thresholds::logit(probability)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether this is the same head but for thresholds, which are chosen anew where weights change.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::MultiLabel { labels, .. }, Self::MultiLabel { labels: others, .. }) => labels == others,
+            _ => self == other,
         }
     }
 
@@ -84,15 +122,16 @@ impl Head {
 
     /// True where the head reads the pooled `[CLS]` state.
     pub fn needs_pooler(&self) -> bool {
-        matches!(self, Self::Classification { .. } | Self::Regression)
+        matches!(self, Self::Classification { .. } | Self::MultiLabel { .. } | Self::Regression)
     }
 
     /// The name of the last linear, if the head has one of its own.
     pub fn linear(&self) -> Option<&'static str> {
         match self {
-            Self::Classification { .. } | Self::Regression | Self::TokenClassification { .. } => {
-                Some(names::CLASSIFIER)
-            }
+            Self::Classification { .. }
+            | Self::MultiLabel { .. }
+            | Self::Regression
+            | Self::TokenClassification { .. } => Some(names::CLASSIFIER),
             Self::Embedding { projected: true, .. } => Some(names::PROJECTION),
             Self::Embedding { projected: false, .. } | Self::None | Self::MaskedLm => None,
         }
@@ -103,6 +142,7 @@ impl Head {
         match self {
             Self::None => "no head",
             Self::Classification { .. } => "sequence classification",
+            Self::MultiLabel { .. } => "multi-label classification",
             Self::Regression => "regression",
             Self::TokenClassification { .. } => "token classification",
             Self::Embedding { .. } => "sentence embedding",

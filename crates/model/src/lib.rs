@@ -31,6 +31,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod thresholds;
 mod tokenizer_folder;
 mod tokenizer_json;
 mod vocabulary;

@@ -38,7 +38,7 @@ impl TaskModel {
     /// A model over plain tensors, without a graph.
     ///
     /// # Errors
-    /// A tensor is missing, or the head is not one of classification, regression, token classification.
+    /// A tensor is missing, or the head answers no task.
     pub fn frozen(config: &BertConfig, head: &Head, tensors: &Tensors) -> Result<Self> {
         Self::new(Bert::frozen(config, tensors)?, head, &|name| Ok(lookup(tensors, name)?.detach()))
     }
@@ -53,7 +53,9 @@ impl TaskModel {
 
     fn new(bert: Bert, head: &Head, get: TensorLookup) -> Result<Self> {
         let pooler = match head {
-            Head::Classification { .. } | Head::Regression => Some(FloatLinear::new(names::POOLER, get)?),
+            Head::Classification { .. } | Head::MultiLabel { .. } | Head::Regression => {
+                Some(FloatLinear::new(names::POOLER, get)?)
+            }
             Head::TokenClassification { .. } | Head::Embedding { .. } => None,
             Head::None | Head::MaskedLm => {
                 return Err(Error::Usage(format!(

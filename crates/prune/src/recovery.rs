@@ -196,8 +196,8 @@ impl PruneWithRecovery<'_> {
         let pruned = KeptParts::choose(&importance, &self.shares_of(round, &model.config))?.prune(model)?;
         let max_tokens = self.recovery.max_tokens;
         let judge = Judge::new(&pruned.text, self.data.dev, self.data.metrics, max_tokens)?;
-        let before =
-            judge.judge(&TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?, context)?;
+        let unrecovered = TaskModel::frozen(&pruned.config, &pruned.head, &pruned.tensors)?;
+        let (before, _) = judge.judge_at_best(&unrecovered, context)?;
         context.progress.say(&format!("pruned: dev {} {:.4}", before.primary, before.primary()));
 
         let output = out.nested(folder.into())?;

@@ -7,11 +7,13 @@ mod sample;
 mod search;
 pub mod sensitivity;
 pub mod stored;
+mod thresholds;
 mod weights;
 
 use sha2::{Digest, Sha256};
 
 pub use self::plan::calibrate;
+pub use self::thresholds::with_thresholds_by;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_image::{
@@ -181,6 +183,7 @@ impl KernelLayout {
 fn head_kind(head: &Head) -> Result<(HeadKind, Vec<String>)> {
     match head {
         Head::Classification { labels } => Ok((HeadKind::Classification, labels.clone())),
+        Head::MultiLabel { labels, .. } => Ok((HeadKind::MultiLabel, labels.clone())),
         Head::Regression => Ok((HeadKind::Regression, Vec::new())),
         Head::TokenClassification { labels } => Ok((HeadKind::TokenClassification, labels.clone())),
         Head::Embedding { .. } => Ok((HeadKind::Embedding, Vec::new())),

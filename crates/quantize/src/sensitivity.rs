@@ -214,7 +214,10 @@ impl<'a> VariantJudge<'a> {
         exact: &Outputs,
     ) -> Result<Sensitivity> {
         let metric = match &self.judge {
-            Some(judge) => Some(judge.metrics(&judge.answers(&self.checkpoint.head, found)?)?.primary()),
+            Some(judge) => {
+                let head = judge.with_thresholds(&self.checkpoint.head, found)?;
+                Some(judge.metrics(&judge.answers(&head, found)?)?.primary())
+            }
             None => None,
         };
         Ok(Sensitivity {

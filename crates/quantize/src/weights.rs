@@ -71,6 +71,7 @@ pub fn head(checkpoint: &Checkpoint) -> Result<HeadData> {
             Some(name) => linear(tensors, name, 1.0, Store::INT8)?,
             None => identity(checkpoint.config.hidden_size),
         },
+        thresholds: checkpoint.head.threshold_logits(),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use tinybert_kernels::math;
 
-use crate::Tags;
 use crate::argmax::argmax;
+use crate::{LabelSet, Tags};
 
 /// The answer to one input, and how much of the input was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Answer<'s> {
         /// `[outputs]`, one per label.
         logits: &'s [f32],
     },
+    /// Multi-label classification.
+    Labels(LabelSet<'s>),
     /// Regression.
     Score(f32),
     /// Token classification.
@@ -45,6 +47,7 @@ impl<'s> Answer<'s> {
     pub fn outputs(&self) -> &[f32] {
         match self {
             Self::Label { logits, .. } => logits,
+            Self::Labels(labels) => labels.logits(),
             Self::Score(score) => core::slice::from_ref(score),
             Self::Tags(tags) => tags.logits(),
             Self::Embedding(vector) => vector,
@@ -52,15 +55,20 @@ impl<'s> Answer<'s> {
     }
 
     /// Writes the probability of each label into `probabilities` and returns the part that was written: the softmax of
-    /// the logits. The part is empty if the answer is not one label.
+    /// the logits if the answer is one label, and the logistic function of each logit if it has any number of labels.
+    /// The part is empty for other answers.
     pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {
-        let Self::Label { logits, .. } = self else { return &[] };
+        let (Self::Label { .. } | Self::Labels(_)) = self else { return &[] };
+        let logits = self.outputs();
         let count = logits.len().min(probabilities.len());
         let Some((written, _)) = probabilities.split_at_mut_checked(count) else { return &[] };
-        for (probability, logit) in written.iter_mut().zip(*logits) {
+        for (probability, logit) in written.iter_mut().zip(logits) {
             *probability = *logit;
         }
-        math::softmax(written);
+        match self {
+            Self::Labels(_) => written.iter_mut().for_each(|logit| *logit = math::sigmoid(*logit)),
+            _ => math::softmax(written),
+        }
         written
     }
 }
@@ -88,5 +96,16 @@ mod tests {
             assert!((f64::from(*probability) - f64::from(logit).exp() / total).abs() < 1e-6);
         }
         assert!(Answer::Score(1.0).probabilities(&mut room).is_empty());
+    }
+
+    #[test]
+    fn probabilities_of_a_label_set_do_not_depend_on_each_other() {
+        let mut room = [0.0; 3];
+        let logits = [-2.0, 0.0, 4.0];
+        let probabilities = Answer::Labels(LabelSet::new(&logits, &[0.0; 3])).probabilities(&mut room);
+        for (probability, logit) in probabilities.iter().zip(logits) {
+            assert!((f64::from(*probability) - 1.0 / (1.0 + f64::from(-logit).exp())).abs() < 1e-6);
+        }
+        assert_eq!(probabilities.len(), 3);
     }
 }

@@ -37,6 +37,7 @@ mod embed;
 mod encoder;
 mod error;
 mod head;
+mod label_set;
 mod model;
 mod qkv;
 mod quantized;
@@ -51,6 +52,7 @@ pub use answer::{Answer, Reply};
 #[cfg(feature = "embed")]
 pub use embed::embed_model;
 pub use error::Error;
+pub use label_set::LabelSet;
 pub use model::Model;
 pub use session::{Input, Session};
 pub use tags::{TaggedWord, TaggedWords, Tags};

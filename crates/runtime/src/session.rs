@@ -6,7 +6,7 @@ use crate::encoder::Encoder;
 use crate::stages::{HeadStage, TextStage};
 use crate::team::Team;
 use crate::workspace::Buffers;
-use crate::{Answer, Error, Model, Reply, Tags, head};
+use crate::{Answer, Error, LabelSet, Model, Reply, Tags, head};
 
 /// The input of a session.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +168,7 @@ impl<'s, 'a> Session<'s, 'a> {
                 outputs: model.config().outputs,
             }),
             HeadKind::Embedding => Answer::Embedding(outputs),
+            HeadKind::MultiLabel => Answer::Labels(LabelSet::new(outputs, model.image().head().thresholds)),
         };
         Ok(Reply { answer, tokens, truncated })
     }

@@ -8,7 +8,7 @@ use tinybert_image::{AlignedBytes, PerLinear, seal};
 use tinybert_runtime::{Answer, Input, Model, Reply};
 
 /// Models with every kind of head, so small that every byte can be tried.
-fn small() -> [AlignedBytes; 4] {
+fn small() -> [AlignedBytes; 5] {
     let layers = [
         ToyLayer {
             heads: 2,
@@ -24,7 +24,8 @@ fn small() -> [AlignedBytes; 4] {
         common::mixed(model.clone()),
         model.clone(),
         common::token_classification(model.clone()),
-        common::embedding(model),
+        common::embedding(model.clone()),
+        common::multi_label(model),
     ];
     heads.map(|model| model.build().unwrap())
 }
@@ -38,9 +39,10 @@ fn run(bytes: &[u8]) {
     let mut session = model.session_for(limit, &mut workspace).unwrap();
     let _ = session.run(Input::pair("turn the lamp on, \u{e9}", "play some jazz!"));
     let _ = session.run(Input::ids(&[2, 5, 3], &[0, 1, 0]));
-    if let Ok(Reply { answer: Answer::Tags(tags), .. }) = session.run(Input::text("turn the lamp on, \u{e9}"))
-    {
-        tags.words().for_each(drop);
+    match session.run(Input::text("turn the lamp on, \u{e9}")) {
+        Ok(Reply { answer: Answer::Tags(tags), .. }) => tags.words().for_each(drop),
+        Ok(Reply { answer: Answer::Labels(labels), .. }) => labels.labels().for_each(drop),
+        _ => {}
     }
     let _ = model.label(1);
     let _ = model.self_test(&mut workspace);

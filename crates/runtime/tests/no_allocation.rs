@@ -24,3 +24,19 @@ fn from_the_image_to_the_answer_nothing_is_allocated() {
         assert_eq!(counted.count_total, 0, "{kernels:?}");
     }
 }
+
+#[test]
+fn a_set_of_labels_needs_no_memory() {
+    let bytes = common::multi_label(common::three_layers()).build().unwrap();
+    let mut workspace = vec![0; 1 << 17];
+    let counted = allocation_counter::measure(|| {
+        let model = Model::from_bytes(&bytes).unwrap();
+        let mut session = model.session(&mut workspace).unwrap();
+        let reply = session.run(Input::text("play some jazz")).unwrap();
+        let mut room = [0.0; 3];
+        assert_eq!(reply.answer.probabilities(&mut room).len(), 3);
+        let Answer::Labels(labels) = reply.answer else { panic!() };
+        assert!(labels.labels().all(|label| model.label(label).is_some()));
+    });
+    assert_eq!(counted.count_total, 0);
+}

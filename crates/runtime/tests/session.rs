@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{embedding, regression, three_layers, token_classification};
+use common::{embedding, multi_label, regression, three_layers, token_classification};
 use tinybert_image::toy::{F32, INT8, PER_TOKEN_INPUTS, STATIC_INPUTS, SYMMETRIC, ToyLayer};
 use tinybert_image::{
     AlignedBytes, AttentionMode, Config, ImageBuilder, InputQuantization, PerLinear, SelfTestData,
@@ -140,6 +140,33 @@ fn words_that_were_cut_off_have_no_tag() {
         };
         assert_eq!((tags.logits().len(), tags.words().count()), (9, 0));
     });
+}
+
+#[test]
+fn an_answer_has_every_label_whose_logit_reaches_the_threshold() {
+    // The same weights answer one label: the logits are those of the classifier.
+    let bytes = three_layers().build().unwrap();
+    let expected = with_session(&bytes, |session| {
+        session.run(Input::text("play some jazz")).unwrap().answer.outputs().to_vec()
+    });
+    // Equal, above and below; then as far as single precision tells them apart.
+    let cases = [
+        (expected.clone(), vec![0, 1, 2]),
+        (vec![expected[0].next_up(), expected[1].next_down(), expected[2]], vec![1, 2]),
+        (vec![f32::MAX; 3], vec![]),
+    ];
+    for (thresholds, labels) in cases {
+        let mut builder = multi_label(three_layers());
+        builder.head.thresholds = thresholds.clone();
+        let bytes = builder.build().unwrap();
+        with_session(&bytes, |session| {
+            let Answer::Labels(set) = session.run(Input::text("play some jazz")).unwrap().answer else {
+                panic!()
+            };
+            assert_eq!((set.logits(), set.thresholds()), (&expected[..], &thresholds[..]));
+            assert_eq!(set.labels().collect::<Vec<_>>(), labels);
+        });
+    }
 }
 
 #[test]
@@ -297,6 +324,7 @@ fn self_tests_pass_on_the_model_that_made_them_and_on_every_instruction_set() {
     self_tests_pass(three_layers());
     self_tests_pass(token_classification(three_layers()));
     self_tests_pass(embedding(three_layers()));
+    self_tests_pass(multi_label(three_layers()));
     self_tests_pass(common::mixed(three_layers()));
 }
 

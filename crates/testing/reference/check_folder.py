@@ -4,9 +4,9 @@
     python3 -m venv /tmp/reference && /tmp/reference/bin/pip install torch transformers
     /tmp/reference/bin/python check_folder.py PROGRAM FOLDER TEXTS.txt
 
-PROGRAM is `tinybert-compress`, FOLDER a classifier of any family, TEXTS.txt has a text per line. Prints the largest
-difference of a probability and ends with 1 if it is above 1e-4, or if the number of tokens differs.
-"""
+PROGRAM is `tinybert-compress`, FOLDER a classifier of any family (one label or any number), TEXTS.txt has a text per
+line. Prints the largest difference of a probability and ends with 1 if it is above 1e-4, or if the number of tokens
+differs. """
 
 import json
 import subprocess
@@ -31,7 +31,9 @@ def main(program, folder, texts):
         encoded.pop("token_type_ids", None)
         faults += encoded["input_ids"].shape[1] != answer["tokens"]
         with torch.no_grad():
-            theirs = model(**encoded).logits.softmax(-1)[0].tolist()
+            logits = model(**encoded).logits[0]
+        any_number = model.config.problem_type == "multi_label_classification"
+        theirs = (logits.sigmoid() if any_number else logits.softmax(-1)).tolist()
         ours = [answer["probabilities"][model.config.id2label[at]] for at in range(len(theirs))]
         largest = max([largest, *(abs(a - b) for a, b in zip(ours, theirs))])
     print(f"largest difference of a probability: {largest:.1e}; texts of another length: {faults}")

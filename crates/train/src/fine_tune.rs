@@ -99,9 +99,9 @@ pub fn fine_tune(
         Ok(Losses { total, tape: output.tape, parts: Vec::new() })
     };
     let training = run.train(config, &set, learned, losses, Some(&mut selection))?;
-    let (dev, tensors) = selection.into_best()?;
-    let report = FineTuneReport { dev, training };
-    run.finish(&tensors, &report)?;
+    let best = selection.into_best()?;
+    let report = FineTuneReport { dev: best.metrics.clone(), training };
+    run.finish_best(&best, &report)?;
     Ok(report)
 }
 
@@ -110,6 +110,7 @@ pub fn fine_tune(
 pub fn head_of(data: &Dataset) -> Head {
     match data.kind {
         TaskKind::Classification => Head::Classification { labels: data.labels.clone() },
+        TaskKind::MultiLabel => Head::multi_label(data.labels.clone()),
         TaskKind::Regression => Head::Regression,
         TaskKind::Tagging => Head::TokenClassification { labels: data.labels.clone() },
         TaskKind::Embedding => {
@@ -127,7 +128,7 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     let mut tensors = init_parameters(&model.config, head, seed)?;
     for (name, tensor) in &mut tensors {
         if let Some(found) = model.tensors.get(name)
-            && (name.starts_with(names::ENCODER) || model.head == *head)
+            && (name.starts_with(names::ENCODER) || model.head.is_alike(head))
         {
             *tensor = found.clone();
         }

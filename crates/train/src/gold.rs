@@ -1,5 +1,7 @@
 //! Gold answers, and the loss of a model against them.
 
+mod label_sets;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +10,7 @@ use candle_core::{D, Tensor};
 use candle_nn::ops::log_softmax;
 
 use tinybert_base::{Error, Result};
-use tinybert_data::task::{Dataset, Example, Target};
+use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_data::{Batch, EncodedSet, list};
 
 /// How much the classes count in the cross-entropy of gold labels.
@@ -64,7 +66,8 @@ impl fmt::Display for ClassWeighting {
 
 impl ClassWeighting {
     /// The weight of each class of `data`, scaled so that the mean over all gold answers is 1: the learning rate
-    /// keeps its meaning. A class without examples has weight 0 if the weights are balanced.
+    /// keeps its meaning. A class without examples has weight 0 if the weights are balanced. The weights of labels of
+    /// which an answer may have several are those of [`label_sets::positive_weights`], and not scaled.
     ///
     /// # Errors
     /// [`Error::Usage`] for data without labels, for a label that the data do not have, and for weights that are 0
@@ -77,19 +80,14 @@ impl ClassWeighting {
         if data.labels.is_empty() {
             return Err(Error::Usage("class weights are for labels; these data have none".into()));
         }
+        if data.kind == TaskKind::MultiLabel {
+            return label_sets::positive_weights(self, data, &counts);
+        }
         let weights: Vec<f64> = match self {
             Self::Balanced => {
                 counts.iter().map(|&count| if count == 0 { 0.0 } else { 1.0 / count as f64 }).collect()
             }
-            Self::ByLabel(by_label) => {
-                if let Some(unknown) = by_label.keys().find(|label| !data.labels.contains(label)) {
-                    let known = list(&data.labels);
-                    return Err(Error::Usage(format!(
-                        "class weight of {unknown:?}: there is no such label; the labels are {known}"
-                    )));
-                }
-                data.labels.iter().map(|label| by_label.get(label).copied().unwrap_or(1.0)).collect()
-            }
+            Self::ByLabel(by_label) => Self::named(by_label, data)?,
         };
         let total: f64 = weights.iter().zip(&counts).map(|(weight, &count)| weight * count as f64).sum();
         if total <= 0.0 {
@@ -98,13 +96,26 @@ impl ClassWeighting {
         let scale = counts.iter().sum::<usize>() as f64 / total;
         Ok(weights.into_iter().map(|weight| weight * scale).collect())
     }
+
+    /// The weights `by_label` in the order of the labels of `data`; 1 for a label that is not named.
+    fn named(by_label: &BTreeMap<String, f64>, data: &Dataset) -> Result<Vec<f64>> {
+        if let Some(unknown) = by_label.keys().find(|label| !data.labels.contains(label)) {
+            let known = list(&data.labels);
+            return Err(Error::Usage(format!(
+                "class weight of {unknown:?}: there is no such label; the labels are {known}"
+            )));
+        }
+        Ok(data.labels.iter().map(|label| by_label.get(label).copied().unwrap_or(1.0)).collect())
+    }
 }
 
 /// The gold answers of a training set.
 pub struct GoldAnswers<'a> {
     examples: &'a [Example],
-    /// The weight of each class; `None` if all classes have the same weight.
+    /// The weight of each class, or of each label where an answer has it; `None` if all have the same weight.
     weights: Option<Vec<f32>>,
+    /// Whether an answer may have any number of labels.
+    label_sets: bool,
 }
 
 impl<'a> GoldAnswers<'a> {
@@ -115,12 +126,14 @@ impl<'a> GoldAnswers<'a> {
     pub fn new(data: &'a Dataset, weighting: Option<&ClassWeighting>) -> Result<Self> {
         let weights = weighting.map(|weighting| weighting.weights(data)).transpose()?;
         let weights = weights.map(|weights| weights.into_iter().map(|weight| weight as f32).collect());
-        Ok(Self { examples: &data.examples, weights })
+        Ok(Self { weights, ..Self::unweighted(&data.examples) })
     }
 
     /// The gold answers of `examples`; all classes have the same weight.
     pub fn unweighted(examples: &'a [Example]) -> Self {
-        Self { examples, weights: None }
+        let is_label_set =
+            |example: &Example| matches!(example.target, Target::LabelSet(_) | Target::SoftLabelSet { .. });
+        Self { examples, weights: None, label_sets: examples.iter().any(is_label_set) }
     }
 
     /// Whether no example has a gold answer.
@@ -138,8 +151,8 @@ impl<'a> GoldAnswers<'a> {
     }
 
     /// Loss of `logits` `[answers, outputs]` against the gold answers: the mean over the answers of `batch` of the
-    /// cross-entropy of a class times its weight, or of the squared error of a score. An answer without a gold one
-    /// counts with a loss of 0.
+    /// cross-entropy of a class times its weight, of the binary cross-entropy of a set of labels, or of the squared
+    /// error of a score. An answer without a gold one counts with a loss of 0.
     ///
     /// `batch` was taken from `set`. A tagged word counts only if it has a token within the longest
     /// input.
@@ -147,6 +160,9 @@ impl<'a> GoldAnswers<'a> {
     /// # Errors
     /// Returns an internal error of the tensor engine.
     pub fn loss(&self, logits: &Tensor, batch: &Batch, set: &EncodedSet) -> Result<Tensor> {
+        if self.label_sets {
+            return self.label_set_loss(logits, batch, set);
+        }
         let (count, device) = (batch.answers(), logits.device());
         let mut weights = self.mask(batch, set);
         let (mut classes, mut scores) = (vec![0u32; count], vec![0f32; count]);
@@ -165,7 +181,15 @@ impl<'a> GoldAnswers<'a> {
                     let tagged = tags.iter().zip(words).filter(|(_, word)| word.is_some());
                     classes[first..].iter_mut().zip(tagged).for_each(|(class, (tag, _))| *class = *tag);
                 }
-                (Target::Tags(_) | Target::None | Target::SoftLabels { gold: None, .. }, _) => {}
+                // Sets of labels have a loss of their own.
+                (
+                    Target::Tags(_)
+                    | Target::None
+                    | Target::SoftLabels { gold: None, .. }
+                    | Target::LabelSet(_)
+                    | Target::SoftLabelSet { .. },
+                    _,
+                ) => {}
             }
             first += set.answers(sample);
         }
@@ -189,7 +213,6 @@ impl<'a> GoldAnswers<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tinybert_data::task::TaskKind;
 
     fn data(classes: &[u32]) -> Dataset {
         let example = |class: &u32| Example { text: "x".into(), pair: None, target: Target::Class(*class) };

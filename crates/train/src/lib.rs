@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod binary_cross_entropy;
 pub mod checkpoint;
 mod fine_tune;
 mod gold;
@@ -16,6 +17,7 @@ mod summary;
 mod task_data;
 mod zeros;
 
+pub use binary_cross_entropy::binary_cross_entropy;
 pub use checkpoint::{Identity, Output, Trainee};
 pub use fine_tune::{FineTune, FineTuneReport, fine_tune, head_of, with_head};
 pub use gold::{ClassWeighting, GoldAnswers};

@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::checkpoint::{Identity, Output, Trainee, WorkFolder};
-use super::session::{Losses, MicroBatch, Selection, SessionConfig, TrainingSession, train_epochs};
+use super::session::{
+    BestModel, Losses, MicroBatch, Selection, SessionConfig, TrainingSession, train_epochs,
+};
 use super::summary::Summary;
 use tinybert_base::{Context, Result};
 use tinybert_data::EncodedSet;
@@ -132,5 +134,15 @@ impl<'a> TrainingRun<'a> {
     /// [`Error::Io`](tinybert_base::Error::Io) if that fails; the errors of [`tinybert_model::save`].
     pub fn finish(self, tensors: &Tensors, report: &impl Serialize) -> Result<()> {
         self.work.finish(&self.trainee, tensors, json!(report))
+    }
+
+    /// Does the same as [`TrainingRun::finish`] for the model that a selection has chosen, with the thresholds of its
+    /// head.
+    ///
+    /// # Errors
+    /// Returns the errors of [`TrainingRun::finish`].
+    pub fn finish_best(self, best: &BestModel, report: &impl Serialize) -> Result<()> {
+        let trainee = Trainee { head: &best.head, ..self.trainee };
+        self.work.finish(&trainee, &best.tensors, json!(report))
     }
 }

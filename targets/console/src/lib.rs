@@ -1,5 +1,5 @@
-//! The line protocol of all targets. A program reads a text and writes the label, a tab, and the outputs' bits in
-//! hexadecimal, so that machines can be compared. A tab in the text separates the two texts of a pair.
+//! The line protocol of all targets. A program reads a text and writes the label (several with `|` between them), a tab,
+//! and the outputs' bits in hexadecimal, so that machines can be compared. A tab in the text separates the two texts of a pair.
 #![no_std]
 
 mod board;
@@ -38,6 +38,13 @@ impl fmt::Display for AnswerLine<'_> {
         let Self(model, answer) = self;
         let name = match answer {
             Answer::Label { index, .. } => model.label(*index).unwrap_or_default(),
+            Answer::Labels(labels) => {
+                for (place, label) in labels.labels().enumerate() {
+                    f.write_str(if place == 0 { "" } else { "|" })?;
+                    f.write_str(model.label(label).unwrap_or_default())?;
+                }
+                ""
+            }
             Answer::Tags(_) => "tags",
             Answer::Embedding(_) => "embedding",
             _ => "score",

@@ -41,7 +41,7 @@ pub struct FineTuneArgs {
     #[arg(long, value_name = "N", default_value_t = FineTune::default().evaluations_per_epoch)]
     evaluations_per_epoch: usize,
     /// How much each label counts in the loss: balanced, or weights such as refund=4,other=0.5 (1 for a label that
-    /// is not named).
+    /// is not named). With --multi-label it is how much a text with the label counts against one without it.
     #[arg(long, value_name = "WEIGHTS")]
     class_weights: Option<ClassWeighting>,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::MetricSet;
+use super::{LabelSetMetric, MetricSet};
 use crate::task::TaskKind;
 use tinybert_base::{Error, Result};
 
@@ -14,8 +14,12 @@ pub enum SelectionMetric {
     Accuracy,
     /// F1 of the second of two labels; of tagged words, F1 of the entities.
     F1,
-    /// Mean of the F1 of all labels that are predicted or there.
+    /// Mean of the F1 of all labels that are predicted or there; of sets of labels, of all labels.
     MacroF1,
+    /// F1 of all decisions about the labels of sets.
+    MicroF1,
+    /// Share of the sets of labels that are right.
+    ExactMatch,
     /// Matthews correlation coefficient.
     Mcc,
     /// Pearson correlation of scores.
@@ -26,8 +30,16 @@ pub enum SelectionMetric {
 
 impl SelectionMetric {
     /// All metrics.
-    const ALL: [Self; 6] =
-        [Self::Accuracy, Self::F1, Self::MacroF1, Self::Mcc, Self::Pearson, Self::Spearman];
+    const ALL: [Self; 8] = [
+        Self::Accuracy,
+        Self::F1,
+        Self::MacroF1,
+        Self::MicroF1,
+        Self::ExactMatch,
+        Self::Mcc,
+        Self::Pearson,
+        Self::Spearman,
+    ];
 
     /// The name used on the command line.
     fn name(self) -> &'static str {
@@ -35,6 +47,8 @@ impl SelectionMetric {
             Self::Accuracy => "accuracy",
             Self::F1 => "f1",
             Self::MacroF1 => "macro-f1",
+            Self::MicroF1 => "micro-f1",
+            Self::ExactMatch => "exact-match",
             Self::Mcc => "mcc",
             Self::Pearson => "pearson",
             Self::Spearman => "spearman",
@@ -65,6 +79,16 @@ impl SelectionMetric {
                 ))
             }
             (TaskKind::Classification, _) => refuse("accuracy, f1 (of two labels), macro-f1 or mcc"),
+            (TaskKind::MultiLabel, Self::MicroF1) => {
+                Ok(MetricSet::LabelSets { primary: LabelSetMetric::MicroF1 })
+            }
+            (TaskKind::MultiLabel, Self::MacroF1) => {
+                Ok(MetricSet::LabelSets { primary: LabelSetMetric::MacroF1 })
+            }
+            (TaskKind::MultiLabel, Self::ExactMatch) => {
+                Ok(MetricSet::LabelSets { primary: LabelSetMetric::ExactMatch })
+            }
+            (TaskKind::MultiLabel, _) => refuse("micro-f1, macro-f1 or exact-match"),
             (TaskKind::Tagging, Self::F1) => Ok(MetricSet::Entities),
             (TaskKind::Tagging, _) => refuse("f1 of the entities"),
             (TaskKind::Regression | TaskKind::Embedding, Self::Pearson) => Ok(MetricSet::Pearson),

@@ -156,6 +156,47 @@ fn agrees_with_scikit_learn_and_scipy() {
     }
 }
 
+/// `tests/reference/label_sets.py`: scikit-learn's values.
+#[test]
+fn label_sets_agree_with_scikit_learn() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        labels: usize,
+        predictions: Vec<Vec<u32>>,
+        targets: Vec<Vec<u32>>,
+        micro_f1: f64,
+        macro_f1: f64,
+        exact_match: f64,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/label_sets.json"))
+        .expect("valid reference file");
+    for Case { labels, predictions, targets, micro_f1, macro_f1, exact_match } in cases {
+        let names: Vec<String> = (0..labels).map(|label| label.to_string()).collect();
+        let sets = |sets: Vec<Vec<u32>>| sets.into_iter().map(Target::LabelSet).collect::<Vec<_>>();
+        let primary = LabelSetMetric::MacroF1;
+        let found =
+            evaluate(MetricSet::LabelSets { primary }, &names, &sets(predictions), &sets(targets)).unwrap();
+        assert_eq!((found.primary, found.primary()), ("macro_f1", found.values["macro_f1"]));
+        near(found.values["micro_f1"], micro_f1);
+        near(found.values["macro_f1"], macro_f1);
+        near(found.values["exact_match"], exact_match);
+    }
+}
+
+#[test]
+fn sets_of_labels_are_judged_by_sets_of_labels_alone() {
+    let set = MetricSet::LabelSets { primary: LabelSetMetric::MicroF1 };
+    let fault = |prediction: Target, target: Target| {
+        evaluate(set, &["a".into()], &[prediction], &[target]).unwrap_err().to_string()
+    };
+    let empty = || Target::LabelSet(Vec::new());
+    assert!(fault(Target::Class(0), empty()).contains("example 1: expected a set of labels"));
+    assert!(fault(empty(), Target::None).contains("example 1 has no label"));
+    // No label predicted and none there: right, but without an F1.
+    let found = evaluate(set, &["a".into()], &[empty()], &[empty()]).unwrap();
+    assert_eq!((found.primary(), found.values["exact_match"]), (0.0, 1.0));
+}
+
 /// `tests/reference/entities.py`: seqeval's values.
 #[test]
 fn entities_agree_with_seqeval() {
@@ -223,6 +264,16 @@ fn the_metric_that_selects_is_one_that_the_data_can_be_judged_by() {
     assert!(metrics("f1", TaskKind::Classification, 3).unwrap_err().contains("macro-f1"));
     assert!(metrics("accuracy", TaskKind::Regression, 0).unwrap_err().contains("pearson or spearman"));
     assert!(metrics("pearson", TaskKind::Classification, 2).unwrap_err().contains("accuracy"));
+    let label_sets = |primary| Ok(MetricSet::LabelSets { primary });
+    assert_eq!(metrics("micro-f1", TaskKind::MultiLabel, 3), label_sets(LabelSetMetric::MicroF1));
+    assert_eq!(metrics("macro-f1", TaskKind::MultiLabel, 1), label_sets(LabelSetMetric::MacroF1));
+    assert_eq!(metrics("exact-match", TaskKind::MultiLabel, 3), label_sets(LabelSetMetric::ExactMatch));
+    assert!(
+        metrics("accuracy", TaskKind::MultiLabel, 3)
+            .unwrap_err()
+            .contains("micro-f1, macro-f1 or exact-match")
+    );
+    assert!(metrics("micro-f1", TaskKind::Classification, 3).unwrap_err().contains("accuracy"));
     assert!("F-score".parse::<SelectionMetric>().unwrap_err().to_string().contains("macro-f1"));
 }
 

@@ -15,6 +15,7 @@ use self::parquet::parquet;
 use self::separated::tsv;
 use super::compression::uncompressed_name;
 use super::dev_share::{DevShare, RowKeys};
+use super::label_set::LabelSetLabeller;
 use super::row::{
     ClassLabeller, DistinctLabels, Labeller, ScoreLabeller, SourceRow, by_index_notice, example, no_examples,
 };
@@ -38,12 +39,13 @@ impl TableFiles {
         let table = self.open(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
-            TaskKind::Classification | TaskKind::Tagging => {
+            TaskKind::Classification | TaskKind::MultiLabel | TaskKind::Tagging => {
                 // The rows of both sides of a cut file say which labels there are.
                 let classes = self.classes(&table, model, progress)?;
                 let names = classes.names.clone();
                 match self.kind {
                     TaskKind::Tagging => (Box::new(TagLabeller(classes)), names),
+                    TaskKind::MultiLabel => (Box::new(LabelSetLabeller(classes)), names),
                     _ => (Box::new(classes), names),
                 }
             }
@@ -114,8 +116,8 @@ impl TableFiles {
         table.each_row(&mut |row| {
             let stratum = match self.kind {
                 TaskKind::Classification => row.label.as_deref(),
-                // Scores and tags have no classes whose share could be kept.
-                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
+                // Scores and tags have no classes whose share could be kept. Most sets of labels are rare.
+                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding | TaskKind::MultiLabel => Some(""),
             };
             keys.add(share, &row, stratum);
             Ok(())

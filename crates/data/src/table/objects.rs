@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::label_set;
 use crate::row::SourceRow;
 use crate::spec::ColumnNames;
 use crate::tags;
@@ -73,7 +74,14 @@ pub(super) fn object_row(
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(truth) => Ok(truth.to_string()),
+        other @ Value::Array(_) if kind == TaskKind::Classification => {
+            let what = wrong(key, "a string or a number", other);
+            Err(Error::Input(format!("{what}; --multi-label reads lists of labels")))
+        }
         other => Err(wrong(key, "a string or a number", other)),
+    };
+    let labels = |key: &String| {
+        label_set::of_json(value(key)?).map_err(|reason| Error::line(path, line, format!("{key:?} {reason}")))
     };
     if kind == TaskKind::Tagging {
         let list = |key: &String| {
@@ -88,7 +96,10 @@ pub(super) fn object_row(
         line,
         text: string(&names.text)?,
         pair: names.pair.as_ref().map(string).transpose()?,
-        label: names.label.as_ref().filter(has_label).map(label).transpose()?,
+        label: match (names.label.as_ref().filter(has_label), kind) {
+            (key, TaskKind::MultiLabel) => key.map(labels).transpose()?,
+            (key, _) => key.map(label).transpose()?,
+        },
         soft_labels: names.soft_labels.as_ref().map(value).transpose()?.map(Value::to_string),
     })
 }

@@ -4,6 +4,7 @@ mod batch;
 mod corpus;
 mod files;
 mod glue;
+mod label_sets;
 mod real;
 mod table;
 mod tags;

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use tinybert_base::{Result, vectorised};
 use tinybert_model::Head;
 use tinybert_nn::ops::rows::{slice, with_slice};
+use tinybert_train::binary_cross_entropy;
 
 /// Mean squared error of hidden states `[b, l, h]` over the real tokens (eqs. 8 and 9, after projection).
 ///
@@ -44,6 +45,25 @@ pub(crate) fn soft_cross_entropy(student: &Tensor, teacher: &Tensor, temperature
     Ok((targets * likelihood)?.sum(D::Minus1)?.neg()?)
 }
 
+/// Soft cross-entropy of answers with any number of labels, `[answers]`, of logits `[answers, labels]`: the mean over
+/// the labels of −p·log σ(z_S/t) − (1 − p)·log(1 − σ(z_S/t)), where p = σ(z_T/t) is the teacher's probability.
+///
+/// Each label is a decision of its own between two classes, as in the multi-label logits distillation of Yang et al.,
+/// "Multi-Label Knowledge Distillation" (ICCV 2023), which takes the divergence of both classes' probabilities
+/// and so differs by the teacher's entropy alone, which no student changes. The temperature is that of eq. 10; like
+/// there, the loss is not multiplied by t².
+///
+/// # Errors
+/// An internal error if the shapes differ.
+pub(crate) fn soft_binary_cross_entropy(
+    student: &Tensor,
+    teacher: &Tensor,
+    temperature: f64,
+) -> Result<Tensor> {
+    let targets = candle_nn::ops::sigmoid(&(teacher.detach() / temperature)?)?;
+    binary_cross_entropy(&(student / temperature)?, &targets, None)
+}
+
 /// Squared difference between the student's scores `[b, 1]` and the teacher's (not the gold scores), `[b]`.
 ///
 /// # Errors
@@ -63,9 +83,9 @@ pub(crate) fn cosine_distance(student: &Tensor, teacher: &Tensor) -> Result<Tens
 }
 
 /// The distance between the answers `[answers, outputs]` of a student and its teacher. The head decides
-/// which: the soft cross-entropy of labels, the squared difference of scores, or the cosine distance of
-/// embeddings. It is the mean over the answers, each times its factor of `factors` `[answers]`, if there are any;
-/// embeddings have none.
+/// which: the soft cross-entropy of labels, its binary form of sets of labels, the squared difference of scores, or the
+/// cosine distance of embeddings. It is the mean over the answers, each times its factor of `factors` `[answers]`, if
+/// there are any; embeddings have none.
 ///
 /// # Errors
 /// An internal error if the shapes differ.
@@ -78,6 +98,7 @@ pub fn answer_loss(
 ) -> Result<Tensor> {
     let losses = match head {
         Head::Regression => squared_error(student, teacher)?,
+        Head::MultiLabel { .. } => soft_binary_cross_entropy(student, teacher, temperature)?,
         Head::Embedding { normalized: true, .. } => return cosine_distance(student, teacher),
         Head::Embedding { .. } => return Ok((student - teacher.detach())?.sqr()?.mean_all()?),
         _ => soft_cross_entropy(student, teacher, temperature)?,

@@ -1,6 +1,9 @@
 //! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than
 //! chance.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::list;
 use tinybert_data::metrics::{self, MetricSet, Metrics};
@@ -47,7 +50,7 @@ pub fn check_head(teacher: &Checkpoint, data: &TaskData) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Input`] for a teacher near chance and for a development set with a single label, unless
-/// `allow_weak`; the errors of [`Judge::predictions`].
+/// `allow_weak`; the errors of [`Judge::answers`].
 pub fn evaluate(
     teacher: &Checkpoint,
     model: &TaskModel,
@@ -57,7 +60,9 @@ pub fn evaluate(
     context: &Context,
 ) -> Result<Metrics> {
     // A stop signal does not interrupt this evaluation: the run stops soon afterwards with a checkpoint.
-    let predictions = judge.predictions(model, &Context::default())?;
+    let outputs = judge.outputs(model, &Context::default())?;
+    // A student learns probabilities. The thresholds of its teacher do not matter.
+    let predictions = judge.answers(&judge.with_thresholds(&model.head, &outputs)?, &outputs)?;
     let found = judge.metrics(&predictions)?;
     let chance = chance(data.dev, data.metrics)?;
     let least = chance + LEAST_SHARE * (1.0 - chance);
@@ -101,14 +106,46 @@ fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
                 Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))
             })
         }
+        TaskKind::MultiLabel => {
+            let gold: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
+            constant_sets(data).into_iter().try_fold(0.0, |best, labels| {
+                let same = vec![Target::LabelSet(labels); gold.len()];
+                Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))
+            })
+        }
         // Constant scores correlate with nothing, and no single tag marks the entities.
         TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Ok(0.0),
     }
 }
 
+/// Sets of labels of which one is the best constant answer by any metric: the most frequent labels, as many as there
+/// may be, and the most frequent set.
+fn constant_sets(data: &Dataset) -> Vec<Vec<u32>> {
+    let mut counts = vec![0usize; data.labels.len()];
+    let mut sets = BTreeMap::<&[u32], usize>::new();
+    for example in &data.examples {
+        let labels = example.target.classes();
+        labels.iter().for_each(|&label| counts[label as usize] += 1);
+        *sets.entry(labels).or_default() += 1;
+    }
+    let mut by_frequency: Vec<u32> = (0..counts.len() as u32).collect();
+    by_frequency.sort_by_key(|&label| Reverse(counts[label as usize]));
+    let most_frequent = sets.into_iter().max_by_key(|(_, count)| *count).map(|(set, _)| set.to_vec());
+    let prefixes = (0..=by_frequency.len()).map(|length| {
+        let mut set = by_frequency[..length].to_vec();
+        set.sort_unstable();
+        set
+    });
+    prefixes.chain(most_frequent).collect()
+}
+
 /// A hint for a teacher that would often be right if its labels had other names: its labels are in another
 /// order.
 fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
+    // Of two sets nobody knows which label was said for which.
+    if data.kind == TaskKind::MultiLabel {
+        return None;
+    }
     let classes = data.labels.len();
     let mut counts = vec![vec![0usize; classes]; classes];
     let mut answers = 0;
@@ -143,6 +180,7 @@ fn renamed_labels(predictions: &[Target], data: &Dataset) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tinybert_data::metrics::LabelSetMetric;
     use tinybert_data::task::Example;
 
     fn dataset(classes: &[u32]) -> Dataset {
@@ -165,6 +203,25 @@ mod tests {
         let found = chance(&minority, MetricSet::AccuracyAndF1 { positive: 2 });
         assert!((found - (0.4 + 8.0 / 14.0) / 2.0).abs() < 1e-12, "{found}");
         assert_eq!(chance(&minority, MetricSet::Matthews), 0.0);
+    }
+
+    #[test]
+    fn chance_of_sets_is_that_of_the_best_constant_set() {
+        let sets: [&[u32]; 5] = [&[0], &[0, 1], &[0], &[2], &[]];
+        let example =
+            |set: &[u32]| Example { text: "x".into(), pair: None, target: Target::LabelSet(set.into()) };
+        let data = Dataset {
+            examples: sets.into_iter().map(example).collect(),
+            kind: TaskKind::MultiLabel,
+            ..dataset(&[])
+        };
+        let chance = |primary| super::chance(&data, MetricSet::LabelSets { primary }).unwrap();
+        let near = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
+        // Always label 0: 3 of 5 predictions right, 5 labels there. All labels: 2·5 / (15 + 5).
+        near(chance(LabelSetMetric::MicroF1), 2.0 * 3.0 / (5.0 + 5.0));
+        // All labels: F1 of 2·3 / (5 + 3), 2·1 / (5 + 1) and the same.
+        near(chance(LabelSetMetric::MacroF1), (6.0 / 8.0 + 2.0 / 6.0 + 2.0 / 6.0) / 3.0);
+        near(chance(LabelSetMetric::ExactMatch), 2.0 / 5.0);
     }
 
     #[test]

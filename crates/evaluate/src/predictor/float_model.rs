@@ -72,6 +72,11 @@ impl FloatModel {
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         let answer = match &self.model.head {
             Head::Regression => PredictedAnswer::Score(logits[0]),
+            head @ Head::MultiLabel { .. } => {
+                let thresholds = head.threshold_logits();
+                let reaches = |label: &usize| logits[*label] >= thresholds[*label];
+                PredictedAnswer::label_set((0..logits.len()).filter(reaches).collect(), &logits)
+            }
             Head::Embedding { .. } => PredictedAnswer::Embedding(logits),
             Head::TokenClassification { labels } => {
                 let (_, words) = self.text.encode_words(text, self.max_tokens)?;

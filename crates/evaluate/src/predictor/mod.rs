@@ -11,7 +11,7 @@ use crate::image;
 use crate::judge::{Judge, embeddings, encode};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
-use tinybert_data::task::Dataset;
+use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_image::HeadKind;
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_model::image_file::ImageFile;
@@ -128,6 +128,7 @@ impl Predictor {
     /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`];
     /// the errors of the forward pass.
     pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
+        self.check_label_sets(data)?;
         match self {
             Self::Folder(folder) => {
                 Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, context)
@@ -138,6 +139,25 @@ impl Predictor {
                 let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
                 metrics::evaluate(metrics, &data.labels, &predictions, &targets)
             }
+        }
+    }
+
+    /// Makes sure that both the model and the data have any number of labels per text, or neither.
+    fn check_label_sets(&self, data: &Dataset) -> Result<()> {
+        let answers_sets = match self {
+            Self::Folder(folder) => matches!(folder.model.head, Head::MultiLabel { .. }),
+            Self::Image(image) => image.model()?.config().head == HeadKind::MultiLabel,
+        };
+        match (answers_sets, data.kind == TaskKind::MultiLabel) {
+            (true, false) => Err(Error::Input(
+                "the model answers with any number of labels, and the data do not have them: give --multi-label".into(),
+            )),
+            (false, true) => Err(Error::Input(
+                "the data have any number of labels per text, and the model does not answer with them: leave \
+                 --multi-label out, or fine-tune a model with it"
+                    .into(),
+            )),
+            _ => Ok(()),
         }
     }
 

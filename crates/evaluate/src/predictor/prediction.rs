@@ -31,6 +31,13 @@ pub enum PredictedAnswer {
         /// Softmax of the logits `[labels]`.
         probabilities: Vec<f32>,
     },
+    /// Multi-label classification.
+    LabelSet {
+        /// Indices of the labels that the answer has, in ascending order.
+        indices: Vec<usize>,
+        /// Probability of every label `[labels]`, whether the answer has it or not.
+        probabilities: Vec<f32>,
+    },
     /// Regression.
     Score(f32),
     /// Token classification: the words that have a tag, in order.
@@ -67,6 +74,13 @@ pub(super) fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
     ((0..logits.len()).fold(0, larger), probabilities)
 }
 
+impl PredictedAnswer {
+    /// The answer with the labels `indices` and the logits of all labels.
+    pub(super) fn label_set(indices: Vec<usize>, logits: &[f32]) -> Self {
+        Self::LabelSet { indices, probabilities: logits.iter().map(|&logit| math::sigmoid(logit)).collect() }
+    }
+}
+
 impl Prediction {
     /// The prediction for a pair of texts, from the predictions for each of them.
     ///
@@ -92,6 +106,7 @@ impl Prediction {
             runtime::Answer::Label { index, logits } => {
                 PredictedAnswer::Label { index, probabilities: most_likely(logits).1 }
             }
+            runtime::Answer::Labels(set) => PredictedAnswer::label_set(set.labels().collect(), set.logits()),
             runtime::Answer::Score(score) => PredictedAnswer::Score(score),
             runtime::Answer::Tags(tags) => PredictedAnswer::Tags(
                 tags.words().map(|word| PredictedTag::new(word.range, word.logits)).collect(),

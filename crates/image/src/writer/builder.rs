@@ -89,6 +89,7 @@ impl ImageBuilder {
             head.linear(pooler, hidden, hidden, panel, Encoding::Int8)?;
         }
         head.linear(&self.head.output, outputs, hidden, panel, Encoding::Int8)?;
+        head.part(exactly(&self.head.thresholds, self.config.head.thresholds(outputs))?);
 
         let file = assemble(&[
             (SectionKind::Configuration, Some(configuration.0)),

@@ -93,6 +93,9 @@ pub struct HeadData {
     pub pooler: Option<LinearData>,
     /// `[outputs, hidden]`.
     pub output: LinearData,
+    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: the least logit with which an answer has the
+    /// label. Empty for other heads.
+    pub thresholds: Vec<f32>,
 }
 
 /// An input with its exact outputs.

@@ -53,7 +53,11 @@ impl ImageBuilder {
                     output_norm: (&layer.output_norm).into(),
                 })
                 .collect(),
-            head: HeadData { pooler: head.pooler.as_ref().map(Into::into), output: (&head.output).into() },
+            head: HeadData {
+                pooler: head.pooler.as_ref().map(Into::into),
+                output: (&head.output).into(),
+                thresholds: head.thresholds.into(),
+            },
             labels: image.labels().map(String::from).collect(),
             calibration: image.calibration().map(|calibration| CalibrationData {
                 examples: calibration.examples,

@@ -91,9 +91,10 @@ impl ImageShape<'_> {
     }
 
     fn head(&self) -> Option<usize> {
-        let Config { hidden, outputs, pooler, panel, .. } = *self.config;
+        let Config { hidden, outputs, pooler, panel, head, .. } = *self.config;
         let pooler = if pooler { linear(hidden, hidden, panel, Encoding::Int8)? } else { 0 };
-        pooler.checked_add(linear(outputs, hidden, panel, Encoding::Int8)?)
+        let thresholds = part::<f32>(head.thresholds(outputs))?;
+        sum([pooler, linear(outputs, hidden, panel, Encoding::Int8)?, thresholds])
     }
 
     fn labels(&self) -> Option<usize> {

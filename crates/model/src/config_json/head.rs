@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ConfigFile;
-use crate::{Head, names, sentence};
+use crate::{Head, names, sentence, thresholds};
 use tinybert_base::{Error, Result};
 
 /// The keys of `config.json` that describe the head and its labels, for all families alike.
@@ -16,6 +16,8 @@ pub(super) struct HeadKeys {
     id2label: Option<BTreeMap<String, String>>,
     label2id: Option<BTreeMap<String, usize>>,
     sentence_embedding: Option<SentenceEmbedding>,
+    /// This program's own key for [`Head::MultiLabel`]: the threshold of each label. transformers ignores it.
+    label_thresholds: Option<Vec<f64>>,
 }
 
 /// This program's own key for [`Head::Embedding`]; to transformers the folder is a bare encoder.
@@ -51,7 +53,9 @@ const CLASSES: [&str; 5] = [
 pub(super) fn class_of(head: &Head) -> &'static str {
     match head {
         Head::None | Head::Embedding { .. } => "Model",
-        Head::Classification { .. } | Head::Regression => "ForSequenceClassification",
+        Head::Classification { .. } | Head::MultiLabel { .. } | Head::Regression => {
+            "ForSequenceClassification"
+        }
         Head::TokenClassification { .. } => "ForTokenClassification",
         Head::MaskedLm => "ForMaskedLM",
     }
@@ -122,13 +126,36 @@ impl ConfigFile<'_> {
         match (self.head_keys.problem_type.as_deref(), labels.len()) {
             (None | Some("regression"), 1) => Ok(Head::Regression),
             (None | Some("single_label_classification"), 2..) => Ok(Head::Classification { labels }),
+            (Some("multi_label_classification"), 1..) => {
+                Ok(Head::MultiLabel { thresholds: self.thresholds(&labels)?, labels })
+            }
             (problem, count) => Err(Error::input(
                 self.source.path(),
                 format!(
                     "problem_type {} with {count} label(s) is not supported; supported: regression with 1, \
-                     single_label_classification with 2 or more",
+                     single_label_classification with 2 or more, multi_label_classification",
                     problem.unwrap_or("(none)")
                 ),
+            )),
+        }
+    }
+
+    /// The threshold of each label; the usual one without the key, as in folders that transformers wrote.
+    fn thresholds(&self, labels: &[String]) -> Result<Vec<f64>> {
+        let Some(found) = &self.head_keys.label_thresholds else {
+            return Ok(vec![thresholds::USUAL; labels.len()]);
+        };
+        let fault = |what: String| Err(Error::input(self.source.path(), what));
+        if found.len() != labels.len() {
+            let (found, labels) = (found.len(), labels.len());
+            return fault(format!(
+                "label_thresholds has {found} numbers; expected one for each of {labels} labels"
+            ));
+        }
+        match found.iter().zip(labels).find(|(threshold, _)| !thresholds::is_threshold(**threshold)) {
+            None => Ok(found.clone()),
+            Some((threshold, label)) => fault(format!(
+                "label_thresholds has {threshold} for {label:?}; expected a probability above 0 and below 1"
             )),
         }
     }

@@ -24,6 +24,10 @@ pub(crate) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, stora
     }
     match head {
         Head::Classification { .. } => json["problem_type"] = json!("single_label_classification"),
+        Head::MultiLabel { thresholds, .. } => {
+            json["problem_type"] = json!("multi_label_classification");
+            json["label_thresholds"] = json!(thresholds);
+        }
         Head::Regression => json["problem_type"] = json!("regression"),
         Head::Embedding { dimensions, pooling, normalized, .. } => {
             let pooling = sentence::name_of_pooling(*pooling).to_owned();

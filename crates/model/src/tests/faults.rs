@@ -214,8 +214,25 @@ fn labels_that_contradict_themselves_are_refused() {
 #[test]
 fn problems_without_a_head_here_are_refused() {
     let mut folder = ModelFolder::new(&classification());
-    folder.config["problem_type"] = json!("multi_label_classification");
-    says(&folder.finish().fault(), &["multi_label_classification", "single_label_classification"]);
+    folder.config["problem_type"] = json!("ranking");
+    says(&folder.finish().fault(), &["ranking", "single_label_classification", "multi_label_classification"]);
+}
+
+#[test]
+fn thresholds_are_one_for_each_label_between_0_and_1() {
+    let head = Head::multi_label(classification().labels().to_vec());
+    for (thresholds, parts) in [
+        (json!([0.5, 0.5]), &["2 numbers", "each of 3 labels"][..]),
+        (json!([0.5, 0.0, 0.5]), &["has 0 for \"yes\"", "above 0 and below 1"]),
+        (json!([0.5, 0.5, 1.0]), &["has 1 for \"maybe\""]),
+        (json!([-0.5, 0.5, 0.5]), &["has -0.5 for \"no\""]),
+        (json!([0.5, 0.5, "0.5"]), &["invalid type"]),
+        (json!({ "no": 0.5 }), &["invalid type"]),
+    ] {
+        let mut folder = ModelFolder::new(&head);
+        folder.config["label_thresholds"] = thresholds;
+        says(&folder.finish().fault(), &[&["config.json"], parts].concat());
+    }
 }
 
 #[test]

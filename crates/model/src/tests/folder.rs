@@ -71,7 +71,9 @@ impl ModelFolder {
         let config = config();
         let architecture = match head {
             Head::None | Head::Embedding { .. } => "BertModel",
-            Head::Classification { .. } | Head::Regression => "BertForSequenceClassification",
+            Head::Classification { .. } | Head::MultiLabel { .. } | Head::Regression => {
+                "BertForSequenceClassification"
+            }
             Head::TokenClassification { .. } => "BertForTokenClassification",
             Head::MaskedLm => "BertForMaskedLM",
         };
@@ -85,6 +87,9 @@ impl ModelFolder {
         if !head.labels().is_empty() {
             json["id2label"] =
                 head.labels().iter().enumerate().map(|(id, label)| (id.to_string(), json!(label))).collect();
+        }
+        if matches!(head, Head::MultiLabel { .. }) {
+            json["problem_type"] = json!("multi_label_classification");
         }
         if *head == Head::Regression {
             json["id2label"] = json!({ "0": "LABEL_0" });

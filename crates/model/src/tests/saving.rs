@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::folder::{assert_same, classification, config, record, tensors, text};
+use super::folder::{ModelFolder, assert_same, classification, config, record, tensors, text};
 use crate::{Checkpoint, FolderContents, Head, Storage, check_target, save};
 use tinybert_base::{FileHash, Result};
 
@@ -29,9 +29,10 @@ fn names(folder: &Path) -> Vec<String> {
 fn what_is_saved_is_loaded_with_every_head() {
     let parent = TempDir::new().unwrap();
     let labels = vec!["O".to_owned(), "B".to_owned()];
-    for head in
-        [Head::None, classification(), Head::Regression, Head::TokenClassification { labels }, Head::MaskedLm]
-    {
+    let several = Head::MultiLabel { labels: labels.clone(), thresholds: vec![0.37, 0.5] };
+    let one = Head::multi_label(vec!["only".to_owned()]);
+    let tags = Head::TokenClassification { labels };
+    for head in [Head::None, classification(), several, one, Head::Regression, tags, Head::MaskedLm] {
         let folder = parent.path().join("model");
         let tensors = tensors(&config(), &head);
         save(&folder, &config(), &head, &tensors, &text(), &record()).unwrap();
@@ -42,6 +43,21 @@ fn what_is_saved_is_loaded_with_every_head() {
         assert_eq!(loaded.text.pieces(), text().pieces());
         assert!(loaded.text.lowercase());
     }
+}
+
+#[test]
+fn a_multi_label_folder_of_transformers_has_the_usual_thresholds_and_ours_its_own() {
+    let head = Head::MultiLabel { labels: vec!["a".to_owned(), "b".to_owned()], thresholds: vec![0.2, 0.9] };
+    let theirs = ModelFolder::new(&head).finish().load().unwrap().head;
+    assert!(theirs == Head::multi_label(head.labels().to_vec()) && theirs.is_alike(&head) && theirs != head);
+
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("model");
+    save(&folder, &config(), &head, &tensors(&config(), &head), &text(), &record()).unwrap();
+    let written: Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(written["architectures"], serde_json::json!(["BertForSequenceClassification"]));
+    assert_eq!(written["problem_type"], "multi_label_classification");
+    assert_eq!(written["label_thresholds"], serde_json::json!([0.2, 0.9]));
 }
 
 #[test]

@@ -62,6 +62,11 @@ pub fn token_classification(builder: ImageBuilder) -> ImageBuilder {
     with_workspace(toy::token_classification(builder))
 }
 
+/// Makes a multi-label classifier of it.
+pub fn multi_label(builder: ImageBuilder) -> ImageBuilder {
+    with_workspace(toy::multi_label(builder))
+}
+
 /// Makes a sentence encoder of it.
 pub fn embedding(builder: ImageBuilder) -> ImageBuilder {
     with_workspace(toy::embedding(builder))

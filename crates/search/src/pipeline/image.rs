@@ -13,7 +13,7 @@ use tinybert_image::AttentionMode;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::AttentionPrecision;
-use tinybert_quantize::quantize;
+use tinybert_quantize::{quantize, with_thresholds_by};
 
 /// An image in memory.
 pub(super) struct BuiltImage {
@@ -26,10 +26,11 @@ pub(super) struct BuiltImage {
 }
 
 impl BuiltImage {
-    /// The image of a model, stored as the search has chosen. It may exceed the budget.
+    /// The image of a model, stored as the search has chosen. It may exceed the budget. Its thresholds are chosen by
+    /// the development set.
     ///
     /// # Errors
-    /// Returns the errors of [`quantize`].
+    /// Returns the errors of [`quantize`] and of [`with_thresholds_by`].
     pub fn new(
         compress: &Compress,
         model: &Checkpoint,
@@ -44,6 +45,7 @@ impl BuiltImage {
             ..compress.quantization()
         };
         let bytes = quantize(model, compress.data.train, &settings, context)?.image;
+        let bytes = with_thresholds_by(bytes, compress.data.dev, context)?;
         let native = ImageFile::new(bytes.clone()).map_err(unusable)?.native()?;
         let image = ImageFile::new(bytes).map_err(unusable)?;
         let cost = cost_of(&image, &compress.board)?;

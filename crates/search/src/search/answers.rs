@@ -39,7 +39,8 @@ impl EvaluationExamples {
         let judge = Judge::new(&model.text, &self.part, self.metrics, self.max_tokens)?;
         let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;
         let outputs = judge.outputs(&task_model, context)?;
-        let metrics = judge.metrics(&judge.answers(&model.head, &outputs)?)?;
+        let head = judge.with_thresholds(&model.head, &outputs)?;
+        let metrics = judge.metrics(&judge.answers(&head, &outputs)?)?;
         let logits = by_sample(&outputs, judge.answer_counts())?;
         Ok(ModelAnswers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })
     }

@@ -18,7 +18,7 @@ pub use self::config::{SessionConfig, SessionLength};
 pub(crate) use self::epochs::train_epochs;
 use self::micro_batch::StepBatches;
 pub use self::micro_batch::{Losses, MicroBatch};
-pub use self::selection::Selection;
+pub use self::selection::{BestModel, Selection};
 use super::checkpoint::{Trainee, WorkFolder};
 use super::metrics_window::{LossValues, MetricsWindow};
 use super::optimizer::Optimizer;

@@ -8,7 +8,7 @@ use crate::checkpoint::{Trainee, WorkFolder};
 use tinybert_base::{Context, Result};
 use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::judge::Judge;
-use tinybert_model::Tensors;
+use tinybert_model::{Head, Tensors};
 use tinybert_nn::TaskModel;
 
 /// Prefix of the best weights' names in a checkpoint.
@@ -20,15 +20,34 @@ fn uninterrupted() -> Context<'static> {
     Context::default()
 }
 
+/// The weights that a selection has chosen.
+pub struct BestModel {
+    /// The metrics on the development set.
+    pub metrics: Metrics,
+    /// The head. If it has thresholds, they are those that the metrics were reached with, which the development set
+    /// has chosen.
+    pub head: Head,
+    /// All tensors of the model.
+    pub tensors: Tensors,
+}
+
+impl BestModel {
+    /// A model with the metrics that it reaches, and with its best thresholds.
+    fn judged(judge: &Judge, model: &TaskModel, tensors: Tensors) -> Result<Self> {
+        let (metrics, head) = judge.judge_at_best(model, &uninterrupted())?;
+        Ok(Self { metrics, head, tensors })
+    }
+}
+
 /// Evaluates a model under training from time to time and remembers its best weights.
 pub struct Selection<'a> {
     judge: &'a Judge,
     trainee: Trainee<'a>,
     /// The model without a graph. It shares the storage of the parameters and so follows every update.
     model: TaskModel,
-    best: Option<(Metrics, Tensors)>,
+    best: Option<BestModel>,
     /// The weights that are chosen if every evaluated model is worse.
-    fallback: Option<(Metrics, Tensors)>,
+    fallback: Option<BestModel>,
 }
 
 impl<'a> Selection<'a> {
@@ -43,7 +62,7 @@ impl<'a> Selection<'a> {
         let best = match best {
             Some(best) => {
                 let model = trainee.frozen(&best)?;
-                Some((judge.judge(&model, &uninterrupted())?, best))
+                Some(BestModel::judged(judge, &model, best)?)
             }
             None => None,
         };
@@ -56,9 +75,11 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Returns the errors of [`TaskModel::frozen`] and [`Judge::judge`].
     pub fn with_fallback(self, tensors: Tensors, context: &Context) -> Result<Self> {
-        let metrics = self.judge.judge(&self.trainee.frozen(&tensors)?, &uninterrupted())?;
+        let model = self.trainee.frozen(&tensors)?;
+        let fallback = BestModel::judged(self.judge, &model, tensors)?;
+        let metrics = &fallback.metrics;
         context.progress.say(&format!("untrained: dev {} {:.4}", metrics.primary, metrics.primary()));
-        Ok(Self { fallback: Some((metrics, tensors)), ..self })
+        Ok(Self { fallback: Some(fallback), ..self })
     }
 
     /// Evaluates the present weights. Keeps a copy if they are the best so far and already have all the zeros
@@ -67,32 +88,32 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Returns the errors of [`Judge::judge`] and of writing the metrics.
     pub(crate) fn evaluate(&mut self, session: &mut TrainingSession, epoch: f64) -> Result<()> {
-        let metrics = self.judge.judge(&self.model, &uninterrupted())?;
+        let (metrics, head) = self.judge.judge_at_best(&self.model, &uninterrupted())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
-        let better = self.best.as_ref().is_none_or(|(best, _)| metrics.primary() > best.primary());
+        let better = self.best.as_ref().is_none_or(|best| metrics.primary() > best.metrics.primary());
         if better && session.sparsity_is_complete() {
-            self.best = Some((metrics, self.trainee.parameters.to_tensors()?));
+            self.best = Some(BestModel { metrics, head, tensors: self.trainee.parameters.to_tensors()? });
         }
         Ok(())
     }
 
     /// The best weights so far by name; none before the first evaluation.
     pub(super) fn best_so_far(&self) -> impl Iterator<Item = (&String, &Tensor)> {
-        self.best.iter().flat_map(|(_, tensors)| tensors)
+        self.best.iter().flat_map(|best| &best.tensors)
     }
 
-    /// The best weights and their metrics; the present weights if none were evaluated.
+    /// The best weights with their metrics; the present weights if none were evaluated.
     ///
     /// # Errors
     /// Returns the errors of [`Judge::judge`].
-    pub fn into_best(self) -> Result<(Metrics, Tensors)> {
+    pub fn into_best(self) -> Result<BestModel> {
         let evaluated = match self.best {
             Some(best) => best,
-            None => (self.judge.judge(&self.model, &uninterrupted())?, self.trainee.parameters.to_tensors()?),
+            None => BestModel::judged(self.judge, &self.model, self.trainee.parameters.to_tensors()?)?,
         };
         Ok(match self.fallback {
-            Some(fallback) if fallback.0.primary() > evaluated.0.primary() => fallback,
+            Some(fallback) if fallback.metrics.primary() > evaluated.metrics.primary() => fallback,
             _ => evaluated,
         })
     }

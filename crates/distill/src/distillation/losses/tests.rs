@@ -153,6 +153,29 @@ fn composed_losses_are_the_fused_ones() {
     }
 }
 
+/// `tests/reference/label_sets.py`: PyTorch's values.
+#[test]
+fn the_loss_of_label_sets_agrees_with_pytorch() {
+    #[derive(serde::Deserialize)]
+    struct Reference {
+        temperature: f64,
+        labels: usize,
+        student: Vec<f32>,
+        teacher: Vec<f32>,
+        losses: Vec<f32>,
+        gradient: Vec<f32>,
+    }
+    let reference: Reference =
+        serde_json::from_str(include_str!("../../../tests/reference/label_sets.json")).unwrap();
+    let shape = (reference.losses.len(), reference.labels);
+    let (student, teacher) = (variable(&reference.student, shape), tensor(&reference.teacher, shape));
+    let losses = soft_binary_cross_entropy(&student, &teacher, reference.temperature).unwrap();
+    assert_close(&losses, &reference.losses);
+    let head = tinybert_model::Head::multi_label(vec![String::new(); reference.labels]);
+    let loss = answer_loss(&head, &student, &teacher, reference.temperature, None).unwrap();
+    assert_close(loss.backward().unwrap().get(&student).unwrap(), &reference.gradient);
+}
+
 #[test]
 fn factors_of_answers_scale_their_losses_before_the_mean() {
     let logits = tensor(&[2.0, 0.0, 0.0, 1.0, -1.0, 3.0], (3, 2));

@@ -157,9 +157,9 @@ pub fn distill_task<'a>(
         None => None,
     };
 
-    let (dev, tensors) = selection.into_best()?;
-    let report = TaskReport { teacher: teacher_metrics, dev, intermediate, prediction };
-    run.finish(&tensors, &report)?;
+    let best = selection.into_best()?;
+    let report = TaskReport { teacher: teacher_metrics, dev: best.metrics.clone(), intermediate, prediction };
+    run.finish_best(&best, &report)?;
     Ok(report)
 }
 

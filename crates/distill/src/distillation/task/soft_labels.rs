@@ -18,21 +18,35 @@ pub(super) fn check(settings: &TaskSettings, train: &Dataset) -> Result<()> {
     answers(train).map(drop)
 }
 
-/// The soft labels of a training set as the logits of a teacher, whose softmax is the soft labels.
+/// The largest probability in single precision below 1.
+const ALMOST_1: f32 = 1.0 - f32::EPSILON / 2.0;
+
+/// The soft labels of a training set as the logits of a teacher, whose softmax is the soft labels; where an answer has
+/// any number of labels, their logistic function is.
 ///
 /// # Errors
 /// Returns [`Error::Input`] naming the first example without soft labels.
 pub(super) fn answers(train: &Dataset) -> Result<TeacherAnswers<'static>> {
     let mut logits = Vec::with_capacity(train.examples.len() * train.labels.len());
     for (at, example) in train.examples.iter().enumerate() {
-        let Target::SoftLabels { probabilities, .. } = &example.target else {
-            return Err(Error::Input(format!(
-                "training example {} has no soft labels, and there is no teacher to give them",
-                at + 1
-            )));
-        };
         // 0 becomes the smallest normal number, whose logarithm is finite.
-        logits.extend(probabilities.iter().map(|probability| probability.max(f32::MIN_POSITIVE).ln()));
+        let not_0 = |probability: &f32| probability.max(f32::MIN_POSITIVE);
+        match &example.target {
+            Target::SoftLabels { probabilities, .. } => {
+                logits.extend(probabilities.iter().map(|probability| not_0(probability).ln()));
+            }
+            Target::SoftLabelSet { probabilities, .. } => {
+                let logit = |probability: f32| (probability / (1.0 - probability)).ln();
+                logits
+                    .extend(probabilities.iter().map(|probability| logit(not_0(probability).min(ALMOST_1))));
+            }
+            _ => {
+                return Err(Error::Input(format!(
+                    "training example {} has no soft labels, and there is no teacher to give them",
+                    at + 1
+                )));
+            }
+        }
     }
     let starts = (0..=train.examples.len()).collect();
     Ok(TeacherAnswers::Known { logits, outputs: train.labels.len(), starts })
@@ -44,6 +58,23 @@ mod tests {
 
     use super::*;
     use tinybert_data::task::{Example, TaskKind};
+
+    #[test]
+    fn the_logistic_function_of_the_logits_is_the_soft_labels_of_a_set() {
+        let probabilities = [0.5f32, 0.0, 1.0, 0.9, 0.01];
+        let target = Target::SoftLabelSet { probabilities: probabilities.to_vec(), gold: None };
+        let train = Dataset {
+            examples: vec![Example { text: "x".into(), pair: None, target }],
+            labels: ["a", "b", "c", "d", "e"].map(String::from).into(),
+            kind: TaskKind::MultiLabel,
+            sources: Vec::new(),
+        };
+        let TeacherAnswers::Known { logits, .. } = answers(&train).unwrap() else { panic!() };
+        for (logit, wanted) in logits.into_iter().zip(probabilities) {
+            let found = 1.0 / (1.0 + (-f64::from(logit)).exp());
+            assert!(logit.is_finite() && (found - f64::from(wanted)).abs() < 1e-6, "{logit} {wanted}");
+        }
+    }
 
     #[test]
     fn the_softmax_of_the_logits_is_the_soft_labels() {
