@@ -4,22 +4,27 @@
 
 #include "tinybert.h"
 
-/* Bytes of the names of all labels of an answer. Names beyond them are cut off. */
+/* Bytes of the names of all labels of an answer. A name that does not fit is left out, and so are those after it. */
 #define ANSWER_NAMES 256
 
 /* Writes the names of the labels that an answer has, with | between them, into memory that the next call uses again. */
-static inline tinybert_status label_names(const tinybert_model *model, const tinybert_answer *answer, tinybert_text *names)
+static inline tinybert_status label_names(const tinybert_model *model, const tinybert_answer *answer,
+                                          tinybert_text *names)
 {
     static char written[ANSWER_NAMES];
     names->bytes = written;
     names->length = 0;
     for (uint32_t label = 0; label < answer->output_count; label++) {
         tinybert_text name;
-        if (!(answer->outputs[label] >= answer->thresholds[label])) continue;
-        tinybert_status status = tinybert_label(model, label, &name);
+        float threshold;
+        tinybert_status status = tinybert_threshold(model, label, &threshold);
         if (status != TINYBERT_STATUS_OK) return status;
-        if (names->length > 0 && names->length < ANSWER_NAMES) written[names->length++] = '|';
-        for (size_t i = 0; i < name.length && names->length < ANSWER_NAMES; i++) written[names->length++] = name.bytes[i];
+        if (!(answer->outputs[label] >= threshold)) continue;
+        status = tinybert_label(model, label, &name);
+        if (status != TINYBERT_STATUS_OK) return status;
+        if (name.length + 1 > ANSWER_NAMES - names->length) break;
+        if (names->length > 0) written[names->length++] = '|';
+        for (size_t i = 0; i < name.length; i++) written[names->length++] = name.bytes[i];
     }
     return TINYBERT_STATUS_OK;
 }

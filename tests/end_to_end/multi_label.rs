@@ -228,6 +228,24 @@ fn models_and_data_of_different_kinds_do_not_go_together() {
         fails(&format!("eval --model {model} {of_one}"), 3, &["any number of labels", "--multi-label"]);
     }
     fails(&format!("eval --model {} {}", *STUDENT, *DATA), 3, &["leave --multi-label out"]);
+    let image = toy::path("sets-refused.tbim");
+    fails(
+        &format!("quantize --model {} {} --max-tokens 32 --out {}", *STUDENT, *DATA, image.display()),
+        3,
+        &["leave --multi-label out"],
+    );
+    assert!(!image.exists(), "the data are compared before the image is made");
+    let pruned = toy::path("sets-pruned-refused").display().to_string();
+    fails(
+        &format!("prune --model {} --heads 0.5 {} --out {pruned}", *STUDENT, *DATA),
+        3,
+        &["leave --multi-label out"],
+    );
+    fails(
+        &format!("prune --model {} --heads 0.5 {} --out {pruned}", *SMALL, toy::data()),
+        3,
+        &["--multi-label"],
+    );
     let out = toy::path("sets-teacher-refused").display().to_string();
     let line = format!("distill --stage task --teacher {} --student {} {}", *toy::TEACHER, *FRESH, *DATA);
     fails(
@@ -244,6 +262,11 @@ fn bad_thresholds_of_a_folder_are_named() {
     for file in fs::read_dir(&*SMALL).expect("the student is a folder").flatten() {
         fs::copy(file.path(), copy.join(file.file_name())).expect("the file can be copied");
     }
+    let mut config_with_a_bar = config(&SMALL);
+    config_with_a_bar["id2label"]["0"] = json!("rock|jazz");
+    config_with_a_bar["label2id"] = json!({ "rock|jazz": 0, "table": 1, "weather": 2 });
+    fs::write(copy.join("config.json"), config_with_a_bar.to_string()).expect("the file can be written");
+    fails(&format!("inspect {}", copy.display()), 3, &["config.json", "rock|jazz", "separates labels"]);
     for (thresholds, says) in [(json!([0.5, 1.0, 0.5]), "has 1 for \"table\""), (json!([0.5]), "1 numbers")] {
         let mut config = config(&SMALL);
         config["label_thresholds"] = thresholds;

@@ -53,8 +53,8 @@ pub enum Kind {
     Embedding = 4,
     /// Something that this version of the interface does not know.
     Other = 5,
-    /// Any number of several labels, none included; the outputs are the logits of all labels. The answer has label i if
-    /// `outputs[i] >= thresholds[i]`. The probability of a label is 1 / (1 + exp(-logit)).
+    /// Any number of several labels, none included; the outputs are the logits of all labels. The answer has the labels
+    /// whose logit is at least what `tinybert_threshold` says. The probability of a label is 1 / (1 + exp(-logit)).
     Labels = 6,
 }
 
@@ -84,9 +84,6 @@ pub struct CAnswer {
     pub tokens: usize,
     /// Whether the text was too long and has been cut.
     pub truncated: bool,
-    /// The least logit of each label with which an answer has the label, as many as outputs, if the kind is
-    /// TINYBERT_KIND_LABELS, else null. They lie in the image.
-    pub thresholds: *const f32,
 }
 
 /// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
@@ -270,6 +267,23 @@ pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: 
     })
 }
 
+/// Writes to `threshold` the least logit with which an answer has a label, for models whose answers are of the kind
+/// TINYBERT_KIND_LABELS. Other models have no such label: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `threshold` to a float.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_threshold(model: *const Handle, label: u32, threshold: *mut f32) -> Status {
+    call_status(|| {
+        // SAFETY: as the caller promises.
+        let (model, threshold) = unsafe { (Handle::get(model)?, place(threshold)?) };
+        let thresholds = model.image().head().thresholds;
+        let of_label = usize::try_from(label).ok().and_then(|label| thresholds.get(label));
+        threshold.write(*of_label.ok_or(Status::NoSuchLabel)?);
+        Ok(())
+    })
+}
+
 /// Returns what a status means, in English, ending with a zero.
 #[cfg(feature = "status-text")]
 #[unsafe(no_mangle)]
@@ -312,10 +326,6 @@ unsafe fn run(
         Answer::Labels(_) => (Kind::Labels, 0),
         _ => (Kind::Other, 0),
     };
-    let thresholds = match reply.answer {
-        Answer::Labels(labels) => labels.thresholds().as_ptr(),
-        _ => core::ptr::null(),
-    };
     let outputs = reply.answer.outputs();
     answer.write(CAnswer {
         kind,
@@ -324,7 +334,6 @@ unsafe fn run(
         output_count: outputs.len(),
         tokens: reply.tokens,
         truncated: reply.truncated,
-        thresholds,
     });
     Ok(())
 }

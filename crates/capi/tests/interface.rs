@@ -5,7 +5,7 @@ use std::ptr::{from_mut, from_ref};
 
 use tinybert::{
     CAnswer, CText, HANDLE_WORDS, Handle, Kind, Status, tinybert_open, tinybert_run_text, tinybert_self_test,
-    tinybert_workspace_bytes,
+    tinybert_threshold, tinybert_workspace_bytes,
 };
 use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model, multi_label};
 use tinybert_image::{AlignedBytes, ImageBuilder};
@@ -90,9 +90,9 @@ fn a_set_of_labels_comes_with_its_thresholds() {
         assert_eq!(open(&image, &mut handle), Status::Ok);
         let mut workspace = vec![0; workspace_bytes(&handle)];
         let mut answer = MaybeUninit::<CAnswer>::uninit();
-        // SAFETY: everything is there and as large as said; the status says that the answer was written. Outputs and
-        // thresholds lie in workspace and image, which are still there.
-        unsafe {
+        // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs lie
+        // in the workspace, which is still there.
+        let (kind, outputs) = unsafe {
             let bytes = workspace.len();
             let run = tinybert_run_text(
                 &raw const handle,
@@ -102,14 +102,28 @@ fn a_set_of_labels_comes_with_its_thresholds() {
                 answer.as_mut_ptr(),
             );
             assert_eq!(run, Status::Ok);
-            let CAnswer { kind, label, outputs, output_count, thresholds, .. } = answer.assume_init();
-            let read = |floats: *const f32| std::slice::from_raw_parts(floats, output_count).to_vec();
-            (kind, label, read(outputs), (!thresholds.is_null()).then(|| read(thresholds)))
-        }
+            let CAnswer { kind, outputs, output_count, .. } = answer.assume_init();
+            (kind, std::slice::from_raw_parts(outputs, output_count).to_vec())
+        };
+        let threshold = |label: usize| {
+            let mut threshold = f32::NAN;
+            // SAFETY: the model is open, and the float is there.
+            match unsafe { tinybert_threshold(&raw const handle, label as u32, &raw mut threshold) } {
+                Status::Ok => Some(threshold),
+                status => {
+                    assert_eq!(status, Status::NoSuchLabel);
+                    None
+                }
+            }
+        };
+        let thresholds: Vec<Option<f32>> = (0..=outputs.len()).map(threshold).collect();
+        (kind, outputs, thresholds)
     };
-    let (kind, _, logits, thresholds) = ask(&toy());
-    assert_eq!((kind, thresholds), (Kind::Label, None));
+    let (kind, logits, thresholds) = ask(&toy());
+    assert_eq!((kind, thresholds), (Kind::Label, vec![None; 4]));
     let mut builder = multi_label(toy());
-    builder.head.thresholds = vec![logits[0], logits[1].next_up(), -9.0];
-    assert_eq!(ask(&builder), (Kind::Labels, 0, logits, Some(builder.head.thresholds.clone())));
+    let wanted = [logits[0], logits[1].next_up(), -9.0];
+    builder.head.thresholds = wanted.to_vec();
+    let [first, second, third] = wanted.map(Some);
+    assert_eq!(ask(&builder), (Kind::Labels, logits, vec![first, second, third, None]));
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Split, metrics};
-use tinybert_evaluate::predictor::{FloatModel, Predictor};
+use tinybert_evaluate::predictor::{FloatModel, Predictor, check_label_sets};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
 use tinybert_model::signature;
@@ -71,6 +71,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let data = args.data.read_by(&checkpoint.folder, context.progress)?;
     let spec = data.spec(checkpoint.head.labels())?;
     let dev = data.load(&spec, Split::Dev, context.progress)?;
+    check_label_sets(&checkpoint.head, &dev)?;
     let train = match data.has_training() {
         true => Some(data.load(&spec, Split::Train, context.progress)?),
         false => None,

@@ -1,5 +1,7 @@
 //! Any number of labels per row: lists in JSON, names with `|` between them in cells of tables.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::row::{ClassLabeller, Labeller};
@@ -14,7 +16,14 @@ pub(super) struct LabelSetLabeller(pub ClassLabeller);
 
 impl Labeller for LabelSetLabeller {
     fn target(&self, _: &str, cell: &str) -> Result<Target, String> {
-        let mut classes: Vec<u32> = names(cell).map(|name| self.0.class(name)).collect::<Result<_, _>>()?;
+        let class = |name: &str| match name.trim() == name && !name.is_empty() {
+            true => self.0.class(name),
+            false => Err(format!(
+                "label {name:?} of {cell:?} is empty or begins or ends with white space; labels are separated by \
+                 {SEPARATOR} alone"
+            )),
+        };
+        let mut classes: Vec<u32> = names(cell).map(class).collect::<Result<_, _>>()?;
         classes.sort_unstable();
         match classes.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!("the label {:?} is there twice", self.0.names[pair[0] as usize])),
@@ -29,6 +38,12 @@ impl Labeller for LabelSetLabeller {
         };
         Ok(Target::SoftLabelSet { probabilities: soft_labels::independent(cell, &self.0)?, gold })
     }
+}
+
+/// The label of a cell that the fewest rows have by `counts`, and of such labels the first by name; empty for a cell
+/// without labels. A set counts for the development set's share of this label.
+pub(super) fn rarest<'c>(cell: &'c str, counts: &HashMap<String, usize>) -> &'c str {
+    names(cell).min_by_key(|name| (counts.get(*name), *name)).unwrap_or_default()
 }
 
 /// The names in a cell; none in an empty one.

@@ -128,7 +128,7 @@ pub fn evaluate(
         }
         MetricSet::LabelSets { primary } => {
             let (predictions, targets) = (label_sets(predictions)?, label_sets(targets)?);
-            let scores = LabelSetScores::new(labels.len(), &predictions, &targets);
+            let scores = LabelSetScores::new(labels.len(), &predictions, &targets)?;
             let values = LabelSetMetric::ALL.map(|metric| (metric.name(), scores.value(metric)));
             (primary.name(), BTreeMap::from(values))
         }

@@ -157,16 +157,17 @@ impl Dataset {
         )))
     }
 
-    /// The label that all examples of a classification task have, if they have only one: a model that always
-    /// answers it is always right.
-    pub fn only_label(&self) -> Option<&str> {
-        let mut classes = self.examples.iter().map(|example| match example.target {
-            Target::Class(class) => Some(class),
-            _ => None,
-        });
-        let first = classes.next()??;
-        let label = self.labels.get(first as usize)?;
-        classes.all(|class| class == Some(first)).then_some(label)
+    /// The name of the label, or of the set of labels, that all examples have, if they have only one: a model that
+    /// always answers it is always right.
+    pub fn only_answer(&self) -> Option<String> {
+        let first = &self.examples.first()?.target;
+        let is_label = matches!(first, Target::Class(_) | Target::LabelSet(_));
+        let is_only = is_label && self.examples.iter().all(|example| example.target == *first);
+        let name = |class: &u32| self.labels.get(*class as usize).map(String::as_str);
+        let names: Option<Vec<&str>> = first.classes().iter().map(name).collect();
+        names
+            .filter(|_| is_only)
+            .map(|names| if names.is_empty() { "(none)".into() } else { names.join("|") })
     }
 
     /// The data set for embeddings: scores become similarities of pairs, and each text begins with its prompt.

@@ -115,14 +115,17 @@ impl Judge {
         Ok((metrics, head))
     }
 
-    /// `head` with the thresholds that are best for `outputs`; a head without thresholds stays as it is.
+    /// `head` with the thresholds that are best for `outputs`; a label that no sample has keeps its threshold, and a
+    /// head without thresholds stays as it is.
     ///
     /// # Errors
     /// Returns the errors of [`thresholds::choose`].
     pub fn with_thresholds(&self, head: &Head, outputs: &Outputs) -> Result<Head> {
-        let Head::MultiLabel { labels, .. } = head else { return Ok(head.clone()) };
+        let Head::MultiLabel { labels, thresholds: present } = head else { return Ok(head.clone()) };
         let logits = rows_by_sample(&self.set, outputs)?;
-        let thresholds = thresholds::choose(&logits, &self.targets, labels.len())?;
+        let chosen = thresholds::choose(&logits, &self.targets, labels.len())?;
+        let thresholds =
+            chosen.into_iter().zip(present).map(|(chosen, present)| chosen.unwrap_or(*present)).collect();
         Ok(Head::MultiLabel { labels: labels.clone(), thresholds })
     }
 
@@ -247,12 +250,8 @@ fn answers_of<'w>(
             Ok(classes.into_iter().map(Target::Class).collect())
         }
         Head::MultiLabel { .. } => {
-            let thresholds = head.threshold_logits();
-            let set = |logits: Vec<f32>| {
-                let pairs = (0..).zip(logits.iter().zip(&thresholds));
-                pairs.filter(|(_, (logit, threshold))| logit >= threshold).map(|(label, _)| label).collect()
-            };
-            Ok(logits.to_vec2::<f32>()?.into_iter().map(set).map(Target::LabelSet).collect())
+            let sets = logits.to_vec2::<f32>()?.into_iter().map(|logits| head.label_set(&logits));
+            Ok(sets.map(Target::LabelSet).collect())
         }
         Head::Regression => {
             Ok(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(Target::Score).collect())

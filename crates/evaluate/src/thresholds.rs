@@ -1,11 +1,9 @@
 //! The choice of the thresholds of labels.
 
-use rayon::prelude::*;
-
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::label_sets::LabelCounts;
 use tinybert_data::task::{Dataset, Target};
-use tinybert_model::thresholds::{USUAL, logit};
+use tinybert_model::thresholds::logit;
 use tinybert_runtime::Model;
 
 use crate::image::label_set_logits;
@@ -17,11 +15,11 @@ const STEPS: u64 = 100;
 /// answers with `logits`, `[outputs]` of each sample.
 ///
 /// The candidates are 0.01, 0.02 to 0.99. Of those with the same F1 the one nearest to 0.5 is chosen, and of two that are
-/// as near the lower one. A label that no target has keeps the threshold 0.5.
+/// as near the lower one. `None` for a label that no target has: nothing is known about it.
 ///
 /// # Errors
 /// [`Error::Input`] for a target that is no set of labels.
-pub fn choose(logits: &[Vec<f32>], targets: &[Target], outputs: usize) -> Result<Vec<f64>> {
+pub fn choose(logits: &[Vec<f32>], targets: &[Target], outputs: usize) -> Result<Vec<Option<f64>>> {
     let candidates: Vec<f32> = (1..STEPS).map(|step| logit(probability(step))).collect();
     // By label, and by the number of candidates that a logit reaches.
     let mut reached = vec![vec![(0u64, 0u64); candidates.len() + 1]; outputs];
@@ -43,16 +41,16 @@ pub fn choose(logits: &[Vec<f32>], targets: &[Target], outputs: usize) -> Result
 
 /// The best threshold of a label. `counts` are the samples whose logit reaches so many candidates, and those of them that
 /// have the label.
-fn best(counts: &[(u64, u64)]) -> f64 {
-    let there: u64 = counts.iter().map(|(_, right)| right).sum();
-    if there == 0 {
-        return USUAL;
+fn best(counts: &[(u64, u64)]) -> Option<f64> {
+    let actual: u64 = counts.iter().map(|(_, right)| right).sum();
+    if actual == 0 {
+        return None;
     }
     let at_threshold = |step: u64| {
         let reaching = &counts[step as usize..];
-        let (predicted, both) =
+        let (predicted, true_positives) =
             reaching.iter().fold((0, 0), |(all, right), (more, of_them)| (all + more, right + of_them));
-        LabelCounts { predicted, there, both }.f1()
+        LabelCounts { predicted, actual, true_positives }.f1()
     };
     let mut steps: Vec<u64> = (1..STEPS).collect();
     // The sort is stable: of two steps at the same distance from the middle the lower one comes first.
@@ -61,7 +59,7 @@ fn best(counts: &[(u64, u64)]) -> f64 {
         let f1 = at_threshold(step);
         if f1 > best.1 { (step, f1) } else { best }
     };
-    probability(steps.into_iter().fold((STEPS / 2, f64::NEG_INFINITY), better).0)
+    Some(probability(steps.into_iter().fold((STEPS / 2, f64::NEG_INFINITY), better).0))
 }
 
 /// The probability of a step.
@@ -69,7 +67,8 @@ fn probability(step: u64) -> f64 {
     step as f64 / STEPS as f64
 }
 
-/// The thresholds that [`choose`] gives for the answers of an image to `data`, as logits.
+/// The thresholds that [`choose`] gives for the answers of an image to `data`, as logits. A label that no example has
+/// keeps the threshold of the image.
 ///
 /// # Errors
 /// A data set that asks for something else than the image answers; an example without labels;
@@ -77,9 +76,10 @@ fn probability(step: u64) -> f64 {
 pub fn of_image(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<f32>> {
     data.check_labelled()?;
     let logits = label_set_logits(model, data, context)?;
-    let targets: Vec<Target> = data.examples.par_iter().map(|example| example.target.clone()).collect();
+    let targets: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
     let chosen = choose(&logits, &targets, model.config().outputs)?;
-    Ok(chosen.into_iter().map(logit).collect())
+    let present = model.image().head().thresholds;
+    Ok(chosen.into_iter().zip(present).map(|(chosen, &present)| chosen.map_or(present, logit)).collect())
 }
 
 #[cfg(test)]
@@ -108,7 +108,9 @@ mod tests {
             .expect("valid reference file");
         for Case { logits, sets, thresholds } in cases {
             let targets: Vec<Target> = sets.into_iter().map(Target::LabelSet).collect();
-            assert_eq!(choose(&logits, &targets, thresholds.len()).unwrap(), thresholds);
+            let found = choose(&logits, &targets, thresholds.len()).unwrap();
+            let found: Vec<f64> = found.into_iter().map(|threshold| threshold.unwrap_or(0.5)).collect();
+            assert_eq!(found, thresholds);
         }
     }
 
@@ -121,7 +123,7 @@ mod tests {
         );
         // 0: all from 0.21 to 0.30 are right, and 0.30 is nearest to 0.5. 1: with two of three the F1 is 2/3, with all
         // 1/2; from 0.61 to 0.90. 2: does not occur.
-        assert_eq!(found.unwrap(), [0.3, 0.61, 0.5]);
+        assert_eq!(found.unwrap(), [Some(0.3), Some(0.61), None]);
     }
 
     #[test]
@@ -130,16 +132,16 @@ mod tests {
         // wrong ones more, 2·2 / (6 + 4).
         let logits = rows(&[&[0.995], &[0.505], &[0.495], &[0.495], &[0.495], &[0.495], &[0.005], &[0.005]]);
         let gold: [&[u32]; 8] = [&[0], &[], &[0], &[], &[], &[], &[0], &[0]];
-        assert_eq!(choose(&logits, &sets(&gold), 1).unwrap(), [0.49]);
+        assert_eq!(choose(&logits, &sets(&gold), 1).unwrap(), [Some(0.49)]);
         // Every threshold is as good as any other.
-        assert_eq!(choose(&rows(&[&[0.999], &[0.999]]), &sets(&[&[0], &[0]]), 1).unwrap(), [0.5]);
-        assert_eq!(choose(&rows(&[&[0.001], &[0.001]]), &sets(&[&[0], &[0]]), 1).unwrap(), [0.5]);
+        assert_eq!(choose(&rows(&[&[0.999], &[0.999]]), &sets(&[&[0], &[0]]), 1).unwrap(), [Some(0.5)]);
+        assert_eq!(choose(&rows(&[&[0.001], &[0.001]]), &sets(&[&[0], &[0]]), 1).unwrap(), [Some(0.5)]);
     }
 
     #[test]
     fn a_threshold_is_reached_by_its_own_logit() {
         let found = choose(&rows(&[&[0.42], &[0.41]]), &sets(&[&[0], &[]]), 1).unwrap();
-        assert_eq!(found, [0.42]);
+        assert_eq!(found, [Some(0.42)]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum Head {
 impl Head {
     /// A multi-label head with the usual threshold for every label.
     pub fn multi_label(labels: Vec<String>) -> Self {
-        Self::MultiLabel { thresholds: vec![thresholds::USUAL; labels.len()], labels }
+        Self::MultiLabel { thresholds: vec![thresholds::DEFAULT_THRESHOLD; labels.len()], labels }
     }
 
     /// Outputs for one text or token; 0 for no head and for the masked-LM head, whose decoder is the word
@@ -99,8 +99,15 @@ impl Head {
         }
     }
 
+    /// The labels that an answer with `logits` `[outputs]` has, in ascending order: those whose logit is at least their
+    /// threshold. Empty for heads whose answers do not have any number of labels.
+    pub fn label_set(&self, logits: &[f32]) -> Vec<u32> {
+        let pairs = (0..).zip(logits.iter().zip(self.threshold_logits()));
+        pairs.filter(|(_, (logit, threshold))| *logit >= threshold).map(|(label, _)| label).collect()
+    }
+
     /// Whether this is the same head but for thresholds, which are chosen anew where weights change.
-    pub fn is_alike(&self, other: &Self) -> bool {
+    pub fn same_but_thresholds(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::MultiLabel { labels, .. }, Self::MultiLabel { labels: others, .. }) => labels == others,
             _ => self == other,

@@ -1,7 +1,7 @@
 //! Thresholds of labels: an answer has the labels whose probability is at least their threshold.
 
 /// The threshold of a label where nothing is known about it.
-pub const USUAL: f64 = 0.5;
+pub const DEFAULT_THRESHOLD: f64 = 0.5;
 
 /// Whether a number can be a threshold: above 0 and below 1. With any other, an answer would always have the label, or
 /// never.

@@ -8,6 +8,7 @@ use tinybert_data::{Batch, EncodedSet, list};
 use tinybert_distill::check_vocabulary;
 use tinybert_distill::losses::answer_loss;
 use tinybert_evaluate::judge::encode_to_learn;
+use tinybert_evaluate::predictor::check_label_sets;
 use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, Parameters, TaskModel};
@@ -87,7 +88,10 @@ impl Importance {
         let set = encode_to_learn(&model.text, &sampled, max_tokens)?;
         let gold = match teacher {
             Some(teacher) => Gold::of_teacher(teacher, model)?,
-            None => Gold::of_labels(&sampled.examples, data.kind)?,
+            None => {
+                check_label_sets(&model.head, data)?;
+                Gold::of_labels(&sampled.examples, data.kind)?
+            }
         };
         let parameters = Parameters::new(&model.tensors)?;
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;

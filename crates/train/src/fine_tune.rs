@@ -128,7 +128,7 @@ pub fn with_head(model: &Checkpoint, head: &Head, seed: u64) -> Result<Tensors> 
     let mut tensors = init_parameters(&model.config, head, seed)?;
     for (name, tensor) in &mut tensors {
         if let Some(found) = model.tensors.get(name)
-            && (name.starts_with(names::ENCODER) || model.head.is_alike(head))
+            && (name.starts_with(names::ENCODER) || model.head.same_but_thresholds(head))
         {
             *tensor = found.clone();
         }

@@ -42,7 +42,7 @@ impl TaskData<'_> {
     /// A message about a development set with a single label, which cannot tell models apart; `None` for any
     /// other.
     pub fn dev_of_one_label(&self) -> Option<String> {
-        let (label, count) = (self.dev.only_label()?, self.dev.examples.len());
+        let (label, count) = (self.dev.only_answer()?, self.dev.examples.len());
         Some(format!(
             "all {count} examples of the development set have the label {label:?}, so that it tells no model from another; \
              is it a part of a file that is sorted by label?"

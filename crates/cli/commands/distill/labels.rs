@@ -44,7 +44,7 @@ pub struct LabelArgs {
     #[arg(long, value_name = "W")]
     gold_weight: Option<f64>,
     /// How much each gold label counts: balanced, or weights such as refund=4,other=0.5 (1 for a label that is not
-    /// named).
+    /// named). With --multi-label it is how much a text with the label counts against one without it.
     #[arg(long, value_name = "WEIGHTS", requires = "gold_weight")]
     class_weights: Option<ClassWeighting>,
     /// Text without labels, which the teacher labels: .txt with a text on each line, or a file in a format of

@@ -6,6 +6,7 @@ mod objects;
 mod parquet;
 mod separated;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use self::csv::csv;
@@ -15,7 +16,7 @@ use self::parquet::parquet;
 use self::separated::tsv;
 use super::compression::uncompressed_name;
 use super::dev_share::{DevShare, RowKeys};
-use super::label_set::LabelSetLabeller;
+use super::label_set::{self, LabelSetLabeller};
 use super::row::{
     ClassLabeller, DistinctLabels, Labeller, ScoreLabeller, SourceRow, by_index_notice, example, no_examples,
 };
@@ -112,12 +113,17 @@ impl TableFiles {
 
     /// For each row of the file whether it belongs to the development set.
     fn cut(&self, share: &DevShare, table: &Table) -> Result<Vec<bool>> {
+        let counts = match self.kind {
+            TaskKind::MultiLabel => table.label_counts()?,
+            _ => HashMap::new(),
+        };
         let mut keys = RowKeys::default();
         table.each_row(&mut |row| {
             let stratum = match self.kind {
                 TaskKind::Classification => row.label.as_deref(),
-                // Scores and tags have no classes whose share could be kept. Most sets of labels are rare.
-                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding | TaskKind::MultiLabel => Some(""),
+                TaskKind::MultiLabel => row.label.as_deref().map(|cell| label_set::rarest(cell, &counts)),
+                // Scores and tags have no classes whose share could be kept.
+                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
             };
             keys.add(share, &row, stratum);
             Ok(())
@@ -172,6 +178,9 @@ impl TableFiles {
             self.open(dev)?.add_labels(&mut labels)?;
         }
         let names = labels.sorted();
+        if names.is_empty() && self.kind == TaskKind::MultiLabel {
+            return Err(Error::input(origin, "no row has a label; at least one has to"));
+        }
         if has_lists {
             progress.say(&format!("lists of soft labels are taken in the order {}", list(&names)));
         }
@@ -220,6 +229,21 @@ impl Table<'_> {
                 path.display()
             ))),
         }
+    }
+
+    /// How many rows have each label, where a row may have any number of labels.
+    fn label_counts(&self) -> Result<HashMap<String, usize>> {
+        let mut counts = HashMap::new();
+        self.each_row(&mut |row| {
+            for name in label_set::names(row.label.as_deref().unwrap_or_default()) {
+                match counts.get_mut(name) {
+                    Some(count) => *count += 1,
+                    None => drop(counts.insert(name.to_owned(), 1)),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(counts)
     }
 
     /// Adds the labels (or tags) of all rows.

@@ -81,12 +81,15 @@ fn what_is_no_set_of_labels_is_refused_by_file_and_line() {
     }
     for (cell, wanted) in [
         ("a|a", "the label \"a\" is there twice"),
-        ("a||b", "label \"\" is unknown"),
-        ("a|", "label \"\" is unknown"),
+        ("a||b", "label \"\" of \"a||b\" is empty"),
+        ("a|", "label \"\" of \"a|\" is empty"),
+        ("a | b", "label \"a \" of \"a | b\" is empty or begins or ends with white space"),
     ] {
         let said = train_fault("t.csv", &format!("text,labels\nA,a\nB,{cell}\n"));
         assert!(said.contains("t.csv:3: ") && said.contains(wanted), "{cell}: {said}");
     }
+    assert!(train_fault("t.jsonl", "{\"text\": \"A\", \"labels\": []}\n").contains("no row has a label"));
+    assert!(train_fault("t.csv", "text,labels\nA,\n").contains("no row has a label"));
     assert!(train_fault("t.jsonl", "{\"text\": \"A\"}\n").contains("there is no key \"labels\""));
 }
 
@@ -147,14 +150,38 @@ fn a_cut_keeps_all_rows_and_every_label_is_known_on_both_sides() {
     let folder = Folder::new();
     let row = |at: usize| format!("text {at},{}\n", ["a|b", "", "c"][at % 3]);
     let content = String::from("text,labels\n") + &(0..120).map(row).collect::<String>();
-    let mut spec = train(&folder, "t.csv", &content);
-    if let Source::Table(TableFiles { dev_share, .. }) = &mut spec.source {
-        *dev_share = Some(DevShare::new(0.25, 0).unwrap());
-    }
+    let cut = |mut spec: DataSpec, share: f64| {
+        if let Source::Table(TableFiles { dev_share, .. }) = &mut spec.source {
+            *dev_share = Some(DevShare::new(share, 0).unwrap());
+        }
+        spec
+    };
+    let spec = cut(train(&folder, "t.csv", &content), 0.25);
     let [train, dev] = [Split::Train, Split::Dev].map(|split| load_and_listen(&spec, split).0);
     assert_eq!((train.examples.len(), dev.examples.len()), (90, 30));
     assert_eq!((&train.labels, train.labels.len()), (&dev.labels, 3));
     assert!(texts(&dev).iter().all(|text| !texts(&train).contains(text)));
+
+    // A rare label that stands beside a frequent one has a row on both sides.
+    let content = content.replace("text 0,a|b\n", "text 0,a|d\n").replace("text 3,a|b\n", "text 3,d|a\n");
+    let spec = cut(self::train(&folder, "t.csv", &content), 0.1);
+    for split in [Split::Train, Split::Dev] {
+        let data = load_and_listen(&spec, split).0;
+        let with = |label: u32| {
+            data.examples.iter().filter(|example| example.target.classes().contains(&label)).count()
+        };
+        assert!((0..4).all(|label| with(label) > 0) && with(3) == 1, "{split}");
+    }
+
+    // Rows that have soft labels alone stay in the training set: nothing can be judged by them.
+    let row = |at: usize| {
+        let gold = if at % 2 == 0 { ", \"labels\": [\"a\"]" } else { "" };
+        format!("{{\"text\": \"text {at}\", \"soft\": {{\"a\": 0.5, \"b\": 1}}{gold}}}\n")
+    };
+    let path = folder.write("soft.jsonl", &(0..40).map(row).collect::<String>());
+    let spec = cut(table(Some(path), None, columns(Some("soft")), TaskKind::MultiLabel), 0.25);
+    let dev = load_and_listen(&spec, Split::Dev).0;
+    assert!(!dev.examples.is_empty() && dev.examples.iter().all(|example| example.target.is_gold()));
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Checks of a teacher before hours of training: whether it answers the task, and whether it is better than
 //! chance.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::list;
+use tinybert_data::metrics::label_sets::best_constant_set;
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::{Dataset, NO_TAG, Target, TaskKind};
 use tinybert_evaluate::judge::Judge;
@@ -107,36 +105,13 @@ fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
             })
         }
         TaskKind::MultiLabel => {
-            let gold: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
-            constant_sets(data).into_iter().try_fold(0.0, |best, labels| {
-                let same = vec![Target::LabelSet(labels); gold.len()];
-                Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))
-            })
+            let MetricSet::LabelSets { primary } = set else { return Ok(0.0) };
+            let sets: Vec<&[u32]> = data.examples.iter().map(|example| example.target.classes()).collect();
+            Ok(best_constant_set(primary, data.labels.len(), &sets))
         }
         // Constant scores correlate with nothing, and no single tag marks the entities.
         TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Ok(0.0),
     }
-}
-
-/// Sets of labels of which one is the best constant answer by any metric: the most frequent labels, as many as there
-/// may be, and the most frequent set.
-fn constant_sets(data: &Dataset) -> Vec<Vec<u32>> {
-    let mut counts = vec![0usize; data.labels.len()];
-    let mut sets = BTreeMap::<&[u32], usize>::new();
-    for example in &data.examples {
-        let labels = example.target.classes();
-        labels.iter().for_each(|&label| counts[label as usize] += 1);
-        *sets.entry(labels).or_default() += 1;
-    }
-    let mut by_frequency: Vec<u32> = (0..counts.len() as u32).collect();
-    by_frequency.sort_by_key(|&label| Reverse(counts[label as usize]));
-    let most_frequent = sets.into_iter().max_by_key(|(_, count)| *count).map(|(set, _)| set.to_vec());
-    let prefixes = (0..=by_frequency.len()).map(|length| {
-        let mut set = by_frequency[..length].to_vec();
-        set.sort_unstable();
-        set
-    });
-    prefixes.chain(most_frequent).collect()
 }
 
 /// A hint for a teacher that would often be right if its labels had other names: its labels are in another

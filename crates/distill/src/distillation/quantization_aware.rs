@@ -92,7 +92,7 @@ pub fn check_student_answers(
 }
 
 fn check_head(student: &Checkpoint, head: &Head) -> Result<()> {
-    if student.head.is_alike(head) {
+    if student.head.same_but_thresholds(head) {
         return Ok(());
     }
     Err(Error::Input(format!(

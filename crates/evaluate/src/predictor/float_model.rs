@@ -73,9 +73,8 @@ impl FloatModel {
         let answer = match &self.model.head {
             Head::Regression => PredictedAnswer::Score(logits[0]),
             head @ Head::MultiLabel { .. } => {
-                let thresholds = head.threshold_logits();
-                let reaches = |label: &usize| logits[*label] >= thresholds[*label];
-                PredictedAnswer::label_set((0..logits.len()).filter(reaches).collect(), &logits)
+                let indices = head.label_set(&logits).into_iter().map(|label| label as usize).collect();
+                PredictedAnswer::label_set(indices, &logits)
             }
             Head::Embedding { .. } => PredictedAnswer::Embedding(logits),
             Head::TokenClassification { labels } => {

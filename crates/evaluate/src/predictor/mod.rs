@@ -144,20 +144,9 @@ impl Predictor {
 
     /// Makes sure that both the model and the data have any number of labels per text, or neither.
     fn check_label_sets(&self, data: &Dataset) -> Result<()> {
-        let answers_sets = match self {
-            Self::Folder(folder) => matches!(folder.model.head, Head::MultiLabel { .. }),
-            Self::Image(image) => image.model()?.config().head == HeadKind::MultiLabel,
-        };
-        match (answers_sets, data.kind == TaskKind::MultiLabel) {
-            (true, false) => Err(Error::Input(
-                "the model answers with any number of labels, and the data do not have them: give --multi-label".into(),
-            )),
-            (false, true) => Err(Error::Input(
-                "the data have any number of labels per text, and the model does not answer with them: leave \
-                 --multi-label out, or fine-tune a model with it"
-                    .into(),
-            )),
-            _ => Ok(()),
+        match self {
+            Self::Folder(folder) => check_label_sets(&folder.model.head, data),
+            Self::Image(image) => check_answers(image.model()?.config().head == HeadKind::MultiLabel, data),
         }
     }
 
@@ -197,6 +186,29 @@ impl Predictor {
                 })
             }
         }
+    }
+}
+
+/// Makes sure that both a model with `head` and the data have any number of labels per text, or neither.
+///
+/// # Errors
+/// [`Error::Input`] that says which of them has.
+pub fn check_label_sets(head: &Head, data: &Dataset) -> Result<()> {
+    check_answers(matches!(head, Head::MultiLabel { .. }), data)
+}
+
+/// Does the same for a model of which `are_label_sets` says whether its answers have any number of labels.
+fn check_answers(are_label_sets: bool, data: &Dataset) -> Result<()> {
+    match (are_label_sets, data.kind == TaskKind::MultiLabel) {
+        (true, false) => Err(Error::Input(
+            "the model answers with any number of labels, and the data do not have them: give --multi-label".into(),
+        )),
+        (false, true) => Err(Error::Input(
+            "the data have any number of labels per text, and the model does not answer with them: leave --multi-label \
+             out, or fine-tune a model with it"
+                .into(),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -127,6 +127,12 @@ impl ConfigFile<'_> {
             (None | Some("regression"), 1) => Ok(Head::Regression),
             (None | Some("single_label_classification"), 2..) => Ok(Head::Classification { labels }),
             (Some("multi_label_classification"), 1..) => {
+                if let Some(label) = labels.iter().find(|label| label.contains('|')) {
+                    let what = format!(
+                        "id2label has the label {label:?}: the character | separates labels in answers and data; rename it"
+                    );
+                    return Err(Error::input(self.source.path(), what));
+                }
                 Ok(Head::MultiLabel { thresholds: self.thresholds(&labels)?, labels })
             }
             (problem, count) => Err(Error::input(
@@ -143,7 +149,7 @@ impl ConfigFile<'_> {
     /// The threshold of each label; the usual one without the key, as in folders that transformers wrote.
     fn thresholds(&self, labels: &[String]) -> Result<Vec<f64>> {
         let Some(found) = &self.head_keys.label_thresholds else {
-            return Ok(vec![thresholds::USUAL; labels.len()]);
+            return Ok(vec![thresholds::DEFAULT_THRESHOLD; labels.len()]);
         };
         let fault = |what: String| Err(Error::input(self.source.path(), what));
         if found.len() != labels.len() {

@@ -49,7 +49,11 @@ fn what_is_saved_is_loaded_with_every_head() {
 fn a_multi_label_folder_of_transformers_has_the_usual_thresholds_and_ours_its_own() {
     let head = Head::MultiLabel { labels: vec!["a".to_owned(), "b".to_owned()], thresholds: vec![0.2, 0.9] };
     let theirs = ModelFolder::new(&head).finish().load().unwrap().head;
-    assert!(theirs == Head::multi_label(head.labels().to_vec()) && theirs.is_alike(&head) && theirs != head);
+    assert!(
+        theirs == Head::multi_label(head.labels().to_vec())
+            && theirs.same_but_thresholds(&head)
+            && theirs != head
+    );
 
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("model");

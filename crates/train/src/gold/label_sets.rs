@@ -10,14 +10,18 @@ use tinybert_data::{Batch, EncodedSet};
 
 /// The weight of each label of `data` where an answer has it; an answer without the label has the weight 1. Balanced
 /// weights are the number of answers without the label by the number of those with it, as PyTorch recommends for
-/// `pos_weight`; a label that no answer has keeps the weight 1.
+/// `pos_weight`; a label that no answer has, or that every answer has, keeps the weight 1.
 pub(super) fn positive_weights(
     weighting: &ClassWeighting,
     data: &Dataset,
     counts: &[usize],
 ) -> Result<Vec<f64>> {
     let answers = data.examples.iter().filter(|example| example.target.is_gold()).count();
-    let balanced = |&count: &usize| if count == 0 { 1.0 } else { (answers - count) as f64 / count as f64 };
+    let balanced = |&count: &usize| match count {
+        0 => 1.0,
+        all if all == answers => 1.0,
+        _ => (answers - count) as f64 / count as f64,
+    };
     match weighting {
         ClassWeighting::Balanced => Ok(counts.iter().map(balanced).collect()),
         ClassWeighting::ByLabel(by_label) => ClassWeighting::named(by_label, data),

@@ -18,9 +18,6 @@ pub(super) fn check(settings: &TaskSettings, train: &Dataset) -> Result<()> {
     answers(train).map(drop)
 }
 
-/// The largest probability in single precision below 1.
-const ALMOST_1: f32 = 1.0 - f32::EPSILON / 2.0;
-
 /// The soft labels of a training set as the logits of a teacher, whose softmax is the soft labels; where an answer has
 /// any number of labels, their logistic function is.
 ///
@@ -36,9 +33,12 @@ pub(super) fn answers(train: &Dataset) -> Result<TeacherAnswers<'static>> {
                 logits.extend(probabilities.iter().map(|probability| not_0(probability).ln()));
             }
             Target::SoftLabelSet { probabilities, .. } => {
-                let logit = |probability: f32| (probability / (1.0 - probability)).ln();
-                logits
-                    .extend(probabilities.iter().map(|probability| logit(not_0(probability).min(ALMOST_1))));
+                // 1 is as far from 1/2 as 0 is, so that a temperature moves both alike.
+                let logit = |probability: f32| match probability < 1.0 {
+                    true => (probability / (1.0 - probability)).ln(),
+                    false => -f32::MIN_POSITIVE.ln(),
+                };
+                logits.extend(probabilities.iter().map(|probability| logit(not_0(probability))));
             }
             _ => {
                 return Err(Error::Input(format!(
@@ -59,6 +59,11 @@ mod tests {
     use super::*;
     use tinybert_data::task::{Example, TaskKind};
 
+    fn logits_of(train: &Dataset) -> Vec<f32> {
+        let TeacherAnswers::Known { logits, .. } = answers(train).unwrap() else { panic!() };
+        logits
+    }
+
     #[test]
     fn the_logistic_function_of_the_logits_is_the_soft_labels_of_a_set() {
         let probabilities = [0.5f32, 0.0, 1.0, 0.9, 0.01];
@@ -69,11 +74,12 @@ mod tests {
             kind: TaskKind::MultiLabel,
             sources: Vec::new(),
         };
-        let TeacherAnswers::Known { logits, .. } = answers(&train).unwrap() else { panic!() };
-        for (logit, wanted) in logits.into_iter().zip(probabilities) {
+        for (logit, wanted) in logits_of(&train).into_iter().zip(probabilities) {
             let found = 1.0 / (1.0 + (-f64::from(logit)).exp());
             assert!(logit.is_finite() && (found - f64::from(wanted)).abs() < 1e-6, "{logit} {wanted}");
         }
+        // The label that is certain stays as certain as the one that is excluded, at any temperature.
+        assert_eq!(logits_of(&train)[1], -logits_of(&train)[2]);
     }
 
     #[test]
