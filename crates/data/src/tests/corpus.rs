@@ -108,7 +108,8 @@ fn a_limit_ends_within_a_long_document() {
     let limited = |limit| WindowSettings { limit, ..settings(6) };
     let content = "a b. c.\n".repeat(100);
     let all = windows(open(&content), limited(None));
-    assert_eq!(windows(open(&content), limited(Some(60)))[..], all[..10]);
+    // Windows of 5 and of 4 tokens take turns.
+    assert_eq!(windows(open(&content), limited(Some(60)))[..], all[..13]);
 }
 
 #[test]
