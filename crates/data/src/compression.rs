@@ -41,7 +41,10 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
         Compression::None => Box::new(BufReader::new(file)),
         Compression::Gzip => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(file))),
         Compression::Zstandard => {
-            Box::new(BufReader::new(zstd::Decoder::new(file).map_err(Error::io(path))?))
+            let mut decoder = zstd::Decoder::new(file).map_err(Error::io(path))?;
+            // The largest window that there is (`zstd --long=31`).
+            decoder.window_log_max(31).map_err(Error::io(path))?;
+            Box::new(BufReader::new(decoder))
         }
     })
 }
@@ -49,11 +52,12 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
 /// The error for a file that could not be read further than to `line`. What a decoder refuses is a fault of the
 /// contents.
 pub(super) fn fault(path: &Path, line: usize, error: std::io::Error) -> Error {
-    let what = match (Compression::of(path), error.kind()) {
-        (Compression::None, _) => return Error::io(path)(error),
-        (_, ErrorKind::UnexpectedEof) => {
-            "the compressed data end here, in the middle: the file is cut".to_owned()
-        }
+    // What the system refuses is no fault of the contents.
+    if Compression::of(path) == Compression::None || error.raw_os_error().is_some() {
+        return Error::io(path)(error);
+    }
+    let what = match error.kind() {
+        ErrorKind::UnexpectedEof => "the compressed data end here, in the middle: the file is cut".to_owned(),
         _ => format!("the compressed data are damaged from here on ({error})"),
     };
     Error::line(path, line, format!("{what}; copy or download it again"))

@@ -21,6 +21,7 @@ mod table;
 mod tags;
 pub mod task;
 mod text;
+mod unchanged;
 mod unlabelled;
 
 pub use batch::{Batch, EpochBatches, collate, evaluation_batches, padding};

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::row::SourceRow;
+use super::row::{SourceRow, no_examples};
 use super::spec::{ColumnNames, DataSpec, Format, GlueTask, Source, Split};
 use super::{glue, label_set, table, tags};
 use crate::task::TaskKind;
+use tinybert_base::Result;
 use tinybert_base::progress::Progress;
-use tinybert_base::{Error, Result};
 
 /// One row without its line number; labels stay as they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn read_rows(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Resu
         }
     };
     if rows.is_empty() {
-        return Err(Error::input(&source, "there are no examples in this file"));
+        return Err(no_examples(&source));
     }
     let rows =
         rows.into_iter().map(|SourceRow { text, pair, label, .. }| RawRow { text, pair, label }).collect();

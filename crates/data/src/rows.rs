@@ -151,8 +151,9 @@ mod tests {
     fn many(folder: &Path) -> (Rows, Vec<Vec<u32>>) {
         let mut rows = Rows::spilling_to(folder);
         // Every third row has numbers on both sides of 65536.
-        let number =
-            |row: u32, at: u32| if row % 3 == 0 { 60_000 + 97 * at + row } else { (7 * at + row) % 65536 };
+        let number = |row: u32, at: u32| {
+            if row.is_multiple_of(3) { 60_000 + 97 * at + row } else { (7 * at + row) % 65536 }
+        };
         let all: Vec<Vec<u32>> =
             (0..14_000).map(|row| (0..row % 1999).map(|at| number(row, at)).collect()).collect();
         for numbers in &all {

@@ -1,7 +1,7 @@
 //! One file of a corpus, which is read from any place and never as a whole.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tinybert_base::{Error, Result};
 
 use crate::compression::{self, Compression};
+use crate::unchanged::{FileState, changed};
 use crate::{table, text};
 
 /// The column of a Parquet file that holds its documents.
@@ -26,15 +27,20 @@ pub(super) struct CorpusFile {
     file: File,
     /// Length of the text in bytes.
     pub bytes: u64,
+    /// The state of the file when it was opened.
+    state: FileState,
 }
 
 impl CorpusFile {
     /// Opens a file. The text of a compressed or a Parquet file is first written to a file in `scratch`.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let is_parquet = table::plain_extension(path).as_deref() == Some("parquet");
-        let file = match Compression::of(path) {
-            Compression::None if !is_parquet => File::open(path).map_err(Error::io(path))?,
-            _ => {
+        let is_file = std::fs::metadata(path).map_err(Error::io(path))?.is_file();
+        let is_text = Compression::of(path) == Compression::None && !is_parquet;
+        // A pipe is read once.
+        let file = match is_text && is_file {
+            true => File::open(path).map_err(Error::io(path))?,
+            false => {
                 let file = tempfile::tempfile_in(scratch).map_err(Error::io(scratch))?;
                 let mut writer = BufWriter::with_capacity(BLOCK, file);
                 match is_parquet {
@@ -44,8 +50,14 @@ impl CorpusFile {
                 writer.into_inner().map_err(|error| Error::io(scratch)(error.into_error()))?
             }
         };
-        let bytes = file.metadata().map_err(Error::io(path))?.len();
-        Ok(Self { path: path.into(), file, bytes })
+        let metadata = file.metadata().map_err(Error::io(path))?;
+        Ok(Self { path: path.into(), file, bytes: metadata.len(), state: FileState::of(&metadata) })
+    }
+
+    /// Makes sure that the text is what it was when the file was opened.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let now = self.file.metadata().map_err(Error::io(&self.path))?;
+        self.state.check(&self.path, &FileState::of(&now))
     }
 
     /// Hands the bytes of every document to `found`: from its first line to its last. Checks that all of the text is
@@ -103,14 +115,17 @@ impl CorpusFile {
     /// The text of `bytes` bytes from `start` on.
     pub fn text(&self, start: u64, bytes: usize) -> Result<String> {
         let mut text = vec![0; bytes];
-        self.file.read_exact_at(&mut text, start).map_err(Error::io(&self.path))?;
+        self.file.read_exact_at(&mut text, start).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => changed(&self.path),
+            _ => Error::io(&self.path)(error),
+        })?;
+        self.check_unchanged()?;
         self.checked(&text).map(String::from)
     }
 
     /// Text that was UTF-8 when the file was opened.
     fn checked<'t>(&self, text: &'t [u8]) -> Result<&'t str> {
-        let changed = |_| Error::input(&self.path, "the file has changed since it was opened; start again");
-        std::str::from_utf8(text).map_err(changed)
+        std::str::from_utf8(text).map_err(|_| changed(&self.path))
     }
 
     fn lines(&self, start: u64, buffer: usize) -> Lines<'_> {

@@ -19,7 +19,7 @@ use tinybert_model::TextEncoder;
 /// About how many bytes of text are in memory at once.
 const BLOCK: u64 = 4 << 20;
 /// Bytes beyond which a document is read part by part. Tests have few bytes and many parts.
-const LONG: u64 = if cfg!(test) { 32 } else { 4 * BLOCK };
+const LONG: u64 = if cfg!(test) { 32 } else { BLOCK };
 
 /// Documents of one or several files. The text stays in the files; a document takes 8 bytes.
 pub struct Corpus {
@@ -103,7 +103,8 @@ impl Corpus {
                 Ok(true)
             })?;
         }
-        each(&texts)
+        each(&texts)?;
+        self.check_unchanged()
     }
 
     /// Packs the text into `[CLS] … [SEP]` windows on all cores.
@@ -200,15 +201,19 @@ impl Corpus {
                 rest = others;
                 continue;
             }
-            let ready =
-                rest.iter().take(self.block()).take_while(|&&document| !self.is_long(document)).count();
-            let (block, later) = rest.split_at(ready);
-            let packed = block.par_iter().map(|&document| self.pack_one(&packer, document));
+            let block = self.read_block(rest)?;
+            rest = &rest[block.len()..];
+            let bytes = block.iter().map(|(_, text)| text.len()).sum();
+            let packed = block.par_iter().map(|(start, text)| {
+                let mut packed = PackedDocument::default();
+                packer.add(&mut packed, text, *start)?;
+                packer.finish(&mut packed);
+                Ok(packed.windows)
+            });
             let packed = packed.collect::<Result<Vec<_>>>()?;
-            let bytes = packed.iter().map(|(_, bytes)| bytes).sum();
-            is_full = take(&mut packed.into_iter().flat_map(|(windows, _)| windows), bytes)?;
-            rest = later;
+            is_full = take(&mut packed.into_iter().flatten(), bytes)?;
         }
+        self.check_unchanged()?;
         context.progress.end();
         while windows.total() > limit && windows.len() > 1 {
             windows.truncate(windows.len() - 1)?;
@@ -219,15 +224,27 @@ impl Corpus {
         Ok(())
     }
 
-    /// The windows of a document and its bytes.
-    fn pack_one(&self, packer: &Packer, document: u64) -> Result<(Vec<Window>, usize)> {
-        let (mut packed, mut bytes) = (PackedDocument::default(), 0);
-        self.parts(document, &mut |start, part| {
-            bytes += part.len();
-            packer.add(&mut packed, part, start).map(|()| true)
-        })?;
-        packer.finish(&mut packed);
-        Ok((packed.windows, bytes))
+    /// The next of `documents` with their places, of about [`BLOCK`] bytes together, up to a long one.
+    fn read_block(&self, documents: &[u64]) -> Result<Vec<(u64, String)>> {
+        let (mut block, mut bytes) = (Vec::new(), 0);
+        for &document in documents.iter().take_while(|&&document| !self.is_long(document)) {
+            let mut text = String::new();
+            self.parts(document, &mut |_, part| {
+                text.push_str(part);
+                Ok(true)
+            })?;
+            bytes += text.len() as u64;
+            block.push((document, text));
+            if bytes >= BLOCK {
+                break;
+            }
+        }
+        Ok(block)
+    }
+
+    /// Makes sure that the files are what they were when they were opened.
+    fn check_unchanged(&self) -> Result<()> {
+        self.files.iter().try_for_each(CorpusFile::check_unchanged)
     }
 
     /// Packs a document part by part, as long as `take` returns false, and says whether it has returned true.
@@ -249,11 +266,6 @@ impl Corpus {
 
     fn is_long(&self, document: u64) -> bool {
         !self.long.is_empty() && self.long.binary_search(&document).is_ok()
-    }
-
-    /// How many documents have about [`BLOCK`] bytes.
-    fn block(&self) -> usize {
-        (BLOCK / self.mean_bytes()).clamp(1, 1 << 14) as usize
     }
 
     /// Bytes of a document in the mean.

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use self::csv::csv;
 use self::objects::{ObjectColumns, jsonl};
 #[cfg(feature = "parquet")]
-use self::parquet::parquet;
+use self::parquet::{described_classes, parquet};
 use self::separated::tsv;
-use super::compression::uncompressed_name;
+use super::compression::{Compression, uncompressed_name};
 use super::dev_share::{DevShare, RowKeys};
 use super::label_set::{self, LabelSetLabeller};
 use super::row::{
@@ -23,6 +23,7 @@ use super::row::{
 use super::spec::{ColumnNames, Format, Split, TableFiles};
 use super::tags::{self, TagLabeller};
 use super::text::{LineReader, list};
+use super::unchanged::{FileState, changed};
 use crate::task::{Dataset, TaskKind};
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -38,6 +39,7 @@ impl TableFiles {
     ) -> Result<Dataset> {
         let path = self.path(split)?;
         let table = self.open(path)?;
+        let state = FileState::of_path(path)?;
         let (labeller, labels): (Box<dyn Labeller>, _) = match self.kind {
             TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
             TaskKind::Classification | TaskKind::MultiLabel | TaskKind::Tagging => {
@@ -75,6 +77,7 @@ impl TableFiles {
         if examples.is_empty() {
             return Err(no_examples(path));
         }
+        state.check(path, &FileState::of_path(path)?)?;
         examples.shrink_to_fit();
         Ok(Dataset { examples, labels, kind: self.kind, sources: vec![path.clone()] })
     }
@@ -108,7 +111,10 @@ impl TableFiles {
             all += 1;
             if is_on_this_side { each(row) } else { Ok(()) }
         })?;
-        Ok(all)
+        match is_dev {
+            Some(is_dev) if is_dev.len() != all => Err(changed(table.path)),
+            _ => Ok(all),
+        }
     }
 
     /// For each row of the file whether it belongs to the development set.
@@ -148,6 +154,7 @@ impl TableFiles {
     /// Opens a file.
     fn open<'t>(&self, path: &'t Path) -> Result<Table<'t>> {
         let format = self.format.map_or_else(|| Format::of_path(path), Ok)?;
+        check_is_file(path)?;
         // Only training rows have soft labels.
         let soft_labels = self.columns.soft_labels.clone().filter(|_| self.train.as_deref() == Some(path));
         Ok(Table {
@@ -171,13 +178,15 @@ impl TableFiles {
         }
         let origin = self.train.as_deref().unwrap_or(table.path);
         let mut labels = DistinctLabels::default();
-        self.open(origin)?.add_labels(&mut labels)?;
+        let training = self.open(origin)?;
+        training.add_labels(&mut labels)?;
         let has_lists = labels.has_lists;
         if let Some(dev) = self.dev.as_ref().filter(|_| has_lists) {
             // A list does not name its labels: those of the development set count too.
             self.open(dev)?.add_labels(&mut labels)?;
         }
-        let names = labels.sorted();
+        // The numbers of classes are those of the description, also where the file does not have all of them.
+        let names = training.described_classes()?.unwrap_or_else(|| labels.sorted());
         if names.is_empty() && self.kind == TaskKind::MultiLabel {
             return Err(Error::input(origin, "no row has a label; at least one has to"));
         }
@@ -246,6 +255,16 @@ impl Table<'_> {
         Ok(counts)
     }
 
+    /// The names of the classes in their order, if the file describes them.
+    fn described_classes(&self) -> Result<Option<Vec<String>>> {
+        match self.format {
+            Format::Parquet => {
+                described_classes(self.path, ObjectColumns { names: &self.names, kind: self.kind })
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Adds the labels (or tags) of all rows.
     fn add_labels(&self, labels: &mut DistinctLabels) -> Result<()> {
         self.each_row(&mut |row| {
@@ -273,10 +292,12 @@ pub(super) fn read_inputs(
 pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
     if plain_extension(path).as_deref() == Some("txt") {
         let mut lines = LineReader::open(path)?;
+        let mut is_empty = true;
         while let Some((_, line)) = lines.next_line()? {
+            is_empty &= line.trim().is_empty();
             each(line)?;
         }
-        return Ok(());
+        return if is_empty { Err(Error::input(path, "there is no text in this file")) } else { Ok(()) };
     }
     let names = ColumnNames { text: column.into(), pair: None, label: None, soft_labels: None };
     let mut is_empty = true;
@@ -286,6 +307,22 @@ pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -
         each(&row.text)
     })?;
     if is_empty { Err(no_examples(path)) } else { Ok(()) }
+}
+
+/// Makes sure that a file can be read more than once.
+fn check_is_file(path: &Path) -> Result<()> {
+    match std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        true => Ok(()),
+        false => Err(Error::Usage(format!(
+            "{}: a table is read more than once, so that it has to be a file and no pipe: write it to a file first",
+            path.display()
+        ))),
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn described_classes(_: &Path, _: ObjectColumns) -> Result<Option<Vec<String>>> {
+    Ok(None)
 }
 
 #[cfg(not(feature = "parquet"))]
@@ -301,6 +338,10 @@ impl Format {
     /// The format that the extension of a file's name stands for.
     fn of_path(path: &Path) -> Result<Self> {
         match plain_extension(path).as_deref() {
+            Some("parquet") if Compression::of(path) != Compression::None => Err(Error::Usage(format!(
+                "{}: Parquet files are compressed inside and are not read out of another compression: unpack it",
+                path.display()
+            ))),
             Some("jsonl" | "json" | "ndjson") => Ok(Self::Jsonl),
             Some("csv") => Ok(Self::Csv),
             Some("tsv") => Ok(Self::Tsv),

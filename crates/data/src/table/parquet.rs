@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::file::metadata::FileMetaData;
+use ::parquet::basic::{Compression as Codec, ConvertedType, Type as PhysicalType};
+use ::parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
 use ::parquet::schema::types::Type;
@@ -29,6 +30,8 @@ pub(super) fn parquet(
     let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
     let metadata = reader.metadata().file_metadata();
     let projection = projection(path, metadata.schema(), columns.names)?;
+    check_types(path, &projection)?;
+    check_codecs(path, reader.metadata(), &projection)?;
     let classes = columns.class_column().and_then(|name| class_names(metadata, name));
     let rows = reader.get_row_iter(Some(projection)).map_err(|error| damaged(path, error))?;
     for (index, row) in rows.enumerate() {
@@ -49,6 +52,94 @@ pub(super) fn parquet(
                 .map_err(|reason| Error::line(path, row_number, format!("{name:?} {reason}")))?;
         }
         each(object_row(path, row_number, &object, columns)?)?;
+    }
+    Ok(())
+}
+
+/// The names of the classes of the label column in their order, if the file describes them.
+pub(super) fn described_classes(path: &Path, columns: ObjectColumns) -> Result<Option<Vec<String>>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
+    let metadata = reader.metadata().file_metadata();
+    Ok(columns.class_column().and_then(|name| class_names(metadata, name)))
+}
+
+/// Makes sure that the columns have types that rows are made of: the reader stops the program at some others.
+fn check_types(path: &Path, projection: &Type) -> Result<()> {
+    for field in projection.get_fields() {
+        if !is_known(field) {
+            return Err(Error::input(
+                path,
+                format!(
+                    "column {:?} holds {}; expected text, numbers, truth values, lists of them, or a struct of numbers",
+                    field.name(),
+                    describe(field)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the values of a type are text, numbers or truth values, or lists or structs of them.
+fn is_known(field: &Type) -> bool {
+    let basic = field.get_basic_info();
+    match field {
+        Type::PrimitiveType { physical_type, .. } => {
+            use ConvertedType as C;
+            let is_plain = matches!(
+                basic.converted_type(),
+                C::NONE
+                    | C::UTF8
+                    | C::ENUM
+                    | C::JSON
+                    | C::INT_8
+                    | C::INT_16
+                    | C::INT_32
+                    | C::INT_64
+                    | C::UINT_8
+                    | C::UINT_16
+                    | C::UINT_32
+                    | C::UINT_64
+            );
+            is_plain && !matches!(physical_type, PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY)
+        }
+        Type::GroupType { fields, .. } => match basic.converted_type() {
+            ConvertedType::LIST => fields.len() == 1 && fields.iter().all(|field| is_known(field)),
+            ConvertedType::NONE => !fields.is_empty() && fields.iter().all(|field| is_known(field)),
+            _ => false,
+        },
+    }
+}
+
+fn describe(field: &Type) -> String {
+    let converted = field.get_basic_info().converted_type();
+    match field {
+        Type::PrimitiveType { physical_type, .. } if converted == ConvertedType::NONE => {
+            physical_type.to_string()
+        }
+        Type::GroupType { .. } if converted == ConvertedType::NONE => "a struct of other values".into(),
+        _ => converted.to_string(),
+    }
+}
+
+/// Makes sure that this program can unpack the columns.
+fn check_codecs(path: &Path, metadata: &ParquetMetaData, projection: &Type) -> Result<()> {
+    let is_read = |column: &ColumnChunkMetaData| {
+        let root = column.column_path().parts().first();
+        projection.get_fields().iter().any(|field| Some(field.name()) == root.map(String::as_str))
+    };
+    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    for chunk in chunks.filter(|chunk| is_read(chunk)) {
+        let codec = chunk.compression();
+        if !matches!(codec, Codec::UNCOMPRESSED | Codec::SNAPPY | Codec::GZIP(_) | Codec::ZSTD(_)) {
+            return Err(Error::input(
+                path,
+                format!(
+                    "it is compressed with {codec}, which this program does not read; write it again with zstd or snappy"
+                ),
+            ));
+        }
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ fn an_epoch_has_an_order_of_its_own_that_a_seed_repeats() {
 }
 
 #[test]
+#[ignore = "a million samples take a minute or more on a busy machine"]
 fn the_batches_of_many_samples_are_the_same_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let batches = |mut rows: Rows| {

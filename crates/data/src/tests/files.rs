@@ -92,8 +92,8 @@ mod parquet {
     #[test]
     fn classes_have_the_names_that_the_file_gives_them() {
         let (rows, _) = load_and_listen(&classes(file("classes.parquet")), Split::Train);
-        assert_eq!(rows.labels, ["music", "other", "weather"]);
-        assert_eq!(targets(&rows), [2, 0, 1, 0].map(Target::Class));
+        assert_eq!(rows.labels, ["music", "weather", "other"]);
+        assert_eq!(targets(&rows), [1, 0, 2, 0].map(Target::Class));
         assert_eq!(texts(&rows), ["say \"hi\", you", "", "über 东京\tand more", "play jazz"]);
         let scores = spec(file("classes.parquet"), ["text", "score"], TaskKind::Regression);
         assert_eq!(
@@ -116,13 +116,29 @@ mod parquet {
         let tags = spec(file("tags.parquet"), ["tokens", "tags"], TaskKind::Tagging);
         let (rows, _) = load_and_listen(&tags, Split::Train);
         assert_eq!(texts(&rows), ["in New York", "jazz"]);
-        assert_eq!(rows.labels, ["B-PLACE", "I-PLACE", "O"]);
-        assert_eq!(targets(&rows), [Target::Tags(vec![2, 0, 1]), Target::Tags(vec![2])]);
+        assert_eq!(rows.labels, ["O", "B-PLACE", "I-PLACE"]);
+        assert_eq!(targets(&rows), [Target::Tags(vec![0, 1, 2]), Target::Tags(vec![0])]);
     }
 
     #[test]
     fn every_row_of_a_corpus_is_a_document() {
         assert_eq!(windows("corpus.parquet"), windows("corpus.txt"));
+    }
+
+    #[test]
+    fn a_model_that_counts_its_labels_has_the_classes_by_their_numbers() {
+        let mut spec = classes(file("classes.parquet"));
+        spec.labels = Some(["LABEL_0", "LABEL_1", "LABEL_2"].map(String::from).into());
+        let (rows, said) = load_and_listen(&spec, Split::Train);
+        assert_eq!(targets(&rows), [1, 0, 2, 0].map(Target::Class));
+        assert!(said.contains("LABEL_1 = weather, LABEL_2 = other"), "{said}");
+    }
+
+    #[test]
+    fn a_parquet_file_in_another_compression_is_refused() {
+        let folder = Folder::new();
+        let said = fault(&classes(folder.write("a.parquet.gz", "")), Split::Train);
+        assert!(said.contains("a.parquet.gz: Parquet files are compressed inside"), "{said}");
     }
 
     /// Whatever byte is damaged, the file is read or refused.

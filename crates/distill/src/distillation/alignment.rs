@@ -39,7 +39,7 @@ pub enum Alignment {
     /// All tokens, which are the same for student and teacher.
     Pieces,
     /// Words.
-    Words(WordAlignment),
+    Words(Box<WordAlignment>),
 }
 
 impl Alignment {

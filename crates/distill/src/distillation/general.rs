@@ -206,7 +206,7 @@ impl<'a> ComparedWindows<'a> {
         Ok(Self {
             student: Cow::Owned(EncodedSet::of_sentences(ours)),
             teacher: Cow::Owned(EncodedSet::of_sentences(theirs)),
-            alignment: Alignment::Words(alignment),
+            alignment: Alignment::Words(Box::new(alignment)),
             pad_id,
         })
     }

@@ -87,7 +87,7 @@ impl TeacherInputs {
             return Ok(Alignment::Pieces);
         }
         let readers = Readers { student: &student.text, teacher: &teacher.text, max_tokens };
-        Ok(Alignment::Words(WordAlignment::new(readers, data.inputs())?))
+        Ok(Alignment::Words(Box::new(WordAlignment::new(readers, data.inputs())?)))
     }
 
     /// The judge of the teacher; it is `students` where both have the same vocabulary.
