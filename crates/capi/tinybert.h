@@ -164,8 +164,8 @@ enum tinybert_kind
    */
   TINYBERT_KIND_OTHER = 5,
   /*
-   Any number of several labels, none included; the outputs are the logits of all labels. The answer has label i if
-   `outputs[i] >= thresholds[i]`. The probability of a label is 1 / (1 + exp(-logit)).
+   Any number of several labels, none included; the outputs are the logits of all labels. The answer has the labels
+   whose logit is at least what `tinybert_threshold` says. The probability of a label is 1 / (1 + exp(-logit)).
    */
   TINYBERT_KIND_LABELS = 6,
 };
@@ -244,11 +244,6 @@ typedef struct {
    Whether the text was too long and has been cut.
    */
   bool truncated;
-  /*
-   The least logit of each label with which an answer has the label, as many as outputs, if the kind is
-   TINYBERT_KIND_LABELS, else null. They lie in the image.
-   */
-  const float *thresholds;
 } tinybert_answer;
 
 #ifdef __cplusplus
@@ -374,6 +369,17 @@ tinybert_status tinybert_run_ids(const tinybert_model *model,
  `model` points to a model that is zero or was opened, `name` to a text.
  */
 tinybert_status tinybert_label(const tinybert_model *model, uint32_t label, tinybert_text *name);
+
+/*
+ Writes to `threshold` the least logit with which an answer has a label, for models whose answers are of the kind
+ TINYBERT_KIND_LABELS. Other models have no such label: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `threshold` to a float.
+ */
+tinybert_status tinybert_threshold(const tinybert_model *model,
+                                   uint32_t label,
+                                   float *threshold);
 
 #if defined(TINYBERT_STATUS_TEXT)
 /*

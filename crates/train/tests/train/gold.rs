@@ -70,7 +70,7 @@ struct LabelSetCase {
 /// a label set as any other.
 #[test]
 fn the_loss_of_label_sets_agrees_with_pytorch() {
-    let reference: LabelSets = serde_json::from_str(include_str!("reference/label_sets.json")).unwrap();
+    let reference: LabelSets = serde_json::from_str(include_str!("../reference/label_sets.json")).unwrap();
     let target = |set: Option<Vec<u32>>| set.map_or(Target::None, Target::LabelSet);
     let example = |set| Example { text: "x".into(), pair: None, target: target(set) };
     let data = Dataset {
@@ -82,7 +82,7 @@ fn the_loss_of_label_sets_agrees_with_pytorch() {
     let rows = data.examples.len();
     let input = EncodedInput { ids: vec![1, 2], type_ids: vec![0, 0] };
     let set: EncodedSet = std::iter::repeat_n(input, rows).collect();
-    let batch = set.collate(&(0..rows).collect::<Vec<_>>(), 0);
+    let batch = set.collate(&(0..rows).collect::<Vec<_>>(), 0).unwrap();
     let logits = Var::from_vec(reference.logits, (rows, 4), &Device::Cpu).unwrap();
     for LabelSetCase { weights, loss, gradient } in reference.cases {
         let weighting = (!weights.is_empty()).then(|| weights.parse().unwrap());

@@ -3,4 +3,5 @@
 mod fine_tune;
 mod gold;
 mod masked_lm;
+mod multi_label;
 mod resume;

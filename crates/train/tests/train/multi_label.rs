@@ -80,7 +80,7 @@ fn a_folder_of_transformers_gives_its_probabilities_and_its_loss() {
 
     let set = encode(&model.text, &data, 16).unwrap();
     let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors).unwrap();
-    let batch = set.collate(&(0..set.len()).collect::<Vec<_>>(), model.text.special().pad);
+    let batch = set.collate(&(0..set.len()).collect::<Vec<_>>(), model.text.special().pad).unwrap();
     let (_, logits) = task_model.forward(&batch, Mode::Eval).unwrap();
     let theirs: Vec<f64> = rows(&reference["logits"]).concat();
     assert!(reference_values::difference(&reference_values::values(&logits), &theirs) < 1e-4);
