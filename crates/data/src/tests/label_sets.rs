@@ -175,10 +175,10 @@ fn a_cut_keeps_all_rows_and_every_label_is_known_on_both_sides() {
 
     // Rows that have soft labels alone stay in the training set: nothing can be judged by them.
     let row = |at: usize| {
-        let gold = if at % 2 == 0 { ", \"labels\": [\"a\"]" } else { "" };
+        let gold = if at.is_multiple_of(2) { ", \"labels\": [\"a\"]" } else { "" };
         format!("{{\"text\": \"text {at}\", \"soft\": {{\"a\": 0.5, \"b\": 1}}{gold}}}\n")
     };
-    let path = folder.write("soft.jsonl", &(0..40).map(row).collect::<String>());
+    let path = folder.write("soft.jsonl", (0..40).map(row).collect::<String>());
     let spec = cut(table(Some(path), None, columns(Some("soft")), TaskKind::MultiLabel), 0.25);
     let dev = load_and_listen(&spec, Split::Dev).0;
     assert!(!dev.examples.is_empty() && dev.examples.iter().all(|example| example.target.is_gold()));
