@@ -50,13 +50,14 @@ impl Mpi {
             let waited = begun.elapsed();
             if waited >= patience {
                 // Its buffers belong to MPI until it is finished: there is no way back from here.
-                eprintln!(
-                    "error: rank {} has waited {} minutes for the other ranks: one of them or its machine is lost; the \
-                     last checkpoint stays, the same command with --resume goes on from it",
+                let lost = Error::Ranks(format!(
+                    "rank {} has waited {} minutes for the other ranks: one of them or its machine is lost; the last \
+                     checkpoint stays, the same command with --resume goes on from it",
                     self.rank(),
                     waited.as_secs() / 60
-                );
-                self.abort(Error::RANKS);
+                ));
+                eprintln!("error: {lost}");
+                self.abort(lost.exit_code());
             }
             if waited < EAGER { std::thread::yield_now() } else { std::thread::sleep(NAP) }
         }
