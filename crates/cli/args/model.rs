@@ -50,15 +50,9 @@ impl ModelArgs {
         self.model.locate(Parts::Model, context)
     }
 
-    /// Opens the model; a folder computes on the processor.
-    pub fn open(&self, context: &Context) -> Result<Predictor> {
-        self.open_on(&Compute::cpu(), false, context)
-    }
-
-    /// Opens the model; a folder computes on `compute`. With `embedding`, a bare encoder is opened as a
-    /// sentence encoder.
-    pub fn open_on(&self, compute: &Compute, embedding: bool, context: &Context) -> Result<Predictor> {
-        let place = self.locate(context)?;
+    /// Opens the model at the `place` where [`ModelArgs::locate`] has found it; a folder computes on `compute`. With
+    /// `embedding`, a bare encoder is opened as a sentence encoder.
+    pub fn open_at(&self, place: &LocalFolder, compute: &Compute, embedding: bool) -> Result<Predictor> {
         let prepare = |model: Checkpoint| {
             max_tokens(self.max_tokens, &[&model])?;
             if embedding { place.as_sentence_encoder(model) } else { Ok(model) }

@@ -48,8 +48,9 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     };
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let predictor = args.model.open_on(&args.device.open()?, args.data.embedding, &context)?;
-    let data_args = args.data.read_by(&args.model.locate(&context)?.path, context.progress)?;
+    let place = args.model.locate(&context)?;
+    let predictor = args.model.open_at(&place, &args.device.open()?, args.data.embedding)?;
+    let data_args = args.data.read_by(&place.path, context.progress)?;
     let spec = data_args.spec(&predictor.labels()?)?;
     let data = data_args.load(&spec, split, context.progress)?;
     let metrics = predictor.evaluate(&data, data_args.metrics(&spec, &data)?, &context)?;

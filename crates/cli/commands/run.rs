@@ -9,6 +9,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::metrics::entities;
 use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
 use tinybert_model::ListedPrompts;
+use tinybert_nn::device::Compute;
 
 use crate::args::ModelArgs;
 use crate::invocation::Invocation;
@@ -41,12 +42,11 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
     // The terminal is for a model that is fetched. Answering needs none.
     let terminal = Terminal::open(invocation)?;
-    let predictor = args.model.open(&terminal.context())?;
+    let place = args.model.locate(&terminal.context())?;
+    let predictor = args.model.open_at(&place, &Compute::cpu(), false)?;
     let labels = predictor.labels()?;
     let prompt = match &args.prompt {
-        Some(prompt) => {
-            ListedPrompts::of_folder(&args.model.locate(&terminal.context())?.path)?.text(Some(prompt))?
-        }
+        Some(prompt) => ListedPrompts::of_folder(&place.path)?.text(Some(prompt))?,
         None => String::new(),
     };
     let prompted = |(text, pair): Question| (prompt.clone() + &text, pair.map(|pair| prompt.clone() + &pair));

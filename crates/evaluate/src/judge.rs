@@ -7,6 +7,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_data::{EncodedSet, evaluation_batches};
+use tinybert_model::thresholds::label_set;
 use tinybert_model::{Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel};
 
@@ -250,7 +251,8 @@ fn answers_of<'w>(
             Ok(classes.into_iter().map(Target::Class).collect())
         }
         Head::MultiLabel { .. } => {
-            let sets = logits.to_vec2::<f32>()?.into_iter().map(|logits| head.label_set(&logits));
+            let thresholds = head.threshold_logits();
+            let sets = logits.to_vec2::<f32>()?.into_iter().map(|logits| label_set(&logits, &thresholds));
             Ok(sets.map(Target::LabelSet).collect())
         }
         Head::Regression => {

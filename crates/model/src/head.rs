@@ -99,13 +99,6 @@ impl Head {
         }
     }
 
-    /// The labels that an answer with `logits` `[outputs]` has, in ascending order: those whose logit is at least their
-    /// threshold. Empty for heads whose answers do not have any number of labels.
-    pub fn label_set(&self, logits: &[f32]) -> Vec<u32> {
-        let pairs = (0..).zip(logits.iter().zip(self.threshold_logits()));
-        pairs.filter(|(_, (logit, threshold))| *logit >= threshold).map(|(label, _)| label).collect()
-    }
-
     /// Whether this is the same head but for thresholds, which are chosen anew where weights change.
     pub fn same_but_thresholds(&self, other: &Self) -> bool {
         match (self, other) {

@@ -15,6 +15,13 @@ pub fn logit(probability: f64) -> f32 {
     (probability / (1.0 - probability)).ln() as f32
 }
 
+/// The labels that an answer with `logits` `[outputs]` has, in ascending order: those whose logit is at least their
+/// threshold, which is a logit too (`[outputs]`).
+pub fn label_set(logits: &[f32], thresholds: &[f32]) -> Vec<u32> {
+    let pairs = (0..).zip(logits.iter().zip(thresholds));
+    pairs.filter(|(_, (logit, threshold))| logit >= threshold).map(|(label, _)| label).collect()
+}
+
 /// The probability that a logit stands for.
 pub fn probability(logit: f32) -> f64 {
     1.0 / (1.0 + (-f64::from(logit)).exp())

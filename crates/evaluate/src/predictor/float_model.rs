@@ -6,6 +6,7 @@ use super::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, mos
 use super::refused;
 use tinybert_base::{Error, Result};
 use tinybert_data::collate;
+use tinybert_model::thresholds::label_set;
 use tinybert_model::{Checkpoint, Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel, on_device};
 use tinybert_runtime as runtime;
@@ -73,7 +74,10 @@ impl FloatModel {
         let answer = match &self.model.head {
             Head::Regression => PredictedAnswer::Score(logits[0]),
             head @ Head::MultiLabel { .. } => {
-                let indices = head.label_set(&logits).into_iter().map(|label| label as usize).collect();
+                let indices = label_set(&logits, &head.threshold_logits())
+                    .into_iter()
+                    .map(|label| label as usize)
+                    .collect();
                 PredictedAnswer::label_set(indices, &logits)
             }
             Head::Embedding { .. } => PredictedAnswer::Embedding(logits),
