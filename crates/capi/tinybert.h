@@ -164,7 +164,7 @@ enum tinybert_kind
    */
   TINYBERT_KIND_OTHER = 5,
   /*
-   Any number of several labels, none included; the outputs are the logits of all labels. The answer has the labels
+   Zero, one or several labels; the outputs are the logits of all labels. The answer has the labels
    whose logit is at least what `tinybert_threshold` says. The probability of a label is 1 / (1 + exp(-logit)).
    */
   TINYBERT_KIND_LABELS = 6,

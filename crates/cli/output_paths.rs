@@ -111,19 +111,33 @@ fn probe_file(option: &str, out: &Path) -> Result<()> {
 pub fn check_image(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check("--out", out)?;
     probe_file("--out", out)?;
-    check_replaced(out, "an image", &MAGIC)
+    check_replaced("--out", out, "an image", &MAGIC)
 }
 
 /// Does the same as [`check_file`] for a page, which replaces nothing but a page.
 pub fn check_page(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check("--out", out)?;
     probe_file("--out", out)?;
-    check_replaced(out, "an HTML page", b"<!DOCTYPE html")
+    check_replaced("--out", out, "an HTML page", b"<!DOCTYPE html")
+}
+
+/// Does the same as [`check_file`] for a JSON file of `option`, which replaces nothing but a file that `is_like` says to
+/// be of its kind. `what` says which kind that is.
+pub fn check_json(
+    option: &str,
+    out: &Path,
+    protected: &ProtectedPaths,
+    what: &str,
+    is_like: impl Fn(&Path) -> bool,
+) -> Result<()> {
+    check_file(option, out, protected)?;
+    let is_empty = std::fs::metadata(out).map_or(true, |metadata| metadata.is_file() && metadata.len() == 0);
+    if is_empty || out.is_file() && is_like(out) { Ok(()) } else { Err(replaces_another(option, out, what)) }
 }
 
 /// Refuses to replace a file that does not begin with `beginning`, in upper or lower case. An empty file
 /// holds nothing to lose. `what` says what may be replaced.
-fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
+fn check_replaced(option: &str, out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
     if !out.exists() {
         return Ok(());
     }
@@ -136,10 +150,15 @@ fn check_replaced(out: &Path, what: &str, beginning: &[u8]) -> Result<()> {
             return Ok(());
         }
     }
-    Err(Error::Usage(format!(
-        "--out {}: is there already and is not {what}; choose another name, or remove it first",
-        out.display()
-    )))
+    Err(replaces_another(option, out, what))
+}
+
+/// The error for an output that would replace a file of another kind.
+fn replaces_another(option: &str, out: &Path, what: &str) -> Error {
+    let out = out.display();
+    Error::Usage(format!(
+        "{option} {out}: is there already and is not {what}; choose another name, or remove it first"
+    ))
 }
 
 /// Creates and removes a temporary file in `folder`; an error names `out`.

@@ -214,6 +214,33 @@ fn encoders_that_pool_in_another_way_are_images_that_do_the_same() {
             assert_eq!((length - 1.0).abs() < 1e-3, !last.is_empty(), "{name}: {length}");
         }
         found.push(vectors);
+        let student = toy::path(&format!("student-{name}")).display().to_string();
+        let line = format!("distill --stage task --teacher {folder} --student {} {}", *FRESH, *DATA);
+        let epochs = "--intermediate-epochs 1 --prediction-epochs 1 --allow-weak-teacher --max-tokens 32";
+        tinybert(&format!("{line} {epochs} --out {student}")).assert().success();
+        let config = std::fs::read_to_string(format!("{student}/config.json")).expect("the student is there");
+        assert!(config.contains(&format!("\"{name}\"")), "{config}");
     }
     assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
+}
+
+/// A sentence of the development pairs teaches nothing, wherever it stands in a pair.
+#[test]
+fn plain_text_joins_the_pairs_without_that_of_the_development_pairs() {
+    let pair: Value =
+        serde_json::from_str(pairs(&FILLERS[..4]).lines().next().expect("a pair")).expect("JSON");
+    let known = ["text", "pair"].map(|side| pair[side].as_str().expect("a sentence"));
+    let more = toy::write("more.txt", format!("{}\nstop that noise\n{}\n", known[0], known[1]));
+    let out = toy::path("more-sentences").display().to_string();
+    let line = format!("distill --stage task --teacher {} --student {} {}", *ENCODER, *FRESH, *DATA);
+    let line =
+        format!("{line} --unlabelled {more} --intermediate-epochs 0 --prediction-epochs 1 --out {out}");
+    let assert = tinybert(&line).assert().success();
+    let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(said.contains("left out 2 of 3 texts"), "{said}");
+}
+
+#[test]
+fn a_prompt_is_for_sentence_encoders_alone() {
+    fails(&format!("run --model {} --prompt query: play", *STUDENT), 2, &["--prompt", "sentence encoders"]);
 }

@@ -53,7 +53,7 @@ pub enum Kind {
     Embedding = 4,
     /// Something that this version of the interface does not know.
     Other = 5,
-    /// Any number of several labels, none included; the outputs are the logits of all labels. The answer has the labels
+    /// Zero, one or several labels; the outputs are the logits of all labels. The answer has the labels
     /// whose logit is at least what `tinybert_threshold` says. The probability of a label is 1 / (1 + exp(-logit)).
     Labels = 6,
 }

@@ -48,7 +48,7 @@ pub struct DataArgs {
     /// The labels are real numbers; the model predicts them.
     #[arg(long, conflicts_with = "task", help_heading = "Data")]
     pub regression: bool,
-    /// A text has any number of labels, none included: a JSON list, or names with | between them in CSV and TSV.
+    /// A text has zero, one or several labels: a JSON list, or names with | between them in CSV and TSV.
     #[arg(long, conflicts_with_all = ["task", "regression", "tagging", "embedding"], help_heading = "Data")]
     pub multi_label: bool,
     /// Every word has a BIO tag; files may also be .conll, with a word and its tag on each line.
@@ -210,7 +210,8 @@ impl DataArgs {
     /// Reads text without labels, for the training set of these data.
     pub fn unlabelled(&self, file: &Path) -> Result<Vec<Example>> {
         let spec = self.spec(&[])?;
-        let mut examples = tinybert_data::unlabelled(file, &spec.columns(), spec.kind())?;
+        let kind = if self.embedding { TaskKind::Embedding } else { spec.kind() };
+        let mut examples = tinybert_data::unlabelled(file, &spec.columns(), kind)?;
         examples.iter_mut().for_each(|example| self.prompts.apply(example));
         Ok(examples)
     }
@@ -262,11 +263,13 @@ impl TrainingData {
     /// Adds examples without labels from `file` to the training set, without those whose text is in the development
     /// set too.
     pub fn add_unlabelled(&mut self, file: &Path, examples: Vec<Example>, progress: &dyn Progress) {
-        let folded = |example: &Example| same_text(&example.text, example.pair.as_deref());
-        let of_dev: HashSet<String> = self.dev.examples.iter().map(folded).collect();
+        let of_dev: HashSet<String> = self.dev.inputs().map(|(text, pair)| same_text(text, pair)).collect();
+        let is_new = |example: &Example| {
+            example.inputs(self.dev.kind).all(|(text, pair)| !of_dev.contains(&same_text(text, pair)))
+        };
         let all = examples.len();
         let before = self.train.examples.len();
-        self.train.examples.extend(examples.into_iter().filter(|example| !of_dev.contains(&folded(example))));
+        self.train.examples.extend(examples.into_iter().filter(is_new));
         let added = self.train.examples.len() - before;
         if added < all {
             let file = file.display();

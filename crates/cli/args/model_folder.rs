@@ -45,8 +45,8 @@ impl LocalFolder {
         if model.head == Head::None && !self.is_pooling_known {
             return Err(Error::input(
                 self.to_string(),
-                "the cache does not say whether this model has a modules.json, which says how a sentence encoder makes \
-                 its vectors; run the command once with access to the Hub",
+                "neither the cache nor a Hub says whether this model has a modules.json, which says how a sentence encoder \
+                 makes its vectors; run the command once with access to the Hugging Face Hub, or name a folder",
             ));
         }
         model.as_sentence_encoder()
@@ -63,7 +63,7 @@ impl ModelFolder {
         let Some(id) = self.id()? else {
             return Ok(LocalFolder { path: self.0.clone(), origin: None, is_pooling_known: true });
         };
-        let found = snapshot(&id, parts, &HubSettings::from_environment(), context)?;
+        let found = snapshot(&id, parts, &HubSettings::from_environment()?, context)?;
         let (origin, is_pooling_known) = (Some(found.name()), found.is_pooling_known);
         Ok(LocalFolder { path: found.folder, origin, is_pooling_known })
     }
@@ -75,8 +75,8 @@ impl ModelFolder {
 
     /// Reads the model. A bare encoder becomes a sentence encoder.
     pub fn load_sentence_encoder(&self, context: &Context) -> Result<Checkpoint> {
-        let place = self.locate(Parts::Model, context)?;
-        place.as_sentence_encoder(place.load()?)
+        let local = self.locate(Parts::Model, context)?;
+        local.as_sentence_encoder(local.load()?)
     }
 
     /// The id, if the name is one.

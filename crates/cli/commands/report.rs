@@ -42,7 +42,7 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     let inputs = args.data.inputs().with("PLACE", &args.places);
     if let Some(json) = &args.json {
-        output_paths::check_file("--json", json, &inputs)?;
+        output_paths::check_json("--json", json, &inputs, "a report", |file| Report::read(file).is_ok())?;
     }
     output_paths::check_page(&args.out, &inputs.with("--json", &args.json))?;
     let mut report = match args.places.as_slice() {
@@ -54,6 +54,7 @@ pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     }
     if let Some(json) = &args.json {
         report.write_json(json)?;
+        print_line(format_args!("wrote {}", json.display()))?;
     }
     report.write_page(&args.out)?;
     print_line(format_args!("wrote {}", args.out.display()))

@@ -2,12 +2,14 @@
 
 use std::io::BufRead;
 use std::ops::Range;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 use tinybert_base::{Error, Result};
+use tinybert_data::TextPrompts;
 use tinybert_data::metrics::entities;
-use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Question};
+use tinybert_evaluate::predictor::{PredictedAnswer, PredictedTag, Prediction, Predictor, Question};
 use tinybert_model::ListedPrompts;
 use tinybert_nn::device::Compute;
 
@@ -42,14 +44,11 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
     // The terminal is for a model that is fetched. Answering needs none.
     let terminal = Terminal::open(invocation)?;
-    let place = args.model.locate(&terminal.context())?;
-    let predictor = args.model.open_at(&place, &Compute::cpu(), false)?;
+    let local = args.model.locate(&terminal.context())?;
+    let predictor = args.model.open_at(&local, &Compute::cpu(), false)?;
     let labels = predictor.labels()?;
-    let prompt = match &args.prompt {
-        Some(prompt) => ListedPrompts::of_folder(&place.path)?.text(Some(prompt))?,
-        None => String::new(),
-    };
-    let prompted = |(text, pair): Question| (prompt.clone() + &text, pair.map(|pair| prompt.clone() + &pair));
+    let prompts = args.prompts(&predictor, &local.path)?;
+    let prompted = |(text, pair): Question| prompts.before(text, pair);
     let print = |question: &Question, reply: Prediction| {
         if args.json {
             print_line(to_json(question, &reply, &labels))
@@ -62,6 +61,22 @@ pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
         None => {
             let lines = questions(std::io::stdin().lock(), predictor.takes_pairs()?);
             predictor.answer_each(lines.map(|question| question.map(prompted)), print)
+        }
+    }
+}
+
+impl RunArgs {
+    /// The prompts before the texts: none unless the model is a sentence encoder.
+    fn prompts(&self, predictor: &Predictor, model: &Path) -> Result<TextPrompts> {
+        match (predictor.embeds()?, &self.prompt) {
+            (true, prompt) => {
+                let text = ListedPrompts::of_folder(model)?.text(prompt.as_deref())?;
+                Ok(TextPrompts { pair: text.clone(), text })
+            }
+            (false, None) => Ok(TextPrompts::default()),
+            (false, Some(_)) => {
+                Err(Error::Usage("--prompt is for sentence encoders, and this model is none".into()))
+            }
         }
     }
 }

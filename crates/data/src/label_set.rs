@@ -16,13 +16,12 @@ pub(super) struct LabelSetLabeller(pub ClassLabeller);
 
 impl Labeller for LabelSetLabeller {
     fn target(&self, _: &str, cell: &str) -> Result<Target, String> {
-        let class = |name: &str| match name.trim() == name && !name.is_empty() {
-            true => self.0.class(name),
-            false => Err(format!(
-                "label {name:?} of {cell:?} is empty or begins or ends with white space; labels are separated by \
-                 {SEPARATOR} alone"
-            )),
-        };
+        if cell.starts_with('[') && cell.ends_with(']') {
+            return Err(format!(
+                "{cell:?} looks like a list; in a cell, labels have {SEPARATOR} between them"
+            ));
+        }
+        let class = |name: &str| check_name(name).and_then(|()| self.0.class(name));
         let mut classes: Vec<u32> = names(cell).map(class).collect::<Result<_, _>>()?;
         classes.sort_unstable();
         match classes.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -37,6 +36,17 @@ impl Labeller for LabelSetLabeller {
             _ => None,
         };
         Ok(Target::SoftLabelSet { probabilities: soft_labels::independent(cell, &self.0)?, gold })
+    }
+}
+
+/// Makes sure that a name can stand in a cell with others. `Err` is the reason.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    match name.trim() == name && !name.is_empty() && !name.contains(SEPARATOR) {
+        true => Ok(()),
+        false => Err(format!(
+            "label {name:?} is empty, begins or ends with white space, or has the character {SEPARATOR}, which separates \
+             labels; rename it"
+        )),
     }
 }
 

@@ -12,11 +12,15 @@ pub struct TextPrompts {
 }
 
 impl TextPrompts {
+    /// A text or a pair with the prompts before them.
+    #[must_use]
+    pub fn before(&self, text: String, pair: Option<String>) -> (String, Option<String>) {
+        (self.text.clone() + &text, pair.map(|pair| self.pair.clone() + &pair))
+    }
+
     /// Puts the prompts before the sentences of `example`.
     pub fn apply(&self, example: &mut Example) {
-        example.text.insert_str(0, &self.text);
-        if let Some(pair) = &mut example.pair {
-            pair.insert_str(0, &self.pair);
-        }
+        let (text, pair) = (std::mem::take(&mut example.text), example.pair.take());
+        (example.text, example.pair) = self.before(text, pair);
     }
 }

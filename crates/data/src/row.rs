@@ -140,8 +140,8 @@ pub(super) struct DistinctLabels {
 }
 
 impl DistinctLabels {
-    /// Adds those of a row.
-    pub fn add(&mut self, row: &SourceRow, kind: TaskKind) {
+    /// Adds those of a row. `Err` is the reason why a key of its soft labels is no label.
+    pub fn add(&mut self, row: &SourceRow, kind: TaskKind) -> std::result::Result<(), String> {
         let cell = row.label.as_deref().unwrap_or_default();
         match kind {
             TaskKind::Tagging => text::split_words(cell).for_each(|tag| self.add_label(tag)),
@@ -150,8 +150,19 @@ impl DistinctLabels {
         }
         if let Some(soft_labels) = &row.soft_labels {
             self.has_lists |= soft_labels::is_list(soft_labels);
-            self.names.extend(soft_labels::names(soft_labels));
+            for name in soft_labels::names(soft_labels) {
+                if kind == TaskKind::MultiLabel {
+                    label_set::check_name(&name)?;
+                }
+                self.names.insert(name);
+            }
         }
+        Ok(())
+    }
+
+    /// Whether no row had a label.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
 
     fn add_label(&mut self, label: &str) {

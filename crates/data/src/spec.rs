@@ -15,7 +15,7 @@ pub struct DataSpec {
     /// Files and their layout.
     pub source: Source,
     /// Label names by class index of a model that already has a head. `None`: GLUE's own order, or the labels
-    /// of the training file sorted by name.
+    /// of the training file in the order that `docs/data.md` states.
     pub labels: Option<Vec<String>>,
 }
 
@@ -29,7 +29,7 @@ pub enum Source {
         /// Holds `train.tsv`, `dev.tsv`, ...
         folder: PathBuf,
     },
-    /// JSONL, CSV or TSV files with named columns.
+    /// JSONL, CSV, TSV or Parquet files with named columns.
     Table(TableFiles),
 }
 

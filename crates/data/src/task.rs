@@ -11,7 +11,7 @@ use tinybert_base::{Error, Result};
 pub enum TaskKind {
     /// One label out of several for a sentence or a pair.
     Classification,
-    /// Any number of labels for a sentence or a pair, none included.
+    /// Zero, one or several labels for a sentence or a pair.
     MultiLabel,
     /// One real number for a sentence or a pair.
     Regression,

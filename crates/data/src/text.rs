@@ -1,6 +1,6 @@
 //! Reading UTF-8 text so that every fault has a file and a line.
 
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use super::compression;
@@ -8,6 +8,19 @@ use tinybert_base::{Error, Result};
 
 /// What some editors put before the text.
 pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Bytes of the longest line that is read: no text of a task or a corpus has longer ones.
+pub(super) const LONGEST_LINE: usize = 64 << 20;
+
+/// What a line is that is longer, for messages.
+pub(super) const TOO_LONG: &str = "longer than 64 MiB; expected text with line breaks";
+
+/// Reads a line with its end into `line`, and gives its length in bytes; 0 at the end of the file. Of a line that is longer
+/// than [`LONGEST_LINE`] it reads one byte more than that.
+pub(super) fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    reader.take(LONGEST_LINE as u64 + 1).read_until(b'\n', line)
+}
 
 /// Reads a whole file as UTF-8, without its byte order mark and its compression.
 pub(super) fn read(path: &Path) -> Result<String> {
@@ -43,11 +56,13 @@ impl<'a> LineReader<'a> {
 
     /// The next line with its number, without `\n` or `\r\n`; `None` behind the last.
     pub fn next_line(&mut self) -> Result<Option<(usize, &str)>> {
-        self.line.clear();
         self.number += 1;
-        let read = self.reader.read_until(b'\n', &mut self.line);
+        let read = read_line(&mut *self.reader, &mut self.line);
         if read.map_err(|error| compression::fault(self.path, self.number, error))? == 0 {
             return Ok(None);
+        }
+        if self.line.len() > LONGEST_LINE {
+            return Err(Error::line(self.path, self.number, format!("this line is {TOO_LONG}")));
         }
         let line = std::str::from_utf8(&self.line)
             .map_err(|fault| not_utf8(self.path, self.number, self.line[fault.valid_up_to()]))?;

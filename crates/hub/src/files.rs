@@ -77,7 +77,8 @@ impl<'a> ModelFiles<'a> {
                     self.obtain(&format!("{folder}/{CONFIG}"))?;
                 }
             }
-            None => self.is_pooling_known = self.may_fetch() || self.is_known_absent(MODULES),
+            // A mirror may say for another reason that there is no such file.
+            None => self.is_pooling_known = self.is_known_absent(MODULES),
         }
         self.obtain_weights()
     }

@@ -32,10 +32,10 @@ pub enum Parts {
 pub struct Snapshot {
     /// The folder with its files, which are links into the cache.
     pub folder: PathBuf,
-    /// `ORG/NAME`.
-    /// Whether the folder has all that the model has to say about pooling. Offline, a cache that another tool has
-    /// filled may lack the file, and nobody knows whether the model has one.
+    /// Whether the folder has all that the model has to say about pooling; always true for [`Parts::Vocabulary`].
+    /// Offline, a cache that another tool has filled may lack the file, and nobody knows whether the model has one.
     pub is_pooling_known: bool,
+    /// `ORG/NAME`.
     model: String,
     commit: String,
 }

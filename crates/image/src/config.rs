@@ -21,7 +21,7 @@ pub enum HeadKind {
     TokenClassification = 3,
     /// A vector for the text, from the rows of all tokens ([`Config::pooling`]).
     Embedding = 4,
-    /// Any number of several labels, none included, from the first token.
+    /// Zero, one or several labels, from the first token.
     MultiLabel = 5,
 }
 

@@ -14,7 +14,7 @@ pub enum Head {
         /// Label names by class index.
         labels: Vec<String>,
     },
-    /// Pooler and linear: any number of labels per sentence or pair, none included.
+    /// Pooler and linear: zero, one or several labels per sentence or pair.
     MultiLabel {
         /// Label names by class index.
         labels: Vec<String>,

@@ -70,12 +70,12 @@ impl ListedPrompts {
         }
         Err(Error::Usage(match &self.file {
             Some(file) if !self.by_name.is_empty() => format!(
-                "--prompt {prompt}: {} lists no prompt of this name; expected {self}, or the text of a prompt such as \
+                "prompt {prompt:?}: {} lists no prompt of this name; expected {self}, or the text of a prompt such as \
                  \"query: \"",
                 file.display()
             ),
             _ => format!(
-                "--prompt {prompt}: the model lists no prompts by name; give the text of the prompt, such as \"query: \""
+                "prompt {prompt:?}: the model lists no prompts by name; give the text of the prompt, such as \"query: \""
             ),
         }))
     }

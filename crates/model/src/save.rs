@@ -67,7 +67,7 @@ impl FolderContents<'_> {
     pub fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
         check_target(folder)?;
         let weights = serialize(self.config, self.head, self.tensors, self.storage)?;
-        let numbering = self.config.architecture.family().numbering();
+        let numbering = self.config.architecture.family().tokenizer().numbering();
         let own_files =
             numbering.map(|numbering| numbering.tokenizer_files(&self.text.pieces(), self.text.lowercase()));
         let tokenizer_files = own_files.as_deref().unwrap_or(self.text.files());

@@ -46,7 +46,10 @@ pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
     let listed = folder.join("modules.json");
     if let Some(modules) = read(&listed)? {
         normalized = false;
-        for module in modules.as_array().into_iter().flatten() {
+        let Some(modules) = modules.as_array().filter(|modules| !modules.is_empty()) else {
+            return Err(Error::input(&listed, "expected a list of modules, which begins with a Transformer"));
+        };
+        for module in modules {
             let kind = module["type"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
             if !UNDERSTOOD.contains(&kind) {
                 return Err(Error::input(
@@ -179,6 +182,14 @@ mod tests {
         refused(r#"{"pooling_mode": "weightedmean"}"#, &["weightedmean", "mean, cls, max"]);
         refused(r#"{"pooling_mode": "mean", "include_prompt": false}"#, &["include_prompt"]);
         refused("{", &["not valid JSON"]);
+    }
+
+    #[test]
+    fn a_file_of_modules_without_a_list_is_refused() {
+        for content in ["{}", "[]", "null"] {
+            let said = fault(&[("modules.json", content)]);
+            assert!(said.contains("modules.json") && said.contains("a list of modules"), "{said}");
+        }
     }
 
     #[test]

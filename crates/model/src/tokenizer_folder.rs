@@ -104,9 +104,9 @@ pub(crate) fn read_folder(folder: &Path) -> Result<FolderTokenizer> {
     };
     let new =
         |pieces| WordPieceVocabulary::new(pieces, lowercase).map_err(|error| Error::input(folder, error));
-    let family = family::of_vocabulary(&pieces);
-    check_tokenizer_config(&config_path, &config, family)?;
-    match family.numbering() {
+    let tokenizer = family::tokenizer_of_vocabulary(&pieces);
+    check_tokenizer_config(&config_path, &config, tokenizer)?;
+    match tokenizer.numbering() {
         None => Ok(FolderTokenizer::WordPiece { vocabulary: new(pieces)?, files: found }),
         // Text is read with BERT's pieces, and so are all students' folders.
         Some(numbering) => {

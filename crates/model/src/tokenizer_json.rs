@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::family::{self, Family};
+use crate::family::{self, FamilyTokenizer};
 use crate::special_pieces::SpecialPieces;
 use tinybert_base::{Error, Result};
 
@@ -15,7 +15,7 @@ const GENERIC_CLASSES: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBacken
 ///
 /// # Errors
 /// [`Error::Input`] naming the key, its value and what is supported.
-pub(crate) fn check_tokenizer_config(path: &Path, config: &Value, family: &dyn Family) -> Result<()> {
+pub(crate) fn check_tokenizer_config(path: &Path, config: &Value, tokenizer: FamilyTokenizer) -> Result<()> {
     let refuse = |key: &str, found: &Value, expected: &str| {
         Err(Error::input(path, format!("{key} is {found}; this program supports {expected}")))
     };
@@ -34,7 +34,7 @@ pub(crate) fn check_tokenizer_config(path: &Path, config: &Value, family: &dyn F
     {
         return refuse("strip_accents", found, &format!("{lowercase}, as do_lower_case"));
     }
-    for (key, piece) in family.special_pieces().by_key() {
+    for (key, piece) in tokenizer.special_pieces().by_key() {
         // Either the text itself or an object that describes the token.
         let Some(found) = config.get(key).map(|value| value.get("content").unwrap_or(value)) else {
             continue;
@@ -103,7 +103,7 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
         }
     }
     let pieces: Vec<String> = pieces.into_iter().flatten().collect();
-    let renumbered = family::of_vocabulary(&pieces).numbering().is_some();
+    let renumbered = family::tokenizer_of_vocabulary(&pieces).numbering().is_some();
     for token in definition["added_tokens"].as_array().into_iter().flatten() {
         check_added_token(path, token, ids, renumbered)?;
     }

@@ -155,12 +155,13 @@ impl TaskModel {
 /// The states of the real tokens `[b, l, hidden]`, pooled to `[b, hidden]`.
 fn pooled(states: &Tensor, output: &BertOutput, pooling: Pooling) -> Result<Tensor> {
     let mask = output.mask.to_dtype(states.dtype())?.unsqueeze(2)?;
+    let (b, _, hidden) = states.dims3()?;
     match pooling {
         Pooling::Mean => {
             let sums = states.broadcast_mul(&mask)?.sum(1)?;
             Ok(sums.broadcast_div(&mask.sum(1)?)?)
         }
-        Pooling::Cls => Ok(states.narrow(1, 0, 1)?.squeeze(1)?),
+        Pooling::Cls => Ok(states.narrow(1, 0, 1)?.reshape((b, hidden))?),
         // Padding is far below every state. Real tokens add 0, which changes nothing.
         Pooling::Max => Ok(states.broadcast_add(&mask.affine(1e30, -1e30)?)?.max(1)?),
     }

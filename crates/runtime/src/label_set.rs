@@ -1,6 +1,6 @@
 //! Answers of multi-label classification: the labels whose logit reaches their threshold.
 
-/// The answer of a multi-label classifier: any number of labels, none included.
+/// The answer of a multi-label classifier: zero, one or several labels.
 ///
 /// An answer has a label if the logit is at least the label's threshold, which is a logit too. No function has to be
 /// computed for that, so that the labels are as exact as the logits.

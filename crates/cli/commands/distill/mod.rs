@@ -79,8 +79,8 @@ enum StageName {
 #[derive(Args)]
 #[command(next_help_heading = "General stage")]
 struct GeneralStageArgs {
-    /// Plain text: one paragraph per line, a blank line between documents; also .gz, .zst, or .parquet with a
-    /// column `text`.
+    /// Plain text: one paragraph per line, a blank line between documents; or a table with a column `text`; also .gz
+    /// and .zst.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("stage", "general"))]
     corpus: Vec<PathBuf>,
     /// Start from narrowed copies of the mapped teacher layers instead of the student's weights (not in the

@@ -17,8 +17,8 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 #[command(next_help_heading = "Masked-LM objective")]
 pub struct MaskedLmArgs {
-    /// Plain text: one paragraph per line, a blank line between documents; also .gz, .zst, or .parquet with a
-    /// column `text`.
+    /// Plain text: one paragraph per line, a blank line between documents; or a table with a column `text`; also .gz
+    /// and .zst.
     #[arg(long, value_name = "FILE", num_args = 1.., required_if_eq("objective", "mlm"))]
     pub corpus: Vec<PathBuf>,
     /// Train the encoder too, not only the head.

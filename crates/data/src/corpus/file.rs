@@ -12,8 +12,8 @@ use crate::compression::{self, Compression};
 use crate::unchanged::{FileState, changed};
 use crate::{table, text};
 
-/// The column of a Parquet file that holds its documents.
-const PARQUET_COLUMN: &str = "text";
+/// The column of a table that holds its documents.
+const TEXT_COLUMN: &str = "text";
 /// Bytes that are read at once where the whole file is read.
 const BLOCK: usize = 1 << 20;
 /// Bytes of a part of a document; a longer line is a part of its own. Tests have few bytes and many parts.
@@ -32,32 +32,31 @@ pub(super) struct CorpusFile {
 }
 
 impl CorpusFile {
-    /// Opens a file. The text of a compressed or a Parquet file is first written to a file in `scratch`.
+    /// Opens a file. The text of a compressed file or of a table is first written to a file in `scratch`.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
-        let is_parquet = table::plain_extension(path).as_deref() == Some("parquet");
-        let is_file = std::fs::metadata(path).map_err(Error::io(path))?.is_file();
-        let is_text = Compression::of(path) == Compression::None && !is_parquet;
-        // A pipe is read once.
-        let file = match is_text && is_file {
+        let is_table = table::is_table_of_texts(path);
+        table::check_is_file(path)?;
+        let state = FileState::of_path(path)?;
+        let is_text = Compression::of(path) == Compression::None && !is_table;
+        let file = match is_text {
             true => File::open(path).map_err(Error::io(path))?,
             false => {
                 let file = tempfile::tempfile_in(scratch).map_err(Error::io(scratch))?;
                 let mut writer = BufWriter::with_capacity(BLOCK, file);
-                match is_parquet {
+                match is_table {
                     true => copy_documents(path, scratch, &mut writer)?,
                     false => copy_uncompressed(path, scratch, &mut writer)?,
                 }
                 writer.into_inner().map_err(|error| Error::io(scratch)(error.into_error()))?
             }
         };
-        let metadata = file.metadata().map_err(Error::io(path))?;
-        Ok(Self { path: path.into(), file, bytes: metadata.len(), state: FileState::of(&metadata) })
+        let bytes = file.metadata().map_err(Error::io(path))?.len();
+        Ok(Self { path: path.into(), file, bytes, state })
     }
 
-    /// Makes sure that the text is what it was when the file was opened.
+    /// Makes sure that the file is what it was when it was opened.
     pub fn check_unchanged(&self) -> Result<()> {
-        let now = self.file.metadata().map_err(Error::io(&self.path))?;
-        self.state.check(&self.path, &FileState::of(&now))
+        self.state.check(&self.path, &FileState::of_path(&self.path)?)
     }
 
     /// Hands the bytes of every document to `found`: from its first line to its last. Checks that all of the text is
@@ -66,7 +65,7 @@ impl CorpusFile {
         let mut lines = self.lines(0, BLOCK);
         let mut number = 0;
         let mut document: Option<Range<u64>> = None;
-        while let Some((mut start, mut line)) = lines.next().map_err(Error::io(&self.path))? {
+        while let Some((mut start, mut line)) = lines.next()? {
             number += 1;
             let end = start + line.len() as u64;
             if start == 0 && line.starts_with(text::BYTE_ORDER_MARK.as_bytes()) {
@@ -96,7 +95,7 @@ impl CorpusFile {
         let mut part = Vec::new();
         let mut lines = self.lines(start, guess.clamp(1 << 10, 1 << 16));
         let mut begin = start;
-        while let Some((at, line)) = lines.next().map_err(Error::io(&self.path))? {
+        while let Some((at, line)) = lines.next()? {
             if std::str::from_utf8(line).is_ok_and(|line| line.trim().is_empty()) {
                 break;
             }
@@ -129,34 +128,42 @@ impl CorpusFile {
     }
 
     fn lines(&self, start: u64, buffer: usize) -> Lines<'_> {
-        let place = Place { file: &self.file, offset: start };
-        Lines { reader: BufReader::with_capacity(buffer, place), start, line: Vec::new() }
+        let reader = ReaderAt { file: &self.file, offset: start };
+        let reader = BufReader::with_capacity(buffer, reader);
+        Lines { path: &self.path, reader, start, line: Vec::new() }
     }
 }
 
 /// Lines with the place of their first byte, each with its end.
 struct Lines<'a> {
-    reader: BufReader<Place<'a>>,
+    path: &'a Path,
+    reader: BufReader<ReaderAt<'a>>,
     start: u64,
     line: Vec<u8>,
 }
 
 impl Lines<'_> {
-    fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+    fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
         self.start += self.line.len() as u64;
-        self.line.clear();
-        let read = self.reader.read_until(b'\n', &mut self.line)?;
+        let read = text::read_line(&mut self.reader, &mut self.line).map_err(Error::io(self.path))?;
+        if self.line.len() > text::LONGEST_LINE {
+            let (path, start) = (self.path, self.start);
+            return Err(Error::input(
+                path,
+                format!("the line that begins at byte {start} is {}", text::TOO_LONG),
+            ));
+        }
         Ok((read > 0).then_some((self.start, &self.line)))
     }
 }
 
-/// Reads from a place of a file that other threads read, too.
-struct Place<'a> {
+/// Reads from an offset of a file that other threads read, too.
+struct ReaderAt<'a> {
     file: &'a File,
     offset: u64,
 }
 
-impl Read for Place<'_> {
+impl Read for ReaderAt<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read_at(buffer, self.offset)?;
         self.offset += read as u64;
@@ -180,9 +187,9 @@ fn copy_uncompressed(path: &Path, scratch: &Path, writer: &mut impl Write) -> Re
     }
 }
 
-/// Writes the documents of a Parquet file, each row one. Blank lines inside of them would separate documents.
+/// Writes the documents of a table, each row one. Blank lines inside of them would separate documents.
 fn copy_documents(path: &Path, scratch: &Path, writer: &mut impl Write) -> Result<()> {
-    table::read_texts(path, PARQUET_COLUMN, &mut |document| {
+    table::read_texts(path, TEXT_COLUMN, &mut |document| {
         let mut lines = document.lines().filter(|line| !line.trim().is_empty());
         lines.try_for_each(|line| writeln!(writer, "{line}")).map_err(Error::io(scratch))?;
         writeln!(writer).map_err(Error::io(scratch))

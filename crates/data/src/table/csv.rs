@@ -1,7 +1,7 @@
 //! CSV files.
 
 use std::cell::RefCell;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -17,10 +17,10 @@ pub(super) fn csv(
     columns: &ColumnNames,
     each: &mut dyn FnMut(SourceRow) -> Result<()>,
 ) -> Result<()> {
-    let mut place = Place::new();
-    let content = Tee { inner: without_byte_order_mark(path)?, kept: Rc::clone(&place.kept) };
+    let mut position = RecordPosition::new();
+    let content = Tee { inner: without_byte_order_mark(path)?, kept: Rc::clone(&position.kept) };
     let mut reader = csv::ReaderBuilder::new().from_reader(content);
-    let names = reader.headers().map_err(|error| fault(path, &mut place, error))?.clone();
+    let names = reader.headers().map_err(|error| fault(path, &mut position, error))?.clone();
     if names.is_empty() {
         return Err(empty(path));
     }
@@ -28,15 +28,15 @@ pub(super) fn csv(
     let mut record = csv::StringRecord::new();
     // Whether a line break is in a cell of the last record.
     let mut many_lines = false;
-    while reader.read_record(&mut record).map_err(|error| fault(path, &mut place, error))? {
-        place.go_to(record.position().expect("a record that was read has a position"));
+    while reader.read_record(&mut record).map_err(|error| fault(path, &mut position, error))? {
+        position.go_to(record.position().expect("a record that was read has a position"));
         many_lines = record.iter().any(|cell| cell.contains('\n'));
-        each(header.row(place.line, |column| &record[column]))?;
+        each(header.row(position.line, |column| &record[column]))?;
     }
     // The reader takes the end of the file for a missing quote, and every line up to there for one cell.
-    let quotes = place.kept.borrow()[place.start..].iter().filter(|&&byte| byte == b'"').count();
+    let quotes = position.kept.borrow()[position.start..].iter().filter(|&&byte| byte == b'"').count();
     if many_lines && quotes % 2 == 1 {
-        return Err(Error::line(path, place.line, "a quoted field begins here and never ends"));
+        return Err(Error::line(path, position.line, "a quoted field begins here and never ends"));
     }
     Ok(())
 }
@@ -52,26 +52,31 @@ fn without_byte_order_mark(path: &Path) -> Result<Box<dyn BufRead>> {
 }
 
 /// Puts file and line to what the reader says.
-fn fault(path: &Path, place: &mut Place, error: csv::Error) -> Error {
+fn fault(path: &Path, position: &mut RecordPosition, error: csv::Error) -> Error {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos: Some(pos), expected_len, len } => {
             let (want, have) = (*expected_len as usize, *len as usize);
-            place.go_to(pos);
-            columns_differ(path, place.line, want, have)
+            position.go_to(pos);
+            columns_differ(path, position.line, want, have)
         }
         csv::ErrorKind::Utf8 { pos, .. } => {
             if let Some(pos) = pos {
-                place.go_to(pos);
+                position.go_to(pos);
             }
-            let kept = place.kept.borrow();
-            let record = &kept[place.start..];
+            let kept = position.kept.borrow();
+            let record = &kept[position.start..];
             let valid = std::str::from_utf8(record).map_or_else(|fault| fault.valid_up_to(), str::len);
-            let line = place.line + line_ends(&record[..valid]);
+            let line = position.line + line_ends(&record[..valid]);
             text::not_utf8(path, line, record.get(valid).copied().unwrap_or_default())
         }
         csv::ErrorKind::Io(_) => {
-            let line = place.line + line_ends(&place.kept.borrow()[place.start..]);
+            let line = position.line + line_ends(&position.kept.borrow()[position.start..]);
             match error.into_kind() {
+                csv::ErrorKind::Io(error) if error.kind() == ErrorKind::FileTooLarge => {
+                    let what =
+                        "the record that begins here is longer than 64 MiB; does a quoted field never end?";
+                    Error::line(path, position.line, what)
+                }
                 csv::ErrorKind::Io(error) => compression::fault(path, line, error),
                 other => Error::input(path, format!("{other:?}")),
             }
@@ -86,7 +91,7 @@ fn line_ends(bytes: &[u8]) -> usize {
 
 /// Where the last record begins. The reader's positions stand before the line ends that it skips, and its line numbers
 /// suffer from that.
-struct Place {
+struct RecordPosition {
     /// What has been read of the file from byte `forgotten` on.
     kept: Rc<RefCell<Vec<u8>>>,
     forgotten: usize,
@@ -95,7 +100,7 @@ struct Place {
     line: usize,
 }
 
-impl Place {
+impl RecordPosition {
     /// The beginning of a file.
     fn new() -> Self {
         Self { kept: Rc::default(), forgotten: 0, start: 0, line: 1 }
@@ -127,6 +132,10 @@ struct Tee {
 
 impl Read for Tee {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The record that is being read is in memory as a whole.
+        if self.kept.borrow().len() > text::LONGEST_LINE {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         let read = self.inner.read(buffer)?;
         self.kept.borrow_mut().extend_from_slice(&buffer[..read]);
         Ok(read)

@@ -75,7 +75,13 @@ impl TableFiles {
             progress.say(&format!("development set: {count} of the {all} rows of {file}"));
         }
         if examples.is_empty() {
-            return Err(no_examples(path));
+            return Err(match self.dev_share {
+                Some(_) if all > 0 => Error::Usage(format!(
+                    "--dev-share leaves none of the {all} rows of {} for training",
+                    path.display()
+                )),
+                _ => no_examples(path),
+            });
         }
         state.check(path, &FileState::of_path(path)?)?;
         examples.shrink_to_fit();
@@ -147,8 +153,10 @@ impl TableFiles {
                 return Err(Error::Usage(format!("only the GLUE task mnli has a {split} split")));
             }
         };
-        path.as_ref()
-            .ok_or_else(|| Error::Usage(format!("no {split} file was given; name one with --{split}")))
+        path.as_ref().ok_or_else(|| {
+            let or_cut = if split == Split::Dev { ", or cut it from --train with --dev-share" } else { "" };
+            Error::Usage(format!("no {split} file was given; name one with --{split}{or_cut}"))
+        })
     }
 
     /// Opens a file.
@@ -181,14 +189,27 @@ impl TableFiles {
         let training = self.open(origin)?;
         training.add_labels(&mut labels)?;
         let has_lists = labels.has_lists;
+        if has_lists && self.dev.is_none() && labels.is_empty() {
+            let what = "lists of soft labels do not name their labels, and no row has a gold label: give --dev with gold labels";
+            return Err(Error::input(origin, what));
+        }
         if let Some(dev) = self.dev.as_ref().filter(|_| has_lists) {
             // A list does not name its labels: those of the development set count too.
             self.open(dev)?.add_labels(&mut labels)?;
         }
         // The numbers of classes are those of the description, also where the file does not have all of them.
         let names = training.described_classes()?.unwrap_or_else(|| labels.sorted());
-        if names.is_empty() && self.kind == TaskKind::MultiLabel {
-            return Err(Error::input(origin, "no row has a label; at least one has to"));
+        match (&names[..], self.kind, model) {
+            ([], TaskKind::MultiLabel, _) => {
+                return Err(Error::input(origin, "no row has a label; at least one has to"));
+            }
+            ([only], TaskKind::Classification, None) => {
+                let what = format!(
+                    "every row has the label {only:?}; a model that classifies needs two labels at least"
+                );
+                return Err(Error::input(origin, what));
+            }
+            _ => {}
         }
         if has_lists {
             progress.say(&format!("lists of soft labels are taken in the order {}", list(&names)));
@@ -268,8 +289,7 @@ impl Table<'_> {
     /// Adds the labels (or tags) of all rows.
     fn add_labels(&self, labels: &mut DistinctLabels) -> Result<()> {
         self.each_row(&mut |row| {
-            labels.add(&row, self.kind);
-            Ok(())
+            labels.add(&row, self.kind).map_err(|reason| Error::line(self.path, row.line, reason))
         })
     }
 }
@@ -286,6 +306,12 @@ pub(super) fn read_inputs(
         each(row.text, row.pair);
         Ok(())
     })
+}
+
+/// Whether the name of a file says that it is a table with a text in each row.
+pub(super) fn is_table_of_texts(path: &Path) -> bool {
+    let format = plain_extension(path);
+    matches!(format.as_deref(), Some("jsonl" | "json" | "ndjson" | "csv" | "tsv" | "parquet"))
 }
 
 /// See [`super::read_texts`].
@@ -310,11 +336,12 @@ pub(super) fn read_texts(path: &Path, column: &str, each: &mut dyn FnMut(&str) -
 }
 
 /// Makes sure that a file can be read more than once.
-fn check_is_file(path: &Path) -> Result<()> {
+/// Makes sure that a path is that of a file, which can be read more than once.
+pub(super) fn check_is_file(path: &Path) -> Result<()> {
     match std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
         true => Ok(()),
         false => Err(Error::Usage(format!(
-            "{}: a table is read more than once, so that it has to be a file and no pipe: write it to a file first",
+            "{}: it is read more than once, so that it has to be a file and no pipe: write it to a file first",
             path.display()
         ))),
     }
@@ -348,8 +375,8 @@ impl Format {
             Some("conll" | "bio" | "iob" | "iob2") => Ok(Self::Conll),
             Some("parquet") => Ok(Self::Parquet),
             _ => Err(Error::Usage(format!(
-                "{}: cannot tell the format from the name; expected .jsonl, .csv, .tsv or .conll, perhaps with .gz or .zst \
-                 behind it, or .parquet",
+                "{}: cannot tell the format from the name; expected .jsonl, .csv, .tsv or .conll, or .txt for plain text, \
+                 perhaps with .gz or .zst behind it, or .parquet",
                 path.display()
             ))),
         }

@@ -1,10 +1,11 @@
 //! Parquet files: one row group after the other, and of each row only the columns that are named.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::basic::{Compression as Codec, ConvertedType, Type as PhysicalType};
+use ::parquet::basic::{Compression as Codec, ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use ::parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
@@ -20,6 +21,9 @@ use tinybert_base::{Error, Result};
 /// The key of the file's metadata under which the library `datasets` describes the columns.
 const DESCRIPTION: &str = "huggingface";
 
+/// The number that the Hub's test splits without labels have in the place of that of a class.
+const NO_CLASS: i64 = -1;
+
 /// Hands every row to `each`. Rows are counted from 1, where text files have lines.
 pub(super) fn parquet(
     path: &Path,
@@ -32,7 +36,7 @@ pub(super) fn parquet(
     let projection = projection(path, metadata.schema(), columns.names)?;
     check_types(path, &projection)?;
     check_codecs(path, reader.metadata(), &projection)?;
-    let classes = columns.class_column().and_then(|name| class_names(metadata, name));
+    let classes = class_names(path, metadata, columns)?;
     let rows = reader.get_row_iter(Some(projection)).map_err(|error| damaged(path, error))?;
     for (index, row) in rows.enumerate() {
         let row_number = index + 1;
@@ -44,7 +48,7 @@ pub(super) fn parquet(
             )
         })?;
         let mut object: Map<String, Value> =
-            row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect();
+            row.into_columns().into_iter().map(|(name, field)| (name, json(field))).collect();
         if let (Some(names), Some(name)) = (&classes, columns.class_column())
             && let Some(cell) = object.get_mut(name)
         {
@@ -61,7 +65,7 @@ pub(super) fn described_classes(path: &Path, columns: ObjectColumns) -> Result<O
     let file = File::open(path).map_err(Error::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
     let metadata = reader.metadata().file_metadata();
-    Ok(columns.class_column().and_then(|name| class_names(metadata, name)))
+    class_names(path, metadata, columns)
 }
 
 /// Makes sure that the columns have types that rows are made of: the reader stops the program at some others.
@@ -102,10 +106,22 @@ fn is_known(field: &Type) -> bool {
                     | C::UINT_32
                     | C::UINT_64
             );
-            is_plain && !matches!(physical_type, PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY)
+            // Times in nanoseconds have no converted type.
+            let is_time = matches!(
+                basic.logical_type_ref(),
+                Some(LogicalType::Time { .. } | LogicalType::Timestamp { .. })
+            );
+            is_plain
+                && !is_time
+                && !matches!(physical_type, PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY)
         }
         Type::GroupType { fields, .. } => match basic.converted_type() {
-            ConvertedType::LIST => fields.len() == 1 && fields.iter().all(|field| is_known(field)),
+            ConvertedType::LIST => match &fields[..] {
+                [elements] => {
+                    elements.get_basic_info().repetition() == Repetition::REPEATED && is_known(elements)
+                }
+                _ => false,
+            },
             ConvertedType::NONE => !fields.is_empty() && fields.iter().all(|field| is_known(field)),
             _ => false,
         },
@@ -174,13 +190,34 @@ fn projection(path: &Path, schema: &Type, columns: &ColumnNames) -> Result<Type>
     Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(|error| damaged(path, error))
 }
 
-/// The names of the classes of a column, if the file's description gives the column's labels as numbers of classes.
-fn class_names(metadata: &FileMetaData, column: &str) -> Option<Vec<String>> {
-    let description = metadata.key_value_metadata()?.iter().find(|entry| entry.key == DESCRIPTION)?;
-    let description: Value = serde_json::from_str(description.value.as_deref()?).ok()?;
-    let feature = &description["info"]["features"][column];
-    // A list of labels is described by that of its elements.
-    let element = if feature["feature"].is_object() { &feature["feature"] } else { feature };
+/// The names of the classes of the label column, if the file's description gives its labels as numbers of classes.
+fn class_names(path: &Path, metadata: &FileMetaData, columns: ObjectColumns) -> Result<Option<Vec<String>>> {
+    let Some(column) = columns.class_column() else { return Ok(None) };
+    let mut entries = metadata.key_value_metadata().into_iter().flatten();
+    let description = entries.find(|entry| entry.key == DESCRIPTION).and_then(|entry| entry.value.as_deref());
+    let description: Value =
+        description.and_then(|description| serde_json::from_str(description).ok()).unwrap_or_default();
+    let Some(names) = described_names(&description["info"]["features"][column]) else { return Ok(None) };
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| name.is_empty() || !seen.insert(*name)) {
+        Some(name) => Err(Error::input(
+            path,
+            format!(
+                "the description of {column:?} has the class {name:?} twice or without a name; rename the classes"
+            ),
+        )),
+        None => Ok(Some(names)),
+    }
+}
+
+/// The names of the classes that the description of a column has.
+fn described_names(feature: &Value) -> Option<Vec<String>> {
+    // A list of labels is described by that of its elements: as an object, or as a JSON list with one entry.
+    let element = match feature {
+        Value::Array(elements) => elements.first()?,
+        _ if feature["feature"].is_object() => &feature["feature"],
+        _ => feature,
+    };
     let names = element["names"].as_array()?;
     names.iter().map(|name| name.as_str().map(String::from)).collect()
 }
@@ -191,6 +228,9 @@ fn name_classes(cell: &mut Value, names: &[String]) -> std::result::Result<(), S
         return cells.iter_mut().try_for_each(|cell| name_classes(cell, names));
     }
     let Some(class) = cell.as_i64() else { return Ok(()) };
+    if class == NO_CLASS {
+        return Err("is -1, which says that the row has no label; take the file of another split".into());
+    }
     match usize::try_from(class).ok().and_then(|class| names.get(class)) {
         Some(name) => *cell = name.clone().into(),
         None => {
@@ -205,7 +245,7 @@ fn name_classes(cell: &mut Value, names: &[String]) -> std::result::Result<(), S
 }
 
 /// A cell as JSON has it.
-fn value(field: Field) -> Value {
+fn json(field: Field) -> Value {
     match field {
         Field::Null => Value::Null,
         Field::Bool(truth) => truth.into(),
@@ -220,15 +260,64 @@ fn value(field: Field) -> Value {
         Field::Float(number) => number.into(),
         Field::Double(number) => number.into(),
         Field::Str(text) => text.into(),
-        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
+        Field::ListInternal(list) => list.elements().iter().cloned().map(json).collect(),
         // Every row of a struct has all of its fields; null stands for those that were not given.
         Field::Group(row) => {
             let fields = row.into_columns().into_iter().filter(|(_, field)| !matches!(field, Field::Null));
-            fields.map(|(name, field)| (name, value(field))).collect()
+            fields.map(|(name, field)| (name, json(field))).collect()
         }
-        // Some writers do not say that their bytes are text.
-        Field::Bytes(bytes) => bytes.as_utf8().map_or(Value::Null, Value::from),
+        // Some writers do not say that their bytes are text. Where they are none, no reader takes this value.
+        Field::Bytes(bytes) => match bytes.as_utf8() {
+            Ok(text) => text.into(),
+            Err(_) => serde_json::json!({ "bytes that are not UTF-8": bytes.len() }),
+        },
         // No reader takes these; messages show them.
         other => serde_json::json!({ "value": other.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::parquet::schema::parser::parse_message_type;
+
+    fn schema(column: &str) -> Type {
+        parse_message_type(&format!("message rows {{ {column} }}")).expect("the schema is valid")
+    }
+
+    #[test]
+    fn columns_that_the_reader_cannot_read_are_refused_by_type() {
+        let known = |column: &str| schema(column).get_fields().iter().all(|field| is_known(field));
+        assert!(known(
+            "optional group tags (LIST) { repeated group list { optional binary element (UTF8); } }"
+        ));
+        assert!(known("optional group tags (LIST) { repeated binary array (UTF8); }"));
+        assert!(!known("optional group tags (LIST) { required binary element (UTF8); }"));
+        assert!(!known("optional group tags (LIST) { optional group list { optional int32 element; } }"));
+        assert!(known("required int64 n") && known("required binary text"));
+        assert!(!known("required int64 t (TIMESTAMP(NANOS,true))"));
+        assert!(
+            !known("required int64 t (TIMESTAMP(MILLIS,true))")
+                && !known("required int64 t (TIME(NANOS,true))")
+        );
+    }
+
+    /// The forms in which `datasets` writes features: `Features.to_dict` of `ClassLabel`, `Sequence(ClassLabel)` and
+    /// `[ClassLabel]`.
+    #[test]
+    fn the_names_of_classes_are_found_in_every_form_of_a_description() {
+        let class = serde_json::json!({ "names": ["no", "yes"], "_type": "ClassLabel" });
+        for feature in [
+            class.clone(),
+            serde_json::json!({ "feature": class, "_type": "Sequence" }),
+            serde_json::json!([class]),
+        ] {
+            assert_eq!(described_names(&feature), Some(vec!["no".into(), "yes".into()]), "{feature}");
+        }
+        for feature in
+            [serde_json::json!({ "dtype": "string", "_type": "Value" }), serde_json::json!([]), Value::Null]
+        {
+            assert_eq!(described_names(&feature), None, "{feature}");
+        }
     }
 }

@@ -144,14 +144,19 @@ mod parquet {
     /// Whatever byte is damaged, the file is read or refused.
     #[test]
     fn no_damage_stops_the_program() {
-        let content = std::fs::read(file("classes.parquet")).expect("the file is there");
+        let tags = |path| spec(path, ["tokens", "tags"], TaskKind::Tagging);
+        let specs: [(&str, &dyn Fn(PathBuf) -> DataSpec); 2] =
+            [("classes.parquet", &classes), ("tags.parquet", &tags)];
         let folder = Folder::new();
-        for at in 0..content.len() {
-            let mut damaged = content.clone();
-            damaged[at] ^= 0xff;
-            let path = folder.write("damaged.parquet", &damaged);
-            if let Err(error) = crate::load(&classes(path), Split::Train, &tinybert_base::progress::Silent) {
-                assert!(error.to_string().contains("damaged.parquet"), "byte {at}: {error}");
+        for (name, spec) in specs {
+            let content = std::fs::read(file(name)).expect("the file is there");
+            for at in 0..content.len() {
+                let mut damaged = content.clone();
+                damaged[at] ^= 0xff;
+                let path = folder.write("damaged.parquet", &damaged);
+                if let Err(error) = crate::load(&spec(path), Split::Train, &tinybert_base::progress::Silent) {
+                    assert!(error.to_string().contains("damaged.parquet"), "{name}, byte {at}: {error}");
+                }
             }
         }
     }

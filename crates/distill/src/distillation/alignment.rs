@@ -163,7 +163,7 @@ impl WordAlignment {
     ///
     /// # Errors
     /// [`Error::Io`](tinybert_base::Error::Io); an internal error of the tensor engine.
-    pub fn student(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<Pooling> {
+    pub fn student(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<WordPooling> {
         self.student.pooling(samples, &self.counts, tokens, device)
     }
 
@@ -171,13 +171,19 @@ impl WordAlignment {
     ///
     /// # Errors
     /// [`Error::Io`](tinybert_base::Error::Io); an internal error of the tensor engine.
-    pub fn teacher(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<Pooling> {
+    pub fn teacher(&self, samples: &[usize], tokens: usize, device: &Device) -> Result<WordPooling> {
         self.teacher.pooling(samples, &self.counts, tokens, device)
     }
 }
 
 impl TokenWords {
-    fn pooling(&self, samples: &[usize], counts: &[u32], tokens: usize, device: &Device) -> Result<Pooling> {
+    fn pooling(
+        &self,
+        samples: &[usize],
+        counts: &[u32],
+        tokens: usize,
+        device: &Device,
+    ) -> Result<WordPooling> {
         let words = samples.iter().map(|&sample| counts[sample]).max().unwrap_or(0) as usize;
         let mut sum = vec![0f32; samples.len() * words * tokens];
         for (rows, &sample) in sum.chunks_exact_mut((words * tokens).max(1)).zip(samples) {
@@ -192,7 +198,7 @@ impl TokenWords {
             row.iter_mut().for_each(|share| *share /= pieces);
         }
         let shape = (samples.len(), words, tokens);
-        Ok(Pooling {
+        Ok(WordPooling {
             mean: Tensor::from_vec(mean, shape, device)?,
             sum: Tensor::from_vec(sum, shape, device)?,
         })
@@ -200,14 +206,14 @@ impl TokenWords {
 }
 
 /// Pools tokens to words: w words of l tokens.
-pub struct Pooling {
+pub struct WordPooling {
     /// Share of each token in the mean of its word, `[b, w, l]`.
     mean: Tensor,
     /// 1 for each token of a word, `[b, w, l]`.
     sum: Tensor,
 }
 
-impl Pooling {
+impl WordPooling {
     /// The mean of the states `[b, l, hidden]` of each word's tokens, `[b, w, hidden]`.
     ///
     /// # Errors

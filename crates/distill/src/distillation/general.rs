@@ -96,7 +96,7 @@ pub fn distill_general(
     context: &Context,
 ) -> Result<GeneralReport> {
     check(settings, teacher, student, corpus)?;
-    let compared = ComparedWindows::new(settings, teacher, student, corpus)?;
+    let compared = ComparedWindows::new(settings, teacher, student, corpus, context)?;
     let windows = &*compared.student;
     let recipe = &settings.recipe;
     let transfer = Transfer::new(&settings.transfer, &student.config, &teacher.config, recipe.seed)?;
@@ -177,6 +177,7 @@ impl<'a> ComparedWindows<'a> {
         teacher: &Checkpoint,
         student: &Checkpoint,
         corpus: &EncodedCorpus<'a>,
+        context: &Context,
     ) -> Result<Self> {
         let pad_id = teacher.text.special().pad;
         if !settings.compares_words(teacher, student) {
@@ -192,7 +193,13 @@ impl<'a> ComparedWindows<'a> {
             Readers { student: &student.text, teacher: &teacher.text, max_tokens: settings.max_tokens };
         let mut alignment = WordAlignment::spilling_to(texts.scratch());
         let [mut ours, mut theirs] = [(); 2].map(|()| Rows::spilling_to(texts.scratch()));
+        context.progress.begin("align words (windows)", texts.len() as u64);
         for start in (0..texts.len()).step_by(BLOCK) {
+            if context.should_stop() {
+                let how = "stopped while aligning the words of the corpus; start the same command again";
+                return Err(Error::Interrupted(how.into()));
+            }
+            context.progress.advance(start as u64, "");
             let block = start..texts.len().min(start + BLOCK);
             let block = block.map(|window| texts.get(window)).collect::<Result<Vec<_>>>()?;
             let inputs: Vec<_> = block.iter().map(|text| (text.as_str(), None)).collect();
@@ -203,6 +210,7 @@ impl<'a> ComparedWindows<'a> {
                 rows.spill()?;
             }
         }
+        context.progress.end();
         Ok(Self {
             student: Cow::Owned(EncodedSet::of_sentences(ours)),
             teacher: Cow::Owned(EncodedSet::of_sentences(theirs)),

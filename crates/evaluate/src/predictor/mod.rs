@@ -99,6 +99,17 @@ impl Predictor {
         })
     }
 
+    /// Whether the model answers with sentence embeddings.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::labels`].
+    pub fn embeds(&self) -> Result<bool> {
+        Ok(match self {
+            Self::Folder(folder) => matches!(folder.model.head, Head::Embedding { .. }),
+            Self::Image(image) => image.model()?.config().head == HeadKind::Embedding,
+        })
+    }
+
     /// The embedding of each text that the examples of `data` have.
     ///
     /// # Errors

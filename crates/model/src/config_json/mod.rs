@@ -83,7 +83,7 @@ impl<'a> ConfigFile<'a> {
     /// [`Error::Input`] naming family and tokenizer.
     pub(crate) fn check_tokenizer(&self, folder: &Path, text: &TextEncoder) -> Result<()> {
         let kind = |own: bool| if own { "BPE or Unigram" } else { "WordPiece" };
-        let own = self.family.has_own_pieces();
+        let own = self.family.tokenizer().has_own_pieces();
         if own == text.has_own_pieces() {
             return Ok(());
         }

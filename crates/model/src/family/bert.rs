@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering};
+use super::{Abilities, Activation, EmbeddingLayout, Family, FamilyTokenizer};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
-use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
+use crate::special_pieces::ModelSpecialIds;
 use tinybert_base::Result;
 
 /// The family of [`Architecture::Bert`].
@@ -64,23 +64,11 @@ impl Family for BertFamily {
         Activation::Tanh
     }
 
-    fn has_vocabulary(&self, _: &[String]) -> bool {
-        true
-    }
-
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         &["BertTokenizer", "BertTokenizerFast"]
     }
 
-    fn special_pieces(&self) -> SpecialPieces {
-        SpecialPieces::BERT
-    }
-
-    fn has_own_pieces(&self) -> bool {
-        false
-    }
-
-    fn numbering(&self) -> Option<&'static dyn Numbering> {
-        None
+    fn tokenizer(&self) -> FamilyTokenizer {
+        FamilyTokenizer::Bert
     }
 }

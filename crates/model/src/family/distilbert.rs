@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::names::{with_first_names, with_second_names};
-use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering};
+use super::{Abilities, Activation, EmbeddingLayout, Family, FamilyTokenizer};
 use crate::architecture::Architecture;
 use crate::config::{BertConfig, Pruned};
 use crate::config_source::{ConfigSource, RequiredSizes};
 use crate::head::Head;
-use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
+use crate::special_pieces::ModelSpecialIds;
 use tinybert_base::Result;
 
 /// Parts of tensor names, DistilBERT's and BERT's.
@@ -126,24 +126,11 @@ impl Family for DistilBertFamily {
         Activation::Relu
     }
 
-    /// Its vocabulary is BERT's.
-    fn has_vocabulary(&self, _: &[String]) -> bool {
-        false
-    }
-
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         &["DistilBertTokenizer", "DistilBertTokenizerFast"]
     }
 
-    fn special_pieces(&self) -> SpecialPieces {
-        SpecialPieces::BERT
-    }
-
-    fn has_own_pieces(&self) -> bool {
-        false
-    }
-
-    fn numbering(&self) -> Option<&'static dyn Numbering> {
-        None
+    fn tokenizer(&self) -> FamilyTokenizer {
+        FamilyTokenizer::Bert
     }
 }

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::names::{bert_head_name, own_head_name, with_first_names, with_second_names};
-use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering};
+use super::{Abilities, Activation, EmbeddingLayout, Family, FamilyTokenizer};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
-use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
+use crate::special_pieces::ModelSpecialIds;
 use tinybert_base::Result;
 
 /// Parts of tensor names, ELECTRA's and BERT's.
@@ -96,24 +96,11 @@ impl Family for ElectraFamily {
         Activation::Gelu
     }
 
-    /// Its vocabulary is BERT's.
-    fn has_vocabulary(&self, _: &[String]) -> bool {
-        false
-    }
-
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         &["ElectraTokenizer", "ElectraTokenizerFast"]
     }
 
-    fn special_pieces(&self) -> SpecialPieces {
-        SpecialPieces::BERT
-    }
-
-    fn has_own_pieces(&self) -> bool {
-        false
-    }
-
-    fn numbering(&self) -> Option<&'static dyn Numbering> {
-        None
+    fn tokenizer(&self) -> FamilyTokenizer {
+        FamilyTokenizer::Bert
     }
 }

@@ -25,7 +25,7 @@ use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
 use crate::vocabulary::NamedFiles;
 use tinybert_base::Result;
 
-/// Every family. BERT is the first one, because [`of_vocabulary`] asks the families from the last to the first.
+/// Every family.
 static FAMILIES: [&dyn Family; 6] = [
     &bert::BertFamily,
     &distilbert::DistilBertFamily,
@@ -134,25 +134,54 @@ pub(crate) trait Family: Sync {
     /// The function after the first linear of the head of whole inputs, which BERT calls its pooler.
     fn pooler_activation(&self) -> Activation;
 
-    /// Whether a vocabulary of WordPiece pieces, in the order of their ids, belongs to the family alone.
-    fn has_vocabulary(&self, pieces: &[String]) -> bool;
-
     /// Values of `tokenizer_class` that stand for the family's tokenizer.
     fn tokenizer_classes(&self) -> &'static [&'static str];
 
+    /// How the family turns text into pieces.
+    fn tokenizer(&self) -> FamilyTokenizer;
+}
+
+/// How a family turns text into pieces.
+#[derive(Clone, Copy)]
+pub(crate) enum FamilyTokenizer {
+    /// BERT's WordPiece, with BERT's special pieces and ids.
+    Bert,
+    /// BERT's WordPiece under other ids.
+    Renumbered(&'static dyn Numbering),
+    /// Byte-level BPE or Unigram, with RoBERTa's special pieces.
+    OwnPieces,
+}
+
+impl FamilyTokenizer {
     /// The text of the special pieces.
-    fn special_pieces(&self) -> SpecialPieces;
+    pub fn special_pieces(self) -> SpecialPieces {
+        match self {
+            Self::Bert => SpecialPieces::BERT,
+            Self::Renumbered(numbering) => numbering.special_pieces(),
+            Self::OwnPieces => SpecialPieces::ROBERTA,
+        }
+    }
 
-    /// Whether the family's tokenizer is byte-level BPE or Unigram, and not WordPiece.
-    fn has_own_pieces(&self) -> bool;
+    /// How BERT's pieces are numbered, where they are not as BERT's.
+    pub fn numbering(self) -> Option<&'static dyn Numbering> {
+        if let Self::Renumbered(numbering) = self { Some(numbering) } else { None }
+    }
 
-    /// How the family numbers BERT's pieces; `None` if it numbers them as BERT does or has pieces of its own.
-    fn numbering(&self) -> Option<&'static dyn Numbering>;
+    /// Whether the pieces are not those of WordPiece.
+    pub fn has_own_pieces(self) -> bool {
+        matches!(self, Self::OwnPieces)
+    }
 }
 
 /// BERT's vocabulary under other ids. Text becomes BERT's ids, so that a student sees the same tokens;
 /// [`PieceRows`] leads from there to the rows of the word embeddings.
 pub(crate) trait Numbering: Sync {
+    /// Whether a vocabulary, whose `pieces` are in the order of their ids, has this numbering.
+    fn has_vocabulary(&self, pieces: &[String]) -> bool;
+
+    /// The text of the special pieces.
+    fn special_pieces(&self) -> SpecialPieces;
+
     /// BERT's pieces in BERT's order.
     fn bert_pieces(&self, pieces: Vec<String>) -> Vec<String>;
 
@@ -203,10 +232,12 @@ pub(crate) fn of_model_type(model_type: &str) -> Option<&'static dyn Family> {
     FAMILIES.into_iter().find(|family| family.model_type() == model_type)
 }
 
-/// The family of a vocabulary, whose `pieces` are in the order of their ids. BERT accepts any pieces and is
-/// asked last.
-pub(crate) fn of_vocabulary(pieces: &[String]) -> &'static dyn Family {
-    FAMILIES.into_iter().rev().find(|family| family.has_vocabulary(pieces)).unwrap_or(&bert::BertFamily)
+/// How a WordPiece vocabulary, whose `pieces` are in the order of their ids, is numbered: as a family numbers it, or as
+/// BERT does.
+pub(crate) fn tokenizer_of_vocabulary(pieces: &[String]) -> FamilyTokenizer {
+    let numberings = FAMILIES.iter().filter_map(|family| family.tokenizer().numbering());
+    let mut of_vocabulary = numberings.filter(|numbering| numbering.has_vocabulary(pieces));
+    of_vocabulary.next().map_or(FamilyTokenizer::Bert, FamilyTokenizer::Renumbered)
 }
 
 /// `model_type` of the families that may be students, and of those that may only be teachers.

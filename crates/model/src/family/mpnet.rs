@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::names::{MASKED_LM_NAMES, bert_head_name, own_head_name, with_first_names, with_second_names};
-use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering, PieceRows};
+use super::{Abilities, Activation, EmbeddingLayout, Family, FamilyTokenizer, Numbering, PieceRows};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
@@ -122,28 +122,24 @@ impl Family for MpNetFamily {
         Activation::Tanh
     }
 
-    fn has_vocabulary(&self, pieces: &[String]) -> bool {
-        pieces.iter().take(LEADING.len()).eq(LEADING) && pieces.last().is_some_and(|last| last == MASK)
-    }
-
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         &["MPNetTokenizer", "MPNetTokenizerFast"]
+    }
+
+    fn tokenizer(&self) -> FamilyTokenizer {
+        FamilyTokenizer::Renumbered(&Self)
+    }
+}
+
+impl Numbering for MpNetFamily {
+    fn has_vocabulary(&self, pieces: &[String]) -> bool {
+        pieces.iter().take(LEADING.len()).eq(LEADING) && pieces.last().is_some_and(|last| last == MASK)
     }
 
     fn special_pieces(&self) -> SpecialPieces {
         SpecialPieces { pad: "<pad>", unk: "[UNK]", cls: "<s>", sep: "</s>", mask: MASK }
     }
 
-    fn has_own_pieces(&self) -> bool {
-        false
-    }
-
-    fn numbering(&self) -> Option<&'static dyn Numbering> {
-        Some(&Self)
-    }
-}
-
-impl Numbering for MpNetFamily {
     fn bert_pieces(&self, mut pieces: Vec<String>) -> Vec<String> {
         pieces.pop();
         pieces.split_off(LEADING.len())

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::names::{MASKED_LM_NAMES, bert_head_name, own_head_name, with_first_names, with_second_names};
-use super::{Abilities, Activation, EmbeddingLayout, Family, Numbering};
+use super::{Abilities, Activation, EmbeddingLayout, Family, FamilyTokenizer};
 use crate::architecture::Architecture;
 use crate::config::BertConfig;
 use crate::config_source::{ConfigSource, EncoderKeys, encoder_json};
 use crate::head::Head;
-use crate::special_pieces::{ModelSpecialIds, SpecialPieces};
+use crate::special_pieces::ModelSpecialIds;
 use tinybert_base::Result;
 
 /// The key of `config.json` that changes where positions begin.
@@ -129,23 +129,11 @@ impl Family for RobertaFamily {
         Activation::Tanh
     }
 
-    fn has_vocabulary(&self, _: &[String]) -> bool {
-        false
-    }
-
     fn tokenizer_classes(&self) -> &'static [&'static str] {
         self.tokenizer_classes
     }
 
-    fn special_pieces(&self) -> SpecialPieces {
-        SpecialPieces::ROBERTA
-    }
-
-    fn has_own_pieces(&self) -> bool {
-        true
-    }
-
-    fn numbering(&self) -> Option<&'static dyn Numbering> {
-        None
+    fn tokenizer(&self) -> FamilyTokenizer {
+        FamilyTokenizer::OwnPieces
     }
 }

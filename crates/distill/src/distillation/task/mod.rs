@@ -114,7 +114,10 @@ pub fn distill_task<'a>(
             let (judge, allow_weak) = (teacher_inputs.judge(&judge), settings.allow_weak_teacher);
             Some(preflight::evaluate(checkpoint, model, data, judge, allow_weak, context)?)
         }
-        None => None,
+        None => {
+            data.warn(context);
+            None
+        }
     };
     if let Some(aware) = &settings.quantization_aware {
         run.quantize_by(aware.plan(student, data.train, settings.max_tokens, context)?);

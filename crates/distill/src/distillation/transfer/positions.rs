@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::super::alignment::{Alignment, Pooling};
+use super::super::alignment::{Alignment, WordPooling};
 use tinybert_base::Result;
 use tinybert_data::Batch;
 
@@ -11,7 +11,7 @@ pub(super) struct Positions {
     /// Number of positions of each sample.
     pub lengths: Vec<usize>,
     /// How the student's tokens and the teacher's become words; `None` for tokens.
-    pooling: Option<(Pooling, Pooling)>,
+    pooling: Option<(WordPooling, WordPooling)>,
 }
 
 impl Positions {
