@@ -8,6 +8,7 @@ mod bad_image;
 mod bad_model;
 mod compress;
 mod embedding;
+mod evaluation;
 mod files;
 mod fresh;
 mod hub;

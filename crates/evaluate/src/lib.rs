@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod image;
 pub mod judge;
 pub mod latency;
 pub mod predictor;
 pub mod thresholds;
+
+pub use answers::{Answered, Outputs};

@@ -1,0 +1,101 @@
+//! A model with its data, before and after it has answered.
+
+use tinybert_base::{Context, Error, Result};
+use tinybert_data::list;
+use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
+use tinybert_data::task::{Dataset, Target};
+use tinybert_evaluate::Answered;
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_model::only_counts;
+
+use super::EvalArgs;
+use crate::args::ModelArgs;
+
+/// A model and the data as it reads them.
+pub struct Candidate {
+    name: String,
+    predictor: Predictor,
+    pub data: Dataset,
+    set: MetricSet,
+}
+
+/// A model's answers, and how good they are.
+pub struct Judged {
+    /// The path or the id.
+    pub name: String,
+    pub data: Dataset,
+    /// The answers in the order of the examples.
+    pub answered: Vec<Answered>,
+    pub outcomes: Outcomes,
+    pub metrics: Metrics,
+}
+
+impl Candidate {
+    pub fn open(args: &EvalArgs, model: &ModelArgs, context: &Context) -> Result<Self> {
+        Self::open_checked(args, model, |_, _| Ok(()), context)
+    }
+
+    /// Opens a model that is compared with `other`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that names both models if they do not have the same labels.
+    pub fn open_rival(args: &EvalArgs, model: &ModelArgs, other: &Self, context: &Context) -> Result<Self> {
+        let check = |name: &str, labels: &[String]| {
+            let sorted = |labels: &[String]| {
+                let mut labels = labels.to_vec();
+                labels.sort_unstable();
+                labels
+            };
+            // Labels that only count take the names of the data.
+            let alike = if only_counts(labels) {
+                labels.len() == other.data.labels.len()
+            } else {
+                sorted(labels) == sorted(&other.data.labels)
+            };
+            if alike {
+                return Ok(());
+            }
+            let described = |labels: &[String]| match labels {
+                [] => "no labels".to_owned(),
+                labels => format!("the labels {}", list(labels)),
+            };
+            Err(Error::Usage(format!(
+                "--against {name}: it has {}, and {} has {}; only models with the same labels are compared",
+                described(labels),
+                other.name,
+                described(&other.data.labels)
+            )))
+        };
+        Self::open_checked(args, model, check, context)
+    }
+
+    /// Opens a model; `check` gets its name and its labels before the data are read.
+    fn open_checked(
+        args: &EvalArgs,
+        model: &ModelArgs,
+        check: impl Fn(&str, &[String]) -> Result<()>,
+        context: &Context,
+    ) -> Result<Self> {
+        let place = model.locate(context)?;
+        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding)?;
+        let (name, labels) = (place.to_string(), predictor.labels()?);
+        check(&name, &labels)?;
+        let data_args = args.data.read_by(&place.path, context.progress)?;
+        let spec = data_args.spec(&labels)?;
+        let data = data_args.load(&spec, args.split.split(), context.progress)?;
+        predictor.check_kind(&data)?;
+        data.check_labelled()?;
+        let set = data_args.metrics(&spec, &data)?;
+        Ok(Self { name, predictor, data, set })
+    }
+
+    /// Asks the model for its answers.
+    pub fn judge(self, context: &Context) -> Result<Judged> {
+        let Self { name, predictor, data, set } = self;
+        let answered = predictor.answers(&data, context)?;
+        let answers: Vec<Target> = answered.iter().map(|answered| answered.answer.clone()).collect();
+        let outcomes = Outcomes::new(set, &data.labels, &answers, &data.targets())?;
+        let metrics = outcomes.metrics_with_intervals();
+        Ok(Judged { name, data, answered, outcomes, metrics })
+    }
+}
