@@ -9,7 +9,8 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, SelectionMetric};
 use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{
-    ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, TextPrompts, same_text,
+    ColumnNames, DataSpec, DevShare, GlueTask, ScopedDataset, Source, Split, TableFiles, TextPrompts,
+    same_text,
 };
 use tinybert_model::{Checkpoint, ListedPrompts};
 use tinybert_train::TaskData;
@@ -146,6 +147,21 @@ impl DataArgs {
     pub fn load(&self, spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Dataset> {
         let data = tinybert_data::load(spec, split, progress)?;
         if self.embedding { data.for_embedding(&self.prompts) } else { Ok(data) }
+    }
+
+    /// Reads a split, of which the rows with the label `out_of_scope` are out of scope; without such a label every row is
+    /// in scope.
+    pub fn load_scoped(
+        &self,
+        spec: &DataSpec,
+        split: Split,
+        out_of_scope: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<ScopedDataset> {
+        match out_of_scope {
+            Some(label) => tinybert_data::load_scoped(spec, split, label, progress),
+            None => Ok(ScopedDataset::all_in_scope(self.load(spec, split, progress)?)),
+        }
     }
 
     /// The metrics that answers on `data`, which was read from `spec`, are judged by.

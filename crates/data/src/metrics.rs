@@ -1,5 +1,6 @@
 //! The metrics of GLUE and of tagging, and which of them each task is judged by.
 
+pub mod confidence;
 pub mod entities;
 pub mod label_sets;
 mod selection;

@@ -30,14 +30,15 @@ pub fn predictions(model: &Model<'_>, data: &Dataset, context: &Context) -> Resu
     })
 }
 
-/// The logits `[outputs]` of a multi-label image for all examples, in order.
+/// The logits `[outputs]` of an image that answers a text with one label or any number of labels, for all examples in
+/// order.
 ///
 /// # Errors
 /// Returns the errors of [`predictions`].
-pub fn label_set_logits(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
+pub fn logits(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
     check_labels(model, data)?;
     each_example(model, data, context, |session, example| match answer(session, example)? {
-        Answer::Labels(set) => Ok(set.logits().to_vec()),
+        answer @ (Answer::Label { .. } | Answer::Labels(_)) => Ok(answer.outputs().to_vec()),
         _ => Err(unknown_answer()),
     })
 }

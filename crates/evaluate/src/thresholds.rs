@@ -6,7 +6,7 @@ use tinybert_data::task::{Dataset, Target};
 use tinybert_model::thresholds::logit;
 use tinybert_runtime::Model;
 
-use crate::image::label_set_logits;
+use crate::image;
 
 /// Thresholds are hundredths: 0.01 to 0.99.
 const STEPS: u64 = 100;
@@ -75,7 +75,7 @@ fn probability(step: u64) -> f64 {
 /// [`Error::Interrupted`].
 pub fn of_image(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<f32>> {
     data.check_labelled()?;
-    let logits = label_set_logits(model, data, context)?;
+    let logits = image::logits(model, data, context)?;
     let targets: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
     let chosen = choose(&logits, &targets, model.config().outputs)?;
     let present = model.image().head().thresholds;

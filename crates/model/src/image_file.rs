@@ -120,6 +120,7 @@ pub fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::SelfTest => "self-tests",
         SectionKind::Signature => "signature",
         SectionKind::WordChecks => "word checks",
+        SectionKind::Confidence => "confidence",
     }
 }
 

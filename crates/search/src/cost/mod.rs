@@ -87,6 +87,7 @@ impl CostModel {
             calibration: true,
             provenance: true,
             self_tests: shape.self_tests,
+            confidence: false,
         };
         let ram = workspace_bytes(&config, layers.iter().copied(), shape.max_tokens);
         let answer = ModelledAnswer { config: &config, layers: &layers, tokens: shape.max_tokens };
