@@ -138,7 +138,7 @@ struct Asked {
     logits: Vec<f32>,
 }
 
-fn ask(builder: &ImageBuilder) -> Asked {
+fn ask_for_confidence(builder: &ImageBuilder) -> Asked {
     let text = CText { bytes: c"play some jazz".as_ptr(), length: 14 };
     let image = builder.build().unwrap();
     let mut handle = CLOSED;
@@ -160,7 +160,7 @@ fn ask(builder: &ImageBuilder) -> Asked {
         assert_eq!(tinybert_confidence_of(model, &raw const answer, null), Status::NullPointer);
         assert_eq!(tinybert_probabilities(model, &raw const answer, null.cast()), Status::NullPointer);
         assert_eq!(
-            tinybert_confidence_of(&raw const CLOSED, &raw const answer, &raw mut confidence),
+            tinybert_confidence_of(from_ref(&CLOSED), &raw const answer, &raw mut confidence),
             Status::NotOpen
         );
         let status = tinybert_confidence_of(model, &raw const answer, &raw mut confidence);
@@ -177,7 +177,7 @@ fn ask(builder: &ImageBuilder) -> Asked {
 
 #[test]
 fn a_label_has_a_probability_and_is_accepted_or_not() {
-    let asked = |confidence| ask(&ImageBuilder { confidence, ..toy() });
+    let asked = |confidence| ask_for_confidence(&ImageBuilder { confidence, ..toy() });
     let plain = asked(None);
     for temperature in [1.0, 0.25] {
         let confidence = Confidence { temperature, ..Confidence::default() };
@@ -207,12 +207,12 @@ fn a_label_has_a_probability_and_is_accepted_or_not() {
 
 #[test]
 fn other_answers_have_no_confidence_and_labels_of_a_set_have_probabilities() {
-    let sets = ask(&multi_label(toy()));
+    let sets = ask_for_confidence(&multi_label(toy()));
     assert_eq!(sets.confidence.err(), Some(Status::NoSuchLabel));
     for (probability, logit) in sets.probabilities.unwrap().iter().zip(sets.logits) {
         assert!((f64::from(*probability) - 1.0 / (1.0 + f64::from(-logit).exp())).abs() < 1e-6);
     }
-    let vector = ask(&embedding(toy()));
+    let vector = ask_for_confidence(&embedding(toy()));
     assert_eq!(vector.confidence.err(), Some(Status::NoSuchLabel));
     assert_eq!(vector.probabilities.err(), Some(Status::NoSuchLabel));
 }
