@@ -3,6 +3,7 @@
 use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::ScopedDataset;
+use tinybert_data::task::{Example, TaskKind};
 use tinybert_evaluate::confidence::Rejection;
 
 /// Calibrated probabilities, and answers that are rejected.
@@ -48,13 +49,16 @@ impl ConfidenceArgs {
         })
     }
 
-    /// Makes sure that the development set has rows that are out of scope, if the command line names their label.
+    /// Makes sure that temperature and threshold can be fitted to the development set.
     ///
     /// # Errors
-    /// [`Error::Input`] if there are none.
-    pub fn check_scope(&self, dev: &ScopedDataset) -> Result<()> {
+    /// [`Error::Usage`] for texts without one label each; [`Error::Input`] if no row has the label of --out-of-scope.
+    pub fn check(&self, dev: &ScopedDataset) -> Result<()> {
+        if self.calibrate && dev.labelled.kind != TaskKind::Classification {
+            return Err(Error::Usage("--calibrate is for tasks with one label per text".into()));
+        }
         let Some(label) = &self.out_of_scope else { return Ok(()) };
-        let in_scope = |example: &tinybert_data::task::Example| dev.is_in_scope(&example.target);
+        let in_scope = |example: &Example| dev.is_in_scope(&example.target);
         if dev.unknown.examples.is_empty() && dev.labelled.examples.iter().all(in_scope) {
             return Err(Error::Input(format!(
                 "--out-of-scope {label}: no row of the development set has this label, so that nothing can be fitted to it"

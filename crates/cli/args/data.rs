@@ -215,10 +215,22 @@ impl DataArgs {
 
     /// Reads the training and development sets. `labels` are those of a model, and the sets must have them.
     pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<TrainingData> {
+        self.training_scoped(labels, None, progress)
+    }
+
+    /// Does the same for sets whose rows with the label `out_of_scope` are out of scope.
+    pub fn training_scoped(
+        &self,
+        labels: &[String],
+        out_of_scope: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<TrainingData> {
         let spec = self.spec(labels)?;
-        let train = self.load(&spec, Split::Train, progress)?;
+        // Without a model's labels, all labels of the training set are learned.
+        let of_model = out_of_scope.filter(|_| !labels.is_empty());
+        let train = self.load_scoped(&spec, Split::Train, of_model, progress)?.labelled;
         // Without a model's labels, the development set must have those of the training set.
-        let dev = self.load(&self.spec(&train.labels)?, Split::Dev, progress)?;
+        let dev = self.load_scoped(&self.spec(&train.labels)?, Split::Dev, out_of_scope, progress)?;
         let metrics = self.metrics(&spec, &train)?;
         Ok(TrainingData { train, dev, metrics })
     }
@@ -270,7 +282,7 @@ impl DataArgs {
 /// The sets that training reads.
 pub struct TrainingData {
     train: Dataset,
-    dev: Dataset,
+    dev: ScopedDataset,
     metrics: MetricSet,
 }
 
@@ -279,7 +291,7 @@ impl TrainingData {
     /// set too.
     pub fn add_unlabelled(&mut self, file: &Path, examples: Vec<Example>, progress: &dyn Progress) {
         let folded = |example: &Example| same_text(&example.text, example.pair.as_deref());
-        let of_dev: HashSet<String> = self.dev.examples.iter().map(folded).collect();
+        let of_dev: HashSet<String> = self.dev.labelled.examples.iter().map(folded).collect();
         let all = examples.len();
         let before = self.train.examples.len();
         self.train.examples.extend(examples.into_iter().filter(|example| !of_dev.contains(&folded(example))));
@@ -294,8 +306,13 @@ impl TrainingData {
         self.train.sources.push(file.into());
     }
 
+    /// The development set, with the rows that are out of scope.
+    pub fn dev(&self) -> &ScopedDataset {
+        &self.dev
+    }
+
     /// The sets in the form that training takes.
     pub fn view(&self) -> TaskData<'_> {
-        TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }
+        TaskData { train: &self.train, dev: &self.dev.labelled, metrics: self.metrics }
     }
 }

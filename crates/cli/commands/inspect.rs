@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tinybert_base::{Error, Result, hex};
 use tinybert_hub::Parts;
-use tinybert_model::image_file::{ImageFile, section_name};
+use tinybert_model::image_file::{ImageFile, describe_confidence, section_name};
 use tinybert_model::{Checkpoint, Head, signature, thresholds};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
-    AttentionMode, CalibrationRecord, Confidence, Encoding, HeadKind, InputQuantization, LayerConfig,
-    LayerView, LinearView, ObservedRange, PackedWeights, Provenance,
+    AttentionMode, CalibrationRecord, Encoding, HeadKind, InputQuantization, LayerConfig, LayerView,
+    LinearView, ObservedRange, PackedWeights, Provenance,
 };
 
 use crate::args::ModelFolder;
@@ -101,7 +101,7 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
         print_thresholds(&labels, &logits.map(|&logit| thresholds::probability(logit)).collect::<Vec<_>>())?;
     }
     if let Some(confidence) = image.confidence() {
-        print_line(describe_confidence(confidence, &labels))?;
+        print_line(describe_confidence(&confidence, &labels))?;
     }
     print_sizes(file)?;
     let calibration = image.calibration();
@@ -122,19 +122,6 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
         print_line(format_args!("signed with public key {}: {verified}", hex(&signature.public_key)))?;
     }
     print_self_tests(&model)
-}
-
-/// `temperature 1.2345; answers are accepted from a probability of 0.6000 on, not accepted with the label other`.
-pub fn describe_confidence(confidence: Confidence, labels: &[String]) -> String {
-    let Confidence { temperature, threshold, out_of_scope } = confidence;
-    let accepted = if threshold > 0.0 {
-        format!("accepted from a probability of {threshold:.4} on")
-    } else {
-        "accepted with every probability".to_owned()
-    };
-    let label = out_of_scope.and_then(|label| labels.get(label as usize));
-    let label = label.map_or_else(String::new, |label| format!(", not accepted with the label {label}"));
-    format!("temperature {temperature:.4}; answers are {accepted}{label}")
 }
 
 /// Prints `model.h`: constants that belong to `tinybert.h`.

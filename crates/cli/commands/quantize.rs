@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tinybert_base::{Error, Result};
-use tinybert_data::{ScopedDataset, Split, metrics};
+use tinybert_data::{Split, metrics};
 use tinybert_evaluate::predictor::{FloatModel, Predictor, check_label_sets};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
-use tinybert_model::{Head, signature};
-use tinybert_quantize::{
-    CalibratedImage, QuantizeSettings, quantize, with_confidence_by, with_thresholds_by,
-};
+use tinybert_model::signature;
+use tinybert_quantize::{QuantizeSettings, quantize, with_confidence_by, with_thresholds_by};
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{
@@ -79,7 +77,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let scoped = load(Split::Dev)?;
     let dev = &scoped.labelled;
     check_label_sets(&checkpoint.head, dev)?;
-    args.check_confidence(&checkpoint.head, &scoped)?;
+    args.confidence.check(&scoped)?;
     let train = match data.has_training() {
         true => Some(load(Split::Train)?.labelled),
         false => None,
@@ -100,13 +98,14 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     };
     let mut made = quantize(&checkpoint, calibration, &settings, &context)?;
     made.image = with_thresholds_by(made.image, dev, &context)?;
-    let calibrated = match args.confidence.rejection() {
-        Some(rejection) => Some(with_confidence_by(&made.image, &scoped, rejection, &context)?),
+    let fitted = match args.confidence.rejection() {
+        Some(rejection) => {
+            let (image, fitted) = with_confidence_by(&made.image, &scoped, rejection, &context)?;
+            made.image = image;
+            Some(fitted)
+        }
         None => None,
     };
-    if let Some(calibrated) = &calibrated {
-        made.image = calibrated.image.clone();
-    }
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }
@@ -137,47 +136,11 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
             print_line(format_args!("{name:5} dev {}", describe_metrics(&found)))?;
         }
     }
-    if let Some(calibrated) = &calibrated {
-        print_confidence(calibrated, &dev.labels)?;
-    }
+    fitted.iter().flat_map(|fitted| fitted.lines(&dev.labels)).try_for_each(print_line)?;
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
-/// Prints temperature and threshold, and what they are worth on the development set that they were fitted to.
-fn print_confidence(calibrated: &CalibratedImage, labels: &[String]) -> Result<()> {
-    let CalibratedImage { confidence, before, after, .. } = calibrated;
-    print_line(inspect::describe_confidence(*confidence, labels))?;
-    if let (Some(before), Some(after)) = (before.expected_calibration_error, after.expected_calibration_error)
-    {
-        print_line(format_args!(
-            "dev   expected calibration error {after:.4}, {before:.4} without temperature"
-        ))?;
-    }
-    let rest = after.values().into_iter().filter(|(name, _)| *name != "expected_calibration_error");
-    let rest: Vec<String> = rest.map(|(name, value)| format!("{name} {value:.4}")).collect();
-    print_line(format_args!("dev   {}", rest.join(", ")))?;
-    print_line(
-        "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not fitted to.",
-    )
-}
-
 impl QuantizeArgs {
-    /// Checks that temperature and threshold can be fitted: a model with one label per text, and rows that are out of
-    /// scope if the command line names their label.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for another head, and those of [`ConfidenceArgs::check_scope`].
-    fn check_confidence(&self, head: &Head, dev: &ScopedDataset) -> Result<()> {
-        if self.confidence.rejection().is_some() && !matches!(head, Head::Classification { .. }) {
-            return Err(Error::Usage(format!(
-                "--calibrate: expected a model with one label per text, but {} is a model with {}",
-                self.model,
-                head.kind()
-            )));
-        }
-        self.confidence.check_scope(dev)
-    }
-
     /// Checks that a model that was trained to be quantized by `plan` is quantized by it and not otherwise.
     ///
     /// # Errors

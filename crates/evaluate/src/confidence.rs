@@ -80,7 +80,8 @@ fn derivatives(logits: &[Vec<f32>], classes: &[u32], inverse: f64) -> (f64, f64)
 }
 
 /// How the threshold of the probability is chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rejection {
     /// Answers below this probability are rejected; with 0 none is.
     Below(f32),
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn of_thresholds_that_are_equally_good_the_lowest_is_chosen() {
-        let answer = |probability, in_scope| JudgedAnswer {
+        let answer = |probability: f32, in_scope: bool| JudgedAnswer {
             probability,
             accepted: true,
             right: in_scope.then_some(true),

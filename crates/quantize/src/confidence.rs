@@ -6,21 +6,37 @@ use tinybert_data::metrics::confidence::ConfidenceMetrics;
 use tinybert_evaluate::confidence::{Rejection, judged, temperature};
 use tinybert_evaluate::image_logits;
 use tinybert_image::{AlignedBytes, Confidence, HeadKind, Image, ImageBuilder};
-use tinybert_model::image_file::ImageFile;
+use tinybert_model::image_file::{ImageFile, describe_confidence};
 
 use super::refused;
 
-/// An image with a temperature and a threshold.
-pub struct CalibratedImage {
-    /// The file.
-    pub image: AlignedBytes,
-    /// What it states.
+/// A temperature and a threshold, and how good an image is with them on the data that have chosen them.
+pub struct FittedConfidence {
+    /// What the image states.
     pub confidence: Confidence,
-    /// The image's metrics on the data that chose temperature and threshold, with a temperature of 1 and without a
-    /// threshold.
+    /// The image's metrics with a temperature of 1 and without a threshold.
     pub before: ConfidenceMetrics,
     /// The same metrics with temperature and threshold.
     pub after: ConfidenceMetrics,
+}
+
+impl FittedConfidence {
+    /// The lines that tell a user about it. `labels` are those of the image.
+    pub fn lines(&self, labels: &[String]) -> Vec<String> {
+        const ERROR: &str = "expected_calibration_error";
+        let mut values = self.after.values();
+        let [before, after] =
+            [self.before.values().remove(ERROR), values.remove(ERROR)].map(Option::unwrap_or_default);
+        let rest: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        vec![
+            describe_confidence(&self.confidence, labels),
+            format!("dev {ERROR} {after:.4}, without temperature {before:.4}"),
+            format!("dev {}", rest.join(", ")),
+            "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not \
+             fitted to."
+                .into(),
+        ]
+    }
 }
 
 /// The same image with the temperature that fits its answers to `dev` best, and the threshold of `rejection` on them. If
@@ -35,7 +51,7 @@ pub fn with_confidence_by(
     dev: &ScopedDataset,
     rejection: Rejection,
     context: &Context,
-) -> Result<CalibratedImage> {
+) -> Result<(AlignedBytes, FittedConfidence)> {
     let file = ImageFile::new(image.clone()).map_err(refused)?;
     let head = file.model()?.config().head;
     if head != HeadKind::Classification {
@@ -62,10 +78,6 @@ pub fn with_confidence_by(
     let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &logits, &unknown_logits));
     let mut builder = ImageBuilder::from_image(&Image::from_bytes(image).map_err(refused)?);
     builder.confidence = Some(confidence);
-    Ok(CalibratedImage {
-        image: builder.build().map_err(refused)?,
-        confidence,
-        before: metrics(plain),
-        after: metrics(confidence),
-    })
+    let fitted = FittedConfidence { confidence, before: metrics(plain), after: metrics(confidence) };
+    Ok((builder.build().map_err(refused)?, fitted))
 }

@@ -13,7 +13,7 @@ mod weights;
 
 use sha2::{Digest, Sha256};
 
-pub use self::confidence::{CalibratedImage, with_confidence_by};
+pub use self::confidence::{FittedConfidence, with_confidence_by};
 pub use self::plan::calibrate;
 pub use self::thresholds::with_thresholds_by;
 use tinybert_base::{Context, Error, Result};
