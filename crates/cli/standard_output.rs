@@ -13,11 +13,16 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
 }
 
-/// `accuracy 0.9686, f1 0.9500 (872 examples)`; the metric that selects the best weights comes first.
+/// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that selects
+/// the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
 pub fn describe_metrics(metrics: &Metrics) -> String {
-    let mut line = format!("{} {:.4}", metrics.primary, metrics.primary());
-    for (name, value) in metrics.values.iter().filter(|(name, _)| **name != metrics.primary) {
-        line += &format!(", {name} {value:.4}");
-    }
-    line + &format!(" ({} examples)", metrics.samples)
+    let value = |name: &str| {
+        let interval = metrics.intervals.get(name);
+        let interval = interval.map_or(String::new(), |[low, high]| format!(" [{low:.4}, {high:.4}]"));
+        format!("{name} {:.4}{interval}", metrics.values[name])
+    };
+    let others = metrics.values.keys().copied().filter(|&name| name != metrics.primary);
+    let values: Vec<String> = std::iter::once(metrics.primary).chain(others).map(value).collect();
+    let with = if metrics.intervals.is_empty() { "" } else { ", 95 % intervals" };
+    format!("{} ({} examples{with})", values.join(", "), metrics.samples)
 }

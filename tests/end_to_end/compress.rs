@@ -62,6 +62,10 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     let names: Vec<_> = trained.iter().filter_map(|stage| stage["name"].as_str()).collect();
     assert!(names.starts_with(&["teacher", "student-general", "student"]), "{names:?}");
     assert!(names.ends_with(&["quantization-aware"]), "{names:?}");
+    let judged = journal["outcome"]["metrics"].as_array().expect("teacher and image");
+    assert!(judged.iter().all(|of| of["metrics"]["intervals"]["accuracy"][1].is_number()), "{judged:?}");
+    let last = rows("stages").pop().expect("the image comes last");
+    assert_eq!(last["intervals"], judged[1]["metrics"]["intervals"]);
     let inspected = output(&format!("inspect {}", image.display()));
     let workspace = &journal["outcome"]["cost"]["ram"];
     assert!(inspected.contains(&workspace.to_string()), "{workspace}: {inspected}");

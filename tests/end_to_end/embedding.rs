@@ -27,20 +27,20 @@ fn pairs(fillers: &[&str]) -> String {
     lines
 }
 
-static DATA: LazyLock<String> = LazyLock::new(|| {
+pub static DATA: LazyLock<String> = LazyLock::new(|| {
     let train = toy::write("pairs-train.jsonl", pairs(&FILLERS[4..]));
     let dev = toy::write("pairs-dev.jsonl", pairs(&FILLERS[..4]));
     format!("--embedding --pair-column pair --train {train} --dev {dev}")
 });
 
 /// A student of [`ENCODER`], whose vectors are the means of its tokens.
-static SENTENCES: LazyLock<String> = LazyLock::new(|| {
+pub static SENTENCES: LazyLock<String> = LazyLock::new(|| {
     let line = format!("distill --stage task --teacher {} --student {} {}", *ENCODER, *FRESH, *DATA);
     let rates = "--intermediate-lr 1e-3 --intermediate-epochs 4 --prediction-lr 2e-3 --prediction-epochs 8";
     toy::make("sentences", &format!("{line} {rates} --batch-size 16 --max-tokens 32 --teacher-cache 64M"))
 });
 
-static IMAGE: LazyLock<String> = LazyLock::new(|| {
+pub static IMAGE: LazyLock<String> = LazyLock::new(|| {
     toy::make("sentences.tbim", &format!("quantize --model {} {} --max-tokens 32", *SENTENCES, *DATA))
 });
 

@@ -9,6 +9,7 @@ mod bad_model;
 mod compress;
 mod confidence;
 mod embedding;
+mod evaluation;
 mod files;
 mod fresh;
 mod hub;

@@ -36,7 +36,7 @@ fn jsonl(fillers: &[&str]) -> String {
 }
 
 /// A file with the training texts, and one in CSV with the texts for development.
-static DATA: LazyLock<String> = LazyLock::new(|| {
+pub static DATA: LazyLock<String> = LazyLock::new(|| {
     let train = toy::write("sets-train.jsonl", jsonl(&FILLERS[DEV_FILLERS..]));
     let dev: String = rows(&FILLERS[..DEV_FILLERS])
         .iter()
@@ -53,13 +53,13 @@ static TEACHER: LazyLock<String> = LazyLock::new(|| {
     toy::make("set-teacher", &format!("{line} --epochs 24 --lr 2e-3"))
 });
 
-static SMALL: LazyLock<String> = LazyLock::new(|| {
+pub static SMALL: LazyLock<String> = LazyLock::new(|| {
     let line = format!("distill --stage task --teacher {} --student {} {} {RATES}", *TEACHER, *FRESH, *DATA);
     let rates = "--intermediate-lr 1e-3 --intermediate-epochs 12 --prediction-lr 2e-3 --prediction-epochs 24";
     toy::make("set-student", &format!("{line} {rates} --gold-weight 0.2"))
 });
 
-static IMAGE: LazyLock<String> = LazyLock::new(|| {
+pub static IMAGE: LazyLock<String> = LazyLock::new(|| {
     toy::make("sets.tbim", &format!("quantize --model {} {} --max-tokens 32", *SMALL, *DATA))
 });
 
@@ -100,7 +100,7 @@ fn teacher_student_and_image_find_the_labels() {
         assert_eq!(config["label_thresholds"].as_array().expect("a list").len(), 3);
         // What was reported was reached with the thresholds that were kept.
         let recorded = read_json(Path::new(model).join("run.json"));
-        assert_eq!(recorded["metrics"]["dev"], metrics(model, ""));
+        assert_eq!(recorded["metrics"]["dev"]["values"], metrics(model, "")["values"]);
     }
     assert!(
         output(&format!("inspect {}", *SMALL)).contains("multi-label classification: music, table, weather")
@@ -175,7 +175,7 @@ fn pruning_and_quantization_aware_training_keep_the_kind_and_choose_thresholds()
     let image = toy::make("sets-aware.tbim", &format!("quantize --model {aware} {} --max-tokens 32", *DATA));
     // The image computes as the training did, and so reaches what the training has selected by.
     let recorded = read_json(Path::new(&aware).join("run.json"));
-    assert_eq!(recorded["metrics"]["dev"], metrics(&image, ""));
+    assert_eq!(recorded["metrics"]["dev"]["values"], metrics(&image, "")["values"]);
     assert!(micro_f1(&image) > 0.7, "{}", micro_f1(&image));
 }
 

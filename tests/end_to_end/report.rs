@@ -18,6 +18,8 @@ fn a_line_of_steps_becomes_a_page() {
     let commands: Vec<&str> = stages.iter().map(|stage| stage["command"].as_str().unwrap()).collect();
     assert_eq!(commands, ["fine-tune", "distill --stage task", "quantize"]);
     assert!(stages.iter().all(|stage| stage["metrics"]["accuracy"].as_f64().unwrap() > 0.5), "{report}");
+    // The folders have recorded an accuracy of so many sentences; the image has been judged.
+    assert!(stages.iter().all(|stage| stage["intervals"]["accuracy"][1].is_number()), "{report}");
     let sessions: Vec<&str> = stages[1]["curves"]
         .as_array()
         .unwrap()

@@ -37,7 +37,7 @@ fn sentences(fillers: &[&str], first: usize) -> String {
     lines
 }
 
-static DATA: LazyLock<String> = LazyLock::new(|| {
+pub static DATA: LazyLock<String> = LazyLock::new(|| {
     // The development set has the same words in other sentences.
     let train = toy::write("tags-train.jsonl", sentences(&FILLERS, 1));
     let dev = toy::write("tags-dev.jsonl", sentences(&FILLERS[..DEV_FILLERS], 0));
@@ -49,13 +49,13 @@ static TEACHER: LazyLock<String> = LazyLock::new(|| {
     toy::make("tag-teacher", &format!("fine-tune --model {} {} {options}", *ENCODER, *DATA))
 });
 
-static STUDENT: LazyLock<String> = LazyLock::new(|| {
+pub static STUDENT: LazyLock<String> = LazyLock::new(|| {
     let line = format!("distill --stage task --teacher {} --student {} {}", *TEACHER, *FRESH, *DATA);
     let rates = "--intermediate-lr 1e-3 --intermediate-epochs 16 --prediction-lr 1e-3 --prediction-epochs 24";
     toy::make("tag-student", &format!("{line} {rates} --batch-size 8 --max-tokens 32 --teacher-cache 64M"))
 });
 
-static IMAGE: LazyLock<String> = LazyLock::new(|| {
+pub static IMAGE: LazyLock<String> = LazyLock::new(|| {
     toy::make("tags.tbim", &format!("quantize --model {} {} --max-tokens 32", *STUDENT, *DATA))
 });
 
@@ -154,6 +154,6 @@ fn files_of_words_and_tags_are_read_too() {
     let sentence = "play O\nsome O\njazz B-music\nclub I-music\n\n";
     let file = toy::write("tags.conll", format!("-DOCSTART- O\n\n{}", sentence.repeat(3)));
     let printed = output(&format!("eval --model {} --tagging --dev {file}", *IMAGE));
-    assert!(printed.contains("f1 ") && printed.contains("(3 examples)"), "{printed}");
+    assert!(printed.contains("f1 ") && printed.contains("(3 examples, 95 % intervals)"), "{printed}");
     fails(&format!("eval --model {} --dev {file}", *IMAGE), 2, &["--tagging"]);
 }

@@ -45,6 +45,16 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// The model as the command line names it.
+    pub fn name(&self) -> &ModelFolder {
+        &self.model
+    }
+
+    /// The same options for another model.
+    pub fn with_model(&self, model: &ModelFolder) -> Self {
+        Self { model: model.clone(), ..*self }
+    }
+
     /// The model on this machine.
     pub fn locate(&self, context: &Context) -> Result<LocalFolder> {
         self.model.locate(Parts::Model, context)

@@ -96,5 +96,5 @@ fn evaluate(args: &ReportArgs, image: &Path, context: &Context) -> Result<Metric
     let data = args.data.read_by(image, context.progress)?;
     let spec = data.spec(&predictor.labels()?)?;
     let dev = data.load(&spec, Split::Dev, context.progress)?;
-    predictor.evaluate(&dev, data.metrics(&spec, &dev)?, context)
+    predictor.evaluate_with_intervals(&dev, data.metrics(&spec, &dev)?, context)
 }

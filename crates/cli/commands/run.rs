@@ -133,9 +133,9 @@ fn entities<'l>(words: &[PredictedTag], labels: &'l [String]) -> Vec<(&'l str, R
     entities::entities(tags).into_iter().map(|entity| (entity.kind, bytes(entity.words))).collect()
 }
 
-/// The probability of each label as a JSON object.
-fn by_label(labels: &[String], probabilities: &[f32]) -> Value {
-    let by_label: Map<_, _> = labels.iter().cloned().zip(probabilities.iter().map(|p| json!(p))).collect();
+/// The value of each label as a JSON object.
+pub(super) fn by_label(labels: &[String], values: &[f32]) -> Value {
+    let by_label: Map<_, _> = labels.iter().cloned().zip(values.iter().map(|value| json!(value))).collect();
     Value::Object(by_label)
 }
 

@@ -137,6 +137,11 @@ impl Dataset {
         }
     }
 
+    /// The right answers, in order.
+    pub fn targets(&self) -> Vec<Target> {
+        self.examples.iter().map(|example| example.target.clone()).collect()
+    }
+
     /// The texts that a model reads of every example, in order.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.examples.iter().flat_map(|example| example.inputs(self.kind))

@@ -2,44 +2,39 @@
 
 use rayon::prelude::*;
 
+use crate::answers::Answered;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics;
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_image::HeadKind;
 use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
-/// The model's answers to all examples, in order. Sentences are spread over all cores; each core has a
-/// workspace of its own.
+/// The model's answers to all examples, in order, with the outputs that they were read from. Sentences are spread
+/// over all cores; each core has a workspace of its own.
 ///
 /// # Errors
 /// A data set that asks for something else than the image answers; an answer that is not a number;
 /// [`Error::Interrupted`].
-pub fn predictions(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Target>> {
+pub fn answers(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Answered>> {
     check_labels(model, data)?;
     each_example(model, data, context, |session, example| {
         if data.kind == TaskKind::Embedding {
-            return similarity(session, example).map(Target::Score);
+            return similarity(session, example);
         }
-        match answer(session, example)? {
-            Answer::Label { index, .. } => Ok(Target::Class(index as u32)),
-            Answer::Labels(set) => Ok(Target::LabelSet(set.labels().map(|label| label as u32).collect())),
-            Answer::Score(score) => Ok(Target::Score(score)),
-            Answer::Tags(tags) => Ok(Target::Tags(tag_each_word(&example.text, tags))),
-            _ => Err(unknown_answer()),
-        }
-    })
-}
-
-/// The logits `[outputs]` of an image that answers a text with one label or any number of labels, for all examples in
-/// order.
-///
-/// # Errors
-/// Returns the errors of [`predictions`].
-pub fn logits(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<Vec<f32>>> {
-    check_labels(model, data)?;
-    each_example(model, data, context, |session, example| match answer(session, example)? {
-        answer @ (Answer::Label { .. } | Answer::Labels(_)) => Ok(answer.outputs().to_vec()),
-        _ => Err(unknown_answer()),
+        let (answer, outputs) = match answer(session, example)? {
+            Answer::Label { index, logits, .. } => (Target::Class(index as u32), logits.to_vec()),
+            Answer::Labels(set) => {
+                let labels = set.labels().map(|label| label as u32).collect();
+                (Target::LabelSet(labels), set.logits().to_vec())
+            }
+            Answer::Score(score) => (Target::Score(score), vec![score]),
+            Answer::Tags(tags) => {
+                let logits = tags.words().flat_map(|word| word.logits.iter().copied()).collect();
+                (Target::Tags(tag_each_word(&example.text, tags)), logits)
+            }
+            _ => return Err(Error::Usage("the image gives answers that this program does not know".into())),
+        };
+        Ok(Answered { answer, outputs })
     })
 }
 
@@ -72,15 +67,14 @@ fn answer<'r>(session: &'r mut Session<'_, '_>, example: &'r Example) -> Result<
     Ok(session.run(input).map_err(|e| Error::Input(e.to_string()))?.answer)
 }
 
-fn unknown_answer() -> Error {
-    Error::Usage("the image gives answers that this program does not know".into())
-}
-
-/// Cosine of the embeddings of both texts.
-fn similarity(session: &mut Session<'_, '_>, example: &Example) -> Result<f32> {
+/// Cosine of the embeddings of both texts, with the embeddings.
+fn similarity(session: &mut Session<'_, '_>, example: &Example) -> Result<Answered> {
     let vectors = example.inputs(TaskKind::Embedding).map(|(text, _)| embedding(session, text));
     match vectors.collect::<Result<Vec<_>>>()?.as_slice() {
-        [first, second] => Ok(metrics::cosine(first, second)),
+        [first, second] => {
+            let answer = Target::Score(metrics::cosine(first, second));
+            Ok(Answered { answer, outputs: [first.as_slice(), second].concat() })
+        }
         _ => Err(Error::Input("sentence embeddings are judged on pairs with a score".into())),
     }
 }

@@ -1,16 +1,16 @@
 //! Answers of a model over a data set, and how good they are.
 
-use candle_core::{D, Tensor};
+use candle_core::D;
 use rayon::prelude::*;
 
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{self, MetricSet, Metrics};
-use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
+use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_data::{EncodedSet, evaluation_batches};
-use tinybert_model::thresholds::label_set;
 use tinybert_model::{Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel};
 
+use crate::answers::{Outputs, answers, check_embeds};
 use crate::thresholds;
 
 /// Sentences per forward pass: enough to fill the matrix products.
@@ -81,14 +81,11 @@ impl Judge {
     /// Returns the errors of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of
     /// anything but pairs.
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
-        if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
-            let what = "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
-            return Err(Error::Input(what.into()));
-        }
+        check_pairs(data)?;
         data.check_labelled()?;
         Ok(Self {
             set: encode(text, data, max_tokens)?,
-            targets: data.examples.iter().map(|example| example.target.clone()).collect(),
+            targets: data.targets(),
             kind: data.kind,
             labels: data.labels.clone(),
             metrics,
@@ -123,8 +120,7 @@ impl Judge {
     /// Returns the errors of [`thresholds::choose`].
     pub fn with_thresholds(&self, head: &Head, outputs: &Outputs) -> Result<Head> {
         let Head::MultiLabel { labels, thresholds: present } = head else { return Ok(head.clone()) };
-        let logits = rows_by_sample(&self.set, outputs)?;
-        let chosen = thresholds::choose(&logits, &self.targets, labels.len())?;
+        let chosen = thresholds::choose(outputs, &self.targets, labels.len())?;
         let thresholds =
             chosen.into_iter().zip(present).map(|(chosen, present)| chosen.unwrap_or(*present)).collect();
         Ok(Head::MultiLabel { labels: labels.clone(), thresholds })
@@ -146,25 +142,15 @@ impl Judge {
         outputs(model, &self.set, self.pad_id, context)
     }
 
-    /// How many answers each sample asks for.
-    pub fn answer_counts(&self) -> Vec<usize> {
-        self.set.answer_starts().windows(2).map(|ends| ends[1] - ends[0]).collect()
-    }
-
-    /// The answers that `outputs` stand for, in the order of the samples.
+    /// The answers that `outputs` stand for, in the order of the examples.
     ///
     /// # Errors
     /// [`Error::Usage`] for a head that does not answer such samples.
     pub fn answers(&self, head: &Head, outputs: &Outputs) -> Result<Vec<Target>> {
-        if self.kind == TaskKind::Embedding {
-            let vectors = vectors(head, &self.set, outputs)?;
-            let (pairs, _) = vectors.as_chunks::<2>();
-            return Ok(pairs.iter().map(|[a, b]| Target::Score(metrics::cosine(a, b))).collect());
-        }
-        answers(head, &self.set, outputs)
+        answers(head, self.kind, &self.set, outputs)
     }
 
-    /// Metrics of the model's answers `predictions`, one for each sample in order.
+    /// Metrics of the model's answers `predictions`, one for each example in order.
     ///
     /// # Errors
     /// Returns the errors of [`metrics::evaluate`].
@@ -173,38 +159,38 @@ impl Judge {
     }
 }
 
-/// Logits `[answers, outputs]` of each batch, with the indices of the batch's samples.
-pub type Outputs = Vec<(Vec<usize>, Tensor)>;
+/// Makes sure that data for sentence embeddings are pairs, whose similarity can be judged.
+///
+/// # Errors
+/// [`Error::Input`] that says how pairs are given.
+pub(crate) fn check_pairs(data: &Dataset) -> Result<()> {
+    if data.kind == TaskKind::Embedding && data.examples.iter().any(|example| example.pair.is_none()) {
+        let what =
+            "sentence embeddings are judged on pairs with a score: name the second column with --pair-column";
+        return Err(Error::Input(what.into()));
+    }
+    Ok(())
+}
 
-/// The outputs of the model's head for every sample that asks for an answer.
+/// The outputs of the model's head for every sample.
 ///
 /// # Errors
 /// [`Error::Interrupted`]; the errors of the forward pass.
 pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Context) -> Result<Outputs> {
-    let output = |samples: Vec<usize>| {
+    let mut outputs = vec![Vec::new(); set.len()];
+    let batches = evaluation_batches(&set.lengths()?, BATCH).into_iter();
+    for samples in batches.filter(|samples| samples.iter().any(|&sample| set.asks(sample))) {
         if context.should_stop() {
             return Err(Error::judging_stopped());
         }
         let (_, logits) = model.forward(&set.collate(&samples, pad_id)?, Mode::Eval)?;
-        Ok((samples, logits))
-    };
-    let batches = evaluation_batches(&set.lengths()?, BATCH).into_iter();
-    batches.filter(|samples| samples.iter().any(|&sample| set.asks(sample))).map(output).collect()
-}
-
-fn answers(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Target>> {
-    let unanswered = |sample| match set.words(sample) {
-        Some(words) => Target::Tags(vec![NO_TAG; words.len()]),
-        None => Target::None,
-    };
-    let mut answers: Vec<Target> = (0..set.len()).map(unanswered).collect();
-    for (samples, logits) in outputs {
-        let words = samples.iter().map(|&sample| set.words(sample));
-        for (&sample, answer) in samples.iter().zip(answers_of(head, logits, words)?) {
-            answers[sample] = answer;
+        let width = logits.dim(D::Minus1)?;
+        let mut logits = logits.flatten_all()?.to_vec1::<f32>()?.into_iter();
+        for sample in samples {
+            outputs[sample] = logits.by_ref().take(set.answers(sample) * width).collect();
         }
     }
-    Ok(answers)
+    Ok(outputs)
 }
 
 /// The vector of every sample, in their order.
@@ -217,54 +203,6 @@ pub fn embeddings(
     pad_id: u32,
     context: &Context,
 ) -> Result<Vec<Vec<f32>>> {
-    vectors(&model.head, set, &outputs(model, set, pad_id, context)?)
-}
-
-fn vectors(head: &Head, set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {
-    if !matches!(head, Head::Embedding { .. }) {
-        return Err(Error::Usage(format!("a model with {} gives no sentence embeddings", head.kind())));
-    }
-    rows_by_sample(set, outputs)
-}
-
-/// The row of outputs of every sample, in their order; each sample has one.
-fn rows_by_sample(set: &EncodedSet, outputs: &Outputs) -> Result<Vec<Vec<f32>>> {
-    let mut rows = vec![Vec::new(); set.len()];
-    for (samples, of_batch) in outputs {
-        for (&sample, row) in samples.iter().zip(of_batch.to_vec2::<f32>()?) {
-            rows[sample] = row;
-        }
-    }
-    Ok(rows)
-}
-
-/// The answer of each sample of a batch by the logits `[answers, outputs]`; the words of the samples begin at
-/// the tokens of `words`.
-fn answers_of<'w>(
-    head: &Head,
-    logits: &Tensor,
-    words: impl Iterator<Item = Option<&'w [Option<u32>]>>,
-) -> Result<Vec<Target>> {
-    match head {
-        Head::Classification { .. } => {
-            let classes = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
-            Ok(classes.into_iter().map(Target::Class).collect())
-        }
-        Head::MultiLabel { .. } => {
-            let thresholds = head.threshold_logits();
-            let sets = logits.to_vec2::<f32>()?.into_iter().map(|logits| label_set(&logits, &thresholds));
-            Ok(sets.map(Target::LabelSet).collect())
-        }
-        Head::Regression => {
-            Ok(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(Target::Score).collect())
-        }
-        Head::TokenClassification { .. } => {
-            let mut tags = logits.argmax(D::Minus1)?.to_vec1::<u32>()?.into_iter();
-            let mut tag = |word: &Option<u32>| word.and_then(|_| tags.next()).unwrap_or(NO_TAG);
-            Ok(words
-                .map(|words| Target::Tags(words.unwrap_or_default().iter().map(&mut tag).collect()))
-                .collect())
-        }
-        other => Err(Error::Usage(format!("a model with {} gives no answers", other.kind()))),
-    }
+    check_embeds(&model.head)?;
+    outputs(model, set, pad_id, context)
 }

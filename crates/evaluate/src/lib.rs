@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 pub mod confidence;
 mod image;
 pub mod judge;
@@ -7,4 +8,4 @@ pub mod latency;
 pub mod predictor;
 pub mod thresholds;
 
-pub use image::logits as image_logits;
+pub use answers::{Answered, Outputs};

@@ -1,7 +1,7 @@
 //! The choice of the thresholds of labels.
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::label_sets::LabelCounts;
+use tinybert_data::metrics::LabelCounts;
 use tinybert_data::task::{Dataset, Target};
 use tinybert_model::thresholds::logit;
 use tinybert_runtime::Model;
@@ -75,9 +75,9 @@ fn probability(step: u64) -> f64 {
 /// [`Error::Interrupted`].
 pub fn of_image(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<Vec<f32>> {
     data.check_labelled()?;
-    let logits = image::logits(model, data, context)?;
-    let targets: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
-    let chosen = choose(&logits, &targets, model.config().outputs)?;
+    let logits: Vec<_> =
+        image::answers(model, data, context)?.into_iter().map(|answered| answered.outputs).collect();
+    let chosen = choose(&logits, &data.targets(), model.config().outputs)?;
     let present = model.image().head().thresholds;
     Ok(chosen.into_iter().zip(present).map(|(chosen, &present)| chosen.map_or(present, logit)).collect())
 }

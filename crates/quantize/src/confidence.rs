@@ -4,7 +4,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::ScopedDataset;
 use tinybert_data::metrics::confidence::ConfidenceMetrics;
 use tinybert_evaluate::confidence::{Rejection, judged, temperature};
-use tinybert_evaluate::image_logits;
+use tinybert_evaluate::predictor::Predictor;
 use tinybert_image::{AlignedBytes, Confidence, HeadKind, Image, ImageBuilder};
 use tinybert_model::image_file::{ImageFile, describe_confidence};
 
@@ -45,7 +45,7 @@ impl FittedConfidence {
 ///
 /// # Errors
 /// [`Error::Usage`] for an image that does not answer with one label; [`Error::Input`] for [`Rejection::BestForScope`]
-/// where no example is out of scope; the errors of [`image_logits`] and [`temperature`].
+/// where no example is out of scope; the errors of [`Predictor::answers`] and [`temperature`].
 pub fn with_confidence_by(
     image: &AlignedBytes,
     dev: &ScopedDataset,
@@ -60,10 +60,11 @@ pub fn with_confidence_by(
         )));
     }
     dev.labelled.check_labelled()?;
-    let file = file.native()?;
-    let model = file.model()?;
-    let logits = image_logits(&model, &dev.labelled, context)?;
-    let unknown_logits = image_logits(&model, &dev.unknown, context)?;
+    let predictor = Predictor::Image(file.native()?);
+    let logits = |data| -> Result<Vec<Vec<f32>>> {
+        Ok(predictor.answers(data, context)?.into_iter().map(|answered| answered.outputs).collect())
+    };
+    let (logits, unknown_logits) = (logits(&dev.labelled)?, logits(&dev.unknown)?);
     let classes: Vec<u32> =
         dev.labelled.examples.iter().flat_map(|example| example.target.classes()).copied().collect();
     let plain = Confidence { out_of_scope: dev.class, ..Confidence::default() };

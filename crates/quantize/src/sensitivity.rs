@@ -7,7 +7,8 @@ use super::stored::{LinearPlace, LogitError, store, store_linear, store_words};
 use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_evaluate::judge::{Judge, Outputs, encode, outputs};
+use tinybert_evaluate::Outputs;
+use tinybert_evaluate::judge::{Judge, encode, outputs};
 use tinybert_model::plan::{
     AttentionPrecision, LayerEncodings, ModelPlan, Precision, WeightEncoding, quantize_channel,
 };
@@ -224,19 +225,8 @@ impl<'a> VariantJudge<'a> {
             layer: layer.map(|layer| layer + 1),
             part: part.to_owned(),
             encoding: encoding.name().to_owned(),
-            logit_error: relative_error(found, exact)?,
+            logit_error: LogitError::of_outputs(found, exact, self.checkpoint.head.outputs()).relative(),
             metric,
         })
     }
-}
-
-/// How far logits are from the exact ones.
-fn relative_error(found: &Outputs, exact: &Outputs) -> Result<f64> {
-    let mut error = LogitError::default();
-    for ((_, found), (_, exact)) in found.iter().zip(exact) {
-        for (found, exact) in found.to_vec2::<f32>()?.iter().zip(exact.to_vec2::<f32>()?) {
-            error.add(found, &exact);
-        }
-    }
-    Ok(error.relative())
 }

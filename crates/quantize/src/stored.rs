@@ -85,6 +85,16 @@ pub struct LogitError {
 }
 
 impl LogitError {
+    /// Counts the answers that both models give to each sample: `[answers, width]` each.
+    pub fn of_outputs(found: &[Vec<f32>], exact: &[Vec<f32>], width: usize) -> Self {
+        let mut error = Self::default();
+        for (found, exact) in found.iter().zip(exact) {
+            let rows = found.chunks_exact(width).zip(exact.chunks_exact(width));
+            rows.for_each(|(found, exact)| error.add(found, exact));
+        }
+        error
+    }
+
     /// Counts an answer: its logits, as many as the exact ones.
     pub fn add(&mut self, found: &[f32], exact: &[f32]) {
         self.sums.resize(exact.len(), 0.0);

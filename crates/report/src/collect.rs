@@ -10,6 +10,7 @@ use super::{Curve, CurvePoint, ImageSize, Report, StageReport, html};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::intervals::{Interval, of_shares};
 use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::{METRICS, RUN_RECORD, RunRecord, WEIGHTS, parameters};
 
@@ -72,7 +73,7 @@ impl Report {
             let mut results = RecordedResults::default();
             results.collect("", &record.metrics);
             (stage.command, stage.settings, stage.inputs) = (record.command, record.settings, record.inputs);
-            stage.metrics = results.metrics;
+            (stage.metrics, stage.intervals) = (results.metrics, results.intervals);
             stage.minutes = results.seconds.map(|seconds| seconds / 60.0);
             self.metric = results.primary.unwrap_or(std::mem::take(&mut self.metric));
         }
@@ -99,6 +100,8 @@ impl Report {
         stage.bytes = Some(image.size() as u64);
         if let Some(metrics) = judged {
             stage.metrics = metrics.values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
+            stage.intervals =
+                metrics.intervals.iter().map(|(&name, &ends)| (name.to_owned(), ends)).collect();
             self.metric = metrics.primary.to_owned();
         }
         self.image = Some(ImageSize::of_image(image)?);
@@ -137,6 +140,8 @@ fn name_of(path: &Path) -> String {
 struct RecordedResults {
     primary: Option<String>,
     metrics: BTreeMap<String, f64>,
+    /// The intervals that follow from the metrics and the number of examples.
+    intervals: BTreeMap<String, Interval>,
     seconds: Option<f64>,
 }
 
@@ -152,9 +157,13 @@ impl RecordedResults {
             (entries.get("primary").and_then(Value::as_str), entries.get("values"))
         {
             let prefix = if place == "dev" { String::new() } else { format!("{place} ") };
-            let values =
-                values.iter().filter_map(|(name, value)| Some((format!("{prefix}{name}"), value.as_f64()?)));
-            self.metrics.extend(values);
+            let values: BTreeMap<String, f64> =
+                values.iter().filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
+            let samples = entries.get("samples").and_then(Value::as_u64).unwrap_or(0);
+            let named = |name: String| format!("{prefix}{name}");
+            self.intervals
+                .extend(of_shares(&values, samples).into_iter().map(|(name, ends)| (named(name), ends)));
+            self.metrics.extend(values.into_iter().map(|(name, value)| (named(name), value)));
             if place == "dev" {
                 self.primary = Some(primary.to_owned());
             }

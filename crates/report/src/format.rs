@@ -37,6 +37,11 @@ pub fn metric(value: f64) -> String {
     fixed(value, 4)
 }
 
+/// The 95 % interval of a metric: `[0.9615, 0.9848]`.
+pub fn interval([low, high]: [f64; 2]) -> String {
+    format!("[{}, {}]", metric(low), metric(high))
+}
+
 /// A number of bytes with a unit that is a power of 1000: `2.41 MB`.
 pub fn bytes(bytes: u64) -> String {
     let (unit, divisor) = unit(bytes as f64);

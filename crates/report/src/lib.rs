@@ -81,6 +81,8 @@ pub struct StageReport {
     pub bytes: Option<u64>,
     /// Metrics on the development set by name; empty if the stage evaluated nothing.
     pub metrics: BTreeMap<String, f64>,
+    /// The lower and the upper end of the 95 % interval of metrics, as far as they are known.
+    pub intervals: BTreeMap<String, [f64; 2]>,
     /// The logged losses and metrics, one curve for each training session.
     pub curves: Vec<Curve>,
 }
@@ -179,6 +181,9 @@ mod tests {
         .unwrap();
         assert_eq!((report.candidates[0].flash_bytes, report.candidates[0].chosen), (5, true));
         assert_eq!(report.candidates[0].measured, None);
+        // Written before there were intervals.
+        let report: Report = serde_json::from_str(r#"{"stages": [{"metrics": {"accuracy": 0.5}}]}"#).unwrap();
+        assert!(report.stages[0].intervals.is_empty());
         serde_json::from_str::<Report>(r#"{"titel": "t"}"#).unwrap_err();
     }
 }

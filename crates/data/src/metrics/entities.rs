@@ -1,7 +1,7 @@
 //! Entities that BIO (and IOBES) tags mark, and their F1 as the CoNLL evaluation and seqeval's default mode
 //! count it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::task::NO_TAG;
@@ -13,17 +13,6 @@ pub struct Entity<'l> {
     pub kind: &'l str,
     /// Its words, counted from 0.
     pub words: Range<usize>,
-}
-
-/// Micro-averaged over all entities, each a fraction; 0 where nothing is predicted or nothing is there.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct EntityScores {
-    /// Share of the predicted entities that are there.
-    pub precision: f64,
-    /// Share of the entities there that are predicted.
-    pub recall: f64,
-    /// Harmonic mean of both.
-    pub f1: f64,
 }
 
 /// True for `O`, and for `B`, `I`, `E` or `S` with `-` and a type.
@@ -50,25 +39,17 @@ pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> 
     found
 }
 
-/// Compares the entities of predicted tags with those of the true ones, sentence by sentence; both are
-/// indices into `labels`, and [`NO_TAG`] stands for `O`.
-pub(crate) fn scores(labels: &[String], predictions: &[&[u32]], targets: &[&[u32]]) -> EntityScores {
-    let (mut predicted, mut there, mut both) = (0, 0, 0);
-    for (prediction, target) in predictions.iter().zip(targets) {
-        let [prediction, target] = [prediction, target].map(|tags| entities(names(labels, tags)));
-        let target_set: HashSet<&Entity> = target.iter().collect();
-        predicted += prediction.len();
-        there += target.len();
-        both += prediction.iter().filter(|entity| target_set.contains(entity)).count();
-    }
-    let share = |of: usize| if of == 0 { 0.0 } else { both as f64 / of as f64 };
-    // Equal to the harmonic mean of both shares.
-    let f1 = if predicted + there == 0 { 0.0 } else { 2.0 * both as f64 / (predicted + there) as f64 };
-    EntityScores { precision: share(predicted), recall: share(there), f1 }
+/// The types of entities that tags named `labels` mark, sorted by name.
+pub(super) fn kinds(labels: &[String]) -> Vec<&str> {
+    let kinds: BTreeSet<&str> = labels.iter().filter_map(|label| Some(label.split_once('-')?.1)).collect();
+    kinds.into_iter().collect()
 }
 
-/// The names of tags; `O` for what has none.
-pub(crate) fn names<'l>(labels: &'l [String], tags: &[u32]) -> impl Iterator<Item = &'l str> {
-    tags.iter()
-        .map(|&tag| if tag == NO_TAG { "O" } else { labels.get(tag as usize).map_or("O", String::as_str) })
+/// The entities of a sentence whose words have `tags`, which are indices into `labels`; [`NO_TAG`] stands for `O`.
+pub(super) fn of_tags<'l>(labels: &'l [String], tags: &[u32]) -> Vec<Entity<'l>> {
+    let name = |&tag: &u32| match tag {
+        NO_TAG => "O",
+        tag => labels.get(tag as usize).map_or("O", String::as_str),
+    };
+    entities(tags.iter().map(name))
 }

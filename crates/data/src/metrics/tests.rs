@@ -1,3 +1,8 @@
+//! Metrics against values worked by hand, and against those of the libraries that everybody computes them with.
+
+mod intervals;
+mod reports;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -13,6 +18,37 @@ fn class_targets(classes: &[u32]) -> Vec<Target> {
 
 fn score_targets(scores: &[f32]) -> Vec<Target> {
     scores.iter().copied().map(Target::Score).collect()
+}
+
+fn set_targets(sets: &[Vec<u32>]) -> Vec<Target> {
+    sets.iter().cloned().map(Target::LabelSet).collect()
+}
+
+fn of_classes(set: MetricSet, name: &str, predictions: &[u32], targets: &[u32]) -> f64 {
+    evaluate(set, &[], &class_targets(predictions), &class_targets(targets)).unwrap().values[name]
+}
+
+fn accuracy(predictions: &[u32], targets: &[u32]) -> f64 {
+    of_classes(MetricSet::Accuracy, "accuracy", predictions, targets)
+}
+
+fn f1(predictions: &[u32], targets: &[u32], positive: u32) -> f64 {
+    of_classes(MetricSet::F1 { positive }, "f1", predictions, targets)
+}
+
+fn macro_f1(predictions: &[u32], targets: &[u32]) -> f64 {
+    of_classes(MetricSet::MacroF1, "macro_f1", predictions, targets)
+}
+
+fn matthews(predictions: &[u32], targets: &[u32]) -> f64 {
+    of_classes(MetricSet::Matthews, "matthews", predictions, targets)
+}
+
+/// Pearson's and Spearman's correlation.
+fn correlations(predictions: &[f32], targets: &[f32]) -> [f64; 2] {
+    let found =
+        evaluate(MetricSet::Pearson, &[], &score_targets(predictions), &score_targets(targets)).unwrap();
+    ["pearson", "spearman"].map(|name| found.values[name])
 }
 
 /// Three true positives, one false positive, one false negative, one true negative.
@@ -53,24 +89,25 @@ fn matthews_of_a_constant_side_is_zero() {
 #[test]
 fn pearson_by_hand() {
     // Deviations from 2.5: -1.5 -.5 .5 1.5 and -1.5 .5 -.5 1.5; products sum to 4, squares to 5 and 5.
-    near(pearson(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0]), 0.8);
-    near(pearson(&[1.0, 2.0, 3.0], &[30.0, 20.0, 10.0]), -1.0);
+    near(correlations(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0])[0], 0.8);
+    near(correlations(&[1.0, 2.0, 3.0], &[30.0, 20.0, 10.0])[0], -1.0);
 }
 
 #[test]
 fn spearman_by_hand() {
     // Ranks 1 2.5 2.5 4 and 1 2 3 4: products of deviations sum to 4.5, squares to 4.5 and 5.
-    near(spearman(&[0.1, 7.0, 7.0, 7.5], &[-3.0, 0.0, 1.0, 900.0]), 4.5 / (4.5f64 * 5.0).sqrt());
-    near(spearman(&[1.0, 2.0, 3.0], &[1.0, 1e6, 1e9]), 1.0);
+    let found = correlations(&[0.1, 7.0, 7.0, 7.5], &[-3.0, 0.0, 1.0, 900.0]);
+    near(found[1], 4.5 / (4.5f64 * 5.0).sqrt());
+    near(correlations(&[1.0, 2.0, 3.0], &[1.0, 1e6, 1e9])[1], 1.0);
 }
 
 #[test]
 fn correlation_with_a_constant_is_zero_not_nan() {
     // 0.1 is not exact: the mean of three differs from it, and so would a variance.
     let (constant, rising) = ([0.1, 0.1, 0.1], [1.0, 2.0, 3.0]);
-    near(pearson(&constant, &rising), 0.0);
-    near(spearman(&rising, &constant), 0.0);
-    near(pearson(&[1.0], &[2.0]), 0.0);
+    assert_eq!(correlations(&constant, &rising), [0.0, 0.0]);
+    assert_eq!(correlations(&rising, &constant), [0.0, 0.0]);
+    assert_eq!(correlations(&[1.0], &[2.0]), [0.0, 0.0]);
 }
 
 #[test]
@@ -123,8 +160,8 @@ fn agrees_with_scikit_learn_and_scipy() {
             f1: Option<f64>,
         },
         Scores {
-            predictions: Vec<f64>,
-            targets: Vec<f64>,
+            predictions: Vec<f32>,
+            targets: Vec<f32>,
             pearson: f64,
             spearman: f64,
         },
@@ -148,9 +185,10 @@ fn agrees_with_scikit_learn_and_scipy() {
                     near(f1(&predictions, &targets, 1), want);
                 }
             }
-            Case::Scores { predictions, targets, pearson: want_pearson, spearman: want_spearman } => {
-                near(pearson(&predictions, &targets), want_pearson);
-                near(spearman(&predictions, &targets), want_spearman);
+            Case::Scores { predictions, targets, pearson, spearman } => {
+                let found = correlations(&predictions, &targets);
+                near(found[0], pearson);
+                near(found[1], spearman);
             }
         }
     }
@@ -172,10 +210,9 @@ fn label_sets_agree_with_scikit_learn() {
         .expect("valid reference file");
     for Case { labels, predictions, targets, micro_f1, macro_f1, exact_match } in cases {
         let names: Vec<String> = (0..labels).map(|label| label.to_string()).collect();
-        let sets = |sets: Vec<Vec<u32>>| sets.into_iter().map(Target::LabelSet).collect::<Vec<_>>();
+        let (predictions, targets) = (set_targets(&predictions), set_targets(&targets));
         let primary = LabelSetMetric::MacroF1;
-        let found =
-            evaluate(MetricSet::LabelSets { primary }, &names, &sets(predictions), &sets(targets)).unwrap();
+        let found = evaluate(MetricSet::LabelSets { primary }, &names, &predictions, &targets).unwrap();
         assert_eq!((found.primary, found.primary()), ("macro_f1", found.values["macro_f1"]));
         near(found.values["micro_f1"], micro_f1);
         near(found.values["macro_f1"], macro_f1);
@@ -197,35 +234,41 @@ fn sets_of_labels_are_judged_by_sets_of_labels_alone() {
     assert_eq!((found.primary(), found.values["exact_match"]), (0.0, 1.0));
 }
 
-/// `tests/reference/entities.py`: seqeval's values.
-#[test]
-fn entities_agree_with_seqeval() {
-    #[derive(serde::Deserialize)]
-    struct Case {
-        targets: Vec<Vec<String>>,
-        predictions: Vec<Vec<String>>,
-        precision: f64,
-        recall: f64,
-        f1: f64,
-        accuracy: f64,
+/// Sentences with their true and predicted tags, and seqeval's values.
+#[derive(serde::Deserialize)]
+struct TaggedCase {
+    targets: Vec<Vec<String>>,
+    predictions: Vec<Vec<String>>,
+    precision: f64,
+    recall: f64,
+    f1: f64,
+    accuracy: f64,
+}
+
+impl TaggedCase {
+    /// The cases of `tests/reference/entities.py`.
+    fn all() -> Vec<Self> {
+        serde_json::from_str(include_str!("../../tests/reference/entities.json"))
+            .expect("valid reference file")
     }
-    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/entities.json"))
-        .expect("valid reference file");
-    for Case { targets, predictions, precision, recall, f1, accuracy } in cases {
-        let labels: Vec<String> = targets
-            .iter()
-            .chain(&predictions)
-            .flatten()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .cloned()
-            .collect();
+
+    fn outcomes(&self) -> Outcomes {
+        let all = self.targets.iter().chain(&self.predictions).flatten();
+        let labels: Vec<String> = all.collect::<BTreeSet<_>>().into_iter().cloned().collect();
         let index = |tag: &String| labels.iter().position(|label| label == tag).expect("a label") as u32;
         let tags = |sentences: &[Vec<String>]| -> Vec<Target> {
             sentences.iter().map(|tags| Target::Tags(tags.iter().map(index).collect())).collect()
         };
-        let found = evaluate(MetricSet::Entities, &labels, &tags(&predictions), &tags(&targets)).unwrap();
-        assert_eq!((found.primary, found.samples), ("f1", targets.len()));
+        Outcomes::new(MetricSet::Entities, &labels, &tags(&self.predictions), &tags(&self.targets)).unwrap()
+    }
+}
+
+#[test]
+fn entities_agree_with_seqeval() {
+    for case in TaggedCase::all() {
+        let found = case.outcomes().metrics();
+        assert_eq!((found.primary, found.samples), ("f1", case.targets.len()));
+        let TaggedCase { precision, recall, f1, accuracy, .. } = case;
         for (name, want) in [("precision", precision), ("recall", recall), ("f1", f1), ("accuracy", accuracy)]
         {
             near(found.values[name], want);

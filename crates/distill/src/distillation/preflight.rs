@@ -98,7 +98,7 @@ pub fn evaluate(
 fn chance(data: &Dataset, set: MetricSet) -> Result<f64> {
     match data.kind {
         TaskKind::Classification => {
-            let gold: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
+            let gold = data.targets();
             (0..data.labels.len() as u32).try_fold(0.0, |best, class| {
                 let same = vec![Target::Class(class); gold.len()];
                 Ok(f64::max(best, metrics::evaluate(set, &data.labels, &same, &gold)?.primary()))

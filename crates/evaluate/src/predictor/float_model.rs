@@ -4,8 +4,11 @@ use candle_core::Device;
 
 use super::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, most_likely};
 use super::refused;
-use tinybert_base::{Error, Result};
+use crate::answers::{Answered, answers};
+use crate::judge::{encode, outputs};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::collate;
+use tinybert_data::task::{Dataset, Example};
 use tinybert_model::thresholds::label_set;
 use tinybert_model::{Checkpoint, Head, TextEncoder};
 use tinybert_nn::{Mode, TaskModel, on_device};
@@ -43,6 +46,19 @@ impl FloatModel {
         }
         let model = TaskModel::frozen(config, head, &on_device(tensors, device)?)?;
         Ok(Self { model, text: text.clone(), max_tokens: max_tokens.min(config.max_position_embeddings) })
+    }
+
+    /// The model's answers to all examples, with the outputs of its head.
+    pub(super) fn answers(&self, data: &Dataset, context: &Context) -> Result<Vec<Answered>> {
+        let set = encode(&self.text, data, self.max_tokens)?;
+        let outputs = outputs(&self.model, &set, self.text.special().pad, context)?;
+        let answers = answers(&self.model.head, data.kind, &set, &outputs)?;
+        // A pair of embeddings is two samples.
+        let mut outputs = outputs.into_iter();
+        let samples = |example: &Example| example.inputs(data.kind).count();
+        let outputs =
+            data.examples.iter().map(|example| outputs.by_ref().take(samples(example)).flatten().collect());
+        Ok(answers.into_iter().zip(outputs).map(|(answer, outputs)| Answered { answer, outputs }).collect())
     }
 
     /// The model's prediction for a question. For a pair of texts, a model of embeddings predicts their

@@ -6,13 +6,14 @@ mod prediction;
 use std::path::Path;
 
 pub use self::float_model::FloatModel;
-pub use self::prediction::{PredictedAnswer, PredictedTag, Prediction, Question};
+pub use self::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, sigmoid, softmax};
+use crate::answers::Answered;
 use crate::image;
-use crate::judge::{Judge, embeddings, encode};
+use crate::judge::{check_pairs, embeddings, encode};
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::{self, MetricSet, Metrics};
+use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_image::HeadKind;
+use tinybert_image::{Confidence, HeadKind};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::{Checkpoint, Head};
@@ -122,24 +123,61 @@ impl Predictor {
         }
     }
 
-    /// How well the model answers `data`.
+    /// How the model's logits become probabilities, and which answers it accepts. A folder states nothing about that.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::labels`].
+    pub fn confidence(&self) -> Result<Confidence> {
+        Ok(match self {
+            Self::Folder(_) => Confidence::default(),
+            Self::Image(image) => image.model()?.image().confidence().unwrap_or_default(),
+        })
+    }
+
+    /// The model's answers to all examples of `data`, in order, with the outputs that they were read from.
     ///
     /// # Errors
     /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`];
     /// the errors of the forward pass.
-    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
+    pub fn answers(&self, data: &Dataset, context: &Context) -> Result<Vec<Answered>> {
         self.check_label_sets(data)?;
+        check_pairs(data)?;
         match self {
-            Self::Folder(folder) => {
-                Judge::new(&folder.text, data, metrics, folder.max_tokens)?.judge(&folder.model, context)
-            }
-            Self::Image(image) => {
-                data.check_labelled()?;
-                let predictions = image::predictions(&image.model()?, data, context)?;
-                let targets: Vec<_> = data.examples.iter().map(|example| example.target.clone()).collect();
-                metrics::evaluate(metrics, &data.labels, &predictions, &targets)
-            }
+            Self::Folder(folder) => folder.answers(data, context),
+            Self::Image(image) => image::answers(&image.model()?, data, context),
         }
+    }
+
+    /// How well the model answers `data`.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::outcomes`].
+    pub fn evaluate(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Metrics> {
+        Ok(self.outcomes(data, metrics, context)?.metrics())
+    }
+
+    /// Does the same as [`Predictor::evaluate`] and computes the 95 % interval of each metric.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::outcomes`].
+    pub fn evaluate_with_intervals(
+        &self,
+        data: &Dataset,
+        metrics: MetricSet,
+        context: &Context,
+    ) -> Result<Metrics> {
+        Ok(self.outcomes(data, metrics, context)?.metrics_with_intervals())
+    }
+
+    /// The model's answers to `data` beside the right ones.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::answers`], [`Dataset::check_labelled`] and [`Outcomes::new`].
+    pub fn outcomes(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Outcomes> {
+        data.check_labelled()?;
+        let answers: Vec<_> =
+            self.answers(data, context)?.into_iter().map(|answered| answered.answer).collect();
+        Outcomes::new(metrics, &data.labels, &answers, &data.targets())
     }
 
     /// Makes sure that both the model and the data have any number of labels per text, or neither.

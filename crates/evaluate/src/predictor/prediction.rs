@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::answers::first_largest;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics;
 use tinybert_kernels::math;
@@ -70,16 +71,25 @@ impl PredictedTag {
 
 /// Index of the largest of `logits`, the first of equals, and the softmax of all.
 pub(super) fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
+    (first_largest(logits), softmax(logits, 1.0))
+}
+
+/// The softmax of `logits` at `temperature`, as devices compute it.
+pub fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     let mut probabilities = logits.to_vec();
-    math::softmax(&mut probabilities, 1.0);
-    let larger = |best, at: usize| if logits[at] > logits[best] { at } else { best };
-    ((0..logits.len()).fold(0, larger), probabilities)
+    math::softmax(&mut probabilities, temperature);
+    probabilities
+}
+
+/// The logistic function of each of `logits`, as devices compute it.
+pub fn sigmoid(logits: &[f32]) -> Vec<f32> {
+    logits.iter().map(|&logit| math::sigmoid(logit)).collect()
 }
 
 impl PredictedAnswer {
     /// The answer with the labels `indices` and the logits of all labels.
     pub(super) fn label_set(indices: Vec<usize>, logits: &[f32]) -> Self {
-        Self::LabelSet { indices, probabilities: logits.iter().map(|&logit| math::sigmoid(logit)).collect() }
+        Self::LabelSet { indices, probabilities: sigmoid(logits) }
     }
 }
 

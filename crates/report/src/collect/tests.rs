@@ -38,12 +38,30 @@ fn a_folder_becomes_a_stage() {
     let metrics: Vec<(&str, f64)> =
         stage.metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(metrics, [("f1", 0.5), ("recall", 0.25), ("teacher f1", 0.75)]);
+    // An F1 alone has no interval.
+    assert!(stage.intervals.is_empty());
     let [intermediate, prediction] = stage.curves.as_slice() else { panic!("two sessions") };
     assert_eq!(intermediate.losses.len(), 2);
     assert_eq!(intermediate.losses[1].values["hidden"], 0.5);
     // One part alone is the total.
     assert_eq!(prediction.losses[0].values, BTreeMap::from([("loss".into(), 0.5)]));
     assert_eq!(prediction.evaluations[0].values["f1"], 0.5);
+}
+
+#[test]
+fn recorded_shares_get_their_intervals() {
+    let metrics = r#"{"primary": "accuracy", "samples": 10, "values": {"accuracy": 1.0, "f1": 1.0}}"#;
+    let record = format!(
+        "{{{}, \"metrics\": {{\"dev\": {metrics}, \"teacher\": {metrics}}}}}",
+        RECORD.trim_start_matches('{').split_once("\n  \"metrics\"").unwrap().0.trim().trim_end_matches(',')
+    );
+    let (_home, folder) = folder(&[("run.json", &record)]);
+    let mut report = Report::default();
+    report.add_folder(&folder).unwrap();
+    let intervals = &report.stages[0].intervals;
+    assert_eq!(intervals.keys().collect::<Vec<_>>(), ["accuracy", "teacher accuracy"]);
+    // scipy.stats.binomtest(10, 10).proportion_ci(method="wilson")
+    assert!((intervals["accuracy"][0] - 0.7224672001371109).abs() < 1e-9 && intervals["accuracy"][1] == 1.0);
 }
 
 #[test]

@@ -27,22 +27,27 @@ fn tiles(report: &Report, chosen: Option<&ReportedCandidate>) -> Vec<Element> {
     let image = report.image.as_ref();
     // Candidates are measured before training, so the metric of a finished image comes first. The metric of
     // an earlier stage belongs to another model.
-    let last = report.stages.last().and_then(|stage| stage.metrics.get(&report.metric).copied());
-    let (metric, how) = match chosen {
+    let last_stage = report.stages.last();
+    let last = last_stage.and_then(|stage| stage.metrics.get(&report.metric).copied());
+    let (metric, how, interval) = match chosen {
         Some(ReportedCandidate { measured: Some(value), .. }) if image.is_none() => {
-            (Some(*value), "development set")
+            (Some(*value), "development set", None)
         }
         Some(ReportedCandidate { predicted: Some(value), .. }) if image.is_none() => {
-            (Some(*value), "predicted")
+            (Some(*value), "predicted", None)
         }
-        _ => (last, "development set"),
+        _ => (last, "development set", last_stage.and_then(|stage| stage.intervals.get(&report.metric))),
     };
+    let interval = interval.map(|&ends| {
+        Element::new("dd").class("muted").text(format!("95 % interval {}", format::interval(ends)))
+    });
     let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));
     let ram = image.map(|image| image.workspace_bytes).or(chosen.map(|chosen| chosen.ram_bytes));
     let latency = image.and_then(|image| image.latency_ms).or(chosen.and_then(|chosen| chosen.latency_ms));
     let milliseconds = |value| format!("{} ms", number(value));
     let tiles = [
-        tile(&report.metric, how, metric, format::metric, "at least", budget.metric),
+        tile(&report.metric, how, metric, format::metric, "at least", budget.metric)
+            .map(|tile| tile.children(interval)),
         tile("flash", "", flash, format::bytes, "at most", budget.flash_bytes),
         tile("RAM", "workspace", ram, format::bytes, "at most", budget.ram_bytes),
         tile("latency", "modelled", latency, milliseconds, "at most", budget.latency_ms),

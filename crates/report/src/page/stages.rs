@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::table::{self, number_if, table};
-use super::{charts, figure};
-use crate::Report;
+use super::{charts, figure, paragraph};
 use crate::charts::Caption;
 use crate::charts::rows::{self, ChartRow};
 use crate::format::{self, fixed, grouped};
 use crate::markup::Element;
+use crate::{Report, StageReport};
 
 /// The section; `None` without stages.
 pub fn section(report: &Report) -> Option<Element> {
@@ -19,7 +19,7 @@ pub fn section(report: &Report) -> Option<Element> {
     let metrics = metric_names(report);
     let mut columns = vec!["stage", "command", "minutes", "parameters", "bytes"];
     columns.extend(&metrics);
-    Some(section.child(table(
+    let table = table(
         "Stages in order",
         &columns,
         report.stages.iter().map(|stage| {
@@ -30,12 +30,21 @@ pub fn section(report: &Report) -> Option<Element> {
                 number_if(stage.parameters, grouped),
                 number_if(stage.bytes, grouped),
             ];
-            cells.extend(
-                metrics.iter().map(|&name| number_if(stage.metrics.get(name).copied(), format::metric)),
-            );
+            cells.extend(metrics.iter().map(|&name| metric(stage, name)));
             cells
         }),
-    )))
+    );
+    let intervals = report.stages.iter().any(|stage| !stage.intervals.is_empty());
+    let note = intervals.then(|| paragraph("In brackets: the 95 % interval of the metric.").class("muted"));
+    Some(section.child(table).children(note))
+}
+
+/// The cell of a metric with its interval, as far as it is known.
+fn metric(stage: &StageReport, name: &str) -> Element {
+    let interval = stage.intervals.get(name).map(|&ends| format!(" {}", format::interval(ends)));
+    number_if(stage.metrics.get(name).copied(), |value| {
+        format::metric(value) + interval.as_deref().unwrap_or_default()
+    })
 }
 
 /// A chart of the metric after each evaluated stage; `None` for fewer than two.

@@ -41,6 +41,7 @@ fn full(name: &str) -> Report {
         parameters: Some(14_350_248),
         bytes: Some(57_411_000),
         metrics: BTreeMap::from([("accuracy".into(), metric)]),
+        intervals: BTreeMap::from([("accuracy".into(), [metric - 0.02, metric + 0.01])]),
         curves: vec![curve.clone()],
     };
     let candidate = ReportedCandidate {
@@ -153,7 +154,14 @@ fn tables_have_the_numbers_with_their_units() {
         assert_eq!(stages[0], ["stage", "command", "minutes", "parameters", "bytes", "accuracy"]);
         assert_eq!(
             stages[1],
-            ["student", "distill --stage task", "61.2", "14,350,248", "57,411,000", "0.9100"]
+            [
+                "student",
+                "distill --stage task",
+                "61.2",
+                "14,350,248",
+                "57,411,000",
+                "0.9100 [0.8900, 0.9200]"
+            ]
         );
         let latency = table(page, "Modelled latency by board");
         assert_eq!(latency[0].last().unwrap(), "one answer, modelled, ms");
@@ -210,6 +218,23 @@ fn the_result_has_the_metric_and_latency_of_what_was_finished_last() {
     report.image = None;
     let of_candidate = tiles(&report);
     assert_eq!((of_candidate[0].as_str(), of_candidate.last().unwrap().as_str()), ("0.9500", "10.0 ms"));
+}
+
+#[test]
+fn a_metric_has_its_interval_as_far_as_it_is_known() {
+    let mut report = full("student");
+    let says = |report: &Report| {
+        let page = html(report);
+        ["95 % interval [0.9100, 0.9400]", "In brackets: the 95 % interval"].map(|text| page.contains(text))
+    };
+    assert_eq!(says(&report), [true, true]);
+    report.stages[1].intervals.clear();
+    assert_eq!(says(&report), [false, true]);
+    parsed(&html(&report), |page| {
+        assert_eq!(table(page, "Stages in order")[2].last().unwrap(), "0.9300");
+    });
+    report.stages[0].intervals.clear();
+    assert_eq!(says(&report), [false, false]);
 }
 
 #[test]

@@ -46,9 +46,9 @@ impl CompressOutcome {
         let splits = [("dev", Some(compress.data.dev)), ("test", compress.test)];
         let mut metrics = Vec::new();
         for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
-            let of_teacher = teacher.evaluate(data, compress.data.metrics, context)?;
+            let of_teacher = teacher.evaluate_with_intervals(data, compress.data.metrics, context)?;
             metrics.push(JudgedModel { model: "teacher", split, metrics: of_teacher });
-            let of_image = image.judge(compress, data, context)?;
+            let of_image = image.judge(compress, data, context)?.metrics_with_intervals();
             if let ("dev", Some(untrained)) = (split, &untrained) {
                 notes.push(format!(
                     "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
@@ -82,7 +82,7 @@ fn train_quantized(
         return Ok((untrained, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let untrained_metrics = untrained.judge(compress, dev, context)?;
+    let untrained_metrics = untrained.judge(compress, dev, context)?.metrics();
     if pipeline.has_finished_student(teacher) && found.chosen.point.keeps_student() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
         if untrained_metrics.primary() >= float.evaluate(dev, metrics, context)?.primary() {

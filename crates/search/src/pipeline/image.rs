@@ -6,7 +6,7 @@ use crate::cost::{Board, Cost};
 use crate::search::SearchResult;
 use crate::{Compress, ConfidenceChoice};
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::Outcomes;
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_image::AttentionMode;
@@ -118,12 +118,12 @@ impl BuiltImage {
         )))
     }
 
-    /// The metrics of the image on a data set.
+    /// The answers of the image to a data set beside the right ones.
     ///
     /// # Errors
-    /// Returns the errors of [`Predictor::evaluate`].
-    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Metrics> {
-        self.native.evaluate(data, compress.data.metrics, context)
+    /// Returns the errors of [`Predictor::outcomes`].
+    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Outcomes> {
+        self.native.outcomes(data, compress.data.metrics, context)
     }
 }
 

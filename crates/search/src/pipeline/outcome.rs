@@ -25,6 +25,6 @@ pub struct JudgedModel {
     pub model: &'static str,
     /// `dev` or `test`.
     pub split: &'static str,
-    /// The metrics.
+    /// The metrics with their 95 % intervals.
     pub metrics: Metrics,
 }

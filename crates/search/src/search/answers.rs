@@ -3,7 +3,8 @@
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
-use tinybert_evaluate::judge::{Judge, Outputs};
+use tinybert_evaluate::Outputs;
+use tinybert_evaluate::judge::Judge;
 use tinybert_model::Checkpoint;
 use tinybert_nn::TaskModel;
 use tinybert_quantize::stored::LogitError;
@@ -21,8 +22,10 @@ pub(super) struct ModelAnswers {
     pub metric: String,
     /// Value of the metric.
     pub value: f64,
-    /// Logits of every answer of every example, `[examples][answers][outputs]`.
-    logits: Vec<Vec<Vec<f32>>>,
+    /// Logits of every answer of every example.
+    outputs: Outputs,
+    /// Logits of an answer.
+    width: usize,
 }
 
 impl EvaluationExamples {
@@ -41,21 +44,9 @@ impl EvaluationExamples {
         let outputs = judge.outputs(&task_model, context)?;
         let head = judge.with_thresholds(&model.head, &outputs)?;
         let metrics = judge.metrics(&judge.answers(&head, &outputs)?)?;
-        let logits = by_sample(&outputs, judge.answer_counts())?;
-        Ok(ModelAnswers { metric: metrics.primary.to_owned(), value: metrics.primary(), logits })
+        let width = head.outputs();
+        Ok(ModelAnswers { metric: metrics.primary.to_owned(), value: metrics.primary(), outputs, width })
     }
-}
-
-/// The logits of each sample; sample i has `counts[i]` answers.
-fn by_sample(outputs: &Outputs, counts: Vec<usize>) -> Result<Vec<Vec<Vec<f32>>>> {
-    let mut logits = vec![Vec::new(); counts.len()];
-    for (samples, rows) in outputs {
-        let mut rows = rows.to_vec2::<f32>()?.into_iter();
-        for &sample in samples {
-            logits[sample] = rows.by_ref().take(counts[sample]).collect();
-        }
-    }
-    Ok(logits)
 }
 
 impl ModelAnswers {
@@ -65,15 +56,10 @@ impl ModelAnswers {
     /// # Errors
     /// [`Error::Usage`] for models that answer different things.
     pub fn distance(&self, other: &Self) -> Result<f64> {
-        let pairs = self.logits.iter().zip(&other.logits).flat_map(|(ours, theirs)| ours.iter().zip(theirs));
-        let mut error = LogitError::default();
-        for (ours, theirs) in pairs {
-            if ours.len() != theirs.len() {
-                return Err(Error::Usage("models of different heads are not compared".into()));
-            }
-            error.add(theirs, ours);
+        if self.width != other.width {
+            return Err(Error::Usage("models of different heads are not compared".into()));
         }
-        Ok(error.relative())
+        Ok(LogitError::of_outputs(&other.outputs, &self.outputs, self.width).relative())
     }
 }
 
@@ -82,8 +68,8 @@ mod tests {
     use super::*;
 
     fn answers(logits: &[[f32; 2]]) -> ModelAnswers {
-        let logits = logits.iter().map(|row| vec![row.to_vec()]).collect();
-        ModelAnswers { metric: "accuracy".into(), value: 1.0, logits }
+        let outputs = logits.iter().map(|row| row.to_vec()).collect();
+        ModelAnswers { metric: "accuracy".into(), value: 1.0, outputs, width: 2 }
     }
 
     #[test]

@@ -1,0 +1,143 @@
+//! A model with its data, before and after it has answered.
+
+use tinybert_base::{Context, Error, Result};
+use tinybert_data::metrics::confidence::{ConfidenceMetrics, JudgedAnswer};
+use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
+use tinybert_data::task::{Target, TaskKind};
+use tinybert_data::{ScopedDataset, list};
+use tinybert_evaluate::Answered;
+use tinybert_evaluate::confidence::judged;
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_image::Confidence;
+use tinybert_model::only_counts;
+
+use super::EvalArgs;
+use crate::args::ModelArgs;
+
+/// A model and the data as it reads them.
+pub struct Candidate {
+    name: String,
+    predictor: Predictor,
+    pub data: ScopedDataset,
+    set: MetricSet,
+}
+
+/// A model's answers, and how good they are.
+pub struct Judged {
+    /// The path or the id.
+    pub name: String,
+    pub data: ScopedDataset,
+    /// The answers to the labelled examples, in their order.
+    pub answered: Vec<Answered>,
+    pub outcomes: Outcomes,
+    pub metrics: Metrics,
+    /// How far the answers can be trusted, if each is one label.
+    pub trust: Option<Trust>,
+}
+
+/// How far answers with one label can be trusted.
+pub struct Trust {
+    pub confidence: Confidence,
+    /// The answers to the examples that are none of the model's labels, in their order.
+    pub of_unknown: Vec<Answered>,
+    /// All answers, first those to the labelled examples.
+    pub judged: Vec<JudgedAnswer>,
+    pub metrics: ConfidenceMetrics,
+}
+
+impl Trust {
+    /// Asks the model about the examples that are none of its labels. `answered` are its answers to the others.
+    fn new(
+        predictor: &Predictor,
+        data: &ScopedDataset,
+        answered: &[Answered],
+        context: &Context,
+    ) -> Result<Self> {
+        let of_image = predictor.confidence()?;
+        let confidence = Confidence { out_of_scope: data.class.or(of_image.out_of_scope), ..of_image };
+        let of_unknown = predictor.answers(&data.unknown, context)?;
+        let outputs = |answers: &[Answered]| -> Vec<Vec<f32>> {
+            answers.iter().map(|answered| answered.outputs.clone()).collect()
+        };
+        let judged = judged(confidence, data, &outputs(answered), &outputs(&of_unknown));
+        Ok(Self { confidence, of_unknown, metrics: ConfidenceMetrics::of(&judged), judged })
+    }
+}
+
+impl Candidate {
+    pub fn open(args: &EvalArgs, model: &ModelArgs, context: &Context) -> Result<Self> {
+        Self::open_checked(args, model, |_, _| Ok(()), context)
+    }
+
+    /// Opens a model that is compared with `other`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that names both models if they do not have the same labels.
+    pub fn open_rival(args: &EvalArgs, model: &ModelArgs, other: &Self, context: &Context) -> Result<Self> {
+        let check = |name: &str, labels: &[String]| {
+            let sorted = |labels: &[String]| {
+                let mut labels = labels.to_vec();
+                labels.sort_unstable();
+                labels
+            };
+            // Labels that only count take the names of the data.
+            let alike = if only_counts(labels) {
+                labels.len() == other.data.labelled.labels.len()
+            } else {
+                sorted(labels) == sorted(&other.data.labelled.labels)
+            };
+            if alike {
+                return Ok(());
+            }
+            let described = |labels: &[String]| match labels {
+                [] => "no labels".to_owned(),
+                labels => format!("the labels {}", list(labels)),
+            };
+            Err(Error::Usage(format!(
+                "--against {name}: it has {}, and {} has {}; only models with the same labels are compared",
+                described(labels),
+                other.name,
+                described(&other.data.labelled.labels)
+            )))
+        };
+        Self::open_checked(args, model, check, context)
+    }
+
+    /// Opens a model; `check` gets its name and its labels before the data are read.
+    fn open_checked(
+        args: &EvalArgs,
+        model: &ModelArgs,
+        check: impl Fn(&str, &[String]) -> Result<()>,
+        context: &Context,
+    ) -> Result<Self> {
+        let place = model.locate(context)?;
+        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding)?;
+        let (name, labels) = (place.to_string(), predictor.labels()?);
+        check(&name, &labels)?;
+        let data_args = args.data.read_by(&place.path, context.progress)?;
+        let spec = data_args.spec(&labels)?;
+        let data = data_args.load_scoped(
+            &spec,
+            args.split.split(),
+            args.out_of_scope.as_deref(),
+            context.progress,
+        )?;
+        data.labelled.check_labelled()?;
+        let set = data_args.metrics(&spec, &data.labelled)?;
+        Ok(Self { name, predictor, data, set })
+    }
+
+    /// Asks the model for its answers.
+    pub fn judge(self, context: &Context) -> Result<Judged> {
+        let Self { name, predictor, data, set } = self;
+        let answered = predictor.answers(&data.labelled, context)?;
+        let answers: Vec<Target> = answered.iter().map(|answered| answered.answer.clone()).collect();
+        let outcomes = Outcomes::new(set, &data.labelled.labels, &answers, &data.labelled.targets())?;
+        let metrics = outcomes.metrics_with_intervals();
+        let trust = match data.labelled.kind {
+            TaskKind::Classification => Some(Trust::new(&predictor, &data, &answered, context)?),
+            _ => None,
+        };
+        Ok(Judged { name, data, answered, outcomes, metrics, trust })
+    }
+}

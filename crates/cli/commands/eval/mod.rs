@@ -1,0 +1,155 @@
+//! `eval`: measures how well a folder or an image answers.
+
+mod against;
+mod judged;
+mod per_class;
+mod predictions;
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tinybert_base::atomic::write_file;
+use tinybert_base::{Error, Result};
+use tinybert_data::Split;
+use tinybert_data::metrics::Outcomes;
+use tinybert_data::task::TaskKind;
+
+use self::against::Comparison;
+use self::judged::{Candidate, Judged};
+use crate::args::{DataArgs, DeviceArgs, ModelArgs, ModelFolder};
+use crate::invocation::Invocation;
+use crate::output_paths;
+use crate::standard_output::{describe_metrics, print_line};
+use crate::terminal::Terminal;
+
+/// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the
+/// device. Every metric is printed with its 95 % interval.
+#[derive(Args)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Part of the data; mm stands for MNLI's mismatched set.
+    #[arg(long, default_value = "dev")]
+    split: SplitName,
+    /// Print precision, recall, F1 and support of each label (with --tagging of each type of entity), their means, and
+    /// which labels are taken for which.
+    #[arg(long)]
+    per_class: bool,
+    /// File to write the answer to every example to, a JSON object on each line: text, right answer, answer,
+    /// probabilities and logits.
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// A second model folder or image, which answers the same examples: says whether the difference is more than
+    /// chance.
+    #[arg(long, value_name = "PATH|ORG/NAME")]
+    against: Option<ModelFolder>,
+    /// The label of rows that are none of the other labels: prints how many of them the model rejects, and how many of
+    /// the others it answers rightly.
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["regression", "multi_label", "tagging", "embedding"])]
+    out_of_scope: Option<String>,
+    /// Print a JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// Parts of the data by name.
+#[derive(Clone, Copy, ValueEnum)]
+enum SplitName {
+    Train,
+    Dev,
+    Test,
+    DevMm,
+    TestMm,
+}
+
+impl SplitName {
+    fn split(self) -> Split {
+        match self {
+            Self::Train => Split::Train,
+            Self::Dev => Split::Dev,
+            Self::Test => Split::Test,
+            Self::DevMm => Split::DevMismatched,
+            Self::TestMm => Split::TestMismatched,
+        }
+    }
+}
+
+pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
+    if let Some(file) = &args.predictions {
+        let inputs = args.data.inputs().with("--model", [args.model.name()]).with("--against", &args.against);
+        output_paths::check_file("--predictions", file, &inputs)?;
+    }
+    let terminal = Terminal::open(invocation)?;
+    let context = terminal.context();
+    let model = Candidate::open(args, &args.model, &context)?;
+    if args.per_class && matches!(model.data.labelled.kind, TaskKind::Regression | TaskKind::Embedding) {
+        return Err(Error::Usage(
+            "--per-class: scores have no classes; leave --per-class out, or give --predictions FILE for the score of \
+             every example"
+                .into(),
+        ));
+    }
+    let rival = match &args.against {
+        Some(name) => Some(Candidate::open_rival(args, &args.model.with_model(name), &model, &context)?),
+        None => None,
+    };
+    let model = model.judge(&context)?;
+    let rival = rival.map(|rival| rival.judge(&context)).transpose()?;
+    let comparison = rival.as_ref().map(|rival| Comparison::new(&model, rival)).transpose()?;
+    if let Some(file) = &args.predictions {
+        write_file(file, predictions::lines(&model, args.out_of_scope.as_deref()).as_bytes())?;
+    }
+    if args.json {
+        return print_line(to_json(args, &model, comparison.as_ref()));
+    }
+    let split = args.split.split();
+    match &comparison {
+        None => {
+            print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;
+            print_trust(&model, format_args!("{split}"))?;
+        }
+        Some(comparison) => comparison.print(split)?,
+    }
+    if args.per_class
+        && let Some(report) = model.outcomes.per_class()
+    {
+        print_line(per_class::to_text(&report).trim_end())?;
+    }
+    match &args.predictions {
+        Some(file) => print_line(format_args!("wrote {}", file.display())),
+        None => Ok(()),
+    }
+}
+
+/// Prints how far the answers can be trusted, if each is one label.
+fn print_trust(model: &Judged, before: impl Display) -> Result<()> {
+    let Some(trust) = &model.trust else { return Ok(()) };
+    let values = trust.metrics.values();
+    let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+    print_line(format_args!("{before} {}", values.join(", ")))
+}
+
+/// Everything as a JSON object.
+fn to_json(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> Value {
+    let mut json = json!(model.metrics);
+    if let Some(trust) = &model.trust {
+        json["confidence"] = json!(trust.metrics.values());
+    }
+    if let Some(report) = Some(&model.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class) {
+        json["classification_report"] = report.to_json();
+        if let Some(confusion) = &report.confusion {
+            json["labels"] = report.labels.iter().map(|(name, _)| json!(name)).collect();
+            json["confusion_matrix"] = json!(confusion);
+        }
+    }
+    if let Some(comparison) = comparison {
+        json["against"] = comparison.to_json();
+    }
+    json
+}
