@@ -176,6 +176,79 @@ fn a_pruned_image_of_four_bits_has_the_same_probabilities_on_every_instruction_s
     }
 }
 
+/// What `eval --json` prints of a model, and the lines of its file of predictions.
+fn evaluated(model: &str, data: &str, options: &str) -> (Value, Vec<Value>) {
+    let file = toy::path("confidence-predictions.jsonl").display().to_string() + &model.replace('/', "-");
+    let printed = output(&format!("eval --model {model} {data} --json --predictions {file} {options}"));
+    let lines = fs::read_to_string(file).expect("eval writes the predictions");
+    let lines = lines.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+    (serde_json::from_str(&printed).expect("a JSON object"), lines)
+}
+
+#[test]
+fn eval_measures_what_quantize_has_chosen() {
+    let (image, printed) = &*CALIBRATED;
+    let (found, _) = evaluated(image, &data(), "");
+    for name in ["expected_calibration_error", "area_under_risk_coverage", "coverage", "accepted_accuracy"] {
+        let value = found["confidence"][name].as_f64().expect("a number");
+        assert!((value - number(printed, name)).abs() < 1e-4, "{name}: {found}, {printed}");
+    }
+    let (folder, _) = evaluated(&STUDENT, &data(), "");
+    assert_eq!(folder["confidence"]["coverage"], 1.0);
+    assert_eq!(folder["confidence"]["accepted_accuracy"], folder["values"]["accuracy"]);
+    let printed = output(&format!("eval --model {image} {}", data()));
+    assert!(printed.contains("dev accepted_accuracy ") && printed.contains("coverage 0.7"), "{printed}");
+    // A tagger or a set of labels has no such values.
+    fails(&format!("eval --model {image} {} --out-of-scope x --multi-label", data()), 2, &["--out-of-scope"]);
+}
+
+#[test]
+fn eval_counts_rejected_texts_that_are_none_of_the_labels() {
+    let (image, _) = quantize("scoped-again.tbim", &WITH_OTHERS, "--calibrate --out-of-scope other");
+    for model in [image.as_str(), &STUDENT] {
+        let (found, lines) = evaluated(model, &WITH_OTHERS, "--out-of-scope other");
+        let (plain, _) = evaluated(model, &data(), "");
+        assert_eq!((&found["values"], &found["samples"]), (&plain["values"], &36.into()));
+        let share = |part: &dyn Fn(&Value) -> bool, of_others: bool| {
+            let all: Vec<&Value> = lines.iter().filter(|line| (line["gold"] == OTHER) == of_others).collect();
+            all.iter().filter(|line| part(line)).count() as f64 / all.len() as f64
+        };
+        let recall = share(&|line| line["accepted"] == false, true);
+        let accuracy = share(&|line| line["accepted"] == true && line["gold"] == line["predicted"], false);
+        assert_eq!(found["confidence"]["out_of_scope_recall"], recall, "{found}");
+        assert_eq!(found["confidence"]["in_scope_accuracy"], accuracy, "{found}");
+        assert_eq!(lines.len(), 36 + 16);
+        assert_eq!(recall == 0.0, model == STUDENT.as_str(), "a folder accepts everything");
+        fails(&format!("eval --model {model} {}", *WITH_OTHERS), 3, &["\"other\" is unknown"]);
+    }
+    // As a class of the model: a folder rejects answers with it, too.
+    let (found, _) = evaluated(&STUDENT, &data(), "--out-of-scope table");
+    assert!(found["confidence"]["out_of_scope_recall"].as_f64().expect("a number") > 0.5, "{found}");
+}
+
+#[test]
+fn compress_makes_a_calibrated_image_within_the_budget() {
+    let line = format!(
+        "compress --teacher {} --student {} {} --flash 45KB --ram 40KB --latency 5ms --board cortex-a53@1.2GHz \
+         --recovery-lr 2e-3 --recovery-epochs 2 --prediction-lr 1e-3 --batch-size 16 --max-tokens 32 --calibrate \
+         --reject-coverage 0.75 --out-of-scope other",
+        *toy::TEACHER,
+        *STUDENT,
+        *WITH_OTHERS
+    );
+    let out = toy::path("compressed-confidence").display().to_string();
+    let printed = output(&format!("{line} --out {out} --quiet"));
+    let coverage = number(&printed, "coverage");
+    assert!(coverage >= 0.75 && printed.contains("out_of_scope_recall"), "{printed}");
+    let image = format!("{out}/model.tbim");
+    assert!(output(&format!("inspect {image}")).contains("accepted from a probability of"));
+    // Flash is exact before anything is pruned.
+    let journal = fs::read_to_string(format!("{out}/compress.json")).expect("compress writes its journal");
+    let journal: Value = serde_json::from_str(&journal).expect("the journal is JSON");
+    let bytes = fs::metadata(&image).expect("the image is there").len();
+    assert_eq!(journal["found"]["chosen"]["cost"]["flash"], bytes);
+}
+
 #[test]
 fn options_of_confidence_are_checked_before_anything_is_made() {
     let out = toy::path("refused-confidence.tbim");

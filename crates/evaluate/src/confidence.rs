@@ -1,11 +1,12 @@
 //! The choice of the temperature of probabilities, and of the threshold below which answers are rejected.
 
+use crate::Answered;
 use tinybert_base::{Error, Result};
 use tinybert_data::ScopedDataset;
 use tinybert_data::metrics::confidence::JudgedAnswer;
 use tinybert_data::task::{Example, Target};
 use tinybert_image::Confidence;
-use tinybert_runtime::Answer;
+use tinybert_kernels::math;
 
 /// The least and the largest temperature that is chosen.
 pub const TEMPERATURES: (f64, f64) = (0.05, 20.0);
@@ -22,11 +23,11 @@ const STEPS: usize = 100;
 ///
 /// # Errors
 /// [`Error::Input`] for no examples, and for logits that are not finite.
-pub fn temperature(logits: &[Vec<f32>], classes: &[u32]) -> Result<f64> {
+pub fn temperature(logits: &[impl AsRef<[f32]>], classes: &[u32]) -> Result<f64> {
     if logits.is_empty() {
         return Err(Error::Input("a temperature needs labelled examples".into()));
     }
-    if let Some(at) = logits.iter().position(|row| !row.iter().all(|logit| logit.is_finite())) {
+    if let Some(at) = logits.iter().position(|row| !row.as_ref().iter().all(|logit| logit.is_finite())) {
         return Err(Error::Input(format!(
             "example {}: the model answers with logits that are not finite",
             at + 1
@@ -59,9 +60,9 @@ pub fn temperature(logits: &[Vec<f32>], classes: &[u32]) -> Result<f64> {
 }
 
 /// First and second derivative of the mean negative log-likelihood by the inverse of the temperature.
-fn derivatives(logits: &[Vec<f32>], classes: &[u32], inverse: f64) -> (f64, f64) {
+fn derivatives(logits: &[impl AsRef<[f32]>], classes: &[u32], inverse: f64) -> (f64, f64) {
     let (mut slope, mut curvature) = (0.0, 0.0);
-    for (row, &class) in logits.iter().zip(classes) {
+    for (row, &class) in logits.iter().map(AsRef::as_ref).zip(classes) {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let (mut weight, mut sum, mut squares) = (0.0, 0.0, 0.0);
         for &logit in row {
@@ -138,28 +139,28 @@ fn best_for_scope(answers: &[JudgedAnswer]) -> f32 {
     best.0
 }
 
-/// The answers of a model with `confidence` to the examples of `data`, by the `logits` of the labelled ones and of the
-/// unknown ones.
+/// The answers of a model with `confidence` to the examples of `data`: `answered` to the labelled ones, then `of_unknown`.
 pub fn judged(
     confidence: Confidence,
     data: &ScopedDataset,
-    logits: &[Vec<f32>],
-    unknown_logits: &[Vec<f32>],
+    answered: &[Answered],
+    of_unknown: &[Answered],
 ) -> Vec<JudgedAnswer> {
-    let judge = |logits: &[f32], gold: Option<&Target>, in_scope: bool| {
-        let Answer::Label { index, probability, accepted, .. } = Answer::label(logits, confidence) else {
-            unreachable!("logits of a classifier are an answer with one label")
-        };
-        let right = gold.map(|gold| gold.classes() == [index as u32]);
-        JudgedAnswer { probability, accepted, right, in_scope }
+    let judge = |answered: &Answered, gold: Option<&Target>, in_scope: bool| {
+        let label = answered.answer.classes().first().map_or(usize::MAX, |&label| label as usize);
+        // The probability is 0 for an answer that is no label.
+        let probability = math::softmax_at(&answered.outputs, label, confidence.temperature);
+        JudgedAnswer {
+            probability,
+            accepted: confidence.accepts(label, probability),
+            right: gold.map(|gold| gold.classes() == answered.answer.classes()),
+            in_scope,
+        }
     };
-    let labelled = data
-        .labelled
-        .examples
-        .iter()
-        .zip(logits)
-        .map(|(Example { target, .. }, logits)| judge(logits, Some(target), data.is_in_scope(target)));
-    labelled.chain(unknown_logits.iter().map(|logits| judge(logits, None, false))).collect()
+    let labelled = data.labelled.examples.iter().zip(answered);
+    let labelled = labelled
+        .map(|(Example { target, .. }, answered)| judge(answered, Some(target), data.is_in_scope(target)));
+    labelled.chain(of_unknown.iter().map(|answered| judge(answered, None, false))).collect()
 }
 
 #[cfg(test)]
@@ -228,14 +229,14 @@ mod tests {
         let rows = vec![vec![1.0, 0.0], vec![0.0, 2.0]];
         assert_eq!(temperature(&rows, &[0, 1]).unwrap(), 0.05);
         assert_eq!(temperature(&rows, &[1, 0]).unwrap(), 20.0);
-        assert_eq!(temperature(&[vec![3.0; 4]], &[2]).unwrap(), 20.0, "equal logits");
+        assert_eq!(temperature(&[[3.0; 4]], &[2]).unwrap(), 20.0, "equal logits");
     }
 
     #[test]
     fn logits_that_are_no_numbers_have_no_temperature() {
         let error = temperature(&[vec![0.0, 1.0], vec![f32::NAN, 1.0]], &[0, 1]).unwrap_err();
         assert!(error.to_string().contains("example 2"), "{error}");
-        assert!(temperature(&[], &[]).is_err());
+        assert!(temperature(&[[0.0; 2]; 0], &[]).is_err());
     }
 
     #[test]

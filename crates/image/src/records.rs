@@ -187,6 +187,12 @@ pub(crate) struct ConfidenceRecord {
 }
 
 impl Confidence {
+    /// Returns whether an answer with this label and this probability is accepted.
+    pub fn accepts(&self, label: usize, probability: f32) -> bool {
+        let is_in_scope = self.out_of_scope.is_none_or(|other| usize::try_from(other) != Ok(label));
+        is_in_scope && probability >= self.threshold
+    }
+
     /// The stored index that stands for no label.
     const NO_LABEL: u32 = u32::MAX;
 

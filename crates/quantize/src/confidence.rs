@@ -61,22 +61,21 @@ pub fn with_confidence_by(
     }
     dev.labelled.check_labelled()?;
     let predictor = Predictor::Image(file.native()?);
-    let logits = |data| -> Result<Vec<Vec<f32>>> {
-        Ok(predictor.answers(data, context)?.into_iter().map(|answered| answered.outputs).collect())
-    };
-    let (logits, unknown_logits) = (logits(&dev.labelled)?, logits(&dev.unknown)?);
+    let answered = predictor.answers(&dev.labelled, context)?;
+    let of_unknown = predictor.answers(&dev.unknown, context)?;
+    let logits: Vec<&[f32]> = answered.iter().map(|answered| answered.outputs.as_slice()).collect();
     let classes: Vec<u32> =
         dev.labelled.examples.iter().flat_map(|example| example.target.classes()).copied().collect();
     let plain = Confidence { out_of_scope: dev.class, ..Confidence::default() };
     let warm = Confidence { temperature: temperature(&logits, &classes)? as f32, ..plain };
-    let answers = judged(warm, dev, &logits, &unknown_logits);
+    let answers = judged(warm, dev, &answered, &of_unknown);
     if rejection == Rejection::BestForScope && answers.iter().all(|answer| answer.in_scope) {
         return Err(Error::Input(
             "no row of the development set is out of scope, so that no threshold can be chosen".into(),
         ));
     }
     let confidence = Confidence { threshold: rejection.threshold(&answers), ..warm };
-    let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &logits, &unknown_logits));
+    let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &answered, &of_unknown));
     let mut builder = ImageBuilder::from_image(&Image::from_bytes(image).map_err(refused)?);
     builder.confidence = Some(confidence);
     let fitted = FittedConfidence { confidence, before: metrics(plain), after: metrics(confidence) };

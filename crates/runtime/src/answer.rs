@@ -47,19 +47,12 @@ pub enum Answer<'s> {
 }
 
 impl<'s> Answer<'s> {
-    /// Returns the answer of a classifier with these logits and this confidence.
-    pub fn label(logits: &'s [f32], confidence: Confidence) -> Self {
-        let Confidence { temperature, threshold, out_of_scope } = confidence;
+    pub(crate) fn label(logits: &'s [f32], confidence: Confidence) -> Self {
+        let temperature = confidence.temperature;
         let index = argmax(logits);
         let probability = math::softmax_at(logits, index, temperature);
-        let is_in_scope = out_of_scope.is_none_or(|label| usize::try_from(label) != Ok(index));
-        Self::Label {
-            index,
-            logits,
-            probability,
-            accepted: is_in_scope && probability >= threshold,
-            temperature,
-        }
+        let accepted = confidence.accepts(index, probability);
+        Self::Label { index, logits, probability, accepted, temperature }
     }
 
     /// Returns the head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one

@@ -8,8 +8,8 @@ use tinybert_data::{ScopedDataset, list};
 use tinybert_evaluate::Answered;
 use tinybert_evaluate::confidence::judged;
 use tinybert_evaluate::predictor::Predictor;
-use tinybert_image::Confidence;
 use tinybert_model::only_counts;
+use tinybert_runtime::image::Confidence;
 
 use super::EvalArgs;
 use crate::args::ModelArgs;
@@ -56,10 +56,7 @@ impl Trust {
         let of_image = predictor.confidence()?;
         let confidence = Confidence { out_of_scope: data.class.or(of_image.out_of_scope), ..of_image };
         let of_unknown = predictor.answers(&data.unknown, context)?;
-        let outputs = |answers: &[Answered]| -> Vec<Vec<f32>> {
-            answers.iter().map(|answered| answered.outputs.clone()).collect()
-        };
-        let judged = judged(confidence, data, &outputs(answered), &outputs(&of_unknown));
+        let judged = judged(confidence, data, answered, &of_unknown);
         Ok(Self { confidence, of_unknown, metrics: ConfidenceMetrics::of(&judged), judged })
     }
 }
