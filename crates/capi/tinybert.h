@@ -246,6 +246,22 @@ typedef struct {
   bool truncated;
 } tinybert_answer;
 
+/*
+ How far an answer with one label can be trusted.
+ */
+typedef struct {
+  /*
+   The probability of the label, 0 to 1, by the temperature that the image states, or by a temperature of 1.
+   */
+  float probability;
+  /*
+   Whether the probability is at least the threshold that the image states, and the label is not the one that stands
+   for everything out of scope. If not, the model does not know the answer. An image that states neither accepts
+   every answer.
+   */
+  bool accepted;
+} tinybert_confidence;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -380,6 +396,33 @@ tinybert_status tinybert_label(const tinybert_model *model, uint32_t label, tiny
 tinybert_status tinybert_threshold(const tinybert_model *model,
                                    uint32_t label,
                                    float *threshold);
+
+/*
+ Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
+ that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace has
+ not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
+ TINYBERT_STATUS_NO_SUCH_LABEL.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
+ `confidence` to a confidence.
+ */
+tinybert_status tinybert_confidence_of(const tinybert_model *model,
+                                       const tinybert_answer *answer,
+                                       tinybert_confidence *confidence);
+
+/*
+ Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
+ answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of other
+ kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
+ `probabilities` to as many floats as the answer has outputs, which are nobody else's.
+ */
+tinybert_status tinybert_probabilities(const tinybert_model *model,
+                                       const tinybert_answer *answer,
+                                       float *probabilities);
 
 #if defined(TINYBERT_STATUS_TEXT)
 /*

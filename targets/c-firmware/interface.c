@@ -14,8 +14,10 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
 {
     tinybert_model model = { 0 }, other = { 0 };
     tinybert_answer answer;
+    tinybert_confidence confidence;
     tinybert_text text = { "play", 4 }, name;
     uint8_t small[64];
+    float probability;
 
     EXPECT(tinybert_open(NULL, bytes, &model), TINYBERT_STATUS_NULL_POINTER);
     EXPECT(tinybert_open(image, bytes, NULL), TINYBERT_STATUS_NULL_POINTER);
@@ -56,6 +58,13 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     EXPECT(tinybert_run_ids(&model, workspace, needed, (const uint32_t *)(const void *)((const char *)ids + 1), types, 3, &answer),
            TINYBERT_STATUS_MISALIGNED);
     EXPECT(tinybert_run_ids(&model, workspace, needed, beyond, types, 1, &answer), TINYBERT_STATUS_TOKEN_ID);
+    EXPECT(tinybert_confidence_of(NULL, &answer, &confidence), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_confidence_of(&model, NULL, &confidence), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_confidence_of(&model, &answer, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_confidence_of(&other, &answer, &confidence), TINYBERT_STATUS_NOT_OPEN);
+    EXPECT(tinybert_probabilities(&model, NULL, &probability), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_probabilities(&model, &answer, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_probabilities(&other, &answer, &probability), TINYBERT_STATUS_NOT_OPEN);
     EXPECT(tinybert_label(&model, UINT32_MAX, &name), TINYBERT_STATUS_NO_SUCH_LABEL);
     EXPECT(tinybert_label(&model, 0, NULL), TINYBERT_STATUS_NULL_POINTER);
     /* An image that cannot be opened leaves no model open. */
@@ -95,6 +104,19 @@ static void signatures(const char *unsigned_path, const char *signed_path, const
     free(image);
 }
 
+/* Checks that the probabilities of all labels sum to 1 and that the answer has that of its label. */
+static void probabilities_of(const tinybert_model *model, const tinybert_answer *answer)
+{
+    tinybert_confidence confidence;
+    float *probabilities = malloc(answer->output_count * sizeof *probabilities), sum = 0;
+    EXPECT(tinybert_confidence_of(model, answer, &confidence), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_probabilities(model, answer, probabilities), TINYBERT_STATUS_OK);
+    for (size_t i = 0; i < answer->output_count; i++) sum += probabilities[i];
+    EXPECT(sum > 0.99999f && sum < 1.00001f, 1);
+    EXPECT(memcmp(&confidence.probability, &probabilities[answer->label], sizeof sum), 0);
+    free(probabilities);
+}
+
 int main(int count, char **arguments)
 {
     if (count != 5) { fprintf(stderr, "usage: interface IMAGE TEXTS SIGNED FORGED\n"); return 2; }
@@ -122,6 +144,7 @@ int main(int count, char **arguments)
             EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_OK);
         }
         EXPECT(answer.output_count, tinybert_output_count(&model));
+        probabilities_of(&model, &answer);
         EXPECT(answer_name(&model, &answer, &name), TINYBERT_STATUS_OK);
         printf("%.*s", (int)name.length, name.bytes);
         for (size_t i = 0; i < answer.output_count; i++) {

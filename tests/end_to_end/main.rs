@@ -7,6 +7,7 @@ mod bad_data;
 mod bad_image;
 mod bad_model;
 mod compress;
+mod confidence;
 mod embedding;
 mod evaluation;
 mod files;

@@ -86,6 +86,18 @@ pub struct CAnswer {
     pub truncated: bool,
 }
 
+/// How far an answer with one label can be trusted.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct CConfidence {
+    /// The probability of the label, 0 to 1, by the temperature that the image states, or by a temperature of 1.
+    pub probability: f32,
+    /// Whether the probability is at least the threshold that the image states, and the label is not the one that stands
+    /// for everything out of scope. If not, the model does not know the answer. An image that states neither accepts
+    /// every answer.
+    pub accepted: bool,
+}
+
 /// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
 /// bytes and stay where it is, unchanged, while the model is used, because nothing of it is copied. A model need not
 /// be closed. If this function fails, `model` is zeroed and not open, even if it was open before.
@@ -284,11 +296,79 @@ pub unsafe extern "C" fn tinybert_threshold(model: *const Handle, label: u32, th
     })
 }
 
+/// Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
+/// that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace has
+/// not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
+/// TINYBERT_STATUS_NO_SUCH_LABEL.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
+/// `confidence` to a confidence.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_confidence_of(
+    model: *const Handle,
+    answer: *const CAnswer,
+    confidence: *mut CConfidence,
+) -> Status {
+    call_status(|| {
+        // SAFETY: as the caller promises.
+        let (model, confidence) = unsafe { (Handle::get(model)?, place(confidence)?) };
+        // SAFETY: as the caller promises.
+        match unsafe { answer_again(model, answer)? } {
+            Answer::Label { probability, accepted, .. } => {
+                confidence.write(CConfidence { probability, accepted });
+                Ok(())
+            }
+            _ => Err(Status::NoSuchLabel),
+        }
+    })
+}
+
+/// Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
+/// answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of other
+/// kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+///
+/// # Safety
+/// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
+/// `probabilities` to as many floats as the answer has outputs, which are nobody else's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_probabilities(
+    model: *const Handle,
+    answer: *const CAnswer,
+    probabilities: *mut f32,
+) -> Status {
+    call_status(|| {
+        // SAFETY: as the caller promises.
+        let model = unsafe { Handle::get(model)? };
+        // SAFETY: as the caller promises.
+        let answer = unsafe { answer_again(model, answer)? };
+        // SAFETY: as the caller promises.
+        let room = unsafe { slice_mut(probabilities, answer.outputs().len())? };
+        match answer.probabilities(room) {
+            [] => Err(Status::NoSuchLabel),
+            _ => Ok(()),
+        }
+    })
+}
+
 /// Returns what a status means, in English, ending with a zero.
 #[cfg(feature = "status-text")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
     status::text(status).as_ptr()
+}
+
+/// Returns the answer that C has got from a run.
+///
+/// # Safety
+/// If `answer` is not null, it points to an answer of the model that nobody writes for `'m`, and neither does anybody write
+/// the outputs.
+unsafe fn answer_again<'m>(model: &'m Model<'_>, answer: *const CAnswer) -> Result<Answer<'m>, Status> {
+    // SAFETY: as the caller promises.
+    let CAnswer { outputs, output_count, .. } = *unsafe { one(answer)? };
+    // SAFETY: as the caller promises.
+    let outputs = unsafe { slice(outputs, output_count)? };
+    Ok(model.answer(outputs, "")?)
 }
 
 impl CText {

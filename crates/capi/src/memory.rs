@@ -25,7 +25,7 @@ fn check<T>(pointer: *const T, count: usize) -> Result<(), Status> {
 pub(crate) unsafe fn slice<'a, T>(pointer: *const T, count: usize) -> Result<&'a [T], Status> {
     check(pointer, count)?;
     // SAFETY: not null, aligned, no longer than memory; the rest is the caller's promise. Every `T` of the callers (u8,
-    // u32) has no invalid bits.
+    // u32, f32) has no invalid bits.
     Ok(unsafe { slice::from_raw_parts(pointer, count) })
 }
 
@@ -39,11 +39,11 @@ pub(crate) unsafe fn one<'a, T>(pointer: *const T) -> Result<&'a T, Status> {
     Ok(unsafe { &*pointer })
 }
 
-/// Returns `count` bytes to write.
+/// Returns `count` elements to write.
 ///
 /// # Safety
-/// If `pointer` is not null, it points to `count` bytes that are nobody else's for `'a`.
-pub(crate) unsafe fn slice_mut<'a>(pointer: *mut u8, count: usize) -> Result<&'a mut [u8], Status> {
+/// If `pointer` is not null, it points to `count` elements that are nobody else's for `'a`.
+pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, count: usize) -> Result<&'a mut [T], Status> {
     check(pointer, count)?;
     // SAFETY: as in `slice`, and nobody else's.
     Ok(unsafe { slice::from_raw_parts_mut(pointer, count) })

@@ -4,11 +4,12 @@ use std::mem::MaybeUninit;
 use std::ptr::{from_mut, from_ref};
 
 use tinybert::{
-    CAnswer, CText, HANDLE_WORDS, Handle, Kind, Status, tinybert_open, tinybert_run_text, tinybert_self_test,
-    tinybert_threshold, tinybert_workspace_bytes,
+    CAnswer, CConfidence, CText, HANDLE_WORDS, Handle, Kind, Status, tinybert_confidence_of, tinybert_open,
+    tinybert_probabilities, tinybert_run_text, tinybert_self_test, tinybert_threshold,
+    tinybert_workspace_bytes,
 };
-use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, model, multi_label};
-use tinybert_image::{AlignedBytes, ImageBuilder};
+use tinybert_image::toy::{INT8, PIECES, STATIC_INPUTS, ToyLayer, embedding, model, multi_label};
+use tinybert_image::{AlignedBytes, Confidence, ImageBuilder};
 use tinybert_tokenizer::{Options, pack};
 
 /// A classifier without self-tests that states no workspace.
@@ -126,4 +127,92 @@ fn a_set_of_labels_comes_with_its_thresholds() {
     builder.head.thresholds = wanted.to_vec();
     let [first, second, third] = wanted.map(Some);
     assert_eq!(ask(&builder), (Kind::Labels, logits, vec![first, second, third, None]));
+}
+
+/// Asks for the confidence and the probabilities of an answer: the status and the values of both, and the answer's kind, label
+/// and logits.
+struct Asked {
+    confidence: Result<CConfidence, Status>,
+    probabilities: Result<Vec<f32>, Status>,
+    label: usize,
+    logits: Vec<f32>,
+}
+
+fn ask_for_confidence(builder: &ImageBuilder) -> Asked {
+    let text = CText { bytes: c"play some jazz".as_ptr(), length: 14 };
+    let image = builder.build().unwrap();
+    let mut handle = CLOSED;
+    assert_eq!(open(&image, &mut handle), Status::Ok);
+    let mut workspace = vec![0; workspace_bytes(&handle)];
+    let bytes = workspace.len();
+    let mut answer = MaybeUninit::<CAnswer>::uninit();
+    let mut confidence = CConfidence { probability: f32::NAN, accepted: false };
+    let mut probabilities = vec![f32::NAN; 3];
+    // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs lie in the
+    // workspace, which is still there. Null is refused.
+    unsafe {
+        let run =
+            tinybert_run_text(&raw const handle, workspace.as_mut_ptr(), bytes, text, answer.as_mut_ptr());
+        assert_eq!(run, Status::Ok);
+        let answer = answer.assume_init();
+        let model = &raw const handle;
+        let null = std::ptr::null_mut();
+        assert_eq!(tinybert_confidence_of(model, &raw const answer, null), Status::NullPointer);
+        assert_eq!(tinybert_probabilities(model, &raw const answer, null.cast()), Status::NullPointer);
+        assert_eq!(
+            tinybert_confidence_of(from_ref(&CLOSED), &raw const answer, &raw mut confidence),
+            Status::NotOpen
+        );
+        let status = tinybert_confidence_of(model, &raw const answer, &raw mut confidence);
+        let all = tinybert_probabilities(model, &raw const answer, probabilities.as_mut_ptr());
+        let CAnswer { label, outputs, output_count, .. } = answer;
+        Asked {
+            confidence: if status == Status::Ok { Ok(confidence) } else { Err(status) },
+            probabilities: if all == Status::Ok { Ok(probabilities) } else { Err(all) },
+            label: label as usize,
+            logits: std::slice::from_raw_parts(outputs, output_count).to_vec(),
+        }
+    }
+}
+
+#[test]
+fn a_label_has_a_probability_and_is_accepted_or_not() {
+    let asked = |confidence| ask_for_confidence(&ImageBuilder { confidence, ..toy() });
+    let plain = asked(None);
+    for temperature in [1.0, 0.25] {
+        let confidence = Confidence { temperature, ..Confidence::default() };
+        let Asked { confidence: found, probabilities, label, logits } = asked(Some(confidence));
+        assert_eq!((label, &logits), (plain.label, &plain.logits));
+        let (found, probabilities) = (found.unwrap(), probabilities.unwrap());
+        let total: f64 = logits.iter().map(|logit| f64::from(logit / temperature).exp()).sum();
+        for (probability, logit) in probabilities.iter().zip(&logits) {
+            assert!((f64::from(*probability) - f64::from(logit / temperature).exp() / total).abs() < 1e-6);
+        }
+        assert_eq!(found.probability.to_bits(), probabilities[label].to_bits());
+        assert!(found.accepted);
+        let refused = [
+            Confidence { threshold: found.probability.next_up(), ..confidence },
+            Confidence { out_of_scope: Some(label as u32), ..confidence },
+        ];
+        assert!(refused.iter().all(|refused| !asked(Some(*refused)).confidence.unwrap().accepted));
+        assert!(
+            asked(Some(Confidence { threshold: found.probability, ..confidence }))
+                .confidence
+                .unwrap()
+                .accepted
+        );
+    }
+    assert_eq!(plain.probabilities.unwrap(), asked(Some(Confidence::default())).probabilities.unwrap());
+}
+
+#[test]
+fn other_answers_have_no_confidence_and_labels_of_a_set_have_probabilities() {
+    let sets = ask_for_confidence(&multi_label(toy()));
+    assert_eq!(sets.confidence.err(), Some(Status::NoSuchLabel));
+    for (probability, logit) in sets.probabilities.unwrap().iter().zip(sets.logits) {
+        assert!((f64::from(*probability) - 1.0 / (1.0 + f64::from(-logit).exp())).abs() < 1e-6);
+    }
+    let vector = ask_for_confidence(&embedding(toy()));
+    assert_eq!(vector.confidence.err(), Some(Status::NoSuchLabel));
+    assert_eq!(vector.probabilities.err(), Some(Status::NoSuchLabel));
 }

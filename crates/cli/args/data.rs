@@ -9,7 +9,8 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, SelectionMetric};
 use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{
-    ColumnNames, DataSpec, DevShare, GlueTask, Source, Split, TableFiles, TextPrompts, same_text,
+    ColumnNames, DataSpec, DevShare, GlueTask, ScopedDataset, Source, Split, TableFiles, TextPrompts,
+    same_text,
 };
 use tinybert_model::{Checkpoint, ListedPrompts};
 use tinybert_train::TaskData;
@@ -148,6 +149,21 @@ impl DataArgs {
         if self.embedding { data.for_embedding(&self.prompts) } else { Ok(data) }
     }
 
+    /// Reads a split, of which the rows with the label `out_of_scope` are out of scope; without such a label every row is
+    /// in scope.
+    pub fn load_scoped(
+        &self,
+        spec: &DataSpec,
+        split: Split,
+        out_of_scope: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<ScopedDataset> {
+        match out_of_scope {
+            Some(label) => tinybert_data::load_scoped(spec, split, label, progress),
+            None => Ok(ScopedDataset::all_in_scope(self.load(spec, split, progress)?)),
+        }
+    }
+
     /// The metrics that answers on `data`, which was read from `spec`, are judged by.
     ///
     /// # Errors
@@ -199,10 +215,22 @@ impl DataArgs {
 
     /// Reads the training and development sets. `labels` are those of a model, and the sets must have them.
     pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<TrainingData> {
+        self.training_scoped(labels, None, progress)
+    }
+
+    /// Does the same for sets whose rows with the label `out_of_scope` are out of scope.
+    pub fn training_scoped(
+        &self,
+        labels: &[String],
+        out_of_scope: Option<&str>,
+        progress: &dyn Progress,
+    ) -> Result<TrainingData> {
         let spec = self.spec(labels)?;
-        let train = self.load(&spec, Split::Train, progress)?;
+        // Without a model's labels, all labels of the training set are learned.
+        let of_model = out_of_scope.filter(|_| !labels.is_empty());
+        let train = self.load_scoped(&spec, Split::Train, of_model, progress)?.labelled;
         // Without a model's labels, the development set must have those of the training set.
-        let dev = self.load(&self.spec(&train.labels)?, Split::Dev, progress)?;
+        let dev = self.load_scoped(&self.spec(&train.labels)?, Split::Dev, out_of_scope, progress)?;
         let metrics = self.metrics(&spec, &train)?;
         Ok(TrainingData { train, dev, metrics })
     }
@@ -255,7 +283,7 @@ impl DataArgs {
 /// The sets that training reads.
 pub struct TrainingData {
     train: Dataset,
-    dev: Dataset,
+    dev: ScopedDataset,
     metrics: MetricSet,
 }
 
@@ -263,9 +291,12 @@ impl TrainingData {
     /// Adds examples without labels from `file` to the training set, without those whose text is in the development
     /// set too.
     pub fn add_unlabelled(&mut self, file: &Path, examples: Vec<Example>, progress: &dyn Progress) {
-        let of_dev: HashSet<String> = self.dev.inputs().map(|(text, pair)| same_text(text, pair)).collect();
+        let of_dev: HashSet<String> =
+            self.dev.labelled.inputs().map(|(text, pair)| same_text(text, pair)).collect();
         let is_new = |example: &Example| {
-            example.inputs(self.dev.kind).all(|(text, pair)| !of_dev.contains(&same_text(text, pair)))
+            example
+                .inputs(self.dev.labelled.kind)
+                .all(|(text, pair)| !of_dev.contains(&same_text(text, pair)))
         };
         let all = examples.len();
         let before = self.train.examples.len();
@@ -281,8 +312,13 @@ impl TrainingData {
         self.train.sources.push(file.into());
     }
 
+    /// The development set, with the rows that are out of scope.
+    pub fn dev(&self) -> &ScopedDataset {
+        &self.dev
+    }
+
     /// The sets in the form that training takes.
     pub fn view(&self) -> TaskData<'_> {
-        TaskData { train: &self.train, dev: &self.dev, metrics: self.metrics }
+        TaskData { train: &self.train, dev: &self.dev.labelled, metrics: self.metrics }
     }
 }

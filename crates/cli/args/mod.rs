@@ -1,6 +1,7 @@
 //! Options that several commands share, one file per group. Options of one command stand in the command's own
 //! file.
 
+mod confidence;
 mod data;
 mod device;
 mod distillation;
@@ -15,6 +16,7 @@ mod present;
 mod recipe;
 mod units;
 
+pub use self::confidence::ConfidenceArgs;
 pub use self::data::DataArgs;
 pub use self::device::DeviceArgs;
 pub use self::distillation::{DistillationArgs, TaskStageArgs};

@@ -13,14 +13,14 @@ use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{
-    Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
-    student_sizes,
+    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DeviceBudget, SearchSettings,
+    layer_map, student_sizes,
 };
 use tinybert_train::{FineTune, Recipe};
 
 use crate::args::{
-    DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens, parse_memory_size,
-    parse_milliseconds,
+    ConfidenceArgs, DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens,
+    parse_memory_size, parse_milliseconds,
 };
 use crate::invocation::Invocation;
 use crate::output_paths;
@@ -54,6 +54,8 @@ pub struct CompressArgs {
     training: StageArgs,
     #[command(flatten)]
     search: SearchArgs,
+    #[command(flatten)]
+    confidence: ConfidenceArgs,
     #[command(flatten)]
     data: DataArgs,
 }
@@ -179,10 +181,15 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
-    let data = data_args.training(teacher.head.labels(), context.progress)?;
+    let out_of_scope = args.confidence.out_of_scope();
+    let data = data_args.training_scoped(teacher.head.labels(), out_of_scope, context.progress)?;
+    args.confidence.check(data.dev())?;
     let labels = data.view().train.labels.clone();
     let test = match data_args.test.is_some() {
-        true => Some(data_args.load(&data_args.spec(&labels)?, Split::Test, context.progress)?),
+        true => {
+            let spec = data_args.spec(&labels)?;
+            Some(data_args.load_scoped(&spec, Split::Test, out_of_scope, context.progress)?.labelled)
+        }
         false => None,
     };
     let sizes = match &student {
@@ -202,6 +209,10 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         corpus: args.new_student.corpus.clone(),
         data: data.view(),
         test: test.as_ref(),
+        confidence: args
+            .confidence
+            .rejection()
+            .map(|rejection| ConfidenceChoice { rejection, dev: data.dev() }),
     };
     let out = args.device.on(args.output.settings())?;
     print(&compress.run(&out, &context)?, &args.budget.board)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tinybert_base::{Error, Result, hex};
 use tinybert_hub::Parts;
-use tinybert_model::image_file::{ImageFile, section_name};
+use tinybert_model::image_file::{ImageFile, describe_confidence, section_name};
 use tinybert_model::{Checkpoint, Head, signature, thresholds};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
@@ -99,6 +99,9 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     if config.head == HeadKind::MultiLabel {
         let logits = image.head().thresholds.iter();
         print_thresholds(&labels, &logits.map(|&logit| thresholds::probability(logit)).collect::<Vec<_>>())?;
+    }
+    if let Some(confidence) = image.confidence() {
+        print_line(describe_confidence(&confidence, &labels))?;
     }
     print_sizes(file)?;
     let calibration = image.calibration();

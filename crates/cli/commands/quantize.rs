@@ -9,11 +9,12 @@ use tinybert_evaluate::predictor::{FloatModel, Predictor, check_label_sets};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
 use tinybert_model::signature;
-use tinybert_quantize::{QuantizeSettings, quantize, with_thresholds_by};
+use tinybert_quantize::{QuantizeSettings, quantize, with_confidence_by, with_thresholds_by};
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{
-    DataArgs, LayoutName, ModelFolder, PrecisionArgs, PrecisionInputs, PresentOptions, max_tokens,
+    ConfidenceArgs, DataArgs, LayoutName, ModelFolder, PrecisionArgs, PrecisionInputs, PresentOptions,
+    max_tokens,
 };
 use crate::commands::inspect;
 use crate::invocation::Invocation;
@@ -51,6 +52,8 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "KEY", conflicts_with = "word_rows")]
     sign: Option<PathBuf>,
     #[command(flatten)]
+    confidence: ConfidenceArgs,
+    #[command(flatten)]
     data: DataArgs,
 }
 
@@ -70,16 +73,19 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     args.check_trained(trained, max_tokens, &invocation.present)?;
     let data = args.data.read_by(&checkpoint.folder, context.progress)?;
     let spec = data.spec(checkpoint.head.labels())?;
-    let dev = data.load(&spec, Split::Dev, context.progress)?;
-    check_label_sets(&checkpoint.head, &dev)?;
+    let load = |split| data.load_scoped(&spec, split, args.confidence.out_of_scope(), context.progress);
+    let scoped = load(Split::Dev)?;
+    let dev = &scoped.labelled;
+    check_label_sets(&checkpoint.head, dev)?;
+    args.confidence.check(&scoped)?;
     let train = match data.has_training() {
-        true => Some(data.load(&spec, Split::Train, context.progress)?),
+        true => Some(load(Split::Train)?.labelled),
         false => None,
     };
-    let calibration = train.as_ref().unwrap_or(&dev);
-    let metrics = data.metrics(&spec, &dev)?;
+    let calibration = train.as_ref().unwrap_or(dev);
+    let metrics = data.metrics(&spec, dev)?;
     let precision_inputs =
-        PrecisionInputs { checkpoint: &checkpoint, calibration, data: &dev, metrics, max_tokens };
+        PrecisionInputs { checkpoint: &checkpoint, calibration, data: dev, metrics, max_tokens };
     if args.sensitivity && !args.precision.is_automatic() {
         args.precision.print_sensitivity(precision_inputs, &context)?;
     }
@@ -91,7 +97,15 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         precision: args.precision.precision(precision_inputs, &context)?,
     };
     let mut made = quantize(&checkpoint, calibration, &settings, &context)?;
-    made.image = with_thresholds_by(made.image, &dev, &context)?;
+    made.image = with_thresholds_by(made.image, dev, &context)?;
+    let fitted = match args.confidence.rejection() {
+        Some(rejection) => {
+            let (image, fitted) = with_confidence_by(&made.image, &scoped, rejection, &context)?;
+            made.image = image;
+            Some(fitted)
+        }
+        None => None,
+    };
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }
@@ -109,7 +123,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let float = Predictor::Folder(Box::new(FloatModel::new(&checkpoint, max_tokens)?));
     let image = Predictor::Image(image.native()?);
     if args.data.embedding {
-        let vectors = float.embeddings(&dev, &context)?.into_iter().zip(image.embeddings(&dev, &context)?);
+        let vectors = float.embeddings(dev, &context)?.into_iter().zip(image.embeddings(dev, &context)?);
         let cosines: Vec<f32> = vectors.map(|(float, image)| metrics::cosine(&float, &image)).collect();
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let least = cosines.iter().copied().fold(f32::INFINITY, f32::min);
@@ -118,10 +132,11 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     // Text without scores has no metrics.
     if !args.data.embedding || dev.examples.iter().all(|example| example.target.is_gold()) {
         for (name, predictor) in [("float", float), ("image", image)] {
-            let found = predictor.evaluate(&dev, metrics, &context)?;
+            let found = predictor.evaluate(dev, metrics, &context)?;
             print_line(format_args!("{name:5} dev {}", describe_metrics(&found)))?;
         }
     }
+    fitted.iter().flat_map(|fitted| fitted.lines(&dev.labels)).try_for_each(print_line)?;
     print_line(format_args!("wrote {}", args.out.display()))
 }
 

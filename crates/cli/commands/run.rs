@@ -108,14 +108,18 @@ fn question(line: Vec<u8>, pairs: bool) -> std::result::Result<Question, &'stati
 /// What is printed for an answer without any of the labels that it may have.
 const NO_LABEL: &str = "(none)";
 
-/// The answer as one line: `label<TAB>probability`, one after the other with tabs between them where an answer has any
+/// What follows an answer that the image rejects.
+const NOT_ACCEPTED: &str = "\t(not accepted)";
+
+/// The answer as one line: `label<TAB>probability` and a mark if it is not accepted; labels one after the other with tabs between them where an answer has any
 /// number of labels; the score; the vector, or the cosine of the vectors of a
 /// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
-        PredictedAnswer::Label { index, probabilities } => {
-            format!("{}\t{:.4}{cut}", labels[*index], probabilities[*index])
+        PredictedAnswer::Label { index, probabilities, accepted } => {
+            let rejected = if *accepted { "" } else { NOT_ACCEPTED };
+            format!("{}\t{:.4}{rejected}{cut}", labels[*index], probabilities[*index])
         }
         PredictedAnswer::LabelSet { indices, .. } if indices.is_empty() => format!("{NO_LABEL}{cut}"),
         PredictedAnswer::LabelSet { indices, probabilities } => {
@@ -157,9 +161,10 @@ fn to_json((text, pair): &Question, reply: &Prediction, labels: &[String]) -> Va
         json["pair"] = json!(pair);
     }
     match &reply.answer {
-        PredictedAnswer::Label { index, probabilities } => {
+        PredictedAnswer::Label { index, probabilities, accepted } => {
             json["label"] = json!(labels[*index]);
             json["probability"] = json!(probabilities[*index]);
+            json["accepted"] = json!(accepted);
             json["probabilities"] = by_label(labels, probabilities);
         }
         PredictedAnswer::LabelSet { indices, probabilities } => {

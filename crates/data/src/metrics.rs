@@ -1,5 +1,6 @@
 //! The metrics of GLUE and of tagging, and which of them each task is judged by.
 
+pub mod confidence;
 mod correlation;
 mod counts;
 pub mod entities;

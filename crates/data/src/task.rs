@@ -127,7 +127,7 @@ impl Dataset {
         self.with(self.examples.iter().cycle().take(count))
     }
 
-    fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
+    pub(crate) fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
         let Self { labels, kind, sources, .. } = self;
         Self {
             examples: examples.cloned().collect(),

@@ -22,7 +22,7 @@ pub fn answers(model: &Model<'_>, data: &Dataset, context: &Context) -> Result<V
             return similarity(session, example);
         }
         let (answer, outputs) = match answer(session, example)? {
-            Answer::Label { index, logits } => (Target::Class(index as u32), logits.to_vec()),
+            Answer::Label { index, logits, .. } => (Target::Class(index as u32), logits.to_vec()),
             Answer::Labels(set) => {
                 let labels = set.labels().map(|label| label as u32).collect();
                 (Target::LabelSet(labels), set.logits().to_vec())

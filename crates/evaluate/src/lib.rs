@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answers;
+pub mod confidence;
 mod image;
 pub mod judge;
 pub mod latency;

@@ -35,13 +35,12 @@ impl<'a> Container<'a> {
 
         let mut sections = [None; SectionKind::ALL.len()];
         let mut place = first;
-        let mut last_kind = 0;
+        let mut slots = sections.iter_mut().zip(SectionKind::ALL);
         for entry in entries {
             let kind = SectionKind::from_raw(entry.kind).ok_or(Error::UnknownSection(entry.kind))?;
-            // No section may follow a signature, so that everything in the file is signed.
-            if entry.kind <= last_kind || last_kind == SectionKind::Signature as u32 {
-                return Err(Error::SectionOrder(kind));
-            }
+            // The search goes on behind the section before, so it does not find a section that is out of order or twice
+            // there.
+            let (slot, _) = slots.find(|(_, known)| *known == kind).ok_or(Error::SectionOrder(kind))?;
             if entry.reserved != 0 {
                 return Err(Error::Padding);
             }
@@ -50,18 +49,20 @@ impl<'a> Container<'a> {
                 return Err(Error::SectionCrc(kind));
             }
             check_zero(bytes, place + section.len(), next)?;
-            for (slot, known) in sections.iter_mut().zip(SectionKind::ALL) {
-                if known == kind {
-                    *slot = Some(section);
-                }
-            }
-            last_kind = entry.kind;
+            *slot = Some(section);
             place = next;
         }
         if place != bytes.len() {
             return Err(Error::FileSize { stated: place as u64, actual: bytes.len() as u64 });
         }
-        Ok(Self { sections })
+        let container = Self { sections };
+        // A signature does not cover a file of word rows, and their checksums do not keep anybody from changing them.
+        if container.find(SectionKind::WordChecks).is_some()
+            && container.find(SectionKind::Signature).is_some()
+        {
+            return Err(Error::UnsignedWordRows);
+        }
+        Ok(container)
     }
 
     /// Returns the bytes of a section, if the file has it.

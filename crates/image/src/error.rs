@@ -53,6 +53,8 @@ pub enum Error {
     Forged,
     /// The public key is not an Ed25519 key, or it would accept forgeries.
     PublicKey,
+    /// The image is signed, but its word rows are a file of their own, which a signature does not cover.
+    UnsignedWordRows,
 }
 
 /// The value that was not allowed.
@@ -73,7 +75,7 @@ pub enum Field {
     MaxTokens,
     /// Workspace size: must fit 32 bits.
     WorkspaceBytes,
-    /// Kind of the task head: unknown to this reader.
+    /// Kind of the task head: unknown to this reader, or one that a section of the image is not for.
     HeadKind,
     /// Number of outputs: 1 for regression, as many as labels for classification.
     Outputs,
@@ -113,8 +115,12 @@ pub enum Field {
     Bias,
     /// A row sum that no weights can have. The host also refuses a row sum that differs from that of the weights.
     RowSum,
-    /// The threshold of a label that is not finite.
+    /// The threshold of a label that is not finite, or a threshold of probabilities that is not 0 to 1.
     Threshold,
+    /// The temperature of probabilities: a positive normal number.
+    Temperature,
+    /// The label that stands for everything out of scope: the index of a label, or none.
+    OutOfScope,
     /// A label that is not UTF-8.
     Label,
     /// A self-test whose tokens or token types the model does not have.
@@ -168,6 +174,9 @@ impl fmt::Display for Error {
                 f.write_str("the image was changed after it was signed, or the signature is forged")
             }
             Self::PublicKey => f.write_str("the public key is not a usable Ed25519 key"),
+            Self::UnsignedWordRows => {
+                f.write_str("the word rows are a file of their own, which a signature does not cover")
+            }
         }
     }
 }

@@ -54,11 +54,13 @@ pub enum SectionKind {
     Signature = 10,
     /// Checksums of the word rows, which are in a file of their own.
     WordChecks = 11,
+    /// How logits become probabilities, and which answers are accepted.
+    Confidence = 12,
 }
 
 impl SectionKind {
-    /// All kinds, in file order.
-    pub const ALL: [Self; 11] = [
+    /// All kinds, in file order: by their numbers, except that the signature is the last, because it signs all others.
+    pub const ALL: [Self; 12] = [
         Self::Configuration,
         Self::Vocabulary,
         Self::Embeddings,
@@ -68,8 +70,9 @@ impl SectionKind {
         Self::Calibration,
         Self::Provenance,
         Self::SelfTest,
-        Self::Signature,
         Self::WordChecks,
+        Self::Confidence,
+        Self::Signature,
     ];
 
     pub(crate) fn from_raw(kind: u32) -> Option<Self> {

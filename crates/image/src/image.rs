@@ -6,7 +6,7 @@ use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
 use crate::parts::PartReader;
-use crate::records::{CalibrationView, Labels, Provenance, SelfTests, Signature};
+use crate::records::{CalibrationView, Confidence, Labels, Provenance, SelfTests, Signature};
 use crate::views::{EmbeddingsView, HeadView, Layers};
 use crate::{Checksum, Error, Field, SectionKind, crc32c};
 
@@ -24,6 +24,7 @@ pub struct Image<'a> {
     self_tests: SelfTests<'a>,
     calibration: Option<CalibrationView<'a>>,
     provenance: Option<&'a Provenance>,
+    confidence: Option<Confidence>,
 }
 
 impl<'a> Image<'a> {
@@ -98,6 +99,7 @@ impl<'a> Image<'a> {
         }
         let calibration = container.find(SectionKind::Calibration);
         let self_tests = container.find(SectionKind::SelfTest);
+        let confidence = container.find(SectionKind::Confidence);
         container.find(SectionKind::Signature).map(Signature::open).transpose()?;
         Ok(Self {
             config,
@@ -112,6 +114,7 @@ impl<'a> Image<'a> {
                 .map_or(Ok(SelfTests::none(&config)), |bytes| SelfTests::open(bytes, &config))?,
             calibration: calibration.map(|bytes| CalibrationView::open(bytes, config.layers)).transpose()?,
             provenance: container.find(SectionKind::Provenance).map(Provenance::open).transpose()?,
+            confidence: confidence.map(|bytes| Confidence::open(bytes, &config)).transpose()?,
         })
     }
 
@@ -168,6 +171,12 @@ impl<'a> Image<'a> {
     /// Returns the hashes of what the image was made from, if the image has that section.
     pub fn provenance(&self) -> Option<&'a Provenance> {
         self.provenance
+    }
+
+    /// Returns how logits become probabilities and which answers are accepted, if the image has that section. Without it,
+    /// [`Confidence::default`] holds.
+    pub fn confidence(&self) -> Option<Confidence> {
+        self.confidence
     }
 
     /// Returns the signature, if the image has one. [`from_bytes`](Self::from_bytes) does not verify it.

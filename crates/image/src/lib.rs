@@ -53,7 +53,8 @@ pub use image::Image;
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
 pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
-    CalibrationRecord, CalibrationView, Labels, ObservedRange, Provenance, SelfTest, SelfTests, Signature,
+    CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,
+    Signature,
 };
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;

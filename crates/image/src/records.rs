@@ -1,8 +1,9 @@
-//! The small sections: labels, calibration, provenance, self-tests.
+//! The small sections: labels, calibration, provenance, self-tests, confidence.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::config::{Config, HeadKind};
+use crate::error::ensure;
 use crate::{Error, Field, SectionKind};
 
 /// Splits `count` values of `T` off the front. `bytes` needs no alignment beyond that of `T`.
@@ -155,6 +156,63 @@ pub struct Signature {
 impl Signature {
     pub(crate) fn open(section: &[u8]) -> Result<&Self, Error> {
         Self::ref_from_bytes(section).map_err(|_| Error::SectionSize(SectionKind::Signature))
+    }
+}
+
+/// How the logits of a classifier become probabilities, and which of its answers are accepted: section 12. The default is
+/// that of an image without the section.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence {
+    /// Logits are divided by it before the softmax: a positive normal number.
+    pub temperature: f32,
+    /// The least probability with which an answer is accepted, 0 to 1. With 0 every probability is enough.
+    pub threshold: f32,
+    /// The label that stands for everything that is none of the other labels. An answer with it is not accepted.
+    pub out_of_scope: Option<u32>,
+}
+
+impl Default for Confidence {
+    fn default() -> Self {
+        Self { temperature: 1.0, threshold: 0.0, out_of_scope: None }
+    }
+}
+
+/// The section as it is stored.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct ConfidenceRecord {
+    temperature: f32,
+    threshold: f32,
+    out_of_scope: u32,
+}
+
+impl Confidence {
+    /// Returns whether an answer with this label and this probability is accepted.
+    pub fn accepts(&self, label: usize, probability: f32) -> bool {
+        let is_in_scope = self.out_of_scope.is_none_or(|other| usize::try_from(other) != Ok(label));
+        is_in_scope && probability >= self.threshold
+    }
+
+    /// The stored index that stands for no label.
+    const NO_LABEL: u32 = u32::MAX;
+
+    pub(crate) fn open(section: &[u8], config: &Config) -> Result<Self, Error> {
+        let record = ConfidenceRecord::ref_from_bytes(section)
+            .map_err(|_| Error::SectionSize(SectionKind::Confidence))?;
+        let ConfidenceRecord { temperature, threshold, out_of_scope } = *record;
+        let out_of_scope = (out_of_scope != Self::NO_LABEL).then_some(out_of_scope);
+        let is_label = |label: u32| usize::try_from(label).is_ok_and(|label| label < config.outputs);
+        ensure(config.head == HeadKind::Classification, Field::HeadKind)?;
+        ensure(temperature.is_normal() && temperature > 0.0, Field::Temperature)?;
+        ensure((0.0..=1.0).contains(&threshold), Field::Threshold)?;
+        ensure(out_of_scope.is_none_or(is_label), Field::OutOfScope)?;
+        Ok(Self { temperature, threshold, out_of_scope })
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn encode(self) -> ConfidenceRecord {
+        let Self { temperature, threshold, out_of_scope } = self;
+        ConfidenceRecord { temperature, threshold, out_of_scope: out_of_scope.unwrap_or(Self::NO_LABEL) }
     }
 }
 

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    AttentionMode, Bf16, Config, EmbeddingsData, Encoding, HeadData, HeadKind, INPUTS_PER_MULTIPLIER,
-    ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData, LinearData, MAX_MULTIPLIER,
-    Panel, PerLinear, Pooling, ScaledRowsData,
+    AttentionMode, Bf16, Confidence, Config, EmbeddingsData, Encoding, HeadData, HeadKind,
+    INPUTS_PER_MULTIPLIER, ImageBuilder, InputQuantization, LayerConfig, LayerData, LayerNormData,
+    LinearData, MAX_MULTIPLIER, Panel, PerLinear, Pooling, ScaledRowsData,
 };
 
 /// A small generator of random numbers (SplitMix64), good enough for the weights of toy models.
@@ -183,6 +183,7 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         calibration: None,
         provenance: None,
         self_tests: Vec::new(),
+        confidence: None,
     }
 }
 
@@ -220,6 +221,13 @@ fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
             weights.iter_mut().filter(|weight| **weight & 2 == 0).for_each(|weight| *weight = 0)
         }
     }
+}
+
+/// Gives a classification model a temperature of 0.5, a threshold of 0.75, and its second label as that which stands for
+/// everything out of scope.
+pub fn calibrated(mut model: ImageBuilder) -> ImageBuilder {
+    model.confidence = Some(Confidence { temperature: 0.5, threshold: 0.75, out_of_scope: Some(1) });
+    model
 }
 
 /// Turns a classification model into a token classifier.

@@ -3,10 +3,10 @@
 mod common;
 
 use common::{full_toy, mixed_toy};
-use tinybert_image::toy::{multi_label, token_classification};
+use tinybert_image::toy::{calibrated, embedding, multi_label, token_classification};
 use tinybert_image::{
-    AlignedBytes, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData, PackedWeights, Panel,
-    PerLinear, SectionKind, repack, seal,
+    AlignedBytes, Confidence, Encoding, Error, Field, HeadKind, Image, ImageBuilder, LinearData,
+    PackedWeights, Panel, PerLinear, SectionKind, detach_words, repack, seal,
 };
 
 #[test]
@@ -20,7 +20,7 @@ fn everything_written_is_read_back() {
     assert_eq!(ImageBuilder::from_image(&image), builder);
     assert_eq!(image.layers().len(), 2);
     assert_eq!(image.labels().collect::<Vec<_>>(), ["yes", "no", "häufig"]);
-    let added_later = [SectionKind::Signature, SectionKind::WordChecks];
+    let added_later = [SectionKind::Signature, SectionKind::WordChecks, SectionKind::Confidence];
     let expected = SectionKind::ALL.into_iter().filter(|kind| !added_later.contains(kind));
     assert!(image.section_bytes().map(|(kind, _)| kind).eq(expected), "all that the writer writes at once");
 }
@@ -199,6 +199,76 @@ fn a_multi_label_classifier_has_a_threshold_for_each_output() {
     refused(Field::Length, |builder| builder.config.head = HeadKind::Classification);
     refused(Field::Outputs, |builder| builder.labels.truncate(2));
     refused(Field::Flags, |builder| builder.config.normalized = false);
+}
+
+#[test]
+fn a_classifier_may_have_a_temperature_a_threshold_and_a_label_for_what_is_out_of_scope() {
+    let builder = calibrated(full_toy());
+    let file = builder.build().unwrap();
+    let image = Image::from_bytes(&file).unwrap();
+    let expected = Confidence { temperature: 0.5, threshold: 0.75, out_of_scope: Some(1) };
+    assert_eq!(image.confidence(), Some(expected));
+    assert_eq!(image.section_bytes().last(), Some((SectionKind::Confidence, 12)));
+    assert_eq!(ImageBuilder::from_image(&image), builder);
+    let repacked = repack(&image, Panel { nr: 4, kr: 8 }).unwrap();
+    let (detached, _) = detach_words(&image).unwrap();
+    for file in [&repacked, &detached] {
+        assert_eq!(Image::from_bytes(file).unwrap().confidence(), Some(expected));
+    }
+
+    // The little-endian words that the format describes.
+    let section = &file[file.len() - 64..];
+    assert_eq!(section[..12], [0, 0, 0, 0x3f, 0, 0, 0x40, 0x3f, 1, 0, 0, 0]);
+    let mut none = builder.clone();
+    none.confidence = Some(Confidence::default());
+    let file = none.build().unwrap();
+    assert_eq!(file[file.len() - 64..][..12], [0, 0, 0x80, 0x3f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    assert_eq!(Image::from_bytes(&file).unwrap().confidence(), Some(Confidence::default()));
+    let file = full_toy().build().unwrap();
+    assert_eq!(Image::from_bytes(&file).unwrap().confidence(), None);
+}
+
+#[test]
+fn a_confidence_section_that_means_nothing_is_refused() {
+    let build = |confidence| ImageBuilder { confidence: Some(confidence), ..full_toy() }.build().err();
+    let good = Confidence { temperature: 2.0, threshold: 0.5, out_of_scope: None };
+    for temperature in [0.0, -0.0, -1.0, f32::MIN_POSITIVE.next_down(), f32::INFINITY, f32::NAN] {
+        assert_eq!(build(Confidence { temperature, ..good }), Some(Error::Invalid(Field::Temperature)));
+    }
+    for threshold in [-0.1, 1.0_f32.next_up(), f32::INFINITY, f32::NAN] {
+        assert_eq!(build(Confidence { threshold, ..good }), Some(Error::Invalid(Field::Threshold)));
+    }
+    for label in [3, u32::MAX - 1] {
+        let confidence = Confidence { out_of_scope: Some(label), ..good };
+        assert_eq!(build(confidence), Some(Error::Invalid(Field::OutOfScope)));
+    }
+    for threshold in [0.0, 1.0] {
+        assert_eq!(build(Confidence { threshold, out_of_scope: Some(2), ..good }), None);
+    }
+    for (temperature, threshold) in [(f32::MIN_POSITIVE, 0.0), (f32::MAX, 1.0)] {
+        assert_eq!(build(Confidence { temperature, threshold, ..good }), None);
+    }
+    for head in [token_classification, multi_label, embedding] {
+        let builder = head(ImageBuilder { self_tests: Vec::new(), ..calibrated(full_toy()) });
+        assert_eq!(builder.build().err(), Some(Error::Invalid(Field::HeadKind)));
+    }
+}
+
+#[test]
+fn a_confidence_section_of_another_size_is_refused() {
+    let file = calibrated(full_toy()).build().unwrap();
+    for bytes in (0..=64_u64).filter(|bytes| *bytes != 12) {
+        let mut changed = file.clone();
+        let entry = 64 + 32 * 9;
+        changed[entry + 16..entry + 24].copy_from_slice(&bytes.to_le_bytes());
+        seal(&mut changed);
+        // Bytes that the section no longer has are no padding.
+        let expected = match bytes {
+            ..9 => matches!(Image::from_bytes(&changed).err(), Some(Error::Padding | Error::FileSize { .. })),
+            _ => Image::from_bytes(&changed).err() == Some(Error::SectionSize(SectionKind::Confidence)),
+        };
+        assert!(expected, "{bytes} bytes: {:?}", Image::from_bytes(&changed).err());
+    }
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn an_image_without_its_word_rows_cannot_be_signed() {
     let (detached, _) = detach_words(&Image::from_bytes(&file).unwrap()).unwrap();
     let key = SigningKey::from_pem(PRIVATE_PEM).unwrap();
     let refused = key.sign(&Image::from_bytes(&detached).unwrap()).err();
-    assert_eq!(refused, Some(Error::SectionOrder(SectionKind::WordChecks)));
+    assert_eq!(refused, Some(Error::UnsignedWordRows));
 }
 
 #[test]

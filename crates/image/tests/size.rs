@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tinybert_image::toy::{
-    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, embedding, mixed, model, multi_label,
+    F32, INT8, PER_TOKEN_INPUTS, ToyLayer, ToyRandom, calibrated, embedding, mixed, model, multi_label,
     token_classification,
 };
 use tinybert_image::{
@@ -121,8 +121,9 @@ fn any_model(seed: u64) -> ImageBuilder {
     let mut builder = model(seed, size(70), size(300), &vec![1; size(500)], &layers);
     let panels = [(48, 4), (4, 16), (12, 4), (12, 8), (1, 1)].map(|(nr, kr)| Panel { nr, kr });
     builder.config.panel = panels[size(5) - 1];
-    builder = match size(4) {
+    builder = match size(5) {
         1 => builder,
+        5 => calibrated(builder),
         2 => token_classification(builder),
         3 => multi_label(builder),
         _ => embedding(builder),
@@ -170,6 +171,7 @@ proptest! {
             calibration: builder.calibration.is_some(),
             provenance: builder.provenance.is_some(),
             self_tests: &self_tests,
+            confidence: builder.confidence.is_some(),
         };
         let file = builder.build().unwrap();
         prop_assert_eq!(shape.bytes(), Some(file.len()));

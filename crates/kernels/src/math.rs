@@ -170,17 +170,33 @@ pub fn probability(x: f32) -> u8 {
     ((power + (1 << (shift - 1))) >> shift) as u8
 }
 
-/// Turns logits into probabilities in place: `exp(x_i − max) / Σ exp(x_j − max)`, summed in order of `i`.
-pub fn softmax(logits: &mut [f32]) {
-    let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, &x| max(x, largest));
+/// Turns logits into probabilities in place: `exp((x_i − max) / temperature) / Σ exp((x_j − max) / temperature)`, summed
+/// in order of `i`. The temperature is a positive normal number.
+///
+/// A NaN is never the largest logit. No probability is NaN, whatever the logits are.
+pub fn softmax(logits: &mut [f32], temperature: f32) {
+    let (largest, coefficient) = (largest(logits), core::f32::consts::LOG2_E / temperature);
     let mut total = 0.0;
     for x in logits.iter_mut() {
-        *x = exp2((*x - largest) * core::f32::consts::LOG2_E);
+        *x = exp2((*x - largest) * coefficient);
         total += *x;
     }
     for x in logits.iter_mut() {
         *x /= total;
     }
+}
+
+/// Returns what [`softmax`] writes for one of the logits, without room for the others; 0 where there is no such logit.
+pub fn softmax_at(logits: &[f32], index: usize, temperature: f32) -> f32 {
+    let Some(&logit) = logits.get(index) else { return 0.0 };
+    let (largest, coefficient) = (largest(logits), core::f32::consts::LOG2_E / temperature);
+    let exponential = |x: f32| exp2((x - largest) * coefficient);
+    exponential(logit) / logits.iter().fold(0.0, |total, &x| total + exponential(x))
+}
+
+/// Returns the largest of the numbers that are not NaN; −∞ if there are none.
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(f32::NEG_INFINITY, |largest, &x| max(x, largest))
 }
 
 /// Lanes of the fixed summation order.

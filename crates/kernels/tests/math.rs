@@ -101,15 +101,51 @@ fn probability_is_within_0_56_of_255_times_exp2() {
 }
 
 #[test]
-fn softmax_is_within_1e_6() {
+fn softmax_is_within_1e_6_at_every_temperature() {
     let logits = [1.5f32, -0.25, 7.0, 3.0, 6.5];
-    let exact: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - 7.0).exp()).collect();
-    let total: f64 = exact.iter().sum();
-    let mut ours = logits;
-    math::softmax(&mut ours);
-    for (ours, exact) in ours.iter().zip(&exact) {
-        assert!((f64::from(*ours) - exact / total).abs() < 1e-6);
+    for temperature in [1.0, 0.05, 0.7, 1.3, 20.0] {
+        let exact: Vec<f64> =
+            logits.iter().map(|&x| ((f64::from(x) - 7.0) / f64::from(temperature)).exp()).collect();
+        let total: f64 = exact.iter().sum();
+        let mut ours = logits;
+        math::softmax(&mut ours, temperature);
+        for (index, (ours, exact)) in ours.iter().zip(&exact).enumerate() {
+            assert!((f64::from(*ours) - exact / total).abs() < 1e-6, "{ours} at {temperature}");
+            assert_eq!(math::softmax_at(&logits, index, temperature).to_bits(), ours.to_bits());
+        }
     }
+}
+
+/// As `docs/numerics.md` states it, step by step.
+#[test]
+fn the_temperature_divides_the_coefficient_once() {
+    let logits = [0.3f32, 2.1, -4.0];
+    let coefficient = std::f32::consts::LOG2_E / 1.7;
+    let powers = logits.map(|x| math::exp2((x - 2.1) * coefficient));
+    let total = (powers[0] + powers[1]) + powers[2];
+    let mut ours = logits;
+    math::softmax(&mut ours, 1.7);
+    assert_eq!(ours.map(f32::to_bits), powers.map(|power| (power / total).to_bits()));
+}
+
+#[test]
+fn no_probability_is_nan() {
+    let extremes = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, 1e-42];
+    for temperature in [1.0, f32::MIN_POSITIVE, f32::MAX] {
+        for a in extremes {
+            for b in extremes {
+                let logits = [a, b, 1.0];
+                let mut ours = logits;
+                math::softmax(&mut ours, temperature);
+                for (index, probability) in ours.iter().enumerate() {
+                    assert!((0.0..=1.0).contains(probability), "{logits:?} at {temperature}: {ours:?}");
+                    let alone = math::softmax_at(&logits, index, temperature);
+                    assert_eq!(alone.to_bits(), probability.to_bits(), "{logits:?} at {temperature}");
+                }
+            }
+        }
+    }
+    assert_eq!(math::softmax_at(&[1.0], 1, 1.0), 0.0);
 }
 
 #[test]

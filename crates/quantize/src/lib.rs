@@ -2,6 +2,7 @@
 
 mod attention;
 mod calibration;
+mod confidence;
 mod plan;
 mod sample;
 mod search;
@@ -12,6 +13,7 @@ mod weights;
 
 use sha2::{Digest, Sha256};
 
+pub use self::confidence::{FittedConfidence, with_confidence_by};
 pub use self::plan::calibrate;
 pub use self::thresholds::with_thresholds_by;
 use tinybert_base::{Context, Error, Result};
@@ -151,6 +153,7 @@ pub fn quantize(
         // A plan that does not know its calibration text has a hash of zeros.
         provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
         self_tests: Vec::new(),
+        confidence: None,
     };
     let layers = builder.layers.iter().map(|layer| layer.config);
     builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, settings.max_tokens)

@@ -1,12 +1,12 @@
 //! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean
 //! nothing.
 //!
-//!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding|labels] [demo] [--word-rows FILE]
+//!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding|labels|calibrated] [demo] [--word-rows FILE]
 //!
 //! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads
-//! them. The model is a classifier, or a tagger of words, a sentence encoder or a multi-label classifier; with `demo`
-//! in the sizes of the shipped demo's student. With `--word-rows` its word rows are in a file of their own. It states no workspace:
-//! what believes an image there does not work.
+//! them. The model is a classifier, or a tagger of words, a sentence encoder, a multi-label classifier or a classifier
+//! with a temperature and a threshold; with `demo` in the sizes of the shipped demo's student. With `--word-rows` its word
+//! rows are in a file of their own. It states no workspace: what believes an image there does not work.
 
 use std::error::Error;
 
@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "tags" => head = Some(toy::token_classification as fn(ImageBuilder) -> ImageBuilder),
             "embedding" => head = Some(toy::embedding),
             "labels" => head = Some(toy::multi_label),
+            "calibrated" => head = Some(toy::calibrated),
             "demo" => demo = true,
             "--word-rows" => word_rows = Some(arguments.next().ok_or("--word-rows needs a file")?),
             _ => return Err(format!("unknown option {argument}").into()),

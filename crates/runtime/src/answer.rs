@@ -1,5 +1,6 @@
 //! The answers of a session.
 
+use tinybert_image::Confidence;
 use tinybert_kernels::math;
 
 use crate::argmax::argmax;
@@ -26,6 +27,14 @@ pub enum Answer<'s> {
         index: usize,
         /// `[outputs]`, one per label.
         logits: &'s [f32],
+        /// The probability of the label, by the temperature of the image.
+        probability: f32,
+        /// Whether the probability is at least the image's threshold, and the label is not the one that stands for
+        /// everything out of scope. Without acceptance the model does not know the answer. An image that states neither
+        /// threshold nor such a label accepts every answer.
+        accepted: bool,
+        /// The image's temperature, by which [`probabilities`](Self::probabilities) divides the logits.
+        temperature: f32,
     },
     /// Multi-label classification.
     Labels(LabelSet<'s>),
@@ -38,8 +47,12 @@ pub enum Answer<'s> {
 }
 
 impl<'s> Answer<'s> {
-    pub(crate) fn label(logits: &'s [f32]) -> Self {
-        Self::Label { index: argmax(logits), logits }
+    pub(crate) fn label(logits: &'s [f32], confidence: Confidence) -> Self {
+        let temperature = confidence.temperature;
+        let index = argmax(logits);
+        let probability = math::softmax_at(logits, index, temperature);
+        let accepted = confidence.accepts(index, probability);
+        Self::Label { index, logits, probability, accepted, temperature }
     }
 
     /// Returns the head's outputs as they are: all logits (`[tokens, outputs]` for token classification), the one
@@ -55,19 +68,18 @@ impl<'s> Answer<'s> {
     }
 
     /// Writes the probability of each label into `probabilities` and returns the part that was written: the softmax of
-    /// the logits if the answer is one label, and the logistic function of each logit if it has any number of labels.
-    /// The part is empty for other answers.
+    /// the logits by the image's temperature if the answer is one label, and the logistic function of each logit if it
+    /// has any number of labels. The part is empty for other answers, and if there is less room than labels.
     pub fn probabilities<'p>(&self, probabilities: &'p mut [f32]) -> &'p [f32] {
         let (Self::Label { .. } | Self::Labels(_)) = self else { return &[] };
         let logits = self.outputs();
-        let count = logits.len().min(probabilities.len());
-        let Some((written, _)) = probabilities.split_at_mut_checked(count) else { return &[] };
+        let Some(written) = probabilities.get_mut(..logits.len()) else { return &[] };
         for (probability, logit) in written.iter_mut().zip(logits) {
             *probability = *logit;
         }
         match self {
-            Self::Labels(_) => written.iter_mut().for_each(|logit| *logit = math::sigmoid(*logit)),
-            _ => math::softmax(written),
+            Self::Label { temperature, .. } => math::softmax(written, *temperature),
+            _ => written.iter_mut().for_each(|logit| *logit = math::sigmoid(*logit)),
         }
         written
     }
@@ -77,25 +89,79 @@ impl<'s> Answer<'s> {
 mod tests {
     use super::*;
 
+    fn plain(logits: &[f32]) -> Answer<'_> {
+        Answer::label(logits, Confidence::default())
+    }
+
+    /// The index of the label, its probability, and whether it is accepted.
+    fn judged(logits: &[f32], confidence: Confidence) -> (usize, f32, bool) {
+        match Answer::label(logits, confidence) {
+            Answer::Label { index, probability, accepted, .. } => (index, probability, accepted),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_first_of_the_largest_logits_is_the_label() {
         let logits = [f32::NAN, -1.0, 3.0, 3.0, 2.0];
-        assert!(matches!(Answer::label(&logits), Answer::Label { index: 2, .. }));
-        assert!(matches!(Answer::label(&[f32::NAN; 3]), Answer::Label { index: 0, .. }));
-        assert!(matches!(Answer::label(&[]), Answer::Label { index: 0, .. }));
+        assert!(matches!(plain(&logits), Answer::Label { index: 2, .. }));
+        assert!(matches!(plain(&[f32::NAN; 3]), Answer::Label { index: 0, .. }));
+        assert!(matches!(plain(&[]), Answer::Label { index: 0, .. }));
     }
 
     #[test]
     fn probabilities_are_the_softmax() {
         let mut room = [0.0; 5];
         let logits = [1.0, 2.0, 4.0];
-        let probabilities = Answer::label(&logits).probabilities(&mut room);
+        let probabilities = plain(&logits).probabilities(&mut room);
         let total: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
         assert_eq!(probabilities.len(), 3);
         for (probability, logit) in probabilities.iter().zip(logits) {
             assert!((f64::from(*probability) - f64::from(logit).exp() / total).abs() < 1e-6);
         }
         assert!(Answer::Score(1.0).probabilities(&mut room).is_empty());
+        assert!(plain(&logits).probabilities(&mut room[..2]).is_empty(), "no room for the third");
+    }
+
+    #[test]
+    fn the_temperature_softens_probabilities_and_keeps_logits() {
+        let logits = [1.0, 2.0, 4.0];
+        let answer = Answer::label(&logits, Confidence { temperature: 2.5, ..Confidence::default() });
+        let mut room = [0.0; 3];
+        let probabilities = answer.probabilities(&mut room);
+        let total: f64 = logits.iter().map(|logit| (f64::from(*logit) / 2.5).exp()).sum();
+        for (probability, logit) in probabilities.iter().zip(logits) {
+            assert!((f64::from(*probability) - (f64::from(logit) / 2.5).exp() / total).abs() < 1e-6);
+        }
+        assert_eq!(answer.outputs(), logits);
+        assert!(
+            matches!(answer, Answer::Label { index: 2, probability, .. } if probability == probabilities[2])
+        );
+    }
+
+    #[test]
+    fn an_answer_is_accepted_from_its_threshold_on() {
+        let logits = [0.25, -1.0, 1.5];
+        let (index, probability, accepted) = judged(&logits, Confidence::default());
+        assert_eq!((index, accepted), (2, true));
+        let at = |threshold| judged(&logits, Confidence { threshold, ..Confidence::default() }).2;
+        assert!(at(probability) && at(0.0) && !at(probability.next_up()) && !at(1.0));
+    }
+
+    #[test]
+    fn an_answer_with_the_label_of_what_is_out_of_scope_is_not_accepted() {
+        let out_of =
+            |label| judged(&[9.0, -9.0], Confidence { out_of_scope: label, ..Confidence::default() }).2;
+        assert!(out_of(None) && out_of(Some(1)) && !out_of(Some(0)));
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_have_probabilities() {
+        let (index, probability, accepted) = judged(&[f32::NAN; 4], Confidence::default());
+        assert_eq!((index, probability, accepted), (0, 0.25, true));
+        let (index, probability, _) = judged(&[f32::NAN, 1.0], Confidence::default());
+        assert_eq!((index, probability), (1, 1.0));
+        assert_eq!(judged(&[], Confidence { threshold: 0.1, ..Confidence::default() }), (0, 0.0, false));
     }
 
     #[test]

@@ -16,9 +16,10 @@
 //!
 //! let mut session = model.session(&mut workspace)?;
 //! let reply = session.run(Input::text("Play some jazz!"))?;
-//! if let Answer::Label { index, logits } = reply.answer {
+//! if let Answer::Label { index, logits, accepted, .. } = reply.answer {
 //!     assert!(model.label(index).is_some());
 //!     assert_eq!(logits.len(), model.config().outputs);
+//!     assert!(accepted, "the image has no threshold");
 //! }
 //! # Ok::<(), Error>(())
 //! ```

@@ -1,12 +1,12 @@
 //! A model: an image that has been checked, its vocabulary, and the kernels it runs on.
 
-use tinybert_image::{Config, Image};
+use tinybert_image::{Config, HeadKind, Image};
 use tinybert_kernels::Kernels;
 use tinybert_tokenizer::Vocabulary;
 
 use crate::checksum::checksum;
 use crate::words::WordTable;
-use crate::{Error, WordRows, workspace_bytes};
+use crate::{Answer, Error, LabelSet, Tags, WordRows, workspace_bytes};
 
 /// A model that is ready to answer. It borrows the image; nothing is copied.
 #[derive(Clone, Copy)]
@@ -106,6 +106,26 @@ impl<'a> Model<'a> {
     pub fn max_workspace_bytes(&self) -> usize {
         // The number exists: a model without it is not opened.
         self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the answer that the outputs of the head stand for, such as those of an earlier answer. `text` is the (first)
+    /// text of the input; only an answer of tags reads it.
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`](Error::ShapeMismatch) for a score without an output.
+    pub fn answer<'s>(&'s self, outputs: &'s [f32], text: &'s str) -> Result<Answer<'s>, Error> {
+        Ok(match self.config().head {
+            HeadKind::Classification => Answer::label(outputs, self.image.confidence().unwrap_or_default()),
+            HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::ShapeMismatch)?),
+            HeadKind::TokenClassification => Answer::Tags(Tags {
+                text,
+                vocabulary: &self.vocabulary,
+                logits: outputs,
+                outputs: self.config().outputs,
+            }),
+            HeadKind::Embedding => Answer::Embedding(outputs),
+            HeadKind::MultiLabel => Answer::Labels(LabelSet::new(outputs, self.image.head().thresholds)),
+        })
     }
 
     /// Returns the name of a label, for classification.

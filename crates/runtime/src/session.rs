@@ -1,12 +1,10 @@
 //! A session answers one input after the other in one workspace.
 
-use tinybert_image::HeadKind;
-
 use crate::encoder::Encoder;
 use crate::stages::{HeadStage, TextStage};
 use crate::team::Team;
 use crate::workspace::Buffers;
-use crate::{Answer, Error, LabelSet, Model, Reply, Tags, head};
+use crate::{Error, Model, Reply, head};
 
 /// The input of a session.
 #[derive(Clone, Copy, Debug)]
@@ -158,19 +156,7 @@ impl<'s, 'a> Session<'s, 'a> {
         })?;
         let model = self.model;
         let outputs = self.head(tokens)?;
-        let answer = match model.config().head {
-            HeadKind::Classification => Answer::label(outputs),
-            HeadKind::Regression => Answer::Score(outputs.first().copied().ok_or(Error::ShapeMismatch)?),
-            HeadKind::TokenClassification => Answer::Tags(Tags {
-                text: input.first_text(),
-                vocabulary: model.vocabulary(),
-                logits: outputs,
-                outputs: model.config().outputs,
-            }),
-            HeadKind::Embedding => Answer::Embedding(outputs),
-            HeadKind::MultiLabel => Answer::Labels(LabelSet::new(outputs, model.image().head().thresholds)),
-        };
-        Ok(Reply { answer, tokens, truncated })
+        Ok(Reply { answer: model.answer(outputs, input.first_text())?, tokens, truncated })
     }
 
     /// Returns the outputs of the head, which self-tests compare: logits (of each token, if each is tagged), one score,

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{embedding, multi_label, regression, three_layers, token_classification};
-use tinybert_image::toy::{F32, INT8, PER_TOKEN_INPUTS, STATIC_INPUTS, SYMMETRIC, ToyLayer};
+use common::{embedding, mixed, multi_label, regression, three_layers, token_classification};
+use tinybert_image::toy::{F32, INT8, PER_TOKEN_INPUTS, STATIC_INPUTS, SYMMETRIC, ToyLayer, calibrated};
 use tinybert_image::{
-    AlignedBytes, AttentionMode, Config, ImageBuilder, InputQuantization, PerLinear, SelfTestData,
+    AlignedBytes, AttentionMode, Confidence, Config, ImageBuilder, InputQuantization, PerLinear, SelfTestData,
 };
 use tinybert_runtime::{Answer, Error, Input, Model, Reply};
 
@@ -95,7 +95,9 @@ fn a_label_has_a_name_and_a_score_has_none() {
     let model = Model::from_bytes(&bytes).unwrap();
     assert_eq!((model.label(2), model.label(3)), (Some("häufig"), None));
     with_session(&bytes, |session| {
-        let Answer::Label { index, logits } = session.run(Input::text("play")).unwrap().answer else {
+        let Answer::Label { index, logits, accepted: true, .. } =
+            session.run(Input::text("play")).unwrap().answer
+        else {
             panic!()
         };
         assert!(logits.len() == 3 && logits.iter().all(|logit| *logit <= logits[index]));
@@ -167,6 +169,60 @@ fn an_answer_has_every_label_whose_logit_reaches_the_threshold() {
             assert_eq!(set.labels().collect::<Vec<_>>(), labels);
         });
     }
+}
+
+/// Layers of different sizes, as pruning leaves them, with weights and word rows in four bits among others.
+#[test]
+fn probability_and_acceptance_are_the_same_bits_on_every_instruction_set() {
+    let plain = mixed(three_layers()).build().unwrap();
+    let builder = calibrated(mixed(three_layers()));
+    let bytes = builder.build().unwrap();
+    let temperature = f64::from(builder.confidence.unwrap().temperature);
+    let model = Model::from_bytes(&bytes).unwrap();
+    let mut workspace = vec![0; model.max_workspace_bytes()];
+    for text in ["play some jazz", "turn on the lamp", "", "the lamp the lamp"] {
+        let logits =
+            with_session(&plain, |session| session.run(Input::text(text)).unwrap().answer.outputs().to_vec());
+        let mut expected = None;
+        for kernels in common::all_kernels() {
+            let model = model.with_kernels(kernels);
+            let mut session = model.session(&mut workspace).unwrap();
+            let answer = session.run(Input::text(text)).unwrap().answer;
+            assert_eq!(answer.outputs(), logits, "the temperature changes no logit");
+            let mut room = [0.0; 3];
+            let probabilities: Vec<u32> =
+                answer.probabilities(&mut room).iter().map(|probability| probability.to_bits()).collect();
+            let Answer::Label { index, probability, accepted, .. } = answer else { panic!() };
+            let total: f64 = logits.iter().map(|logit| (f64::from(*logit) / temperature).exp()).sum();
+            let exact = (f64::from(logits[index]) / temperature).exp() / total;
+            assert!((f64::from(probability) - exact).abs() < 1e-6, "{probability} and {exact}");
+            assert_eq!(probability.to_bits(), probabilities[index]);
+            assert_eq!(accepted, probability >= 0.75 && index != 1);
+            let found = (index, probability.to_bits(), probabilities);
+            assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{kernels:?}");
+        }
+    }
+}
+
+#[test]
+fn the_threshold_of_an_image_decides_which_answers_are_accepted() {
+    let accepted = |confidence| {
+        let bytes = ImageBuilder { confidence: Some(confidence), ..three_layers() }.build().unwrap();
+        with_session(&bytes, |session| match session.run(Input::text("play some jazz")).unwrap().answer {
+            Answer::Label { index, probability, accepted, .. } => (index, probability, accepted),
+            other => panic!("{other:?}"),
+        })
+    };
+    let open = Confidence::default();
+    let (index, probability, all) = accepted(open);
+    assert!(all && probability > 1.0 / 3.0 && probability < 1.0);
+    let label = u32::try_from(index).unwrap();
+    assert!(accepted(Confidence { threshold: probability, ..open }).2);
+    assert!(!accepted(Confidence { threshold: probability.next_up(), ..open }).2);
+    assert!(!accepted(Confidence { out_of_scope: Some(label), ..open }).2);
+    assert!(accepted(Confidence { out_of_scope: Some((label + 1) % 3), ..open }).2);
+    let (_, softer, _) = accepted(Confidence { temperature: 4.0, ..open });
+    assert!(softer < probability);
 }
 
 #[test]

@@ -20,8 +20,10 @@ pub use self::search::{
 pub use self::space::SearchPoint;
 use self::space::SearchSpace;
 use tinybert_base::{Context, Error, FileHash, Result};
+use tinybert_data::ScopedDataset;
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_distill::{GeneralSettings, TaskSettings};
+use tinybert_evaluate::confidence::Rejection;
 use tinybert_model::plan::{AttentionPrecision, LayerEncodings, Precision, WeightEncoding};
 use tinybert_model::{BertConfig, Checkpoint, RunRecord};
 use tinybert_prune::{Importance, ImportanceMeasure};
@@ -77,6 +79,17 @@ pub struct Compress<'a> {
     pub data: TaskData<'a>,
     /// The test set; it is used only at the end of the run.
     pub test: Option<&'a Dataset>,
+    /// The choice of a temperature and a threshold for the image, if it is to have them.
+    pub confidence: Option<ConfidenceChoice<'a>>,
+}
+
+/// What chooses the temperature and the threshold of an image.
+#[derive(Clone, Copy)]
+pub struct ConfidenceChoice<'a> {
+    /// How the threshold is chosen.
+    pub rejection: Rejection,
+    /// The development data of the task, with the rows that are none of its labels.
+    pub dev: &'a ScopedDataset,
 }
 
 impl Compress<'_> {
@@ -144,6 +157,10 @@ impl Compress<'_> {
         let mut settings = json!(self.settings);
         settings["board"] = json!(self.board.name);
         settings["sizes"] = json!(self.sizes);
+        if let Some(ConfidenceChoice { rejection, dev }) = self.confidence {
+            settings["confidence"] =
+                json!({ "rejection": rejection, "class": dev.class, "unknown": dev.unknown.digest() });
+        }
         RunRecord::new("compress", settings, self.settings.distillation.seed, inputs)
     }
 
@@ -169,7 +186,7 @@ impl Compress<'_> {
         space.mean_squares = quantized.plan.layers.into_iter().map(|layer| layer.importance).collect();
         let image = tinybert_image::Image::from_bytes(&quantized.image)
             .map_err(|error| Error::Input(format!("the whole student cannot become an image: {error}")))?;
-        let costs = CostModel::new(&image, &self.board);
+        let costs = CostModel::new(&image, &self.board, self.confidence.is_some());
         Search {
             space,
             costs: &costs,

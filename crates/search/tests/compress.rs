@@ -77,6 +77,7 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
             corpus: Vec::new(),
             data: TaskData { dev: &dev, ..*data },
             test: None,
+            confidence: None,
         };
         compress.run(&Output::from(&folder), &Context::default()).unwrap()
     })

@@ -211,7 +211,7 @@ fn print_answers(predictor: &Predictor) -> Result<()> {
     print_line("")?;
     let questions = SENTENCES.map(|sentence| Ok((sentence.to_owned(), None)));
     predictor.answer_each(questions, |(text, _), reply| match reply.answer {
-        PredictedAnswer::Label { index, probabilities } => {
+        PredictedAnswer::Label { index, probabilities, .. } => {
             print_line(format_args!("{text:40} {} ({:.2})", labels[index], probabilities[index]))
         }
         // The demo's task is classification: there are no other answers.

@@ -1,12 +1,15 @@
 //! A model with its data, before and after it has answered.
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::list;
+use tinybert_data::metrics::confidence::{ConfidenceMetrics, JudgedAnswer};
 use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
-use tinybert_data::task::{Dataset, Target};
+use tinybert_data::task::{Target, TaskKind};
+use tinybert_data::{ScopedDataset, list};
 use tinybert_evaluate::Answered;
+use tinybert_evaluate::confidence::judged;
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_model::only_counts;
+use tinybert_runtime::image::Confidence;
 
 use super::EvalArgs;
 use crate::args::ModelArgs;
@@ -15,7 +18,7 @@ use crate::args::ModelArgs;
 pub struct Candidate {
     name: String,
     predictor: Predictor,
-    pub data: Dataset,
+    pub data: ScopedDataset,
     set: MetricSet,
 }
 
@@ -23,11 +26,39 @@ pub struct Candidate {
 pub struct Judged {
     /// The path or the id.
     pub name: String,
-    pub data: Dataset,
-    /// The answers in the order of the examples.
+    pub data: ScopedDataset,
+    /// The answers to the labelled examples, in their order.
     pub answered: Vec<Answered>,
     pub outcomes: Outcomes,
     pub metrics: Metrics,
+    /// How far the answers can be trusted, if each is one label.
+    pub trust: Option<Trust>,
+}
+
+/// How far answers with one label can be trusted.
+pub struct Trust {
+    pub confidence: Confidence,
+    /// The answers to the examples that are none of the model's labels, in their order.
+    pub of_unknown: Vec<Answered>,
+    /// All answers, first those to the labelled examples.
+    pub judged: Vec<JudgedAnswer>,
+    pub metrics: ConfidenceMetrics,
+}
+
+impl Trust {
+    /// Asks the model about the examples that are none of its labels. `answered` are its answers to the others.
+    fn new(
+        predictor: &Predictor,
+        data: &ScopedDataset,
+        answered: &[Answered],
+        context: &Context,
+    ) -> Result<Self> {
+        let of_image = predictor.confidence()?;
+        let confidence = Confidence { out_of_scope: data.class.or(of_image.out_of_scope), ..of_image };
+        let of_unknown = predictor.answers(&data.unknown, context)?;
+        let judged = judged(confidence, data, answered, &of_unknown);
+        Ok(Self { confidence, of_unknown, metrics: ConfidenceMetrics::of(&judged), judged })
+    }
 }
 
 impl Candidate {
@@ -48,9 +79,9 @@ impl Candidate {
             };
             // Labels that only count take the names of the data.
             let alike = if only_counts(labels) {
-                labels.len() == other.data.labels.len()
+                labels.len() == other.data.labelled.labels.len()
             } else {
-                sorted(labels) == sorted(&other.data.labels)
+                sorted(labels) == sorted(&other.data.labelled.labels)
             };
             if alike {
                 return Ok(());
@@ -63,7 +94,7 @@ impl Candidate {
                 "--against {name}: it has {}, and {} has {}; only models with the same labels are compared",
                 described(labels),
                 other.name,
-                described(&other.data.labels)
+                described(&other.data.labelled.labels)
             )))
         };
         Self::open_checked(args, model, check, context)
@@ -82,20 +113,29 @@ impl Candidate {
         check(&name, &labels)?;
         let data_args = args.data.read_by(&place.path, context.progress)?;
         let spec = data_args.spec(&labels)?;
-        let data = data_args.load(&spec, args.split.split(), context.progress)?;
-        predictor.check_kind(&data)?;
-        data.check_labelled()?;
-        let set = data_args.metrics(&spec, &data)?;
+        let data = data_args.load_scoped(
+            &spec,
+            args.split.split(),
+            args.out_of_scope.as_deref(),
+            context.progress,
+        )?;
+        predictor.check_kind(&data.labelled)?;
+        data.labelled.check_labelled()?;
+        let set = data_args.metrics(&spec, &data.labelled)?;
         Ok(Self { name, predictor, data, set })
     }
 
     /// Asks the model for its answers.
     pub fn judge(self, context: &Context) -> Result<Judged> {
         let Self { name, predictor, data, set } = self;
-        let answered = predictor.answers(&data, context)?;
+        let answered = predictor.answers(&data.labelled, context)?;
         let answers: Vec<Target> = answered.iter().map(|answered| answered.answer.clone()).collect();
-        let outcomes = Outcomes::new(set, &data.labels, &answers, &data.targets())?;
+        let outcomes = Outcomes::new(set, &data.labelled.labels, &answers, &data.labelled.targets())?;
         let metrics = outcomes.metrics_with_intervals();
-        Ok(Judged { name, data, answered, outcomes, metrics })
+        let trust = match data.labelled.kind {
+            TaskKind::Classification => Some(Trust::new(&predictor, &data, &answered, context)?),
+            _ => None,
+        };
+        Ok(Judged { name, data, answered, outcomes, metrics, trust })
     }
 }

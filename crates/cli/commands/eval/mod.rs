@@ -5,6 +5,7 @@ mod judged;
 mod per_class;
 mod predictions;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -44,6 +45,10 @@ pub struct EvalArgs {
     /// chance.
     #[arg(long, value_name = "PATH|ORG/NAME")]
     against: Option<ModelFolder>,
+    /// The label of rows that are none of the other labels: prints how many of them the model rejects, and how many of
+    /// the others it answers rightly.
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["regression", "multi_label", "tagging", "embedding"])]
+    out_of_scope: Option<String>,
     /// Print a JSON object.
     #[arg(long)]
     json: bool,
@@ -83,7 +88,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let model = Candidate::open(args, &args.model, &context)?;
-    if args.per_class && matches!(model.data.kind, TaskKind::Regression | TaskKind::Embedding) {
+    if args.per_class && matches!(model.data.labelled.kind, TaskKind::Regression | TaskKind::Embedding) {
         return Err(Error::Usage(
             "--per-class: scores have no classes; leave --per-class out, or give --predictions FILE for the score of \
              every example"
@@ -98,14 +103,17 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let rival = rival.map(|rival| rival.judge(&context)).transpose()?;
     let comparison = rival.as_ref().map(|rival| Comparison::new(&model, rival)).transpose()?;
     if let Some(file) = &args.predictions {
-        write_file(file, predictions::lines(&model.data, &model.answered).as_bytes())?;
+        write_file(file, predictions::lines(&model, args.out_of_scope.as_deref()).as_bytes())?;
     }
     if args.json {
         return print_line(to_json(args, &model, comparison.as_ref()));
     }
     let split = args.split.split();
     match &comparison {
-        None => print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?,
+        None => {
+            print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;
+            print_trust(&model, format_args!("{split}"))?;
+        }
         Some(comparison) => comparison.print(split)?,
     }
     if args.per_class
@@ -119,9 +127,20 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     }
 }
 
+/// Prints how far the answers can be trusted, if each is one label.
+fn print_trust(model: &Judged, before: impl Display) -> Result<()> {
+    let Some(trust) = &model.trust else { return Ok(()) };
+    let values = trust.metrics.values();
+    let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+    print_line(format_args!("{before} {}", values.join(", ")))
+}
+
 /// Everything as a JSON object.
 fn to_json(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> Value {
     let mut json = json!(model.metrics);
+    if let Some(trust) = &model.trust {
+        json["confidence"] = json!(trust.metrics.values());
+    }
     if let Some(report) = Some(&model.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class) {
         json["classification_report"] = report.to_json();
         if let Some(confusion) = &report.confusion {

@@ -5,12 +5,31 @@ use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_evaluate::Answered;
 use tinybert_evaluate::predictor::{sigmoid, softmax};
 
+use super::judged::{Judged, Trust};
 use crate::commands::run::by_label;
 
-/// One JSON object per line, in the order of the examples.
-pub fn lines(data: &Dataset, answered: &[Answered]) -> String {
-    let line = |(example, answered)| line(data, example, answered).to_string() + "\n";
-    data.examples.iter().zip(answered).map(line).collect()
+/// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose label
+/// is `out_of_scope`.
+pub fn lines(model: &Judged, out_of_scope: Option<&str>) -> String {
+    let Judged { data, answered, trust, .. } = model;
+    let labelled = data.labelled.examples.iter().zip(answered);
+    let mut lines: Vec<Value> =
+        labelled.map(|(example, answered)| line(&data.labelled, example, answered)).collect();
+    if let Some(Trust { confidence, of_unknown, judged, .. }) = trust {
+        let unknown = data.unknown.examples.iter().zip(of_unknown);
+        lines.extend(unknown.map(|(example, answered)| {
+            let mut json = line(&data.unknown, example, answered);
+            json["gold"] = json!(out_of_scope);
+            json
+        }));
+        let outputs = answered.iter().chain(of_unknown).map(|answered| &answered.outputs);
+        for ((json, judged), outputs) in lines.iter_mut().zip(judged).zip(outputs) {
+            json["accepted"] = json!(judged.accepted);
+            json["probabilities"] =
+                by_label(&data.labelled.labels, &softmax(outputs, confidence.temperature));
+        }
+    }
+    lines.iter().map(|line| line.to_string() + "\n").collect()
 }
 
 fn line(data: &Dataset, example: &Example, Answered { answer, outputs }: &Answered) -> Value {
@@ -25,7 +44,6 @@ fn line(data: &Dataset, example: &Example, Answered { answer, outputs }: &Answer
     let labels = &data.labels;
     match (data.kind, answer) {
         (TaskKind::Classification, _) => {
-            json["probabilities"] = by_label(labels, &softmax(outputs));
             json["logits"] = by_label(labels, outputs);
         }
         (TaskKind::MultiLabel, _) => {
@@ -39,7 +57,7 @@ fn line(data: &Dataset, example: &Example, Answered { answer, outputs }: &Answer
             let of_words = |value: &dyn Fn(&[f32]) -> Value| -> Value {
                 words.iter().map(|word| word.map_or(Value::Null, value)).collect()
             };
-            json["probabilities"] = of_words(&|logits| by_label(labels, &softmax(logits)));
+            json["probabilities"] = of_words(&|logits| by_label(labels, &softmax(logits, 1.0)));
             json["logits"] = of_words(&|logits| by_label(labels, logits));
         }
         _ => {}

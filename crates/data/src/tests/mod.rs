@@ -6,6 +6,7 @@ mod files;
 mod glue;
 mod label_sets;
 mod real;
+mod scope;
 mod table;
 mod tags;
 

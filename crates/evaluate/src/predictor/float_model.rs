@@ -107,7 +107,7 @@ impl FloatModel {
             }
             _ => {
                 let (index, probabilities) = most_likely(&logits);
-                PredictedAnswer::Label { index, probabilities }
+                PredictedAnswer::Label { index, probabilities, accepted: true }
             }
         };
         Ok(Prediction { answer, tokens, truncated })

@@ -13,7 +13,7 @@ use crate::judge::{check_pairs, embeddings, encode};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_image::HeadKind;
+use tinybert_image::{Confidence, HeadKind};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::{Checkpoint, Head};
@@ -132,6 +132,17 @@ impl Predictor {
                 data.inputs().map(embedding).collect()
             }
         }
+    }
+
+    /// How the model's logits become probabilities, and which answers it accepts. A folder states nothing about that.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::labels`].
+    pub fn confidence(&self) -> Result<Confidence> {
+        Ok(match self {
+            Self::Folder(_) => Confidence::default(),
+            Self::Image(image) => image.model()?.image().confidence().unwrap_or_default(),
+        })
     }
 
     /// The model's answers to all examples of `data`, in order, with the outputs that they were read from.

@@ -29,8 +29,10 @@ pub enum PredictedAnswer {
     Label {
         /// Index of the answer.
         index: usize,
-        /// Softmax of the logits `[labels]`.
+        /// Softmax of the logits `[labels]`, by the temperature of an image.
         probabilities: Vec<f32>,
+        /// False if an image states that such an answer is to be rejected.
+        accepted: bool,
     },
     /// Multi-label classification.
     LabelSet {
@@ -69,13 +71,13 @@ impl PredictedTag {
 
 /// Index of the largest of `logits`, the first of equals, and the softmax of all.
 pub(super) fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
-    (first_largest(logits), softmax(logits))
+    (first_largest(logits), softmax(logits, 1.0))
 }
 
-/// The softmax of `logits`, as devices compute it.
-pub fn softmax(logits: &[f32]) -> Vec<f32> {
+/// The softmax of `logits` at `temperature`, as devices compute it.
+pub fn softmax(logits: &[f32], temperature: f32) -> Vec<f32> {
     let mut probabilities = logits.to_vec();
-    math::softmax(&mut probabilities);
+    math::softmax(&mut probabilities, temperature);
     probabilities
 }
 
@@ -113,8 +115,10 @@ impl Prediction {
     /// [`Error::Usage`] for a kind of answer that this program does not know.
     pub(super) fn of_device(reply: &runtime::Reply) -> Result<Self> {
         let answer = match reply.answer {
-            runtime::Answer::Label { index, logits } => {
-                PredictedAnswer::Label { index, probabilities: most_likely(logits).1 }
+            runtime::Answer::Label { index, logits, accepted, .. } => {
+                let mut probabilities = vec![0.0; logits.len()];
+                reply.answer.probabilities(&mut probabilities);
+                PredictedAnswer::Label { index, probabilities, accepted }
             }
             runtime::Answer::Labels(set) => PredictedAnswer::label_set(set.labels().collect(), set.logits()),
             runtime::Answer::Score(score) => PredictedAnswer::Score(score),

@@ -16,7 +16,7 @@ use super::seal::seal;
 use crate::config::Config;
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
-use crate::records::Provenance;
+use crate::records::{Confidence, Provenance};
 use crate::{Error, Field, PerLinear, SectionKind};
 
 /// Everything an image is made of.
@@ -40,6 +40,8 @@ pub struct ImageBuilder {
     pub provenance: Option<Provenance>,
     /// Inputs with their exact outputs.
     pub self_tests: Vec<SelfTestData>,
+    /// How the logits of a classifier become probabilities, and which answers are accepted.
+    pub confidence: Option<Confidence>,
 }
 
 impl ImageBuilder {
@@ -101,6 +103,10 @@ impl ImageBuilder {
             (SectionKind::Calibration, self.calibration_section()?),
             (SectionKind::Provenance, self.provenance.map(|hashes| hashes.as_bytes().to_vec())),
             (SectionKind::SelfTest, self.self_test_section()?),
+            (
+                SectionKind::Confidence,
+                self.confidence.map(|confidence| confidence.encode().as_bytes().to_vec()),
+            ),
         ]);
         Image::from_bytes(&file)?;
         Ok(file)

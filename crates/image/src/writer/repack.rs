@@ -72,6 +72,7 @@ impl ImageBuilder {
                     outputs: test.outputs.into(),
                 })
                 .collect(),
+            confidence: image.confidence(),
         }
     }
 }

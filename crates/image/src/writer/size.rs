@@ -7,7 +7,7 @@ use tinybert_layout::{Encoding, Panel};
 use super::builder::{end_of_section, first_section};
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
-use crate::records::{CalibrationRecord, Provenance};
+use crate::records::{CalibrationRecord, ConfidenceRecord, Provenance};
 use crate::{PerLinear, SectionKind};
 
 /// Everything that the size of an image depends on. The number of zeros of sparse weights is not part of it, so sparse
@@ -28,6 +28,8 @@ pub struct ImageShape<'a> {
     pub provenance: bool,
     /// Tokens of each self-test.
     pub self_tests: &'a [usize],
+    /// Whether the image has the confidence section.
+    pub confidence: bool,
 }
 
 impl ImageShape<'_> {
@@ -52,6 +54,9 @@ impl ImageShape<'_> {
         }
         if !self.self_tests.is_empty() {
             sections.push((SectionKind::SelfTest, self.self_tests()?));
+        }
+        if self.confidence {
+            sections.push((SectionKind::Confidence, size_of::<ConfidenceRecord>()));
         }
         Some(sections)
     }

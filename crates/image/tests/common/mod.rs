@@ -1,13 +1,15 @@
 //! Images with everything in them.
 #![allow(dead_code, reason = "not every test uses everything")]
 
-use tinybert_image::toy::{F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, STATIC_INPUTS, ToyLayer, mixed, model};
+use tinybert_image::toy::{
+    F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, STATIC_INPUTS, ToyLayer, calibrated, mixed, model,
+};
 use tinybert_image::{
     CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, PerLinear, Provenance, SelfTestData,
 };
 
-/// A model whose two layers have different sizes and modes, with every section there; the outputs of its self-tests are
-/// made up.
+/// A model whose two layers have different sizes and modes, with every section there that all kinds of heads may have; the
+/// outputs of its self-tests are made up.
 pub fn full_toy() -> ImageBuilder {
     let layers = [
         ToyLayer {
@@ -36,7 +38,7 @@ pub fn full_toy() -> ImageBuilder {
     builder
 }
 
-/// [`full_toy`] with an FFN of several groups of 32 and weights in every encoding.
+/// [`full_toy`] with an FFN of several groups of 32, weights in every encoding, and a temperature.
 pub fn mixed_toy() -> ImageBuilder {
     let layers = [
         ToyLayer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
@@ -44,7 +46,7 @@ pub fn mixed_toy() -> ImageBuilder {
         ToyLayer { heads: 3, head_dim: 4, ffn: 33, attention: INT8, inputs: PER_TOKEN_INPUTS },
     ];
     let full = full_toy();
-    let mut builder = mixed(model(8, 10, 13, b"any bytes", &layers));
+    let mut builder = calibrated(mixed(model(8, 10, 13, b"any bytes", &layers)));
     builder.config.workspace_bytes = full.config.workspace_bytes;
     builder.self_tests = full.self_tests;
     builder

@@ -51,17 +51,20 @@ pub(crate) struct CostModel {
     layers: Vec<LayerConfig>,
     labels: Vec<usize>,
     board: Board,
+    /// Whether the images have a temperature and a threshold.
+    confidence: bool,
 }
 
 impl CostModel {
     /// The costs of models that are made of the student whose image this is. All of them quantize activations
     /// as it does.
-    pub fn new(image: &Image, board: &Board) -> Self {
+    pub fn new(image: &Image, board: &Board, confidence: bool) -> Self {
         Self {
             config: *image.config(),
             layers: image.layer_configs().collect(),
             labels: image.labels().map(str::len).collect(),
             board: board.clone(),
+            confidence,
         }
     }
 
@@ -87,6 +90,7 @@ impl CostModel {
             calibration: true,
             provenance: true,
             self_tests: shape.self_tests,
+            confidence: self.confidence,
         };
         let ram = workspace_bytes(&config, layers.iter().copied(), shape.max_tokens);
         let answer = ModelledAnswer { config: &config, layers: &layers, tokens: shape.max_tokens };

@@ -38,6 +38,7 @@ impl CompressOutcome {
             )),
         }
         let (image, untrained) = train_quantized(pipeline, teacher, small, found, image, &mut notes)?;
+        notes.extend(image.confidence.iter().flat_map(|fitted| fitted.lines(&compress.data.dev.labels)));
         let path = pipeline.out.folder.join(IMAGE);
         image_file::write(&path, image.image.bytes())?;
         let max_tokens = compress.settings.max_tokens;

@@ -1,10 +1,10 @@
 //! The image of a model: its cost against the budget, and its metrics.
 
 use super::Pipeline;
-use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Cost};
 use crate::search::SearchResult;
+use crate::{Compress, ConfidenceChoice};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::Outcomes;
 use tinybert_data::task::Dataset;
@@ -13,7 +13,7 @@ use tinybert_image::AttentionMode;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::AttentionPrecision;
-use tinybert_quantize::{quantize, with_thresholds_by};
+use tinybert_quantize::{FittedConfidence, quantize, with_confidence_by, with_thresholds_by};
 
 /// An image in memory.
 pub(super) struct BuiltImage {
@@ -23,14 +23,16 @@ pub(super) struct BuiltImage {
     pub cost: Cost,
     /// The arithmetic of attention that the image was made with.
     pub attention: AttentionPrecision,
+    /// The temperature and the threshold, if the image has them.
+    pub confidence: Option<FittedConfidence>,
 }
 
 impl BuiltImage {
-    /// The image of a model, stored as the search has chosen. It may exceed the budget. Its thresholds are chosen by
-    /// the development set.
+    /// The image of a model, stored as the search has chosen. It may exceed the budget. Its thresholds and
+    /// its temperature are chosen by the development set.
     ///
     /// # Errors
-    /// Returns the errors of [`quantize`] and of [`with_thresholds_by`].
+    /// Returns the errors of [`quantize`], of [`with_thresholds_by`] and of [`with_confidence_by`].
     pub fn new(
         compress: &Compress,
         model: &Checkpoint,
@@ -46,10 +48,17 @@ impl BuiltImage {
         };
         let bytes = quantize(model, compress.data.train, &settings, context)?.image;
         let bytes = with_thresholds_by(bytes, compress.data.dev, context)?;
+        let (bytes, confidence) = match compress.confidence {
+            Some(ConfidenceChoice { rejection, dev }) => {
+                let (bytes, fitted) = with_confidence_by(&bytes, dev, rejection, context)?;
+                (bytes, Some(fitted))
+            }
+            None => (bytes, None),
+        };
         let native = ImageFile::new(bytes.clone()).map_err(unusable)?.native()?;
         let image = ImageFile::new(bytes).map_err(unusable)?;
         let cost = cost_of(&image, &compress.board)?;
-        Ok(Self { image, native: Predictor::Image(native), cost, attention })
+        Ok(Self { image, native: Predictor::Image(native), cost, attention, confidence })
     }
 
     /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in

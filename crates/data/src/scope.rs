@@ -1,0 +1,77 @@
+//! Data that also have texts which belong to none of the labels that a model answers with.
+
+use crate::spec::{DataSpec, Source, Split};
+use crate::task::{Dataset, Target, TaskKind};
+use tinybert_base::progress::Progress;
+use tinybert_base::{Error, Result};
+
+/// Labelled examples, of which some are out of scope: their label stands for everything that is none of the other labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScopedDataset {
+    /// The examples whose label the model has.
+    pub labelled: Dataset,
+    /// The examples that are out of scope, if the model does not have their label; their targets are [`Target::None`]. May
+    /// be empty.
+    pub unknown: Dataset,
+    /// The index of the label of what is out of scope, if the model has it. Examples with it are among the labelled ones.
+    pub class: Option<u32>,
+}
+
+impl ScopedDataset {
+    /// Examples none of which is out of scope.
+    pub fn all_in_scope(labelled: Dataset) -> Self {
+        let unknown = labelled.with(std::iter::empty());
+        Self { labelled, unknown, class: None }
+    }
+
+    /// Whether a labelled example is in scope.
+    pub fn is_in_scope(&self, target: &Target) -> bool {
+        self.class.is_none_or(|class| target.classes() != [class])
+    }
+}
+
+/// Reads one split of the data of a model with labels, whose rows with the label `out_of_scope` are out of scope.
+///
+/// # Errors
+/// Returns the errors of [`load`](crate::load). [`Error::Usage`] for data without one label per text, and for a GLUE task,
+/// whose labels are known, if the model does not have the label; [`Error::Input`] if no row is in scope.
+pub fn load_scoped(
+    spec: &DataSpec,
+    split: Split,
+    out_of_scope: &str,
+    progress: &dyn Progress,
+) -> Result<ScopedDataset> {
+    if spec.kind() != TaskKind::Classification {
+        return Err(Error::Usage(format!(
+            "--out-of-scope {out_of_scope}: a label can be out of scope where a text has one label"
+        )));
+    }
+    let labels = spec.labels.clone().unwrap_or_default();
+    if let Some(class) = labels.iter().position(|label| label == out_of_scope) {
+        let labelled = crate::load(spec, split, progress)?;
+        return Ok(ScopedDataset { class: Some(class as u32), ..ScopedDataset::all_in_scope(labelled) });
+    }
+    if let Source::Glue { task, .. } = &spec.source {
+        return Err(Error::Usage(format!(
+            "--out-of-scope {out_of_scope}: neither the model nor {} has this label",
+            task.name()
+        )));
+    }
+    // Behind the labels of the model, the label is one more class for the time of reading.
+    let class = labels.len() as u32;
+    let labels = labels.into_iter().chain([out_of_scope.to_owned()]).collect();
+    let mut labelled = crate::load(&DataSpec { labels: Some(labels), ..spec.clone() }, split, progress)?;
+    labelled.labels.pop();
+    let all = std::mem::take(&mut labelled.examples);
+    let (mut unknown, examples): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|example| example.target == Target::Class(class));
+    unknown.iter_mut().for_each(|example| example.target = Target::None);
+    labelled.examples = examples;
+    if labelled.examples.is_empty() {
+        return Err(Error::Input(format!(
+            "all rows of the {split} data have the label {out_of_scope:?}, which is out of scope"
+        )));
+    }
+    let unknown = labelled.with(unknown.iter());
+    Ok(ScopedDataset { labelled, unknown, class: None })
+}

@@ -1,0 +1,83 @@
+//! The temperature and the threshold of an image, chosen by the image's own answers.
+
+use tinybert_base::{Context, Error, Result};
+use tinybert_data::ScopedDataset;
+use tinybert_data::metrics::confidence::ConfidenceMetrics;
+use tinybert_evaluate::confidence::{Rejection, judged, temperature};
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_image::{AlignedBytes, Confidence, HeadKind, Image, ImageBuilder};
+use tinybert_model::image_file::{ImageFile, describe_confidence};
+
+use super::refused;
+
+/// A temperature and a threshold, and how good an image is with them on the data that have chosen them.
+pub struct FittedConfidence {
+    /// What the image states.
+    pub confidence: Confidence,
+    /// The image's metrics with a temperature of 1 and without a threshold.
+    pub before: ConfidenceMetrics,
+    /// The same metrics with temperature and threshold.
+    pub after: ConfidenceMetrics,
+}
+
+impl FittedConfidence {
+    /// The lines that tell a user about it. `labels` are those of the image.
+    pub fn lines(&self, labels: &[String]) -> Vec<String> {
+        const ERROR: &str = "expected_calibration_error";
+        let mut values = self.after.values();
+        let [before, after] =
+            [self.before.values().remove(ERROR), values.remove(ERROR)].map(Option::unwrap_or_default);
+        let rest: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        vec![
+            describe_confidence(&self.confidence, labels),
+            format!("dev {ERROR} {after:.4}, without temperature {before:.4}"),
+            format!("dev {}", rest.join(", ")),
+            "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not \
+             fitted to."
+                .into(),
+        ]
+    }
+}
+
+/// The same image with the temperature that fits its answers to `dev` best, and the threshold of `rejection` on them. If
+/// the model has the label of what is out of scope, answers with it are rejected. No logit changes, so that self-tests
+/// stay.
+///
+/// # Errors
+/// [`Error::Usage`] for an image that does not answer with one label; [`Error::Input`] for [`Rejection::BestForScope`]
+/// where no example is out of scope; the errors of [`Predictor::answers`] and [`temperature`].
+pub fn with_confidence_by(
+    image: &AlignedBytes,
+    dev: &ScopedDataset,
+    rejection: Rejection,
+    context: &Context,
+) -> Result<(AlignedBytes, FittedConfidence)> {
+    let file = ImageFile::new(image.clone()).map_err(refused)?;
+    let head = file.model()?.config().head;
+    if head != HeadKind::Classification {
+        return Err(Error::Usage(format!(
+            "an image that answers {head:?} has no temperature; only one label has"
+        )));
+    }
+    dev.labelled.check_labelled()?;
+    let predictor = Predictor::Image(file.native()?);
+    let answered = predictor.answers(&dev.labelled, context)?;
+    let of_unknown = predictor.answers(&dev.unknown, context)?;
+    let logits: Vec<&[f32]> = answered.iter().map(|answered| answered.outputs.as_slice()).collect();
+    let classes: Vec<u32> =
+        dev.labelled.examples.iter().flat_map(|example| example.target.classes()).copied().collect();
+    let plain = Confidence { out_of_scope: dev.class, ..Confidence::default() };
+    let warm = Confidence { temperature: temperature(&logits, &classes)? as f32, ..plain };
+    let answers = judged(warm, dev, &answered, &of_unknown);
+    if rejection == Rejection::BestForScope && answers.iter().all(|answer| answer.in_scope) {
+        return Err(Error::Input(
+            "no row of the development set is out of scope, so that no threshold can be chosen".into(),
+        ));
+    }
+    let confidence = Confidence { threshold: rejection.threshold(&answers), ..warm };
+    let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &answered, &of_unknown));
+    let mut builder = ImageBuilder::from_image(&Image::from_bytes(image).map_err(refused)?);
+    builder.confidence = Some(confidence);
+    let fitted = FittedConfidence { confidence, before: metrics(plain), after: metrics(confidence) };
+    Ok((builder.build().map_err(refused)?, fitted))
+}
