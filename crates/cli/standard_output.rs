@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use tinybert_base::{Error, Result};
+use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
 
 /// The name of standard output in [`Error::Io`].
@@ -15,9 +16,31 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
 
 /// `accuracy 0.9686, f1 0.9500 (872 examples)`; the metric that selects the best weights comes first.
 pub fn describe_metrics(metrics: &Metrics) -> String {
-    let mut line = format!("{} {:.4}", metrics.primary, metrics.primary());
-    for (name, value) in metrics.values.iter().filter(|(name, _)| **name != metrics.primary) {
-        line += &format!(", {name} {value:.4}");
+    let Metrics { primary, values, samples, .. } = metrics;
+    describe_values(primary, values.iter().map(|(&name, &value)| (name, value)), *samples)
+}
+
+/// One line for each split of the linear baseline: `baseline dev  accuracy 0.9857 (700 examples)`.
+pub fn print_baseline(row: &BaselineRow) -> Result<()> {
+    row.splits.iter().try_for_each(|(split, metrics)| {
+        let values = metrics.values.iter().map(|(name, &value)| (name.as_str(), value));
+        let values = describe_values(&row.metric, values, metrics.samples);
+        print_line(format_args!("baseline {split:4} {values}"))
+    })
+}
+
+fn describe_values<'a>(
+    primary: &str,
+    values: impl Iterator<Item = (&'a str, f64)>,
+    samples: usize,
+) -> String {
+    let (mut first, mut others) = (String::new(), String::new());
+    for (name, value) in values {
+        if name == primary {
+            first = format!("{name} {value:.4}");
+        } else {
+            others += &format!(", {name} {value:.4}");
+        }
     }
-    line + &format!(" ({} examples)", metrics.samples)
+    format!("{first}{others} ({samples} examples)")
 }

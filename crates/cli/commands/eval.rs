@@ -1,11 +1,11 @@
 //! `eval`: measures how well a folder or an image answers.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 use tinybert_base::Result;
 use tinybert_data::Split;
 
-use crate::args::{DataArgs, DeviceArgs, ModelArgs};
+use crate::args::{DataArgs, DeviceArgs, ModelArgs, SplitName};
 use crate::invocation::Invocation;
 use crate::standard_output::{describe_metrics, print_line};
 use crate::terminal::Terminal;
@@ -28,24 +28,8 @@ pub struct EvalArgs {
     device: DeviceArgs,
 }
 
-/// Parts of the data by name.
-#[derive(Clone, Copy, ValueEnum)]
-enum SplitName {
-    Train,
-    Dev,
-    Test,
-    DevMm,
-    TestMm,
-}
-
 pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
-    let split = match args.split {
-        SplitName::Train => Split::Train,
-        SplitName::Dev => Split::Dev,
-        SplitName::Test => Split::Test,
-        SplitName::DevMm => Split::DevMismatched,
-        SplitName::TestMm => Split::TestMismatched,
-    };
+    let split = Split::from(args.split);
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let place = args.model.locate(&context)?;
