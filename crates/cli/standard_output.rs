@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use tinybert_base::{Error, Result};
+use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::intervals::Interval;
 
 /// The name of standard output in [`Error::Io`].
 pub const STANDARD_OUTPUT: &str = "standard output";
@@ -16,13 +18,35 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
 /// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that selects
 /// the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
 pub fn describe_metrics(metrics: &Metrics) -> String {
-    let value = |name: &str| {
-        let interval = metrics.intervals.get(name);
-        let interval = interval.map_or(String::new(), |[low, high]| format!(" [{low:.4}, {high:.4}]"));
-        format!("{name} {:.4}{interval}", metrics.values[name])
-    };
-    let others = metrics.values.keys().copied().filter(|&name| name != metrics.primary);
-    let values: Vec<String> = std::iter::once(metrics.primary).chain(others).map(value).collect();
-    let with = if metrics.intervals.is_empty() { "" } else { ", 95 % intervals" };
-    format!("{} ({} examples{with})", values.join(", "), metrics.samples)
+    let Metrics { primary, values, samples, intervals } = metrics;
+    let value = |(&name, &value)| (name, value, intervals.get(name).copied());
+    describe_values(primary, values.iter().map(value), *samples)
+}
+
+/// One line for each split of the linear baseline: `baseline dev  accuracy 0.9857 [0.9739, 0.9922] (700 examples, 95 %
+/// intervals)`.
+pub fn print_baseline(row: &BaselineRow) -> Result<()> {
+    row.splits.iter().try_for_each(|(split, metrics)| {
+        let value =
+            |(name, &value): (&String, &f64)| (name.as_str(), value, metrics.intervals.get(name).copied());
+        let values = describe_values(&row.metric, metrics.values.iter().map(value), metrics.samples);
+        print_line(format_args!("baseline {split:4} {values}"))
+    })
+}
+
+fn describe_values<'a>(
+    primary: &str,
+    values: impl Iterator<Item = (&'a str, f64, Option<Interval>)>,
+    samples: usize,
+) -> String {
+    let (mut first, mut others, mut note) = (String::new(), String::new(), "");
+    for (name, value, interval) in values {
+        let mut text = format!("{name} {value:.4}");
+        if let Some([low, high]) = interval {
+            text += &format!(" [{low:.4}, {high:.4}]");
+            note = ", 95 % intervals";
+        }
+        if name == primary { first = text } else { others += &format!(", {text}") }
+    }
+    format!("{first}{others} ({samples} examples{note})")
 }

@@ -49,6 +49,8 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     assert_eq!(journal["found"]["chosen"]["cost"]["flash"], bytes(&image));
     assert!(journal["outcome"]["cost"]["ram"].as_u64().expect("bytes") <= 40_000);
     let report = read_json(&out, "report.json");
+    assert_eq!(report["baseline"], journal["outcome"]["baseline"]);
+    assert!(report["baseline"]["splits"]["dev"]["values"]["accuracy"].as_f64().expect("a number") > 0.6);
     let rows = |part: &str| report[part].as_array().expect("a list").clone();
     assert!(rows("candidates").iter().any(|candidate| candidate["chosen"] == true));
     // The board of the run has no name, and comes before the boards with names.

@@ -6,6 +6,7 @@ mod augment;
 mod bad_data;
 mod bad_image;
 mod bad_model;
+mod baseline;
 mod compress;
 mod confidence;
 mod embedding;

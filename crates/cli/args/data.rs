@@ -119,6 +119,11 @@ impl DataArgs {
         Ok(DataSpec { source, labels: (!labels.is_empty()).then(|| labels.to_vec()) })
     }
 
+    /// The kind of the answers that the options ask for.
+    pub fn task_kind(&self) -> TaskKind {
+        if self.embedding { TaskKind::Embedding } else { self.kind() }
+    }
+
     fn kind(&self) -> TaskKind {
         match (self.regression || self.embedding, self.tagging, self.multi_label) {
             (true, _, _) => TaskKind::Regression,

@@ -24,7 +24,7 @@ use crate::args::{
 };
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{describe_metrics, print_line};
+use crate::standard_output::{describe_metrics, print_baseline, print_line};
 use crate::terminal::Terminal;
 
 /// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils
@@ -321,9 +321,13 @@ impl NewStudentArgs {
 fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
     for judged in &outcome.metrics {
         let metrics = describe_metrics(&judged.metrics);
-        print_line(format_args!("{:7} {:4} {metrics}", judged.model, judged.split))?;
+        print_line(format_args!("{:8} {:4} {metrics}", judged.model, judged.split))?;
+    }
+    if let Some(baseline) = &outcome.baseline {
+        print_baseline(baseline)?;
     }
     outcome.notes.iter().try_for_each(print_line)?;
+    outcome.comparison().iter().try_for_each(print_line)?;
     print_line(format_args!("flash     {} bytes", outcome.cost.flash))?;
     print_line(format_args!("workspace {} bytes", outcome.cost.ram))?;
     print_line(format_args!(

@@ -2,6 +2,7 @@
 
 mod ablations;
 mod augment;
+mod baseline;
 mod bench;
 mod compress;
 mod demo;
@@ -28,6 +29,7 @@ pub enum Command {
     Init(init::InitArgs),
     FineTune(fine_tune::FineTuneArgs),
     Augment(augment::AugmentArgs),
+    Baseline(baseline::BaselineArgs),
     Distill(Box<distill::DistillArgs>),
     Ablations(ablations::AblationsArgs),
     Prune(prune::PruneArgs),
@@ -63,6 +65,7 @@ impl Command {
             Self::Init(args) => init::run(args, invocation),
             Self::FineTune(args) => fine_tune::run(args, invocation),
             Self::Augment(args) => augment::run(args, invocation),
+            Self::Baseline(args) => baseline::run(args, invocation),
             Self::Distill(args) => distill::run(args, invocation),
             Self::Ablations(args) => ablations::run(args, invocation),
             Self::Prune(args) => prune::run(args, invocation),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tinybert_base::{Context, Error, Result};
+use tinybert_baseline::BaselineRow;
 use tinybert_data::Split;
 use tinybert_data::metrics::Metrics;
 use tinybert_evaluate::predictor::Predictor;
@@ -31,6 +32,9 @@ pub struct ReportArgs {
     /// File for the report as JSON, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// What `baseline --out` wrote: the page shows the linear baseline beside the result.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Heading of the page [default: the name of the last place].
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -40,7 +44,7 @@ pub struct ReportArgs {
 }
 
 pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
-    let inputs = args.data.inputs().with("PLACE", &args.places);
+    let inputs = args.data.inputs().with("PLACE", &args.places).with("--baseline", &args.baseline);
     if let Some(json) = &args.json {
         output_paths::check_json("--json", json, &inputs, "a report", |file| Report::read(file).is_ok())?;
     }
@@ -49,6 +53,9 @@ pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
         [only] if report_at(only).is_some() => Report::read(&report_at(only).unwrap_or_default())?,
         places => collect(args, places, invocation)?,
     };
+    if let Some(baseline) = &args.baseline {
+        report.baseline = Some(BaselineRow::read(baseline)?);
+    }
     if let Some(title) = &args.title {
         report.title.clone_from(title);
     }

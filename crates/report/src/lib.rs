@@ -12,6 +12,7 @@ pub use page::html;
 use serde_json::Value;
 
 use tinybert_base::FileHash;
+use tinybert_baseline::BaselineRow;
 pub use tinybert_quantize::sensitivity::Sensitivity;
 
 /// How a model was made, what it costs on a device, and why it was chosen.
@@ -34,6 +35,8 @@ pub struct Report {
     pub budget: ReportBudget,
     /// The stages in their order.
     pub stages: Vec<StageReport>,
+    /// The linear baseline on the same data.
+    pub baseline: Option<BaselineRow>,
     /// Sizes of the resulting image.
     pub image: Option<ImageSize>,
     /// The effect of storing one part of the model in fewer bits.

@@ -112,6 +112,7 @@ impl Compress<'_> {
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let mut journal = CompressJournal::open(out, identity)?;
+        let baseline = pipeline::baseline(self, context)?;
         let mut pipeline = Pipeline::new(self, out, context);
         let teacher = &pipeline.teacher()?;
         let student = pipeline.student(teacher)?;
@@ -135,7 +136,7 @@ impl Compress<'_> {
             self.board
         ));
         let small = pipeline.chosen_model(teacher, &student, &space, &found)?;
-        let outcome = CompressOutcome::make(&mut pipeline, inputs, teacher, &small, &found)?;
+        let outcome = CompressOutcome::make(&mut pipeline, inputs, teacher, &small, &found, baseline)?;
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)

@@ -115,7 +115,7 @@ impl Candidate {
         let spec = data_args.spec(&labels)?;
         let data = data_args.load_scoped(
             &spec,
-            args.split.split(),
+            args.split.into(),
             args.out_of_scope.as_deref(),
             context.progress,
         )?;

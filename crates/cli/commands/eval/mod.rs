@@ -8,7 +8,7 @@ mod predictions;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
@@ -18,7 +18,7 @@ use tinybert_data::task::TaskKind;
 
 use self::against::Comparison;
 use self::judged::{Candidate, Judged};
-use crate::args::{DataArgs, DeviceArgs, ModelArgs, ModelFolder};
+use crate::args::{DataArgs, DeviceArgs, ModelArgs, ModelFolder, SplitName};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::{describe_metrics, print_line};
@@ -58,28 +58,6 @@ pub struct EvalArgs {
     device: DeviceArgs,
 }
 
-/// Parts of the data by name.
-#[derive(Clone, Copy, ValueEnum)]
-enum SplitName {
-    Train,
-    Dev,
-    Test,
-    DevMm,
-    TestMm,
-}
-
-impl SplitName {
-    fn split(self) -> Split {
-        match self {
-            Self::Train => Split::Train,
-            Self::Dev => Split::Dev,
-            Self::Test => Split::Test,
-            Self::DevMm => Split::DevMismatched,
-            Self::TestMm => Split::TestMismatched,
-        }
-    }
-}
-
 pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     if let Some(file) = &args.predictions {
         let inputs = args.data.inputs().with("--model", [args.model.name()]).with("--against", &args.against);
@@ -108,7 +86,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     if args.json {
         return print_line(to_json(args, &model, comparison.as_ref()));
     }
-    let split = args.split.split();
+    let split = Split::from(args.split);
     match &comparison {
         None => {
             print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;

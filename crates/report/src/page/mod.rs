@@ -3,6 +3,7 @@
 //! Each part of the report is a section of the page, and each section has a source file of its own. Every
 //! chart has a table with its numbers.
 
+mod baseline;
 mod candidates;
 mod latencies;
 mod losses;
@@ -24,6 +25,7 @@ pub fn html(report: &Report) -> String {
     let title = if report.title.is_empty() { "Report" } else { &report.title };
     let sections = [
         result::section(report),
+        baseline::section(report),
         candidates::section(report),
         stages::section(report),
         losses::section(report),

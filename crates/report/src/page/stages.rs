@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::table::{self, number_if, table};
 use super::{charts, figure, paragraph};
+use crate::Report;
 use crate::charts::Caption;
 use crate::charts::rows::{self, ChartRow};
 use crate::format::{self, fixed, grouped};
 use crate::markup::Element;
-use crate::{Report, StageReport};
 
 /// The section; `None` without stages.
 pub fn section(report: &Report) -> Option<Element> {
@@ -30,21 +30,14 @@ pub fn section(report: &Report) -> Option<Element> {
                 number_if(stage.parameters, grouped),
                 number_if(stage.bytes, grouped),
             ];
-            cells.extend(metrics.iter().map(|&name| metric(stage, name)));
+            let cell = |name: &str| table::metric(&stage.metrics, &stage.intervals, name);
+            cells.extend(metrics.iter().map(|&name| cell(name)));
             cells
         }),
     );
     let intervals = report.stages.iter().any(|stage| !stage.intervals.is_empty());
     let note = intervals.then(|| paragraph("In brackets: the 95 % interval of the metric.").class("muted"));
     Some(section.child(table).children(note))
-}
-
-/// The cell of a metric with its interval, as far as it is known.
-fn metric(stage: &StageReport, name: &str) -> Element {
-    let interval = stage.intervals.get(name).map(|&ends| format!(" {}", format::interval(ends)));
-    number_if(stage.metrics.get(name).copied(), |value| {
-        format::metric(value) + interval.as_deref().unwrap_or_default()
-    })
 }
 
 /// A chart of the metric after each evaluated stage; `None` for fewer than two.

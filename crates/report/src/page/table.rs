@@ -1,8 +1,9 @@
 //! Tables.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::format::shortened;
+use crate::format::{self, shortened};
 use crate::markup::Element;
 
 /// A cell with more characters is folded.
@@ -48,6 +49,14 @@ pub fn number(text: impl Display) -> Element {
 /// A cell with a number, or an empty cell.
 pub fn number_if<T: Copy, D: Display>(value: Option<T>, text: impl Fn(T) -> D) -> Element {
     value.map_or_else(|| number(""), |value| number(text(value)))
+}
+
+/// A cell with the metric `name` and its 95 % interval, as far as they are known.
+pub fn metric(values: &BTreeMap<String, f64>, intervals: &BTreeMap<String, [f64; 2]>, name: &str) -> Element {
+    let interval = intervals.get(name).map(|&ends| format!(" {}", format::interval(ends)));
+    number_if(values.get(name).copied(), |value| {
+        format::metric(value) + interval.as_deref().unwrap_or_default()
+    })
 }
 
 /// A cell that shows only the beginning of a long text until it is opened.

@@ -10,6 +10,7 @@ use crate::{
     Curve, CurvePoint, ImageSize, ModelledLatency, Report, ReportBudget, ReportedCandidate, StageReport,
 };
 use tinybert_base::FileHash;
+use tinybert_baseline::{BaselineRow, SplitMetrics};
 use tinybert_quantize::sensitivity::Sensitivity;
 
 const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
@@ -63,6 +64,22 @@ fn full(name: &str) -> Report {
         metric: "accuracy".into(),
         budget: ReportBudget { flash_bytes: Some(5_000_000), metric: Some(0.92), ..ReportBudget::default() },
         stages: vec![stage(0.91), stage(0.93)],
+        baseline: Some(BaselineRow {
+            metric: "accuracy".into(),
+            splits: BTreeMap::from([(
+                name.into(),
+                SplitMetrics {
+                    values: BTreeMap::from([("accuracy".into(), 0.9), ("a first name".into(), 0.5)]),
+                    intervals: BTreeMap::from([("accuracy".into(), [0.88, 0.92])]),
+                    samples: 700,
+                },
+            )]),
+            bytes: 518_050,
+            microseconds: 13.4,
+            features: 47_081,
+            penalty: 1.0,
+            seconds: 3.0,
+        }),
         image: Some(ImageSize {
             bytes: 1000,
             sections: vec![("embeddings".into(), 750), ("layers".into(), 150)],
@@ -122,6 +139,7 @@ fn every_part_has_a_section() {
         let headings: Vec<String> = all(page, "h2").map(text).collect();
         let expected = [
             "Result",
+            "Linear baseline",
             "Candidates",
             "Stages",
             "Training",
@@ -171,6 +189,25 @@ fn tables_have_the_numbers_with_their_units() {
         let files = table(page, "Files that were read");
         assert_eq!(files[1], ["student".to_owned(), "1,234".into(), "ab".repeat(32)]);
     });
+}
+
+#[test]
+fn the_baseline_stands_beside_the_last_stage() {
+    let mut report = full("student");
+    parsed(&html(&report), |page| {
+        let rows = table(page, "The linear baseline beside the last stage");
+        assert_eq!(rows[0], ["model", "data", "bytes", "one text, µs", "accuracy", "a first name"]);
+        assert_eq!(rows[1], ["linear baseline", "student", "518,050", "13.4", "0.9000", "0.5000"]);
+        assert_eq!(rows[2], ["student", "dev", "57,411,000", "", "0.9300", ""]);
+    });
+    // A sentence is there if the image is at most half a point better on the development set.
+    let baseline = report.baseline.as_mut().unwrap();
+    let metrics = baseline.splits.remove("student").unwrap();
+    baseline.splits.insert("dev".into(), metrics);
+    let sentence = "A linear baseline of 518050 bytes reaches";
+    assert!(!html(&report).contains(sentence));
+    report.stages[1].metrics.insert("accuracy".into(), 0.904);
+    assert!(html(&report).contains(sentence));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::outcome::{CompressOutcome, JudgedModel};
 use super::{Pipeline, report};
 use crate::search::SearchResult;
 use tinybert_base::{Error, FileHash, Result};
+use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
 use tinybert_distill::check_student_answers;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
@@ -16,13 +17,15 @@ const IMAGE: &str = "model.tbim";
 
 impl CompressOutcome {
     /// Makes the image of the chosen model, makes sure that it keeps within the budget, writes it, judges it
-    /// and writes the report. `inputs` are the files that the run has read.
+    /// and writes the report. `inputs` are the files that the run has read; `baseline` is the linear one, or why there is
+    /// none.
     pub(crate) fn make(
         pipeline: &mut Pipeline,
         inputs: Vec<FileHash>,
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: &SearchResult,
+        baseline: std::result::Result<BaselineRow, String>,
     ) -> Result<Self> {
         let (compress, context) = (pipeline.compress, pipeline.context);
         let image = BuiltImage::within_budget(pipeline, small, found)?;
@@ -59,7 +62,9 @@ impl CompressOutcome {
             }
             metrics.push(JudgedModel { model: "image", split, metrics: of_image });
         }
-        let outcome = Self { image: path, cost: image.cost, metrics, notes };
+        let baseline =
+            baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
+        let outcome = Self { image: path, cost: image.cost, metrics, baseline, notes };
         report::write(pipeline, found, &outcome, &image.image, inputs)?;
         Ok(outcome)
     }

@@ -1,5 +1,6 @@
 //! The stages of a run. Each stage is a model folder in the output folder.
 
+mod baseline;
 mod finish;
 mod image;
 mod journal;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+pub use self::baseline::baseline;
 pub use self::journal::CompressJournal;
 pub use self::outcome::{CompressOutcome, JudgedModel};
 use self::student::can_inherit;

@@ -39,6 +39,7 @@ pub(super) fn write(
     if let Some(image) = &mut report.image {
         image.latency_ms = Some(outcome.cost.latency_ms);
     }
+    report.baseline.clone_from(&outcome.baseline);
     report.settings = compress.record(Vec::new()).settings;
     report.inputs = inputs;
     report.metric.clone_from(&found.metric);

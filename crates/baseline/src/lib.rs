@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod features;
+mod lbfgs;
+mod model;
+mod ngrams;
+mod objective;
+mod overlap;
+mod row;
+mod sparse;
+mod training;
+
+pub use model::LinearModel;
+pub use row::{BaselineRow, SplitMetrics};
+pub use training::{Trained, check, check_kind, train};
+
+#[cfg(test)]
+mod tests;

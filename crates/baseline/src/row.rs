@@ -1,0 +1,141 @@
+//! The baseline in a table: metrics, size and speed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::training::{Trained, train};
+use tinybert_base::{Context, Result, files};
+use tinybert_data::Split;
+use tinybert_data::metrics::intervals::Interval;
+use tinybert_data::metrics::{MetricSet, Metrics};
+use tinybert_data::task::Dataset;
+
+/// A model is near the baseline if it is at most so much better.
+const NEAR: f64 = 0.005;
+
+/// What a linear baseline reaches, and what it takes.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineRow {
+    /// Name of the metric that selects; larger is better.
+    pub metric: String,
+    /// The metrics on each split by its name: `dev`, `test`, ...
+    pub splits: BTreeMap<String, SplitMetrics>,
+    /// Bytes that a device would need to store ([`LinearModel::bytes`](crate::LinearModel::bytes)).
+    pub bytes: u64,
+    /// Median time of one answer on one core of this machine in microseconds, from the text on.
+    pub microseconds: f64,
+    /// Number of n-grams that have weights.
+    pub features: u64,
+    /// Strength of the penalty: scikit-learn's `alpha`, the inverse of its `C`.
+    pub penalty: f64,
+    /// Seconds of training with the choice of the penalty, on all threads.
+    pub seconds: f64,
+}
+
+/// The metrics on one split.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitMetrics {
+    /// Every value by name, each a fraction (1.0 = 100 %).
+    pub values: BTreeMap<String, f64>,
+    /// The 95 % interval of each value, as far as it is known.
+    pub intervals: BTreeMap<String, Interval>,
+    /// Number of examples.
+    pub samples: usize,
+}
+
+impl From<&Metrics> for SplitMetrics {
+    fn from(metrics: &Metrics) -> Self {
+        fn by_name<T: Copy>(values: &BTreeMap<&str, T>) -> BTreeMap<String, T> {
+            values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect()
+        }
+
+        let (values, intervals) = (by_name(&metrics.values), by_name(&metrics.intervals));
+        Self { values, intervals, samples: metrics.samples }
+    }
+}
+
+impl BaselineRow {
+    /// Trains a baseline on `data`, whose development set chooses the penalty, and judges it on `splits`.
+    ///
+    /// # Errors
+    /// Those of [`train`] and of [`LinearModel::evaluate`](crate::LinearModel::evaluate).
+    pub fn measure(
+        data: (&Dataset, &Dataset),
+        metrics: MetricSet,
+        splits: &[(Split, &Dataset)],
+        context: &Context,
+    ) -> Result<Self> {
+        let begin = Instant::now();
+        let Trained { model, penalty, dev } = train(data.0, data.1, metrics, context)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        let judged = splits.iter().map(|(split, data)| {
+            Ok((split.to_string(), SplitMetrics::from(&model.evaluate(data, metrics)?)))
+        });
+        Ok(Self {
+            metric: dev.primary.to_owned(),
+            splits: judged.collect::<Result<_>>()?,
+            bytes: model.bytes(),
+            microseconds: model.microseconds(data.1),
+            features: model.features() as u64,
+            penalty: penalty.into(),
+            seconds,
+        })
+    }
+
+    /// Reads what the command `baseline --out FILE` has written.
+    ///
+    /// # Errors
+    /// [`Error::Io`](tinybert_base::Error::Io) if it cannot be read,
+    /// [`Error::Input`](tinybert_base::Error::Input) with line and reason if it is not a row.
+    pub fn read(path: &Path) -> Result<Self> {
+        files::parse_json(path, &files::read(path)?)
+    }
+
+    /// The value of the metric that selects on a split.
+    pub fn value(&self, split: Split) -> Option<f64> {
+        self.splits.get(&split.to_string())?.values.get(&self.metric).copied()
+    }
+
+    /// A sentence for the user of an image of `bytes` bytes whose metric on the development set is `value`, if the
+    /// image is hardly better than the baseline or worse.
+    pub fn comparison(&self, bytes: u64, value: f64) -> Option<String> {
+        let own = self.value(Split::Dev).filter(|own| value - own <= NEAR)?;
+        Some(format!(
+            "A linear baseline of {} bytes reaches {} {own:.4} on the development set, the image of {bytes} bytes \
+             {value:.4}: for this task, consider whether the image is worth its size.",
+            self.bytes, self.metric
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_image_that_is_not_half_a_point_better_is_compared() {
+        let dev = SplitMetrics {
+            values: BTreeMap::from([("accuracy".into(), 0.9)]),
+            intervals: BTreeMap::new(),
+            samples: 10,
+        };
+        let row = BaselineRow {
+            metric: "accuracy".into(),
+            splits: BTreeMap::from([("dev".into(), dev)]),
+            bytes: 1000,
+            microseconds: 5.0,
+            features: 100,
+            penalty: 1.0,
+            seconds: 2.0,
+        };
+        assert_eq!(row.comparison(9000, 0.906), None);
+        for value in [0.904, 0.8] {
+            let said = row.comparison(9000, value).unwrap();
+            assert!(said.contains("1000 bytes") && said.contains("accuracy 0.9000"), "{said}");
+        }
+        assert_eq!(BaselineRow { splits: BTreeMap::new(), ..row }.comparison(9000, 0.1), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the whole crate, against scikit-learn where it computes the same.
+
+mod reference;
+mod training;

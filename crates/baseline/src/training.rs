@@ -1,0 +1,119 @@
+//! Training: the features of the training set, and the strength of the penalty that the development set prefers.
+
+use crate::features::{Counts, Vocabulary};
+use crate::lbfgs::{Stopping, minimize};
+use crate::model::LinearModel;
+use crate::objective::Objective;
+use crate::sparse::Sparse;
+use tinybert_base::{Context, Error, Result};
+use tinybert_data::metrics::{MetricSet, Metrics};
+use tinybert_data::task::{Dataset, Target, TaskKind};
+
+/// The penalties that are tried, each from the weights of the one before.
+const PENALTIES: [f32; 6] = [16.0, 4.0, 1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
+/// Training ends where the gradient is this share of the gradient without any weights.
+const TOLERANCE: f64 = 1e-3;
+/// Training also ends where a step brings less than this share of the objective.
+const DECREASE: f64 = 1e-4;
+/// The search for the penalty ends after so many that bring nothing.
+const PATIENCE: usize = 2;
+/// Largest number of steps for a penalty.
+const STEPS: usize = 100;
+
+/// A trained model and how it was chosen.
+pub struct Trained {
+    /// The model.
+    pub model: LinearModel,
+    /// The penalty that it was trained with.
+    pub penalty: f32,
+    /// Its metrics on the development set.
+    pub dev: Metrics,
+}
+
+/// Makes sure that there is a baseline for data of this kind.
+///
+/// # Errors
+/// [`Error::Usage`] for tagged words and embeddings.
+pub fn check_kind(kind: TaskKind) -> Result<()> {
+    let name = match kind {
+        TaskKind::Tagging => "tagged words",
+        TaskKind::Embedding => "sentence embeddings",
+        _ => return Ok(()),
+    };
+    Err(Error::Usage(format!(
+        "there is no linear baseline for {name}, only for labels and scores of texts and pairs"
+    )))
+}
+
+/// Makes sure that there is a baseline for training data: texts or pairs, each with a label, labels or a score.
+///
+/// # Errors
+/// Those of [`check_kind`]; [`Error::Input`] for an example without a label.
+pub fn check(train: &Dataset) -> Result<()> {
+    check_kind(train.kind)?;
+    train.check_labelled()
+}
+
+/// Trains on `train`; `metrics` on `dev` choose the penalty. Of equal ones the strongest is chosen.
+///
+/// # Errors
+/// Those of [`check`]; [`Error::Input`] for a development set that cannot be judged by `metrics`;
+/// [`Error::Interrupted`].
+pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Context) -> Result<Trained> {
+    check(train)?;
+    dev.check_labelled()?;
+    let counts = Counts::of_examples(train);
+    let vocabulary = Vocabulary::of_texts(&counts).rounded();
+    let texts = Sparse::of_rows(&vocabulary.vectors(&counts));
+    let features = texts.transposed(vocabulary.len() + counts[0].measures());
+    drop(counts);
+    let dev_vectors = vocabulary.vectors(&Counts::of_examples(dev));
+    let targets: Vec<Target> = train.examples.iter().map(|example| gold(&example.target)).collect();
+    let outputs = LinearModel::outputs(train.kind, &train.labels);
+    let objective =
+        |penalty| Objective { texts: &texts, features: &features, targets: &targets, outputs, penalty };
+
+    let mut weights = vec![0.0; objective(0.0).weights()];
+    let stopping = Stopping {
+        gradient: TOLERANCE * objective(0.0).steepness(&weights),
+        decrease: DECREASE,
+        steps: STEPS,
+        stop: &|| context.should_stop(),
+    };
+    context.progress.begin("linear baseline", PENALTIES.len() as u64);
+    let mut best: Option<Trained> = None;
+    let mut in_vain = 0;
+    for penalty in PENALTIES {
+        let objective = objective(penalty);
+        weights =
+            minimize(weights, |at, gradient| objective.value(at, gradient), &objective.scales(), &stopping);
+        if context.should_stop() {
+            return Err(Error::Interrupted(
+                "stopped while the linear baseline was trained; the same command trains it again".into(),
+            ));
+        }
+        let model = LinearModel::rounded(vocabulary.clone(), train, &weights);
+        let dev = model.outcomes(&dev_vectors, dev, metrics)?.metrics();
+        context.progress.advance(1, &format!("{} {:.4}", dev.primary, dev.primary()));
+        if best.as_ref().is_some_and(|best| dev.primary() <= best.dev.primary()) {
+            in_vain += 1;
+        } else {
+            best = Some(Trained { model, penalty, dev });
+            in_vain = 0;
+        }
+        if in_vain == PATIENCE {
+            break;
+        }
+    }
+    context.progress.end();
+    Ok(best.expect("there is a penalty to try"))
+}
+
+/// The gold answer, also of an example with soft labels.
+fn gold(target: &Target) -> Target {
+    match target {
+        Target::SoftLabels { gold: Some(class), .. } => Target::Class(*class),
+        Target::SoftLabelSet { gold: Some(classes), .. } => Target::LabelSet(classes.clone()),
+        other => other.clone(),
+    }
+}

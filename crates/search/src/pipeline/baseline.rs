@@ -1,0 +1,28 @@
+//! The linear baseline, which a run trains first: it takes seconds, and says what the image has to be better than.
+
+use crate::Compress;
+use tinybert_base::{Context, Result};
+use tinybert_baseline::{BaselineRow, check};
+use tinybert_data::Split;
+
+/// The baseline on the data of a run. `Err` inside says why there is none: the data are of another kind, or training
+/// examples have no labels.
+///
+/// # Errors
+/// Those of [`BaselineRow::measure`].
+pub fn baseline(compress: &Compress, context: &Context) -> Result<std::result::Result<BaselineRow, String>> {
+    let data = &compress.data;
+    if let Err(error) = check(data.train) {
+        return Ok(Err(error.to_string()));
+    }
+    let splits = [(Split::Dev, Some(data.dev)), (Split::Test, compress.test)];
+    let splits: Vec<_> = splits.into_iter().filter_map(|(split, data)| Some((split, data?))).collect();
+    let row = BaselineRow::measure((data.train, data.dev), data.metrics, &splits, context)?;
+    context.progress.say(&format!(
+        "linear baseline: {} {:.4} on the development set, {} bytes",
+        row.metric,
+        row.value(Split::Dev).unwrap_or_default(),
+        row.bytes
+    ));
+    Ok(Ok(row))
+}
