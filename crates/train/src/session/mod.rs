@@ -54,6 +54,8 @@ pub(crate) struct TrainingSession<'a> {
     last_checkpoint: LastCheckpoint,
     /// Whether the time limit is reached by rank 0's clock.
     out_of_time: bool,
+    /// Whether the evaluations of the selection no longer improved.
+    out_of_patience: bool,
     steps: u64,
     tokens: u64,
     window: MetricsWindow,
@@ -99,6 +101,7 @@ impl<'a> TrainingSession<'a> {
             earlier: Earlier::default(),
             last_checkpoint: LastCheckpoint { time: now, steps: 0 },
             out_of_time: false,
+            out_of_patience: false,
             steps: 0,
             tokens: 0,
             window: MetricsWindow::default(),
@@ -176,7 +179,7 @@ impl<'a> TrainingSession<'a> {
     pub fn log(&mut self, mut line: Value) -> Result<()> {
         line["session"] = json!(self.config.name);
         line["step"] = json!(self.steps);
-        self.work.log(&line)
+        self.work.log(self.steps, &line, self.context.progress)
     }
 
     /// Shows the user a line that stays on the screen.
@@ -187,6 +190,24 @@ impl<'a> TrainingSession<'a> {
     /// Optimizer steps taken.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Whether so many evaluations of `selection` have brought nothing that the session ends before its planned
+    /// length. The user is told. The ranks share the decision of rank 0.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if a rank is lost.
+    fn is_out_of_patience(&mut self, selection: &Selection) -> Result<bool> {
+        let Some(patience) = self.config.patience else { return Ok(false) };
+        self.out_of_patience =
+            self.ranks().first_value(selection.evaluations_since_best() >= patience.get())?;
+        if self.out_of_patience {
+            self.say(&format!(
+                "{} ends at step {}: no evaluation of the last {patience} was better than the best one before",
+                self.config.name, self.steps
+            ));
+        }
+        Ok(self.out_of_patience)
     }
 
     /// Whether all zeros that were asked for are there.
@@ -207,6 +228,7 @@ impl<'a> TrainingSession<'a> {
             tokens: self.tokens,
             seconds: self.seconds(),
             out_of_time: !self.finished() && self.out_of_time,
+            out_of_patience: self.out_of_patience,
             ranks: self.ranks().size(),
         };
         self.work.record_finished(self.config.name, summary);
