@@ -33,12 +33,16 @@ fn replays(name: &str, line: &str) -> String {
 #[test]
 fn the_record_of_a_run_gives_its_weights_again() {
     let data = toy::data();
-    let corpus = toy::write("replay-corpus.txt", "play some jazz in oslo\n\nbook a table for two\n".repeat(20));
+    let corpus =
+        toy::write("replay-corpus.txt", "play some jazz in oslo\n\nbook a table for two\n".repeat(20));
     let distill = |stage: &str, teacher: &str| {
         format!("distill --stage {stage} --teacher {teacher} --student {} --max-tokens 32", *FRESH)
     };
     let rates = "--intermediate-epochs 1 --prediction-epochs 2 --prediction-lr 1e-3 --batch-size 16";
-    replays("replay-general", &format!("{} --corpus {corpus} --epochs 2 --inherit", distill("general", &ENCODER)));
+    replays(
+        "replay-general",
+        &format!("{} --corpus {corpus} --epochs 2 --inherit", distill("general", &ENCODER)),
+    );
     replays("replay-task", &format!("{} {data} {rates} --layer-weights 1,2,3", distill("task", &TEACHER)));
     let cut = "--dev-share 0.25 --dev-seed 3 --select-by macro-f1";
     let line = format!("fine-tune --model {} --train {} --epochs 1 --lr 1e-3 {cut}", *ENCODER, toy::train());
@@ -71,7 +75,8 @@ fn options_of_the_command_line_replace_those_of_the_record() {
 fn an_input_that_has_changed_is_told() {
     let train = toy::write("changing.jsonl", fs::read(toy::train()).expect("the training file"));
     let dev = toy::data().split(' ').next_back().expect("a path").to_owned();
-    let line = format!("fine-tune --model {} --train {train} --dev {dev} --epochs 1 --max-tokens 32", *ENCODER);
+    let line =
+        format!("fine-tune --model {} --train {train} --dev {dev} --epochs 1 --max-tokens 32", *ENCODER);
     let out = toy::make("unchanged", &line);
     let again = format!("fine-tune --config {out}/run.json --out {}", toy::path("changed").display());
     let said = tinybert(&again).assert().success();

@@ -152,8 +152,8 @@ fn without_a_terminal_nothing_but_lines_is_printed_and_quiet_prints_no_progress(
 fn patience_and_a_search_of_the_rate_are_recorded_and_printed() {
     let line = format!("fine-tune --model {} {} --max-tokens 32 --batch-size 16", *ENCODER, toy::data());
     let out = toy::path("patient").display().to_string();
-    let said = crate::program::tinybert(&format!("{line} --epochs 9 --lr 1e-9 --patience 2 --out {out}"));
-    let said = said.assert().success();
+    let patient = format!("{line} --epochs 9 --lr 1e-9 --patience 2 --out {out}");
+    let said = crate::program::tinybert(&patient).assert().success();
     let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
     // 108 sentences are 7 steps.
     assert!(said.contains("ends at step 21: no evaluation of the last 2"), "{said}");
@@ -162,8 +162,7 @@ fn patience_and_a_search_of_the_rate_are_recorded_and_printed() {
 
     let out = toy::path("searched").display().to_string();
     let table = output(&format!("{line} --epochs 2 --lr 1e-3 --tune 3 --quiet --out {out}"));
-    let rows: Vec<Vec<&str>> =
-        table.lines().map(|line| line.split_whitespace().collect()).take(6).collect();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).take(6).collect();
     assert_eq!(rows[0], ["round", "learning", "rate", "steps", "dev", "accuracy"]);
     assert_eq!(rows[1][..3], ["1", "1e-4", "3"]);
     assert_eq!(rows[3][..3], ["1", "1e-2", "3"]);
@@ -172,7 +171,10 @@ fn patience_and_a_search_of_the_rate_are_recorded_and_printed() {
     let run = record(&out);
     let tried = run["settings"]["tuning"].as_array().expect("all trials are recorded");
     assert_eq!(tried.len(), 5);
-    assert!(tried[3..].iter().any(|trial| trial["learning_rate"] == run["settings"]["learning_rate"]), "{run:#}");
+    assert!(
+        tried[3..].iter().any(|trial| trial["learning_rate"] == run["settings"]["learning_rate"]),
+        "{run:#}"
+    );
     assert!(!toy::path("searched.run").exists());
 }
 

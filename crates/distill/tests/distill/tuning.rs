@@ -59,7 +59,8 @@ fn the_result_is_the_plain_run_with_the_best_rate_in_parts_too() {
         TaskSettings { prediction: StageRecipe { learning_rate, ..settings.prediction.clone() }, ..settings };
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(4, 32), &labelled());
     let student = toy::model(&place.path().join("student"), &toy::config(2, 16), &Head::None);
-    with_data(|data| distill_task(&settings, &teacher, &student, data, &*plain, &Context::default())).unwrap();
+    with_data(|data| distill_task(&settings, &teacher, &student, data, &*plain, &Context::default()))
+        .unwrap();
     assert_eq!((toy::bits(&searched), metrics(&searched)), (toy::bits(&plain), metrics(&plain)));
 }
 
@@ -78,7 +79,8 @@ fn a_trial_is_the_beginning_of_the_plain_run() {
         let settings = TaskSettings { prediction, max_steps: Some(trial.steps), ..settings };
         let out = place.path().join("alone");
         let context = Context::default();
-        let alone = with_data(|data| distill_task(&settings, &teacher, &student, data, &*out, &context)).unwrap();
+        let alone =
+            with_data(|data| distill_task(&settings, &teacher, &student, data, &*out, &context)).unwrap();
         assert_eq!(Some(alone.dev.primary()), trial.dev);
     }
 }
@@ -96,7 +98,8 @@ fn patience_ends_the_prediction_stage_alone() {
     };
     let out = place.path().join("out");
     let context = Context::default();
-    let report = with_data(|data| distill_task(&settings, &teacher, &student, data, &*out, &context)).unwrap();
+    let report =
+        with_data(|data| distill_task(&settings, &teacher, &student, data, &*out, &context)).unwrap();
     let (intermediate, prediction) = (report.intermediate.unwrap(), report.prediction.unwrap());
     assert!(!intermediate.out_of_patience && intermediate.steps == 5);
     assert!(prediction.out_of_patience && prediction.steps == 15, "{prediction:?}");

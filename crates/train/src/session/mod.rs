@@ -192,24 +192,6 @@ impl<'a> TrainingSession<'a> {
         self.steps
     }
 
-    /// Whether so many evaluations of `selection` have brought nothing that the session ends before its planned
-    /// length. The user is told. The ranks share the decision of rank 0.
-    ///
-    /// # Errors
-    /// [`Error::Ranks`] if a rank is lost.
-    fn is_out_of_patience(&mut self, selection: &Selection) -> Result<bool> {
-        let Some(patience) = self.config.patience else { return Ok(false) };
-        self.out_of_patience =
-            self.ranks().first_value(selection.evaluations_since_best() >= patience.get())?;
-        if self.out_of_patience {
-            self.say(&format!(
-                "{} ends at step {}: no evaluation of the last {patience} was better than the best one before",
-                self.config.name, self.steps
-            ));
-        }
-        Ok(self.out_of_patience)
-    }
-
     /// Whether all zeros that were asked for are there.
     fn sparsity_is_complete(&self) -> bool {
         self.sparsity.is_complete()

@@ -133,3 +133,23 @@ impl<'a> Selection<'a> {
         })
     }
 }
+
+impl TrainingSession<'_> {
+    /// Whether so many evaluations of `selection` have brought nothing that the session ends before its planned
+    /// length. The user is told. The ranks share the decision of rank 0.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`](tinybert_base::Error::Ranks) if a rank is lost.
+    pub(super) fn is_out_of_patience(&mut self, selection: &Selection) -> Result<bool> {
+        let Some(patience) = self.config.patience else { return Ok(false) };
+        self.out_of_patience =
+            self.ranks().first_value(selection.evaluations_since_best() >= patience.get())?;
+        if self.out_of_patience {
+            self.say(&format!(
+                "{} ends at step {}: no evaluation of the last {patience} was better than the best one before",
+                self.config.name, self.steps
+            ));
+        }
+        Ok(self.out_of_patience)
+    }
+}

@@ -84,7 +84,9 @@ fn expected(lines: &[Value]) -> Scalars {
     fn collect(path: &str, value: &Value, step: u64, scalars: &mut Scalars) {
         match value {
             Value::Object(inner) => {
-                inner.iter().for_each(|(name, value)| collect(&format!("{path}/{name}"), value, step, scalars));
+                inner
+                    .iter()
+                    .for_each(|(name, value)| collect(&format!("{path}/{name}"), value, step, scalars));
             }
             Value::Number(number) if number.is_f64() => {
                 let value = number.as_f64().unwrap() as f32;

@@ -7,9 +7,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_model::{Head, RunRecord};
 use tinybert_testing::runs::{fine_tune_settings, metrics, output, with_data};
 use tinybert_testing::toy;
-use tinybert_train::{
-    FineTune, FineTuneReport, Output, Recipe, Trial, fine_tune, fine_tune_at_best_rate,
-};
+use tinybert_train::{FineTune, FineTuneReport, Output, Recipe, Trial, fine_tune, fine_tune_at_best_rate};
 
 fn tuned(place: &Path, out: &Output, context: &Context) -> Result<(FineTuneReport, Vec<Trial>)> {
     let model = toy::model(&place.join("fresh"), &toy::config(1, 16), &Head::None);
@@ -24,7 +22,8 @@ fn the_result_is_the_plain_run_with_the_best_rate() {
     // 15 steps: a quarter, then half.
     let steps: Vec<u64> = trials.iter().map(|trial| trial.steps).collect();
     assert_eq!(steps, [3, 3, 3, 3, 7, 7]);
-    let best = trials[4..].iter().reduce(|best, trial| if trial.dev > best.dev { trial } else { best }).unwrap();
+    let best =
+        trials[4..].iter().reduce(|best, trial| if trial.dev > best.dev { trial } else { best }).unwrap();
 
     let record = RunRecord::read(&searched).unwrap();
     assert_eq!(record.settings["learning_rate"], best.learning_rate);
@@ -74,10 +73,21 @@ fn each_trial_has_events_of_its_own() {
     let events = place.path().join("events");
     let out = Output { tensorboard: Some(events.clone()), ..output(&place.path().join("out"), false) };
     tuned(place.path(), &out, &Context::default()).unwrap();
-    let mut names: Vec<_> =
-        fs::read_dir(&events).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(&events)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     assert!(names[0].starts_with("events.out.tfevents."), "{names:?}");
-    assert_eq!(names[1..], ["round-1-trial-1", "round-1-trial-2", "round-1-trial-3", "round-1-trial-4",
-        "round-2-trial-1", "round-2-trial-2"]);
+    assert_eq!(
+        names[1..],
+        [
+            "round-1-trial-1",
+            "round-1-trial-2",
+            "round-1-trial-3",
+            "round-1-trial-4",
+            "round-2-trial-1",
+            "round-2-trial-2"
+        ]
+    );
 }
