@@ -121,8 +121,8 @@ fn options_of<'c>(command: &'c Command, path: &Path) -> Result<Vec<(&'c Arg, Vec
             Error::input(path, format!("the option {name:?} is none that `{}` records", command.get_name()))
         })?;
         if takes_values(known) == values.is_empty() {
-            let found = if values.is_empty() { "none" } else { "some" };
-            return Err(Error::input(path, format!("the option {name:?} has {found} values")));
+            let what = if values.is_empty() { "has no value" } else { "has a value and takes none" };
+            return Err(Error::input(path, format!("the option {name:?} {what}")));
         }
         Ok((known, values))
     };
@@ -223,8 +223,8 @@ mod tests {
         refused("fine-tune", json!({}), "has no `options`");
         refused("fine-tune", json!({ "rate": ["1"] }), "the option \"rate\"");
         refused("fine-tune", json!({ "out": ["x"] }), "the option \"out\"");
-        refused("fine-tune", json!({ "lr": [] }), "\"lr\" has none values");
-        refused("fine-tune", json!({ "tagging": ["x"] }), "\"tagging\" has some values");
+        refused("fine-tune", json!({ "lr": [] }), "\"lr\" has no value");
+        refused("fine-tune", json!({ "tagging": ["x"] }), "\"tagging\" has a value");
         refused("fine-tune", json!(["lr"]), "not a record of a run");
     }
 }

@@ -112,7 +112,9 @@ impl RateSearch<'_> {
                         None
                     }
                     Err(error) => {
-                        remove_if_alone(&run, TuningJournal::FILE);
+                        if journal.trials.is_empty() {
+                            remove_if_alone(&run, TuningJournal::FILE);
+                        }
                         return Err(error);
                     }
                 };

@@ -176,5 +176,4 @@ fn a_folder_that_cannot_be_is_refused_before_the_first_step() {
     let output = Output { tensorboard: Some(events.clone()), ..output(&out, false) };
     let error = run_fine_tune(place.path(), output, &Context::default()).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if path.starts_with(&events)), "{error}");
-    assert!(!toy::run_folder(&out).exists());
 }
