@@ -6,6 +6,7 @@ use tinybert_base::{Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
 use tinybert_data::metrics::intervals::Interval;
+use tinybert_train::Trial;
 
 /// The name of standard output in [`Error::Io`].
 pub const STANDARD_OUTPUT: &str = "standard output";
@@ -49,4 +50,17 @@ fn describe_values<'a>(
         if name == primary { first = text } else { others += &format!(", {text}") }
     }
     format!("{first}{others} ({samples} examples{note})")
+}
+
+/// Prints the trials of a search of the learning rate as a table; nothing if there were none.
+pub fn print_trials(trials: &[Trial], metric: &str) -> Result<()> {
+    if trials.is_empty() {
+        return Ok(());
+    }
+    print_line(format_args!("round  learning rate  steps   dev {metric}"))?;
+    for Trial { round, learning_rate, steps, dev } in trials {
+        let dev = dev.map_or_else(|| "diverged".into(), |dev| format!("{dev:.4}"));
+        print_line(format_args!("{round:>5}  {learning_rate:>13e}  {steps:>5}   {dev}"))?;
+    }
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod output;
 mod precision;
 mod present;
 mod recipe;
+mod replay;
 mod split;
 mod units;
 
@@ -30,5 +31,6 @@ pub use self::output::OutputArgs;
 pub use self::precision::{PrecisionArgs, PrecisionInputs};
 pub use self::present::PresentOptions;
 pub use self::recipe::RecipeOptions;
+pub use self::replay::ReplayArgs;
 pub use self::split::SplitName;
 pub use self::units::{parse_bytes, parse_memory_size, parse_milliseconds, parse_time_limit};

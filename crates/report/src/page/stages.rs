@@ -30,8 +30,7 @@ pub fn section(report: &Report) -> Option<Element> {
                 number_if(stage.parameters, grouped),
                 number_if(stage.bytes, grouped),
             ];
-            let cell = |name: &str| table::metric(&stage.metrics, &stage.intervals, name);
-            cells.extend(metrics.iter().map(|&name| cell(name)));
+            cells.extend(metrics.iter().map(|name| table::metric(&stage.metrics, &stage.intervals, name)));
             cells
         }),
     );
