@@ -10,6 +10,7 @@ mod compress;
 mod embedding;
 mod evaluation;
 mod files;
+mod floor;
 mod fresh;
 mod hub;
 mod labels;

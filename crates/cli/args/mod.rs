@@ -27,4 +27,6 @@ pub use self::output::OutputArgs;
 pub use self::precision::{PrecisionArgs, PrecisionInputs};
 pub use self::present::PresentOptions;
 pub use self::recipe::RecipeOptions;
-pub use self::units::{parse_bytes, parse_memory_size, parse_milliseconds, parse_time_limit};
+pub use self::units::{
+    parse_bytes, parse_kept_share, parse_memory_size, parse_milliseconds, parse_points, parse_time_limit,
+};

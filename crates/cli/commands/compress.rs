@@ -1,4 +1,6 @@
-//! `compress`: makes an image within a budget from a teacher and data.
+//! `compress`: makes an image within a budget, or the smallest that holds a floor, from a teacher and data.
+
+mod floor;
 
 use std::iter;
 use std::num::NonZeroU32;
@@ -16,8 +18,9 @@ use tinybert_search::{
     Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
     student_sizes,
 };
-use tinybert_train::{FineTune, Recipe};
+use tinybert_train::{FineTune, Recipe, TaskData};
 
+use self::floor::FloorArgs;
 use crate::args::{
     DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens, parse_memory_size,
     parse_milliseconds,
@@ -44,6 +47,8 @@ pub struct CompressArgs {
     student: Option<ModelFolder>,
     #[command(flatten)]
     budget: BudgetArgs,
+    #[command(flatten)]
+    floor: FloorArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -181,6 +186,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
     let data = data_args.training(teacher.head.labels(), context.progress)?;
     let labels = data.view().train.labels.clone();
+    let parts = args.floor.cut(data.view().dev, invocation.global.seed, &context)?;
     let test = match data_args.test.is_some() {
         true => Some(data_args.load(&data_args.spec(&labels)?, Split::Test, context.progress)?),
         false => None,
@@ -200,11 +206,17 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         student,
         sizes,
         corpus: args.new_student.corpus.clone(),
-        data: data.view(),
+        data: match &parts {
+            Some(parts) => TaskData { dev: &parts.search, ..data.view() },
+            None => data.view(),
+        },
+        floor: parts.as_ref().and_then(|parts| args.floor.search(parts)),
         test: test.as_ref(),
     };
     let out = args.device.on(args.output.settings())?;
-    print(&compress.run(&out, &context)?, &args.budget.board)
+    let outcome = compress.run(&out, &context)?;
+    print(&outcome, &args.budget.board)?;
+    outcome.floor.as_ref().map_or(Ok(()), floor::check)
 }
 
 impl CompressArgs {
@@ -310,7 +322,10 @@ impl NewStudentArgs {
 fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
     for judged in &outcome.metrics {
         let metrics = describe_metrics(&judged.metrics);
-        print_line(format_args!("{:7} {:4} {metrics}", judged.model, judged.split))?;
+        print_line(format_args!("{:7} {:8} {metrics}", judged.model, judged.split))?;
+    }
+    if let Some(floor) = &outcome.floor {
+        floor::print(floor)?;
     }
     outcome.notes.iter().try_for_each(print_line)?;
     print_line(format_args!("flash     {} bytes", outcome.cost.flash))?;

@@ -127,7 +127,8 @@ impl Dataset {
         self.with(self.examples.iter().cycle().take(count))
     }
 
-    fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
+    /// A data set of these examples of the present one.
+    pub(crate) fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
         let Self { labels, kind, sources, .. } = self;
         Self {
             examples: examples.cloned().collect(),

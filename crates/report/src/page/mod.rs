@@ -4,6 +4,7 @@
 //! chart has a table with its numbers.
 
 mod candidates;
+mod floor;
 mod latencies;
 mod losses;
 mod origin;
@@ -24,6 +25,7 @@ pub fn html(report: &Report) -> String {
     let title = if report.title.is_empty() { "Report" } else { &report.title };
     let sections = [
         result::section(report),
+        floor::section(report),
         candidates::section(report),
         stages::section(report),
         losses::section(report),
