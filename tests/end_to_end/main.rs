@@ -12,6 +12,7 @@ mod confidence;
 mod embedding;
 mod evaluation;
 mod files;
+mod floor;
 mod fresh;
 mod hub;
 mod labels;

@@ -29,6 +29,26 @@ pub fn parse_milliseconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time such as 20ms or 0.5s".into())
 }
 
+/// Parses a share of a metric that is kept: 99 % or 0.99; gives a fraction above 0 and at most 1.
+pub fn parse_kept_share(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim_end().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse(),
+    };
+    share
+        .ok()
+        .filter(|share| *share > 0.0 && *share <= 1.0)
+        .ok_or_else(|| "expected a share above 0 and at most 100%, such as 99%".into())
+}
+
+/// Parses percentage points, at least 0 and below 100; gives a fraction.
+pub fn parse_points(text: &str) -> Result<f64, String> {
+    let points = text.parse::<f64>().ok().filter(|points| (0.0..100.0).contains(points));
+    points
+        .map(|points| points / 100.0)
+        .ok_or_else(|| "expected percentage points from 0 to 100, such as 0.5".into())
+}
+
 /// Parses a positive number with one of `units`, each with its factor; gives number times factor.
 fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let parse = |(unit, factor): &(&str, f64)| {
@@ -69,6 +89,21 @@ mod tests {
         }
         for wrong in ["", "20", "ms", "-1ms", "infs"] {
             assert!(parse_milliseconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_and_points_are_fractions() {
+        assert_eq!(parse_kept_share("99%"), Ok(0.99));
+        assert_eq!(parse_kept_share("99.5 %"), Ok(0.995));
+        assert_eq!(parse_kept_share("0.99"), Ok(0.99));
+        assert_eq!(parse_kept_share("100%"), Ok(1.0));
+        assert_eq!((parse_points("0.5"), parse_points("0")), (Ok(0.005), Ok(0.0)));
+        for wrong in ["", "%", "0", "99", "120%", "-1%", "nan", "inf%"] {
+            assert!(parse_kept_share(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "-1", "100", "0.5%", "nan"] {
+            assert!(parse_points(wrong).is_err(), "{wrong}");
         }
     }
 

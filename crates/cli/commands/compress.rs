@@ -1,4 +1,6 @@
-//! `compress`: makes an image within a budget from a teacher and data.
+//! `compress`: makes an image within a budget, or the smallest that holds a floor, from a teacher and data.
+
+mod floor;
 
 use std::iter;
 use std::num::NonZeroU32;
@@ -16,8 +18,9 @@ use tinybert_search::{
     Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DeviceBudget, SearchSettings,
     layer_map, student_sizes,
 };
-use tinybert_train::{FineTune, Recipe};
+use tinybert_train::{FineTune, Recipe, TaskData};
 
+use self::floor::FloorArgs;
 use crate::args::{
     ConfidenceArgs, DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens,
     parse_memory_size, parse_milliseconds,
@@ -44,6 +47,8 @@ pub struct CompressArgs {
     student: Option<ModelFolder>,
     #[command(flatten)]
     budget: BudgetArgs,
+    #[command(flatten)]
+    floor: FloorArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -186,6 +191,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let data = data_args.training_scoped(teacher.head.labels(), out_of_scope, context.progress)?;
     args.confidence.check(data.dev())?;
     let labels = data.view().train.labels.clone();
+    let parts = args.floor.cut(data.view().dev, invocation.global.seed, &context)?;
     let test = match data_args.test.is_some() {
         true => {
             let spec = data_args.spec(&labels)?;
@@ -208,7 +214,11 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         student,
         sizes,
         corpus: args.new_student.corpus.clone(),
-        data: data.view(),
+        data: match &parts {
+            Some(parts) => TaskData { dev: &parts.search, ..data.view() },
+            None => data.view(),
+        },
+        floor: parts.as_ref().and_then(|parts| args.floor.search(parts)),
         test: test.as_ref(),
         confidence: args
             .confidence
@@ -216,7 +226,9 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
             .map(|rejection| ConfidenceChoice { rejection, dev: data.dev() }),
     };
     let out = args.device.on(args.output.settings())?;
-    print(&compress.run(&out, &context)?, &args.budget.board)
+    let outcome = compress.run(&out, &context)?;
+    print(&outcome, &args.budget.board)?;
+    outcome.floor.as_ref().map_or(Ok(()), floor::check)
 }
 
 impl CompressArgs {
@@ -322,10 +334,13 @@ impl NewStudentArgs {
 fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
     for judged in &outcome.metrics {
         let metrics = describe_metrics(&judged.metrics);
-        print_line(format_args!("{:8} {:4} {metrics}", judged.model, judged.split))?;
+        print_line(format_args!("{:8} {:8} {metrics}", judged.model, judged.split))?;
     }
     if let Some(baseline) = &outcome.baseline {
         print_baseline(baseline)?;
+    }
+    if let Some(floor) = &outcome.floor {
+        floor::print(floor)?;
     }
     outcome.notes.iter().try_for_each(print_line)?;
     outcome.comparison().iter().try_for_each(print_line)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest, Sha256};
 
-use super::row::SourceRow;
+use super::task::{Dataset, TaskKind};
 use super::text::split_words;
 use tinybert_base::{Error, Result};
 
@@ -69,6 +69,32 @@ impl DevShare {
         is_dev
     }
 
+    /// Cuts a data set in two: the examples that stay, and those that are cut off. Labels keep their shares as in a
+    /// file that is cut.
+    pub fn split(&self, data: &Dataset) -> (Dataset, Dataset) {
+        let mut counts = vec![0_usize; data.labels.len()];
+        let classes = data.examples.iter().flat_map(|example| example.target.classes());
+        classes.for_each(|&class| counts[class as usize] += 1);
+        let mut keys = RowKeys::default();
+        for example in &data.examples {
+            // Scores and tags have no classes whose share could be kept.
+            let rarest = match data.kind {
+                TaskKind::Classification | TaskKind::MultiLabel => {
+                    example.target.classes().iter().min_by_key(|&&class| counts[class as usize])
+                }
+                TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => None,
+            };
+            let stratum = rarest.map_or("", |&class| &data.labels[class as usize]);
+            keys.add(self, (&example.text, example.pair.as_deref()), Some(stratum));
+        }
+        let is_off = self.cut(&keys);
+        let side = |off: bool| {
+            let examples = data.examples.iter().zip(&is_off).filter(|(_, is_off)| **is_off == off);
+            data.with(examples.map(|(example, _)| example))
+        };
+        (side(false), side(true))
+    }
+
     /// A random number by the seed and a text or pair.
     fn key(&self, text: &str, pair: Option<&str>) -> u128 {
         let mut hash = Sha256::new();
@@ -98,8 +124,8 @@ const NO_STRATUM: u32 = u32::MAX;
 
 impl RowKeys {
     /// Adds a row of the stratum `stratum`; `None` for a row that must stay in the training set.
-    pub fn add(&mut self, share: &DevShare, row: &SourceRow, stratum: Option<&str>) {
-        self.texts.push(share.key(&row.text, row.pair.as_deref()));
+    pub fn add(&mut self, share: &DevShare, (text, pair): (&str, Option<&str>), stratum: Option<&str>) {
+        self.texts.push(share.key(text, pair));
         let place = stratum.map_or(NO_STRATUM, |stratum| self.place(stratum));
         self.strata.push(place);
     }
@@ -136,6 +162,8 @@ pub fn same_text(text: &str, pair: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::SourceRow;
+    use crate::task::{Example, Target};
 
     fn row(line: usize, text: &str, label: &str) -> SourceRow {
         SourceRow { line, text: text.into(), pair: None, label: Some(label.into()), soft_labels: None }
@@ -152,7 +180,7 @@ mod tests {
     fn cut(share: f64, seed: u64, rows: &[SourceRow]) -> Vec<bool> {
         let share = DevShare::new(share, seed).unwrap();
         let mut keys = RowKeys::default();
-        rows.iter().for_each(|row| keys.add(&share, row, row.label.as_deref()));
+        rows.iter().for_each(|row| keys.add(&share, (&row.text, row.pair.as_deref()), row.label.as_deref()));
         share.cut(&keys)
     }
 
@@ -226,5 +254,42 @@ mod tests {
             let error = DevShare::new(wrong, 0).unwrap_err();
             assert!(matches!(error, Error::Usage(_)) && error.to_string().contains("above 0 and below 1"));
         }
+    }
+    #[test]
+    fn a_data_set_is_cut_as_its_file_would_be() {
+        let rows = rows(&[("a", 30), ("b", 11)]);
+        let labels = vec!["a".to_owned(), "b".to_owned()];
+        let class = |row: &SourceRow| u32::from(row.label.as_deref() == Some("b"));
+        let example = |row: &SourceRow| Example {
+            text: row.text.clone(),
+            pair: None,
+            target: Target::Class(class(row)),
+        };
+        let examples = rows.iter().map(example).collect();
+        let data = Dataset { examples, labels, kind: TaskKind::Classification, sources: Vec::new() };
+        let (kept, off) = DevShare::new(0.5, 3).unwrap().split(&data);
+        let texts_of = |data: &Dataset| data.examples.iter().map(|of| of.text.clone()).collect::<Vec<_>>();
+        let is_off = cut(0.5, 3, &rows);
+        let expected = |off| rows.iter().zip(&is_off).filter(move |(_, is)| **is == off);
+        assert_eq!(texts_of(&off), expected(true).map(|(row, _)| row.text.clone()).collect::<Vec<_>>());
+        assert_eq!(texts_of(&kept), expected(false).map(|(row, _)| row.text.clone()).collect::<Vec<_>>());
+        assert_eq!(off.examples.iter().filter(|of| of.target == Target::Class(0)).count(), 15);
+    }
+
+    #[test]
+    fn sets_of_labels_are_cut_by_their_rarest_label() {
+        let set = |at: usize, labels: &[u32]| Example {
+            text: format!("text {at}"),
+            pair: None,
+            target: Target::LabelSet(labels.to_vec()),
+        };
+        // Label 1 is rare and always beside label 0; some texts have no label.
+        let sets: [&[u32]; 5] = [&[0], &[0, 1], &[0], &[], &[0]];
+        let examples = (0..100).map(|at| set(at, sets[at % 5])).collect();
+        let labels = vec!["often".to_owned(), "rare".to_owned()];
+        let data = Dataset { examples, labels, kind: TaskKind::MultiLabel, sources: Vec::new() };
+        let (_, off) = DevShare::new(0.5, 1).unwrap().split(&data);
+        let count = |target: &[u32]| off.examples.iter().filter(|of| of.target.classes() == target).count();
+        assert_eq!([count(&[0]), count(&[0, 1]), count(&[])], [30, 10, 10]);
     }
 }

@@ -17,7 +17,7 @@ pub use self::counts::LabelCounts;
 use self::intervals::Interval;
 pub use self::label_sets::LabelSetMetric;
 pub use self::outcomes::Outcomes;
-pub use self::paired::{Difference, McNemar, difference};
+pub use self::paired::{Difference, McNemar, difference, difference_by};
 pub use self::per_class::{ClassScores, ClassificationReport};
 pub use self::selection::SelectionMetric;
 use crate::task::Target;

@@ -127,6 +127,7 @@ impl Dataset {
         self.with(self.examples.iter().cycle().take(count))
     }
 
+    /// A data set of these examples of the present one.
     pub(crate) fn with<'a>(&self, examples: impl Iterator<Item = &'a Example>) -> Self {
         let Self { labels, kind, sources, .. } = self;
         Self {

@@ -22,8 +22,8 @@ use tinybert_image::{
     AlignedBytes, CalibrationData, Config, HeadKind, ImageBuilder, Panel, Provenance, SelfTestData,
 };
 use tinybert_kernels::Kernels;
-use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision};
-use tinybert_model::{Checkpoint, EncodedInput, Head, TextEncoder};
+use tinybert_model::plan::{AttentionPrecision, ModelPlan, Precision, WeightEncoding};
+use tinybert_model::{BertConfig, Checkpoint, EncodedInput, Head, TextEncoder};
 use tinybert_runtime::{Input, Model, workspace_bytes};
 use tinybert_tokenizer::{Options, PackError};
 
@@ -92,7 +92,7 @@ pub fn quantize(
     settings: &QuantizeSettings,
     context: &Context,
 ) -> Result<QuantizedModel> {
-    let (head, labels) = head_kind(&checkpoint.head)?;
+    let (_, labels) = head_kind(&checkpoint.head)?;
     let config = &checkpoint.config;
     if !config.architecture.may_be_image() {
         return Err(Error::Usage(format!(
@@ -117,24 +117,13 @@ pub fn quantize(
     };
 
     let mut builder = ImageBuilder {
-        config: Config {
-            hidden: config.hidden_size,
-            layers: config.num_hidden_layers,
-            vocab: config.vocab_size,
-            // Positions beyond the longest input are never read.
-            positions: settings.max_tokens,
-            types: config.type_vocab_size,
-            max_tokens: settings.max_tokens,
-            workspace_bytes: 0,
-            head,
-            outputs: checkpoint.head.outputs(),
-            pooler: checkpoint.head.needs_pooler(),
-            pooling: checkpoint.head.pooling(),
-            normalized: checkpoint.head.is_normalized(),
-            panel: settings.layout.panel(),
-            layer_norm_eps: config.layer_norm_eps as f32,
-            words: plan.embeddings.stored(&[]),
-        },
+        config: image_config(
+            config,
+            &checkpoint.head,
+            settings.max_tokens,
+            settings.layout,
+            plan.embeddings,
+        )?,
         vocabulary: packed_vocabulary(&checkpoint.text)
             .map_err(|error| Error::input(&checkpoint.folder, error))?,
         embeddings: weights::embeddings(checkpoint, settings.max_tokens, plan.embeddings)?,
@@ -161,6 +150,37 @@ pub fn quantize(
     builder.self_tests = self_tests(&builder, &inputs)?;
     let image = builder.build().map_err(refused)?;
     Ok(QuantizedModel { image, plan })
+}
+
+/// The sizes in the image of a model with these sizes and this head; the workspace is left at 0.
+///
+/// # Errors
+/// [`Error::Usage`] for a head that images do not carry.
+pub fn image_config(
+    config: &BertConfig,
+    head: &Head,
+    max_tokens: usize,
+    layout: KernelLayout,
+    words: WeightEncoding,
+) -> Result<Config> {
+    Ok(Config {
+        hidden: config.hidden_size,
+        layers: config.num_hidden_layers,
+        vocab: config.vocab_size,
+        // Positions beyond the longest input are never read.
+        positions: max_tokens,
+        types: config.type_vocab_size,
+        max_tokens,
+        workspace_bytes: 0,
+        head: head_kind(head)?.0,
+        outputs: head.outputs(),
+        pooler: head.needs_pooler(),
+        pooling: head.pooling(),
+        normalized: head.is_normalized(),
+        panel: layout.panel(),
+        layer_norm_eps: config.layer_norm_eps as f32,
+        words: words.stored(&[]),
+    })
 }
 
 impl KernelLayout {

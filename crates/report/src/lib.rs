@@ -33,6 +33,8 @@ pub struct Report {
     pub metric: String,
     /// The limits that device and user set.
     pub budget: ReportBudget,
+    /// The floor of the metric beside what the image has, if the search had one.
+    pub floor: Option<ReportedFloor>,
     /// The stages in their order.
     pub stages: Vec<StageReport>,
     /// The linear baseline on the same data.
@@ -60,8 +62,60 @@ pub struct ReportBudget {
     /// Largest modelled latency of an answer in milliseconds, on the board of
     /// [`ReportedCandidate::latency_ms`].
     pub latency_ms: Option<f64>,
-    /// Smallest value of [`Report::metric`].
+    /// Smallest value of [`Report::metric`] on the development set.
     pub metric: Option<f64>,
+}
+
+/// The least metric that was asked for, and whether the image has it on examples that nothing else has read.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedFloor {
+    /// The floor in words: `99 % of the teacher's accuracy`.
+    pub name: String,
+    /// Number of the examples that were held out.
+    pub samples: usize,
+    /// [`Report::metric`] of the teacher on these examples.
+    pub teacher: JudgedMetric,
+    /// The same of the image.
+    pub image: JudgedMetric,
+    /// The least value that holds the floor on these examples.
+    pub least: f64,
+    /// The image's value minus the teacher's.
+    pub difference: JudgedMetric,
+    /// The image's value minus `least`.
+    pub margin: JudgedMetric,
+    /// Whether the image holds the floor by the point estimate, here and on the examples that the search has read.
+    pub held: bool,
+    /// What follows from the tries and from the margin, in sentences.
+    pub verdict: String,
+    /// The least value that holds the floor on the development examples that the search has read.
+    pub least_in_search: f64,
+    /// The models that were trained to find the smallest one, in their order.
+    pub tries: Vec<ReportedTry>,
+}
+
+/// A value with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgedMetric {
+    /// The value.
+    pub value: f64,
+    /// The ends of its interval.
+    pub interval: [f64; 2],
+}
+
+/// A model that was trained to see whether it holds the floor.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedTry {
+    /// The name of the candidate.
+    pub name: String,
+    /// Bytes of its image.
+    pub flash_bytes: u64,
+    /// [`Report::metric`] of its image on the development examples that the search has read.
+    pub metric: f64,
+    /// Whether it holds the floor there.
+    pub held: bool,
 }
 
 /// One stage: a training run, a pruning or a quantization.

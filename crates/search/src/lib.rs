@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod before_training;
 mod cost;
+mod floor;
 mod pipeline;
 mod search;
 mod space;
@@ -11,12 +13,13 @@ use serde_json::json;
 
 use self::cost::CostModel;
 pub use self::cost::{Board, DeviceBudget, KernelFamily, latency};
-use self::pipeline::{CompressJournal, Pipeline};
-pub use self::pipeline::{CompressOutcome, JudgedModel, layer_map, student_sizes};
-use self::search::Search;
+pub use self::floor::{DevParts, Floor, FloorCheck, FloorSearch, Verdict};
+use self::pipeline::{CompressJournal, Pipeline, TrainedModels};
+pub use self::pipeline::{CompressOutcome, FloorOutcome, JudgedModel, Try, layer_map, student_sizes};
 pub use self::search::{
     LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult, SearchSettings,
 };
+use self::search::{Search, places};
 pub use self::space::SearchPoint;
 use self::space::SearchSpace;
 use tinybert_base::{Context, Error, FileHash, Result};
@@ -75,8 +78,11 @@ pub struct Compress<'a> {
     pub sizes: BertConfig,
     /// Files of plain text for general distillation; if empty, the training texts of the task are used.
     pub corpus: Vec<PathBuf>,
-    /// The training and development data of the task.
+    /// The training and development data of the task. With a floor, the development data are
+    /// [`DevParts::search`].
     pub data: TaskData<'a>,
+    /// The floor, for the smallest image that holds it; `None` for the most accurate image.
+    pub floor: Option<FloorSearch<'a>>,
     /// The test set; it is used only at the end of the run.
     pub test: Option<&'a Dataset>,
     /// The choice of a temperature and a threshold for the image, if it is to have them.
@@ -93,11 +99,12 @@ pub struct ConfidenceChoice<'a> {
 }
 
 impl Compress<'_> {
-    /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages.
+    /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages. With a floor that no image
+    /// holds, it is the image that is nearest to it, and [`FloorOutcome::is_held`] is false.
     ///
     /// # Errors
-    /// [`Error::Usage`] if no model of the search space keeps within the budget, for impossible settings, and
-    /// for a folder with another run; [`Error::Input`] for models and data that do not fit together, and for
+    /// [`Error::Usage`] if no model of the search space keeps within the budget (if that is known before anything is
+    /// trained, nothing is written), for impossible settings, and for a folder with another run; [`Error::Input`] for models and data that do not fit together, and for
     /// an image that exceeds the budget although its predicted cost did not; the errors of training.
     pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
@@ -109,8 +116,13 @@ impl Compress<'_> {
                 self.teacher.config.architecture.name()
             )));
         }
+        self.check_before_training()?;
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
+        let identity = match &self.floor {
+            Some(floor) => identity.with_digest("held-out examples", floor.held_out.digest()),
+            None => identity,
+        };
         let mut journal = CompressJournal::open(out, identity)?;
         let baseline = pipeline::baseline(self, context)?;
         let mut pipeline = Pipeline::new(self, out, context);
@@ -120,23 +132,35 @@ impl Compress<'_> {
         let found = match &journal.search {
             Some(found) => found.clone(),
             None => {
-                let found = self.search(&student, &mut space, pipeline.reuse_options(), context)?;
+                let found = self.search(teacher, &student, &mut space, pipeline.reuse_options(), context)?;
                 journal.search = Some(found.clone());
                 journal.write(&out.folder)?;
                 found
             }
         };
+        space.store_in_four_bits(&places(&found.linears));
+        let chosen = &found.chosen;
         context.progress.say(&format!(
-            "chosen of {} models: {}; image {} bytes, workspace {} bytes, {:.2} ms modelled on {}",
+            "{} of {} models: {}; image {} bytes, workspace {} bytes, {:.2} ms modelled on {}",
+            if self.floor.is_some() { "to be tried first" } else { "chosen" },
             found.points,
-            found.chosen.name,
-            found.chosen.cost.flash,
-            found.chosen.cost.ram,
-            found.chosen.cost.latency_ms,
+            chosen.name,
+            chosen.cost.flash,
+            chosen.cost.ram,
+            chosen.cost.latency_ms,
             self.board
         ));
-        let small = pipeline.chosen_model(teacher, &student, &space, &found)?;
-        let outcome = CompressOutcome::make(&mut pipeline, inputs, teacher, &small, &found, baseline)?;
+        let models = TrainedModels { teacher, student: &student, space: &space };
+        let outcome = match &self.floor {
+            Some(floor) => {
+                let tried = pipeline.smallest(floor, models, &found, &mut journal)?;
+                CompressOutcome::make(&pipeline, inputs, teacher, &tried.finished, Some(&tried), baseline)?
+            }
+            None => {
+                let finished = pipeline.finished(models, found)?;
+                CompressOutcome::make(&pipeline, inputs, teacher, &finished, None, baseline)?
+            }
+        };
         journal.outcome = Some(json!(outcome));
         journal.write(&out.folder)?;
         Ok(outcome)
@@ -162,12 +186,17 @@ impl Compress<'_> {
             settings["confidence"] =
                 json!({ "rejection": rejection, "class": dev.class, "unknown": dev.unknown.digest() });
         }
+        if let Some(FloorSearch { floor, tries, .. }) = &self.floor {
+            settings["floor"] = json!(floor);
+            settings["tries"] = json!(tries);
+        }
         RunRecord::new("compress", settings, self.settings.distillation.seed, inputs)
     }
 
     /// Searches the models that can be made of the student.
     fn search(
         &self,
+        teacher: &Checkpoint,
         student: &Checkpoint,
         space: &mut SearchSpace,
         reuse_options: String,
@@ -192,6 +221,7 @@ impl Compress<'_> {
             space,
             costs: &costs,
             budget: &self.settings.budget,
+            floor: self.floor.map(|of| (of.floor, teacher)),
             dev: self.data.dev,
             metrics: self.data.metrics,
             settings: self.settings.search,
@@ -202,8 +232,12 @@ impl Compress<'_> {
 
     /// The search space of the student. A run that continues computes the same space again.
     fn space<'s>(&self, student: &'s Checkpoint, context: &Context) -> Result<SearchSpace<'s>> {
+        self.space_of(student, self.importance(student, context)?)
+    }
+
+    /// The search space of a student whose heads and neurons have this importance.
+    fn space_of<'s>(&self, student: &'s Checkpoint, importance: Importance) -> Result<SearchSpace<'s>> {
         let CompressSettings { max_tokens, calibration_examples, .. } = self.settings;
-        let importance = self.importance(student, context)?;
         SearchSpace::new(
             student,
             importance,

@@ -76,6 +76,7 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
             student: Some(student),
             corpus: Vec::new(),
             data: TaskData { dev: &dev, ..*data },
+            floor: None,
             test: None,
             confidence: None,
         };

@@ -66,13 +66,26 @@ impl McNemar {
 /// # Errors
 /// [`Error::Input`] for different metrics or numbers of examples.
 pub fn difference(first: &Outcomes, second: &Outcomes) -> Result<Difference> {
+    difference_by(first, second, |first, second| first - second)
+}
+
+/// The same for another comparison of the two values of the metric, such as the first one's distance from a share of the
+/// second one.
+///
+/// # Errors
+/// As [`difference`].
+pub fn difference_by(
+    first: &Outcomes,
+    second: &Outcomes,
+    compare: impl Fn(f64, f64) -> f64 + Sync,
+) -> Result<Difference> {
     check_same(first, second)?;
     let metric = first.set.primary();
     if metric != second.set.primary() {
         let other = second.set.primary();
         return Err(Error::Input(format!("{metric} and {other} are not compared")));
     }
-    let value = |weights: &[u32]| first.values(weights)[metric] - second.values(weights)[metric];
+    let value = |weights: &[u32]| compare(first.values(weights)[metric], second.values(weights)[metric]);
     let interval = percentiles(bootstrap(first.samples, value));
     Ok(Difference { metric, value: value(&vec![1; first.samples]), interval })
 }

@@ -137,7 +137,7 @@ impl TableFiles {
                 // Scores and tags have no classes whose share could be kept.
                 TaskKind::Regression | TaskKind::Tagging | TaskKind::Embedding => Some(""),
             };
-            keys.add(share, &row, stratum);
+            keys.add(share, (&row.text, row.pair.as_deref()), stratum);
             Ok(())
         })?;
         Ok(share.cut(&keys))

@@ -15,7 +15,7 @@ pub mod teacher;
 mod teacher_inputs;
 pub mod transfer;
 
-pub use self::compatibility::check_vocabulary;
+pub use self::compatibility::{check_vocabulary, student_head};
 pub use self::general::{EncodedCorpus, GeneralReport, GeneralSettings, distill_general};
 pub use self::quantization_aware::{QuantizationAware, check_student_answers};
 pub use self::task::{

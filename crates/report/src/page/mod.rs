@@ -5,6 +5,7 @@
 
 mod baseline;
 mod candidates;
+mod floor;
 mod latencies;
 mod losses;
 mod origin;
@@ -26,6 +27,7 @@ pub fn html(report: &Report) -> String {
     let sections = [
         result::section(report),
         baseline::section(report),
+        floor::section(report),
         candidates::section(report),
         stages::section(report),
         losses::section(report),

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::html;
 use crate::{
-    Curve, CurvePoint, ImageSize, ModelledLatency, Report, ReportBudget, ReportedCandidate, StageReport,
+    Curve, CurvePoint, ImageSize, JudgedMetric, ModelledLatency, Report, ReportBudget, ReportedCandidate,
+    ReportedFloor, ReportedTry, StageReport,
 };
 use tinybert_base::FileHash;
 use tinybert_baseline::{BaselineRow, SplitMetrics};
@@ -23,6 +24,23 @@ fn point(step: u64, values: &[(&str, f64)]) -> CurvePoint {
 
 fn sensitivity(layer: Option<usize>, part: &str, logit_error: f64) -> Sensitivity {
     Sensitivity { layer, part: part.into(), encoding: "int4".into(), logit_error, metric: None }
+}
+
+fn floor(name: &str) -> ReportedFloor {
+    let judged = |value, low, high| JudgedMetric { value, interval: [low, high] };
+    ReportedFloor {
+        name: "99 % of the teacher's accuracy".into(),
+        samples: 350,
+        teacher: judged(0.94, 0.91, 0.96),
+        image: judged(0.9350, 0.90, 0.95),
+        least: 0.9306,
+        difference: judged(-0.005, -0.02, 0.01),
+        margin: judged(0.0044, -0.01, 0.02),
+        held: true,
+        verdict: name.into(),
+        least_in_search: 0.92,
+        tries: vec![ReportedTry { name: name.into(), flash_bytes: 1_000_000, metric: 0.93, held: true }],
+    }
 }
 
 /// Every part filled in, with `name` wherever a user chooses the words.
@@ -63,6 +81,7 @@ fn full(name: &str) -> Report {
         inputs: vec![input.clone()],
         metric: "accuracy".into(),
         budget: ReportBudget { flash_bytes: Some(5_000_000), metric: Some(0.92), ..ReportBudget::default() },
+        floor: Some(floor(name)),
         stages: vec![stage(0.91), stage(0.93)],
         baseline: Some(BaselineRow {
             metric: "accuracy".into(),
@@ -140,6 +159,7 @@ fn every_part_has_a_section() {
         let expected = [
             "Result",
             "Linear baseline",
+            "Floor",
             "Candidates",
             "Stages",
             "Training",
@@ -208,6 +228,18 @@ fn the_baseline_stands_beside_the_last_stage() {
     assert!(!html(&report).contains(sentence));
     report.stages[1].metrics.insert("accuracy".into(), 0.904);
     assert!(html(&report).contains(sentence));
+}
+
+#[test]
+fn the_floor_stands_beside_what_was_held_out() {
+    parsed(&html(&full("student")), |page| {
+        let check = table(page, "accuracy, 350 examples that were held out");
+        assert_eq!(check[1], ["teacher", "0.9400", "[0.9100, 0.9600]"]);
+        assert_eq!(check[3], ["image minus teacher", "−0.0050", "[−0.0200, 0.0100]"]);
+        assert_eq!(check[4], ["image minus floor", "0.0044", "[−0.0100, 0.0200]"]);
+        let tries = table(page, "Tries; the floor on the rest of the development set is 0.9200");
+        assert_eq!(tries[1], ["student", "1,000,000", "0.9300", "yes"]);
+    });
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Limit {
 }
 
 impl DeviceBudget {
+    /// Whether there is no limit.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The value of a limit, if it is set.
     pub(crate) fn limit(&self, limit: Limit) -> Option<f64> {
         match limit {

@@ -3,6 +3,7 @@
 mod board;
 mod budget;
 pub mod latency;
+mod untrained;
 
 pub use self::board::{Board, KernelFamily};
 pub use self::budget::DeviceBudget;

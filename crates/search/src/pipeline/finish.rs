@@ -1,12 +1,14 @@
-//! The end of a run: the image of the chosen model, after quantization-aware training where that helps.
+//! The image of the chosen model, after quantization-aware training where that helps, and the end of a run.
 
 use super::image::BuiltImage;
-use super::outcome::{CompressOutcome, JudgedModel};
+use super::outcome::{CompressOutcome, FloorOutcome, JudgedModel};
+use super::tries::TriedModel;
 use super::{Pipeline, report};
+use crate::floor::FloorCheck;
 use crate::search::SearchResult;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_baseline::BaselineRow;
-use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::{Metrics, Outcomes};
 use tinybert_distill::check_student_answers;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::plan::AttentionPrecision;
@@ -15,20 +17,26 @@ use tinybert_model::{Checkpoint, image_file};
 /// Name of the image in the output folder.
 const IMAGE: &str = "model.tbim";
 
-impl CompressOutcome {
-    /// Makes the image of the chosen model, makes sure that it keeps within the budget, writes it, judges it
-    /// and writes the report. `inputs` are the files that the run has read; `baseline` is the linear one, or why there is
-    /// none.
-    pub(crate) fn make(
+/// The image of a chosen model, not written yet.
+pub(super) struct FinishedModel {
+    pub image: BuiltImage,
+    /// Its answers to the development set.
+    pub dev: Outcomes,
+    /// The search, whose choice this model is.
+    pub found: SearchResult,
+    /// Notes for the user about choices that were made.
+    pub notes: Vec<String>,
+}
+
+impl FinishedModel {
+    /// Makes the image of the model `small`, which `found` has chosen, and makes sure that it keeps within the budget.
+    pub fn make(
         pipeline: &mut Pipeline,
-        inputs: Vec<FileHash>,
         teacher: &Checkpoint,
         small: &Checkpoint,
-        found: &SearchResult,
-        baseline: std::result::Result<BaselineRow, String>,
+        found: SearchResult,
     ) -> Result<Self> {
-        let (compress, context) = (pipeline.compress, pipeline.context);
-        let image = BuiltImage::within_budget(pipeline, small, found)?;
+        let image = BuiltImage::within_budget(pipeline, small, &found)?;
         let mut notes = Vec::new();
         if image.attention == AttentionPrecision::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
@@ -40,32 +48,61 @@ impl CompressOutcome {
                  costed with attention in int8."
             )),
         }
-        let (image, untrained) = train_quantized(pipeline, teacher, small, found, image, &mut notes)?;
+        let (image, untrained) = train_quantized(pipeline, teacher, small, &found, image, &mut notes)?;
+        let (compress, context) = (pipeline.compress, pipeline.context);
         notes.extend(image.confidence.iter().flat_map(|fitted| fitted.lines(&compress.data.dev.labels)));
+        let dev = image.judge(compress, compress.data.dev, context)?;
+        if let Some(untrained) = untrained {
+            let metrics = dev.metrics();
+            notes.push(format!(
+                "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
+                metrics.primary,
+                metrics.primary(),
+                untrained.primary()
+            ));
+        }
+        Ok(Self { image, dev, found, notes })
+    }
+}
+
+impl CompressOutcome {
+    /// Writes the image of the finished model, judges it and writes the report. `inputs` are the files that the run has
+    /// read, `tried` is the search for the smallest image, if the run has a floor, and `baseline` is the linear one, or why
+    /// there is none.
+    pub(crate) fn make(
+        pipeline: &Pipeline,
+        inputs: Vec<FileHash>,
+        teacher: &Checkpoint,
+        finished: &FinishedModel,
+        tried: Option<&TriedModel>,
+        baseline: std::result::Result<BaselineRow, String>,
+    ) -> Result<Self> {
+        let (compress, context) = (pipeline.compress, pipeline.context);
+        let image = &finished.image;
         let path = pipeline.out.folder.join(IMAGE);
         image_file::write(&path, image.image.bytes())?;
         let max_tokens = compress.settings.max_tokens;
         let teacher = Predictor::Folder(Box::new(FloatModel::new(teacher, max_tokens)?));
-        let splits = [("dev", Some(compress.data.dev)), ("test", compress.test)];
-        let mut metrics = Vec::new();
-        for (split, data) in splits.into_iter().filter_map(|(split, data)| Some((split, data?))) {
-            let of_teacher = teacher.evaluate_with_intervals(data, compress.data.metrics, context)?;
-            metrics.push(JudgedModel { model: "teacher", split, metrics: of_teacher });
-            let of_image = image.judge(compress, data, context)?.metrics_with_intervals();
-            if let ("dev", Some(untrained)) = (split, &untrained) {
-                notes.push(format!(
-                    "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
-                    of_image.primary,
-                    of_image.primary(),
-                    untrained.primary()
-                ));
-            }
-            metrics.push(JudgedModel { model: "image", split, metrics: of_image });
+        let answers = |data| teacher.outcomes(data, compress.data.metrics, context);
+        let of_teacher = answers(compress.data.dev)?.metrics_with_intervals();
+        let of_image = finished.dev.metrics_with_intervals();
+        let mut metrics = Vec::from(JudgedModel::pair("dev", of_teacher, of_image));
+        let mut floor = None;
+        if let (Some(asked), Some(tried)) = (&compress.floor, tried) {
+            let of_image = image.judge(compress, asked.held_out, context)?;
+            let check = FloorCheck::new(asked.floor, &answers(asked.held_out)?, &of_image)?;
+            metrics.extend(JudgedModel::pair("held-out", check.teacher.clone(), check.image.clone()));
+            floor = Some(FloorOutcome { least: tried.least, tries: tried.tries.clone(), check });
         }
+        if let Some(test) = compress.test {
+            let of_image = image.judge(compress, test, context)?.metrics_with_intervals();
+            metrics.extend(JudgedModel::pair("test", answers(test)?.metrics_with_intervals(), of_image));
+        }
+        let mut notes = finished.notes.clone();
         let baseline =
             baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
-        let outcome = Self { image: path, cost: image.cost, metrics, baseline, notes };
-        report::write(pipeline, found, &outcome, &image.image, inputs)?;
+        let outcome = Self { image: path, cost: image.cost, metrics, baseline, floor, notes };
+        report::write(pipeline, &finished.found, &outcome, &image.image, inputs)?;
         Ok(outcome)
     }
 }

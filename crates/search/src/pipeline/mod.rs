@@ -7,16 +7,19 @@ mod journal;
 mod outcome;
 mod report;
 mod student;
+mod tries;
 
 use std::path::PathBuf;
 
 use serde_json::json;
 
 pub use self::baseline::baseline;
+use self::finish::FinishedModel;
 pub use self::journal::CompressJournal;
-pub use self::outcome::{CompressOutcome, JudgedModel};
+pub use self::outcome::{CompressOutcome, FloorOutcome, JudgedModel};
 use self::student::can_inherit;
 pub use self::student::{layer_map, student_sizes};
+pub use self::tries::Try;
 use super::search::SearchResult;
 use super::space::{PruningRound, SearchSpace};
 use super::{Compress, CompressSettings};
@@ -37,19 +40,32 @@ pub(super) struct Pipeline<'a> {
     pub compress: &'a Compress<'a>,
     pub out: &'a Output,
     pub context: &'a Context<'a>,
+    /// The folder of the stages that come next: the output folder, or that of a try in it.
+    place: PathBuf,
     /// The folders of the stages so far, in their order.
     pub folders: Vec<PathBuf>,
 }
 
+/// The models before anything is pruned, and what can be made of the student.
+#[derive(Clone, Copy)]
+pub(super) struct TrainedModels<'a> {
+    /// The teacher, fine-tuned on the task.
+    pub teacher: &'a Checkpoint,
+    /// The whole student, distilled on the task.
+    pub student: &'a Checkpoint,
+    /// The search space of the student.
+    pub space: &'a SearchSpace<'a>,
+}
+
 impl<'a> Pipeline<'a> {
     pub fn new(compress: &'a Compress, out: &'a Output, context: &'a Context<'a>) -> Self {
-        Self { compress, out, context, folders: Vec::new() }
+        Self { compress, out, context, place: out.folder.clone(), folders: Vec::new() }
     }
 
     /// The model of a stage. If its folder does not exist, `make` makes it, from its checkpoint if the stage
     /// was interrupted.
     fn stage(&mut self, name: &str, make: impl FnOnce(Output) -> Result<()>) -> Result<Checkpoint> {
-        let folder = self.out.folder.join(name);
+        let folder = self.place.join(name);
         self.folders.push(folder.clone());
         if !folder.exists() {
             self.context.progress.say(&format!("stage {name}"));
@@ -147,18 +163,19 @@ impl<'a> Pipeline<'a> {
         })
     }
 
+    /// The model that `found` has chosen, with its image.
+    pub fn finished(&mut self, models: TrainedModels, found: SearchResult) -> Result<FinishedModel> {
+        let small = self.chosen_model(models, &found)?;
+        FinishedModel::make(self, models.teacher, &small, found)
+    }
+
     /// The model that the search has chosen, pruned and recovered.
-    pub fn chosen_model(
-        &mut self,
-        teacher: &Checkpoint,
-        student: &Checkpoint,
-        space: &SearchSpace,
-        found: &SearchResult,
-    ) -> Result<Checkpoint> {
+    fn chosen_model(&mut self, models: TrainedModels, found: &SearchResult) -> Result<Checkpoint> {
+        let TrainedModels { student, space, .. } = models;
         let compress = self.compress;
         let point = found.chosen.point;
         let mut model = match space.prunes(point) {
-            true => Some(self.pruned(teacher, student, space, found)?),
+            true => Some(self.pruned(models, found)?),
             false => None,
         };
         if point.vocabulary > 0 {
@@ -175,13 +192,8 @@ impl<'a> Pipeline<'a> {
     }
 
     /// The student with only the chosen heads and neurons. It is pruned in rounds, with a recovery after each.
-    fn pruned(
-        &mut self,
-        teacher: &Checkpoint,
-        student: &Checkpoint,
-        space: &SearchSpace,
-        found: &SearchResult,
-    ) -> Result<Checkpoint> {
+    fn pruned(&mut self, models: TrainedModels, found: &SearchResult) -> Result<Checkpoint> {
+        let TrainedModels { teacher, student, space } = models;
         let point = found.chosen.point;
         let (compress, context) = (self.compress, self.context);
         let CompressSettings { recovery, prune_rounds, .. } = &compress.settings;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::tries::Try;
 use crate::cost::Cost;
+use crate::floor::FloorCheck;
 use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
 
@@ -13,10 +15,14 @@ pub struct CompressOutcome {
     pub image: PathBuf,
     /// The cost of the image: exact bytes and modelled latency.
     pub cost: Cost,
-    /// Metrics of teacher and image on the development set and, if there is one, on the test set.
+    /// Metrics of teacher and image on the development set, with a floor on what was held out of it, and on the test set
+    /// if there is one.
     pub metrics: Vec<JudgedModel>,
     /// The linear baseline on the same data; `None` where there is none for such data.
     pub baseline: Option<BaselineRow>,
+    /// With a floor: whether the image holds it, and what was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<FloorOutcome>,
     /// Notes for the user about choices that the run made.
     pub notes: Vec<String>,
 }
@@ -35,8 +41,53 @@ impl CompressOutcome {
 pub struct JudgedModel {
     /// `teacher` or `image`.
     pub model: &'static str,
-    /// `dev` or `test`.
+    /// `dev`, `held-out` or `test`.
     pub split: &'static str,
     /// The metrics with their 95 % intervals.
     pub metrics: Metrics,
+}
+
+/// Whether an image holds the floor, and what was tried to find it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct FloorOutcome {
+    /// The least metric on the development examples that the search has read.
+    pub least: f64,
+    /// All tries in their order.
+    pub tries: Vec<Try>,
+    /// The image beside the floor on the examples that were held out.
+    pub check: FloorCheck,
+}
+
+impl FloorOutcome {
+    /// Whether the image holds the floor by the point estimate, both on the examples that the search has read and on
+    /// those that were held out.
+    pub fn is_held(&self) -> bool {
+        self.found_one() && self.check.verdict.holds()
+    }
+
+    /// Whether the floor is held and how surely, in sentences.
+    pub fn verdict(&self) -> String {
+        let tried = match self.found_one() {
+            true => "",
+            false => {
+                "No model that was tried holds the floor on the development examples that the search has read. "
+            }
+        };
+        format!(
+            "{tried}On the {} examples that were held out, {}.",
+            self.check.image.samples, self.check.verdict
+        )
+    }
+
+    /// Whether one of the tries holds the floor on the examples that the search has read. The image is then one of these.
+    pub fn found_one(&self) -> bool {
+        self.tries.iter().any(|of| of.holds)
+    }
+}
+
+impl JudgedModel {
+    /// The metrics of teacher and image on a split.
+    pub(super) fn pair(split: &'static str, teacher: Metrics, image: Metrics) -> [Self; 2] {
+        [("teacher", teacher), ("image", image)].map(|(model, metrics)| Self { model, split, metrics })
+    }
 }

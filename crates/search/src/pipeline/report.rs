@@ -1,11 +1,12 @@
 //! `report.json` and `report.html`: the report of the whole run.
 
-use super::{CompressOutcome, Pipeline};
+use super::{CompressOutcome, FloorOutcome, Pipeline};
 use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Limit};
 use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use tinybert_base::{FileHash, Result};
+use tinybert_data::metrics::{Difference, Metrics};
 use tinybert_image::Image;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::WeightEncoding;
@@ -48,10 +49,11 @@ pub(super) fn write(
         flash_bytes: budget.flash,
         ram_bytes: budget.ram,
         latency_ms: budget.latency_ms,
-        metric: None,
+        metric: outcome.floor.as_ref().map(|floor| floor.least),
     };
-    report.candidates =
-        found.candidates.iter().map(|candidate| candidate_row(compress, found, candidate)).collect();
+    report.floor = outcome.floor.as_ref().map(floor_section);
+    let row = |candidate| candidate_row(compress, found, outcome.floor.as_ref(), candidate);
+    report.candidates = found.candidates.iter().map(row).collect();
     let model = image.model()?;
     report.latencies = boards(&compress.board).iter().map(|board| latency_on(board, model.image())).collect();
     report.sensitivity = sensitivity(found);
@@ -79,15 +81,23 @@ fn sensitivity(found: &SearchResult) -> Vec<tinybert_report::Sensitivity> {
 fn candidate_row(
     compress: &Compress,
     found: &SearchResult,
+    floor: Option<&FloorOutcome>,
     candidate: &SearchCandidate,
 ) -> tinybert_report::ReportedCandidate {
     let exceeded = compress.settings.budget.exceeded(&candidate.cost);
     let chosen = candidate.point == found.chosen.point;
     let feasible = exceeded.is_empty();
-    let reason = match (chosen, feasible) {
-        (true, _) => "the most accurate within the budget, by what was measured".to_owned(),
-        (false, true) => "less accurate".to_owned(),
-        (false, false) => {
+    let tried = floor.and_then(|floor| floor.tries.iter().find(|of| of.candidate.point == candidate.point));
+    let reason = match (chosen, feasible, tried) {
+        (_, _, Some(tried)) => {
+            let (held, why) =
+                (if tried.holds { "held" } else { "not held" }, if chosen { ", chosen" } else { "" });
+            format!("tried: {} {:.4}, the floor is {held}{why}", found.metric, tried.metric)
+        }
+        (true, ..) => "the most accurate within the budget, by what was measured".to_owned(),
+        (false, true, None) if floor.is_some() => "not tried".to_owned(),
+        (false, true, None) => "less accurate".to_owned(),
+        (false, false, None) => {
             let options: Vec<&str> = exceeded.into_iter().map(Limit::option).collect();
             format!("breaks {}", options.join(", "))
         }
@@ -103,6 +113,36 @@ fn candidate_row(
         pareto: candidate.pareto,
         chosen,
         reason,
+    }
+}
+
+/// The floor, what was tried, and what was held out.
+fn floor_section(floor: &FloorOutcome) -> tinybert_report::ReportedFloor {
+    let check = &floor.check;
+    let of = |metrics: &Metrics| tinybert_report::JudgedMetric {
+        value: metrics.primary(),
+        interval: metrics.intervals[metrics.primary],
+    };
+    let difference =
+        |of: &Difference| tinybert_report::JudgedMetric { value: of.value, interval: of.interval };
+    let tries = floor.tries.iter().map(|of| tinybert_report::ReportedTry {
+        name: of.candidate.name.clone(),
+        flash_bytes: of.cost.flash as u64,
+        metric: of.metric,
+        held: of.holds,
+    });
+    tinybert_report::ReportedFloor {
+        name: format!("{} {}", check.floor, check.image.primary),
+        samples: check.image.samples,
+        teacher: of(&check.teacher),
+        image: of(&check.image),
+        least: check.least(),
+        difference: difference(&check.difference),
+        margin: difference(&check.margin),
+        held: floor.is_held(),
+        verdict: floor.verdict(),
+        least_in_search: floor.least,
+        tries: tries.collect(),
     }
 }
 
@@ -131,10 +171,14 @@ fn latency_on(board: &Board, image: &Image) -> tinybert_report::ModelledLatency 
 }
 
 fn reasons(compress: &Compress, found: &SearchResult, outcome: &CompressOutcome) -> Vec<String> {
+    let chosen = match &outcome.floor {
+        None => "keeps within the budget with answers nearest to the whole student's",
+        Some(floor) if floor.found_one() => "is the smallest that was tried and holds the floor",
+        Some(_) => "is the nearest to the floor of those that were tried; none of them holds it",
+    };
     let mut reasons = vec![
         format!(
-            "Of {} models that can be made of the student, {} keeps within the budget with answers nearest to the whole \
-             student's: {}.",
+            "Of {} models that can be made of the student, {} {chosen}: {}.",
             found.points,
             found.chosen.name,
             describe_distance(found)

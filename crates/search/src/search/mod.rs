@@ -1,4 +1,4 @@
-//! The search for the most accurate model within a budget.
+//! The search for the most accurate model within a budget, or for the smallest one that holds a floor.
 //!
 //! Each change of the student is measured alone. The distance of a combination of changes is predicted as the
 //! sum of their distances, and the metric is predicted from the distance. The best predictions are then
@@ -6,18 +6,26 @@
 
 mod answers;
 mod evaluator;
+mod feasible;
 mod ranking;
 mod result;
+mod smallest;
 
 use self::answers::{EvaluationExamples, ModelAnswers};
 use self::evaluator::{Evaluator, measure_linears};
+use self::feasible::check_budget;
+pub(crate) use self::feasible::check_each_limit;
 use self::ranking::{compare, distance_correction, loss_of_distance, mark_pareto};
 pub use self::result::{LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult};
-use super::cost::{CostModel, DeviceBudget, Limit};
+pub(crate) use self::smallest::{by_size, next_try};
+use self::smallest::{first_try, least_before_training};
+use super::cost::{CostModel, DeviceBudget};
+use super::floor::Floor;
 use super::space::{SearchPoint, SearchSpace};
-use tinybert_base::{Context, Error, Result};
+use tinybert_base::{Context, Result};
 use tinybert_data::metrics::MetricSet;
 use tinybert_data::task::Dataset;
+use tinybert_model::Checkpoint;
 use tinybert_quantize::stored::LinearPlace;
 
 /// How thorough a search is.
@@ -36,7 +44,7 @@ impl Default for SearchSettings {
 }
 
 /// A search for the most accurate model within a budget. If models are equally accurate, it takes the one with the
-/// smaller image.
+/// smaller image. With a floor it takes the smallest model that is predicted to hold the floor after training.
 pub struct Search<'a, 's> {
     /// All models to choose from. The search sets the order in which their linears are stored in four bits.
     pub space: &'a mut SearchSpace<'s>,
@@ -44,6 +52,8 @@ pub struct Search<'a, 's> {
     pub costs: &'a CostModel,
     /// The limits of the device.
     pub budget: &'a DeviceBudget,
+    /// The floor, and the teacher that it is relative to.
+    pub floor: Option<(Floor, &'a Checkpoint)>,
     /// The development set.
     pub dev: &'a Dataset,
     /// The metrics of the task.
@@ -66,11 +76,16 @@ impl Search<'_, '_> {
         let examples = EvaluationExamples::new(self.dev, self.settings.examples, self.metrics, longest);
         let student = examples.answers(&self.space.model(SearchPoint::default())?, context)?;
         let linears = measure_linears(self.space, &examples, &student, context)?;
-        let order =
-            linears.iter().map(|&LinearSensitivity { layer, linear, .. }| LinearPlace { layer, linear });
-        self.space.store_in_four_bits(&order.collect::<Vec<_>>());
-        let mut all = self.candidates()?;
-        self.check_budget(&all)?;
+        self.space.store_in_four_bits(&places(&linears));
+        let mut all = candidates(self.space, self.costs)?;
+        check_budget(&all, self.budget, &self.reuse_options)?;
+        let least = match self.floor {
+            Some((floor, teacher)) => {
+                let least = floor.beside(examples.answers(teacher, context)?.value);
+                Some(least_before_training(student.value, least))
+            }
+            None => None,
+        };
         let evaluator = Evaluator { space: self.space, student, examples };
         let changes = evaluator.measure_changes(context)?;
         let loss = loss_of_distance(evaluator.student.value, changes.all());
@@ -79,9 +94,7 @@ impl Search<'_, '_> {
             candidate.predicted = self.predict(&evaluator, loss, candidate.point, candidate.distance);
         }
 
-        let mut order: Vec<usize> =
-            (0..all.len()).filter(|&at| self.budget.exceeded(&all[at].cost).is_empty()).collect();
-        order.sort_by(|&a, &b| compare(&all[a], &all[b]));
+        let mut order = self.preferred(&all, least);
         order.truncate(self.settings.trials.max(1));
         context.progress.begin("measure candidates", order.len() as u64);
         for (done, &at) in order.iter().enumerate() {
@@ -99,11 +112,19 @@ impl Search<'_, '_> {
             candidate.predicted = self.predict(&evaluator, loss, candidate.point, candidate.distance);
         }
         mark_pareto(&mut all);
-        order.sort_by(|&a, &b| compare(&all[a], &all[b]));
-        let chosen = all[order[0]].clone();
+        let by_size = least.map(|_| by_size(&all, self.budget)).unwrap_or_default();
+        let chosen = match least {
+            Some(least) => by_size[first_try(&all, &by_size, least)],
+            None => {
+                order.sort_by(|&a, &b| compare(&all[a], &all[b]));
+                order[0]
+            }
+        };
+        let chosen = all[chosen].clone();
         let (points, max_tokens) = (all.len(), self.space.lengths[chosen.point.max_tokens].tokens);
+        let stays = |at: &usize| all[*at].pareto || all[*at].measured.is_some() || by_size.contains(at);
         let mut candidates: Vec<SearchCandidate> =
-            all.into_iter().filter(|candidate| candidate.pareto || candidate.measured.is_some()).collect();
+            (0..points).filter(stays).map(|at| all[at].clone()).collect();
         candidates.sort_by_key(|candidate| candidate.cost.flash);
         let precision = self.space.precision(chosen.point);
         let ModelAnswers { metric, value: student_metric, .. } = evaluator.student;
@@ -131,58 +152,37 @@ impl Search<'_, '_> {
             - (lengths[point.max_tokens].cut_share - lengths[0].cut_share)
     }
 
-    /// Every point of the space as a candidate with its cost.
-    fn candidates(&self) -> Result<Vec<SearchCandidate>> {
-        let candidate = |point| {
-            Ok(SearchCandidate {
-                point,
-                name: self.space.describe(point),
-                cost: self.space.cost(point, self.costs)?,
-                distance: 0.0,
-                predicted: 0.0,
-                measured: None,
-                pareto: false,
-            })
-        };
-        self.space.points().map(candidate).collect()
+    /// The candidates within the budget in the order in which they are measured. `least` is the least prediction with which
+    /// a model is expected to hold the floor.
+    fn preferred(&self, all: &[SearchCandidate], least: Option<f64>) -> Vec<usize> {
+        if let Some(least) = least {
+            let by_size = by_size(all, self.budget);
+            return by_size[first_try(all, &by_size, least)..].to_vec();
+        }
+        let mut order: Vec<usize> =
+            (0..all.len()).filter(|&at| self.budget.exceeded(&all[at].cost).is_empty()).collect();
+        order.sort_by(|&a, &b| compare(&all[a], &all[b]));
+        order
     }
+}
 
-    /// Makes sure that at least one candidate keeps within the budget.
-    fn check_budget(&self, all: &[SearchCandidate]) -> Result<()> {
-        if all.iter().any(|candidate| self.budget.exceeded(&candidate.cost).is_empty()) {
-            return Ok(());
-        }
-        let ratio = |candidate: &&SearchCandidate| self.budget.worst_ratio(&candidate.cost);
-        let nearest = all.iter().min_by(|a, b| ratio(a).total_cmp(&ratio(b)));
-        let Some(nearest) = nearest else { return Err(Error::Usage("there is nothing to search".into())) };
-        let mut lines = vec!["no model that can be made of this student keeps within the budget".to_owned()];
-        for limit in Limit::ALL {
-            let Some(most) = self.budget.limit(limit) else { continue };
-            let least =
-                all.iter().map(|candidate| limit.value(&candidate.cost)).fold(f64::INFINITY, f64::min);
-            let verdict = match (least > most, limit.value(&nearest.cost) > most) {
-                (true, _) => "cannot be met",
-                (false, true) => "can be met, but not together with the others",
-                (false, false) => "can be met",
-            };
-            lines.push(format!(
-                "  {} {verdict}: it allows {}, the least is {}",
-                limit.option(),
-                limit.describe(most),
-                limit.describe(least)
-            ));
-        }
-        let cost = Limit::ALL.map(|limit| limit.describe(limit.value(&nearest.cost))).join(", ");
-        lines.push(format!("  nearest: {}, with {cost}", nearest.name));
-        lines.push(
-            "allow as much and give --resume, which goes on from here with another budget or --board;".into(),
-        );
-        lines.push(
-            "or give a smaller --student (fewer layers, a smaller hidden size) and another --out".into(),
-        );
-        if !self.reuse_options.is_empty() {
-            lines.push(format!("what was trained is kept, for another --out as well:{}", self.reuse_options));
-        }
-        Err(Error::Usage(lines.join("\n")))
-    }
+/// Every point of a space as a candidate with its cost.
+pub(crate) fn candidates(space: &SearchSpace, costs: &CostModel) -> Result<Vec<SearchCandidate>> {
+    let candidate = |point| {
+        Ok(SearchCandidate {
+            point,
+            name: space.describe(point),
+            cost: space.cost(point, costs)?,
+            distance: 0.0,
+            predicted: 0.0,
+            measured: None,
+            pareto: false,
+        })
+    };
+    space.points().map(candidate).collect()
+}
+
+/// The places of linears in the order in which they are stored in four bits.
+pub(crate) fn places(linears: &[LinearSensitivity]) -> Vec<LinearPlace> {
+    linears.iter().map(|&LinearSensitivity { layer, linear, .. }| LinearPlace { layer, linear }).collect()
 }

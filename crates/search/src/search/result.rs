@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cost::Cost;
-use crate::space::SearchPoint;
+use crate::space::{SearchPoint, SearchSpace};
 use tinybert_model::LayerLinear;
 use tinybert_model::plan::Precision;
 
@@ -125,13 +125,23 @@ pub struct SearchResult {
     pub max_tokens: usize,
     /// How the chosen model's weights are stored.
     pub precision: Precision,
-    /// The Pareto front and all measured candidates, by rising flash.
+    /// The Pareto front, all measured candidates, and with a floor those that are worth a try, by rising flash.
     pub candidates: Vec<SearchCandidate>,
-    /// The best candidate within the budget.
+    /// The best candidate within the budget; with a floor the first one to be tried.
     pub chosen: SearchCandidate,
 }
 
 impl SearchResult {
+    /// The same result with another choice.
+    pub(crate) fn choosing(&self, candidate: &SearchCandidate, space: &SearchSpace) -> Self {
+        Self {
+            chosen: candidate.clone(),
+            max_tokens: space.lengths[candidate.point.max_tokens].tokens,
+            precision: space.precision(candidate.point),
+            ..self.clone()
+        }
+    }
+
     /// A summary of the search for records.
     pub fn summary(&self) -> serde_json::Value {
         json!({

@@ -14,7 +14,7 @@ use super::cost::{Cost, CostModel, ModelShape};
 use tinybert_base::{Error, Result};
 use tinybert_data::task::Dataset;
 use tinybert_model::plan::{Precision, WeightEncoding};
-use tinybert_model::{Checkpoint, PerLinear};
+use tinybert_model::{BertConfig, Checkpoint, PerLinear};
 use tinybert_prune::{
     Characters, Importance, KeptParts, LayerSizes, PieceCounts, ShareScope, StructureSettings,
     VocabularySettings,
@@ -108,6 +108,21 @@ impl<'a> SearchSpace<'a> {
             smaller
         });
         Ok(space)
+    }
+
+    /// Sets the importance of the student's heads and neurons.
+    ///
+    /// # Errors
+    /// Those of choosing what stays.
+    pub fn set_importance(&mut self, importance: Importance) -> Result<()> {
+        self.importance = importance;
+        self.sizes = self.all_sizes()?;
+        Ok(())
+    }
+
+    /// The sizes of the student.
+    pub fn student_sizes(&self) -> &'a BertConfig {
+        &self.student.config
     }
 
     fn all_sizes(&self) -> Result<Vec<Vec<LayerSizes>>> {
