@@ -83,7 +83,7 @@ fn an_input_that_has_changed_is_told() {
     let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
     assert!(!said.contains("warning"), "{said}");
     let lines = fs::read_to_string(&train).expect("the training file");
-    toy::write("changing.jsonl", lines.replacen("jazz", "polka", 1));
+    toy::write("changing.jsonl", lines.replacen("blues", "polka", 1));
     tinybert(&again).assert().success().stderr(contains("warning: ").and(contains("changing.jsonl")));
 }
 

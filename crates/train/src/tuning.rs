@@ -86,6 +86,9 @@ impl RateSearch<'_> {
                 "the learning rate is searched in one process, not on several ranks".into(),
             ));
         }
+        if let Some(earlier) = &self.out.replayed {
+            earlier.compare(self.identity.inputs(), self.context.progress);
+        }
         let run = self.out.run_folder()?;
         let mut journal = self.open_journal(&run)?;
         let mut finished = journal.trials.clone().into_iter();
@@ -177,7 +180,9 @@ impl Tuned {
     /// # Errors
     /// Returns the errors of [`Output::can_resume`].
     pub fn output(&self, out: &Output) -> Result<Output> {
-        Ok(Output { resume: out.can_resume()?, trials: self.trials.clone(), ..out.clone() })
+        let (resume, trials) = (out.can_resume()?, self.trials.clone());
+        // The inputs were compared with those of an earlier run before the first trial.
+        Ok(Output { resume, trials, replayed: None, ..out.clone() })
     }
 }
 

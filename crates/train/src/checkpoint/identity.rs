@@ -42,7 +42,7 @@ impl Identity {
     }
 
     /// The files that the run reads.
-    pub(super) fn inputs(&self) -> &[FileHash] {
+    pub(crate) fn inputs(&self) -> &[FileHash] {
         &self.inputs
     }
 

@@ -1,4 +1,4 @@
-//! The folder that a run writes, and the device that it computes on.
+//! The folder that a run writes, the device that it computes on, and the call that began it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use tinybert_base::{Error, Result};
 use tinybert_model::RecordedOptions;
 use tinybert_nn::device::Compute;
 
-/// The folder that a run writes, the device that it computes on, and how often it writes a checkpoint.
+/// The folder that a run writes, how often it writes a checkpoint, the device that it computes on, and what is recorded
+/// of the call that began it.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The folder of the result. Checkpoints stand in `OUT.run` beside it until the result is complete.
