@@ -50,7 +50,7 @@ impl<'a> Comparison<'a> {
         let of_mcnemar = self.mcnemar.map(|McNemar { only_first, only_second, p_value, .. }| {
             format!(
                 "Of {examples} examples, A alone is right on {only_first} and B alone on {only_second}: such a difference \
-                 arises by chance with probability {}; {}.",
+                 arises by chance with probability {}, so {}.",
                 probability(p_value),
                 verdict(p_value < LEVEL)
             )
@@ -60,8 +60,8 @@ impl<'a> Comparison<'a> {
             let is_more = difference.is_more_than_chance();
             let contains = if is_more { "leaves out 0" } else { "contains 0" };
             format!(
-                "On {examples} examples, the {metric} of A minus that of B is {value:.4} [{low:.4}, {high:.4}]; the 95 % \
-                 interval {contains}, so that {}.",
+                "On {examples} examples, the {metric} of A minus that of B is {value:.4} [{low:.4}, {high:.4}]. The 95 % \
+                 interval {contains}, so {}.",
                 verdict(is_more)
             )
         });

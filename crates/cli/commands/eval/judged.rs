@@ -83,6 +83,7 @@ impl Candidate {
         let data_args = args.data.read_by(&place.path, context.progress)?;
         let spec = data_args.spec(&labels)?;
         let data = data_args.load(&spec, args.split.split(), context.progress)?;
+        predictor.check_kind(&data)?;
         data.check_labelled()?;
         let set = data_args.metrics(&spec, &data)?;
         Ok(Self { name, predictor, data, set })

@@ -84,7 +84,11 @@ impl Outcomes {
             MetricSet::Entities => {
                 Answers::Labels(LabelOutcomes::of_tags(labels, &tags(predictions)?, &tags(targets)?)?)
             }
-            _ => {
+            MetricSet::Accuracy
+            | MetricSet::F1 { .. }
+            | MetricSet::MacroF1
+            | MetricSet::AccuracyAndF1 { .. }
+            | MetricSet::Matthews => {
                 Answers::Labels(LabelOutcomes::of_classes(labels, &classes(predictions)?, &classes(targets)?))
             }
         };

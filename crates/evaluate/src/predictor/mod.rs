@@ -129,8 +129,7 @@ impl Predictor {
     /// [`Error::Input`] for data that ask for something else than the model answers; [`Error::Interrupted`];
     /// the errors of the forward pass.
     pub fn answers(&self, data: &Dataset, context: &Context) -> Result<Vec<Answered>> {
-        self.check_label_sets(data)?;
-        check_pairs(data)?;
+        self.check_kind(data)?;
         match self {
             Self::Folder(folder) => folder.answers(data, context),
             Self::Image(image) => image::answers(&image.model()?, data, context),
@@ -163,14 +162,20 @@ impl Predictor {
     /// # Errors
     /// Returns the errors of [`Predictor::answers`], [`Dataset::check_labelled`] and [`Outcomes::new`].
     pub fn outcomes(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Outcomes> {
+        self.check_kind(data)?;
         data.check_labelled()?;
         let answers: Vec<_> =
             self.answers(data, context)?.into_iter().map(|answered| answered.answer).collect();
         Outcomes::new(metrics, &data.labels, &answers, &data.targets())
     }
 
-    /// Makes sure that both the model and the data have any number of labels per text, or neither.
-    fn check_label_sets(&self, data: &Dataset) -> Result<()> {
+    /// Makes sure that the data ask for a kind of answer that the model gives: any number of labels from a model that
+    /// answers with them, and similarities of pairs alone.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that says what to change.
+    pub fn check_kind(&self, data: &Dataset) -> Result<()> {
+        check_pairs(data)?;
         match self {
             Self::Folder(folder) => check_label_sets(&folder.model.head, data),
             Self::Image(image) => check_answers(image.model()?.config().head == HeadKind::MultiLabel, data),
