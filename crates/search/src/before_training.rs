@@ -61,7 +61,7 @@ fn in_last_layer(sizes: &BertConfig) -> Importance {
 }
 
 /// The importance of all parts, from that of the parts of a layer with so many parts.
-fn importance(sizes: &BertConfig, of_layer: impl Fn(usize, usize) -> Vec<f64>) -> Importance {
+fn importance(sizes: &BertConfig, mut of_layer: impl FnMut(usize, usize) -> Vec<f64>) -> Importance {
     let layers = || 0..sizes.num_hidden_layers;
     Importance {
         heads: layers().map(|layer| of_layer(layer, sizes.heads(layer))).collect(),

@@ -18,8 +18,8 @@ use tinybert_model::{Checkpoint, image_file};
 const IMAGE: &str = "model.tbim";
 
 /// The image of a chosen model, not written yet.
-pub(super) struct FinishedModel {
-    pub image: BuiltImage,
+pub(crate) struct FinishedModel {
+    pub(super) image: BuiltImage,
     /// Its answers to the development set.
     pub dev: Outcomes,
     /// The search, whose choice this model is.
