@@ -61,7 +61,8 @@ impl CompressOutcome {
             }
             metrics.push(JudgedModel { model: "image", split, metrics: of_image });
         }
-        let baseline = baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
+        let baseline =
+            baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
         let outcome = Self { image: path, cost: image.cost, metrics, baseline, notes };
         report::write(pipeline, found, &outcome, &image.image, inputs)?;
         Ok(outcome)
