@@ -14,7 +14,7 @@ const PENALTIES: [f32; 6] = [16.0, 4.0, 1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
 /// Training ends where the gradient is this share of the gradient without any weights.
 const TOLERANCE: f64 = 1e-3;
 /// Training also ends where a step brings less than this share of the objective.
-const DECREASE: f64 = 1e-4;
+const DECREASE: f64 = 2e-4;
 /// The search for the penalty ends after so many that bring nothing.
 const PATIENCE: usize = 2;
 /// Largest number of steps for a penalty.

@@ -34,6 +34,8 @@ impl CostModel {
             layers: (0..config.num_hidden_layers).map(layer).collect(),
             labels: head.labels().iter().map(String::len).collect(),
             board: board.clone(),
+            // The least that an image takes: a temperature and a threshold come on top.
+            confidence: false,
         })
     }
 }
