@@ -28,9 +28,10 @@ pub fn describe_metrics(metrics: &Metrics) -> String {
 /// intervals)`.
 pub fn print_baseline(row: &BaselineRow) -> Result<()> {
     row.splits.iter().try_for_each(|(split, metrics)| {
-        let value =
-            |(name, &value): (&String, &f64)| (name.as_str(), value, metrics.intervals.get(name).copied());
-        let values = describe_values(&row.metric, metrics.values.iter().map(value), metrics.samples);
+        let values = metrics.values.iter();
+        let values =
+            values.map(|(name, &value)| (name.as_str(), value, metrics.intervals.get(name).copied()));
+        let values = describe_values(&row.metric, values, metrics.samples);
         print_line(format_args!("baseline {split:4} {values}"))
     })
 }

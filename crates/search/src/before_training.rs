@@ -27,7 +27,8 @@ impl Compress<'_> {
         let asked = head_of(self.data.train);
         let teacher = self.teacher.named(&self.data.train.labels).head;
         let head = if teacher.kind() == asked.kind() { teacher } else { asked };
-        let costs = CostModel::of_untrained(sizes, &student_head(&head), &self.board)?;
+        let costs =
+            CostModel::of_untrained(sizes, &student_head(&head), &self.board, self.confidence.is_some())?;
         let mut space = self.space_of(&student, even(sizes))?;
         check_each_limit(&smallest_models(&mut space, &costs)?, &self.settings.budget)
     }
@@ -110,7 +111,7 @@ mod tests {
             };
             let model = toy::model(&place.path().join(at.to_string()), &config, &runs::labelled());
             for board in BOARDS.map(|name| name.parse::<Board>().unwrap()) {
-                let costs = CostModel::of_untrained(&config, &model.head, &board).unwrap();
+                let costs = CostModel::of_untrained(&config, &model.head, &board, false).unwrap();
                 let mut of_space = space(&model, &board, even(&config));
                 let known = smallest_models(&mut of_space, &costs).unwrap();
                 for _ in 0..30 {
@@ -144,8 +145,8 @@ mod tests {
             };
             let train = toy::sentences(40, 1);
             let image = quantize(&model, &train, &settings, &Context::default()).unwrap().image;
-            let costs = CostModel::new(&Image::from_bytes(&image).unwrap(), &board);
-            let untrained = CostModel::of_untrained(&config, &model.head, &board).unwrap();
+            let costs = CostModel::new(&Image::from_bytes(&image).unwrap(), &board, false);
+            let untrained = CostModel::of_untrained(&config, &model.head, &board, false).unwrap();
             let mut space = space(&model, &board, even(&config));
             space.store_in_four_bits(&space.linears());
             for point in space.points() {

@@ -248,7 +248,7 @@ mod tests {
         let example = |at: usize| Example {
             text: format!("text {at}"),
             pair: None,
-            target: Target::Class(u32::from(at % 4 == 0)),
+            target: Target::Class(u32::from(at.is_multiple_of(4))),
         };
         let dev = |count: usize| Dataset {
             examples: (0..count).map(example).collect(),

@@ -9,11 +9,12 @@ use tinybert_quantize::image_config;
 
 impl CostModel {
     /// The costs of the models that are made of a student of these sizes with this head. Every input of a linear is taken
-    /// to have a static scale: if calibration prefers scales per token, the workspace is larger.
+    /// to have a static scale: if calibration prefers scales per token, the workspace is larger. `confidence` says whether
+    /// the images have a temperature and a threshold.
     ///
     /// # Errors
     /// As [`image_config`].
-    pub fn of_untrained(config: &BertConfig, head: &Head, board: &Board) -> Result<Self> {
+    pub fn of_untrained(config: &BertConfig, head: &Head, board: &Board, confidence: bool) -> Result<Self> {
         let input = InputQuantization::Static { scale: 1.0, zero_point: 0 };
         let layer = |layer| LayerConfig {
             heads: config.heads(layer),
@@ -34,8 +35,7 @@ impl CostModel {
             layers: (0..config.num_hidden_layers).map(layer).collect(),
             labels: head.labels().iter().map(String::len).collect(),
             board: board.clone(),
-            // The least that an image takes: a temperature and a threshold come on top.
-            confidence: false,
+            confidence,
         })
     }
 }
