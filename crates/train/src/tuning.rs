@@ -264,8 +264,8 @@ mod tests {
         })
         .unwrap();
         assert_eq!(runs, [vec![12; 8], vec![25; 4], vec![50; 2]].concat());
-        // Of 1e-3 · 10^(2i/7 − 1) the nearest to 2e-3 is i = 4.
-        assert_eq!(tuned.learning_rate, 1.39e-3);
+        // Of 1e-3 · 10^(2i/7 − 1) the nearest to 2e-3 by its logarithm is i = 5.
+        assert_eq!(tuned.learning_rate, 2.68e-3);
         assert_eq!(tuned.trials.len(), 14);
     }
 
