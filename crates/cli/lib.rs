@@ -22,6 +22,7 @@ mod exit;
 mod invocation;
 mod output_paths;
 mod ranks;
+mod replay;
 mod standard_output;
 mod terminal;
 
@@ -72,7 +73,11 @@ pub fn run_program(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Reads `arguments` and runs their command; `prepare` is called before a command that computes for long.
 fn run_after(arguments: &[OsString], prepare: impl FnOnce(&GlobalArgs) -> Result<()>) -> u8 {
-    let (command, mut invocation) = match parse(arguments) {
+    let all = match replay::with_recorded_options(arguments.to_vec()) {
+        Ok(all) => all,
+        Err(error) => return exit::code_of(|| Err(error)),
+    };
+    let (command, mut invocation) = match parse(&all) {
         Ok(parsed) => parsed,
         Err(error) => {
             // A closed standard output or error leaves nobody to tell.

@@ -93,6 +93,24 @@ pub fn probe_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     probe(out, nearest)
 }
 
+/// Refuses a folder for event files that is a file or cannot be written, and one in the output folder `out` or in its
+/// `out.run`: the first is replaced as a whole, the second is removed.
+pub fn check_tensorboard(folder: Option<&PathBuf>, out: &Path) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    let refuse = |why: &str| Err(Error::Usage(format!("--tensorboard {}: {why}", folder.display())));
+    if folder.exists() && !folder.is_dir() {
+        return refuse("is a file; name a folder");
+    }
+    let mut run = out.as_os_str().to_owned();
+    run.push(".run");
+    let place = resolved(folder);
+    if [out, Path::new(&run)].iter().any(|taken| place.starts_with(resolved(taken))) {
+        return refuse("is in the folder of --out, which is replaced as a whole; name another folder");
+    }
+    let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
+    probe(folder, nearest)
+}
+
 /// Refuses an output file of `option` that is protected or could not be written at the end of a long run.
 pub fn check_file(option: &str, out: &Path, protected: &ProtectedPaths) -> Result<()> {
     protected.check_file(option, out)?;

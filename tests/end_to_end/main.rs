@@ -18,6 +18,7 @@ mod outputs;
 mod program;
 mod prune;
 mod quantization_aware;
+mod replay;
 mod report;
 mod resume;
 mod signature;

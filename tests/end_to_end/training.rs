@@ -147,3 +147,54 @@ fn without_a_terminal_nothing_but_lines_is_printed_and_quiet_prints_no_progress(
     assert_eq!(String::from_utf8_lossy(&assert.get_output().stderr), "");
     assert!(output(&format!("{line}-2")).contains("dev accuracy"));
 }
+
+#[test]
+fn patience_and_a_search_of_the_rate_are_recorded_and_printed() {
+    let line = format!("fine-tune --model {} {} --max-tokens 32 --batch-size 16", *ENCODER, toy::data());
+    let out = toy::path("patient").display().to_string();
+    let patient = format!("{line} --epochs 9 --lr 1e-9 --patience 2 --out {out}");
+    let said = crate::program::tinybert(&patient).assert().success();
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    // 108 sentences are 7 steps.
+    assert!(said.contains("ends at step 21: no evaluation of the last 2"), "{said}");
+    let run = record(&out);
+    assert_eq!((&run["settings"]["patience"], &run["metrics"]["training"]["steps"]), (&2.into(), &21.into()));
+
+    let out = toy::path("searched").display().to_string();
+    let table = output(&format!("{line} --epochs 2 --lr 1e-3 --tune 3 --quiet --out {out}"));
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).take(6).collect();
+    assert_eq!(rows[0], ["round", "learning", "rate", "steps", "dev", "accuracy"]);
+    assert_eq!(rows[1][..3], ["1", "1e-4", "3"]);
+    assert_eq!(rows[3][..3], ["1", "1e-2", "3"]);
+    assert_eq!(rows[5][..1], ["2"]);
+    assert!(table.contains("dev accuracy"), "{table}");
+    let run = record(&out);
+    let tried = run["settings"]["tuning"].as_array().expect("all trials are recorded");
+    assert_eq!(tried.len(), 5);
+    assert!(
+        tried[3..].iter().any(|trial| trial["learning_rate"] == run["settings"]["learning_rate"]),
+        "{run:#}"
+    );
+    assert!(!toy::path("searched.run").exists());
+}
+
+#[test]
+fn events_for_tensorboard_stand_beside_the_metrics() {
+    let events = toy::path("events").display().to_string();
+    let line = format!("fine-tune --model {} {} --epochs 1 --max-tokens 32", *ENCODER, toy::data());
+    toy::make("with-events", &format!("{line} --tensorboard {events}"));
+    let files: Vec<_> = fs::read_dir(&events).expect("the folder of events").collect();
+    assert_eq!(files.len(), 1);
+    let name = files[0].as_ref().expect("the folder can be read").file_name();
+    let bytes = fs::read(Path::new(&events).join(&name)).expect("the events");
+    assert!(name.to_string_lossy().contains("tfevents"), "{name:?}");
+    for tag in ["fine-tune/loss", "fine-tune/learning_rate", "fine-tune/dev/values/accuracy"] {
+        assert!(bytes.windows(tag.len()).any(|part| part == tag.as_bytes()), "{tag}");
+    }
+    let rounds = "--heads 0.5 --steps 2 --recovery-epochs 1 --max-tokens 32 --importance-examples 16";
+    let prune = format!("prune --model {} --teacher {} {} {rounds}", *STUDENT, *TEACHER, toy::data());
+    toy::make("pruned-with-events", &format!("{prune} --tensorboard {events}-of-rounds"));
+    for round in ["round-1", "round-2"] {
+        assert!(Path::new(&format!("{events}-of-rounds/{round}")).is_dir());
+    }
+}

@@ -5,6 +5,7 @@ use tinybert_kernels::Isa;
 #[cfg(not(feature = "mpi"))]
 use crate::program::error_says;
 use crate::program::{fails, output, tinybert};
+use crate::toy;
 
 #[test]
 fn help_is_no_error_and_lists_every_command() {
@@ -98,4 +99,28 @@ fn several_processes_of_a_build_without_mpi_are_refused() {
     }
     // A batch script is one process, however many processes its job could hold.
     error_says(tinybert(training).env("SLURM_NTASKS", "8").assert().code(4), &["t"]);
+}
+
+#[test]
+fn what_surrounds_a_run_is_checked_before_anything_is_read() {
+    let fine_tune = "fine-tune --model nowhere --train t.jsonl --dev d.jsonl";
+    let task = "distill --stage task --teacher nowhere --student s --train t.jsonl --dev d.jsonl";
+    for line in [fine_tune, task] {
+        fails(&format!("{line} --out o --patience 0"), 2, &["--patience"]);
+        fails(&format!("{line} --out o --tune 1"), 2, &["--tune", "2.."]);
+        let file = toy::write("file-for-events", "mine");
+        fails(&format!("{line} --out o --tensorboard {file}"), 2, &["--tensorboard", "is a file"]);
+        let out = toy::path("out-of-events").display().to_string();
+        for inside in [out.clone(), format!("{out}/events"), format!("{out}.run/events")] {
+            fails(&format!("{line} --out {out} --tensorboard {inside}"), 2, &["is in the folder of --out"]);
+        }
+        fails(&format!("{line} --out o --tensorboard {file}/events"), 4, &["file-for-events/events"]);
+    }
+    let mlm = "fine-tune --objective mlm --model nowhere --corpus c --out o";
+    fails(&format!("{mlm} --patience 3"), 2, &["--patience and --tune are for --objective task"]);
+    let general = "distill --stage general --teacher nowhere --student s --corpus c --out o";
+    fails(&format!("{general} --tune 4"), 2, &["--tune is for --stage task"]);
+    fails(&format!("{general} --patience 4"), 2, &["--patience is for --stage task"]);
+    let prune = format!("prune --heads 0.5 --model nowhere --train t.jsonl --out o --tensorboard {}", "e");
+    fails(&prune, 2, &["without --steps"]);
 }

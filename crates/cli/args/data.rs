@@ -24,7 +24,10 @@ pub struct DataArgs {
     #[arg(long, value_name = "NAME", requires = "data", help_heading = "Data")]
     pub task: Option<GlueTask>,
     /// Folder with the task's files in GLUE's own layout (train.tsv, dev.tsv).
-    #[arg(long, value_name = "FOLDER", requires = "task", help_heading = "Data")]
+    #[arg(
+        long, value_name = "FOLDER", requires = "task", conflicts_with_all = ["train", "dev", "test"],
+        help_heading = "Data"
+    )]
     pub data: Option<PathBuf>,
     /// Training file: .jsonl, .csv, .tsv or .parquet with named columns; with --tagging also .conll. Text files
     /// may be compressed (.gz, .zst).

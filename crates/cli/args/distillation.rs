@@ -1,5 +1,6 @@
 //! Options of a distillation that several commands share.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -53,6 +54,7 @@ impl DistillationArgs {
             seed,
             temperature: options.temperature.unwrap_or(defaults.temperature),
             evaluations_per_epoch: options.evaluations_per_epoch.unwrap_or(defaults.evaluations_per_epoch),
+            patience: options.patience,
             max_tokens,
             teacher_cache_bytes: options.teacher_cache.unwrap_or(defaults.teacher_cache_bytes),
             allow_weak_teacher: options.allow_weak_teacher,
@@ -115,6 +117,10 @@ pub struct TaskStageArgs {
     /// Evaluations on the development set per prediction epoch; the best one's weights are kept [default: 1].
     #[arg(long, value_name = "N")]
     pub evaluations_per_epoch: Option<usize>,
+    /// End these passes after so many evaluations in a row of which none is better than the best one before [default:
+    /// never].
+    #[arg(long, value_name = "N")]
+    pub patience: Option<NonZeroU64>,
     /// Compute the teacher's states (in half precision) and answers once and keep them in a cache of at most
     /// so many bytes, such as 20G; what does not fit is computed at every step.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]

@@ -13,6 +13,7 @@ mod output;
 mod precision;
 mod present;
 mod recipe;
+mod replay;
 mod units;
 
 pub use self::data::DataArgs;
@@ -27,4 +28,5 @@ pub use self::output::OutputArgs;
 pub use self::precision::{PrecisionArgs, PrecisionInputs};
 pub use self::present::PresentOptions;
 pub use self::recipe::RecipeOptions;
+pub use self::replay::ReplayArgs;
 pub use self::units::{parse_bytes, parse_memory_size, parse_milliseconds, parse_time_limit};

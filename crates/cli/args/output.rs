@@ -24,6 +24,9 @@ pub struct OutputArgs {
     /// Steps between checkpoints, if that is earlier.
     #[arg(long, value_name = "N")]
     checkpoint_steps: Option<NonZeroU64>,
+    /// Also write losses, learning rates and metrics as event files for TensorBoard into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 impl OutputArgs {
@@ -34,6 +37,7 @@ impl OutputArgs {
             resume: self.resume,
             checkpoint_minutes: self.checkpoint_minutes,
             checkpoint_steps: self.checkpoint_steps.map(NonZeroU64::get),
+            tensorboard: self.tensorboard.clone(),
             ..Output::from(&self.out)
         }
     }

@@ -54,6 +54,7 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     let models = args.data.inputs().with("--teacher", [&args.teacher]).with("--student", [&args.student]);
     let inputs = models.with("--fresh", &args.fresh).with("--augmented", &args.augmented);
     output_paths::probe_folder(&args.output.out, &inputs)?;
+    output_paths::check_tensorboard(args.output.tensorboard.as_ref(), &args.output.out)?;
     if args.augmented.is_some() && args.data.dev_share.is_some() {
         return Err(Error::Usage(
             "--augmented with --dev-share: the file of variants would be cut in another way; give --dev"

@@ -172,6 +172,7 @@ struct SearchArgs {
 pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let models = args.data.inputs().with("--teacher", [&args.teacher]).with("--student", &args.student);
     output_paths::probe_folder(&args.output.out, &models.with("--corpus", &args.new_student.corpus))?;
+    output_paths::check_tensorboard(args.output.tensorboard.as_ref(), &args.output.out)?;
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let teacher = args.data.read_model(&args.teacher, &context)?;

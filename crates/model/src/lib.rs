@@ -52,7 +52,7 @@ pub use per_projection::PerProjection;
 pub use preset::{PRESETS, preset};
 pub use prompts::ListedPrompts;
 pub use quantization::write as write_quantization;
-pub use record::RunRecord;
+pub use record::{RecordedOptions, RunRecord};
 pub use safetensors::parameters;
 pub use save::{Companion, FolderContents, check_target, save};
 pub use shapes::{expected_shapes, pooler_shapes};

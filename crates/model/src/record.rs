@@ -1,5 +1,6 @@
 //! `run.json`: how a checkpoint came to be.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -23,12 +24,30 @@ pub struct RunRecord {
     pub inputs: Vec<FileHash>,
     /// Results by name.
     pub metrics: Value,
+    /// The options that the command line named; empty for a run of no command line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: RecordedOptions,
+    /// Version of the program.
+    #[serde(default)]
+    pub version: String,
 }
+
+/// Options of a command line by their long names without dashes, with their values. An option that takes none has an
+/// empty list.
+pub type RecordedOptions = BTreeMap<String, Vec<String>>;
 
 impl RunRecord {
     /// The record of a run of `command`, before there are results.
     pub fn new(command: &str, settings: Value, seed: u64, inputs: Vec<FileHash>) -> Self {
-        Self { command: command.to_owned(), settings, seed, inputs, metrics: Value::Null }
+        Self {
+            command: command.to_owned(),
+            settings,
+            seed,
+            inputs,
+            metrics: Value::Null,
+            options: RecordedOptions::new(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
     }
 
     /// The record of the run that wrote `folder`.
@@ -36,17 +55,23 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(RUN_RECORD);
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Error::line(&path, error.line(), format!("not a record of a run: {error}")))
+        Self::read_file(&folder.join(RUN_RECORD))
     }
 
-    /// The text of `run.json`, with the program's name and version.
+    /// The record in the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::line(path, error.line(), format!("not a record of a run: {error}")))
+    }
+
+    /// The text of `run.json`, with the program's name.
     pub(super) fn to_json(&self) -> String {
         let mut json = json!(self);
         json["program"] = json!(PROGRAM);
-        json["version"] = json!(env!("CARGO_PKG_VERSION"));
         format!("{json:#}\n")
     }
 }

@@ -32,7 +32,7 @@ pub fn with_data<T>(run: impl FnOnce(&TaskData) -> T) -> T {
 /// Three epochs with two evaluations each, on inputs of at most 16 tokens.
 pub fn fine_tune_settings() -> FineTune {
     let recipe = Recipe { epochs: 3, batch_size: 8, learning_rate: 3e-3, ..FineTune::default().recipe };
-    FineTune { recipe, max_tokens: 16, evaluations_per_epoch: 2, class_weights: None }
+    FineTune { recipe, max_tokens: 16, evaluations_per_epoch: 2, ..FineTune::default() }
 }
 
 /// Fine-tunes a fresh toy model, whose folder is made in `place`.

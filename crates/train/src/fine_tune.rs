@@ -1,10 +1,12 @@
 //! Fine-tuning: a task head and its encoder on labelled data.
 
+use std::num::NonZeroU64;
+
 use serde_json::json;
 
 use super::gold::{ClassWeighting, GoldAnswers};
 use super::session::{Losses, MicroBatch, SessionConfig, SessionLength};
-use super::{ModelDescription, Output, Recipe, Summary, TaskData, TrainingRun};
+use super::{ModelDescription, Output, RateSearch, Recipe, Summary, TaskData, TrainingRun, Trial};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::Batch;
 use tinybert_data::metrics::Metrics;
@@ -19,10 +21,16 @@ pub struct FineTune {
     /// Epochs, batches, learning rate, optimizer and seed.
     #[serde(flatten)]
     pub recipe: Recipe,
+    /// Ends the run, and its schedule, after so many steps if that is earlier than the last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
     /// Evaluations on the development set per epoch. The best evaluated weights are kept.
     pub evaluations_per_epoch: usize,
+    /// Ends training after so many evaluations in a row of which none is better than the best one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<NonZeroU64>,
     /// Weights of the classes in the loss; `None` if all have the same weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeighting>,
@@ -30,7 +38,14 @@ pub struct FineTune {
 
 impl Default for FineTune {
     fn default() -> Self {
-        Self { recipe: Recipe::default(), max_tokens: 128, evaluations_per_epoch: 1, class_weights: None }
+        Self {
+            recipe: Recipe::default(),
+            max_steps: None,
+            max_tokens: 128,
+            evaluations_per_epoch: 1,
+            patience: None,
+            class_weights: None,
+        }
     }
 }
 
@@ -87,8 +102,9 @@ pub fn fine_tune(
     let config = SessionConfig {
         name: "fine-tune",
         recipe: recipe.clone(),
-        length: SessionLength::in_steps(recipe, &set),
+        length: SessionLength::in_steps(recipe, &set, settings.max_steps),
         evaluations_per_epoch: settings.evaluations_per_epoch,
+        patience: settings.patience,
         sparsity: None,
     };
     let learned = run.trainee().parameters_where(|_| true);
@@ -103,6 +119,43 @@ pub fn fine_tune(
     let report = FineTuneReport { dev: best.metrics.clone(), training };
     run.finish_best(&best, &report)?;
     Ok(report)
+}
+
+/// Searches the learning rate in so many trials, and then runs [`fine_tune`] with the best one: the run that this rate
+/// would give by itself, bit for bit.
+///
+/// # Errors
+/// Returns the errors of [`fine_tune`] and of [`RateSearch::run`].
+pub fn fine_tune_at_best_rate(
+    trials: usize,
+    settings: &FineTune,
+    model: &Checkpoint,
+    data: &TaskData,
+    out: &Output,
+    context: &Context,
+) -> Result<(FineTuneReport, Vec<Trial>)> {
+    let recipe = &settings.recipe;
+    recipe.check()?;
+    let recorded = json!({ "trials": trials, "settings": settings });
+    let mut record = RunRecord::new("fine-tune --tune", recorded, recipe.seed, model.hashes()?);
+    record.inputs.extend(data.hashes()?);
+    let all = recipe.steps(data.train.examples.len());
+    let search = RateSearch {
+        trials,
+        learning_rate: recipe.learning_rate,
+        steps: settings.max_steps.map_or(all, |limit| limit.min(all)),
+        identity: data.identity(&record),
+        out,
+        context,
+    };
+    let at =
+        |learning_rate| FineTune { recipe: Recipe { learning_rate, ..recipe.clone() }, ..settings.clone() };
+    let tuned = search.run(|learning_rate, steps, trial| {
+        let settings = FineTune { max_steps: Some(steps), ..at(learning_rate) };
+        Ok(fine_tune(&settings, model, data, trial, context)?.dev.primary())
+    })?;
+    let report = fine_tune(&at(tuned.learning_rate), model, data, tuned.output(out)?, context)?;
+    Ok((report, tuned.trials))
 }
 
 /// The head that answers what a data set asks. An embedding head has 0 dimensions here, because the data do

@@ -128,6 +128,7 @@ pub fn masked_lm(
         recipe: recipe.clone(),
         length: SessionLength::in_tokens(recipe, &train, settings.max_train_tokens),
         evaluations_per_epoch: 0,
+        patience: None,
         sparsity: None,
     };
     let reached = tinybert_model::expected_shapes(config, &Head::MaskedLm);

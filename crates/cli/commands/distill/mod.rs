@@ -5,10 +5,13 @@ mod sparsity;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::WindowSettings;
-use tinybert_distill::{EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, Teacher};
+use tinybert_distill::{
+    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, Teacher, distill_task,
+    distill_task_at_best_rate,
+};
 use tinybert_model::Checkpoint;
 use tinybert_train::{Output, Summary, TaskData};
 
@@ -16,11 +19,11 @@ use self::labels::LabelArgs;
 use self::sparsity::SparsityArgs;
 use crate::args::{
     DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, PrecisionArgs, PrecisionInputs,
-    PresentOptions, RecipeOptions, TaskStageArgs, max_tokens, parse_time_limit,
+    PresentOptions, RecipeOptions, ReplayArgs, TaskStageArgs, max_tokens, parse_time_limit,
 };
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
-use crate::standard_output::{describe_metrics, print_line};
+use crate::standard_output::{describe_metrics, print_line, print_trials};
 use crate::terminal::Terminal;
 
 /// Teaches a student its teacher's embeddings, hidden states, attention and (task stage) answers.
@@ -41,6 +44,8 @@ pub struct DistillArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
+    replay: ReplayArgs,
+    #[command(flatten)]
     device: DeviceArgs,
     /// Let the GPU compute the teacher's matrix products in bf16.
     #[arg(long, help_heading = "Device")]
@@ -55,6 +60,10 @@ pub struct DistillArgs {
     /// uses the same scales.
     #[arg(long, help_heading = "Task stage")]
     quantization_aware: bool,
+    /// Search --prediction-lr first: so many rates from a tenth to ten times the given one are tried in short runs, the
+    /// better half in longer ones, and the best one in the whole run.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..), help_heading = "Task stage")]
+    tune: Option<u16>,
     #[command(flatten)]
     precision: PrecisionArgs,
     #[command(flatten)]
@@ -105,6 +114,7 @@ struct GeneralStageArgs {
 pub fn run(args: &DistillArgs, invocation: &Invocation) -> Result<()> {
     if invocation.is_first() {
         output_paths::check_folder(&args.output.out, &args.inputs())?;
+        output_paths::check_tensorboard(args.output.tensorboard.as_ref(), &args.output.out)?;
     }
     let present = &invocation.present;
     if let (StageName::General, Some(option)) = (args.stage, present.first_of::<PrecisionArgs>()) {
@@ -115,7 +125,8 @@ pub fn run(args: &DistillArgs, invocation: &Invocation) -> Result<()> {
             if present.first_of::<DataArgs>().is_none()
                 && args.sparsity.settings().is_none()
                 && present.first_of::<LabelArgs>().is_none()
-                && !args.quantization_aware =>
+                && !args.quantization_aware
+                && args.tune.is_none() =>
         {
             general(args, options, invocation)
         }
@@ -124,6 +135,7 @@ pub fn run(args: &DistillArgs, invocation: &Invocation) -> Result<()> {
             let option = option.or_else(|| present.first_of::<LabelArgs>());
             let option = option.or_else(|| present.first_of::<SparsityArgs>());
             let option = option.or_else(|| present.first_of::<DataArgs>());
+            let option = option.or_else(|| args.tune.map(|_| "--tune".into()));
             let option = option.unwrap_or_else(|| "--quantization-aware".into());
             Err(Error::Usage(format!("{option} is for --stage task; --stage general reads --corpus")))
         }
@@ -141,6 +153,7 @@ fn general(args: &DistillArgs, options: &GeneralStageArgs, invocation: &Invocati
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = args.on_device(args.output.settings())?;
+    let out = args.replay.recorded(out, invocation, context.progress)?;
     let teacher =
         args.teacher.as_ref().ok_or_else(|| Error::Usage("--stage general needs --teacher".into()))?;
     let teacher = teacher.load(&context)?;
@@ -232,7 +245,7 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = Output { teacher_cache: options.teacher_cache_folder.clone(), ..args.output.settings() };
-    let out = args.on_device(out)?;
+    let out = args.replay.recorded(args.on_device(out)?, invocation, context.progress)?;
     let data_args = args.labels.data(&args.data);
     let teacher = args.teacher.as_ref().map(|folder| data_args.read_model(folder, &context)).transpose()?;
     let student = args.student.load(&context)?;
@@ -259,10 +272,18 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let source = teacher.as_ref().map_or(Teacher::SoftLabels, Teacher::Model);
     settings.quantization_aware =
         args.quantization_aware(&invocation.present, &student, &data.view(), max_tokens, &context)?;
-    let report = tinybert_distill::distill_task(&settings, source, &student, &data.view(), out, &context)?;
+    let data = data.view();
+    let (report, trials) = match args.tune {
+        Some(trials) => {
+            let trials = trials.into();
+            distill_task_at_best_rate(trials, &settings, source, &student, &data, &out, &context)?
+        }
+        None => (distill_task(&settings, source, &student, &data, out, &context)?, Vec::new()),
+    };
     if !invocation.is_first() {
         return Ok(());
     }
+    print_trials(&trials, report.dev.primary)?;
     if let Some(teacher) = &report.teacher {
         print_line(format_args!("teacher dev {}", describe_metrics(teacher)))?;
     }

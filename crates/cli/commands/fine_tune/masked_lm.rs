@@ -43,6 +43,7 @@ pub struct MaskedLmArgs {
 pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
+    let out = args.replay.recorded(args.output.settings(), invocation, context.progress)?;
     let model = args.model.load(&context)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let defaults = MaskedLmSettings::default();
@@ -70,7 +71,7 @@ pub fn run(args: &FineTuneArgs, options: &MaskedLmArgs, invocation: &Invocation)
         seed: invocation.global.seed,
     };
     let windows = Corpus::open(&options.corpus, &args.output.out)?.windows(&model.text, windows, &context)?;
-    let report = masked_lm(&settings, &model, &windows, &options.corpus, args.output.settings(), &context)?;
+    let report = masked_lm(&settings, &model, &windows, &options.corpus, out, &context)?;
     if !invocation.is_first() {
         return Ok(());
     }

@@ -1,13 +1,17 @@
 //! `fine-tune`: trains a task head and its encoder on labelled data, or a masked-LM head on raw text.
 
-use clap::{Args, ValueEnum};
-use tinybert_base::{Error, Result};
-use tinybert_train::{ClassWeighting, FineTune, fine_tune};
+use std::num::NonZeroU64;
 
-use crate::args::{DataArgs, DeviceArgs, ModelFolder, OptimizerArgs, OutputArgs, RecipeOptions, max_tokens};
+use clap::{Args, ValueEnum, value_parser};
+use tinybert_base::{Error, Result};
+use tinybert_train::{ClassWeighting, FineTune, fine_tune, fine_tune_at_best_rate};
+
+use crate::args::{
+    DataArgs, DeviceArgs, ModelFolder, OptimizerArgs, OutputArgs, RecipeOptions, ReplayArgs, max_tokens,
+};
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{describe_metrics, print_line};
+use crate::standard_output::{describe_metrics, print_line, print_trials};
 use crate::terminal::Terminal;
 
 mod masked_lm;
@@ -40,6 +44,14 @@ pub struct FineTuneArgs {
     /// Evaluations on the development set per epoch; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = FineTune::default().evaluations_per_epoch)]
     evaluations_per_epoch: usize,
+    /// End the training after so many evaluations in a row of which none is better than the best one before [default:
+    /// never].
+    #[arg(long, value_name = "N")]
+    patience: Option<NonZeroU64>,
+    /// Search the learning rate first: so many rates from a tenth to ten times --lr are tried in short runs, the better
+    /// half in longer ones, and the best one in the whole run.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..))]
+    tune: Option<u16>,
     /// How much each label counts in the loss: balanced, or weights such as refund=4,other=0.5 (1 for a label that
     /// is not named). With --multi-label it is how much a text with the label counts against one without it.
     #[arg(long, value_name = "WEIGHTS")]
@@ -48,6 +60,8 @@ pub struct FineTuneArgs {
     optimizer: OptimizerArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    replay: ReplayArgs,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
@@ -70,6 +84,7 @@ pub fn run(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
         let corpus = args.masked_lm.iter().flat_map(|options| &options.corpus);
         let inputs = args.data.inputs().with("--model", [&args.model]).with("--corpus", corpus);
         output_paths::check_folder(&args.output.out, &inputs)?;
+        output_paths::check_tensorboard(args.output.tensorboard.as_ref(), &args.output.out)?;
     }
     match (args.objective, &args.masked_lm) {
         (Objective::Task, None) => task(args, invocation),
@@ -83,6 +98,9 @@ pub fn run(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
         (Objective::Mlm, _) if args.class_weights.is_some() => {
             Err(Error::Usage("--class-weights is for --objective task, whose data have labels".into()))
         }
+        (Objective::Mlm, _) if args.patience.is_some() || args.tune.is_some() => Err(Error::Usage(
+            "--patience and --tune are for --objective task, which judges a development set".into(),
+        )),
         (Objective::Mlm, Some(options)) if invocation.present.first_of::<DataArgs>().is_none() => {
             masked_lm::run(args, options, invocation)
         }
@@ -98,6 +116,7 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let out = args.device.on(args.output.settings())?;
+    let out = args.replay.recorded(out, invocation, context.progress)?;
     let model = args.model.load(&context)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
     let data = args.data.training(&[], context.progress)?;
@@ -111,12 +130,20 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
         recipe: recipe.recipe_with(&args.optimizer, invocation.global.seed, FineTune::default().recipe),
         max_tokens,
         evaluations_per_epoch: args.evaluations_per_epoch,
+        patience: args.patience,
         class_weights: args.class_weights.clone(),
+        ..FineTune::default()
     };
-    let report = fine_tune(&settings, &model, &data.view(), out, &context)?;
+    let (report, trials) = match args.tune {
+        Some(trials) => {
+            fine_tune_at_best_rate(trials.into(), &settings, &model, &data.view(), &out, &context)?
+        }
+        None => (fine_tune(&settings, &model, &data.view(), out, &context)?, Vec::new()),
+    };
     if !invocation.is_first() {
         return Ok(());
     }
+    print_trials(&trials, report.dev.primary)?;
     print_line(format_args!("dev {}", describe_metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

@@ -13,10 +13,11 @@ use tinybert_data::task::Dataset;
 use tinybert_data::{DataSpec, Split};
 use tinybert_model::{Checkpoint, RunRecord};
 use tinybert_prune::{check_family, keep_layers};
+use tinybert_train::ReplayedRun;
 
 use self::structure::{PruneRoundsArgs, StructureArgs};
 use self::vocabulary::VocabularyPruningArgs;
-use crate::args::{DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, max_tokens};
+use crate::args::{DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, ReplayArgs, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -31,6 +32,8 @@ pub struct PruneArgs {
     model: ModelFolder,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    replay: ReplayArgs,
     /// Task teacher: importance is measured against its answers instead of the labels, and --steps distils
     /// from it.
     #[arg(long, value_name = ModelFolder::NAME)]
@@ -58,9 +61,11 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
         return Err(Error::Usage("nothing to prune: give --heads, --ffn, --layers or --vocab".into()));
     }
     let output = args.device.on(args.output.settings())?;
-    if args.rounds.steps.is_none() && (output.resume || args.device.is_given()) {
+    if args.rounds.steps.is_none()
+        && (output.resume || args.device.is_given() || args.output.tensorboard.is_some())
+    {
         return Err(Error::Usage(
-            "without --steps nothing is trained: leave out --resume and --device".into(),
+            "without --steps nothing is trained: leave out --resume, --device and --tensorboard".into(),
         ));
     }
     if args.rounds.steps.is_some() && !structure.is_given() {
@@ -68,7 +73,9 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     }
     let models = args.data.inputs().with("--model", [&args.model]).with("--teacher", &args.teacher);
     output_paths::check_folder(out, &models.with("--corpus", &args.vocabulary.corpus))?;
+    output_paths::check_tensorboard(args.output.tensorboard.as_ref(), out)?;
     let terminal = Terminal::open(invocation)?;
+    let output = args.replay.recorded(output, invocation, terminal.context().progress)?;
     let model = args.data.read_model(&args.model, &terminal.context())?;
     check_family(&model)?;
     let read = |folder| args.data.read_model(folder, &terminal.context());
@@ -88,12 +95,12 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
         terminal,
         train: None,
         record: RunRecord {
-            command: "prune".into(),
-            settings: json!({}),
-            seed: invocation.global.seed,
-            inputs,
             metrics: json!({}),
+            options: output.options.clone(),
+            ..RunRecord::new("prune", json!({}), invocation.global.seed, inputs)
         },
+        replayed: output.replayed.clone(),
+        compared_inputs: 0,
         lines: Vec::new(),
     };
     let mut pruned = model;
@@ -117,6 +124,7 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     if args.vocabulary.vocab {
         pruned = args.vocabulary.prune(&pruned, out, &mut run)?;
     }
+    run.compare_inputs();
     let PruneRun { record, lines, .. } = run;
     tinybert_model::save(out, &pruned.config, &pruned.head, &pruned.tensors, &pruned.text, &record)?;
     if let Some(steps) = pruned_in_steps {
@@ -138,6 +146,10 @@ struct PruneRun {
     /// The training set, once it has been read.
     train: Option<Rc<Dataset>>,
     record: RunRecord,
+    /// The earlier run whose options the command takes.
+    replayed: Option<ReplayedRun>,
+    /// Inputs of the record that were compared with those of the earlier run.
+    compared_inputs: usize,
     /// Lines to print at the end.
     lines: Vec<String>,
 }
@@ -146,6 +158,15 @@ impl PruneRun {
     /// The data to read.
     fn spec(&self) -> Result<DataSpec> {
         self.data.spec(&self.labels)
+    }
+
+    /// Tells the user which inputs that were recorded since the last call are not those of the earlier run.
+    fn compare_inputs(&mut self) {
+        if let Some(earlier) = &self.replayed {
+            let inputs = &self.record.inputs[self.compared_inputs..];
+            earlier.compare(inputs, self.terminal.context().progress);
+            self.compared_inputs = self.record.inputs.len();
+        }
     }
 
     /// The training set, read and recorded once.

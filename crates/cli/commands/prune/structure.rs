@@ -1,6 +1,6 @@
 //! `prune --heads --ffn`: removes the attention heads and neurons that matter least, at once or in steps.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -86,6 +86,10 @@ pub struct PruneRoundsArgs {
     /// Evaluations on the development set per pass; the best one's weights are kept.
     #[arg(long, value_name = "N", default_value_t = 1)]
     evaluations_per_epoch: usize,
+    /// End the passes of a round after so many evaluations in a row of which none is better than the best one before
+    /// [default: never].
+    #[arg(long, value_name = "N")]
+    patience: Option<NonZeroU64>,
     /// Cache of the teacher's states and answers, as in distill.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     teacher_cache: Option<u64>,
@@ -131,6 +135,8 @@ impl StructureArgs {
         run: &mut PruneRun,
     ) -> Result<PrunedModel> {
         let data = run.data.training(&run.labels, run.terminal.context().progress)?;
+        run.record.inputs.extend(data.view().hashes()?);
+        run.compare_inputs();
         let Some(teacher) = &run.teacher else {
             return Err(Error::Usage("--steps needs --teacher".into()));
         };
@@ -140,6 +146,7 @@ impl StructureArgs {
             prediction_epochs: Some(options.recovery_epochs),
             prediction_lr: Some(options.recovery_lr),
             evaluations_per_epoch: Some(options.evaluations_per_epoch),
+            patience: options.patience,
             teacher_cache: options.teacher_cache,
             ..TaskStageArgs::default()
         };
@@ -157,7 +164,6 @@ impl StructureArgs {
         let output = Output { teacher_cache: options.teacher_cache_folder.clone(), ..output };
         let stepped = steps.run(&output, &run.terminal.context())?;
         run.record.settings["device"] = output.compute.record();
-        run.record.inputs.extend(data.view().hashes()?);
         run.record.settings["structure"] = json!({
             "shares": steps.shares,
             "importance": steps.measure,

@@ -203,7 +203,9 @@ fn fine_tuning(task: &TaskSettings) -> FineTune {
         recipe: task.recipe(&task.prediction),
         max_tokens: task.max_tokens,
         evaluations_per_epoch: task.evaluations_per_epoch,
+        patience: task.patience,
         class_weights: task.class_weights.clone(),
+        ..FineTune::default()
     }
 }
 

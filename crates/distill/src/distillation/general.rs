@@ -127,6 +127,7 @@ pub fn distill_general(
         recipe: recipe.clone(),
         length: SessionLength::in_tokens(recipe, windows, settings.max_train_tokens),
         evaluations_per_epoch: 0,
+        patience: None,
         sparsity: None,
     };
     let learned = transfer.learned_parameters(run.trainee());

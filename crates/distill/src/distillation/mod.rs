@@ -18,4 +18,6 @@ pub mod transfer;
 pub use self::compatibility::check_vocabulary;
 pub use self::general::{EncodedCorpus, GeneralReport, GeneralSettings, distill_general};
 pub use self::quantization_aware::{QuantizationAware, check_student_answers};
-pub use self::task::{StageRecipe, TaskReport, TaskSettings, Teacher, distill_task};
+pub use self::task::{
+    StageRecipe, TaskReport, TaskSettings, Teacher, distill_task, distill_task_at_best_rate,
+};

@@ -10,3 +10,4 @@ mod ranks;
 mod sparsity;
 mod stages;
 mod teacher_cache;
+mod tuning;

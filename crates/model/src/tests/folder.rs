@@ -36,13 +36,7 @@ pub fn text() -> TextEncoder {
 }
 
 pub fn record() -> RunRecord {
-    RunRecord {
-        command: "init".to_owned(),
-        settings: json!({ "preset": null }),
-        seed: 7,
-        inputs: vec![],
-        metrics: json!({}),
-    }
+    RunRecord { metrics: json!({}), ..RunRecord::new("init", json!({ "preset": null }), 7, vec![]) }
 }
 
 /// Every tensor of the head's model, all values distinct and exact in half and in bfloat16 precision's range of

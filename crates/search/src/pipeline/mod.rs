@@ -52,7 +52,9 @@ impl<'a> Pipeline<'a> {
         if !folder.exists() {
             self.context.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
-            let output = Output { folder: folder.clone(), teacher_cache: cache, ..self.out.clone() };
+            let tensorboard = self.out.tensorboard_of(&folder);
+            let output =
+                Output { folder: folder.clone(), teacher_cache: cache, tensorboard, ..self.out.clone() };
             let resume = output.can_resume()?;
             make(Output { resume, ..output })?;
         }

@@ -41,6 +41,11 @@ impl Identity {
         self
     }
 
+    /// The files that the run reads.
+    pub(crate) fn inputs(&self) -> &[FileHash] {
+        &self.inputs
+    }
+
     /// The same identity without some settings, for a run that has not reached the stage that depends on them.
     pub fn without(&self, settings: &[&str]) -> Self {
         let mut identity = self.clone();
@@ -162,7 +167,7 @@ fn list(lines: &[String]) -> String {
 }
 
 /// The beginning of a hash, which is enough to tell two hashes apart.
-fn short(sha256: &str) -> &str {
+pub(super) fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 

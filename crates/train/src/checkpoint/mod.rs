@@ -2,6 +2,7 @@
 
 mod identity;
 mod output;
+mod replayed;
 mod resume;
 mod run_folder;
 mod snapshot;
@@ -10,6 +11,7 @@ mod work_folder;
 
 pub use self::identity::Identity;
 pub use self::output::Output;
+pub use self::replayed::ReplayedRun;
 pub use self::run_folder::{remove_finished, remove_unfinished};
 pub(crate) use self::snapshot::{SessionState, Snapshot, StoredValues};
 pub use self::trainee::Trainee;

@@ -1,12 +1,16 @@
-//! The folder that a run writes, and the device that it computes on.
+//! The folder that a run writes, the device that it computes on, and the call that began it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::replayed::ReplayedRun;
 use super::run_folder::checkpoints;
+use crate::tuning::Trial;
 use tinybert_base::{Error, Result};
+use tinybert_model::RecordedOptions;
 use tinybert_nn::device::Compute;
 
-/// The folder that a run writes, the device that it computes on, and how often it writes a checkpoint.
+/// The folder that a run writes, how often it writes a checkpoint, the device that it computes on, and what is recorded
+/// of the call that began it.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The folder of the result. Checkpoints stand in `OUT.run` beside it until the result is complete.
@@ -20,8 +24,16 @@ pub struct Output {
     /// The folder in which a teacher's states and answers are cached; `teacher-cache` beside the result if
     /// `None`.
     pub teacher_cache: Option<PathBuf>,
+    /// The folder for TensorBoard's event files, if there are to be some.
+    pub tensorboard: Option<PathBuf>,
     /// The device that computes.
     pub compute: Compute,
+    /// The options of the command line that began the run, for `run.json`. They are no part of the run's identity.
+    pub options: RecordedOptions,
+    /// The earlier run whose options the run takes.
+    pub replayed: Option<ReplayedRun>,
+    /// The trials by which the learning rate was chosen, for `run.json`.
+    pub trials: Vec<Trial>,
 }
 
 impl<P: Into<PathBuf>> From<P> for Output {
@@ -33,7 +45,11 @@ impl<P: Into<PathBuf>> From<P> for Output {
             checkpoint_minutes: 10.0,
             checkpoint_steps: None,
             teacher_cache: None,
+            tensorboard: None,
             compute: Compute::cpu(),
+            options: RecordedOptions::new(),
+            replayed: None,
+            trials: Vec::new(),
         }
     }
 }
@@ -67,13 +83,20 @@ impl Output {
         Ok(self.folder.with_file_name(name))
     }
 
+    /// The folder for the event files of a run inside this run, which writes to `folder`: a folder of the same name.
+    pub fn tensorboard_of(&self, folder: &Path) -> Option<PathBuf> {
+        Some(self.tensorboard.as_ref()?.join(folder.file_name()?))
+    }
+
     /// The output of a run inside this run: it writes to `folder`, shares this run's teacher cache and
     /// continues from a checkpoint if there is one.
     ///
     /// # Errors
     /// Returns the errors of [`Output::can_resume`].
     pub fn nested(&self, folder: PathBuf) -> Result<Self> {
-        let nested = Self { folder, teacher_cache: Some(self.teacher_cache()), ..self.clone() };
+        let (teacher_cache, tensorboard) = (Some(self.teacher_cache()), self.tensorboard_of(&folder));
+        let (options, replayed) = (RecordedOptions::new(), None);
+        let nested = Self { folder, teacher_cache, tensorboard, options, replayed, ..self.clone() };
         let resume = nested.can_resume()?;
         Ok(Self { resume, ..nested })
     }

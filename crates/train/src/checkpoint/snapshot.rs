@@ -11,7 +11,7 @@ use safetensors::{Dtype, SafeTensorError, View};
 use super::identity::Identity;
 use super::trainee::Trainee;
 use crate::metrics_window::MetricsWindow;
-use crate::summary::{Summary, one_rank};
+use crate::summary::{Summary, one_rank, total_steps};
 use tinybert_base::collective::Collective;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_model::{Checkpoint, Companion, Tensors};
@@ -36,6 +36,13 @@ pub(crate) struct RunState {
     pub ranks: usize,
 }
 
+impl RunState {
+    /// The steps of all sessions.
+    pub fn steps(&self) -> u64 {
+        self.session.steps + total_steps(&self.finished)
+    }
+}
+
 /// How far a session has come.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct SessionState {
@@ -44,6 +51,9 @@ pub(crate) struct SessionState {
     pub tokens: u64,
     pub seconds: f64,
     pub window: MetricsWindow,
+    /// Evaluations of the session's selection since its best one.
+    #[serde(default)]
+    pub evaluations_since_best: u64,
 }
 
 /// The contents of `training.json`.

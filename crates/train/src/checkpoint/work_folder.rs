@@ -5,8 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::identity::Identity;
 use super::output::Output;
@@ -14,7 +13,9 @@ use super::resume::find_checkpoint;
 use super::run_folder::{checkpoints, lock, remove_finished, remove_unfinished};
 use super::snapshot::{self, RunState, SessionState, Snapshot, StoredValues};
 use super::trainee::Trainee;
-use crate::summary::Summary;
+use crate::summary::{Summary, total_steps};
+use crate::tensorboard::EventFile;
+use tinybert_base::progress::Progress;
 use tinybert_base::{Context, Error, Result};
 use tinybert_model::{Companion, METRICS, Tensors};
 use tinybert_nn::{Parameters, on_device};
@@ -43,6 +44,8 @@ pub(crate) struct WorkFolder {
 /// The files of the folder that stay open.
 struct OpenFiles {
     metrics: File,
+    /// The same metrics for TensorBoard.
+    events: Option<EventFile>,
     /// An exclusive lock on the folder.
     _lock: File,
 }
@@ -62,6 +65,9 @@ impl WorkFolder {
         let folder = output.run_folder()?;
         let (files, resumed) = match ranks.is_first() {
             true => {
+                if let Some(earlier) = &output.replayed {
+                    earlier.compare(identity.inputs(), context.progress);
+                }
                 let (files, resumed) = OpenFiles::open(output, &folder, &identity, context)?;
                 (Some(files), resumed)
             }
@@ -116,16 +122,25 @@ impl WorkFolder {
         self.finished.insert(session.to_owned(), summary);
     }
 
-    /// Appends one line to `metrics.jsonl`.
+    /// Appends one line to `metrics.jsonl`, and its numbers to the events for TensorBoard. The session that takes
+    /// steps now has taken `steps`.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written.
-    pub fn log(&mut self, line: &impl Serialize) -> Result<()> {
+    /// [`Error::Io`] if the line cannot be written.
+    pub fn log(&mut self, steps: u64, line: &Value, progress: &dyn Progress) -> Result<()> {
+        let steps = self.steps_with(steps);
         let Some(files) = &mut self.files else { return Ok(()) };
         let failed = Error::io(self.folder.join(METRICS));
-        let mut text = serde_json::to_string(line).expect("metrics are plain values");
-        text.push('\n');
-        files.metrics.write_all(text.as_bytes()).map_err(failed)
+        files.metrics.write_all(format!("{line}\n").as_bytes()).map_err(failed)?;
+        if let Some(events) = &mut files.events {
+            events.append(steps, line, progress);
+        }
+        Ok(())
+    }
+
+    /// The steps of the run, of which the session that takes steps now has taken `steps`.
+    fn steps_with(&self, steps: u64) -> u64 {
+        steps + total_steps(&self.finished)
     }
 
     /// The last checkpoint: an ordinary model folder that also holds the state of the run.
@@ -140,8 +155,7 @@ impl WorkFolder {
         session: SessionState,
         tensors: &[(String, StoredValues)],
     ) -> Result<PathBuf> {
-        let steps = session.steps + self.finished.values().map(|summary| summary.steps).sum::<u64>();
-        let folder = self.folder.join(format!("step-{steps:08}"));
+        let folder = self.folder.join(format!("step-{:08}", self.steps_with(session.steps)));
         let Some(OpenFiles { metrics, .. }) = &self.files else { return Ok(folder) };
         let path = self.folder.join(METRICS);
         metrics.sync_all().map_err(Error::io(&path))?;
@@ -176,10 +190,14 @@ impl WorkFolder {
         let bytes = fs::metadata(&metrics).map_err(Error::io(&metrics))?.len();
         let copy = |path: &Path| fs::copy(&metrics, path).map(drop).map_err(Error::io(path));
         let companion = Companion { name: METRICS, bytes, write: &copy };
-        // The device is recorded but is no part of the run's identity: a checkpoint may be resumed on another
-        // one.
+        // Device and options are recorded but are no part of the run's identity: a checkpoint may be resumed on
+        // another device, and from other paths.
         let mut record = trainee.record.clone();
         record.settings["device"] = self.output.compute.record();
+        record.options = self.output.options.clone();
+        if !self.output.trials.is_empty() {
+            record.settings["tuning"] = json!(self.output.trials);
+        }
         let trainee = Trainee { record: &record, ..trainee.clone() };
         trainee.save(&self.output.folder, tensors, results, &[companion])?;
         remove_finished(&self.folder)
@@ -213,15 +231,20 @@ impl OpenFiles {
         }
         // The run will write the lines after the checkpoint again.
         metrics.set_len(expected).map_err(Error::io(&path))?;
-        Ok((Self { metrics, _lock: lock }, resumed))
+        let next_step = resumed.as_ref().map_or(0, |snapshot| snapshot.state.steps() + 1);
+        let events = output.tensorboard.as_ref();
+        let events = events.map(|folder| EventFile::create(folder, next_step)).transpose()?;
+        Ok((Self { metrics, events, _lock: lock }, resumed))
     }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
         if self.files.is_some() && self.last_checkpoint().is_none() {
-            // There is nothing worth keeping, and nobody to report a failure to.
-            let _ = fs::remove_dir_all(&self.folder);
+            // The run has nothing worth keeping, and there is nobody to report a failure to. What others have put into
+            // the folder stays, such as the journal of trials.
+            let _ = remove_unfinished(&self.folder);
+            let _ = fs::remove_file(self.folder.join(METRICS)).and_then(|()| fs::remove_dir(&self.folder));
         }
     }
 }

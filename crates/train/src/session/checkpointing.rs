@@ -109,6 +109,7 @@ impl TrainingSession<'_> {
             tokens: self.tokens,
             seconds: self.seconds(),
             window: self.window.clone(),
+            evaluations_since_best: selection.map_or(0, Selection::evaluations_since_best),
         };
         let mut tensors = Vec::new();
         for (name, var) in self.optimizer.parameters() {

@@ -1,5 +1,7 @@
 //! The configuration of a session.
 
+use std::num::NonZeroU64;
+
 use crate::recipe::Recipe;
 use crate::sparsity::SparsitySettings;
 use tinybert_data::EncodedSet;
@@ -14,9 +16,10 @@ pub enum SessionLength {
 }
 
 impl SessionLength {
-    /// All optimizer steps of a recipe over a set.
-    pub fn in_steps(recipe: &Recipe, set: &EncodedSet) -> Self {
-        Self::Steps(recipe.steps(set.len()))
+    /// All optimizer steps of a recipe over a set, or `limit` steps if that is fewer.
+    pub fn in_steps(recipe: &Recipe, set: &EncodedSet, limit: Option<u64>) -> Self {
+        let all = recipe.steps(set.len());
+        Self::Steps(limit.map_or(all, |limit| limit.min(all)))
     }
 
     /// All tokens of a recipe's epochs over a set, or `limit` tokens if that is fewer.
@@ -37,6 +40,9 @@ pub struct SessionConfig {
     pub length: SessionLength,
     /// Evaluations of the selection per epoch, if there is a selection.
     pub evaluations_per_epoch: usize,
+    /// Ends the session after so many evaluations in a row of which none is better than the best one before; `None`
+    /// for a session of its planned length. The learning-rate schedule does not depend on it.
+    pub patience: Option<NonZeroU64>,
     /// Zeros that come in among the weights. With `None` none come in, and the zeros of a pruned model stay.
     pub sparsity: Option<SparsitySettings>,
 }

@@ -33,6 +33,9 @@ pub(crate) fn train_epochs(
                 && (after > before || outcome == StepOutcome::Stop)
             {
                 selection.evaluate(session, epoch as f64 + (index + 1) as f64 / batches.len() as f64)?;
+                if outcome == StepOutcome::Continue && session.is_out_of_patience(selection)? {
+                    return Ok(());
+                }
             }
             if outcome == StepOutcome::Stop {
                 return Ok(());

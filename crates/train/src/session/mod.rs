@@ -54,6 +54,8 @@ pub(crate) struct TrainingSession<'a> {
     last_checkpoint: LastCheckpoint,
     /// Whether the time limit is reached by rank 0's clock.
     out_of_time: bool,
+    /// Whether the evaluations of the selection no longer improved.
+    out_of_patience: bool,
     steps: u64,
     tokens: u64,
     window: MetricsWindow,
@@ -99,6 +101,7 @@ impl<'a> TrainingSession<'a> {
             earlier: Earlier::default(),
             last_checkpoint: LastCheckpoint { time: now, steps: 0 },
             out_of_time: false,
+            out_of_patience: false,
             steps: 0,
             tokens: 0,
             window: MetricsWindow::default(),
@@ -176,7 +179,7 @@ impl<'a> TrainingSession<'a> {
     pub fn log(&mut self, mut line: Value) -> Result<()> {
         line["session"] = json!(self.config.name);
         line["step"] = json!(self.steps);
-        self.work.log(&line)
+        self.work.log(self.steps, &line, self.context.progress)
     }
 
     /// Shows the user a line that stays on the screen.
@@ -207,6 +210,7 @@ impl<'a> TrainingSession<'a> {
             tokens: self.tokens,
             seconds: self.seconds(),
             out_of_time: !self.finished() && self.out_of_time,
+            out_of_patience: self.out_of_patience,
             ranks: self.ranks().size(),
         };
         self.work.record_finished(self.config.name, summary);

@@ -46,6 +46,8 @@ pub struct Selection<'a> {
     /// The model without a graph. It shares the storage of the parameters and so follows every update.
     model: TaskModel,
     best: Option<BestModel>,
+    /// Evaluations since that of the best weights.
+    evaluations_since_best: u64,
     /// The weights that are chosen if every evaluated model is worse.
     fallback: Option<BestModel>,
 }
@@ -57,6 +59,8 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// Returns the errors of [`TaskModel::frozen`] and [`Judge::judge`].
     pub(crate) fn new(trainee: &Trainee<'a>, judge: &'a Judge, work: &mut WorkFolder) -> Result<Self> {
+        let evaluations_since_best =
+            work.resumed.as_ref().map_or(0, |snapshot| snapshot.state.session.evaluations_since_best);
         let best =
             work.resumed.as_mut().map(|snapshot| snapshot.take_all(BEST)).filter(|best| !best.is_empty());
         let best = match best {
@@ -67,7 +71,7 @@ impl<'a> Selection<'a> {
             None => None,
         };
         let model = trainee.frozen(&trainee.parameters.detached())?;
-        Ok(Self { judge, trainee: trainee.clone(), model, best, fallback: None })
+        Ok(Self { judge, trainee: trainee.clone(), model, best, evaluations_since_best, fallback: None })
     }
 
     /// The same selection with weights that are chosen if every evaluated model is worse.
@@ -91,11 +95,22 @@ impl<'a> Selection<'a> {
         let (metrics, head) = self.judge.judge_at_best(&self.model, &uninterrupted())?;
         session.log(json!({ "epoch": epoch, "dev": metrics }))?;
         session.say(&format!("epoch {epoch:.2}: dev {} {:.4}", metrics.primary, metrics.primary()));
-        let better = self.best.as_ref().is_none_or(|best| metrics.primary() > best.metrics.primary());
-        if better && session.sparsity_is_complete() {
+        if !session.sparsity_is_complete() {
+            return Ok(());
+        }
+        if self.best.as_ref().is_none_or(|best| metrics.primary() > best.metrics.primary()) {
             self.best = Some(BestModel { metrics, head, tensors: self.trainee.parameters.to_tensors()? });
+            self.evaluations_since_best = 0;
+        } else {
+            self.evaluations_since_best += 1;
         }
         Ok(())
+    }
+
+    /// Evaluations since that of the best weights. Those of weights that could not be kept do not count, because they
+    /// lack zeros that were asked for.
+    pub(super) fn evaluations_since_best(&self) -> u64 {
+        self.evaluations_since_best
     }
 
     /// The best weights so far by name; none before the first evaluation.
@@ -116,5 +131,25 @@ impl<'a> Selection<'a> {
             Some(fallback) if fallback.metrics.primary() > evaluated.metrics.primary() => fallback,
             _ => evaluated,
         })
+    }
+}
+
+impl TrainingSession<'_> {
+    /// Whether so many evaluations of `selection` have brought nothing that the session ends before its planned
+    /// length. The user is told. The ranks share the decision of rank 0.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`](tinybert_base::Error::Ranks) if a rank is lost.
+    pub(super) fn is_out_of_patience(&mut self, selection: &Selection) -> Result<bool> {
+        let Some(patience) = self.config.patience else { return Ok(false) };
+        self.out_of_patience =
+            self.ranks().first_value(selection.evaluations_since_best() >= patience.get())?;
+        if self.out_of_patience {
+            self.say(&format!(
+                "{} ends at step {}: no evaluation of the last {patience} was better than the best one before",
+                self.config.name, self.steps
+            ));
+        }
+        Ok(self.out_of_patience)
     }
 }

@@ -4,4 +4,7 @@ mod fine_tune;
 mod gold;
 mod masked_lm;
 mod multi_label;
+mod patience;
 mod resume;
+mod tensorboard;
+mod tuning;

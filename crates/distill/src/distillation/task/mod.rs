@@ -3,11 +3,13 @@
 mod settings;
 mod soft_labels;
 mod stages;
+mod tuning;
 
 use serde_json::json;
 
 pub use self::settings::{StageRecipe, TaskSettings};
 use self::stages::{Stages, gold_answers};
+pub use self::tuning::distill_task_at_best_rate;
 use super::alignment::{Align, Alignment};
 use super::compatibility::{check_student, check_vocabulary, lower_layers, student_head, teacher_tensors};
 use super::preflight;

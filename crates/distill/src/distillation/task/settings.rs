@@ -1,5 +1,7 @@
 //! Settings of task distillation.
 
+use std::num::NonZeroU64;
+
 use super::super::quantization_aware::QuantizationAware;
 use super::super::transfer::TransferSettings;
 use tinybert_base::{Error, Result};
@@ -17,6 +19,9 @@ pub struct TaskSettings {
     pub intermediate: StageRecipe,
     /// How the student learns the answers; 0 epochs leave the stage out.
     pub prediction: StageRecipe,
+    /// Ends the prediction stage, and its schedule, after so many steps if that is earlier than its last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u64>,
     /// t of the soft cross-entropy.
     pub temperature: f64,
     /// w of the gold answers: the loss of an answer is (1 − w) times its distance from the teacher's and w times
@@ -29,6 +34,9 @@ pub struct TaskSettings {
     /// Evaluations on the development set per epoch of the prediction stage. The best evaluated weights are
     /// kept.
     pub evaluations_per_epoch: usize,
+    /// Ends the prediction stage after so many evaluations in a row of which none is better than the best one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patience: Option<NonZeroU64>,
     /// Longest input in tokens; longer text is cut.
     pub max_tokens: usize,
     /// The variant of Adam that trains both stages, with its weight decay.
@@ -73,10 +81,12 @@ impl Default for TaskSettings {
             transfer: TransferSettings::default(),
             intermediate: StageRecipe { epochs: 20, schedule: Schedule::Constant, ..stage.clone() },
             prediction: StageRecipe { learning_rate: 3e-5, ..stage },
+            max_steps: None,
             temperature: 1.0,
             gold_weight: 0.0,
             class_weights: None,
             evaluations_per_epoch: 1,
+            patience: None,
             max_tokens: 128,
             optimizer: OptimizerSettings::paper(),
             seed: recipe.seed,
@@ -94,6 +104,12 @@ impl TaskSettings {
         let &StageRecipe { epochs, batch_size, micro_batch, learning_rate, schedule, time_limit } = stage;
         let (optimizer, seed) = (self.optimizer, self.seed);
         Recipe { epochs, batch_size, micro_batch, learning_rate, schedule, optimizer, seed, time_limit }
+    }
+
+    /// Steps of the prediction stage over so many samples.
+    pub fn prediction_steps(&self, samples: usize) -> u64 {
+        let all = self.recipe(&self.prediction).steps(samples);
+        self.max_steps.map_or(all, |limit| limit.min(all))
     }
 
     /// Makes sure that the settings fit together.

@@ -39,11 +39,13 @@ impl Stages<'_> {
     /// all zeros hold for both stages.
     fn session(&self, name: &'static str, stage: &StageRecipe) -> SessionConfig {
         let recipe = self.settings.recipe(stage);
+        let limit = self.settings.max_steps.filter(|_| name == PREDICTION);
         SessionConfig {
             name,
-            length: SessionLength::in_steps(&recipe, self.set),
+            length: SessionLength::in_steps(&recipe, self.set, limit),
             recipe,
             evaluations_per_epoch: self.settings.evaluations_per_epoch,
+            patience: self.settings.patience,
             sparsity: self.settings.sparsity.filter(|sparsity| name == PREDICTION || sparsity.share == 0.0),
         }
     }

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use tinybert_base::Context;
+use tinybert_base::progress::Silent;
 use tinybert_model::RunRecord;
 
 fn open(out: &Path) -> Result<WorkFolder> {
@@ -14,7 +15,7 @@ fn an_abandoned_folder_stays_only_with_a_checkpoint() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("model");
     let mut work = open(&out).unwrap();
-    work.log(&json!({"step": 1})).unwrap();
+    work.log(1, &json!({"step": 1}), &Silent).unwrap();
     drop(work);
     assert!(!place.path().join("model.run").exists());
 
