@@ -7,7 +7,7 @@
 The features are tf-idf of word and character n-grams of at least two texts, each kind of n-gram scaled to length 1.
 The models minimise the sum of the losses plus half the penalty times the squares of the weights, without a penalty of
 the bias: scikit-learn's C is the inverse of the penalty, and its Ridge has the penalty as alpha and twice the loss.
-Made with scikit-learn 1.9.0.
+Made with scikit-learn 1.9.1.
 """
 
 import json
