@@ -105,8 +105,10 @@ fn report_at(place: &Path) -> Option<PathBuf> {
 fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Result<Report> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let teacher = args.teacher.as_ref();
-    let teacher = teacher.map(|name| Ok((name, judge_teacher(args, name, &context)?))).transpose()?;
+    let teacher = match &args.teacher {
+        Some(name) => Some((name, judge_teacher(args, name, &context)?)),
+        None => None,
+    };
     let mut report = Report::new("", "report");
     for place in places {
         if report_at(place).is_some() {

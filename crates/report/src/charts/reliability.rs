@@ -42,7 +42,7 @@ pub fn chart(caption: &Caption, bins: &[ReliabilityBin]) -> Element {
 fn short(count: u64) -> String {
     match count {
         ..10_000 => count.to_string(),
-        ..1_000_000 => format!("{}k", count / 1000),
+        10_000..1_000_000 => format!("{}k", count / 1000),
         _ => format!("{}M", count / 1_000_000),
     }
 }

@@ -126,11 +126,11 @@ impl BuiltImage {
         self.native.judge(data, compress.data.metrics, context)
     }
 
-    /// The temperature of its probabilities, and the answers that it accepts.
+    /// The temperature of its probabilities, and which answers it accepts.
     ///
     /// # Errors
     /// Returns the errors of [`Predictor::confidence`].
-    pub fn accepted(&self) -> Result<Confidence> {
+    pub fn stored_confidence(&self) -> Result<Confidence> {
         self.native.confidence()
     }
 }

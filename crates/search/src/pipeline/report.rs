@@ -48,7 +48,7 @@ pub(super) fn write(
     let name = outcome.image.file_name().unwrap_or_default().to_string_lossy();
     report.answers = Some(ReportedAnswers::new(
         &name,
-        &of_model(&finished.dev, finished.image.accepted()?),
+        &of_model(&finished.dev, finished.image.stored_confidence()?),
         Some((compress.teacher.name().as_str(), &of_model(teacher, Confidence::default()))),
     ));
     report.baseline.clone_from(&outcome.baseline);

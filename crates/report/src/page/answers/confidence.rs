@@ -27,7 +27,10 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
         ))
     });
     let tables = [bins(&answers.reliability), risks(&answers.risk_coverage, answers.threshold)];
-    let parts = [heading("Confidence")].into_iter().chain(threshold);
+    let note = paragraph(
+        "If temperature and threshold were fitted to these very examples, they look better here than on other texts.",
+    );
+    let parts = [heading("Confidence")].into_iter().chain(threshold).chain([note.class("muted")]);
     let figures = charts([diagram(&answers.reliability), curve(answers)]);
     Some(parts.chain([figures, details("Numbers", tables)]).collect())
 }

@@ -28,8 +28,7 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
         description: format!("A matrix of {} labels; the tables have the numbers.", counts.len()),
     };
     let chart = figure(title, matrix::chart(&caption, &names, counts), &[]);
-    let pairs = pairs(&names, counts);
-    let beside = pairs.map_or_else(|| paragraph("No answer is wrong."), |table| table);
+    let beside = pairs(&names, counts).unwrap_or_else(|| paragraph("No answer is wrong."));
     let whole = is_labelled.then(|| details("The whole matrix", [whole(&names, counts)]));
     let parts = [heading("Confusion matrix"), paragraph(note).class("muted"), charts([chart, beside])];
     Some(parts.into_iter().chain(whole).collect())
