@@ -6,12 +6,14 @@ use clap::Args;
 use tinybert_base::{Context, Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::Split;
-use tinybert_data::metrics::Metrics;
-use tinybert_evaluate::predictor::Predictor;
+use tinybert_data::task::{Dataset, TaskKind};
+use tinybert_evaluate::Judgement;
+use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::ImageFile;
-use tinybert_report::Report;
+use tinybert_report::{AnsweredSet, Report, ReportedAnswers};
+use tinybert_runtime::image::Confidence;
 
-use crate::args::DataArgs;
+use crate::args::{DataArgs, ModelFolder, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -35,16 +37,22 @@ pub struct ReportArgs {
     /// What `baseline --out` wrote: the page shows the linear baseline beside the result.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Teacher of the images: the page lists texts that it answers rightly and the last image wrongly. Needs data with one
+    /// label per text.
+    #[arg(long, value_name = ModelFolder::NAME)]
+    teacher: Option<ModelFolder>,
     /// Heading of the page [default: the name of the last place].
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
-    /// With data, the images are evaluated on the development set.
+    /// With data, the images are evaluated on the development set, and the page shows the errors of the last one.
     #[command(flatten)]
     data: DataArgs,
 }
 
 pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     let inputs = args.data.inputs().with("PLACE", &args.places).with("--baseline", &args.baseline);
+    let inputs = inputs.with("--teacher", &args.teacher);
+    check_teacher(args)?;
     if let Some(json) = &args.json {
         output_paths::check_json("--json", json, &inputs, "a report", |file| Report::read(file).is_ok())?;
     }
@@ -67,6 +75,23 @@ pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
+/// Makes sure that --teacher has an image to stand beside, and texts with one label.
+fn check_teacher(args: &ReportArgs) -> Result<()> {
+    let Some(teacher) = &args.teacher else { return Ok(()) };
+    let refuse = |what: &str| Err(Error::Usage(format!("--teacher {teacher}: {what}")));
+    if !args.data.has_dev() {
+        return refuse("it answers the development set: give --dev FILE, or --task NAME --data FOLDER");
+    }
+    if args.data.task_kind() != TaskKind::Classification {
+        return refuse("answers are compared where a text has one label");
+    }
+    let is_image = |place: &PathBuf| !place.is_dir() && report_at(place).is_none();
+    match args.places.iter().any(is_image) {
+        true => Ok(()),
+        false => refuse("it is compared with an image, and none of the places is one"),
+    }
+}
+
 /// The file of a complete report that `place` is or holds.
 fn report_at(place: &Path) -> Option<PathBuf> {
     let inside = place.join("report.json");
@@ -80,6 +105,10 @@ fn report_at(place: &Path) -> Option<PathBuf> {
 fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Result<Report> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
+    let teacher = match &args.teacher {
+        Some(name) => Some((name, judge_teacher(args, name, &context)?)),
+        None => None,
+    };
     let mut report = Report::new("", "report");
     for place in places {
         if report_at(place).is_some() {
@@ -90,19 +119,50 @@ fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Re
             report.add_folder(place)?;
         } else {
             let image = ImageFile::open(place)?;
-            let metrics = args.data.is_given().then(|| evaluate(args, place, &context)).transpose()?;
+            let judged = args.data.is_given().then(|| {
+                let predictor = Predictor::Image(ImageFile::open(place)?.native()?);
+                Judged::new(args, place, &predictor, &context)
+            });
+            let judged = judged.transpose()?;
+            let metrics = judged.as_ref().map(|judged| judged.answers.outcomes.metrics_with_intervals());
             report.add_image(place, &image, metrics.as_ref())?;
+            let name = &report.stages[report.stages.len() - 1].name;
+            report.answers = judged.map(|image| {
+                let teacher = teacher.as_ref().map(|(name, of)| (name.to_string(), of.answered()));
+                let teacher = teacher.as_ref().map(|(name, of)| (name.as_str(), of));
+                ReportedAnswers::new(name, &image.answered(), teacher)
+            });
         }
     }
     report.title = report.stages.last().map(|stage| stage.name.clone()).unwrap_or_default();
     Ok(report)
 }
 
-/// The metrics of an image on the development set.
-fn evaluate(args: &ReportArgs, image: &Path, context: &Context) -> Result<Metrics> {
-    let predictor = Predictor::Image(ImageFile::open(image)?.native()?);
-    let data = args.data.read_by(image, context.progress)?;
-    let spec = data.spec(&predictor.labels()?)?;
-    let dev = data.load(&spec, Split::Dev, context.progress)?;
-    predictor.evaluate_with_intervals(&dev, data.metrics(&spec, &dev)?, context)
+/// A model's answers to the development set.
+struct Judged {
+    dev: Dataset,
+    answers: Judgement,
+    confidence: Confidence,
+}
+
+impl Judged {
+    /// Asks the model in the folder or image at `place`, which `predictor` is.
+    fn new(args: &ReportArgs, place: &Path, predictor: &Predictor, context: &Context) -> Result<Self> {
+        let data = args.data.read_by(place, context.progress)?;
+        let spec = data.spec(&predictor.labels()?)?;
+        let dev = data.load(&spec, Split::Dev, context.progress)?;
+        let answers = predictor.judge(&dev, data.metrics(&spec, &dev)?, context)?;
+        Ok(Self { dev, answers, confidence: predictor.confidence()? })
+    }
+
+    fn answered(&self) -> AnsweredSet<'_> {
+        AnsweredSet { data: &self.dev, judged: &self.answers, confidence: self.confidence }
+    }
+}
+
+/// The answers of --teacher to the development set.
+fn judge_teacher(args: &ReportArgs, name: &ModelFolder, context: &Context) -> Result<Judged> {
+    let teacher = args.data.read_model(name, context)?;
+    let model = FloatModel::new(&teacher, max_tokens(None, &[&teacher])?)?;
+    Judged::new(args, &teacher.folder, &Predictor::Folder(Box::new(model)), context)
 }

@@ -2,7 +2,7 @@
 
 use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
-use tinybert_data::metrics::cosine;
+use tinybert_data::metrics::{Outcomes, cosine};
 use tinybert_data::task::{NO_TAG, Target, TaskKind};
 use tinybert_model::Head;
 use tinybert_model::thresholds::label_set;
@@ -15,6 +15,14 @@ pub struct Answered {
     /// Logits `[outputs]` of a classifier, the score `[1]`, logits `[words, tags]` of the words that have a tag, or the
     /// vectors `[2, size]` of both texts of a pair.
     pub outputs: Vec<f32>,
+}
+
+/// A model's answers to the examples of a data set, in their order.
+pub struct Judgement {
+    /// The answers with the outputs that they were read from.
+    pub answered: Vec<Answered>,
+    /// The answers beside the right ones.
+    pub outcomes: Outcomes,
 }
 
 /// The outputs of a model's head for each sample, in their order: `[answers, outputs]`, one row behind the other. A

@@ -146,21 +146,27 @@ pub fn judged(
     answered: &[Answered],
     of_unknown: &[Answered],
 ) -> Vec<JudgedAnswer> {
-    let judge = |answered: &Answered, gold: Option<&Target>, in_scope: bool| {
-        let label = answered.answer.classes().first().map_or(usize::MAX, |&label| label as usize);
-        // The probability is 0 for an answer that is no label.
-        let probability = math::softmax_at(&answered.outputs, label, confidence.temperature);
-        JudgedAnswer {
-            probability,
-            accepted: confidence.accepts(label, probability),
-            right: gold.map(|gold| gold.classes() == answered.answer.classes()),
-            in_scope,
-        }
-    };
     let labelled = data.labelled.examples.iter().zip(answered);
-    let labelled = labelled
-        .map(|(Example { target, .. }, answered)| judge(answered, Some(target), data.is_in_scope(target)));
-    labelled.chain(of_unknown.iter().map(|answered| judge(answered, None, false))).collect()
+    let labelled = labelled.map(|(Example { target, .. }, answered)| JudgedAnswer {
+        in_scope: data.is_in_scope(target),
+        ..judged_answer(confidence, answered, Some(target))
+    });
+    let unknown = of_unknown.iter().map(|answered| judged_answer(confidence, answered, None));
+    labelled.chain(unknown).collect()
+}
+
+/// The answer of a model with `confidence` to an example whose right answer is `gold`; without that the example is out of
+/// scope.
+pub fn judged_answer(confidence: Confidence, answered: &Answered, gold: Option<&Target>) -> JudgedAnswer {
+    let label = answered.answer.classes().first().map_or(usize::MAX, |&label| label as usize);
+    // The probability is 0 for an answer that is no label.
+    let probability = math::softmax_at(&answered.outputs, label, confidence.temperature);
+    JudgedAnswer {
+        probability,
+        accepted: confidence.accepts(label, probability),
+        right: gold.map(|gold| gold.classes() == answered.answer.classes()),
+        in_scope: gold.is_some(),
+    }
 }
 
 #[cfg(test)]

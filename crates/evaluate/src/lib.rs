@@ -8,4 +8,4 @@ pub mod latency;
 pub mod predictor;
 pub mod thresholds;
 
-pub use answers::{Answered, Outputs};
+pub use answers::{Answered, Judgement, Outputs};

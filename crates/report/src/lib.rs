@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod charts;
 mod collect;
 mod format;
@@ -8,6 +9,7 @@ mod page;
 
 use std::collections::BTreeMap;
 
+pub use answers::{AnsweredSet, LostText, ReportedAnswers, ReportedLabel, RiskPoint, TeacherComparison};
 pub use page::html;
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// The linear baseline on the same data.
     pub baseline: Option<BaselineRow>,
+    /// The answers of the image that was judged last.
+    pub answers: Option<ReportedAnswers>,
     /// Sizes of the resulting image.
     pub image: Option<ImageSize>,
     /// The effect of storing one part of the model in fewer bits.
@@ -238,9 +242,9 @@ mod tests {
         .unwrap();
         assert_eq!((report.candidates[0].flash_bytes, report.candidates[0].chosen), (5, true));
         assert_eq!(report.candidates[0].measured, None);
-        // Written before there were intervals.
+        // Written before there were intervals and answers.
         let report: Report = serde_json::from_str(r#"{"stages": [{"metrics": {"accuracy": 0.5}}]}"#).unwrap();
-        assert!(report.stages[0].intervals.is_empty());
+        assert!(report.stages[0].intervals.is_empty() && report.answers.is_none());
         serde_json::from_str::<Report>(r#"{"titel": "t"}"#).unwrap_err();
     }
 }

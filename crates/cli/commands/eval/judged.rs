@@ -3,11 +3,11 @@
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::confidence::{ConfidenceMetrics, JudgedAnswer};
 use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
-use tinybert_data::task::{Target, TaskKind};
+use tinybert_data::task::TaskKind;
 use tinybert_data::{ScopedDataset, list};
-use tinybert_evaluate::Answered;
 use tinybert_evaluate::confidence::judged;
 use tinybert_evaluate::predictor::Predictor;
+use tinybert_evaluate::{Answered, Judgement};
 use tinybert_model::only_counts;
 use tinybert_runtime::image::Confidence;
 
@@ -128,9 +128,7 @@ impl Candidate {
     /// Asks the model for its answers.
     pub fn judge(self, context: &Context) -> Result<Judged> {
         let Self { name, predictor, data, set } = self;
-        let answered = predictor.answers(&data.labelled, context)?;
-        let answers: Vec<Target> = answered.iter().map(|answered| answered.answer.clone()).collect();
-        let outcomes = Outcomes::new(set, &data.labelled.labels, &answers, &data.labelled.targets())?;
+        let Judgement { answered, outcomes } = predictor.judge(&data.labelled, set, context)?;
         let metrics = outcomes.metrics_with_intervals();
         let trust = match data.labelled.kind {
             TaskKind::Classification => Some(Trust::new(&predictor, &data, &answered, context)?),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Number of equal bins of the probabilities from 0 to 1 for the expected calibration error.
-const BINS: usize = 15;
+/// Number of equal bins of the probabilities from 0 to 1 in a reliability diagram.
+pub const BINS: usize = 15;
 
 /// An answer with one label beside what is known about its example.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,36 +73,92 @@ impl ConfidenceMetrics {
     }
 }
 
-/// Mean difference of probability and accuracy, as Guo et al. (2017) define it: `Σ_b n_b / n · |accuracy_b − mean
-/// probability_b|`. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0. Answers to
-/// examples whose label the model does not have do not count.
-pub fn expected_calibration_error(answers: &[JudgedAnswer]) -> Option<f64> {
-    // Of each bin: the sum of the probabilities, and the number of right answers.
-    let mut bins = [(0.0, 0u64); BINS];
-    let mut count = 0u64;
+/// The answers whose probabilities lie in one of 15 equal bins from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReliabilityBin {
+    /// Number of answers.
+    pub count: u64,
+    /// Number of right ones.
+    pub right: u64,
+    /// Sum of the probabilities.
+    pub probabilities: f64,
+}
+
+impl ReliabilityBin {
+    /// Share of right answers and mean probability; `None` without answers.
+    pub fn accuracy_and_confidence(&self) -> Option<(f64, f64)> {
+        let count = self.count as f64;
+        (self.count > 0).then(|| (self.right as f64 / count, self.probabilities / count))
+    }
+}
+
+/// The reliability diagram. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0. Answers
+/// to examples whose label the model does not have do not count.
+pub fn reliability(answers: &[JudgedAnswer]) -> [ReliabilityBin; BINS] {
+    let mut bins = [ReliabilityBin::default(); BINS];
     for (probability, right) in answers.iter().filter_map(known) {
         let bin = (probability * BINS as f64).ceil() as usize;
-        let (sum, right_answers) = &mut bins[bin.saturating_sub(1).min(BINS - 1)];
-        *sum += probability;
-        *right_answers += u64::from(right);
-        count += 1;
+        let bin = &mut bins[bin.saturating_sub(1).min(BINS - 1)];
+        bin.count += 1;
+        bin.right += u64::from(right);
+        bin.probabilities += probability;
     }
-    let differences = bins.iter().map(|(sum, right)| (sum - *right as f64).abs());
+    bins
+}
+
+/// Mean difference of probability and accuracy, as Guo et al. (2017) define it: `Σ_b n_b / n · |accuracy_b − mean
+/// probability_b|` over the bins of the [reliability diagram](reliability).
+pub fn expected_calibration_error(answers: &[JudgedAnswer]) -> Option<f64> {
+    let bins = reliability(answers);
+    let count: u64 = bins.iter().map(|bin| bin.count).sum();
+    let differences = bins.iter().map(|bin| (bin.probabilities - bin.right as f64).abs());
     (count > 0).then(|| differences.sum::<f64>() / count as f64)
 }
 
-/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under the
-/// curve of risk by coverage. Answers of equal probability count as if they came in random order. Answers to examples
-/// whose label the model does not have do not count.
-pub fn area_under_risk_coverage(answers: &[JudgedAnswer]) -> Option<f64> {
+/// The answers that are at least so probable.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CoveredAnswers {
+    /// The least of their probabilities.
+    pub probability: f64,
+    /// Number of these answers.
+    pub count: u64,
+    /// Number of the wrong ones among them.
+    pub wrong: u64,
+}
+
+impl CoveredAnswers {
+    /// Share of wrong answers.
+    pub fn risk(&self) -> f64 {
+        self.wrong as f64 / self.count as f64
+    }
+}
+
+/// The curve of risk by coverage: for each probability that an answer has, beginning with the largest, the answers that are
+/// at least so probable. The last ones are all answers. Answers to examples whose label the model does not have do not
+/// count.
+pub fn risk_by_coverage(answers: &[JudgedAnswer]) -> Vec<CoveredAnswers> {
     let mut known: Vec<(f64, bool)> = answers.iter().filter_map(known).collect();
     known.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let (mut count, mut wrong) = (0, 0);
+    let ties = known.chunk_by(|(a, _), (b, _)| a == b);
+    let covered = ties.map(|ties| {
+        count += ties.len() as u64;
+        wrong += ties.iter().filter(|(_, right)| !right).count() as u64;
+        CoveredAnswers { probability: ties[0].0, count, wrong }
+    });
+    covered.collect()
+}
+
+/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under the
+/// [curve of risk by coverage](risk_by_coverage). Answers of equal probability count as if they came in random order.
+pub fn area_under_risk_coverage(answers: &[JudgedAnswer]) -> Option<f64> {
     let (mut accepted, mut wrong, mut area) = (0.0, 0.0, 0.0);
-    for ties in known.chunk_by(|(a, _), (b, _)| a == b) {
-        let wrong_of_ties = ties.iter().filter(|(_, right)| !right).count() as f64;
-        let share = wrong_of_ties / ties.len() as f64;
-        area += (1..=ties.len()).map(|k| (wrong + k as f64 * share) / (accepted + k as f64)).sum::<f64>();
-        accepted += ties.len() as f64;
+    for CoveredAnswers { count, wrong: wrong_of_all, .. } in risk_by_coverage(answers) {
+        let (ties, wrong_of_ties) = (count as f64 - accepted, wrong_of_all as f64 - wrong);
+        let share = wrong_of_ties / ties;
+        area += (1..=ties as u64).map(|k| (wrong + k as f64 * share) / (accepted + k as f64)).sum::<f64>();
+        accepted += ties;
         wrong += wrong_of_ties;
     }
     (accepted > 0.0).then(|| area / accepted)
@@ -126,13 +182,17 @@ mod tests {
         right: Vec<Option<bool>>,
         in_scope: Vec<bool>,
         values: BTreeMap<String, f64>,
+        /// Of each bin the number of answers, that of right ones, and the mean probability.
+        reliability: Vec<(u64, u64, Option<f64>)>,
+        /// Coverage and risk for each probability.
+        risk_coverage: Vec<(f64, f64)>,
     }
 
     #[test]
     fn the_metrics_agree_with_numpy() {
         let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/reference/confidence.json"))
             .expect("valid reference file");
-        for Case { probabilities, accepted, right, in_scope, values } in cases {
+        for Case { probabilities, accepted, right, in_scope, values, reliability, risk_coverage } in cases {
             let answers: Vec<JudgedAnswer> = (0..probabilities.len())
                 .map(|at| JudgedAnswer {
                     probability: probabilities[at],
@@ -145,6 +205,19 @@ mod tests {
             assert!(found.keys().copied().eq(values.keys().map(String::as_str)), "{found:?}, {values:?}");
             for (name, value) in &values {
                 assert!((found[name.as_str()] - value).abs() < 1e-12, "{name}: {found:?}, {values:?}");
+            }
+            for (bin, (count, right, mean)) in super::reliability(&answers).iter().zip(reliability) {
+                assert_eq!((bin.count, bin.right), (count, right));
+                let found = bin.accuracy_and_confidence().map_or(0.0, |(_, confidence)| confidence);
+                assert!((found - mean.unwrap_or(0.0)).abs() < 1e-12, "{bin:?}, {mean:?}");
+            }
+            let curve = risk_by_coverage(&answers);
+            let all = curve.last().map_or(0, |all| all.count) as f64;
+            let points = curve.iter().map(|covered| (covered.count as f64 / all, covered.risk()));
+            assert_eq!(curve.len(), risk_coverage.len());
+            for (found, wanted) in points.zip(risk_coverage) {
+                let differences = (found.0 - wanted.0).abs().max((found.1 - wanted.1).abs());
+                assert!(differences < 1e-12, "{found:?}, {wanted:?}");
             }
         }
     }

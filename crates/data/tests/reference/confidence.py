@@ -3,7 +3,8 @@
     python confidence.py > confidence.json
 
 Answers come from a small generator written out here, so that the file does not depend on numpy's. The expected calibration
-error is that of Guo et al. (2017) with bins found by numpy.digitize. The area under the risk-coverage curve is the mean over
+error is that of Guo et al. (2017) with bins found by numpy.digitize. The bins of the reliability diagram and the points of the
+risk-coverage curve are counted from their definitions. The area under the risk-coverage curve is the mean over
 all orders of answers with equal probability, which are permuted one by one.
 """
 
@@ -31,6 +32,23 @@ def calibration_error(probabilities, right):
         there = bins == bin
         error += there.mean() * abs(right[there].mean() - probabilities[there].mean())
     return error
+
+
+def reliability(probabilities, right):
+    bins = numpy.digitize(probabilities, numpy.arange(1, BINS) / BINS, right=True)
+    rows = []
+    for bin in range(BINS):
+        there = bins == bin
+        rows.append((int(there.sum()), int(right[there].sum()), mean(probabilities[there])))
+    return rows
+
+
+def risk_coverage(probabilities, right):
+    points = []
+    for least in sorted(set(probabilities), reverse=True):
+        covered = probabilities >= least
+        points.append((mean(covered), mean(~right[covered])))
+    return points
 
 
 def area(probabilities, right):
@@ -68,5 +86,7 @@ for seed, count, steps, unknown in [(1, 300, 100003, 0), (5, 400, 90001, 40), (9
     }
     cases.append({"probabilities": probabilities.tolist(), "accepted": accepted.tolist(),
                   "right": [bool(r) if k else None for r, k in zip(right, known)], "in_scope": in_scope.tolist(),
-                  "values": {name: value for name, value in values.items() if value is not None}})
+                  "values": {name: value for name, value in values.items() if value is not None},
+                  "reliability": reliability(probabilities[known], right[known]),
+                  "risk_coverage": risk_coverage(probabilities[known], right[known])})
 print("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]")

@@ -7,7 +7,7 @@ use std::path::Path;
 
 pub use self::float_model::FloatModel;
 pub use self::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, sigmoid, softmax};
-use crate::answers::Answered;
+use crate::answers::{Answered, Judgement};
 use crate::image;
 use crate::judge::{check_pairs, embeddings, encode};
 use tinybert_base::{Context, Error, Result};
@@ -182,13 +182,22 @@ impl Predictor {
     /// The model's answers to `data` beside the right ones.
     ///
     /// # Errors
-    /// Returns the errors of [`Predictor::answers`], [`Dataset::check_labelled`] and [`Outcomes::new`].
+    /// Returns the errors of [`Predictor::judge`].
     pub fn outcomes(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Outcomes> {
+        Ok(self.judge(data, metrics, context)?.outcomes)
+    }
+
+    /// The model's answers to `data`, with their outputs and beside the right ones.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::answers`], [`Dataset::check_labelled`] and [`Outcomes::new`].
+    pub fn judge(&self, data: &Dataset, metrics: MetricSet, context: &Context) -> Result<Judgement> {
         self.check_kind(data)?;
         data.check_labelled()?;
-        let answers: Vec<_> =
-            self.answers(data, context)?.into_iter().map(|answered| answered.answer).collect();
-        Outcomes::new(metrics, &data.labels, &answers, &data.targets())
+        let answered = self.answers(data, context)?;
+        let answers: Vec<_> = answered.iter().map(|answered| answered.answer.clone()).collect();
+        let outcomes = Outcomes::new(metrics, &data.labels, &answers, &data.targets())?;
+        Ok(Judgement { answered, outcomes })
     }
 
     /// Makes sure that the data ask for a kind of answer that the model gives: any number of labels from a model that

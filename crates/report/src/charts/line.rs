@@ -2,6 +2,7 @@
 
 use super::frame::{ACROSS, Plot, UPWARDS};
 use super::scale::Scale;
+use super::scatter::{Mark, symbol};
 use super::{Caption, Point, coordinate};
 use crate::markup::Element;
 
@@ -21,8 +22,19 @@ pub struct Series {
 
 /// A chart with a line for each of `series`. The classes `s0`, `s1`, ... set colours and dashes.
 pub fn chart(caption: &Caption, x_name: &str, y_name: &str, series: &[Series]) -> Element {
+    marked(caption, x_name, y_name, series, None)
+}
+
+/// The same with a diamond at the point `mark`.
+pub fn marked(
+    caption: &Caption,
+    x_name: &str,
+    y_name: &str,
+    series: &[Series],
+    mark: Option<Point>,
+) -> Element {
     let thin: Vec<Vec<Point>> = series.iter().map(|series| thinned(&series.points)).collect();
-    let points = || thin.iter().flatten();
+    let points = || thin.iter().flatten().chain(&mark);
     let plot = Plot {
         x: (x_name, Scale::from_zero(points().map(|point| point.x), ACROSS)),
         y: (y_name, Scale::around(points().map(|point| point.y), UPWARDS)),
@@ -37,7 +49,8 @@ pub fn chart(caption: &Caption, x_name: &str, y_name: &str, series: &[Series]) -
             dot.attr("cx", coordinate(place.x)).attr("cy", coordinate(place.y))
         }))
     });
-    plot.draw(caption).children(lines)
+    let mark = mark.map(|mark| symbol(Mark::Chosen, plot.position(mark)));
+    plot.draw(caption).children(lines).children(mark)
 }
 
 /// The class of the line with this index. There are six classes, which repeat.

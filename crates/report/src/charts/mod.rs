@@ -4,8 +4,11 @@
 //! All charts have the same width in user units, and the page scales them to its own width. The style sheet
 //! of the page defines colours, dashes and the size of text.
 
+pub mod agreement;
 mod frame;
 pub mod line;
+pub mod matrix;
+pub mod reliability;
 pub mod rows;
 pub mod scale;
 pub mod scatter;

@@ -54,6 +54,11 @@ impl Scale {
         Self::linear(extent(values.into_iter().chain([0.0])), ends)
     }
 
+    /// A linear scale from an interval with round ends around all finite values.
+    pub fn linear_around(values: impl IntoIterator<Item = f64>, ends: Ends) -> Self {
+        Self::linear(extent(values), ends)
+    }
+
     fn linear(values: RangeInclusive<f64>, ends: Ends) -> Self {
         let (low, high) = values.into_inner();
         // A single value is in the middle of the interval.

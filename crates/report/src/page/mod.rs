@@ -3,6 +3,7 @@
 //! Each part of the report is a section of the page, and each section has a source file of its own. Every
 //! chart has a table with its numbers.
 
+mod answers;
 mod baseline;
 mod candidates;
 mod floor;
@@ -28,6 +29,7 @@ pub fn html(report: &Report) -> String {
         result::section(report),
         baseline::section(report),
         floor::section(report),
+        answers::section(report),
         candidates::section(report),
         stages::section(report),
         losses::section(report),

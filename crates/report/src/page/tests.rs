@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::html;
 use crate::{
-    Curve, CurvePoint, ImageSize, JudgedMetric, ModelledLatency, Report, ReportBudget, ReportedCandidate,
-    ReportedFloor, ReportedTry, StageReport,
+    Curve, CurvePoint, ImageSize, JudgedMetric, LostText, ModelledLatency, Report, ReportBudget,
+    ReportedAnswers, ReportedCandidate, ReportedFloor, ReportedLabel, ReportedTry, RiskPoint, StageReport,
+    TeacherComparison,
 };
 use tinybert_base::FileHash;
 use tinybert_baseline::{BaselineRow, SplitMetrics};
+use tinybert_data::metrics::confidence::ReliabilityBin;
 use tinybert_quantize::sensitivity::Sensitivity;
 
 const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
@@ -40,6 +42,44 @@ fn floor(name: &str) -> ReportedFloor {
         verdict: name.into(),
         least_in_search: 0.92,
         tries: vec![ReportedTry { name: name.into(), flash_bytes: 1_000_000, metric: 0.93, held: true }],
+    }
+}
+
+/// The answers of a classifier with two labels.
+fn answers(name: &str) -> ReportedAnswers {
+    let label = |name: &str, support| ReportedLabel {
+        name: name.into(),
+        precision: 0.75,
+        recall: 0.6,
+        f1: 2.0 / 3.0,
+        support,
+    };
+    let point = |probability, coverage, risk| RiskPoint { probability, coverage, risk };
+    let mut bins = vec![ReliabilityBin::default(); 15];
+    bins[14] = ReliabilityBin { count: 8, right: 6, probabilities: 7.75 };
+    let lost = LostText {
+        text: name.into(),
+        pair: Some(name.into()),
+        gold: name.into(),
+        answer: "other".into(),
+        probability: 0.75,
+        teacher_probability: 0.875,
+    };
+    ReportedAnswers {
+        model: name.into(),
+        samples: 8,
+        labels: vec![label(name, 5), label("other", 3)],
+        confusion: vec![vec![3, 2], vec![0, 3]],
+        reliability: bins,
+        risk_coverage: vec![point(1.0, 0.5, 0.0), point(0.95, 1.0, 0.25)],
+        threshold: Some(point(1.0, 0.5, 0.0)),
+        scores: vec![[0.5, 0.75], [2.0, 1.0]],
+        teacher: Some(TeacherComparison {
+            name: name.into(),
+            only_teacher: 60,
+            only_image: 1,
+            lost: vec![lost],
+        }),
     }
 }
 
@@ -99,6 +139,7 @@ fn full(name: &str) -> Report {
             penalty: 1.0,
             seconds: 3.0,
         }),
+        answers: Some(answers(name)),
         image: Some(ImageSize {
             bytes: 1000,
             sections: vec![("embeddings".into(), 750), ("layers".into(), 150)],
@@ -160,6 +201,7 @@ fn every_part_has_a_section() {
             "Result",
             "Linear baseline",
             "Floor",
+            "Answers",
             "Candidates",
             "Stages",
             "Training",
@@ -243,6 +285,80 @@ fn the_floor_stands_beside_what_was_held_out() {
 }
 
 #[test]
+fn the_answers_have_a_table_for_each_chart() {
+    parsed(&html(&full("student")), |page| {
+        let matrix = table(page, "Confusion matrix: true labels by answers");
+        assert_eq!(matrix[0], ["true label", "student", "other"]);
+        assert_eq!(matrix[1], ["student", "3", "2"]);
+        let confused = table(page, "Confusions");
+        assert_eq!(confused[1..], [["student", "other", "2", "40.0"]]);
+        let labels = table(page, "Scores of each label");
+        assert_eq!(labels[2], ["other", "0.7500", "0.6000", "0.6667", "3"]);
+        let bins = table(page, "Reliability diagram");
+        assert_eq!(bins[1], ["0.00 to 0.07", "0", "", ""]);
+        assert_eq!(bins[15], ["0.93 to 1.00", "8", "0.7500", "0.9688"]);
+        let risks = table(page, "Risk by coverage");
+        assert_eq!(
+            risks[2..],
+            [["1.0000", "0.5000", "0.0000", "stored threshold"], ["0.9500", "1.0000", "0.2500", ""]]
+        );
+        assert_eq!(table(page, "Scores of examples")[1], ["0.500", "0.750"]);
+        let lost = table(page, "Beginning with those of whose answer the image is most certain");
+        assert_eq!(lost[1], ["student", "student", "student", "0.8750", "other", "0.7500"]);
+        // The texts are hidden until somebody opens them.
+        let summaries: Vec<String> = all(page, "summary").map(text).collect();
+        let wanted = "1 of 60 texts that the teacher answers rightly and the image wrongly";
+        assert!(summaries.iter().any(|summary| summary == wanted), "{summaries:?}");
+    });
+}
+
+#[test]
+fn many_labels_have_a_matrix_without_names_and_the_frequent_confusions() {
+    let mut report = full("student");
+    let answers = report.answers.as_mut().unwrap();
+    let label = answers.labels[1].clone();
+    answers.labels =
+        (0..150).map(|at| ReportedLabel { name: format!("intent {at}"), ..label.clone() }).collect();
+    // Each label is confused once with the next one, and the last with the first three times.
+    answers.confusion = vec![vec![0; 150]; 150];
+    for at in 0..150 {
+        answers.confusion[at][at] = 9;
+        answers.confusion[at][(at + 1) % 150] = if at == 149 { 3 } else { 1 };
+    }
+    parsed(&html(&report), |page| {
+        let confused = table(page, "The 20 most frequent of 150 confusions");
+        assert_eq!(confused.len(), 1 + 20);
+        assert_eq!(confused[1], ["intent 149", "intent 0", "3", "25.0"]);
+        assert_eq!(confused[2], ["intent 0", "intent 1", "1", "10.0"]);
+        let matrix = all(page, "g").find(|node| node.attribute("class") == Some("matrix tiny")).unwrap();
+        assert_eq!(matrix.descendants().filter(|node| node.has_tag_name("rect")).count(), 300);
+        assert!(
+            !matrix
+                .parent()
+                .unwrap()
+                .descendants()
+                .any(|node| node.has_tag_name("text") && text(node).contains("intent"))
+        );
+        assert_eq!(table(page, "Scores of each label").len(), 151);
+    });
+}
+
+#[test]
+fn answers_without_errors_say_so() {
+    let mut report = full("student");
+    report.answers = Some(ReportedAnswers {
+        confusion: vec![vec![5, 0], vec![0, 3]],
+        teacher: None,
+        threshold: None,
+        scores: Vec::new(),
+        ..answers("student")
+    });
+    let page = html(&report);
+    assert!(page.contains("No answer is wrong.") && !page.contains("stored threshold"));
+    assert!(!page.contains("Beside the teacher") && !page.contains("gold score"));
+}
+
+#[test]
 fn heat_goes_by_the_logarithm_of_the_error() {
     parsed(&html(&full("student")), |page| {
         let heat: Vec<&str> = all(page, "td").filter_map(|cell| cell.attribute("style")).collect();
@@ -315,6 +431,8 @@ fn words_of_users_stay_words() {
         assert_eq!(all(page, "h1").map(text).collect::<Vec<_>>(), [HARMLESS]);
         assert_eq!(table(page, "Stages in order")[1][0], HARMLESS);
         assert_eq!(table(page, "Files that were read")[1][0], HARMLESS);
+        let lost = table(page, "Beginning with those of whose answer the image is most certain");
+        assert_eq!(lost[1][..3], [HARMLESS; 3]);
         let nested = format!("nested.{HARMLESS}");
         let row = all(page, "th").find(|head| text(*head) == nested).and_then(|head| head.parent()).unwrap();
         assert_eq!(text(row), format!("{nested}\n{HARMLESS}"));
@@ -347,8 +465,9 @@ fn charts_are_named_for_those_who_do_not_see_them() {
             let named = chart.attribute("aria-labelledby").unwrap();
             assert!(named.split(' ').all(|id| ids.contains(&id)), "{named}");
         }
-        // Two planes, the stages, losses and development set of two stages, the sections.
-        assert_eq!(count, 2 + 1 + 4 + 1);
+        // Matrix, reliability, risk, scores; two planes, the stages, losses and development set of two stages, the
+        // sections.
+        assert_eq!(count, 4 + 2 + 1 + 4 + 1);
         assert!(all(page, "th").all(|head| head.attribute("scope").is_some()));
     });
 }

@@ -8,8 +8,9 @@ use crate::floor::FloorCheck;
 use crate::search::SearchResult;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_baseline::BaselineRow;
-use tinybert_data::metrics::{Metrics, Outcomes};
+use tinybert_data::metrics::Metrics;
 use tinybert_distill::check_student_answers;
+use tinybert_evaluate::Judgement;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::plan::AttentionPrecision;
 use tinybert_model::{Checkpoint, image_file};
@@ -21,7 +22,7 @@ const IMAGE: &str = "model.tbim";
 pub(crate) struct FinishedModel {
     pub(super) image: BuiltImage,
     /// Its answers to the development set.
-    pub dev: Outcomes,
+    pub dev: Judgement,
     /// The search, whose choice this model is.
     pub found: SearchResult,
     /// Notes for the user about choices that were made.
@@ -53,7 +54,7 @@ impl FinishedModel {
         notes.extend(image.confidence.iter().flat_map(|fitted| fitted.lines(&compress.data.dev.labels)));
         let dev = image.judge(compress, compress.data.dev, context)?;
         if let Some(untrained) = untrained {
-            let metrics = dev.metrics();
+            let metrics = dev.outcomes.metrics();
             notes.push(format!(
                 "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
                 metrics.primary,
@@ -83,26 +84,28 @@ impl CompressOutcome {
         image_file::write(&path, image.image.bytes())?;
         let max_tokens = compress.settings.max_tokens;
         let teacher = Predictor::Folder(Box::new(FloatModel::new(teacher, max_tokens)?));
-        let answers = |data| teacher.outcomes(data, compress.data.metrics, context);
-        let of_teacher = answers(compress.data.dev)?.metrics_with_intervals();
-        let of_image = finished.dev.metrics_with_intervals();
+        let answers = |data| teacher.judge(data, compress.data.metrics, context);
+        let teacher_on_dev = answers(compress.data.dev)?;
+        let intervals = |judged: &Judgement| judged.outcomes.metrics_with_intervals();
+        let (of_teacher, of_image) = (intervals(&teacher_on_dev), intervals(&finished.dev));
         let mut metrics = Vec::from(JudgedModel::pair("dev", of_teacher, of_image));
         let mut floor = None;
         if let (Some(asked), Some(tried)) = (&compress.floor, tried) {
             let of_image = image.judge(compress, asked.held_out, context)?;
-            let check = FloorCheck::new(asked.floor, &answers(asked.held_out)?, &of_image)?;
+            let of_teacher = answers(asked.held_out)?;
+            let check = FloorCheck::new(asked.floor, &of_teacher.outcomes, &of_image.outcomes)?;
             metrics.extend(JudgedModel::pair("held-out", check.teacher.clone(), check.image.clone()));
             floor = Some(FloorOutcome { least: tried.least, tries: tried.tries.clone(), check });
         }
         if let Some(test) = compress.test {
-            let of_image = image.judge(compress, test, context)?.metrics_with_intervals();
-            metrics.extend(JudgedModel::pair("test", answers(test)?.metrics_with_intervals(), of_image));
+            let of_image = intervals(&image.judge(compress, test, context)?);
+            metrics.extend(JudgedModel::pair("test", intervals(&answers(test)?), of_image));
         }
         let mut notes = finished.notes.clone();
         let baseline =
             baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
         let outcome = Self { image: path, cost: image.cost, metrics, baseline, floor, notes };
-        report::write(pipeline, &finished.found, &outcome, &image.image, inputs)?;
+        report::write(pipeline, finished, &outcome, &teacher_on_dev, inputs)?;
         Ok(outcome)
     }
 }
@@ -124,7 +127,7 @@ fn train_quantized(
         return Ok((untrained, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let untrained_metrics = untrained.judge(compress, dev, context)?.metrics();
+    let untrained_metrics = untrained.judge(compress, dev, context)?.outcomes.metrics();
     if pipeline.has_finished_student(teacher) && found.chosen.point.keeps_student() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
         if untrained_metrics.primary() >= float.evaluate(dev, metrics, context)?.primary() {

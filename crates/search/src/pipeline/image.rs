@@ -6,10 +6,10 @@ use crate::cost::{Board, Cost};
 use crate::search::SearchResult;
 use crate::{Compress, ConfidenceChoice};
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::Outcomes;
 use tinybert_data::task::Dataset;
+use tinybert_evaluate::Judgement;
 use tinybert_evaluate::predictor::Predictor;
-use tinybert_image::AttentionMode;
+use tinybert_image::{AttentionMode, Confidence};
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::AttentionPrecision;
@@ -121,9 +121,17 @@ impl BuiltImage {
     /// The answers of the image to a data set beside the right ones.
     ///
     /// # Errors
-    /// Returns the errors of [`Predictor::outcomes`].
-    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Outcomes> {
-        self.native.outcomes(data, compress.data.metrics, context)
+    /// Returns the errors of [`Predictor::judge`].
+    pub fn judge(&self, compress: &Compress, data: &Dataset, context: &Context) -> Result<Judgement> {
+        self.native.judge(data, compress.data.metrics, context)
+    }
+
+    /// The temperature of its probabilities, and which answers it accepts.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::confidence`].
+    pub fn stored_confidence(&self) -> Result<Confidence> {
+        self.native.confidence()
     }
 }
 

@@ -1,5 +1,7 @@
 //! `report.json` and `report.html`: the report of the whole run.
 
+use super::finish::FinishedModel;
+use super::image::BuiltImage;
 use super::{CompressOutcome, FloorOutcome, Pipeline};
 use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
@@ -7,29 +9,31 @@ use crate::cost::{Board, Limit};
 use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use tinybert_base::{FileHash, Result};
 use tinybert_data::metrics::{Difference, Metrics};
-use tinybert_image::Image;
-use tinybert_model::image_file::ImageFile;
+use tinybert_evaluate::Judgement;
+use tinybert_image::{Confidence, Image};
 use tinybert_model::plan::WeightEncoding;
-use tinybert_report::Report;
+use tinybert_report::{AnsweredSet, Report, ReportedAnswers};
 
 /// Name of the report in the output folder.
 const REPORT: &str = "report.json";
 /// Name of the page in the output folder.
 const PAGE: &str = "report.html";
 
-/// Writes the report of a run whose stages and `image` are finished.
+/// Writes the report of a run whose stages and image are `finished`. `teacher` are the teacher's answers to the development
+/// set.
 ///
 /// # Errors
 /// [`Error::Io`](tinybert_base::Error::Io); [`Error::Input`](tinybert_base::Error::Input) for a stage whose
 /// record is damaged.
 pub(super) fn write(
     pipeline: &Pipeline,
-    found: &SearchResult,
+    finished: &FinishedModel,
     outcome: &CompressOutcome,
-    image: &ImageFile,
+    teacher: &Judgement,
     inputs: Vec<FileHash>,
 ) -> Result<()> {
     let (compress, folder) = (pipeline.compress, &pipeline.out.folder);
+    let FinishedModel { found, image: BuiltImage { image, .. }, .. } = finished;
     let title = format!("{} for {}", compress.teacher.name(), compress.board);
     let mut report = Report::new(title, "compress");
     for stage in &pipeline.folders {
@@ -40,6 +44,13 @@ pub(super) fn write(
     if let Some(image) = &mut report.image {
         image.latency_ms = Some(outcome.cost.latency_ms);
     }
+    let of_model = |judged, confidence| AnsweredSet { data: compress.data.dev, judged, confidence };
+    let name = outcome.image.file_name().unwrap_or_default().to_string_lossy();
+    report.answers = Some(ReportedAnswers::new(
+        &name,
+        &of_model(&finished.dev, finished.image.stored_confidence()?),
+        Some((compress.teacher.name().as_str(), &of_model(teacher, Confidence::default()))),
+    ));
     report.baseline.clone_from(&outcome.baseline);
     report.settings = compress.record(Vec::new()).settings;
     report.inputs = inputs;

@@ -66,7 +66,7 @@ impl Pipeline<'_> {
             let Some(next) = next_try(&flash, first, &tried.collect::<Result<Vec<_>>>()?) else { break };
             let number = journal.tries.len() + 1;
             let finished = self.attempt(number, shared, models, found, order[next])?;
-            let (cost, metric) = (finished.image.cost, finished.dev.metrics().primary());
+            let (cost, metric) = (finished.image.cost, finished.dev.outcomes.metrics().primary());
             let holds = asked.floor.is_held(metric, teacher);
             self.context.progress.say(&format!(
                 "try {number} of at most {}: image {} bytes, {} {metric:.4}; the floor of {least:.4} is {}",
