@@ -1,4 +1,5 @@
-//! How far the probabilities of answers with one label can be trusted, and what is won if unlikely answers are rejected.
+//! How far the probabilities of answers with one label can be trusted, and what is won if unlikely answers are
+//! rejected.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub struct JudgedAnswer {
     pub in_scope: bool,
 }
 
-/// How good the probabilities of a model are, and which answers it accepts. Each value is `None` if no answer counts for it.
+/// How good the probabilities of a model are, and which answers it accepts. Each value is `None` if no answer counts
+/// for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConfidenceMetrics {
     /// See [`expected_calibration_error`].
@@ -91,9 +93,9 @@ pub fn expected_calibration_error(answers: &[JudgedAnswer]) -> Option<f64> {
     (count > 0).then(|| differences.sum::<f64>() / count as f64)
 }
 
-/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under the
-/// curve of risk by coverage. Answers of equal probability count as if they came in random order. Answers to examples
-/// whose label the model does not have do not count.
+/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under
+/// the curve of risk by coverage. Answers of equal probability count as if they came in random order. Answers to
+/// examples whose label the model does not have do not count.
 pub fn area_under_risk_coverage(answers: &[JudgedAnswer]) -> Option<f64> {
     let mut known: Vec<(f64, bool)> = answers.iter().filter_map(known).collect();
     known.sort_by(|(a, _), (b, _)| b.total_cmp(a));

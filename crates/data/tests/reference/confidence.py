@@ -2,9 +2,9 @@
 
     python confidence.py > confidence.json
 
-Answers come from a small generator written out here, so that the file does not depend on numpy's. The expected calibration
-error is that of Guo et al. (2017) with bins found by numpy.digitize. The area under the risk-coverage curve is the mean over
-all orders of answers with equal probability, which are permuted one by one.
+Answers come from a small generator written out here, so that the file does not depend on numpy's. The expected
+calibration error is that of Guo et al. (2017) with bins found by numpy.digitize. The area under the risk-coverage curve
+is the mean over all orders of answers with equal probability, which are permuted one by one.
 """
 
 import itertools
