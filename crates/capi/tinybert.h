@@ -255,9 +255,9 @@ typedef struct {
    */
   float probability;
   /*
-   Whether the probability is at least the threshold that the image states, and the label is not the one that stands
-   for everything out of scope. If not, the model does not know the answer. An image that states neither accepts
-   every answer.
+   Whether the probability is at least the threshold that the image states, and the label is not the one that
+   stands for everything out of scope. If not, the model does not know the answer. An image that states neither
+   accepts every answer.
    */
   bool accepted;
 } tinybert_confidence;
@@ -399,8 +399,8 @@ tinybert_status tinybert_threshold(const tinybert_model *model,
 
 /*
  Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
- that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace has
- not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
+ that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
+ has not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
  TINYBERT_STATUS_NO_SUCH_LABEL.
 
  # Safety
@@ -413,8 +413,8 @@ tinybert_status tinybert_confidence_of(const tinybert_model *model,
 
 /*
  Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
- answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of other
- kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+ answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of
+ other kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,

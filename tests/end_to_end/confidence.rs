@@ -50,11 +50,13 @@ fn run_json(model: &str, texts: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The number behind `name ` in what was printed.
+/// The number behind the words of `name` in what was printed.
 fn number(printed: &str, name: &str) -> f64 {
-    let (_, rest) = printed.split_once(&format!("{name} ")).unwrap_or_else(|| panic!("no {name}: {printed}"));
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    rest[..end].trim_end_matches('.').parse().unwrap_or_else(|_| panic!("{name} is no number: {printed}"))
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let name: Vec<&str> = name.split(' ').collect();
+    let at = words.windows(name.len()).position(|found| found == name);
+    let number = at.and_then(|at| words.get(at + name.len())).map(|word| word.trim_end_matches([',', ';']));
+    number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number {name:?}: {printed}"))
 }
 
 /// The sentences of the development set.

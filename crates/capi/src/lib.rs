@@ -92,9 +92,9 @@ pub struct CAnswer {
 pub struct CConfidence {
     /// The probability of the label, 0 to 1, by the temperature that the image states, or by a temperature of 1.
     pub probability: f32,
-    /// Whether the probability is at least the threshold that the image states, and the label is not the one that stands
-    /// for everything out of scope. If not, the model does not know the answer. An image that states neither accepts
-    /// every answer.
+    /// Whether the probability is at least the threshold that the image states, and the label is not the one that
+    /// stands for everything out of scope. If not, the model does not know the answer. An image that states neither
+    /// accepts every answer.
     pub accepted: bool,
 }
 
@@ -297,8 +297,8 @@ pub unsafe extern "C" fn tinybert_threshold(model: *const Handle, label: u32, th
 }
 
 /// Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
-/// that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace has
-/// not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
+/// that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
+/// has not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
 /// TINYBERT_STATUS_NO_SUCH_LABEL.
 ///
 /// # Safety
@@ -325,8 +325,8 @@ pub unsafe extern "C" fn tinybert_confidence_of(
 }
 
 /// Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
-/// answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of other
-/// kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+/// answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of
+/// other kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -361,8 +361,8 @@ pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
 /// Returns the answer that C has got from a run.
 ///
 /// # Safety
-/// If `answer` is not null, it points to an answer of the model that nobody writes for `'m`, and neither does anybody write
-/// the outputs.
+/// If `answer` is not null, it points to an answer of the model that nobody writes for `'m`, and neither does anybody
+/// write the outputs.
 unsafe fn answer_again<'m>(model: &'m Model<'_>, answer: *const CAnswer) -> Result<Answer<'m>, Status> {
     // SAFETY: as the caller promises.
     let CAnswer { outputs, output_count, .. } = *unsafe { one(answer)? };

@@ -91,8 +91,8 @@ fn a_set_of_labels_comes_with_its_thresholds() {
         assert_eq!(open(&image, &mut handle), Status::Ok);
         let mut workspace = vec![0; workspace_bytes(&handle)];
         let mut answer = MaybeUninit::<CAnswer>::uninit();
-        // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs lie
-        // in the workspace, which is still there.
+        // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs
+        // lie in the workspace, which is still there.
         let (kind, outputs) = unsafe {
             let bytes = workspace.len();
             let run = tinybert_run_text(
@@ -129,8 +129,8 @@ fn a_set_of_labels_comes_with_its_thresholds() {
     assert_eq!(ask(&builder), (Kind::Labels, logits, vec![first, second, third, None]));
 }
 
-/// Asks for the confidence and the probabilities of an answer: the status and the values of both, and the answer's kind, label
-/// and logits.
+/// Asks for the confidence and the probabilities of an answer: the status and the values of both, and the answer's
+/// kind, label and logits.
 struct Asked {
     confidence: Result<CConfidence, Status>,
     probabilities: Result<Vec<f32>, Status>,
@@ -148,8 +148,8 @@ fn ask_for_confidence(builder: &ImageBuilder) -> Asked {
     let mut answer = MaybeUninit::<CAnswer>::uninit();
     let mut confidence = CConfidence { probability: f32::NAN, accepted: false };
     let mut probabilities = vec![f32::NAN; 3];
-    // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs lie in the
-    // workspace, which is still there. Null is refused.
+    // SAFETY: everything is there and as large as said; the status says that the answer was written. The outputs lie in
+    // the workspace, which is still there. Null is refused.
     unsafe {
         let run =
             tinybert_run_text(&raw const handle, workspace.as_mut_ptr(), bytes, text, answer.as_mut_ptr());

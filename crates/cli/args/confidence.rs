@@ -27,8 +27,8 @@ pub struct ConfidenceArgs {
     )]
     reject_coverage: Option<f64>,
     /// The label of development rows that are none of the other labels. Answers with it are not accepted, if the model
-    /// has it. Without another option, the probability below which answers are rejected is the one with the best mean of
-    /// in-scope accuracy and out-of-scope recall.
+    /// has it. Without another option, the probability below which answers are rejected is the one with the best mean
+    /// of in-scope accuracy and out-of-scope recall.
     #[arg(long, value_name = "LABEL", requires = "calibrate")]
     out_of_scope: Option<String>,
 }

@@ -157,8 +157,8 @@ impl DataArgs {
         if self.embedding { data.for_embedding(&self.prompts) } else { Ok(data) }
     }
 
-    /// Reads a split, of which the rows with the label `out_of_scope` are out of scope; without such a label every row is
-    /// in scope.
+    /// Reads a split, of which the rows with the label `out_of_scope` are out of scope; without such a label every row
+    /// is in scope.
     pub fn load_scoped(
         &self,
         spec: &DataSpec,

@@ -111,8 +111,8 @@ const NO_LABEL: &str = "(none)";
 /// What follows an answer that the image rejects.
 const NOT_ACCEPTED: &str = "\t(not accepted)";
 
-/// The answer as one line: `label<TAB>probability` and a mark if it is not accepted; labels one after the other with tabs between them where an answer has any
-/// number of labels; the score; the vector, or the cosine of the vectors of a
+/// The answer as one line: `label<TAB>probability` and a mark if it is not accepted; labels one after the other with
+/// tabs between them where an answer has any number of labels; the score; the vector, or the cosine of the vectors of a
 /// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
 fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };

@@ -5,15 +5,17 @@ use crate::task::{Dataset, Target, TaskKind};
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 
-/// Labelled examples, of which some are out of scope: their label stands for everything that is none of the other labels.
+/// Labelled examples, of which some are out of scope: their label stands for everything that is none of the other
+/// labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScopedDataset {
     /// The examples whose label the model has.
     pub labelled: Dataset,
-    /// The examples that are out of scope, if the model does not have their label; their targets are [`Target::None`]. May
-    /// be empty.
+    /// The examples that are out of scope, if the model does not have their label; their targets are [`Target::None`].
+    /// May be empty.
     pub unknown: Dataset,
-    /// The index of the label of what is out of scope, if the model has it. Examples with it are among the labelled ones.
+    /// The index of the label of what is out of scope, if the model has it. Examples with it are among the labelled
+    /// ones.
     pub class: Option<u32>,
 }
 
@@ -33,8 +35,8 @@ impl ScopedDataset {
 /// Reads one split of the data of a model with labels, whose rows with the label `out_of_scope` are out of scope.
 ///
 /// # Errors
-/// Returns the errors of [`load`](crate::load). [`Error::Usage`] for data without one label per text, and for a GLUE task,
-/// whose labels are known, if the model does not have the label; [`Error::Input`] if no row is in scope.
+/// Returns the errors of [`load`](crate::load). [`Error::Usage`] for data without one label per text, and for a GLUE
+/// task, whose labels are known, if the model does not have the label; [`Error::Input`] if no row is in scope.
 pub fn load_scoped(
     spec: &DataSpec,
     split: Split,

@@ -14,12 +14,12 @@ pub const TEMPERATURES: (f64, f64) = (0.05, 20.0);
 /// Most steps of the search for a temperature. Halving alone gets below the spacing of f64 in fewer.
 const STEPS: usize = 100;
 
-/// The temperature with the least mean negative log-likelihood of `classes`, which are the right ones, by the softmax of
-/// `logits`, `[outputs]` of each example, divided by the temperature. It is limited to [`TEMPERATURES`].
+/// The temperature with the least mean negative log-likelihood of `classes`, which are the right ones, by the softmax
+/// of `logits`, `[outputs]` of each example, divided by the temperature. It is limited to [`TEMPERATURES`].
 ///
-/// In the inverse β of the temperature the likelihood is convex: its derivative is the mean of `E[z] − z_class`, its second
-/// derivative the mean variance of the logits z, both by the probabilities at β. Newton's method finds where the derivative
-/// is 0, and halves the interval that holds this place where a step would leave it.
+/// In the inverse β of the temperature the likelihood is convex: its derivative is the mean of `E[z] − z_class`, its
+/// second derivative the mean variance of the logits z, both by the probabilities at β. Newton's method finds where the
+/// derivative is 0, and halves the interval that holds this place where a step would leave it.
 ///
 /// # Errors
 /// [`Error::Input`] for no examples, and for logits that are not finite.
@@ -95,9 +95,9 @@ pub enum Rejection {
 impl Rejection {
     /// The threshold for `answers`. Those that are not accepted stay rejected, whatever their probability is.
     ///
-    /// [`Coverage`](Self::Coverage) takes the largest threshold that accepts enough; 0 if there are too few. The candidates
-    /// of [`BestForScope`](Self::BestForScope) are 0 and the probabilities of the answers; of those that are equally good
-    /// the lowest is taken, which accepts most.
+    /// [`Coverage`](Self::Coverage) takes the largest threshold that accepts enough; 0 if there are too few. The
+    /// candidates of [`BestForScope`](Self::BestForScope) are 0 and the probabilities of the answers; of those that are
+    /// equally good the lowest is taken, which accepts most.
     pub fn threshold(self, answers: &[JudgedAnswer]) -> f32 {
         match self {
             Self::Below(threshold) => threshold,
@@ -118,8 +118,8 @@ impl Rejection {
 fn best_for_scope(answers: &[JudgedAnswer]) -> f32 {
     let count = |in_scope: bool| answers.iter().filter(|answer| answer.in_scope == in_scope).count().max(1);
     let (in_scope, out_of_scope) = (count(true), count(false));
-    // Right answers in scope that are accepted, and answers out of scope that are rejected. The sum of both shares, times
-    // the product of the counts, is a whole number: no rounding decides a tie.
+    // Right answers in scope that are accepted, and answers out of scope that are rejected. The sum of both shares,
+    // times the product of the counts, is a whole number: no rounding decides a tie.
     let score = |right: usize, rejected: usize| right * out_of_scope + rejected * in_scope;
     let mut by_probability: Vec<&JudgedAnswer> = answers.iter().filter(|answer| answer.accepted).collect();
     by_probability.sort_by(|a, b| a.probability.total_cmp(&b.probability));
@@ -139,7 +139,8 @@ fn best_for_scope(answers: &[JudgedAnswer]) -> f32 {
     best.0
 }
 
-/// The answers of a model with `confidence` to the examples of `data`: `answered` to the labelled ones, then `of_unknown`.
+/// The answers of a model with `confidence` to the examples of `data`: `answered` to the labelled ones, then
+/// `of_unknown`.
 pub fn judged(
     confidence: Confidence,
     data: &ScopedDataset,

@@ -173,8 +173,8 @@ impl<'a> Image<'a> {
         self.provenance
     }
 
-    /// Returns how logits become probabilities and which answers are accepted, if the image has that section. Without it,
-    /// [`Confidence::default`] holds.
+    /// Returns how logits become probabilities and which answers are accepted, if the image has that section. Without
+    /// it, [`Confidence::default`] holds.
     pub fn confidence(&self) -> Option<Confidence> {
         self.confidence
     }

@@ -159,8 +159,8 @@ impl Signature {
     }
 }
 
-/// How the logits of a classifier become probabilities, and which of its answers are accepted: section 12. The default is
-/// that of an image without the section.
+/// How the logits of a classifier become probabilities, and which of its answers are accepted: section 12. The default
+/// is that of an image without the section.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
     /// Logits are divided by it before the softmax: a positive normal number.

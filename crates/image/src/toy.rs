@@ -223,8 +223,8 @@ fn fit(weights: &mut [i8], row: usize, encoding: Encoding) {
     }
 }
 
-/// Gives a classification model a temperature of 0.5, a threshold of 0.75, and its second label as that which stands for
-/// everything out of scope.
+/// Gives a classification model a temperature of 0.5, a threshold of 0.75, and its second label as that which stands
+/// for everything out of scope.
 pub fn calibrated(mut model: ImageBuilder) -> ImageBuilder {
     model.confidence = Some(Confidence { temperature: 0.5, threshold: 0.75, out_of_scope: Some(1) });
     model
@@ -237,8 +237,8 @@ pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
     model
 }
 
-/// Turns a classification model into one whose answers have any number of labels. Its thresholds are the logits −0.2, 0,
-/// 0.2, and so on.
+/// Turns a classification model into one whose answers have any number of labels. Its thresholds are the logits −0.2,
+/// 0, 0.2, and so on.
 pub fn multi_label(mut model: ImageBuilder) -> ImageBuilder {
     model.config.head = HeadKind::MultiLabel;
     model.head.thresholds = (0..model.config.outputs).map(|label| 0.2 * label as f32 - 0.2).collect();

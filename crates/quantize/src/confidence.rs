@@ -39,9 +39,9 @@ impl FittedConfidence {
     }
 }
 
-/// The same image with the temperature that fits its answers to `dev` best, and the threshold of `rejection` on them. If
-/// the model has the label of what is out of scope, answers with it are rejected. No logit changes, so that self-tests
-/// stay.
+/// The same image with the temperature that fits its answers to `dev` best, and the threshold of `rejection` on them.
+/// If the model has the label of what is out of scope, answers with it are rejected. No logit changes, so that
+/// self-tests stay.
 ///
 /// # Errors
 /// [`Error::Usage`] for an image that does not answer with one label; [`Error::Input`] for [`Rejection::BestForScope`]

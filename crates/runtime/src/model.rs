@@ -108,8 +108,8 @@ impl<'a> Model<'a> {
         self.workspace_bytes(self.image.config().max_tokens).unwrap_or(usize::MAX)
     }
 
-    /// Returns the answer that the outputs of the head stand for, such as those of an earlier answer. `text` is the (first)
-    /// text of the input; only an answer of tags reads it.
+    /// Returns the answer that the outputs of the head stand for, such as those of an earlier answer. `text` is the
+    /// (first) text of the input; only an answer of tags reads it.
     ///
     /// # Errors
     /// [`ShapeMismatch`](Error::ShapeMismatch) for a score without an output.

@@ -8,8 +8,8 @@ use tinybert_evaluate::predictor::{sigmoid, softmax};
 use super::judged::{Judged, Trust};
 use crate::commands::run::by_label;
 
-/// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose label
-/// is `out_of_scope`.
+/// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose
+/// label is `out_of_scope`.
 pub fn lines(model: &Judged, out_of_scope: Option<&str>) -> String {
     let Judged { data, answered, trust, .. } = model;
     let labelled = data.labelled.examples.iter().zip(answered);

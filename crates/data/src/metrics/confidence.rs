@@ -1,4 +1,5 @@
-//! How far the probabilities of answers with one label can be trusted, and what is won if unlikely answers are rejected.
+//! How far the probabilities of answers with one label can be trusted, and what is won if unlikely answers are
+//! rejected.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ pub struct JudgedAnswer {
     pub in_scope: bool,
 }
 
-/// How good the probabilities of a model are, and which answers it accepts. Each value is `None` if no answer counts for it.
+/// How good the probabilities of a model are, and which answers it accepts. Each value is `None` if no answer counts
+/// for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConfidenceMetrics {
     /// See [`expected_calibration_error`].

@@ -2,8 +2,8 @@
 
     python confidence.py > confidence.json
 
-Temperatures minimise the mean negative log-likelihood by SciPy's minimize_scalar over log T. Thresholds are found by trying
-each. Logits come from a small generator written out here, so that the file does not depend on numpy's.
+Temperatures minimise the mean negative log-likelihood by SciPy's minimize_scalar over log T. Thresholds are found by
+trying each. Logits come from a small generator written out here, so that the file does not depend on numpy's.
 """
 
 import json

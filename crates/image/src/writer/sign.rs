@@ -16,8 +16,8 @@ use crate::{Error, Image, SectionKind, crc32c};
 /// key in memory; a key in a hardware token works as well.
 ///
 /// # Errors
-/// [`UnsignedWordRows`](Error::UnsignedWordRows) for an image whose word rows are a file of their own; otherwise the error
-/// that the reader finds.
+/// [`UnsignedWordRows`](Error::UnsignedWordRows) for an image whose word rows are a file of their own; otherwise the
+/// error that the reader finds.
 pub fn sign(
     image: &Image<'_>,
     public_key: [u8; 32],

@@ -8,8 +8,8 @@ use tinybert_image::{
     CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, PerLinear, Provenance, SelfTestData,
 };
 
-/// A model whose two layers have different sizes and modes, with every section there that all kinds of heads may have; the
-/// outputs of its self-tests are made up.
+/// A model whose two layers have different sizes and modes, with every section there that all kinds of heads may have;
+/// the outputs of its self-tests are made up.
 pub fn full_toy() -> ImageBuilder {
     let layers = [
         ToyLayer {
