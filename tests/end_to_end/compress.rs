@@ -161,7 +161,7 @@ fn a_budget_that_cannot_be_met_says_what_could_be() {
     let latency = least("modelled), the least is ", " ms") + 0.01;
     assert!(!Path::new(&out).exists(), "{said}");
     let student = format!("--student {out}/student");
-    let said = ["not together", "the least is", "nearest: ", "--ram can be met", "--resume", &student];
+    let said = ["can be met", "the least is", "nearest: ", "--ram can be met", "--resume", &student];
     let limits = format!("--flash {flash} --latency {latency:.2}ms --ram 1MB");
     fails(&format!("{line} {limits} {board} --out {out}"), 2, &said);
 
