@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use tinybert_base::Result;
-use tinybert_data::Split;
+use tinybert_data::{ScopedDataset, Split};
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{
-    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DeviceBudget, SearchSettings,
-    layer_map, student_sizes,
+    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DevParts, DeviceBudget,
+    SearchSettings, layer_map, student_sizes,
 };
 use tinybert_train::{FineTune, Recipe, TaskData};
 
@@ -192,6 +192,9 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     args.confidence.check(data.dev())?;
     let labels = data.view().train.labels.clone();
     let parts = args.floor.cut(data.view().dev, invocation.global.seed, &context)?;
+    // What is held out chooses no temperature and no threshold either.
+    let of_search = |parts: &DevParts| ScopedDataset { labelled: parts.search.clone(), ..data.dev().clone() };
+    let scoped = parts.as_ref().map(of_search);
     let test = match data_args.test.is_some() {
         true => {
             let spec = data_args.spec(&labels)?;
@@ -223,7 +226,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         confidence: args
             .confidence
             .rejection()
-            .map(|rejection| ConfidenceChoice { rejection, dev: data.dev() }),
+            .map(|rejection| ConfidenceChoice { rejection, dev: scoped.as_ref().unwrap_or(data.dev()) }),
     };
     let out = args.device.on(args.output.settings())?;
     let outcome = compress.run(&out, &context)?;

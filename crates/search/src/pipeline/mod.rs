@@ -70,7 +70,9 @@ impl<'a> Pipeline<'a> {
         if !folder.exists() {
             self.context.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
-            let tensorboard = self.out.tensorboard_of(&folder);
+            // The tries have stages of the same names.
+            let place = folder.strip_prefix(&self.out.folder).unwrap_or(&folder);
+            let tensorboard = self.out.tensorboard.as_ref().map(|events| events.join(place));
             let output =
                 Output { folder: folder.clone(), teacher_cache: cache, tensorboard, ..self.out.clone() };
             let resume = output.can_resume()?;
