@@ -95,8 +95,8 @@ impl ReliabilityBin {
     }
 }
 
-/// The reliability diagram. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0. Answers
-/// to examples whose label the model does not have do not count.
+/// The reliability diagram. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0.
+/// Answers to examples whose label the model does not have do not count.
 pub fn reliability(answers: &[JudgedAnswer]) -> [ReliabilityBin; BINS] {
     let mut bins = [ReliabilityBin::default(); BINS];
     for (probability, right) in answers.iter().filter_map(known) {
@@ -136,9 +136,9 @@ impl CoveredAnswers {
     }
 }
 
-/// The curve of risk by coverage: for each probability that an answer has, beginning with the largest, the answers that are
-/// at least so probable. The last ones are all answers. Answers to examples whose label the model does not have do not
-/// count.
+/// The curve of risk by coverage: for each probability that an answer has, beginning with the largest, the answers that
+/// are at least so probable. The last ones are all answers. Answers to examples whose label the model does not have do
+/// not count.
 pub fn risk_by_coverage(answers: &[JudgedAnswer]) -> Vec<CoveredAnswers> {
     let mut known: Vec<(f64, bool)> = answers.iter().filter_map(known).collect();
     known.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -152,8 +152,9 @@ pub fn risk_by_coverage(answers: &[JudgedAnswer]) -> Vec<CoveredAnswers> {
     covered.collect()
 }
 
-/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under the
-/// [curve of risk by coverage](risk_by_coverage). Answers of equal probability count as if they came in random order.
+/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under
+/// the [curve of risk by coverage](risk_by_coverage). Answers of equal probability count as if they came in random
+/// order.
 pub fn area_under_risk_coverage(answers: &[JudgedAnswer]) -> Option<f64> {
     let (mut accepted, mut wrong, mut area) = (0.0, 0.0, 0.0);
     for CoveredAnswers { count, wrong: wrong_of_all, .. } in risk_by_coverage(answers) {
