@@ -139,8 +139,8 @@ pub fn check_page(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     check_replaced("--out", out, "an HTML page", b"<!DOCTYPE html")
 }
 
-/// Does the same as [`check_file`] for a JSON file of `option`, which replaces nothing but a file that `is_like` says to
-/// be of its kind. `what` says which kind that is.
+/// Does the same as [`check_file`] for a JSON file of `option`, which replaces nothing but a file that `is_like` says
+/// to be of its kind. `what` says which kind that is.
 pub fn check_json(
     option: &str,
     out: &Path,

@@ -16,8 +16,8 @@ pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
 }
 
-/// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that selects
-/// the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
+/// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that
+/// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
 pub fn describe_metrics(metrics: &Metrics) -> String {
     let Metrics { primary, values, samples, intervals } = metrics;
     let value = |(&name, &value)| (name, value, intervals.get(name).copied());

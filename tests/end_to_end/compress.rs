@@ -189,8 +189,8 @@ fn a_run_killed_anywhere_and_resumed_makes_the_same_image() {
     killed_and_resumed("compress-killed", &format!("--recovery-epochs 3 --flash {flash}"));
 }
 
-/// Runs `compress` with `options` at once, and with interruptions; the image has to be the same. Gives the folder of the
-/// run at once.
+/// Runs `compress` with `options` at once, and with interruptions; the image has to be the same. Gives the folder of
+/// the run at once.
 pub fn killed_and_resumed(name: &str, options: &str) -> String {
     let line = format!(
         "compress --teacher {} --student {} {} {RATES} {options} --quiet --checkpoint-steps 3",

@@ -137,7 +137,7 @@ impl LinearModel {
     ) -> Result<Outcomes> {
         data.check_labelled()?;
         let answers: Vec<Target> = vectors.par_iter().map(|vector| self.answer_to(vector)).collect();
-        let targets: Vec<Target> = data.examples.iter().map(|example| example.target.clone()).collect();
+        let targets = data.targets();
         Outcomes::new(metrics, &data.labels, &answers, &targets)
     }
 

@@ -14,6 +14,10 @@ use tinybert_data::task::Dataset;
 /// A model is near the baseline if it is at most so much better.
 const NEAR: f64 = 0.005;
 
+/// The largest number of examples that are learned from, so that the n-grams of all of them are in memory at once.
+/// Of a larger training set, examples at even distances are taken.
+const LARGEST: usize = 100_000;
+
 /// What a linear baseline reaches, and what it takes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +73,16 @@ impl BaselineRow {
         context: &Context,
     ) -> Result<Self> {
         let begin = Instant::now();
-        let Trained { model, penalty, dev } = train(data.0, data.1, metrics, context)?;
+        let (train_set, dev_set) = data;
+        let part = (train_set.examples.len() > LARGEST).then(|| train_set.sample(LARGEST));
+        if let Some(part) = &part {
+            context.progress.say(&format!(
+                "the linear baseline learns from {} of the {} training examples",
+                part.examples.len(),
+                train_set.examples.len()
+            ));
+        }
+        let Trained { model, penalty, dev } = train(part.as_ref().unwrap_or(train_set), dev_set, metrics, context)?;
         let seconds = begin.elapsed().as_secs_f64();
         let judged = splits.iter().map(|(split, data)| {
             Ok((split.to_string(), SplitMetrics::from(&model.evaluate(data, metrics)?)))
@@ -78,7 +91,7 @@ impl BaselineRow {
             metric: dev.primary.to_owned(),
             splits: judged.collect::<Result<_>>()?,
             bytes: model.bytes(),
-            microseconds: model.microseconds(data.1),
+            microseconds: model.microseconds(dev_set),
             features: model.features() as u64,
             penalty: penalty.into(),
             seconds,

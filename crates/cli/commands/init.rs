@@ -49,8 +49,8 @@ struct VocabularyArgs {
     /// Folder with the vocabulary, in vocab.txt or tokenizer.json; distillation needs that of the teacher.
     #[arg(long, value_name = ModelFolder::NAME, required_unless_present = "train_vocab_from")]
     vocab_from: Option<ModelFolder>,
-    /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv, .tsv or .parquet with named columns,
-    /// or plain text (.txt); .gz and .zst may follow.
+    /// Learn a lower-case WordPiece vocabulary from this text instead: .jsonl, .csv, .tsv or .parquet with named
+    /// columns, or plain text (.txt); .gz and .zst may follow.
     #[arg(long, value_name = "FILE", conflicts_with = "vocab_from")]
     train_vocab_from: Option<PathBuf>,
     /// Number of pieces of a learned vocabulary.

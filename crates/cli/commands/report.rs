@@ -37,8 +37,8 @@ pub struct ReportArgs {
     /// What `baseline --out` wrote: the page shows the linear baseline beside the result.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Teacher of the images: the page lists texts that it answers rightly and the last image wrongly. Needs data with one
-    /// label per text.
+    /// Teacher of the images: the page lists texts that it answers rightly and the last image wrongly. Needs data with
+    /// one label per text.
     #[arg(long, value_name = ModelFolder::NAME)]
     teacher: Option<ModelFolder>,
     /// Heading of the page [default: the name of the last place].

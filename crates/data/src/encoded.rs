@@ -10,8 +10,8 @@ use super::rows::Rows;
 use tinybert_base::Result;
 use tinybert_model::EncodedInput;
 
-/// Many encoded samples. They take 2 bytes per token (4 in samples with ids above 65535) and 4 bytes per sample, both on
-/// disk where there are many windows of a corpus; 4 more bytes per sample where some are pairs.
+/// Many encoded samples. They take 2 bytes per token (4 in samples with ids above 65535) and 4 bytes per sample, both
+/// on disk where there are many windows of a corpus; 4 more bytes per sample where some are pairs.
 #[derive(Debug, Clone, Default)]
 pub struct EncodedSet {
     samples: Arc<Samples>,

@@ -15,8 +15,8 @@ pub(super) const LONGEST_LINE: usize = 64 << 20;
 /// What a line is that is longer, for messages.
 pub(super) const TOO_LONG: &str = "longer than 64 MiB; expected text with line breaks";
 
-/// Reads a line with its end into `line`, and gives its length in bytes; 0 at the end of the file. Of a line that is longer
-/// than [`LONGEST_LINE`] it reads one byte more than that.
+/// Reads a line with its end into `line`, and gives its length in bytes; 0 at the end of the file. Of a line that is
+/// longer than [`LONGEST_LINE`] it reads one byte more than that.
 pub(super) fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
     line.clear();
     reader.take(LONGEST_LINE as u64 + 1).read_until(b'\n', line)

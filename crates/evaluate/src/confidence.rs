@@ -156,8 +156,8 @@ pub fn judged(
     labelled.chain(unknown).collect()
 }
 
-/// The answer of a model with `confidence` to an example whose right answer is `gold`; without that the example is out of
-/// scope.
+/// The answer of a model with `confidence` to an example whose right answer is `gold`; without that the example is out
+/// of scope.
 pub fn judged_answer(confidence: Confidence, answered: &Answered, gold: Option<&Target>) -> JudgedAnswer {
     let label = answered.answer.classes().first().map_or(usize::MAX, |&label| label as usize);
     // The probability is 0 for an answer that is no label.

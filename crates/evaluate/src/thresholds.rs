@@ -14,8 +14,8 @@ const STEPS: u64 = 100;
 /// For each label the threshold with the largest F1 on `targets`, which are the right sets of labels, of a model that
 /// answers with `logits`, `[outputs]` of each sample.
 ///
-/// The candidates are 0.01, 0.02 to 0.99. Of those with the same F1 the one nearest to 0.5 is chosen, and of two that are
-/// as near the lower one. `None` for a label that no target has: nothing is known about it.
+/// The candidates are 0.01, 0.02 to 0.99. Of those with the same F1 the one nearest to 0.5 is chosen, and of two that
+/// are as near the lower one. `None` for a label that no target has: nothing is known about it.
 ///
 /// # Errors
 /// [`Error::Input`] for a target that is no set of labels.
@@ -39,8 +39,8 @@ pub fn choose(logits: &[Vec<f32>], targets: &[Target], outputs: usize) -> Result
     Ok(reached.iter().map(|counts| best(counts)).collect())
 }
 
-/// The best threshold of a label. `counts` are the samples whose logit reaches so many candidates, and those of them that
-/// have the label.
+/// The best threshold of a label. `counts` are the samples whose logit reaches so many candidates, and those of them
+/// that have the label.
 fn best(counts: &[(u64, u64)]) -> Option<f64> {
     let actual: u64 = counts.iter().map(|(_, right)| right).sum();
     if actual == 0 {
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_middle_and_then_to_the_lower_threshold() {
-        // From 0.51 on one of four is found, 2·1 / (1 + 4); at 0.50 a wrong one is added; up to 0.49 a right one and three
-        // wrong ones more, 2·2 / (6 + 4).
+        // From 0.51 on one of four is found, 2·1 / (1 + 4); at 0.50 a wrong one is added; up to 0.49 a right one and
+        // three wrong ones more, 2·2 / (6 + 4).
         let logits = rows(&[&[0.995], &[0.505], &[0.495], &[0.495], &[0.495], &[0.495], &[0.005], &[0.005]]);
         let gold: [&[u32]; 8] = [&[0], &[], &[0], &[], &[], &[], &[0], &[0]];
         assert_eq!(choose(&logits, &sets(&gold), 1).unwrap(), [Some(0.49)]);

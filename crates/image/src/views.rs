@@ -106,8 +106,8 @@ pub struct HeadView<'a> {
     pub pooler: Option<LinearView<'a>>,
     /// `[outputs, hidden]`.
     pub output: LinearView<'a>,
-    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: an answer has the labels whose logit is at
-    /// least this. Empty for other heads.
+    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: an answer has the labels whose logit is
+    /// at least this. Empty for other heads.
     pub thresholds: &'a [f32],
 }
 

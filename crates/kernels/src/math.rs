@@ -170,8 +170,8 @@ pub fn probability(x: f32) -> u8 {
     ((power + (1 << (shift - 1))) >> shift) as u8
 }
 
-/// Turns logits into probabilities in place: `exp((x_i − max) / temperature) / Σ exp((x_j − max) / temperature)`, summed
-/// in order of `i`. The temperature is a positive normal number.
+/// Turns logits into probabilities in place: `exp((x_i − max) / temperature) / Σ exp((x_j − max) / temperature)`,
+/// summed in order of `i`. The temperature is a positive normal number.
 ///
 /// A NaN is never the largest logit. No probability is NaN, whatever the logits are.
 pub fn softmax(logits: &mut [f32], temperature: f32) {

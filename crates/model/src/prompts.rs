@@ -52,8 +52,8 @@ impl ListedPrompts {
     }
 
     /// The text of `prompt`, which is a name in the list or the text itself. A text has a character that names do
-    /// not have, such as a space or a colon, so that a misspelt name is not taken for a text. Without `prompt` it is the
-    /// model's default, and empty if the model has none.
+    /// not have, such as a space or a colon, so that a misspelt name is not taken for a text. Without `prompt` it is
+    /// the model's default, and empty if the model has none.
     ///
     /// # Errors
     /// [`Error::Usage`] for a name that is not in the list.

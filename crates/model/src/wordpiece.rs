@@ -45,8 +45,8 @@ impl VocabularyTrainer {
         Ok(())
     }
 
-    /// [`VocabularyTrainer::read`] for ASCII without white space, many times faster: control characters are dropped, and
-    /// punctuation stands alone.
+    /// [`VocabularyTrainer::read`] for ASCII without white space, many times faster: control characters are dropped,
+    /// and punctuation stands alone.
     fn read_ascii(&mut self, part: &str) {
         let mut word = String::with_capacity(part.len());
         for character in part.chars().filter(|character| !character.is_ascii_control()) {

@@ -76,8 +76,8 @@ impl TaskModel {
     }
 
     /// States and scores of a batch, and the logits of its answers: `[b, outputs]` (regression: `[b, 1]`;
-    /// embeddings: rows of length 1, if they are normalized). Token classification gives `[words, outputs]`, or `[b, l, outputs]` for
-    /// all tokens where the batch names no words.
+    /// embeddings: rows of length 1, if they are normalized). Token classification gives `[words, outputs]`, or `[b, l,
+    /// outputs]` for all tokens where the batch names no words.
     ///
     /// # Errors
     /// Returns the errors of [`Bert::forward`].

@@ -24,14 +24,11 @@ impl FittedConfidence {
     /// The lines that tell a user about it. `labels` are those of the image.
     pub fn lines(&self, labels: &[String]) -> Vec<String> {
         const ERROR: &str = "expected_calibration_error";
-        let mut values = self.after.values();
-        let [before, after] =
-            [self.before.values().remove(ERROR), values.remove(ERROR)].map(Option::unwrap_or_default);
-        let rest: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let before = self.before.values.get(ERROR).copied().unwrap_or_default();
         vec![
             describe_confidence(&self.confidence, labels),
-            format!("dev {ERROR} {after:.4}, without temperature {before:.4}"),
-            format!("dev {}", rest.join(", ")),
+            format!("dev {}", self.after),
+            format!("dev without a temperature: {ERROR} {before:.4}"),
             "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not \
              fitted to."
                 .into(),

@@ -12,8 +12,8 @@ use tinybert_train::head_of;
 
 impl Compress<'_> {
     /// Makes sure that the smallest models that can be made of the student keep within each limit of the budget. They
-    /// follow from its sizes and from the texts. Which of its heads and neurons stay in which layer does not, and is taken
-    /// to be whatever costs least.
+    /// follow from its sizes and from the texts. Which of its heads and neurons stay in which layer does not, and is
+    /// taken to be whatever costs least.
     ///
     /// # Errors
     /// [`Error::Usage`](tinybert_base::Error::Usage) with the limits that cannot be met; the errors of tokenizing.
@@ -51,8 +51,8 @@ fn even(sizes: &BertConfig) -> Importance {
     importance(sizes, |_, parts| (0..parts).map(|part| 1.0 / (part + 1) as f64).collect())
 }
 
-/// The importance with which the last layer keeps whatever the others need not: it computes only the tokens that the head
-/// reads, and so it takes the least time.
+/// The importance with which the last layer keeps whatever the others need not: it computes only the tokens that the
+/// head reads, and so it takes the least time.
 fn in_last_layer(sizes: &BertConfig) -> Importance {
     let last = sizes.num_hidden_layers - 1;
     importance(sizes, |layer, parts| {

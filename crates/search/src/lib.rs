@@ -99,13 +99,14 @@ pub struct ConfidenceChoice<'a> {
 }
 
 impl Compress<'_> {
-    /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages. With a floor that no image
-    /// holds, it is the image that is nearest to it, and [`FloorOutcome::is_held`] is false.
+    /// Makes the image `model.tbim` in the folder of `out`, beside the folders of all stages. With a floor that no
+    /// image holds, it is the image that is nearest to it, and [`FloorOutcome::is_held`] is false.
     ///
     /// # Errors
     /// [`Error::Usage`] if no model of the search space keeps within the budget (if that is known before anything is
-    /// trained, nothing is written), for impossible settings, and for a folder with another run; [`Error::Input`] for models and data that do not fit together, and for
-    /// an image that exceeds the budget although its predicted cost did not; the errors of training.
+    /// trained, nothing is written), for impossible settings, and for a folder with another run; [`Error::Input`] for
+    /// models and data that do not fit together, and for an image that exceeds the budget although its predicted cost
+    /// did not; the errors of training.
     pub fn run(&self, out: &Output, context: &Context) -> Result<CompressOutcome> {
         self.data.check()?;
         if self.student.is_none() && self.teacher.text.has_own_pieces() {

@@ -1,5 +1,6 @@
 //! Generates `src/unicode/tables.rs` from the crates that Hugging Face `tokenizers` takes its properties from, and
-//! compares: the tables cannot drift. `TINYBERT_BLESS=1 cargo test -p tinybert-tokenizer --test tables` writes the file.
+//! compares: the tables cannot drift. `TINYBERT_BLESS=1 cargo test -p tinybert-tokenizer --test tables` writes the
+//! file.
 
 use std::fmt::Write;
 use std::path::Path;

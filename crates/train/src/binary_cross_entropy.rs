@@ -5,8 +5,8 @@ use candle_nn::ops::log_softmax;
 
 use tinybert_base::Result;
 
-/// Binary cross-entropy of each answer, `[answers]`: the mean over its labels of −y·log σ(z) − (1 − y)·log(1 − σ(z)), for
-/// `logits` z and probabilities `targets` y, both `[answers, labels]`. Its mean over the answers is PyTorch's
+/// Binary cross-entropy of each answer, `[answers]`: the mean over its labels of −y·log σ(z) − (1 − y)·log(1 − σ(z)),
+/// for `logits` z and probabilities `targets` y, both `[answers, labels]`. Its mean over the answers is PyTorch's
 /// `BCEWithLogitsLoss`.
 ///
 /// `positive_weights` `[labels]` are factors of the first term, `pos_weight` in PyTorch.

@@ -1,5 +1,6 @@
-//! The line protocol of all targets. A program reads a text and writes the label (several with `|` between them), a tab,
-//! and the outputs' bits in hexadecimal, so that machines can be compared. A tab in the text separates the two texts of a pair.
+//! The line protocol of all targets. A program reads a text and writes the label (several with `|` between them), a
+//! tab, and the outputs' bits in hexadecimal, so that machines can be compared. A tab in the text separates the two
+//! texts of a pair.
 #![no_std]
 
 mod board;

@@ -14,8 +14,8 @@ use crate::standard_output::print_line;
 #[derive(Args)]
 #[command(next_help_heading = "Floor")]
 pub struct FloorArgs {
-    /// Find the smallest image that keeps this share of the teacher's metric, such as 99%; half of the development set is
-    /// held out to check it.
+    /// Find the smallest image that keeps this share of the teacher's metric, such as 99%; half of the development set
+    /// is held out to check it.
     #[arg(long, value_name = "SHARE", value_parser = parse_kept_share, conflicts_with = "max_loss")]
     keep: Option<f64>,
     /// Find the smallest image whose metric is at most so many percentage points below the teacher's, such as 0.5.

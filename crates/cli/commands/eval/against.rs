@@ -6,7 +6,7 @@ use tinybert_data::Split;
 use tinybert_data::metrics::{Difference, McNemar, difference};
 
 use super::judged::Judged;
-use super::print_trust;
+use super::print_confidence;
 use crate::standard_output::{describe_metrics, print_line};
 
 /// A difference whose probability by chance is less is called more than chance.
@@ -35,7 +35,7 @@ impl<'a> Comparison<'a> {
         for (letter, model) in ["A", "B"].into_iter().zip(self.models) {
             print_line(format_args!("{letter}: {}", model.name))?;
             print_line(format_args!("{letter}: {split} {}", describe_metrics(&model.metrics)))?;
-            print_trust(model, format_args!("{letter}: {split}"))?;
+            print_confidence(model, format_args!("{letter}: {split}"))?;
         }
         if let Some(McNemar { both, only_first, only_second, neither, .. }) = self.mcnemar {
             print_line(format_args!(
@@ -75,8 +75,9 @@ impl<'a> Comparison<'a> {
         let [_, second] = self.models;
         let mut json = json!(second.metrics);
         json["model"] = json!(second.name);
-        if let Some(trust) = &second.trust {
-            json["confidence"] = json!(trust.metrics.values());
+        if let Some(confidence) = &second.confidence {
+            json["confidence"] = json!(confidence.metrics.values);
+            json["confidence_intervals"] = json!(confidence.metrics.intervals);
         }
         json["conclusion"] = json!(self.sentences().join(" "));
         if let Some(mcnemar) = self.mcnemar {

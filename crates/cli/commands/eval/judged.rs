@@ -32,11 +32,11 @@ pub struct Judged {
     pub outcomes: Outcomes,
     pub metrics: Metrics,
     /// How far the answers can be trusted, if each is one label.
-    pub trust: Option<Trust>,
+    pub confidence: Option<JudgedConfidence>,
 }
 
 /// How far answers with one label can be trusted.
-pub struct Trust {
+pub struct JudgedConfidence {
     pub confidence: Confidence,
     /// The answers to the examples that are none of the model's labels, in their order.
     pub of_unknown: Vec<Answered>,
@@ -45,7 +45,7 @@ pub struct Trust {
     pub metrics: ConfidenceMetrics,
 }
 
-impl Trust {
+impl JudgedConfidence {
     /// Asks the model about the examples that are none of its labels. `answered` are its answers to the others.
     fn new(
         predictor: &Predictor,
@@ -113,12 +113,11 @@ impl Candidate {
         check(&name, &labels)?;
         let data_args = args.data.read_by(&place.path, context.progress)?;
         let spec = data_args.spec(&labels)?;
-        let data = data_args.load_scoped(
-            &spec,
-            args.split.into(),
-            args.out_of_scope.as_deref(),
-            context.progress,
-        )?;
+        let of_image = predictor.confidence()?.out_of_scope;
+        let of_image = of_image.and_then(|class| labels.get(class as usize)).map(String::as_str);
+        let of_image = of_image.filter(|_| spec.kind() == TaskKind::Classification);
+        let out_of_scope = args.out_of_scope.as_deref().or(of_image);
+        let data = data_args.load_scoped(&spec, args.split.into(), out_of_scope, context.progress)?;
         predictor.check_kind(&data.labelled)?;
         data.labelled.check_labelled()?;
         let set = data_args.metrics(&spec, &data.labelled)?;
@@ -130,10 +129,10 @@ impl Candidate {
         let Self { name, predictor, data, set } = self;
         let Judgement { answered, outcomes } = predictor.judge(&data.labelled, set, context)?;
         let metrics = outcomes.metrics_with_intervals();
-        let trust = match data.labelled.kind {
-            TaskKind::Classification => Some(Trust::new(&predictor, &data, &answered, context)?),
+        let confidence = match data.labelled.kind {
+            TaskKind::Classification => Some(JudgedConfidence::new(&predictor, &data, &answered, context)?),
             _ => None,
         };
-        Ok(Judged { name, data, answered, outcomes, metrics, trust })
+        Ok(Judged { name, data, answered, outcomes, metrics, confidence })
     }
 }

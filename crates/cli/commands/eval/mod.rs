@@ -25,7 +25,7 @@ use crate::standard_output::{describe_metrics, print_line};
 use crate::terminal::Terminal;
 
 /// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the
-/// device. Every metric is printed with its 95 % interval.
+/// device. The metrics are printed with their 95 % intervals.
 #[derive(Args)]
 pub struct EvalArgs {
     #[command(flatten)]
@@ -90,7 +90,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     match &comparison {
         None => {
             print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;
-            print_trust(&model, format_args!("{split}"))?;
+            print_confidence(&model, format_args!("{split}"))?;
         }
         Some(comparison) => comparison.print(split)?,
     }
@@ -106,18 +106,17 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
 }
 
 /// Prints how far the answers can be trusted, if each is one label.
-fn print_trust(model: &Judged, before: impl Display) -> Result<()> {
-    let Some(trust) = &model.trust else { return Ok(()) };
-    let values = trust.metrics.values();
-    let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-    print_line(format_args!("{before} {}", values.join(", ")))
+fn print_confidence(model: &Judged, before: impl Display) -> Result<()> {
+    let Some(confidence) = &model.confidence else { return Ok(()) };
+    print_line(format_args!("{before} {}", confidence.metrics))
 }
 
 /// Everything as a JSON object.
 fn to_json(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> Value {
     let mut json = json!(model.metrics);
-    if let Some(trust) = &model.trust {
-        json["confidence"] = json!(trust.metrics.values());
+    if let Some(confidence) = &model.confidence {
+        json["confidence"] = json!(confidence.metrics.values);
+        json["confidence_intervals"] = json!(confidence.metrics.intervals);
     }
     if let Some(report) = Some(&model.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class) {
         json["classification_report"] = report.to_json();

@@ -5,17 +5,17 @@ use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_evaluate::Answered;
 use tinybert_evaluate::predictor::{sigmoid, softmax};
 
-use super::judged::{Judged, Trust};
+use super::judged::{Judged, JudgedConfidence};
 use crate::commands::run::by_label;
 
 /// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose
 /// label is `out_of_scope`.
 pub fn lines(model: &Judged, out_of_scope: Option<&str>) -> String {
-    let Judged { data, answered, trust, .. } = model;
+    let Judged { data, answered, confidence, .. } = model;
     let labelled = data.labelled.examples.iter().zip(answered);
     let mut lines: Vec<Value> =
         labelled.map(|(example, answered)| line(&data.labelled, example, answered)).collect();
-    if let Some(Trust { confidence, of_unknown, judged, .. }) = trust {
+    if let Some(JudgedConfidence { confidence, of_unknown, judged, .. }) = confidence {
         let unknown = data.unknown.examples.iter().zip(of_unknown);
         lines.extend(unknown.map(|(example, answered)| {
             let mut json = line(&data.unknown, example, answered);

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::intervals::{Interval, wilson};
+
 /// Number of equal bins of the probabilities from 0 to 1 in a reliability diagram.
 pub const BINS: usize = 15;
 
@@ -19,59 +21,63 @@ pub struct JudgedAnswer {
     pub in_scope: bool,
 }
 
-/// How good the probabilities of a model are, and which answers it accepts. Each value is `None` if no answer counts
-/// for it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How good the probabilities of a model are, and which answers it accepts.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConfidenceMetrics {
-    /// See [`expected_calibration_error`].
-    pub expected_calibration_error: Option<f64>,
-    /// See [`area_under_risk_coverage`].
-    pub area_under_risk_coverage: Option<f64>,
-    /// Share of the examples in scope whose answers are accepted.
-    pub coverage: Option<f64>,
-    /// Share of the right ones among the accepted answers to examples in scope.
-    pub accepted_accuracy: Option<f64>,
-    /// Share of the examples in scope whose answers are right and accepted.
-    pub in_scope_accuracy: Option<f64>,
-    /// Share of the examples out of scope whose answers are rejected.
-    pub out_of_scope_recall: Option<f64>,
+    /// The values by name, without those for which no answer counts:
+    ///
+    /// * `expected_calibration_error`: see [`expected_calibration_error`];
+    /// * `area_under_risk_coverage`: see [`area_under_risk_coverage`];
+    /// * `coverage`: share of the examples in scope whose answers are accepted;
+    /// * `accepted_accuracy`: share of the right ones among the accepted answers to examples in scope;
+    /// * `in_scope_accuracy`: share of the examples in scope whose answers are right and accepted;
+    /// * `out_of_scope_recall`: share of the examples out of scope whose answers are rejected.
+    pub values: BTreeMap<&'static str, f64>,
+    /// The 95 % interval of each share by Wilson. The first two values are no shares and have none.
+    pub intervals: BTreeMap<&'static str, Interval>,
 }
 
 impl ConfidenceMetrics {
     /// The metrics of answers.
     pub fn of(answers: &[JudgedAnswer]) -> Self {
-        let share = |part: fn(&JudgedAnswer) -> bool, all: fn(&JudgedAnswer) -> bool| {
+        let error = expected_calibration_error(answers).map(|value| ("expected_calibration_error", value));
+        let area = area_under_risk_coverage(answers).map(|value| ("area_under_risk_coverage", value));
+        let mut metrics = Self { values: error.into_iter().chain(area).collect(), intervals: BTreeMap::new() };
+        let mut add = |name, part: fn(&JudgedAnswer) -> bool, all: fn(&JudgedAnswer) -> bool| {
             let all: Vec<&JudgedAnswer> = answers.iter().filter(|answer| all(answer)).collect();
-            let count = all.iter().filter(|answer| part(answer)).count();
-            (!all.is_empty()).then(|| count as f64 / all.len() as f64)
+            let part = all.iter().filter(|answer| part(answer)).count() as u64;
+            let all = all.len() as u64;
+            if all > 0 {
+                metrics.values.insert(name, part as f64 / all as f64);
+                metrics.intervals.insert(name, wilson(part, all));
+            }
         };
-        let is_right = |answer: &JudgedAnswer| answer.right == Some(true);
-        Self {
-            expected_calibration_error: expected_calibration_error(answers),
-            area_under_risk_coverage: area_under_risk_coverage(answers),
-            coverage: share(|answer| answer.accepted, |answer| answer.in_scope),
-            accepted_accuracy: share(is_right, |answer| answer.in_scope && answer.accepted),
-            in_scope_accuracy: share(
-                |answer| answer.accepted && answer.right == Some(true),
-                |answer| answer.in_scope,
-            ),
-            out_of_scope_recall: share(|answer| !answer.accepted, |answer| !answer.in_scope),
-        }
+        add("coverage", |answer| answer.accepted, |answer| answer.in_scope);
+        add(
+            "accepted_accuracy",
+            |answer| answer.right == Some(true),
+            |answer| answer.in_scope && answer.accepted,
+        );
+        add(
+            "in_scope_accuracy",
+            |answer| answer.accepted && answer.right == Some(true),
+            |answer| answer.in_scope,
+        );
+        add("out_of_scope_recall", |answer| !answer.accepted, |answer| !answer.in_scope);
+        metrics
     }
+}
 
-    /// The values that there are, by name.
-    pub fn values(&self) -> BTreeMap<&'static str, f64> {
-        [
-            ("expected_calibration_error", self.expected_calibration_error),
-            ("area_under_risk_coverage", self.area_under_risk_coverage),
-            ("coverage", self.coverage),
-            ("accepted_accuracy", self.accepted_accuracy),
-            ("in_scope_accuracy", self.in_scope_accuracy),
-            ("out_of_scope_recall", self.out_of_scope_recall),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect()
+impl std::fmt::Display for ConfidenceMetrics {
+    /// `accepted_accuracy 0.9714 [0.9561, 0.9815], coverage 0.9500 [0.9312, 0.9638], …`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, (name, value)) in self.values.iter().enumerate() {
+            write!(f, "{}{name} {value:.4}", if at == 0 { "" } else { ", " })?;
+            if let Some([low, high]) = self.intervals.get(name) {
+                write!(f, " [{low:.4}, {high:.4}]")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -95,8 +101,8 @@ impl ReliabilityBin {
     }
 }
 
-/// The reliability diagram. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0. Answers
-/// to examples whose label the model does not have do not count.
+/// The reliability diagram. Bin b of 15 has the probabilities above b/15 up to (b + 1)/15, and the first one also 0.
+/// Answers to examples whose label the model does not have do not count.
 pub fn reliability(answers: &[JudgedAnswer]) -> [ReliabilityBin; BINS] {
     let mut bins = [ReliabilityBin::default(); BINS];
     for (probability, right) in answers.iter().filter_map(known) {
@@ -136,9 +142,9 @@ impl CoveredAnswers {
     }
 }
 
-/// The curve of risk by coverage: for each probability that an answer has, beginning with the largest, the answers that are
-/// at least so probable. The last ones are all answers. Answers to examples whose label the model does not have do not
-/// count.
+/// The curve of risk by coverage: for each probability that an answer has, beginning with the largest, the answers that
+/// are at least so probable. The last ones are all answers. Answers to examples whose label the model does not have do
+/// not count.
 pub fn risk_by_coverage(answers: &[JudgedAnswer]) -> Vec<CoveredAnswers> {
     let mut known: Vec<(f64, bool)> = answers.iter().filter_map(known).collect();
     known.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -152,8 +158,9 @@ pub fn risk_by_coverage(answers: &[JudgedAnswer]) -> Vec<CoveredAnswers> {
     covered.collect()
 }
 
-/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under the
-/// [curve of risk by coverage](risk_by_coverage). Answers of equal probability count as if they came in random order.
+/// Mean share of wrong answers (risk) among the k most probable answers, over k from 1 to all of them: the area under
+/// the [curve of risk by coverage](risk_by_coverage). Answers of equal probability count as if they came in random
+/// order.
 pub fn area_under_risk_coverage(answers: &[JudgedAnswer]) -> Option<f64> {
     let (mut accepted, mut wrong, mut area) = (0.0, 0.0, 0.0);
     for CoveredAnswers { count, wrong: wrong_of_all, .. } in risk_by_coverage(answers) {
@@ -203,10 +210,13 @@ mod tests {
                     in_scope: in_scope[at],
                 })
                 .collect();
-            let found = ConfidenceMetrics::of(&answers).values();
+            let ConfidenceMetrics { values: found, intervals } = ConfidenceMetrics::of(&answers);
             assert!(found.keys().copied().eq(values.keys().map(String::as_str)), "{found:?}, {values:?}");
             for (name, value) in &values {
                 assert!((found[name.as_str()] - value).abs() < 1e-12, "{name}: {found:?}, {values:?}");
+                if let Some([low, high]) = intervals.get(name.as_str()) {
+                    assert!(low <= value && value <= high, "{name}: {intervals:?}");
+                }
             }
             for (bin, (count, right, mean)) in super::reliability(&answers).iter().zip(reliability) {
                 assert_eq!((bin.count, bin.right), (count, right));

@@ -27,7 +27,8 @@ pub(super) enum Answers {
 pub(super) struct LabelOutcomes {
     /// The names of the labels; types of entities for tags.
     pub names: Vec<String>,
-    /// The labels of all examples, one example behind the other. Of a class that is wrong, the predicted one comes first.
+    /// The labels of all examples, one example behind the other. Of a class that is wrong, the predicted one comes
+    /// first.
     outcomes: Vec<LabelOutcome>,
     /// The end of each example in `outcomes`.
     ends: Vec<usize>,

@@ -69,8 +69,8 @@ pub fn difference(first: &Outcomes, second: &Outcomes) -> Result<Difference> {
     difference_by(first, second, |first, second| first - second)
 }
 
-/// The same for another comparison of the two values of the metric, such as the first one's distance from a share of the
-/// second one.
+/// The same for another comparison of the two values of the metric, such as the first one's distance from a share of
+/// the second one.
 ///
 /// # Errors
 /// As [`difference`].

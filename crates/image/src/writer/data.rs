@@ -93,8 +93,8 @@ pub struct HeadData {
     pub pooler: Option<LinearData>,
     /// `[outputs, hidden]`.
     pub output: LinearData,
-    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: the least logit with which an answer has the
-    /// label. Empty for other heads.
+    /// For [`HeadKind::MultiLabel`](crate::HeadKind::MultiLabel) `[outputs]`: the least logit with which an answer has
+    /// the label. Empty for other heads.
     pub thresholds: Vec<f32>,
 }
 

@@ -1,5 +1,5 @@
-//! Linear layer: each epilogue's sink takes the tiles of the products, and a quantization per token follows in blocks of
-//! rows.
+//! Linear layer: each epilogue's sink takes the tiles of the products, and a quantization per token follows in blocks
+//! of rows.
 
 use super::math::{Quantizer, gelu};
 use super::micro_kernel::MicroKernel;

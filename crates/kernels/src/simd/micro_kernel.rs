@@ -183,8 +183,8 @@ pub(crate) trait MicroKernel: Simd {
     fn edge(self, operands: Operands<Self>, init: [Self::I; VECTORS_MAX], tile: &mut Tile<Self::I>);
     /// Calls [`decode()`](super::decode) for a panel of `width` outputs. It is not inlined.
     fn decode(self, stored: PanelWeights, width: usize, out: &mut [i8]);
-    /// Calls [`tiles()`](super::tiles) for the rows `rows`. It is not inlined, because one function for all sinks would need the
-    /// stack of all of them.
+    /// Calls [`tiles()`](super::tiles) for the rows `rows`. It is not inlined, because one function for all sinks would
+    /// need the stack of all of them.
     fn tiles<K: LinearSink<Self>>(
         self,
         a: &Activations,

@@ -1,5 +1,5 @@
-//! The products of a linear layer, tile by tile: panels of weights outside, blocks of rows inside, so that a panel stays
-//! in the first-level cache; the sink takes each tile while it is in registers.
+//! The products of a linear layer, tile by tile: panels of weights outside, blocks of rows inside, so that a panel
+//! stays in the first-level cache; the sink takes each tile while it is in registers.
 
 use core::ops::Range;
 
@@ -61,7 +61,8 @@ impl<S: Simd> ColumnParameters<S> {
 }
 
 /// Computes the rows `rows` of `y` and hands them to `sink`, which counts from row `rows.start` on. That is a
-/// multiple of [`ROW_BLOCK`](crate::linear::ROW_BLOCK). Weights that are not int8 are decoded into `decoded`, a panel once.
+/// multiple of [`ROW_BLOCK`](crate::linear::ROW_BLOCK). Weights that are not int8 are decoded into `decoded`, a panel
+/// once.
 #[inline(always)]
 pub(crate) fn tiles<S: MicroKernel, K: LinearSink<S>>(
     s: S,

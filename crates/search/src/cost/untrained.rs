@@ -8,9 +8,9 @@ use tinybert_model::{BertConfig, Head};
 use tinybert_quantize::image_config;
 
 impl CostModel {
-    /// The costs of the models that are made of a student of these sizes with this head. Every input of a linear is taken
-    /// to have a static scale: if calibration prefers scales per token, the workspace is larger. `confidence` says whether
-    /// the images have a temperature and a threshold.
+    /// The costs of the models that are made of a student of these sizes with this head. Every input of a linear is
+    /// taken to have a static scale: if calibration prefers scales per token, the workspace is larger. `confidence`
+    /// says whether the images have a temperature and a threshold.
     ///
     /// # Errors
     /// As [`image_config`].

@@ -68,8 +68,8 @@ impl FinishedModel {
 
 impl CompressOutcome {
     /// Writes the image of the finished model, judges it and writes the report. `inputs` are the files that the run has
-    /// read, `tried` is the search for the smallest image, if the run has a floor, and `baseline` is the linear one, or why
-    /// there is none.
+    /// read, `tried` is the search for the smallest image, if the run has a floor, and `baseline` is the linear one, or
+    /// why there is none.
     pub(crate) fn make(
         pipeline: &Pipeline,
         inputs: Vec<FileHash>,

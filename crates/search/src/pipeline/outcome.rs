@@ -15,8 +15,8 @@ pub struct CompressOutcome {
     pub image: PathBuf,
     /// The cost of the image: exact bytes and modelled latency.
     pub cost: Cost,
-    /// Metrics of teacher and image on the development set, with a floor on what was held out of it, and on the test set
-    /// if there is one.
+    /// Metrics of teacher and image on the development set, with a floor on what was held out of it, and on the test
+    /// set if there is one.
     pub metrics: Vec<JudgedModel>,
     /// The linear baseline on the same data; `None` where there is none for such data.
     pub baseline: Option<BaselineRow>,
@@ -79,7 +79,8 @@ impl FloorOutcome {
         )
     }
 
-    /// Whether one of the tries holds the floor on the examples that the search has read. The image is then one of these.
+    /// Whether one of the tries holds the floor on the examples that the search has read. The image is then one of
+    /// these.
     pub fn found_one(&self) -> bool {
         self.tries.iter().any(|of| of.holds)
     }

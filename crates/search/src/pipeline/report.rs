@@ -19,8 +19,8 @@ const REPORT: &str = "report.json";
 /// Name of the page in the output folder.
 const PAGE: &str = "report.html";
 
-/// Writes the report of a run whose stages and image are `finished`. `teacher` are the teacher's answers to the development
-/// set.
+/// Writes the report of a run whose stages and image are `finished`. `teacher` are the teacher's answers to the
+/// development set.
 ///
 /// # Errors
 /// [`Error::Io`](tinybert_base::Error::Io); [`Error::Input`](tinybert_base::Error::Input) for a stage whose

@@ -96,7 +96,8 @@ impl Pipeline<'_> {
         Ok(metrics.primary())
     }
 
-    /// The try `number`, from 1: its stages stand in a folder of their own, after the first `shared` folders of the run.
+    /// The try `number`, from 1: its stages stand in a folder of their own, after the first `shared` folders of the
+    /// run.
     fn attempt(
         &mut self,
         number: usize,
@@ -113,8 +114,8 @@ impl Pipeline<'_> {
     }
 }
 
-/// The index of the smallest try that holds the floor, or else of the one with the best metric. Of equally large ones it
-/// is the fastest, and then the one with the least workspace.
+/// The index of the smallest try that holds the floor, or else of the one with the best metric. Of equally large ones
+/// it is the fastest, and then the one with the least workspace.
 fn best_try(tries: &[Try]) -> Option<usize> {
     let is_smaller = |a: &Try, b: &Try| {
         let faster = a.cost.latency_ms.total_cmp(&b.cost.latency_ms);

@@ -152,8 +152,8 @@ impl Search<'_, '_> {
             - (lengths[point.max_tokens].cut_share - lengths[0].cut_share)
     }
 
-    /// The candidates within the budget in the order in which they are measured. `least` is the least prediction with which
-    /// a model is expected to hold the floor.
+    /// The candidates within the budget in the order in which they are measured. `least` is the least prediction with
+    /// which a model is expected to hold the floor.
     fn preferred(&self, all: &[SearchCandidate], least: Option<f64>) -> Vec<usize> {
         if let Some(least) = least {
             let by_size = by_size(all, self.budget);

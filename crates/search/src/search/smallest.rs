@@ -14,8 +14,9 @@ pub(super) fn least_before_training(student: f64, least: f64) -> f64 {
     student - (student - least) / (1.0 - TAKEN_BACK)
 }
 
-/// The indices of the candidates that are worth a try, by rising flash: those within the budget that are better than every
-/// smaller one. Of equally large and good candidates it is the fastest, and of those the one with the least workspace.
+/// The indices of the candidates that are worth a try, by rising flash: those within the budget that are better than
+/// every smaller one. Of equally large and good candidates it is the fastest, and of those the one with the least
+/// workspace.
 pub(crate) fn by_size(all: &[SearchCandidate], budget: &DeviceBudget) -> Vec<usize> {
     let mut order: Vec<usize> =
         (0..all.len()).filter(|&at| budget.exceeded(&all[at].cost).is_empty()).collect();
@@ -39,15 +40,15 @@ fn quality(a: &SearchCandidate, b: &SearchCandidate) -> Ordering {
     a.predicted.total_cmp(&b.predicted).then(b.distance.total_cmp(&a.distance))
 }
 
-/// The place in `order` of the first try: the smallest candidate that is predicted to have at least `least`, or the best
-/// one.
+/// The place in `order` of the first try: the smallest candidate that is predicted to have at least `least`, or the
+/// best one.
 pub(super) fn first_try(all: &[SearchCandidate], order: &[usize], least: f64) -> usize {
     order.iter().position(|&at| all[at].predicted >= least).unwrap_or(order.len().saturating_sub(1))
 }
 
-/// The place of the next try, among candidates of the sizes `flash`, which rise. `tried` has the places that were tried,
-/// each with whether its image holds the floor. A larger candidate is taken to be more accurate. `None` if nothing is left
-/// that could change the answer.
+/// The place of the next try, among candidates of the sizes `flash`, which rise. `tried` has the places that were
+/// tried, each with whether its image holds the floor. A larger candidate is taken to be more accurate. `None` if
+/// nothing is left that could change the answer.
 pub(crate) fn next_try(flash: &[usize], first: usize, tried: &[(usize, bool)]) -> Option<usize> {
     let places = |holds: bool| tried.iter().filter(move |of| of.1 == holds).map(|of| of.0);
     let largest = flash.len().checked_sub(1)?;

@@ -41,8 +41,8 @@ impl<'a> Both<'a> {
     /// Fails unless both give the same ids and type ids with at most `max_tokens`.
     pub fn compare(&mut self, text: &str, pair: Option<&str>, max_tokens: usize) {
         assert!((MIN_TOKENS..=self.ids.len()).contains(&max_tokens));
-        // The two texts are encoded without a limit and cut afterwards. tokenizers 0.23 would cut each of them to the limit
-        // before it compares their lengths, and so give the odd token to the wrong one.
+        // The two texts are encoded without a limit and cut afterwards. tokenizers 0.23 would cut each of them to the
+        // limit before it compares their lengths, and so give the odd token to the wrong one.
         self.huggingface.with_truncation(None).unwrap();
         let first = self.huggingface.encode(text, false).unwrap();
         let second = pair.map(|pair| {

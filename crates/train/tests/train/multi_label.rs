@@ -1,4 +1,5 @@
-//! A multi-label folder that transformers wrote: its probabilities and its loss, and the thresholds that training chooses.
+//! A multi-label folder that transformers wrote: its probabilities and its loss, and the thresholds that training
+//! chooses.
 
 use std::collections::HashMap;
 use std::fs;

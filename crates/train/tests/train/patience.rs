@@ -42,7 +42,8 @@ fn a_run_without_progress_ends_and_keeps_the_best_weights() {
     run(&settings(None), place.path(), &*whole, &Context::default()).unwrap();
     let said = toy::RecordedLines::default();
     let report = run(&settings(Some(3)), place.path(), &*short, &said.context()).unwrap();
-    // The evaluations of 5 steps come after the third and the fifth; the fourth evaluation is the third without progress.
+    // The evaluations of 5 steps come after the third and the fifth; the fourth evaluation is the third without
+    // progress.
     assert!(report.training.out_of_patience && report.training.steps == 10, "{report:?}");
     assert!(said.lines().contains("ends at step 10: no evaluation of the last 3"), "{}", said.lines());
     assert_eq!(evaluations(&short), evaluations(&whole)[..4]);

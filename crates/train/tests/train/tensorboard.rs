@@ -151,7 +151,8 @@ fn events_behind_the_checkpoint_count_no_more() {
     };
     let stop = toy::StopAfter::new(11);
     run_fine_tune(place.path(), output(false), &stop.context()).unwrap_err();
-    // As if the process had died before it wrote its last checkpoint: only the one after 8 steps is left, and an evaluation came after 10.
+    // As if the process had died before it wrote its last checkpoint: only the one after 8 steps is left, and an
+    // evaluation came after 10.
     fs::remove_dir_all(toy::run_folder(&out).join("step-00000011")).unwrap();
     run_fine_tune(place.path(), output(true), &Context::default()).unwrap();
     agree(&events, &out);

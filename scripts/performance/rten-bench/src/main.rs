@@ -1,5 +1,5 @@
-//! `rten-bench MODEL.onnx --seq 16,32 --threads 1 --min-time 0.6`: times a BERT classifier with weights packed ahead, and
-//! prints a JSON object per length with `seq`, `median_ms` and `min_ms`.
+//! `rten-bench MODEL.onnx --seq 16,32 --threads 1 --min-time 0.6`: times a BERT classifier with weights packed ahead,
+//! and prints a JSON object per length with `seq`, `median_ms` and `min_ms`.
 
 use std::error::Error;
 use std::sync::Arc;

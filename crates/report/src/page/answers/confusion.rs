@@ -34,8 +34,8 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
     Some(parts.into_iter().chain(whole).collect())
 }
 
-/// The pairs of labels that are confused most often; of equally frequent ones those of the first labels. `None` if every
-/// answer is right.
+/// The pairs of labels that are confused most often; of equally frequent ones those of the first labels. `None` if
+/// every answer is right.
 fn pairs(names: &[&str], counts: &[Vec<u64>]) -> Option<Element> {
     let mut wrong: Vec<(usize, usize, u64)> = (counts.iter().enumerate())
         .flat_map(|(gold, row)| row.iter().enumerate().map(move |(answer, &count)| (gold, answer, count)))
