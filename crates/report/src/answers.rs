@@ -44,6 +44,8 @@ pub struct ReportedAnswers {
     pub threshold: Option<RiskPoint>,
     /// Scores: gold and predicted, at most 500 pairs.
     pub scores: Vec<[f64; 2]>,
+    /// Whether the predicted scores are similarities, which need not have the scale of the gold ones.
+    pub are_similarities: bool,
     /// One label per text: the image beside its teacher.
     pub teacher: Option<TeacherComparison>,
 }
@@ -152,6 +154,7 @@ impl ReportedAnswers {
             labels: labels.iter().map(|(name, scores)| ReportedLabel::new(name, scores)).collect(),
             confusion: confusion.filter(|rows| rows.len() <= MATRIX).unwrap_or_default(),
             scores: scores(image),
+            are_similarities: image.data.kind == TaskKind::Embedding,
             ..Self::default()
         };
         if !answers.is_empty() {

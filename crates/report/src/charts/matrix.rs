@@ -7,9 +7,9 @@ use crate::markup::Element;
 /// A matrix of more labels is drawn without their names.
 const LABELLED: usize = 24;
 /// Space for names to the left of the matrix and above it, in user units.
-const NAMES: f64 = 116.0;
+const NAMES: f64 = 120.0;
 /// Number of characters that fit into this space.
-const CHARACTERS: usize = 17;
+const CHARACTERS: usize = 15;
 /// Space for the names of the axes of a matrix without names of labels.
 const AXES: f64 = 22.0;
 /// Largest width and height of a cell.
@@ -17,7 +17,7 @@ const CELL: f64 = 56.0;
 /// Smallest cell that has its count.
 const COUNTED: f64 = 22.0;
 /// Opacity of a cell with almost nothing of its row: with names of labels, and without them, where cells are tiny.
-const FAINTEST: [f64; 2] = [0.15, 0.4];
+const FAINTEST: [f64; 2] = [0.35, 0.55];
 
 /// Whether a matrix of so many labels has their names.
 pub fn is_labelled(labels: usize) -> bool {
@@ -108,17 +108,17 @@ mod tests {
     #[test]
     fn cells_stand_in_the_row_of_the_truth() {
         let chart = drawn(&["a", "b"], &[vec![3, 1], vec![0, 4]]);
-        // Cells of 56 from 116 on; of the first row, 3 of 4 are right: 0.15 + 0.85 / 4 * 3 and 0.15 + 0.85 / 4.
+        // Cells of 56 from 120 on; of the first row, 3 of 4 are right: 0.35 + 0.65 / 4 * 3 and 0.35 + 0.65 / 4.
         let cell = |x: u32, y: u32, class: &str, opacity: &str| {
             format!(
                 "<rect x=\"{x}\" y=\"{y}\" width=\"56\" height=\"56\" class=\"{class}\" fill-opacity=\"{opacity}\">"
             )
         };
-        assert!(chart.contains(&cell(116, 116, "right", "0.79")), "{chart}");
-        assert!(chart.contains(&cell(172, 116, "wrong", "0.36")), "{chart}");
-        assert!(chart.contains(&cell(172, 172, "right", "1")), "{chart}");
+        assert!(chart.contains(&cell(120, 120, "right", "0.84")), "{chart}");
+        assert!(chart.contains(&cell(176, 120, "wrong", "0.51")), "{chart}");
+        assert!(chart.contains(&cell(176, 176, "right", "1")), "{chart}");
         assert!(chart.contains("a → b: 1") && !chart.contains("b → a"), "{chart}");
-        assert!(chart.contains("viewBox=\"0 0 480 230\""), "{chart}");
+        assert!(chart.contains("viewBox=\"0 0 480 234\""), "{chart}");
     }
 
     #[test]

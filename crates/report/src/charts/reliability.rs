@@ -23,7 +23,7 @@ pub fn chart(caption: &Caption, bins: &[ReliabilityBin]) -> Element {
         let (accuracy, _) = bin.accuracy_and_confidence()?;
         let [left, right] = [at, at + 1].map(|edge| x.position(edge as f64 / bins.len() as f64));
         let top = y.position(accuracy).min(BOTTOM - 1.0);
-        let bar = Element::new("rect").class("bar").attr("x", coordinate(left + GAP / 2.0));
+        let bar = Element::new("rect").class("share").attr("x", coordinate(left + GAP / 2.0));
         let bar = bar.attr("width", coordinate(right - left - GAP)).attr("y", coordinate(top));
         // A count above a high bar would run into the name of the axis.
         let (class, base) =
@@ -63,6 +63,6 @@ mod tests {
         assert!(chart.contains("x=\"359\" width=\"98\" y=\"26\" height=\"218\""), "{chart}");
         assert!(chart.contains(">4<") && chart.contains(">12k<"), "{chart}");
         assert!(chart.contains("class=\"diagonal\" x1=\"58\" y1=\"244\" x2=\"458\" y2=\"26\""), "{chart}");
-        assert_eq!(chart.matches("class=\"bar\"").count(), 2);
+        assert_eq!(chart.matches("class=\"share\"").count(), 2);
     }
 }

@@ -74,6 +74,7 @@ fn answers(name: &str) -> ReportedAnswers {
         risk_coverage: vec![point(1.0, 0.5, 0.0), point(0.95, 1.0, 0.25)],
         threshold: Some(point(1.0, 0.5, 0.0)),
         scores: vec![[0.5, 0.75], [2.0, 1.0]],
+        are_similarities: false,
         teacher: Some(TeacherComparison {
             name: name.into(),
             only_teacher: 60,
@@ -302,7 +303,7 @@ fn the_answers_have_a_table_for_each_chart() {
             risks[2..],
             [["1.0000", "0.5000", "0.0000", "stored threshold"], ["0.9500", "1.0000", "0.2500", ""]]
         );
-        assert_eq!(table(page, "Scores of examples")[1], ["0.500", "0.750"]);
+        assert_eq!(table(page, "Scores of examples")[1], ["0.5000", "0.7500"]);
         let lost = table(page, "Beginning with those of whose answer the image is most certain");
         assert_eq!(lost[1], ["student", "student", "student", "0.8750", "other", "0.7500"]);
         // The texts are hidden until somebody opens them.

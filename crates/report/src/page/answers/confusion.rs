@@ -19,7 +19,7 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
     }
     let names: Vec<&str> = answers.labels.iter().map(|label| label.name.as_str()).collect();
     let note = "A row has the examples of one true label, a column the answers with one label. Right answers stand on the \
-                diagonal. The more of its row a cell has, the stronger is its colour.";
+                diagonal. The larger the share of its row, the stronger is the colour of a cell.";
     let title = "How often each label got which answer";
     let is_labelled = matrix::is_labelled(counts.len());
     let caption = Caption {
@@ -58,8 +58,7 @@ fn pairs(names: &[&str], counts: &[Vec<u64>]) -> Option<Element> {
         true => format!("The {PAIRS} most frequent of {all} confusions"),
         false => "Confusions".to_owned(),
     };
-    (all > 0)
-        .then(|| table(&caption, &["true label", "answer", "examples", "share of the true label, %"], rows))
+    (all > 0).then(|| table(&caption, &["true label", "answer", "examples", "% of label"], rows))
 }
 
 fn whole(names: &[&str], counts: &[Vec<u64>]) -> Element {

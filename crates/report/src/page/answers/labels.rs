@@ -21,7 +21,7 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
             .chain([number(grouped(label.support))])
             .collect()
     });
-    let columns = ["label", "precision", "recall", "F1", "examples"];
+    let columns = ["label", "precision", "recall", "F1", "support"];
     let table = table("Scores of each label", &columns, rows);
     let table = match answers.labels.len() > FOLDED_FROM {
         true => details(format!("All {} labels", answers.labels.len()), [table]),

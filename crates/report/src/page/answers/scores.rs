@@ -3,7 +3,7 @@
 use super::heading;
 use crate::ReportedAnswers;
 use crate::charts::{Caption, Point, agreement};
-use crate::format::{self, grouped};
+use crate::format::{grouped, metric};
 use crate::markup::Element;
 use crate::page::table::{details, number, table};
 use crate::page::{charts, figure, paragraph};
@@ -14,17 +14,20 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
         return None;
     }
     let count = answers.scores.len();
-    let title = "Predicted scores against gold scores";
+    let (title, predicted) = match answers.are_similarities {
+        true => ("Similarities against gold scores", "similarity"),
+        false => ("Predicted scores against gold scores", "predicted score"),
+    };
     let caption = Caption {
         id: "scores".into(),
         title: title.into(),
-        description: format!("{count} examples; on the diagonal both scores are equal."),
+        description: format!("{count} examples; the table below has their numbers."),
     };
     let points: Vec<Point> =
         answers.scores.iter().map(|&[gold, predicted]| Point::new(gold, predicted)).collect();
-    let chart = agreement::chart(&caption, "gold score", "predicted score", &points);
-    let rows = answers.scores.iter().map(|&pair| pair.map(|score| number(format::number(score))).into());
-    let numbers = details("Numbers", [table("Scores of examples", &["gold", "predicted"], rows)]);
+    let chart = agreement::chart(&caption, "gold score", predicted, &points, !answers.are_similarities);
+    let rows = answers.scores.iter().map(|&pair| pair.map(|score| number(metric(score))).into());
+    let numbers = details("Numbers", [table("Scores of examples", &["gold score", predicted], rows)]);
     let shown = (count < answers.samples).then(|| {
         let all = grouped(answers.samples as u64);
         paragraph(format!("{count} of the {all} examples, evenly spread.")).class("muted")
