@@ -144,6 +144,7 @@ pub fn fine_tune_at_best_rate(
         trials,
         learning_rate: recipe.learning_rate,
         steps: settings.max_steps.map_or(all, |limit| limit.min(all)),
+        time_limit: recipe.time_limit,
         identity: data.identity(&record),
         out,
         context,

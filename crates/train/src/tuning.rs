@@ -1,11 +1,12 @@
 //! Search of the learning rate by successive halving: all rates are tried in short runs, the better half in runs of
 //! twice the length, until one rate is left, which the whole run takes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
-use super::checkpoint::{Identity, Output, remove_unfinished};
+use super::checkpoint::{Identity, Output, lock, remove_unfinished};
 use super::journal::{self, Journal};
+use super::recipe::TimeLimit;
 use tinybert_base::{Context, Error, Result};
 use tinybert_model::METRICS;
 
@@ -20,6 +21,8 @@ pub struct RateSearch<'a> {
     pub learning_rate: f64,
     /// Optimizer steps of the whole run.
     pub steps: u64,
+    /// The time limit of the whole run. A search takes none.
+    pub time_limit: TimeLimit,
     /// Everything that the trials depend on.
     pub identity: Identity,
     /// The folder of the whole run. The trials stand in `OUT.run`.
@@ -71,8 +74,8 @@ impl RateSearch<'_> {
     /// steps, from the beginning, into the folder of an output, and gives the metric on the development set.
     ///
     /// # Errors
-    /// [`Error::Usage`] for fewer than two trials, for several ranks, and for trials of an earlier run without
-    /// [`Output::resume`] or of other settings; [`Error::Diverged`] if all trials of a round diverge; the other errors
+    /// [`Error::Usage`] for fewer than two trials, for several ranks, for a time limit, for trials of an earlier run
+    /// without [`Output::resume`] or of other settings, and while another process runs them; [`Error::Diverged`] if all trials of a round diverge; the other errors
     /// of `train`.
     pub fn run(&self, mut train: impl FnMut(f64, u64, Output) -> Result<f64>) -> Result<Tuned> {
         if self.trials < 2 {
@@ -86,11 +89,19 @@ impl RateSearch<'_> {
                 "the learning rate is searched in one process, not on several ranks".into(),
             ));
         }
+        if self.time_limit.max_minutes.is_some() {
+            return Err(Error::Usage(
+                "a search of the learning rate takes no limit in minutes, because the rate would depend on the speed of the \
+                 machine: leave the limit or the search out"
+                    .into(),
+            ));
+        }
         if let Some(earlier) = &self.out.replayed {
             earlier.compare(self.identity.inputs(), self.context.progress);
         }
         let run = self.out.run_folder()?;
-        let mut journal = self.open_journal(&run)?;
+        // Released at the end of the trials: the whole run then takes the lock itself.
+        let (mut journal, _lock) = self.open_journal(&run)?;
         let mut finished = journal.trials.clone().into_iter();
         let mut rates = rates(self.learning_rate, self.trials);
         let rounds = self.trials.next_power_of_two().ilog2();
@@ -137,8 +148,8 @@ impl RateSearch<'_> {
         Ok(Tuned { learning_rate: rates[0], trials: journal.trials })
     }
 
-    /// The journal in `run`, or a new one.
-    fn open_journal(&self, run: &Path) -> Result<TuningJournal> {
+    /// The journal in `run`, or a new one, with the lock on `run`.
+    fn open_journal(&self, run: &Path) -> Result<(TuningJournal, File)> {
         let new = TuningJournal { identity: self.identity.clone(), trials: Vec::new() };
         let (out, shown) = (self.out, run.display());
         if run.join(TuningJournal::FILE).exists() {
@@ -147,9 +158,10 @@ impl RateSearch<'_> {
                     "{shown} is left of an interrupted run: give --resume to go on with it, or remove it to begin anew"
                 )));
             }
+            let lock = lock(run)?;
             let journal: TuningJournal = journal::read(&run.join(TuningJournal::FILE))?;
             journal.check(&new, run)?;
-            return Ok(journal);
+            return Ok((journal, lock));
         }
         if out.can_resume()? {
             return Err(Error::Usage(format!(
@@ -167,9 +179,10 @@ impl RateSearch<'_> {
             self.context.progress.say(&format!("no trials in {shown}: beginning anew"));
         }
         fs::create_dir_all(run).map_err(Error::io(run))?;
+        let lock = lock(run)?;
         remove_unfinished(run)?;
         new.write(run)?;
-        Ok(new)
+        Ok((new, lock))
     }
 }
 
@@ -237,7 +250,8 @@ mod tests {
         let identity = Identity::new(&RunRecord::new("test", json!(null), 1, Vec::new()));
         let context = &Context::default();
         let mut dev = dev;
-        RateSearch { trials: 8, learning_rate: 1e-3, steps: 100, identity, out, context }
+        let time_limit = TimeLimit::default();
+        RateSearch { trials: 8, learning_rate: 1e-3, steps: 100, time_limit, identity, out, context }
             .run(|rate, steps, _| dev(rate, steps))
     }
 
@@ -298,6 +312,21 @@ mod tests {
             Ok(peak(rate))
         });
         assert_eq!((resumed.unwrap(), runs), (whole, 14 - 8));
+    }
+
+    #[test]
+    fn only_one_process_runs_the_trials() {
+        let place = tempfile::tempdir().unwrap();
+        let out = Output::from(place.path().join("out"));
+        let again = Output { resume: true, ..out.clone() };
+        let mut others = Vec::new();
+        search(&out, |rate, _| {
+            others.push(search(&again, |_, _| panic!("two processes run one trial")).unwrap_err().to_string());
+            Ok(peak(rate))
+        })
+        .unwrap();
+        assert_eq!(others.len(), 14);
+        assert!(others.iter().all(|error| error.contains("another process")), "{others:?}");
     }
 
     #[test]

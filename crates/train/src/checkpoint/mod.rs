@@ -12,6 +12,7 @@ mod work_folder;
 pub use self::identity::Identity;
 pub use self::output::Output;
 pub use self::replayed::ReplayedRun;
+pub(crate) use self::run_folder::lock;
 pub use self::run_folder::{remove_finished, remove_unfinished};
 pub(crate) use self::snapshot::{SessionState, Snapshot, StoredValues};
 pub use self::trainee::Trainee;

@@ -83,9 +83,13 @@ impl Output {
         Ok(self.folder.with_file_name(name))
     }
 
-    /// The folder for the event files of a run inside this run, which writes to `folder`: a folder of the same name.
+    /// The folder for the event files of a run inside this run, which writes to `folder`. It has the path that `folder`
+    /// has inside the output folder or inside `OUT.run`, so that no two runs write to the same one.
     pub fn tensorboard_of(&self, folder: &Path) -> Option<PathBuf> {
-        Some(self.tensorboard.as_ref()?.join(folder.file_name()?))
+        let run = self.run_folder().ok();
+        let inside = |outer: &Path| folder.strip_prefix(outer).ok();
+        let name = inside(&self.folder).or_else(|| inside(run.as_deref()?));
+        Some(self.tensorboard.as_ref()?.join(name.or(folder.file_name().map(Path::new))?))
     }
 
     /// The output of a run inside this run: it writes to `folder`, shares this run's teacher cache and
@@ -99,5 +103,25 @@ impl Output {
         let nested = Self { folder, teacher_cache, tensorboard, options, replayed, ..self.clone() };
         let resume = nested.can_resume()?;
         Ok(Self { resume, ..nested })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_run_inside_a_run_has_events_of_its_own() {
+        let out = Output { tensorboard: Some("events".into()), ..Output::from("runs/out") };
+        for (folder, expected) in [
+            ("runs/out/try-1/pruned-recovered", "events/try-1/pruned-recovered"),
+            ("runs/out/try-2/pruned-recovered", "events/try-2/pruned-recovered"),
+            ("runs/out/teacher", "events/teacher"),
+            ("runs/out.run/round-1-trial-2", "events/round-1-trial-2"),
+            ("elsewhere/teacher", "events/teacher"),
+        ] {
+            assert_eq!(out.tensorboard_of(Path::new(folder)), Some(expected.into()), "{folder}");
+        }
+        assert_eq!(Output::from("runs/out").tensorboard_of(Path::new("runs/out/teacher")), None);
     }
 }

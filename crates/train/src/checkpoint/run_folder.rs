@@ -21,7 +21,7 @@ pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the
 /// process.
-pub(super) fn lock(folder: &Path) -> Result<File> {
+pub(crate) fn lock(folder: &Path) -> Result<File> {
     let lock = File::open(folder).map_err(Error::io(folder))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

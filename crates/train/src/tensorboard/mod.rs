@@ -21,9 +21,10 @@ pub(crate) struct EventFile {
 }
 
 impl EventFile {
-    /// Makes a new file in `folder` for a run whose next step is `first_step` (counted from 0). Events of that step
-    /// and of later ones in earlier files of the folder no longer count for TensorBoard: an interrupted run had
-    /// written them after its last checkpoint, or they belong to an earlier run.
+    /// Makes a new file in `folder` for a run whose next events have the step `first_step`: 0 for a run that begins, and
+    /// one more than the steps of its checkpoint for a run that is resumed. Events of that step and of later ones in
+    /// earlier files of the folder no longer count for TensorBoard: an interrupted run had written them after its last
+    /// checkpoint, or they belong to an earlier run.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be made or written.
@@ -64,15 +65,15 @@ impl EventFile {
 
 /// A new file in `folder`. TensorBoard reads the files of a folder in the order of their names.
 fn new_file(folder: &Path) -> Result<(PathBuf, File)> {
-    for number in 0.. {
+    let mut number = 0;
+    loop {
         let path = folder.join(format!("events.out.tfevents.{:010}.{number:03}", now() as u64));
         match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(Error::io(&path)(error)),
         }
     }
-    unreachable!("there are more numbers than files")
 }
 
 /// Seconds since 1970.

@@ -41,6 +41,20 @@ fn the_result_is_the_plain_run_with_the_best_rate() {
 }
 
 #[test]
+fn a_search_takes_no_time_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let model = toy::model(&place.path().join("fresh"), &toy::config(1, 16), &Head::None);
+    let mut settings = fine_tune_settings();
+    settings.recipe.time_limit.max_minutes = Some(60.0);
+    let folder = place.path().join("out");
+    let (out, context) = (output(&folder, false), Context::default());
+    let refused = with_data(|data| fine_tune_at_best_rate(4, &settings, &model, data, &out, &context));
+    let error = refused.unwrap_err();
+    assert!(matches!(&error, Error::Usage(what) if what.contains("minutes")), "{error}");
+    assert!(!folder.exists() && !toy::run_folder(&folder).exists());
+}
+
+#[test]
 fn a_search_in_parts_is_the_search() {
     let place = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| place.path().join(name));

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{StageRecipe, TaskReport, TaskSettings, Teacher, distill_task};
 use tinybert_base::{Context, Error, Result};
 use tinybert_model::{Checkpoint, RunRecord};
-use tinybert_train::{Output, RateSearch, TaskData, Trial};
+use tinybert_train::{Output, RateSearch, TaskData, TimeLimit, Trial};
 
 /// Searches the learning rate of the prediction stage in so many trials, and then runs [`distill_task`] with the best
 /// one. The intermediate stage runs once for all trials, and once more in the final run, which is the run that the
@@ -36,10 +36,12 @@ pub fn distill_task_at_best_rate(
     inputs.extend(data.hashes()?);
     let recorded = json!({ "trials": trials, "settings": settings });
     let record = RunRecord::new("distill --stage task --tune", recorded, settings.seed, inputs);
+    let limit = |stage: &StageRecipe| stage.time_limit.max_minutes;
     let search = RateSearch {
         trials,
         learning_rate: settings.prediction.learning_rate,
         steps: settings.prediction_steps(data.train.examples.len()),
+        time_limit: TimeLimit { max_minutes: limit(&settings.intermediate).or(limit(&settings.prediction)) },
         identity: data.identity(&record),
         out,
         context,
