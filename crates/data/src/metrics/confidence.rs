@@ -42,7 +42,8 @@ impl ConfidenceMetrics {
     pub fn of(answers: &[JudgedAnswer]) -> Self {
         let error = expected_calibration_error(answers).map(|value| ("expected_calibration_error", value));
         let area = area_under_risk_coverage(answers).map(|value| ("area_under_risk_coverage", value));
-        let mut metrics = Self { values: error.into_iter().chain(area).collect(), intervals: BTreeMap::new() };
+        let mut metrics =
+            Self { values: error.into_iter().chain(area).collect(), intervals: BTreeMap::new() };
         let mut add = |name, part: fn(&JudgedAnswer) -> bool, all: fn(&JudgedAnswer) -> bool| {
             let all: Vec<&JudgedAnswer> = answers.iter().filter(|answer| all(answer)).collect();
             let part = all.iter().filter(|answer| part(answer)).count() as u64;
