@@ -75,8 +75,8 @@ impl RateSearch<'_> {
     ///
     /// # Errors
     /// [`Error::Usage`] for fewer than two trials, for several ranks, for a time limit, for trials of an earlier run
-    /// without [`Output::resume`] or of other settings, and while another process runs them; [`Error::Diverged`] if all trials of a round diverge; the other errors
-    /// of `train`.
+    /// without [`Output::resume`] or of other settings, and while another process runs them; [`Error::Diverged`] if all
+    /// trials of a round diverge; the other errors of `train`.
     pub fn run(&self, mut train: impl FnMut(f64, u64, Output) -> Result<f64>) -> Result<Tuned> {
         if self.trials < 2 {
             let trials = self.trials;

@@ -21,10 +21,10 @@ pub(crate) struct EventFile {
 }
 
 impl EventFile {
-    /// Makes a new file in `folder` for a run whose next events have the step `first_step`: 0 for a run that begins, and
-    /// one more than the steps of its checkpoint for a run that is resumed. Events of that step and of later ones in
-    /// earlier files of the folder no longer count for TensorBoard: an interrupted run had written them after its last
-    /// checkpoint, or they belong to an earlier run.
+    /// Makes a new file in `folder` for a run whose next events have the step `first_step`: 0 for a run that begins,
+    /// and one more than the steps of its checkpoint for a run that is resumed. Events of that step and of later ones
+    /// in earlier files of the folder no longer count for TensorBoard: an interrupted run had written them after its
+    /// last checkpoint, or they belong to an earlier run.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be made or written.
