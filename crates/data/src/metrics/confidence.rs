@@ -260,9 +260,9 @@ mod tests {
 
     #[test]
     fn without_answers_there_are_no_values() {
-        assert!(ConfidenceMetrics::of(&[]).values().is_empty());
+        assert!(ConfidenceMetrics::of(&[]).values.is_empty());
         let unknown = JudgedAnswer { right: None, in_scope: false, ..answer(0.5, false) };
-        let found = ConfidenceMetrics::of(&[unknown]).values();
+        let found = ConfidenceMetrics::of(&[unknown]).values;
         assert_eq!(found, BTreeMap::from([("out_of_scope_recall", 0.0)]));
     }
 }
