@@ -23,7 +23,8 @@ fn a_baseline_is_judged_written_and_reported() {
             || lines[0].starts_with("baseline dev  accuracy 1.")
     );
     assert!(
-        lines[1].starts_with("baseline test accuracy ") && lines[1].ends_with("(108 examples)"),
+        lines[1].starts_with("baseline test accuracy ")
+            && lines[1].ends_with("(108 examples, 95 % intervals)"),
         "{printed}"
     );
     let row = json(&fs::read_to_string(&out).expect("the file is there"));

@@ -92,7 +92,7 @@ fn every_kind_of_task_is_learned() {
     let right =
         dev.examples.iter().filter(|example| all[0].model.answer(&example.text, None) == example.target);
     assert_eq!(right.count() as f64 / 100.0, all[0].dev.primary());
-    assert_eq!(all[0].model.evaluate(&dev, MetricSet::Accuracy).unwrap(), all[0].dev);
+    assert_eq!(all[0].model.evaluate(&dev, MetricSet::Accuracy).unwrap().values, all[0].dev.values);
     // One output tells two labels apart: a weight for each n-gram, where three labels have three.
     let bytes = |trained: &Trained, outputs: u64, labels: &[&str]| {
         let features = trained.model.features() as u64;
