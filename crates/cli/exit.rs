@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, foreign_panic};
 
 /// Exit code of success.
 pub const DONE: u8 = 0;
@@ -14,6 +14,9 @@ pub const INTERNAL: u8 = 1;
 /// user's.
 pub fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        if foreign_panic::is_caught() {
+            return;
+        }
         let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
         let what = panic.payload_as_str().unwrap_or("unknown cause");
         eprintln!(

@@ -15,7 +15,7 @@ fn a_line_of_steps_becomes_a_page() {
         toy::data(),
         *TEACHER
     );
-    assert_eq!(output(&line), format!("wrote {page}\n"));
+    assert_eq!(output(&line), format!("wrote {json}\nwrote {page}\n"));
 
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
     let stages = report["stages"].as_array().unwrap();

@@ -5,6 +5,7 @@ pub mod collective;
 mod context;
 mod error;
 pub mod files;
+pub mod foreign_panic;
 mod hash;
 pub mod json;
 pub mod progress;

@@ -180,7 +180,7 @@ fn offline_a_sentence_encoder_is_refused_if_nobody_knows_how_it_pools() {
     let absence = machine.cached(&format!(".no_exist/{MAIN}/modules.json"));
     fs::remove_file(absence).expect("the cache remembers what is not there");
     let assert = machine.tinybert(&line).env("HF_HUB_OFFLINE", "1").assert().code(3);
-    error_says(assert, &["acme/tiny", "modules.json", "with access to the Hub"]);
+    error_says(assert, &["acme/tiny", "modules.json", "with access to the Hugging Face Hub"]);
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub(super) struct CorpusFile {
     file: File,
     /// Length of the text in bytes.
     pub bytes: u64,
-    /// The state of the file when it was opened.
+    /// Whether `file` is another file than the named one: a copy of its text.
+    is_copy: bool,
+    /// The state of the named file when it was opened.
     state: FileState,
 }
 
@@ -36,7 +38,7 @@ impl CorpusFile {
     pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let is_table = table::is_table_of_texts(path);
         table::check_is_file(path)?;
-        let state = FileState::of_path(path)?;
+        let named = FileState::of_path(path)?;
         let is_text = Compression::of(path) == Compression::None && !is_table;
         let file = match is_text {
             true => File::open(path).map_err(Error::io(path))?,
@@ -50,13 +52,18 @@ impl CorpusFile {
                 writer.into_inner().map_err(|error| Error::io(scratch)(error.into_error()))?
             }
         };
-        let bytes = file.metadata().map_err(Error::io(path))?.len();
-        Ok(Self { path: path.into(), file, bytes, state })
+        let metadata = file.metadata().map_err(Error::io(path))?;
+        let state = if is_text { FileState::of(&metadata) } else { named };
+        Ok(Self { path: path.into(), file, bytes: metadata.len(), is_copy: !is_text, state })
     }
 
     /// Makes sure that the file is what it was when it was opened.
     pub fn check_unchanged(&self) -> Result<()> {
-        self.state.check(&self.path, &FileState::of_path(&self.path)?)
+        let now = match self.is_copy {
+            true => FileState::of_path(&self.path)?,
+            false => FileState::of(&self.file.metadata().map_err(Error::io(&self.path))?),
+        };
+        self.state.check(&self.path, &now)
     }
 
     /// Hands the bytes of every document to `found`: from its first line to its last. Checks that all of the text is

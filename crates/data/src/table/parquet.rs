@@ -16,7 +16,7 @@ use super::objects::{ObjectColumns, object_row};
 use crate::row::SourceRow;
 use crate::spec::ColumnNames;
 use crate::text::list;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, foreign_panic};
 
 /// The key of the file's metadata under which the library `datasets` describes the columns.
 const DESCRIPTION: &str = "huggingface";
@@ -26,6 +26,16 @@ const NO_CLASS: i64 = -1;
 
 /// Hands every row to `each`. Rows are counted from 1, where text files have lines.
 pub(super) fn parquet(
+    path: &Path,
+    columns: ObjectColumns,
+    each: &mut dyn FnMut(SourceRow) -> Result<()>,
+) -> Result<()> {
+    // The library panics at some damages.
+    let read = foreign_panic::caught(|| read_rows(path, columns, each));
+    read.unwrap_or_else(|| Err(damaged(path, "its pages are not what its metadata say")))
+}
+
+fn read_rows(
     path: &Path,
     columns: ObjectColumns,
     each: &mut dyn FnMut(SourceRow) -> Result<()>,
@@ -62,10 +72,12 @@ pub(super) fn parquet(
 
 /// The names of the classes of the label column in their order, if the file describes them.
 pub(super) fn described_classes(path: &Path, columns: ObjectColumns) -> Result<Option<Vec<String>>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
-    let metadata = reader.metadata().file_metadata();
-    class_names(path, metadata, columns)
+    let read = foreign_panic::caught(|| {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
+        class_names(path, reader.metadata().file_metadata(), columns)
+    });
+    read.unwrap_or_else(|| Err(damaged(path, "its metadata contradict themselves")))
 }
 
 /// Makes sure that the columns have types that rows are made of: the reader stops the program at some others.
@@ -294,11 +306,11 @@ mod tests {
         assert!(known("optional group tags (LIST) { repeated binary array (UTF8); }"));
         assert!(!known("optional group tags (LIST) { required binary element (UTF8); }"));
         assert!(!known("optional group tags (LIST) { optional group list { optional int32 element; } }"));
-        assert!(known("required int64 n") && known("required binary text"));
-        assert!(!known("required int64 t (TIMESTAMP(NANOS,true))"));
+        assert!(known("required int64 n;") && known("required binary text;"));
+        assert!(!known("required int64 t (TIMESTAMP(NANOS,true));"));
         assert!(
-            !known("required int64 t (TIMESTAMP(MILLIS,true))")
-                && !known("required int64 t (TIME(NANOS,true))")
+            !known("required int64 t (TIMESTAMP(MILLIS,true));")
+                && !known("required int64 t (TIME(NANOS,true));")
         );
     }
 

@@ -177,7 +177,7 @@ mod parquet {
         assert!(said.contains("null.parquet:2: \"text\" should be a string, found null"), "{said}");
         let said = fault(&classes(file("no-class.parquet")), Split::Train);
         assert!(
-            said.contains("no-class.parquet:2: \"label\" should be the number of one of the 3 classes"),
+            said.contains("no-class.parquet:2: \"label\" is -1, which says that the row has no label"),
             "{said}"
         );
     }

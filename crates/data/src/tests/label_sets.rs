@@ -81,9 +81,9 @@ fn what_is_no_set_of_labels_is_refused_by_file_and_line() {
     }
     for (cell, wanted) in [
         ("a|a", "the label \"a\" is there twice"),
-        ("a||b", "label \"\" of \"a||b\" is empty"),
-        ("a|", "label \"\" of \"a|\" is empty"),
-        ("a | b", "label \"a \" of \"a | b\" is empty or begins or ends with white space"),
+        ("a||b", "label \"\" is empty"),
+        ("a|", "label \"\" is empty"),
+        ("a | b", "label \"a \" is empty, begins or ends with white space"),
     ] {
         let said = train_fault("t.csv", &format!("text,labels\nA,a\nB,{cell}\n"));
         assert!(said.contains("t.csv:3: ") && said.contains(wanted), "{cell}: {said}");

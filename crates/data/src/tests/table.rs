@@ -201,12 +201,12 @@ fn csv_lines_are_counted_as_the_file_has_them() {
 #[test]
 fn the_format_may_be_given_where_the_name_does_not_tell() {
     let folder = Folder::new();
-    let mut spec = train(&folder, "data.txt", "text\tlabel\na\tb\n");
+    let mut spec = train(&folder, "data.txt", "text\tlabel\na\tb\nc\td\n");
     assert!(fault(&spec, Split::Train).contains("expected .jsonl, .csv, .tsv or .conll"));
     if let Source::Table(TableFiles { format, .. }) = &mut spec.source {
         *format = Some(Format::Tsv);
     }
-    assert_eq!(texts(&load_and_listen(&spec, Split::Train).0), ["a"]);
+    assert_eq!(texts(&load_and_listen(&spec, Split::Train).0), ["a", "c"]);
 }
 
 #[test]
@@ -229,13 +229,17 @@ proptest! {
     ) {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(["text", "label"]).unwrap();
-        for (text, label) in &cells {
+        // A classifier needs two labels.
+        let all: Vec<(&str, &str)> = [("first", "x"), ("second", "y")].into_iter()
+            .chain(cells.iter().map(|(text, label)| (text.as_str(), label.as_str())))
+            .collect();
+        for (text, label) in &all {
             writer.write_record([text, label]).unwrap();
         }
         let folder = Folder::new();
         let spec = train(&folder, "a.csv", writer.into_inner().unwrap());
         let (dataset, _) = load_and_listen(&spec, Split::Train);
-        prop_assert_eq!(texts(&dataset), cells.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>());
+        prop_assert_eq!(texts(&dataset), all.iter().map(|(text, _)| *text).collect::<Vec<_>>());
     }
 
     /// Any bytes give examples or an error, in every format.
