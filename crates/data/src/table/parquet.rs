@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression as Codec, ConvertedType, LogicalType, Repetition, Type as PhysicalType};
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaData};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
@@ -30,33 +31,23 @@ pub(super) fn parquet(
     columns: ObjectColumns,
     each: &mut dyn FnMut(SourceRow) -> Result<()>,
 ) -> Result<()> {
-    // The library panics at some damages.
-    let read = foreign_panic::caught(|| read_rows(path, columns, each));
-    read.unwrap_or_else(|| Err(damaged(path, "its pages are not what its metadata say")))
-}
-
-fn read_rows(
-    path: &Path,
-    columns: ObjectColumns,
-    each: &mut dyn FnMut(SourceRow) -> Result<()>,
-) -> Result<()> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
+    let reader = open(path)?;
     let metadata = reader.metadata().file_metadata();
     let projection = projection(path, metadata.schema(), columns.names)?;
     check_types(path, &projection)?;
     check_codecs(path, reader.metadata(), &projection)?;
     let classes = class_names(path, metadata, columns)?;
-    let rows = reader.get_row_iter(Some(projection)).map_err(|error| damaged(path, error))?;
-    for (index, row) in rows.enumerate() {
-        let row_number = index + 1;
-        let row = row.map_err(|error| {
+    let mut rows =
+        unless_it_panics(|| reader.get_row_iter(Some(projection))).map_err(|error| damaged(path, error))?;
+    for row_number in 1.. {
+        let row = unless_it_panics(|| rows.next().transpose()).map_err(|error| {
             Error::line(
                 path,
                 row_number,
                 format!("the Parquet data are damaged here ({error}); copy or download them again"),
             )
         })?;
+        let Some(row) = row else { break };
         let mut object: Map<String, Value> =
             row.into_columns().into_iter().map(|(name, field)| (name, json(field))).collect();
         if let (Some(names), Some(name)) = (&classes, columns.class_column())
@@ -72,12 +63,19 @@ fn read_rows(
 
 /// The names of the classes of the label column in their order, if the file describes them.
 pub(super) fn described_classes(path: &Path, columns: ObjectColumns) -> Result<Option<Vec<String>>> {
-    let read = foreign_panic::caught(|| {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let reader = SerializedFileReader::new(file).map_err(|error| damaged(path, error))?;
-        class_names(path, reader.metadata().file_metadata(), columns)
-    });
-    read.unwrap_or_else(|| Err(damaged(path, "its metadata contradict themselves")))
+    class_names(path, open(path)?.metadata().file_metadata(), columns)
+}
+
+/// Opens a file and reads its metadata.
+fn open(path: &Path) -> Result<SerializedFileReader<File>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    unless_it_panics(|| SerializedFileReader::new(file)).map_err(|error| damaged(path, error))
+}
+
+/// Calls the library, which panics at some damages.
+fn unless_it_panics<T>(read: impl FnOnce() -> ParquetResult<T>) -> ParquetResult<T> {
+    let found = foreign_panic::caught(read);
+    found.unwrap_or_else(|| Err(ParquetError::General("it contradicts itself".into())))
 }
 
 /// Makes sure that the columns have types that rows are made of: the reader stops the program at some others.
