@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn a_panic_inside_is_no_result_and_the_next_call_is_as_before() {
-        assert_eq!(caught(|| is_caught()), Some(true));
+        assert_eq!(caught(is_caught), Some(true));
         assert_eq!(caught(|| -> u8 { panic!("damaged") }), None);
         assert!(!is_caught());
     }
