@@ -260,7 +260,10 @@ fn the_baseline_stands_beside_the_last_stage() {
     parsed(&html(&report), |page| {
         let rows = table(page, "The linear baseline beside the last stage");
         assert_eq!(rows[0], ["model", "data", "bytes", "one text, µs", "accuracy", "a first name"]);
-        assert_eq!(rows[1], ["linear baseline", "student", "518,050", "13.4", "0.9000", "0.5000"]);
+        assert_eq!(
+            rows[1],
+            ["linear baseline", "student", "518,050", "13.4", "0.9000 [0.8800, 0.9200]", "0.5000"]
+        );
         assert_eq!(rows[2], ["student", "dev", "57,411,000", "", "0.9300", ""]);
     });
     // A sentence is there if the image is at most half a point better on the development set.
