@@ -8,8 +8,8 @@ thread_local! {
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `read`, which hands input from outside to a library. `None` if the library panics: it has met input that it does
-/// not expect. `read` has to stay in this thread, and what it was working on is not to be used afterwards.
+/// Calls `read`, which hands input from outside to a library. `None` if the library panics: it has met input that it
+/// does not expect. `read` has to stay in this thread, and what it was working on is not to be used afterwards.
 pub fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
     let before = IS_CAUGHT.replace(true);
     let result = catch_unwind(AssertUnwindSafe(read)).ok();
@@ -17,8 +17,8 @@ pub fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
     result
 }
 
-/// Whether a panic of this thread will be caught by [`caught`], so that the user gets an error about the input instead of a
-/// message about this program.
+/// Whether a panic of this thread will be caught by [`caught`], so that the user gets an error about the input instead
+/// of a message about this program.
 pub fn is_caught() -> bool {
     IS_CAUGHT.get()
 }

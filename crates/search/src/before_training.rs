@@ -38,8 +38,8 @@ impl Compress<'_> {
 /// needs less padding.
 const PADDING: f64 = 0.02;
 
-/// The models of a space with either of the two distributions of heads and neurons over the layers that cost least. What
-/// padding can make of the costs is taken off.
+/// The models of a space with either of the two distributions of heads and neurons over the layers that cost least.
+/// What padding can make of the costs is taken off.
 fn smallest_models(space: &mut SearchSpace, costs: &CostModel) -> Result<Vec<SearchCandidate>> {
     space.store_in_four_bits(&space.linears());
     let sizes = space.student_sizes();
