@@ -321,7 +321,8 @@ mod tests {
         let again = Output { resume: true, ..out.clone() };
         let mut others = Vec::new();
         search(&out, |rate, _| {
-            others.push(search(&again, |_, _| panic!("two processes run one trial")).unwrap_err().to_string());
+            others
+                .push(search(&again, |_, _| panic!("two processes run one trial")).unwrap_err().to_string());
             Ok(peak(rate))
         })
         .unwrap();
