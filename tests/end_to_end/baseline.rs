@@ -40,7 +40,7 @@ fn a_baseline_is_judged_written_and_reported() {
         row
     };
     assert_eq!(steady(1), steady(3));
-    let train = json(&output(&format!("baseline {} --json --split train dev", toy::data())));
+    let train = json(&output(&format!("baseline {} --json --split train dev train", toy::data())));
     assert_eq!(train["splits"].as_object().expect("an object").keys().collect::<Vec<_>>(), ["dev", "train"]);
 
     let line = format!("report {} {} --baseline {out}", *IMAGE, toy::data());

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::compress::{RATES, bytes, journal, killed_and_resumed, read_json};
-use crate::program::{fails, output};
+use crate::program::{fails, output, tinybert};
 use crate::toy::{self, ENCODER, FRESH, IMAGE, STUDENT, TEACHER};
 
 /// The tries of a run with a floor.
@@ -18,8 +18,17 @@ fn tries(journal: &Value) -> Vec<Value> {
 fn the_smallest_image_that_was_tried_and_holds_the_floor_is_the_result() {
     let line = format!("compress --teacher {} --student {} {} {RATES}", *TEACHER, *STUDENT, toy::data());
     let out = toy::path("floor").display().to_string();
-    let printed = output(&format!("{line} --recovery-epochs 4 --keep 70% --tries 3 --out {out} --quiet"));
+    let line = format!("{line} --recovery-epochs 4");
+    // Whether the first try holds the floor does not matter here.
+    let first = tinybert(&format!("{line} --keep 70% --tries 1 --out {out} --quiet")).output();
+    first.expect("the program runs");
+    let before = journal(&out);
+    // More tries go on with the same run.
+    let printed = output(&format!("{line} --keep 70% --tries 3 --out {out} --resume --quiet"));
     let journal = journal(&out);
+    assert_eq!(journal["tries"][0], before["tries"][0]);
+    // Its times are measured, so that they would differ if it had been trained again.
+    assert_eq!(journal["outcome"]["baseline"], before["outcome"]["baseline"]);
     let (outcome, tries) = (&journal["outcome"], tries(&journal));
     assert!((1..=3).contains(&tries.len()), "{tries:?}");
     let least = outcome["floor"]["least"].as_f64().expect("a floor");
@@ -56,11 +65,7 @@ fn the_smallest_image_that_was_tried_and_holds_the_floor_is_the_result() {
     assert!(page.contains("image minus floor"));
 
     // Another floor is another run.
-    fails(
-        &format!("{line} --recovery-epochs 4 --keep 71% --tries 3 --out {out} --resume"),
-        2,
-        &["floor.keep"],
-    );
+    fails(&format!("{line} --keep 71% --tries 3 --out {out} --resume"), 2, &["floor.keep"]);
 }
 
 #[test]
@@ -78,7 +83,11 @@ fn a_floor_that_no_image_holds_leaves_the_nearest_image() {
     // The student has learned nearly nothing.
     let line = format!("compress --teacher {} --student {} {} --quick", *TEACHER, *FRESH, toy::data());
     let out = toy::path("floor-too-high").display().to_string();
-    let said = ["the floor is not held", "100 % of the teacher's accuracy", "No model that was tried"];
+    let said = [
+        "the floor is not held on the development examples that the search has read",
+        "100 % of the teacher's accuracy",
+        "No model that was tried",
+    ];
     fails(&format!("{line} --max-tokens 32 --keep 100% --out {out}"), 2, &said);
     let journal = journal(&out);
     let tries = tries(&journal);
@@ -114,7 +123,22 @@ fn what_no_training_can_change_is_said_before_any() {
     ] {
         fails(&format!("{line} {floor} --out {out}"), 2, &[says]);
     }
+    let blank = toy::write("blank.txt", "\n \n");
+    fails(&format!("{line} --corpus {blank} --out {out}"), 3, &["blank.txt", "no text"]);
     assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn what_is_held_out_does_not_choose_the_threshold() {
+    // 75 % of the 36 rows are 27, and of the 18 that the search reads 14 are needed.
+    let line = format!("compress --teacher {} --student {} {} {RATES}", *TEACHER, *STUDENT, toy::data());
+    let options = "--quick --keep 1% --tries 1 --calibrate --reject-coverage 75%";
+    let journal = journal(&toy::make("floor-calibrated", &format!("{line} {options}")));
+    let notes = journal["outcome"]["notes"].to_string();
+    let (_, coverage) = notes.split_once(" coverage ").expect("the notes have the coverage");
+    let coverage: f64 = coverage[..6].parse().expect("a number of four digits");
+    let rows = coverage * 18.0;
+    assert!((rows - rows.round()).abs() < 1e-3 && rows.round() >= 14.0, "{notes}");
 }
 
 #[test]

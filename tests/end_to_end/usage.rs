@@ -120,6 +120,9 @@ fn what_surrounds_a_run_is_checked_before_anything_is_read() {
     fails(&format!("{mlm} --patience 3"), 2, &["--patience and --tune are for --objective task"]);
     let general = "distill --stage general --teacher nowhere --student s --corpus c --out o";
     fails(&format!("{general} --tune 4"), 2, &["--tune is for --stage task"]);
+    // The chosen rate would depend on the clock; only runs without a search have a limit in minutes.
+    fails(&format!("{fine_tune} --out o --tune 4 --max-minutes 5"), 2, &["--max-minutes"]);
+    fails(&format!("{task} --out o --tune 4 --max-minutes 5"), 2, &["--max-minutes"]);
     fails(&format!("{general} --patience 4"), 2, &["--patience is for --stage task"]);
     let prune = format!("prune --heads 0.5 --model nowhere --train t.jsonl --out o --tensorboard {}", "e");
     fails(&prune, 2, &["without --steps"]);

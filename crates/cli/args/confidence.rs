@@ -6,6 +6,8 @@ use tinybert_data::ScopedDataset;
 use tinybert_data::task::{Example, TaskKind};
 use tinybert_evaluate::confidence::Rejection;
 
+use super::units::parse_share;
+
 /// Calibrated probabilities, and answers that are rejected.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Confidence")]
@@ -17,7 +19,7 @@ pub struct ConfidenceArgs {
     /// The device does not accept answers whose calibrated probability is below this.
     #[arg(long, value_name = "PROBABILITY", requires = "calibrate", value_parser = parse_probability)]
     reject_below: Option<f32>,
-    /// Choose that probability so that this share of the development set is accepted, such as 0.95.
+    /// Choose that probability so that this share of the development set is accepted, such as 95%.
     #[arg(
         long,
         value_name = "SHARE",
@@ -73,13 +75,5 @@ fn parse_probability(text: &str) -> std::result::Result<f32, String> {
     match text.parse::<f32>() {
         Ok(probability) if (0.0..=1.0).contains(&probability) => Ok(probability),
         _ => Err("expected a probability from 0 to 1".into()),
-    }
-}
-
-/// Reads a share that is not 0.
-fn parse_share(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
-        _ => Err("expected a share above 0 and up to 1".into()),
     }
 }

@@ -34,5 +34,5 @@ pub use self::recipe::RecipeOptions;
 pub use self::replay::ReplayArgs;
 pub use self::split::SplitName;
 pub use self::units::{
-    parse_bytes, parse_kept_share, parse_memory_size, parse_milliseconds, parse_points, parse_time_limit,
+    parse_bytes, parse_memory_size, parse_milliseconds, parse_points, parse_share, parse_time_limit,
 };

@@ -29,8 +29,8 @@ pub fn parse_milliseconds(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a time such as 20ms or 0.5s".into())
 }
 
-/// Parses a share of a metric that is kept: 99 % or 0.99; gives a fraction above 0 and at most 1.
-pub fn parse_kept_share(text: &str) -> Result<f64, String> {
+/// Parses a share such as 99% or 0.99; gives a fraction above 0 and at most 1.
+pub fn parse_share(text: &str) -> Result<f64, String> {
     let share = match text.strip_suffix('%') {
         Some(percent) => percent.trim_end().parse::<f64>().map(|percent| percent / 100.0),
         None => text.parse(),
@@ -38,7 +38,7 @@ pub fn parse_kept_share(text: &str) -> Result<f64, String> {
     share
         .ok()
         .filter(|share| *share > 0.0 && *share <= 1.0)
-        .ok_or_else(|| "expected a share above 0 and at most 100%, such as 99%".into())
+        .ok_or_else(|| "expected a share above 0 and at most 100%, such as 95% or 0.95".into())
 }
 
 /// Parses percentage points, at least 0 and below 100; gives a fraction.
@@ -94,13 +94,13 @@ mod tests {
 
     #[test]
     fn shares_and_points_are_fractions() {
-        assert_eq!(parse_kept_share("99%"), Ok(0.99));
-        assert_eq!(parse_kept_share("99.5 %"), Ok(0.995));
-        assert_eq!(parse_kept_share("0.99"), Ok(0.99));
-        assert_eq!(parse_kept_share("100%"), Ok(1.0));
+        assert_eq!(parse_share("99%"), Ok(0.99));
+        assert_eq!(parse_share("99.5 %"), Ok(0.995));
+        assert_eq!(parse_share("0.99"), Ok(0.99));
+        assert_eq!(parse_share("100%"), Ok(1.0));
         assert_eq!((parse_points("0.5"), parse_points("0")), (Ok(0.005), Ok(0.0)));
         for wrong in ["", "%", "0", "99", "120%", "-1%", "nan", "inf%"] {
-            assert!(parse_kept_share(wrong).is_err(), "{wrong}");
+            assert!(parse_share(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "-1", "100", "0.5%", "nan"] {
             assert!(parse_points(wrong).is_err(), "{wrong}");

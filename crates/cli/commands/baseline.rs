@@ -87,7 +87,12 @@ pub fn run(args: &BaselineArgs, invocation: &Invocation) -> Result<()> {
 impl BaselineArgs {
     /// The parts of the data to judge on, each once.
     fn splits(&self) -> Vec<Split> {
-        let mut splits: Vec<Split> = self.split.iter().copied().map(Split::from).collect();
+        let mut splits: Vec<Split> = Vec::new();
+        for split in self.split.iter().copied().map(Split::from) {
+            if !splits.contains(&split) {
+                splits.push(split);
+            }
+        }
         if splits.is_empty() {
             splits.push(Split::Dev);
             splits.extend(self.data.test.is_some().then_some(Split::Test));

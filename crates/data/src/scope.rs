@@ -1,7 +1,8 @@
 //! Data that also have texts which belong to none of the labels that a model answers with.
 
+use crate::dev_share::DevShare;
 use crate::spec::{DataSpec, Source, Split};
-use crate::task::{Dataset, Target, TaskKind};
+use crate::task::{Dataset, Example, Target, TaskKind};
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
 
@@ -24,6 +25,21 @@ impl ScopedDataset {
     pub fn all_in_scope(labelled: Dataset) -> Self {
         let unknown = labelled.with(std::iter::empty());
         Self { labelled, unknown, class: None }
+    }
+
+    /// Cuts the examples in two, those that stay and those that are cut off, as [`DevShare::split`] does: what is
+    /// unknown has its share too, and examples of the same text stay together.
+    pub fn split(&self, share: DevShare) -> (Self, Self) {
+        let Self { labelled, unknown, class } = self;
+        let all = labelled.with(labelled.examples.iter().chain(&unknown.examples));
+        let is_unknown = |example: &&Example| !unknown.examples.is_empty() && example.target == Target::None;
+        let scoped = |part: Dataset| Self {
+            labelled: part.with(part.examples.iter().filter(|example| !is_unknown(example))),
+            unknown: part.with(part.examples.iter().filter(is_unknown)),
+            class: *class,
+        };
+        let (stay, off) = share.split(&all);
+        (scoped(stay), scoped(off))
     }
 
     /// Whether a labelled example is in scope.

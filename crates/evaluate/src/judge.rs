@@ -78,11 +78,9 @@ impl Judge {
     /// Encodes `data` with the model's own tokenizer.
     ///
     /// # Errors
-    /// Returns the errors of [`encode`] and [`Dataset::check_labelled`]; [`Error::Input`] for embeddings of
-    /// anything but pairs.
+    /// Returns the errors of [`encode`] and [`check_judged`].
     pub fn new(text: &TextEncoder, data: &Dataset, metrics: MetricSet, max_tokens: usize) -> Result<Self> {
-        check_pairs(data)?;
-        data.check_labelled()?;
+        check_judged(data)?;
         Ok(Self {
             set: encode(text, data, max_tokens)?,
             targets: data.targets(),
@@ -157,6 +155,16 @@ impl Judge {
     pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
         metrics::evaluate(self.metrics, &self.labels, predictions, &self.targets)
     }
+}
+
+/// Makes sure that models can be judged by `data`: every example has a label or score, and texts for sentence
+/// embeddings come in pairs.
+///
+/// # Errors
+/// [`Error::Input`] that says what is missing.
+pub fn check_judged(data: &Dataset) -> Result<()> {
+    check_pairs(data)?;
+    data.check_labelled()
 }
 
 /// Makes sure that data for sentence embeddings are pairs, whose similarity can be judged.

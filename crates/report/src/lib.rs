@@ -118,8 +118,11 @@ pub struct ReportedTry {
     pub flash_bytes: u64,
     /// [`Report::metric`] of its image on the development examples that the search has read.
     pub metric: f64,
-    /// Whether it holds the floor there.
+    /// Whether it holds the floor there and can be used.
     pub held: bool,
+    /// The limits of the budget that its image exceeds, in words, so that it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeds: Option<String>,
 }
 
 /// One stage: a training run, a pruning or a quantization.

@@ -1,23 +1,38 @@
-//! What is known about a budget before anything is trained.
+//! What is known about data and budget before anything is trained.
 
 use crate::Compress;
 use crate::cost::CostModel;
 use crate::search::{SearchCandidate, candidates, check_each_limit};
 use crate::space::SearchSpace;
 use tinybert_base::Result;
+use tinybert_data::Corpus;
 use tinybert_distill::student_head;
+use tinybert_evaluate::judge::check_judged;
 use tinybert_model::{BertConfig, Tensors};
 use tinybert_prune::Importance;
-use tinybert_train::head_of;
+use tinybert_train::{Output, head_of};
 
 impl Compress<'_> {
+    /// Makes sure that what later stages read can be used: the development set, the corpus, and the budget.
+    ///
+    /// # Errors
+    /// Those of [`check_judged`] and of [`Corpus::open`]; [`Error::Usage`](tinybert_base::Error::Usage) with the limits
+    /// that cannot be met; the errors of tokenizing.
+    pub(crate) fn check_before_training(&self, out: &Output) -> Result<()> {
+        check_judged(self.data.dev)?;
+        if self.student.is_none() && !self.corpus.is_empty() {
+            Corpus::open(&self.corpus, &out.folder)?;
+        }
+        self.check_budget()
+    }
+
     /// Makes sure that the smallest models that can be made of the student keep within each limit of the budget. They
     /// follow from its sizes and from the texts. Which of its heads and neurons stay in which layer does not, and is
     /// taken to be whatever costs least.
     ///
     /// # Errors
     /// [`Error::Usage`](tinybert_base::Error::Usage) with the limits that cannot be met; the errors of tokenizing.
-    pub(crate) fn check_before_training(&self) -> Result<()> {
+    fn check_budget(&self) -> Result<()> {
         let sizes = &self.sizes;
         if self.settings.budget.is_unlimited() || !sizes.architecture.may_be_image() {
             return Ok(());

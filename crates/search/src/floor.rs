@@ -3,9 +3,9 @@
 use std::fmt;
 
 use tinybert_base::{Error, Result};
-use tinybert_data::DevShare;
 use tinybert_data::metrics::{Difference, Metrics, Outcomes, difference, difference_by};
 use tinybert_data::task::Dataset;
+use tinybert_data::{DevShare, ScopedDataset};
 
 /// Share of the development set that is held out.
 const HELD_OUT: f64 = 0.5;
@@ -37,10 +37,10 @@ pub struct FloorSearch<'a> {
 /// The two parts of a development set: see [`DevParts::cut`].
 #[derive(Debug, Clone)]
 pub struct DevParts {
-    /// The part by which weights are selected and models are searched.
-    pub search: Dataset,
+    /// The part by which weights are selected, models are searched, and temperatures and thresholds are fitted.
+    pub search: ScopedDataset,
     /// The part that is held out.
-    pub held_out: Dataset,
+    pub held_out: ScopedDataset,
 }
 
 /// The metric of a finished image beside the floor, on the examples that were held out.
@@ -66,12 +66,15 @@ pub struct FloorCheck {
 pub enum Verdict {
     /// The whole 95 % interval of the margin is at the floor or above it.
     Surely,
-    /// The margin itself is at the floor or above it, and its interval also reaches below.
+    /// The margin itself is at the floor or above it, and the interval does not make it sure: it also reaches below, or
+    /// no example tells image and teacher apart.
     Probably,
-    /// The margin is below the floor, and its interval also reaches above.
+    /// The margin is below the floor, and the interval does not rule the floor out.
     ProbablyNot,
     /// The whole interval is below the floor.
     SurelyNot,
+    /// A share of the teacher's metric was asked for, and that metric is not above 0 here.
+    Undefined,
 }
 
 impl Floor {
@@ -88,11 +91,13 @@ impl Floor {
         image - self.beside(teacher) >= -ROUNDING
     }
 
-    /// The highest floor of this kind that an image with the metric `image` holds.
-    pub fn reached(self, image: f64, teacher: f64) -> Self {
+    /// The highest floor of this kind that an image with the metric `image` holds, in hundredths of a percent or point,
+    /// rounded downwards. `None` for a share of a metric that is not above 0.
+    pub fn reached(self, image: f64, teacher: f64) -> Option<Self> {
+        let hundredths = |fraction: f64| (fraction * 1e4 + ROUNDING * 1e3).floor() / 1e4;
         match self {
-            Self::Keep(_) => Self::Keep(image / teacher),
-            Self::MaxLoss(_) => Self::MaxLoss(teacher - image),
+            Self::Keep(_) => (teacher > 0.0).then(|| Self::Keep(hundredths(image / teacher))),
+            Self::MaxLoss(_) => Some(Self::MaxLoss(-hundredths(image - teacher))),
         }
     }
 
@@ -113,8 +118,8 @@ impl Floor {
 
 impl fmt::Display for Floor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rounded to two digits and without zeros at the end: 0.995 is 99.5 %.
-        let percent = |fraction: f64| (fraction * 1e4).round() / 1e2;
+        // Rounded to four digits and without zeros at the end: 0.995 is 99.5 %.
+        let percent = |fraction: f64| (fraction * 1e6).round() / 1e4;
         match self {
             Self::Keep(share) => write!(f, "{} % of the teacher's", percent(*share)),
             Self::MaxLoss(loss) => write!(f, "the teacher's less {} points", percent(*loss)),
@@ -123,17 +128,18 @@ impl fmt::Display for Floor {
 }
 
 impl DevParts {
-    /// Cuts a development set in two halves: each label with its share, and examples of the same text on one side.
+    /// Cuts a development set in two halves: each label and what is out of scope with its share, and examples of the
+    /// same text on one side.
     ///
     /// # Errors
     /// [`Error::Input`] for a development set that is too small.
-    pub fn cut(dev: &Dataset, seed: u64) -> Result<Self> {
-        let (search, held_out) = DevShare::new(HELD_OUT, seed)?.split(dev);
-        if search.examples.is_empty() || held_out.examples.is_empty() {
+    pub fn cut(dev: &ScopedDataset, seed: u64) -> Result<Self> {
+        let (search, held_out) = dev.split(DevShare::new(HELD_OUT, seed)?);
+        if search.labelled.examples.is_empty() || held_out.labelled.examples.is_empty() {
             return Err(Error::Input(format!(
                 "the development set has {} examples, which are too few: half of them check the floor, and the search reads \
                  the others; give a larger --dev",
-                dev.examples.len()
+                dev.labelled.examples.len()
             )));
         }
         Ok(Self { search, held_out })
@@ -147,14 +153,13 @@ impl FloorCheck {
     /// As [`difference`].
     pub(crate) fn new(floor: Floor, teacher: &Outcomes, image: &Outcomes) -> Result<Self> {
         let margin = difference_by(image, teacher, |image, teacher| image - floor.beside(teacher))?;
-        Ok(Self {
-            floor,
-            teacher: teacher.metrics_with_intervals(),
-            image: image.metrics_with_intervals(),
-            difference: difference(image, teacher)?,
-            margin,
-            verdict: Verdict::of(&margin),
-        })
+        let difference = difference(image, teacher)?;
+        let teacher = teacher.metrics_with_intervals();
+        let verdict = match floor.check(teacher.primary, teacher.primary()) {
+            Ok(()) => Verdict::of(&margin, &difference),
+            Err(_) => Verdict::Undefined,
+        };
+        Ok(Self { floor, teacher, image: image.metrics_with_intervals(), difference, margin, verdict })
     }
 
     /// The least metric on these examples.
@@ -164,12 +169,15 @@ impl FloorCheck {
 }
 
 impl Verdict {
-    fn of(margin: &Difference) -> Self {
+    /// What follows from the image's metric minus the floor, and from its metric minus the teacher's.
+    fn of(margin: &Difference, difference: &Difference) -> Self {
         let [low, high] = margin.interval;
+        // Of examples that tell the two models nowhere apart, the bootstrap does not see how few they are.
+        let is_blind = difference.interval[0] == difference.interval[1];
         match margin.value >= -ROUNDING {
-            true if low >= -ROUNDING => Self::Surely,
+            true if low >= -ROUNDING && !is_blind => Self::Surely,
             true => Self::Probably,
-            false if high >= -ROUNDING => Self::ProbablyNot,
+            false if high >= -ROUNDING || is_blind => Self::ProbablyNot,
             false => Self::SurelyNot,
         }
     }
@@ -184,11 +192,14 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Surely => "the floor is held: the whole 95 % interval is at the floor or above",
-            Self::Probably => "the floor is held by the point estimate; the 95 % interval reaches below it",
+            Self::Probably => "the floor is held by the point estimate; the 95 % interval does not make it sure",
             Self::ProbablyNot => {
-                "the floor is not held by the point estimate; the 95 % interval reaches above it"
+                "the floor is not held by the point estimate; the 95 % interval does not rule it out"
             }
             Self::SurelyNot => "the floor is not held: the whole 95 % interval is below it",
+            Self::Undefined => {
+                "the floor means nothing: the teacher's metric is not above 0, so that no share of it can be kept"
+            }
         })
     }
 }
@@ -206,8 +217,13 @@ mod tests {
         // 891 of 1000 are 99 % of 900 of 1000.
         assert!(Floor::Keep(0.99).is_held(0.891, 0.9) && !Floor::Keep(0.99).is_held(0.890, 0.9));
         assert!(Floor::MaxLoss(0.0).is_held(0.9, 0.9));
-        assert_eq!(Floor::Keep(0.99).reached(0.45, 0.9), Floor::Keep(0.5));
-        assert_eq!(Floor::MaxLoss(0.1).reached(0.5, 0.75), Floor::MaxLoss(0.25));
+        assert_eq!(Floor::Keep(0.99).reached(0.45, 0.9), Some(Floor::Keep(0.5)));
+        assert_eq!(Floor::MaxLoss(0.1).reached(0.5, 0.75), Some(Floor::MaxLoss(0.25)));
+        // What just fails a floor is not printed as this floor.
+        let reached = |floor: Floor, image| floor.reached(image, 1.0).unwrap().to_string();
+        assert_eq!(reached(Floor::Keep(0.99), 0.98996), "98.99 % of the teacher's");
+        assert_eq!(reached(Floor::MaxLoss(0.005), 0.99496), "the teacher's less 0.51 points");
+        assert_eq!(Floor::Keep(0.99).reached(-0.1, 0.0), None);
         assert_eq!(Floor::Keep(0.995).to_string(), "99.5 % of the teacher's");
         assert_eq!(Floor::MaxLoss(0.005).to_string(), "the teacher's less 0.5 points");
     }
@@ -218,6 +234,8 @@ mod tests {
         Floor::Keep(0.99).check("pearson", 0.1).unwrap();
         let error = Floor::Keep(0.99).check("pearson", 0.0).unwrap_err().to_string();
         assert!(error.contains("pearson") && error.contains("--max-loss"), "{error}");
+        let check = FloorCheck::new(Floor::Keep(0.99), &outcomes(0, 10), &outcomes(5, 10)).unwrap();
+        assert!(check.verdict == Verdict::Undefined && !check.verdict.holds());
     }
 
     /// Answers of which the first `right` of `all` are right.
@@ -233,7 +251,9 @@ mod tests {
             |floor, image| FloorCheck::new(floor, &outcomes(900, 1000), &outcomes(image, 1000)).unwrap();
         // 891 are needed. Of paired answers only those between vary: sd about sqrt(margin / 1000).
         let verdict = |image| check(Floor::Keep(0.99), image).verdict;
-        assert_eq!(verdict(900), Verdict::Surely);
+        assert_eq!(verdict(899), Verdict::Surely);
+        // The same answers to all examples: they tell the two models nowhere apart.
+        assert_eq!(verdict(900), Verdict::Probably);
         assert_eq!(verdict(892), Verdict::Probably);
         assert_eq!(verdict(889), Verdict::ProbablyNot);
         assert_eq!(verdict(870), Verdict::SurelyNot);
@@ -250,15 +270,35 @@ mod tests {
             pair: None,
             target: Target::Class(u32::from(at.is_multiple_of(4))),
         };
-        let dev = |count: usize| Dataset {
-            examples: (0..count).map(example).collect(),
-            labels: ["a", "b"].map(String::from).into(),
-            kind: TaskKind::Classification,
-            sources: Vec::new(),
+        let dev = |count: usize| {
+            let examples = (0..count).map(example).collect();
+            let labels = ["a", "b"].map(String::from).into();
+            ScopedDataset::all_in_scope(Dataset {
+                examples,
+                labels,
+                kind: TaskKind::Classification,
+                sources: Vec::new(),
+            })
         };
-        let parts = DevParts::cut(&dev(80), 7).unwrap();
-        assert_eq!((parts.search.examples.len(), parts.held_out.examples.len()), (40, 40));
-        assert!(parts.held_out.examples.iter().all(|of| !parts.search.examples.contains(of)));
+        let DevParts { search, held_out } = DevParts::cut(&dev(80), 7).unwrap();
+        assert_eq!((search.labelled.examples.len(), held_out.labelled.examples.len()), (40, 40));
+        assert!(held_out.labelled.examples.iter().all(|of| !search.labelled.examples.contains(of)));
+        assert!(search.unknown.examples.is_empty() && held_out.unknown.examples.is_empty());
+
+        // Ten more texts are out of scope, and ten are so under a text that also has a label.
+        let mut scoped = dev(80);
+        scoped.unknown.examples =
+            (70..90).map(|at| Example { target: Target::None, ..example(at) }).collect();
+        let DevParts { search, held_out } = DevParts::cut(&scoped, 7).unwrap();
+        assert_eq!(search.labelled.examples.len() + held_out.labelled.examples.len(), 80);
+        assert_eq!(search.unknown.examples.len() + held_out.unknown.examples.len(), 20);
+        let texts = |of: &ScopedDataset| -> Vec<String> {
+            of.labelled.examples.iter().chain(&of.unknown.examples).map(|of| of.text.clone()).collect()
+        };
+        assert!(texts(&held_out).iter().all(|text| !texts(&search).contains(text)));
+        let unknown = |of: &ScopedDataset| of.unknown.examples.iter().all(|of| of.target == Target::None);
+        assert!(unknown(&search) && unknown(&held_out) && held_out.unknown.examples.len() >= 5);
+
         let error = DevParts::cut(&dev(1), 7).unwrap_err().to_string();
         assert!(error.contains("1 examples"), "{error}");
     }

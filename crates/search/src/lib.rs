@@ -15,7 +15,9 @@ use self::cost::CostModel;
 pub use self::cost::{Board, DeviceBudget, KernelFamily, latency};
 pub use self::floor::{DevParts, Floor, FloorCheck, FloorSearch, Verdict};
 use self::pipeline::{CompressJournal, Pipeline, TrainedModels};
-pub use self::pipeline::{CompressOutcome, FloorOutcome, JudgedModel, Try, layer_map, student_sizes};
+pub use self::pipeline::{
+    CompressOutcome, FloorOutcome, HalfOfDev, JudgedModel, Try, layer_map, student_sizes,
+};
 pub use self::search::{
     LinearSensitivity, MeasuredChanges, Measurement, SearchCandidate, SearchResult, SearchSettings,
 };
@@ -117,7 +119,7 @@ impl Compress<'_> {
                 self.teacher.config.architecture.name()
             )));
         }
-        self.check_before_training()?;
+        self.check_before_training(out)?;
         let inputs = self.inputs()?;
         let identity = self.data.identity(&self.record(inputs.clone()));
         let identity = match &self.floor {
@@ -125,9 +127,14 @@ impl Compress<'_> {
             None => identity,
         };
         let mut journal = CompressJournal::open(out, identity)?;
-        let baseline = pipeline::baseline(self, context)?;
+        let baseline = pipeline::baseline(self, &mut journal.baseline, context)?;
+        journal.write(&out.folder)?;
         let mut pipeline = Pipeline::new(self, out, context);
         let teacher = &pipeline.teacher()?;
+        let floor = match &self.floor {
+            Some(asked) => Some((asked, pipeline.metric_beside(asked, teacher)?)),
+            None => None,
+        };
         let student = pipeline.student(teacher)?;
         let mut space = self.space(&student, context)?;
         let found = match &journal.search {
@@ -152,13 +159,16 @@ impl Compress<'_> {
             self.board
         ));
         let models = TrainedModels { teacher, student: &student, space: &space };
-        let outcome = match &self.floor {
-            Some(floor) => {
-                let tried = pipeline.smallest(floor, models, &found, &mut journal)?;
+        let outcome = match floor {
+            Some((asked, of_teacher)) => {
+                let tried = pipeline.smallest(asked, of_teacher, models, &found, &mut journal)?;
                 CompressOutcome::make(&pipeline, inputs, teacher, &tried.finished, Some(&tried), baseline)?
             }
             None => {
                 let finished = pipeline.finished(models, found)?;
+                if let Some(exceeded) = finished.exceeded(self) {
+                    return Err(pipeline.over_budget(&exceeded));
+                }
                 CompressOutcome::make(&pipeline, inputs, teacher, &finished, None, baseline)?
             }
         };

@@ -64,7 +64,7 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
             recovery: passes(1),
             prune_rounds: None,
             quantization_aware: passes(0),
-            search: SearchSettings { examples: 20, trials: 1 },
+            search: SearchSettings { examples: 20, measured_candidates: 1 },
             importance_examples: 8,
             calibration_examples: 16,
         };
@@ -87,6 +87,44 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
 /// The journal that a run wrote.
 fn journal(place: &Path, out: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(place.join(out).join("compress.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_teacher_that_has_learned_nothing_is_refused_before_the_student_learns() {
+    let place = tempfile::tempdir().unwrap();
+    let error = with_data(|data| {
+        let defaults = TaskSettings { max_tokens: 16, ..TaskSettings::default() };
+        let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 32), &labelled());
+        let settings = CompressSettings {
+            budget: DeviceBudget::default(),
+            max_tokens: 16,
+            fine_tune: FineTune::default(),
+            general: GeneralSettings::default(),
+            distillation: defaults.clone(),
+            recovery: defaults.clone(),
+            prune_rounds: None,
+            quantization_aware: defaults,
+            search: SearchSettings::default(),
+            importance_examples: 8,
+            calibration_examples: 16,
+        };
+        let compress = Compress {
+            settings,
+            board: "cortex-a53@1.2GHz".parse().unwrap(),
+            sizes: teacher.config.clone(),
+            teacher,
+            student: None,
+            corpus: Vec::new(),
+            data: *data,
+            floor: None,
+            test: None,
+            confidence: None,
+        };
+        let out = Output::from(place.path().join("out"));
+        compress.run(&out, &Context::default()).unwrap_err().to_string()
+    });
+    assert!(error.contains("it has not learned this task") && error.contains("`distill`"), "{error}");
+    assert!(!place.path().join("out/student-fresh").exists());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::task::Dataset;
+use tinybert_data::ScopedDataset;
 use tinybert_search::{DevParts, Floor, FloorOutcome, FloorSearch};
 
-use crate::args::{parse_kept_share, parse_points};
+use crate::args::{parse_points, parse_share};
 use crate::standard_output::print_line;
 
 /// The least metric that the image must have.
@@ -16,7 +16,7 @@ use crate::standard_output::print_line;
 pub struct FloorArgs {
     /// Find the smallest image that keeps this share of the teacher's metric, such as 99%; half of the development set
     /// is held out to check it.
-    #[arg(long, value_name = "SHARE", value_parser = parse_kept_share, conflicts_with = "max_loss")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, conflicts_with = "max_loss")]
     keep: Option<f64>,
     /// Find the smallest image whose metric is at most so many percentage points below the teacher's, such as 0.5.
     #[arg(long, value_name = "POINTS", value_parser = parse_points, allow_negative_numbers = true)]
@@ -28,22 +28,22 @@ pub struct FloorArgs {
 
 impl FloorArgs {
     /// The two parts of the development set, if there is a floor.
-    pub fn cut(&self, dev: &Dataset, seed: u64, context: &Context) -> Result<Option<DevParts>> {
+    pub fn cut(&self, dev: &ScopedDataset, seed: u64, context: &Context) -> Result<Option<DevParts>> {
         if self.floor().is_none() {
             return Ok(None);
         }
         let parts = DevParts::cut(dev, seed)?;
         context.progress.say(&format!(
             "of the development set, {} examples are held out to check the floor, and {} are left for everything else",
-            parts.held_out.examples.len(),
-            parts.search.examples.len()
+            parts.held_out.labelled.examples.len(),
+            parts.search.labelled.examples.len()
         ));
         Ok(Some(parts))
     }
 
     /// The search that was asked for.
     pub fn search<'p>(&self, parts: &'p DevParts) -> Option<FloorSearch<'p>> {
-        let (tries, held_out) = (self.tries.get(), &parts.held_out);
+        let (tries, held_out) = (self.tries.get(), &parts.held_out.labelled);
         self.floor().map(|floor| FloorSearch { floor, tries, held_out })
     }
 
@@ -72,17 +72,21 @@ pub fn check(outcome: &FloorOutcome) -> Result<()> {
     if outcome.is_held() {
         return Ok(());
     }
-    let check = &outcome.check;
-    let (image, teacher) = (check.image.primary(), check.teacher.primary());
+    let floor = &outcome.check.floor;
+    let failed = outcome.failed_half();
+    let reached = match floor.reached(failed.image, failed.teacher) {
+        Some(reached) => format!(", which is {reached}"),
+        None => String::new(),
+    };
     Err(Error::Usage(format!(
-        "the floor is not held: it is {floor} {name}, {least:.4} on the examples that were held out; the image that was \
-         written has {image:.4}, which is {reached}\n{verdict}\n\
-         ask for less, allow a larger image or more --tries, or train longer, with another --out; a larger development set \
+        "the floor is not held on {examples}: it is {floor} {name}, {least:.4} there; the image that was written has \
+         {image:.4}{reached}\n{verdict}\n\
+         ask for less, or train longer, with another --out; or allow more --tries with --resume; a larger development set \
          makes the interval narrower",
-        floor = check.floor,
-        name = check.image.primary,
-        least = check.least(),
-        reached = check.floor.reached(image, teacher),
+        examples = failed.examples,
+        name = outcome.check.image.primary,
+        least = floor.beside(failed.teacher),
+        image = failed.image,
         verdict = outcome.verdict(),
     )))
 }

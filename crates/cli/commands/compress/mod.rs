@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use tinybert_base::Result;
-use tinybert_data::{ScopedDataset, Split};
+use tinybert_data::Split;
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{
-    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DevParts, DeviceBudget,
-    SearchSettings, layer_map, student_sizes,
+    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DeviceBudget, SearchSettings,
+    layer_map, student_sizes,
 };
 use tinybert_train::{FineTune, Recipe, TaskData};
 
@@ -169,7 +169,7 @@ struct SearchArgs {
     #[arg(long, value_name = "N", default_value_t = SearchSettings::default().examples)]
     search_examples: usize,
     /// Candidates within the budget that are measured.
-    #[arg(long, value_name = "N", default_value_t = SearchSettings::default().trials)]
+    #[arg(long, value_name = "N", default_value_t = SearchSettings::default().measured_candidates)]
     search_trials: usize,
     /// Training examples that the importance of heads and neurons is measured on.
     #[arg(long, value_name = "N", default_value_t = 256)]
@@ -189,12 +189,11 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
     let out_of_scope = args.confidence.out_of_scope();
     let data = data_args.training_scoped(teacher.head.labels(), out_of_scope, context.progress)?;
-    args.confidence.check(data.dev())?;
     let labels = data.view().train.labels.clone();
-    let parts = args.floor.cut(data.view().dev, invocation.global.seed, &context)?;
-    // What is held out chooses no temperature and no threshold either.
-    let of_search = |parts: &DevParts| ScopedDataset { labelled: parts.search.clone(), ..data.dev().clone() };
-    let scoped = parts.as_ref().map(of_search);
+    let parts = args.floor.cut(data.dev(), invocation.global.seed, &context)?;
+    // Nothing but the check at the end sees what is held out.
+    let dev = parts.as_ref().map_or(data.dev(), |parts| &parts.search);
+    args.confidence.check(dev)?;
     let test = match data_args.test.is_some() {
         true => {
             let spec = data_args.spec(&labels)?;
@@ -217,16 +216,10 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         student,
         sizes,
         corpus: args.new_student.corpus.clone(),
-        data: match &parts {
-            Some(parts) => TaskData { dev: &parts.search, ..data.view() },
-            None => data.view(),
-        },
+        data: TaskData { dev: &dev.labelled, ..data.view() },
         floor: parts.as_ref().and_then(|parts| args.floor.search(parts)),
         test: test.as_ref(),
-        confidence: args
-            .confidence
-            .rejection()
-            .map(|rejection| ConfidenceChoice { rejection, dev: scoped.as_ref().unwrap_or(data.dev()) }),
+        confidence: args.confidence.rejection().map(|rejection| ConfidenceChoice { rejection, dev }),
     };
     let out = args.device.on(args.output.settings())?;
     let outcome = compress.run(&out, &context)?;
@@ -297,7 +290,10 @@ impl CompressArgs {
             recovery,
             prune_rounds: training.prune_steps.map(NonZeroU32::get),
             quantization_aware,
-            search: SearchSettings { examples: search.search_examples, trials: search.search_trials },
+            search: SearchSettings {
+                examples: search.search_examples,
+                measured_candidates: search.search_trials,
+            },
             importance_examples: search.importance_examples,
             calibration_examples: tinybert_quantize::QuantizeSettings::default().calibration_examples,
         }

@@ -90,7 +90,9 @@ pub fn evaluate(
         context.progress.say(&format!("warning: {what}"));
         return Ok(found);
     }
-    Err(Error::Input(format!("{what}; {remedy}, or give --allow-weak-teacher")))
+    Err(Error::Input(format!(
+        "{what}; {remedy} (only `distill` learns from it nevertheless, with --allow-weak-teacher)"
+    )))
 }
 
 /// The metric of the best constant answer. This is not always the most frequent class, because F1 counts the

@@ -32,7 +32,11 @@ pub fn section(report: &Report) -> Option<Element> {
                 table::name(&of.name),
                 number(grouped(of.flash_bytes)),
                 number(metric(of.metric)),
-                table::text(if of.held { "yes" } else { "no" }),
+                table::text(match &of.exceeds {
+                    Some(limits) => limits,
+                    None if of.held => "yes",
+                    None => "no",
+                }),
             ]
         }),
     );

@@ -41,7 +41,13 @@ fn floor(name: &str) -> ReportedFloor {
         held: true,
         verdict: name.into(),
         least_in_search: 0.92,
-        tries: vec![ReportedTry { name: name.into(), flash_bytes: 1_000_000, metric: 0.93, held: true }],
+        tries: vec![ReportedTry {
+            name: name.into(),
+            flash_bytes: 1_000_000,
+            metric: 0.93,
+            held: true,
+            exceeds: None,
+        }],
     }
 }
 

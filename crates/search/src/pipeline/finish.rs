@@ -4,6 +4,7 @@ use super::image::BuiltImage;
 use super::outcome::{CompressOutcome, FloorOutcome, JudgedModel};
 use super::tries::TriedModel;
 use super::{Pipeline, report};
+use crate::Compress;
 use crate::floor::FloorCheck;
 use crate::search::SearchResult;
 use tinybert_base::{Error, FileHash, Result};
@@ -30,14 +31,15 @@ pub(crate) struct FinishedModel {
 }
 
 impl FinishedModel {
-    /// Makes the image of the model `small`, which `found` has chosen, and makes sure that it keeps within the budget.
+    /// Makes the image of the model `small`, which `found` has chosen. An image that exceeds the budget is not trained
+    /// any further.
     pub fn make(
         pipeline: &mut Pipeline,
         teacher: &Checkpoint,
         small: &Checkpoint,
         found: SearchResult,
     ) -> Result<Self> {
-        let image = BuiltImage::within_budget(pipeline, small, &found)?;
+        let image = BuiltImage::for_budget(pipeline, small, &found)?;
         let mut notes = Vec::new();
         if image.attention == AttentionPrecision::Int8 {
             notes.push("Attention is int8 in all layers: in f32, which calibration would have preferred, it breaks the budget.".into());
@@ -49,7 +51,10 @@ impl FinishedModel {
                  costed with attention in int8."
             )),
         }
-        let (image, untrained) = train_quantized(pipeline, teacher, small, &found, image, &mut notes)?;
+        let (image, untrained) = match image.exceeded(pipeline.compress) {
+            None => train_quantized(pipeline, teacher, small, &found, image, &mut notes)?,
+            Some(_) => (image, None),
+        };
         let (compress, context) = (pipeline.compress, pipeline.context);
         notes.extend(image.confidence.iter().flat_map(|fitted| fitted.lines(&compress.data.dev.labels)));
         let dev = image.judge(compress, compress.data.dev, context)?;
@@ -63,6 +68,11 @@ impl FinishedModel {
             ));
         }
         Ok(Self { image, dev, found, notes })
+    }
+
+    /// Each limit of the budget that the image exceeds, in words; `None` if it keeps within the budget.
+    pub fn exceeded(&self, compress: &Compress) -> Option<String> {
+        self.image.exceeded(compress)
     }
 }
 
@@ -95,7 +105,13 @@ impl CompressOutcome {
             let of_teacher = answers(asked.held_out)?;
             let check = FloorCheck::new(asked.floor, &of_teacher.outcomes, &of_image.outcomes)?;
             metrics.extend(JudgedModel::pair("held-out", check.teacher.clone(), check.image.clone()));
-            floor = Some(FloorOutcome { least: tried.least, tries: tried.tries.clone(), check });
+            floor = Some(FloorOutcome {
+                teacher: tried.teacher,
+                least: asked.floor.beside(tried.teacher),
+                image: finished.dev.outcomes.metrics().primary(),
+                tries: tried.tries.clone(),
+                check,
+            });
         }
         if let Some(test) = compress.test {
             let of_image = intervals(&image.judge(compress, test, context)?);
@@ -143,6 +159,5 @@ fn train_quantized(
     }
     let model = pipeline.quantization_aware(teacher, small, found, untrained.attention)?;
     let trained = BuiltImage::new(compress, &model, found, untrained.attention, context)?;
-    trained.check_budget(pipeline)?;
     Ok((trained, Some(untrained_metrics)))
 }

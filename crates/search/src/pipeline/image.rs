@@ -61,20 +61,18 @@ impl BuiltImage {
         Ok(Self { image, native: Predictor::Image(native), cost, attention, confidence })
     }
 
-    /// The image of a model within the budget. Attention is computed as calibration prefers it, or in int8 in
-    /// all layers, as the search assumed, if that exceeds the budget.
+    /// The image of a model. Attention is computed as calibration prefers it, or in int8 in all layers, as the
+    /// search assumed, if that exceeds the budget. The image may exceed the budget nevertheless.
     ///
     /// # Errors
-    /// Returns the errors of [`quantize`] and of [`BuiltImage::check_budget`].
-    pub fn within_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
+    /// Returns the errors of [`BuiltImage::new`].
+    pub fn for_budget(pipeline: &Pipeline, model: &Checkpoint, found: &SearchResult) -> Result<Self> {
         let (compress, context) = (pipeline.compress, pipeline.context);
         let image = Self::new(compress, model, found, AttentionPrecision::Auto, context)?;
-        if compress.settings.budget.exceeded(&image.cost).is_empty() {
-            return Ok(image);
+        match image.exceeded(compress) {
+            None => Ok(image),
+            Some(_) => Self::new(compress, model, found, AttentionPrecision::Int8, context),
         }
-        let image = Self::new(compress, model, found, AttentionPrecision::Int8, context)?;
-        image.check_budget(pipeline)?;
-        Ok(image)
     }
 
     /// Number of layers whose attention is f32.
@@ -86,19 +84,12 @@ impl BuiltImage {
         Ok(layers.filter(|layer| layer.attention == AttentionMode::F32).count())
     }
 
-    /// Makes sure that the image keeps within the budget. Training does not change the sizes. Calibration,
-    /// however, may choose a scale per token for an input that had a static scale in the unpruned student, and a
-    /// scale per token takes workspace.
-    ///
-    /// # Errors
-    /// [`Error::Input`] naming each exceeded limit and the options that reuse the trained models.
-    pub fn check_budget(&self, pipeline: &Pipeline) -> Result<()> {
-        let budget = &pipeline.compress.settings.budget;
-        let (cost, exceeded) = (&self.cost, budget.exceeded(&self.cost));
-        if exceeded.is_empty() {
-            return Ok(());
-        }
-        let each = exceeded.into_iter().map(|limit| {
+    /// Each limit of the budget that the image exceeds, in words; `None` if it keeps within the budget. Training does
+    /// not change the sizes. Calibration, however, may choose a scale per token for an input that had a static scale in
+    /// the unpruned student, and a scale per token takes workspace.
+    pub fn exceeded(&self, compress: &Compress) -> Option<String> {
+        let (budget, cost) = (&compress.settings.budget, &self.cost);
+        let each = budget.exceeded(cost).into_iter().map(|limit| {
             let most = budget.limit(limit).unwrap_or_default();
             format!(
                 "{} allows {}, it has {}",
@@ -107,15 +98,8 @@ impl BuiltImage {
                 limit.describe(limit.value(cost))
             )
         });
-        let kept = match pipeline.reuse_options() {
-            none if none.is_empty() => none,
-            options => format!(", for which what was trained is kept:{options}"),
-        };
-        Err(Error::Input(format!(
-            "the finished model does not keep within the budget: {}; give a little more, or a smaller --max-tokens, and \
-             another --out{kept}",
-            each.collect::<Vec<_>>().join("; ")
-        )))
+        let each: Vec<String> = each.collect();
+        (!each.is_empty()).then(|| each.join("; "))
     }
 
     /// The answers of the image to a data set beside the right ones.

@@ -13,20 +13,21 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-pub use self::baseline::baseline;
+pub use self::baseline::{KeptBaseline, baseline};
 use self::finish::FinishedModel;
 pub use self::journal::CompressJournal;
-pub use self::outcome::{CompressOutcome, FloorOutcome, JudgedModel};
+pub use self::outcome::{CompressOutcome, FloorOutcome, HalfOfDev, JudgedModel};
 use self::student::can_inherit;
 pub use self::student::{layer_map, student_sizes};
 pub use self::tries::Try;
 use super::search::SearchResult;
 use super::space::{PruningRound, SearchSpace};
 use super::{Compress, CompressSettings};
-use tinybert_base::{Context, Result};
+use tinybert_base::{Context, Error, Result};
 use tinybert_data::{EncodedSet, WindowSettings};
 use tinybert_distill::{
-    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, distill_general, distill_task,
+    EncodedCorpus, GeneralSettings, QuantizationAware, TaskSettings, check_teacher, distill_general,
+    distill_task,
 };
 use tinybert_model::plan::AttentionPrecision;
 use tinybert_model::{Checkpoint, Head, RunRecord};
@@ -70,9 +71,7 @@ impl<'a> Pipeline<'a> {
         if !folder.exists() {
             self.context.progress.say(&format!("stage {name}"));
             let cache = Some(self.out.folder.join("teacher-cache"));
-            // The tries have stages of the same names.
-            let place = folder.strip_prefix(&self.out.folder).unwrap_or(&folder);
-            let tensorboard = self.out.tensorboard.as_ref().map(|events| events.join(place));
+            let tensorboard = self.out.tensorboard_of(&folder);
             let output =
                 Output { folder: folder.clone(), teacher_cache: cache, tensorboard, ..self.out.clone() };
             let resume = output.can_resume()?;
@@ -89,6 +88,18 @@ impl<'a> Pipeline<'a> {
             self.folders.contains(&folder).then(|| format!(" --{name} {}", folder.display()))
         };
         ["teacher", "student"].into_iter().filter_map(option).collect()
+    }
+
+    /// The error about finished models that exceed limits of the budget, which are named in `exceeded`.
+    pub fn over_budget(&self, exceeded: &str) -> Error {
+        let kept = match self.reuse_options() {
+            none if none.is_empty() => none,
+            options => format!(", for which what was trained is kept:{options}"),
+        };
+        Error::Input(format!(
+            "the finished model does not keep within the budget: {exceeded}; give a little more, or a smaller \
+             --max-tokens, and another --out{kept}"
+        ))
     }
 
     /// The teacher, fine-tuned on the task if it has no head for it.
@@ -126,6 +137,11 @@ impl<'a> Pipeline<'a> {
         let general = match &compress.student {
             Some(student) => student,
             None => {
+                // The general stage takes long, and the task stage would refuse the teacher only after it.
+                if !self.place.join("student").exists() {
+                    let settings = &compress.settings.distillation;
+                    check_teacher(settings, teacher, &compress.data, self.out, self.context)?;
+                }
                 made = self.general_student()?;
                 &made
             }

@@ -50,15 +50,47 @@ pub struct JudgedModel {
 /// Whether an image holds the floor, and what was tried to find it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct FloorOutcome {
-    /// The least metric on the development examples that the search has read.
+    /// The teacher's metric on the development examples that the search has read.
+    pub teacher: f64,
+    /// The least metric there.
     pub least: f64,
+    /// The metric of the image there.
+    pub image: f64,
     /// All tries in their order.
     pub tries: Vec<Try>,
     /// The image beside the floor on the examples that were held out.
     pub check: FloorCheck,
 }
 
+/// The metrics of teacher and image on one half of the development set.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HalfOfDev {
+    /// Which examples these are, in words.
+    pub examples: &'static str,
+    /// The teacher's metric.
+    pub teacher: f64,
+    /// The image's metric.
+    pub image: f64,
+}
+
 impl FloorOutcome {
+    /// The half on which the image does not hold the floor: the one that the search has read, if it fails there
+    /// already, and otherwise the one that was held out.
+    pub fn failed_half(&self) -> HalfOfDev {
+        match self.found_one() {
+            false => HalfOfDev {
+                examples: "the development examples that the search has read",
+                teacher: self.teacher,
+                image: self.image,
+            },
+            true => HalfOfDev {
+                examples: "the development examples that were held out",
+                teacher: self.check.teacher.primary(),
+                image: self.check.image.primary(),
+            },
+        }
+    }
+
     /// Whether the image holds the floor by the point estimate, both on the examples that the search has read and on
     /// those that were held out.
     pub fn is_held(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::finish::FinishedModel;
 use super::image::BuiltImage;
-use super::{CompressOutcome, FloorOutcome, Pipeline};
+use super::{CompressOutcome, FloorOutcome, Pipeline, Try};
 use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Limit};
@@ -100,6 +100,9 @@ fn candidate_row(
     let feasible = exceeded.is_empty();
     let tried = floor.and_then(|floor| floor.tries.iter().find(|of| of.candidate.point == candidate.point));
     let reason = match (chosen, feasible, tried) {
+        (_, _, Some(Try { exceeds: Some(limits), .. })) => {
+            format!("tried, but it cannot be used: {limits}")
+        }
         (_, _, Some(tried)) => {
             let (held, why) =
                 (if tried.holds { "held" } else { "not held" }, if chosen { ", chosen" } else { "" });
@@ -141,6 +144,7 @@ fn floor_section(floor: &FloorOutcome) -> tinybert_report::ReportedFloor {
         flash_bytes: of.cost.flash as u64,
         metric: of.metric,
         held: of.holds,
+        exceeds: of.exceeds.clone(),
     });
     tinybert_report::ReportedFloor {
         name: format!("{} {}", check.floor, check.image.primary),

@@ -34,12 +34,12 @@ pub struct SearchSettings {
     /// Number of development examples, evenly spread, that candidates are measured on.
     pub examples: usize,
     /// Number of candidates within the budget that are measured: those of the best predictions.
-    pub trials: usize,
+    pub measured_candidates: usize,
 }
 
 impl Default for SearchSettings {
     fn default() -> Self {
-        Self { examples: 1000, trials: 6 }
+        Self { examples: 1000, measured_candidates: 6 }
     }
 }
 
@@ -95,7 +95,7 @@ impl Search<'_, '_> {
         }
 
         let mut order = self.preferred(&all, least);
-        order.truncate(self.settings.trials.max(1));
+        order.truncate(self.settings.measured_candidates.max(1));
         context.progress.begin("measure candidates", order.len() as u64);
         for (done, &at) in order.iter().enumerate() {
             all[at].measured = Some(evaluator.measure(all[at].point, context)?);

@@ -168,6 +168,25 @@ pub fn distill_task<'a>(
     Ok(report)
 }
 
+/// Makes sure that [`distill_task`] will learn from a teacher that reads the same pieces as its student, for runs that
+/// train something else before.
+///
+/// # Errors
+/// [`Error::Input`] for a teacher that answers something else or is near chance, and for a development set with a
+/// single label, as [`distill_task`].
+pub fn check_teacher(
+    settings: &TaskSettings,
+    teacher: &Checkpoint,
+    data: &TaskData,
+    out: &Output,
+    context: &Context,
+) -> Result<()> {
+    preflight::check_head(teacher, data)?;
+    let judge = Judge::new(&teacher.text, data.dev, data.metrics, settings.max_tokens)?;
+    let model = FrozenTeacher::new(teacher, out)?.model;
+    preflight::evaluate(teacher, &model, data, &judge, settings.allow_weak_teacher, context).map(drop)
+}
+
 /// A model that teaches, with the tensors that it computes with.
 struct FrozenTeacher<'a> {
     checkpoint: &'a Checkpoint,
