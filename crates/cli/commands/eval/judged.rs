@@ -61,6 +61,14 @@ impl JudgedConfidence {
     }
 }
 
+impl JudgedConfidence {
+    /// Whether an answer can be rejected, or an example is out of scope.
+    pub fn rejects(&self) -> bool {
+        let Confidence { threshold, out_of_scope, .. } = self.confidence;
+        threshold > 0.0 || out_of_scope.is_some() || !self.of_unknown.is_empty()
+    }
+}
+
 impl Candidate {
     pub fn open(args: &EvalArgs, model: &ModelArgs, context: &Context) -> Result<Self> {
         Self::open_checked(args, model, |_, _| Ok(()), context)

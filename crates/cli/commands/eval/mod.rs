@@ -108,7 +108,12 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
 /// Prints how far the answers can be trusted, if each is one label.
 fn print_confidence(model: &Judged, before: impl Display) -> Result<()> {
     let Some(confidence) = &model.confidence else { return Ok(()) };
-    print_line(format_args!("{before} {}", confidence.metrics))
+    // Without rejections, the shares of accepted answers are those of all answers.
+    let metrics = match confidence.rejects() {
+        true => confidence.metrics.clone(),
+        false => confidence.metrics.of_probabilities(),
+    };
+    print_line(format_args!("{before} {metrics}"))
 }
 
 /// Everything as a JSON object.

@@ -69,6 +69,16 @@ impl ConfidenceMetrics {
     }
 }
 
+impl ConfidenceMetrics {
+    /// The metrics of the probabilities alone, which do not depend on what is rejected: those that are no shares.
+    #[must_use]
+    pub fn of_probabilities(&self) -> Self {
+        let is_share = |name: &str| self.intervals.contains_key(name);
+        let values = self.values.iter().filter(|(name, _)| !is_share(name));
+        Self { values: values.map(|(&name, &value)| (name, value)).collect(), intervals: BTreeMap::new() }
+    }
+}
+
 impl std::fmt::Display for ConfidenceMetrics {
     /// `accepted_accuracy 0.9714 [0.9561, 0.9815], coverage 0.9500 [0.9312, 0.9638], …`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
