@@ -263,7 +263,11 @@ fn options_of_confidence_are_checked_before_anything_is_made() {
         fails(&format!("{line} --calibrate --reject-below={below}"), 2, &["a probability from 0 to 1"]);
     }
     for share in ["0", "1.01", "NaN"] {
-        fails(&format!("{line} --calibrate --reject-coverage {share}"), 2, &["a share above 0 and at most 100%"]);
+        fails(
+            &format!("{line} --calibrate --reject-coverage {share}"),
+            2,
+            &["a share above 0 and at most 100%"],
+        );
     }
     for kind in ["--multi-label", "--regression", "--tagging", "--embedding"] {
         fails(&format!("{line} --calibrate {kind}"), 2, &["--calibrate", kind]);

@@ -270,7 +270,7 @@ fn the_baseline_stands_beside_the_last_stage() {
             rows[1],
             ["linear baseline", "student", "518,050", "13.4", "0.9000 [0.8800, 0.9200]", "0.5000"]
         );
-        assert_eq!(rows[2], ["student", "dev", "57,411,000", "", "0.9300", ""]);
+        assert_eq!(rows[2], ["student", "dev", "57,411,000", "", "0.9300 [0.9100, 0.9400]", ""]);
     });
     // A sentence is there if the image is at most half a point better on the development set.
     let baseline = report.baseline.as_mut().unwrap();
