@@ -27,6 +27,20 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn data_with_one_label_teach_nothing() {
+    let train = toy::write(
+        "one-label.jsonl",
+        "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"label\": \"x\"}\n",
+    );
+    fine_tune_fails(
+        "out-one-label",
+        &format!("--train {train} --dev {train}"),
+        3,
+        &["one-label.jsonl", "\"x\""],
+    );
+}
+
+#[test]
 fn a_wrong_column_is_named_with_the_line() {
     let data = format!("{} --text-column sentence", toy::data());
     fine_tune_fails("out-column", &data, 3, &["train.jsonl:1", "sentence"]);

@@ -120,3 +120,15 @@ fn images_pages_and_the_demo_replace_nothing_but_their_like() {
     fails(&format!("demo --out {}", toy::path("no-demo").display()), 2, &["teacher/config.json", "demo's"]);
     assert!(!toy::path("no-demo/snips").exists());
 }
+
+#[test]
+fn a_report_in_json_replaces_nothing_but_its_like() {
+    let precious = toy::write("precious.json", "[1, 2]");
+    let page = toy::path("precious.html").display().to_string();
+    fails(
+        &format!("report {} --out {page} --json {precious}", *STUDENT),
+        2,
+        &["--json", "precious.json", "a report"],
+    );
+    assert_eq!(fs::read_to_string(&precious).expect("the file is there"), "[1, 2]");
+}

@@ -32,12 +32,16 @@ fn fault_of_a_part(name: &str, bytes: usize) -> String {
 }
 
 fn windows(name: &str) -> Vec<Vec<u32>> {
+    windows_of(file(name))
+}
+
+fn windows_of(path: PathBuf) -> Vec<Vec<u32>> {
     let letters = ('a'..='z').flat_map(|letter| [letter.to_string(), format!("##{letter}")]);
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "."].map(String::from);
     let text =
         TextEncoder::from_pieces(special.into_iter().chain(letters).collect(), true).expect("a vocabulary");
     let folder = Folder::new();
-    let mut corpus = Corpus::open(&[file(name)], &folder.path()).expect("a corpus");
+    let mut corpus = Corpus::open(&[path], &folder.path()).expect("a corpus");
     let settings = WindowSettings { max_tokens: 16, limit: None, seed: 0 };
     let set = corpus.windows(&text, settings, &Context::default()).expect("windows");
     (0..set.len()).map(|window| set.ids(window).expect("ids")).collect()
@@ -123,6 +127,18 @@ mod parquet {
     #[test]
     fn every_row_of_a_corpus_is_a_document() {
         assert_eq!(windows("corpus.parquet"), windows("corpus.txt"));
+    }
+
+    #[test]
+    fn a_corpus_may_be_a_table_of_texts() {
+        let table = "{\"text\": \"a b.\"}\n{\"text\": \"c.\\n\\nd.\", \"id\": 1}\n";
+        let folder = Folder::new();
+        let found = ["corpus.jsonl", "corpus.txt"].map(|name| {
+            let content = if name.ends_with("txt") { "a b.\n\nc.\nd.\n" } else { table };
+            windows_of(folder.write(name, content))
+        });
+        assert_eq!(found[0], found[1]);
+        assert!(!found[0].is_empty());
     }
 
     #[test]
