@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Curve, CurvePoint, ImageSize, Report, StageReport, html};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
+use tinybert_baseline::SplitMetrics;
 use tinybert_data::metrics::Metrics;
 use tinybert_data::metrics::intervals::{Interval, of_shares};
 use tinybert_model::image_file::{ImageFile, section_name};
@@ -99,9 +100,8 @@ impl Report {
             StageReport { name: name_of(path), command: "quantize".into(), ..StageReport::default() };
         stage.bytes = Some(image.size() as u64);
         if let Some(metrics) = judged {
-            stage.metrics = metrics.values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
-            stage.intervals =
-                metrics.intervals.iter().map(|(&name, &ends)| (name.to_owned(), ends)).collect();
+            let SplitMetrics { values, intervals, .. } = metrics.into();
+            (stage.metrics, stage.intervals) = (values, intervals);
             self.metric = metrics.primary.to_owned();
         }
         self.image = Some(ImageSize::of_image(image)?);

@@ -39,17 +39,9 @@ impl ReplayedRun {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use tinybert_testing::toy::RecordedLines;
 
     use super::*;
-
-    struct Said(Mutex<Vec<String>>);
-
-    impl Progress for Said {
-        fn say(&self, line: &str) {
-            self.0.lock().unwrap().push(line.into());
-        }
-    }
 
     #[test]
     fn a_file_is_known_by_its_contents() {
@@ -58,9 +50,9 @@ mod tests {
         let record = PathBuf::from("old/run.json");
         let earlier = ReplayedRun { record, inputs: vec![file("train", "aa"), file("dev", "bb")] };
         let said = |inputs: &[FileHash]| {
-            let said = Said(Mutex::new(Vec::new()));
+            let said = RecordedLines::default();
             earlier.compare(inputs, &said);
-            said.0.into_inner().unwrap()
+            said.lines().lines().map(String::from).collect::<Vec<_>>()
         };
         assert!(said(&[file("elsewhere/dev", "bb"), file("train", "aa")]).is_empty());
         let lines = said(&[file("train", "cc"), file("more", "dd")]);

@@ -83,30 +83,22 @@ fn now() -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use serde_json::json;
+    use tinybert_testing::toy::RecordedLines;
 
     use super::*;
-
-    struct Said(Mutex<Vec<String>>);
-
-    impl Progress for Said {
-        fn say(&self, line: &str) {
-            self.0.lock().unwrap().push(line.into());
-        }
-    }
 
     #[test]
     fn a_full_disk_is_told_once_and_ends_nothing() {
         let full = Path::new("/dev/full");
         let file = OpenOptions::new().append(true).open(full).unwrap();
         let mut events = EventFile { path: full.into(), file: Some(file) };
-        let said = Said(Mutex::new(Vec::new()));
+        let said = RecordedLines::default();
         for step in 1..=3 {
             events.append(step, &json!({ "session": "fine-tune", "loss": 0.5 }), &said);
         }
-        let said = said.0.into_inner().unwrap();
+        let said = said.lines();
+        let said: Vec<&str> = said.lines().collect();
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("/dev/full") && said[0].contains("without events"), "{said:?}");
     }
