@@ -58,11 +58,6 @@ fn what_a_baseline_cannot_be_trained_on_is_refused() {
     let train = format!("--train {}", toy::train());
     fails(&format!("baseline {train}"), 2, &["development set", "--dev-share"]);
     fails("baseline", 2, &["--train"]);
-    fails(
-        &format!("baseline {train} --dev-share 0.2 --tagging"),
-        2,
-        &["no linear baseline for tagged words"],
-    );
     fails(&format!("baseline {train} --dev-share 0.2 --embedding"), 2, &["no linear baseline for sentence"]);
     let unlabelled = toy::write("no-labels.jsonl", "{\"text\": \"play some jazz\"}\n");
     fails(&format!("baseline --train {unlabelled} --dev {unlabelled}"), 3, &["no-labels.jsonl"]);
