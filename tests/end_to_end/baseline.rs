@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::program::{fails, output};
+use crate::tagging;
 use crate::toy::{self, IMAGE};
 
 fn json(text: &str) -> Value {
@@ -51,6 +52,18 @@ fn a_baseline_is_judged_written_and_reported() {
     let wrong = toy::write("not-a-row.json", "{\"bytes\": 1}");
     let line = format!("report {} --baseline {wrong} --out {wrong}.html", *IMAGE);
     fails(&line, 3, &["not-a-row.json", "missing field"]);
+}
+
+#[test]
+fn tagged_words_have_a_baseline_that_entities_judge() {
+    let out = toy::path("baseline-of-tags.json").display().to_string();
+    let printed = output(&format!("baseline {} --out {out}", *tagging::DATA));
+    assert!(printed.starts_with("baseline dev  f1 ") && printed.contains(", precision 0."), "{printed}");
+    let row = json(&fs::read_to_string(&out).expect("the file is there"));
+    let metrics = &row["splits"]["dev"];
+    assert!(metrics["values"]["f1"].as_f64().expect("a number") > 0.8, "{row}");
+    assert_eq!(metrics["intervals"]["f1"].as_array().expect("an interval").len(), 2);
+    assert_eq!(row["metric"], "f1");
 }
 
 #[test]
