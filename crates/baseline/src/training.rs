@@ -12,7 +12,7 @@ use tinybert_data::task::{Dataset, Target, TaskKind};
 
 /// The penalties that are tried, each from the weights of the one before.
 const PENALTIES: [f32; 6] = [16.0, 4.0, 1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
-/// The penalties of PENALTIES that are tried for tags: the steps for the first take most of the time.
+/// The same for tags. Fewer are tried, because each step learns from every word of the training set.
 const PENALTIES_OF_TAGS: &[f32] = &[1.0, 1.0 / 4.0, 1.0 / 16.0];
 /// Training ends where the gradient is this share of the gradient without any weights.
 const TOLERANCE: f64 = 1e-3;
