@@ -58,7 +58,7 @@ fn a_baseline_is_judged_written_and_reported() {
 fn tagged_words_have_a_baseline_that_entities_judge() {
     let out = toy::path("baseline-of-tags.json").display().to_string();
     let printed = output(&format!("baseline {} --out {out}", *tagging::DATA));
-    assert!(printed.starts_with("baseline dev  f1 ") && printed.contains(", precision 0."), "{printed}");
+    assert!(printed.starts_with("baseline dev  f1 ") && printed.contains(", precision "), "{printed}");
     let row = json(&fs::read_to_string(&out).expect("the file is there"));
     let metrics = &row["splits"]["dev"];
     assert!(metrics["values"]["f1"].as_f64().expect("a number") > 0.8, "{row}");
