@@ -30,11 +30,8 @@ write_bad_lines() {
   printf '%s\n' $'turn on \xff' "$(printf 'lamp %.0s' {1..205})" "play some jazz" >>"$1"
 }
 
-# run_on_host [CARGO_OPTION...] -- IMAGE [OPTION...]: tinybert-run on this machine. --manifest-path, not the folder: the folder's
-# own settings would build for ARM.
-run_on_host() {
-  cargo_here run --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$(host_target)" "$@"
-}
+# run_on_host [CARGO_OPTION...] -- IMAGE [OPTION...]: tinybert-run on this machine.
+run_on_host() { cargo_here run --quiet --release -p tinybert-run "$@"; }
 
 # answer_on_host IMAGE: answers standard input as the targets do. A line that is too long for a board is made one that no machine
 # can read.
