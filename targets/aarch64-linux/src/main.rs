@@ -71,7 +71,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             continue;
         };
         match session.run(input(line)) {
-            Ok(reply) => writeln!(out, "{}", AnswerLine(&model, &reply.answer))?,
+            Ok(reply) => writeln!(out, "{}", AnswerLine { model: &model, text: line, answer: &reply.answer })?,
             Err(error) => writeln!(out, "error: {error}")?,
         }
     }
