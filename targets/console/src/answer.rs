@@ -32,7 +32,9 @@ impl AnswerLine<'_> {
     fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.answer {
             Answer::Label { index, .. } => f.write_str(self.label(*index)),
-            Answer::Labels(labels) => separated(f, '|', labels.labels(), |f, label| f.write_str(self.label(label))),
+            Answer::Labels(labels) => {
+                separated(f, '|', labels.labels(), |f, label| f.write_str(self.label(label)))
+            }
             Answer::Tags(_) => f.write_str("tags"),
             Answer::Embedding(_) => f.write_str("embedding"),
             _ => f.write_str("score"),
