@@ -1,5 +1,5 @@
-//! The runtime as firmware for QEMU's virt board and for a Raspberry Pi 3: the image in flash, a static workspace, answers
-//! on the serial console (`targets/console`). The exit code is 0 if there was no error.
+//! The runtime as firmware for QEMU's virt board and for a Raspberry Pi 3: the image in flash, a static workspace,
+//! answers on the serial console (`targets/console`). The exit code is 0 if there was no error.
 #![no_std]
 #![no_main]
 

@@ -1,6 +1,7 @@
-//! The line protocol of all targets. A program reads a text and writes the label (several with `|` between them), a tab,
-//! the outputs' bits in hexadecimal, so that machines can be compared, a tab, and what a person wants to read: the
-//! probability of each label, each word with its tag, or the score. A tab in the text separates the two texts of a pair.
+//! The line protocol of all targets. A program reads a text and writes the label (several with `|` between them), a
+//! tab, the outputs' bits in hexadecimal, so that machines can be compared, a tab, and what a person wants to read: the
+//! probability of each label, each word with its tag, or the score. A tab in the text separates the two texts of a
+//! pair.
 #![no_std]
 
 mod answer;

@@ -62,8 +62,8 @@ impl Board for Mps2 {
 
     fn cycles(&self) -> u32 {
         loop {
-            // SAFETY: every core of this architecture has the register, start.s has switched it on, and the exception that
-            // counts is the one other writer of the variable. The barrier lets it happen before the second look.
+            // SAFETY: every core of this architecture has the register, start.s has switched it on, and the exception
+            // that counts is the one other writer of the variable. The barrier lets it happen before the second look.
             let (before, left, after) = unsafe {
                 let before = (&raw const systick_wraps).read_volatile();
                 let left = SYSTICK.read_volatile();
