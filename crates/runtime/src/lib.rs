@@ -40,8 +40,10 @@ mod error;
 mod head;
 mod label_set;
 mod model;
+mod progress;
 mod qkv;
 mod quantized;
+mod run;
 mod session;
 mod stages;
 mod tags;
@@ -55,6 +57,7 @@ pub use embed::embed_model;
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
+pub use run::{Run, Step};
 pub use session::{Input, Session};
 pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
