@@ -1,7 +1,5 @@
 //! Operands of self-attention, and the checks that every kernel may rely on.
 
-use core::ops::Range;
-
 use crate::ShapeMismatch;
 use crate::linear::{ActivationsMut, MAX_SIDE, ensure};
 use crate::scratch::{Scratch, ScratchF32, ScratchSizes, ScratchSizesF32};
@@ -51,8 +49,9 @@ impl AttentionShape {
     }
 
     /// Returns the heads whose context is computed.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline]
-    pub(crate) fn computed(&self) -> Range<usize> {
+    pub(crate) fn computed(&self) -> core::ops::Range<usize> {
         self.first_head..self.first_head + self.computed_heads
     }
 
