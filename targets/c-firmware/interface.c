@@ -74,6 +74,62 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     free(workspace);
 }
 
+/* Checks that runs in slices refuse wrong arguments, end, and can be cancelled and started again. */
+static void slices(const tinybert_model *model, uint8_t *workspace, size_t needed)
+{
+    tinybert_run run = { { 0 } };
+    tinybert_model closed = { 0 };
+    tinybert_answer answer;
+    tinybert_text text = { "play", 4 };
+    const uint32_t ids[3] = { 2, 5, 3 }, beyond[1] = { UINT32_MAX };
+    const uint8_t types[3] = { 0 };
+    EXPECT(tinybert_step(NULL, 1, &answer), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_NOT_STARTED);
+    EXPECT(tinybert_cancel(NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_cancel(&run), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_start(model, workspace, needed, text, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_start(NULL, workspace, needed, text, &run), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_start(&closed, workspace, needed, text, &run), TINYBERT_STATUS_NOT_OPEN);
+    EXPECT(tinybert_start(model, NULL, needed, text, &run), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_start(model, workspace, needed - 1, text, &run), TINYBERT_STATUS_WORKSPACE_TOO_SMALL);
+    EXPECT(tinybert_start(model, workspace, needed, (tinybert_text){ "\xff", 1 }, &run), TINYBERT_STATUS_NOT_UTF8);
+    EXPECT(tinybert_start_ids(model, workspace, needed, ids, NULL, 3, &run), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_NOT_STARTED);
+
+    EXPECT(tinybert_start(model, workspace, needed, text, &run), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_step(&run, 1, NULL), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_PENDING);
+    EXPECT(tinybert_cancel(&run), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_NOT_STARTED);
+
+    EXPECT(tinybert_start_ids(model, workspace, needed, beyond, types, 1, &run), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_TOKEN_ID);
+    EXPECT(tinybert_start_ids(model, workspace, needed, ids, types, 3, &run), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_step(&run, SIZE_MAX, &answer), TINYBERT_STATUS_OK);
+    EXPECT(answer.tokens, 3);
+    EXPECT(tinybert_step(&run, 1, &answer), TINYBERT_STATUS_NOT_STARTED);
+}
+
+/* Answers a text in slices and checks that the outputs have the bits of `whole`, the answer at once. */
+static void same_in_slices(const tinybert_model *model, uint8_t *workspace, size_t needed, tinybert_text text,
+                           const tinybert_answer *whole)
+{
+    tinybert_run run;
+    tinybert_answer answer;
+    tinybert_status status;
+    size_t bytes = whole->output_count * sizeof(float), steps = 1;
+    float *outputs = malloc(bytes);
+    memcpy(outputs, whole->outputs, bytes);
+    EXPECT(tinybert_start(model, workspace, needed, text, &run), TINYBERT_STATUS_OK);
+    while ((status = tinybert_step(&run, 5000, &answer)) == TINYBERT_STATUS_PENDING) steps++;
+    EXPECT(status, TINYBERT_STATUS_OK);
+    EXPECT(steps > 3, 1);
+    EXPECT(answer.label, whole->label);
+    EXPECT(answer.output_count, whole->output_count);
+    EXPECT(memcmp(answer.outputs, outputs, bytes), 0);
+    free(outputs);
+}
+
 /* Checks which images a device that trusts the key of model.h accepts. */
 static void signatures(const char *unsigned_path, const char *signed_path, const char *forged_path)
 {
@@ -129,6 +185,7 @@ int main(int count, char **arguments)
     EXPECT(tinybert_open(image, bytes, &model), TINYBERT_STATUS_OK);
     size_t needed = tinybert_workspace_bytes(&model);
     uint8_t *workspace = malloc(needed);
+    slices(&model, workspace, needed);
     FILE *texts = fopen(arguments[2], "rb");
     if (!texts) { perror(arguments[2]); return 1; }
     char line[1024];
@@ -142,6 +199,7 @@ int main(int count, char **arguments)
             EXPECT(tinybert_run_pair(&model, workspace, needed, text, pair, &answer), TINYBERT_STATUS_OK);
         } else {
             EXPECT(tinybert_run_text(&model, workspace, needed, text, &answer), TINYBERT_STATUS_OK);
+            same_in_slices(&model, workspace, needed, text, &answer);
         }
         EXPECT(answer.output_count, tinybert_output_count(&model));
         probabilities_of(&model, &answer);

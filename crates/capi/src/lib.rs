@@ -23,15 +23,20 @@ mod handle;
 mod memory;
 #[cfg(target_os = "none")]
 mod panic;
+mod slices;
 mod status;
 mod words;
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
-use tinybert_runtime::{Answer, Input, Model};
+use tinybert_runtime::{Answer, Input, Model, Reply};
 
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
+pub use slices::{
+    CRun, RUN_WORDS, tinybert_cancel, tinybert_start, tinybert_start_ids, tinybert_start_pair, tinybert_step,
+};
 pub use status::Status;
 use status::call_status;
 pub use words::CWordRows;
@@ -397,7 +402,12 @@ unsafe fn run(
     let (model, workspace, answer) =
         unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?, place(answer)?) };
     let mut session = model.session(workspace)?;
-    let reply = session.run(input)?;
+    write_answer(&session.run(input)?, answer);
+    Ok(())
+}
+
+/// Writes an answer for C.
+fn write_answer(reply: &Reply<'_>, answer: &mut MaybeUninit<CAnswer>) {
     let (kind, label) = match reply.answer {
         Answer::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
         Answer::Score(_) => (Kind::Score, 0),
@@ -415,5 +425,4 @@ unsafe fn run(
         tokens: reply.tokens,
         truncated: reply.truncated,
     });
-    Ok(())
 }

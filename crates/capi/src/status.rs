@@ -51,6 +51,10 @@ pub enum Status {
     PublicKey = 20,
     /// The image has no self-tests, so nothing was compared.
     NoSelfTests = 21,
+    /// The answer needs further steps.
+    Pending = 25,
+    /// No run has been started, or the run has ended.
+    NotStarted = 26,
 }
 
 /// Runs `call` and returns its status.
@@ -86,7 +90,7 @@ impl From<Error> for Status {
 /// Returns the text of a status.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 22] = [
+    const TEXTS: [&core::ffi::CStr; 27] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -109,6 +113,11 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the image was changed after it was signed, or the signature is forged",
         c"the public key is not a usable Ed25519 key",
         c"the image has no self-tests",
+        c"unknown status",
+        c"unknown status",
+        c"unknown status",
+        c"the answer needs further steps",
+        c"no run has been started, or the run has ended",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }

@@ -23,6 +23,38 @@
 //! }
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! [`Session::start`] gives the answer in slices, so that the core is free in between.
+//!
+//! # Threads and interrupts
+//!
+//! Every type of this crate is `Send` and `Sync`, and no function has global state.
+//!
+//! * A [`Model`] can be shared: any number of threads, cores or interrupt handlers answer with the same model at the same
+//!   time, each with a session and a workspace of its own.
+//! * A [`Session`] and a [`Run`] can be sent to another thread between two calls. A call needs `&mut`, so two cannot use
+//!   the same workspace at the same time.
+//! * [`WordRows`] are read by every user of the model and must therefore be `Sync`: a driver with state needs a lock.
+//!
+//! ```compile_fail,E0277
+//! use core::cell::RefCell;
+//! struct Spi(RefCell<[u8; 4096]>); // not `Sync`
+//! impl tinybert_runtime::WordRows for Spi {
+//!     fn read(&self, offset: usize, into: &mut [u8]) -> bool {
+//!         self.0.borrow().get(offset..).map(|from| into.copy_from_slice(&from[..into.len()])).is_some()
+//!     }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0499
+//! # use tinybert_runtime::{Error, Input, Session};
+//! fn two_at_once(session: &mut Session<'_, '_>) -> Result<(), Error> {
+//!     let mut first = session.start(Input::text("play"))?;
+//!     let second = session.run(Input::text("some jazz"))?; // the first run has the workspace
+//!     first.step(1_000)?;
+//!     Ok(())
+//! }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,8 +72,10 @@ mod error;
 mod head;
 mod label_set;
 mod model;
+mod progress;
 mod qkv;
 mod quantized;
+mod run;
 mod session;
 mod stages;
 mod tags;
@@ -55,6 +89,7 @@ pub use embed::embed_model;
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
+pub use run::{Run, Step};
 pub use session::{Input, Session};
 pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
