@@ -100,8 +100,8 @@ pub unsafe extern "C" fn tinybert_output_count(model: *const Handle) -> usize {
     unsafe { Handle::get(model) }.map_or(0, |model| model.config().outputs)
 }
 
-/// Returns the largest number of tokens of an input, special ones included; 0 if the model is not open. Longer texts are
-/// cut, more token ids are refused.
+/// Returns the largest number of tokens of an input, special ones included; 0 if the model is not open. Longer texts
+/// are cut, more token ids are refused.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened.

@@ -198,8 +198,8 @@ pub unsafe extern "C" fn tinybert_self_test(
     })
 }
 
-/// Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in the
-/// workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
+/// Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in
+/// the workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
 /// there.
 ///
 /// The statuses are TINYBERT_STATUS_WORKSPACE_TOO_SMALL, TINYBERT_STATUS_NOT_UTF8, and for an image without word rows
