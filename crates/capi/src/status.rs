@@ -51,6 +51,12 @@ pub enum Status {
     PublicKey = 20,
     /// The image has no self-tests, so nothing was compared.
     NoSelfTests = 21,
+    /// The memory for a result has room for fewer elements than the result has.
+    BufferTooSmall = 22,
+    /// The model gives answers of another kind.
+    OtherKind = 23,
+    /// There is no further word or entity.
+    End = 24,
     /// The answer needs further steps.
     Pending = 25,
     /// No run has been started, or the run has ended.
@@ -87,9 +93,11 @@ impl From<Error> for Status {
     }
 }
 
-/// Returns the text of a status.
+/// Returns what a status means, in English, ending with a zero. The text is never changed or freed. A number that is
+/// not a status has the text "unknown status".
 #[cfg(feature = "status-text")]
-pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
+#[unsafe(no_mangle)]
+pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char {
     const TEXTS: [&core::ffi::CStr; 27] = [
         c"ok",
         c"a pointer that is needed is null",
@@ -113,11 +121,16 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the image was changed after it was signed, or the signature is forged",
         c"the public key is not a usable Ed25519 key",
         c"the image has no self-tests",
-        c"unknown status",
-        c"unknown status",
-        c"unknown status",
+        c"the memory for the result is too small",
+        c"the model gives answers of another kind",
+        c"there is no further word or entity",
         c"the answer needs further steps",
         c"no run has been started, or the run has ended",
     ];
-    usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
+    usize::try_from(status)
+        .ok()
+        .and_then(|status| TEXTS.get(status))
+        .copied()
+        .unwrap_or(c"unknown status")
+        .as_ptr()
 }

@@ -34,7 +34,7 @@ mod keys;
 mod parts;
 mod per_linear;
 mod records;
-#[cfg(feature = "signature")]
+#[cfg(feature = "sha256")]
 mod sha2;
 #[cfg(feature = "signature")]
 mod signature;
@@ -45,6 +45,7 @@ mod views;
 mod writer;
 
 pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Pooling};
+pub use container::image_bytes;
 pub use crc::{Checksum, crc32c};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
@@ -56,6 +57,8 @@ pub use records::{
     CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,
     Signature,
 };
+#[cfg(feature = "sha256")]
+pub use sha2::image_sha256;
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;
 pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedWeights, Panel};

@@ -68,6 +68,7 @@ mod checksum;
 #[cfg(feature = "embed")]
 mod embed;
 mod encoder;
+mod entities;
 mod error;
 mod head;
 mod label_set;
@@ -86,12 +87,13 @@ mod workspace;
 pub use answer::{Answer, Reply};
 #[cfg(feature = "embed")]
 pub use embed::embed_model;
+pub use entities::{Entities, Entity, EntityStep, EntityTags};
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
 pub use run::{Run, Step};
 pub use session::{Input, Session};
-pub use tags::{TaggedWord, TaggedWords, Tags};
+pub use tags::{TagPlace, TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
 pub use team::Threads;
 pub use words::WordRows;
@@ -99,4 +101,5 @@ pub use workspace::{ROWS_PER_STEP, workspace_bytes};
 
 pub use tinybert_image as image;
 pub use tinybert_kernels as kernels;
+pub use tinybert_kernels::math::cosine;
 pub use tinybert_tokenizer as tokenizer;
