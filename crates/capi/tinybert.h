@@ -126,6 +126,22 @@ enum tinybert_status
    The image has no self-tests, so nothing was compared.
    */
   TINYBERT_STATUS_NO_SELF_TESTS = 21,
+  /*
+   The memory for a result has room for fewer elements than the result has.
+   */
+  TINYBERT_STATUS_BUFFER_TOO_SMALL = 22,
+  /*
+   The model gives answers of another kind.
+   */
+  TINYBERT_STATUS_OTHER_KIND = 23,
+  /*
+   There is no further word or entity.
+   */
+  TINYBERT_STATUS_END = 24,
+  /*
+   The image is signed, but its security version is below the least that is accepted.
+   */
+  TINYBERT_STATUS_TOO_OLD = 25,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -262,6 +278,32 @@ typedef struct {
   bool accepted;
 } tinybert_confidence;
 
+/*
+ What an image says about itself. The texts lie in the image. A text that the image does not have is empty.
+ */
+typedef struct {
+  /*
+   The name of the model.
+   */
+  tinybert_text name;
+  /*
+   The semantic version of the model, such as 1.2.0.
+   */
+  tinybert_text version;
+  /*
+   The licence of the model.
+   */
+  tinybert_text license;
+  /*
+   When the image was made, in UTC, such as 2026-12-01T13:00:00Z.
+   */
+  tinybert_text created;
+  /*
+   How old the image is for tinybert_open_signed_at_least; 0 if the image does not say it.
+   */
+  uint32_t security_version;
+} tinybert_metadata;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -283,7 +325,8 @@ tinybert_status tinybert_open(const uint8_t *image,
  Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
  that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
  contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
- trustworthy as the memory that it lies in.
+ trustworthy as the memory that it lies in. Every security version is accepted: `tinybert_open_signed_at_least`
+ refuses older images.
 
  # Safety
  `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
@@ -429,6 +472,32 @@ tinybert_status tinybert_probabilities(const tinybert_model *model,
  Returns what a status means, in English, ending with a zero.
  */
 const char *tinybert_status_text(uint32_t status);
+#endif
+
+/*
+ Writes to `metadata` what the image of an open model says about itself (`quantize --model-name`, `--model-version`,
+ `--license`, `--security-version`, `--created`). Only a signature proves it.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `metadata` to metadata.
+ */
+tinybert_status tinybert_metadata_of(const tinybert_model *model,
+                                     tinybert_metadata *metadata);
+
+#if defined(TINYBERT_SIGNATURE)
+/*
+ Does the same as `tinybert_open_signed` for an image whose security version is at least `least_security_version`. It
+ refuses an older image with TINYBERT_STATUS_TOO_OLD, before it reads the image's contents. An image that states no
+ security version has the version 0. The program keeps the least version where nobody can reset it.
+
+ # Safety
+ As for `tinybert_open_signed`.
+ */
+tinybert_status tinybert_open_signed_at_least(const uint8_t *image,
+                                              size_t image_bytes,
+                                              const uint8_t *public_key,
+                                              uint32_t least_security_version,
+                                              tinybert_model *model);
 #endif
 
 #ifdef __cplusplus

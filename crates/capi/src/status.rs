@@ -51,6 +51,14 @@ pub enum Status {
     PublicKey = 20,
     /// The image has no self-tests, so nothing was compared.
     NoSelfTests = 21,
+    /// The memory for a result has room for fewer elements than the result has.
+    BufferTooSmall = 22,
+    /// The model gives answers of another kind.
+    OtherKind = 23,
+    /// There is no further word or entity.
+    End = 24,
+    /// The image is signed, but its security version is below the least that is accepted.
+    TooOld = 25,
 }
 
 /// Runs `call` and returns its status.
@@ -68,6 +76,7 @@ impl From<Error> for Status {
             Error::Image(image::Error::NotSigned) => Self::NotSigned,
             Error::Image(image::Error::OtherKey) => Self::OtherKey,
             Error::Image(image::Error::Forged) => Self::Forged,
+            Error::Image(image::Error::TooOld { .. }) => Self::TooOld,
             Error::Image(image::Error::PublicKey) => Self::PublicKey,
             Error::Image(_) | Error::Vocabulary(_) | Error::VocabularySize { .. } => Self::ImageDamaged,
             Error::TooLarge => Self::TooLarge,
@@ -86,7 +95,7 @@ impl From<Error> for Status {
 /// Returns the text of a status.
 #[cfg(feature = "status-text")]
 pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 22] = [
+    const TEXTS: [&core::ffi::CStr; 26] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -109,6 +118,10 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the image was changed after it was signed, or the signature is forged",
         c"the public key is not a usable Ed25519 key",
         c"the image has no self-tests",
+        c"the memory for the result is too small",
+        c"the model gives answers of another kind",
+        c"there is no further word or entity",
+        c"the image is older than those that are accepted",
     ];
     usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
 }

@@ -5,7 +5,7 @@ use core::mem::offset_of;
 use zerocopy::FromBytes;
 
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, MAX_SECTIONS, TableEntry, VERSION, padded};
-use crate::{Checksum, Error, SectionKind};
+use crate::{Checksum, Error, SectionKind, crc32c};
 
 /// The sections of a file whose shell has been checked. Their contents have not been checked yet.
 #[derive(Clone, Copy)]
@@ -18,11 +18,11 @@ impl<'a> Container<'a> {
     /// Checks everything that can be checked without knowledge of what a section means. After this, a correct checksum
     /// covers every byte of the file that is not zero padding.
     pub fn open(bytes: &'a [u8], checksum: Checksum) -> Result<Self, Error> {
-        if !(bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
-            return Err(Error::Misaligned);
+        let (header, rest) = header(bytes, checksum)?;
+        let actual = bytes.len() as u64;
+        if header.file_bytes != actual {
+            return Err(Error::FileSize { stated: header.file_bytes, actual });
         }
-        let (header, rest) = FileHeader::ref_from_prefix(bytes).map_err(|_| Error::TooShort)?;
-        check_header(header, bytes, checksum)?;
         let table_bytes = usize::from(header.section_count) * size_of::<TableEntry>();
         let table_end = size_of::<FileHeader>() + table_bytes;
         let first = padded(table_end).filter(|first| *first <= bytes.len()).ok_or(Error::TooShort)?;
@@ -80,7 +80,29 @@ impl<'a> Container<'a> {
     }
 }
 
-fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result<(), Error> {
+/// Returns the number of bytes of the image that begins at the first byte of `slot`, such as a slot of flash that is
+/// longer than the image and erased behind it. The number is at most the slot's length.
+///
+/// Only the header is read. Its checksum covers the number. [`Image::from_bytes`](crate::Image::from_bytes) of as many
+/// bytes checks everything else.
+///
+/// # Errors
+/// [`Misaligned`](Error::Misaligned), [`TooShort`](Error::TooShort), [`Magic`](Error::Magic) (an erased slot, for
+/// example), [`Version`](Error::Version), [`HeaderCrc`](Error::HeaderCrc); [`FileSize`](Error::FileSize) if the slot is
+/// shorter than the image.
+pub fn image_bytes(slot: &[u8]) -> Result<usize, Error> {
+    let (header, _) = header(slot, crc32c)?;
+    let (stated, actual) = (header.file_bytes, slot.len());
+    let bytes = usize::try_from(stated).ok().filter(|bytes| *bytes <= actual);
+    bytes.ok_or(Error::FileSize { stated, actual: actual as u64 })
+}
+
+/// Returns the header, whose checksum and constants are right, and everything behind it.
+fn header(bytes: &[u8], checksum: Checksum) -> Result<(&FileHeader, &[u8]), Error> {
+    if !(bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
+        return Err(Error::Misaligned);
+    }
+    let (header, rest) = FileHeader::ref_from_prefix(bytes).map_err(|_| Error::TooShort)?;
     if header.magic != MAGIC {
         return Err(Error::Magic);
     }
@@ -91,17 +113,13 @@ fn check_header(header: &FileHeader, bytes: &[u8], checksum: Checksum) -> Result
     if checksum(covered) != header.header_crc {
         return Err(Error::HeaderCrc);
     }
-    let actual = bytes.len() as u64;
-    if header.file_bytes != actual {
-        return Err(Error::FileSize { stated: header.file_bytes, actual });
-    }
     if header.reserved != [0; 10] {
         return Err(Error::Padding);
     }
     if header.section_count == 0 || header.section_count > MAX_SECTIONS {
         return Err(Error::SectionCount(header.section_count));
     }
-    Ok(())
+    Ok((header, rest))
 }
 
 /// Returns the section that `entry` describes, if it begins at `place` and lies in the file; and the place of the next

@@ -31,6 +31,7 @@ mod image;
 mod include;
 #[cfg(feature = "keys")]
 mod keys;
+mod metadata;
 mod parts;
 mod per_linear;
 mod records;
@@ -40,17 +41,20 @@ mod sha2;
 mod signature;
 #[cfg(feature = "toy")]
 pub mod toy;
+mod version;
 mod views;
 #[cfg(feature = "alloc")]
 mod writer;
 
 pub use config::{AttentionMode, Config, HeadKind, InputQuantization, LayerConfig, Pooling};
+pub use container::image_bytes;
 pub use crc::{Checksum, crc32c};
 pub use error::{Error, Field};
 pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
+pub use metadata::Metadata;
 pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
     CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,
@@ -67,5 +71,5 @@ pub use writer::sign;
 #[cfg(feature = "alloc")]
 pub use writer::{
     AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, ImageShape, LayerData,
-    LayerNormData, LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal,
+    LayerNormData, LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal, with_metadata,
 };

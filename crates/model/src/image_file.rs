@@ -84,7 +84,7 @@ impl ImageFile {
     /// # Errors
     /// The reason why the signature does not hold.
     pub fn verify(&self, public_key: &[u8; 32]) -> std::result::Result<(), tinybert_runtime::Error> {
-        Model::from_signed_bytes(&self.bytes, public_key).map(drop)
+        Model::from_signed_bytes(&self.bytes, public_key, 0).map(drop)
     }
 
     /// The bytes of the file.
@@ -121,6 +121,7 @@ pub fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::Signature => "signature",
         SectionKind::WordChecks => "word checks",
         SectionKind::Confidence => "confidence",
+        SectionKind::Metadata => "metadata",
     }
 }
 

@@ -40,6 +40,8 @@ mod error;
 mod head;
 mod label_set;
 mod model;
+#[cfg(feature = "embedded-storage")]
+mod nor_flash;
 mod qkv;
 mod quantized;
 mod session;
@@ -55,6 +57,8 @@ pub use embed::embed_model;
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
+#[cfg(feature = "embedded-storage")]
+pub use nor_flash::NorFlashRows;
 pub use session::{Input, Session};
 pub use tags::{TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
