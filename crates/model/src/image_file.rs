@@ -92,6 +92,11 @@ impl ImageFile {
         &self.bytes
     }
 
+    /// The bytes of the file, for a caller that changes them.
+    pub fn into_bytes(self) -> AlignedBytes {
+        self.bytes
+    }
+
     /// Size of the file in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()

@@ -5,7 +5,12 @@
 
 mod board;
 mod semihosting;
+#[cfg(feature = "slots")]
+mod slots;
 
 core::arch::global_asm!(include_str!("start.s"));
 
+#[cfg(not(feature = "slots"))]
 tinybert_console::firmware!(board::Virt::new(), semihosting::exit);
+#[cfg(feature = "slots")]
+tinybert_console::firmware!(board::Virt::new(), semihosting::exit, slots::open);

@@ -13,7 +13,7 @@ use core::fmt;
 
 use tinybert_runtime::{Answer, Input};
 
-pub use tinybert_runtime::Model;
+pub use tinybert_runtime::{Error, Model};
 
 /// Returns the input that a line asks for.
 pub fn input(line: &str) -> Input<'_> {
