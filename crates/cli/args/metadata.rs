@@ -21,15 +21,15 @@ pub struct MetadataArgs {
     /// nothing has said it.
     #[arg(long, value_name = "N")]
     security_version: Option<u32>,
-    /// When the image was made: RFC 3339 in UTC, such as 2026-12-01T13:00:00Z. Without this option no time is written, so
-    /// that the same model gives the same bytes.
+    /// When the image was made: RFC 3339 in UTC, such as 2026-12-01T13:00:00Z. Without this option no time is
+    /// written, so that the same model gives the same bytes.
     #[arg(long, value_name = "TIME", value_parser = parse_created)]
     created: Option<String>,
 }
 
 impl MetadataArgs {
-    /// The same image with the metadata that the options name. The image keeps its others, and loses its signature. If no
-    /// option is there, the image stays as it is.
+    /// The same image with the metadata that the options name. The image keeps its others, and loses its signature.
+    /// If no option is there, the image stays as it is.
     ///
     /// # Errors
     /// [`Error::Input`] for bytes that are no image.

@@ -8,8 +8,8 @@ use crate::records::{take, take_count, take_u32};
 use crate::version::{is_version, precedence};
 use crate::{Error, Field, SectionKind};
 
-/// What an image says about itself, in borrowed texts (`&str`) or in its own (`String`). The default is that of an image
-/// without the section.
+/// What an image says about itself, in borrowed texts (`&str`) or in its own (`String`). The default is that of an
+/// image without the section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metadata<Text> {
     /// The name of the model: 1 to 255 bytes without control characters.

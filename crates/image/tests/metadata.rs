@@ -213,7 +213,8 @@ fn the_length_of_an_image_in_a_slot_does_not_depend_on_what_lies_behind_it() {
     }
 }
 
-/// The power may fail at any moment of an update: no part of an image passes for one, over erased flash or an older image.
+/// The power may fail at any moment of an update: no part of an image passes for one, over erased flash or an older
+/// image.
 #[test]
 fn an_image_that_was_written_in_part_is_refused() {
     let (new, old) = (mixed_toy().build().unwrap(), full_toy().build().unwrap());

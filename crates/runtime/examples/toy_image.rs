@@ -3,10 +3,11 @@
 //!
 //!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding|labels|calibrated] [demo] [wrong] [--word-rows FILE]
 //!
-//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them. The
-//! model is a classifier, or a tagger of words, a sentence encoder, a multi-label classifier or a classifier with a
-//! temperature and a threshold; with `demo` in the sizes of the shipped demo's student. With `wrong` its last self-test fails. With `--word-rows` its word
-//! rows are in a file of their own. It states no workspace: what believes an image there does not work.
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them.
+//! The model is a classifier, or a tagger of words, a sentence encoder, a multi-label classifier or a classifier with
+//! a temperature and a threshold; with `demo` in the sizes of the shipped demo's student. With `wrong` its last
+//! self-test fails. With `--word-rows` its word rows are in a file of their own. It states no workspace: what
+//! believes an image there does not work.
 
 use std::error::Error;
 

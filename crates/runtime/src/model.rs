@@ -30,14 +30,14 @@ impl<'a> Model<'a> {
         Self::from_image(&Image::from_bytes_with(bytes, checksum()))
     }
 
-    /// Does the same as [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed. It
-    /// refuses an image that is not signed, that is signed with another key, that was changed afterwards, or whose
-    /// [security version](tinybert_image::Metadata::security_version) is below `least_security_version`, before it reads
-    /// the image's contents.
+    /// Does the same as [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed.
+    /// It refuses an image that is not signed, that is signed with another key, that was changed afterwards, or whose
+    /// [security version](tinybert_image::Metadata::security_version) is below `least_security_version`, before it
+    /// reads the image's contents.
     ///
-    /// The key is as trustworthy as the place it comes from: build it into the program. The least security version keeps
-    /// anybody from going back to an older image that the same key has signed. 0 accepts every version, and an image
-    /// that states none has the version 0.
+    /// The key is as trustworthy as the place it comes from: build it into the program. The least security version
+    /// keeps anybody from going back to an older image that the same key has signed. 0 accepts every version, and an
+    /// image that states none has the version 0.
     ///
     /// # Errors
     /// [`NotSigned`](tinybert_image::Error::NotSigned), [`OtherKey`](tinybert_image::Error::OtherKey),

@@ -9,11 +9,11 @@ use crate::WordRows;
 /// Most bytes of `READ_SIZE`: larger ones would need more stack than one row.
 const MAX_READ_SIZE: usize = 64;
 
-/// The word rows of an image in flash that is not memory-mapped. Reads of the flash are aligned to its `READ_SIZE`, which
-/// may be at most 64 bytes.
+/// The word rows of an image in flash that is not memory-mapped. Reads of the flash are aligned to its `READ_SIZE`,
+/// which may be at most 64 bytes.
 ///
-/// A driver reads through `&mut self`, and a model may be shared. Therefore `lock` lends the driver to the function that
-/// it is given, by whatever lock the program has:
+/// A driver reads through `&mut self`, and a model may be shared. Therefore `lock` lends the driver to the function
+/// that it is given, by whatever lock the program has:
 ///
 /// ```
 /// # use embedded_storage::nor_flash::{ErrorType, ReadNorFlash};
@@ -25,7 +25,9 @@ const MAX_READ_SIZE: usize = 64;
 /// #     fn capacity(&self) -> usize { 0 }
 /// # }
 /// # struct Mutex<T>(std::sync::Mutex<T>);
-/// # impl<T> Mutex<T> { fn lock<R>(&self, use_it: impl FnOnce(&mut T) -> R) -> R { use_it(&mut self.0.lock().unwrap()) } }
+/// # impl<T> Mutex<T> {
+/// #     fn lock<R>(&self, use_it: impl FnOnce(&mut T) -> R) -> R { use_it(&mut self.0.lock().unwrap()) }
+/// # }
 /// # static FLASH: Mutex<Driver> = Mutex(std::sync::Mutex::new(Driver));
 /// use tinybert_runtime::NorFlashRows;
 ///
@@ -39,7 +41,8 @@ pub struct NorFlashRows<F, L> {
 }
 
 impl<F: ReadNorFlash, L: Fn(&mut dyn FnMut(&mut F)) + Sync> NorFlashRows<F, L> {
-    /// The file of word rows (`quantize --word-rows`) begins at address `begin` of the flash, which need not be aligned.
+    /// The file of word rows (`quantize --word-rows`) begins at address `begin` of the flash, which need not be
+    /// aligned.
     pub fn new(begin: u32, lock: L) -> Self {
         const { assert!(F::READ_SIZE > 0 && F::READ_SIZE <= MAX_READ_SIZE, "READ_SIZE must be 1 to 64") };
         Self { begin, lock, flash: PhantomData }

@@ -21,8 +21,9 @@ pub trait Board {
     fn cycles(&self) -> u32;
 }
 
-/// Opens the model, for which `open` may use the workspace, and runs the image's self-tests, which show that this board computes what the host computed. Then
-/// answers the console's lines until Control-D and prints the cycles of each answer. Lines may be as long as `buffer`.
+/// Opens the model, for which `open` may use the workspace, and runs the image's self-tests, which show that this
+/// board computes what the host computed. Then answers the console's lines until Control-D and prints the cycles of
+/// each answer. Lines may be as long as `buffer`.
 ///
 /// # Errors
 /// The fault of the image, the workspace or the board.
