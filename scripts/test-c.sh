@@ -14,7 +14,8 @@ fail() { echo "test-c: $*" >&2; exit 1; }
 
 toy_image "$work/model.tbim" dotprod
 make_keys "$work"
-target/release/tinybert-compress sign --model "$work/model.tbim" --key "$work/key.pem" --out "$work/signed.tbim"
+target/release/tinybert-compress sign --model "$work/model.tbim" --key "$work/key.pem" --out "$work/signed.tbim" \
+  --model-version 1.2.0 --security-version 7
 cp "$work/signed.tbim" "$work/forged.tbim"
 sign_image forge "$work/forged.tbim"
 crates/image/tests/reference/verify.sh "$work/signed.tbim" "$work/public.pem" || fail "OpenSSL does not verify what sign has signed"

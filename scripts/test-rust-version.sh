@@ -15,7 +15,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/rust-$version}
 crates=()
 for crate in layout image tokenizer kernels runtime capi; do crates+=(-p "tinybert-$crate"); done
 features=tinybert-layout/alloc,tinybert-image/keys,tinybert-image/toy,tinybert-tokenizer/alloc,tinybert-kernels/std
-features+=,tinybert-runtime/threads,tinybert-runtime/embed,tinybert-capi/status-text
+features+=,tinybert-runtime/threads,tinybert-runtime/embed,tinybert-runtime/embedded-storage,tinybert-capi/status-text
 cargo "+$version" check --quiet "${crates[@]}" --features "$features"
 cargo "+$version" check --quiet "${crates[@]}" --features "$features" --target aarch64-unknown-linux-gnu
 cargo "+$version" check --quiet -p tinybert-runtime --features signature --target thumbv7em-none-eabihf

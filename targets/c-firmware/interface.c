@@ -226,6 +226,15 @@ static void signatures(const char *unsigned_path, const char *signed_path, const
     key[0] ^= 1;
     EXPECT(memcmp(&model, &other, sizeof model), 0);
     EXPECT(tinybert_open_signed(image, bytes, key, &model), TINYBERT_STATUS_OK);
+    tinybert_metadata metadata;
+    EXPECT(tinybert_metadata_of(&model, &metadata), TINYBERT_STATUS_OK);
+    EXPECT(metadata.security_version, 7);
+    EXPECT(metadata.version.length == 5 && memcmp(metadata.version.bytes, "1.2.0", 5) == 0, 1);
+    EXPECT(metadata.license.length, 0);
+    EXPECT(tinybert_open_signed_at_least(image, bytes, key, 7, &model), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_open_signed_at_least(image, bytes, NULL, 7, &model), TINYBERT_STATUS_NULL_POINTER);
+    EXPECT(tinybert_open_signed_at_least(image, bytes, key, 8, &model), TINYBERT_STATUS_TOO_OLD);
+    EXPECT(memcmp(&model, &other, sizeof model), 0);
     free(image);
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::LazyLock;
 
+use serde_json::{Value, json};
+
 use crate::program::{fails, output};
 use crate::toy::{self, IMAGE};
 
@@ -85,4 +87,57 @@ fn what_is_no_key_is_refused_with_the_command_that_makes_one() {
     fails(&sign(&IMAGE), 3, &[&IMAGE, "private key"]);
     fails(&format!("inspect {} --verify {}", *SIGNED, *KEY), 3, &[&KEY, "openssl pkey -pubout"]);
     assert!(!toy::path("never.tbim").exists());
+}
+
+#[test]
+fn quantize_writes_metadata_and_sign_replaces_those_that_it_is_given() {
+    let quantized = toy::path("metadata.tbim").display().to_string();
+    let line = format!("quantize --model {} {} --max-tokens 32", *toy::STUDENT, toy::data());
+    output(&format!("{line} --model-name intents --license MIT --security-version 3 --out {quantized}"));
+    let told = output(&format!("inspect {quantized}"));
+    for fact in ["name: intents\n", "licence: MIT\n", "security version: 3\n"] {
+        assert!(told.contains(fact), "{fact}: {told}");
+    }
+    assert!(!told.contains("created: ") && !told.contains("\nversion: "), "{told}");
+
+    let signed = toy::path("metadata-signed.tbim").display().to_string();
+    let sign = |from: &str, options: &str| {
+        output(&format!("sign --model {from} --key {} --out {signed} {options}", *KEY));
+        let told = output(&format!("inspect --json {signed} --verify {}", *PUBLIC_KEY));
+        serde_json::from_str::<Value>(&told).expect("inspect --json prints JSON")
+    };
+    let created = "2026-12-01T13:00:00Z";
+    let told = sign(&quantized, &format!("--model-version 1.2.0 --security-version 7 --created {created}"));
+    let expected = json!({
+        "name": "intents", "version": "1.2.0", "license": "MIT", "created": created, "security_version": 7
+    });
+    assert_eq!(told["metadata"], expected);
+    assert_eq!(told["signature"], json!({ "public_key": PUBLIC_HEX, "verified": true }));
+    assert_eq!(told["sections"]["metadata"], json!(4 + 4 * 8 + 7 + 5 + 3 + 20));
+    let size = fs::metadata(&signed).expect("sign writes an image").len();
+    assert_eq!(told["flash_bytes"], json!(size));
+    assert_eq!(told["self_tests_passed"], json!(4));
+    // A signed image may be signed with other metadata.
+    assert_eq!(sign(&signed, "--model-version 1.2.1")["metadata"]["version"], json!("1.2.1"));
+    // Without an option, and without the section, nothing is written.
+    assert_eq!(sign(&IMAGE, "")["metadata"], Value::Null);
+    assert_eq!(sign(&IMAGE, "--security-version 0")["metadata"]["security_version"], json!(0));
+}
+
+#[test]
+fn metadata_that_mean_nothing_are_refused() {
+    let sign = format!("sign --model {} --key {} --out never", *IMAGE, *KEY);
+    for (option, says) in [
+        ("--model-version 1.2", "1.2.0"),
+        ("--model-version v1.2.0", "semantic version"),
+        ("--created 2026-12-01", "in UTC"),
+        ("--created 2026-02-29T00:00:00Z", "in UTC"),
+        ("--security-version -1", "--security-version"),
+        ("--security-version 4294967296", "4294967296"),
+        (&format!("--model-name {}", "n".repeat(256)), "255 bytes"),
+        (&format!("--license {}", "l".repeat(256)), "255 bytes"),
+    ] {
+        fails(&format!("{sign} {option}"), 2, &[says]);
+    }
+    fails(&format!("inspect --json {}", *toy::STUDENT), 2, &["--json"]);
 }

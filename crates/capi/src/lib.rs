@@ -23,6 +23,7 @@ mod answers;
 mod facts;
 mod handle;
 mod memory;
+mod metadata;
 #[cfg(target_os = "none")]
 mod panic;
 mod slices;
@@ -48,6 +49,9 @@ pub use facts::{
 };
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
+#[cfg(feature = "signature")]
+pub use metadata::tinybert_open_signed_at_least;
+pub use metadata::{CMetadata, tinybert_metadata_of};
 pub use slices::{
     CRun, RUN_WORDS, tinybert_cancel, tinybert_start, tinybert_start_ids, tinybert_start_pair, tinybert_step,
 };
@@ -132,7 +136,8 @@ pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, mod
 /// Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
 /// that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
 /// contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
-/// trustworthy as the memory that it lies in. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
+/// trustworthy as the memory that it lies in. Every security version is accepted: `tinybert_open_signed_at_least`
+/// refuses older images. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
 /// TINYBERT_STATUS_OTHER_KEY, TINYBERT_STATUS_FORGED and TINYBERT_STATUS_PUBLIC_KEY.
 ///
 /// # Safety
@@ -145,14 +150,8 @@ pub unsafe extern "C" fn tinybert_open_signed(
     public_key: *const u8,
     model: *mut Handle,
 ) -> Status {
-    call_status(|| {
-        // SAFETY: as the caller promises.
-        let (model, image) = unsafe { (Handle::closed(model)?, slice(image, image_bytes)?) };
-        // SAFETY: as the caller promises.
-        let public_key = unsafe { slice(public_key, PUBLIC_KEY_BYTES)? };
-        let public_key = public_key.first_chunk().ok_or(Status::Internal)?;
-        model.open(&Model::from_signed_bytes(image, public_key))
-    })
+    // SAFETY: as the caller promises.
+    unsafe { tinybert_open_signed_at_least(image, image_bytes, public_key, 0, model) }
 }
 
 /// Says how to read the word rows of an image that was written without them (`quantize --word-rows`). Each row is read

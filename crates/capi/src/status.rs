@@ -61,6 +61,8 @@ pub enum Status {
     Pending = 25,
     /// No run has been started, or the run has ended.
     NotStarted = 26,
+    /// The image is signed, but its security version is below the least that is accepted.
+    TooOld = 27,
 }
 
 /// Runs `call` and returns its status.
@@ -78,6 +80,7 @@ impl From<Error> for Status {
             Error::Image(image::Error::NotSigned) => Self::NotSigned,
             Error::Image(image::Error::OtherKey) => Self::OtherKey,
             Error::Image(image::Error::Forged) => Self::Forged,
+            Error::Image(image::Error::TooOld { .. }) => Self::TooOld,
             Error::Image(image::Error::PublicKey) => Self::PublicKey,
             Error::Image(_) | Error::Vocabulary(_) | Error::VocabularySize { .. } => Self::ImageDamaged,
             Error::TooLarge => Self::TooLarge,
@@ -98,7 +101,7 @@ impl From<Error> for Status {
 #[cfg(feature = "status-text")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char {
-    const TEXTS: [&core::ffi::CStr; 27] = [
+    const TEXTS: [&core::ffi::CStr; 28] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -126,6 +129,7 @@ pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char 
         c"there is no further word or entity",
         c"the answer needs further steps",
         c"no run has been started, or the run has ended",
+        c"the image is older than those that are accepted",
     ];
     usize::try_from(status)
         .ok()

@@ -13,8 +13,8 @@ use tinybert_quantize::{QuantizeSettings, quantize, with_confidence_by, with_thr
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{
-    ConfidenceArgs, DataArgs, LayoutName, ModelFolder, PrecisionArgs, PrecisionInputs, PresentOptions,
-    max_tokens,
+    ConfidenceArgs, DataArgs, LayoutName, MetadataArgs, ModelFolder, PrecisionArgs, PrecisionInputs,
+    PresentOptions, max_tokens,
 };
 use crate::commands::inspect;
 use crate::invocation::Invocation;
@@ -51,6 +51,8 @@ pub struct QuantizeArgs {
     /// Sign the image with this Ed25519 private key in PEM, as `sign` does.
     #[arg(long, value_name = "KEY", conflicts_with = "word_rows")]
     sign: Option<PathBuf>,
+    #[command(flatten)]
+    metadata: MetadataArgs,
     #[command(flatten)]
     confidence: ConfidenceArgs,
     #[command(flatten)]
@@ -106,6 +108,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
         }
         None => None,
     };
+    made.image = args.metadata.apply(made.image)?;
     if let Some(key) = &key {
         made.image = signature::sign(&made.image, key)?;
     }

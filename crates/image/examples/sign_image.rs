@@ -1,6 +1,6 @@
 //! Signs an image, or forges one, for trying firmware; `tinybert-compress sign` is for people.
 //!
-//!     sign_image sign IMAGE.tbim KEY.pem OUT.tbim
+//!     sign_image sign IMAGE.tbim KEY.pem OUT.tbim [VERSION SECURITY_VERSION]
 //!     sign_image forge FILE
 //!
 //! `forge` renames the first label of the signed image that is somewhere in FILE, a firmware for example, and
@@ -11,14 +11,20 @@ use std::error::Error;
 use std::{env, fs};
 
 use sha2::{Digest, Sha256};
-use tinybert_image::{AlignedBytes, Image, SigningKey, seal};
+use tinybert_image::{AlignedBytes, Image, Metadata, SigningKey, seal, with_metadata};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["sign", image, key, out] => {
+        ["sign", image, key, out, metadata @ ..] => {
             let key = SigningKey::from_pem(&fs::read_to_string(key)?)?;
-            let image = AlignedBytes::from_slice(&fs::read(image)?);
+            let mut image = AlignedBytes::from_slice(&fs::read(image)?);
+            if let [version, security_version] = metadata {
+                let version = Some(version.to_string());
+                let security_version = security_version.parse()?;
+                let metadata = Metadata { version, security_version, ..Metadata::default() };
+                image = with_metadata(&Image::from_bytes(&image)?, &metadata)?;
+            }
             Ok(fs::write(out, &*key.sign(&Image::from_bytes(&image)?)?)?)
         }
         ["forge", path] => {
@@ -28,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             file[start..][..image.len()].copy_from_slice(&image);
             Ok(fs::write(path, file)?)
         }
-        _ => Err("usage: sign_image sign IMAGE KEY OUT, or sign_image forge FILE".into()),
+        _ => Err("usage: sign_image sign IMAGE KEY OUT [VERSION SECURITY_VERSION], or sign_image forge FILE"
+            .into()),
     }
 }
 

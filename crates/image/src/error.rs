@@ -51,6 +51,13 @@ pub enum Error {
     OtherKey,
     /// The image was changed after it was signed, or its signature was not made with the key that it names.
     Forged,
+    /// The image is signed, but it is older than the images that are accepted.
+    TooOld {
+        /// The security version that the image states, or 0.
+        security_version: u32,
+        /// The least security version that is accepted.
+        least: u32,
+    },
     /// The public key is not an Ed25519 key, or it would accept forgeries.
     PublicKey,
     /// The image is signed, but its word rows are a file of their own, which a signature does not cover.
@@ -123,6 +130,16 @@ pub enum Field {
     OutOfScope,
     /// A label that is not UTF-8.
     Label,
+    /// The key of a text of the metadata: unknown to this reader, out of order or twice there.
+    MetadataKey,
+    /// The name of the model: 1 to 255 bytes of UTF-8 without control characters.
+    ModelName,
+    /// The version of the model: a semantic version of at most 255 bytes.
+    ModelVersion,
+    /// The licence of the model: as for [`ModelName`](Self::ModelName).
+    License,
+    /// When the image was made: a time in UTC such as `2026-12-01T13:00:00Z`.
+    Created,
     /// A self-test whose tokens or token types the model does not have.
     SelfTest,
     /// Two lengths in the writer's input that should be equal.
@@ -173,6 +190,10 @@ impl fmt::Display for Error {
             Self::Forged => {
                 f.write_str("the image was changed after it was signed, or the signature is forged")
             }
+            Self::TooOld { security_version, least } => write!(
+                f,
+                "the image has security version {security_version}, but {least} is the oldest that is accepted"
+            ),
             Self::PublicKey => f.write_str("the public key is not a usable Ed25519 key"),
             Self::UnsignedWordRows => {
                 f.write_str("the word rows are a file of their own, which a signature does not cover")

@@ -56,11 +56,13 @@ pub enum SectionKind {
     WordChecks = 11,
     /// How logits become probabilities, and which answers are accepted.
     Confidence = 12,
+    /// Name, version, licence and age of the model.
+    Metadata = 13,
 }
 
 impl SectionKind {
     /// All kinds, in file order: by their numbers, except that the signature is the last, because it signs all others.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Configuration,
         Self::Vocabulary,
         Self::Embeddings,
@@ -72,6 +74,7 @@ impl SectionKind {
         Self::SelfTest,
         Self::WordChecks,
         Self::Confidence,
+        Self::Metadata,
         Self::Signature,
     ];
 

@@ -5,6 +5,7 @@ use zerocopy::FromBytes;
 use crate::config::{Config, LayerConfig};
 use crate::container::Container;
 use crate::format::{ConfigRecord, LayerRecord};
+use crate::metadata::Metadata;
 use crate::parts::PartReader;
 use crate::records::{CalibrationView, Confidence, Labels, Provenance, SelfTests, Signature};
 use crate::views::{EmbeddingsView, HeadView, Layers};
@@ -49,20 +50,24 @@ impl<'a> Image<'a> {
     }
 
     /// Does the same as [`from_bytes_with`](Self::from_bytes_with) for an image that the holder of `public_key` has
-    /// signed. The signature is verified before the contents of the sections are read.
+    /// signed, and whose [security version](Metadata::security_version) is at least `least_security_version`. Both are
+    /// verified before the contents of the other sections are read. An image without metadata has the security version
+    /// 0, and a least version of 0 accepts every signed image.
     ///
     /// # Errors
     /// [`NotSigned`](Error::NotSigned), [`OtherKey`](Error::OtherKey), [`Forged`](Error::Forged),
-    /// [`PublicKey`](Error::PublicKey), or the first thing found wrong.
+    /// [`TooOld`](Error::TooOld), [`PublicKey`](Error::PublicKey), or the first thing found wrong.
     #[cfg(feature = "signature")]
     #[inline(never)] // As above.
     pub fn from_signed_bytes_with(
         bytes: &'a [u8],
         checksum: Checksum,
         public_key: &[u8; 32],
+        least_security_version: u32,
     ) -> Result<Self, Error> {
         let container = Container::open(bytes, checksum)?;
         crate::signature::verify(bytes, &container, public_key)?;
+        Metadata::of(&container)?.unwrap_or_default().check_age(least_security_version)?;
         Self::from_container(&container)
     }
 
@@ -101,6 +106,7 @@ impl<'a> Image<'a> {
         let self_tests = container.find(SectionKind::SelfTest);
         let confidence = container.find(SectionKind::Confidence);
         container.find(SectionKind::Signature).map(Signature::open).transpose()?;
+        Metadata::of(container)?;
         Ok(Self {
             config,
             container: *container,
@@ -177,6 +183,11 @@ impl<'a> Image<'a> {
     /// it, [`Confidence::default`] holds.
     pub fn confidence(&self) -> Option<Confidence> {
         self.confidence
+    }
+
+    /// Returns what the image says about itself, if it has that section. Only a signature proves it.
+    pub fn metadata(&self) -> Option<Metadata<&'a str>> {
+        Metadata::of(&self.container).ok().flatten()
     }
 
     /// Returns the signature, if the image has one. [`from_bytes`](Self::from_bytes) does not verify it.

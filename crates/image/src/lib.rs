@@ -31,6 +31,7 @@ mod image;
 mod include;
 #[cfg(feature = "keys")]
 mod keys;
+mod metadata;
 mod parts;
 mod per_linear;
 mod records;
@@ -40,6 +41,7 @@ mod sha2;
 mod signature;
 #[cfg(feature = "toy")]
 pub mod toy;
+mod version;
 mod views;
 #[cfg(feature = "alloc")]
 mod writer;
@@ -52,6 +54,7 @@ pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
+pub use metadata::Metadata;
 pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
     CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,
@@ -70,5 +73,5 @@ pub use writer::sign;
 #[cfg(feature = "alloc")]
 pub use writer::{
     AlignedBytes, CalibrationData, EmbeddingsData, HeadData, ImageBuilder, ImageShape, LayerData,
-    LayerNormData, LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal,
+    LayerNormData, LinearData, ScaledRowsData, SelfTestData, detach_words, repack, seal, with_metadata,
 };

@@ -7,7 +7,7 @@ use crate::error::ensure;
 use crate::{Error, Field, SectionKind};
 
 /// Splits `count` values of `T` off the front. `bytes` needs no alignment beyond that of `T`.
-fn take<'a, T>(bytes: &mut &'a [u8], count: usize, section: SectionKind) -> Result<&'a [T], Error>
+pub(crate) fn take<'a, T>(bytes: &mut &'a [u8], count: usize, section: SectionKind) -> Result<&'a [T], Error>
 where
     T: FromBytes + Immutable + KnownLayout,
 {
@@ -17,13 +17,13 @@ where
     Ok(values)
 }
 
-fn take_u32(bytes: &mut &[u8], section: SectionKind) -> Result<u32, Error> {
+pub(crate) fn take_u32(bytes: &mut &[u8], section: SectionKind) -> Result<u32, Error> {
     let (value, rest) = bytes.split_first_chunk().ok_or(Error::SectionSize(section))?;
     *bytes = rest;
     Ok(u32::from_le_bytes(*value))
 }
 
-fn take_count(bytes: &mut &[u8], section: SectionKind) -> Result<usize, Error> {
+pub(crate) fn take_count(bytes: &mut &[u8], section: SectionKind) -> Result<usize, Error> {
     usize::try_from(take_u32(bytes, section)?).map_err(|_| Error::SectionSize(section))
 }
 

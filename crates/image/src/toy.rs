@@ -184,6 +184,7 @@ pub fn model(seed: u64, hidden: usize, vocab: usize, vocabulary: &[u8], layers: 
         provenance: None,
         self_tests: Vec::new(),
         confidence: None,
+        metadata: None,
     }
 }
 

@@ -121,7 +121,7 @@ fn the_sections_of_an_image_are_needed_known_and_in_order() {
         seal(&mut changed);
         Image::from_bytes(&changed).err()
     };
-    assert_eq!(with_kind(8, 13), Some(Error::UnknownSection(13)));
+    assert_eq!(with_kind(8, 14), Some(Error::UnknownSection(14)));
     assert_eq!(with_kind(7, 12), Some(Error::SectionOrder(SectionKind::SelfTest)));
     assert_eq!(
         with_kind(7, 10),

@@ -20,7 +20,8 @@ fn everything_written_is_read_back() {
     assert_eq!(ImageBuilder::from_image(&image), builder);
     assert_eq!(image.layers().len(), 2);
     assert_eq!(image.labels().collect::<Vec<_>>(), ["yes", "no", "häufig"]);
-    let added_later = [SectionKind::Signature, SectionKind::WordChecks, SectionKind::Confidence];
+    let added_later =
+        [SectionKind::Signature, SectionKind::WordChecks, SectionKind::Confidence, SectionKind::Metadata];
     let expected = SectionKind::ALL.into_iter().filter(|kind| !added_later.contains(kind));
     assert!(image.section_bytes().map(|(kind, _)| kind).eq(expected), "all that the writer writes at once");
 }

@@ -31,7 +31,7 @@ fn signed(builder: &ImageBuilder) -> AlignedBytes {
 }
 
 fn open(file: &[u8]) -> Result<Image<'_>, Error> {
-    Image::from_signed_bytes_with(file, crc32c, &trusted())
+    Image::from_signed_bytes_with(file, crc32c, &trusted(), 0)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_image_without_a_signature_is_refused() {
 fn an_image_signed_by_another_is_refused() {
     let other = public_key_from_pem(OTHER_PEM).unwrap();
     let file = signed(&full_toy());
-    assert_eq!(Image::from_signed_bytes_with(&file, crc32c, &other).err(), Some(Error::OtherKey));
+    assert_eq!(Image::from_signed_bytes_with(&file, crc32c, &other, 0).err(), Some(Error::OtherKey));
 }
 
 /// The file with each byte changed in turn and its checksums made right again, with the position of the byte.
@@ -116,6 +116,35 @@ fn a_signature_section_of_another_size_is_refused() {
             );
         }
     }
+}
+
+#[test]
+fn an_image_older_than_the_least_version_is_refused() {
+    let open = |builder: &ImageBuilder, least| {
+        let file = signed(builder);
+        Image::from_signed_bytes_with(&file, crc32c, &trusted(), least).map(drop)
+    };
+    let too_old = |security_version, least| Err(Error::TooOld { security_version, least });
+    // The metadata have the security version 7; without the section it is 0.
+    for (builder, security_version) in [(mixed_toy(), 7), (full_toy(), 0)] {
+        assert_eq!(open(&builder, 0), Ok(()));
+        assert_eq!(open(&builder, security_version), Ok(()));
+        for least in [security_version + 1, u32::MAX] {
+            assert_eq!(open(&builder, least), too_old(security_version, least));
+        }
+    }
+}
+
+/// The version of an image that nobody has signed is not looked at.
+#[test]
+fn a_forged_version_is_a_forgery() {
+    let mut file = signed(&mixed_toy());
+    let begins = [7, 0, 0, 0, 1, 0, 0, 0, 13, 0, 0, 0];
+    let version = file.windows(begins.len()).position(|bytes| bytes == begins);
+    file[version.expect("the section begins with the security version, then the name's key and length")] = 9;
+    seal(&mut file);
+    assert_eq!(Image::from_bytes(&file).unwrap().metadata().unwrap().security_version, 9);
+    assert_eq!(Image::from_signed_bytes_with(&file, crc32c, &trusted(), 8).err(), Some(Error::Forged));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tinybert_image::toy::{
 };
 use tinybert_image::{
     CalibrationData, CalibrationRecord, Encoding, Image, ImageBuilder, ImageShape, LayerConfig, LayerData,
-    ObservedRange, Panel, Provenance, SelfTestData,
+    Metadata, ObservedRange, Panel, Provenance, SelfTestData,
 };
 
 /// Bytes of an image by the formula of the format's description.
@@ -153,6 +153,10 @@ fn any_model(seed: u64) -> ImageBuilder {
             outputs: vec![0.5; outputs],
         });
     }
+    if size(2) == 1 {
+        let license = Some("l".repeat(size(255)));
+        builder.metadata = Some(Metadata { license, ..Metadata::default() });
+    }
     builder
 }
 
@@ -160,6 +164,8 @@ proptest! {
     #[test]
     fn the_size_of_a_shape_is_that_of_the_file(seed: u64) {
         let builder = any_model(seed);
+        let file = builder.build().unwrap();
+        let image = Image::from_bytes(&file).unwrap();
         let layers: Vec<_> = builder.layers.iter().map(|layer| layer.config).collect();
         let labels: Vec<usize> = builder.labels.iter().map(String::len).collect();
         let self_tests: Vec<usize> = builder.self_tests.iter().map(|test| test.ids.len()).collect();
@@ -172,10 +178,9 @@ proptest! {
             provenance: builder.provenance.is_some(),
             self_tests: &self_tests,
             confidence: builder.confidence.is_some(),
+            metadata: image.metadata(),
         };
-        let file = builder.build().unwrap();
         prop_assert_eq!(shape.bytes(), Some(file.len()));
-        let image = Image::from_bytes(&file).unwrap();
         prop_assert_eq!(shape.sections().unwrap(), image.section_bytes().collect::<Vec<_>>());
     }
 }

@@ -84,12 +84,17 @@ impl ImageFile {
     /// # Errors
     /// The reason why the signature does not hold.
     pub fn verify(&self, public_key: &[u8; 32]) -> std::result::Result<(), tinybert_runtime::Error> {
-        Model::from_signed_bytes(&self.bytes, public_key).map(drop)
+        Model::from_signed_bytes(&self.bytes, public_key, 0).map(drop)
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The bytes of the file, for a caller that changes them.
+    pub fn into_bytes(self) -> AlignedBytes {
+        self.bytes
     }
 
     /// Size of the file in bytes.
@@ -121,6 +126,7 @@ pub fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::Signature => "signature",
         SectionKind::WordChecks => "word checks",
         SectionKind::Confidence => "confidence",
+        SectionKind::Metadata => "metadata",
     }
 }
 

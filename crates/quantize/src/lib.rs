@@ -143,6 +143,7 @@ pub fn quantize(
         provenance: Some(provenance(checkpoint, plan.calibration.unwrap_or_default())?),
         self_tests: Vec::new(),
         confidence: None,
+        metadata: None,
     };
     let layers = builder.layers.iter().map(|layer| layer.config);
     builder.config.workspace_bytes = workspace_bytes(&builder.config, layers, settings.max_tokens)

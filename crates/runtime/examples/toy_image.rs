@@ -1,12 +1,13 @@
 //! Writes a toy image with self-tests and with weights in every encoding, for trying firmware. Its answers mean
 //! nothing.
 //!
-//!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding|labels|calibrated] [demo] [--word-rows FILE]
+//!     toy_image OUT.tbim [neon|dotprod|i8mm] [tags|embedding|labels|calibrated] [demo] [wrong] [--word-rows FILE]
 //!
-//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them. The
-//! model is a classifier, or a tagger of words, a sentence encoder, a multi-label classifier or a classifier with a
-//! temperature and a threshold; with `demo` in the sizes of the shipped demo's student. With `--word-rows` its word
-//! rows are in a file of their own. It states no workspace: what believes an image there does not work.
+//! The weights lie as those kernels want them; without a name as nobody does, so that the scalar kernel reads them.
+//! The model is a classifier, or a tagger of words, a sentence encoder, a multi-label classifier or a classifier with
+//! a temperature and a threshold; with `demo` in the sizes of the shipped demo's student. With `wrong` its last
+//! self-test fails. With `--word-rows` its word rows are in a file of their own. It states no workspace: what
+//! believes an image there does not work.
 
 use std::error::Error;
 
@@ -20,7 +21,7 @@ use tinybert_runtime::{Input, Model};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let out = arguments.next().ok_or("usage: toy_image OUT.tbim [OPTION...]")?;
-    let (mut panel, mut head, mut demo, mut word_rows) = (None, None, false, None);
+    let (mut panel, mut head, mut demo, mut wrong, mut word_rows) = (None, None, false, false, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "neon" => panel = Some(Panel::NEON),
@@ -31,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "labels" => head = Some(toy::multi_label),
             "calibrated" => head = Some(toy::calibrated),
             "demo" => demo = true,
+            "wrong" => wrong = true,
             "--word-rows" => word_rows = Some(arguments.next().ok_or("--word-rows needs a file")?),
             _ => return Err(format!("unknown option {argument}").into()),
         }
@@ -51,6 +53,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let type_ids = vec![0; ids.len()];
         let outputs = session.run(Input::ids(&ids, &type_ids))?.answer.outputs().to_vec();
         builder.self_tests.push(SelfTestData { ids, type_ids, outputs });
+    }
+    if let Some(SelfTestData { outputs, .. }) = builder.self_tests.last_mut().filter(|_| wrong) {
+        outputs.reverse();
     }
     let bytes = builder.build()?;
     let Some(word_rows) = word_rows else { return Ok(std::fs::write(out, &*bytes)?) };

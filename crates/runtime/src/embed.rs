@@ -26,7 +26,7 @@ pub fn embed_model(path: &Path) -> Result<(), Box<dyn Error>> {
     let key = public_key()?;
     let refused = |error: crate::Error| format!("{}: {error}", path.display());
     let model = match &key {
-        Some(key) => Model::from_signed_bytes(&aligned, key),
+        Some(key) => Model::from_signed_bytes(&aligned, key, 0),
         None => Model::from_bytes(&aligned),
     }
     .map_err(refused)?;

@@ -73,6 +73,8 @@ mod error;
 mod head;
 mod label_set;
 mod model;
+#[cfg(feature = "embedded-storage")]
+mod nor_flash;
 mod progress;
 mod qkv;
 mod quantized;
@@ -91,6 +93,8 @@ pub use entities::{Entities, Entity, EntityStep, EntityTags};
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
+#[cfg(feature = "embedded-storage")]
+pub use nor_flash::NorFlashRows;
 pub use run::{Run, Step};
 pub use session::{Input, Session};
 pub use tags::{TagPlace, TaggedWord, TaggedWords, Tags};

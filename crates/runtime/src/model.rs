@@ -30,20 +30,32 @@ impl<'a> Model<'a> {
         Self::from_image(&Image::from_bytes_with(bytes, checksum()))
     }
 
-    /// Does the same as [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed. It
-    /// refuses an image that is not signed, that is signed with another key, or that was changed afterwards, before it
+    /// Does the same as [`from_bytes`](Self::from_bytes) for an image that the holder of an Ed25519 key has signed.
+    /// It refuses an image that is not signed, that is signed with another key, that was changed afterwards, or whose
+    /// [security version](tinybert_image::Metadata::security_version) is below `least_security_version`, before it
     /// reads the image's contents.
     ///
-    /// The key is as trustworthy as the place it comes from: build it into the program.
+    /// The key is as trustworthy as the place it comes from: build it into the program. The least security version
+    /// keeps anybody from going back to an older image that the same key has signed. 0 accepts every version, and an
+    /// image that states none has the version 0.
     ///
     /// # Errors
     /// [`NotSigned`](tinybert_image::Error::NotSigned), [`OtherKey`](tinybert_image::Error::OtherKey),
-    /// [`Forged`](tinybert_image::Error::Forged), [`PublicKey`](tinybert_image::Error::PublicKey), or another reason
-    /// why the image cannot be used.
+    /// [`Forged`](tinybert_image::Error::Forged), [`TooOld`](tinybert_image::Error::TooOld),
+    /// [`PublicKey`](tinybert_image::Error::PublicKey), or another reason why the image cannot be used.
     #[cfg(feature = "signature")]
     #[inline(never)] // As above.
-    pub fn from_signed_bytes(bytes: &'a [u8], public_key: &[u8; 32]) -> Result<Self, Error> {
-        Self::from_image(&Image::from_signed_bytes_with(bytes, checksum(), public_key))
+    pub fn from_signed_bytes(
+        bytes: &'a [u8],
+        public_key: &[u8; 32],
+        least_security_version: u32,
+    ) -> Result<Self, Error> {
+        Self::from_image(&Image::from_signed_bytes_with(
+            bytes,
+            checksum(),
+            public_key,
+            least_security_version,
+        ))
     }
 
     /// Takes the image by reference and makes the model only at the end, because copies of them are large for a

@@ -24,13 +24,15 @@ fn a_signed_model_answers_without_a_heap_and_an_unsigned_one_not_at_all() {
     };
     let expected: Result<[f32; 3], Error> = answer(Model::from_bytes(&unsigned));
     let counted = allocation_counter::measure(|| {
-        assert_eq!(answer(Model::from_signed_bytes(&signed, &public_key)), expected);
+        assert_eq!(answer(Model::from_signed_bytes(&signed, &public_key, 0)), expected);
     });
     assert_eq!(counted.count_total, 0);
     assert_eq!(answer(Model::from_bytes(&signed)), expected, "who trusts nobody reads it too");
 
-    let refused = answer(Model::from_signed_bytes(&unsigned, &public_key));
+    let refused = answer(Model::from_signed_bytes(&unsigned, &public_key, 0));
     assert_eq!(refused, Err(Error::Image(image::Error::NotSigned)));
-    let refused = answer(Model::from_signed_bytes(&signed, &[9; 32]));
+    let refused = answer(Model::from_signed_bytes(&signed, &[9; 32], 0));
     assert_eq!(refused, Err(Error::Image(image::Error::OtherKey)));
+    let refused = answer(Model::from_signed_bytes(&signed, &public_key, 1));
+    assert_eq!(refused, Err(Error::Image(image::Error::TooOld { security_version: 0, least: 1 })));
 }

@@ -7,7 +7,12 @@ mod board;
 #[cfg(board = "raspi3b")]
 mod raspi3b;
 mod semihosting;
+#[cfg(feature = "slots")]
+mod slots;
 
 core::arch::global_asm!(include_str!("start.s"));
 
+#[cfg(not(feature = "slots"))]
 tinybert_console::firmware!(board::Pl011::new(), semihosting::exit);
+#[cfg(feature = "slots")]
+tinybert_console::firmware!(board::Pl011::new(), semihosting::exit, slots::open);

@@ -133,7 +133,7 @@ fn open_signed<'a>(image: &'a [u8], file: &str) -> Result<OpenResult<'a>, Box<dy
     let named = |error: &dyn Error| format!("{file}: {error}");
     let pem = std::fs::read_to_string(file).map_err(|error| named(&error))?;
     let key = tinybert_image::public_key_from_pem(&pem).map_err(|error| named(&error))?;
-    Ok(Model::from_signed_bytes(image, &key))
+    Ok(Model::from_signed_bytes(image, &key, 0))
 }
 
 /// Without the feature, no caller asks for it.

@@ -14,7 +14,7 @@ pub use board::{Board, ConsoleWriter, serve};
 
 use tinybert_runtime::Input;
 
-pub use tinybert_runtime::Model;
+pub use tinybert_runtime::{Error, Model};
 
 /// Returns the input that a line asks for.
 pub fn input(line: &str) -> Input<'_> {

@@ -16,6 +16,7 @@ use super::seal::seal;
 use crate::config::Config;
 use crate::format::{ALIGNMENT, FileHeader, MAGIC, TableEntry, VERSION, padded};
 use crate::image::Image;
+use crate::metadata::Metadata;
 use crate::records::{Confidence, Provenance};
 use crate::{Error, Field, PerLinear, SectionKind};
 
@@ -42,6 +43,8 @@ pub struct ImageBuilder {
     pub self_tests: Vec<SelfTestData>,
     /// How the logits of a classifier become probabilities, and which answers are accepted.
     pub confidence: Option<Confidence>,
+    /// What the image says about itself.
+    pub metadata: Option<Metadata<String>>,
 }
 
 impl ImageBuilder {
@@ -107,6 +110,7 @@ impl ImageBuilder {
                 SectionKind::Confidence,
                 self.confidence.map(|confidence| confidence.encode().as_bytes().to_vec()),
             ),
+            (SectionKind::Metadata, self.metadata.as_ref().map(Metadata::encode).transpose()?),
         ]);
         Image::from_bytes(&file)?;
         Ok(file)
@@ -275,6 +279,6 @@ fn exactly<T>(values: &[T], length: usize) -> Result<&[T], Error> {
     if values.len() == length { Ok(values) } else { Err(Error::Invalid(Field::Length)) }
 }
 
-fn count(length: usize) -> Result<[u8; 4], Error> {
+pub(super) fn count(length: usize) -> Result<[u8; 4], Error> {
     u32::try_from(length).map(u32::to_le_bytes).map_err(|_| Error::Invalid(Field::Length))
 }

@@ -4,6 +4,7 @@ mod aligned;
 mod builder;
 mod data;
 mod detach;
+mod metadata;
 mod repack;
 mod seal;
 #[cfg(feature = "signature")]
@@ -18,6 +19,7 @@ pub use data::{
     SelfTestData,
 };
 pub use detach::detach_words;
+pub use metadata::with_metadata;
 pub use repack::repack;
 pub use seal::seal;
 #[cfg(feature = "signature")]

@@ -73,6 +73,7 @@ impl ImageBuilder {
                 })
                 .collect(),
             confidence: image.confidence(),
+            metadata: image.metadata().map(|metadata| metadata.to_owned()),
         }
     }
 }

@@ -37,6 +37,6 @@ pub fn sign(
     let place = file.len() - size_of::<Signature>();
     file[place..].copy_from_slice(signature.as_bytes());
     seal(&mut file);
-    Image::from_signed_bytes_with(&file, crc32c, &public_key)?;
+    Image::from_signed_bytes_with(&file, crc32c, &public_key, 0)?;
     Ok(file)
 }

@@ -7,6 +7,7 @@ use tinybert_layout::{Encoding, Panel};
 use super::builder::{end_of_section, first_section};
 use crate::config::{Config, LayerConfig};
 use crate::format::{Bf16, ConfigRecord, LayerRecord, padded};
+use crate::metadata::Metadata;
 use crate::records::{CalibrationRecord, ConfidenceRecord, Provenance};
 use crate::{PerLinear, SectionKind};
 
@@ -30,6 +31,8 @@ pub struct ImageShape<'a> {
     pub self_tests: &'a [usize],
     /// Whether the image has the confidence section.
     pub confidence: bool,
+    /// What the image says about itself, if it has that section.
+    pub metadata: Option<Metadata<&'a str>>,
 }
 
 impl ImageShape<'_> {
@@ -57,6 +60,9 @@ impl ImageShape<'_> {
         }
         if self.confidence {
             sections.push((SectionKind::Confidence, size_of::<ConfidenceRecord>()));
+        }
+        if let Some(metadata) = &self.metadata {
+            sections.push((SectionKind::Metadata, metadata.encode().ok()?.len()));
         }
         Some(sections)
     }

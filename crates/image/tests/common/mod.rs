@@ -5,7 +5,8 @@ use tinybert_image::toy::{
     F32, INT8, PER_TOKEN, PER_TOKEN_INPUTS, STATIC_INPUTS, ToyLayer, calibrated, mixed, model,
 };
 use tinybert_image::{
-    CalibrationData, CalibrationRecord, ImageBuilder, ObservedRange, PerLinear, Provenance, SelfTestData,
+    CalibrationData, CalibrationRecord, ImageBuilder, Metadata, ObservedRange, PerLinear, Provenance,
+    SelfTestData,
 };
 
 /// A model whose two layers have different sizes and modes, with every section there that all kinds of heads may have;
@@ -38,7 +39,19 @@ pub fn full_toy() -> ImageBuilder {
     builder
 }
 
-/// [`full_toy`] with an FFN of several groups of 32, weights in every encoding, and a temperature.
+/// Metadata with every text.
+pub fn metadata() -> Metadata<String> {
+    let text = |text: &str| Some(text.to_owned());
+    Metadata {
+        name: text("Jäzz intents"),
+        version: text("1.2.0-rc.1+5f3a"),
+        license: text("MIT OR Apache-2.0"),
+        created: text("2024-02-29T23:59:59Z"),
+        security_version: 7,
+    }
+}
+
+/// [`full_toy`] with an FFN of several groups of 32, weights in every encoding, a temperature and metadata.
 pub fn mixed_toy() -> ImageBuilder {
     let layers = [
         ToyLayer { heads: 2, head_dim: 3, ffn: 70, attention: INT8, inputs: STATIC_INPUTS },
@@ -49,5 +62,6 @@ pub fn mixed_toy() -> ImageBuilder {
     let mut builder = calibrated(mixed(model(8, 10, 13, b"any bytes", &layers)));
     builder.config.workspace_bytes = full.config.workspace_bytes;
     builder.self_tests = full.self_tests;
+    builder.metadata = Some(metadata());
     builder
 }

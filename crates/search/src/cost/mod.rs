@@ -92,6 +92,7 @@ impl CostModel {
             provenance: true,
             self_tests: shape.self_tests,
             confidence: self.confidence,
+            metadata: None,
         };
         let ram = workspace_bytes(&config, layers.iter().copied(), shape.max_tokens);
         let answer = ModelledAnswer { config: &config, layers: &layers, tokens: shape.max_tokens };

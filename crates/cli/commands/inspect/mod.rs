@@ -1,5 +1,7 @@
 //! `inspect`: shows what a folder or an image contains.
 
+mod json;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +12,7 @@ use tinybert_model::{Checkpoint, Head, signature, thresholds};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
     AttentionMode, CalibrationRecord, Encoding, HeadKind, InputQuantization, LayerConfig, LayerView,
-    LinearView, ObservedRange, PackedWeights, Provenance,
+    LinearView, Metadata, ObservedRange, PackedWeights, Provenance,
 };
 
 use crate::args::ModelFolder;
@@ -26,6 +28,9 @@ pub struct InspectArgs {
     /// Print a C header with the image's sizes instead, which firmware needs when it is built.
     #[arg(long)]
     header: bool,
+    /// Print sizes, labels, metadata and signature of an image as one JSON object.
+    #[arg(long, conflicts_with = "header")]
+    json: bool,
     /// Ed25519 public key in PEM. An image that is not signed with it, or was changed afterwards, is an
     /// error. With --header, the header contains the key, too.
     #[arg(long, value_name = "PUBLIC_KEY")]
@@ -37,13 +42,20 @@ pub fn run(args: &InspectArgs, invocation: &Invocation) -> Result<()> {
     // The terminal is for a model that is fetched.
     let path = args.path.locate(Parts::Model, &Terminal::open(invocation)?.context())?.path;
     if path.is_dir() && trusted.is_none() && !args.header {
-        return inspect_folder(&path);
+        return match args.json {
+            true => Err(Error::Usage(format!("--json is for images: {} is a folder", path.display()))),
+            false => inspect_folder(&path),
+        };
     }
     let file = ImageFile::open(&path)?;
     if let Some(key) = &trusted {
         file.verify(key).map_err(|error| Error::input(&path, error))?;
     }
-    if args.header { print_header(&file, trusted.as_ref()) } else { inspect_image(&file, trusted.is_some()) }
+    match args {
+        InspectArgs { header: true, .. } => print_header(&file, trusted.as_ref()),
+        InspectArgs { json: true, .. } => print_line(json::of_image(&file, trusted.is_some())?),
+        _ => inspect_image(&file, trusted.is_some()),
+    }
 }
 
 /// Prints what a model folder contains.
@@ -90,6 +102,9 @@ fn print_thresholds(labels: &[String], thresholds: &[f64]) -> Result<()> {
 fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
     let model = file.model()?;
     let (image, config) = (model.image(), model.config());
+    if let Some(metadata) = image.metadata() {
+        print_metadata(&metadata)?;
+    }
     print_line(format_args!(
         "{} layers, hidden {}, {} pieces, {} positions, weight panels {}x{}",
         config.layers, config.hidden, config.vocab, config.positions, config.panel.nr, config.panel.kr
@@ -122,6 +137,15 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
         print_line(format_args!("signed with public key {}: {verified}", hex(&signature.public_key)))?;
     }
     print_self_tests(&model)
+}
+
+/// Prints what the image says about itself, a line for each fact.
+fn print_metadata(metadata: &Metadata<&str>) -> Result<()> {
+    let Metadata { name, version, license, created, security_version } = *metadata;
+    for (what, text) in [("name", name), ("version", version), ("licence", license), ("created", created)] {
+        text.map_or(Ok(()), |text| print_line(format_args!("{what}: {text}")))?;
+    }
+    print_line(format_args!("security version: {security_version}"))
 }
 
 /// Prints `model.h`: constants that belong to `tinybert.h`.
@@ -232,13 +256,24 @@ fn print_provenance(provenance: &Provenance) -> Result<()> {
 
 /// Runs the self-tests of the image on this machine, and prints whether they pass.
 fn print_self_tests(model: &Model) -> Result<()> {
+    match run_self_tests(model)? {
+        Some(tests) => {
+            print_line(format_args!("{tests} self-tests passed on {}", model.kernels().isa().name()))
+        }
+        None => print_line("self-tests were not run: the word rows are in a file of their own"),
+    }
+}
+
+/// Runs the self-tests of the image on this machine. Returns their number, or `None` if they cannot be run, because the
+/// word rows are in a file of their own.
+///
+/// # Errors
+/// [`Error::Input`] for the first self-test that fails.
+fn run_self_tests(model: &Model) -> Result<Option<usize>> {
     if model.image().word_checks().is_some() {
-        return print_line("self-tests were not run: the word rows are in a file of their own");
+        return Ok(None);
     }
     let mut workspace = vec![0; model.max_workspace_bytes()];
     let isa = model.kernels().isa().name();
-    match model.self_test(&mut workspace) {
-        Ok(tests) => print_line(format_args!("{tests} self-tests passed on {isa}")),
-        Err(error) => Err(Error::Input(format!("on {isa}: {error}"))),
-    }
+    model.self_test(&mut workspace).map(Some).map_err(|error| Error::Input(format!("on {isa}: {error}")))
 }
