@@ -206,7 +206,7 @@ fn the_outputs_from_one_on_are_a_layer_of_their_own() {
         let sparse = PackedWeights::Sparse { offsets: &offsets, mask: &mask, values: &values };
         for weights in [PackedWeights::Int8(&plain), PackedWeights::Int4(&stored), sparse] {
             let w = layer.encoded(panel, weights);
-            let part = w.from_output(first).unwrap();
+            let part = w.outputs(first..130).unwrap();
             let (data, n) = (layer.input(&kernels), 130 - first);
             let mut out = vec![0.0; 3 * n];
             let epilogue = Epilogue::F32 { out: &mut out, stride: n };
