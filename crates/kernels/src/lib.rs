@@ -75,7 +75,8 @@
 //! 3. Name it in [`Isa`] (later in [`Isa::ALL`] means faster) and give it a table and a condition in `table.rs`. A
 //!    single operation can be replaced there too, by any function of the same type.
 //! 4. The tests in `tests/` compare every instruction set of the machine with the scalar kernels and need no change;
-//!    `scripts/test-aarch64.sh` runs them for CPUs with and without the extension.
+//!    `scripts/test-aarch64.sh` runs them for CPUs with and without the extension. Those in `tests/checks` run on
+//!    Cortex-M too (`scripts/test-cortex-m.sh`).
 #![no_std]
 #![warn(missing_docs)]
 
