@@ -2,7 +2,7 @@
 //! of the values are weights of P·V. A block of queries is computed at a time.
 
 use super::LAYOUT;
-use super::i8_2x4_smlad::{COLUMNS, ROWS, Sums, add_products, add_unsigned_products};
+use super::i8_2x4_smlad::{COLUMNS, ROWS, Rows, Sums, add_products, add_unsigned_products};
 use super::math::{probability, quantize_scaled};
 use super::pairs::{MOST_INPUTS, Pairs, word_of};
 use crate::attention::{AttentionOperands, ContextOutput};
@@ -88,12 +88,13 @@ impl Block<'_> {
             for slab in (0..shape.head_dim).step_by(MOST_INPUTS) {
                 let inputs = MOST_INPUTS.min(shape.head_dim - slab);
                 self.pairs.write_words(inputs, |four, output| word_at(keys[output], slab + 4 * four));
-                for (tile, sums) in scores.iter_mut().enumerate().take(tiles) {
-                    let at = LAYOUT.offset(tile * ROWS, slab, stride);
-                    let done = queries.get(at..).and_then(|queries| add_products(queries, self.pairs, sums));
-                    if done.is_none() {
-                        return;
-                    }
+                let (Some(data), Some(sums)) =
+                    (queries.get(LAYOUT.offset(0, slab, stride)..), scores.get_mut(..tiles))
+                else {
+                    return;
+                };
+                if add_products(Rows { data, block_bytes: ROWS * stride }, self.pairs, sums).is_none() {
+                    return;
                 }
             }
         }
@@ -162,12 +163,14 @@ impl Block<'_> {
                         if token < shape.tokens { word_at(operands.value(token, head), column) } else { 0 }
                     })
                 });
-                for (tile, sums) in sums.iter_mut().enumerate().take(tiles) {
-                    let at = LAYOUT.offset(tile * ROWS, slab, stride);
-                    let weights = probabilities.get(at..);
-                    if weights.and_then(|p| add_unsigned_products(p, self.pairs, sums)).is_none() {
-                        return;
-                    }
+                let (Some(data), Some(sums)) =
+                    (probabilities.get(LAYOUT.offset(0, slab, stride)..), sums.get_mut(..tiles))
+                else {
+                    return;
+                };
+                let rows = Rows { data, block_bytes: ROWS * stride };
+                if add_unsigned_products(rows, self.pairs, sums).is_none() {
+                    return;
                 }
             }
             let rows = sums.as_flattened().iter().zip(factors).enumerate().take(self.count);

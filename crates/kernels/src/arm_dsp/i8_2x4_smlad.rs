@@ -3,7 +3,7 @@
 use core::arch::naked_asm;
 
 use super::instructions::dsp;
-use super::pairs::{GROUP, Pairs};
+use super::pairs::{GROUP, Group, Pairs};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 2;
@@ -13,41 +13,57 @@ pub(super) const COLUMNS: usize = 4;
 /// Sums of a tile.
 pub(super) type Sums = [[i32; COLUMNS]; ROWS];
 
-/// Adds the products of two rows of int8 activations and four columns of pairs to the sums. Returns `None`, having added
-/// nothing, if the activations are not aligned to words or are fewer than the weights.
-///
-/// `activations` is a block of two rows from some column on, `[groups of 16 · 4][2][4]` at least.
+/// The rows of int8 activations that tiles read: blocks of two rows `[groups of 4][2][4]`, from some column on.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// From the first block's first byte on.
+    pub(super) data: &'a [i8],
+    /// Bytes from one block to the next.
+    pub(super) block_bytes: usize,
+}
+
+/// Adds the products of rows and four columns of pairs to the sums of each tile. Returns `None`, having added nothing, if
+/// activations are not aligned to words or are fewer than the weights.
 #[inline]
-pub(super) fn add_products(activations: &[i8], weights: &Pairs, sums: &mut Sums) -> Option<()> {
-    let (a, groups) = checked(activations, weights)?;
-    if groups > 0 {
-        // SAFETY: as was checked.
-        unsafe { signed_tile(a, weights.groups().as_ptr(), sums, groups) };
-    }
-    Some(())
+pub(super) fn add_products(rows: Rows, weights: &Pairs, sums: &mut [Sums]) -> Option<()> {
+    // SAFETY: the tile is one that `add` may call.
+    unsafe { add(signed_tile, rows, weights, sums) }
 }
 
 /// Does the same as [`add_products`], but reads the activations as unsigned bytes.
 #[inline]
-pub(super) fn add_unsigned_products(activations: &[i8], weights: &Pairs, sums: &mut Sums) -> Option<()> {
-    let (a, groups) = checked(activations, weights)?;
-    if groups > 0 {
-        // SAFETY: as was checked.
-        unsafe { unsigned_tile(a, weights.groups().as_ptr(), sums, groups) };
+pub(super) fn add_unsigned_products(rows: Rows, weights: &Pairs, sums: &mut [Sums]) -> Option<()> {
+    // SAFETY: as above.
+    unsafe { add(unsigned_tile, rows, weights, sums) }
+}
+
+/// Calls `tile` for all tiles, after the checks that it needs.
+///
+/// # Safety
+/// `tile` must be sound with activations that are aligned to 4 bytes and as many, in groups, as the weights, of which there
+/// is at least one group.
+#[inline(always)]
+unsafe fn add(tile: TileFunction, rows: Rows, weights: &Pairs, sums: &mut [Sums]) -> Option<()> {
+    let (data, groups) = (rows.data.as_ptr(), weights.groups());
+    if groups.is_empty() || sums.is_empty() {
+        return Some(());
+    }
+    let before_last = (sums.len() - 1).checked_mul(rows.block_bytes)?;
+    let inside = before_last + groups.len() * ROWS * GROUP <= rows.data.len();
+    if !(inside && data.addr().is_multiple_of(4) && rows.block_bytes.is_multiple_of(4)) {
+        return None;
+    }
+    for (index, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the last tile's activations end inside `data`, and all others' before them. All are aligned.
+        unsafe { tile(data.add(index * rows.block_bytes), groups.as_ptr(), sums, groups.len()) };
     }
     Some(())
 }
 
-/// Returns what a tile reads as activations, and the number of groups of both operands.
-#[inline(always)]
-fn checked(activations: &[i8], weights: &Pairs) -> Option<(*const i8, usize)> {
-    let (a, groups) = (activations.as_ptr(), weights.groups().len());
-    let inside = activations.len() >= groups * ROWS * GROUP;
-    (inside && a.addr().is_multiple_of(4)).then_some((a, groups))
-}
+/// A function of this module's [`tile`].
+type TileFunction = unsafe extern "C" fn(*const i8, *const Group, &mut Sums, usize);
 
-/// Four inputs: the products of bytes 0 and 2, then those of bytes 1 and 3. `$next` is where the activations are read
-/// for the last time. r0 and r1 point to activations and weights, r4 to r7 are the sums of the first row, r8 to r11
+/// Four inputs: the products of bytes 0 and 2, then those of bytes 1 and 3. r0 and r1 point to activations and weights, r4 to r7 are the sums of the first row, r8 to r11
 /// those of the second one.
 macro_rules! four_inputs {
     ($extend:literal) => {
@@ -85,7 +101,7 @@ macro_rules! tile {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(
             activations: *const i8,
-            weights: *const [u32; GROUP * COLUMNS / 2],
+            weights: *const Group,
             sums: &mut Sums,
             groups: usize,
         ) {

@@ -3,7 +3,7 @@
 use tinybert_layout::PanelWeights;
 
 use super::LAYOUT;
-use super::i8_2x4_smlad::{COLUMNS, ROWS, Sums, add_products};
+use super::i8_2x4_smlad::{COLUMNS, ROWS, Rows, Sums, add_products};
 use super::math::{Quantizer, gelu, quantize_scaled};
 use super::pairs::{MOST_INPUTS, Pairs};
 use crate::Panel;
@@ -89,6 +89,7 @@ fn each(
     mut store: impl FnMut(usize, usize, Results),
 ) {
     let Some(matrix) = Panel::CORTEX_M.matrix(w.n, w.k) else { return };
+    let (mut pairs, mut sums) = (Pairs::new(), [[[0; COLUMNS]; ROWS]; TILES]);
     for index in 0..matrix.panel_count() {
         let Some(place) = matrix.panel(index) else { return };
         let weights = match w.panel_weights(matrix, index) {
@@ -103,9 +104,8 @@ fn each(
         let columns = Columns::new(a, w, place.first);
         for begin in (0..rows).step_by(TILES * ROWS) {
             let count = (rows - begin).min(TILES * ROWS);
-            let mut sums = [[[0; COLUMNS]; ROWS]; TILES];
             let sums = sums.get_mut(..count.div_ceil(ROWS)).unwrap_or_default();
-            add_all_products(a, first + begin, weights, columns.init, sums);
+            add_all_products(a, first + begin, weights, columns.init, &mut pairs, sums);
             for (row, sums) in sums.as_flattened().iter().enumerate().take(count) {
                 store(begin + row, place.first, columns.results(a, first + begin + row, sums));
             }
@@ -115,17 +115,21 @@ fn each(
 
 /// Computes the sums of tiles from row `first` on.
 #[inline(never)]
-fn add_all_products(a: &Activations, first: usize, weights: &[i8], init: [i32; COLUMNS], sums: &mut [Sums]) {
+fn add_all_products(
+    a: &Activations,
+    first: usize,
+    weights: &[i8],
+    init: [i32; COLUMNS],
+    pairs: &mut Pairs,
+    sums: &mut [Sums],
+) {
     sums.fill([init; ROWS]);
-    let mut pairs = Pairs::new();
     for (slab, weights) in weights.chunks(COLUMNS * MOST_INPUTS).enumerate() {
         pairs.write_panel(weights);
-        for (tile, sums) in sums.iter_mut().enumerate() {
-            let at = LAYOUT.offset(first + tile * ROWS, slab * MOST_INPUTS, a.stride);
-            let Some(activations) = a.data.get(at..) else { return };
-            if add_products(activations, &pairs, sums).is_none() {
-                return;
-            }
+        let at = LAYOUT.offset(first, slab * MOST_INPUTS, a.stride);
+        let Some(data) = a.data.get(at..) else { return };
+        if add_products(Rows { data, block_bytes: ROWS * a.stride }, pairs, sums).is_none() {
+            return;
         }
     }
 }

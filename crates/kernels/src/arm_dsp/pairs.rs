@@ -1,7 +1,9 @@
 //! Weights of four outputs as pairs of 16-bit numbers, the form in which SMLAD takes them.
 
+use core::arch::naked_asm;
+
 use super::i8_2x4_smlad::COLUMNS;
-use super::instructions::{even_bytes, odd_bytes};
+use super::instructions::{dsp, even_bytes, odd_bytes};
 
 /// Inputs of a group.
 pub(super) const GROUP: usize = 16;
@@ -11,7 +13,7 @@ pub(super) const MOST_INPUTS: usize = 256;
 const WORD: usize = 4;
 
 /// A group: for every four inputs a pair of inputs 0 and 2 for each output, then pairs of inputs 1 and 3.
-type Group = [u32; GROUP * COLUMNS / 2];
+pub(super) type Group = [u32; GROUP * COLUMNS / 2];
 
 /// The weights of four outputs for up to [`MOST_INPUTS`] inputs.
 pub(super) struct Pairs {
@@ -33,19 +35,15 @@ impl Pairs {
 
     /// Writes the weights of a panel, `[groups][4][16]`, whose last group may have 8 inputs.
     pub(super) fn write_panel(&mut self, weights: &[i8]) {
-        let mut groups = weights.chunks(COLUMNS * GROUP);
-        self.count = 0;
-        for (place, weights) in self.groups.iter_mut().zip(groups.by_ref()) {
-            let (words, _) = weights.as_chunks::<WORD>();
-            match <&[[i8; WORD]; COLUMNS * GROUP / WORD]>::try_from(words) {
-                Ok(words) => write_group::<{ GROUP / WORD }>(place, words),
-                Err(_) => {
-                    *place = [0; GROUP * COLUMNS / 2];
-                    if let Ok(words) = <&[[i8; WORD]; COLUMNS * GROUP / WORD / 2]>::try_from(words) {
-                        write_group::<{ GROUP / WORD / 2 }>(place, words);
-                    }
-                }
-            }
+        let (whole, last) = weights.as_chunks::<{ COLUMNS * GROUP }>();
+        let whole = whole.get(..MOST_INPUTS / GROUP).unwrap_or(whole);
+        self.count = whole.len();
+        if !whole.is_empty() {
+            // SAFETY: there are no more groups than places for them.
+            unsafe { write_groups(whole.as_ptr(), self.groups.as_mut_ptr(), whole.len()) };
+        }
+        if let (Some(last), Some(place)) = (last.first_chunk(), self.groups.get_mut(whole.len())) {
+            write_half_group(last, place);
             self.count += 1;
         }
     }
@@ -98,12 +96,52 @@ fn write_transposed(out: &mut [u32], first: u32, second: u32) {
     out.iter_mut().zip(pairs).for_each(|(out, pair)| *out = pair);
 }
 
-/// Writes a group whose outputs have `WORDS` words each.
-#[inline(always)]
-fn write_group<const WORDS: usize>(place: &mut Group, words: &[[i8; WORD]]) {
+/// Writes four inputs of four outputs, whose words are 16 bytes apart. r0 and r1 point to weights and pairs.
+macro_rules! write_four_inputs {
+    () => {
+        dsp!(
+            "ldr r4, [r0, #16]",
+            "ldr r5, [r0, #32]",
+            "ldr r6, [r0, #48]",
+            "ldr r3, [r0], #4",
+            "sxtb16 r7, r3, ror #8",
+            "sxtb16 r8, r4, ror #8",
+            "sxtb16 r9, r5, ror #8",
+            "sxtb16 r10, r6, ror #8",
+            "sxtb16 r3, r3",
+            "sxtb16 r4, r4",
+            "sxtb16 r5, r5",
+            "sxtb16 r6, r6",
+            "stm r1!, {{r3-r10}}",
+        )
+    };
+}
+/// Writes groups of weights as pairs.
+///
+/// # Safety
+/// The core must have the DSP extension. `count` groups, at least 1, must be valid for reads at `weights` and for writes at
+/// `pairs`.
+#[unsafe(naked)]
+unsafe extern "C" fn write_groups(weights: *const [i8; COLUMNS * GROUP], pairs: *mut Group, count: usize) {
+    naked_asm!(
+        dsp!("push {{r4-r10, lr}}", "2:"),
+        write_four_inputs!(),
+        write_four_inputs!(),
+        write_four_inputs!(),
+        write_four_inputs!(),
+        dsp!("add r0, r0, #48", "subs r2, r2, #1", "bne 2b", "pop {{r4-r10, pc}}"),
+    )
+}
+
+/// Writes a group with 8 inputs, the other 8 being zero.
+#[inline(never)]
+fn write_half_group(weights: &[i8; COLUMNS * GROUP / 2], place: &mut Group) {
+    const WORDS: usize = GROUP / WORD / 2;
+    let (words, _) = weights.as_chunks();
+    *place = [0; GROUP * COLUMNS / 2];
     for four in 0..WORDS {
         for output in 0..COLUMNS {
-            let word = words.get(output * WORDS + four).map_or(0, |bytes| word_of(*bytes));
+            let word = word_of(words[output * WORDS + four]);
             let at = four * 2 * COLUMNS + output;
             (place[at], place[at + COLUMNS]) = (even_bytes(word), odd_bytes(word));
         }
