@@ -37,6 +37,19 @@ macro_rules! instruction {
     }};
 }
 
+/// Evaluates an instruction of two operands that also changes flags.
+macro_rules! flags_instruction {
+    ($line:literal, $a:expr, $b:expr) => {{
+        let result;
+        // SAFETY: this module is used only where the core has the extension; no other state is changed.
+        unsafe {
+            asm!(dsp!($line), result = lateout(reg) result, a = in(reg) $a, b = in(reg) $b,
+                options(pure, nomem, nostack));
+        }
+        result
+    }};
+}
+
 /// Returns bytes 0 and 2 of a word, sign-extended to 16 bits each.
 #[inline(always)]
 pub(super) fn even_bytes(word: u32) -> u32 {
@@ -59,6 +72,12 @@ pub(super) fn saturating_sub(a: i32, b: i32) -> i32 {
 #[inline(always)]
 pub(super) fn limit_to_byte(x: i32) -> i32 {
     instruction!("ssat {result}, #8, {a}", x)
+}
+
+/// Returns `a - b` in each half of a word.
+#[inline(always)]
+pub(super) fn sub_halves(a: u32, b: u32) -> u32 {
+    flags_instruction!("ssub16 {result}, {a}, {b}", a, b)
 }
 
 /// Returns a number limited to i16.
@@ -86,11 +105,5 @@ pub(super) fn without_lowest_bytes(bytes: u32) -> u32 {
     const ONES: u32 = 0x0101_0101;
     // One less, limited to −128, and one more.
     let less: u32 = instruction!("qsub8 {result}, {a}, {b}", bytes, ONES);
-    // SAFETY: the core has the instruction, which changes `result` and flags that nothing reads.
-    unsafe {
-        let result;
-        asm!(dsp!("uadd8 {result}, {a}, {b}"), result = lateout(reg) result, a = in(reg) less, b = in(reg) ONES,
-            options(pure, nomem, nostack));
-        result
-    }
+    flags_instruction!("uadd8 {result}, {a}, {b}", less, ONES)
 }

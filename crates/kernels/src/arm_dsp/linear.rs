@@ -93,19 +93,20 @@ fn each(
     for index in 0..matrix.panel_count() {
         let Some(place) = matrix.panel(index) else { return };
         let weights = match w.panel_weights(matrix, index) {
-            Some(PanelWeights::Int8(weights)) => weights,
-            Some(stored) => {
+            Some(sparse @ PanelWeights::Sparse { .. }) => {
                 let Some(decoded) = decoded.get_mut(..place.weights()) else { return };
-                stored.decode(Panel::CORTEX_M, place.width, decoded);
-                decoded
+                sparse.decode(Panel::CORTEX_M, place.width, decoded);
+                PanelWeights::Int8(decoded)
             }
+            Some(weights) => weights,
             None => return,
         };
         let columns = Columns::new(a, w, place.first);
         for begin in (0..rows).step_by(TILES * ROWS) {
             let count = (rows - begin).min(TILES * ROWS);
             let sums = sums.get_mut(..count.div_ceil(ROWS)).unwrap_or_default();
-            add_all_products(a, first + begin, weights, columns.init, &mut pairs, sums);
+            sums.fill([columns.init; ROWS]);
+            add_all_products(a, first + begin, weights, place.depth, &mut pairs, sums);
             for (row, sums) in sums.as_flattened().iter().enumerate().take(count) {
                 store(begin + row, place.first, columns.results(a, first + begin + row, sums));
             }
@@ -113,21 +114,19 @@ fn each(
     }
 }
 
-/// Computes the sums of tiles from row `first` on.
+/// Adds the products of all inputs to the sums of tiles from row `first` on.
 #[inline(never)]
 fn add_all_products(
     a: &Activations,
     first: usize,
-    weights: &[i8],
-    init: [i32; COLUMNS],
+    weights: PanelWeights,
+    depth: usize,
     pairs: &mut Pairs,
     sums: &mut [Sums],
 ) {
-    sums.fill([init; ROWS]);
-    for (slab, weights) in weights.chunks(COLUMNS * MOST_INPUTS).enumerate() {
-        pairs.write_panel(weights);
-        let at = LAYOUT.offset(first, slab * MOST_INPUTS, a.stride);
-        let Some(data) = a.data.get(at..) else { return };
+    for input in (0..depth).step_by(MOST_INPUTS) {
+        pairs.write_panel(weights, input, MOST_INPUTS.min(depth - input));
+        let Some(data) = a.data.get(LAYOUT.offset(first, input, a.stride)..) else { return };
         if add_products(Rows { data, block_bytes: ROWS * a.stride }, pairs, sums).is_none() {
             return;
         }

@@ -2,13 +2,18 @@
 
 use core::arch::naked_asm;
 
+use tinybert_layout::{INPUTS_PER_MULTIPLIER, PanelWeights};
+
 use super::i8_2x4_smlad::COLUMNS;
-use super::instructions::{dsp, even_bytes, odd_bytes};
+use super::instructions::{dsp, even_bytes, odd_bytes, sub_halves};
+use crate::Panel;
 
 /// Inputs of a group.
 pub(super) const GROUP: usize = 16;
 /// Most inputs at a time: the pairs lie on the stack.
 pub(super) const MOST_INPUTS: usize = 256;
+/// Bytes of a group of weights in four bits: a multiplier per output, and two codes per byte.
+const FOUR_BIT_GROUP: usize = COLUMNS + COLUMNS * INPUTS_PER_MULTIPLIER / 2;
 /// Inputs of a word of weights.
 const WORD: usize = 4;
 
@@ -33,18 +38,54 @@ impl Pairs {
         self.groups.get(..self.count).unwrap_or(&[])
     }
 
-    /// Writes the weights of a panel, `[groups][4][16]`, whose last group may have 8 inputs.
-    pub(super) fn write_panel(&mut self, weights: &[i8]) {
+    /// Writes the weights of a panel for `inputs` inputs from `first` on, at most [`MOST_INPUTS`]. `first` is a multiple of
+    /// that number. Sparse weights cannot be written.
+    pub(super) fn write_panel(&mut self, weights: PanelWeights, first: usize, inputs: usize) {
+        self.count = 0;
+        match weights {
+            PanelWeights::Int8(weights) => {
+                self.write_int8(weights.get(COLUMNS * first..COLUMNS * (first + inputs)).unwrap_or(&[]));
+            }
+            PanelWeights::Int4(stored) => {
+                let begin = first / INPUTS_PER_MULTIPLIER * FOUR_BIT_GROUP;
+                self.write_int4(stored.get(begin..).unwrap_or(&[]), inputs);
+            }
+            PanelWeights::Sparse { .. } => {}
+        }
+    }
+
+    /// Writes `[groups][4][16]` weights, whose last group may have 8 inputs.
+    fn write_int8(&mut self, weights: &[i8]) {
         let (whole, last) = weights.as_chunks::<{ COLUMNS * GROUP }>();
-        let whole = whole.get(..MOST_INPUTS / GROUP).unwrap_or(whole);
-        self.count = whole.len();
+        let places = self.groups.get_mut(self.count..).unwrap_or_default();
+        let whole = whole.get(..places.len()).unwrap_or(whole);
         if !whole.is_empty() {
             // SAFETY: there are no more groups than places for them.
-            unsafe { write_groups(whole.as_ptr(), self.groups.as_mut_ptr(), whole.len()) };
+            unsafe { write_groups(whole.as_ptr(), places.as_mut_ptr(), whole.len()) };
         }
-        if let (Some(last), Some(place)) = (last.first_chunk(), self.groups.get_mut(whole.len())) {
+        self.count += whole.len();
+        if let (Some(last), Some(place)) = (last.first_chunk(), places.get_mut(whole.len())) {
             write_half_group(last, place);
             self.count += 1;
+        }
+    }
+
+    /// Writes weights in four bits for `inputs` inputs.
+    fn write_int4(&mut self, stored: &[u8], inputs: usize) {
+        let whole = inputs / INPUTS_PER_MULTIPLIER;
+        let (groups, _) = stored.as_chunks::<FOUR_BIT_GROUP>();
+        let (places, _) = self.groups.as_chunks_mut::<{ INPUTS_PER_MULTIPLIER / GROUP }>();
+        for (place, stored) in places.iter_mut().zip(groups).take(whole) {
+            write_four_bits(stored, place);
+            self.count += place.len();
+        }
+        let left = inputs % INPUTS_PER_MULTIPLIER;
+        if left > 0 {
+            let mut decoded = [0; COLUMNS * INPUTS_PER_MULTIPLIER];
+            let decoded = decoded.get_mut(..COLUMNS * left).unwrap_or_default();
+            let stored = stored.get(whole * FOUR_BIT_GROUP..).unwrap_or(&[]);
+            PanelWeights::Int4(stored).decode(Panel::CORTEX_M, COLUMNS, decoded);
+            self.write_int8(decoded);
         }
     }
 
@@ -144,6 +185,30 @@ fn write_half_group(weights: &[i8; COLUMNS * GROUP / 2], place: &mut Group) {
             let word = word_of(words[output * WORDS + four]);
             let at = four * 2 * COLUMNS + output;
             (place[at], place[at + COLUMNS]) = (even_bytes(word), odd_bytes(word));
+        }
+    }
+}
+
+/// Writes two groups of weights in four bits: a multiplier for each output, then codes, of which the lower halves of the
+/// bytes are the first group.
+#[inline(never)]
+fn write_four_bits(stored: &[u8; FOUR_BIT_GROUP], places: &mut [Group; INPUTS_PER_MULTIPLIER / GROUP]) {
+    /// One in each half word.
+    const ONES: u32 = 0x0001_0001;
+    /// The lowest four bits of each half word.
+    const CODES: u32 = 0x000f_000f;
+    let ([a, b, c, d, codes @ ..], [low, high]) = (stored, places);
+    let (words, _) = codes.as_chunks::<WORD>();
+    for (output, multiplier) in [a, b, c, d].into_iter().enumerate() {
+        let multiplier = u32::from(*multiplier);
+        let excess = 8 * ONES * multiplier;
+        for four in 0..GROUP / WORD {
+            // A code plus 8 is not negative, so that both codes of a pair can be multiplied at once.
+            let codes = u32::from_le_bytes(words[output * (GROUP / WORD) + four]) ^ 0x8888_8888;
+            let pair = |shift: u32| sub_halves((codes >> shift & CODES) * multiplier, excess);
+            let at = four * 2 * COLUMNS + output;
+            (low[at], low[at + COLUMNS]) = (pair(0), pair(8));
+            (high[at], high[at + COLUMNS]) = (pair(4), pair(12));
         }
     }
 }
