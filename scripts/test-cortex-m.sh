@@ -70,5 +70,5 @@ test_boards() {
   done
 }
 
-test_boards thumbv7em-none-eabihf scalar mps2-an386 mps2-an500
-test_boards thumbv8m.main-none-eabihf scalar mps2-an505
+test_boards thumbv7em-none-eabihf arm-dsp mps2-an386 mps2-an500
+test_boards thumbv8m.main-none-eabihf arm-dsp mps2-an505

@@ -119,16 +119,22 @@ struct OutputWeights<'a> {
 impl OutputWeights<'_> {
     /// Returns the sum where rows are row-major and `KR` inputs stand together.
     fn dot_of_runs<const KR: usize>(&self, a: &Activations, m: usize) -> i32 {
-        let start = m * a.stride;
-        let row = a.data.get(start..start + a.k).unwrap_or(&[]);
-        let (groups, rest) = row.as_chunks::<KR>();
+        let row = a.data.get(m * a.stride..).and_then(|rows| rows.get(..a.k));
+        let Some((groups, rest)) = row.map(|row| row.as_chunks::<KR>()) else { return 0 };
         let (runs, _) = self.weights.as_chunks::<KR>();
-        let (mut sum, mut run) = (0, self.lane.index);
-        for a in groups {
-            let Some(w) = runs.get(run) else { break };
-            sum += products(a, w);
-            // The runs of the panel's other outputs come before the next one of this output.
-            run += self.lane.panel.width;
+        let width = self.lane.panel.width;
+        let mut sum = 0;
+        if width == 1 {
+            // The loop below, without steps.
+            sum = groups.iter().zip(runs).map(|(a, w)| products(a, w)).sum();
+        } else {
+            let mut run = self.lane.index;
+            for a in groups {
+                let Some(w) = runs.get(run) else { break };
+                sum += products(a, w);
+                // The runs of the panel's other outputs come before the next one of this output.
+                run += width;
+            }
         }
         if !rest.is_empty() {
             // The last run may be shorter.

@@ -14,7 +14,8 @@ use tinybert_console::{ConsoleWriter, Model};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_runtime::{Error, Input};
 
-core::arch::global_asm!(include_str!("../start.s"));
+// Code for Armv6-M is counted on a Cortex-M3, for which this start-up code is.
+core::arch::global_asm!(".cpu cortex-m4", include_str!("../start.s"));
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
@@ -37,11 +38,8 @@ extern "C" fn main() -> ! {
     let kernels = isa.map_or(Some(Kernels::detect()), Kernels::with_isa).unwrap_or(Kernels::scalar());
     match count(kernels, tokens, workspace) {
         Ok(bits) => {
-            let _ = writeln!(
-                ConsoleWriter(&mut board),
-                "{}, {tokens} tokens: {bits:08x}",
-                kernels.isa().name()
-            );
+            let _ =
+                writeln!(ConsoleWriter(&mut board), "{}, {tokens} tokens: {bits:08x}", kernels.isa().name());
             board::exit(0)
         }
         Err(error) => {
