@@ -28,7 +28,8 @@ impl Heap {
 // SAFETY: nothing else runs beside the one thread.
 unsafe impl Sync for Heap {}
 
-// SAFETY: between two resets, every allocation is a part of `memory` of its own; a reset happens only when there is none.
+// SAFETY: between two resets, every allocation is a part of `memory` of its own; a reset happens only when there is
+// none.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: only the one thread is here, and no reference outlives a call.

@@ -22,8 +22,8 @@ pub(super) struct Rows<'a> {
     pub(super) block_bytes: usize,
 }
 
-/// Adds the products of rows and four columns of pairs to the sums of each tile. Returns `None`, having added nothing, if
-/// activations are not aligned to words or are fewer than the weights.
+/// Adds the products of rows and four columns of pairs to the sums of each tile. Returns `None`, having added nothing,
+/// if activations are not aligned to words or are fewer than the weights.
 #[inline]
 pub(super) fn add_products(rows: Rows, weights: &Pairs, sums: &mut [Sums]) -> Option<()> {
     // SAFETY: the tile is one that `add` may call.
@@ -40,8 +40,8 @@ pub(super) fn add_unsigned_products(rows: Rows, weights: &Pairs, sums: &mut [Sum
 /// Calls `tile` for all tiles, after the checks that it needs.
 ///
 /// # Safety
-/// `tile` must be sound with activations that are aligned to 4 bytes and as many, in groups, as the weights, of which there
-/// is at least one group.
+/// `tile` must be sound with activations that are aligned to 4 bytes and as many, in groups, as the weights, of which
+/// there is at least one group.
 #[inline(always)]
 unsafe fn add(tile: TileFunction, rows: Rows, weights: &Pairs, sums: &mut [Sums]) -> Option<()> {
     let (data, groups) = (rows.data.as_ptr(), weights.groups());
@@ -63,8 +63,8 @@ unsafe fn add(tile: TileFunction, rows: Rows, weights: &Pairs, sums: &mut [Sums]
 /// A function of this module's [`tile`].
 type TileFunction = unsafe extern "C" fn(*const i8, *const Group, &mut Sums, usize);
 
-/// Four inputs: the products of bytes 0 and 2, then those of bytes 1 and 3. r0 and r1 point to activations and weights, r4 to r7 are the sums of the first row, r8 to r11
-/// those of the second one.
+/// Four inputs: the products of bytes 0 and 2, then those of bytes 1 and 3. r0 and r1 point to activations and
+/// weights, r4 to r7 are the sums of the first row, r8 to r11 those of the second one.
 macro_rules! four_inputs {
     ($extend:literal) => {
         concat!(
@@ -96,8 +96,8 @@ macro_rules! tile {
         /// Adds the products of `groups` groups, at least 1, to the sums.
         ///
         /// # Safety
-        /// The core must have the DSP extension. `activations` must be aligned to 4 bytes and valid for reads of `groups ·
-        /// 32` bytes, `weights` for reads of `groups` groups.
+        /// The core must have the DSP extension. `activations` must be aligned to 4 bytes and valid for reads of
+        /// `groups · 32` bytes, `weights` for reads of `groups` groups.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(
             activations: *const i8,

@@ -14,8 +14,8 @@ const ZERO: i32 = ROUND.to_bits().cast_signed() + NAN_WRAPS;
 /// Returns [`crate::math::quantize`] of four numbers that are scaled already, `inv_scale` 1 and `zero_point` 0.
 ///
 /// The bits of `x + ROUND`, as an integer, grow with `x`, and near 0 by one for every whole number. All other numbers
-/// are far beyond int8 on their side. A NaN is on the side of the negative numbers: without a sign its bits wrap around,
-/// and with a sign they are at most those of 0 before `ZERO` is subtracted.
+/// are far beyond int8 on their side. A NaN is on the side of the negative numbers: without a sign its bits wrap
+/// around, and with a sign they are at most those of 0 before `ZERO` is subtracted.
 #[inline(always)]
 pub(super) fn quantize_scaled(x: [f32; 4]) -> [i8; 4] {
     let limited = x.map(|x| {

@@ -1,8 +1,9 @@
 //! Cortex-M with the DSP extension (Armv7E-M, Armv8-M): Cortex-M4, M7, M33, M35P.
 //!
-//! SMLAD adds two products of 16-bit numbers to a sum. A word of four int8 values becomes two words of such pairs, bytes
-//! 0 and 2 and bytes 1 and 3 (SXTB16). Weights are turned into pairs once for all rows of a call, a panel at a time.
-//! Everything in f32 is scalar: these cores have one f32 operation per instruction, and no fused multiply-add is used.
+//! SMLAD adds two products of 16-bit numbers to a sum. A word of four int8 values becomes two words of such pairs,
+//! bytes 0 and 2 and bytes 1 and 3 (SXTB16). Weights are turned into pairs once for all rows of a call, a panel at a
+//! time. Everything in f32 is scalar: these cores have one f32 operation per instruction, and no fused multiply-add is
+//! used.
 
 mod attention;
 mod i8_2x4_smlad;

@@ -38,8 +38,8 @@ impl Pairs {
         self.groups.get(..self.count).unwrap_or(&[])
     }
 
-    /// Writes the weights of a panel for `inputs` inputs from `first` on, at most [`MOST_INPUTS`]. `first` is a multiple of
-    /// that number. Sparse weights cannot be written.
+    /// Writes the weights of a panel for `inputs` inputs from `first` on, at most [`MOST_INPUTS`]. `first` is a
+    /// multiple of that number. Sparse weights cannot be written.
     pub(super) fn write_panel(&mut self, weights: PanelWeights, first: usize, inputs: usize) {
         self.count = 0;
         match weights {
@@ -105,8 +105,8 @@ impl Pairs {
         }
     }
 
-    /// Writes the transposed words that `words(four)` returns for inputs `4 · four` to `4 · four + 3`: the weights of an
-    /// input for four outputs. `inputs` inputs in all.
+    /// Writes the transposed words that `words(four)` returns for inputs `4 · four` to `4 · four + 3`: the weights of
+    /// an input for four outputs. `inputs` inputs in all.
     #[inline(always)]
     pub(super) fn write_columns(&mut self, inputs: usize, words: impl Fn(usize) -> [u32; WORD]) {
         self.count = inputs.div_ceil(GROUP).min(MOST_INPUTS / GROUP);
@@ -160,8 +160,8 @@ macro_rules! write_four_inputs {
 /// Writes groups of weights as pairs.
 ///
 /// # Safety
-/// The core must have the DSP extension. `count` groups, at least 1, must be valid for reads at `weights` and for writes at
-/// `pairs`.
+/// The core must have the DSP extension. `count` groups, at least 1, must be valid for reads at `weights` and for
+/// writes at `pairs`.
 #[unsafe(naked)]
 unsafe extern "C" fn write_groups(weights: *const [i8; COLUMNS * GROUP], pairs: *mut Group, count: usize) {
     naked_asm!(
@@ -189,8 +189,8 @@ fn write_half_group(weights: &[i8; COLUMNS * GROUP / 2], place: &mut Group) {
     }
 }
 
-/// Writes two groups of weights in four bits: a multiplier for each output, then codes, of which the lower halves of the
-/// bytes are the first group.
+/// Writes two groups of weights in four bits: a multiplier for each output, then codes, of which the lower halves of
+/// the bytes are the first group.
 #[inline(never)]
 fn write_four_bits(stored: &[u8; FOUR_BIT_GROUP], places: &mut [Group; INPUTS_PER_MULTIPLIER / GROUP]) {
     /// One in each half word.
