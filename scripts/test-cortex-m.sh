@@ -38,7 +38,7 @@ boot() {
     -semihosting-config enable=on,target=native -kernel "$1" >"$work/output"
 }
 
-# check_kernels: random operands on $board, whose core must choose the kernels $isa.
+# check_kernels: random operands for the firmware $kernels on $board, whose core must choose the kernels $isa.
 check_kernels() {
   boot "$kernels" || { cat "$work/output" >&2; fail "$board: the kernels differ from the scalar ones"; }
   grep -qx "$isa was chosen" "$work/output" || { cat "$work/output" >&2; fail "$board: expected the kernels $isa"; }
@@ -70,5 +70,19 @@ test_boards() {
   done
 }
 
+# test_detection: firmware for a Cortex-M3 that asks the core, on a Cortex-M3 and on a Cortex-M4.
+test_detection() {
+  local target=thumbv7m-none-eabi isa board
+  use_compiler_for $target
+  (cd targets/cortex-m && TINYBERT_IMAGE=$work/model.tbim cargo build --quiet --release --target $target --bin kernels \
+    --features id-registers)
+  kernels=targets/cortex-m/target/$target/release/kernels
+  board=mps2-an385 isa=scalar
+  check_kernels
+  board=mps2-an386 isa=arm-dsp
+  check_kernels
+}
+
 test_boards thumbv7em-none-eabihf arm-dsp mps2-an386 mps2-an500
 test_boards thumbv8m.main-none-eabihf arm-dsp mps2-an505
+test_detection
