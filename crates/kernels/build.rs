@@ -1,8 +1,9 @@
 //! Says which extensions of Cortex-M cores this build may use. Stable Rust shows no extension of 32-bit Arm to
 //! `cfg(target_feature)`, so that they are read off the target and the compiler's flags.
 //!
-//! For an extension `x`, `cfg(arm_x)` says that its kernels are compiled. `cfg(arm_x_detect)` says that the target may
-//! lack it, so that the core has to be asked (feature `id-registers`).
+//! For an extension `x`, `cfg(arm_x)` says that its kernels are compiled. `cfg(arm_x_optional)` says that the target
+//! alone does not promise it, so that the assembler has to be told. `cfg(arm_x_detect)` says that the flags do not
+//! promise it either, so that the core has to be asked (feature `id-registers`).
 
 use std::env;
 
@@ -33,11 +34,14 @@ fn main() {
     let ask = env::var_os("CARGO_FEATURE_ID_REGISTERS").is_some();
     for extension in EXTENSIONS {
         let name = extension.name;
-        println!("cargo::rustc-check-cfg=cfg(arm_{name}, arm_{name}_detect)");
+        println!("cargo::rustc-check-cfg=cfg(arm_{name}, arm_{name}_optional, arm_{name}_detect)");
         let possible = extension.possible.contains(&target.as_str());
         let sure = extension.targets.contains(&target.as_str()) || possible && extension.is_in(&flags);
         if sure || possible && ask {
             println!("cargo::rustc-cfg=arm_{name}");
+        }
+        if possible {
+            println!("cargo::rustc-cfg=arm_{name}_optional");
         }
         if !sure && possible && ask {
             println!("cargo::rustc-cfg=arm_{name}_detect");

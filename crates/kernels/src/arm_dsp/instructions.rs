@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-/// Lets the assembler accept the extension where the target does not promise it.
+/// Lets the assembler accept the extension where the target does not promise it: flags do not reach naked functions.
 macro_rules! dsp {
     ($($line:literal),+ $(,)?) => {
         concat!(crate::arm_dsp::instructions::accept_dsp!(), $($line, "\n"),+)
@@ -10,13 +10,13 @@ macro_rules! dsp {
 }
 pub(super) use dsp;
 
-#[cfg(arm_dsp_detect)]
+#[cfg(arm_dsp_optional)]
 macro_rules! accept_dsp {
     () => {
         ".cpu cortex-m33\n"
     };
 }
-#[cfg(not(arm_dsp_detect))]
+#[cfg(not(arm_dsp_optional))]
 macro_rules! accept_dsp {
     () => {
         ""
