@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the runtime as firmware for a Cortex-M4 and a Cortex-M33, boots it on QEMU's MPS2 boards, and compares its answers bit
-# by bit with the host's; then the same with a key built in, a signed image and a forged one. Needs scripts/setup-cross.sh once.
+# Builds the runtime as firmware for Cortex-M4, M7 and M33 and boots it on QEMU's MPS2 boards. Its kernels are compared with the
+# scalar ones over random operands, and its answers bit by bit with the host's; then the same with a key built in, a signed image
+# and a forged one. Needs scripts/setup-cross.sh once.
 #
 #   scripts/test-cortex-m.sh [IMAGE [TEXTS]]   a toy image without one; image and workspace must fit 4 MiB each
 set -euo pipefail
@@ -37,19 +38,51 @@ boot() {
     -semihosting-config enable=on,target=native -kernel "$1" >"$work/output"
 }
 
-declare -A boards=([thumbv7em-none-eabihf]=mps2-an386 [thumbv8m.main-none-eabihf]=mps2-an505)
-for target in "${!boards[@]}"; do
-  board=${boards[$target]}
+# check_kernels: random operands for the firmware $kernels on $board, whose core must choose the kernels $isa.
+check_kernels() {
+  boot "$kernels" || { cat "$work/output" >&2; fail "$board: the kernels differ from the scalar ones"; }
+  grep -qx "$isa was chosen" "$work/output" || { cat "$work/output" >&2; fail "$board: expected the kernels $isa"; }
+  echo "$board: $(grep -c "^$isa, " "$work/output") operations of $isa, the bits of the scalar kernels"
+}
+
+# test_boards TARGET ISA BOARD...: the boards that run the firmware of the target.
+test_boards() {
+  local target=$1 isa=$2 board
+  shift 2
   use_compiler_for "$target"
   build "$work/model.tbim"
-  boot "$firmware" || { cat "$work/output" >&2; fail "$board: the firmware failed"; }
-  check_answers "$board" "$work/expected" "$work/output" $stack_limit
+  kernels=$work/kernels
+  cp "$(dirname "$firmware")/kernels" "$kernels"
+  for board in "$@"; do
+    check_kernels
+    boot "$firmware" || { cat "$work/output" >&2; fail "$board: the firmware failed"; }
+    check_answers "$board" "$work/expected" "$work/output" $stack_limit
+  done
 
-  TINYBERT_PUBLIC_KEY=$work/public.pem build "$work/signed.tbim" --features signature
-  boot "$firmware" || { cat "$work/output" >&2; fail "$board: the signed image was refused"; }
-  check_answers "$board, signed" "$work/expected" "$work/output" $stack_limit
+  TINYBERT_PUBLIC_KEY=$work/public.pem build "$work/signed.tbim" --bin tinybert-cortex-m --features signature
   cp "$firmware" "$work/forged"
   sign_image forge "$work/forged"
-  if boot "$work/forged"; then fail "$board: a forged image was taken"; fi
-  check_refused "$board" "$work/output"
-done
+  for board in "$@"; do
+    boot "$firmware" || { cat "$work/output" >&2; fail "$board: the signed image was refused"; }
+    check_answers "$board, signed" "$work/expected" "$work/output" $stack_limit
+    if boot "$work/forged"; then fail "$board: a forged image was taken"; fi
+    check_refused "$board" "$work/output"
+  done
+}
+
+# test_detection: firmware for a Cortex-M3 that asks the core, on a Cortex-M3 and on a Cortex-M4.
+test_detection() {
+  local target=thumbv7m-none-eabi isa board
+  use_compiler_for $target
+  (cd targets/cortex-m && TINYBERT_IMAGE=$work/model.tbim cargo build --quiet --release --target $target --bin kernels \
+    --features id-registers)
+  kernels=targets/cortex-m/target/$target/release/kernels
+  board=mps2-an385 isa=scalar
+  check_kernels
+  board=mps2-an386 isa=arm-dsp
+  check_kernels
+}
+
+test_boards thumbv7em-none-eabihf arm-dsp mps2-an386 mps2-an500
+test_boards thumbv8m.main-none-eabihf arm-dsp mps2-an505
+test_detection

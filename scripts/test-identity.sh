@@ -18,7 +18,7 @@ positions=$(sed -n 's/.*"max_position_embeddings": *\([0-9]*\).*/\1/p' "$model/c
 tokens=$((positions < 128 ? positions : 128))
 # Calibration decides scales, not bits: a few examples do.
 head -n 100 "$data" >"$work/calibration.jsonl"
-for layout in portable x86 neon dotprod i8mm; do
+for layout in portable x86 neon cortex-m dotprod i8mm; do
   target/release/tinybert-compress quantize --quiet --model "$model" --dev "$work/calibration.jsonl" --layout $layout \
     "${options[@]}" --max-tokens $tokens --out "$work/$layout.tbim" >"$work/log"
 done

@@ -36,6 +36,7 @@ build_plugin() {
     )
   fi
   gcc -O2 -Wall -Wextra -fPIC -shared -I "$sources" -o "$cache/libcount.so" $here/count.c
+  gcc -O2 -Wall -Wextra -fPIC -shared -I "$sources" -o "$cache/libcount_thumb.so" $here/count_thumb.c
 }
 
 build_peers() {

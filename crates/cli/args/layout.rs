@@ -12,6 +12,8 @@ pub enum LayoutName {
     Dotprod,
     /// aarch64 with the int8 matrix multiplication: Cortex-A510, X2, Neoverse V1 and later.
     I8mm,
+    /// Cortex-M with the DSP extension or Helium: Cortex-M4, M7, M33, M55, M85.
+    CortexM,
     /// x86-64.
     X86,
     /// Any other.
@@ -25,6 +27,7 @@ impl LayoutName {
             Self::Neon => KernelLayout::Neon,
             Self::Dotprod => KernelLayout::Dotprod,
             Self::I8mm => KernelLayout::I8mm,
+            Self::CortexM => KernelLayout::CortexM,
             Self::X86 => KernelLayout::X86,
             Self::Portable => KernelLayout::Portable,
         }

@@ -18,6 +18,11 @@ pub(crate) struct ActivationLayout {
 impl ActivationLayout {
     pub(crate) const ROW_MAJOR: ActivationLayout = ActivationLayout { rows: 1, depth: 16, bias: 0 };
 
+    /// Returns whether rows follow each other, and bytes are the values themselves.
+    pub(crate) const fn is_row_major(&self) -> bool {
+        self.rows == 1 && self.bias == 0
+    }
+
     /// Returns the place of element `[row, column]` of a matrix whose rows take `stride` bytes.
     #[inline(always)]
     pub(crate) const fn offset(&self, row: usize, column: usize, stride: usize) -> usize {

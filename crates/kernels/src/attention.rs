@@ -49,7 +49,6 @@ impl AttentionShape {
     }
 
     /// Returns the heads whose context is computed.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[inline]
     pub(crate) fn computed(&self) -> core::ops::Range<usize> {
         self.first_head..self.first_head + self.computed_heads

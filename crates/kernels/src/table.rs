@@ -3,6 +3,8 @@
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
+#[cfg(arm_dsp)]
+use crate::arm_dsp;
 use crate::attention::{AttentionOperands, ContextOutput};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::detect::has;
@@ -39,11 +41,32 @@ pub(crate) static SCALAR: KernelTable = KernelTable {
     panel: Panel::PORTABLE,
     layout: ActivationLayout::ROW_MAJOR,
     linear: |a, w, epilogue, decoded| scalar::linear(ActivationLayout::ROW_MAJOR, a, w, epilogue, decoded),
-    attention: scalar::attention,
-    attention_f32: scalar::attention_f32,
+    attention: |operands, context, scratch| {
+        scalar::attention(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
     layer_norm: scalar::layer_norm,
     layer_norm_quantize: scalar::layer_norm_quantize,
     quantize: scalar::quantize,
+    embed: scalar::embed,
+};
+
+/// Cortex-M with the DSP extension; linear layers and attention by `i8_2x4_smlad`.
+#[cfg(arm_dsp)]
+static ARM_DSP: KernelTable = KernelTable {
+    isa: Isa::ArmDsp,
+    panel: Panel::CORTEX_M,
+    layout: arm_dsp::LAYOUT,
+    linear: arm_dsp::linear,
+    attention: arm_dsp::attention,
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(arm_dsp::LAYOUT, operands, context, scratch)
+    },
+    layer_norm: arm_dsp::layer_norm,
+    layer_norm_quantize: arm_dsp::layer_norm_quantize,
+    quantize: arm_dsp::quantize,
     embed: scalar::embed,
 };
 
@@ -158,6 +181,8 @@ static NEON_I8MM: KernelTable = KernelTable {
 pub(crate) fn available(isa: Isa) -> Option<&'static KernelTable> {
     match isa {
         Isa::Scalar => Some(&SCALAR),
+        #[cfg(arm_dsp)]
+        Isa::ArmDsp if crate::detect::has_dsp() => Some(&ARM_DSP),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if has!("avx2") => Some(&AVX2),
         #[cfg(target_arch = "x86_64")]

@@ -1,111 +1,15 @@
 //! Self-attention in f32: the scalar kernel against the definition, every fast kernel against the scalar one.
 
+extern crate alloc;
+
+mod checks;
 mod common;
 
-use common::{RandomOperands, bits, cases, fast, values};
+use checks::attention_f32::Case;
+use checks::operands::{RandomOperands, bits};
+use common::{cases, fast};
 use proptest::prelude::*;
-use tinybert_kernels::{
-    ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, math,
-};
-
-struct Case {
-    shape: AttentionShape,
-    qkv: Vec<f32>,
-    coefficient: f32,
-    scale: f32,
-}
-
-impl Case {
-    /// `queries` is reduced to what follows the first one.
-    fn random(
-        tokens: usize,
-        first_query: usize,
-        queries: usize,
-        heads: usize,
-        head_dim: usize,
-        seed: u64,
-    ) -> Case {
-        let mut random = RandomOperands(seed);
-        let stride = 3 * heads * head_dim + random.below(7);
-        let first_query = first_query % tokens;
-        let queries = queries.min(tokens - first_query);
-        Case {
-            shape: AttentionShape {
-                first_query,
-                queries,
-                ..AttentionShape::all(tokens, heads, head_dim, stride)
-            },
-            qkv: random.f32s(tokens * stride, -4.0, 4.0),
-            // From uniform to one-hot attention.
-            coefficient: [0.0, 1e-3, 0.1, 0.28, 3.0, 1e9][random.below(6)],
-            scale: random.f32(0.5, 40.0),
-        }
-    }
-
-    fn part(&self, part: usize, token: usize, head: usize) -> &[f32] {
-        let AttentionShape { heads, head_dim, stride, .. } = self.shape;
-        &self.qkv[token * stride + (part * heads + head) * head_dim..][..head_dim]
-    }
-
-    /// ContextOutput `[queries, heads · head_dim]` by the definition, sums in the documented order.
-    fn naive(&self) -> Vec<f32> {
-        let shape = self.shape;
-        let mut out = Vec::new();
-        for query in shape.first_query..shape.first_query + shape.queries {
-            for head in 0..shape.heads {
-                let mut weights = vec![0.0_f32; shape.tokens];
-                for (token, score) in weights.iter_mut().enumerate() {
-                    for d in 0..shape.head_dim {
-                        *score += self.part(0, query, head)[d] * self.part(1, token, head)[d];
-                    }
-                }
-                let largest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let mut lanes = [0.0_f32; 16];
-                for (token, weight) in weights.iter_mut().enumerate() {
-                    *weight = math::exp2((*weight - largest) * self.coefficient);
-                    lanes[token % 16] += *weight;
-                }
-                for half in [8, 4, 2, 1] {
-                    (0..half).for_each(|j| lanes[j] += lanes[j + half]);
-                }
-                for column in 0..shape.head_dim {
-                    let mut acc = 0.0_f32;
-                    for (token, weight) in weights.iter().enumerate() {
-                        acc += weight * self.part(2, token, head)[column];
-                    }
-                    out.push(acc * ((1.0 / lanes[0]) * self.scale));
-                }
-            }
-        }
-        out
-    }
-
-    fn f32s(&self, kernels: &Kernels) -> Vec<f32> {
-        let mut out = vec![f32::NAN; self.shape.queries * self.shape.width()];
-        let context = ContextOutput::F32 { out: &mut out, scale: self.scale };
-        let mut scratch = vec![0xaa; self.shape.scratch_bytes_f32().unwrap()];
-        kernels.attention_f32(&self.qkv, self.shape, self.coefficient, context, &mut scratch).unwrap();
-        out
-    }
-
-    fn i8s(&self, kernels: &Kernels, misalign: usize) -> Vec<i8> {
-        let mut out = vec![99; activation_bytes(self.shape.queries, self.shape.width()).unwrap()];
-        let context =
-            ContextOutput::I8 { out: ActivationsMut::new(&mut out, self.shape.width()), scale: self.scale };
-        let mut scratch = vec![0x55; self.shape.scratch_bytes_f32().unwrap() + misalign];
-        let scratch = &mut scratch[misalign..];
-        kernels.attention_f32(&self.qkv, self.shape, self.coefficient, context, scratch).unwrap();
-        values(kernels, &out, self.shape.queries, self.shape.width())
-    }
-
-    fn check_fast(&self, misalign: usize) {
-        let (f32s, i8s) = (self.f32s(&Kernels::scalar()), self.i8s(&Kernels::scalar(), 0));
-        for kernels in fast() {
-            assert_eq!(bits(&self.f32s(&kernels)), bits(&f32s), "{kernels:?} {:?}", self.shape);
-            assert_eq!(self.i8s(&kernels, misalign), i8s, "{kernels:?} {:?}", self.shape);
-        }
-    }
-}
+use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch, math};
 
 proptest! {
     #![proptest_config(cases())]
@@ -126,7 +30,8 @@ proptest! {
         tokens in 1usize..70, first in 0usize..70, queries in 0usize..70, heads in 1usize..4,
         head_dim in 1usize..70, seed: u64,
     ) {
-        Case::random(tokens, first, queries, heads, head_dim, seed).check_fast(seed as usize % 5);
+        let case = Case::random(tokens, first, queries, heads, head_dim, seed);
+        fast().for_each(|kernels| case.check(&kernels, seed as usize % 5));
     }
 }
 
@@ -136,7 +41,8 @@ fn fast_kernels_take_every_tail_and_the_model() {
     let head_dims = (1..=70).map(|head_dim| (7, 2, head_dim));
     for (tokens, heads, head_dim) in lengths.chain(head_dims).chain([(128, 12, 26), (300, 1, 64)]) {
         let seed = (tokens * 1000 + head_dim) as u64;
-        Case::random(tokens, 0, tokens, heads, head_dim, seed).check_fast(0);
+        let case = Case::random(tokens, 0, tokens, heads, head_dim, seed);
+        fast().for_each(|kernels| case.check(&kernels, 0));
     }
 }
 

@@ -1,60 +1,24 @@
 //! Row operations: LayerNorm, quantization, embeddings.
 
+extern crate alloc;
+
+mod checks;
 mod common;
 
-use common::{RandomOperands, bits, cases, fast, values};
+use checks::operands::{RandomOperands, values};
+use checks::rows::{self, norm_of};
+use common::{cases, fast};
 use proptest::prelude::*;
 use tinybert_kernels::{
     ActivationsMut, Embedding, Kernels, LayerNorm, Quantization, ShapeMismatch, activation_bytes, math,
 };
 
-/// A row as it may come: small, large, constant, with an outlier, zero.
-fn row(n: usize, seed: u64) -> Vec<f32> {
-    let mut random = RandomOperands(seed);
-    let mut x = match random.below(5) {
-        0 => random.f32s(n, -1e-3, 1e-3),
-        1 => random.f32s(n, 100.0, 101.0),
-        2 => vec![random.f32(-2.0, 2.0); n],
-        3 => vec![0.0; n],
-        _ => random.f32s(n, -4.0, 4.0),
-    };
-    if random.below(4) == 0 {
-        x[random.below(n)] = random.f32(-1e6, 1e6);
-    }
-    x
-}
-
-fn norm_of(kernels: &Kernels, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<f32> {
-    let mut x = x.to_vec();
-    kernels.layer_norm(&mut x, &LayerNorm { gamma, beta, eps: 1e-12 }).unwrap();
-    x
-}
-
-fn quantized(kernels: &Kernels, x: &[f32], k: usize, seed: u64) -> (Vec<i8>, Vec<i8>, Vec<u32>) {
-    let mut random = RandomOperands(seed);
-    let m = x.len() / k;
-    let mut fixed = vec![99; activation_bytes(m, k).unwrap()];
-    let inv_scale = [0.0, 1e-3, 1.0, 40.0, 1e9][random.below(5)];
-    let quantization = Quantization::Static { inv_scale, zero_point: random.bits() as i8 };
-    kernels.quantize(x, k, quantization, ActivationsMut::new(&mut fixed, k)).unwrap();
-    let (mut per_token, mut scale) = (vec![99; activation_bytes(m, k).unwrap()], vec![f32::NAN; m]);
-    kernels
-        .quantize(x, k, Quantization::PerToken { scale: &mut scale }, ActivationsMut::new(&mut per_token, k))
-        .unwrap();
-    (values(kernels, &fixed, m, k), values(kernels, &per_token, m, k), bits(&scale))
-}
-
 proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn layer_norm_gives_the_scalar_bits(n in 1usize..400, seed: u64) {
-        let mut random = RandomOperands(seed);
-        let (x, gamma, beta) = (row(n, seed), random.f32s(n, -2.0, 2.0), random.f32s(n, -2.0, 2.0));
-        for kernels in fast() {
-            let expected = norm_of(&Kernels::scalar(), &x, &gamma, &beta);
-            prop_assert_eq!(bits(&norm_of(&kernels, &x, &gamma, &beta)), bits(&expected));
-        }
+    fn rows_give_the_scalar_bits(m in 1usize..5, n in 1usize..400, seed: u64) {
+        fast().for_each(|kernels| rows::check(&kernels, m, n, seed));
     }
 
     #[test]
@@ -72,26 +36,8 @@ proptest! {
     }
 
     #[test]
-    fn quantize_gives_the_scalar_bits(m in 1usize..5, k in 1usize..200, seed: u64) {
-        let x = row(m * k, seed);
-        for kernels in fast() {
-            prop_assert_eq!(quantized(&kernels, &x, k, seed), quantized(&Kernels::scalar(), &x, k, seed));
-        }
-    }
-
-    #[test]
     fn embed_gives_the_definition_everywhere(n in 1usize..400, seed: u64) {
-        let mut random = RandomOperands(seed);
-        let (word, position, kind) = (random.i8s(n), random.i8s(n), random.f32s(n, -1.0, 1.0));
-        let (word_scale, position_scale) = (random.f32(0.0, 0.1), random.f32(0.0, 0.1));
-        let row = Embedding { word: &word, word_scale, position: &position, position_scale, kind: &kind };
-        let sum = |i: usize| (f32::from(word[i]) * word_scale + f32::from(position[i]) * position_scale) + kind[i];
-        let expected: Vec<f32> = (0..n).map(sum).collect();
-        for kernels in fast().chain([Kernels::scalar()]) {
-            let mut out = vec![f32::NAN; n];
-            kernels.embed(&row, &mut out).unwrap();
-            prop_assert_eq!(bits(&out), bits(&expected));
-        }
+        fast().chain([Kernels::scalar()]).for_each(|kernels| rows::check_embed(&kernels, n, seed));
     }
 }
 

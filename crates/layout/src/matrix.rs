@@ -141,8 +141,8 @@ impl PackedMatrix {
     }
 
     /// Returns the number of inputs that stand together.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn kr(self) -> usize {
+    #[inline(always)]
+    pub const fn kr(self) -> usize {
         self.kr.get()
     }
 

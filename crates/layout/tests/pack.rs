@@ -27,7 +27,7 @@ fn layout_is_panels_of_groups_filled_up_no_further_than_needed() {
 
 #[test]
 fn layouts_of_the_model_waste_nothing() {
-    for panel in [Panel::X86, Panel::NEON, Panel::DOTPROD, Panel::I8MM] {
+    for panel in [Panel::X86, Panel::NEON, Panel::CORTEX_M, Panel::DOTPROD, Panel::I8MM] {
         for (n, k) in [(936, 312), (312, 312), (1200, 312), (312, 1200)] {
             assert_eq!(panel.packed_bytes(n, k), Some(n * k), "{panel:?} [{n}, {k}]");
         }

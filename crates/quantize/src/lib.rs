@@ -55,6 +55,8 @@ pub enum KernelLayout {
     Dotprod,
     /// aarch64 with the int8 matrix multiplication (Cortex-A510, X2, Neoverse V1 and later).
     I8mm,
+    /// Cortex-M with the DSP extension or Helium (Cortex-M4, M7, M33, M55, M85).
+    CortexM,
     /// x86-64.
     X86,
     /// Scalar code: any other target.
@@ -198,6 +200,7 @@ impl KernelLayout {
             Self::Neon => Panel::NEON,
             Self::Dotprod => Panel::DOTPROD,
             Self::I8mm => Panel::I8MM,
+            Self::CortexM => Panel::CORTEX_M,
             Self::X86 => Panel::X86,
             Self::Portable => Panel::PORTABLE,
         }

@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let &[hidden, layers, heads, head_dim, ffn, tokens] = &sizes[..] else { return Err(usage()) };
     let panel = match layout.as_str() {
         "neon" => Panel::NEON,
+        "cortex-m" => Panel::CORTEX_M,
         "dotprod" => Panel::DOTPROD,
         "i8mm" => Panel::I8MM,
         _ => return Err(format!("no layout is called {layout}").into()),

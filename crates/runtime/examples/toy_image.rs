@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "neon" => panel = Some(Panel::NEON),
+            "cortex-m" => panel = Some(Panel::CORTEX_M),
             "dotprod" => panel = Some(Panel::DOTPROD),
             "i8mm" => panel = Some(Panel::I8MM),
             "tags" => head = Some(toy::token_classification as fn(ImageBuilder) -> ImageBuilder),

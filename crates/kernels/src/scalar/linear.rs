@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use tinybert_layout::{PackedMatrix, PanelWeights};
+use tinybert_layout::{Lane, PackedMatrix, PanelWeights};
 
 use super::quantize::quantize_row;
 use crate::activation_layout::ActivationLayout;
@@ -71,6 +71,7 @@ fn each(
     mut store: impl FnMut(usize, usize, f32),
 ) {
     let Some(matrix) = w.matrix() else { return };
+    let dot = dot(layout, matrix.kr());
     for (index, place) in matrix.panels().enumerate() {
         let weights: &[i8] = match w.panel_weights(matrix, index) {
             Some(PanelWeights::Int8(weights)) => weights,
@@ -81,68 +82,81 @@ fn each(
             }
             None => return,
         };
-        let weights = DecodedPanel { matrix, weights };
-        for m in rows.clone() {
-            for n in place.first..w.n.min(place.first + place.width) {
-                store(m, n, output(layout, a, w, weights, m, n));
+        let outputs = w.scale.iter().zip(w.bias).zip(w.row_sum).enumerate().skip(place.first);
+        for (index, (n, ((&scale, &bias), row_sum))) in outputs.take(place.width).enumerate() {
+            let output = OutputWeights { matrix, weights, lane: Lane { panel: place, index } };
+            let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
+            for m in rows.clone() {
+                let acc = dot(&output, layout, a, m).wrapping_sub(zero);
+                store(m, n, acc as f32 * (a.row_scale(m) * scale) + bias);
             }
         }
     }
 }
 
-/// The int8 weights of one panel of a matrix.
+/// A function that returns `Σ_k a[m,k]·w[k]` of row `m`.
+type Dot = fn(&OutputWeights, ActivationLayout, &Activations, usize) -> i32;
+
+/// Returns the function for a layout of activations and panels in which `kr` inputs stand together.
+fn dot(layout: ActivationLayout, kr: usize) -> Dot {
+    match kr {
+        16 if layout.is_row_major() => |w, _, a, m| w.dot_of_runs::<16>(a, m),
+        8 if layout.is_row_major() => |w, _, a, m| w.dot_of_runs::<8>(a, m),
+        4 if layout.is_row_major() => |w, _, a, m| w.dot_of_runs::<4>(a, m),
+        _ => |w, layout, a, m| w.dot_of_elements(layout, a, m),
+    }
+}
+
+/// The int8 weights of one output.
 #[derive(Clone, Copy)]
-struct DecodedPanel<'a> {
+struct OutputWeights<'a> {
     matrix: PackedMatrix,
+    /// Those of the whole panel.
     weights: &'a [i8],
+    lane: Lane,
 }
 
-/// Returns `y[m, n]`, with the weights of the panel that holds output `n`.
-#[inline]
-fn output(
-    layout: ActivationLayout,
-    a: &Activations,
-    w: &Linear,
-    weights: DecodedPanel,
-    m: usize,
-    n: usize,
-) -> f32 {
-    let (Some(&scale), Some(&bias), Some(&row_sum)) = (w.scale.get(n), w.bias.get(n), w.row_sum.get(n))
-    else {
-        return 0.0;
-    };
-    let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
-    let acc = dot(layout, a, m, w, weights, n).wrapping_sub(zero);
-    acc as f32 * (a.row_scale(m) * scale) + bias
-}
-
-/// Returns `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.
-#[inline]
-fn dot(
-    layout: ActivationLayout,
-    a: &Activations,
-    m: usize,
-    w: &Linear,
-    panel: DecodedPanel,
-    n: usize,
-) -> i32 {
-    let DecodedPanel { matrix, weights } = panel;
-    let (lane, kr) = (matrix.lane(n), usize::from(w.panel.kr).max(1));
-    let mut acc = 0;
-    for first in (0..w.k).step_by(kr) {
-        let count = kr.min(w.k - first);
-        let start = matrix.offset_in_panel(lane, first);
-        let weights = weights.get(start..start + count).unwrap_or(&[]);
-        if layout.rows == 1 && layout.bias == 0 {
-            let start = layout.offset(m, first, a.stride);
-            let row = a.data.get(start..start + count).unwrap_or(&[]);
-            acc += row.iter().zip(weights).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum::<i32>();
+impl OutputWeights<'_> {
+    /// Returns the sum where rows are row-major and `KR` inputs stand together.
+    fn dot_of_runs<const KR: usize>(&self, a: &Activations, m: usize) -> i32 {
+        let row = a.data.get(m * a.stride..).and_then(|rows| rows.get(..a.k));
+        let Some((groups, rest)) = row.map(|row| row.as_chunks::<KR>()) else { return 0 };
+        let (runs, _) = self.weights.as_chunks::<KR>();
+        let width = self.lane.panel.width;
+        let mut sum = 0;
+        if width == 1 {
+            // The loop below, without steps.
+            sum = groups.iter().zip(runs).map(|(a, w)| products(a, w)).sum();
         } else {
-            for (k, &w) in (first..).zip(weights) {
-                let a = a.data.get(layout.offset(m, k, a.stride)).copied().unwrap_or(0);
-                acc += i32::from(a ^ layout.flip()) * i32::from(w);
+            let mut run = self.lane.index;
+            for a in groups {
+                let Some(w) = runs.get(run) else { break };
+                sum += products(a, w);
+                // The runs of the panel's other outputs come before the next one of this output.
+                run += width;
             }
         }
+        if !rest.is_empty() {
+            // The last run may be shorter.
+            let start = self.matrix.offset_in_panel(self.lane, groups.len() * KR);
+            sum += products(rest, self.weights.get(start..).unwrap_or(&[]));
+        }
+        sum
     }
-    acc
+
+    /// Returns the sum for any layout and panel.
+    fn dot_of_elements(&self, layout: ActivationLayout, a: &Activations, m: usize) -> i32 {
+        let element = |k| {
+            let w = self.weights.get(self.matrix.offset_in_panel(self.lane, k)).copied().unwrap_or(0);
+            let a = a.data.get(layout.offset(m, k, a.stride)).copied().unwrap_or(0);
+            i32::from(a ^ layout.flip()) * i32::from(w)
+        };
+        (0..a.k).map(element).sum()
+    }
+}
+
+/// Returns `Σ_k a[k]·w[k]`.
+#[inline(always)]
+fn products(a: &[i8], w: &[i8]) -> i32 {
+    a.iter().zip(w).map(|(&a, &w)| i32::from(a) * i32::from(w)).sum()
 }
