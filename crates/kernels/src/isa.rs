@@ -6,6 +6,8 @@
 pub enum Isa {
     /// Portable Rust: the specification.
     Scalar,
+    /// Armv8.1-M with its vector extension MVE for integers and f32, Helium (Cortex-M55, M85).
+    ArmMve,
     /// x86-64 with AVX2.
     Avx2,
     /// x86-64 with AVX2 and its 8-bit dot product, VPDPBUSD (AVX-VNNI).
@@ -24,8 +26,9 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, for tests and help texts. `Kernels::with_isa` refuses those that the machine lacks.
-    pub const ALL: [Isa; 8] = [
+    pub const ALL: [Isa; 9] = [
         Isa::Scalar,
+        Isa::ArmMve,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512Vnni,
@@ -39,6 +42,7 @@ impl Isa {
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Scalar => "scalar",
+            Isa::ArmMve => "arm-mve",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512Vnni => "avx512-vnni",

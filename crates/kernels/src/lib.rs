@@ -86,6 +86,8 @@ extern crate std;
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod activation_layout;
+#[cfg(arm_mve)]
+mod arm_mve;
 mod attention;
 mod crc32c;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -3,6 +3,8 @@
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
+#[cfg(arm_mve)]
+use crate::arm_mve;
 use crate::attention::{AttentionOperands, ContextOutput};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::detect::has;
@@ -45,6 +47,21 @@ pub(crate) static SCALAR: KernelTable = KernelTable {
     layer_norm_quantize: scalar::layer_norm_quantize,
     quantize: scalar::quantize,
     embed: scalar::embed,
+};
+
+/// MVE; linear layers and attention by `i8_2x4_vmladava`. Attention in f32 is scalar.
+#[cfg(arm_mve)]
+static ARM_MVE: KernelTable = KernelTable {
+    isa: Isa::ArmMve,
+    panel: Panel::CORTEX_M,
+    layout: ActivationLayout::ROW_MAJOR,
+    linear: arm_mve::linear,
+    attention: arm_mve::attention,
+    attention_f32: scalar::attention_f32,
+    layer_norm: arm_mve::layer_norm,
+    layer_norm_quantize: arm_mve::layer_norm_quantize,
+    quantize: arm_mve::quantize,
+    embed: arm_mve::embed,
 };
 
 /// AVX2; linear layers and attention by `i8_6x8_pmaddwd`.
@@ -158,6 +175,8 @@ static NEON_I8MM: KernelTable = KernelTable {
 pub(crate) fn available(isa: Isa) -> Option<&'static KernelTable> {
     match isa {
         Isa::Scalar => Some(&SCALAR),
+        #[cfg(arm_mve)]
+        Isa::ArmMve if crate::detect::has_mve() => Some(&ARM_MVE),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if has!("avx2") => Some(&AVX2),
         #[cfg(target_arch = "x86_64")]

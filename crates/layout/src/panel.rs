@@ -20,6 +20,8 @@ impl Panel {
     pub const X86: Panel = Panel { nr: 48, kr: 4 };
     /// Armv8.0 NEON: 16 products of one output per step, 4 outputs.
     pub const NEON: Panel = Panel { nr: 4, kr: 16 };
+    /// Cortex-M with DSP or MVE: 16 products of one output per step, 4 outputs; the same shape as [`NEON`](Self::NEON).
+    pub const CORTEX_M: Panel = Panel { nr: 4, kr: 16 };
     /// Armv8.2 dot product: four products per 32-bit lane, 12 outputs.
     pub const DOTPROD: Panel = Panel { nr: 12, kr: 4 };
     /// Armv8.6 matrix multiplication: eight products per 32-bit lane, 12 outputs.

@@ -27,7 +27,7 @@ pub(crate) fn linear(
         }
         Epilogue::AddF32 { residual } => each(layout, a, w, all, decoded, |m, column, y| {
             if let Some(place) = residual.get_mut(m * n + column) {
-                *place += y;
+                *place += math::scalar(y);
             }
         }),
         Epilogue::I8 { out, stride } => {
@@ -113,7 +113,7 @@ fn output(
     };
     let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
     let acc = dot(layout, a, m, w, weights, n).wrapping_sub(zero);
-    acc as f32 * (a.row_scale(m) * scale) + bias
+    math::scalar(acc as f32 * (a.row_scale(m) * scale)) + bias
 }
 
 /// Returns `Σ_k a[m,k]·w[n,k]`, group by group of the panel that holds output `n`.

@@ -1,0 +1,77 @@
+//! Says which extensions of Cortex-M cores this build may use. Stable Rust shows no extension of 32-bit Arm to
+//! `cfg(target_feature)`, so that they are read off the target and the compiler's flags.
+//!
+//! For an extension `x`, `cfg(arm_x)` says that its kernels are compiled. `cfg(arm_x_detect)` says that the target may
+//! lack it, so that the core has to be asked (feature `id-registers`).
+
+use std::env;
+
+/// An extension, and who is known to have it.
+struct Extension {
+    /// Its name in `-Ctarget-feature`.
+    name: &'static str,
+    /// Targets whose cores all have it.
+    targets: &'static [&'static str],
+    /// Targets of which some cores have it.
+    possible: &'static [&'static str],
+    /// Cores, as `-Ctarget-cpu` names them.
+    cores: &'static [&'static str],
+}
+
+const EXTENSIONS: [Extension; 2] = [
+    Extension {
+        name: "dsp",
+        targets: &["thumbv7em-none-eabi", "thumbv7em-none-eabihf"],
+        possible: &["thumbv7m-none-eabi", "thumbv8m.main-none-eabi", "thumbv8m.main-none-eabihf"],
+        cores: &["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"],
+    },
+    // With f32, which the cores may also lack.
+    Extension {
+        name: "mve",
+        targets: &[],
+        possible: &["thumbv8m.main-none-eabihf"],
+        cores: &["cortex-m52", "cortex-m55", "cortex-m85"],
+    },
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    let target = env::var("TARGET").unwrap_or_default();
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let ask = env::var_os("CARGO_FEATURE_ID_REGISTERS").is_some();
+    for extension in EXTENSIONS {
+        let name = extension.name;
+        println!("cargo::rustc-check-cfg=cfg(arm_{name}, arm_{name}_detect)");
+        let possible = extension.possible.contains(&target.as_str());
+        let sure = extension.targets.contains(&target.as_str()) || possible && extension.is_in(&flags);
+        if sure || possible && ask {
+            println!("cargo::rustc-cfg=arm_{name}");
+        }
+        if !sure && possible && ask {
+            println!("cargo::rustc-cfg=arm_{name}_detect");
+        }
+    }
+}
+
+impl Extension {
+    /// Returns whether the compiler's flags, separated by 0x1f, switch the extension on. Later flags count more.
+    fn is_in(&self, flags: &str) -> bool {
+        let (mut by_core, mut by_name) = (false, None);
+        let options = flags.split('\x1f').map(|flag| flag.strip_prefix("-C").unwrap_or(flag));
+        for (option, value) in options.filter_map(|option| option.trim().split_once('=')) {
+            match option {
+                "target-cpu" => by_core = self.cores.contains(&value),
+                "target-feature" => {
+                    let own = value.split(',').filter_map(|feature| feature.split_at_checked(1));
+                    by_name = own
+                        .filter(|(_, name)| *name == self.name)
+                        .last()
+                        .map_or(by_name, |(sign, _)| Some(sign == "+"));
+                }
+                _ => {}
+            }
+        }
+        by_name.unwrap_or(by_core)
+    }
+}
