@@ -6,7 +6,8 @@
 use super::linear::{Finish, Output, RowOperands, each_pair};
 use super::pack::{self, HeadRows};
 use super::softmax::{Softmax, probabilities};
-use super::tiles::{self, TileColumns, TileRows, Tiles};
+use super::tile_kernels;
+use super::tiles::{TileColumns, TileRows, Tiles};
 use crate::attention::{AttentionOperands, ContextOutput, QkvPart};
 use crate::linear::RowScale;
 use crate::scratch::Scratch;
@@ -54,10 +55,10 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
     let (output, scale) = match context {
         ContextOutput::F32 { out, scale } => {
             let stride = shape.width() * size_of::<f32>();
-            (Output { out: out.as_mut_ptr().cast(), stride, finish: Finish::F32 }, scale)
+            (Output::new(out.as_mut_ptr(), stride, Finish::F32), scale)
         }
         ContextOutput::I8 { out, scale } => {
-            (Output { out: out.data.as_mut_ptr().cast(), stride: out.stride, finish: Finish::I8 }, scale)
+            (Output::new(out.data.as_mut_ptr(), out.stride, Finish::I8), scale)
         }
     };
     // A row of scores has room for whole vectors of the softmax.
@@ -106,7 +107,7 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
                 unsafe {
                     if count > 1 {
                         score_tiles.set_rows(pairs, core::ptr::null(), out, row_bytes);
-                        score_tiles.run(tiles::sums);
+                        score_tiles.run(tile_kernels::sums);
                     }
                     if count % 2 == 1 {
                         let last = count - 1;
@@ -114,7 +115,7 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
                         let pair = TileRows { rows, stride: 0, pairs: 1 };
                         let out = out.wrapping_add(last * row_bytes);
                         score_tiles.set_rows(pair, core::ptr::null(), out, 0);
-                        score_tiles.run(tiles::sums);
+                        score_tiles.run(tile_kernels::sums);
                     }
                 }
             }
@@ -144,10 +145,10 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
                     column_sum: value_sums.as_ptr().wrapping_add(column),
                 });
                 let at = (head * shape.head_dim + column) * output.finish.bytes();
-                let to = Output { out: output.out.wrapping_add(first * output.stride + at), ..output };
+                let to = output.moved(first * output.stride + at);
                 // SAFETY: a row of scores has more bytes than tokens, rounded up to 16; the context has the columns.
                 unsafe {
-                    each_pair(&mut context_tiles, &rows, &to, |row| {
+                    each_pair(&mut context_tiles, &rows, &to, &mut |row| {
                         for column in column..shape.head_dim.min(column + 4) {
                             let mut acc = 0;
                             for token in 0..shape.tokens {

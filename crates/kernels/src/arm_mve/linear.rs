@@ -2,11 +2,13 @@
 
 use core::ops::Range;
 
-use tinybert_layout::{PackedMatrix, PanelPlace, PanelWeights};
+use tinybert_layout::{PackedMatrix, PackedWeights};
 
 use super::decode::decode;
-use super::rows::{gelu, quantize_row};
-use super::tiles::{self, TileColumns, TileKernel, TileRows, Tiles};
+use super::gelu::gelu;
+use super::quantize::quantize_row;
+use super::tile_kernels;
+use super::tiles::{TileColumns, TileKernel, TileRows, Tiles};
 use crate::activation_layout::ActivationLayout;
 use crate::linear::{Activations, Epilogue, Linear, Quantization, ROW_BLOCK, RowScale};
 use crate::math;
@@ -19,23 +21,23 @@ pub(crate) unsafe fn linear(a: &Activations, w: &Linear, epilogue: Epilogue, dec
     let rows = 0..a.m;
     match epilogue {
         Epilogue::F32 { out, stride } => {
-            let output = Output { out: out.as_mut_ptr().cast(), stride: stride * F32, finish: Finish::F32 };
+            let output = Output::new(out.as_mut_ptr(), stride * F32, Finish::F32);
             // SAFETY: as this function requires, and the checks say that `out` has the rows.
             unsafe { panels(a, w, rows, decoded, &output) }
         }
         Epilogue::AddF32 { residual } => {
-            let out = residual.as_mut_ptr().cast();
+            let output = Output::new(residual.as_mut_ptr(), w.n * F32, Finish::Add);
             // SAFETY: likewise.
-            unsafe { panels(a, w, rows, decoded, &Output { out, stride: w.n * F32, finish: Finish::Add }) }
+            unsafe { panels(a, w, rows, decoded, &output) }
         }
         Epilogue::I8 { out, stride } => {
-            let output = Output { out: out.as_mut_ptr().cast(), stride, finish: Finish::I8 };
+            let output = Output::new(out.as_mut_ptr(), stride, Finish::I8);
             // SAFETY: likewise.
             unsafe { panels(a, w, rows, decoded, &output) }
         }
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {
             let finish = Finish::Gelu { inv_scale, zero_point };
-            let output = Output { out: out.data.as_mut_ptr().cast(), stride: out.stride, finish };
+            let output = Output::new(out.data.as_mut_ptr(), out.stride, finish);
             // SAFETY: likewise.
             unsafe { panels(a, w, rows, decoded, &output) }
         }
@@ -43,7 +45,7 @@ pub(crate) unsafe fn linear(a: &Activations, w: &Linear, epilogue: Epilogue, dec
             for (block, scale) in scale.chunks_mut(ROW_BLOCK).enumerate() {
                 let first = block * ROW_BLOCK;
                 let Some(y) = scratch.get_mut(..scale.len() * w.n) else { return };
-                let output = Output { out: y.as_mut_ptr().cast(), stride: w.n * F32, finish: Finish::F32 };
+                let output = Output::new(y.as_mut_ptr(), w.n * F32, Finish::F32);
                 // SAFETY: likewise; `y` has these rows.
                 unsafe {
                     panels(a, w, first..first + scale.len(), decoded, &output);
@@ -58,6 +60,8 @@ pub(crate) unsafe fn linear(a: &Activations, w: &Linear, epilogue: Epilogue, dec
     }
 }
 
+/// Outputs of a panel.
+const OUTPUTS: usize = crate::Panel::CORTEX_M.nr as usize;
 /// Bytes of an f32.
 const F32: usize = size_of::<f32>();
 
@@ -68,6 +72,20 @@ pub(super) struct Output {
     /// Bytes from row to row.
     pub stride: usize,
     pub finish: Finish,
+    /// [`Finish::kernels`].
+    kernels: [TileKernel; 2],
+}
+
+impl Output {
+    /// Returns the place of `y`, which is finished so.
+    pub fn new<T>(out: *mut T, stride: usize, finish: Finish) -> Self {
+        Self { out: out.cast(), stride, finish, kernels: finish.kernels() }
+    }
+
+    /// Returns the place that is this number of bytes further on.
+    pub fn moved(&self, bytes: usize) -> Self {
+        Self { out: self.out.wrapping_add(bytes), ..*self }
+    }
 }
 
 /// What becomes of `y`.
@@ -80,17 +98,13 @@ pub(super) enum Finish {
 }
 
 impl Finish {
-    /// Returns the function for rows that share a scale, or for a scale per row.
-    fn kernel(self, per_row: bool) -> TileKernel {
-        match (self, per_row) {
-            (Self::F32, false) => tiles::f32_uniform,
-            (Self::F32, true) => tiles::f32_per_row,
-            (Self::Add, false) => tiles::add_uniform,
-            (Self::Add, true) => tiles::add_per_row,
-            (Self::I8, false) => tiles::i8_uniform,
-            (Self::I8, true) => tiles::i8_per_row,
-            (Self::Gelu { .. }, false) => tiles::gelu_uniform,
-            (Self::Gelu { .. }, true) => tiles::gelu_per_row,
+    /// Returns the functions for rows that share a scale, and for a scale per row.
+    pub fn kernels(self) -> [TileKernel; 2] {
+        match self {
+            Self::F32 => [tile_kernels::f32_uniform, tile_kernels::f32_per_row],
+            Self::Add => [tile_kernels::add_uniform, tile_kernels::add_per_row],
+            Self::I8 => [tile_kernels::i8_uniform, tile_kernels::i8_per_row],
+            Self::Gelu { .. } => [tile_kernels::gelu_uniform, tile_kernels::gelu_per_row],
         }
     }
 
@@ -138,36 +152,36 @@ unsafe fn panels(a: &Activations, w: &Linear, rows: Range<usize>, decoded: &mut 
         RowScale::PerRow(scales) => RowScale::PerRow(scales.get(rows.clone()).unwrap_or_default()),
     };
     let operands = RowOperands { rows: data.as_ptr(), stride: a.stride, count: rows.len(), scales };
-    for (index, place) in matrix.panels().enumerate() {
-        let weights: &[i8] = match w.panel_weights(matrix, index) {
-            Some(PanelWeights::Int8(weights)) => weights,
-            Some(stored) => {
-                let Some(decoded) = decoded.get_mut(..place.weights()) else { return };
+    let mut int8 = match w.weights {
+        PackedWeights::Int8(weights) => weights.chunks_exact((OUTPUTS * matrix.depth()).max(1)),
+        _ => [].chunks_exact(1),
+    };
+    for first in (0..w.n).step_by(OUTPUTS) {
+        let weights: &[i8] = match int8.next() {
+            Some(weights) => weights,
+            None => {
+                let Some(stored) = w.panel_weights(matrix, first / OUTPUTS) else { return };
+                let Some(decoded) = decoded.get_mut(..OUTPUTS * matrix.depth()) else { return };
                 // SAFETY: as this function requires.
                 unsafe { decode(stored, decoded) };
                 decoded
             }
-            None => return,
-        };
-        let first = place.first;
-        let (Some(scale), Some(bias), Some(row_sum)) =
-            (w.scale.get(first..), w.bias.get(first..), w.row_sum.get(first..))
-        else {
-            return;
         };
         tiles.set_columns(TileColumns {
             weights: weights.as_ptr(),
             columns: w.n - first,
-            scale: scale.as_ptr(),
-            bias: bias.as_ptr(),
-            column_sum: row_sum.as_ptr(),
+            scale: w.scale.as_ptr().wrapping_add(first),
+            bias: w.bias.as_ptr().wrapping_add(first),
+            column_sum: w.row_sum.as_ptr().wrapping_add(first),
         });
-        let to = Output { out: output.out.wrapping_add(first * output.finish.bytes()), ..*output };
-        let panel = Panel { matrix, place, weights };
-        // SAFETY: the panel has `depth` inputs of four outputs, because `output_padding` of its shape is 4; a row of
-        // activations has its inputs rounded up to 16. The parameters of the outputs from `first` on are there.
+        let to = output.moved(first * output.finish.bytes());
+        let panel = Panel { matrix, first, weights };
+        // SAFETY: the panel has `depth` inputs of four outputs, because the outputs are padded to a multiple of 4; a row of
+        // activations has its inputs rounded up to 16. The checks say that there are parameters of all `n` outputs.
         unsafe {
-            each_pair(&mut tiles, &operands, &to, |row| scalar_row(a, w, panel, rows.start + row, row, &to));
+            each_pair(&mut tiles, &operands, &to, &mut |row| {
+                scalar_row(a, w, panel, rows.start + row, row, &to);
+            });
         }
     }
 }
@@ -190,46 +204,75 @@ pub(super) unsafe fn each_pair(
     tiles: &mut Tiles,
     operands: &RowOperands,
     output: &Output,
-    mut scalar: impl FnMut(usize),
+    scalar: &mut dyn FnMut(usize),
 ) {
-    let &RowOperands { rows, stride, count, scales } = operands;
-    let mut first = 0;
-    while first < count {
-        let pairs = (count - first) / 2;
-        let one_row = pairs == 0;
-        let uniform;
-        let twice;
-        let (per_row, scale) = match scales {
-            RowScale::Uniform(scale) => {
-                uniform = scale;
-                (false, &raw const uniform)
-            }
-            RowScale::PerRow(scales) => match scales.get(first..) {
-                Some(&[scale]) => {
-                    twice = [scale; 2];
-                    (true, twice.as_ptr())
-                }
-                Some(scales) => (true, scales.as_ptr()),
-                None => return,
-            },
-        };
-        let rows = TileRows {
-            rows: rows.wrapping_add(first * stride),
-            stride: if one_row { 0 } else { stride },
-            pairs: pairs.max(1),
-        };
-        let out_stride = if one_row { 0 } else { output.stride };
-        tiles.set_rows(rows, scale, output.out.wrapping_add(first * output.stride), out_stride);
-        // SAFETY: as this function requires; the rows are among those that `operands` states.
-        let finished = unsafe { tiles.run(output.finish.kernel(per_row)) };
-        let Some(finished) = finished else {
-            first += if one_row { 1 } else { 2 * pairs };
-            continue;
+    let (pairs, mut finished) = (operands.count / 2, 0);
+    if pairs > 0 {
+        // SAFETY: as this function requires.
+        finished = unsafe { run(tiles, operands, output, 0, pairs) };
+    }
+    if 2 * finished < operands.count {
+        // SAFETY: likewise.
+        unsafe { remaining(tiles, operands, output, 2 * finished, scalar) }
+    }
+}
+
+/// Computes pairs from row `first` on and returns how many were finished.
+///
+/// # Safety
+/// As of [`each_pair`]; there are these rows.
+#[inline(always)]
+unsafe fn run(
+    tiles: &mut Tiles,
+    operands: &RowOperands,
+    output: &Output,
+    first: usize,
+    pairs: usize,
+) -> usize {
+    let &RowOperands { rows, stride, scales, .. } = operands;
+    let [uniform, per_row] = output.kernels;
+    let (kernel, scale) = match &scales {
+        RowScale::Uniform(scale) => (uniform, &raw const *scale),
+        RowScale::PerRow(scales) => (per_row, scales.as_ptr().wrapping_add(first)),
+    };
+    let rows = TileRows { rows: rows.wrapping_add(first * stride), stride, pairs };
+    tiles.set_rows(rows, scale, output.out.wrapping_add(first * output.stride), output.stride);
+    // SAFETY: as this function requires.
+    unsafe { tiles.run(kernel) }.unwrap_or(pairs)
+}
+
+/// Computes the rows from `first` on, of which the first two may have to be scalar.
+///
+/// # Safety
+/// As of [`each_pair`].
+#[inline(never)]
+unsafe fn remaining(
+    tiles: &mut Tiles,
+    operands: &RowOperands,
+    output: &Output,
+    mut first: usize,
+    scalar: &mut dyn FnMut(usize),
+) {
+    while let Some(left @ 1..) = operands.count.checked_sub(first) {
+        let pairs = left / 2;
+        // SAFETY: as this function requires.
+        let finished = if pairs > 0 {
+            unsafe { run(tiles, operands, output, first, pairs) }
+        } else {
+            let scale = match operands.scales {
+                RowScale::Uniform(scale) => scale,
+                RowScale::PerRow(scales) => scales.get(first).copied().unwrap_or(0.0),
+            };
+            let rows = operands.rows.wrapping_add(first * operands.stride);
+            let twice = RowOperands { rows, stride: 0, count: 2, scales: RowScale::PerRow(&[scale; 2]) };
+            let output = Output { stride: 0, ..output.moved(first * output.stride) };
+            // SAFETY: likewise; both rows of the pair are the last row.
+            unsafe { run(tiles, &twice, &output, 0, 1) }
         };
         first += 2 * finished;
-        for _ in 0..if one_row { 1 } else { 2 } {
-            scalar(first);
-            first += 1;
+        if finished < pairs.max(1) {
+            (first..operands.count.min(first + 2)).for_each(&mut *scalar);
+            first += 2;
         }
     }
 }
@@ -238,7 +281,8 @@ pub(super) unsafe fn each_pair(
 #[derive(Clone, Copy)]
 struct Panel<'a> {
     matrix: PackedMatrix,
-    place: PanelPlace,
+    /// The first output.
+    first: usize,
     weights: &'a [i8],
 }
 
@@ -248,8 +292,8 @@ struct Panel<'a> {
 /// `output` must have room for the row.
 #[cold]
 unsafe fn scalar_row(a: &Activations, w: &Linear, panel: Panel, m: usize, row: usize, output: &Output) {
-    let first = panel.place.first;
-    for n in first..w.n.min(first + panel.place.width) {
+    let first = panel.first;
+    for n in first..w.n.min(first + OUTPUTS) {
         let (lane, mut acc) = (panel.matrix.lane(n), 0_i32);
         for k in 0..w.k {
             let x = a.data.get(ActivationLayout::ROW_MAJOR.offset(m, k, a.stride)).copied().unwrap_or(0);

@@ -16,18 +16,24 @@
 
 mod attention;
 mod decode;
+mod embedding;
+mod gelu;
 mod i8_2x4_vmladava;
 #[cfg(arm_mve_detect)]
 pub(crate) mod id_registers;
+mod layer_norm;
 mod linear;
 mod pack;
-mod rows;
+mod quantize;
 mod softmax;
+mod tile_kernels;
 mod tiles;
 
 pub(crate) use attention::attention;
+pub(crate) use embedding::embed;
+pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
-pub(crate) use rows::{embed, layer_norm, layer_norm_quantize, quantize};
+pub(crate) use quantize::quantize;
 
 /// FPSCR.UFC and FPSCR.IDC: a subnormal result or operand was flushed to zero.
 const FLUSHED: u32 = 1 << 3 | 1 << 7;
@@ -49,3 +55,19 @@ macro_rules! clear_flags {
     };
 }
 use clear_flags;
+
+/// A result in the lower half (bits of an f32, or a number of elements) and the flags of FPSCR in the upper half.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Flagged(u64);
+
+impl Flagged {
+    fn value(self) -> f32 {
+        f32::from_bits(self.0 as u32)
+    }
+
+    /// Returns the value, unless a flag of `flags` is set.
+    fn without(self, flags: u32) -> Option<f32> {
+        ((self.0 >> 32) as u32 & flags == 0).then(|| self.value())
+    }
+}
