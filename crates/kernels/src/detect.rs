@@ -19,6 +19,15 @@ macro_rules! has {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use has;
 
+/// Returns whether this CPU (with the feature `id-registers`) or this build's target (without) has the DSP extension.
+#[cfg(arm_dsp)]
+pub(crate) fn has_dsp() -> bool {
+    #[cfg(arm_dsp_detect)]
+    return crate::arm_dsp::id_registers::has_dsp();
+    #[cfg(not(arm_dsp_detect))]
+    true
+}
+
 /// Returns whether this CPU (with the feature `id-registers`) or this build's target (without) has MVE with f32.
 #[cfg(arm_mve)]
 pub(crate) fn has_mve() -> bool {

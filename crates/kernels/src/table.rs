@@ -3,6 +3,8 @@
 #[cfg(target_arch = "aarch64")]
 use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
+#[cfg(arm_dsp)]
+use crate::arm_dsp;
 #[cfg(arm_mve)]
 use crate::arm_mve;
 use crate::attention::{AttentionOperands, ContextOutput};
@@ -41,11 +43,32 @@ pub(crate) static SCALAR: KernelTable = KernelTable {
     panel: Panel::PORTABLE,
     layout: ActivationLayout::ROW_MAJOR,
     linear: |a, w, epilogue, decoded| scalar::linear(ActivationLayout::ROW_MAJOR, a, w, epilogue, decoded),
-    attention: scalar::attention,
-    attention_f32: scalar::attention_f32,
+    attention: |operands, context, scratch| {
+        scalar::attention(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
     layer_norm: scalar::layer_norm,
     layer_norm_quantize: scalar::layer_norm_quantize,
     quantize: scalar::quantize,
+    embed: scalar::embed,
+};
+
+/// Cortex-M with the DSP extension; linear layers and attention by `i8_2x4_smlad`.
+#[cfg(arm_dsp)]
+static ARM_DSP: KernelTable = KernelTable {
+    isa: Isa::ArmDsp,
+    panel: Panel::CORTEX_M,
+    layout: arm_dsp::LAYOUT,
+    linear: arm_dsp::linear,
+    attention: arm_dsp::attention,
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(arm_dsp::LAYOUT, operands, context, scratch)
+    },
+    layer_norm: arm_dsp::layer_norm,
+    layer_norm_quantize: arm_dsp::layer_norm_quantize,
+    quantize: arm_dsp::quantize,
     embed: scalar::embed,
 };
 
@@ -57,7 +80,9 @@ static ARM_MVE: KernelTable = KernelTable {
     layout: ActivationLayout::ROW_MAJOR,
     linear: arm_mve::linear,
     attention: arm_mve::attention,
-    attention_f32: scalar::attention_f32,
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
     layer_norm: arm_mve::layer_norm,
     layer_norm_quantize: arm_mve::layer_norm_quantize,
     quantize: arm_mve::quantize,
@@ -175,6 +200,8 @@ static NEON_I8MM: KernelTable = KernelTable {
 pub(crate) fn available(isa: Isa) -> Option<&'static KernelTable> {
     match isa {
         Isa::Scalar => Some(&SCALAR),
+        #[cfg(arm_dsp)]
+        Isa::ArmDsp if crate::detect::has_dsp() => Some(&ARM_DSP),
         #[cfg(arm_mve)]
         Isa::ArmMve if crate::detect::has_mve() => Some(&ARM_MVE),
         #[cfg(target_arch = "x86_64")]

@@ -20,12 +20,12 @@ impl Panel {
     pub const X86: Panel = Panel { nr: 48, kr: 4 };
     /// Armv8.0 NEON: 16 products of one output per step, 4 outputs.
     pub const NEON: Panel = Panel { nr: 4, kr: 16 };
-    /// Cortex-M with DSP or MVE: 16 products of one output per step, 4 outputs; the same shape as [`NEON`](Self::NEON).
-    pub const CORTEX_M: Panel = Panel { nr: 4, kr: 16 };
     /// Armv8.2 dot product: four products per 32-bit lane, 12 outputs.
     pub const DOTPROD: Panel = Panel { nr: 12, kr: 4 };
     /// Armv8.6 matrix multiplication: eight products per 32-bit lane, 12 outputs.
     pub const I8MM: Panel = Panel { nr: 12, kr: 8 };
+    /// Cortex-M with the DSP extension or Helium: 16 inputs of one output, 4 outputs. The same shape as [`Self::NEON`].
+    pub const CORTEX_M: Panel = Panel { nr: 4, kr: 16 };
     /// A row of embeddings in four bits is a matrix of one output in panels of this shape.
     pub const ROW: Panel = Panel::PORTABLE;
 }

@@ -33,7 +33,9 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: only the one thread is here, and no reference outlives a call.
         let (used, live) = unsafe { &mut *self.used.get() };
-        let start = used.next_multiple_of(layout.align());
+        // Some allocations are no more aligned than was asked for; most are, as those of other heaps.
+        let align = if *used % 7 == 0 { layout.align() } else { layout.align().max(8) };
+        let start = used.next_multiple_of(align);
         if layout.align() > align_of::<Memory>() || layout.size() > BYTES.saturating_sub(start) {
             return null_mut();
         }

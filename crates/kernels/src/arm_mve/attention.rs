@@ -8,6 +8,7 @@ use super::pack::{self, HeadRows};
 use super::softmax::{Softmax, probabilities};
 use super::tile_kernels;
 use super::tiles::{TileColumns, TileRows, Tiles};
+use crate::activation_layout::ActivationLayout;
 use crate::attention::{AttentionOperands, ContextOutput, QkvPart};
 use crate::linear::RowScale;
 use crate::scratch::Scratch;
@@ -28,7 +29,7 @@ pub(crate) unsafe fn attention(operands: &AttentionOperands, context: ContextOut
     match Softmax::new(operands.coefficient) {
         // SAFETY: as this function requires; the operands fit the vectors.
         Some(softmax) if fits(operands) => unsafe { vectors(operands, &softmax, context, scratch) },
-        _ => scalar::attention(operands, context, scratch),
+        _ => scalar::attention(ActivationLayout::ROW_MAJOR, operands, context, scratch),
     }
 }
 

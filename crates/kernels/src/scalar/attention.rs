@@ -1,13 +1,20 @@
 //! Self-attention in int8, and the loop over heads and query rows that its f32 form shares.
 
+use crate::activation_layout::ActivationLayout;
 use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::math;
 use crate::scratch::Scratch;
 
 /// `s_j = q·k_j`; `p_j = probability((s_j − max s) · coefficient)`; context = `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`.
-pub(crate) fn attention(operands: &AttentionOperands, context: ContextOutput, scratch: Scratch) {
+/// An int8 context lies in `layout`, whose bias is 0.
+pub(crate) fn attention(
+    layout: ActivationLayout,
+    operands: &AttentionOperands,
+    context: ContextOutput,
+    scratch: Scratch,
+) {
     let Some(weights) = scratch.scores.get_mut(..operands.shape.tokens) else { return };
-    each_head(operands.shape, context, Int8 { operands, weights });
+    each_head(layout, operands.shape, context, Int8 { operands, weights });
 }
 
 /// A way of computing attention.
@@ -19,35 +26,44 @@ pub(super) trait Attend {
 }
 
 /// Computes the context of every query and head.
-pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut attend: impl Attend) {
+pub(super) fn each_head(
+    layout: ActivationLayout,
+    shape: AttentionShape,
+    context: ContextOutput,
+    mut attend: impl Attend,
+) {
     match context {
         ContextOutput::F32 { out, scale } => {
-            for (query, row) in out.chunks_exact_mut(shape.width().max(1)).enumerate() {
-                context_row(shape, query, scale, &mut attend, row, |x| x);
-            }
+            each_column(shape, scale, &mut attend, |query, column, x| {
+                if let Some(place) = out.get_mut(query * shape.width() + column) {
+                    *place = x;
+                }
+            });
         }
         ContextOutput::I8 { out, scale } => {
-            let rows = out.data.chunks_exact_mut(out.stride.max(1)).take(shape.queries);
-            for (query, row) in rows.enumerate() {
-                context_row(shape, query, scale, &mut attend, row, |x| math::quantize(x, 1.0, 0));
-            }
+            each_column(shape, scale, &mut attend, |query, column, x| {
+                if let Some(place) = out.data.get_mut(layout.offset(query, column, out.stride)) {
+                    *place = math::quantize(x, 1.0, 0);
+                }
+            });
         }
     }
 }
 
-/// Computes the context of one query over all heads. `store` converts the values.
-fn context_row<T>(
+/// Calls `store(query, column, context)` for every column of every query's context.
+fn each_column(
     shape: AttentionShape,
-    query: usize,
     scale: f32,
     attend: &mut impl Attend,
-    row: &mut [T],
-    store: impl Fn(f32) -> T,
+    mut store: impl FnMut(usize, usize, f32),
 ) {
-    for (head, columns) in row.chunks_exact_mut(shape.head_dim.max(1)).take(shape.heads).enumerate() {
-        let factor = (1.0 / attend.weigh(query, head)) * scale;
-        for (column, out) in columns.iter_mut().enumerate() {
-            *out = store(attend.column(head, column) * factor);
+    for query in 0..shape.queries {
+        for head in 0..shape.heads {
+            let factor = (1.0 / attend.weigh(query, head)) * scale;
+            for column in 0..shape.head_dim {
+                let context = math::scalar(attend.column(head, column) * factor);
+                store(query, head * shape.head_dim + column, context);
+            }
         }
     }
 }

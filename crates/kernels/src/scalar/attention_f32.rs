@@ -1,15 +1,22 @@
 //! Self-attention in f32.
 
 use super::attention::{Attend, each_head};
+use crate::activation_layout::ActivationLayout;
 use crate::attention::{AttentionOperands, ContextOutput};
 use crate::math;
 use crate::scratch::ScratchF32;
 
 /// `s_j = Σ_d q_d·k_jd`, in order of `d`; `p_j = exp2((s_j − max s) · coefficient)`; context =
 /// `Σ_j p_j·v_j · ((1 / Σ_j p_j) · scale)`, the first sum in order of `j`, the second in that of [`math::sum`].
-pub(crate) fn attention_f32(operands: &AttentionOperands<f32>, context: ContextOutput, scratch: ScratchF32) {
+/// An int8 context lies in `layout`, whose bias is 0.
+pub(crate) fn attention_f32(
+    layout: ActivationLayout,
+    operands: &AttentionOperands<f32>,
+    context: ContextOutput,
+    scratch: ScratchF32,
+) {
     let Some(weights) = scratch.scores.get_mut(..operands.shape.tokens) else { return };
-    each_head(operands.shape, context, F32 { operands, weights });
+    each_head(layout, operands.shape, context, F32 { operands, weights });
 }
 
 struct F32<'a> {

@@ -1,0 +1,87 @@
+//! Answers one input of `COUNT_TOKENS` tokens (16 by default) three times with the kernels `COUNT_ISA` (the fastest by
+//! default), and marks the third run for an emulator that counts instructions. The marks are unallocated hints, which
+//! do nothing from Armv7-M on: `scripts/performance/cortex_m.py` knows them. Both variables are read by the compiler.
+#![no_std]
+#![no_main]
+
+#[path = "../board.rs"]
+mod board;
+
+use core::arch::asm;
+use core::fmt::Write;
+
+use tinybert_console::{ConsoleWriter, Model};
+use tinybert_kernels::{Isa, Kernels};
+use tinybert_runtime::{Error, Input};
+
+core::arch::global_asm!(include_str!("../start.s"));
+
+include!(concat!(env!("OUT_DIR"), "/model.rs"));
+
+/// The alignment is 64 bytes, so that the session loses no bytes to alignment.
+#[repr(align(64))]
+struct Workspace([u8; WORKSPACE_BYTES]);
+static mut WORKSPACE: Workspace = Workspace([0; WORKSPACE_BYTES]);
+
+/// Most tokens of an input.
+const MOST_TOKENS: usize = 512;
+
+// SAFETY: start-up code calls the one function of this name.
+#[unsafe(no_mangle)]
+extern "C" fn main() -> ! {
+    let mut board = board::Mps2::new();
+    // SAFETY: `main` is called once, on one core, and nothing else names this.
+    let workspace = unsafe { &mut (*&raw mut WORKSPACE).0 };
+    let tokens = option_env!("COUNT_TOKENS").and_then(|tokens| tokens.parse().ok()).unwrap_or(16);
+    let isa = option_env!("COUNT_ISA").and_then(Isa::parse);
+    let kernels = isa.map_or(Some(Kernels::detect()), Kernels::with_isa).unwrap_or(Kernels::scalar());
+    match count(kernels, tokens, workspace) {
+        Ok(bits) => {
+            let _ = writeln!(
+                ConsoleWriter(&mut board),
+                "{}, {tokens} tokens: {bits:08x}",
+                kernels.isa().name()
+            );
+            board::exit(0)
+        }
+        Err(error) => {
+            let _ = writeln!(ConsoleWriter(&mut board), "error: {error}");
+            board::exit(1)
+        }
+    }
+}
+
+/// Returns the bits of the first output.
+fn count(kernels: Kernels, tokens: usize, workspace: &mut [u8]) -> Result<u32, Error> {
+    let model = Model::from_bytes(core::hint::black_box(MODEL))?.with_kernels(kernels);
+    let (mut ids, type_ids) = ([0; MOST_TOKENS], [0; MOST_TOKENS]);
+    let ids = ids.get_mut(..tokens).unwrap_or_default();
+    let vocabulary = model.config().vocab;
+    // Pieces from all over the vocabulary, between two that stand for `[CLS]` and `[SEP]`.
+    for (position, id) in ids.iter_mut().enumerate() {
+        *id = ((1000 + position * 7919 % 28_000) % vocabulary) as u32;
+    }
+    if let [first, .., last] = ids {
+        (*first, *last) = (101 % vocabulary as u32, 102 % vocabulary as u32);
+    }
+    let mut session = model.session(workspace)?;
+    let mut bits = 0;
+    for run in 0..3 {
+        if run == 2 {
+            // SAFETY: the hint does nothing.
+            unsafe { asm!(".short 0xf3af, 0x8061") };
+        }
+        let reply = session.run(Input::ids(ids, type_ids.get(..tokens).unwrap_or_default()))?;
+        if run == 2 {
+            // SAFETY: as above.
+            unsafe { asm!(".short 0xf3af, 0x8071") };
+        }
+        bits = reply.answer.outputs().first().map_or(0, |output| output.to_bits());
+    }
+    Ok(bits)
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    board::exit(1)
+}
