@@ -66,10 +66,9 @@ impl Extension {
             match option {
                 "target-cpu" => by_core = self.cores.contains(&value),
                 "target-feature" => {
-                    let own = value.split(',').filter_map(|feature| feature.split_at_checked(1));
-                    by_name = own
-                        .filter(|(_, name)| *name == self.name)
-                        .next_back()
+                    let mut all = value.split(',').filter_map(|feature| feature.split_at_checked(1));
+                    by_name = all
+                        .rfind(|(_, name)| *name == self.name)
                         .map_or(by_name, |(sign, _)| Some(sign == "+"));
                 }
                 _ => {}
