@@ -18,8 +18,8 @@ struct Extension {
     cores: &'static [&'static str],
 }
 
-/// Cores with MVE are not among those with DSP, although they have it: they never choose its kernels. Besides, the compiler
-/// would make vectors of the f32 loops of these kernels, which flush subnormal numbers.
+/// Cores with MVE are not among those with DSP, although they have it: they never choose its kernels. Besides, the
+/// compiler would make vectors of the f32 loops of these kernels, which flush subnormal numbers.
 const EXTENSIONS: [Extension; 2] = [
     Extension {
         name: "dsp",

@@ -1,5 +1,5 @@
-//! Puts the model image that `TINYBERT_IMAGE` names into the firmware, and chooses the board by the target and by the core
-//! that the compiler's flags name (`-Ctarget-cpu`).
+//! Puts the model image that `TINYBERT_IMAGE` names into the firmware, and chooses the board by the target and by the
+//! core that the compiler's flags name (`-Ctarget-cpu`).
 
 use std::env;
 use std::error::Error;

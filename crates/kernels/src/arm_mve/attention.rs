@@ -21,7 +21,8 @@ const MOST_STRIDE: usize = u16::MAX as usize / 7;
 static ONE: [f32; 4] = [1.0; 4];
 static MINUS_ZERO: [f32; 4] = [-0.0; 4];
 
-/// Computes [`crate::scalar::attention`], head by head, as many query rows at a time as the scratch memory has room for.
+/// Computes [`crate::scalar::attention`], head by head, as many query rows at a time as the scratch memory has room
+/// for.
 ///
 /// # Safety
 /// The CPU must have MVE with f32, and the operands must be checked.
@@ -82,9 +83,9 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
             panel: 4 * key_depth,
             sums: core::ptr::null_mut(),
         };
-        // SAFETY: the checks say that the head's columns of all rows are there; `keys` has room for all tokens, rounded up
-        // to 48, and `values` for all columns, rounded up likewise, each with its depth rounded up to 16. So has
-        // `value_sums`.
+        // SAFETY: the checks say that the head's columns of all rows are there; `keys` has room for all tokens,
+        // rounded up to 48, and `values` for all columns, rounded up likewise, each with its depth rounded up to 16.
+        // So has `value_sums`.
         unsafe {
             pack::keys(&rows);
             pack::values(&HeadRows {

@@ -176,8 +176,9 @@ unsafe fn panels(a: &Activations, w: &Linear, rows: Range<usize>, decoded: &mut 
         });
         let to = output.moved(first * output.finish.bytes());
         let panel = Panel { matrix, first, weights };
-        // SAFETY: the panel has `depth` inputs of four outputs, because the outputs are padded to a multiple of 4; a row of
-        // activations has its inputs rounded up to 16. The checks say that there are parameters of all `n` outputs.
+        // SAFETY: the panel has `depth` inputs of four outputs, because the outputs are padded to a multiple of 4; a
+        // row of activations has its inputs rounded up to 16. The checks say that there are parameters of all `n`
+        // outputs.
         unsafe {
             each_pair(&mut tiles, &operands, &to, &mut |row| {
                 scalar_row(a, w, panel, rows.start + row, row, &to);

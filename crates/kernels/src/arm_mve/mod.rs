@@ -1,16 +1,16 @@
 //! Kernels for Armv8.1-M with its vector extension MVE ("Helium"): Cortex-M55, Cortex-M85.
 //!
-//! Stable Rust has no intrinsics of MVE and cannot pass vectors to inline assembly, so that everything with vectors is a
-//! naked function: a loop over memory in assembly. Each of them says itself for which core it is assembled (`cpu!`),
-//! because the target may be built for less and the core be asked at run time.
+//! Stable Rust has no intrinsics of MVE and cannot pass vectors to inline assembly, so that everything with vectors
+//! is a naked function: a loop over memory in assembly. Each of them says itself for which core it is assembled
+//! (`cpu!`), because the target may be built for less and the core be asked at run time.
 //!
 //! # f32
-//! MVE rounds as IEEE 754 says, once per operation, but it takes subnormal operands as zeros and makes zeros of subnormal
-//! results. It sets a flag of FPSCR then: IDC for an operand, UFC for a result (Arm v8-M Architecture Reference Manual,
-//! `FPUnpack` and `FPRound`). Nothing else makes its results differ from those of scalar instructions, except which NaN
-//! an operation yields, which `docs/numerics.md` leaves open. A function therefore clears the flags at its beginning and
-//! looks at them before it stores what can no longer be computed again. Where one is set, scalar instructions compute the
-//! same again. Some functions need no flags; they say why.
+//! MVE rounds as IEEE 754 says, once per operation, but it takes subnormal operands as zeros and makes zeros of
+//! subnormal results. It sets a flag of FPSCR then: IDC for an operand, UFC for a result (Arm v8-M Architecture
+//! Reference Manual, `FPUnpack` and `FPRound`). Nothing else makes its results differ from those of scalar
+//! instructions, except which NaN an operation yields, which `docs/numerics.md` leaves open. A function therefore
+//! clears the flags at its beginning and looks at them before it stores what can no longer be computed again. Where
+//! one is set, scalar instructions compute the same again. Some functions need no flags; they say why.
 //!
 //! The compiler itself must not use vectors of f32: [`math`](crate::math) says how that is prevented.
 

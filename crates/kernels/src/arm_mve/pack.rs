@@ -1,8 +1,8 @@
 //! A head's keys and values as panels of the micro-kernel, `[panel][group of 16 inputs][4][16]`.
 //!
-//! Keys are the weights of Q·K^T: their outputs are tokens, their inputs the columns of the head. Values are the weights
-//! of P·V: their outputs are columns, their inputs tokens. Inputs beyond the last one are zeros. Outputs beyond the last
-//! one hold anything.
+//! Keys are the weights of Q·K^T: their outputs are tokens, their inputs the columns of the head. Values are the
+//! weights of P·V: their outputs are columns, their inputs tokens. Inputs beyond the last one are zeros. Outputs
+//! beyond the last one hold anything.
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
@@ -65,8 +65,8 @@ pub(super) unsafe extern "C" fn keys(head: &HeadRows) {
     )
 }
 
-/// Gathers a column's bytes of eight tokens, or of r8 if these are fewer, and stores them. Lanes without a token are not
-/// loaded but become zero.
+/// Gathers a column's bytes of eight tokens, or of r8 if these are fewer, and stores them. Lanes without a token are
+/// not loaded but become zero.
 macro_rules! eight_tokens {
     ($place:literal) => {
         concat!(
@@ -92,7 +92,8 @@ pub(super) unsafe extern "C" fn values(head: &HeadRows) {
         cpu!(),
         "push {{r4-r11, lr}}",
         "ldr r11, [r0, #{sums}]",
-        // r0: rows, r1: place of the column, r2: stride, r3: tokens, r4: columns, r12: bytes of a panel less three columns.
+        // r0: rows, r1: place of the column, r2: stride, r3: tokens, r4: columns, r12: bytes of a panel less three
+        // columns.
         "ldm r0, {{r0, r1, r2, r3, r4, r7}}",
         "sub r12, r7, #48",
         "mov r6, #0",

@@ -70,8 +70,8 @@ unsafe extern "C" fn largest(x: *const f32, count: usize) -> Flagged {
 
 /// Quantizes `x` as row `m`.
 ///
-/// A product that is flushed, because it or `x` is subnormal, is below 2^-2 in magnitude if `inv_scale` is at most 2^124.
-/// The sum of it and the zero point, rounded to an integer, is then the zero point in either case.
+/// A product that is flushed, because it or `x` is subnormal, is below 2^-2 in magnitude if `inv_scale` is at most
+/// 2^124. The sum of it and the zero point, rounded to an integer, is then the zero point in either case.
 ///
 /// # Safety
 /// As [`quantize`].

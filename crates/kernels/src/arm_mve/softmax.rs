@@ -31,8 +31,8 @@ impl Softmax {
     }
 }
 
-/// Turns a row of scores into [`math::probability`](crate::math::probability) less 128, which are bytes at the beginning
-/// of the same row, and returns the sum of the probabilities.
+/// Turns a row of scores into [`math::probability`](crate::math::probability) less 128, which are bytes at the
+/// beginning of the same row, and returns the sum of the probabilities.
 ///
 /// Eight scores become 16-bit fixed-point numbers. VQRDMULH is `multiply_round` of two of them; no product here
 /// saturates.

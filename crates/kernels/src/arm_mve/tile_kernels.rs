@@ -3,9 +3,10 @@
 //! A function here computes tiles of two rows by four outputs from the top down. The micro-kernel is code that it jumps
 //! to; the eight sums come back in registers, go to two vectors, and become f32 and then the result.
 //!
-//! f32 vectors flush subnormal numbers to zero. Whenever they do, a flag of FPSCR is set (`FLUSHED`). Each tile looks at
-//! the flags before it is stored, and the function returns early if one is set. Then Rust computes the tile in scalar
-//! instructions. The flags also tell where a flushed number would have made no difference: that costs time, no bits.
+//! f32 vectors flush subnormal numbers to zero. Whenever they do, a flag of FPSCR is set (`FLUSHED`). Each tile looks
+//! at the flags before it is stored, and the function returns early if one is set. Then Rust computes the tile in
+//! scalar instructions. The flags also tell where a flushed number would have made no difference: that costs time, no
+//! bits.
 
 use core::arch::naked_asm;
 use core::mem::offset_of;

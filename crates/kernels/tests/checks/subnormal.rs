@@ -1,7 +1,7 @@
 //! Subnormal numbers, which some vectors flush to zero.
 //!
-//! The scalar kernels are compared with the definition, too: a compiler may make vectors of them. Here it cannot, because
-//! every operation passes through `black_box`.
+//! The scalar kernels are compared with the definition, too: a compiler may make vectors of them. Here it cannot,
+//! because every operation passes through `black_box`.
 
 use alloc::vec;
 use alloc::vec::Vec;
