@@ -70,7 +70,10 @@ unsafe fn vectors(operands: &AttentionOperands, softmax: &Softmax, context: Cont
     let mut score_tiles = Tiles::new(key_depth, 0, [0.0; 2]);
     let mut context_tiles = Tiles::new(value_depth, 128, [0.0; 2]);
     // Pairs of rows; the factors of all of them are in `key_sums`, because a row has at least 8 columns.
-    let most_rows = (scores.len() / columns) & !1;
+    let most_rows = scores.len().checked_div(columns).unwrap_or_default() & !1;
+    if most_rows == 0 {
+        return;
+    }
     let row_bytes = columns * size_of::<i32>();
     for head in 0..shape.heads {
         let part = |part| operands.qkv.as_ptr().wrapping_add(operands.column(part, head));
