@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the runtime as firmware for Cortex-M4, M7 and M33 and boots it on QEMU's MPS2 boards. Its kernels are compared with the
+# Builds the runtime as firmware for Cortex-M4, M7, M33 and M55 and boots it on QEMU's MPS2 and MPS3 boards. Its kernels are compared with the
 # scalar ones over random operands, and its answers bit by bit with the host's; then the same with a key built in, a signed image
 # and a forged one. Needs scripts/setup-cross.sh once.
 #
-#   scripts/test-cortex-m.sh [IMAGE [TEXTS]]   a toy image without one; image and workspace must fit 4 MiB each
+#   scripts/test-cortex-m.sh [IMAGE [TEXTS]]   a toy image without one; program with image and workspace must fit 2 MiB each
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
@@ -23,12 +23,19 @@ answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 make_keys "$work"
 sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"
 
-# build IMAGE [OPTION...]: the firmware for $target, and its sizes.
+# build IMAGE [OPTION...]: the firmware for $target and $core, and its sizes.
 build() {
-  local image=$1
+  local image=$1 folder=targets/cortex-m/target flags=
   shift
-  (cd targets/cortex-m && TINYBERT_IMAGE=$image cargo build --quiet --release --target "$target" "$@")
-  firmware=targets/cortex-m/target/$target/release/tinybert-cortex-m
+  if [ "$core" != any ]; then
+    folder=$folder/$core
+    flags=-Ctarget-cpu=$core
+  fi
+  local name=CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUSTFLAGS
+  folder=$PWD/$folder
+  (cd targets/cortex-m && env "$name=$flags" TINYBERT_IMAGE="$image" cargo build --quiet --release --target "$target" \
+    --target-dir "$folder" "$@")
+  firmware=$folder/$target/release/tinybert-cortex-m
   arm-linux-gnueabihf-size -A "$firmware" | awk '$1 ~ /^\.(text|rodata|data|bss)$/ { printf "  %s %d", $1, $2 } END { print "" }'
 }
 
@@ -45,10 +52,10 @@ check_kernels() {
   echo "$board: $(grep -c "^$isa, " "$work/output") operations of $isa, the bits of the scalar kernels"
 }
 
-# test_boards TARGET ISA BOARD...: the boards that run the firmware of the target.
+# test_boards TARGET CORE ISA BOARD...: the boards that run the firmware of the target, for any of its cores or for CORE.
 test_boards() {
-  local target=$1 isa=$2 board
-  shift 2
+  local target=$1 core=$2 isa=$3 board
+  shift 3
   use_compiler_for "$target"
   build "$work/model.tbim"
   kernels=$work/kernels
@@ -83,6 +90,7 @@ test_detection() {
   check_kernels
 }
 
-test_boards thumbv7em-none-eabihf arm-dsp mps2-an386 mps2-an500
-test_boards thumbv8m.main-none-eabihf arm-dsp mps2-an505
+test_boards thumbv7em-none-eabihf any arm-dsp mps2-an386 mps2-an500
+test_boards thumbv8m.main-none-eabihf cortex-m33 arm-dsp mps2-an505
+test_boards thumbv8m.main-none-eabihf cortex-m55 arm-mve mps3-an547
 test_detection

@@ -19,12 +19,23 @@ struct Extension {
     cores: &'static [&'static str],
 }
 
-const EXTENSIONS: [Extension; 1] = [Extension {
-    name: "dsp",
-    targets: &["thumbv7em-none-eabi", "thumbv7em-none-eabihf"],
-    possible: &["thumbv7m-none-eabi", "thumbv8m.main-none-eabi", "thumbv8m.main-none-eabihf"],
-    cores: &["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"],
-}];
+/// Cores with MVE are not among those with DSP, although they have it: they never choose its kernels. Besides, the
+/// compiler would make vectors of the f32 loops of these kernels, which flush subnormal numbers.
+const EXTENSIONS: [Extension; 2] = [
+    Extension {
+        name: "dsp",
+        targets: &["thumbv7em-none-eabi", "thumbv7em-none-eabihf"],
+        possible: &["thumbv7m-none-eabi", "thumbv8m.main-none-eabi", "thumbv8m.main-none-eabihf"],
+        cores: &["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p"],
+    },
+    // With f32, which some of the cores may lack.
+    Extension {
+        name: "mve",
+        targets: &[],
+        possible: &["thumbv8m.main-none-eabihf"],
+        cores: &["cortex-m52", "cortex-m55", "cortex-m85"],
+    },
+];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -32,10 +43,11 @@ fn main() {
     let target = env::var("TARGET").unwrap_or_default();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let ask = env::var_os("CARGO_FEATURE_ID_REGISTERS").is_some();
+    let vectors = EXTENSIONS.iter().any(|extension| extension.name == "mve" && extension.is_in(&flags));
     for extension in EXTENSIONS {
         let name = extension.name;
         println!("cargo::rustc-check-cfg=cfg(arm_{name}, arm_{name}_optional, arm_{name}_detect)");
-        let possible = extension.possible.contains(&target.as_str());
+        let possible = extension.possible.contains(&target.as_str()) && (name == "mve" || !vectors);
         let sure = extension.targets.contains(&target.as_str()) || possible && extension.is_in(&flags);
         if sure || possible && ask {
             println!("cargo::rustc-cfg=arm_{name}");
@@ -58,10 +70,9 @@ impl Extension {
             match option {
                 "target-cpu" => by_core = self.cores.contains(&value),
                 "target-feature" => {
-                    let own = value.split(',').filter_map(|feature| feature.split_at_checked(1));
-                    by_name = own
-                        .filter(|(_, name)| *name == self.name)
-                        .last()
+                    let mut all = value.split(',').filter_map(|feature| feature.split_at_checked(1));
+                    by_name = all
+                        .rfind(|(_, name)| *name == self.name)
                         .map_or(by_name, |(sign, _)| Some(sign == "+"));
                 }
                 _ => {}

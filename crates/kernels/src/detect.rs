@@ -28,6 +28,15 @@ pub(crate) fn has_dsp() -> bool {
     true
 }
 
+/// Returns whether this CPU (with the feature `id-registers`) or this build's target (without) has MVE with f32.
+#[cfg(arm_mve)]
+pub(crate) fn has_mve() -> bool {
+    #[cfg(arm_mve_detect)]
+    return crate::arm_mve::id_registers::has_mve();
+    #[cfg(not(arm_mve_detect))]
+    true
+}
+
 /// Returns whether all cores are of the in-order kind that `Isa::NeonDotprodA55` is for, as far as Linux or the
 /// identification registers tell; without `std` and `id-registers` only the caller can know it. Allocates nothing.
 pub(crate) fn in_order() -> bool {

@@ -8,6 +8,8 @@ pub enum Isa {
     Scalar,
     /// Cortex-M with the DSP extension, SMLAD (Cortex-M4, M7, M33).
     ArmDsp,
+    /// Armv8.1-M with its vector extension MVE for integers and f32, Helium (Cortex-M55, M85).
+    ArmMve,
     /// x86-64 with AVX2.
     Avx2,
     /// x86-64 with AVX2 and its 8-bit dot product, VPDPBUSD (AVX-VNNI).
@@ -26,9 +28,10 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, for tests and help texts. `Kernels::with_isa` refuses those that the machine lacks.
-    pub const ALL: [Isa; 9] = [
+    pub const ALL: [Isa; 10] = [
         Isa::Scalar,
         Isa::ArmDsp,
+        Isa::ArmMve,
         Isa::Avx2,
         Isa::AvxVnni,
         Isa::Avx512Vnni,
@@ -43,6 +46,7 @@ impl Isa {
         match self {
             Isa::Scalar => "scalar",
             Isa::ArmDsp => "arm-dsp",
+            Isa::ArmMve => "arm-mve",
             Isa::Avx2 => "avx2",
             Isa::AvxVnni => "avx-vnni",
             Isa::Avx512Vnni => "avx512-vnni",

@@ -42,7 +42,7 @@
 //! | `simd/decode.rs` | turns a panel of weights in four bits or without zeros into int8 |
 //! | `math.rs`, `scalar/` | **the specification**: plain loops, any weight layout; `docs/numerics.md` in the repository explains it |
 //! | `simd/` | the same operations over vectors of any width, written once |
-//! | `x86_64/`, `aarch64/`, `arm_dsp/` | per instruction set: a token, its vectors, and a file per micro-kernel |
+//! | `x86_64/`, `aarch64/`, `arm_dsp/`, `arm_mve/` | per instruction set: a token, its vectors, and a file per micro-kernel |
 //! | `detect.rs` | which extensions the CPU has |
 //! | `crc32c.rs`, `crc32c_streams.rs` | CRC-32C by the CPU's instruction for it, the same result whichever it is |
 //!
@@ -50,6 +50,7 @@
 //! | --- | --- | --- | --- |
 //! | `scalar` | loops | any; `[1][16]` is best | row-major |
 //! | `arm-dsp` | `i8_2x4_smlad` | `[4][16]` | blocks `[2][4]` |
+//! | `arm-mve` | `i8_2x4_vmladava` | `[4][16]` | row-major |
 //! | `avx2` | `i8_6x8_pmaddwd` | `[48][4]` | row-major |
 //! | `avx-vnni` | `i8_4x24_vpdpbusd` | `[48][4]` | row-major, plus 128 |
 //! | `avx512-vnni` | `i8_8x48_vpdpbusd` | `[48][4]` | row-major, plus 128 |
@@ -89,6 +90,8 @@ mod aarch64;
 mod activation_layout;
 #[cfg(arm_dsp)]
 mod arm_dsp;
+#[cfg(arm_mve)]
+mod arm_mve;
 mod attention;
 mod crc32c;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

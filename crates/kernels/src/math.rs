@@ -4,6 +4,25 @@
 //! library's would differ from one platform to the next. Polynomials are evaluated by Horner's rule, multiply then add;
 //! `tests/reference/fit_polynomials.py` derives their coefficients. Error bounds are checked in `tests/math.rs`.
 
+/// Returns `x`, and keeps the compiler from making vectors of f32 of the loop that it stands in.
+///
+/// Where the target has MVE, the compiler would use vectors that flush subnormal numbers to zero. It makes no vector of
+/// an assembly block, not even of an empty one. Every f32 loop of this crate and of
+/// `tinybert-runtime` has such a block, most of them in a function of this module.
+#[inline(always)]
+pub fn scalar(x: f32) -> f32 {
+    #[cfg(all(arm_mve, not(arm_mve_detect)))]
+    let x = {
+        let mut bits = x.to_bits();
+        // SAFETY: the block has no instruction.
+        unsafe {
+            core::arch::asm!("/* {0} */", inout(reg) bits, options(pure, nomem, nostack, preserves_flags))
+        };
+        f32::from_bits(bits)
+    };
+    x
+}
+
 /// 1.5 · 2^23: adding and subtracting it rounds to the nearest integer, ties to even, for |x| < 2^22.
 pub(crate) const ROUND: f32 = 12_582_912.0;
 
@@ -50,12 +69,13 @@ pub fn min(a: f32, b: f32) -> f32 {
 /// Returns the nearest integer, ties to even, of |x| < 2^22.
 #[inline(always)]
 pub fn round(x: f32) -> f32 {
-    (x + ROUND) - ROUND
+    (scalar(x) + ROUND) - ROUND
 }
 
 /// Evaluates a polynomial by Horner's rule, multiply then add; `coefficients` lowest degree first.
 #[inline(always)]
 fn polynomial(x: f32, coefficients: &[f32]) -> f32 {
+    let x = scalar(x);
     coefficients.iter().rev().fold(0.0, |value, &coefficient| value * x + coefficient)
 }
 
@@ -89,6 +109,7 @@ pub fn sigmoid(x: f32) -> f32 {
 /// Returns GELU(x) = x·Φ(x) with an absolute error of at most 5e-4. The result is exactly x from 3.640625 upwards and 0
 /// from −3.640625 downwards.
 pub fn gelu(x: f32) -> f32 {
+    let x = scalar(x);
     let t = min(max(x, -GELU_CLAMP), GELU_CLAMP);
     x * (0.5 + polynomial(t * t, &GELU) * t)
 }
@@ -99,7 +120,7 @@ pub fn rsqrt(x: f32) -> f32 {
     let mut y = f32::from_bits(0x5f37_59df_u32.wrapping_sub(x.to_bits() >> 1));
     // Newton's steps take the relative error from 3.5e-2 to 1.8e-3, 4.7e-6 and below f32's resolution.
     for _ in 0..3 {
-        y *= 1.5 - (half * y) * y;
+        y *= 1.5 - (half * scalar(y)) * y;
     }
     y
 }
@@ -130,7 +151,7 @@ pub fn sqrt(x: f32) -> f32 {
 pub fn normalize(row: &mut [f32]) {
     let length = max(sqrt(sum(row.iter().map(|x| x * x))), 1e-12);
     for x in row.iter_mut() {
-        *x /= length;
+        *x = scalar(*x / length);
     }
 }
 
@@ -194,7 +215,7 @@ pub fn softmax(logits: &mut [f32], temperature: f32) {
         total += *x;
     }
     for x in logits.iter_mut() {
-        *x /= total;
+        *x = scalar(*x / total);
     }
 }
 
@@ -208,7 +229,7 @@ pub fn softmax_at(logits: &[f32], index: usize, temperature: f32) -> f32 {
 
 /// Returns the largest of the numbers that are not NaN; −∞ if there are none.
 fn largest(values: &[f32]) -> f32 {
-    values.iter().fold(f32::NEG_INFINITY, |largest, &x| max(x, largest))
+    values.iter().fold(f32::NEG_INFINITY, |largest, &x| max(scalar(x), largest))
 }
 
 /// Lanes of the fixed summation order.
@@ -221,7 +242,7 @@ pub fn sum(mut row: impl Iterator<Item = f32>) -> f32 {
     'row: loop {
         for lane in &mut lanes {
             let Some(x) = row.next() else { break 'row };
-            *lane += x;
+            *lane += scalar(x);
         }
     }
     fold_lanes(lanes)
@@ -232,7 +253,7 @@ pub(crate) fn fold_lanes(mut lanes: [f32; LANES]) -> f32 {
     for half in [8, 4, 2, 1] {
         let (low, high) = lanes.split_at_mut(half);
         for (lane, &other) in low.iter_mut().zip(high.iter()) {
-            *lane += other;
+            *lane = scalar(*lane + other);
         }
     }
     lanes[0]

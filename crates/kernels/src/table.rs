@@ -5,6 +5,8 @@ use crate::aarch64::{dotprod, i8mm, neon};
 use crate::activation_layout::ActivationLayout;
 #[cfg(arm_dsp)]
 use crate::arm_dsp;
+#[cfg(arm_mve)]
+use crate::arm_mve;
 use crate::attention::{AttentionOperands, ContextOutput};
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::detect::has;
@@ -68,6 +70,23 @@ static ARM_DSP: KernelTable = KernelTable {
     layer_norm_quantize: arm_dsp::layer_norm_quantize,
     quantize: arm_dsp::quantize,
     embed: scalar::embed,
+};
+
+/// MVE; linear layers and attention by `i8_2x4_vmladava`. Attention in f32 is scalar.
+#[cfg(arm_mve)]
+static ARM_MVE: KernelTable = KernelTable {
+    isa: Isa::ArmMve,
+    panel: Panel::CORTEX_M,
+    layout: ActivationLayout::ROW_MAJOR,
+    linear: arm_mve::linear,
+    attention: arm_mve::attention,
+    attention_f32: |operands, context, scratch| {
+        scalar::attention_f32(ActivationLayout::ROW_MAJOR, operands, context, scratch)
+    },
+    layer_norm: arm_mve::layer_norm,
+    layer_norm_quantize: arm_mve::layer_norm_quantize,
+    quantize: arm_mve::quantize,
+    embed: arm_mve::embed,
 };
 
 /// AVX2; linear layers and attention by `i8_6x8_pmaddwd`.
@@ -183,6 +202,8 @@ pub(crate) fn available(isa: Isa) -> Option<&'static KernelTable> {
         Isa::Scalar => Some(&SCALAR),
         #[cfg(arm_dsp)]
         Isa::ArmDsp if crate::detect::has_dsp() => Some(&ARM_DSP),
+        #[cfg(arm_mve)]
+        Isa::ArmMve if crate::detect::has_mve() => Some(&ARM_MVE),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 if has!("avx2") => Some(&AVX2),
         #[cfg(target_arch = "x86_64")]

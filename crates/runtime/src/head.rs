@@ -79,10 +79,10 @@ fn pool(states: &[f32], pooling: Pooling, pooled: &mut [f32]) {
             pooled.fill(0.0);
             let mut tokens = 0.0;
             for row in rows {
-                pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += math::scalar(*x));
                 tokens += 1.0;
             }
-            pooled.iter_mut().for_each(|sum| *sum /= tokens);
+            pooled.iter_mut().for_each(|sum| *sum = math::scalar(*sum / tokens));
         }
         Pooling::Cls => pooled.iter_mut().zip(states).for_each(|(pooled, x)| *pooled = *x),
         Pooling::Max => {
@@ -91,7 +91,7 @@ fn pool(states: &[f32], pooling: Pooling, pooled: &mut [f32]) {
                 pooled
                     .iter_mut()
                     .zip(row)
-                    .for_each(|(largest, x)| *largest = if *x > *largest { *x } else { *largest });
+                    .for_each(|(largest, x)| *largest = math::max(math::scalar(*x), *largest));
             }
         }
     }

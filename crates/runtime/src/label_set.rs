@@ -1,5 +1,7 @@
 //! Answers of multi-label classification: the labels whose logit reaches their threshold.
 
+use tinybert_kernels::math;
+
 /// The answer of a multi-label classifier: zero, one or several labels.
 ///
 /// An answer has a label if the logit is at least the label's threshold, which is a logit too. No function has to be
@@ -30,7 +32,7 @@ impl<'s> LabelSet<'s> {
     /// Returns the indices of the labels that the answer has, in ascending order.
     pub fn labels(&self) -> impl Iterator<Item = usize> + use<'s> {
         let pairs = self.logits.iter().zip(self.thresholds).enumerate();
-        pairs.filter(|(_, (logit, threshold))| logit >= threshold).map(|(index, _)| index)
+        pairs.filter(|(_, (logit, threshold))| math::scalar(**logit) >= **threshold).map(|(index, _)| index)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The runtime as firmware for Arm's MPS2 boards with a Cortex-M4, M7 or M33: the same bits as the host, answers on the
-//! serial console (`targets/console`). The exit code is 0 if there was no error.
+//! The runtime as firmware for Arm's MPS2 and MPS3 boards with a Cortex-M4, M7, M33 or M55: the same bits on all of
+//! them, answers on the serial console (`targets/console`). The exit code is 0 if there was no error.
 #![no_std]
 #![no_main]
 

@@ -61,7 +61,7 @@ fn each_column(
         for head in shape.computed() {
             let factor = (1.0 / attend.weigh(query, head)) * scale;
             for column in 0..shape.head_dim {
-                let context = attend.column(head, column) * factor;
+                let context = math::scalar(attend.column(head, column) * factor);
                 store(query, head * shape.head_dim + column, context);
             }
         }

@@ -30,7 +30,7 @@ impl Attend for F32<'_> {
         let mut largest = f32::NEG_INFINITY;
         for (token, score) in self.weights.iter_mut().enumerate() {
             let terms = self.operands.query(query, head).iter().zip(self.operands.key(token, head));
-            *score = terms.fold(0.0, |sum, (q, k)| sum + q * k);
+            *score = terms.fold(0.0, |sum, (q, k)| math::scalar(sum) + q * k);
             largest = math::max(*score, largest);
         }
         for weight in self.weights.iter_mut() {
@@ -42,7 +42,8 @@ impl Attend for F32<'_> {
     fn column(&self, head: usize, column: usize) -> f32 {
         let mut acc = 0.0;
         for (token, weight) in self.weights.iter().enumerate() {
-            acc += weight * self.operands.value(token, head).get(column).copied().unwrap_or(0.0);
+            acc = math::scalar(acc)
+                + weight * self.operands.value(token, head).get(column).copied().unwrap_or(0.0);
         }
         acc
     }

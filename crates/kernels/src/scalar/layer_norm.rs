@@ -12,7 +12,7 @@ pub(crate) fn layer_norm(x: &mut [f32], norm: &LayerNorm) {
         let variance = math::sum(row.iter().map(|x| (x - mean) * (x - mean))) / count;
         let factor = math::rsqrt(variance + norm.eps);
         for ((x, &gamma), &beta) in row.iter_mut().zip(norm.gamma).zip(norm.beta) {
-            *x = ((*x - mean) * factor) * gamma + beta;
+            *x = (math::scalar(*x - mean) * factor) * gamma + beta;
         }
     }
 }

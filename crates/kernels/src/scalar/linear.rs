@@ -27,7 +27,7 @@ pub(crate) fn linear(
         }
         Epilogue::AddF32 { residual, stride } => each(layout, a, w, all, decoded, |m, n, y| {
             if let Some(place) = residual.get_mut(m * stride + n) {
-                *place += y;
+                *place += math::scalar(y);
             }
         }),
         Epilogue::I8 { out, stride } => {
@@ -88,7 +88,7 @@ fn each(
             let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
             for m in rows.clone() {
                 let acc = dot(&output, layout, a, m).wrapping_sub(zero);
-                store(m, n, acc as f32 * (a.row_scale(m) * scale) + bias);
+                store(m, n, math::scalar(acc as f32 * (a.row_scale(m) * scale)) + bias);
             }
         }
     }

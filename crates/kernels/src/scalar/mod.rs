@@ -13,3 +13,5 @@ pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
 pub(crate) use quantize::quantize;
+#[cfg(arm_mve)]
+pub(crate) use quantize::write_row;

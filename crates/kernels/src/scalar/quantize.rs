@@ -24,7 +24,7 @@ pub(crate) fn write_row(
 /// Quantizes a row such that its largest magnitude becomes 127; returns the scale.
 #[inline]
 pub(crate) fn quantize_row(layout: ActivationLayout, m: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
-    let amax = x.iter().fold(0.0, |amax, &x| math::max(x.abs(), amax));
+    let amax = x.iter().fold(0.0, |amax, &x| math::max(math::scalar(x).abs(), amax));
     let (scale, inv_scale) = math::row_scales(amax);
     write_row(layout, m, x, inv_scale, 0, out);
     scale

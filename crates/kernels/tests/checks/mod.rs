@@ -7,6 +7,7 @@ pub mod attention_f32;
 pub mod linear;
 pub mod operands;
 pub mod rows;
+pub mod subnormal;
 
 use tinybert_kernels::Kernels;
 
@@ -16,7 +17,7 @@ use operands::RandomOperands;
 pub type Check = (&'static str, fn(&Kernels, u64));
 
 /// Every operation. The sizes of a case follow from its seed.
-pub const ALL: [Check; 6] = [
+pub const ALL: [Check; 7] = [
     ("linear", |kernels, seed| {
         let [m, n, k] = sizes(seed, [20, 60, 200]);
         linear::check(kernels, m, n, k, seed);
@@ -40,6 +41,10 @@ pub const ALL: [Check; 6] = [
     ("embeddings", |kernels, seed| {
         let [_, _, n] = sizes(seed, [1, 1, 300]);
         rows::check_embed(kernels, n, seed);
+    }),
+    ("subnormal numbers", |kernels, seed| {
+        let [m, n, k] = sizes(seed, [5, 50, 60]);
+        subnormal::check(kernels, m, n, k, seed);
     }),
 ];
 
