@@ -58,11 +58,11 @@ impl Extension {
             match option {
                 "target-cpu" => by_core = self.cores.contains(&value),
                 "target-feature" => {
-                    let own = value.split(',').filter_map(|feature| feature.split_at_checked(1));
-                    by_name = own
-                        .filter(|(_, name)| *name == self.name)
-                        .last()
-                        .map_or(by_name, |(sign, _)| Some(sign == "+"));
+                    for (sign, name) in value.split(',').filter_map(|feature| feature.split_at_checked(1)) {
+                        if name == self.name {
+                            by_name = Some(sign == "+");
+                        }
+                    }
                 }
                 _ => {}
             }
