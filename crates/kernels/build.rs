@@ -70,10 +70,11 @@ impl Extension {
             match option {
                 "target-cpu" => by_core = self.cores.contains(&value),
                 "target-feature" => {
-                    let mut all = value.split(',').filter_map(|feature| feature.split_at_checked(1));
-                    by_name = all
-                        .rfind(|(_, name)| *name == self.name)
-                        .map_or(by_name, |(sign, _)| Some(sign == "+"));
+                    for (sign, name) in value.split(',').filter_map(|feature| feature.split_at_checked(1)) {
+                        if name == self.name {
+                            by_name = Some(sign == "+");
+                        }
+                    }
                 }
                 _ => {}
             }
