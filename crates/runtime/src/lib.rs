@@ -63,6 +63,7 @@ extern crate std;
 
 mod answer;
 mod argmax;
+mod attention;
 mod carver;
 mod checksum;
 #[cfg(feature = "embed")]

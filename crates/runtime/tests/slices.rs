@@ -122,13 +122,23 @@ fn blocks_of_rows_are_computed_in_slices_too() {
             let model = Model::from_bytes(&bytes).unwrap().with_kernels(kernels);
             let mut workspace = vec![0; model.max_workspace_bytes()];
             let mut session = model.session(&mut workspace).unwrap();
-            for tokens in [63, 64, 65, 72, 127, 128, 129, 150] {
+            #[cfg(feature = "threads")]
+            let team = tinybert_runtime::Threads::start(2).unwrap();
+            #[cfg(feature = "threads")]
+            let mut room = vec![0; model.workspace_bytes_for(2).unwrap()];
+            #[cfg(feature = "threads")]
+            let mut shared = model.session_with(&team, &mut room).unwrap();
+            for tokens in [63, 64, 65, 127, 128, 130, 150] {
                 let (ids, type_ids) = random_ids(&mut ToyRandom(tokens as u64), tokens);
                 let input = Input::ids(&ids, &type_ids);
                 let expected = bits(session.run(input).unwrap().answer.outputs());
-                for budget in [0, 10_000, 50_000, 300_000] {
+                for budget in [0, 10_000, 50_000, 300_000, usize::MAX] {
                     let (got, _) = in_slices(&mut session, input, || budget);
                     assert_eq!(got, expected, "{kernels:?}, {tokens} tokens, budget {budget}");
+                    // Bands of two threads may have different numbers of blocks.
+                    #[cfg(feature = "threads")]
+                    let (got, _) = in_slices(&mut shared, input, || budget);
+                    assert_eq!(got, expected, "{kernels:?}, {tokens} tokens, budget {budget}, two threads");
                 }
             }
         }

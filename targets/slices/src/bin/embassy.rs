@@ -14,8 +14,8 @@ use embassy_sync::signal::Signal;
 use tinybert_runtime::{Error, Input, Step};
 use tinybert_slices::{BUDGET, end, open, start_ticks, workspace};
 
-/// Ticks between two changes of the lamp: 1 ms.
-const PERIOD: u32 = 10;
+/// Ticks between two changes of the lamp: 2 ms, which is longer than two steps take.
+const PERIOD: u32 = 20;
 /// The register of the board's lamps.
 const LAMPS: *mut u32 = 0x4002_8000 as *mut u32;
 

@@ -71,7 +71,8 @@ fn answer(
         }
     };
     feed();
-    let bits = |outputs: &[f32]| outputs.iter().fold(0, |sum, x| x.to_bits().wrapping_add(31_u32.wrapping_mul(sum)));
+    let bits =
+        |outputs: &[f32]| outputs.iter().fold(0, |sum, x| x.to_bits().wrapping_add(31_u32.wrapping_mul(sum)));
     if bits(reply.answer.outputs()) != bits(expected) {
         end(Err("other bits than the host's"));
     }
