@@ -421,8 +421,8 @@ tinybert_status tinybert_self_test(const tinybert_model *model,
                                    size_t workspace_bytes);
 
 /*
- Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in the
- workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
+ Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in
+ the workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
  there.
 
  The statuses are TINYBERT_STATUS_WORKSPACE_TOO_SMALL, TINYBERT_STATUS_NOT_UTF8, and for an image without word rows
@@ -597,8 +597,8 @@ size_t tinybert_label_count(const tinybert_model *model);
 size_t tinybert_output_count(const tinybert_model *model);
 
 /*
- Returns the largest number of tokens of an input, special ones included; 0 if the model is not open. Longer texts are
- cut, more token ids are refused.
+ Returns the largest number of tokens of an input, special ones included; 0 if the model is not open. Longer texts
+ are cut, more token ids are refused.
 
  # Safety
  `model` points to a model that is zero or was opened.
