@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 target=${1:-aarch64-unknown-linux-musl}
-built=${CARGO_TARGET_DIR:-$PWD/targets/aarch64-linux/target}
+built=${CARGO_TARGET_DIR:-$PWD/target}
 
 use_compiler_for "$target"
 options=()
@@ -23,5 +23,5 @@ if [ -n "${RUSTC:-}" ]; then
   export RUSTFLAGS=$flags
   options=(-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size)
 fi
-(cd targets/aarch64-linux && cargo build --quiet --release --target "$target" --target-dir "$built" "${options[@]}")
-echo "$built/$target/release/tinybert-run"
+cargo build --quiet --profile device -p tinybert-run --target "$target" --target-dir "$built" "${options[@]}"
+echo "$built/$target/device/tinybert-run"

@@ -13,6 +13,8 @@ rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 
 apt_install gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm make openssl
 apt_install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+# Builds firmware in C for a Cortex-M, and checks packages of the C library.
+apt_install gcc-arm-none-eabi cmake pkg-config libxml2-utils python3-yaml
 # Compiles the C header as compilers for boards do.
 apt_install clang
 # What emulated programs are linked to at run time, where QEMU looks for it.

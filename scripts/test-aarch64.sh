@@ -27,7 +27,6 @@ cpus=("$@")
 use_compiler_for $target
 # A folder of its own keeps two compilers' artifacts apart.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/aarch64}
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export KERNEL_CASES=${KERNEL_CASES:-64}
 export TINYBERT_TOKENIZER_STRINGS=${TINYBERT_TOKENIZER_STRINGS:-1000}
 

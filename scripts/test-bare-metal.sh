@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the runtime as firmware, boots it on QEMU's virt board with four CPUs, and compares its answers bit by bit with the
-# host's. Also: that a build with a panic path is refused, that no allocator is linked, how deep the stack gets, the size of
-# the code, and that a firmware with a key takes no image but a signed one. Needs scripts/setup-cross.sh once.
+# Builds the runtime as firmware, boots it on QEMU's virt board with four CPUs and on its Raspberry Pi 3, and compares its answers
+# bit by bit with the host's. Also: that it boots at EL1, EL2 and EL3, that a build with a panic path is refused, that no allocator
+# is linked, how deep the stack gets, the size of the code, and that a firmware with a key takes no image but a signed one. Needs
+# scripts/setup-cross.sh once.
 #
 #   scripts/test-bare-metal.sh                 toy images, each in the weight layout of the CPU; one of each other kind
 #   scripts/test-bare-metal.sh IMAGE [TEXTS]   a given image on every CPU; TEXTS: a file of lines
@@ -60,12 +61,14 @@ sizes() {
     }' || fail "more code than $1 bytes"
 }
 
-# boot CPU: $work/firmware, asked $work/texts; what it prints goes to $work/output.
-boot() {
-  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 -M virt -cpu "$1" -m 64M -nic none \
-    -display none -monitor none -serial stdio -semihosting-config enable=on,target=native \
-    -bios "$work/firmware" >"$work/output"
+# emulate OPTION...: the machine is asked $work/texts; what it prints goes to $work/output.
+emulate() {
+  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-aarch64 "$@" -nic none -display none -monitor none \
+    -serial stdio -semihosting-config enable=on,target=native >"$work/output"
 }
+
+# boot CPU [OPTION_OF_VIRT]: $work/firmware.
+boot() { emulate -M "virt${2:-}" -cpu "$1" -m 64M -bios "$work/firmware"; }
 
 for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
   build "$layout" || { cat "$work/log" >&2; fail "the firmware does not build"; }
@@ -81,6 +84,21 @@ for layout in $(printf '%s\n' "${layouts[@]}" | sort -u); do
 done
 echo "firmware for every core:"
 sizes $every_core_limit
+
+# The cores of one board at each exception level, and a second board, which starts them at EL2 if it is given the bare code, and at
+# EL3 if it is given the ELF file. `max` has what newer cores could trap.
+for level in EL2,virtualization=on EL3,secure=on EL3,virtualization=on,secure=on; do
+  for cpu in cortex-a53 max,sve=off; do
+    boot $cpu ",${level#*,}" || { cat "$work/output" >&2; fail "$cpu at ${level%%,*}: the firmware failed"; }
+    check_answers "$cpu from ${level%%,*}" "$work/$layout.expected" "$work/output" $stack_limit
+  done
+done
+TINYBERT_BOARD=raspi3b build "$layout" || { cat "$work/log" >&2; fail "the firmware for raspi3b does not build"; }
+aarch64-linux-gnu-objcopy -O binary "$built" "$work/kernel8.img"
+for kernel in "$work/kernel8.img" "$built"; do
+  emulate -M raspi3b -kernel "$kernel" || { cat "$work/output" >&2; fail "raspi3b: the firmware failed"; }
+  check_answers "raspi3b" "$work/$layout.expected" "$work/output" $stack_limit
+done
 
 # The control: a firmware with a line that can panic must not link, for that reason.
 if build "$layout" --features negative-control; then fail "a firmware that can panic was linked"; fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The C interface: libtinybert.a with every wrong argument under AddressSanitizer on this machine, then as firmware in C11 and
-# C++17 on QEMU's virt board, bit by bit against the host; models of every kind, word rows in flash that is not mapped, and with a
-# key built in a signed image and a forged one. Needs scripts/setup-cross.sh once, and the release build for `inspect --header`.
+# C++17 on QEMU's virt board and on boards with a Cortex-M4, M33 and M55, bit by bit against the host; models of every kind, word
+# rows in flash that is not mapped, and with a key built in a signed image and a forged one. Needs scripts/setup-cross.sh once, and
+# the release build of the program.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
@@ -30,9 +31,8 @@ answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 
 # library TARGET FEATURES: builds libtinybert.a into $work/TARGET.a.
 library() {
-  # Debian's compiler has no standard library for boards. Its standard error: the warning about unaligned loads (.cargo/config.toml).
-  cargo build --quiet --profile device -p tinybert-capi --target "$1" --features "$2" ${RUSTC_BOOTSTRAP:+-Zbuild-std=core} 2>"$work/log" || { cat "$work/log" >&2; fail "the library"; }
-  cp "${CARGO_TARGET_DIR:-target}/$1/device/libtinybert.a" "$work/$1.a"
+  packaging/install.sh "$1" "$work/installed" "$2" || fail "the library"
+  cp "$work/installed/lib/libtinybert.a" "$work/$1.a"
 }
 
 host=$(host_target)
@@ -52,14 +52,15 @@ for enums in -fshort-enums -fno-short-enums; do
   done
 done
 
-library "$host" std,status-text,signature
-gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -DTINYBERT_STATUS_TEXT -DTINYBERT_SIGNATURE \
+library "$host" std,status-text,signature,sha256
+gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined $(PKG_CONFIG_PATH=$work/installed/lib/pkgconfig pkg-config --cflags tinybert) \
   -Icrates/capi -I"$work/build-signed" -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
-"$work/interface" "$work/model.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" || fail "the interface on the host"
+"$work/interface" "$work/model.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" 2>"$work/log" || { cat "$work/log" >&2; fail "the interface on the host"; }
+grep -q "$(sha256sum <"$work/model.tbim" | cut -d " " -f 1)" "$work/log" || fail "the interface on the host: another SHA-256 than sha256sum's"
 cmp <(head -n "$(wc -l <"$work/good")" "$work/expected") "$work/answers" || fail "the interface on the host: other bits"
 # A temperature and a threshold change no logit.
 toy_image "$work/calibrated.tbim" dotprod calibrated
-"$work/interface" "$work/calibrated.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" || fail "the interface on the host: a calibrated image"
+"$work/interface" "$work/calibrated.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" 2>"$work/log" || { cat "$work/log" >&2; fail "the interface on the host: a calibrated image"; }
 cmp <(head -n "$(wc -l <"$work/good")" "$work/expected") "$work/answers" || fail "the interface on the host: other bits when calibrated"
 sed '/\t/d' "$work/good" >"$work/single"
 toy_image "$work/detached.tbim" dotprod --word-rows "$work/rows"
@@ -68,8 +69,21 @@ gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -I
 "$work/word_rows" "$work/model.tbim" "$work/detached.tbim" "$work/rows" "$work/single" || fail "word rows on the host"
 echo "interface under AddressSanitizer: every wrong argument has its status; the same bits"
 
+g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -Icrates/capi -o "$work/readable" targets/c-firmware/readable.cpp "$work/$host.a"
+# readable_as_run KIND FILE: the words, entities and cosines that C++ gets are those that the program prints.
+readable_as_run() {
+  toy_image "$work/$1.tbim" dotprod "$1"
+  "$work/readable" "$work/$1.tbim" "$2" >"$work/answers" || fail "$1 in C++"
+  target/release/tinybert-compress run --model "$work/$1.tbim" <"$2" >"$work/printed"
+  diff "$work/printed" "$work/answers" || fail "$1 in C++: other answers than the program's"
+}
+readable_as_run tags "$work/single"
+grep -q "thing: " "$work/answers" || fail "the toy tagger finds no entity"
+printf '%s\n' $'play some\tturn on' $'jazz\tjazz' $'the lamp\tnaïve LAMPS' >"$work/pairs"
+readable_as_run embedding "$work/pairs"
+echo "words, entities and cosines in C++17 under AddressSanitizer: those of the program"
+
 bare=aarch64-unknown-none
-use_compiler_for $bare
 library $bare id-registers
 make --quiet -C targets/c-firmware MODEL="$work/model.tbim" LIBRARY="$work/$bare.a" BUILD="$work/build"
 
@@ -112,7 +126,23 @@ firmware_of() {
 }
 firmware_of model "$work/detached.tbim" WORD_ROWS="$work/rows"
 # Pairs are for classifiers: the answer of taggers and sentence encoders is an error.
-for kind in tags embedding labels; do
-  toy_image "$work/$kind.tbim" dotprod $kind
-  firmware_of $kind "$work/$kind.tbim"
+toy_image "$work/labels.tbim" dotprod labels
+for kind in tags embedding labels; do firmware_of $kind "$work/$kind.tbim"; done
+
+# Cortex-M: the start-up code is C, too.
+answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
+declare -A machines=([an386]=mps2-an386 [an505]=mps2-an505 [an547]=mps3-an547)
+declare -A targets=([an386]=thumbv7em-none-eabihf [an505]=thumbv8m.main-none-eabihf [an547]=thumbv8m.main-none-eabihf)
+for board in an386 an505 an547; do
+  target=${targets[$board]}
+  if [ ! -e "$work/$target.a" ]; then library $target ""; fi
+  mkdir "$work/$board"
+  target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/$board/model.h"
+  make --quiet -C targets/c-firmware BOARD=$board MODEL="$work/model.tbim" LIBRARY="$work/$target.a" BUILD="$work/$board"
+  for language in c cpp; do
+    { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-arm -M "${machines[$board]}" -display none -monitor none \
+      -serial stdio -semihosting-config enable=on,target=native -icount shift=0 -kernel "$work/$board/firmware-$language.elf" \
+      >"$work/output" || { cat "$work/output" >&2; fail "$language firmware on $board"; }
+    check_answers "firmware in $language on $board" "$work/expected" "$work/output" $stack_limit
+  done
 done

@@ -33,7 +33,7 @@ build() {
 
 # boot FIRMWARE: on $board, asked $work/texts; what it prints goes to $work/output.
 boot() {
-  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-arm -M "$board" -display none -monitor none -serial stdio \
+  { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-arm -M "$board" -icount shift=0 -display none -monitor none -serial stdio \
     -semihosting-config enable=on,target=native -kernel "$1" >"$work/output"
 }
 

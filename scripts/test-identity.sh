@@ -26,10 +26,9 @@ done
 host=$(host_target)
 arm=aarch64-unknown-linux-gnu
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/identity}
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-cargo build --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$host"
+cargo build --quiet --release -p tinybert-run --target "$host"
 use_compiler_for $arm
-cargo build --quiet --release --manifest-path targets/aarch64-linux/Cargo.toml --target $arm
+cargo build --quiet --release -p tinybert-run --target $arm
 
 # compare LAYOUT ISA COMMAND...: answers, and says whether they are those of the scalar kernels.
 compare() {

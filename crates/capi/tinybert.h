@@ -1,10 +1,19 @@
 /*
  * TinyBERT on a device: text in, answer out, from a model image. No heap, no global state, no operating system.
  *
- * Open the image once, then run texts in a workspace of your own, whose size tinybert_workspace_bytes returns. A
- * function that can fail returns a status. If the status is not TINYBERT_STATUS_OK, the function has written nothing
- * through an output pointer, except that a model that could not be opened is zeroed. Threads may share a model and an
- * image if each thread has a workspace of its own.
+ * Open the image once, then run texts in a workspace of your own, whose size tinybert_workspace_bytes returns. Sizes
+ * and lengths are in bytes unless a name says otherwise. A count is a number of elements.
+ *
+ * A function that can fail returns a status. If the status is not TINYBERT_STATUS_OK, the function has written nothing
+ * through an output pointer, except that a model that could not be opened is zeroed. The documentation of a function
+ * names its statuses. Every function may also return TINYBERT_STATUS_NULL_POINTER, TINYBERT_STATUS_MISALIGNED and
+ * TINYBERT_STATUS_TOO_LARGE for a pointer or a length, and TINYBERT_STATUS_NOT_OPEN for a model.
+ *
+ * Threads may share a model and an image if each thread has a workspace of its own. Every function may be called from
+ * any thread and any interrupt handler, also while another call runs, if they do not write the same memory. Only
+ * tinybert_open, tinybert_open_signed and tinybert_set_word_rows write a model.
+ *
+ * A function of yours that the library calls must return: it must neither throw an exception nor leave by longjmp.
  *
  * Made by cbindgen from crates/capi; do not edit.
  */
@@ -19,11 +28,19 @@
 /* Alignment in bytes of the image's first byte. */
 #define TINYBERT_IMAGE_ALIGNMENT 64
 
+/* The version of the library that this header belongs to: see tinybert_version. */
+#define TINYBERT_VERSION "0.1.0"
+
 
 /*
  Bytes of an Ed25519 public key.
  */
 #define TINYBERT_PUBLIC_KEY_BYTES 32
+
+/*
+ Bytes of a SHA-256.
+ */
+#define TINYBERT_SHA256_BYTES 32
 
 /*
  Words of a model.
@@ -138,10 +155,6 @@ enum tinybert_status
    There is no further word or entity.
    */
   TINYBERT_STATUS_END = 24,
-  /*
-   The image is signed, but its security version is below the least that is accepted.
-   */
-  TINYBERT_STATUS_TOO_OLD = 25,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -159,6 +172,10 @@ enum tinybert_kind
   : uint32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
+  /*
+   No answer, because the model is not open.
+   */
+  TINYBERT_KIND_NONE = 0,
   /*
    One of several labels; the outputs are their logits.
    */
@@ -210,6 +227,7 @@ typedef struct {
   /*
    Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false if they cannot
    be read. The library checks the bytes. Threads that share the model may call this function at the same time.
+   It must return: it must neither throw an exception nor leave by longjmp.
    */
   bool (*read)(void *context, size_t offset, uint8_t *into, size_t bytes);
   /*
@@ -279,30 +297,63 @@ typedef struct {
 } tinybert_confidence;
 
 /*
- What an image says about itself. The texts lie in the image. A text that the image does not have is empty.
+ A place between two words of a tagged text. Zero it before the first call: `= {0}`.
  */
 typedef struct {
   /*
-   The name of the model.
+   Number of bytes of the text before the place.
    */
-  tinybert_text name;
+  size_t bytes;
   /*
-   The semantic version of the model, such as 1.2.0.
+   Number of tokens of these bytes.
    */
-  tinybert_text version;
+  size_t tokens;
+} tinybert_tag_place;
+
+/*
+ A word of a tagged text.
+ */
+typedef struct {
   /*
-   The licence of the model.
+   The word's first byte in the text.
    */
-  tinybert_text license;
+  size_t start;
   /*
-   When the image was made, in UTC, such as 2026-12-01T13:00:00Z.
+   The byte behind its last one.
    */
-  tinybert_text created;
+  size_t end;
   /*
-   How old the image is for tinybert_open_signed_at_least; 0 if the image does not say it.
+   The label with the largest logit: see `tinybert_label`.
    */
-  uint32_t security_version;
-} tinybert_metadata;
+  uint32_t tag;
+  /*
+   The probability of the tag, 0 to 1: the softmax of the word's logits.
+   */
+  float probability;
+  /*
+   The logits of the word's first token, as many as `tinybert_output_count`. They lie in the workspace, as the
+   answer's outputs do.
+   */
+  const float *logits;
+} tinybert_word;
+
+/*
+ An entity of a tagged text: a run of words whose tags belong together.
+ */
+typedef struct {
+  /*
+   The first byte of its first word in the text.
+   */
+  size_t start;
+  /*
+   The byte behind the last one of its last word.
+   */
+  size_t end;
+  /*
+   Its type, which stands behind `B-` and `I-` in the names of the tags. It lies in the image.
+   */
+  tinybert_text kind;
+} tinybert_entity;
 
 #ifdef __cplusplus
 extern "C" {
@@ -311,7 +362,11 @@ extern "C" {
 /*
  Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
  bytes and stay where it is, unchanged, while the model is used, because nothing of it is copied. A model need not
- be closed. If this function fails, `model` is zeroed and not open, even if it was open before.
+ be closed. If this function fails, `model` is zeroed and not open, even if it was open before. No other thread uses
+ `model` during the call.
+
+ `image_bytes` is the length of the image. If it lies in a longer slot, `tinybert_image_bytes` says the length. The
+ statuses are TINYBERT_STATUS_NOT_AN_IMAGE, TINYBERT_STATUS_IMAGE_DAMAGED and TINYBERT_STATUS_TOO_LARGE.
 
  # Safety
  `image` points to `image_bytes` bytes and `model` to a model.
@@ -325,8 +380,8 @@ tinybert_status tinybert_open(const uint8_t *image,
  Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
  that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
  contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
- trustworthy as the memory that it lies in. Every security version is accepted: `tinybert_open_signed_at_least`
- refuses older images.
+ trustworthy as the memory that it lies in. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
+ TINYBERT_STATUS_OTHER_KEY, TINYBERT_STATUS_FORGED and TINYBERT_STATUS_PUBLIC_KEY.
 
  # Safety
  `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
@@ -351,27 +406,11 @@ tinybert_status tinybert_set_word_rows(tinybert_model *model,
                                        const tinybert_word_rows *rows);
 
 /*
- Returns the number of bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if
- the model is not open. This library computes the number. The number in `model.h` (`inspect --header`) may differ a
- little if another version made that file.
-
- # Safety
- `model` points to a model that is zero or was opened.
- */
-size_t tinybert_workspace_bytes(const tinybert_model *model);
-
-/*
- Returns the number of outputs of an answer, or of each token if the answer is tags; 0 if the model is not open.
-
- # Safety
- `model` points to a model that is zero or was opened.
- */
-size_t tinybert_output_count(const tinybert_model *model);
-
-/*
  Runs the image's self-tests and compares their outputs bit by bit with those that the host computed. This shows
  whether the device computes what the host measured. For an image without self-tests it returns
- TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on.
+ TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on. It takes as long as an answer to each
+ self-test, of which `quantize` writes four. The other statuses are TINYBERT_STATUS_SELF_TEST_FAILED and those of
+ `tinybert_run_ids`.
 
  # Safety
  `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
@@ -382,7 +421,12 @@ tinybert_status tinybert_self_test(const tinybert_model *model,
                                    size_t workspace_bytes);
 
 /*
- Answers a text.
+ Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in the
+ workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
+ there.
+
+ The statuses are TINYBERT_STATUS_WORKSPACE_TOO_SMALL, TINYBERT_STATUS_NOT_UTF8, and for an image without word rows
+ TINYBERT_STATUS_WORD_ROWS_MISSING and TINYBERT_STATUS_WORD_ROW.
 
  # Safety
  `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
@@ -395,7 +439,10 @@ tinybert_status tinybert_run_text(const tinybert_model *model,
                                   tinybert_answer *answer);
 
 /*
- Answers a pair of texts.
+ Answers a pair of texts. What is too long is cut from the longer text first.
+
+ The statuses are those of `tinybert_run_text`, TINYBERT_STATUS_NO_PAIRS for models that tag words or embed
+ sentences, and TINYBERT_STATUS_TOKEN_ID for models with one token type.
 
  # Safety
  As for `tinybert_run_text`.
@@ -408,7 +455,10 @@ tinybert_status tinybert_run_pair(const tinybert_model *model,
                                   tinybert_answer *answer);
 
 /*
- Answers token ids, special ones included. Each token has a token type.
+ Answers `count` token ids, special ones included. Each token has a token type.
+
+ The statuses are those of `tinybert_run_text`, TINYBERT_STATUS_TOKEN_COUNT for no ids or more than
+ `tinybert_max_tokens`, and TINYBERT_STATUS_TOKEN_ID.
 
  # Safety
  As for `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
@@ -422,12 +472,15 @@ tinybert_status tinybert_run_ids(const tinybert_model *model,
                                  tinybert_answer *answer);
 
 /*
- Writes the name of a label to `name`. The name lies in the image.
+ Writes the name of a label to `name`. The name lies in the image and is valid as long as the image. The number of
+ labels is `tinybert_label_count`; beyond it the status is TINYBERT_STATUS_NO_SUCH_LABEL.
 
  # Safety
  `model` points to a model that is zero or was opened, `name` to a text.
  */
-tinybert_status tinybert_label(const tinybert_model *model, uint32_t label, tinybert_text *name);
+tinybert_status tinybert_label(const tinybert_model *model,
+                               uint32_t label,
+                               tinybert_text *name);
 
 /*
  Writes to `threshold` the least logit with which an answer has a label, for models whose answers are of the kind
@@ -443,8 +496,8 @@ tinybert_status tinybert_threshold(const tinybert_model *model,
 /*
  Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
  that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
- has not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
- TINYBERT_STATUS_NO_SUCH_LABEL.
+ has not been used since. For models whose answers are of another kind than TINYBERT_KIND_LABEL, the status is
+ TINYBERT_STATUS_OTHER_KIND.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -455,50 +508,164 @@ tinybert_status tinybert_confidence_of(const tinybert_model *model,
                                        tinybert_confidence *confidence);
 
 /*
- Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
- answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of
- other kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
+ Writes the probability of every label, 0 to 1, to `probabilities`, which has room for `count` floats. The answer is
+ one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. For models whose
+ answers are of another kind, the status is TINYBERT_STATUS_OTHER_KIND. If there is less room than the answer has
+ outputs, it is TINYBERT_STATUS_BUFFER_TOO_SMALL.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
- `probabilities` to as many floats as the answer has outputs, which are nobody else's.
+ `probabilities` to `count` floats, which are nobody else's.
  */
 tinybert_status tinybert_probabilities(const tinybert_model *model,
                                        const tinybert_answer *answer,
-                                       float *probabilities);
+                                       float *probabilities,
+                                       size_t count);
+
+/*
+ Writes to `cosine` the cosine of the angle between two vectors of `count` floats, such as the outputs of two answers
+ of the kind TINYBERT_KIND_EMBEDDING: from -1 (opposite) to 1 (the same direction), apart from rounding. It is 0 if a
+ vector has no direction, because it is empty or zero. If a float is NaN, infinite or beyond 1e19, the cosine is NaN
+ or 0. The outputs of the first answer have to be copied before its workspace is used for the second one.
+
+ # Safety
+ `a` and `b` point to `count` floats, `cosine` to a float.
+ */
+tinybert_status tinybert_cosine(const float *a,
+                                const float *b,
+                                size_t count,
+                                float *cosine);
+
+/*
+ Returns the version of this library, such as "0.1.0", ending with a zero. If it is not TINYBERT_VERSION, the program
+ was compiled with the header of another version, and must not call any other function.
+ */
+const char *tinybert_version(void);
+
+/*
+ Writes to `image_bytes` the length of the image that begins at `slot`, such as a slot of flash that is longer than
+ the image and erased behind it. The length is at most `capacity`, which is the number of bytes of the slot. The slot
+ begins at a multiple of TINYBERT_IMAGE_ALIGNMENT bytes.
+
+ Only the image's header is read; its checksum covers the length. `tinybert_open` with this length checks everything
+ else. The statuses are TINYBERT_STATUS_NOT_AN_IMAGE (also for an erased slot), and TINYBERT_STATUS_IMAGE_DAMAGED,
+ also for a slot that is shorter than the image.
+
+ # Safety
+ `slot` points to `capacity` bytes, `image_bytes` to a size.
+ */
+tinybert_status tinybert_image_bytes(const uint8_t *slot,
+                                     size_t capacity,
+                                     size_t *image_bytes);
+
+#if defined(TINYBERT_SHA256)
+/*
+ Writes the SHA-256 of an image to `sha256`, which has TINYBERT_SHA256_BYTES bytes. It is what `sha256sum` prints of
+ the image's file. The bytes are not checked and need no alignment.
+
+ # Safety
+ `image` points to `image_bytes` bytes, `sha256` to 32 bytes that are nobody else's.
+ */
+tinybert_status tinybert_image_sha256(const uint8_t *image,
+                                      size_t image_bytes,
+                                      uint8_t *sha256);
+#endif
+
+/*
+ Returns the kind of the model's answers; TINYBERT_KIND_NONE if the model is not open.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+tinybert_kind tinybert_answer_kind(const tinybert_model *model);
+
+/*
+ Returns the number of labels, whose names `tinybert_label` gives; 0 if the model has none, because its answers are
+ scores or vectors, and 0 if it is not open.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_label_count(const tinybert_model *model);
+
+/*
+ Returns the number of outputs of an answer, or of each token if the answer is tags; 0 if the model is not open.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_output_count(const tinybert_model *model);
+
+/*
+ Returns the largest number of tokens of an input, special ones included; 0 if the model is not open. Longer texts are
+ cut, more token ids are refused.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_max_tokens(const tinybert_model *model);
+
+/*
+ Returns the number of bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if
+ the model is not open. This library computes the number. The number in `model.h` (`inspect --header`) may differ a
+ little if another version made that file.
+
+ # Safety
+ `model` points to a model that is zero or was opened.
+ */
+size_t tinybert_workspace_bytes(const tinybert_model *model);
+
+/*
+ Writes to `name` the name of the kernels that the model runs on, such as `neon-dotprod`. The name is a part of this
+ library. Every kernel gives the same bits; they differ in speed.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `name` to a text.
+ */
+tinybert_status tinybert_kernels(const tinybert_model *model,
+                                 tinybert_text *name);
 
 #if defined(TINYBERT_STATUS_TEXT)
 /*
- Returns what a status means, in English, ending with a zero.
+ Returns what a status means, in English, ending with a zero. The text is never changed or freed. A number that is
+ not a status has the text "unknown status".
  */
 const char *tinybert_status_text(uint32_t status);
 #endif
 
 /*
- Writes to `metadata` what the image of an open model says about itself (`quantize --model-name`, `--model-version`,
- `--license`, `--security-version`, `--created`). Only a signature proves it.
+ Writes to `word` the next word of a text that a model of the kind TINYBERT_KIND_TAGS has answered. The first call
+ gets a place that is zero, and each call writes to it where the next one goes on. The status is TINYBERT_STATUS_END
+ behind the last word. White space separates the words. Words that were cut off and words without tokens have no tag
+ and are left out. There are no words if token ids were answered (with an empty text).
+
+ The answer and the text are those of a `tinybert_run_text` with this model, and the workspace has not been used
+ since. The other statuses are TINYBERT_STATUS_OTHER_KIND and TINYBERT_STATUS_NOT_UTF8. The library needs no memory
+ for this: it reads the text again from the place on.
 
  # Safety
- `model` points to a model that is zero or was opened, `metadata` to metadata.
+ `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there, the text
+ to as many bytes as it says, `place` to a place that is nobody else's, and `word` to a word.
  */
-tinybert_status tinybert_metadata_of(const tinybert_model *model,
-                                     tinybert_metadata *metadata);
+tinybert_status tinybert_next_word(const tinybert_model *model,
+                                   const tinybert_answer *answer,
+                                   tinybert_text text,
+                                   tinybert_tag_place *place,
+                                   tinybert_word *word);
 
-#if defined(TINYBERT_SIGNATURE)
 /*
- Does the same as `tinybert_open_signed` for an image whose security version is at least `least_security_version`. It
- refuses an older image with TINYBERT_STATUS_TOO_OLD, before it reads the image's contents. An image that states no
- security version has the version 0. The program keeps the least version where nobody can reset it.
+ Does the same as `tinybert_next_word` for entities: runs of words with tags such as `B-city I-city`, or of the
+ scheme IOBES. An `I-` without a `B-` of its type before it begins an entity, too. A word whose tag is `O` belongs to
+ none. A place is for words or for entities, not for both.
 
  # Safety
- As for `tinybert_open_signed`.
+ As for `tinybert_next_word`; `entity` points to an entity.
  */
-tinybert_status tinybert_open_signed_at_least(const uint8_t *image,
-                                              size_t image_bytes,
-                                              const uint8_t *public_key,
-                                              uint32_t least_security_version,
-                                              tinybert_model *model);
-#endif
+tinybert_status tinybert_next_entity(const tinybert_model *model,
+                                     const tinybert_answer *answer,
+                                     tinybert_text text,
+                                     tinybert_tag_place *place,
+                                     tinybert_entity *entity);
 
 #ifdef __cplusplus
 }  // extern "C"

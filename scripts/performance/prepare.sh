@@ -49,18 +49,16 @@ build_peers() {
 }
 
 build_programs() {
-  local host linux=aarch64-unknown-linux-gnu compiler=()
-  host=$(rustc -vV | sed -n 's/^host: //p')
+  local linux=aarch64-unknown-linux-gnu compiler=()
   cargo build -q --release --bin tinybert-compress
-  # --manifest-path, not the folder: the folder's own settings would build for ARM.
-  cargo build -q --release --manifest-path targets/aarch64-linux/Cargo.toml --target "$host" --target-dir "$cache/run"
+  cargo build -q --profile device -p tinybert-run --target-dir "$cache/run"
   gcc -O2 -o "$cache/peak" $here/peak.c
 
   if ! rustup target list --installed 2>/dev/null | grep -qx $linux; then
     compiler=(RUSTC=/usr/bin/rustc)
   fi
   # Line tables change no instruction.
-  env "${compiler[@]}" CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+  env "${compiler[@]}" \
     cargo build -q --release --target $linux -p tinybert-runtime --features std --example count \
     --config 'profile.release.debug="line-tables-only"' --target-dir "$cache/aarch64"
 }

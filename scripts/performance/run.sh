@@ -10,7 +10,7 @@ $here/prepare.sh "$cache" >&2
 cache=$(realpath "$cache")
 program=target/release/tinybert-compress
 count=$cache/aarch64/aarch64-unknown-linux-gnu/release/examples/count
-runner=$(echo "$cache"/run/*/release/tinybert-run)
+runner=$cache/run/device/tinybert-run
 
 heading() { printf '\n## %s\n\n' "$1"; }
 

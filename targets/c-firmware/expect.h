@@ -27,7 +27,7 @@ static inline uint8_t *read_image(const char *path, size_t *bytes)
     rewind(file);
     /* The memory is exactly as long as the file, so that AddressSanitizer notices a read beyond it. */
     size_t alignment = TINYBERT_IMAGE_ALIGNMENT;
-    uint8_t *contents = *bytes % alignment == 0 ? aligned_alloc(alignment, *bytes) : malloc(*bytes);
+    uint8_t *contents = (uint8_t *)(*bytes % alignment == 0 ? aligned_alloc(alignment, *bytes) : malloc(*bytes));
     if (!contents || fread(contents, 1, *bytes, file) != *bytes) { perror(path); exit(1); }
     fclose(file);
     return contents;

@@ -1,6 +1,6 @@
 /* The runtime from C11 on bare metal: the image in flash, a static workspace, answers on the serial console. For each line
- * it prints the label, a tab, the outputs' bits, a tab and the cycles, as the other targets do, or an error. A tab in the
- * line separates the two texts of a pair. */
+ * it prints the label, a tab, the outputs' bits, a tab, the probability of the label, a tab and the cycles, or an error. A tab
+ * in the line separates the two texts of a pair. */
 #include "answer.h"
 #include "board.h"
 #include "flash.h"
@@ -71,6 +71,12 @@ static tinybert_status answer_line(size_t length)
         board_write(i == 0 ? '\t' : ' ');
         board_write_bits(answer.outputs[i]);
     }
+    tinybert_confidence confidence;
+    if (tinybert_confidence_of(&opened, &answer, &confidence) == TINYBERT_STATUS_OK) {
+        board_write('\t');
+        board_write_probability(confidence.probability);
+        if (!confidence.accepted) WRITE(" (not accepted)");
+    }
     board_write('\t');
     board_write_number(cycles);
     WRITE(" cycles\n");
@@ -91,7 +97,12 @@ static tinybert_status serve(void)
 #endif
     status = tinybert_self_test(&opened, workspace, sizeof workspace);
     if (status != TINYBERT_STATUS_OK) return status;
-    WRITE("self-tests passed\n");
+    tinybert_text kernels;
+    status = tinybert_kernels(&opened, &kernels);
+    if (status != TINYBERT_STATUS_OK) return status;
+    WRITE("self-tests passed on ");
+    board_write_text(kernels.bytes, kernels.length);
+    board_write('\n');
     size_t length;
     while (read_line(&length)) {
         status = answer_line(length);

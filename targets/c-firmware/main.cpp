@@ -35,6 +35,15 @@ public:
                     : tinybert_run_text(&model_, workspace_, sizeof workspace_, text, &answer);
     }
 
+    // The name of the kernels.
+    tinybert_status kernels(tinybert_text &name) const { return tinybert_kernels(&model_, &name); }
+
+    // Answers that are no label have none.
+    bool confidence(const tinybert_answer &answer, tinybert_confidence &confidence) const
+    {
+        return tinybert_confidence_of(&model_, &answer, &confidence) == TINYBERT_STATUS_OK;
+    }
+
     tinybert_status name(const tinybert_answer &answer, tinybert_text &name) const
     {
         return answer_name(&model_, &answer, &name);
@@ -91,6 +100,11 @@ tinybert_status answer_line(size_t length)
         board_write(i == 0 ? '\t' : ' ');
         board_write_bits(answer.outputs[i]);
     }
+    if (tinybert_confidence confidence; classifier.confidence(answer, confidence)) {
+        board_write('\t');
+        board_write_probability(confidence.probability);
+        if (!confidence.accepted) board_write_text(" (not accepted)", 15);
+    }
     board_write('\t');
     board_write_number(cycles);
     board_write_text(" cycles\n", 8);
@@ -100,8 +114,12 @@ tinybert_status answer_line(size_t length)
 tinybert_status serve()
 {
     tinybert_status status = classifier.open(model, TINYBERT_IMAGE_BYTES);
+    tinybert_text kernels;
+    if (status == TINYBERT_STATUS_OK) status = classifier.kernels(kernels);
     if (status != TINYBERT_STATUS_OK) return status;
-    board_write_text("self-tests passed\n", 18);
+    board_write_text("self-tests passed on ", 21);
+    board_write_text(kernels.bytes, kernels.length);
+    board_write('\n');
     for (size_t length; read_line(length);) {
         status = answer_line(length);
         if (status != TINYBERT_STATUS_OK) write_error(status);

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::program::{fails, output};
+use crate::tagging;
 use crate::toy::{self, IMAGE};
 
 fn json(text: &str) -> Value {
@@ -54,15 +55,22 @@ fn a_baseline_is_judged_written_and_reported() {
 }
 
 #[test]
+fn tagged_words_have_a_baseline_that_entities_judge() {
+    let out = toy::path("baseline-of-tags.json").display().to_string();
+    let printed = output(&format!("baseline {} --out {out}", *tagging::DATA));
+    assert!(printed.starts_with("baseline dev  f1 ") && printed.contains(", precision "), "{printed}");
+    let row = json(&fs::read_to_string(&out).expect("the file is there"));
+    let metrics = &row["splits"]["dev"];
+    assert!(metrics["values"]["f1"].as_f64().expect("a number") > 0.8, "{row}");
+    assert_eq!(metrics["intervals"]["f1"].as_array().expect("an interval").len(), 2);
+    assert_eq!(row["metric"], "f1");
+}
+
+#[test]
 fn what_a_baseline_cannot_be_trained_on_is_refused() {
     let train = format!("--train {}", toy::train());
     fails(&format!("baseline {train}"), 2, &["development set", "--dev-share"]);
     fails("baseline", 2, &["--train"]);
-    fails(
-        &format!("baseline {train} --dev-share 0.2 --tagging"),
-        2,
-        &["no linear baseline for tagged words"],
-    );
     fails(&format!("baseline {train} --dev-share 0.2 --embedding"), 2, &["no linear baseline for sentence"]);
     let unlabelled = toy::write("no-labels.jsonl", "{\"text\": \"play some jazz\"}\n");
     fails(&format!("baseline --train {unlabelled} --dev {unlabelled}"), 3, &["no-labels.jsonl"]);

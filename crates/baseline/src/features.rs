@@ -1,24 +1,25 @@
-//! The features of a text or a pair: tf-idf of hashed n-grams, block by block, and for pairs measures of overlap.
+//! What is counted in a text, a pair or a word of a sentence: hashed features, block by block, and for pairs measures
+//! of overlap.
 
 use rayon::prelude::*;
 
 use crate::ngrams;
 use crate::overlap;
+use crate::words;
 use tinybert_base::random::derive;
-use tinybert_data::task::Dataset;
+use tinybert_data::task::{Dataset, TaskKind};
 
-/// Bits of a bucket's number, which is what a device would store of an n-gram. With so many buckets, few n-grams that
+/// Bits of a bucket's number, which is what a device would store of a feature. With so many buckets, few features that
 /// training has not seen fall into the bucket of one that it has.
 pub const BUCKET_BITS: u32 = 24;
-/// n-grams of fewer training texts are left out.
-const LEAST_TEXTS: usize = 2;
 
-/// The counted n-grams of a text or a pair.
+/// The counted features of what gets one answer: a text, a pair, or a word of a tagged sentence.
 pub struct Counts {
-    /// Word n-grams and character n-grams; of pairs, once for each place. Bucket and count, in ascending order.
-    blocks: Vec<Vec<(u32, u32)>>,
+    /// Word n-grams and character n-grams; of pairs, once for each place; of a word, one block. Bucket and count, in
+    /// ascending order.
+    pub blocks: Vec<Vec<(u32, u32)>>,
     /// The measures of overlap of a pair.
-    overlap: Vec<f32>,
+    pub overlap: Vec<f32>,
 }
 
 /// A place where the n-grams of a pair are found. The same n-gram in two places is two features.
@@ -33,8 +34,21 @@ enum Place {
 }
 
 impl Counts {
-    /// Counts the n-grams of a text or a pair.
-    pub fn new(text: &str, pair: Option<&str>) -> Self {
+    /// Counts the features of each word of a sentence whose words get tags, and otherwise those of the text or the pair
+    /// as a whole.
+    pub fn new(kind: TaskKind, text: &str, pair: Option<&str>) -> Vec<Self> {
+        match kind {
+            TaskKind::Tagging => words::features(text).into_iter().map(Self::of_word).collect(),
+            _ => vec![Self::of_text(text, pair)],
+        }
+    }
+
+    fn of_word(features: Vec<u64>) -> Self {
+        let blocks = vec![sorted_buckets(features.into_iter().map(|hash| (hash, 1)))];
+        Self { blocks, overlap: Vec::new() }
+    }
+
+    fn of_text(text: &str, pair: Option<&str>) -> Self {
         let text = text.to_lowercase();
         let first = [ngrams::word_ngrams(&text), ngrams::character_ngrams(&text)].map(counted);
         let Some(pair) = pair.map(str::to_lowercase) else {
@@ -56,14 +70,9 @@ impl Counts {
     }
 
     /// Does the same for every example of a data set.
-    pub fn of_examples(data: &Dataset) -> Vec<Self> {
+    pub fn of_examples(data: &Dataset) -> Vec<Vec<Self>> {
         let examples = data.examples.par_iter();
-        examples.map(|example| Self::new(&example.text, example.pair.as_deref())).collect()
-    }
-
-    /// Number of the measures of overlap: none for a single text.
-    pub fn measures(&self) -> usize {
-        self.overlap.len()
+        examples.map(|example| Self::new(data.kind, &example.text, example.pair.as_deref())).collect()
     }
 }
 
@@ -83,68 +92,13 @@ fn compared(first: &[(u64, u32)], second: &[(u64, u32)]) -> [Vec<(u64, u32)>; 3]
 /// The buckets of n-grams of one unit (0: words, 1: characters) in one place, in ascending order.
 fn block(counts: &[(u64, u32)], unit: usize, place: Place) -> Vec<(u32, u32)> {
     let part = 2 * place as u64 + unit as u64;
-    let bucket = |hash| (derive(hash, part) >> (64 - BUCKET_BITS)) as u32;
-    let mut buckets: Vec<(u32, u32)> = counts.iter().map(|&(hash, count)| (bucket(hash), count)).collect();
+    sorted_buckets(counts.iter().map(|&(hash, count)| (derive(hash, part), count)))
+}
+
+/// The buckets of mixed hashes with their counts, in ascending order.
+fn sorted_buckets(counts: impl Iterator<Item = (u64, u32)>) -> Vec<(u32, u32)> {
+    let bucket = |(hash, count)| ((hash >> (64 - BUCKET_BITS)) as u32, count);
+    let mut buckets: Vec<(u32, u32)> = counts.map(bucket).collect();
     buckets.sort_unstable();
     buckets
-}
-
-/// The n-grams that are features, and their weights in a text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Vocabulary {
-    /// The bucket of each feature, in ascending order.
-    buckets: Vec<u32>,
-    /// The inverse document frequency of each feature: `ln((1 + texts) / (1 + texts with it)) + 1`.
-    idf: Vec<f32>,
-}
-
-impl Vocabulary {
-    /// The n-grams of at least two of the training texts.
-    pub fn of_texts(texts: &[Counts]) -> Self {
-        let buckets = texts.iter().flat_map(|text| text.blocks.iter().flatten().map(|&(bucket, _)| bucket));
-        let mut all: Vec<u32> = buckets.collect();
-        all.par_sort_unstable();
-        let often = all.chunk_by(|a, b| a == b).filter(|equal| equal.len() >= LEAST_TEXTS);
-        let (buckets, with_it): (_, Vec<usize>) = often.map(|equal| (equal[0], equal.len())).unzip();
-        let idf = |with_it: usize| (((1 + texts.len()) as f64 / (1 + with_it) as f64).ln() + 1.0) as f32;
-        Self { buckets, idf: with_it.into_iter().map(idf).collect() }
-    }
-
-    /// Number of features that are n-grams.
-    pub fn len(&self) -> usize {
-        self.buckets.len()
-    }
-
-    /// The same with each frequency in 8 bits.
-    pub fn rounded(self) -> Self {
-        let step = self.idf.iter().copied().fold(0.0, f32::max) / 255.0;
-        let idf = self.idf.into_iter().map(|idf| (idf / step).round() * step).collect();
-        Self { idf, ..self }
-    }
-
-    /// The features of a text with their values. Each block has the logarithm of its counts times the inverse document
-    /// frequencies, scaled to length 1. The measures of overlap follow as the last features.
-    pub fn vector(&self, counts: &Counts) -> Vec<(u32, f32)> {
-        let mut vector = Vec::new();
-        for block in &counts.blocks {
-            let begin = vector.len();
-            for &(bucket, count) in block {
-                if let Ok(feature) = self.buckets.binary_search(&bucket) {
-                    vector.push((feature as u32, (1.0 + (count as f32).ln()) * self.idf[feature]));
-                }
-            }
-            let squares: f32 = vector[begin..].iter().map(|(_, value)| value * value).sum();
-            // No n-gram of the block may be known.
-            let scale = if squares > 0.0 { 1.0 / squares.sqrt() } else { 0.0 };
-            vector[begin..].iter_mut().for_each(|(_, value)| *value *= scale);
-        }
-        let overlap = (self.len() as u32..).zip(counts.overlap.iter().copied());
-        vector.extend(overlap);
-        vector
-    }
-
-    /// Does the same for each text.
-    pub fn vectors(&self, counts: &[Counts]) -> Vec<Vec<(u32, f32)>> {
-        counts.par_iter().map(|counts| self.vector(counts)).collect()
-    }
 }

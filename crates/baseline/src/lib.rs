@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod decoding;
 mod features;
 mod lbfgs;
 mod model;
@@ -9,6 +10,8 @@ mod overlap;
 mod row;
 mod sparse;
 mod training;
+mod vocabulary;
+mod words;
 
 pub use model::LinearModel;
 pub use row::{BaselineRow, SplitMetrics};

@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::features::{BUCKET_BITS, Counts, Vocabulary};
+use crate::decoding::Transitions;
+use crate::features::{BUCKET_BITS, Counts};
 use crate::objective::add_products;
+use crate::sparse::Row;
+use crate::vocabulary::Vocabulary;
 use tinybert_base::Result;
 use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
@@ -13,18 +16,20 @@ use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 /// Texts whose answers are timed.
 const TIMED: usize = 500;
 
-/// A linear classifier, or a linear function for scores.
+/// A linear classifier of texts, pairs or words, or a linear function for scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearModel {
     vocabulary: Vocabulary,
     kind: TaskKind,
     labels: Vec<String>,
-    /// Weights of the n-grams, `[features, outputs]`.
+    /// Weights of the hashed features, `[features, outputs]`.
     weights: Vec<i8>,
     /// The value of one step of the weights, for each output.
     scales: Vec<f32>,
-    /// Weights of the measures of overlap, and last the biases: `[measures + 1, outputs]`.
+    /// Weights of the measures of overlap or of the tag before, and last the biases: `[others + 1, outputs]`.
     unrounded: Vec<f32>,
+    /// What the weights of the tag before say. `None` where words have no tags.
+    transitions: Option<Transitions>,
 }
 
 impl LinearModel {
@@ -41,47 +46,61 @@ impl LinearModel {
     /// scale by which its largest weight becomes 127 or -127.
     pub(crate) fn rounded(vocabulary: Vocabulary, train: &Dataset, weights: &[f32]) -> Self {
         let outputs = Self::outputs(train.kind, &train.labels);
-        let (of_ngrams, unrounded) = weights.split_at(vocabulary.len() * outputs);
+        let (hashed, unrounded) = weights.split_at(vocabulary.len() * outputs);
+        let of_tags = &unrounded[..unrounded.len() - outputs];
+        let is_tagging = train.kind == TaskKind::Tagging;
         let mut scales = vec![0.0f32; outputs];
-        for row in of_ngrams.chunks(outputs) {
+        for row in hashed.chunks(outputs) {
             scales.iter_mut().zip(row).for_each(|(scale, weight)| *scale = scale.max(weight.abs() / 127.0));
         }
         let round =
             |(weight, scale): (&f32, &f32)| if *scale > 0.0 { (weight / scale).round() as i8 } else { 0 };
         Self {
-            weights: of_ngrams.iter().zip(scales.iter().cycle()).map(round).collect(),
+            weights: hashed.iter().zip(scales.iter().cycle()).map(round).collect(),
             scales,
             unrounded: unrounded.to_vec(),
+            transitions: is_tagging.then(|| Transitions::new(of_tags, outputs)),
             vocabulary,
             kind: train.kind,
             labels: train.labels.clone(),
         }
     }
 
-    /// Number of n-grams that have weights.
+    /// Number of hashed features that have weights.
     pub fn features(&self) -> usize {
         self.vocabulary.len()
     }
 
-    /// Bytes that a device would need to store: for each n-gram the number of its bucket (3 bytes), its inverse
-    /// document frequency and its weights (1 byte each); for each output the scale, the bias and the weights of the
-    /// measures of overlap (4 bytes each); the step of the frequencies (4 bytes); and the names of the labels, each
-    /// with a byte for its end.
+    /// Bytes that a device would need to store: for each hashed feature the number of its bucket (3 bytes) and its
+    /// weights (1 byte each); of texts its inverse document frequency (1 byte) and the step of the frequencies
+    /// (4 bytes); for each output the scale, the bias and the weights of the measures of overlap or of the tag before
+    /// (4 bytes each); and the names of the labels, each with a byte for its end.
+    ///
+    /// Where it takes less, only weights other than 0 are counted, each with the number of its output, and for each
+    /// feature how many there are; such a number takes 1 byte, and 2 bytes with more than 255 outputs.
     pub fn bytes(&self) -> u64 {
-        let of_ngrams = self.features() * (BUCKET_BITS as usize / 8 + 1) + self.weights.len();
+        let number = if self.scales.len() > 255 { 2 } else { 1 };
+        let others = self.weights.iter().filter(|weight| **weight != 0).count();
+        let of_weights = self.weights.len().min(number * self.features() + (number + 1) * others);
+        let of_features = self.features() * BUCKET_BITS as usize / 8 + self.vocabulary.idf_bytes();
         let of_outputs = 4 * (self.scales.len() + self.unrounded.len());
         let of_labels: usize = self.labels.iter().map(|label| label.len() + 1).sum();
-        (of_ngrams + of_outputs + 4 + of_labels) as u64
+        (of_features + of_weights + of_outputs + of_labels) as u64
     }
 
     /// The answer to a text or a pair.
     pub fn answer(&self, text: &str, pair: Option<&str>) -> Target {
-        self.answer_to(&self.vocabulary.vector(&Counts::new(text, pair)))
+        let rows: Vec<Row> =
+            Counts::new(self.kind, text, pair).iter().map(|counts| self.vocabulary.row(counts)).collect();
+        self.answer_to(&rows)
     }
 
-    /// The answer to a text with these features.
-    fn answer_to(&self, vector: &[(u32, f32)]) -> Target {
-        let outputs = self.outputs_of(vector);
+    /// The answer to a text with these features, or to a sentence with these features of its words.
+    fn answer_to(&self, rows: &[Row]) -> Target {
+        let outputs: Vec<f32> = rows.iter().flat_map(|row| self.outputs_of(row)).collect();
+        if let Some(transitions) = &self.transitions {
+            return Target::Tags(transitions.most_likely(&outputs));
+        }
         match self.kind {
             TaskKind::Regression => Target::Score(outputs[0]),
             TaskKind::MultiLabel => {
@@ -101,12 +120,12 @@ impl LinearModel {
     }
 
     /// Logits, or the score.
-    fn outputs_of(&self, vector: &[(u32, f32)]) -> Vec<f32> {
+    fn outputs_of(&self, row: &[(u32, f32)]) -> Vec<f32> {
         let count = self.scales.len();
         let mut sums = vec![0.0; count];
-        let of_ngrams = vector.partition_point(|&(feature, _)| (feature as usize) < self.features());
-        let (ngrams, overlap) = vector.split_at(of_ngrams);
-        for &(feature, value) in ngrams {
+        let (hashed, overlap) =
+            row.split_at(row.partition_point(|&(feature, _)| (feature as usize) < self.features()));
+        for &(feature, value) in hashed {
             let weights = &self.weights[feature as usize * count..][..count];
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * f32::from(*weight));
         }
@@ -124,19 +143,14 @@ impl LinearModel {
     /// # Errors
     /// [`Error::Input`](tinybert_base::Error::Input) for an example without a label, and for data of another kind.
     pub fn evaluate(&self, data: &Dataset, metrics: MetricSet) -> Result<Metrics> {
-        let vectors = self.vocabulary.vectors(&Counts::of_examples(data));
-        Ok(self.outcomes(&vectors, data, metrics)?.metrics_with_intervals())
+        let rows = self.vocabulary.rows(&Counts::of_examples(data));
+        Ok(self.outcomes(&rows, data, metrics)?.metrics_with_intervals())
     }
 
-    /// The answers to a data set, whose examples have the features `vectors`, beside the right ones.
-    pub(crate) fn outcomes(
-        &self,
-        vectors: &[Vec<(u32, f32)>],
-        data: &Dataset,
-        metrics: MetricSet,
-    ) -> Result<Outcomes> {
+    /// The answers to a data set, whose examples have the features `rows`, beside the right ones.
+    pub(crate) fn outcomes(&self, rows: &[Vec<Row>], data: &Dataset, metrics: MetricSet) -> Result<Outcomes> {
         data.check_labelled()?;
-        let answers: Vec<Target> = vectors.par_iter().map(|vector| self.answer_to(vector)).collect();
+        let answers: Vec<Target> = rows.par_iter().map(|rows| self.answer_to(rows)).collect();
         let targets = data.targets();
         Outcomes::new(metrics, &data.labels, &answers, &targets)
     }

@@ -5,12 +5,14 @@ const LONGEST: usize = 5;
 
 /// The FNV-1a hash of some bytes, which can be continued with more bytes.
 #[derive(Clone, Copy)]
-struct Fnv(u64);
+pub struct Fnv(pub u64);
 
 impl Fnv {
-    const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+    /// The hash of no bytes.
+    pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
-    fn then(self, bytes: &[u8]) -> Self {
+    /// The hash of the bytes so far and these.
+    pub fn then(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
     }
 }

@@ -129,7 +129,7 @@ fn loss(target: &Target, outputs: &mut [f32]) -> f64 {
                 0.5 * f64::from(*output).powi(2)
             })
             .sum(),
-        // Training refuses texts without a gold answer and tagged words before.
+        // Training refuses texts without a gold answer before, and makes tags classes of words.
         (_, outputs) => {
             outputs.fill(0.0);
             0.0

@@ -9,14 +9,16 @@ use tinybert_base::{Context, Result, files};
 use tinybert_data::Split;
 use tinybert_data::metrics::intervals::Interval;
 use tinybert_data::metrics::{MetricSet, Metrics};
-use tinybert_data::task::Dataset;
+use tinybert_data::task::{Dataset, TaskKind};
 
 /// A model is near the baseline if it is at most so much better.
 const NEAR: f64 = 0.005;
 
-/// The largest number of examples that are learned from, so that the n-grams of all of them are in memory at once.
-/// Of a larger training set, examples at even distances are taken.
-const LARGEST: usize = 100_000;
+/// The largest number of texts or pairs that are learned from, so that the n-grams of all of them are in memory at
+/// once. Of a larger training set, examples at even distances are taken.
+const MOST_TEXTS: usize = 100_000;
+/// The same for sentences with tags, so that training takes minutes at most: it learns from each of their words.
+const MOST_SENTENCES: usize = 20_000;
 
 /// What a linear baseline reaches, and what it takes.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -30,7 +32,7 @@ pub struct BaselineRow {
     pub bytes: u64,
     /// Median time of one answer on one core of this machine in microseconds, from the text on.
     pub microseconds: f64,
-    /// Number of n-grams that have weights.
+    /// Number of hashed features that have weights.
     pub features: u64,
     /// Strength of the penalty: scikit-learn's `alpha`, the inverse of its `C`.
     pub penalty: f64,
@@ -74,7 +76,8 @@ impl BaselineRow {
     ) -> Result<Self> {
         let begin = Instant::now();
         let (train_set, dev_set) = data;
-        let part = (train_set.examples.len() > LARGEST).then(|| train_set.sample(LARGEST));
+        let most = if train_set.kind == TaskKind::Tagging { MOST_SENTENCES } else { MOST_TEXTS };
+        let part = (train_set.examples.len() > most).then(|| train_set.sample(most));
         if let Some(part) = &part {
             context.progress.say(&format!(
                 "the linear baseline learns from {} of the {} training examples",

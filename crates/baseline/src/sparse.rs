@@ -1,5 +1,8 @@
 //! Sparse matrices.
 
+/// Columns and values of a row, in ascending order of the columns.
+pub type Row = Vec<(u32, f32)>;
+
 /// A sparse matrix by rows (CSR). The transpose of a matrix by rows is the same matrix by columns.
 pub struct Sparse {
     /// Where each row begins in `entries`, and where the last one ends.
@@ -10,7 +13,7 @@ pub struct Sparse {
 
 impl Sparse {
     /// The matrix of these rows.
-    pub fn of_rows(rows: &[Vec<(u32, f32)>]) -> Self {
+    pub fn of_rows(rows: &[Row]) -> Self {
         let mut starts = vec![0];
         starts.extend(rows.iter().scan(0, |end, row| {
             *end += row.len();

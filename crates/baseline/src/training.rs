@@ -1,16 +1,19 @@
 //! Training: the features of the training set, and the strength of the penalty that the development set prefers.
 
-use crate::features::{Counts, Vocabulary};
+use crate::features::Counts;
 use crate::lbfgs::{Stopping, minimize};
 use crate::model::LinearModel;
 use crate::objective::Objective;
-use crate::sparse::Sparse;
+use crate::sparse::{Row, Sparse};
+use crate::vocabulary::Vocabulary;
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::{MetricSet, Metrics};
 use tinybert_data::task::{Dataset, Target, TaskKind};
 
 /// The penalties that are tried, each from the weights of the one before.
 const PENALTIES: [f32; 6] = [16.0, 4.0, 1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
+/// The same for tags. Fewer are tried, because each step learns from every word of the training set.
+const PENALTIES_OF_TAGS: &[f32] = &[1.0, 1.0 / 4.0, 1.0 / 16.0];
 /// Training ends where the gradient is this share of the gradient without any weights.
 const TOLERANCE: f64 = 1e-3;
 /// Training also ends where a step brings less than this share of the objective.
@@ -33,19 +36,19 @@ pub struct Trained {
 /// Makes sure that there is a baseline for data of this kind.
 ///
 /// # Errors
-/// [`Error::Usage`] for tagged words and embeddings.
+/// [`Error::Usage`] for embeddings.
 pub fn check_kind(kind: TaskKind) -> Result<()> {
-    let name = match kind {
-        TaskKind::Tagging => "tagged words",
-        TaskKind::Embedding => "sentence embeddings",
-        _ => return Ok(()),
-    };
-    Err(Error::Usage(format!(
-        "there is no linear baseline for {name}, only for labels and scores of texts and pairs"
-    )))
+    match kind {
+        TaskKind::Embedding => Err(Error::Usage(
+            "there is no linear baseline for sentence embeddings, only for labels, scores and tagged words"
+                .into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
-/// Makes sure that there is a baseline for training data: texts or pairs, each with a label, labels or a score.
+/// Makes sure that there is a baseline for training data: texts or pairs, each with a label, labels or a score, or
+/// sentences with a tag for each word.
 ///
 /// # Errors
 /// Those of [`check_kind`]; [`Error::Input`] for an example without a label.
@@ -63,13 +66,19 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
     check(train)?;
     dev.check_labelled()?;
     let counts = Counts::of_examples(train);
-    let vocabulary = Vocabulary::of_texts(&counts).rounded();
-    let texts = Sparse::of_rows(&vocabulary.vectors(&counts));
-    let features = texts.transposed(vocabulary.len() + counts[0].measures());
+    let vocabulary = Vocabulary::new(train.kind, &counts).rounded();
+    let mut rows = vocabulary.rows(&counts);
+    let others = match train.kind {
+        TaskKind::Tagging => add_tags_before(&mut rows, train, vocabulary.len()),
+        _ => counts[0][0].overlap.len(),
+    };
     drop(counts);
-    let dev_vectors = vocabulary.vectors(&Counts::of_examples(dev));
-    let targets: Vec<Target> = train.examples.iter().map(|example| gold(&example.target)).collect();
+    let texts = Sparse::of_rows(&rows.into_iter().flatten().collect::<Vec<Row>>());
+    let features = texts.transposed(vocabulary.len() + others);
+    let dev_rows = vocabulary.rows(&Counts::of_examples(dev));
+    let targets: Vec<Target> = train.examples.iter().flat_map(|example| golds(&example.target)).collect();
     let outputs = LinearModel::outputs(train.kind, &train.labels);
+    let penalties = if train.kind == TaskKind::Tagging { PENALTIES_OF_TAGS } else { &PENALTIES };
     let objective =
         |penalty| Objective { texts: &texts, features: &features, targets: &targets, outputs, penalty };
 
@@ -80,10 +89,10 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
         steps: STEPS,
         stop: &|| context.should_stop(),
     };
-    context.progress.begin("linear baseline", PENALTIES.len() as u64);
+    context.progress.begin("linear baseline", penalties.len() as u64);
     let mut best: Option<Trained> = None;
     let mut in_vain = 0;
-    for penalty in PENALTIES {
+    for &penalty in penalties {
         let objective = objective(penalty);
         weights =
             minimize(weights, |at, gradient| objective.value(at, gradient), &objective.scales(), &stopping);
@@ -93,7 +102,7 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
             ));
         }
         let model = LinearModel::rounded(vocabulary.clone(), train, &weights);
-        let dev = model.outcomes(&dev_vectors, dev, metrics)?.metrics();
+        let dev = model.outcomes(&dev_rows, dev, metrics)?.metrics();
         context.progress.advance(1, &format!("{} {:.4}", dev.primary, dev.primary()));
         if best.as_ref().is_some_and(|best| dev.primary() <= best.dev.primary()) {
             in_vain += 1;
@@ -109,11 +118,25 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
     Ok(best.expect("there is a penalty to try"))
 }
 
-/// The gold answer, also of an example with soft labels.
-fn gold(target: &Target) -> Target {
+/// Adds to the row of each word the gold tag of the word before as a feature with the value 1, and to that of each
+/// first word that there is none. Gives the number of these features, which begin at `first`.
+pub fn add_tags_before(rows: &mut [Vec<Row>], data: &Dataset, first: usize) -> usize {
+    let none = data.labels.len();
+    for (rows, example) in rows.iter_mut().zip(&data.examples) {
+        let tags = example.target.classes().iter().map(|tag| *tag as usize);
+        for (row, before) in rows.iter_mut().zip(std::iter::once(none).chain(tags)) {
+            row.push(((first + before) as u32, 1.0));
+        }
+    }
+    none + 1
+}
+
+/// The gold answer, also of an example with soft labels; of a sentence, that of each word.
+pub fn golds(target: &Target) -> Vec<Target> {
     match target {
-        Target::SoftLabels { gold: Some(class), .. } => Target::Class(*class),
-        Target::SoftLabelSet { gold: Some(classes), .. } => Target::LabelSet(classes.clone()),
-        other => other.clone(),
+        Target::SoftLabels { gold: Some(class), .. } => vec![Target::Class(*class)],
+        Target::SoftLabelSet { gold: Some(classes), .. } => vec![Target::LabelSet(classes.clone())],
+        Target::Tags(tags) => tags.iter().map(|tag| Target::Class(*tag)).collect(),
+        other => vec![other.clone()],
     }
 }

@@ -19,25 +19,47 @@
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+mod answers;
+mod facts;
 mod handle;
 mod memory;
 mod metadata;
 #[cfg(target_os = "none")]
 mod panic;
+mod slices;
 mod status;
+mod tags;
 mod words;
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
-use tinybert_runtime::{Answer, Input, Model};
+use tinybert_runtime::image::HeadKind;
+use tinybert_runtime::{Answer, Input, Model, Reply};
 
+pub use answers::{
+    CConfidence, tinybert_confidence_of, tinybert_cosine, tinybert_label, tinybert_probabilities,
+    tinybert_threshold,
+};
+#[cfg(feature = "sha256")]
+pub use facts::tinybert_image_sha256;
+pub use facts::{
+    SHA256_BYTES, tinybert_answer_kind, tinybert_image_bytes, tinybert_kernels, tinybert_label_count,
+    tinybert_max_tokens, tinybert_output_count, tinybert_version, tinybert_workspace_bytes,
+};
 pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 #[cfg(feature = "signature")]
 pub use metadata::tinybert_open_signed_at_least;
 pub use metadata::{CMetadata, tinybert_metadata_of};
+pub use slices::{
+    CRun, RUN_WORDS, tinybert_cancel, tinybert_start, tinybert_start_ids, tinybert_start_pair, tinybert_step,
+};
 pub use status::Status;
 use status::call_status;
+#[cfg(feature = "status-text")]
+pub use status::tinybert_status_text;
+pub use tags::{CEntity, CTagPlace, CWord, tinybert_next_entity, tinybert_next_word};
 pub use words::CWordRows;
 
 /// Bytes of an Ed25519 public key.
@@ -47,6 +69,8 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)] // As for a status.
 pub enum Kind {
+    /// No answer, because the model is not open.
+    None = 0,
     /// One of several labels; the outputs are their logits.
     Label = 1,
     /// One real number: the first output.
@@ -90,21 +114,13 @@ pub struct CAnswer {
     pub truncated: bool,
 }
 
-/// How far an answer with one label can be trusted.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct CConfidence {
-    /// The probability of the label, 0 to 1, by the temperature that the image states, or by a temperature of 1.
-    pub probability: f32,
-    /// Whether the probability is at least the threshold that the image states, and the label is not the one that
-    /// stands for everything out of scope. If not, the model does not know the answer. An image that states neither
-    /// accepts every answer.
-    pub accepted: bool,
-}
-
 /// Checks the whole image and makes `model` ready. The image must begin at a multiple of TINYBERT_IMAGE_ALIGNMENT
 /// bytes and stay where it is, unchanged, while the model is used, because nothing of it is copied. A model need not
-/// be closed. If this function fails, `model` is zeroed and not open, even if it was open before.
+/// be closed. If this function fails, `model` is zeroed and not open, even if it was open before. No other thread uses
+/// `model` during the call.
+///
+/// `image_bytes` is the length of the image. If it lies in a longer slot, `tinybert_image_bytes` says the length. The
+/// statuses are TINYBERT_STATUS_NOT_AN_IMAGE, TINYBERT_STATUS_IMAGE_DAMAGED and TINYBERT_STATUS_TOO_LARGE.
 ///
 /// # Safety
 /// `image` points to `image_bytes` bytes and `model` to a model.
@@ -121,7 +137,8 @@ pub unsafe extern "C" fn tinybert_open(image: *const u8, image_bytes: usize, mod
 /// that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
 /// contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
 /// trustworthy as the memory that it lies in. Every security version is accepted: `tinybert_open_signed_at_least`
-/// refuses older images.
+/// refuses older images. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
+/// TINYBERT_STATUS_OTHER_KEY, TINYBERT_STATUS_FORGED and TINYBERT_STATUS_PUBLIC_KEY.
 ///
 /// # Safety
 /// `image` points to `image_bytes` bytes, `public_key` to 32 and `model` to a model.
@@ -160,31 +177,11 @@ pub unsafe extern "C" fn tinybert_set_word_rows(model: *mut Handle, rows: *const
     })
 }
 
-/// Returns the number of bytes of workspace that the model's longest input needs, wherever the workspace begins; 0 if
-/// the model is not open. This library computes the number. The number in `model.h` (`inspect --header`) may differ a
-/// little if another version made that file.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_workspace_bytes(model: *const Handle) -> usize {
-    // SAFETY: as the caller promises.
-    unsafe { Handle::get(model) }.map_or(0, Model::max_workspace_bytes)
-}
-
-/// Returns the number of outputs of an answer, or of each token if the answer is tags; 0 if the model is not open.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_output_count(model: *const Handle) -> usize {
-    // SAFETY: as the caller promises.
-    unsafe { Handle::get(model) }.map_or(0, |model| model.config().outputs)
-}
-
 /// Runs the image's self-tests and compares their outputs bit by bit with those that the host computed. This shows
 /// whether the device computes what the host measured. For an image without self-tests it returns
-/// TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on.
+/// TINYBERT_STATUS_NO_SELF_TESTS, and the caller decides whether to go on. It takes as long as an answer to each
+/// self-test, of which `quantize` writes four. The other statuses are TINYBERT_STATUS_SELF_TEST_FAILED and those of
+/// `tinybert_run_ids`.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
@@ -205,7 +202,12 @@ pub unsafe extern "C" fn tinybert_self_test(
     })
 }
 
-/// Answers a text.
+/// Answers a text. A text that is too long for the model is cut, and the answer says so. The answer's outputs lie in
+/// the workspace. They are valid until the workspace is used again, and every function that takes an answer reads them
+/// there.
+///
+/// The statuses are TINYBERT_STATUS_WORKSPACE_TOO_SMALL, TINYBERT_STATUS_NOT_UTF8, and for an image without word rows
+/// TINYBERT_STATUS_WORD_ROWS_MISSING and TINYBERT_STATUS_WORD_ROW.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody
@@ -222,7 +224,10 @@ pub unsafe extern "C" fn tinybert_run_text(
     call_status(|| unsafe { run(model, workspace, workspace_bytes, Input::text(text.read()?), answer) })
 }
 
-/// Answers a pair of texts.
+/// Answers a pair of texts. What is too long is cut from the longer text first.
+///
+/// The statuses are those of `tinybert_run_text`, TINYBERT_STATUS_NO_PAIRS for models that tag words or embed
+/// sentences, and TINYBERT_STATUS_TOKEN_ID for models with one token type.
 ///
 /// # Safety
 /// As for `tinybert_run_text`.
@@ -241,7 +246,10 @@ pub unsafe extern "C" fn tinybert_run_pair(
     })
 }
 
-/// Answers token ids, special ones included. Each token has a token type.
+/// Answers `count` token ids, special ones included. Each token has a token type.
+///
+/// The statuses are those of `tinybert_run_text`, TINYBERT_STATUS_TOKEN_COUNT for no ids or more than
+/// `tinybert_max_tokens`, and TINYBERT_STATUS_TOKEN_ID.
 ///
 /// # Safety
 /// As for `tinybert_run_text`; `ids` and `type_ids` point to `count` elements.
@@ -262,115 +270,24 @@ pub unsafe extern "C" fn tinybert_run_ids(
     })
 }
 
-/// Writes the name of a label to `name`. The name lies in the image.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened, `name` to a text.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_label(model: *const Handle, label: u32, name: *mut CText) -> Status {
-    call_status(|| {
-        // SAFETY: as the caller promises.
-        let (model, name) = unsafe { (Handle::get(model)?, place(name)?) };
-        let label =
-            usize::try_from(label).ok().and_then(|label| model.label(label)).ok_or(Status::NoSuchLabel)?;
-        name.write(CText { bytes: label.as_ptr().cast(), length: label.len() });
-        Ok(())
-    })
-}
-
-/// Writes to `threshold` the least logit with which an answer has a label, for models whose answers are of the kind
-/// TINYBERT_KIND_LABELS. Other models have no such label: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened, `threshold` to a float.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_threshold(model: *const Handle, label: u32, threshold: *mut f32) -> Status {
-    call_status(|| {
-        // SAFETY: as the caller promises.
-        let (model, threshold) = unsafe { (Handle::get(model)?, place(threshold)?) };
-        let thresholds = model.image().head().thresholds;
-        let of_label = usize::try_from(label).ok().and_then(|label| thresholds.get(label));
-        threshold.write(*of_label.ok_or(Status::NoSuchLabel)?);
-        Ok(())
-    })
-}
-
-/// Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
-/// that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
-/// has not been used since. Answers of another kind than TINYBERT_KIND_LABEL have no such label: the status is
-/// TINYBERT_STATUS_NO_SUCH_LABEL.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
-/// `confidence` to a confidence.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_confidence_of(
-    model: *const Handle,
-    answer: *const CAnswer,
-    confidence: *mut CConfidence,
-) -> Status {
-    call_status(|| {
-        // SAFETY: as the caller promises.
-        let (model, confidence) = unsafe { (Handle::get(model)?, place(confidence)?) };
-        // SAFETY: as the caller promises.
-        match unsafe { answer_again(model, answer)? } {
-            Answer::Label { probability, accepted, .. } => {
-                confidence.write(CConfidence { probability, accepted });
-                Ok(())
-            }
-            _ => Err(Status::NoSuchLabel),
+impl Kind {
+    fn of(head: HeadKind) -> Self {
+        match head {
+            HeadKind::Classification => Self::Label,
+            HeadKind::Regression => Self::Score,
+            HeadKind::TokenClassification => Self::Tags,
+            HeadKind::Embedding => Self::Embedding,
+            HeadKind::MultiLabel => Self::Labels,
         }
-    })
-}
-
-/// Writes the probability of every label to `probabilities`, which has as many floats as the answer has outputs. The
-/// answer is one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. Answers of
-/// other kinds have no probabilities: the status is TINYBERT_STATUS_NO_SUCH_LABEL.
-///
-/// # Safety
-/// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
-/// `probabilities` to as many floats as the answer has outputs, which are nobody else's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn tinybert_probabilities(
-    model: *const Handle,
-    answer: *const CAnswer,
-    probabilities: *mut f32,
-) -> Status {
-    call_status(|| {
-        // SAFETY: as the caller promises.
-        let model = unsafe { Handle::get(model)? };
-        // SAFETY: as the caller promises.
-        let answer = unsafe { answer_again(model, answer)? };
-        // SAFETY: as the caller promises.
-        let room = unsafe { slice_mut(probabilities, answer.outputs().len())? };
-        match answer.probabilities(room) {
-            [] => Err(Status::NoSuchLabel),
-            _ => Ok(()),
-        }
-    })
-}
-
-/// Returns what a status means, in English, ending with a zero.
-#[cfg(feature = "status-text")]
-#[unsafe(no_mangle)]
-pub extern "C" fn tinybert_status_text(status: u32) -> *const c_char {
-    status::text(status).as_ptr()
-}
-
-/// Returns the answer that C has got from a run.
-///
-/// # Safety
-/// If `answer` is not null, it points to an answer of the model that nobody writes for `'m`, and neither does anybody
-/// write the outputs.
-unsafe fn answer_again<'m>(model: &'m Model<'_>, answer: *const CAnswer) -> Result<Answer<'m>, Status> {
-    // SAFETY: as the caller promises.
-    let CAnswer { outputs, output_count, .. } = *unsafe { one(answer)? };
-    // SAFETY: as the caller promises.
-    let outputs = unsafe { slice(outputs, output_count)? };
-    Ok(model.answer(outputs, "")?)
+    }
 }
 
 impl CText {
+    /// Returns a text that C reads as long as `text` is there.
+    fn of(text: &str) -> Self {
+        Self { bytes: text.as_ptr().cast(), length: text.len() }
+    }
+
     /// # Safety
     /// The text points to as many bytes as it says, for `'t`.
     unsafe fn read<'t>(self) -> Result<&'t str, Status> {
@@ -396,7 +313,12 @@ unsafe fn run(
     let (model, workspace, answer) =
         unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?, place(answer)?) };
     let mut session = model.session(workspace)?;
-    let reply = session.run(input)?;
+    write_answer(&session.run(input)?, answer);
+    Ok(())
+}
+
+/// Writes an answer for C.
+fn write_answer(reply: &Reply<'_>, answer: &mut MaybeUninit<CAnswer>) {
     let (kind, label) = match reply.answer {
         Answer::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
         Answer::Score(_) => (Kind::Score, 0),
@@ -414,5 +336,4 @@ unsafe fn run(
         tokens: reply.tokens,
         truncated: reply.truncated,
     });
-    Ok(())
 }

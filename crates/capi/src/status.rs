@@ -57,8 +57,12 @@ pub enum Status {
     OtherKind = 23,
     /// There is no further word or entity.
     End = 24,
+    /// The answer needs further steps.
+    Pending = 25,
+    /// No run has been started, or the run has ended.
+    NotStarted = 26,
     /// The image is signed, but its security version is below the least that is accepted.
-    TooOld = 25,
+    TooOld = 27,
 }
 
 /// Runs `call` and returns its status.
@@ -92,10 +96,12 @@ impl From<Error> for Status {
     }
 }
 
-/// Returns the text of a status.
+/// Returns what a status means, in English, ending with a zero. The text is never changed or freed. A number that is
+/// not a status has the text "unknown status".
 #[cfg(feature = "status-text")]
-pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
-    const TEXTS: [&core::ffi::CStr; 26] = [
+#[unsafe(no_mangle)]
+pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char {
+    const TEXTS: [&core::ffi::CStr; 28] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -121,7 +127,14 @@ pub(crate) fn text(status: u32) -> &'static core::ffi::CStr {
         c"the memory for the result is too small",
         c"the model gives answers of another kind",
         c"there is no further word or entity",
+        c"the answer needs further steps",
+        c"no run has been started, or the run has ended",
         c"the image is older than those that are accepted",
     ];
-    usize::try_from(status).ok().and_then(|status| TEXTS.get(status)).copied().unwrap_or(c"unknown status")
+    usize::try_from(status)
+        .ok()
+        .and_then(|status| TEXTS.get(status))
+        .copied()
+        .unwrap_or(c"unknown status")
+        .as_ptr()
 }

@@ -8,6 +8,7 @@ use core::ffi::c_void;
 pub struct CWordRows {
     /// Fills `into` with `bytes` bytes of the file of word rows from byte `offset` on; returns false if they cannot
     /// be read. The library checks the bytes. Threads that share the model may call this function at the same time.
+    /// It must return: it must neither throw an exception nor leave by longjmp.
     pub read: Option<
         unsafe extern "C" fn(context: *mut c_void, offset: usize, into: *mut u8, bytes: usize) -> bool,
     >,

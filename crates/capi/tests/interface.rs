@@ -158,13 +158,18 @@ fn ask_for_confidence(builder: &ImageBuilder) -> Asked {
         let model = &raw const handle;
         let null = std::ptr::null_mut();
         assert_eq!(tinybert_confidence_of(model, &raw const answer, null), Status::NullPointer);
-        assert_eq!(tinybert_probabilities(model, &raw const answer, null.cast()), Status::NullPointer);
+        assert_eq!(tinybert_probabilities(model, &raw const answer, null.cast(), 3), Status::NullPointer);
         assert_eq!(
             tinybert_confidence_of(from_ref(&CLOSED), &raw const answer, &raw mut confidence),
             Status::NotOpen
         );
         let status = tinybert_confidence_of(model, &raw const answer, &raw mut confidence);
-        let all = tinybert_probabilities(model, &raw const answer, probabilities.as_mut_ptr());
+        let room = probabilities.as_mut_ptr();
+        let all = tinybert_probabilities(model, &raw const answer, room, 3);
+        if all == Status::Ok {
+            let small = tinybert_probabilities(model, &raw const answer, room, 2);
+            assert_eq!(small, Status::BufferTooSmall);
+        }
         let CAnswer { label, outputs, output_count, .. } = answer;
         Asked {
             confidence: if status == Status::Ok { Ok(confidence) } else { Err(status) },
@@ -208,11 +213,11 @@ fn a_label_has_a_probability_and_is_accepted_or_not() {
 #[test]
 fn other_answers_have_no_confidence_and_labels_of_a_set_have_probabilities() {
     let sets = ask_for_confidence(&multi_label(toy()));
-    assert_eq!(sets.confidence.err(), Some(Status::NoSuchLabel));
+    assert_eq!(sets.confidence.err(), Some(Status::OtherKind));
     for (probability, logit) in sets.probabilities.unwrap().iter().zip(sets.logits) {
         assert!((f64::from(*probability) - 1.0 / (1.0 + f64::from(-logit).exp())).abs() < 1e-6);
     }
     let vector = ask_for_confidence(&embedding(toy()));
-    assert_eq!(vector.confidence.err(), Some(Status::NoSuchLabel));
-    assert_eq!(vector.probabilities.err(), Some(Status::NoSuchLabel));
+    assert_eq!(vector.confidence.err(), Some(Status::OtherKind));
+    assert_eq!(vector.probabilities.err(), Some(Status::OtherKind));
 }

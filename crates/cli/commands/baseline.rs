@@ -1,4 +1,4 @@
-//! `baseline`: trains a linear classifier on n-grams and measures it.
+//! `baseline`: trains a linear classifier and measures it.
 
 use std::path::PathBuf;
 
@@ -16,8 +16,8 @@ use crate::output_paths;
 use crate::standard_output::{print_baseline, print_line};
 use crate::terminal::Terminal;
 
-/// Trains a linear classifier on n-grams of words and characters, in seconds, and prints its metrics, size and speed:
-/// what a Transformer has to be better than.
+/// Trains a linear classifier on n-grams of words and characters, or of tagged words on their neighbours and parts, and
+/// prints its metrics, size and speed: what a Transformer has to be better than.
 #[derive(Args)]
 pub struct BaselineArgs {
     /// Parts of the data that it is judged on; mm stands for MNLI's mismatched set [default: dev, and test if there is
@@ -76,7 +76,7 @@ pub fn run(args: &BaselineArgs, invocation: &Invocation) -> Result<()> {
         return print_line(json!(row));
     }
     print_baseline(&row)?;
-    print_line(format_args!("size     {} bytes, {} n-grams", row.bytes, row.features))?;
+    print_line(format_args!("size     {} bytes, {} features", row.bytes, row.features))?;
     print_line(format_args!(
         "speed    {:.1} µs a text on one core of this machine, median",
         row.microseconds

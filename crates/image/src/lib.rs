@@ -35,7 +35,7 @@ mod metadata;
 mod parts;
 mod per_linear;
 mod records;
-#[cfg(feature = "signature")]
+#[cfg(feature = "sha256")]
 mod sha2;
 #[cfg(feature = "signature")]
 mod signature;
@@ -60,6 +60,8 @@ pub use records::{
     CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,
     Signature,
 };
+#[cfg(feature = "sha256")]
+pub use sha2::image_sha256;
 #[cfg(feature = "signature")]
 pub use signature::check_public_key;
 pub use tinybert_layout::{Encoding, INPUTS_PER_MULTIPLIER, MAX_MULTIPLIER, PackedWeights, Panel};

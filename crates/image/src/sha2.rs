@@ -5,7 +5,14 @@
 
 use core::slice;
 
-use ::sha2::block_api::{compress256, compress512};
+use ::sha2::block_api::compress256;
+#[cfg(feature = "signature")]
+use ::sha2::block_api::compress512;
+
+/// Returns the SHA-256 of an image, which is what `sha256sum` prints of its file. The bytes are not checked.
+pub fn image_sha256(image: &[u8]) -> [u8; 32] {
+    sha256(&[image])
+}
 
 /// Returns the SHA-256 of the parts, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
@@ -28,6 +35,7 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// Returns the SHA-512 of the parts, one after the other.
+#[cfg(feature = "signature")]
 pub(crate) fn sha512(parts: &[&[u8]]) -> [u8; 64] {
     let mut state = [
         0x6a09_e667_f3bc_c908,
@@ -109,6 +117,19 @@ mod tests {
     use ::sha2::{Digest, Sha256, Sha512};
 
     use super::*;
+
+    #[test]
+    fn the_digest_of_an_image_is_that_of_its_bytes() {
+        // FIPS 180-4's example "abc", from NIST's page of examples.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert!(
+            image_sha256(b"abc")
+                .iter()
+                .map(|byte| std::format!("{byte:02x}"))
+                .collect::<std::string::String>()
+                == abc
+        );
+    }
 
     /// Every place where a block can be filled, and where the padding wants another.
     #[test]

@@ -235,6 +235,9 @@ pub fn calibrated(mut model: ImageBuilder) -> ImageBuilder {
 pub fn token_classification(mut model: ImageBuilder) -> ImageBuilder {
     model.config.head = HeadKind::TokenClassification;
     (model.config.pooler, model.head.pooler) = (false, None);
+    for (label, name) in model.labels.iter_mut().zip(["O", "B-thing", "I-thing"]) {
+        *label = name.into();
+    }
     model
 }
 

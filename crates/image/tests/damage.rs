@@ -4,7 +4,7 @@ mod common;
 
 use common::{full_toy, mixed_toy};
 use proptest::prelude::*;
-use tinybert_image::{AlignedBytes, Error, Field, Image, ImageBuilder, SectionKind, seal};
+use tinybert_image::{AlignedBytes, Error, Field, Image, ImageBuilder, SectionKind, image_bytes, seal};
 
 /// Reads everything that an image gives.
 fn read_all(bytes: &[u8]) -> Result<(), Error> {
@@ -31,6 +31,30 @@ fn a_truncated_or_extended_image_is_refused_at_every_length() {
         Image::from_bytes(&longer).err(),
         Some(Error::FileSize { stated: file.len() as u64, actual: longer.len() as u64 })
     );
+}
+
+#[test]
+fn the_length_of_an_image_in_a_slot_comes_from_its_header() {
+    let file = full_toy().build().unwrap();
+    let mut slot = AlignedBytes::from_slice(&vec![0xff; file.len() + 4096]);
+    assert_eq!(image_bytes(&slot), Err(Error::Magic), "an erased slot");
+    slot[..file.len()].copy_from_slice(&file);
+    let bytes = image_bytes(&slot).unwrap();
+    assert_eq!(bytes, file.len());
+    assert!(Image::from_bytes(&slot[..bytes]).is_ok());
+    assert_eq!(image_bytes(&slot[..bytes]), Ok(bytes));
+    let cut = Error::FileSize { stated: bytes as u64, actual: bytes as u64 - 1 };
+    assert_eq!(image_bytes(&slot[..bytes - 1]), Err(cut));
+    assert_eq!(image_bytes(&slot[1..]), Err(Error::Misaligned));
+    for length in 0..64 {
+        assert!(image_bytes(&slot[..length]).is_err(), "a slot of {length} bytes");
+    }
+    // The header has 64 bytes, and every bit of them counts.
+    for bit in 0..8 * 64 {
+        slot[bit / 8] ^= 1 << (bit % 8);
+        assert!(image_bytes(&slot).is_err(), "bit {bit}");
+        slot[bit / 8] ^= 1 << (bit % 8);
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn linear(c: &mut Criterion) {
                                 quantization: Quantization::Static { inv_scale: 40.0, zero_point: -100 },
                                 scratch: &mut [],
                             },
-                            _ => Epilogue::AddF32 { residual: &mut float },
+                            _ => Epilogue::AddF32 { residual: &mut float, stride: n },
                         };
                         kernels.linear(&a, &w, epilogue, &mut [])
                     });
@@ -76,14 +76,7 @@ fn linear(c: &mut Criterion) {
 fn attention(c: &mut Criterion) {
     let mut group = c.benchmark_group("attention");
     for tokens in TOKENS {
-        let shape = AttentionShape {
-            tokens,
-            first_query: 0,
-            queries: tokens,
-            heads: HEADS,
-            head_dim: HIDDEN / HEADS,
-            stride: row_stride(3 * HIDDEN),
-        };
+        let shape = AttentionShape::all(tokens, HEADS, HIDDEN / HEADS, row_stride(3 * HIDDEN));
         let qkv = bytes(tokens * shape.stride);
         let mut scratch = vec![0; shape.scratch_bytes().unwrap()];
         let mut out = vec![0; activation_bytes(tokens, HIDDEN).unwrap()];
@@ -103,14 +96,7 @@ fn attention(c: &mut Criterion) {
 fn attention_f32(c: &mut Criterion) {
     let mut group = c.benchmark_group("attention_f32");
     for tokens in TOKENS {
-        let shape = AttentionShape {
-            tokens,
-            first_query: 0,
-            queries: tokens,
-            heads: HEADS,
-            head_dim: HIDDEN / HEADS,
-            stride: 3 * HIDDEN,
-        };
+        let shape = AttentionShape::all(tokens, HEADS, HIDDEN / HEADS, 3 * HIDDEN);
         let qkv: Vec<f32> =
             bytes(tokens * shape.stride).into_iter().map(|byte| f32::from(byte) / 64.0).collect();
         let mut scratch = vec![0; shape.scratch_bytes_f32().unwrap()];

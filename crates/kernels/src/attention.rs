@@ -16,8 +16,12 @@ pub struct AttentionShape {
     pub first_query: usize,
     /// Tokens from there on whose context is computed.
     pub queries: usize,
-    /// Heads.
+    /// Heads of a row of `qkv`.
     pub heads: usize,
+    /// The first head whose context is computed. The columns of earlier heads do not change.
+    pub first_head: usize,
+    /// Heads from there on whose context is computed. The columns of later heads may change.
+    pub computed_heads: usize,
     /// Columns of a head.
     pub head_dim: usize,
     /// Elements from one token's row to the next, at least `3 · heads · head_dim`.
@@ -28,6 +32,27 @@ impl AttentionShape {
     /// Returns the number of columns of the context, `heads · head_dim`.
     pub const fn width(&self) -> usize {
         self.heads.saturating_mul(self.head_dim)
+    }
+
+    /// Returns the shape in which the context of every token and head is computed.
+    pub const fn all(tokens: usize, heads: usize, head_dim: usize, stride: usize) -> Self {
+        Self {
+            tokens,
+            first_query: 0,
+            queries: tokens,
+            heads,
+            first_head: 0,
+            computed_heads: heads,
+            head_dim,
+            stride,
+        }
+    }
+
+    /// Returns the heads whose context is computed.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[inline]
+    pub(crate) fn computed(&self) -> core::ops::Range<usize> {
+        self.first_head..self.first_head + self.computed_heads
     }
 
     /// Returns the number of bytes of scratch memory that attention of this shape needs on any instruction set; the
@@ -91,8 +116,10 @@ pub(crate) fn check_f32<'a>(
 
 fn check_operands<T>(attention: &AttentionOperands<T>, context: &ContextOutput) -> Result<(), ShapeMismatch> {
     let &AttentionOperands { qkv, shape, coefficient } = attention;
-    let AttentionShape { tokens, first_query, queries, heads, head_dim, stride } = shape;
+    let AttentionShape { tokens, first_query, queries, heads, first_head, computed_heads, head_dim, stride } =
+        shape;
     ensure(tokens <= MAX_TOKENS && head_dim <= MAX_TOKENS && heads <= MAX_SIDE)?;
+    ensure(first_head.checked_add(computed_heads).is_some_and(|end| end <= heads))?;
     ensure(first_query.checked_add(queries).is_some_and(|end| end <= tokens))?;
     let width = heads.checked_mul(head_dim).ok_or(ShapeMismatch)?;
     ensure(width.checked_mul(3).is_some_and(|row| row <= stride))?;

@@ -57,7 +57,7 @@ impl Kernels {
         epilogue: Epilogue,
         decoded: &mut [i8],
     ) -> Result<(), ShapeMismatch> {
-        linear::check(a, w, &epilogue, decoded)?;
+        linear::check(self.table.layout, a, w, &epilogue, decoded)?;
         if w.panel == self.table.panel {
             // SAFETY: `self` proves that the CPU has the instruction set of its table.
             unsafe { (self.table.linear)(a, w, epilogue, decoded) };
@@ -65,6 +65,19 @@ impl Kernels {
             scalar::linear(self.table.layout, a, w, epilogue, decoded);
         }
         Ok(())
+    }
+
+    /// Returns the columns of `out` from `first` on, a multiple of [`COLUMN_UNIT`](crate::COLUMN_UNIT): where a linear
+    /// layer that computes the outputs from `first` on writes them ([`Epilogue::Gelu`], statically quantized).
+    ///
+    /// # Errors
+    /// [`ShapeMismatch`] if `first` is no such column.
+    pub fn skip_columns<'a>(
+        &self,
+        out: ActivationsMut<'a>,
+        first: usize,
+    ) -> Result<ActivationsMut<'a>, ShapeMismatch> {
+        out.skip_columns(self.table.layout, first)
     }
 
     /// Normalises every row of `x` `[m, hidden]` by LayerNorm, in place; `hidden` is the length of `norm.gamma`.

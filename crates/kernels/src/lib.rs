@@ -109,7 +109,7 @@ pub use embedding::Embedding;
 pub use isa::Isa;
 pub use kernels::Kernels;
 pub use linear::{
-    Activations, ActivationsMut, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK, RowScale,
-    activation_bytes, row_stride,
+    Activations, ActivationsMut, COLUMN_UNIT, Epilogue, LayerNorm, Linear, MAX_SIDE, Quantization, ROW_BLOCK,
+    RowScale, activation_bytes, row_stride,
 };
 pub use tinybert_layout::{PackedWeights, Panel, ShapeMismatch, decode_row, pack, unpack};

@@ -1,7 +1,10 @@
 //! Operands of the linear layer, and the checks that every kernel may rely on.
 
+use core::ops::Range;
+
 use tinybert_layout::{PackedMatrix, PanelWeights};
 
+use crate::activation_layout::ActivationLayout;
 use crate::{PackedWeights, Panel, ShapeMismatch};
 
 /// Longest row (`k`) and highest matrix (`m`, `n`) the kernels take: sums of 2^16 products of two bytes fit i32.
@@ -9,6 +12,9 @@ pub const MAX_SIDE: usize = 1 << 16;
 
 /// Rows that a linear layer finishes together if it needs a whole row before it can quantize the row.
 pub const ROW_BLOCK: usize = 8;
+
+/// Columns from which on a part of an activation matrix can be written are multiples of this.
+pub const COLUMN_UNIT: usize = 16;
 
 /// int8 weights of a linear layer with `n` outputs and `k` inputs, used in place.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +80,25 @@ impl<'a> ActivationsMut<'a> {
     pub(crate) fn check(&self, m: usize, k: usize) -> Result<(), ShapeMismatch> {
         check_activations(self.data, self.stride, m, k)
     }
+
+    /// Returns the columns from `first` on of a matrix in `layout`, where a linear layer writes its outputs from
+    /// `first` on. `first` is a multiple of [`COLUMN_UNIT`], so that it begins a word of every layout.
+    pub(crate) fn skip_columns(self, layout: ActivationLayout, first: usize) -> Result<Self, ShapeMismatch> {
+        let Self { data, stride } = self;
+        ensure(first.is_multiple_of(COLUMN_UNIT) && first < stride)?;
+        let data = data.get_mut(layout.offset(0, first, stride)..).ok_or(ShapeMismatch)?;
+        Ok(Self { data, stride })
+    }
+
+    /// Does the same as [`check`](Self::check) for a matrix that may be the columns from one on of a wider matrix. Its
+    /// last block of rows then ends earlier.
+    fn check_columns(&self, layout: ActivationLayout, m: usize, k: usize) -> Result<(), ShapeMismatch> {
+        let Self { data, stride } = self;
+        ensure(m <= MAX_SIDE && k <= MAX_SIDE && *stride >= row_stride(k) && stride.is_multiple_of(16))?;
+        let before_last = m.next_multiple_of(ROW_BLOCK).saturating_sub(layout.rows).checked_mul(*stride);
+        let bytes = before_last.and_then(|bytes| bytes.checked_add(layout.rows * row_stride(k)));
+        ensure(m == 0 || bytes.is_some_and(|bytes| bytes <= data.len()))
+    }
 }
 
 /// How a f32 matrix becomes int8.
@@ -103,10 +128,12 @@ pub enum Epilogue<'a> {
         /// Elements from one row to the next, at least `n`.
         stride: usize,
     },
-    /// Added to the residual stream, row-major `[m, n]`.
+    /// Added to the residual stream.
     AddF32 {
-        /// `[m, n]`.
+        /// Row-major `[m, stride]`, whose last row may end after `n`. Columns from `n` on do not change.
         residual: &'a mut [f32],
+        /// Elements from one row to the next, at least `n`.
+        stride: usize,
     },
     /// Rounded to int8 rows, as attention reads them. The writer of the weights has divided `scale` and `bias` by
     /// the scale of this tensor.
@@ -163,18 +190,23 @@ fn check_activations(data: &[i8], stride: usize, m: usize, k: usize) -> Result<(
 }
 
 impl<'a> Linear<'a> {
-    /// Returns the same layer for the outputs from `first` on. `first` must be a multiple of the panel's `nr`.
+    /// Returns the same layer for a part of the outputs. It begins and ends at a multiple of the panel's `nr`, or ends
+    /// with the last output.
     ///
     /// # Errors
-    /// [`ShapeMismatch`] if it is not, or there are fewer outputs.
-    pub fn from_output(&self, first: usize) -> Result<Linear<'a>, ShapeMismatch> {
+    /// [`ShapeMismatch`] if it does not, or there are fewer outputs.
+    pub fn outputs(&self, outputs: Range<usize>) -> Result<Linear<'a>, ShapeMismatch> {
+        if outputs == (0..self.n) {
+            return Ok(*self);
+        }
         let matrix = self.matrix().ok_or(ShapeMismatch)?;
+        let end = if outputs.end == self.n { matrix.columns() } else { outputs.end };
         Ok(Linear {
-            n: self.n.checked_sub(first).ok_or(ShapeMismatch)?,
-            weights: self.weights.skip_outputs(matrix, first)?,
-            scale: self.scale.get(first..).ok_or(ShapeMismatch)?,
-            bias: self.bias.get(first..).ok_or(ShapeMismatch)?,
-            row_sum: self.row_sum.get(first..).ok_or(ShapeMismatch)?,
+            n: outputs.end.checked_sub(outputs.start).ok_or(ShapeMismatch)?,
+            weights: self.weights.outputs(matrix, outputs.start..end)?,
+            scale: self.scale.get(outputs.clone()).ok_or(ShapeMismatch)?,
+            bias: self.bias.get(outputs.clone()).ok_or(ShapeMismatch)?,
+            row_sum: self.row_sum.get(outputs).ok_or(ShapeMismatch)?,
             ..*self
         })
     }
@@ -244,8 +276,9 @@ fn holds_rows(len: usize, m: usize, n: usize, stride: usize) -> Result<(), Shape
 }
 
 /// Checks everything that linear kernels rely on: all slices have the lengths that follow from `m`, `n` and `k`, and
-/// `decoded` has the length that the weights need.
+/// `decoded` has the length that the weights need. Activations lie in `layout`.
 pub(crate) fn check(
+    layout: ActivationLayout,
     a: &Activations,
     w: &Linear,
     epilogue: &Epilogue,
@@ -257,17 +290,16 @@ pub(crate) fn check(
     ensure(a.k == w.k)?;
     let (m, n) = (a.m, w.n);
     match epilogue {
-        Epilogue::F32 { out, stride } => {
+        Epilogue::F32 { out, stride } | Epilogue::AddF32 { residual: out, stride } => {
             ensure(*stride >= n)?;
             holds_rows(out.len(), m, n, *stride)
         }
-        Epilogue::AddF32 { residual } => ensure(m.checked_mul(n) == Some(residual.len())),
         Epilogue::I8 { out, stride } => {
             ensure(*stride >= row_stride(n))?;
             holds_rows(out.len(), m, row_stride(n), *stride)
         }
         Epilogue::Gelu { out, quantization, scratch } => {
-            out.check(m, n)?;
+            out.check_columns(layout, m, n)?;
             quantization.check(m)?;
             match quantization {
                 Quantization::Static { .. } => Ok(()),

@@ -134,6 +134,18 @@ pub fn normalize(row: &mut [f32]) {
     }
 }
 
+/// Returns the cosine of the angle between two vectors: `Σ a·b / sqrt(Σ a·a) / sqrt(Σ b·b)`, with [`sum`]s. It is 0 if
+/// a vector has no direction, because it is empty or the sum of its squares is below the smallest normal number. The
+/// squares of numbers beyond 1e19 overflow, so that the cosine is NaN or 0. Returns `None` if the lengths differ.
+pub fn cosine(a: &[f32], b: &[f32]) -> Option<f32> {
+    if a.len() != b.len() {
+        return None;
+    }
+    let dot = |a: &[f32], b: &[f32]| sum(a.iter().zip(b).map(|(x, y)| x * y));
+    let (length_a, length_b) = (sqrt(dot(a, a)), sqrt(dot(b, b)));
+    Some(if length_a == 0.0 || length_b == 0.0 { 0.0 } else { dot(a, b) / length_a / length_b })
+}
+
 /// Returns `x · inv_scale + zero_point`, limited to [−127, 127] and rounded to the nearest integer, ties to even. NaN
 /// gives −127.
 #[inline(always)]

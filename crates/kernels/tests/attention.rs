@@ -20,7 +20,7 @@ impl Case {
         let mut random = RandomOperands(seed);
         let stride = 3 * heads * head_dim + random.below(7);
         Case {
-            shape: AttentionShape { tokens, first_query: 0, queries, heads, head_dim, stride },
+            shape: AttentionShape { queries, ..AttentionShape::all(tokens, heads, head_dim, stride) },
             qkv: random.i8s(tokens * stride),
             // From nearly uniform to nearly one-hot attention.
             coefficient: [0.0, 1e-6, 1e-4, 1e-3, 1e-2, 1e9][random.below(6)],

@@ -72,7 +72,7 @@ fn written_of(kernels: &Kernels, layer: &LinearCase, w: &Linear, seed: u64) -> W
     let bytes = activation_bytes(m, n).unwrap();
 
     let mut residual = random.f32s(m * n, -9.0, 9.0);
-    kernels.linear(&a, w, Epilogue::AddF32 { residual: &mut residual }, decoded).unwrap();
+    kernels.linear(&a, w, Epilogue::AddF32 { residual: &mut residual, stride: n }, decoded).unwrap();
 
     let stride = row_stride(n) + random.below(20);
     let mut rows = vec![55; m * stride];
@@ -284,7 +284,7 @@ fn residual_adds_to_what_is_there() {
     let scalar = Kernels::scalar();
     let (data, weights) = (layer.input(&scalar), layer.packed(Panel::PORTABLE));
     let mut residual = vec![1.5; 10];
-    let epilogue = Epilogue::AddF32 { residual: &mut residual };
+    let epilogue = Epilogue::AddF32 { residual: &mut residual, stride: 5 };
     scalar
         .linear(&layer.activations(&data), &layer.linear(Panel::PORTABLE, &weights), epilogue, &mut [])
         .unwrap();

@@ -190,3 +190,19 @@ fn a_normalized_row_has_length_1() {
     math::normalize(&mut zeros);
     assert_eq!(zeros, [0.0; 3]);
 }
+
+#[test]
+fn a_cosine_is_within_1e_6_of_that_in_f64() {
+    let a: Vec<f32> = range(-3.0, 5.0, 383).collect();
+    for scale in [1e-15, 1.0, -2.5, 1e15] {
+        let b: Vec<f32> = range(2.0, -7.0, 383).map(|x| x * scale).collect();
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+        let expected = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+        assert!((f64::from(math::cosine(&a, &b).unwrap()) - expected).abs() < 1e-6, "{scale}");
+        assert!((math::cosine(&b, &b).unwrap() - 1.0).abs() < 1e-6);
+    }
+    assert_eq!(math::cosine(&[3.0, 4.0], &[-4.0, 3.0]), Some(0.0));
+    assert_eq!([math::cosine(&a, &[0.0; 384]), math::cosine(&[], &[])], [Some(0.0); 2]);
+    assert_eq!(math::cosine(&a, &a[1..]), None);
+}

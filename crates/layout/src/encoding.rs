@@ -1,5 +1,7 @@
 //! The three ways in which packed weights are stored.
 
+use core::ops::Range;
+
 use crate::{PackedMatrix, Panel, ShapeMismatch, expand_sparse, four_bits};
 
 /// How the weights of a linear layer, or the word rows, are stored.
@@ -121,28 +123,29 @@ impl<'a> PackedWeights<'a> {
         })
     }
 
-    /// Returns the weights of the outputs from `first` on.
+    /// Returns the weights of some outputs: from the first one of a panel to the last one of the same or a later panel.
     ///
     /// # Errors
-    /// `first` is not the first output of a panel, or some of the weights are missing.
-    pub fn skip_outputs(&self, matrix: PackedMatrix, first: usize) -> Result<Self, ShapeMismatch> {
-        if first > matrix.columns() || matrix.lane(first).index != 0 {
+    /// The outputs are no whole panels, or some of the weights are missing.
+    pub fn outputs(&self, matrix: PackedMatrix, outputs: Range<usize>) -> Result<Self, ShapeMismatch> {
+        let Range { start, end } = outputs;
+        let last_panel_is_whole = end == matrix.columns() || matrix.lane(end).index == 0;
+        if start > end || end > matrix.columns() || matrix.lane(start).index != 0 || !last_panel_is_whole {
             return Err(ShapeMismatch);
         }
-        let rest = || -> Option<Self> {
+        let part = |per_output: usize| Some(start.checked_mul(per_output)?..end.checked_mul(per_output)?);
+        let weights = || -> Option<Self> {
             Some(match *self {
-                Self::Int8(weights) => Self::Int8(weights.get(first.checked_mul(matrix.depth())?..)?),
-                Self::Int4(stored) => {
-                    Self::Int4(stored.get(first.checked_mul(matrix.four_bit_output_bytes())?..)?)
-                }
+                Self::Int8(weights) => Self::Int8(weights.get(part(matrix.depth())?)?),
+                Self::Int4(stored) => Self::Int4(stored.get(part(matrix.four_bit_output_bytes())?)?),
                 Self::Sparse { offsets, mask, values } => {
-                    let index = matrix.panel_index(first);
-                    let mask = mask.get(matrix.mask_bytes_before(index)..)?;
-                    Self::Sparse { offsets: offsets.get(index..)?, mask, values }
+                    let (first, after) = (matrix.panel_index(start), matrix.panels_before(end));
+                    let mask = mask.get(matrix.mask_bytes_before(first)..matrix.mask_bytes_before(after))?;
+                    Self::Sparse { offsets: offsets.get(first..after.checked_add(1)?)?, mask, values }
                 }
             })
         };
-        rest().ok_or(ShapeMismatch)
+        weights().ok_or(ShapeMismatch)
     }
 }
 

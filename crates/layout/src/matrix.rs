@@ -158,6 +158,12 @@ impl PackedMatrix {
         output / self.nr
     }
 
+    /// Returns the number of panels whose first output is before `output`.
+    #[inline(always)]
+    pub(crate) fn panels_before(self, output: usize) -> usize {
+        output.div_ceil(self.nr.get())
+    }
+
     /// Returns panel `index`, counted from 0, or `None` beyond the last one.
     #[inline(always)]
     pub fn panel(self, index: usize) -> Option<PanelPlace> {

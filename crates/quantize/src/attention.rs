@@ -67,8 +67,7 @@ fn int8_error<'a>(
         let bytes: Vec<i8> =
             floats.iter().enumerate().map(|(i, &x)| math::quantize(x / scale_of(i), 1.0, 0)).collect();
 
-        let shape =
-            AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride: 3 * width };
+        let shape = AttentionShape::all(tokens, heads, head_dim, 3 * width);
         let (mut exact, mut rounded) = (vec![0.0; tokens * width], vec![0.0; tokens * width]);
         let mut scratch = vec![0; shape.scratch_bytes_f32().ok_or(ShapeMismatch)?];
         let context = ContextOutput::F32 { out: &mut exact, scale: 1.0 };

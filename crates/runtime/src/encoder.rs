@@ -4,6 +4,8 @@
 //! over the rows is needed for quantization alone. A layer has three steps, between which the bands wait for each
 //! other: queries, keys and values; attention; everything after it.
 
+use core::ops::Range;
+
 use tinybert_image::{
     self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
 };
@@ -14,9 +16,10 @@ use tinybert_kernels::{
 use zerocopy::FromBytes;
 
 use crate::Error;
+use crate::progress::{Grid, Part, Progress, Stage};
 use crate::qkv::Qkv;
 use crate::quantized::{QuantizedInput, QuantizedRows};
-use crate::stages::{AttentionBand, AttentionStage, Decoded, FfnStage, ffn_stage_bytes};
+use crate::stages::{AttentionBand, AttentionStage, Decoded, FfnStage, Tokens, ffn_stage_bytes};
 use crate::team::{Team, band};
 use crate::words::{WordTable, int8_row};
 use crate::workspace::{Buffers, ROWS_PER_STEP, RowBuffers};
@@ -43,33 +46,52 @@ impl<'t> Encoder<'t> {
         Self { kernels, team, hidden, layer_norm_eps, panel }
     }
 
-    /// Sums and normalises the embeddings of `ids`: the residual stream, and the first layer's `input`.
+    /// Sums and normalises the embeddings of the tokens: the residual stream, and the first layer's `input`.
     pub fn embed(
         &self,
         tables: &EmbeddingsView<'_>,
         words: &WordTable<'_>,
         input: InputQuantization,
-        ids: &[u32],
-        type_ids: &[u8],
+        tokens: Tokens<'_>,
         buffers: RowBuffers<'_>,
+        progress: &mut Progress,
     ) -> Result<(), Error> {
-        let rows = buffers.residual.chunks_exact_mut(self.hidden.max(1));
-        for (position, ((row, id), kind)) in rows.zip(ids).zip(type_ids).enumerate() {
-            // The activations are still unused, so they are the memory for a row that has to be read.
-            let (word, word_scale) = words.row(*id, buffers.activations)?;
-            let (position, position_scale) = int8_row(&tables.position, position).ok_or(Error::TokenId)?;
-            let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
-            self.kernels.embed(&Embedding { word, word_scale, position, position_scale, kind }, row)?;
+        let (count, hidden) = (tokens.ids.len(), self.hidden);
+        progress.work(Stage::Embeddings, Grid::rows(count, hidden), |part| {
+            let rows = buffers.residual.chunks_exact_mut(hidden.max(1)).enumerate();
+            let tokens = rows.zip(tokens.ids).zip(tokens.type_ids);
+            for (((position, row), id), kind) in tokens.skip(part.rows.start).take(part.rows.len()) {
+                // The activations are still unused, so they are the memory for a row that has to be read.
+                let (word, word_scale) = words.row(*id, buffers.activations)?;
+                let (position, position_scale) =
+                    int8_row(&tables.position, position).ok_or(Error::TokenId)?;
+                let kind = tables.type_row(usize::from(*kind)).ok_or(Error::TokenId)?;
+                self.kernels.embed(&Embedding { word, word_scale, position, position_scale, kind }, row)?;
+            }
+            Ok::<_, Error>(())
+        })?;
+        if progress.stage() == Stage::EmbeddingsNorm {
+            let (bands, before) = (self.bands(count, buffers)?, *progress);
+            *progress = self.team.each(bands, |mut band| {
+                let mut progress = before;
+                let own = band.residual.len().checked_div(hidden).ok_or(ShapeMismatch)?;
+                progress.work(
+                    Stage::EmbeddingsNorm,
+                    Grid::rows(band.nominal, hidden).of_band(own),
+                    |Part { rows, .. }| {
+                        let x = rows_of(band.residual, &rows, hidden)?;
+                        self.norm(&tables.norm, x, input, &mut band.input, rows.start)
+                    },
+                )?;
+                Ok(progress)
+            })?;
         }
-        let bands = self.bands(ids.len(), buffers)?;
-        Ok(self
-            .team
-            .each(bands, |mut band| self.norm(&tables.norm, band.residual, input, &mut band.input, 0))?)
+        Ok(())
     }
 
-    /// Computes one layer over `tokens` rows, whose int8 form is the layer's input. It finishes only the first `rows`
-    /// rows: all if there is a next layer, whose input is quantized as `next` says, or one if only the first token is
-    /// read.
+    /// Goes on computing one layer over `tokens` rows, whose int8 form is the layer's input. It finishes only the first
+    /// `rows` rows: all if there is a next layer, whose input is quantized as `next` says, or one if only the first
+    /// token is read.
     #[inline(never)] // The loop over the layers needs its stack for itself.
     pub fn layer(
         &self,
@@ -78,17 +100,26 @@ impl<'t> Encoder<'t> {
         buffers: &mut Buffers<'_>,
         tokens: usize,
         rows: usize,
+        progress: &mut Progress,
     ) -> Result<(), ShapeMismatch> {
-        match layer.config.attention {
-            AttentionMode::Int8 => self.attention::<i8>(layer, buffers, tokens, rows)?,
-            AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows)?,
+        if progress.stage() <= Stage::Context {
+            *progress = match layer.config.attention {
+                AttentionMode::Int8 => self.attention::<i8>(layer, buffers, tokens, rows, *progress)?,
+                AttentionMode::F32 => self.attention::<f32>(layer, buffers, tokens, rows, *progress)?,
+            };
+        }
+        if progress.stage() < Stage::Output {
+            return Ok(());
         }
         let decoded = self.decoded(&layer.config)?;
         let bytes = ffn_stage_bytes(&layer.config, decoded, self.hidden, rows.min(ROWS_PER_STEP))
             .ok_or(ShapeMismatch)?;
         let (rest, stage) = buffers.rows();
         let bands = self.bands(rows, rest)?.zip(stage.chunks_exact_mut(bytes.max(1)));
-        self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage))
+        let before = *progress;
+        *progress =
+            self.team.each(bands, |(band, stage)| self.after_attention(layer, next, band, stage, before))?;
+        Ok(())
     }
 
     /// Returns the number of bytes in which a layer's weights are decoded.
@@ -96,8 +127,8 @@ impl<'t> Encoder<'t> {
         Decoded::new(self.panel, self.hidden, layer).ok_or(ShapeMismatch)
     }
 
-    /// Computes the queries, keys and values of all tokens, then the context of the first `rows` tokens, which replaces
-    /// the layer's input.
+    /// Goes on computing the queries, keys and values of all tokens, then the context of the first `rows` tokens, which
+    /// replaces the layer's input.
     #[inline(never)] // The stack that it needs is free again for what follows attention.
     fn attention<T: Qkv>(
         &self,
@@ -105,21 +136,29 @@ impl<'t> Encoder<'t> {
         buffers: &mut Buffers<'_>,
         tokens: usize,
         rows: usize,
-    ) -> Result<(), ShapeMismatch> {
+        mut progress: Progress,
+    ) -> Result<Progress, ShapeMismatch> {
         let (config, count) = (&layer.config, self.team.count());
         let decoded = self.decoded(config)?;
         let AttentionStage { qkv, mut bands } =
             AttentionStage::<T>::carve(buffers.stage, config, decoded, tokens, rows, count)
                 .ok_or(ShapeMismatch)?;
-        let input =
-            QuantizedInput { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
-        let (tokens_band, stride) = (band(tokens, count), T::stride(config));
-        let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
-        // Attention does not use its scratch memory before there are queries, keys and values.
-        self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
-            let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| ShapeMismatch)?;
-            self.qkv(layer, input, index * tokens_band, rows, qkv, decoded)
-        })?;
+        let stride = T::stride(config);
+        if progress.stage() <= Stage::Qkv {
+            let input =
+                QuantizedInput { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
+            let tokens_band = band(tokens, count);
+            let qkv_bands = qkv.chunks_mut(tokens_band.saturating_mul(stride).max(1)).enumerate();
+            // Attention does not use its scratch memory before there are queries, keys and values.
+            progress = self.team.each(qkv_bands.zip(bands.each()), |((index, qkv), band)| {
+                let decoded = <[i8]>::mut_from_bytes(band.scratch).map_err(|_| ShapeMismatch)?;
+                let shape = QkvShape { tokens, rows, first: index * tokens_band, nominal: tokens_band };
+                self.qkv(layer, input, shape, qkv, decoded, progress)
+            })?;
+            if progress.stage() < Stage::Attention {
+                return Ok(progress);
+            }
+        }
 
         let rows_band = band(rows, count);
         let data = buffers.activations.chunks_mut(rows_band.saturating_mul(buffers.stride).max(1));
@@ -127,76 +166,106 @@ impl<'t> Encoder<'t> {
         let contexts = data.zip(scales).zip(bands.each()).enumerate();
         self.team.each(contexts.take(rows.div_ceil(rows_band)), |(index, ((data, scales), stage))| {
             let first_query = index * rows_band;
-            let shape = AttentionShape {
-                tokens,
-                first_query,
-                queries: rows_band.min(rows - first_query),
-                heads: config.heads,
-                head_dim: config.head_dim,
-                stride,
-            };
+            let queries = rows_band.min(rows - first_query);
+            let all = AttentionShape::all(tokens, config.heads, config.head_dim, stride);
+            let shape = AttentionShape { first_query, queries, ..all };
             let context = QuantizedRows { data, stride: buffers.stride, scales };
-            self.context(config, qkv, shape, stage, context)
+            self.context(config, qkv, shape, rows_band.min(rows), stage, context, progress)
         })
     }
 
-    /// Computes the keys and values of the tokens from `first` on, [`ROWS_PER_STEP`] at a time, and the queries of
-    /// those tokens that are among the first `rows`.
+    /// Goes on computing the keys and values of a band of tokens, [`ROWS_PER_STEP`] at a time, and the queries of those
+    /// that are among the first rows.
     fn qkv<T: Qkv>(
         &self,
         layer: &LayerView<'_>,
         input: QuantizedInput<'_>,
-        first: usize,
-        rows: usize,
+        shape: QkvShape,
         qkv: &mut [T],
         decoded: &mut [i8],
-    ) -> Result<(), ShapeMismatch> {
+        mut progress: Progress,
+    ) -> Result<Progress, ShapeMismatch> {
+        let QkvShape { tokens, rows, first, nominal } = shape;
         let (config, weights) = (&layer.config, linear(&layer.qkv));
         let stride = T::stride(config);
+        let own = qkv.len().checked_div(stride).ok_or(ShapeMismatch)?;
+        // Computes a part of a grid that begins with a row of the band and an output of the linear.
+        let mut compute = |part: Part, first_row: usize, first_output: usize| {
+            let row = first_row + part.rows.start;
+            let outputs = first_output + part.columns.start..first_output + part.columns.end;
+            let place = row.saturating_mul(stride).saturating_add(outputs.start);
+            let out = qkv.get_mut(place..).unwrap_or_default();
+            let input = input.read(config.qkv_input, first + row, part.rows.len(), self.hidden)?;
+            self.kernels.linear(&input, &weights.outputs(outputs)?, T::epilogue(out, stride), decoded)
+        };
+        // Rows without queries begin with the panel that holds the first keys.
         let whole_panels =
             config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(ShapeMismatch)?;
-        let without_queries = config.attention_width() - whole_panels;
-        for (block, qkv) in qkv.chunks_mut(ROWS_PER_STEP.saturating_mul(stride).max(1)).enumerate() {
-            let first = first + block * ROWS_PER_STEP;
-            let m = qkv.len().checked_div(stride).ok_or(ShapeMismatch)?;
-            let queries = m.min(rows.saturating_sub(first));
-            if queries < m {
-                let out = qkv.get_mut(without_queries..).ok_or(ShapeMismatch)?;
-                let weights = weights.from_output(without_queries)?;
-                let input = input.read(config.qkv_input, first, m, self.hidden)?;
-                self.kernels.linear(&input, &weights, T::epilogue(out, stride), decoded)?;
-            }
-            if queries > 0 {
-                let input = input.read(config.qkv_input, first, queries, self.hidden)?;
-                self.kernels.linear(&input, &weights, T::epilogue(qkv, stride), decoded)?;
+        let (queries, without_queries) = match rows == tokens {
+            true => (0, 0),
+            false => (rows.min(nominal), config.attention_width() - whole_panels),
+        };
+        let grid = Grid::linear(queries, without_queries, &layer.qkv);
+        progress.work(Stage::Queries, grid.of_band(own.min(rows.saturating_sub(first))), |part| {
+            compute(part, 0, 0)
+        })?;
+        let (nominal, outputs) = (nominal.min(tokens), weights.n.saturating_sub(without_queries));
+        loop {
+            let block = progress.block(nominal);
+            let grid = Grid::linear(block.len(), outputs, &layer.qkv);
+            progress.work(Stage::Qkv, grid.of_band(own.saturating_sub(block.start)), |part| {
+                compute(part, block.start, without_queries)
+            })?;
+            if !progress.next_block(Stage::Qkv, Stage::Attention, nominal) {
+                return Ok(progress);
             }
         }
-        Ok(())
     }
 
-    /// Computes the attention of the queries of `shape` and quantizes it into `context`.
+    /// Goes on computing the attention of the queries of `shape` and quantizes it into `context`. The first band has
+    /// `nominal` queries.
+    #[expect(clippy::too_many_arguments, reason = "one caller")]
     fn context<T: Qkv>(
         &self,
         config: &LayerConfig,
         qkv: &[T],
         shape: AttentionShape,
+        nominal: usize,
         stage: AttentionBand<'_>,
         mut context: QuantizedRows<'_>,
-    ) -> Result<(), ShapeMismatch> {
+        mut progress: Progress,
+    ) -> Result<Progress, ShapeMismatch> {
         let (coefficient, scale) = (config.attention_coefficient, config.context_scale);
-        let (quantization, out) = context.write(config.attention_output_input, 0, shape.queries)?;
-        if let Quantization::Static { .. } = quantization {
-            let out = ContextOutput::I8 { out, scale };
-            return T::attention(self.kernels, qkv, shape, coefficient, out, stage.scratch);
-        }
-        let x = stage.context.get_mut(..shape.queries.saturating_mul(shape.width())).ok_or(ShapeMismatch)?;
-        let f32s = ContextOutput::F32 { out: &mut *x, scale };
-        T::attention(self.kernels, qkv, shape, coefficient, f32s, stage.scratch)?;
-        self.kernels.quantize(x, shape.width(), quantization, out)
+        let (input, width) = (config.attention_output_input, shape.width());
+        let grid = Grid::attention(nominal, shape.heads, shape.head_dim, shape.tokens);
+        progress.work(Stage::Attention, grid.of_band(shape.queries), |Part { rows, columns }| {
+            let shape = AttentionShape {
+                first_query: shape.first_query + rows.start,
+                queries: rows.len(),
+                first_head: columns.start,
+                computed_heads: columns.len(),
+                ..shape
+            };
+            let (quantization, out) = context.write(input, rows.start, rows.len())?;
+            let out = match quantization {
+                Quantization::Static { .. } => ContextOutput::I8 { out, scale },
+                Quantization::PerToken { .. } => {
+                    ContextOutput::F32 { out: rows_of(stage.context, &rows, width)?, scale }
+                }
+            };
+            T::attention(self.kernels, qkv, shape, coefficient, out, stage.scratch)
+        })?;
+        let rows = if input == InputQuantization::PerToken { nominal } else { 0 };
+        let grid = Grid::rows(rows, width).of_band(shape.queries);
+        progress.work(Stage::Context, grid, |Part { rows, .. }| {
+            let (quantization, out) = context.write(input, rows.start, rows.len())?;
+            self.kernels.quantize(rows_of(stage.context, &rows, width)?, width, quantization, out)
+        })?;
+        Ok(progress)
     }
 
-    /// Computes `x = LayerNorm(x + output(context))`, then `x = LayerNorm(x + down(gelu(up(x))))`, [`ROWS_PER_STEP`]
-    /// rows at a time.
+    /// Goes on computing `x = LayerNorm(x + output(context))`, then `x = LayerNorm(x + down(gelu(up(x))))`,
+    /// [`ROWS_PER_STEP`] rows at a time.
     #[inline(never)] // As for attention.
     fn after_attention(
         &self,
@@ -204,32 +273,61 @@ impl<'t> Encoder<'t> {
         next: Option<InputQuantization>,
         mut band: Band<'_>,
         stage: &mut [u8],
-    ) -> Result<(), ShapeMismatch> {
+        mut progress: Progress,
+    ) -> Result<Progress, ShapeMismatch> {
         let (config, hidden) = (&layer.config, self.hidden);
         let (output, up, down) = (linear(&layer.attention_output), linear(&layer.up), linear(&layer.down));
         let rows = band.residual.len().checked_div(hidden).ok_or(ShapeMismatch)?;
         let FfnStage { mut outer, mut inner, scratch, decoded } =
             FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS_PER_STEP))
                 .ok_or(ShapeMismatch)?;
-        let blocks = band.residual.chunks_mut(ROWS_PER_STEP.saturating_mul(hidden).max(1));
-        for (first, x) in (0..rows).step_by(ROWS_PER_STEP).zip(blocks) {
-            let m = x.len().checked_div(hidden).ok_or(ShapeMismatch)?;
-            let context =
-                band.input.read(config.attention_output_input, first, m, config.attention_width())?;
-            self.kernels.linear(&context, &output, Epilogue::AddF32 { residual: &mut *x }, decoded)?;
-            self.norm(&layer.attention_norm, x, config.up_input, &mut outer, 0)?;
+        loop {
+            let block = progress.block(band.nominal);
+            let (count, own) = (block.len(), rows.saturating_sub(block.start));
+            let x = band.residual.get_mut(block.start.saturating_mul(hidden)..).ok_or(ShapeMismatch)?;
 
-            let (quantization, out) = inner.write(config.down_input, 0, m)?;
-            let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *scratch };
-            self.kernels.linear(&outer.read(config.up_input, 0, m, hidden)?, &up, epilogue, decoded)?;
-            let inner = inner.read(config.down_input, 0, m, config.ffn)?;
-            self.kernels.linear(&inner, &down, Epilogue::AddF32 { residual: &mut *x }, decoded)?;
-            match next {
-                Some(input) => self.norm(&layer.output_norm, x, input, &mut band.input, first)?,
-                None => self.kernels.layer_norm(x, &self.parameters(&layer.output_norm))?,
+            let norm = Grid::rows(count, hidden).of_band(own);
+            let grid = Grid::linear(count, hidden, &layer.attention_output).of_band(own);
+            progress.work(Stage::Output, grid, |part| {
+                let (input, width) = (config.attention_output_input, config.attention_width());
+                let first = block.start + part.rows.start;
+                let context = band.input.read(input, first, part.rows.len(), width)?;
+                let epilogue = add_to(x, &part, hidden)?;
+                self.kernels.linear(&context, &output.outputs(part.columns)?, epilogue, decoded)
+            })?;
+            progress.work(Stage::AttentionNorm, norm, |Part { rows, .. }| {
+                let x = rows_of(x, &rows, hidden)?;
+                self.norm(&layer.attention_norm, x, config.up_input, &mut outer, rows.start)
+            })?;
+
+            let grid = Grid::linear(count, config.ffn, &layer.up).with_element().of_band(own);
+            let grid = match config.down_input {
+                InputQuantization::Static { .. } => grid,
+                InputQuantization::PerToken => grid.whole_rows(),
+            };
+            progress.work(Stage::Up, grid, |Part { rows, columns }| {
+                let (quantization, out) = inner.write(config.down_input, rows.start, rows.len())?;
+                let out = self.kernels.skip_columns(out, columns.start)?;
+                let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *scratch };
+                let outer = outer.read(config.up_input, rows.start, rows.len(), hidden)?;
+                self.kernels.linear(&outer, &up.outputs(columns)?, epilogue, decoded)
+            })?;
+            progress.work(Stage::Down, Grid::linear(count, hidden, &layer.down).of_band(own), |part| {
+                let inner = inner.read(config.down_input, part.rows.start, part.rows.len(), config.ffn)?;
+                let epilogue = add_to(x, &part, hidden)?;
+                self.kernels.linear(&inner, &down.outputs(part.columns)?, epilogue, decoded)
+            })?;
+            progress.work(Stage::OutputNorm, norm, |Part { rows, .. }| {
+                let (x, first) = (rows_of(x, &rows, hidden)?, block.start + rows.start);
+                match next {
+                    Some(input) => self.norm(&layer.output_norm, x, input, &mut band.input, first),
+                    None => self.kernels.layer_norm(x, &self.parameters(&layer.output_norm)),
+                }
+            })?;
+            if !progress.next_block(Stage::Output, Stage::LayerEnd, band.nominal) {
+                return Ok(progress);
             }
         }
-        Ok(())
     }
 
     /// Normalises `x` and quantizes it into the rows from `first` on.
@@ -265,6 +363,7 @@ impl<'t> Encoder<'t> {
         Ok(residual.zip(inputs).map(move |(residual, (data, scales))| Band {
             residual,
             input: QuantizedRows { data, stride, scales },
+            nominal: band.min(rows),
         }))
     }
 }
@@ -279,4 +378,30 @@ fn one_by_one<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
 struct Band<'w> {
     residual: &'w mut [f32],
     input: QuantizedRows<'w>,
+    /// The rows of the first band, by which all threads count their work ([`Grid::of_band`]).
+    nominal: usize,
+}
+
+/// The rows of which a band computes queries, keys and values.
+#[derive(Clone, Copy)]
+struct QkvShape {
+    tokens: usize,
+    /// The first `rows` of the tokens need queries.
+    rows: usize,
+    /// The first token of the band.
+    first: usize,
+    /// As in [`Band`].
+    nominal: usize,
+}
+
+/// Returns the rows of `x` `[rows, width]`.
+fn rows_of<'x>(x: &'x mut [f32], rows: &Range<usize>, width: usize) -> Result<&'x mut [f32], ShapeMismatch> {
+    let all = rows.start.saturating_mul(width)..rows.end.saturating_mul(width);
+    x.get_mut(all).ok_or(ShapeMismatch)
+}
+
+/// Returns the epilogue that adds to a part of `x` `[rows, width]`.
+fn add_to<'x>(x: &'x mut [f32], part: &Part, width: usize) -> Result<Epilogue<'x>, ShapeMismatch> {
+    let residual = rows_of(x, &part.rows, width)?.get_mut(part.columns.start..);
+    Ok(Epilogue::AddF32 { residual: residual.ok_or(ShapeMismatch)?, stride: width })
 }

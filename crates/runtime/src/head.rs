@@ -1,10 +1,11 @@
 //! The task head: an output linear on the first token's row (after a pooler), on every token's row, or on one row that
 //! all rows are pooled to.
 
-use tinybert_image::{Config, HeadKind, HeadView, InputQuantization, Pooling};
+use tinybert_image::{Config, HeadKind, HeadView, InputQuantization, LinearView, Pooling};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
 use crate::encoder::{Encoder, linear};
+use crate::progress::{Grid, Part, Progress, Stage};
 use crate::quantized::QuantizedRows;
 use crate::stages::HeadStage;
 use crate::workspace::RowBuffers;
@@ -12,43 +13,62 @@ use crate::workspace::RowBuffers;
 /// How the inputs of the head's linears are quantized. The weights of these linears are always int8.
 const INPUT: InputQuantization = InputQuantization::PerToken;
 
-/// Computes the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` if each token has its own.
-pub(crate) fn run<'w>(
+/// Goes on computing the outputs of an input of `tokens` tokens: `[outputs]`, or `[tokens, outputs]` if each token has
+/// its own.
+pub(crate) fn run(
     encoder: &Encoder<'_>,
     config: &Config,
     head: &HeadView<'_>,
-    rows: RowBuffers<'_>,
+    buffers: RowBuffers<'_>,
     tokens: usize,
-    stage: HeadStage<'w>,
-) -> Result<&'w [f32], ShapeMismatch> {
+    stage: HeadStage<'_>,
+    progress: &mut Progress,
+) -> Result<(), ShapeMismatch> {
     let (kernels, hidden) = (&encoder.kernels, encoder.hidden);
-    let (kind, m) = (config.head, config.head.answers(tokens));
-    let states = rows.residual.get(..tokens.saturating_mul(hidden)).ok_or(ShapeMismatch)?;
-    let states = match kind {
-        HeadKind::Embedding => {
-            pool(states, config.pooling, stage.pooled);
-            &*stage.pooled
-        }
-        _ => states.get(..m.saturating_mul(hidden)).ok_or(ShapeMismatch)?,
+    let m = config.head.answers(tokens);
+    let HeadStage { pooled, outputs } = stage;
+    let states = buffers.residual.get(..tokens.saturating_mul(hidden)).ok_or(ShapeMismatch)?;
+    let embeds = config.head == HeadKind::Embedding;
+    progress.work(Stage::Pool, Grid::rows(usize::from(embeds), states.len()), |_| {
+        pool(states, config.pooling, pooled);
+        Ok::<_, ShapeMismatch>(())
+    })?;
+    let mut input =
+        QuantizedRows { data: buffers.activations, stride: buffers.stride, scales: buffers.scales };
+    progress.work(Stage::HeadInput, Grid::rows(m, hidden), |part| {
+        let states = if embeds { &*pooled } else { states };
+        let rows = part.rows.start.saturating_mul(hidden)..part.rows.end.saturating_mul(hidden);
+        let (quantization, out) = input.write(INPUT, part.rows.start, part.rows.len())?;
+        kernels.quantize(states.get(rows).ok_or(ShapeMismatch)?, hidden, quantization, out)
+    })?;
+    let compute = |input: &QuantizedRows<'_>, weights: &LinearView<'_>, part: Part, out: &mut [f32]| {
+        let place = part.rows.start.saturating_mul(weights.outputs).saturating_add(part.columns.start);
+        let out = out.get_mut(place..).ok_or(ShapeMismatch)?;
+        let epilogue = Epilogue::F32 { out, stride: weights.outputs };
+        let input = input.read(INPUT, part.rows.start, part.rows.len(), hidden)?;
+        kernels.linear(&input, &linear(weights).outputs(part.columns)?, epilogue, &mut [])
     };
-    let mut input = QuantizedRows { data: rows.activations, stride: rows.stride, scales: rows.scales };
-    let (quantization, out) = input.write(INPUT, 0, m)?;
-    kernels.quantize(states, hidden, quantization, out)?;
-    if let Some(pooler) = &head.pooler {
-        let epilogue = Epilogue::F32 { out: &mut *stage.pooled, stride: hidden };
-        kernels.linear(&input.read(INPUT, 0, 1, hidden)?, &linear(pooler), epilogue, &mut [])?;
-        for x in stage.pooled.iter_mut() {
+    let pooler = head.pooler.as_ref();
+    let rows = usize::from(pooler.is_some());
+    let weights = pooler.unwrap_or(&head.output);
+    progress.work(Stage::Pooler, Grid::linear(rows, weights.outputs, weights), |part| {
+        compute(&input, weights, part, pooled)
+    })?;
+    progress.work(Stage::Pooled, Grid::rows(rows, hidden), |_| {
+        for x in pooled.iter_mut() {
             *x = math::tanh(*x);
         }
         let (quantization, out) = input.write(INPUT, 0, 1)?;
-        kernels.quantize(stage.pooled, hidden, quantization, out)?;
-    }
-    let epilogue = Epilogue::F32 { stride: head.output.outputs, out: &mut *stage.outputs };
-    kernels.linear(&input.read(INPUT, 0, m, hidden)?, &linear(&head.output), epilogue, &mut [])?;
-    if kind == HeadKind::Embedding && config.normalized {
-        math::normalize(stage.outputs);
-    }
-    Ok(stage.outputs)
+        kernels.quantize(pooled, hidden, quantization, out)
+    })?;
+    progress.work(Stage::Outputs, Grid::linear(m, config.outputs, &head.output), |part| {
+        compute(&input, &head.output, part, outputs)
+    })?;
+    let normalized = usize::from(embeds && config.normalized);
+    progress.work(Stage::Normalize, Grid::rows(normalized, config.outputs), |_| {
+        math::normalize(outputs);
+        Ok(())
+    })
 }
 
 /// Writes the row that the rows of `states` `[tokens, hidden]` are pooled to. It reads the rows in their order.

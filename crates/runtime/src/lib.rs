@@ -23,6 +23,37 @@
 //! }
 //! # Ok::<(), Error>(())
 //! ```
+//!
+//! [`Session::start`] gives the answer in slices, so that the core is free in between.
+//!
+//! # Threads and interrupts
+//!
+//! Every type of this crate is `Send` and `Sync`, and no function has global state.
+//!
+//! * A [`Model`] can be shared: any number of threads, cores or interrupt handlers answer with the same model at the
+//! same time, each with a session and a workspace of its own. * A [`Session`] and a [`Run`] can be sent to another
+//! thread between two calls. A call needs `&mut`, so two cannot use the same workspace at the same time.
+//! * [`WordRows`] are read by every user of the model and must therefore be `Sync`: a driver with state needs a lock.
+//!
+//! ```compile_fail,E0277
+//! use core::cell::RefCell;
+//! struct Spi(RefCell<[u8; 4096]>); // not `Sync`
+//! impl tinybert_runtime::WordRows for Spi {
+//!     fn read(&self, offset: usize, into: &mut [u8]) -> bool {
+//!         self.0.borrow().get(offset..).map(|from| into.copy_from_slice(&from[..into.len()])).is_some()
+//!     }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0499
+//! # use tinybert_runtime::{Error, Input, Session};
+//! fn two_at_once(session: &mut Session<'_, '_>) -> Result<(), Error> {
+//!     let mut first = session.start(Input::text("play"))?;
+//!     let second = session.run(Input::text("some jazz"))?; // the first run has the workspace
+//!     first.step(1_000)?;
+//!     Ok(())
+//! }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -36,14 +67,17 @@ mod checksum;
 #[cfg(feature = "embed")]
 mod embed;
 mod encoder;
+mod entities;
 mod error;
 mod head;
 mod label_set;
 mod model;
 #[cfg(feature = "embedded-storage")]
 mod nor_flash;
+mod progress;
 mod qkv;
 mod quantized;
+mod run;
 mod session;
 mod stages;
 mod tags;
@@ -54,13 +88,15 @@ mod workspace;
 pub use answer::{Answer, Reply};
 #[cfg(feature = "embed")]
 pub use embed::embed_model;
+pub use entities::{Entities, Entity, EntityStep, EntityTags};
 pub use error::Error;
 pub use label_set::LabelSet;
 pub use model::Model;
 #[cfg(feature = "embedded-storage")]
 pub use nor_flash::NorFlashRows;
+pub use run::{Run, Step};
 pub use session::{Input, Session};
-pub use tags::{TaggedWord, TaggedWords, Tags};
+pub use tags::{TagPlace, TaggedWord, TaggedWords, Tags};
 #[cfg(feature = "threads")]
 pub use team::Threads;
 pub use words::WordRows;
@@ -68,4 +104,5 @@ pub use workspace::{ROWS_PER_STEP, workspace_bytes};
 
 pub use tinybert_image as image;
 pub use tinybert_kernels as kernels;
+pub use tinybert_kernels::math::cosine;
 pub use tinybert_tokenizer as tokenizer;

@@ -134,6 +134,7 @@ impl<'a> Model<'a> {
                 vocabulary: &self.vocabulary,
                 logits: outputs,
                 outputs: self.config().outputs,
+                labels: self.image.labels(),
             }),
             HeadKind::Embedding => Answer::Embedding(outputs),
             HeadKind::MultiLabel => Answer::Labels(LabelSet::new(outputs, self.image.head().thresholds)),

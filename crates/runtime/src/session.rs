@@ -1,6 +1,9 @@
 //! A session answers one input after the other in one workspace.
 
+use tinybert_image::Layers;
+
 use crate::encoder::Encoder;
+use crate::progress::{Progress, Stage};
 use crate::stages::{HeadStage, TextStage};
 use crate::team::Team;
 use crate::workspace::Buffers;
@@ -37,7 +40,7 @@ impl<'t> Input<'t> {
     }
 
     /// Returns the first or only text, or an empty text for tokens.
-    fn first_text(self) -> &'t str {
+    pub(crate) fn first_text(self) -> &'t str {
         match self {
             Self::Text { text, .. } => text,
             Self::Ids { .. } => "",
@@ -102,7 +105,7 @@ impl<'a> Model<'a> {
         let mut session = self.session(workspace)?;
         let tests = self.image().self_tests();
         for (index, test) in tests.enumerate() {
-            let outputs = session.outputs(test.ids, test.type_ids)?;
+            let outputs = session.start(Input::ids(test.ids, test.type_ids))?.finish_outputs()?;
             let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
             if !equal {
                 return Err(Error::SelfTest { index });
@@ -114,7 +117,7 @@ impl<'a> Model<'a> {
 
 /// A model with the workspace it computes in.
 pub struct Session<'s, 'a> {
-    model: &'s Model<'a>,
+    pub(crate) model: &'s Model<'a>,
     encoder: Encoder<'s>,
     buffers: Buffers<'s>,
     limit: usize,
@@ -148,41 +151,23 @@ impl<'s, 'a> Session<'s, 'a> {
     /// pair where the model has one token type, [`Pair`](Error::Pair) for a pair where the model tags words or embeds
     /// sentences.
     pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
-        let team = self.encoder.team;
-        let (tokens, truncated) = team.enter(|| {
-            let (tokens, truncated) = self.embed(input)?;
-            self.layers(tokens)?;
-            Ok::<_, Error>((tokens, truncated))
-        })?;
-        let model = self.model;
-        let outputs = self.head(tokens)?;
-        Ok(Reply { answer: model.answer(outputs, input.first_text())?, tokens, truncated })
+        self.start(input)?.finish()
     }
 
-    /// Returns the outputs of the head, which self-tests compare: logits (of each token, if each is tagged), one score,
-    /// or a vector.
-    pub(crate) fn outputs(&mut self, ids: &[u32], type_ids: &[u8]) -> Result<&[f32], Error> {
-        let (tokens, _) = self.embed(Input::Ids { ids, type_ids })?;
-        self.layers(tokens)?;
-        self.head(tokens)
+    pub(crate) fn team(&self) -> Team<'s> {
+        self.encoder.team
     }
 
-    /// Reads the input and writes its embeddings: the residual stream and the first layer's input. Returns the
-    /// number of tokens, and whether the text was cut.
+    /// Reads the input into the stage of the text. Returns the number of tokens, and whether the text was cut.
     #[inline(never)] // The stack that reading the text needs is free again when the layers run.
-    fn embed(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
-        let Self { model, encoder, limit, .. } = *self;
-        let image = model.image();
-        let first = image.layers().next_config().ok_or(Error::ShapeMismatch)?.qkv_input;
-        let (rows, stage) = self.buffers.rows();
+    pub(crate) fn read(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
+        let Self { model, limit, .. } = *self;
+        let TextStage { ids: all_ids, type_ids: all_type_ids } =
+            TextStage::carve(self.buffers.stage, limit).ok_or(Error::ShapeMismatch)?;
         match input {
-            Input::Text { pair: Some(_), .. } if image.config().head.reads_all_tokens() => Err(Error::Pair),
+            Input::Text { pair: Some(_), .. } if model.config().head.reads_all_tokens() => Err(Error::Pair),
             Input::Text { text, pair } => {
-                let TextStage { ids, type_ids } =
-                    TextStage::carve(stage, limit).ok_or(Error::ShapeMismatch)?;
-                let encoded = model.vocabulary().encode(text, pair, ids, type_ids)?;
-                let ids = ids.get(..encoded.tokens).ok_or(Error::ShapeMismatch)?;
-                encoder.embed(image.embeddings(), &model.words(), first, ids, type_ids, rows)?;
+                let encoded = model.vocabulary().encode(text, pair, all_ids, all_type_ids)?;
                 Ok((encoded.tokens, encoded.truncated))
             }
             Input::Ids { ids, type_ids } => {
@@ -192,36 +177,77 @@ impl<'s, 'a> Session<'s, 'a> {
                 if type_ids.len() != ids.len() {
                     return Err(Error::TypeCount);
                 }
-                encoder.embed(image.embeddings(), &model.words(), first, ids, type_ids, rows)?;
+                all_ids.iter_mut().zip(ids).for_each(|(place, id)| *place = *id);
+                all_type_ids.iter_mut().zip(type_ids).for_each(|(place, kind)| *place = *kind);
                 Ok((ids.len(), false))
             }
         }
     }
 
-    /// Computes all layers over the embedded input.
+    /// Writes the embeddings of the input that was read: the residual stream and the first layer's input.
     #[inline(never)]
-    fn layers(&mut self, tokens: usize) -> Result<(), Error> {
+    pub(crate) fn embed(&mut self, tokens: usize, progress: &mut Progress) -> Result<(), Error> {
+        let Self { model, encoder, limit, .. } = *self;
+        let image = model.image();
+        let first = image.layers().next_config().ok_or(Error::ShapeMismatch)?.qkv_input;
+        let (rows, stage) = self.buffers.rows();
+        let text = TextStage::carve(stage, limit).ok_or(Error::ShapeMismatch)?;
+        let tokens = text.first(tokens).ok_or(Error::ShapeMismatch)?;
+        encoder.embed(image.embeddings(), &model.words(), first, tokens, rows, progress)
+    }
+
+    /// Computes the layers that are left over the embedded input.
+    #[inline(never)]
+    pub(crate) fn layers(
+        &mut self,
+        layers: &mut Layers<'a>,
+        tokens: usize,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
         let encoder = self.encoder;
-        let image = self.model.image();
-        let read = if image.config().head.reads_all_tokens() { tokens } else { 1 };
-        let mut layers = image.layers();
+        let read = if self.model.config().head.reads_all_tokens() { tokens } else { 1 };
+        let mut rest = *layers;
         // The layer stays a reference, because a layer's views are large for a small stack.
-        while let Some(layer) = &layers.next() {
-            let next = layers.next_config().map(|next| next.qkv_input);
+        while let Some(layer) = &rest.next() {
+            let next = rest.next_config().map(|next| next.qkv_input);
             // The last layer computes only the rows that the head reads.
             let rows = if next.is_some() { tokens } else { read };
-            encoder.layer(layer, next, &mut self.buffers, tokens, rows)?;
+            encoder.layer(layer, next, &mut self.buffers, tokens, rows, progress)?;
+            if progress.stage() != Stage::LayerEnd {
+                break;
+            }
+            progress.end_layer(next.is_none());
+            *layers = rest;
         }
         Ok(())
     }
 
-    /// Computes the head over an input of `tokens` tokens and returns its outputs.
+    /// Computes the head over an input of `tokens` tokens.
     #[inline(never)]
-    fn head(&mut self, tokens: usize) -> Result<&[f32], Error> {
+    pub(crate) fn head(&mut self, tokens: usize, progress: &mut Progress) -> Result<(), Error> {
         let Self { model, encoder, .. } = *self;
         let (image, config) = (model.image(), model.config());
         let (rows, stage) = self.buffers.rows();
         let stage = HeadStage::carve(stage, config, tokens).ok_or(Error::ShapeMismatch)?;
-        Ok(head::run(&encoder, config, image.head(), rows, tokens, stage)?)
+        Ok(head::run(&encoder, config, image.head(), rows, tokens, stage, progress)?)
+    }
+
+    /// Returns the outputs of the head, which self-tests compare: logits (of each token, if each is tagged), one score,
+    /// or a vector.
+    pub(crate) fn outputs(&mut self, tokens: usize) -> Result<&[f32], Error> {
+        let stage = HeadStage::carve(self.buffers.stage, self.model.config(), tokens);
+        Ok(stage.ok_or(Error::ShapeMismatch)?.outputs)
+    }
+
+    /// Returns the answer that the outputs of the head stand for.
+    pub(crate) fn reply<'r>(
+        &'r mut self,
+        text: &'r str,
+        tokens: usize,
+        truncated: bool,
+    ) -> Result<Reply<'r>, Error> {
+        let model = self.model;
+        let outputs = self.outputs(tokens)?;
+        Ok(Reply { answer: model.answer(outputs, text)?, tokens, truncated })
     }
 }

@@ -26,6 +26,18 @@ impl<'w> TextStage<'w> {
         let mut carver = Carver::new(stage);
         Some(Self { ids: carver.take(tokens)?, type_ids: carver.take(tokens)? })
     }
+
+    /// Returns the ids and type ids of the first `tokens` tokens.
+    pub fn first(&self, tokens: usize) -> Option<Tokens<'_>> {
+        Some(Tokens { ids: self.ids.get(..tokens)?, type_ids: self.type_ids.get(..tokens)? })
+    }
+}
+
+/// The tokens of an input, `[tokens]` each.
+#[derive(Clone, Copy)]
+pub(crate) struct Tokens<'t> {
+    pub ids: &'t [u32],
+    pub type_ids: &'t [u8],
 }
 
 /// Bytes for decoded weights of a layer, one panel at a time: 0 for weights that are int8.
@@ -115,14 +127,7 @@ impl<'w, T: Qkv> AttentionStage<'w, T> {
     ) -> Option<AttentionBandSizes> {
         let width = layer.attention_width();
         width.checked_mul(3).filter(|row| *row <= MAX_SIDE)?;
-        let shape = AttentionShape {
-            tokens,
-            first_query: 0,
-            queries: rows,
-            heads: layer.heads,
-            head_dim: layer.head_dim,
-            stride: T::stride(layer),
-        };
+        let shape = AttentionShape::all(tokens, layer.heads, layer.head_dim, T::stride(layer));
         let context = match layer.attention_output_input {
             InputQuantization::PerToken => band(rows, threads).min(rows).checked_mul(width)?,
             InputQuantization::Static { .. } => 0,

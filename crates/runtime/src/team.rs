@@ -57,14 +57,16 @@ impl Team<'_> {
         }
     }
 
-    /// Calls `work` with every part, and waits for all of them.
-    pub fn each<T: Send>(
+    /// Calls `work` with every part, and waits for all of them. Returns the result of the first part. There is one part
+    /// where the caller is alone.
+    pub fn each<T: Send, R>(
         self,
         mut parts: impl Iterator<Item = T>,
-        work: impl Fn(T) -> Result<(), ShapeMismatch> + Sync,
-    ) -> Result<(), ShapeMismatch> {
+        work: impl Fn(T) -> Result<R, ShapeMismatch> + Sync,
+    ) -> Result<R, ShapeMismatch> {
+        let own = parts.next().ok_or(ShapeMismatch)?;
         match self {
-            Self::Alone(_) => parts.try_for_each(work),
+            Self::Alone(_) => work(own),
             #[cfg(feature = "threads")]
             Self::Threads(_) => {
                 let failed = core::sync::atomic::AtomicBool::new(false);
@@ -73,14 +75,13 @@ impl Team<'_> {
                         failed.store(true, core::sync::atomic::Ordering::Relaxed);
                     }
                 };
-                rayon::in_place_scope(|scope| {
-                    let own = parts.next();
+                let result = rayon::in_place_scope(|scope| {
                     for part in parts {
                         scope.spawn(move |_| run(part));
                     }
-                    own.map(run);
+                    work(own)
                 });
-                if failed.into_inner() { Err(ShapeMismatch) } else { Ok(()) }
+                if failed.into_inner() { Err(ShapeMismatch) } else { result }
             }
         }
     }

@@ -1,46 +1,55 @@
-//! The virt board: a PL011 console and the core's cycle counter.
+//! The boards: a PL011 console, whose place the linker script knows, and the core's cycle counter.
 
 use core::arch::asm;
 
 use tinybert_console::Board;
 
-/// Base of the UART's registers.
-const UART: usize = 0x0900_0000;
+unsafe extern "C" {
+    /// The UART's registers.
+    static mut uart: [u32; 13];
+}
+
 /// Data.
-const DR: *mut u32 = UART as *mut u32;
+const DR: usize = 0;
 /// Flags.
-const FR: *mut u32 = (UART + 0x18) as *mut u32;
+const FR: usize = 0x18 / 4;
 /// Control.
-const CR: *mut u32 = (UART + 0x30) as *mut u32;
+const CR: usize = 0x30 / 4;
 const RECEIVE_EMPTY: u32 = 1 << 4;
 const TRANSMIT_FULL: u32 = 1 << 5;
 const ENABLED: u32 = 1 | 1 << 8 | 1 << 9;
 
 /// The board; there is one.
-pub struct Virt(());
+pub struct Pl011(());
 
-impl Virt {
+fn register(index: usize) -> *mut u32 {
+    (&raw mut uart).cast::<u32>().wrapping_add(index)
+}
+
+impl Pl011 {
     /// Switches the console on.
     pub fn new() -> Self {
-        // SAFETY: the board has this register there, and start.s has mapped it as a device's.
-        unsafe { CR.write_volatile(ENABLED) };
+        #[cfg(board = "raspi3b")]
+        crate::raspi3b::connect(register(0));
+        // SAFETY: the linker script says that the register is there, and start.s has mapped it as a device's.
+        unsafe { register(CR).write_volatile(ENABLED) };
         Self(())
     }
 }
 
-impl Board for Virt {
+impl Board for Pl011 {
     fn read(&mut self) -> u8 {
         // SAFETY: as in `new`.
-        while unsafe { FR.read_volatile() } & RECEIVE_EMPTY != 0 {}
+        while unsafe { register(FR).read_volatile() } & RECEIVE_EMPTY != 0 {}
         // SAFETY: as in `new`.
-        unsafe { DR.read_volatile() as u8 }
+        unsafe { register(DR).read_volatile() as u8 }
     }
 
     fn write(&mut self, byte: u8) {
         // SAFETY: as in `new`.
-        while unsafe { FR.read_volatile() } & TRANSMIT_FULL != 0 {}
+        while unsafe { register(FR).read_volatile() } & TRANSMIT_FULL != 0 {}
         // SAFETY: as in `new`.
-        unsafe { DR.write_volatile(byte.into()) };
+        unsafe { register(DR).write_volatile(byte.into()) };
     }
 
     fn cycles(&self) -> u32 {

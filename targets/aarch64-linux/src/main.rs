@@ -1,6 +1,6 @@
 //! `tinybert-run IMAGE [--isa NAME]` answers each line of standard input as `targets/console` describes. A line that
 //! has no answer gets a line `error: …`. With the feature `signature`, the program has the option `--public-key PEM`,
-//! with which it accepts only an image that is signed with that key.
+//! with which it accepts only an image that is signed with that key. `--help` says the same.
 //!
 //! The image is mapped, not read: nothing of it is copied, and processes share it. The weights should have the layout
 //! of this CPU.
@@ -21,6 +21,21 @@ const USAGE: &str = if cfg!(feature = "signature") {
     "usage: tinybert-run IMAGE [--isa NAME] < TEXTS"
 };
 
+const ABOUT: &str = "
+Answers each line of standard input with a model image. A tab in the line separates the two texts of a pair. The answer
+is a line with tabs between its columns: the label (several with | between them) or the kind of the answer, the bits of
+the outputs, and the probability of each label, each word with its tag, or the score. A line that has no answer gets a
+line that begins with \"error:\".
+
+  --isa NAME         the kernels to compute with; without it, the fastest that this CPU has";
+
+const ABOUT_KEYS: &str = "
+  --public-key PEM   the key with which the image must be signed";
+
+const ABOUT_THE_REST: &str = "
+  -h, --help         print this text
+  -V, --version      print the version of the program";
+
 /// Most bytes of a line. A model of 512 tokens reads far fewer, and no peer can fill the memory with one line.
 const LINE_BYTES: u64 = 1 << 16;
 
@@ -40,6 +55,19 @@ fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (mut kernels, mut public_key) = (Kernels::detect(), None);
     let [path, options @ ..] = &arguments[..] else { return Err(USAGE.into()) };
+    match (path.as_str(), options) {
+        ("-h" | "--help", []) => {
+            let keys = if cfg!(feature = "signature") { ABOUT_KEYS } else { "" };
+            println!("{USAGE}\n{ABOUT}{keys}{ABOUT_THE_REST}");
+            return Ok(());
+        }
+        ("-V" | "--version", []) => {
+            println!("tinybert-run {}", env!("CARGO_PKG_VERSION"));
+            return Ok(());
+        }
+        (option, _) if option.starts_with('-') => return Err(USAGE.into()),
+        _ => {}
+    }
     for option in options.chunks(2) {
         match option {
             [flag, name] if flag == "--isa" => {
@@ -71,7 +99,9 @@ fn run() -> Result<(), Box<dyn Error>> {
             continue;
         };
         match session.run(input(line)) {
-            Ok(reply) => writeln!(out, "{}", AnswerLine(&model, &reply.answer))?,
+            Ok(reply) => {
+                writeln!(out, "{}", AnswerLine { model: &model, text: line, answer: &reply.answer })?
+            }
             Err(error) => writeln!(out, "error: {error}")?,
         }
     }

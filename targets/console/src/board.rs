@@ -51,7 +51,11 @@ pub fn serve(
         let cycles = board.cycles().wrapping_sub(start);
         let _ = match &reply {
             Ok(reply) => {
-                writeln!(ConsoleWriter(board), "{}\t{cycles} cycles", AnswerLine(model, &reply.answer))
+                writeln!(
+                    ConsoleWriter(board),
+                    "{}\t{cycles} cycles",
+                    AnswerLine { model, text: line, answer: &reply.answer }
+                )
             }
             Err(error) => writeln!(ConsoleWriter(board), "error: {error}"),
         };

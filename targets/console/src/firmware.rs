@@ -4,8 +4,8 @@
 /// firmware has the image of the build script (`tinybert_runtime::embed_model`), a static workspace, the function
 /// `main` that start-up code calls, and a panic handler that does not link.
 ///
-/// A third argument is a function that chooses and verifies another image than that. It is given the board, the image of
-/// the build script, and the workspace, which it may use, and returns an image or an error.
+/// A third argument is a function that chooses and verifies another image than that. It is given the board, the image
+/// of the build script, and the workspace, which it may use, and returns an image or an error.
 ///
 /// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
 /// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).

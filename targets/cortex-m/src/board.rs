@@ -1,4 +1,5 @@
-//! The MPS2 boards: a CMSDK UART, whose place the linker script knows, and the core's cycle counter.
+//! The MPS2 boards: a CMSDK UART, whose place the linker script knows, and SysTick, which every Cortex-M has and QEMU
+//! emulates, as the counter of cycles.
 
 use core::arch::asm;
 
@@ -7,6 +8,8 @@ use tinybert_console::Board;
 unsafe extern "C" {
     /// The UART's registers: data, state, control, interrupts, baud divider.
     static mut uart: [u32; 5];
+    /// How often SysTick has begun anew; start.s counts.
+    static systick_wraps: u32;
 }
 
 const TRANSMIT_FULL: u32 = 1;
@@ -14,8 +17,9 @@ const RECEIVE_FULL: u32 = 1 << 1;
 const ENABLED: u32 = 1 | 1 << 1;
 /// The smallest divider there is.
 const DIVIDER: u32 = 16;
-/// DWT_CYCCNT. QEMU does not count and reads zero.
-const CYCLES: *const u32 = 0xe000_1004 as *const u32;
+/// SYST_CVR counts down, 24 bits.
+const SYSTICK: *const u32 = 0xe000_e018 as *const u32;
+const SYSTICK_BITS: u32 = 24;
 
 const DATA: usize = 0;
 const STATE: usize = 1;
@@ -57,8 +61,19 @@ impl Board for Mps2 {
     }
 
     fn cycles(&self) -> u32 {
-        // SAFETY: every core of this architecture has the register, and start.s has switched it on.
-        unsafe { CYCLES.read_volatile() }
+        loop {
+            // SAFETY: every core of this architecture has the register, start.s has switched it on, and the exception
+            // that counts is the one other writer of the variable. The barrier lets it happen before the second look.
+            let (before, left, after) = unsafe {
+                let before = (&raw const systick_wraps).read_volatile();
+                let left = SYSTICK.read_volatile();
+                asm!("isb", options(nostack));
+                (before, left, (&raw const systick_wraps).read_volatile())
+            };
+            if before == after {
+                return (before << SYSTICK_BITS).wrapping_add((1 << SYSTICK_BITS) - 1 - left);
+            }
+        }
     }
 }
 

@@ -6,9 +6,10 @@
 .section .vectors, "a"
     .word   stack_top
     .word   reset
-    .rept   14                      @ faults and system exceptions; interrupts stay off
+    .rept   13                      @ faults and system exceptions; interrupts stay off
     .word   fault
     .endr
+    .word   count_wrap
 
 .section .text.start, "ax"
 .global reset
@@ -20,14 +21,6 @@ reset:
     str     r1, [r0]
     dsb
     isb
-    ldr     r0, =0xe000edfc         @ DEMCR.TRCENA, then DWT_CTRL.CYCCNTENA
-    ldr     r1, [r0]
-    orr     r1, r1, #1 << 24
-    str     r1, [r0]
-    ldr     r0, =0xe0001000
-    ldr     r1, [r0]
-    orr     r1, r1, #1
-    str     r1, [r0]
 
     ldr     r0, =bss_start
     ldr     r1, =bss_end
@@ -47,6 +40,12 @@ copy:
     str     r3, [r0], #4
     b       copy
 run:
+    ldr     r0, =0xe000e010         @ SysTick counts the core's cycles down from 2^24 - 1, and calls count_wrap after 0
+    ldr     r1, =0xffffff
+    str     r1, [r0, #4]            @ SYST_RVR
+    str     r1, [r0, #8]            @ SYST_CVR: any value clears it
+    movs    r1, #7
+    str     r1, [r0]                @ SYST_CSR
     bl      main
 
 @ Fills r0 to r1, a multiple of 4 bytes, with r2.
@@ -59,6 +58,15 @@ fill:
 filled:
     bx      lr
 
+@ SysTick has begun anew.
+.thumb_func
+count_wrap:
+    ldr     r0, =systick_wraps
+    ldr     r1, [r0]
+    adds    r1, r1, #1
+    str     r1, [r0]
+    bx      lr
+
 @ A fault: tells the debugger (semihosting, SYS_EXIT with the reason "internal error") and stops.
 .thumb_func
 fault:
@@ -66,3 +74,9 @@ fault:
     ldr     r1, =0x20024
     bkpt    #0xab
     b       fault
+
+.section .bss.systick_wraps, "aw", %nobits
+.balign 4
+.global systick_wraps
+systick_wraps:
+    .space  4

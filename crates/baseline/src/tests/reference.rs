@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::features::{Counts, Vocabulary};
+use crate::features::Counts;
 use crate::lbfgs::{Stopping, minimize};
 use crate::objective::Objective;
 use crate::sparse::Sparse;
-use tinybert_data::task::Target;
+use crate::vocabulary::Vocabulary;
+use tinybert_data::task::{Target, TaskKind};
 
 static REFERENCE: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../tests/reference/linear.json")).expect("the reference is JSON")
@@ -26,11 +27,12 @@ fn rows(values: &Value) -> Vec<Vec<f64>> {
 fn features_are_those_of_tfidf_vectorizers() {
     let texts: Vec<&str> =
         REFERENCE["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
-    let counts: Vec<Counts> = texts.iter().map(|text| Counts::new(text, None)).collect();
-    let vocabulary = Vocabulary::of_texts(&counts);
+    let kind = TaskKind::Classification;
+    let counts: Vec<Vec<Counts>> = texts.iter().map(|text| Counts::new(kind, text, None)).collect();
+    let vocabulary = Vocabulary::new(kind, &counts);
     let [words, characters] = ["word_values", "character_values"].map(|name| rows(&REFERENCE[name]));
     for (text, counts) in counts.iter().enumerate() {
-        let mut found: Vec<f32> = vocabulary.vector(counts).iter().map(|(_, value)| *value).collect();
+        let mut found: Vec<f32> = vocabulary.row(&counts[0]).iter().map(|(_, value)| *value).collect();
         assert_eq!(found.len(), words[text].len() + characters[text].len());
         let (of_words, of_characters) = found.split_at_mut(words[text].len());
         for (found, expected) in [(of_words, &words[text]), (of_characters, &characters[text])] {

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use tinybert_runtime::{EntityStep, EntityTags};
+
 use crate::task::NO_TAG;
 
 /// A run of words with a type.
@@ -20,21 +22,16 @@ pub(crate) fn is_tag(label: &str) -> bool {
     label == "O" || matches!(label.split_once('-'), Some(("B" | "I" | "E" | "S", kind)) if !kind.is_empty())
 }
 
-/// The entities of a sentence whose words have `tags`. A word goes on with the entity before it if it is `I`
-/// or `E` of the same type behind `B` or `I`; an `I` that follows nothing of its type begins an entity too.
+/// The entities of a sentence whose words have `tags`, by the rules of the device: see [`EntityTags`].
 pub fn entities<'l>(tags: impl IntoIterator<Item = &'l str>) -> Vec<Entity<'l>> {
     let mut found: Vec<Entity> = Vec::new();
-    let mut open = None;
+    let mut reader = EntityTags::default();
     for (word, tag) in tags.into_iter().enumerate() {
-        let Some((prefix, kind)) = tag.split_once('-') else {
-            open = None;
-            continue;
-        };
-        match found.last_mut() {
-            Some(last) if open == Some(kind) && matches!(prefix, "I" | "E") => last.words.end = word + 1,
-            _ => found.push(Entity { kind, words: word..word + 1 }),
+        match (reader.read(tag), found.last_mut()) {
+            (EntityStep::Outside, _) => {}
+            (EntityStep::Begins(kind), _) => found.push(Entity { kind, words: word..word + 1 }),
+            (EntityStep::Continues, last) => last.into_iter().for_each(|last| last.words.end = word + 1),
         }
-        open = matches!(prefix, "B" | "I").then_some(kind);
     }
     found
 }

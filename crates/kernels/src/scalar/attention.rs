@@ -18,7 +18,7 @@ pub(super) trait Attend {
     fn column(&self, head: usize, column: usize) -> f32;
 }
 
-/// Computes the context of every query and head.
+/// Computes the context of every query and computed head.
 pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut attend: impl Attend) {
     match context {
         ContextOutput::F32 { out, scale } => {
@@ -35,7 +35,7 @@ pub(super) fn each_head(shape: AttentionShape, context: ContextOutput, mut atten
     }
 }
 
-/// Computes the context of one query over all heads. `store` converts the values.
+/// Computes the context of one query. `store` converts the values.
 fn context_row<T>(
     shape: AttentionShape,
     query: usize,
@@ -44,7 +44,8 @@ fn context_row<T>(
     row: &mut [T],
     store: impl Fn(f32) -> T,
 ) {
-    for (head, columns) in row.chunks_exact_mut(shape.head_dim.max(1)).take(shape.heads).enumerate() {
+    let heads = row.chunks_exact_mut(shape.head_dim.max(1)).enumerate();
+    for (head, columns) in heads.skip(shape.first_head).take(shape.computed_heads) {
         let factor = (1.0 / attend.weigh(query, head)) * scale;
         for (column, out) in columns.iter_mut().enumerate() {
             *out = store(attend.column(head, column) * factor);

@@ -25,8 +25,8 @@ pub(crate) fn linear(
         Epilogue::F32 { out, stride } => {
             each(layout, a, w, all, decoded, |m, n, y| put(out, m * stride + n, y));
         }
-        Epilogue::AddF32 { residual } => each(layout, a, w, all, decoded, |m, column, y| {
-            if let Some(place) = residual.get_mut(m * n + column) {
+        Epilogue::AddF32 { residual, stride } => each(layout, a, w, all, decoded, |m, n, y| {
+            if let Some(place) = residual.get_mut(m * stride + n) {
                 *place += y;
             }
         }),

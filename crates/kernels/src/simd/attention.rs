@@ -26,7 +26,7 @@ pub(crate) fn attention<S: MicroKernel>(
     // take these constants out of the sums of each column.
     let bias = i32::from(S::LAYOUT.bias);
     let (mut sink, scale) = ContextSink::new(context, shape.width(), S::LAYOUT);
-    for head in 0..shape.heads {
+    for head in shape.computed() {
         let first_column = head * shape.head_dim;
         let shift = sink.shift::<S>(first_column);
         let (tokens, columns) = (shape.tokens, shift + shape.head_dim);

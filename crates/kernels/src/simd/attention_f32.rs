@@ -27,7 +27,7 @@ pub(crate) fn attention_f32<S: Simd>(
     let shape = operands.shape;
     let ScratchF32 { columns, keys, scores } = scratch;
     let (mut sink, scale) = ContextSink::new(context, shape.width(), layout);
-    for head in 0..shape.heads {
+    for head in shape.computed() {
         transpose(operands, head, keys, columns);
         for first in (0..shape.queries).step_by(ROWS) {
             let count = ROWS.min(shape.queries - first);

@@ -18,8 +18,8 @@ pub(crate) fn linear<S: MicroKernel>(
 ) {
     let (all, n) = (0..a.m, w.n);
     let (out, stride, mut per_token) = match epilogue {
-        Epilogue::AddF32 { residual } => {
-            return s.tiles(a, w, all, decoded, RowsF32::<true> { out: residual, n, stride: n });
+        Epilogue::AddF32 { residual, stride } => {
+            return s.tiles(a, w, all, decoded, RowsF32::<true> { out: residual, n, stride });
         }
         Epilogue::I8 { out, stride } => return s.tiles(a, w, all, decoded, RowsI8 { out, stride }),
         Epilogue::Gelu { out, quantization: Quantization::Static { inv_scale, zero_point }, .. } => {

@@ -49,7 +49,7 @@ impl AttentionRounding<'_> {
         let &AttentionSettings { heads, head_dim, .. } = settings;
         let (kernels, stride) = (Kernels::detect(), 3 * heads * head_dim);
         let tokens = qkv.len() / stride;
-        let shape = AttentionShape { tokens, first_query: 0, queries: tokens, heads, head_dim, stride };
+        let shape = AttentionShape::all(tokens, heads, head_dim, stride);
         let coefficient = self.config.attention_coefficient;
         let out = ContextOutput::F32 { out: context, scale: self.config.context_scale };
         match self.config.attention {

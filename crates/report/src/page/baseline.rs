@@ -9,8 +9,9 @@ use crate::markup::Element;
 /// The section; `None` without a baseline.
 pub fn section(report: &Report) -> Option<Element> {
     let baseline = report.baseline.as_ref()?;
-    let note = "A linear classifier on n-grams of words and characters, trained on the same data in seconds. A Transformer \
-                is worth its size where it is better. Its time was measured on one core of the machine that made it.";
+    let note = "A linear classifier on words, neighbouring words and groups of characters, trained on the same data in \
+                seconds. A Transformer is worth its size where it is better. Its time was measured on one core of the \
+                machine that made it.";
     let mut columns = vec!["model", "data", "bytes", "one text, µs"];
     let names: Vec<&str> = baseline.splits.values().next().map_or(Vec::new(), |metrics| {
         let others = metrics.values.keys().map(String::as_str).filter(|name| *name != baseline.metric);

@@ -1,0 +1,344 @@
+//! How far a run has come: a place in a list of stages, each of which is a grid of work that can be done in parts.
+
+use core::ops::Range;
+
+use tinybert_image::LinearView;
+use tinybert_kernels::{COLUMN_UNIT, ROW_BLOCK};
+
+use crate::workspace::ROWS_PER_STEP;
+
+/// What the work on one element counts where it is no product, in multiply-adds: in embeddings, LayerNorm, GELU,
+/// softmax and quantization.
+pub(crate) const ELEMENT: usize = 16;
+
+/// The stages of a run, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Stage {
+    /// The sum of the embeddings of each token.
+    Embeddings,
+    /// LayerNorm of the embeddings. From the next stage to `OutputNorm` the stages are repeated for each layer.
+    EmbeddingsNorm,
+    /// The queries of the tokens that the layer computes, where these are not all tokens.
+    Queries,
+    /// The keys and values of all tokens and, where the layer computes all tokens, their queries: for each block of
+    /// [`ROWS_PER_STEP`] rows.
+    Qkv,
+    /// The context of each query and head.
+    Attention,
+    /// Quantization of the context, if its scales are per token.
+    Context,
+    /// The attention output linear. From here to `OutputNorm` the stages are repeated for each block of
+    /// [`ROWS_PER_STEP`] rows.
+    Output,
+    /// LayerNorm after attention.
+    AttentionNorm,
+    /// The up linear and GELU.
+    Up,
+    /// The down linear.
+    Down,
+    /// LayerNorm at the end of the layer.
+    OutputNorm,
+    /// The end of a layer.
+    LayerEnd,
+    /// One row from all rows, if the head is that of a sentence encoder.
+    Pool,
+    /// Quantization of the rows that the head reads.
+    HeadInput,
+    /// The linear of the pooler.
+    Pooler,
+    /// The tanh of the pooler, and quantization.
+    Pooled,
+    /// The output linear.
+    Outputs,
+    /// The length of a vector.
+    Normalize,
+    /// There are outputs.
+    Done,
+}
+
+impl Stage {
+    fn next(self) -> Self {
+        match self {
+            Self::Embeddings => Self::EmbeddingsNorm,
+            Self::EmbeddingsNorm => Self::Queries,
+            Self::Queries => Self::Qkv,
+            Self::Qkv => Self::Attention,
+            Self::Attention => Self::Context,
+            Self::Context => Self::Output,
+            Self::Output => Self::AttentionNorm,
+            Self::AttentionNorm => Self::Up,
+            Self::Up => Self::Down,
+            Self::Down => Self::OutputNorm,
+            Self::OutputNorm => Self::LayerEnd,
+            Self::LayerEnd => Self::Pool,
+            Self::Pool => Self::HeadInput,
+            Self::HeadInput => Self::Pooler,
+            Self::Pooler => Self::Pooled,
+            Self::Pooled => Self::Outputs,
+            Self::Outputs => Self::Normalize,
+            Self::Normalize | Self::Done => Self::Done,
+        }
+    }
+}
+
+/// The work of a stage: rows by columns, of which every element costs the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grid {
+    rows: usize,
+    columns: usize,
+    /// Columns that are computed together. Of the rows, [`ROW_BLOCK`] are.
+    unit: usize,
+    /// Multiply-adds of one row and column.
+    cost: usize,
+    /// The first rows, of which this thread has the data.
+    own: usize,
+}
+
+/// A part of a grid, which is computed at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Grid {
+    /// Work on `rows` rows of `elements` elements each.
+    pub fn rows(rows: usize, elements: usize) -> Self {
+        Self { rows, columns: 1, unit: 1, cost: elements.saturating_mul(ELEMENT), own: rows }
+    }
+
+    /// The attention of `queries` queries and `heads` heads of `head_dim` channels to `tokens` tokens.
+    pub fn attention(queries: usize, heads: usize, head_dim: usize, tokens: usize) -> Self {
+        let cost = head_dim.saturating_mul(2).saturating_add(ELEMENT).saturating_mul(tokens);
+        Self { rows: queries, columns: heads, unit: 1, cost, own: queries }
+    }
+
+    /// A linear over `rows` rows that computes the first `outputs` of its outputs, or as many outputs counted from a
+    /// later panel on. It is divided between panels.
+    pub fn linear(rows: usize, outputs: usize, linear: &LinearView<'_>) -> Self {
+        let nr = usize::from(linear.panel.nr);
+        // The least common multiple of both.
+        let unit = nr.saturating_mul(COLUMN_UNIT) >> (nr | COLUMN_UNIT).trailing_zeros();
+        Self { rows, columns: outputs, unit: unit.max(1), cost: linear.inputs, own: rows }
+    }
+
+    /// Returns the same work with a further operation on every element.
+    pub fn with_element(self) -> Self {
+        Self { cost: self.cost.saturating_add(ELEMENT), ..self }
+    }
+
+    /// Returns the same work divided by rows only.
+    pub fn whole_rows(self) -> Self {
+        Self { unit: self.columns.max(1), ..self }
+    }
+
+    /// Returns the same work for a thread that has the data of the first `own` rows. It counts the others as if it
+    /// computed them, so that all threads, of which the first has all rows, end a step at the same place.
+    pub fn of_band(self, own: usize) -> Self {
+        Self { own, ..self }
+    }
+
+    fn cost_of(&self, rows: usize, columns: usize) -> usize {
+        rows.saturating_mul(columns).saturating_mul(self.cost)
+    }
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    stage: Stage,
+    /// The first row of a block of [`ROWS_PER_STEP`] rows.
+    block: usize,
+    /// The next row of the stage's grid. It is 0 unless a part of `column` has been computed.
+    row: usize,
+    /// The next column of the stage's grid. The columns before it have been computed.
+    column: usize,
+    /// Multiply-adds that the step may still compute.
+    budget: usize,
+    /// Whether the step has computed anything. The first part may cost more than the budget.
+    begun: bool,
+}
+
+impl Progress {
+    pub const START: Self =
+        Self { stage: Stage::Embeddings, block: 0, row: 0, column: 0, budget: 0, begun: false };
+
+    /// Returns the same place at the beginning of a step.
+    pub fn with_budget(self, budget: usize) -> Self {
+        Self { budget, begun: false, ..self }
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Does the work of `stage` if the run is there: calls `work` with the parts of `grid` until all are done, when the
+    /// next stage begins, or until the budget is spent. If the run is in another stage, this function does nothing.
+    pub fn work<E>(
+        &mut self,
+        stage: Stage,
+        grid: Grid,
+        mut work: impl FnMut(Part) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.stage == stage {
+            while let Some(part) = self.part(&grid) {
+                let after = self.after(&grid, &part);
+                let Part { rows, columns } = part;
+                if rows.start < grid.own {
+                    work(Part { rows: rows.start..rows.end.min(grid.own), columns })?;
+                }
+                *self = after;
+            }
+            self.leave(&grid);
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of the current block of `rows` rows.
+    pub fn block(&self, rows: usize) -> Range<usize> {
+        self.block..rows.min(self.block.saturating_add(ROWS_PER_STEP))
+    }
+
+    /// Goes back to `first`, the first of the stages that are repeated for each block of `rows` rows, and returns
+    /// `true` if the run has come to `after`, the stage after them, and there is another block.
+    pub fn next_block(&mut self, first: Stage, after: Stage, rows: usize) -> bool {
+        let next = self.block.saturating_add(ROWS_PER_STEP);
+        let repeated = self.stage == after && next < rows;
+        if repeated {
+            (self.stage, self.block) = (first, next);
+        } else if self.stage == after {
+            self.block = 0;
+        }
+        repeated
+    }
+
+    /// Goes from the end of a layer to the next layer, or to the head if that was the last one.
+    pub fn end_layer(&mut self, is_last: bool) {
+        self.stage = if is_last { Stage::Pool } else { Stage::Queries };
+    }
+
+    /// Returns the next part of the grid: as large as the budget allows, or the smallest one if the step has computed
+    /// nothing. Returns `None` at the end of the grid and of the budget.
+    #[inline(never)] // The code exists once for all stages.
+    fn part(&self, grid: &Grid) -> Option<Part> {
+        let Self { row, column, budget, .. } = *self;
+        let columns_left = grid.columns.saturating_sub(column);
+        let rows_left = grid.rows.saturating_sub(row);
+        if columns_left == 0 || rows_left == 0 {
+            return None;
+        }
+        if row == 0 {
+            if grid.cost_of(rows_left, columns_left) <= budget {
+                return Some(Part { rows: 0..grid.rows, columns: column..grid.columns });
+            }
+            // As many columns of all rows as possible, because a panel of weights is then read once.
+            let columns = whole_units(budget, grid.cost_of(grid.rows, 1), grid.unit);
+            if columns > 0 {
+                let end = column.saturating_add(columns.min(columns_left));
+                return Some(Part { rows: 0..grid.rows, columns: column..end });
+            }
+        }
+        let columns = column..column.saturating_add(grid.unit.min(columns_left));
+        let affordable = whole_units(budget, grid.cost_of(1, columns.len()), ROW_BLOCK);
+        let rows = match affordable {
+            0 if grid.cost_of(rows_left, columns.len()) <= budget => rows_left,
+            0 if self.begun => return None,
+            0 => ROW_BLOCK,
+            rows => rows,
+        };
+        Some(Part { rows: row..row.saturating_add(rows.min(rows_left)), columns })
+    }
+
+    /// Returns the place after a part of the grid.
+    fn after(&self, grid: &Grid, part: &Part) -> Self {
+        let cost = grid.cost_of(part.rows.len(), part.columns.len());
+        let budget = self.budget.saturating_sub(cost);
+        let (row, column) =
+            if part.rows.end >= grid.rows { (0, part.columns.end) } else { (part.rows.end, self.column) };
+        Self { row, column, budget, begun: true, ..*self }
+    }
+
+    /// Goes on to the next stage if the grid is done.
+    fn leave(&mut self, grid: &Grid) {
+        if grid.rows == 0 || self.column >= grid.columns {
+            (self.row, self.column, self.stage) = (0, 0, self.stage.next());
+        }
+    }
+}
+
+/// Returns the largest multiple of `unit` whose cost, `cost` each, is within the budget.
+fn whole_units(budget: usize, cost: usize, unit: usize) -> usize {
+    budget.checked_div(cost.saturating_mul(unit)).unwrap_or(0).saturating_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// All parts of a grid, with the number of steps.
+    fn parts(grid: Grid, budget: usize) -> (Vec<Part>, usize) {
+        let mut progress = Progress { stage: Stage::Up, ..Progress::START };
+        let (mut parts, mut steps) = (Vec::new(), 0);
+        while progress.stage == Stage::Up {
+            progress = progress.with_budget(budget);
+            let mut spent = 0;
+            let begun = parts.len();
+            let work = |part: Part| {
+                spent += grid.cost_of(part.rows.len(), part.columns.len());
+                parts.push(part);
+                Ok::<(), ()>(())
+            };
+            progress.work(Stage::Up, grid, work).unwrap();
+            assert!(spent <= budget || parts.len() == begun + 1, "only a single part may cost more: {spent}");
+            assert!(spent > 0, "every step computes something");
+            steps += 1;
+        }
+        (parts, steps)
+    }
+
+    #[test]
+    fn parts_cover_a_grid_once_and_columns_ascend_in_every_row() {
+        for (rows, columns, unit) in
+            [(1, 1, 1), (8, 16, 16), (9, 17, 16), (64, 288, 48), (3, 100, 7), (20, 5, 8)]
+        {
+            for cost in [1, 96] {
+                let grid = Grid { rows, columns, unit, cost, own: rows };
+                let all = rows * columns * cost;
+                for budget in
+                    [0, 1, cost * unit * 8, cost * unit * 11, all / 3, all / 2, all - 1, all, usize::MAX]
+                {
+                    let (parts, steps) = parts(grid, budget);
+                    let mut next = vec![0; rows];
+                    for Part { rows, columns } in parts {
+                        assert!(rows.start % ROW_BLOCK == 0 && columns.start % unit == 0);
+                        for row in rows {
+                            assert_eq!(next[row], columns.start, "{grid:?} {budget}");
+                            next[row] = columns.end;
+                        }
+                    }
+                    assert_eq!(next, vec![columns; rows]);
+                    assert!(budget < all || steps == 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_grid_is_done_at_once() {
+        for (rows, columns) in [(0, 5), (5, 0)] {
+            assert_eq!(parts_of_empty(rows, columns), Stage::Up.next());
+        }
+    }
+
+    fn parts_of_empty(rows: usize, columns: usize) -> Stage {
+        let mut progress = Progress { stage: Stage::Up, ..Progress::START };
+        let grid = Grid { rows, columns, unit: 1, cost: 1, own: rows };
+        progress.work(Stage::Up, grid, |_| Err(())).unwrap();
+        progress.stage
+    }
+}
