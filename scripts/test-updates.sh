@@ -19,13 +19,14 @@ signed() {
   toy_image "$work/unsigned.tbim" dotprod "${@:4}"
   sign_image sign "$work/unsigned.tbim" "$work/key.pem" "$work/$1.tbim" "$2" "$3"
 }
-signed built-in 1.0.0 3
-signed old 1.1.0 3 calibrated
-signed new 1.2.0 7 labels
-signed newest 1.10.0 7 labels
-signed older 9.9.9 2 labels
-signed wrong 1.2.0 7 labels wrong
-signed large 1.2.0 7 labels demo
+signed built-in 1.0.0 3 demo
+signed old 1.1.0 3 demo calibrated
+signed new 1.2.0 7 demo labels
+signed newest 1.10.0 7 demo labels
+signed older 9.9.9 2 demo labels
+signed wrong 1.2.0 7 demo labels wrong
+# Its file is smaller, and its layers are wider.
+signed wide 1.2.0 7 labels
 cp "$work/new.tbim" "$work/forged.tbim"
 sign_image forge "$work/forged.tbim"
 write_texts "$work/texts"
@@ -42,9 +43,12 @@ slots=("$(address slot_0)" "$(address slot_1)")
 least_at=$(address least_security_version)
 
 # Slots are 2 MiB of erased flash with an image at the beginning.
-# erased FILE: what cat gives, in a slot.
-erased() { { cat; head -c 2M /dev/zero | tr '\0' '\377'; } | head -c 2M >"$1"; }
-for image in built-in old new newest older wrong large forged; do erased "$work/$image.slot" <"$work/$image.tbim"; done
+# erased FILE: writes standard input and erased flash behind it.
+erased() {
+  cat >"$1"
+  head -c $((2 * 1024 * 1024 - $(stat -c %s "$1"))) /dev/zero | tr '\0' '\377' >>"$1"
+}
+for image in built-in old new newest older wrong wide forged; do erased "$work/$image.slot" <"$work/$image.tbim"; done
 erased "$work/empty.slot" </dev/null
 
 # boot LEAST SLOT_0 SLOT_1: boots with these slots and this least security version; what it prints goes to $work/output.
@@ -88,7 +92,7 @@ answers "an older image alone" 3 older empty built-in "slot 0: the image has sec
 answers "a forged image" 3 old forged old "slot 1: the image was changed after it was signed" "slot 0: accepted"
 answers "a self-test that fails" 3 old wrong old "slot 1: self-test 2 gave other bits" "slot 0: accepted"
 grep -q "now 7" "$work/output" && fail "an image that fails has raised the least security version"
-answers "too much workspace" 3 old large old "slot 1: the workspace has" "slot 0: accepted"
+answers "too much workspace" 3 old wide old "slot 1: the workspace has" "slot 0: accepted"
 
 # Behind an update that has raised the version nothing older answers, not even the image that was built in.
 if boot 7 old empty; then fail "an older image was accepted"; fi

@@ -1,6 +1,7 @@
 //! Semantic versions (<https://semver.org>, 2.0.0), checked and compared in place.
 
 use core::cmp::Ordering;
+use core::iter;
 
 /// A version in its parts; build metadata have no precedence.
 struct Parts<'a> {
@@ -22,14 +23,24 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
+/// Returns what the dots separate. `str::split` would link a panic path into firmware.
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let (identifier, next) = cut(rest?, '.');
+        rest = next;
+        Some(identifier)
+    })
+}
+
 /// Returns whether a text is a semantic version.
 pub(crate) fn is_version(text: &str) -> bool {
     let Parts { core, pre_release, build } = parts(text);
     let every = |text: Option<&str>, is_allowed: fn(&str) -> bool| {
-        text.is_none_or(|text| text.split('.').all(is_allowed))
+        text.is_none_or(|text| identifiers(text).all(is_allowed))
     };
-    core.split('.').count() == 3
-        && core.split('.').all(|number| is_numeric(number) && !has_leading_zero(number))
+    identifiers(core).count() == 3
+        && identifiers(core).all(|number| is_numeric(number) && !has_leading_zero(number))
         && every(pre_release, |part| is_identifier(part) && !(is_numeric(part) && has_leading_zero(part)))
         && every(build, is_identifier)
 }
@@ -63,7 +74,7 @@ fn compare(one: &str, other: &str) -> Ordering {
         true => (false, part.len(), part),
         false => (true, 0, part),
     };
-    one.split('.').map(key).cmp(other.split('.').map(key))
+    identifiers(one).map(key).cmp(identifiers(other).map(key))
 }
 
 #[cfg(test)]

@@ -15,4 +15,4 @@ core::arch::global_asm!(include_str!("start.s"));
 #[cfg(not(feature = "slots"))]
 tinybert_console::firmware!(board::Pl011::new(), semihosting::exit);
 #[cfg(feature = "slots")]
-tinybert_console::firmware!(board::Pl011::new(), semihosting::exit, slots::open);
+tinybert_console::firmware!(board::Pl011::new(), semihosting::exit, slots::choose);

@@ -22,20 +22,22 @@ unsafe extern "C" {
     static mut least_security_version: u32;
 }
 
-/// Opens the newest image that is whole, signed and not too old, for which the workspace is large enough, and whose
+/// Returns the newest image that is whole, signed and not too old, for which the workspace is large enough, and whose
 /// self-tests this device passes. Then no older image will be accepted any more.
 ///
 /// # Errors
-/// The image that was built in is too old, too.
-pub fn open(
+/// That of the image that was built in, if no slot has an image for this device.
+#[inline(never)] // Here and below: the stack that this needs is free again when answers are computed.
+pub fn choose(
     board: &mut impl Board,
     built_in: &'static [u8],
     workspace: &mut [u8],
-) -> Result<Model<'static>, Error> {
+) -> Result<&'static [u8], Error> {
     let least_place = &raw mut least_security_version;
     // SAFETY: the linker script has room for the slots and the word, and nobody else writes them.
     let (slots, least) = unsafe {
-        let slots = [slot(&raw const slot_0, &raw const slot_1), slot(&raw const slot_1, &raw const slots_end)];
+        let slots =
+            [slot(&raw const slot_0, &raw const slot_1), slot(&raw const slot_1, &raw const slots_end)];
         (slots, least_place.read_volatile())
     };
     let [first, second] = slots.map(whole_image);
@@ -45,24 +47,24 @@ pub fn open(
     };
     let ordered = if is_second_newer { [(1, second), (0, first)] } else { [(0, first), (1, second)] };
     for (number, image) in ordered {
-        let accepted = image.and_then(|(image, _)| accept(image, least, workspace));
+        let accepted = image.and_then(|(image, _)| Ok((image, accept(image, least, workspace)?)));
         // Nobody can report output that cannot be written.
         let _ = match &accepted {
             Ok(_) => writeln!(ConsoleWriter(board), "slot {number}: accepted"),
             Err(error) => writeln!(ConsoleWriter(board), "slot {number}: {error}"),
         };
-        if let Ok(model) = &accepted {
-            let version = model.image().metadata().unwrap_or_default().security_version;
+        if let Ok((image, version)) = accepted {
             if version > least {
                 // SAFETY: as above.
                 unsafe { least_place.write_volatile(version) };
                 let _ = writeln!(ConsoleWriter(board), "the least security version is now {version}");
             }
-            return accepted;
+            return Ok(image);
         }
     }
     let _ = writeln!(ConsoleWriter(board), "no slot has an image for this device");
-    Model::from_signed_bytes(built_in, &PUBLIC_KEY, least)
+    accept(built_in, least, workspace)?;
+    Ok(built_in)
 }
 
 /// # Safety
@@ -73,18 +75,19 @@ unsafe fn slot(begin: *const u8, end: *const u8) -> &'static [u8] {
 }
 
 /// Returns the image in a slot, without what lies behind it, and what it says about itself, which is not verified yet.
-#[inline(never)] // Here and below: the stack that this needs is free again when answers are computed.
+#[inline(never)]
 fn whole_image(slot: &'static [u8]) -> Result<(&'static [u8], Metadata<&'static str>), Error> {
     let bytes = image_bytes(slot)?;
     let image = slot.get(..bytes).unwrap_or_default();
     Ok((image, Image::from_bytes(image)?.metadata().unwrap_or_default()))
 }
 
-/// Opens an image, and runs its self-tests in the workspace that it will have.
+/// Verifies an image, runs its self-tests in the workspace that it will have, and returns its security version.
 #[inline(never)]
-fn accept(image: &'static [u8], least: u32, workspace: &mut [u8]) -> Result<Model<'static>, Error> {
+fn accept(image: &'static [u8], least: u32, workspace: &mut [u8]) -> Result<u32, Error> {
     let model = Model::from_signed_bytes(image, &PUBLIC_KEY, least);
     // The model stays a reference, because copies of it are large for a small stack.
-    model.as_ref().map_err(|error| *error)?.self_test(workspace)?;
-    model
+    let model = model.as_ref().map_err(|error| *error)?;
+    model.self_test(workspace)?;
+    Ok(model.image().metadata().unwrap_or_default().security_version)
 }

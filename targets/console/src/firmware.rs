@@ -4,28 +4,14 @@
 /// firmware has the image of the build script (`tinybert_runtime::embed_model`), a static workspace, the function
 /// `main` that start-up code calls, and a panic handler that does not link.
 ///
-/// A third argument is a function that opens another image than that: it is given the board, the image of the build
-/// script, and the workspace, which it may use, and returns a model or an error as `Model::from_bytes` does.
+/// A third argument is a function that chooses and verifies another image than that. It is given the board, the image
+/// of the build script, and the workspace, which it may use, and returns an image or an error.
 ///
 /// Start-up code has cleared .bss, copied .data, and filled the stack between the linker's symbols `stack_bottom` and
 /// `stack_top` with [`stack::PAINT`](crate::stack::PAINT).
 #[macro_export]
 macro_rules! firmware {
-    ($board:expr, $exit:path) => {
-        $crate::firmware!($board, $exit, open_built_in);
-
-        fn open_built_in(
-            _: &mut impl $crate::Board,
-            image: &'static [u8],
-            _: &mut [u8],
-        ) -> Result<$crate::Model<'static>, $crate::Error> {
-            #[cfg(not(feature = "signature"))]
-            return $crate::Model::from_bytes(image);
-            #[cfg(feature = "signature")]
-            return $crate::Model::from_signed_bytes(image, &PUBLIC_KEY, 0);
-        }
-    };
-    ($board:expr, $exit:path, $open:path) => {
+    (@with $board:expr, $exit:path, $choose:expr, $open:path) => {
         include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
         /// The alignment is 64 bytes, so that the session loses no bytes to alignment.
@@ -55,8 +41,8 @@ macro_rules! firmware {
             let line = &mut line[..$crate::Board::cycles(&board) as usize];
             // Flash can be written, so the compiler must not assume its present contents.
             let image = core::hint::black_box(MODEL);
-            let open = |board: &mut _, workspace: &mut [u8]| $open(board, image, workspace);
-            let served = $crate::serve(&mut board, open, workspace, line);
+            let chosen = ($choose)(&mut board, image, &mut *workspace);
+            let served = chosen.and_then(|image| $crate::serve(&mut board, || $open(image), workspace, line));
             if let Err(error) = &served {
                 let _ = writeln!($crate::ConsoleWriter(&mut board), "error: {error}");
             }
@@ -71,5 +57,18 @@ macro_rules! firmware {
             // SAFETY: a program in which this is reachable does not link.
             unsafe { a_panic_path_was_linked() }
         }
+    };
+    ($board:expr, $exit:path) => {
+        $crate::firmware!(@with $board, $exit, |_, image, _| Ok(image), open_built_in);
+
+        fn open_built_in(image: &'static [u8]) -> Result<$crate::Model<'static>, $crate::Error> {
+            #[cfg(not(feature = "signature"))]
+            return $crate::Model::from_bytes(image);
+            #[cfg(feature = "signature")]
+            return $crate::Model::from_signed_bytes(image, &PUBLIC_KEY, 0);
+        }
+    };
+    ($board:expr, $exit:path, $choose:path) => {
+        $crate::firmware!(@with $board, $exit, $choose, $crate::Model::from_bytes);
     };
 }
