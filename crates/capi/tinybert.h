@@ -31,6 +31,11 @@
 #define TINYBERT_MODEL_WORDS 144
 
 /*
+ Words of a run.
+ */
+#define TINYBERT_RUN_WORDS 48
+
+/*
  The result of a call. Values keep their meaning in later versions, which may have new values.
  */
 enum tinybert_status
@@ -126,6 +131,14 @@ enum tinybert_status
    The image has no self-tests, so nothing was compared.
    */
   TINYBERT_STATUS_NO_SELF_TESTS = 21,
+  /*
+   The answer needs further steps.
+   */
+  TINYBERT_STATUS_PENDING = 25,
+  /*
+   No run has been started, or the run has ended.
+   */
+  TINYBERT_STATUS_NOT_STARTED = 26,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -261,6 +274,17 @@ typedef struct {
    */
   bool accepted;
 } tinybert_confidence;
+
+/*
+ An answer that is being computed in slices. Its contents are this library's alone; it must not be copied or moved
+ between `tinybert_start` and the end of the run. It needs no initial value.
+ */
+typedef struct {
+  /*
+   The caller must not use them.
+   */
+  uint64_t words[TINYBERT_RUN_WORDS];
+} tinybert_run;
 
 #ifdef __cplusplus
 extern "C" {
@@ -430,6 +454,73 @@ tinybert_status tinybert_probabilities(const tinybert_model *model,
  */
 const char *tinybert_status_text(uint32_t status);
 #endif
+
+/*
+ Reads a text and starts the computation of its answer in slices. Only the text is read here; `tinybert_step` computes
+ the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and are nobody
+ else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the next start with
+ the same `run`.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's,
+ the text to as many bytes as it says, `run` to room for a run that nobody else uses. All of this holds until the run
+ has ended.
+ */
+tinybert_status tinybert_start(const tinybert_model *model,
+                               uint8_t *workspace,
+                               size_t workspace_bytes,
+                               tinybert_text text,
+                               tinybert_run *run);
+
+/*
+ Does the same as `tinybert_start` for a pair of texts.
+
+ # Safety
+ As for `tinybert_start`.
+ */
+tinybert_status tinybert_start_pair(const tinybert_model *model,
+                                    uint8_t *workspace,
+                                    size_t workspace_bytes,
+                                    tinybert_text text,
+                                    tinybert_text pair,
+                                    tinybert_run *run);
+
+/*
+ Does the same as `tinybert_start` for token ids, special ones included. Each token has a token type.
+
+ # Safety
+ As for `tinybert_start`; `ids` and `type_ids` point to `count` elements.
+ */
+tinybert_status tinybert_start_ids(const tinybert_model *model,
+                                   uint8_t *workspace,
+                                   size_t workspace_bytes,
+                                   const uint32_t *ids,
+                                   const uint8_t *type_ids,
+                                   size_t count,
+                                   tinybert_run *run);
+
+/*
+ Computes about `budget` multiply-adds of the answer at most, but at least the smallest part of the work. Returns
+ TINYBERT_STATUS_PENDING if there is more to compute. When the answer is there, it writes the answer, which has the
+ same bits for every budget, and ends the run. After any other status the run has not ended, and the next step tries
+ the same work again. The status is TINYBERT_STATUS_NOT_STARTED if no run has been started or the run has ended.
+
+ # Safety
+ `run` points to a run of which everything that `tinybert_start` demands still holds, or to a run that has ended or
+ is zero; `answer` points to an answer.
+ */
+tinybert_status tinybert_step(tinybert_run *run,
+                              size_t budget,
+                              tinybert_answer *answer);
+
+/*
+ Ends a run before its answer is there. The workspace and the model are free again. A run that has ended may be
+ cancelled, too.
+
+ # Safety
+ `run` points to a run that was started, has ended, or is zero, and that nobody else uses.
+ */
+tinybert_status tinybert_cancel(tinybert_run *run);
 
 #ifdef __cplusplus
 }  // extern "C"
