@@ -9,7 +9,7 @@ use checks::attention::{self, Case};
 use checks::operands::{RandomOperands, bits};
 use common::{cases, fast};
 use proptest::prelude::*;
-use tinybert_kernels::{AttentionShape, ContextOutput, Kernels, ShapeMismatch};
+use tinybert_kernels::{ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, row_stride};
 
 proptest! {
     #![proptest_config(cases())]
@@ -56,6 +56,36 @@ fn first_row_does_not_depend_on_the_number_of_queries() {
     let first = Case { shape: AttentionShape { queries: 1, ..all.shape }, qkv: all.qkv.clone(), ..all };
     for kernels in fast().chain([Kernels::scalar()]) {
         assert_eq!(bits(&first.f32s(&kernels)), bits(&all.f32s(&kernels)[..all.shape.width()]));
+    }
+}
+
+#[test]
+fn heads_and_blocks_of_queries_one_after_the_other_are_the_whole() {
+    for (tokens, head_dim) in [(20, 26), (21, 7), (9, 16)] {
+        let case = Case::random(tokens, tokens, 3, head_dim, 5);
+        let width = case.shape.width();
+        for kernels in fast().chain([Kernels::scalar()]) {
+            let mut scratch = vec![0; case.shape.scratch_bytes().unwrap()];
+            let mut i8s = vec![99; activation_bytes(tokens, width).unwrap()];
+            let mut f32s = vec![f32::NAN; tokens * width];
+            for first_head in 0..3 {
+                for first_query in (0..tokens).step_by(8) {
+                    let queries = 8.min(tokens - first_query);
+                    let shape =
+                        AttentionShape { first_query, queries, first_head, computed_heads: 1, ..case.shape };
+                    let stride = row_stride(width);
+                    let int8 = ActivationsMut { data: &mut i8s[first_query * stride..], stride };
+                    let out = &mut f32s[first_query * width..][..queries * width];
+                    let mut run = |context| {
+                        kernels.attention(&case.qkv, shape, case.coefficient, context, &mut scratch).unwrap();
+                    };
+                    run(ContextOutput::F32 { out, scale: case.scale });
+                    run(ContextOutput::I8 { out: int8, scale: case.scale });
+                }
+            }
+            assert_eq!(bits(&f32s), bits(&case.f32s(&kernels)), "{kernels:?}");
+            assert_eq!(values(&kernels, &i8s, tokens, width), case.i8s(&kernels, 0), "{kernels:?}");
+        }
     }
 }
 
@@ -117,6 +147,7 @@ fn wrong_sizes_are_refused() {
         assert_eq!(with(|shape| shape.stride = 17), Err(ShapeMismatch), "stride below 3 · heads · head_dim");
         assert_eq!(with(|shape| shape.tokens = 5), Err(ShapeMismatch), "more tokens than qkv holds");
         assert_eq!(with(|shape| shape.queries = 5), Err(ShapeMismatch), "more queries than tokens");
+        assert_eq!(with(|shape| shape.first_head = 1), Err(ShapeMismatch), "more heads than there are");
         assert_eq!(with(|shape| shape.heads = usize::MAX), Err(ShapeMismatch), "overflow");
         assert_eq!(with(|shape| shape.head_dim = usize::MAX / 2), Err(ShapeMismatch), "overflow");
     }

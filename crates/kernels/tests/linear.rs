@@ -11,8 +11,8 @@ use checks::operands::{LinearCase, bits, values};
 use common::{cases, fast};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, Epilogue, Kernels, PackedWeights, Panel, Quantization, ROW_BLOCK, ShapeMismatch,
-    activation_bytes, decode_row, math,
+    ActivationsMut, COLUMN_UNIT, Epilogue, Kernels, PackedWeights, Panel, Quantization, ROW_BLOCK,
+    ShapeMismatch, activation_bytes, decode_row, math, row_stride,
 };
 
 /// `y` by the definition, in i64 and with a rounding after each operation.
@@ -98,24 +98,64 @@ fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
 }
 
 #[test]
-fn the_outputs_from_one_on_are_a_layer_of_their_own() {
+fn the_outputs_of_some_panels_are_a_layer_of_their_own() {
     let layer = LinearCase::random(3, 130, 75, 5).four_bits(5).sparse(100, 6);
     for kernels in fast().chain([Kernels::scalar()]) {
         let panel = kernels.native_panel();
-        let first = usize::from(panel.nr);
+        let nr = usize::from(panel.nr);
         let (plain, stored, (offsets, mask, values)) =
             (layer.packed(panel), layer.stored_four_bits(panel), layer.stored_sparse(panel));
         let sparse = PackedWeights::Sparse { offsets: &offsets, mask: &mask, values: &values };
         for weights in [PackedWeights::Int8(&plain), PackedWeights::Int4(&stored), sparse] {
             let w = layer.encoded(panel, weights);
-            let part = w.outputs(first..130).unwrap();
-            let (data, n) = (layer.input(&kernels), 130 - first);
-            let mut out = vec![0.0; 3 * n];
-            let epilogue = Epilogue::F32 { out: &mut out, stride: n };
-            kernels.linear(&layer.activations(&data), &part, epilogue, &mut scratch(&part)).unwrap();
-            let expected: Vec<f32> =
-                naive(&layer).chunks(130).flat_map(|row| row[first..].to_vec()).collect();
-            assert_eq!(bits(&out), bits(&expected), "{kernels:?}");
+            for outputs in [nr..130, 0..nr, nr..2 * nr, 0..130, 0..0] {
+                let part = w.outputs(outputs.clone()).unwrap();
+                let (data, n) = (layer.input(&kernels), outputs.len());
+                // A residual stream, of which the part is some columns.
+                let mut out = vec![-0.0; 3 * 130];
+                let epilogue = Epilogue::AddF32 { residual: &mut out[outputs.start..], stride: 130 };
+                kernels.linear(&layer.activations(&data), &part, epilogue, &mut scratch(&part)).unwrap();
+                let mut expected = naive(&layer);
+                for (place, y) in expected.iter_mut().enumerate() {
+                    *y = if outputs.contains(&(place % 130)) { *y } else { -0.0 };
+                }
+                assert_eq!(bits(&out), bits(&expected), "{kernels:?}, {n} outputs from {}", outputs.start);
+            }
+            assert_eq!(w.outputs(0..131).err(), Some(ShapeMismatch), "more outputs than there are");
+            if nr > 1 {
+                assert_eq!(w.outputs(1..130).err(), Some(ShapeMismatch), "from within a panel");
+                assert_eq!(w.outputs(0..nr + 1).err(), Some(ShapeMismatch), "to within a panel");
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_of_the_outputs_make_the_whole_input_of_the_next_layer() {
+    // A multiple of every kernel's panel and of COLUMN_UNIT.
+    const UNIT: usize = 3 * COLUMN_UNIT;
+    for (m, n) in [(1, 130), (8, 144), (21, 100)] {
+        let layer = LinearCase::random(m, n, 75, 5);
+        for kernels in fast().chain([Kernels::scalar()]) {
+            let panel = kernels.native_panel();
+            let (packed, data) = (layer.packed(panel), layer.input(&kernels));
+            let w = layer.linear(panel, &packed);
+            let run = |parts: &[std::ops::Range<usize>]| {
+                let mut gelu = vec![0; activation_bytes(m, n).unwrap()];
+                for part in parts {
+                    let out = kernels.skip_columns(ActivationsMut::new(&mut gelu, n), part.start).unwrap();
+                    let quantization = Quantization::Static { inv_scale: 20.0, zero_point: -9 };
+                    let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut [] };
+                    let w = w.outputs(part.clone()).unwrap();
+                    kernels.linear(&layer.activations(&data), &w, epilogue, &mut []).unwrap();
+                }
+                values(&kernels, &gelu, m, n)
+            };
+            let parts = [0..UNIT, UNIT..2 * UNIT, 2 * UNIT..n];
+            assert_eq!(run(&parts), run(&[0..n]), "{kernels:?}, {m} rows");
+            let mut gelu = vec![0; activation_bytes(m, n).unwrap()];
+            let within = kernels.skip_columns(ActivationsMut::new(&mut gelu, n), 8).err();
+            assert_eq!(within, Some(ShapeMismatch), "within a unit");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The first half of a layer: queries, keys and values, then the context of each query.
 
-use core::ops::Range;
-
 use tinybert_image::{InputQuantization, LayerConfig, LayerView};
 use tinybert_kernels::{AttentionShape, ContextOutput, Quantization, ShapeMismatch};
 use zerocopy::FromBytes;

@@ -9,7 +9,7 @@ use core::ops::Range;
 use tinybert_image::{
     self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
 };
-use tinybert_kernels::{Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, Quantization, ShapeMismatch};
+use tinybert_kernels::{Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, ShapeMismatch};
 
 use crate::Error;
 use crate::progress::{Grid, Part, Progress, Stage};
