@@ -46,8 +46,8 @@ pub struct DemoArgs {
     /// model.tbim.
     #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
     out: PathBuf,
-    /// One pass in every stage, and a fifth of the unlabelled and of the test sentences: this shows that all steps work,
-    /// not which accuracy they can reach.
+    /// One pass in every stage, and a fifth of the unlabelled and of the test sentences: this shows that all steps
+    /// work, not which accuracy they can reach.
     #[arg(long)]
     quick: bool,
 }
