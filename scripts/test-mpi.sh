@@ -59,8 +59,8 @@ signalled() {
   wait $run
 }
 
-awk 'NR % 60 == 1' "$demo/snips/train.jsonl" >train.jsonl
-awk 'NR % 20 == 1' "$demo/snips/dev.jsonl" >dev.jsonl
+awk 'NR % 4 == 1' "$demo/clinc150/train.jsonl" >train.jsonl
+awk 'NR % 10 == 1' "$demo/clinc150/dev.jsonl" >dev.jsonl
 sed 's/.*"text": *"\([^"]*\)".*/\1\n/' train.jsonl >corpus.txt
 data=(--train train.jsonl --dev dev.jsonl --max-tokens 24)
 must 0 "$program" init --layers 2 --hidden 24 --heads 12 --ffn 48 --positions 32 --vocab-from "$demo/teacher" --out fresh
@@ -88,7 +88,7 @@ same cached cached-again "task stage: the teacher's cache is filled by one rank,
 
 must 0 ranks 2 fine-tune --objective mlm --train-encoder --model general --corpus corpus.txt --max-tokens 24 --epochs 1 \
   --out masked-lm
-augment=(augment --model masked-lm --train "$demo/snips/dev.jsonl" --variants 2)
+augment=(augment --model masked-lm --train "$demo/clinc150/dev.jsonl" --variants 2)
 must 0 "$program" "${augment[@]}" --out one.jsonl
 must 0 ranks 2 "${augment[@]}" --out two.jsonl
 cmp one.jsonl two.jsonl

@@ -28,11 +28,11 @@ pub fn student() -> Checkpoint {
     model
 }
 
-/// The development set of SNIPS intents.
+/// The development set of the demo.
 pub fn texts() -> Dataset {
     let source = Source::Table(TableFiles {
         train: None,
-        dev: Some(root().join("demo/snips/dev.jsonl")),
+        dev: Some(root().join("demo/clinc150/dev.jsonl")),
         test: None,
         format: None,
         columns: ColumnNames {

@@ -65,7 +65,7 @@ build_programs() {
 }
 
 two_labels() {
-  sed -E 's/"label": "[A-M]\w*"/"label": "first"/; s/"label": "[N-Z]\w*"/"label": "second"/' "demo/snips/$1.jsonl"
+  sed -E 's/"label": "[a-m]\w*"/"label": "first"/; s/"label": "[n-z]\w*"/"label": "second"/' "demo/clinc150/$1.jsonl"
 }
 
 # TinyBERT-4L-312 with random weights and a head of two labels, calibrated on the shipped sentences. The shipped vocabulary

@@ -118,7 +118,7 @@ fn images_pages_and_the_demo_replace_nothing_but_their_like() {
 
     guarded("no-demo/teacher", "config.json");
     fails(&format!("demo --out {}", toy::path("no-demo").display()), 2, &["teacher/config.json", "demo's"]);
-    assert!(!toy::path("no-demo/snips").exists());
+    assert!(!toy::path("no-demo/clinc150").exists());
 }
 
 #[test]

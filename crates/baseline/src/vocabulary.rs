@@ -8,6 +8,9 @@ use tinybert_data::task::TaskKind;
 
 /// Features of fewer training texts, pairs or words are left out.
 const LEAST: usize = 2;
+/// Fewer training texts or pairs keep all their n-grams. With few texts, most n-grams of a new text that are known at
+/// all are known from a single one.
+const FEW: usize = 2000;
 
 /// The hashed features that have weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,16 +23,17 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The features of at least two of the training set's texts or words.
+    /// The features of at least two of the training set's texts or words; all n-grams of a small set of texts.
     pub fn new(kind: TaskKind, counts: &[Vec<Counts>]) -> Self {
+        let of_texts = kind != TaskKind::Tagging;
+        let least = if of_texts && counts.len() < FEW { 1 } else { LEAST };
         let blocks = counts.iter().flatten().flat_map(|counts| counts.blocks.iter().flatten());
         let mut all: Vec<u32> = blocks.map(|&(bucket, _)| bucket).collect();
         all.par_sort_unstable();
-        let often = all.chunk_by(|a, b| a == b).filter(|equal| equal.len() >= LEAST);
+        let often = all.chunk_by(|a, b| a == b).filter(|equal| equal.len() >= least);
         let (buckets, with_it): (_, Vec<usize>) = often.map(|equal| (equal[0], equal.len())).unzip();
         let idf = |with_it: usize| (((1 + counts.len()) as f64 / (1 + with_it) as f64).ln() + 1.0) as f32;
-        let has_idf = kind != TaskKind::Tagging;
-        Self { buckets, idf: has_idf.then(|| with_it.into_iter().map(idf).collect()) }
+        Self { buckets, idf: of_texts.then(|| with_it.into_iter().map(idf).collect()) }
     }
 
     /// Number of features that are hashed.

@@ -1,6 +1,5 @@
 //! Labelled text: a GLUE task's folder, or files with named columns.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,7 +9,6 @@ use tinybert_data::metrics::{MetricSet, SelectionMetric};
 use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{
     ColumnNames, DataSpec, DevShare, GlueTask, ScopedDataset, Source, Split, TableFiles, TextPrompts,
-    same_text,
 };
 use tinybert_model::{Checkpoint, ListedPrompts};
 use tinybert_train::TaskData;
@@ -299,25 +297,7 @@ impl TrainingData {
     /// Adds examples without labels from `file` to the training set, without those whose text is in the development
     /// set too.
     pub fn add_unlabelled(&mut self, file: &Path, examples: Vec<Example>, progress: &dyn Progress) {
-        let of_dev: HashSet<String> =
-            self.dev.labelled.inputs().map(|(text, pair)| same_text(text, pair)).collect();
-        let is_new = |example: &Example| {
-            example
-                .inputs(self.dev.labelled.kind)
-                .all(|(text, pair)| !of_dev.contains(&same_text(text, pair)))
-        };
-        let all = examples.len();
-        let before = self.train.examples.len();
-        self.train.examples.extend(examples.into_iter().filter(is_new));
-        let added = self.train.examples.len() - before;
-        if added < all {
-            let file = file.display();
-            progress.say(&format!(
-                "{file}: left out {} of {all} texts, which the development set has",
-                all - added
-            ));
-        }
-        self.train.sources.push(file.into());
+        self.train.add_unlabelled(file, examples, &self.dev.labelled, progress);
     }
 
     /// The development set, with the rows that are out of scope.

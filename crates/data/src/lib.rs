@@ -27,7 +27,7 @@ mod unlabelled;
 
 pub use batch::{Batch, EpochBatches, collate, evaluation_batches, padding};
 pub use corpus::{Corpus, WindowSettings, WindowTexts};
-pub use dev_share::{DevShare, same_text};
+pub use dev_share::DevShare;
 pub use encoded::EncodedSet;
 pub use masking::{Masking, Targets};
 pub use prompts::TextPrompts;

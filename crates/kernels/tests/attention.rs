@@ -9,7 +9,9 @@ use checks::attention::{self, Case};
 use checks::operands::{RandomOperands, bits};
 use common::{cases, fast};
 use proptest::prelude::*;
-use tinybert_kernels::{ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, row_stride};
+use tinybert_kernels::{
+    ActivationsMut, AttentionShape, ContextOutput, Kernels, ShapeMismatch, activation_bytes, row_stride,
+};
 
 proptest! {
     #![proptest_config(cases())]

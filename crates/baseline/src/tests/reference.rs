@@ -23,25 +23,34 @@ fn rows(values: &Value) -> Vec<Vec<f64>> {
     values.as_array().unwrap().iter().map(numbers).collect()
 }
 
-#[test]
-fn features_are_those_of_tfidf_vectorizers() {
-    let texts: Vec<&str> =
-        REFERENCE["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+/// Compares the features of the first texts with those of scikit-learn, which `expected` has.
+fn check_features(texts: &[&str], expected: &Value) {
     let kind = TaskKind::Classification;
     let counts: Vec<Vec<Counts>> = texts.iter().map(|text| Counts::new(kind, text, None)).collect();
     let vocabulary = Vocabulary::new(kind, &counts);
-    let [words, characters] = ["word_values", "character_values"].map(|name| rows(&REFERENCE[name]));
-    for (text, counts) in counts.iter().enumerate() {
-        let mut found: Vec<f32> = vocabulary.row(&counts[0]).iter().map(|(_, value)| *value).collect();
-        assert_eq!(found.len(), words[text].len() + characters[text].len());
-        let (of_words, of_characters) = found.split_at_mut(words[text].len());
-        for (found, expected) in [(of_words, &words[text]), (of_characters, &characters[text])] {
+    let [words, characters] = ["words", "characters"].map(|name| rows(&expected[name]));
+    for (text, (words, characters)) in words.iter().zip(&characters).enumerate() {
+        let mut found: Vec<f32> = vocabulary.row(&counts[text][0]).iter().map(|(_, value)| *value).collect();
+        assert_eq!(found.len(), words.len() + characters.len());
+        let (of_words, of_characters) = found.split_at_mut(words.len());
+        for (found, expected) in [(of_words, words), (of_characters, characters)] {
             found.sort_by(f32::total_cmp);
             for (found, expected) in found.iter().zip(expected) {
                 assert!((f64::from(*found) - expected).abs() < 1e-6, "text {text}: {found} {expected}");
             }
         }
     }
+}
+
+#[test]
+fn features_are_those_of_tfidf_vectorizers() {
+    let mut texts: Vec<&str> =
+        REFERENCE["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    check_features(&texts, &REFERENCE["few"]);
+    let many = &REFERENCE["many"];
+    let more = many["times"].as_u64().unwrap() as usize;
+    texts.extend(std::iter::repeat_n(many["text"].as_str().unwrap(), more));
+    check_features(&texts, many);
 }
 
 /// The matrix of the reference by rows and by columns.

@@ -4,7 +4,8 @@
     pip install scikit-learn
     python linear.py > linear.json
 
-The features are tf-idf of word and character n-grams of at least two texts, each kind of n-gram scaled to length 1.
+The features are tf-idf of word and character n-grams, each kind of n-gram scaled to length 1: of few texts all n-grams,
+of many texts those of at least two. Many texts are the few, and behind them one text again and again.
 The models minimise the sum of the losses plus half the penalty times the squares of the weights, without a penalty of
 the bias: scikit-learn's C is the inverse of the penalty, and its Ridge has the penalty as alpha and twice the loss.
 Made with scikit-learn 1.9.1.
@@ -25,19 +26,26 @@ texts = [
     "will the rain stop in Oslo",
     "book a table in Oslo",
 ]
-words = TfidfVectorizer(
-    tokenizer=lambda text: re.findall(r"[^\W_]+", text),
-    token_pattern=None,
-    ngram_range=(1, 2),
-    sublinear_tf=True,
-    min_df=2,
-)
-characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=2)
-blocks = []
-for vectorizer in (words, characters):
-    matrix = vectorizer.fit_transform(texts).toarray()
-    # Without the names of the features: the values of each text in ascending order.
-    blocks.append([sorted(value for value in row if value) for row in matrix.tolist()])
+many = {"text": "stop the rain", "times": 1995}
+
+
+def values(texts, least):
+    """The values of the features of the first five texts, without the features' names: of each text in ascending
+    order."""
+    words = TfidfVectorizer(
+        tokenizer=lambda text: re.findall(r"[^\W_]+", text),
+        token_pattern=None,
+        ngram_range=(1, 2),
+        sublinear_tf=True,
+        min_df=least,
+    )
+    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=least)
+    blocks = {}
+    for name, vectorizer in (("words", words), ("characters", characters)):
+        matrix = vectorizer.fit_transform(texts)[:5].toarray()
+        blocks[name] = [sorted(value for value in row if value) for row in matrix.tolist()]
+    return blocks
+
 
 generator = numpy.random.default_rng(7)
 matrix = generator.normal(size=(40, 6)) * (generator.random((40, 6)) < 0.6)
@@ -72,8 +80,8 @@ print(
     json.dumps(
         {
             "texts": texts,
-            "word_values": blocks[0],
-            "character_values": blocks[1],
+            "few": values(texts, 1),
+            "many": many | values(texts + many["times"] * [many["text"]], 2),
             "matrix": matrix.tolist(),
             "penalty": penalty,
             "at": at.tolist(),

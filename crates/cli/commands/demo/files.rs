@@ -13,9 +13,10 @@ macro_rules! embedded {
 
 /// Each file's path below `demo/`, and its contents.
 const FILES: &[(&str, &[u8])] = embedded![
-    "snips/train.jsonl",
-    "snips/dev.jsonl",
-    "snips/test.jsonl",
+    "clinc150/train.jsonl",
+    "clinc150/unlabelled.jsonl",
+    "clinc150/dev.jsonl",
+    "clinc150/test.jsonl",
     "teacher/config.json",
     "teacher/model.safetensors",
     "teacher/run.json",

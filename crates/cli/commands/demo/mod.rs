@@ -1,6 +1,8 @@
 //! `demo`: takes every step on the data and the teacher that ship with the program.
 
+mod data;
 mod files;
+mod results;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,17 +10,17 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_data::{ColumnNames, DataSpec, Source, Split, TableFiles};
 use tinybert_distill::{StageRecipe, TaskSettings};
 use tinybert_evaluate::latency;
-use tinybert_evaluate::predictor::{FloatModel, PredictedAnswer, Predictor};
+use tinybert_evaluate::predictor::{PredictedAnswer, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::{BertConfig, Checkpoint, Head, RunRecord};
 use tinybert_nn::init_parameters;
 use tinybert_quantize::{KernelLayout, QuantizeSettings, quantize};
-use tinybert_train::{Output, TaskData};
+use tinybert_train::Output;
 
+use self::data::DemoData;
+use self::results::{Row, print_table, verdict};
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
 use crate::standard_output::print_line;
@@ -33,27 +35,21 @@ const SENTENCES: [&str; 4] = [
     "play some jazz from the sixties",
     "book a table for two in oslo tonight",
     "will it rain in lisbon on sunday",
-    "add this song to my workout playlist",
+    "how much money do i have in my savings account",
 ];
 
 /// Distils, quantizes and runs a small model; teacher and data ship with the program, so that nothing is
 /// downloaded.
 #[derive(Args)]
 pub struct DemoArgs {
-    /// Folder to write: the folders teacher, snips (the data), student-fresh and student, and the image
+    /// Folder to write: the folders teacher, clinc150 (the data), student-fresh and student, and the image
     /// model.tbim.
     #[arg(long, value_name = "FOLDER", default_value = "tinybert-demo")]
     out: PathBuf,
-    /// One pass in every stage: this shows that all steps work, not which accuracy they can reach.
+    /// One pass in every stage, and a fifth of the unlabelled and of the test sentences: this shows that all steps
+    /// work, not which accuracy they can reach.
     #[arg(long)]
     quick: bool,
-}
-
-/// A row of the result table.
-struct ModelRow {
-    name: &'static str,
-    bytes: u64,
-    accuracy: f64,
 }
 
 pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
@@ -67,32 +63,37 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
     files::unpack(&args.out)?;
     output_paths::check_image(&path, &no_inputs)?;
     let teacher = Checkpoint::load(&args.out.join("teacher"))?;
-    let snips = |split| tinybert_data::load(&snips(&args.out, &teacher.head), split, context.progress);
-    let (train, dev, test) = (snips(Split::Train)?, snips(Split::Dev)?, snips(Split::Test)?);
+    let data = DemoData::read(&args.out, &teacher.head, args.quick, context.progress)?;
+    let (labelled, test) = (&data.labelled, &data.test);
 
-    print_line("Distilling a 4-layer student from the 12-layer teacher (layer map 3m) ...")?;
-    let student = distil(args, invocation, &teacher, (&train, &dev), &context)?;
+    print_line(format_args!(
+        "Distilling a 4-layer student from the 12-layer teacher (layer map 3m) on {} sentences, of which {} have \
+         labels ...",
+        data.train.examples.len(),
+        labelled.examples.len()
+    ))?;
+    let student = distil(args, invocation, &teacher, &data, &context)?;
     print_line("Quantizing it to int8 ...")?;
     let settings = QuantizeSettings {
         max_tokens: MAX_TOKENS,
         layout: KernelLayout::Dotprod,
         ..QuantizeSettings::default()
     };
-    let made = quantize(&student, &train, &settings, &context)?;
+    let made = quantize(&student, labelled, &settings, &context)?;
     image_file::write(&path, &made.image)?;
+    print_line(format_args!("Training the linear baseline on the {} labels ...", labelled.examples.len()))?;
+    let baseline = Row::of_baseline(&data, &context)?;
 
-    print_line("Evaluating on the 700 test sentences ...")?;
+    print_line(format_args!("Evaluating on the {} test sentences ...", test.examples.len()))?;
     let int8 = Predictor::open(&path, MAX_TOKENS, None)?;
-    let rows = [
-        row("teacher, 12 layers, f32", &teacher, &test, &context)?,
-        row("student, 4 layers, f32", &student, &test, &context)?,
-        ModelRow {
-            name: "model.tbim, int8",
-            bytes: file_bytes(&path)?,
-            accuracy: accuracy(&int8, &test, &context)?,
-        },
-    ];
-    print_table(&rows)?;
+    let teacher = Row::of_folder("teacher, 12 layers, f32", &teacher, test, &context)?;
+    let student = Row::of_folder("student, 4 layers, f32", &student, test, &context)?;
+    let image = Row::of_image(&path, &int8, test, &context)?;
+    print_table(&[&baseline, &teacher, &student, &image])?;
+    if !args.quick {
+        print_line(verdict(&baseline, &image))?;
+    }
+    print_line("")?;
     print_latency(&path)?;
     print_answers(&int8)?;
     print_line(format_args!(
@@ -103,31 +104,12 @@ pub fn run(args: &DemoArgs, invocation: &Invocation) -> Result<()> {
     print_line(format_args!("  tinybert-compress run --model {} \"TEXT\"", path.display()))
 }
 
-/// The shipped data, with the teacher's labels.
-fn snips(out: &Path, teacher: &Head) -> DataSpec {
-    let file = |name: &str| Some(out.join("snips").join(name));
-    let columns =
-        ColumnNames { text: "text".into(), pair: None, label: Some("label".into()), soft_labels: None };
-    DataSpec {
-        source: Source::Table(TableFiles {
-            train: file("train.jsonl"),
-            dev: file("dev.jsonl"),
-            test: file("test.jsonl"),
-            format: None,
-            columns,
-            kind: TaskKind::Classification,
-            dev_share: None,
-        }),
-        labels: Some(teacher.labels().to_vec()),
-    }
-}
-
 /// Makes a fresh student and distils the teacher into it.
 fn distil(
     args: &DemoArgs,
     invocation: &Invocation,
     teacher: &Checkpoint,
-    (train, dev): (&Dataset, &Dataset),
+    data: &DemoData,
     context: &Context,
 ) -> Result<Checkpoint> {
     let config = BertConfig {
@@ -153,46 +135,18 @@ fn distil(
         seed: invocation.global.seed,
         ..defaults
     };
-    let data = TaskData { train, dev, metrics: snips(&args.out, &teacher.head).metrics() };
     let mut out = Output::from(args.out.join(STUDENT));
     out.resume = out.can_resume()?;
     let folder = out.folder.clone();
-    tinybert_distill::distill_task(&settings, teacher, &fresh, &data, out, context).map_err(|error| {
-        match error {
+    tinybert_distill::distill_task(&settings, teacher, &fresh, &data.task(), out, context).map_err(
+        |error| match error {
             Error::Interrupted(_) => {
                 Error::Interrupted("interrupted; the same command goes on from here".into())
             }
             other => other,
-        }
-    })?;
+        },
+    )?;
     Checkpoint::load(&folder)
-}
-
-/// A row about a float model.
-fn row(name: &'static str, checkpoint: &Checkpoint, test: &Dataset, context: &Context) -> Result<ModelRow> {
-    let predictor = Predictor::Folder(Box::new(FloatModel::new(checkpoint, MAX_TOKENS)?));
-    Ok(ModelRow {
-        name,
-        bytes: 4 * checkpoint.parameters() as u64,
-        accuracy: accuracy(&predictor, test, context)?,
-    })
-}
-
-fn accuracy(predictor: &Predictor, test: &Dataset, context: &Context) -> Result<f64> {
-    Ok(predictor.evaluate(test, tinybert_data::metrics::MetricSet::Accuracy, context)?.primary())
-}
-
-fn file_bytes(path: &Path) -> Result<u64> {
-    Ok(std::fs::metadata(path).map_err(Error::io(path))?.len())
-}
-
-fn print_table(rows: &[ModelRow]) -> Result<()> {
-    print_line(format_args!("\n{:26} {:>10} {:>14}", "SNIPS intents", "size", "test accuracy"))?;
-    for ModelRow { name, bytes, accuracy } in rows {
-        let megabytes = *bytes as f64 / 1e6;
-        print_line(format_args!("{name:26} {megabytes:>7.2} MB {:>12.1} %", 100.0 * accuracy))?;
-    }
-    Ok(())
 }
 
 fn print_latency(path: &Path) -> Result<()> {

@@ -30,7 +30,11 @@ impl Case {
         let first_query = first_query % tokens;
         let queries = queries.min(tokens - first_query);
         Case {
-            shape: AttentionShape { first_query, queries, ..AttentionShape::all(tokens, heads, head_dim, stride) },
+            shape: AttentionShape {
+                first_query,
+                queries,
+                ..AttentionShape::all(tokens, heads, head_dim, stride)
+            },
             qkv: random.f32s(tokens * stride, -4.0, 4.0),
             // From uniform to one-hot attention.
             coefficient: [0.0, 1e-3, 0.1, 0.28, 3.0, 1e9][random.below(6)],
