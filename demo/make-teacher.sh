@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes demo/teacher from demo/clinc150 and all-MiniLM-L6-v2, which the program downloads: fine-tunes that encoder on the
 # sentences with labels, learns a vocabulary, teaches 12 fresh layers the encoder's answers to all sentences, and writes
-# them in half precision. TODO minutes on 2 cores, after `cargo build --release --bins --examples`.
+# them in half precision. Half an hour on 2 cores, after `cargo build --release --bins --examples`.
 set -euo pipefail
 cd "$(dirname "$0")"
 binaries=../target/release
