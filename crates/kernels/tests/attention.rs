@@ -6,7 +6,7 @@ mod checks;
 mod common;
 
 use checks::attention::{self, Case};
-use checks::operands::{RandomOperands, bits};
+use checks::operands::{RandomOperands, bits, values};
 use common::{cases, fast};
 use proptest::prelude::*;
 use tinybert_kernels::{

@@ -102,7 +102,7 @@ fn linear(kernels: &Kernels, m: usize, n: usize, k: usize, seed: u64) {
     let epilogue = Epilogue::F32 { out: &mut out, stride: n };
     kernels.linear(&layer.activations(&data), &w, epilogue, &mut []).unwrap();
     assert_eq!(bits(&out), bits(&expected), "{kernels:?} {m} {n} {k}");
-    let epilogue = Epilogue::AddF32 { residual: &mut residual };
+    let epilogue = Epilogue::AddF32 { residual: &mut residual, stride: n };
     kernels.linear(&layer.activations(&data), &w, epilogue, &mut []).unwrap();
     let expected: Vec<f32> = before.iter().zip(&expected).map(|(&x, &y)| add(x, y)).collect();
     assert_eq!(bits(&residual), bits(&expected), "{kernels:?} {m} {n} {k}");
