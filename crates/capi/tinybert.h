@@ -48,6 +48,11 @@
 #define TINYBERT_MODEL_WORDS 144
 
 /*
+ Words of a run.
+ */
+#define TINYBERT_RUN_WORDS 48
+
+/*
  The result of a call. Values keep their meaning in later versions, which may have new values.
  */
 enum tinybert_status
@@ -155,6 +160,18 @@ enum tinybert_status
    There is no further word or entity.
    */
   TINYBERT_STATUS_END = 24,
+  /*
+   The answer needs further steps.
+   */
+  TINYBERT_STATUS_PENDING = 25,
+  /*
+   No run has been started, or the run has ended.
+   */
+  TINYBERT_STATUS_NOT_STARTED = 26,
+  /*
+   The image is signed, but its security version is below the least that is accepted.
+   */
+  TINYBERT_STATUS_TOO_OLD = 27,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -297,6 +314,43 @@ typedef struct {
 } tinybert_confidence;
 
 /*
+ What an image says about itself. The texts lie in the image. A text that the image does not have is empty.
+ */
+typedef struct {
+  /*
+   The name of the model.
+   */
+  tinybert_text name;
+  /*
+   The semantic version of the model, such as 1.2.0.
+   */
+  tinybert_text version;
+  /*
+   The licence of the model.
+   */
+  tinybert_text license;
+  /*
+   When the image was made, in UTC, such as 2026-12-01T13:00:00Z.
+   */
+  tinybert_text created;
+  /*
+   How old the image is for tinybert_open_signed_at_least; 0 if the image does not say it.
+   */
+  uint32_t security_version;
+} tinybert_metadata;
+
+/*
+ An answer that is being computed in slices. Its contents are this library's alone; it must not be copied or moved
+ between `tinybert_start` and the end of the run. It needs no initial value.
+ */
+typedef struct {
+  /*
+   The caller must not use them.
+   */
+  uint64_t words[TINYBERT_RUN_WORDS];
+} tinybert_run;
+
+/*
  A place between two words of a tagged text. Zero it before the first call: `= {0}`.
  */
 typedef struct {
@@ -380,7 +434,8 @@ tinybert_status tinybert_open(const uint8_t *image,
  Does the same as `tinybert_open` for an image that the holder of an Ed25519 key has signed. It refuses an image
  that is not signed, that is signed with another key, or that was changed afterwards, before it reads the image's
  contents. The public key has TINYBERT_PUBLIC_KEY_BYTES bytes and is not needed after the call. It is as
- trustworthy as the memory that it lies in. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
+ trustworthy as the memory that it lies in. Every security version is accepted: `tinybert_open_signed_at_least`
+ refuses older images. The statuses are those of `tinybert_open`, TINYBERT_STATUS_NOT_SIGNED,
  TINYBERT_STATUS_OTHER_KEY, TINYBERT_STATUS_FORGED and TINYBERT_STATUS_PUBLIC_KEY.
 
  # Safety
@@ -624,6 +679,99 @@ size_t tinybert_workspace_bytes(const tinybert_model *model);
  */
 tinybert_status tinybert_kernels(const tinybert_model *model,
                                  tinybert_text *name);
+
+/*
+ Writes to `metadata` what the image of an open model says about itself (`quantize --model-name`, `--model-version`,
+ `--license`, `--security-version`, `--created`). Only a signature proves it.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `metadata` to metadata.
+ */
+tinybert_status tinybert_metadata_of(const tinybert_model *model,
+                                     tinybert_metadata *metadata);
+
+#if defined(TINYBERT_SIGNATURE)
+/*
+ Does the same as `tinybert_open_signed` for an image whose security version is at least `least_security_version`. It
+ refuses an older image with TINYBERT_STATUS_TOO_OLD, before it reads the image's contents. An image that states no
+ security version has the version 0. The program keeps the least version where nobody can reset it.
+
+ # Safety
+ As for `tinybert_open_signed`.
+ */
+tinybert_status tinybert_open_signed_at_least(const uint8_t *image,
+                                              size_t image_bytes,
+                                              const uint8_t *public_key,
+                                              uint32_t least_security_version,
+                                              tinybert_model *model);
+#endif
+
+/*
+ Reads a text and starts the computation of its answer in slices. Only the text is read here; `tinybert_step`
+ computes the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and
+ are nobody else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the
+ next start with the same `run`.
+
+ # Safety
+ `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's,
+ the text to as many bytes as it says, `run` to room for a run that nobody else uses. All of this holds until the run
+ has ended.
+ */
+tinybert_status tinybert_start(const tinybert_model *model,
+                               uint8_t *workspace,
+                               size_t workspace_bytes,
+                               tinybert_text text,
+                               tinybert_run *run);
+
+/*
+ Does the same as `tinybert_start` for a pair of texts.
+
+ # Safety
+ As for `tinybert_start`.
+ */
+tinybert_status tinybert_start_pair(const tinybert_model *model,
+                                    uint8_t *workspace,
+                                    size_t workspace_bytes,
+                                    tinybert_text text,
+                                    tinybert_text pair,
+                                    tinybert_run *run);
+
+/*
+ Does the same as `tinybert_start` for token ids, special ones included. Each token has a token type.
+
+ # Safety
+ As for `tinybert_start`; `ids` and `type_ids` point to `count` elements.
+ */
+tinybert_status tinybert_start_ids(const tinybert_model *model,
+                                   uint8_t *workspace,
+                                   size_t workspace_bytes,
+                                   const uint32_t *ids,
+                                   const uint8_t *type_ids,
+                                   size_t count,
+                                   tinybert_run *run);
+
+/*
+ Computes about `budget` multiply-adds of the answer at most, but at least the smallest part of the work. Returns
+ TINYBERT_STATUS_PENDING if there is more to compute. When the answer is there, it writes the answer, which has the
+ same bits for every budget, and ends the run. After any other status the run has not ended, and the next step tries
+ the same work again. The status is TINYBERT_STATUS_NOT_STARTED if no run has been started or the run has ended.
+
+ # Safety
+ `run` points to a run of which everything that `tinybert_start` demands still holds, or to a run that has ended or
+ is zero; `answer` points to an answer.
+ */
+tinybert_status tinybert_step(tinybert_run *run,
+                              size_t budget,
+                              tinybert_answer *answer);
+
+/*
+ Ends a run before its answer is there. The workspace and the model are free again. A run that has ended may be
+ cancelled, too.
+
+ # Safety
+ `run` points to a run that was started, has ended, or is zero, and that nobody else uses.
+ */
+tinybert_status tinybert_cancel(tinybert_run *run);
 
 #if defined(TINYBERT_STATUS_TEXT)
 /*
