@@ -37,10 +37,10 @@ const _: () = assert!(
         && !mem::needs_drop::<StartedRun>()
 );
 
-/// Reads a text and starts the computation of its answer in slices. Only the text is read here; `tinybert_step` computes
-/// the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and are nobody
-/// else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the next start with
-/// the same `run`.
+/// Reads a text and starts the computation of its answer in slices. Only the text is read here; `tinybert_step`
+/// computes the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and are
+/// nobody else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the next
+/// start with the same `run`.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's,
@@ -149,8 +149,8 @@ unsafe fn start(
     };
     let session = model.session(workspace)?;
     let started = run.cast::<StartedRun>();
-    // SAFETY: `end` has found that `run` is a place for a run, which is at least as large and as aligned as its contents
-    // (asserted above). It stays where it is until the run has ended, and so does the session in it.
+    // SAFETY: `end` has found that `run` is a place for a run, which is at least as large and as aligned as its
+    // contents (asserted above). It stays where it is until the run has ended, and so does the session in it.
     unsafe {
         (&raw mut (*started).session).write(session);
         let session: &'static mut Session<'static, 'static> = &mut (*started).session;

@@ -81,8 +81,8 @@ impl<'a> ActivationsMut<'a> {
         check_activations(self.data, self.stride, m, k)
     }
 
-    /// Returns the columns from `first` on of a matrix in `layout`, where a linear layer writes its outputs from `first`
-    /// on. `first` is a multiple of [`COLUMN_UNIT`], so that it begins a word of every layout.
+    /// Returns the columns from `first` on of a matrix in `layout`, where a linear layer writes its outputs from
+    /// `first` on. `first` is a multiple of [`COLUMN_UNIT`], so that it begins a word of every layout.
     pub(crate) fn skip_columns(self, layout: ActivationLayout, first: usize) -> Result<Self, ShapeMismatch> {
         let Self { data, stride } = self;
         ensure(first.is_multiple_of(COLUMN_UNIT) && first < stride)?;

@@ -30,10 +30,10 @@
 //!
 //! Every type of this crate is `Send` and `Sync`, and no function has global state.
 //!
-//! * A [`Model`] can be shared: any number of threads, cores or interrupt handlers answer with the same model at the same
-//!   time, each with a session and a workspace of its own.
-//! * A [`Session`] and a [`Run`] can be sent to another thread between two calls. A call needs `&mut`, so two cannot use
-//!   the same workspace at the same time.
+//! * A [`Model`] can be shared: any number of threads, cores or interrupt handlers answer with the same model at the
+//!   same time, each with a session and a workspace of its own.
+//! * A [`Session`] and a [`Run`] can be sent to another thread between two calls. A call needs `&mut`, so two cannot
+//!   use the same workspace at the same time.
 //! * [`WordRows`] are read by every user of the model and must therefore be `Sync`: a driver with state needs a lock.
 //!
 //! ```compile_fail,E0277

@@ -7,8 +7,8 @@ use tinybert_kernels::{COLUMN_UNIT, ROW_BLOCK};
 
 use crate::workspace::ROWS_PER_STEP;
 
-/// What the work on one element counts where it is no product, in multiply-adds: in embeddings, LayerNorm, GELU, softmax
-/// and quantization.
+/// What the work on one element counts where it is no product, in multiply-adds: in embeddings, LayerNorm, GELU,
+/// softmax and quantization.
 pub(crate) const ELEMENT: usize = 16;
 
 /// The stages of a run, in their order.
@@ -199,8 +199,8 @@ impl Progress {
         self.block..rows.min(self.block.saturating_add(ROWS_PER_STEP))
     }
 
-    /// Goes back to `first`, the first of the stages that are repeated for each block of `rows` rows, and returns `true`
-    /// if the run has come to `after`, the stage after them, and there is another block.
+    /// Goes back to `first`, the first of the stages that are repeated for each block of `rows` rows, and returns
+    /// `true` if the run has come to `after`, the stage after them, and there is another block.
     pub fn next_block(&mut self, first: Stage, after: Stage, rows: usize) -> bool {
         let next = self.block.saturating_add(ROWS_PER_STEP);
         let repeated = self.stage == after && next < rows;

@@ -57,8 +57,8 @@ impl<'r> Run<'r, '_, '_> {
     /// Computes about `budget` multiply-adds at most: as many parts of the work as the budget allows, but at least one
     /// part. The smallest parts are of eight rows by 16 outputs of a linear (48 if the weights lie in panels of 12 or
     /// 48), of eight rows by all outputs if the linear's outputs are quantized per token, of eight queries by one head
-    /// of attention, and of eight rows of anything else. What is no product counts as 16 multiply-adds for each element.
-    /// Any budget gives the same bits.
+    /// of attention, and of eight rows of anything else. What is no product counts as 16 multiply-adds for each
+    /// element. Any budget gives the same bits.
     ///
     /// In a session with threads, each of them computes that much.
     ///
