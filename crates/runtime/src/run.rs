@@ -75,16 +75,20 @@ impl<'r> Run<'r, '_, '_> {
     }
 
     /// Computes everything that is left.
-    pub(crate) fn finish(mut self) -> Result<Reply<'r>, Error> {
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
         while !self.advance(usize::MAX)? {}
-        let Self { session, text, tokens, truncated, .. } = self;
-        session.reply(text, tokens, truncated)
+        Ok(())
     }
 
-    /// Computes everything that is left, and returns the outputs of the head.
-    pub(crate) fn finish_outputs(mut self) -> Result<&'r [f32], Error> {
-        while !self.advance(usize::MAX)? {}
+    /// Returns the outputs of a finished run.
+    pub(crate) fn outputs(&mut self) -> Result<&[f32], Error> {
         self.session.outputs(self.tokens)
+    }
+
+    /// Returns the reply of a finished run.
+    pub(crate) fn into_reply(self) -> Result<Reply<'r>, Error> {
+        let Self { session, text, tokens, truncated, .. } = self;
+        session.reply(text, tokens, truncated)
     }
 
     /// Computes within the budget, and returns whether there are outputs.
