@@ -152,7 +152,7 @@ fn parts_of_the_outputs_make_the_whole_input_of_the_next_layer() {
                 values(&kernels, &gelu, m, n)
             };
             let parts = [0..UNIT, UNIT..2 * UNIT, 2 * UNIT..n];
-            assert_eq!(run(&parts), run(core::slice::from_ref(&(0..n))), "{kernels:?}, {m} rows");
+            assert_eq!(run(&parts), run(std::slice::from_ref(&(0..n))), "{kernels:?}, {m} rows");
             let mut gelu = vec![0; activation_bytes(m, n).unwrap()];
             let within = kernels.skip_columns(ActivationsMut::new(&mut gelu, n), 8).err();
             assert_eq!(within, Some(ShapeMismatch), "within a unit");

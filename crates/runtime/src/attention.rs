@@ -4,7 +4,7 @@ use tinybert_image::{InputQuantization, LayerConfig, LayerView};
 use tinybert_kernels::{AttentionShape, ContextOutput, Quantization, ShapeMismatch};
 use zerocopy::FromBytes;
 
-use crate::encoder::{Encoder, linear, one_by_one, rows_of};
+use crate::encoder::{Encoder, one_by_one, rows_of};
 use crate::progress::{Grid, Part, Progress, Stage};
 use crate::qkv::Qkv;
 use crate::quantized::{QuantizedInput, QuantizedRows};
@@ -72,7 +72,7 @@ impl Encoder<'_> {
         mut progress: Progress,
     ) -> Result<Progress, ShapeMismatch> {
         let QkvShape { tokens, rows, first, nominal } = shape;
-        let (config, weights) = (&layer.config, linear(&layer.qkv));
+        let config = &layer.config;
         let stride = T::stride(config);
         let own = qkv.len().checked_div(stride).ok_or(ShapeMismatch)?;
         // Computes a part of a grid that begins with a row of the band and an output of the linear.
@@ -82,11 +82,11 @@ impl Encoder<'_> {
             let place = row.saturating_mul(stride).saturating_add(outputs.start);
             let out = qkv.get_mut(place..).unwrap_or_default();
             let input = input.read(config.qkv_input, first + row, part.rows.len(), self.hidden)?;
-            self.kernels.linear(&input, &weights.outputs(outputs)?, T::epilogue(out, stride), decoded)
+            self.linear(&input, &layer.qkv, outputs, T::epilogue(out, stride), decoded)
         };
         // Rows without queries begin with the panel that holds the first keys.
         let whole_panels =
-            config.attention_width().checked_rem(usize::from(weights.panel.nr)).ok_or(ShapeMismatch)?;
+            config.attention_width().checked_rem(usize::from(layer.qkv.panel.nr)).ok_or(ShapeMismatch)?;
         let (queries, without_queries) = match rows == tokens {
             true => (0, 0),
             false => (rows.min(nominal), config.attention_width() - whole_panels),
@@ -95,7 +95,7 @@ impl Encoder<'_> {
         progress.work(Stage::Queries, grid.of_band(own.min(rows.saturating_sub(first))), |part| {
             compute(part, 0, 0)
         })?;
-        let (nominal, outputs) = (nominal.min(tokens), weights.n.saturating_sub(without_queries));
+        let (nominal, outputs) = (nominal.min(tokens), layer.qkv.outputs.saturating_sub(without_queries));
         loop {
             let block = progress.block(nominal);
             let grid = Grid::linear(block.len(), outputs, &layer.qkv);

@@ -9,7 +9,7 @@ use core::ops::Range;
 use tinybert_image::{
     self as image, AttentionMode, Config, EmbeddingsView, InputQuantization, LayerConfig, LayerView,
 };
-use tinybert_kernels::{Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, ShapeMismatch};
+use tinybert_kernels::{Activations, Embedding, Epilogue, Kernels, LayerNorm, Linear, Panel, ShapeMismatch};
 
 use crate::Error;
 use crate::progress::{Grid, Part, Progress, Stage};
@@ -27,12 +27,6 @@ pub(crate) struct Encoder<'t> {
     pub hidden: usize,
     pub layer_norm_eps: f32,
     panel: Panel,
-}
-
-/// Returns an image's linear in the form that the kernels take.
-pub(crate) fn linear<'a>(linear: &image::LinearView<'a>) -> Linear<'a> {
-    let image::LinearView { outputs, inputs, panel, weights, scale, bias, row_sum } = *linear;
-    Linear { n: outputs, k: inputs, panel, weights, scale, bias, row_sum }
 }
 
 impl<'t> Encoder<'t> {
@@ -134,7 +128,6 @@ impl<'t> Encoder<'t> {
         mut progress: Progress,
     ) -> Result<Progress, ShapeMismatch> {
         let (config, hidden) = (&layer.config, self.hidden);
-        let (output, up, down) = (linear(&layer.attention_output), linear(&layer.up), linear(&layer.down));
         let rows = band.residual.len().checked_div(hidden).ok_or(ShapeMismatch)?;
         let FfnStage { mut outer, mut inner, scratch, decoded } =
             FfnStage::carve(stage, config, self.decoded(config)?, hidden, rows.min(ROWS_PER_STEP))
@@ -153,7 +146,7 @@ impl<'t> Encoder<'t> {
                 let first = block.start + part.rows.start;
                 let context = band.input.read(input, first, part.rows.len(), width)?;
                 let epilogue = add_to(x, &part, hidden)?;
-                self.kernels.linear(&context, &output.outputs(part.columns)?, epilogue, decoded)
+                self.linear(&context, &layer.attention_output, part.columns, epilogue, decoded)
             })?;
             progress.work(Stage::AttentionNorm, norm, |Part { rows, .. }| {
                 let x = rows_of(x, &rows, hidden)?;
@@ -170,12 +163,12 @@ impl<'t> Encoder<'t> {
                 let out = self.kernels.skip_columns(out, columns.start)?;
                 let epilogue = Epilogue::Gelu { out, quantization, scratch: &mut *scratch };
                 let outer = outer.read(config.up_input, rows.start, rows.len(), hidden)?;
-                self.kernels.linear(&outer, &up.outputs(columns)?, epilogue, decoded)
+                self.linear(&outer, &layer.up, columns, epilogue, decoded)
             })?;
             progress.work(Stage::Down, Grid::linear(count, hidden, &layer.down).of_band(own), |part| {
                 let inner = inner.read(config.down_input, part.rows.start, part.rows.len(), config.ffn)?;
                 let epilogue = add_to(x, &part, hidden)?;
-                self.kernels.linear(&inner, &down.outputs(part.columns)?, epilogue, decoded)
+                self.linear(&inner, &layer.down, part.columns, epilogue, decoded)
             })?;
             progress.work(Stage::OutputNorm, norm, |Part { rows, .. }| {
                 let (x, first) = (rows_of(x, &rows, hidden)?, block.start + rows.start);
@@ -188,6 +181,21 @@ impl<'t> Encoder<'t> {
                 return Ok(progress);
             }
         }
+    }
+
+    /// Computes some outputs of a linear and their epilogue.
+    #[inline(never)] // The operands are large for a small stack, so only this function holds them.
+    pub fn linear(
+        &self,
+        input: &Activations<'_>,
+        linear: &image::LinearView<'_>,
+        outputs: Range<usize>,
+        epilogue: Epilogue<'_>,
+        decoded: &mut [i8],
+    ) -> Result<(), ShapeMismatch> {
+        let image::LinearView { outputs: n, inputs: k, panel, weights, scale, bias, row_sum } = *linear;
+        let linear = Linear { n, k, panel, weights, scale, bias, row_sum };
+        self.kernels.linear(input, &linear.outputs(outputs)?, epilogue, decoded)
     }
 
     /// Normalises `x` and quantizes it into the rows from `first` on.

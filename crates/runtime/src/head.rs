@@ -4,7 +4,7 @@
 use tinybert_image::{Config, HeadKind, HeadView, InputQuantization, LinearView, Pooling};
 use tinybert_kernels::{Epilogue, ShapeMismatch, math};
 
-use crate::encoder::{Encoder, linear};
+use crate::encoder::Encoder;
 use crate::progress::{Grid, Part, Progress, Stage};
 use crate::quantized::QuantizedRows;
 use crate::stages::HeadStage;
@@ -46,7 +46,7 @@ pub(crate) fn run(
         let out = out.get_mut(place..).ok_or(ShapeMismatch)?;
         let epilogue = Epilogue::F32 { out, stride: weights.outputs };
         let input = input.read(INPUT, part.rows.start, part.rows.len(), hidden)?;
-        kernels.linear(&input, &linear(weights).outputs(part.columns)?, epilogue, &mut [])
+        encoder.linear(&input, weights, part.columns, epilogue, &mut [])
     };
     let pooler = head.pooler.as_ref();
     let rows = usize::from(pooler.is_some());

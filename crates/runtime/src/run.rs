@@ -54,11 +54,11 @@ impl<'s, 'a> Session<'s, 'a> {
 }
 
 impl<'r> Run<'r, '_, '_> {
-    /// Computes about `budget` multiply-adds at most: as many parts of the work as the budget allows, but at least
-    /// one part. The smallest parts are of eight rows by 16 outputs of a linear (48 if the weights lie in panels of
-    /// 12 or 48), of eight rows by all outputs if the linear's outputs are quantized per token, of eight queries by
-    /// one head of attention, and of eight rows of anything else. What is no product counts as 16 multiply-adds for
-    /// each element. Any budget gives the same bits.
+    /// Computes about `budget` multiply-adds at most: as many parts of the work as the budget allows, but at least one
+    /// part. The smallest parts are of eight rows by 16 outputs of a linear (48 if the weights lie in panels of 12 or
+    /// 48), of eight rows by all outputs if the linear's outputs are quantized per token, of eight queries by one head
+    /// of attention, and of eight rows of anything else. What is no product counts as 16 multiply-adds for each
+    /// element. Any budget gives the same bits.
     ///
     /// In a session with threads, each of them computes that much.
     ///
@@ -75,16 +75,20 @@ impl<'r> Run<'r, '_, '_> {
     }
 
     /// Computes everything that is left.
-    pub(crate) fn finish(mut self) -> Result<Reply<'r>, Error> {
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
         while !self.advance(usize::MAX)? {}
-        let Self { session, text, tokens, truncated, .. } = self;
-        session.reply(text, tokens, truncated)
+        Ok(())
     }
 
-    /// Computes everything that is left, and returns the outputs of the head.
-    pub(crate) fn finish_outputs(mut self) -> Result<&'r [f32], Error> {
-        while !self.advance(usize::MAX)? {}
+    /// Returns the outputs of a finished run.
+    pub(crate) fn outputs(&mut self) -> Result<&[f32], Error> {
         self.session.outputs(self.tokens)
+    }
+
+    /// Returns the reply of a finished run.
+    pub(crate) fn into_reply(self) -> Result<Reply<'r>, Error> {
+        let Self { session, text, tokens, truncated, .. } = self;
+        session.reply(text, tokens, truncated)
     }
 
     /// Computes within the budget, and returns whether there are outputs.

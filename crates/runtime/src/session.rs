@@ -105,7 +105,9 @@ impl<'a> Model<'a> {
         let mut session = self.session(workspace)?;
         let tests = self.image().self_tests();
         for (index, test) in tests.enumerate() {
-            let outputs = session.start(Input::ids(test.ids, test.type_ids))?.finish_outputs()?;
+            let mut run = session.start(Input::ids(test.ids, test.type_ids))?;
+            run.finish()?;
+            let outputs = run.outputs()?;
             let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
             if !equal {
                 return Err(Error::SelfTest { index });
@@ -151,7 +153,9 @@ impl<'s, 'a> Session<'s, 'a> {
     /// pair where the model has one token type, [`Pair`](Error::Pair) for a pair where the model tags words or embeds
     /// sentences.
     pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
-        self.start(input)?.finish()
+        let mut run = self.start(input)?;
+        run.finish()?;
+        run.into_reply()
     }
 
     pub(crate) fn team(&self) -> Team<'s> {

@@ -1,5 +1,5 @@
-//! What the documentation of the crate says about threads: every type is `Send` and `Sync`. This file compiles if
-//! that is so. What must not compile is in the documentation itself.
+//! What the documentation of the crate says about threads: every type is `Send` and `Sync`. This file compiles if that
+//! is so. What must not compile is in the documentation itself.
 
 use tinybert_runtime::kernels::Kernels;
 use tinybert_runtime::{
