@@ -6,7 +6,7 @@ use tinybert_image::{
 };
 use tinybert_quantize::KernelLayout;
 
-/// The table that `scripts/performance/shapes.py` prints.
+/// The table that `scripts/performance/shapes.py` and `shapes_cortex_m.py` print.
 const COUNTED: &str = include_str!("counted.csv");
 
 /// One answer of a random model, counted under QEMU.
@@ -75,6 +75,8 @@ fn read(line: &str) -> Option<CountedAnswer> {
         "neon-dotprod" => (KernelFamily::Dotprod, KernelLayout::Dotprod),
         "neon-dotprod-a55" => (KernelFamily::DotprodInOrder, KernelLayout::Dotprod),
         "neon-i8mm" => (KernelFamily::I8mm, KernelLayout::I8mm),
+        "arm-dsp" => (KernelFamily::ArmDsp, KernelLayout::CortexM),
+        "arm-mve" => (KernelFamily::ArmMve, KernelLayout::CortexM),
         _ => return None,
     };
     // The configuration of crates/runtime/examples/random_image.rs.

@@ -49,11 +49,13 @@ pub enum Unit {
     Panel,
     /// A weight in four bits for a block of rows.
     DecodedWeight,
+    /// An int8 weight that the kernels turn into another form for a block of rows.
+    ConvertedWeight,
 }
 
 impl Unit {
     /// All units in the order of [`Work::units`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Token,
         Self::Layer,
         Self::NormalisedChannel,
@@ -65,6 +67,7 @@ impl Unit {
         Self::EdgeWeight,
         Self::Panel,
         Self::DecodedWeight,
+        Self::ConvertedWeight,
     ];
 }
 
@@ -80,9 +83,6 @@ pub struct Work {
     pub units: PerUnit,
 }
 
-/// Rows that one call of a linear computes (crates/runtime/src/workspace.rs).
-const BLOCK_ROWS: usize = tinybert_runtime::ROWS_PER_STEP;
-
 /// The sizes of one call of a linear.
 struct LinearShape {
     rows: usize,
@@ -95,6 +95,17 @@ fn tile_rows(family: KernelFamily) -> usize {
     match family {
         KernelFamily::Neon => 4,
         KernelFamily::Dotprod | KernelFamily::DotprodInOrder | KernelFamily::I8mm => 8,
+        KernelFamily::ArmDsp | KernelFamily::ArmMve => 2,
+    }
+}
+
+/// Rows for which a panel is read once.
+fn block_rows(family: KernelFamily) -> usize {
+    match family {
+        // The sums of as many rows are on the stack (crates/kernels/src/arm_dsp/linear.rs).
+        KernelFamily::ArmDsp => 32,
+        // As many as one call of a linear computes (crates/runtime/src/workspace.rs).
+        _ => tinybert_runtime::ROWS_PER_STEP,
     }
 }
 
@@ -172,12 +183,17 @@ impl Work {
         let panel = config.panel;
         let matrix = panel.matrix(outputs, inputs);
         let (columns, depth) = matrix.map_or((outputs, inputs), |matrix| (matrix.columns(), matrix.depth()));
-        let tile = tile_rows(family);
+        let (tile, blocks) = (tile_rows(family), rows.div_ceil(block_rows(family)));
         self.multiply_adds += (rows * columns * depth) as f64;
         self.add(Unit::Tile, rows.div_ceil(tile) * outputs.div_ceil(panel.nr.into()));
-        self.add(Unit::Panel, rows.div_ceil(BLOCK_ROWS) * outputs.div_ceil(panel.nr.into()));
-        if matches!(encoding, Encoding::Int4 | Encoding::Sparse) {
-            self.add(Unit::DecodedWeight, rows.div_ceil(BLOCK_ROWS) * columns * depth);
+        self.add(Unit::Panel, blocks * outputs.div_ceil(panel.nr.into()));
+        match encoding {
+            Encoding::Int4 | Encoding::Sparse => self.add(Unit::DecodedWeight, blocks * columns * depth),
+            // SMLAD multiplies pairs of 16 bits.
+            Encoding::Int8 if family == KernelFamily::ArmDsp => {
+                self.add(Unit::ConvertedWeight, blocks * columns * depth);
+            }
+            Encoding::Int8 => {}
         }
         if !rows.is_multiple_of(tile) {
             self.add(Unit::EdgeWeight, columns * depth);
