@@ -42,6 +42,11 @@ impl KernelFamily {
     /// All families.
     pub const ALL: [Self; 6] =
         [Self::Neon, Self::Dotprod, Self::DotprodInOrder, Self::I8mm, Self::ArmDsp, Self::ArmMve];
+
+    /// Whether the kernels are those of a Cortex-M.
+    pub(crate) fn is_cortex_m(self) -> bool {
+        matches!(self, Self::ArmDsp | Self::ArmMve)
+    }
 }
 
 /// Every core that `--board` takes.

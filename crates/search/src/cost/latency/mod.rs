@@ -11,7 +11,7 @@ pub mod counted;
 
 use self::coefficients::{InstructionCosts, instruction_costs};
 use super::{Board, KernelFamily};
-use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig, PerLinear};
+use tinybert_image::{AttentionMode, Config, Encoding, INPUTS_PER_MULTIPLIER, LayerConfig, PerLinear};
 
 /// An answer whose latency is modelled.
 #[derive(Debug, Clone, Copy)]
@@ -49,13 +49,15 @@ pub enum Unit {
     Panel,
     /// A weight in four bits for a block of rows.
     DecodedWeight,
+    /// Such a weight of the last inputs, which are no whole group: it is decoded by itself.
+    DecodedEdgeWeight,
     /// An int8 weight that the kernels turn into another form for a block of rows.
     ConvertedWeight,
 }
 
 impl Unit {
     /// All units in the order of [`Work::units`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Token,
         Self::Layer,
         Self::NormalisedChannel,
@@ -67,6 +69,7 @@ impl Unit {
         Self::EdgeWeight,
         Self::Panel,
         Self::DecodedWeight,
+        Self::DecodedEdgeWeight,
         Self::ConvertedWeight,
     ];
 }
@@ -162,10 +165,13 @@ impl Work {
         let mut linear = |encoding, rows, outputs, inputs| {
             self.add_linear(config, family, encoding, LinearShape { rows, outputs, inputs });
         };
+        // Keys and values are computed for all tokens.
         if rows < tokens {
             linear(qkv, tokens, 2 * width, hidden);
+            linear(qkv, rows, width, hidden);
+        } else {
+            linear(qkv, rows, 3 * width, hidden);
         }
-        linear(qkv, rows, 3 * width, hidden);
         linear(attention_output, rows, hidden, width);
         linear(up, rows, layer.ffn, hidden);
         linear(down, rows, hidden, layer.ffn);
@@ -188,7 +194,13 @@ impl Work {
         self.add(Unit::Tile, rows.div_ceil(tile) * outputs.div_ceil(panel.nr.into()));
         self.add(Unit::Panel, blocks * outputs.div_ceil(panel.nr.into()));
         match encoding {
-            Encoding::Int4 | Encoding::Sparse => self.add(Unit::DecodedWeight, blocks * columns * depth),
+            Encoding::Int4 | Encoding::Sparse => {
+                self.add(Unit::DecodedWeight, blocks * columns * depth);
+                if encoding == Encoding::Int4 && family.is_cortex_m() {
+                    let left = depth % INPUTS_PER_MULTIPLIER;
+                    self.add(Unit::DecodedEdgeWeight, blocks * columns * left);
+                }
+            }
             // SMLAD multiplies pairs of 16 bits.
             Encoding::Int8 if family == KernelFamily::ArmDsp => {
                 self.add(Unit::ConvertedWeight, blocks * columns * depth);
