@@ -10,6 +10,7 @@ import argparse
 import bisect
 import pathlib
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 
@@ -17,14 +18,14 @@ from collections import Counter
 LEAST_SHARE = 0.002
 
 
-def executed(plugin, board, program):
-    """How often each address was executed; prints what the program prints."""
+def executed(plugin, board, program, *options):
+    """How often each address was executed; prints what the program prints to standard error. The options are QEMU's."""
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder, "report")
         machine = ["-M", board, "-display", "none", "-monitor", "none", "-serial", "stdio"]
         semihosting = ["-semihosting-config", "enable=on,target=native"]
         command = ["qemu-system-arm", *machine, *semihosting, "-kernel", program, "-plugin", f"{plugin},out={report}"]
-        subprocess.run(command, check=True, timeout=600)
+        subprocess.run([*command, *options], check=True, timeout=600, stdout=sys.stderr)
         counts = Counter()
         for line in report.read_text(encoding="ascii").splitlines():
             address, count = line.split()
@@ -61,4 +62,5 @@ def main():
         print(f"| {name} | {count:,} | {count / arguments.multiply_adds:.3f} |")
 
 
-main()
+if __name__ == "__main__":
+    main()

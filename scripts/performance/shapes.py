@@ -2,6 +2,7 @@
 """Counts the instructions of answers of random models of many shapes, as CSV: what the latency model is fitted to.
 
     shapes.py --cache FOLDER --count PROGRAM --image PROGRAM > crates/search/src/cost/latency/counted.csv
+    shapes_cortex_m.py ... >> crates/search/src/cost/latency/counted.csv
 
 The programs are crates/runtime/examples/count.rs for aarch64 and random_image.rs for this machine; FOLDER is what prepare.sh
 has filled. Then `cargo run --release -p tinybert-search --example fit_latency` prints the coefficients."""
@@ -41,6 +42,12 @@ FAMILIES = (
 )
 
 
+def write_image(program, file, layout, encoding, shape, tokens):
+    """Writes an image of a shape for inputs of at most as many tokens."""
+    sizes = [str(size) for size in (*shape, tokens)]
+    subprocess.run([program, file, layout, encoding, *sizes], check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -56,12 +63,12 @@ def main():
         for encoding, shape in itertools.chain(
             (("int8", shape) for shape in SHAPES), (("int4", shape) for shape in IN_FOUR_BITS)
         ):
-            sizes = [str(size) for size in (*shape, max(LENGTHS))]
-            subprocess.run([arguments.image, image, layout, encoding, *sizes], check=True)
+            write_image(arguments.image, image, layout, encoding, shape, max(LENGTHS))
             for tokens in LENGTHS:
                 command = [arguments.count, image, str(tokens), isa]
                 counted = executed.total(cache / "libcount.so", cpu, command, cache / "executed.txt")
                 print(isa, encoding, *shape, tokens, counted, sep=",", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

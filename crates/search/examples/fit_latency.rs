@@ -7,9 +7,7 @@ use tinybert_search::latency::instructions_per_multiply_add;
 
 fn main() {
     let rows = counted();
-    for family in
-        [KernelFamily::Neon, KernelFamily::Dotprod, KernelFamily::DotprodInOrder, KernelFamily::I8mm]
-    {
+    for family in KernelFamily::ALL {
         let each = fit(&rows, family);
         let error = |row: &CountedAnswer| {
             let others: f64 = row.work.units.iter().zip(each).map(|(count, each)| count * each).sum();

@@ -32,17 +32,44 @@ pub enum KernelFamily {
     DotprodInOrder,
     /// `i8_8x12_smmla`.
     I8mm,
+    /// `i8_2x4_smlad`.
+    ArmDsp,
+    /// `i8_2x4_vmladava`.
+    ArmMve,
+}
+
+impl KernelFamily {
+    /// All families.
+    pub const ALL: [Self; 6] =
+        [Self::Neon, Self::Dotprod, Self::DotprodInOrder, Self::I8mm, Self::ArmDsp, Self::ArmMve];
+
+    /// Whether the kernels are those of a Cortex-M.
+    pub(crate) fn is_cortex_m(self) -> bool {
+        matches!(self, Self::ArmDsp | Self::ArmMve)
+    }
 }
 
 /// Every core that `--board` takes.
-const CORES: [Core; 6] = [
+const CORES: [Core; 11] = [
     core("cortex-a53", KernelLayout::Neon, KernelFamily::Neon, 3.9, 1.0),
     core("cortex-a55", KernelLayout::Dotprod, KernelFamily::DotprodInOrder, 15.7, 1.0),
     core("cortex-a72", KernelLayout::Neon, KernelFamily::Neon, 8.0, 2.0),
     core("cortex-a76", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
     core("neoverse-n1", KernelLayout::Dotprod, KernelFamily::Dotprod, 32.0, 2.0),
     core("neoverse-v1", KernelLayout::I8mm, KernelFamily::I8mm, 127.4, 2.0),
+    core("cortex-m4", KernelLayout::CortexM, KernelFamily::ArmDsp, ARM_DSP, 1.0),
+    core("cortex-m7", KernelLayout::CortexM, KernelFamily::ArmDsp, ARM_DSP, 1.0),
+    core("cortex-m33", KernelLayout::CortexM, KernelFamily::ArmDsp, ARM_DSP, 1.0),
+    core("cortex-m55", KernelLayout::CortexM, KernelFamily::ArmMve, ARM_MVE, 1.0),
+    core("cortex-m85", KernelLayout::CortexM, KernelFamily::ArmMve, ARM_MVE, 1.0),
 ];
+
+/// 128 multiply-adds take 107 instructions, each of them a cycle. A Cortex-M7 can execute two in a cycle; no public
+/// figure says how often it does, so that it counts as the others.
+const ARM_DSP: f64 = 128.0 / 107.0;
+
+/// 128 multiply-adds take eight multiplications of two cycles each, which the loads of the next operands overlap.
+const ARM_MVE: f64 = 8.0;
 
 const fn core(
     name: &'static str,
@@ -55,12 +82,18 @@ const fn core(
 }
 
 /// Named boards with their core and its clock in MHz.
-const BOARDS: [(&str, &str, f64); 5] = [
+const BOARDS: [(&str, &str, f64); 11] = [
     ("raspberry-pi-3", "cortex-a53", 1200.0),
     ("raspberry-pi-4", "cortex-a72", 1800.0),
     ("raspberry-pi-5", "cortex-a76", 2400.0),
     ("imx-8m-mini", "cortex-a53", 1800.0),
     ("imx-93", "cortex-a55", 1700.0),
+    ("stm32f407", "cortex-m4", 168.0),
+    ("stm32h743", "cortex-m7", 480.0),
+    ("nrf5340", "cortex-m33", 128.0),
+    ("rp2350", "cortex-m33", 150.0),
+    ("stm32n657", "cortex-m55", 800.0),
+    ("alif-ensemble-e7", "cortex-m55", 400.0),
 ];
 
 /// A board: a core at a clock.
@@ -131,6 +164,23 @@ mod tests {
         let custom: Board = "cortex-a76@800MHz".parse().unwrap();
         assert_eq!((custom.core.layout, custom.mhz), (KernelLayout::Dotprod, 800.0));
         assert_eq!(Board::named().len(), BOARDS.len());
+    }
+
+    #[test]
+    fn microcontrollers_are_boards_with_kernels_of_their_own() {
+        let known: Board = "stm32f407".parse().unwrap();
+        assert_eq!((known.core.name, known.mhz), ("cortex-m4", 168.0));
+        for (text, mhz, kernels) in [
+            ("cortex-m4@168MHz", 168.0, KernelFamily::ArmDsp),
+            ("cortex-m7@480MHz", 480.0, KernelFamily::ArmDsp),
+            ("cortex-m33@128MHz", 128.0, KernelFamily::ArmDsp),
+            ("cortex-m55@0.4GHz", 400.0, KernelFamily::ArmMve),
+            ("cortex-m85@480MHz", 480.0, KernelFamily::ArmMve),
+        ] {
+            let board: Board = text.parse().unwrap();
+            assert_eq!((board.mhz, board.core.kernels), (mhz, kernels), "{text}");
+            assert_eq!(board.core.layout, KernelLayout::CortexM, "{text}");
+        }
     }
 
     #[test]

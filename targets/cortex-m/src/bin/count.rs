@@ -1,6 +1,8 @@
 //! Answers one input of `COUNT_TOKENS` tokens (16 by default) three times with the kernels `COUNT_ISA` (the fastest by
 //! default), and marks the third run for an emulator that counts instructions. The marks are unallocated hints, which
 //! do nothing from Armv7-M on: `scripts/performance/cortex_m.py` knows them. Both variables are read by the compiler.
+//! An emulator that loads another image into memory, with a number of tokens, has that one answered
+//! (`scripts/performance/shapes_cortex_m.py`).
 #![no_std]
 #![no_main]
 
@@ -21,8 +23,23 @@ include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
 /// The alignment is 64 bytes, so that the session loses no bytes to alignment.
 #[repr(align(64))]
-struct Workspace([u8; WORKSPACE_BYTES]);
-static mut WORKSPACE: Workspace = Workspace([0; WORKSPACE_BYTES]);
+struct Workspace([u8; SPACE]);
+static mut WORKSPACE: Workspace = Workspace([0; SPACE]);
+
+/// Bytes for the image that is built in, and for any that the emulator loads.
+const SPACE: usize = if WORKSPACE_BYTES > 1 << 20 { WORKSPACE_BYTES } else { 1 << 20 };
+
+unsafe extern "C" {
+    /// Memory of the board that nothing else uses; the linker script knows where. An emulator that loads an image
+    /// writes `LOADED`, the number of tokens and the image's bytes here, and the image [`IMAGE_OFFSET`] bytes on.
+    static loaded: [u32; 3];
+}
+
+/// The mark of a loaded image: "TBIM".
+const LOADED: u32 = u32::from_le_bytes(*b"TBIM");
+
+/// The alignment of an image.
+const IMAGE_OFFSET: usize = 64;
 
 /// Most tokens of an input.
 const MOST_TOKENS: usize = 512;
@@ -33,10 +50,11 @@ extern "C" fn main() -> ! {
     let mut board = board::Mps2::new();
     // SAFETY: `main` is called once, on one core, and nothing else names this.
     let workspace = unsafe { &mut (*&raw mut WORKSPACE).0 };
-    let tokens = option_env!("COUNT_TOKENS").and_then(|tokens| tokens.parse().ok()).unwrap_or(16);
+    let built_in_tokens = option_env!("COUNT_TOKENS").and_then(|tokens| tokens.parse().ok()).unwrap_or(16);
+    let (image, tokens) = loaded_image().unwrap_or((MODEL, built_in_tokens));
     let isa = option_env!("COUNT_ISA").and_then(Isa::parse);
     let kernels = isa.map_or(Some(Kernels::detect()), Kernels::with_isa).unwrap_or(Kernels::scalar());
-    match count(kernels, tokens, workspace) {
+    match count(image, kernels, tokens, workspace) {
         Ok(bits) => {
             let _ =
                 writeln!(ConsoleWriter(&mut board), "{}, {tokens} tokens: {bits:08x}", kernels.isa().name());
@@ -49,9 +67,20 @@ extern "C" fn main() -> ! {
     }
 }
 
+/// The image that the emulator has loaded, and the number of tokens to answer.
+fn loaded_image() -> Option<(&'static [u8], usize)> {
+    // SAFETY: the linker script says that this is memory; only the emulator writes it, before the start.
+    let [mark, tokens, bytes] = unsafe { (&raw const loaded).read_volatile() };
+    // SAFETY: as above; the emulator has written as many bytes.
+    let image = || unsafe {
+        core::slice::from_raw_parts((&raw const loaded).cast::<u8>().add(IMAGE_OFFSET), bytes as usize)
+    };
+    (mark == LOADED).then(|| (image(), tokens as usize))
+}
+
 /// Returns the bits of the first output.
-fn count(kernels: Kernels, tokens: usize, workspace: &mut [u8]) -> Result<u32, Error> {
-    let model = Model::from_bytes(core::hint::black_box(MODEL))?.with_kernels(kernels);
+fn count(image: &[u8], kernels: Kernels, tokens: usize, workspace: &mut [u8]) -> Result<u32, Error> {
+    let model = Model::from_bytes(core::hint::black_box(image))?.with_kernels(kernels);
     let (mut ids, type_ids) = ([0; MOST_TOKENS], [0; MOST_TOKENS]);
     let ids = ids.get_mut(..tokens).unwrap_or_default();
     let vocabulary = model.config().vocab;

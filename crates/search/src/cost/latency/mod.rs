@@ -11,7 +11,7 @@ pub mod counted;
 
 use self::coefficients::{InstructionCosts, instruction_costs};
 use super::{Board, KernelFamily};
-use tinybert_image::{AttentionMode, Config, Encoding, LayerConfig, PerLinear};
+use tinybert_image::{AttentionMode, Config, Encoding, INPUTS_PER_MULTIPLIER, LayerConfig, PerLinear};
 
 /// An answer whose latency is modelled.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +49,15 @@ pub enum Unit {
     Panel,
     /// A weight in four bits for a block of rows.
     DecodedWeight,
+    /// Such a weight of the last inputs, which are no whole group: it is decoded by itself.
+    DecodedEdgeWeight,
+    /// An int8 weight that the kernels turn into another form for a block of rows.
+    ConvertedWeight,
 }
 
 impl Unit {
     /// All units in the order of [`Work::units`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Token,
         Self::Layer,
         Self::NormalisedChannel,
@@ -65,6 +69,8 @@ impl Unit {
         Self::EdgeWeight,
         Self::Panel,
         Self::DecodedWeight,
+        Self::DecodedEdgeWeight,
+        Self::ConvertedWeight,
     ];
 }
 
@@ -80,9 +86,6 @@ pub struct Work {
     pub units: PerUnit,
 }
 
-/// Rows that one call of a linear computes (crates/runtime/src/workspace.rs).
-const BLOCK_ROWS: usize = tinybert_runtime::ROWS_PER_STEP;
-
 /// The sizes of one call of a linear.
 struct LinearShape {
     rows: usize,
@@ -95,6 +98,17 @@ fn tile_rows(family: KernelFamily) -> usize {
     match family {
         KernelFamily::Neon => 4,
         KernelFamily::Dotprod | KernelFamily::DotprodInOrder | KernelFamily::I8mm => 8,
+        KernelFamily::ArmDsp | KernelFamily::ArmMve => 2,
+    }
+}
+
+/// Rows for which a panel is read once.
+fn block_rows(family: KernelFamily) -> usize {
+    match family {
+        // The sums of as many rows are on the stack (crates/kernels/src/arm_dsp/linear.rs).
+        KernelFamily::ArmDsp => 32,
+        // As many as one call of a linear computes (crates/runtime/src/workspace.rs).
+        _ => tinybert_runtime::ROWS_PER_STEP,
     }
 }
 
@@ -151,10 +165,13 @@ impl Work {
         let mut linear = |encoding, rows, outputs, inputs| {
             self.add_linear(config, family, encoding, LinearShape { rows, outputs, inputs });
         };
+        // Keys and values are computed for all tokens.
         if rows < tokens {
             linear(qkv, tokens, 2 * width, hidden);
+            linear(qkv, rows, width, hidden);
+        } else {
+            linear(qkv, rows, 3 * width, hidden);
         }
-        linear(qkv, rows, 3 * width, hidden);
         linear(attention_output, rows, hidden, width);
         linear(up, rows, layer.ffn, hidden);
         linear(down, rows, hidden, layer.ffn);
@@ -172,12 +189,23 @@ impl Work {
         let panel = config.panel;
         let matrix = panel.matrix(outputs, inputs);
         let (columns, depth) = matrix.map_or((outputs, inputs), |matrix| (matrix.columns(), matrix.depth()));
-        let tile = tile_rows(family);
+        let (tile, blocks) = (tile_rows(family), rows.div_ceil(block_rows(family)));
         self.multiply_adds += (rows * columns * depth) as f64;
         self.add(Unit::Tile, rows.div_ceil(tile) * outputs.div_ceil(panel.nr.into()));
-        self.add(Unit::Panel, rows.div_ceil(BLOCK_ROWS) * outputs.div_ceil(panel.nr.into()));
-        if matches!(encoding, Encoding::Int4 | Encoding::Sparse) {
-            self.add(Unit::DecodedWeight, rows.div_ceil(BLOCK_ROWS) * columns * depth);
+        self.add(Unit::Panel, blocks * outputs.div_ceil(panel.nr.into()));
+        match encoding {
+            Encoding::Int4 | Encoding::Sparse => {
+                self.add(Unit::DecodedWeight, blocks * columns * depth);
+                if encoding == Encoding::Int4 && family.is_cortex_m() {
+                    let left = depth % INPUTS_PER_MULTIPLIER;
+                    self.add(Unit::DecodedEdgeWeight, blocks * columns * left);
+                }
+            }
+            // SMLAD multiplies pairs of 16 bits.
+            Encoding::Int8 if family == KernelFamily::ArmDsp => {
+                self.add(Unit::ConvertedWeight, blocks * columns * depth);
+            }
+            Encoding::Int8 => {}
         }
         if !rows.is_multiple_of(tile) {
             self.add(Unit::EdgeWeight, columns * depth);
