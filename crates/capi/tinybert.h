@@ -708,9 +708,9 @@ tinybert_status tinybert_open_signed_at_least(const uint8_t *image,
 
 /*
  Reads a text and starts the computation of its answer in slices. Only the text is read here; `tinybert_step`
- computes the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and
- are nobody else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the
- next start with the same `run`.
+ computes the answer. Until the run has ended, `model`, the workspace, the text and `run` stay where they are and are
+ nobody else's. A run ends when `tinybert_step` returns TINYBERT_STATUS_OK, by `tinybert_cancel`, or by the next
+ start with the same `run`.
 
  # Safety
  `model` points to a model that is zero or was opened, `workspace` to `workspace_bytes` bytes that are nobody else's,
