@@ -11,6 +11,24 @@ use crate::{Error, Result};
 /// Extension of the old contents while two folders change names.
 const PREVIOUS: &str = "previous";
 
+/// With this begins the name of a temporary file of [`write_file`].
+const TEMPORARY: &str = ".tinybert-compress-";
+
+/// Removes the temporary files that killed processes have left in a folder of which this process is the only user.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn remove_temporary_files(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let entry = entry.map_err(Error::io(folder))?;
+        let is_file = entry.file_type().map_err(Error::io(&entry.path()))?.is_file();
+        if is_file && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path()).map_err(Error::io(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed.
 ///
 /// # Errors
@@ -20,8 +38,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     // Temporary files are private by default. The user's umask decides who can read this one, like any other
     // output.
     let anyone = fs::Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().permissions(anyone).tempfile_in(folder).map_err(Error::io(path))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .permissions(anyone)
+        .tempfile_in(folder)
+        .map_err(Error::io(path))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
     file.persist(path).map_err(|error| Error::io(path)(error.error))?;
     sync_folder(folder)
@@ -234,6 +255,18 @@ mod tests {
             assert_eq!((contents(&target), contents(&staged)), ("new".to_owned(), "old".to_owned()));
             assert_eq!(parent.path().read_dir().unwrap().count(), 2);
         }
+    }
+
+    #[test]
+    fn temporary_files_of_killed_processes_are_removed_and_nothing_else() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path();
+        // Never renamed, as by a process that is killed.
+        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).unwrap();
+        let (_, left) = temporary.keep().unwrap();
+        write_file(&folder.join("journal.json"), b"{}").unwrap();
+        remove_temporary_files(folder).unwrap();
+        assert!(!left.exists() && folder.join("journal.json").exists());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{Identity, Output};
-use tinybert_base::atomic::write_file;
+use tinybert_base::atomic::{remove_temporary_files, write_file};
 use tinybert_base::{Error, Result};
 
 /// The contents of a journal.
@@ -74,6 +74,8 @@ pub fn open<J: Journal>(out: &Output, new: J, begun: &str, owner: &str) -> Resul
         return Ok(journal);
     }
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    // A process that was killed while it wrote its journal has left nothing else.
+    remove_temporary_files(folder)?;
     if fs::read_dir(folder).map_err(Error::io(folder))?.next().is_some() {
         return Err(Error::Usage(format!(
             "{}: is neither empty nor a folder of {owner}; choose another --out",
