@@ -57,11 +57,11 @@ gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined $(
   -Icrates/capi -I"$work/build-signed" -o "$work/interface" targets/c-firmware/interface.c "$work/$host.a" -lm
 "$work/interface" "$work/model.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" 2>"$work/log" || { cat "$work/log" >&2; fail "the interface on the host"; }
 grep -q "$(sha256sum <"$work/model.tbim" | cut -d " " -f 1)" "$work/log" || fail "the interface on the host: another SHA-256 than sha256sum's"
-cmp <(head -n "$(wc -l <"$work/good")" "$work/expected") "$work/answers" || fail "the interface on the host: other bits"
+cmp <(head -n "$(wc -l <"$work/good")" "$work/expected" | cut -f 1,2) "$work/answers" || fail "the interface on the host: other bits"
 # A temperature and a threshold change no logit.
 toy_image "$work/calibrated.tbim" dotprod calibrated
 "$work/interface" "$work/calibrated.tbim" "$work/good" "$work/signed.tbim" "$work/forged.tbim" >"$work/answers" 2>"$work/log" || { cat "$work/log" >&2; fail "the interface on the host: a calibrated image"; }
-cmp <(head -n "$(wc -l <"$work/good")" "$work/expected") "$work/answers" || fail "the interface on the host: other bits when calibrated"
+cmp <(head -n "$(wc -l <"$work/good")" "$work/expected" | cut -f 1,2) "$work/answers" || fail "the interface on the host: other bits when calibrated"
 sed '/\t/d' "$work/good" >"$work/single"
 toy_image "$work/detached.tbim" dotprod --word-rows "$work/rows"
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -Icrates/capi \

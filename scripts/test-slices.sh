@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "test-slices: $*" >&2; exit 1; }
 
-if [ $# -gt 0 ]; then ln -s "$(realpath "$1")" "$work/model.tbim"; else toy_image "$work/model.tbim" demo; fi
+if [ $# -gt 0 ]; then ln -s "$(realpath "$1")" "$work/model.tbim"; else toy_image "$work/model.tbim" cortex-m demo; fi
 use_compiler_for "$target"
 
 # build [OPTION...]: both programs into $work.

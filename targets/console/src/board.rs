@@ -21,21 +21,18 @@ pub trait Board {
     fn cycles(&self) -> u32;
 }
 
-/// Opens the model and runs the image's self-tests, which show that this board computes what the host computed. Then
+/// Runs the image's self-tests, which show that this board computes what the host computed. Then
 /// answers the console's lines until Control-D and prints the cycles of each answer. Lines may be as long as `buffer`.
 ///
 /// # Errors
-/// The fault of the image, the workspace or the board.
+/// The fault of the workspace or the board.
 #[inline(never)] // The stack that this needs is not taken yet while an image is chosen and verified.
 pub fn serve(
     board: &mut impl Board,
-    open: impl FnOnce() -> Result<Model<'static>, Error>,
+    model: &Model<'_>,
     workspace: &mut [u8],
     buffer: &mut [u8],
 ) -> Result<(), Error> {
-    let model = open();
-    // The model stays a reference, because a second copy of it would take a tenth of the stack.
-    let model = model.as_ref().map_err(|error| *error)?;
     let tests = model.self_test(workspace)?;
     // Here and below, nobody can report output that cannot be written.
     let _ = writeln!(ConsoleWriter(board), "{tests} self-tests passed on {}", model.kernels().isa().name());

@@ -42,7 +42,12 @@ macro_rules! firmware {
             // Flash can be written, so the compiler must not assume its present contents.
             let image = core::hint::black_box(MODEL);
             let chosen = ($choose)(&mut board, image, &mut *workspace);
-            let served = chosen.and_then(|image| $crate::serve(&mut board, || $open(image), workspace, line));
+            let model = chosen.and_then($open);
+            // The model stays a reference, because a second copy of it would take a tenth of the stack.
+            let served = match &model {
+                Ok(model) => $crate::serve(&mut board, model, workspace, line),
+                Err(error) => Err(*error),
+            };
             if let Err(error) = &served {
                 let _ = writeln!($crate::ConsoleWriter(&mut board), "error: {error}");
             }
@@ -61,6 +66,7 @@ macro_rules! firmware {
     ($board:expr, $exit:path) => {
         $crate::firmware!(@with $board, $exit, |_, image, _| Ok(image), open_built_in);
 
+        #[inline(never)] // The stack that this needs is free again when answers are computed.
         fn open_built_in(image: &'static [u8]) -> Result<$crate::Model<'static>, $crate::Error> {
             #[cfg(not(feature = "signature"))]
             return $crate::Model::from_bytes(image);
