@@ -5,14 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
-fail() { echo "test-android: $*" >&2; exit 1; }
 
 if ! command -v javac >/dev/null; then
   echo "test-android: there is no JDK; nothing was checked"
   exit 0
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+make_work_folder
 module=targets/android/library/src/main
 jdk=$(dirname "$(dirname "$(realpath "$(command -v javac)")")")
 jni=(-Icrates/capi -I"$jdk/include" -I"$jdk/include/linux" -DTINYBERT_STATUS_TEXT -std=c11 -Wall -Wextra -Wpedantic -Werror -O2

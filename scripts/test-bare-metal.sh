@@ -16,8 +16,7 @@ one_core_limit=163000
 every_core_limit=216000
 # With the curve and the hashes that verify a signature.
 key_limit=231000
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+make_work_folder
 
 # The weight layout of each CPU.
 declare -A layouts=([cortex-a53]=neon [cortex-a72]=neon [cortex-a76]=dotprod [max,sve=off]=i8mm)
@@ -32,7 +31,6 @@ else
 fi
 if [ $# -gt 1 ]; then cp "$2" "$work/texts"; else write_texts "$work/texts"; write_bad_lines "$work/texts"; fi
 
-fail() { echo "test-bare-metal: $*" >&2; exit 1; }
 
 for image in "$work"/*.tbim; do answer_on_host "$image" <"$work/texts" >"${image%.tbim}.expected"; done
 

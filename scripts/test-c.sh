@@ -8,9 +8,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 stack_limit=8192
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-c: $*" >&2; exit 1; }
+make_work_folder
 
 toy_image "$work/model.tbim" dotprod
 make_keys "$work"

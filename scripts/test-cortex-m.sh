@@ -9,9 +9,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 stack_limit=8192
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-cortex-m: $*" >&2; exit 1; }
+make_work_folder
 
 if [ $# -gt 0 ]; then
   ln -s "$(realpath "$1")" "$work/model.tbim"

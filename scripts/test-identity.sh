@@ -11,8 +11,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 model=$1 data=$2 count=${3:-1000} options=("${@:4}")
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+make_work_folder
 head -n "$count" "$data" | sed -n 's/.*"text": *"\([^"]*\)".*/\1/p' >"$work/texts"
 positions=$(sed -n 's/.*"max_position_embeddings": *\([0-9]*\).*/\1/p' "$model/config.json")
 tokens=$((positions < 128 ? positions : 128))

@@ -7,9 +7,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 size_limit=1000000
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-linux: $*" >&2; exit 1; }
+make_work_folder
 
 toy_image "$work/model.tbim" neon
 write_texts "$work/texts"

@@ -7,9 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-packages: $*" >&2; exit 1; }
+make_work_folder
 
 warnings="-Wall -Wextra -Wpedantic -Werror"
 toy_image "$work/model.tbim"

@@ -9,9 +9,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 target=thumbv7em-none-eabihf
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-slices: $*" >&2; exit 1; }
+make_work_folder
 
 if [ $# -gt 0 ]; then ln -s "$(realpath "$1")" "$work/model.tbim"; else toy_image "$work/model.tbim" cortex-m demo; fi
 use_compiler_for "$target"

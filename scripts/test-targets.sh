@@ -7,7 +7,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
-fail() { echo "test-targets: $*" >&2; exit 1; }
 
 # The rows of the list: the target between backticks, then whether it has `std`.
 listed=$(sed -n 's/^| `\([a-z0-9_.-]*\)` | \(std\|no_std\) |.*/\1 \2/p' docs/targets.md)

@@ -7,9 +7,7 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 stack_limit=8192
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "test-updates: $*" >&2; exit 1; }
+make_work_folder
 
 # The image that is built in has version 1.0.0 and security version 3. An update gives any number of labels for a text, so that
 # its answers are others.

@@ -1,4 +1,14 @@
-# Sourced by the scripts that build for boards: which compiler builds for a target, and what firmware is asked and checked for.
+# Sourced by the scripts that build for boards: how a script ends, which compiler builds for a target, and what firmware is asked
+# and checked for.
+
+# fail MESSAGE: ends the script with a message behind the script's name.
+fail() { echo "$(basename "$0" .sh): $*" >&2; exit 1; }
+
+# make_work_folder: $work, a folder that is removed when the script ends.
+make_work_folder() {
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+}
 
 # use_compiler_for TARGET: rustup's where it has the target's standard library. Otherwise Debian's, which brings the sources
 # that the target folder's .cargo/config.toml has cargo build the library from. scripts/setup-cross.sh installs both.
