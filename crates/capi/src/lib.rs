@@ -313,23 +313,19 @@ unsafe fn run(
     let (model, workspace, answer) =
         unsafe { (Handle::get(model)?, slice_mut(workspace, workspace_bytes)?, place(answer)?) };
     let mut session = model.session(workspace)?;
-    write_answer(&session.run(input)?, answer);
+    write_answer(model, &session.run(input)?, answer);
     Ok(())
 }
 
-/// Writes an answer for C.
-fn write_answer(reply: &Reply<'_>, answer: &mut MaybeUninit<CAnswer>) {
-    let (kind, label) = match reply.answer {
-        Answer::Label { index, .. } => (Kind::Label, u32::try_from(index).unwrap_or(u32::MAX)),
-        Answer::Score(_) => (Kind::Score, 0),
-        Answer::Tags(_) => (Kind::Tags, 0),
-        Answer::Embedding(_) => (Kind::Embedding, 0),
-        Answer::Labels(_) => (Kind::Labels, 0),
-        _ => (Kind::Other, 0),
+/// Writes an answer of a model for C.
+fn write_answer(model: &Model<'_>, reply: &Reply<'_>, answer: &mut MaybeUninit<CAnswer>) {
+    let label = match reply.answer {
+        Answer::Label { index, .. } => u32::try_from(index).unwrap_or(u32::MAX),
+        _ => 0,
     };
     let outputs = reply.answer.outputs();
     answer.write(CAnswer {
-        kind,
+        kind: Kind::of(model.config().head),
         label,
         outputs: outputs.as_ptr(),
         output_count: outputs.len(),

@@ -112,9 +112,11 @@ pub unsafe extern "C" fn tinybert_step(run: *mut CRun, budget: usize, answer: *m
         // SAFETY: as the caller promises.
         let (started, answer) = unsafe { (started(run)?, place(answer)?) };
         // SAFETY: the run has been started, and nobody else uses it or its session.
-        match unsafe { &mut (*started).run }.step(budget)? {
+        let run = unsafe { &mut (*started).run };
+        let model = run.model();
+        match run.step(budget)? {
             Step::Pending => return Err(Status::Pending),
-            Step::Done(reply) => write_answer(&reply, answer),
+            Step::Done(reply) => write_answer(model, &reply, answer),
         }
         // SAFETY: as above.
         unsafe { (&raw mut (*started).started).write(0) };

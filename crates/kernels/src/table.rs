@@ -66,7 +66,7 @@ static ARM_DSP: KernelTable = KernelTable {
     attention_f32: |operands, context, scratch| {
         scalar::attention_f32(arm_dsp::LAYOUT, operands, context, scratch)
     },
-    layer_norm: arm_dsp::layer_norm,
+    layer_norm: scalar::layer_norm,
     layer_norm_quantize: arm_dsp::layer_norm_quantize,
     quantize: arm_dsp::quantize,
     embed: scalar::embed,

@@ -3,7 +3,7 @@
 use tinybert_image::Layers;
 
 use crate::progress::{Progress, Stage};
-use crate::{Error, Input, Reply, Session};
+use crate::{Error, Input, Model, Reply, Session};
 
 /// What a step has come to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,12 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 }
 
-impl<'r> Run<'r, '_, '_> {
+impl<'r, 's, 'a> Run<'r, 's, 'a> {
+    /// Returns the model that answers.
+    pub fn model(&self) -> &'s Model<'a> {
+        self.session.model
+    }
+
     /// Computes about `budget` multiply-adds at most: as many parts of the work as the budget allows, but at least one
     /// part. The smallest parts are of eight rows by 16 outputs of a linear (48 if the weights lie in panels of 12 or
     /// 48), of eight rows by all outputs if the linear's outputs are quantized per token, of eight queries by one head

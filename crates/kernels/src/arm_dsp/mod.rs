@@ -19,7 +19,7 @@ use crate::activation_layout::ActivationLayout;
 
 pub(crate) use attention::attention;
 pub(crate) use linear::linear;
-pub(crate) use rows::{layer_norm, layer_norm_quantize, quantize};
+pub(crate) use rows::{layer_norm_quantize, quantize};
 
 /// The layout of activations: four bytes of a row and of the row below it are one double word.
 pub(crate) const LAYOUT: ActivationLayout = ActivationLayout { rows: 2, depth: 4, bias: 0 };

@@ -1,27 +1,23 @@
-//! LayerNorm and quantization of rows.
+//! Quantization of rows, also behind LayerNorm.
 
 use super::LAYOUT;
 use super::math::Quantizer;
 use crate::linear::{ActivationsMut, LayerNorm, Quantization};
-use crate::math::{self, row_scales};
+use crate::math::row_scales;
+use crate::scalar;
 
-/// Computes [`crate::scalar::layer_norm`].
-pub(crate) fn layer_norm(x: &mut [f32], norm: &LayerNorm) {
-    crate::scalar::layer_norm(x, norm);
-}
-
-/// Computes [`crate::scalar::layer_norm_quantize`].
+/// Computes [`scalar::layer_norm_quantize`].
 pub(crate) fn layer_norm_quantize(
     x: &mut [f32],
     norm: &LayerNorm,
     quantization: Quantization,
     out: ActivationsMut,
 ) {
-    layer_norm(x, norm);
+    scalar::layer_norm(x, norm);
     quantize(x, norm.gamma.len(), quantization, out);
 }
 
-/// Computes [`crate::scalar::quantize`].
+/// Computes [`scalar::quantize`].
 pub(crate) fn quantize(x: &[f32], k: usize, quantization: Quantization, mut out: ActivationsMut) {
     let rows = x.chunks_exact(k.max(1)).enumerate();
     match quantization {
@@ -39,8 +35,7 @@ pub(crate) fn quantize(x: &[f32], k: usize, quantization: Quantization, mut out:
 
 /// Quantizes a row such that its largest magnitude becomes 127; returns the scale.
 pub(super) fn quantize_row(row: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
-    let amax = x.iter().fold(0.0, |amax, &x| math::max(x.abs(), amax));
-    let (scale, inv_scale) = row_scales(amax);
+    let (scale, inv_scale) = row_scales(scalar::largest_magnitude(x));
     write_row(row, x, &Quantizer::new(inv_scale, 0), out);
     scale
 }

@@ -38,7 +38,7 @@ pub(super) unsafe fn quantize_row(m: usize, x: &[f32], out: &mut ActivationsMut)
     // signalling NaN would become the largest number; where there is one, the largest number is found anew.
     // SAFETY: the row is valid for reads.
     let amax = unsafe { largest(x.as_ptr(), x.len()) }.without(INVALID);
-    let amax = amax.unwrap_or_else(|| x.iter().fold(0.0, |amax, &x| math::max(x.abs(), amax)));
+    let amax = amax.unwrap_or_else(|| scalar::largest_magnitude(x));
     let (scale, inv_scale) = math::row_scales(amax);
     // SAFETY: as this function requires.
     unsafe { write_row(m, x, inv_scale, 0, out) };

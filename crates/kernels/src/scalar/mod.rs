@@ -12,6 +12,8 @@ pub(crate) use attention_f32::attention_f32;
 pub(crate) use embedding::embed;
 pub(crate) use layer_norm::{layer_norm, layer_norm_quantize};
 pub(crate) use linear::linear;
+#[cfg(any(arm_dsp, arm_mve))]
+pub(crate) use quantize::largest_magnitude;
 pub(crate) use quantize::quantize;
 #[cfg(arm_mve)]
 pub(crate) use quantize::write_row;

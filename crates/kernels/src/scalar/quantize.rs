@@ -21,11 +21,16 @@ pub(crate) fn write_row(
     }
 }
 
+/// Returns the largest magnitude of a row without its NaNs.
+#[inline]
+pub(crate) fn largest_magnitude(x: &[f32]) -> f32 {
+    x.iter().fold(0.0, |largest, &x| math::max(math::scalar(x).abs(), largest))
+}
+
 /// Quantizes a row such that its largest magnitude becomes 127; returns the scale.
 #[inline]
 pub(crate) fn quantize_row(layout: ActivationLayout, m: usize, x: &[f32], out: &mut ActivationsMut) -> f32 {
-    let amax = x.iter().fold(0.0, |amax, &x| math::max(math::scalar(x).abs(), amax));
-    let (scale, inv_scale) = math::row_scales(amax);
+    let (scale, inv_scale) = math::row_scales(largest_magnitude(x));
     write_row(layout, m, x, inv_scale, 0, out);
     scale
 }
