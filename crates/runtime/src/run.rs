@@ -53,7 +53,7 @@ impl<'s, 'a> Session<'s, 'a> {
     }
 }
 
-impl<'r, 's, 'a> Run<'r, 's, 'a> {
+impl<'s, 'a> Run<'_, 's, 'a> {
     /// Returns the model that answers.
     pub fn model(&self) -> &'s Model<'a> {
         self.session.model
@@ -79,21 +79,10 @@ impl<'r, 's, 'a> Run<'r, 's, 'a> {
         })
     }
 
-    /// Computes everything that is left.
-    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+    /// Computes everything that is left. Returns the number of tokens, and whether the text was cut.
+    pub(crate) fn finish(&mut self) -> Result<(usize, bool), Error> {
         while !self.advance(usize::MAX)? {}
-        Ok(())
-    }
-
-    /// Returns the outputs of a finished run.
-    pub(crate) fn outputs(&mut self) -> Result<&[f32], Error> {
-        self.session.outputs(self.tokens)
-    }
-
-    /// Returns the reply of a finished run.
-    pub(crate) fn into_reply(self) -> Result<Reply<'r>, Error> {
-        let Self { session, text, tokens, truncated, .. } = self;
-        session.reply(text, tokens, truncated)
+        Ok((self.tokens, self.truncated))
     }
 
     /// Computes within the budget, and returns whether there are outputs.

@@ -105,9 +105,8 @@ impl<'a> Model<'a> {
         let mut session = self.session(workspace)?;
         let tests = self.image().self_tests();
         for (index, test) in tests.enumerate() {
-            let mut run = session.start(Input::ids(test.ids, test.type_ids))?;
-            run.finish()?;
-            let outputs = run.outputs()?;
+            let (tokens, _) = session.finish(Input::ids(test.ids, test.type_ids))?;
+            let outputs = session.outputs(tokens)?;
             let equal = outputs.iter().map(|x| x.to_bits()).eq(test.outputs.iter().map(|x| x.to_bits()));
             if !equal {
                 return Err(Error::SelfTest { index });
@@ -153,9 +152,17 @@ impl<'s, 'a> Session<'s, 'a> {
     /// pair where the model has one token type, [`Pair`](Error::Pair) for a pair where the model tags words or embeds
     /// sentences.
     pub fn run<'r>(&'r mut self, input: Input<'r>) -> Result<Reply<'r>, Error> {
-        let mut run = self.start(input)?;
-        run.finish()?;
-        run.into_reply()
+        let (tokens, truncated) = self.finish(input)?;
+        self.reply(input.first_text(), tokens, truncated)
+    }
+
+    /// Computes the outputs of an input at once. Returns the number of tokens, and whether the text was cut.
+    fn finish(&mut self, input: Input<'_>) -> Result<(usize, bool), Error> {
+        // The run stays in the result, because a second copy of it is large for a small stack.
+        match &mut self.start(input) {
+            Ok(run) => run.finish(),
+            Err(error) => Err(*error),
+        }
     }
 
     pub(crate) fn team(&self) -> Team<'s> {
