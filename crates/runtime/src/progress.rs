@@ -149,6 +149,12 @@ pub(crate) struct Progress {
     stage: Stage,
     /// The first row of a block of [`ROWS_PER_STEP`] rows.
     block: usize,
+    place: Place,
+}
+
+/// How far a run has come within a stage.
+#[derive(Clone, Copy, Debug)]
+struct Place {
     /// The next row of the stage's grid. It is 0 unless a part of `column` has been computed.
     row: usize,
     /// The next column of the stage's grid. The columns before it have been computed.
@@ -160,12 +166,15 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub const START: Self =
-        Self { stage: Stage::Embeddings, block: 0, row: 0, column: 0, budget: 0, begun: false };
+    pub const START: Self = Self {
+        stage: Stage::Embeddings,
+        block: 0,
+        place: Place { row: 0, column: 0, budget: 0, begun: false },
+    };
 
     /// Returns the same place at the beginning of a step.
     pub fn with_budget(self, budget: usize) -> Self {
-        Self { budget, begun: false, ..self }
+        Self { place: Place { budget, begun: false, ..self.place }, ..self }
     }
 
     pub fn stage(&self) -> Stage {
@@ -174,22 +183,16 @@ impl Progress {
 
     /// Does the work of `stage` if the run is there: calls `work` with the parts of `grid` until all are done, when the
     /// next stage begins, or until the budget is spent. If the run is in another stage, this function does nothing.
+    #[inline]
     pub fn work<E>(
         &mut self,
         stage: Stage,
         grid: Grid,
         mut work: impl FnMut(Part) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.stage == stage {
-            while let Some(part) = self.part(&grid) {
-                let after = self.after(&grid, &part);
-                let Part { rows, columns } = part;
-                if rows.start < grid.own {
-                    work(Part { rows: rows.start..rows.end.min(grid.own), columns })?;
-                }
-                *self = after;
-            }
-            self.leave(&grid);
+        while let Some((part, after)) = self.part(stage, &grid) {
+            work(part)?;
+            self.place = after;
         }
         Ok(())
     }
@@ -217,52 +220,64 @@ impl Progress {
         self.stage = if is_last { Stage::Pool } else { Stage::Queries };
     }
 
-    /// Returns the next part of the grid: as large as the budget allows, or the smallest one if the step has computed
-    /// nothing. Returns `None` at the end of the grid and of the budget.
+    /// Returns the next part of the grid whose rows this thread has, with the place after it: as large as the budget
+    /// allows, or the smallest one if the step has computed nothing. Returns `None` at the end of the budget, and at the
+    /// end of the grid, when the next stage begins, or if the run is in another stage.
     #[inline(never)] // The code exists once for all stages.
-    fn part(&self, grid: &Grid) -> Option<Part> {
-        let Self { row, column, budget, .. } = *self;
-        let columns_left = grid.columns.saturating_sub(column);
-        let rows_left = grid.rows.saturating_sub(row);
-        if columns_left == 0 || rows_left == 0 {
+    fn part(&mut self, stage: Stage, grid: &Grid) -> Option<(Part, Place)> {
+        if self.stage != stage {
             return None;
         }
+        loop {
+            let Place { row, column, .. } = self.place;
+            if grid.rows == 0 || column >= grid.columns {
+                self.stage = stage.next();
+                (self.place.row, self.place.column) = (0, 0);
+                return None;
+            }
+            let (rows, columns) = self.place.size(grid)?;
+            let after = self.place.after(grid, rows, columns);
+            if row < grid.own {
+                let rows = row..grid.own.min(row.saturating_add(rows));
+                return Some((Part { rows, columns: column..column.saturating_add(columns) }, after));
+            }
+            self.place = after;
+        }
+    }
+}
+
+impl Place {
+    /// Returns the rows and columns of the next part of a grid that has one, or `None` if the budget is spent.
+    fn size(&self, grid: &Grid) -> Option<(usize, usize)> {
+        let Self { row, column, budget, begun } = *self;
+        let (rows, columns) = (grid.rows.saturating_sub(row), grid.columns.saturating_sub(column));
         if row == 0 {
-            if grid.cost_of(rows_left, columns_left) <= budget {
-                return Some(Part { rows: 0..grid.rows, columns: column..grid.columns });
+            if grid.cost_of(rows, columns) <= budget {
+                return Some((rows, columns));
             }
             // As many columns of all rows as possible, because a panel of weights is then read once.
-            let columns = whole_units(budget, grid.cost_of(grid.rows, 1), grid.unit);
-            if columns > 0 {
-                let end = column.saturating_add(columns.min(columns_left));
-                return Some(Part { rows: 0..grid.rows, columns: column..end });
+            let affordable = whole_units(budget, grid.cost_of(rows, 1), grid.unit);
+            if affordable > 0 {
+                return Some((rows, affordable.min(columns)));
             }
         }
-        let columns = column..column.saturating_add(grid.unit.min(columns_left));
-        let affordable = whole_units(budget, grid.cost_of(1, columns.len()), ROW_BLOCK);
-        let rows = match affordable {
-            0 if grid.cost_of(rows_left, columns.len()) <= budget => rows_left,
-            0 if self.begun => return None,
-            0 => ROW_BLOCK,
-            rows => rows,
-        };
-        Some(Part { rows: row..row.saturating_add(rows.min(rows_left)), columns })
-    }
-
-    /// Returns the place after a part of the grid.
-    fn after(&self, grid: &Grid, part: &Part) -> Self {
-        let cost = grid.cost_of(part.rows.len(), part.columns.len());
-        let budget = self.budget.saturating_sub(cost);
-        let (row, column) =
-            if part.rows.end >= grid.rows { (0, part.columns.end) } else { (part.rows.end, self.column) };
-        Self { row, column, budget, begun: true, ..*self }
-    }
-
-    /// Goes on to the next stage if the grid is done.
-    fn leave(&mut self, grid: &Grid) {
-        if grid.rows == 0 || self.column >= grid.columns {
-            (self.row, self.column, self.stage) = (0, 0, self.stage.next());
+        let columns = grid.unit.min(columns);
+        let cost = grid.cost_of(1, columns);
+        match whole_units(budget, cost, ROW_BLOCK) {
+            0 if rows.saturating_mul(cost) <= budget => Some((rows, columns)),
+            0 if begun => None,
+            0 => Some((ROW_BLOCK.min(rows), columns)),
+            affordable => Some((affordable.min(rows), columns)),
         }
+    }
+
+    /// Returns the place after a part of `rows` rows and `columns` columns.
+    fn after(&self, grid: &Grid, rows: usize, columns: usize) -> Self {
+        let budget = self.budget.saturating_sub(grid.cost_of(rows, columns));
+        let row = self.row.saturating_add(rows);
+        let (row, column) =
+            if row >= grid.rows { (0, self.column.saturating_add(columns)) } else { (row, self.column) };
+        Self { row, column, budget, begun: true }
     }
 }
 
