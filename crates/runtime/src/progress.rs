@@ -220,9 +220,9 @@ impl Progress {
         self.stage = if is_last { Stage::Pool } else { Stage::Queries };
     }
 
-    /// Returns the next part of the grid whose rows this thread has, with the place after it: as large as the budget
-    /// allows, or the smallest one if the step has computed nothing. Returns `None` at the end of the budget, and at the
-    /// end of the grid, when the next stage begins, or if the run is in another stage.
+    /// Returns the next part of the grid whose rows this thread has, with the place after it. The part is as large as
+    /// the budget allows, or the smallest one if the step has computed nothing. Returns `None` at the end of the
+    /// budget, and at the end of the grid, when the next stage begins, or if the run is in another stage.
     #[inline(never)] // The code exists once for all stages.
     fn part(&mut self, stage: Stage, grid: &Grid) -> Option<(Part, Place)> {
         if self.stage != stage {
