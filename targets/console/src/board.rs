@@ -26,7 +26,7 @@ pub trait Board {
 ///
 /// # Errors
 /// The fault of the workspace or the board.
-#[inline(never)] // The stack that this needs is not taken yet while an image is chosen and verified.
+#[inline(never)] // The stack that this needs is not taken yet while an image is opened and verified.
 pub fn serve(
     board: &mut impl Board,
     model: &Model<'_>,

@@ -42,12 +42,7 @@ macro_rules! firmware {
             // Flash can be written, so the compiler must not assume its present contents.
             let image = core::hint::black_box(MODEL);
             let chosen = ($choose)(&mut board, image, &mut *workspace);
-            let model = chosen.and_then($open);
-            // The model stays a reference, because a second copy of it would take a tenth of the stack.
-            let served = match &model {
-                Ok(model) => $crate::serve(&mut board, model, workspace, line),
-                Err(error) => Err(*error),
-            };
+            let served = chosen.and_then(|image| open_and_serve(&mut board, image, workspace, line));
             if let Err(error) = &served {
                 let _ = writeln!($crate::ConsoleWriter(&mut board), "error: {error}");
             }
@@ -55,6 +50,20 @@ macro_rules! firmware {
             let used = unsafe { $crate::stack::used(&raw const stack_bottom, &raw const stack_top) };
             let _ = writeln!($crate::ConsoleWriter(&mut board), "{used} bytes of stack used");
             $exit(served.is_err().into())
+        }
+
+        #[inline(never)] // The stack that this needs is not taken yet while an image is chosen.
+        fn open_and_serve(
+            board: &mut impl $crate::Board,
+            image: &'static [u8],
+            workspace: &mut [u8],
+            line: &mut [u8],
+        ) -> Result<(), $crate::Error> {
+            // The model stays a reference, because a second copy of it would take a tenth of the stack.
+            match &$open(image) {
+                Ok(model) => $crate::serve(board, model, workspace, line),
+                Err(error) => Err(*error),
+            }
         }
 
         #[panic_handler]
