@@ -10,7 +10,8 @@ use tinybert_data::task::{Dataset, Example, TaskKind};
 use tinybert_data::{
     ColumnNames, DataSpec, DevShare, GlueTask, ScopedDataset, Source, Split, TableFiles, TextPrompts,
 };
-use tinybert_model::{Checkpoint, ListedPrompts};
+use tinybert_evaluate::predictor::Predictor;
+use tinybert_model::{Checkpoint, Head, ListedPrompts};
 use tinybert_train::TaskData;
 
 use super::ModelFolder;
@@ -93,12 +94,42 @@ pub struct DataArgs {
     pub prompts: TextPrompts,
 }
 
+/// What a model answers, which data for it have to ask for.
+#[derive(Clone, Default)]
+pub struct ModelAnswers {
+    /// The kind of the answers; `None` without a head for a task.
+    kind: Option<TaskKind>,
+    /// The labels; empty where an answer is none.
+    labels: Vec<String>,
+}
+
+impl ModelAnswers {
+    /// The answers of a model with `head`.
+    pub fn of_head(head: &Head) -> Self {
+        Self { kind: TaskKind::of_head(head), labels: head.labels().to_vec() }
+    }
+
+    /// The answers of a folder or an image.
+    pub fn of(predictor: &Predictor) -> Result<Self> {
+        Ok(Self { kind: predictor.kind()?, labels: predictor.labels()? })
+    }
+
+    /// The labels of a model that is not there yet, which learns these.
+    pub fn labelled(labels: &[String]) -> Self {
+        Self { kind: None, labels: labels.to_vec() }
+    }
+}
+
 impl DataArgs {
-    /// The data to read. `labels` are those of a model that already has a head, and empty if there are none.
+    /// The data to read, for a model with these answers.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the command line names no data.
-    pub fn spec(&self, labels: &[String]) -> Result<DataSpec> {
+    /// [`Error::Usage`] if the command line names no data; [`Error::Input`] if the data ask for another kind of answer.
+    pub fn spec(&self, answers: &ModelAnswers) -> Result<DataSpec> {
+        if let Some(kind) = answers.kind.filter(|_| self.is_given()) {
+            self.task_kind().check_answered_with(kind)?;
+        }
+        let labels = &answers.labels;
         let source = match (self.task, &self.data) {
             (Some(task), Some(folder)) => Source::Glue { task, folder: folder.clone() },
             _ if !self.is_given() => {
@@ -122,7 +153,11 @@ impl DataArgs {
 
     /// The kind of the answers that the options ask for.
     pub fn task_kind(&self) -> TaskKind {
-        if self.embedding { TaskKind::Embedding } else { self.kind() }
+        match self.task {
+            _ if self.embedding => TaskKind::Embedding,
+            Some(task) => task.kind(),
+            None => self.kind(),
+        }
     }
 
     fn kind(&self) -> TaskKind {
@@ -219,31 +254,36 @@ impl DataArgs {
         if self.embedding { folder.load_sentence_encoder(context) } else { folder.load(context) }
     }
 
-    /// Reads the training and development sets. `labels` are those of a model, and the sets must have them.
-    pub fn training(&self, labels: &[String], progress: &dyn Progress) -> Result<TrainingData> {
-        self.training_scoped(labels, None, progress)
+    /// Reads the training and development sets for a model with these answers; the sets must have its labels.
+    pub fn training(&self, answers: &ModelAnswers, progress: &dyn Progress) -> Result<TrainingData> {
+        self.training_scoped(answers, None, progress)
     }
 
     /// Does the same for sets whose rows with the label `out_of_scope` are out of scope.
     pub fn training_scoped(
         &self,
-        labels: &[String],
+        answers: &ModelAnswers,
         out_of_scope: Option<&str>,
         progress: &dyn Progress,
     ) -> Result<TrainingData> {
-        let spec = self.spec(labels)?;
+        let spec = self.spec(answers)?;
         // Without a model's labels, all labels of the training set are learned.
-        let of_model = out_of_scope.filter(|_| !labels.is_empty());
+        let of_model = out_of_scope.filter(|_| !answers.labels.is_empty());
         let train = self.load_scoped(&spec, Split::Train, of_model, progress)?.labelled;
         // Without a model's labels, the development set must have those of the training set.
-        let dev = self.load_scoped(&self.spec(&train.labels)?, Split::Dev, out_of_scope, progress)?;
+        let dev = self.load_scoped(
+            &self.spec(&ModelAnswers::labelled(&train.labels))?,
+            Split::Dev,
+            out_of_scope,
+            progress,
+        )?;
         let metrics = self.metrics(&spec, &train)?;
         Ok(TrainingData { train, dev, metrics })
     }
 
     /// Reads text without labels, for the training set of these data.
     pub fn unlabelled(&self, file: &Path) -> Result<Vec<Example>> {
-        let spec = self.spec(&[])?;
+        let spec = self.spec(&ModelAnswers::default())?;
         let kind = if self.embedding { TaskKind::Embedding } else { spec.kind() };
         let mut examples = tinybert_data::unlabelled(file, &spec.columns(), kind)?;
         examples.iter_mut().for_each(|example| self.prompts.apply(example));

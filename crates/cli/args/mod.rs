@@ -20,7 +20,7 @@ mod split;
 mod units;
 
 pub use self::confidence::ConfidenceArgs;
-pub use self::data::DataArgs;
+pub use self::data::{DataArgs, ModelAnswers};
 pub use self::device::DeviceArgs;
 pub use self::distillation::{DistillationArgs, TaskStageArgs};
 pub use self::global::GlobalArgs;

@@ -8,7 +8,9 @@ use tinybert_distill::ablations::{Ablation, Ablations};
 use tinybert_model::Checkpoint;
 use tinybert_train::Output;
 
-use crate::args::{DataArgs, DistillationArgs, ModelFolder, OutputArgs, TaskStageArgs, max_tokens};
+use crate::args::{
+    DataArgs, DistillationArgs, ModelAnswers, ModelFolder, OutputArgs, TaskStageArgs, max_tokens,
+};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -69,11 +71,10 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
-    let data = data_args.training(teacher.head.labels(), context.progress)?;
+    let answers = ModelAnswers::of_head(&teacher.head);
+    let data = data_args.training(&answers, context.progress)?;
     let augmented = match &args.augmented {
-        Some(place) => {
-            Some(data_args.with_training(place).training(teacher.head.labels(), context.progress)?)
-        }
+        Some(place) => Some(data_args.with_training(place).training(&answers, context.progress)?),
         None => None,
     };
     let ablations = Ablations {

@@ -8,7 +8,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::{Split, read_rows, written_extension};
 use tinybert_distill::augment::{AugmentSettings, CandidateSources, WordVectors, augment, copy_splits};
 
-use crate::args::{DataArgs, ModelFolder};
+use crate::args::{DataArgs, ModelAnswers, ModelFolder};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -77,7 +77,7 @@ pub fn run(args: &AugmentArgs, invocation: &Invocation) -> Result<()> {
     }
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let rows = read_rows(&args.data.spec(&[])?, Split::Train, context.progress)?;
+    let rows = read_rows(&args.data.spec(&ModelAnswers::default())?, Split::Train, context.progress)?;
     let model = args.model.load(&context)?;
     let vectors = args.vectors.as_deref().map(WordVectors::read).transpose()?;
     let settings = AugmentSettings {

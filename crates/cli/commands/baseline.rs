@@ -10,7 +10,7 @@ use tinybert_baseline::{BaselineRow, check_kind};
 use tinybert_data::Split;
 use tinybert_data::task::Dataset;
 
-use crate::args::{DataArgs, SplitName};
+use crate::args::{DataArgs, ModelAnswers, SplitName};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::{print_baseline, print_line};
@@ -48,9 +48,9 @@ pub fn run(args: &BaselineArgs, invocation: &Invocation) -> Result<()> {
     }
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let data = args.data.training(&[], context.progress)?;
+    let data = args.data.training(&ModelAnswers::default(), context.progress)?;
     let data = data.view();
-    let spec = args.data.spec(&data.train.labels)?;
+    let spec = args.data.spec(&ModelAnswers::labelled(&data.train.labels))?;
     let splits = args.splits();
     let loaded: Vec<Option<Dataset>> = splits
         .iter()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::{Split, metrics};
-use tinybert_evaluate::predictor::{FloatModel, Predictor, check_label_sets};
+use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::{self, ImageFile};
 use tinybert_model::plan::{AttentionChoice, ModelPlan};
 use tinybert_model::signature;
@@ -13,8 +13,8 @@ use tinybert_quantize::{QuantizeSettings, quantize, with_confidence_by, with_thr
 use tinybert_runtime::image::{Image, detach_words};
 
 use crate::args::{
-    ConfidenceArgs, DataArgs, LayoutName, MetadataArgs, ModelFolder, PrecisionArgs, PrecisionInputs,
-    PresentOptions, max_tokens,
+    ConfidenceArgs, DataArgs, LayoutName, MetadataArgs, ModelAnswers, ModelFolder, PrecisionArgs,
+    PrecisionInputs, PresentOptions, max_tokens,
 };
 use crate::commands::inspect;
 use crate::invocation::Invocation;
@@ -68,17 +68,18 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let key = args.sign.as_deref().map(signature::read_private_key).transpose()?;
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
-    let checkpoint = args.data.read_model(&args.model, &context)?;
+    let mut checkpoint = args.data.read_model(&args.model, &context)?;
     let trained = checkpoint.quantization.as_ref();
     let requested = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
     let max_tokens = max_tokens(requested, &[&checkpoint])?;
     args.check_trained(trained, max_tokens, &invocation.present)?;
     let data = args.data.read_by(&checkpoint.folder, context.progress)?;
-    let spec = data.spec(checkpoint.head.labels())?;
+    let spec = data.spec(&ModelAnswers::of_head(&checkpoint.head))?;
     let load = |split| data.load_scoped(&spec, split, args.confidence.out_of_scope(), context.progress);
     let scoped = load(Split::Dev)?;
     let dev = &scoped.labelled;
-    check_label_sets(&checkpoint.head, dev)?;
+    dev.check_head(&checkpoint.head)?;
+    checkpoint.head = checkpoint.head.named(&dev.labels);
     args.confidence.check(&scoped)?;
     let train = match data.has_training() {
         true => Some(load(Split::Train)?.labelled),

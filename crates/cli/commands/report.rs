@@ -13,7 +13,7 @@ use tinybert_model::image_file::ImageFile;
 use tinybert_report::{AnsweredSet, Report, ReportedAnswers};
 use tinybert_runtime::image::Confidence;
 
-use crate::args::{DataArgs, ModelFolder, max_tokens};
+use crate::args::{DataArgs, ModelAnswers, ModelFolder, max_tokens};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -149,7 +149,7 @@ impl Judged {
     /// Asks the model in the folder or image at `place`, which `predictor` is.
     fn new(args: &ReportArgs, place: &Path, predictor: &Predictor, context: &Context) -> Result<Self> {
         let data = args.data.read_by(place, context.progress)?;
-        let spec = data.spec(&predictor.labels()?)?;
+        let spec = data.spec(&ModelAnswers::of(predictor)?)?;
         let dev = data.load(&spec, Split::Dev, context.progress)?;
         let answers = predictor.judge(&dev, data.metrics(&spec, &dev)?, context)?;
         Ok(Self { dev, answers, confidence: predictor.confidence()? })

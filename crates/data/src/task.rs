@@ -1,9 +1,12 @@
 //! Tasks: the kind of answer, examples with their targets, and label names.
 
+use std::fmt;
+
 use sha2::{Digest, Sha256};
 
 use crate::prompts::TextPrompts;
 use tinybert_base::{Error, Result};
+use tinybert_model::Head;
 
 /// The kind of answer a task head gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,6 +22,59 @@ pub enum TaskKind {
     Tagging,
     /// A vector for each text; gold scores, where there are any, are similarities of pairs.
     Embedding,
+}
+
+impl TaskKind {
+    /// The kind of the answers of a model with this head; `None` for a head that answers no task.
+    pub fn of_head(head: &Head) -> Option<Self> {
+        match head {
+            Head::Classification { .. } => Some(Self::Classification),
+            Head::MultiLabel { .. } => Some(Self::MultiLabel),
+            Head::Regression => Some(Self::Regression),
+            Head::TokenClassification { .. } => Some(Self::Tagging),
+            Head::Embedding { .. } => Some(Self::Embedding),
+            Head::None | Head::MaskedLm => None,
+        }
+    }
+
+    /// Makes sure that a model which gives `answers` answers data of this kind.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names both kinds.
+    pub fn check_answered_with(self, answers: Self) -> Result<()> {
+        if self == answers {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "the model answers with {answers}, and the data ask for {self}: data for this model are read with {}; or take \
+             a model that was fine-tuned on such data",
+            answers.options()
+        )))
+    }
+
+    /// The options of the command line with which data are read as this kind.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Classification => "none of --multi-label, --regression, --tagging and --embedding",
+            Self::MultiLabel => "--multi-label",
+            Self::Regression => "--regression",
+            Self::Tagging => "--tagging",
+            Self::Embedding => "--embedding",
+        }
+    }
+}
+
+impl fmt::Display for TaskKind {
+    /// What such answers are, as messages call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classification => "one label per text",
+            Self::MultiLabel => "any number of labels per text",
+            Self::Regression => "a score",
+            Self::Tagging => "a tag for each word",
+            Self::Embedding => "sentence embeddings",
+        })
+    }
 }
 
 /// The right answer to an example.
@@ -146,6 +202,21 @@ impl Dataset {
     /// The texts that a model reads of every example, in order.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.examples.iter().flat_map(|example| example.inputs(self.kind))
+    }
+
+    /// Makes sure that a model with `head` answers what these data ask for.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that names both kinds, or says that the model has no head for a task.
+    pub fn check_head(&self, head: &Head) -> Result<()> {
+        match TaskKind::of_head(head) {
+            Some(answers) => self.kind.check_answered_with(answers),
+            None => Err(Error::Input(format!(
+                "the model has {}, and the data ask for {}: fine-tune it on such data first",
+                head.kind(),
+                self.kind
+            ))),
+        }
     }
 
     /// Makes sure that every example has a label or score.

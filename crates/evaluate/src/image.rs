@@ -7,6 +7,7 @@ use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics;
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_image::HeadKind;
+use tinybert_model::only_counts;
 use tinybert_runtime::{Answer, Input, Model, Session, Tags};
 
 /// The model's answers to all examples, in order, with the outputs that they were read from. Sentences are spread
@@ -99,23 +100,28 @@ fn tag_each_word(text: &str, tags: Tags<'_>) -> Vec<u32> {
         .collect()
 }
 
+/// The kind of the answers of an image.
+pub(crate) fn kind_of_answers(head: HeadKind) -> TaskKind {
+    match head {
+        HeadKind::Classification => TaskKind::Classification,
+        HeadKind::MultiLabel => TaskKind::MultiLabel,
+        HeadKind::Regression => TaskKind::Regression,
+        HeadKind::TokenClassification => TaskKind::Tagging,
+        HeadKind::Embedding => TaskKind::Embedding,
+    }
+}
+
 /// Makes sure that the data set asks for what the image answers, with the same labels in the same order.
 fn check_labels(model: &Model<'_>, data: &Dataset) -> Result<()> {
-    let labels: Vec<&str> = model.image().labels().collect();
-    let fits = match (model.config().head, data.kind) {
-        (HeadKind::Classification, TaskKind::Classification)
-        | (HeadKind::MultiLabel, TaskKind::MultiLabel)
-        | (HeadKind::TokenClassification, TaskKind::Tagging) => data.labels == labels,
-        (HeadKind::Regression, TaskKind::Regression) | (HeadKind::Embedding, TaskKind::Embedding) => true,
-        _ => false,
-    };
-    if fits {
+    data.kind.check_answered_with(kind_of_answers(model.config().head))?;
+    let labels: Vec<String> = model.image().labels().map(String::from).collect();
+    // Labels that only count have the names of the data, by index.
+    if data.labels == labels || only_counts(&labels) && data.labels.len() == labels.len() {
         return Ok(());
     }
     Err(Error::Input(format!(
-        "the data set asks for {:?} with labels {:?}, but the image answers {:?} with labels {labels:?}",
-        data.kind,
-        data.labels,
-        model.config().head
+        "the data have {}, but the image answers with {}",
+        tinybert_data::list(&data.labels),
+        tinybert_data::list(&labels)
     )))
 }

@@ -110,6 +110,7 @@ impl Checkpoint {
         let text = TextEncoder::from_folder(folder)?;
         file.check_tokenizer(folder, &text)?;
         let config = file.encoder(text.special())?;
+        let text = text.for_token_types(config.type_vocab_size);
         let weights = WeightFiles::open(folder, config.architecture)?;
         let head = file.head(config.hidden_size, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;

@@ -8,7 +8,6 @@ use tinybert_data::{Batch, EncodedSet, list};
 use tinybert_distill::check_vocabulary;
 use tinybert_distill::losses::answer_loss;
 use tinybert_evaluate::judge::encode_to_learn;
-use tinybert_evaluate::predictor::check_label_sets;
 use tinybert_model::names::{self, LayerNames};
 use tinybert_model::{Checkpoint, Head, Tensors};
 use tinybert_nn::{Mode, Parameters, TaskModel};
@@ -83,15 +82,13 @@ impl Importance {
         max_tokens: usize,
         context: &Context,
     ) -> Result<Self> {
+        data.check_head(&model.head)?;
         let sampled = data.sample(examples);
         let max_tokens = max_tokens.min(model.config.max_position_embeddings);
         let set = encode_to_learn(&model.text, &sampled, max_tokens)?;
         let gold = match teacher {
             Some(teacher) => Gold::of_teacher(teacher, model)?,
-            None => {
-                check_label_sets(&model.head, data)?;
-                Gold::of_labels(&sampled.examples, data.kind)?
-            }
+            None => Gold::of_labels(&sampled.examples, data.kind)?,
         };
         let parameters = Parameters::new(&model.tensors)?;
         let trainable = TaskModel::trainable(&model.config, &model.head, &parameters)?;

@@ -22,7 +22,7 @@ use tinybert_train::{FineTune, Recipe, TaskData};
 
 use self::floor::FloorArgs;
 use crate::args::{
-    ConfidenceArgs, DataArgs, DeviceArgs, ModelFolder, OutputArgs, RecipeOptions, max_tokens,
+    ConfidenceArgs, DataArgs, DeviceArgs, ModelAnswers, ModelFolder, OutputArgs, RecipeOptions, max_tokens,
     parse_memory_size, parse_milliseconds,
 };
 use crate::invocation::Invocation;
@@ -188,7 +188,8 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
     let out_of_scope = args.confidence.out_of_scope();
-    let data = data_args.training_scoped(teacher.head.labels(), out_of_scope, context.progress)?;
+    let answers = ModelAnswers::of_head(&teacher.head);
+    let data = data_args.training_scoped(&answers, out_of_scope, context.progress)?;
     let labels = data.view().train.labels.clone();
     let parts = args.floor.cut(data.dev(), invocation.global.seed, &context)?;
     // Nothing but the check at the end sees what is held out.
@@ -196,7 +197,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     args.confidence.check(dev)?;
     let test = match data_args.test.is_some() {
         true => {
-            let spec = data_args.spec(&labels)?;
+            let spec = data_args.spec(&ModelAnswers::labelled(&labels))?;
             Some(data_args.load_scoped(&spec, Split::Test, out_of_scope, context.progress)?.labelled)
         }
         false => None,

@@ -18,8 +18,8 @@ use tinybert_train::{Output, Summary, TaskData};
 use self::labels::LabelArgs;
 use self::sparsity::SparsityArgs;
 use crate::args::{
-    DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, PrecisionArgs, PrecisionInputs,
-    PresentOptions, RecipeOptions, ReplayArgs, TaskStageArgs, max_tokens, parse_time_limit,
+    DataArgs, DeviceArgs, DistillationArgs, ModelAnswers, ModelFolder, OutputArgs, PrecisionArgs,
+    PrecisionInputs, PresentOptions, RecipeOptions, ReplayArgs, TaskStageArgs, max_tokens, parse_time_limit,
 };
 use crate::invocation::Invocation;
 use crate::output_paths::{self, ProtectedPaths};
@@ -256,13 +256,13 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
         sparsity: args.sparsity.settings(),
         ..args.distillation.task_settings(options, max_tokens, invocation.global.seed)
     });
-    let labels = match &teacher {
-        Some(teacher) => teacher.head.labels(),
+    let answers = match &teacher {
+        Some(teacher) => ModelAnswers::of_head(&teacher.head),
         // The head of a student is replaced, unless the student is to be quantized as it is.
-        None if args.quantization_aware => student.head.labels(),
-        None => &[],
+        None if args.quantization_aware => ModelAnswers::of_head(&student.head),
+        None => ModelAnswers::default(),
     };
-    let mut data = data_args.training(labels, context.progress)?;
+    let mut data = data_args.training(&answers, context.progress)?;
     for file in &args.labels.unlabelled {
         data.add_unlabelled(file, data_args.unlabelled(file)?, context.progress);
     }

@@ -7,7 +7,8 @@ use tinybert_base::{Error, Result};
 use tinybert_train::{ClassWeighting, FineTune, fine_tune, fine_tune_at_best_rate};
 
 use crate::args::{
-    DataArgs, DeviceArgs, ModelFolder, OptimizerArgs, OutputArgs, RecipeOptions, ReplayArgs, max_tokens,
+    DataArgs, DeviceArgs, ModelAnswers, ModelFolder, OptimizerArgs, OutputArgs, RecipeOptions, ReplayArgs,
+    max_tokens,
 };
 use crate::invocation::Invocation;
 use crate::output_paths;
@@ -119,7 +120,7 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     let out = args.replay.recorded(out, invocation, context.progress)?;
     let model = args.model.load(&context)?;
     let max_tokens = max_tokens(args.max_tokens, &[&model])?;
-    let data = args.data.training(&[], context.progress)?;
+    let data = args.data.training(&ModelAnswers::default(), context.progress)?;
     let recipe = RecipeOptions {
         epochs: Some(args.epochs),
         batch_size: Some(args.batch_size),

@@ -17,7 +17,9 @@ use tinybert_train::ReplayedRun;
 
 use self::structure::{PruneRoundsArgs, StructureArgs};
 use self::vocabulary::VocabularyPruningArgs;
-use crate::args::{DataArgs, DeviceArgs, DistillationArgs, ModelFolder, OutputArgs, ReplayArgs, max_tokens};
+use crate::args::{
+    DataArgs, DeviceArgs, DistillationArgs, ModelAnswers, ModelFolder, OutputArgs, ReplayArgs, max_tokens,
+};
 use crate::invocation::Invocation;
 use crate::output_paths;
 use crate::standard_output::print_line;
@@ -89,7 +91,7 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     let lists_prompts = &teacher.as_ref().unwrap_or(&model).folder;
     let mut run = PruneRun {
         data: args.data.read_by(lists_prompts, terminal.context().progress)?,
-        labels: model.head.labels().to_vec(),
+        answers: ModelAnswers::of_head(&model.head),
         teacher,
         max_tokens,
         terminal,
@@ -137,8 +139,8 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
 /// State of one call of the command, which all kinds of pruning share.
 struct PruneRun {
     data: DataArgs,
-    /// Labels of the model's head.
-    labels: Vec<String>,
+    /// The answers of the model.
+    answers: ModelAnswers,
     teacher: Option<Checkpoint>,
     /// Longest input in tokens.
     max_tokens: usize,
@@ -157,7 +159,7 @@ struct PruneRun {
 impl PruneRun {
     /// The data to read.
     fn spec(&self) -> Result<DataSpec> {
-        self.data.spec(&self.labels)
+        self.data.spec(&self.answers)
     }
 
     /// Tells the user which inputs that were recorded since the last call are not those of the earlier run.

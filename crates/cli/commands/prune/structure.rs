@@ -134,7 +134,7 @@ impl StructureArgs {
         output: Output,
         run: &mut PruneRun,
     ) -> Result<PrunedModel> {
-        let data = run.data.training(&run.labels, run.terminal.context().progress)?;
+        let data = run.data.training(&run.answers, run.terminal.context().progress)?;
         run.record.inputs.extend(data.view().hashes()?);
         run.compare_inputs();
         let Some(teacher) = &run.teacher else {

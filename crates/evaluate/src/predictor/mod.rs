@@ -15,8 +15,8 @@ use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, TaskKind};
 use tinybert_image::{Confidence, HeadKind};
 use tinybert_kernels::{Isa, Kernels};
+use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
-use tinybert_model::{Checkpoint, Head};
 use tinybert_nn::device::Compute;
 use tinybert_runtime as runtime;
 
@@ -89,15 +89,23 @@ impl Predictor {
         }
     }
 
+    /// The kind of the model's answers; `None` for a folder without a head for a task.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Predictor::labels`].
+    pub fn kind(&self) -> Result<Option<TaskKind>> {
+        match self {
+            Self::Folder(folder) => Ok(TaskKind::of_head(&folder.model.head)),
+            Self::Image(image) => Ok(Some(image::kind_of_answers(image.model()?.config().head))),
+        }
+    }
+
     /// Whether the model answers pairs: all do but those that tag words.
     ///
     /// # Errors
     /// Returns the errors of [`Predictor::labels`].
     pub fn takes_pairs(&self) -> Result<bool> {
-        Ok(match self {
-            Self::Folder(folder) => !matches!(folder.model.head, Head::TokenClassification { .. }),
-            Self::Image(image) => image.model()?.config().head != HeadKind::TokenClassification,
-        })
+        Ok(self.kind()? != Some(TaskKind::Tagging))
     }
 
     /// Whether the model answers with sentence embeddings.
@@ -105,10 +113,7 @@ impl Predictor {
     /// # Errors
     /// Returns the errors of [`Predictor::labels`].
     pub fn embeds(&self) -> Result<bool> {
-        Ok(match self {
-            Self::Folder(folder) => matches!(folder.model.head, Head::Embedding { .. }),
-            Self::Image(image) => image.model()?.config().head == HeadKind::Embedding,
-        })
+        Ok(self.kind()? == Some(TaskKind::Embedding))
     }
 
     /// The embedding of each text that the examples of `data` have.
@@ -200,16 +205,17 @@ impl Predictor {
         Ok(Judgement { answered, outcomes })
     }
 
-    /// Makes sure that the data ask for a kind of answer that the model gives: any number of labels from a model that
-    /// answers with them, and similarities of pairs alone.
+    /// Makes sure that the data ask for the kind of answer that the model gives, and for similarities of pairs alone.
     ///
     /// # Errors
     /// [`Error::Input`] that says what to change.
     pub fn check_kind(&self, data: &Dataset) -> Result<()> {
         check_pairs(data)?;
         match self {
-            Self::Folder(folder) => check_label_sets(&folder.model.head, data),
-            Self::Image(image) => check_answers(image.model()?.config().head == HeadKind::MultiLabel, data),
+            Self::Folder(folder) => data.check_head(&folder.model.head),
+            Self::Image(image) => {
+                data.kind.check_answered_with(image::kind_of_answers(image.model()?.config().head))
+            }
         }
     }
 
@@ -249,29 +255,6 @@ impl Predictor {
                 })
             }
         }
-    }
-}
-
-/// Makes sure that both a model with `head` and the data have any number of labels per text, or neither.
-///
-/// # Errors
-/// [`Error::Input`] that says which of them has.
-pub fn check_label_sets(head: &Head, data: &Dataset) -> Result<()> {
-    check_answers(matches!(head, Head::MultiLabel { .. }), data)
-}
-
-/// Does the same for a model of which `are_label_sets` says whether its answers have any number of labels.
-fn check_answers(are_label_sets: bool, data: &Dataset) -> Result<()> {
-    match (are_label_sets, data.kind == TaskKind::MultiLabel) {
-        (true, false) => Err(Error::Input(
-            "the model answers with any number of labels, and the data do not have them: give --multi-label".into(),
-        )),
-        (false, true) => Err(Error::Input(
-            "the data have any number of labels per text, and the model does not answer with them: leave --multi-label \
-             out, or fine-tune a model with it"
-                .into(),
-        )),
-        _ => Ok(()),
     }
 }
 

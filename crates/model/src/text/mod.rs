@@ -61,6 +61,8 @@ pub struct TextEncoder {
     tokenizer: Tokenizer,
     pieces: Pieces,
     special: ModelSpecialIds,
+    /// Whether the model can tell the second text of a pair from the first.
+    reads_pairs: bool,
     /// Tokenizer files by name, as they are copied into saved checkpoints.
     files: NamedFiles,
 }
@@ -92,7 +94,7 @@ impl TextEncoder {
                 let path = folder.join("tokenizer.json");
                 let OwnPieces { tokenizer, special, vocab_size } =
                     OwnPieces::read(&path, &definition, &config)?;
-                Ok(Self { tokenizer, pieces: Pieces::Own(vocab_size), special, files })
+                Ok(Self { tokenizer, pieces: Pieces::Own(vocab_size), special, reads_pairs: true, files })
             }
         }
     }
@@ -110,15 +112,28 @@ impl TextEncoder {
     fn build(vocabulary: WordPieceVocabulary, files: NamedFiles) -> Result<Self> {
         let special = word_piece::special_ids(&vocabulary)?;
         let tokenizer = word_piece::hugging_face_tokenizer(&vocabulary)?;
-        Ok(Self { tokenizer, pieces: Pieces::WordPiece(vocabulary), special, files })
+        Ok(Self { tokenizer, pieces: Pieces::WordPiece(vocabulary), special, reads_pairs: true, files })
+    }
+
+    /// This tokenizer for a model with `types` token types, 0 if it has no table of them. A model with one type reads
+    /// no pairs, unless it tells their texts apart by other means, as RoBERTa does.
+    pub(super) fn for_token_types(self, types: usize) -> Self {
+        Self { reads_pairs: types != 1 || self.has_own_pieces(), ..self }
     }
 
     /// Encodes one sentence or pair, cut to `max_tokens` by the rule that Hugging Face calls
     /// `longest_first`.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `max_tokens` cannot hold the special pieces.
+    /// [`Error::Usage`] when `max_tokens` cannot hold the special pieces; [`Error::Input`] for a pair that the model
+    /// does not read.
     pub fn encode(&self, text: &str, pair: Option<&str>, max_tokens: usize) -> Result<EncodedInput> {
+        if pair.is_some() && !self.reads_pairs {
+            return Err(Error::Input(
+                "the model reads single texts and no pairs: it has one token type (type_vocab_size in config.json), and                  the second text of a pair needs another; give single texts, or take a model with two token types"
+                    .into(),
+            ));
+        }
         let first = self.piece_ids(text)?;
         let second = pair.map(|pair| self.piece_ids(pair)).transpose()?;
         let ModelSpecialIds { cls, sep, .. } = self.special;
