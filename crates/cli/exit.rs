@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tinybert_base::{Error, Result, foreign_panic};
 
+use crate::terminal::say;
+
 /// Exit code of success.
 pub const DONE: u8 = 0;
 /// Exit code of a fault of this program.
@@ -19,10 +21,10 @@ pub fn explain_panics() {
         }
         let place = panic.location().map(|location| format!(" at {location}")).unwrap_or_default();
         let what = panic.payload_as_str().unwrap_or("unknown cause");
-        eprintln!(
+        say(format_args!(
             "error: internal error{place}: {what}\n\
              This is a fault of tinybert-compress, not of your data: please report it with the command you ran."
-        );
+        ));
     }));
 }
 
@@ -32,7 +34,7 @@ pub fn code_of(command: impl FnOnce() -> Result<()>) -> u8 {
         Ok(Ok(())) => DONE,
         Ok(Err(error)) if is_closed_pipe(&error) => DONE,
         Ok(Err(error)) => {
-            eprintln!("error: {error}");
+            say(format_args!("error: {error}"));
             error.exit_code()
         }
         Err(_) => INTERNAL, // the panic hook has printed the message

@@ -89,6 +89,9 @@ pub fn probe_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     if out.exists() && !out.is_dir() {
         return Err(Error::Usage(format!("--out {}: is a file; name a folder", out.display())));
     }
+    if out.is_symlink() && !out.exists() {
+        return Err(Error::Usage(format!("--out {}: is a link to nothing; name a folder", out.display())));
+    }
     let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
     probe(out, nearest)
 }

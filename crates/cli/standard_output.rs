@@ -8,11 +8,24 @@ use tinybert_data::metrics::Metrics;
 use tinybert_data::metrics::intervals::Interval;
 use tinybert_train::Trial;
 
+use crate::terminal::safe_lines;
+
 /// The name of standard output in [`Error::Io`].
 pub const STANDARD_OUTPUT: &str = "standard output";
 
-/// Prints one line to standard output; a closed pipe is an error here, where `println!` would panic.
+/// Prints one line, or several, for people to standard output; a closed pipe is an error here, where `println!` would
+/// panic. Names and texts of others that are part of the line have gone through [`on_one_line`](crate::terminal::on_one_line).
 pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
+    let line = line.to_string();
+    print_exactly(safe_lines(&line))
+}
+
+/// Prints a JSON value on one line to standard output, exactly as it is.
+pub fn print_json(value: &serde_json::Value) -> Result<()> {
+    print_exactly(value)
+}
+
+fn print_exactly(line: impl std::fmt::Display) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(Error::io(STANDARD_OUTPUT))
 }
 

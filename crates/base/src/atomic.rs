@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, Result, own_folder};
 
 /// Extension of the old contents while two folders change names.
 const PREVIOUS: &str = "previous";
@@ -48,6 +48,21 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder)
 }
 
+/// Makes sure that the disk of a folder has room.
+///
+/// # Errors
+/// [`Error::Io`] saying how much is needed and how much is free.
+pub fn check_free(folder: &Path, bytes: u64) -> Result<()> {
+    let space = rustix::fs::statvfs(folder).map_err(|error| Error::io(folder)(error.into()))?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    // File systems that do not know their size report no blocks at all.
+    if space.f_blocks > 0 && free < bytes {
+        let needed = format!("{} MiB are needed, {} MiB are free", bytes.div_ceil(1 << 20), free >> 20);
+        return Err(Error::io(folder)(std::io::Error::new(ErrorKind::StorageFull, needed)));
+    }
+    Ok(())
+}
+
 /// Gives a finished file its final name.
 ///
 /// # Errors
@@ -57,7 +72,7 @@ pub fn rename_file(from: &Path, to: &Path) -> Result<()> {
     sync_folder(parent_of(to))
 }
 
-/// Name of a [`Staging`] folder behind the target's.
+/// Name of the folder around a [`Staging`] folder behind the target's.
 const PARTIAL: &str = ".partial";
 
 /// Removes a [`Staging`] folder that a killed process has left; anything else stays.
@@ -66,23 +81,26 @@ const PARTIAL: &str = ".partial";
 /// [`Error::Io`].
 pub fn remove_abandoned(folder: &Path) -> Result<()> {
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if !(name.starts_with('.') && name.ends_with(PARTIAL) && folder.is_dir()) {
+    if !(name.starts_with('.') && name.ends_with(PARTIAL)) || own_folder::check(folder).is_err() {
         return Ok(());
     }
-    let lock = File::open(folder).map_err(Error::io(folder))?;
+    let lock = own_folder::open_for_lock(folder)?;
     match lock.try_lock() {
-        Ok(()) => fs::remove_dir_all(folder).map_err(Error::io(folder)),
+        Ok(()) => own_folder::remove(folder),
         Err(TryLockError::WouldBlock) => Ok(()),
         Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
     }
 }
 
-/// A folder that is written beside its target. It is removed if it is dropped before [`Staging::commit`]. If
-/// the process is killed, the next process removes it.
+/// A folder that is written beside its target, inside a folder of this program's own. It is removed if it is dropped
+/// before [`Staging::commit`]. If the process is killed, the next process removes it.
 pub struct Staging {
     target: PathBuf,
+    /// The folder of this program's own.
+    around: PathBuf,
+    /// The folder that will become the target.
     folder: PathBuf,
-    /// An exclusive lock on the folder; released when it is closed, or by the system when the process dies.
+    /// An exclusive lock on `around`; released when it is closed, or by the system when the process dies.
     _lock: File,
 }
 
@@ -90,19 +108,14 @@ impl Staging {
     /// Begins to write the folder that will become `target`. The parents of `target` are created.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `target` has no name or another process is writing it; [`Error::Io`] when
-    /// the parent cannot be written.
+    /// [`Error::Usage`] when `target` has no name, when another process is writing it, or when there is something else
+    /// with the name of the folder in between; [`Error::Io`] when the parent cannot be written.
     pub fn begin(target: &Path) -> Result<Self> {
-        let parent = parent_of(target);
-        fs::create_dir_all(parent).map_err(Error::io(parent))?;
-        let folder = sibling(target, ".", PARTIAL).ok_or_else(|| {
+        let around = sibling(target, ".", PARTIAL).ok_or_else(|| {
             Error::Usage(format!("{}: the output must be a folder with a name", target.display()))
         })?;
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(&folder)(error)),
-            _ => {}
-        }
-        let lock = File::open(&folder).map_err(Error::io(&folder))?;
+        own_folder::open(&around)?;
+        let lock = own_folder::open_for_lock(&around)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -111,15 +124,24 @@ impl Staging {
                     target.display()
                 )));
             }
-            Err(TryLockError::Error(error)) => return Err(Error::io(&folder)(error)),
+            Err(TryLockError::Error(error)) => return Err(Error::io(&around)(error)),
         }
-        // A killed process may have left its folder.
+        let folder = around.join("contents");
+        // A killed process may have left its contents.
         recover(&folder, target).map_err(Error::io(target))?;
-        for entry in fs::read_dir(&folder).map_err(Error::io(&folder))? {
-            let path = entry.map_err(Error::io(&folder))?.path();
-            fs::remove_file(&path).map_err(Error::io(&path))?;
+        if fs::symlink_metadata(&folder).is_ok() {
+            fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
         }
-        Ok(Self { target: target.to_path_buf(), folder, _lock: lock })
+        fs::create_dir(&folder).map_err(Error::io(&folder))?;
+        Ok(Self { target: target.to_path_buf(), around, folder, _lock: lock })
+    }
+
+    /// Makes sure that [`Staging::begin`] will find its place free.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is something else with the name of the folder in between.
+    pub fn check(target: &Path) -> Result<()> {
+        sibling(target, ".", PARTIAL).map_or(Ok(()), |around| own_folder::check(&around))
     }
 
     /// Refuses to begin on a full disk.
@@ -127,15 +149,10 @@ impl Staging {
     /// # Errors
     /// [`Error::Io`] saying how much is needed and how much is free.
     pub fn reserve(&self, bytes: u64) -> Result<()> {
-        let space =
-            rustix::fs::statvfs(&self.folder).map_err(|error| Error::io(&self.folder)(error.into()))?;
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        // File systems that do not know their size report no blocks at all.
-        if space.f_blocks > 0 && free < bytes {
-            let needed = format!("{} MiB are needed, {} MiB are free", bytes.div_ceil(1 << 20), free >> 20);
-            return Err(Error::io(&self.target)(std::io::Error::new(ErrorKind::StorageFull, needed)));
-        }
-        Ok(())
+        check_free(&self.folder, bytes).map_err(|error| match error {
+            Error::Io { source, .. } => Error::io(&self.target)(source),
+            other => other,
+        })
     }
 
     /// Writes one file and waits until it is on the disk.
@@ -178,7 +195,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // A failure leaves a folder that the next save cleans away; there is nobody to tell.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = own_folder::remove(&self.around);
     }
 }
 
@@ -273,8 +290,9 @@ mod tests {
     fn a_process_killed_between_two_renames_costs_nothing() {
         let parent = tempfile::TempDir::new().unwrap();
         let target = parent.path().join("x");
-        folder_with(&parent.path().join(".x.partial"), "new, but not told so");
-        folder_with(&parent.path().join(".x.partial.previous"), "old");
+        own_folder::open(&parent.path().join(".x.partial")).unwrap();
+        folder_with(&parent.path().join(".x.partial/contents"), "new, but not told so");
+        folder_with(&parent.path().join(".x.partial/contents.previous"), "old");
         drop(Staging::begin(&target).unwrap());
         assert_eq!(contents(&target), "old");
         assert_eq!(parent.path().read_dir().unwrap().count(), 1);

@@ -8,6 +8,7 @@ pub mod files;
 pub mod foreign_panic;
 mod hash;
 pub mod json;
+pub mod own_folder;
 pub mod progress;
 pub mod random;
 mod vectorised;

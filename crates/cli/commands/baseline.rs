@@ -13,7 +13,7 @@ use tinybert_data::task::Dataset;
 use crate::args::{DataArgs, ModelAnswers, SplitName};
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{print_baseline, print_line};
+use crate::standard_output::{print_baseline, print_json, print_line};
 use crate::terminal::Terminal;
 
 /// Trains a linear classifier on n-grams of words and characters, or of tagged words on their neighbours and parts, and
@@ -73,7 +73,7 @@ pub fn run(args: &BaselineArgs, invocation: &Invocation) -> Result<()> {
         write_file(out, format!("{:#}\n", json!(row)).as_bytes())?;
     }
     if args.json {
-        return print_line(json!(row));
+        return print_json(&json!(row));
     }
     print_baseline(&row)?;
     print_line(format_args!("size     {} bytes, {} features", row.bytes, row.features))?;

@@ -12,7 +12,7 @@ use tinybert_runtime::kernels::Isa;
 
 use crate::args::isa_parser;
 use crate::invocation::Invocation;
-use crate::standard_output::print_line;
+use crate::standard_output::{print_json, print_line};
 
 /// Times an image on this machine, after warm-up, one answer after the other; `--threads` is the number of
 /// threads that share one answer [default: 1].
@@ -52,7 +52,7 @@ pub fn run(args: &BenchArgs, invocation: &Invocation) -> Result<()> {
     for seq in lengths {
         let latency = latency::latency(&model, seq, threads, min_time)?;
         if args.json {
-            print_line(json!(latency))?;
+            print_json(&json!(latency))?;
         } else {
             let latency::MeasuredLatency { seq, median_ms, min_ms, runs } = latency;
             print_line(format_args!(

@@ -15,8 +15,8 @@ use tinybert_nn::device::Compute;
 
 use crate::args::ModelArgs;
 use crate::invocation::Invocation;
-use crate::standard_output::print_line;
-use crate::terminal::Terminal;
+use crate::standard_output::{print_json, print_line};
+use crate::terminal::{Terminal, on_one_line};
 
 /// The name of standard input in errors.
 const STANDARD_INPUT: &str = "standard input";
@@ -47,13 +47,14 @@ pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
     let local = args.model.locate(&terminal.context())?;
     let predictor = args.model.open_at(&local, &Compute::cpu(), false)?;
     let labels = predictor.labels()?;
+    let printed: Vec<String> = labels.iter().map(|label| on_one_line(label).into_owned()).collect();
     let prompts = args.prompts(&predictor, &local.path)?;
     let prompted = |(text, pair): Question| prompts.before(text, pair);
     let print = |question: &Question, reply: Prediction| {
         if args.json {
-            print_line(to_json(question, &reply, &labels))
+            print_json(&to_json(question, &reply, &labels))
         } else {
-            print_line(to_text(question, &reply, &labels))
+            print_line(to_text(question, &reply, &printed))
         }
     };
     match &args.text {
@@ -113,7 +114,8 @@ const NOT_ACCEPTED: &str = "\t(not accepted)";
 
 /// The answer as one line: `label<TAB>probability` and a mark if it is not accepted; labels one after the other with
 /// tabs between them where an answer has any number of labels; the score; the vector, or the cosine of the vectors of a
-/// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity.
+/// pair; or `word/tag` for each word and then, behind tabs, `type: words` for each entity. `labels` are as they are
+/// printed.
 fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> String {
     let cut = if reply.truncated { format!("\t(cut to {} tokens)", reply.tokens) } else { String::new() };
     match &reply.answer {
@@ -132,10 +134,12 @@ fn to_text((text, _): &Question, reply: &Prediction, labels: &[String]) -> Strin
             values.join(" ") + &cut
         }
         PredictedAnswer::Tags(words) => {
-            let tagged =
-                words.iter().map(|word| format!("{}/{}", &text[word.range.clone()], labels[word.tag]));
+            let tagged = words
+                .iter()
+                .map(|word| format!("{}/{}", on_one_line(&text[word.range.clone()]), labels[word.tag]));
             let spans = entities(words, labels);
-            let spans = spans.iter().map(|(kind, range)| format!("\t{kind}: {}", &text[range.clone()]));
+            let spans =
+                spans.iter().map(|(kind, range)| format!("\t{kind}: {}", on_one_line(&text[range.clone()])));
             tagged.collect::<Vec<_>>().join(" ") + &spans.collect::<String>() + &cut
         }
     }

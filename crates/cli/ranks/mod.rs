@@ -11,6 +11,7 @@ use tinybert_base::{Error, Result};
 
 use crate::commands::Command;
 use crate::exit;
+use crate::terminal::say;
 
 /// The variables in which launchers tell each process how many they started: Open MPI, then MPICH and its
 /// relatives, then Slurm's `srun`. SLURM_NTASKS would be wrong: a batch script, which is one process, has it
@@ -67,7 +68,7 @@ fn join_all(started: usize) -> Result<Arc<dyn Collective>> {
 pub fn speak_in_turn(ranks: &dyn Collective, result: Result<()>) -> Result<()> {
     if result.is_err() && !ranks.is_first() {
         std::thread::sleep(FIRST_RANK_DELAY);
-        eprintln!("on rank {} of {}:", ranks.rank(), ranks.size());
+        say(format_args!("on rank {} of {}:", ranks.rank(), ranks.size()));
     }
     result
 }

@@ -56,7 +56,7 @@ impl Mpi {
                     self.rank(),
                     waited.as_secs() / 60
                 ));
-                eprintln!("error: {lost}");
+                crate::terminal::say(format_args!("error: {lost}"));
                 self.abort(lost.exit_code());
             }
             if waited < EAGER { std::thread::yield_now() } else { std::thread::sleep(NAP) }

@@ -2,6 +2,7 @@
 
 mod progress;
 mod signals;
+mod text;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tinybert_base::{Context, Result};
 
 use self::progress::ProgressDisplay;
 use self::signals::SignalListener;
+pub use self::text::{on_one_line, safe_lines, say};
 use crate::invocation::Invocation;
 
 /// Shows the progress of a long command and hears the signals that ask it to stop.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use tinybert_base::progress::Progress;
 
+use super::text::{on_one_line, say};
+
 /// Time between two progress lines where standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -86,13 +88,13 @@ impl Progress for ProgressDisplay {
             DisplayMode::Bars { open, .. } => {
                 if let Some(bar) = open.last() {
                     bar.set_position(done);
-                    bar.set_message(note.to_owned());
+                    bar.set_message(on_one_line(note).into_owned());
                 }
             }
             DisplayMode::Lines { open } => {
                 if let Some(step) = open.last_mut().filter(|step| step.shown.elapsed() >= LINE_INTERVAL) {
                     step.shown = Instant::now();
-                    eprintln!("{}", step.line(done, note, step.begun.elapsed()));
+                    say(step.line(done, note, step.begun.elapsed()));
                 }
             }
         }
@@ -113,8 +115,8 @@ impl Progress for ProgressDisplay {
     fn say(&self, line: &str) {
         match &*self.mode() {
             DisplayMode::Quiet => {}
-            DisplayMode::Bars { all, .. } => all.suspend(|| eprintln!("{line}")),
-            DisplayMode::Lines { .. } => eprintln!("{line}"),
+            DisplayMode::Bars { all, .. } => all.suspend(|| say(line)),
+            DisplayMode::Lines { .. } => say(line),
         }
     }
 }

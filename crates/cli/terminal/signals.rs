@@ -8,6 +8,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use tinybert_base::{Error, Result, StopSignal};
 
+use super::text::say;
+
 /// Exit code of a process that the user ended with a second signal.
 const INTERRUPTED: i32 = 130;
 
@@ -48,7 +50,7 @@ impl SignalListener {
                     std::process::exit(INTERRUPTED);
                 }
                 if speaks {
-                    eprintln!("\nstopping after this step; once more stops at once");
+                    say("\nstopping after this step; once more stops at once");
                 }
             }
         };

@@ -98,15 +98,17 @@ impl FolderContents<'_> {
 /// # Errors
 /// [`Error::Usage`] naming what is in the way; [`Error::Io`] when the folder cannot be read.
 pub fn check_target(folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
+    Staging::check(folder)?;
     let refuse = |why: String| {
         Err(Error::Usage(format!(
             "{}: {why}; choose another output folder or move this one away",
             folder.display()
         )))
     };
+    if !folder.exists() {
+        let is_link = fs::symlink_metadata(folder).is_ok();
+        return if is_link { refuse("is a link to nothing".to_owned()) } else { Ok(()) };
+    }
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         entries.push(entry.map_err(Error::io(folder))?.file_name());

@@ -1,13 +1,12 @@
 //! Structured pruning in rounds: each round measures importance, prunes, and recovers by distillation.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{Importance, ImportanceMeasure, KeptParts, LayerSizes, StructureSettings};
-use tinybert_base::{Context, Error, Result};
-use tinybert_distill::{TaskSettings, distill_task};
+use tinybert_base::{Context, Error, Result, own_folder};
+use tinybert_distill::{TaskSettings, check_teacher, distill_task};
 use tinybert_evaluate::judge::Judge;
 use tinybert_model::{BertConfig, Checkpoint, RUN_RECORD, RunRecord};
 use tinybert_nn::TaskModel;
@@ -109,7 +108,10 @@ impl PruneWithRecovery<'_> {
         let run = out.run_folder()?;
         let mut journal = self.open_journal(&run, out, context)?;
         let mut model = match journal.rounds.len() {
-            0 => None,
+            0 => {
+                check_teacher(&self.recovery, self.teacher, &self.data, out, context)?;
+                None
+            }
             done => Some(Checkpoint::load(&round_folder(&run, done))?),
         };
         for round in journal.rounds.len() + 1..=self.rounds as usize {
@@ -155,7 +157,7 @@ impl PruneWithRecovery<'_> {
             context.progress.say(&format!("no rounds in {}: beginning anew", run.display()));
         }
         let journal = PruneJournal { identity, rounds: Vec::new() };
-        fs::create_dir_all(run).map_err(Error::io(run))?;
+        own_folder::open(run)?;
         remove_unfinished(run)?;
         journal.write(run)?;
         Ok(journal)

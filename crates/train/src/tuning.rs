@@ -7,7 +7,7 @@ use std::path::Path;
 use super::checkpoint::{Identity, Output, lock, remove_unfinished};
 use super::journal::{self, Journal};
 use super::recipe::TimeLimit;
-use tinybert_base::{Context, Error, Result};
+use tinybert_base::{Context, Error, Result, own_folder};
 use tinybert_model::METRICS;
 
 /// The lowest rate is the given one divided by this factor, the highest one is the given one times it.
@@ -178,7 +178,7 @@ impl RateSearch<'_> {
         if out.resume {
             self.context.progress.say(&format!("no trials in {shown}: beginning anew"));
         }
-        fs::create_dir_all(run).map_err(Error::io(run))?;
+        own_folder::open(run)?;
         let lock = lock(run)?;
         remove_unfinished(run)?;
         new.write(run)?;
@@ -232,9 +232,10 @@ fn better_half(trials: &[Trial]) -> Result<Vec<f64>> {
 /// Removes the file `name` and the folder that has it if the folder has nothing else: a run that has failed before it
 /// did anything leaves nothing.
 fn remove_if_alone(folder: &Path, name: &str) {
-    if folder.read_dir().is_ok_and(|entries| entries.count() == 1) {
-        // The folder is not worth an error in place of the one that is on its way.
-        let _ = fs::remove_file(folder.join(name)).and_then(|()| fs::remove_dir(folder));
+    // The journal and the mark of the folder. They are not worth an error in place of the one that is on its way.
+    if folder.read_dir().is_ok_and(|entries| entries.count() == 2) {
+        let _ = fs::remove_file(folder.join(name));
+        own_folder::remove_if_empty(folder);
     }
 }
 

@@ -21,7 +21,7 @@ use self::judged::{Candidate, Judged};
 use crate::args::{DataArgs, DeviceArgs, ModelArgs, ModelFolder, SplitName};
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{describe_metrics, print_line};
+use crate::standard_output::{describe_metrics, print_json, print_line};
 use crate::terminal::Terminal;
 
 /// Evaluates a model folder or an image on labelled data; an image is evaluated by the code that runs on the
@@ -84,7 +84,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
         write_file(file, predictions::lines(&model, args.out_of_scope.as_deref()).as_bytes())?;
     }
     if args.json {
-        return print_line(to_json(args, &model, comparison.as_ref()));
+        return print_json(&to_json(args, &model, comparison.as_ref()));
     }
     let split = Split::from(args.split);
     match &comparison {

@@ -2,6 +2,8 @@
 
 use tinybert_data::metrics::{ClassScores, ClassificationReport};
 
+use crate::terminal::on_one_line;
+
 /// The most characters of a label that are shown.
 const LONGEST: usize = 32;
 /// The most characters of a line of a confusion matrix that is shown.
@@ -69,9 +71,10 @@ fn length(text: &str) -> usize {
 
 /// The first characters of a label; the last one is `…` if the label was cut.
 fn shortened(label: &str) -> String {
-    match length(label) > LONGEST {
+    let label = on_one_line(label);
+    match length(&label) > LONGEST {
         true => label.chars().take(LONGEST - 1).chain(['…']).collect(),
-        false => label.to_owned(),
+        false => label.into_owned(),
     }
 }
 

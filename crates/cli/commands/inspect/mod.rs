@@ -2,6 +2,7 @@
 
 mod json;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,8 +18,8 @@ use tinybert_runtime::image::{
 
 use crate::args::ModelFolder;
 use crate::invocation::Invocation;
-use crate::standard_output::print_line;
-use crate::terminal::Terminal;
+use crate::standard_output::{print_json, print_line};
+use crate::terminal::{Terminal, on_one_line};
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.
 #[derive(Args)]
@@ -53,7 +54,7 @@ pub fn run(args: &InspectArgs, invocation: &Invocation) -> Result<()> {
     }
     match args {
         InspectArgs { header: true, .. } => print_header(&file, trusted.as_ref()),
-        InspectArgs { json: true, .. } => print_line(json::of_image(&file, trusted.is_some())?),
+        InspectArgs { json: true, .. } => print_json(&json::of_image(&file, trusted.is_some())?),
         _ => inspect_image(&file, trusted.is_some()),
     }
 }
@@ -88,13 +89,21 @@ fn inspect_folder(folder: &Path) -> Result<()> {
 fn print_head(kind: &str, labels: &[String]) -> Result<()> {
     match labels {
         [] => print_line(kind),
-        _ => print_line(format_args!("{kind}: {}", labels.join(", "))),
+        _ => print_line(format_args!("{kind}: {}", one_line(labels).join(", "))),
     }
+}
+
+/// Labels as they are printed.
+fn one_line(labels: &[String]) -> Vec<Cow<'_, str>> {
+    labels.iter().map(|label| on_one_line(label)).collect()
 }
 
 /// Prints the probability from which on an answer has each label.
 fn print_thresholds(labels: &[String], thresholds: &[f64]) -> Result<()> {
-    let each = labels.iter().zip(thresholds).map(|(label, threshold)| format!("{label} {threshold:.2}"));
+    let each = one_line(labels)
+        .into_iter()
+        .zip(thresholds)
+        .map(|(label, threshold)| format!("{label} {threshold:.2}"));
     print_line(format_args!("thresholds: {}", each.collect::<Vec<_>>().join(", ")))
 }
 
@@ -143,7 +152,7 @@ fn inspect_image(file: &ImageFile, verified: bool) -> Result<()> {
 fn print_metadata(metadata: &Metadata<&str>) -> Result<()> {
     let Metadata { name, version, license, created, security_version } = *metadata;
     for (what, text) in [("name", name), ("version", version), ("licence", license), ("created", created)] {
-        text.map_or(Ok(()), |text| print_line(format_args!("{what}: {text}")))?;
+        text.map_or(Ok(()), |text| print_line(format_args!("{what}: {}", on_one_line(text))))?;
     }
     print_line(format_args!("security version: {security_version}"))
 }

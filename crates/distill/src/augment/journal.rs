@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use tinybert_base::atomic::{rename_file, sibling, write_file};
-use tinybert_base::{Context, Error, FileHash, Result};
+use tinybert_base::{Context, Error, FileHash, Result, own_folder};
 use tinybert_model::RunRecord;
 use tinybert_train::Identity;
 
@@ -118,7 +118,7 @@ impl AugmentJournal {
         json["output"] = json!({ "bytes": output.bytes, "sha256": output.sha256 });
         write_file(&with_suffix(&self.out, RECORD_SUFFIX)?, format!("{json:#}\n").as_bytes())?;
         rename_file(&self.folder.join("rows"), &self.out)?;
-        fs::remove_dir_all(&self.folder).map_err(Error::io(&self.folder))
+        own_folder::remove(&self.folder)
     }
 }
 
@@ -139,7 +139,7 @@ fn open(
     let (found, path) = (folder.join("state.json"), folder.join("rows"));
     // A process may have been killed after it moved the output and before it removed the folder.
     if found.exists() && !path.exists() && out.exists() {
-        fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+        own_folder::remove(folder)?;
     }
     let state = match (resume, found.exists()) {
         (true, true) => read_state(&found, folder, &identity)?,
@@ -162,9 +162,8 @@ fn open(
             AugmentState { identity, rows: 0, written: 0, bytes: 0 }
         }
     };
-    fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(false).open(&path).map_err(Error::io(&path))?;
+    own_folder::open(folder)?;
+    let mut file = own_folder::open_file(&path, OpenOptions::new().create(true).write(true).truncate(false))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

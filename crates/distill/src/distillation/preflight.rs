@@ -91,7 +91,7 @@ pub fn evaluate(
         return Ok(found);
     }
     Err(Error::Input(format!(
-        "{what}; {remedy} (only `distill` learns from it nevertheless, with --allow-weak-teacher)"
+        "{what}; {remedy}, or allow a weak teacher where the command has an option for it"
     )))
 }
 

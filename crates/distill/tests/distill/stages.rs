@@ -432,7 +432,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
         let error =
             distill_task(&task_settings(), teacher, &student, &data, &out, &Context::default()).unwrap_err();
         let Error::Input(what) = error else { panic!("{error}") };
-        assert!(what.contains("--allow-weak-teacher") && !out.exists(), "{what}");
+        assert!(what.contains("allow a weak teacher") && !out.exists(), "{what}");
         what
     };
     let (mut train, mut dev) = (toy::sentences(200, 1), toy::sentences(60, 2));

@@ -3,7 +3,11 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, own_folder};
+use tinybert_model::METRICS;
+
+/// How the names of the folders in the folder of a run begin.
+const PARTS: [&str; 4] = ["step-", "round-", "intermediate", "tinybert-compress-"];
 
 /// The folders of complete checkpoints in the order of their steps.
 pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -22,7 +26,7 @@ pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the
 /// process.
 pub(crate) fn lock(folder: &Path) -> Result<File> {
-    let lock = File::open(folder).map_err(Error::io(folder))?;
+    let lock = own_folder::open_for_lock(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
@@ -33,14 +37,26 @@ pub(crate) fn lock(folder: &Path) -> Result<File> {
 }
 
 /// Removes the folder of a finished run. It is renamed first, so that a process that is killed meanwhile
-/// leaves no incomplete run behind.
+/// leaves no incomplete run behind. Files that somebody else has put there stay, in a folder of the same name.
 ///
 /// # Errors
-/// [`Error::Io`] if that fails.
+/// [`Error::Usage`] for a folder that is not of this program; [`Error::Io`] if that fails.
 pub fn remove_finished(folder: &Path) -> Result<()> {
+    own_folder::check(folder)?;
     let removed = name_while_removed(folder);
     fs::rename(folder, &removed).map_err(Error::io(folder))?;
-    fs::remove_dir_all(&removed).map_err(Error::io(&removed))
+    match own_folder::remove_own(&removed, is_of_run)? {
+        None => Ok(()),
+        Some(_) => fs::rename(&removed, folder).map_err(Error::io(folder)),
+    }
+}
+
+/// Whether an entry of the folder of a run has a name that runs give: checkpoints, journals, and the models of parts of
+/// the run with their own folders.
+fn is_of_run(name: &str) -> bool {
+    name.ends_with(".json")
+        || name == METRICS
+        || PARTS.iter().any(|part| name.trim_start_matches('.').starts_with(part))
 }
 
 /// Removes what a killed process left unfinished in the folder of a run and beside it.
@@ -48,10 +64,7 @@ pub fn remove_finished(folder: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] if that fails.
 pub fn remove_unfinished(folder: &Path) -> Result<()> {
-    let removed = name_while_removed(folder);
-    if removed.exists() {
-        fs::remove_dir_all(&removed).map_err(Error::io(&removed))?;
-    }
+    own_folder::remove(&name_while_removed(folder))?;
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let entry = entry.map_err(Error::io(folder))?;
         if entry.file_name().to_string_lossy().starts_with(".step-") {

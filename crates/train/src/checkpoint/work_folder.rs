@@ -15,8 +15,9 @@ use super::snapshot::{self, RunState, SessionState, Snapshot, StoredValues};
 use super::trainee::Trainee;
 use crate::summary::{Summary, total_steps};
 use crate::tensorboard::EventFile;
+use tinybert_base::atomic::check_free;
 use tinybert_base::progress::Progress;
-use tinybert_base::{Context, Error, Result};
+use tinybert_base::{Context, Error, Result, own_folder};
 use tinybert_model::{Companion, METRICS, Tensors};
 use tinybert_nn::{Parameters, on_device};
 
@@ -104,6 +105,11 @@ impl WorkFolder {
             Some(snapshot) => on_device(&snapshot.model, device)?,
             None => on_device(&initial()?, device)?,
         };
+        if self.files.is_some() {
+            // The result, and a checkpoint, which has two moments for each weight too.
+            let bytes: usize = tensors.values().map(|tensor| 4 * tensor.elem_count()).sum();
+            check_free(&self.folder, 4 * bytes as u64)?;
+        }
         Parameters::new(&tensors)
     }
 
@@ -199,8 +205,22 @@ impl WorkFolder {
             record.settings["tuning"] = json!(self.output.trials);
         }
         let trainee = Trainee { record: &record, ..trainee.clone() };
-        trainee.save(&self.output.folder, tensors, results, &[companion])?;
-        remove_finished(&self.folder)
+        let save = |folder: &Path| trainee.save(folder, tensors, results.clone(), &[companion]);
+        let Err(error) = save(&self.output.folder) else { return remove_finished(&self.folder) };
+        // Something has taken the place since the run began. What was learned must not be lost.
+        let rescued = self.folder.join("result");
+        if save(&rescued).is_err() {
+            return Err(error);
+        }
+        let note = format!("the trained model is in {}: move it", rescued.display());
+        Err(match error {
+            Error::Usage(what) => Error::Usage(format!("{what}; {note}")),
+            Error::Io { path, source } => {
+                let source = std::io::Error::new(source.kind(), format!("{source}; {note}"));
+                Error::Io { path, source }
+            }
+            other => other,
+        })
     }
 }
 
@@ -215,12 +235,12 @@ impl OpenFiles {
         identity: &Identity,
         context: &Context,
     ) -> Result<(Self, Option<Snapshot>)> {
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        own_folder::open(folder)?;
         let lock = lock(folder)?;
         remove_unfinished(folder)?;
         let resumed = find_checkpoint(output, folder, identity, context)?;
         let path = folder.join(METRICS);
-        let metrics = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        let metrics = own_folder::open_file(&path, OpenOptions::new().create(true).append(true))?;
         let expected = resumed.as_ref().map_or(0, |snapshot| snapshot.state.metrics_bytes);
         let found = metrics.metadata().map_err(Error::io(&path))?.len();
         if found < expected {
@@ -244,7 +264,8 @@ impl Drop for WorkFolder {
             // The run has nothing worth keeping, and there is nobody to report a failure to. What others have put into
             // the folder stays, such as the journal of trials.
             let _ = remove_unfinished(&self.folder);
-            let _ = fs::remove_file(self.folder.join(METRICS)).and_then(|()| fs::remove_dir(&self.folder));
+            let _ = fs::remove_file(self.folder.join(METRICS));
+            own_folder::remove_if_empty(&self.folder);
         }
     }
 }
