@@ -29,20 +29,39 @@ pub fn remove_temporary_files(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed.
+/// Removes the temporary files that killed processes have left beside a file: those whose names begin with `prefix`
+/// and that no process has locked. It does not matter if one cannot be removed.
+fn sweep(folder: &Path, prefix: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_string_lossy().starts_with(prefix) {
+            let is_free = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if is_free {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed. What a killed
+/// process has left of the same file is removed.
 ///
 /// # Errors
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent_of(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!("{TEMPORARY}{name}-");
+    sweep(folder, &prefix);
     // Temporary files are private by default. The user's umask decides who can read this one, like any other
     // output.
     let anyone = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
+        .prefix(&prefix)
         .permissions(anyone)
         .tempfile_in(folder)
         .map_err(Error::io(path))?;
+    file.as_file().lock().map_err(Error::io(path))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
     file.persist(path).map_err(|error| Error::io(path)(error.error))?;
     sync_folder(folder)
@@ -284,6 +303,20 @@ mod tests {
         write_file(&folder.join("journal.json"), b"{}").unwrap();
         remove_temporary_files(folder).unwrap();
         assert!(!left.exists() && folder.join("journal.json").exists());
+    }
+
+    #[test]
+    fn the_next_writer_of_a_file_removes_what_a_killed_one_has_left() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        let [left, other, busy] =
+            ["out.json-ab", "another.json-cd", "out.json-ef"].map(|name| path(&format!("{TEMPORARY}{name}")));
+        [&left, &other, &busy].map(|path| fs::write(path, "half").unwrap());
+        let writer = File::open(&busy).unwrap();
+        writer.lock().unwrap();
+        write_file(&path("out.json"), b"{}").unwrap();
+        assert!(!left.exists() && other.exists() && busy.exists());
+        assert_eq!(fs::read(path("out.json")).unwrap(), b"{}");
     }
 
     #[test]
