@@ -92,8 +92,12 @@ pub fn probe_folder(out: &Path, protected: &ProtectedPaths) -> Result<()> {
     if out.is_symlink() && !out.exists() {
         return Err(Error::Usage(format!("--out {}: is a link to nothing; name a folder", out.display())));
     }
-    let nearest = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
-    probe(out, nearest)
+    probe(out, if out.exists() { out } else { nearest(out) })
+}
+
+/// The nearest folder that is there already, in which the others will be made.
+fn nearest(out: &Path) -> &Path {
+    out.ancestors().skip(1).find(|path| path.exists()).unwrap_or(Path::new(""))
 }
 
 /// Refuses a folder for event files that is a file or cannot be written, and one in the output folder `out` or in its
@@ -110,8 +114,7 @@ pub fn check_tensorboard(folder: Option<&PathBuf>, out: &Path) -> Result<()> {
     if [out, Path::new(&run)].iter().any(|taken| place.starts_with(resolved(taken))) {
         return refuse("is in the folder of --out, which is replaced as a whole; name another folder");
     }
-    let nearest = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new(""));
-    probe(folder, nearest)
+    probe(folder, if folder.exists() { folder } else { nearest(folder) })
 }
 
 /// Refuses an output file of `option` that is protected or could not be written at the end of a long run.
@@ -125,7 +128,7 @@ fn probe_file(option: &str, out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::Usage(format!("{option} {}: is a folder; name a file", out.display())));
     }
-    probe(out, out.parent().unwrap_or(out))
+    probe(out, nearest(out))
 }
 
 /// Does the same as [`check_file`] for an image, which replaces nothing but an image.
@@ -215,10 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_needs_a_folder_that_is_there() {
+    fn the_folders_of_a_file_will_be_made() {
         let parent = tempfile::tempdir().unwrap();
-        let error = check_image(&parent.path().join("a/model.tbim"), &free()).unwrap_err();
-        assert_eq!(error.exit_code(), 4, "{error}");
+        check_image(&parent.path().join("a/b/model.tbim"), &free()).unwrap();
+        assert_eq!(parent.path().read_dir().unwrap().count(), 0);
     }
 
     #[test]

@@ -43,13 +43,14 @@ fn sweep(folder: &Path, prefix: &str) {
     }
 }
 
-/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed. What a killed
-/// process has left of the same file is removed.
+/// Writes a file that appears complete or not at all: a temporary file beside it, synced, then renamed. The parents of
+/// the file are created, and what a killed process has left of the same file is removed.
 ///
 /// # Errors
 /// [`Error::Io`]; nothing half-written is left.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = parent_of(path);
+    fs::create_dir_all(folder).map_err(Error::io(path))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!("{TEMPORARY}{name}-");
     sweep(folder, &prefix);
@@ -311,7 +312,9 @@ mod tests {
         let path = |name: &str| parent.path().join(name);
         let [left, other, busy] =
             ["out.json-ab", "another.json-cd", "out.json-ef"].map(|name| path(&format!("{TEMPORARY}{name}")));
-        [&left, &other, &busy].map(|path| fs::write(path, "half").unwrap());
+        for path in [&left, &other, &busy] {
+            fs::write(path, "half").unwrap();
+        }
         let writer = File::open(&busy).unwrap();
         writer.lock().unwrap();
         write_file(&path("out.json"), b"{}").unwrap();

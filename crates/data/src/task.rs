@@ -234,17 +234,29 @@ impl Dataset {
         )))
     }
 
-    /// The name of the label, or of the set of labels, that all examples have, if they have only one: a model that
-    /// always answers it is always right.
+    /// The answer that all examples have, if they have only one, as messages call it: a model that always gives it is
+    /// always right, and scores that are all the same correlate with nothing.
     pub fn only_answer(&self) -> Option<String> {
         let first = &self.examples.first()?.target;
-        let is_label = matches!(first, Target::Class(_) | Target::LabelSet(_));
-        let is_only = is_label && self.examples.iter().all(|example| example.target == *first);
-        let name = |class: &u32| self.labels.get(*class as usize).map(String::as_str);
-        let names: Option<Vec<&str>> = first.classes().iter().map(name).collect();
-        names
-            .filter(|_| is_only)
-            .map(|names| if names.is_empty() { "(none)".into() } else { names.join("|") })
+        if let Target::Tags(_) = first {
+            let mut tags = self.examples.iter().flat_map(|example| example.target.classes());
+            let tag = tags.next()?;
+            let name = self.labels.get(*tag as usize)?;
+            return tags.all(|other| other == tag).then(|| format!("the tag {name:?} for every word"));
+        }
+        if !self.examples.iter().all(|example| example.target == *first) {
+            return None;
+        }
+        match first {
+            Target::Score(score) => Some(format!("the score {score}")),
+            Target::Class(_) | Target::LabelSet(_) => {
+                let name = |class: &u32| self.labels.get(*class as usize).map(String::as_str);
+                let names: Vec<&str> = first.classes().iter().map(name).collect::<Option<_>>()?;
+                let names = if names.is_empty() { "(none)".into() } else { names.join("|") };
+                Some(format!("the label {names:?}"))
+            }
+            _ => None,
+        }
     }
 
     /// The data set for embeddings: scores become similarities of pairs, and each text begins with its prompt.

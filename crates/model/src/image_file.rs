@@ -6,9 +6,17 @@ use std::path::Path;
 
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
-use tinybert_image::{AlignedBytes, Confidence, Image, ImageBuilder, SectionKind};
+use tinybert_image::{AlignedBytes, Confidence, Image, ImageBuilder, MAGIC, SectionKind};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
+
+/// Whether `path` is a file that begins as images do.
+pub fn is_image(path: &Path) -> bool {
+    let mut found = [0; MAGIC.len()];
+    path.is_file()
+        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut found).is_ok())
+        && found == MAGIC
+}
 
 /// An image in memory, checked completely.
 pub struct ImageFile {

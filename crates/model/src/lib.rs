@@ -99,6 +99,12 @@ impl Checkpoint {
     /// [`Error::Io`] when a file cannot be read.
     pub fn load(folder: &Path) -> Result<Self> {
         let config_path = folder.join("config.json");
+        if image_file::is_image(folder) {
+            return Err(Error::input(
+                folder,
+                "is a model image, and a folder is needed here: name the folder that the image was made of",
+            ));
+        }
         if !folder.is_dir() {
             let reason = std::io::Error::new(std::io::ErrorKind::NotFound, "no such model folder");
             return Err(Error::io(folder)(reason));

@@ -99,7 +99,9 @@ impl Importance {
         context.progress.begin("importance", set.len() as u64);
         for sample in 0..set.len() {
             if context.should_stop() {
-                return Err(Error::Interrupted("pruning was stopped; nothing was written".into()));
+                return Err(Error::Interrupted(
+                    "stopped while the importance of heads and neurons was measured".into(),
+                ));
             }
             let batch = set.collate(&[sample], model.text.special().pad)?;
             let (output, logits) = trainable.forward(&batch, Mode::Eval)?;

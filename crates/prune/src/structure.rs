@@ -79,6 +79,14 @@ impl KeptParts {
         if settings.multiple_of == 0 {
             return Err(Error::Usage("neurons cannot come in multiples of 0".into()));
         }
+        let largest = importance.neurons.iter().map(Vec::len).max().unwrap_or(0);
+        if settings.neurons < 1.0 && settings.multiple_of > largest {
+            return Err(Error::Usage(format!(
+                "neurons in multiples of {}: the layers have {largest} at most, so that none could be removed; give a \
+                 smaller multiple",
+                settings.multiple_of
+            )));
+        }
         let scope = settings.scope;
         Ok(Self {
             heads: most_important(&importance.heads, settings.heads, 1, scope),

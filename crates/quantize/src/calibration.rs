@@ -42,7 +42,7 @@ impl CalibrationSamples {
         let mut done = 0;
         for indices in evaluation_batches(&lengths, BATCH) {
             if context.should_stop() {
-                return Err(Error::Interrupted("calibration was stopped; nothing was written".into()));
+                return Err(Error::Interrupted("stopped while the image was calibrated".into()));
             }
             let batch = collate(inputs, &indices, checkpoint.text.special().pad);
             let (samples, sentences) = (&mut samples, &mut sentences);

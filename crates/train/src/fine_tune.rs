@@ -86,6 +86,14 @@ pub fn fine_tune(
     }
     data.check()?;
     data.warn(context);
+    if TaskKind::of_head(&model.head).is_some() && !model.head.same_but_thresholds(&head) {
+        context.progress.say(&format!(
+            "{}: its trained head ({}) is replaced by a fresh one ({}), because the data ask for other answers",
+            model.folder.display(),
+            model.head.kind(),
+            head.kind()
+        ));
+    }
     data.train.check_labelled()?;
     let gold = GoldAnswers::new(data.train, settings.class_weights.as_ref())?;
     let mut record = RunRecord::new("fine-tune", json!(settings), recipe.seed, model.hashes()?);

@@ -35,17 +35,17 @@ impl TaskData<'_> {
 
     /// Warns the user about probable mistakes in data that can be used nevertheless.
     pub fn warn(&self, context: &Context) {
-        let warnings = [self.dev_of_one_label(), self.labels_like_scores()];
+        let warnings = [self.dev_of_one_answer(), self.labels_like_scores()];
         warnings.iter().flatten().for_each(|what| context.progress.say(&format!("warning: {what}")));
     }
 
-    /// A message about a development set with a single label, which cannot tell models apart; `None` for any
+    /// A message about a development set with a single answer, which cannot tell models apart; `None` for any
     /// other.
-    pub fn dev_of_one_label(&self) -> Option<String> {
-        let (label, count) = (self.dev.only_answer()?, self.dev.examples.len());
+    pub fn dev_of_one_answer(&self) -> Option<String> {
+        let (answer, count) = (self.dev.only_answer()?, self.dev.examples.len());
         Some(format!(
-            "all {count} examples of the development set have the label {label:?}, so that it tells no model from another; \
-             is it a part of a file that is sorted by label?"
+            "all {count} examples of the development set have {answer}, so that it tells no model from another; is it a \
+             part of a file that is sorted by its labels?"
         ))
     }
 

@@ -69,8 +69,8 @@ pub fn evaluate(
         found.primary,
         found.primary()
     ));
-    let (what, remedy) = if let Some(one_label) = data.dev_of_one_label() {
-        (one_label, "give one with every label")
+    let (what, remedy) = if let Some(one_answer) = data.dev_of_one_answer() {
+        (one_answer, "give one with different answers")
     } else if found.primary() >= least {
         return Ok(found);
     } else {

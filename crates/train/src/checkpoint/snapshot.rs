@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -162,7 +163,11 @@ fn hashes(folder: &Path) -> Result<Vec<FileHash>> {
 impl StateFile<RunState> {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
-        let text = fs::read(&path).map_err(Error::io(&path))?;
+        let text = fs::read(&path).map_err(|error| match error.kind() {
+            // The folder is no checkpoint of a run, or not a whole one, as if the file were damaged.
+            ErrorKind::NotFound => Error::input(&path, "is missing"),
+            _ => Error::io(&path)(error),
+        })?;
         serde_json::from_slice(&text)
             .map_err(|error| Error::line(&path, error.line(), format!("damaged: {error}")))
     }
