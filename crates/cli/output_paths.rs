@@ -128,6 +128,12 @@ fn probe_file(option: &str, out: &Path) -> Result<()> {
     if out.is_dir() {
         return Err(Error::Usage(format!("{option} {}: is a folder; name a file", out.display())));
     }
+    if out.exists() && !out.is_file() {
+        // The output gets its name when it is complete, and would take the place of the device or the pipe.
+        let what =
+            "is a device or a pipe, and the output is a file that appears when it is complete; name a file";
+        return Err(Error::Usage(format!("{option} {}: {what}", out.display())));
+    }
     probe(out, nearest(out))
 }
 
@@ -231,6 +237,12 @@ mod tests {
         assert!(error.to_string().contains("--json") && error.exit_code() == 2, "{error}");
         let error = check_folder(file.path(), &free()).unwrap_err();
         assert!(error.to_string().contains("is a file") && error.exit_code() == 2, "{error}");
+    }
+
+    #[test]
+    fn a_device_is_no_output_file() {
+        let error = check_file("--predictions", Path::new("/dev/null"), &free()).unwrap_err();
+        assert!(error.to_string().contains("a device") && error.exit_code() == 2, "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `baseline`: trains a linear classifier and measures it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -36,7 +36,8 @@ pub struct BaselineArgs {
 
 pub fn run(args: &BaselineArgs, invocation: &Invocation) -> Result<()> {
     if let Some(out) = &args.out {
-        output_paths::check_file("--out", out, &args.data.inputs())?;
+        let is_like = |file: &Path| BaselineRow::read(file).is_ok();
+        output_paths::check_json("--out", out, &args.data.inputs(), "the result of a baseline", is_like)?;
     }
     check_kind(args.data.task_kind())?;
     if !args.data.has_training() || !args.data.has_dev() {

@@ -61,7 +61,8 @@ pub struct EvalArgs {
 pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     if let Some(file) = &args.predictions {
         let inputs = args.data.inputs().with("--model", [args.model.name()]).with("--against", &args.against);
-        output_paths::check_file("--predictions", file, &inputs)?;
+        let what = "a file that `eval --predictions` wrote";
+        output_paths::check_json("--predictions", file, &inputs, what, predictions::is_like)?;
     }
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();

@@ -1,5 +1,9 @@
 //! The answer to every example, as lines of JSON.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
 use serde_json::{Value, json};
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
 use tinybert_evaluate::Answered;
@@ -7,6 +11,17 @@ use tinybert_evaluate::predictor::{sigmoid, softmax};
 
 use super::judged::{Judged, JudgedConfidence};
 use crate::commands::run::by_label;
+
+/// Most bytes of the line by which [`is_like`] decides.
+const LONGEST_LINE: u64 = 1 << 20;
+
+/// Whether a file begins as this command writes it.
+pub fn is_like(file: &Path) -> bool {
+    let mut first = String::new();
+    let read =
+        File::open(file).and_then(|file| BufReader::new(file).take(LONGEST_LINE).read_line(&mut first));
+    read.is_ok() && serde_json::from_str::<Value>(&first).is_ok_and(|line| line.get("predicted").is_some())
+}
 
 /// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose
 /// label is `out_of_scope`.
