@@ -129,8 +129,11 @@ class Trial:
         self.place, self.command, self.faults, self.resumed, self.wrong = place, command, 0, 0, []
         self.inputs = place.listing()
         place.must([*command.line, "--seed", "7"] if command.name != "predictions" else command.line)
-        self.before = self.place.folder / ".before"
-        self.move(self.out, self.before)
+        # The earlier output, and the record that some commands write beside it.
+        self.before, self.record = self.place.folder / ".before", self.place.folder / ".before.run.json"
+        self.out.rename(self.before)
+        if self.record_of_out.exists():
+            self.record_of_out.rename(self.record)
         begun = time.time()
         place.must(command.line)
         self.seconds = time.time() - begun
@@ -141,13 +144,13 @@ class Trial:
     def out(self):
         return self.place.folder / self.command.out
 
-    @staticmethod
-    def move(source, target):
-        source.rename(target)
+    @property
+    def record_of_out(self):
+        return pathlib.Path(f"{self.out}.run.json")
 
     def clear(self):
         """Removes everything but the inputs and the earlier output."""
-        for name in self.place.listing() - self.inputs - {".before"}:
+        for name in self.place.listing() - self.inputs - {self.before.name, self.record.name}:
             path = self.place.folder / name
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -156,6 +159,8 @@ class Trial:
         if with_earlier:
             copy = shutil.copytree if self.before.is_dir() else shutil.copy2
             copy(self.before, self.out)
+            if self.record.exists():
+                shutil.copy2(self.record, self.record_of_out)
 
     def check(self, what, code, allowed, had_earlier):
         """Checks what a disturbed run has left, and that the next run makes up for it."""
@@ -177,7 +182,7 @@ class Trial:
             fault(f"the next run ends with {done.returncode}: {done.stderr.decode().strip()}")
         elif contents(self.out) != self.expected:
             fault("the next run gives other bytes")
-        beside = {self.command.out, self.command.out + ".run.json", "teacher-cache", ".before"}
+        beside = {self.command.out, self.record_of_out.name, "teacher-cache", self.before.name, self.record.name}
         if left := self.place.listing() - self.inputs - beside:
             fault(f"left behind: {', '.join(sorted(left))}")
 
@@ -263,6 +268,7 @@ def main():
                     print(f"    {line}", flush=True)
                 wrong += trial.wrong
                 shutil.rmtree(trial.before) if trial.before.is_dir() else trial.before.unlink()
+                trial.record.unlink(missing_ok=True)
                 trial.clear()
     sys.exit(bool(wrong))
 

@@ -7,7 +7,10 @@ use tinybert_base::{Error, Result, own_folder};
 use tinybert_model::METRICS;
 
 /// How the names of the folders in the folder of a run begin.
-const PARTS: [&str; 4] = ["step-", "round-", "intermediate", "tinybert-compress-"];
+const PARTS: [&str; 5] = ["step-", "round-", "intermediate", RESCUED, "tinybert-compress-"];
+
+/// The folder of a finished model that could not be written to its place.
+pub(super) const RESCUED: &str = "result";
 
 /// The folders of complete checkpoints in the order of their steps.
 pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::identity::Identity;
 use super::output::Output;
 use super::resume::find_checkpoint;
-use super::run_folder::{checkpoints, lock, remove_finished, remove_unfinished};
+use super::run_folder::{RESCUED, checkpoints, lock, remove_finished, remove_unfinished};
 use super::snapshot::{self, RunState, SessionState, Snapshot, StoredValues};
 use super::trainee::Trainee;
 use crate::summary::{Summary, total_steps};
@@ -208,7 +208,7 @@ impl WorkFolder {
         let save = |folder: &Path| trainee.save(folder, tensors, results.clone(), &[companion]);
         let Err(error) = save(&self.output.folder) else { return remove_finished(&self.folder) };
         // Something has taken the place since the run began. What was learned must not be lost.
-        let rescued = self.folder.join("result");
+        let rescued = self.folder.join(RESCUED);
         if save(&rescued).is_err() {
             return Err(error);
         }
