@@ -83,6 +83,6 @@ fn a_folder_without_a_task_head_cannot_become_an_image() {
     let out = toy::path("no-head.tbim");
     let line =
         format!("quantize --model {} {} --max-tokens 32 --out {}", *toy::ENCODER, toy::data(), out.display());
-    fails(&line, 2, &["head"]);
+    fails(&line, 3, &["no head", "fine-tune it"]);
     assert!(!out.exists());
 }

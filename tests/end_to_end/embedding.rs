@@ -159,7 +159,7 @@ fn what_has_no_embedding_is_refused() {
         2,
         &["distil them"],
     );
-    fails(&format!("eval --model {} {}", *STUDENT, *DATA), 2, &["no sentence embeddings"]);
+    fails(&format!("eval --model {} {}", *STUDENT, *DATA), 3, &["ask for sentence embeddings"]);
     // The error must not advise fine-tuning, which helps other tasks but not this one.
     let line = format!("distill --stage task --teacher {} --student {} {}", *STUDENT, *FRESH, *DATA);
     fails(&format!("{line} --out {out}"), 3, &[&STUDENT, "bare sentence encoder"]);

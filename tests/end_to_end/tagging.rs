@@ -155,5 +155,5 @@ fn files_of_words_and_tags_are_read_too() {
     let file = toy::write("tags.conll", format!("-DOCSTART- O\n\n{}", sentence.repeat(3)));
     let printed = output(&format!("eval --model {} --tagging --dev {file}", *IMAGE));
     assert!(printed.contains("f1 ") && printed.contains("(3 examples, 95 % intervals)"), "{printed}");
-    fails(&format!("eval --model {} --dev {file}", *IMAGE), 2, &["--tagging"]);
+    fails(&format!("eval --model {} --dev {file}", *IMAGE), 3, &["give --tagging"]);
 }

@@ -1,5 +1,6 @@
 //! Labelled text: a GLUE task's folder, or files with named columns.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +12,7 @@ use tinybert_data::{
     ColumnNames, DataSpec, DevShare, GlueTask, ScopedDataset, Source, Split, TableFiles, TextPrompts,
 };
 use tinybert_evaluate::predictor::Predictor;
-use tinybert_model::{Checkpoint, Head, ListedPrompts};
+use tinybert_model::{Checkpoint, ListedPrompts};
 use tinybert_train::TaskData;
 
 use super::ModelFolder;
@@ -97,6 +98,8 @@ pub struct DataArgs {
 /// What a model answers, which data for it have to ask for.
 #[derive(Clone, Default)]
 pub struct ModelAnswers {
+    /// The name of the model in messages; empty if there is no model yet.
+    model: String,
     /// The kind of the answers; `None` without a head for a task.
     kind: Option<TaskKind>,
     /// The labels; empty where an answer is none.
@@ -104,19 +107,20 @@ pub struct ModelAnswers {
 }
 
 impl ModelAnswers {
-    /// The answers of a model with `head`.
-    pub fn of_head(head: &Head) -> Self {
-        Self { kind: TaskKind::of_head(head), labels: head.labels().to_vec() }
+    /// The answers of the model of a folder.
+    pub fn of_checkpoint(model: &Checkpoint) -> Self {
+        let head = &model.head;
+        Self { model: model.name(), kind: TaskKind::of_head(head), labels: head.labels().to_vec() }
     }
 
-    /// The answers of a folder or an image.
-    pub fn of(predictor: &Predictor) -> Result<Self> {
-        Ok(Self { kind: predictor.kind()?, labels: predictor.labels()? })
+    /// The answers of a folder or an image, which is called `model`.
+    pub fn of_predictor(model: impl fmt::Display, predictor: &Predictor) -> Result<Self> {
+        Ok(Self { model: model.to_string(), kind: predictor.kind()?, labels: predictor.labels()? })
     }
 
     /// The labels of a model that is not there yet, which learns these.
     pub fn labelled(labels: &[String]) -> Self {
-        Self { kind: None, labels: labels.to_vec() }
+        Self { labels: labels.to_vec(), ..Self::default() }
     }
 }
 
@@ -127,7 +131,9 @@ impl DataArgs {
     /// [`Error::Usage`] if the command line names no data; [`Error::Input`] if the data ask for another kind of answer.
     pub fn spec(&self, answers: &ModelAnswers) -> Result<DataSpec> {
         if let Some(kind) = answers.kind.filter(|_| self.is_given()) {
-            self.task_kind().check_answered_with(kind)?;
+            self.task_kind()
+                .check_answered_with(kind)
+                .map_err(|error| Error::input(&answers.model, error))?;
         }
         let labels = &answers.labels;
         let source = match (self.task, &self.data) {

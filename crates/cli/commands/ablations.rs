@@ -71,7 +71,7 @@ pub fn run(args: &AblationsArgs, invocation: &Invocation) -> Result<()> {
     let models: Vec<&Checkpoint> = [&student, &teacher].into_iter().chain(&fresh).collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
-    let answers = ModelAnswers::of_head(&teacher.head);
+    let answers = ModelAnswers::of_checkpoint(&teacher);
     let data = data_args.training(&answers, context.progress)?;
     let augmented = match &args.augmented {
         Some(place) => Some(data_args.with_training(place).training(&answers, context.progress)?),

@@ -74,7 +74,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let max_tokens = max_tokens(requested, &[&checkpoint])?;
     args.check_trained(trained, max_tokens, &invocation.present)?;
     let data = args.data.read_by(&checkpoint.folder, context.progress)?;
-    let spec = data.spec(&ModelAnswers::of_head(&checkpoint.head))?;
+    let spec = data.spec(&ModelAnswers::of_checkpoint(&checkpoint))?;
     let load = |split| data.load_scoped(&spec, split, args.confidence.out_of_scope(), context.progress);
     let scoped = load(Split::Dev)?;
     let dev = &scoped.labelled;

@@ -149,7 +149,7 @@ impl Judged {
     /// Asks the model in the folder or image at `place`, which `predictor` is.
     fn new(args: &ReportArgs, place: &Path, predictor: &Predictor, context: &Context) -> Result<Self> {
         let data = args.data.read_by(place, context.progress)?;
-        let spec = data.spec(&ModelAnswers::of(predictor)?)?;
+        let spec = data.spec(&ModelAnswers::of_predictor(place.display(), predictor)?)?;
         let dev = data.load(&spec, Split::Dev, context.progress)?;
         let answers = predictor.judge(&dev, data.metrics(&spec, &dev)?, context)?;
         Ok(Self { dev, answers, confidence: predictor.confidence()? })

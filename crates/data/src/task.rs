@@ -45,21 +45,28 @@ impl TaskKind {
         if self == answers {
             return Ok(());
         }
+        let options = match (answers.option(), self.option()) {
+            (None, option) => format!("leave {} out", option.unwrap_or_default()),
+            (Some(option), None) => format!("give {option}"),
+            (Some(option), Some(instead)) => format!("give {option} in the place of {instead}"),
+        };
+        let model = match self {
+            Self::Embedding => "a bare sentence encoder, such as all-MiniLM-L6-v2",
+            _ => "a model that was fine-tuned on such data",
+        };
         Err(Error::Input(format!(
-            "the model answers with {answers}, and the data ask for {self}: data for this model are read with {}; or take \
-             a model that was fine-tuned on such data",
-            answers.options()
+            "the model answers with {answers}, and the data ask for {self}: {options}, or take {model}"
         )))
     }
 
-    /// The options of the command line with which data are read as this kind.
-    fn options(self) -> &'static str {
+    /// The option of the command line with which data are read as this kind; none for one label per text.
+    fn option(self) -> Option<&'static str> {
         match self {
-            Self::Classification => "none of --multi-label, --regression, --tagging and --embedding",
-            Self::MultiLabel => "--multi-label",
-            Self::Regression => "--regression",
-            Self::Tagging => "--tagging",
-            Self::Embedding => "--embedding",
+            Self::Classification => None,
+            Self::MultiLabel => Some("--multi-label"),
+            Self::Regression => Some("--regression"),
+            Self::Tagging => Some("--tagging"),
+            Self::Embedding => Some("--embedding"),
         }
     }
 }

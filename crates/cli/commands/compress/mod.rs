@@ -188,7 +188,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let data_args = args.data.read_by(&teacher.folder, context.progress)?;
     let out_of_scope = args.confidence.out_of_scope();
-    let answers = ModelAnswers::of_head(&teacher.head);
+    let answers = ModelAnswers::of_checkpoint(&teacher);
     let data = data_args.training_scoped(&answers, out_of_scope, context.progress)?;
     let labels = data.view().train.labels.clone();
     let parts = args.floor.cut(data.dev(), invocation.global.seed, &context)?;

@@ -257,9 +257,9 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
         ..args.distillation.task_settings(options, max_tokens, invocation.global.seed)
     });
     let answers = match &teacher {
-        Some(teacher) => ModelAnswers::of_head(&teacher.head),
+        Some(teacher) => ModelAnswers::of_checkpoint(teacher),
         // The head of a student is replaced, unless the student is to be quantized as it is.
-        None if args.quantization_aware => ModelAnswers::of_head(&student.head),
+        None if args.quantization_aware => ModelAnswers::of_checkpoint(&student),
         None => ModelAnswers::default(),
     };
     let mut data = data_args.training(&answers, context.progress)?;

@@ -120,7 +120,7 @@ impl Candidate {
         let (name, labels) = (place.to_string(), predictor.labels()?);
         check(&name, &labels)?;
         let data_args = args.data.read_by(&place.path, context.progress)?;
-        let spec = data_args.spec(&ModelAnswers::of(&predictor)?)?;
+        let spec = data_args.spec(&ModelAnswers::of_predictor(&name, &predictor)?)?;
         let of_image = predictor.confidence()?.out_of_scope;
         let of_image = of_image.and_then(|class| labels.get(class as usize)).map(String::as_str);
         let of_image = of_image.filter(|_| spec.kind() == TaskKind::Classification);

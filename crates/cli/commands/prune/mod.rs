@@ -91,7 +91,7 @@ pub fn run(args: &PruneArgs, invocation: &Invocation) -> Result<()> {
     let lists_prompts = &teacher.as_ref().unwrap_or(&model).folder;
     let mut run = PruneRun {
         data: args.data.read_by(lists_prompts, terminal.context().progress)?,
-        answers: ModelAnswers::of_head(&model.head),
+        answers: ModelAnswers::of_checkpoint(&model),
         teacher,
         max_tokens,
         terminal,
