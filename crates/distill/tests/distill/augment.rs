@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use tinybert_base::progress::{Progress, Silent};
-use tinybert_base::{Context, Error, Result};
+use tinybert_base::{Context, Error, Result, own_folder};
 use tinybert_data::task::TaskKind;
 use tinybert_data::{
     Batch, ColumnNames, DataSpec, GlueTask, RawRow, RawRows, Source, Split, TableFiles, read_rows,
@@ -216,7 +216,7 @@ fn a_run_killed_before_its_last_step_is_complete() {
     let text = run(&settings(), &rows, place.path(), "out.jsonl").unwrap();
     // The output has its name, and the state of the run is still there.
     let left = place.path().join("out.jsonl.run");
-    fs::create_dir(&left).unwrap();
+    own_folder::open(&left).unwrap();
     fs::write(left.join("state.json"), "{}").unwrap();
     let out = place.path().join("out.jsonl");
     let model = masked_lm(place.path());

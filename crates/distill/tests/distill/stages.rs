@@ -457,7 +457,7 @@ fn a_teacher_near_chance_is_refused_unless_allowed() {
     let mut alike = toy::sentences(60, 2);
     alike.examples.retain(|example| example.target == Target::Class(1));
     let what = refusal(&fresh, &train, &alike, MetricSet::Accuracy);
-    assert!(what.contains("have the label \"positive\"") && what.contains("sorted by label"), "{what}");
+    assert!(what.contains("have the label \"positive\"") && what.contains("sorted by its labels"), "{what}");
     let data = TaskData { train: &train, dev: &alike, metrics: MetricSet::Accuracy };
     let said = toy::RecordedLines::default();
     distill_task(&allowed, &fresh, &student(place.path()), &data, &out, &said.context()).unwrap();

@@ -227,7 +227,7 @@ fn what_a_killed_pass_has_left_is_removed_and_a_running_one_is_not_disturbed() {
     let folder = place.path().join("cache");
     let [left, running, foreign] = [".1.partial", ".2.partial", "3.partial"].map(|name| folder.join(name));
     for folder in [&left, &running, &foreign] {
-        fs::create_dir_all(folder).unwrap();
+        tinybert_base::own_folder::open(folder).unwrap();
         fs::write(folder.join("values.bin"), [0; 100]).unwrap();
     }
     let lock = fs::File::open(&running).unwrap();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::folder::{ModelFolder, assert_same, classification, config, record, tensors, text};
 use crate::{Checkpoint, FolderContents, Head, Storage, check_target, save};
-use tinybert_base::{FileHash, Result};
+use tinybert_base::{FileHash, Result, own_folder};
 
 fn save_classifier(folder: &Path) -> Result<()> {
     save(folder, &config(), &classification(), &tensors(&config(), &classification()), &text(), &record())
@@ -170,8 +170,9 @@ fn an_empty_folder_and_a_new_one_can_become_checkpoints() {
 fn what_a_killed_save_left_is_no_checkpoint_and_is_cleaned_away() {
     let parent = TempDir::new().unwrap();
     let left = parent.path().join(".model.partial");
-    fs::create_dir(&left).unwrap();
-    fs::write(left.join("model.safetensors"), "half of it").unwrap();
+    own_folder::open(&left).unwrap();
+    fs::create_dir(left.join("contents")).unwrap();
+    fs::write(left.join("contents/model.safetensors"), "half of it").unwrap();
     let folder = parent.path().join("model");
     assert_eq!(Checkpoint::load(&folder).err().unwrap().exit_code(), 4);
     save_classifier(&folder).unwrap();
