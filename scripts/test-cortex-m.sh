@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the runtime as firmware for Cortex-M4, M7, M33 and M55 and boots it on QEMU's MPS2 and MPS3 boards. Its kernels are compared with the
+# Builds the runtime as firmware for Cortex-M0+, M4, M7, M33 and M55 and boots it on QEMU's MPS2 and MPS3 boards. Its kernels are compared with the
 # scalar ones over random operands, and its answers bit by bit with the host's; then the same with a key built in, a signed image
 # and a forged one. Needs scripts/setup-cross.sh once.
 #
@@ -89,6 +89,8 @@ test_detection() {
   check_kernels
 }
 
+# Code of a Cortex-M0+, on a Cortex-M3: QEMU has no board with a Cortex-M0 and memory for it.
+test_boards thumbv6m-none-eabi any scalar mps2-an385
 test_boards thumbv7em-none-eabihf any arm-dsp mps2-an386 mps2-an500
 test_boards thumbv8m.main-none-eabihf cortex-m33 arm-dsp mps2-an505
 test_boards thumbv8m.main-none-eabihf cortex-m55 arm-mve mps3-an547

@@ -6,6 +6,8 @@ mod embedding;
 mod layer_norm;
 mod linear;
 mod quantize;
+#[cfg(arm_thumb1)]
+mod thumb1;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;

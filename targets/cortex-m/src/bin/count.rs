@@ -16,8 +16,7 @@ use tinybert_console::{ConsoleWriter, Model};
 use tinybert_kernels::{Isa, Kernels};
 use tinybert_runtime::{Error, Input};
 
-// Code for Armv6-M is counted on a Cortex-M3, for which this start-up code is.
-core::arch::global_asm!(".cpu cortex-m4", include_str!("../start.s"));
+core::arch::global_asm!(include_str!("../start.s"));
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
