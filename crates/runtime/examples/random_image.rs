@@ -3,8 +3,8 @@
 //!     random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS
 //!
 //! LAYOUT is neon, cortex-m, dotprod or i8mm, ENCODING that of the layers' weights, int8, int4 or sparse (about half of
-//! them zero); every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens. All
-//! quantization is static.
+//! them zero); every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens.
+//! All quantization is static.
 
 use std::error::Error;
 

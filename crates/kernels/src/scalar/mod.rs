@@ -1,4 +1,5 @@
-//! The specification: plain loops, one file per operation, for any panel.
+//! The specification: plain loops, one file per operation, for any panel. `thumb1.rs` has the same sums in assembly for
+//! cores that execute Thumb-1 code alone.
 
 mod attention;
 mod attention_f32;

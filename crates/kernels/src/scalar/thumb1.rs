@@ -12,8 +12,8 @@ const ROWS: usize = 4;
 /// Inputs of a step of the loop.
 const STEP: usize = 4;
 
-/// Calls `store(m, Σ_k a[m,k]·w[k])` for rows of row-major activations, and returns the last rows, for which this was not
-/// done. Weights beyond the activations' columns are 0.
+/// Calls `store(m, Σ_k a[m,k]·w[k])` for rows of row-major activations, and returns the last rows, for which this was
+/// not done. Weights beyond the activations' columns are 0.
 #[inline]
 pub(super) fn each_sum(
     a: &Activations,
@@ -44,8 +44,8 @@ fn sums(a: &Activations, first: usize, weights: &[i8]) -> Option<[i32; ROWS]> {
     Some(sums)
 }
 
-/// One input. r0, r4, r5 and r6 point to the byte before each row, r2 to the one before the weights; r3 is the number of
-/// inputs that are left. Its last instruction sets the flags by what is left then.
+/// One input. r0, r4, r5 and r6 point to the byte before each row, r2 to the one before the weights; r3 is the number
+/// of inputs that are left. Its last instruction sets the flags by what is left then.
 macro_rules! input {
     () => {
         concat!(
@@ -59,8 +59,8 @@ macro_rules! input {
     };
 }
 
-/// Writes the sums of four rows, each of which begins `stride` bytes after the one before. The inputs are taken from the
-/// last one to the first.
+/// Writes the sums of four rows, each of which begins `stride` bytes after the one before. The inputs are taken from
+/// the last one to the first.
 ///
 /// # Safety
 /// `rows` must be valid for reads of `3 · stride + inputs` bytes and `weights` of `inputs` bytes. `inputs` must be a

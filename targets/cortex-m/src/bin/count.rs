@@ -2,8 +2,8 @@
 //! default), and marks the third run for an emulator that counts instructions. The marks are unallocated hints, which
 //! do nothing from Armv7-M on: `scripts/performance/cortex_m.py` knows them. Both variables are read by the compiler.
 //! An emulator that loads another image into memory, with a number of tokens, has that one answered
-//! (`scripts/performance/shapes_cortex_m.py`). Built with `COUNT_SLICES` set, it also answers in slices of several budgets
-//! and prints steps, the longest step and all steps in the counter's cycles.
+//! (`scripts/performance/shapes_cortex_m.py`). Built with `COUNT_SLICES` set, it also answers in slices of several
+//! budgets and prints steps, the longest step and all steps in the counter's cycles.
 #![no_std]
 #![no_main]
 
