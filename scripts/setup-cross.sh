@@ -7,7 +7,7 @@ set -euo pipefail
 source "$(dirname "$0")/packages.sh"
 
 targets=(aarch64-unknown-linux-gnu aarch64-unknown-linux-musl aarch64-unknown-none armv7-unknown-linux-gnueabihf
-  thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf)
+  thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf)
 
 rustup_has() { rustup target list --installed 2>/dev/null | grep -qx "$1"; }
 

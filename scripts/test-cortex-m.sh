@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the runtime as firmware for Cortex-M4, M7, M33 and M55 and boots it on QEMU's MPS2 and MPS3 boards. Its kernels are compared with the
+# Builds the runtime as firmware for Cortex-M0+, M4, M7, M33 and M55 and boots it on QEMU's MPS2 and MPS3 boards. Its kernels are compared with the
 # scalar ones over random operands, and its answers bit by bit with the host's; then the same with a key built in, a signed image
 # and a forged one. Needs scripts/setup-cross.sh once.
 #
@@ -21,18 +21,22 @@ answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 make_keys "$work"
 sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"
 
+# compile FLAGS OPTION...: cargo build of the firmware for $target, with flags for the compiler.
+compile() {
+  local name=CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUSTFLAGS flags=$1
+  shift
+  (cd targets/cortex-m && env "$name=$flags" cargo build --quiet --release --target "$target" "$@")
+}
+
 # build IMAGE [OPTION...]: the firmware for $target and $core, and its sizes.
 build() {
-  local image=$1 folder=targets/cortex-m/target flags=
+  local image=$1 folder=$PWD/targets/cortex-m/target flags=
   shift
   if [ "$core" != any ]; then
     folder=$folder/$core
     flags=-Ctarget-cpu=$core
   fi
-  local name=CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUSTFLAGS
-  folder=$PWD/$folder
-  (cd targets/cortex-m && env "$name=$flags" TINYBERT_IMAGE="$image" cargo build --quiet --release --target "$target" \
-    --target-dir "$folder" "$@")
+  TINYBERT_IMAGE=$image compile "$flags" --target-dir "$folder" "$@"
   firmware=$folder/$target/release/tinybert-cortex-m
   arm-linux-gnueabihf-size -A "$firmware" | awk '$1 ~ /^\.(text|rodata|data|bss)$/ { printf "  %s %d", $1, $2 } END { print "" }'
 }
@@ -75,21 +79,27 @@ test_boards() {
   done
 }
 
-# test_detection: firmware for a Cortex-M3 that asks the core, on a Cortex-M3 and on a Cortex-M7. QEMU's Cortex-M4 states the
-# identification registers of its Cortex-M3.
+# test_detection TARGET FLAGS [BOARD ISA]...: firmware that asks the core, and what it must choose on each board.
 test_detection() {
-  local target=thumbv7m-none-eabi isa board
-  use_compiler_for $target
-  (cd targets/cortex-m && TINYBERT_IMAGE=$work/model.tbim cargo build --quiet --release --target $target --bin kernels \
-    --features id-registers)
-  kernels=targets/cortex-m/target/$target/release/kernels
-  board=mps2-an385 isa=scalar
-  check_kernels
-  board=mps2-an500 isa=arm-dsp
-  check_kernels
+  local target=$1 flags=$2 folder=$PWD/targets/cortex-m/target/detection board isa
+  shift 2
+  use_compiler_for "$target"
+  TINYBERT_IMAGE=$work/model.tbim compile "$flags" --target-dir "$folder" --bin kernels --features id-registers
+  kernels=$folder/$target/release/kernels
+  while [ $# -gt 0 ]; do
+    board=$1 isa=$2
+    shift 2
+    check_kernels
+  done
 }
 
+# Code of a Cortex-M0+, on a Cortex-M3: QEMU has no board with a Cortex-M0 and memory for it.
+test_boards thumbv6m-none-eabi any scalar mps2-an385
 test_boards thumbv7em-none-eabihf any arm-dsp mps2-an386 mps2-an500
 test_boards thumbv8m.main-none-eabihf cortex-m33 arm-dsp mps2-an505
 test_boards thumbv8m.main-none-eabihf cortex-m55 arm-mve mps3-an547
-test_detection
+# For a Cortex-M3. QEMU's Cortex-M4 states the identification registers of its Cortex-M3.
+test_detection thumbv7m-none-eabi "" mps2-an385 scalar mps2-an500 arm-dsp
+# For a core that may lack MVE: without it, and with it (the flags also choose the board that the firmware is linked for).
+test_detection thumbv8m.main-none-eabihf -Ctarget-cpu=cortex-m33 mps2-an505 arm-dsp
+test_detection thumbv8m.main-none-eabihf "-Ctarget-cpu=cortex-m55 -Ctarget-feature=-mve" mps3-an547 arm-mve

@@ -3,7 +3,8 @@
 //!
 //! For an extension `x`, `cfg(arm_x)` says that its kernels are compiled. `cfg(arm_x_optional)` says that the target
 //! alone does not promise it, so that the assembler has to be told. `cfg(arm_x_detect)` says that the flags do not
-//! promise it either, so that the core has to be asked (feature `id-registers`).
+//! promise it either, so that the core has to be asked (feature `id-registers`). `cfg(arm_thumb1)` says that the target
+//! promises no instructions beyond Thumb-1.
 
 use std::env;
 
@@ -42,6 +43,11 @@ fn main() {
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     let target = env::var("TARGET").unwrap_or_default();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    // Cores without the 32-bit instructions of Thumb-2.
+    println!("cargo::rustc-check-cfg=cfg(arm_thumb1)");
+    if ["thumbv6m-", "thumbv8m.base-"].iter().any(|family| target.starts_with(family)) {
+        println!("cargo::rustc-cfg=arm_thumb1");
+    }
     let ask = env::var_os("CARGO_FEATURE_ID_REGISTERS").is_some();
     let vectors = EXTENSIONS.iter().any(|extension| extension.name == "mve" && extension.is_in(&flags));
     for extension in EXTENSIONS {

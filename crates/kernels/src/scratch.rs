@@ -47,7 +47,10 @@ impl ScratchSizes {
 
 /// Memory of attention for one head and for one block of its query rows.
 // Other architectures have only the scalar kernel, which needs only the scores; no kernel of Cortex-M needs all parts.
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), expect(dead_code))]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", all(arm_dsp, arm_mve))),
+    expect(dead_code)
+)]
 pub(crate) struct Scratch<'a> {
     /// q·k of a block of query rows, with room for `[QUERY_BLOCK, tokens]` in whole tiles.
     pub scores: &'a mut [i32],

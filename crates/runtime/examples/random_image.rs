@@ -2,8 +2,9 @@
 //!
 //!     random_image OUT.tbim LAYOUT ENCODING HIDDEN LAYERS HEADS HEAD_DIM FFN TOKENS
 //!
-//! LAYOUT is neon, dotprod or i8mm, ENCODING that of the layers' weights, int8 or int4; every layer has HEADS
-//! heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens. All quantization is static.
+//! LAYOUT is neon, cortex-m, dotprod or i8mm, ENCODING that of the layers' weights, int8, int4 or sparse (about half of
+//! them zero); every layer has HEADS heads of HEAD_DIM channels and FFN neurons; inputs may have up to TOKENS tokens.
+//! All quantization is static.
 
 use std::error::Error;
 
@@ -30,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match encoding.as_str() {
         "int8" => {}
         "int4" => builder.layers.iter_mut().for_each(in_four_bits),
+        "sparse" => builder.layers.iter_mut().for_each(without_half),
         _ => return Err(format!("no encoding is called {encoding}").into()),
     }
     builder.config.panel = panel;
@@ -47,6 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn in_four_bits(layer: &mut LayerData) {
     layer.config.encodings = PerLinear::all(Encoding::Int4);
     layer.linears_mut().into_iter().flat_map(|linear| &mut linear.weights).for_each(|weight| *weight /= 16);
+}
+
+/// Makes about half of the weights zero and stores the others.
+fn without_half(layer: &mut LayerData) {
+    layer.config.encodings = PerLinear::all(Encoding::Sparse);
+    let weights = layer.linears_mut().into_iter().flat_map(|linear| &mut linear.weights);
+    weights.filter(|weight| **weight & 2 == 0).for_each(|weight| *weight = 0);
 }
 
 fn usage() -> Box<dyn Error> {

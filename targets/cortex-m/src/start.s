@@ -2,6 +2,8 @@
 
 .syntax unified
 .thumb
+@ Code for Armv6-M runs here on a Cortex-M3: its start may have instructions that Armv6-M lacks.
+.cpu cortex-m4
 
 .section .vectors, "a"
     .word   stack_top

@@ -86,10 +86,17 @@ fn each(
         for (index, (n, ((&scale, &bias), row_sum))) in outputs.take(place.width).enumerate() {
             let output = OutputWeights { matrix, weights, lane: Lane { panel: place, index } };
             let zero = row_sum.wrapping_mul(i32::from(a.zero_point));
-            for m in rows.clone() {
-                let acc = dot(&output, layout, a, m).wrapping_sub(zero);
+            let mut finish = |m, sum: i32| {
+                let acc = sum.wrapping_sub(zero);
                 store(m, n, math::scalar(acc as f32 * (a.row_scale(m) * scale)) + bias);
-            }
+            };
+            let rows = rows.clone();
+            #[cfg(arm_thumb1)]
+            let rows = match place.width {
+                1 if layout.is_row_major() => super::thumb1::each_sum(a, rows, weights, &mut finish),
+                _ => rows,
+            };
+            rows.for_each(|m| finish(m, dot(&output, layout, a, m)));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The specification: plain loops, one file per operation, for any panel.
+//! The specification: plain loops, one file per operation, for any panel. `thumb1.rs` has the same sums in assembly for
+//! cores that execute Thumb-1 code alone.
 
 mod attention;
 mod attention_f32;
@@ -6,6 +7,8 @@ mod embedding;
 mod layer_norm;
 mod linear;
 mod quantize;
+#[cfg(arm_thumb1)]
+mod thumb1;
 
 pub(crate) use attention::attention;
 pub(crate) use attention_f32::attention_f32;

@@ -2,7 +2,8 @@
 //! default), and marks the third run for an emulator that counts instructions. The marks are unallocated hints, which
 //! do nothing from Armv7-M on: `scripts/performance/cortex_m.py` knows them. Both variables are read by the compiler.
 //! An emulator that loads another image into memory, with a number of tokens, has that one answered
-//! (`scripts/performance/shapes_cortex_m.py`).
+//! (`scripts/performance/shapes_cortex_m.py`). Built with `COUNT_SLICES` set, it also answers in slices of several
+//! budgets and prints steps, the longest step and all steps in the counter's cycles.
 #![no_std]
 #![no_main]
 
@@ -12,12 +13,11 @@ mod board;
 use core::arch::asm;
 use core::fmt::Write;
 
-use tinybert_console::{ConsoleWriter, Model};
+use tinybert_console::{Board, ConsoleWriter, Model};
 use tinybert_kernels::{Isa, Kernels};
-use tinybert_runtime::{Error, Input};
+use tinybert_runtime::{Error, Input, Session, Step};
 
-// Code for Armv6-M is counted on a Cortex-M3, for which this start-up code is.
-core::arch::global_asm!(".cpu cortex-m4", include_str!("../start.s"));
+core::arch::global_asm!(include_str!("../start.s"));
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
@@ -40,6 +40,9 @@ const LOADED: u32 = u32::from_le_bytes(*b"TBIM");
 
 /// The alignment of an image.
 const IMAGE_OFFSET: usize = 64;
+
+/// Budgets of the slices, in multiply-adds.
+const BUDGETS: [usize; 6] = [0, 20_000, 50_000, 100_000, 500_000, usize::MAX];
 
 /// Most tokens of an input.
 const MOST_TOKENS: usize = 512;
@@ -105,7 +108,30 @@ fn count(image: &[u8], kernels: Kernels, tokens: usize, workspace: &mut [u8]) ->
         }
         bits = reply.answer.outputs().first().map_or(0, |output| output.to_bits());
     }
+    if option_env!("COUNT_SLICES").is_some() {
+        print_slices(&mut session, Input::ids(ids, type_ids.get(..tokens).unwrap_or_default()))?;
+    }
     Ok(bits)
+}
+
+/// Answers with each budget.
+fn print_slices(session: &mut Session<'_, '_>, input: Input<'_>) -> Result<(), Error> {
+    let mut board = board::Mps2::new();
+    for budget in BUDGETS {
+        let (mut steps, mut longest, mut all, mut done) = (0, 0, 0, false);
+        let mut run = session.start(input)?;
+        while !done {
+            let begin = board.cycles();
+            done = matches!(run.step(budget)?, Step::Done(_));
+            let cycles = board.cycles().wrapping_sub(begin);
+            (steps, longest, all) = (steps + 1, longest.max(cycles), all + cycles);
+        }
+        let _ = writeln!(
+            ConsoleWriter(&mut board),
+            "budget {budget}: {steps} steps, {longest} cycles at most, {all} in all"
+        );
+    }
+    Ok(())
 }
 
 #[panic_handler]
