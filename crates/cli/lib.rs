@@ -20,6 +20,7 @@ mod commands;
 mod environment;
 mod exit;
 mod invocation;
+mod judged_data;
 mod output_paths;
 mod ranks;
 mod replay;

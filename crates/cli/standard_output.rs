@@ -5,7 +5,9 @@ use std::io::Write;
 use tinybert_base::{Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
-use tinybert_data::metrics::intervals::Interval;
+use tinybert_data::metrics::intervals::Estimate;
+use tinybert_quantize::FittedConfidence;
+use tinybert_runtime::image::Confidence;
 use tinybert_train::Trial;
 
 use crate::terminal::safe_lines;
@@ -33,37 +35,51 @@ fn print_exactly(line: impl std::fmt::Display) -> Result<()> {
 /// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
 pub fn describe_metrics(metrics: &Metrics) -> String {
     let Metrics { primary, values, samples, intervals } = metrics;
-    let value = |(&name, &value)| (name, value, intervals.get(name).copied());
-    describe_values(primary, values.iter().map(value), *samples)
+    let (mut first, mut others) = (String::new(), String::new());
+    for (name, &value) in values {
+        let text = match intervals.get(name) {
+            Some(&interval) => format!("{name} {}", Estimate { value, interval }),
+            None => format!("{name} {value:.4}"),
+        };
+        if name == primary { first = text } else { others += &format!(", {text}") }
+    }
+    let note = if intervals.is_empty() { "" } else { ", 95 % intervals" };
+    format!("{first}{others} ({samples} examples{note})")
 }
 
 /// One line for each split of the linear baseline: `baseline dev  accuracy 0.9857 [0.9739, 0.9922] (700 examples, 95 %
 /// intervals)`.
 pub fn print_baseline(row: &BaselineRow) -> Result<()> {
     row.splits.iter().try_for_each(|(split, metrics)| {
-        let values = metrics.values.iter();
-        let values =
-            values.map(|(name, &value)| (name.as_str(), value, metrics.intervals.get(name).copied()));
-        let values = describe_values(&row.metric, values, metrics.samples);
-        print_line(format_args!("baseline {split:4} {values}"))
+        print_line(format_args!("baseline {split:4} {}", describe_metrics(metrics)))
     })
 }
 
-fn describe_values<'a>(
-    primary: &str,
-    values: impl Iterator<Item = (&'a str, f64, Option<Interval>)>,
-    samples: usize,
-) -> String {
-    let (mut first, mut others, mut note) = (String::new(), String::new(), "");
-    for (name, value, interval) in values {
-        let mut text = format!("{name} {value:.4}");
-        if let Some([low, high]) = interval {
-            text += &format!(" [{low:.4}, {high:.4}]");
-            note = ", 95 % intervals";
-        }
-        if name == primary { first = text } else { others += &format!(", {text}") }
-    }
-    format!("{first}{others} ({samples} examples{note})")
+/// Prints the temperature and the threshold that an image got, and how good they are on the rows that have chosen them.
+/// `labels` are those of the image.
+pub fn print_fitted(fitted: &FittedConfidence, labels: &[String]) -> Result<()> {
+    const ERROR: &str = "expected_calibration_error";
+    let before = fitted.before.values.get(ERROR).copied().unwrap_or_default();
+    print_line(describe_confidence(&fitted.confidence, labels))?;
+    print_line(format_args!("dev {}", fitted.after))?;
+    print_line(format_args!("dev without a temperature: {ERROR} {before:.4}"))?;
+    print_line(
+        "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not fitted \
+         to.",
+    )
+}
+
+/// `temperature 1.2345; answers are accepted from a probability of 0.6000 on, not accepted with the label other`.
+pub fn describe_confidence(confidence: &Confidence, labels: &[String]) -> String {
+    let Confidence { temperature, threshold, out_of_scope } = *confidence;
+    let accepted = if threshold > 0.0 {
+        format!("accepted from a probability of {threshold:.4} on")
+    } else {
+        "accepted with every probability".to_owned()
+    };
+    let label = out_of_scope.and_then(|label| labels.get(label as usize));
+    let label = label.map_or_else(String::new, |label| format!(", not accepted with the label {label}"));
+    format!("temperature {temperature:.4}; answers are {accepted}{label}")
 }
 
 /// Prints the trials of a search of the learning rate as a table; nothing if there were none.

@@ -28,6 +28,12 @@ pub fn read_json(folder: &str, file: &str) -> Value {
     serde_json::from_str(&text).expect("the file is JSON")
 }
 
+/// Whether `value` lies in the interval, which has a width.
+pub fn is_around(value: f64, interval: &Value) -> bool {
+    let [low, high] = [0, 1].map(|end| interval[end].as_f64().expect("the end of an interval"));
+    low < high && (low..=high).contains(&value)
+}
+
 fn accuracy(image: &Path) -> f64 {
     let evaluated = output(&format!("eval --model {} {}", image.display(), toy::data()));
     evaluated.split_whitespace().nth(2).and_then(|word| word.parse().ok()).expect("split, metric, value")
@@ -53,6 +59,12 @@ fn a_bare_encoder_becomes_an_image_within_its_budget() {
     assert!(report["baseline"]["splits"]["dev"]["values"]["accuracy"].as_f64().expect("a number") > 0.6);
     let rows = |part: &str| report[part].as_array().expect("a list").clone();
     assert!(rows("candidates").iter().any(|candidate| candidate["chosen"] == true));
+    let measured: Vec<Value> =
+        rows("candidates").into_iter().filter(|candidate| candidate["measured"].is_number()).collect();
+    assert!(!measured.is_empty());
+    for of in &measured {
+        assert!(is_around(of["measured"].as_f64().expect("a metric"), &of["interval"]), "{of}");
+    }
     // The board of the run has no name, and comes before the boards with names.
     assert_eq!(report["latencies"][0]["board"], "cortex-a53@1.2GHz");
     assert_eq!(report["image"]["latency_ms"], journal["outcome"]["cost"]["latency_ms"]);
@@ -110,6 +122,8 @@ fn a_model_pruned_in_rounds_and_trained_as_its_image_computes_is_what_was_costed
     let metrics: Vec<f64> =
         notes.split([' ', '"']).filter_map(|word| word.trim_end_matches('.').parse().ok()).collect();
     assert!(matches!(metrics[..], [with, without] if with >= without), "{notes}");
+    // Each has its interval.
+    assert_eq!(notes.matches(" [0.").count(), 2, "{notes}");
     let again = toy::path("rounds.tbim");
     let max_tokens = &journal["found"]["max_tokens"];
     let line = format!(

@@ -229,6 +229,42 @@ fn eval_counts_rejected_texts_that_are_none_of_the_labels() {
 }
 
 #[test]
+fn the_page_shows_what_eval_measures() {
+    let (image, _) = quantize("scoped-for-page.tbim", &WITH_OTHERS, "--calibrate --out-of-scope other");
+    let [page, json] =
+        ["scoped.html", "report-of-scope.json"].map(|name| toy::path(name).display().to_string());
+    let line = format!("report {} {image} --out {page} --json {json}", *STUDENT);
+    output(&format!("{line} {} --teacher {} --out-of-scope other", *WITH_OTHERS, *STUDENT));
+    let report: Value = serde_json::from_slice(&fs::read(&json).expect("report writes it")).expect("JSON");
+    let (found, _) = evaluated(&image, &WITH_OTHERS, "--out-of-scope other");
+    let confidence = &report["answers"]["confidence"];
+    assert_eq!((&confidence["values"], &confidence["unknown"]), (&found["confidence"], &16.into()));
+    assert_eq!(confidence["intervals"], found["confidence_intervals"]);
+    assert_eq!(report["stages"][1]["metrics"], found["values"]);
+    assert_eq!(report["answers"]["samples"], 36);
+    let html = fs::read_to_string(&page).expect("report writes a page");
+    for part in ["out of scope recall", "in scope accuracy", "examples that are none of the labels"] {
+        assert!(html.contains(part), "{part}");
+    }
+
+    // A label of the model that stands for what is out of scope.
+    output(&format!("{line} {} --out-of-scope table", data()));
+    let report: Value = serde_json::from_slice(&fs::read(&json).expect("report writes it")).expect("JSON");
+    let (found, _) = evaluated(&image, &data(), "--out-of-scope table");
+    let confidence = &report["answers"]["confidence"];
+    assert_eq!((&confidence["values"], &confidence["out_of_scope"]), (&found["confidence"], &"table".into()));
+
+    fails(&format!("{line} {}", *WITH_OTHERS), 3, &["\"other\" is unknown"]);
+    fails(&format!("{line} --out-of-scope other"), 2, &["--out-of-scope other", "give --dev"]);
+    fails(
+        &format!("report {} {} --out {page} --out-of-scope other", *STUDENT, *WITH_OTHERS),
+        2,
+        &["--out-of-scope other", "none of the places is one"],
+    );
+    fails(&format!("{line} {} --regression --out-of-scope other", data()), 2, &["--out-of-scope"]);
+}
+
+#[test]
 fn compress_makes_a_calibrated_image_within_the_budget() {
     let line = format!(
         "compress --teacher {} --student {} {} --flash 45KB --ram 40KB --latency 5ms --board cortex-a53@1.2GHz \
@@ -244,6 +280,11 @@ fn compress_makes_a_calibrated_image_within_the_budget() {
     assert!(coverage >= 0.75 && printed.contains("out_of_scope_recall"), "{printed}");
     let image = format!("{out}/model.tbim");
     assert!(output(&format!("inspect {image}")).contains("accepted from a probability of"));
+    // The report has what `eval` says of the image.
+    let report = fs::read(format!("{out}/report.json")).expect("compress writes a report");
+    let report: Value = serde_json::from_slice(&report).expect("the report is JSON");
+    let (found, _) = evaluated(&image, &WITH_OTHERS, "--out-of-scope other");
+    assert_eq!(report["answers"]["confidence"]["values"], found["confidence"]);
     // Flash is exact before anything is pruned.
     let journal = fs::read_to_string(format!("{out}/compress.json")).expect("compress writes its journal");
     let journal: Value = serde_json::from_str(&journal).expect("the journal is JSON");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::compress::{RATES, bytes, journal, killed_and_resumed, read_json};
+use crate::compress::{RATES, bytes, is_around, journal, killed_and_resumed, read_json};
 use crate::program::{fails, output, tinybert};
 use crate::toy::{self, ENCODER, FRESH, IMAGE, STUDENT, TEACHER};
 
@@ -34,7 +34,9 @@ fn the_smallest_image_that_was_tried_and_holds_the_floor_is_the_result() {
     let least = outcome["floor"]["least"].as_f64().expect("a floor");
     let flash = |of: &Value| of["cost"]["flash"].as_u64().expect("bytes");
     for of in &tries {
-        assert_eq!(of["holds"], of["metric"].as_f64().expect("a metric") >= least - 1e-9, "{of}");
+        let metric = of["metric"].as_f64().expect("a metric");
+        assert_eq!(of["holds"], metric >= least - 1e-9, "{of}");
+        assert!(is_around(metric, &of["interval"]), "{of}");
         // The size was known before.
         assert_eq!(of["cost"]["flash"], of["candidate"]["cost"]["flash"], "{of}");
     }
@@ -61,6 +63,9 @@ fn the_smallest_image_that_was_tried_and_holds_the_floor_is_the_result() {
     let report = read_json(&out, "report.json");
     assert_eq!(report["floor"]["tries"].as_array().map(Vec::len), Some(tries.len()));
     assert_eq!((&report["floor"]["samples"], &report["budget"]["metric"]), (&json!(18), &json!(least)));
+    let tried = report["floor"]["tries"].as_array().expect("tries");
+    let metric = |of: &Value| of["metric"].as_f64().expect("a metric");
+    assert!(tried.iter().all(|of| is_around(metric(of), &of["interval"])), "{tried:?}");
     let page = fs::read_to_string(Path::new(&out).join("report.html")).expect("a page");
     assert!(page.contains("image minus floor"));
 
@@ -133,12 +138,10 @@ fn what_is_held_out_does_not_choose_the_threshold() {
     // 75 % of the 36 rows are 27, and of the 18 that the search reads 14 are needed.
     let line = format!("compress --teacher {} --student {} {} {RATES}", *TEACHER, *STUDENT, toy::data());
     let options = "--quick --keep 1% --tries 1 --calibrate --reject-coverage 75%";
-    let journal = journal(&toy::make("floor-calibrated", &format!("{line} {options}")));
-    let notes = journal["outcome"]["notes"].to_string();
-    let (_, coverage) = notes.split_once(" coverage ").expect("the notes have the coverage");
-    let coverage: f64 = coverage[..6].parse().expect("a number of four digits");
-    let rows = coverage * 18.0;
-    assert!((rows - rows.round()).abs() < 1e-3 && rows.round() >= 14.0, "{notes}");
+    let out = toy::make("floor-calibrated", &format!("{line} {options}"));
+    let confidence = read_json(&out, "report.json")["answers"]["confidence"].clone();
+    let rows = confidence["values"]["coverage"].as_f64().expect("a share") * 18.0;
+    assert!((rows - rows.round()).abs() < 1e-9 && rows.round() >= 14.0, "{confidence}");
 }
 
 #[test]

@@ -44,8 +44,9 @@ impl Transitions {
             let largest = next.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
             best = next.into_iter().map(|next| next / largest).collect();
         }
-        let larger = |last: usize, tag: usize| if best[tag] > best[last] { tag } else { last };
-        let mut last = (0..tags).reduce(larger).unwrap_or_default() as u32;
+        // Of equal ones, the last one in this order is taken.
+        let larger = |a: &usize, b: &usize| best[*a].total_cmp(&best[*b]);
+        let mut last = (0..tags).rev().max_by(larger).unwrap_or_default() as u32;
         let tag = |before: &[u32]| {
             let tag = last;
             last = before[tag as usize];

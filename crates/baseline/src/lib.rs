@@ -14,7 +14,7 @@ mod vocabulary;
 mod words;
 
 pub use model::LinearModel;
-pub use row::{BaselineRow, SplitMetrics};
+pub use row::BaselineRow;
 pub use training::{Trained, check, check_kind, train};
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::vocabulary::Vocabulary;
 use tinybert_base::Result;
 use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
+use tinybert_kernels::math;
 
 /// Texts whose answers are timed.
 const TIMED: usize = 500;
@@ -110,11 +111,7 @@ impl LinearModel {
             }
             _ => match outputs.as_slice() {
                 [output] => Target::Class(u32::from(*output > 0.0 && self.labels.len() > 1)),
-                outputs => {
-                    let largest =
-                        |best: usize, at: usize| if outputs[at] > outputs[best] { at } else { best };
-                    Target::Class((0..outputs.len()).reduce(largest).unwrap_or_default() as u32)
-                }
+                outputs => Target::Class(math::argmax(outputs) as u32),
             },
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::training::{Trained, train};
 use tinybert_base::{Context, Result, files};
 use tinybert_data::Split;
-use tinybert_data::metrics::intervals::Interval;
+use tinybert_data::metrics::intervals::Estimate;
 use tinybert_data::metrics::{MetricSet, Metrics};
 use tinybert_data::task::{Dataset, TaskKind};
 
@@ -27,7 +27,7 @@ pub struct BaselineRow {
     /// Name of the metric that selects; larger is better.
     pub metric: String,
     /// The metrics on each split by its name: `dev`, `test`, ...
-    pub splits: BTreeMap<String, SplitMetrics>,
+    pub splits: BTreeMap<String, Metrics>,
     /// Bytes that a device would need to store ([`LinearModel::bytes`](crate::LinearModel::bytes)).
     pub bytes: u64,
     /// Median time of one answer on one core of this machine in microseconds, from the text on.
@@ -38,29 +38,6 @@ pub struct BaselineRow {
     pub penalty: f64,
     /// Seconds of training with the choice of the penalty, on all threads.
     pub seconds: f64,
-}
-
-/// The metrics on one split.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SplitMetrics {
-    /// Every value by name, each a fraction (1.0 = 100 %).
-    pub values: BTreeMap<String, f64>,
-    /// The 95 % interval of each value, as far as it is known.
-    pub intervals: BTreeMap<String, Interval>,
-    /// Number of examples.
-    pub samples: usize,
-}
-
-impl From<&Metrics> for SplitMetrics {
-    fn from(metrics: &Metrics) -> Self {
-        fn by_name<T: Copy>(values: &BTreeMap<&str, T>) -> BTreeMap<String, T> {
-            values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect()
-        }
-
-        let (values, intervals) = (by_name(&metrics.values), by_name(&metrics.intervals));
-        Self { values, intervals, samples: metrics.samples }
-    }
 }
 
 impl BaselineRow {
@@ -88,11 +65,10 @@ impl BaselineRow {
         let Trained { model, penalty, dev } =
             train(part.as_ref().unwrap_or(train_set), dev_set, metrics, context)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let judged = splits.iter().map(|(split, data)| {
-            Ok((split.to_string(), SplitMetrics::from(&model.evaluate(data, metrics)?)))
-        });
+        let judged =
+            splits.iter().map(|(split, data)| Ok((split.to_string(), model.evaluate(data, metrics)?)));
         Ok(Self {
-            metric: dev.primary.to_owned(),
+            metric: dev.primary,
             splits: judged.collect::<Result<_>>()?,
             bytes: model.bytes(),
             microseconds: model.microseconds(dev_set),
@@ -111,18 +87,18 @@ impl BaselineRow {
         files::parse_json(path, &files::read(path)?)
     }
 
-    /// The value of the metric that selects on a split.
-    pub fn value(&self, split: Split) -> Option<f64> {
-        self.splits.get(&split.to_string())?.values.get(&self.metric).copied()
+    /// The metric that selects on a split.
+    pub fn estimate(&self, split: Split) -> Option<Estimate> {
+        self.splits.get(&split.to_string())?.primary_estimate()
     }
 
-    /// A sentence for the user of an image of `bytes` bytes whose metric on the development set is `value`, if the
+    /// A sentence for the user of an image of `bytes` bytes whose metric on the development set is `image`, if the
     /// image is hardly better than the baseline or worse.
-    pub fn comparison(&self, bytes: u64, value: f64) -> Option<String> {
-        let own = self.value(Split::Dev).filter(|own| value - own <= NEAR)?;
+    pub fn comparison(&self, bytes: u64, image: Estimate) -> Option<String> {
+        let own = self.estimate(Split::Dev).filter(|own| image.value - own.value <= NEAR)?;
         Some(format!(
-            "A linear baseline of {} bytes reaches {} {own:.4} on the development set, the image of {bytes} bytes \
-             {value:.4}: for this task, consider whether the image is worth its size.",
+            "A linear baseline of {} bytes reaches {} {own} on the development set, the image of {bytes} bytes {image}: \
+             for this task, consider whether the image is worth its size.",
             self.bytes, self.metric
         ))
     }
@@ -134,10 +110,11 @@ mod tests {
 
     #[test]
     fn only_an_image_that_is_not_half_a_point_better_is_compared() {
-        let dev = SplitMetrics {
+        let dev = Metrics {
+            primary: "accuracy".into(),
             values: BTreeMap::from([("accuracy".into(), 0.9)]),
-            intervals: BTreeMap::new(),
             samples: 10,
+            intervals: BTreeMap::from([("accuracy".into(), [0.5958, 0.9821])]),
         };
         let row = BaselineRow {
             metric: "accuracy".into(),
@@ -148,11 +125,14 @@ mod tests {
             penalty: 1.0,
             seconds: 2.0,
         };
-        assert_eq!(row.comparison(9000, 0.906), None);
+        let image = |value| Estimate { value, interval: [value - 0.1, value + 0.05] };
+        assert_eq!(row.comparison(9000, image(0.906)), None);
         for value in [0.904, 0.8] {
-            let said = row.comparison(9000, value).unwrap();
-            assert!(said.contains("1000 bytes") && said.contains("accuracy 0.9000"), "{said}");
+            let said = row.comparison(9000, image(value)).unwrap();
+            let own = "1000 bytes reaches accuracy 0.9000 [0.5958, 0.9821]";
+            let of_image = format!("9000 bytes {}", image(value));
+            assert!(said.contains(own) && said.contains(&of_image), "{said}");
         }
-        assert_eq!(BaselineRow { splits: BTreeMap::new(), ..row }.comparison(9000, 0.1), None);
+        assert_eq!(BaselineRow { splits: BTreeMap::new(), ..row }.comparison(9000, image(0.1)), None);
     }
 }

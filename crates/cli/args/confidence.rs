@@ -3,7 +3,7 @@
 use clap::Args;
 use tinybert_base::{Error, Result};
 use tinybert_data::ScopedDataset;
-use tinybert_data::task::{Example, TaskKind};
+use tinybert_data::task::TaskKind;
 use tinybert_evaluate::confidence::Rejection;
 
 use super::units::parse_share;
@@ -59,14 +59,10 @@ impl ConfidenceArgs {
         if self.calibrate && dev.labelled.kind != TaskKind::Classification {
             return Err(Error::Usage("--calibrate is for tasks with one label per text".into()));
         }
-        let Some(label) = &self.out_of_scope else { return Ok(()) };
-        let in_scope = |example: &Example| dev.is_in_scope(&example.target);
-        if dev.unknown.examples.is_empty() && dev.labelled.examples.iter().all(in_scope) {
-            return Err(Error::Input(format!(
-                "--out-of-scope {label}: no row of the development set has this label, so that nothing can be fitted to it"
-            )));
+        match self.out_of_scope {
+            Some(_) => dev.check_out_of_scope(),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::args::{
 use crate::commands::inspect;
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{describe_metrics, print_line};
+use crate::standard_output::{describe_metrics, print_fitted, print_line};
 use crate::terminal::Terminal;
 
 /// Writes the quantized model image of a task model; prints flash by section, RAM, and float against quantized. The
@@ -140,7 +140,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
             print_line(format_args!("{name:5} dev {}", describe_metrics(&found)))?;
         }
     }
-    fitted.iter().flat_map(|fitted| fitted.lines(&dev.labels)).try_for_each(print_line)?;
+    fitted.iter().try_for_each(|fitted| print_fitted(fitted, &dev.labels))?;
     print_line(format_args!("wrote {}", args.out.display()))
 }
 

@@ -6,15 +6,15 @@ use clap::Args;
 use tinybert_base::{Context, Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::Split;
-use tinybert_data::task::{Dataset, TaskKind};
-use tinybert_evaluate::Judgement;
+use tinybert_data::task::TaskKind;
+use tinybert_evaluate::ScopedJudgement;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::image_file::ImageFile;
 use tinybert_report::{AnsweredSet, Report, ReportedAnswers};
-use tinybert_runtime::image::Confidence;
 
-use crate::args::{DataArgs, ModelAnswers, ModelFolder, max_tokens};
+use crate::args::{DataArgs, ModelFolder, max_tokens};
 use crate::invocation::Invocation;
+use crate::judged_data::JudgedData;
 use crate::output_paths;
 use crate::standard_output::print_line;
 use crate::terminal::Terminal;
@@ -41,6 +41,10 @@ pub struct ReportArgs {
     /// one label per text.
     #[arg(long, value_name = ModelFolder::NAME)]
     teacher: Option<ModelFolder>,
+    /// The label of rows that are none of the other labels: the page says how many of them the last image rejects, and
+    /// how many of the others it answers rightly, as `eval` prints it. Needs data with one label per text.
+    #[arg(long, value_name = "LABEL", conflicts_with_all = ["regression", "multi_label", "tagging", "embedding"])]
+    out_of_scope: Option<String>,
     /// Heading of the page [default: the name of the last place].
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -52,7 +56,7 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     let inputs = args.data.inputs().with("PLACE", &args.places).with("--baseline", &args.baseline);
     let inputs = inputs.with("--teacher", &args.teacher);
-    check_teacher(args)?;
+    check_judged(args)?;
     if let Some(json) = &args.json {
         output_paths::check_json("--json", json, &inputs, "a report", |file| Report::read(file).is_ok())?;
     }
@@ -75,20 +79,22 @@ pub fn run(args: &ReportArgs, invocation: &Invocation) -> Result<()> {
     print_line(format_args!("wrote {}", args.out.display()))
 }
 
-/// Makes sure that --teacher has an image to stand beside, and texts with one label.
-fn check_teacher(args: &ReportArgs) -> Result<()> {
-    let Some(teacher) = &args.teacher else { return Ok(()) };
-    let refuse = |what: &str| Err(Error::Usage(format!("--teacher {teacher}: {what}")));
+/// Makes sure that options about the answers of an image have an image, and texts with one label.
+fn check_judged(args: &ReportArgs) -> Result<()> {
+    let teacher = args.teacher.as_ref().map(|teacher| format!("--teacher {teacher}"));
+    let out_of_scope = args.out_of_scope.as_ref().map(|label| format!("--out-of-scope {label}"));
+    let Some(option) = teacher.or(out_of_scope) else { return Ok(()) };
+    let refuse = |what: &str| Err(Error::Usage(format!("{option}: {what}")));
     if !args.data.has_dev() {
-        return refuse("it answers the development set: give --dev FILE, or --task NAME --data FOLDER");
+        return refuse("it is about the development set: give --dev FILE, or --task NAME --data FOLDER");
     }
     if args.data.task_kind() != TaskKind::Classification {
-        return refuse("answers are compared where a text has one label");
+        return refuse("it is about texts with one label each");
     }
     let is_image = |place: &PathBuf| !place.is_dir() && report_at(place).is_none();
     match args.places.iter().any(is_image) {
         true => Ok(()),
-        false => refuse("it is compared with an image, and none of the places is one"),
+        false => refuse("it is about the answers of an image, and none of the places is one"),
     }
 }
 
@@ -124,7 +130,8 @@ fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Re
                 Judged::new(args, place, &predictor, &context)
             });
             let judged = judged.transpose()?;
-            let metrics = judged.as_ref().map(|judged| judged.answers.outcomes.metrics_with_intervals());
+            let metrics =
+                judged.as_ref().map(|judged| judged.answers.labelled.outcomes.metrics_with_intervals());
             report.add_image(place, &image, metrics.as_ref())?;
             let name = &report.stages[report.stages.len() - 1].name;
             report.answers = judged.map(|image| {
@@ -140,23 +147,21 @@ fn collect(args: &ReportArgs, places: &[PathBuf], invocation: &Invocation) -> Re
 
 /// A model's answers to the development set.
 struct Judged {
-    dev: Dataset,
-    answers: Judgement,
-    confidence: Confidence,
+    judged_by: JudgedData,
+    answers: ScopedJudgement,
 }
 
 impl Judged {
     /// Asks the model in the folder or image at `place`, which `predictor` is.
     fn new(args: &ReportArgs, place: &Path, predictor: &Predictor, context: &Context) -> Result<Self> {
-        let data = args.data.read_by(place, context.progress)?;
-        let spec = data.spec(&ModelAnswers::of_predictor(place.display(), predictor)?)?;
-        let dev = data.load(&spec, Split::Dev, context.progress)?;
-        let answers = predictor.judge(&dev, data.metrics(&spec, &dev)?, context)?;
-        Ok(Self { dev, answers, confidence: predictor.confidence()? })
+        let (out_of_scope, of_model) = (args.out_of_scope.as_deref(), (place, predictor));
+        let judged_by = JudgedData::read(&args.data, Split::Dev, out_of_scope, of_model, context)?;
+        let answers = judged_by.judge(predictor, context)?;
+        Ok(Self { judged_by, answers })
     }
 
     fn answered(&self) -> AnsweredSet<'_> {
-        AnsweredSet { data: &self.dev, judged: &self.answers, confidence: self.confidence }
+        AnsweredSet { data: &self.judged_by.data, judged: &self.answers }
     }
 }
 

@@ -14,7 +14,7 @@ mod selection;
 use std::collections::BTreeMap;
 
 pub use self::counts::LabelCounts;
-use self::intervals::Interval;
+use self::intervals::{Estimate, Interval};
 pub use self::label_sets::LabelSetMetric;
 pub use self::outcomes::Outcomes;
 pub use self::paired::{Difference, McNemar, difference, difference_by};
@@ -62,23 +62,30 @@ pub enum MetricSet {
 }
 
 /// Values of a [`MetricSet`] over a split, each a fraction (1.0 = 100 %).
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Metrics {
     /// Name of the value that models are selected by; larger is better.
-    pub primary: &'static str,
+    pub primary: String,
     /// Every value by name, the primary one included.
-    pub values: BTreeMap<&'static str, f64>,
+    pub values: BTreeMap<String, f64>,
     /// Number of examples.
     pub samples: usize,
     /// The 95 % interval of each value by name; empty where nobody has asked for them.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub intervals: BTreeMap<&'static str, Interval>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, Interval>,
 }
 
 impl Metrics {
     /// The value that models are selected by.
     pub fn primary(&self) -> f64 {
-        self.values[self.primary]
+        self.values[&self.primary]
+    }
+
+    /// The same with its 95 % interval; `None` where nobody has asked for intervals.
+    pub fn primary_estimate(&self) -> Option<Estimate> {
+        let interval = *self.intervals.get(&self.primary)?;
+        Some(Estimate { value: self.primary(), interval })
     }
 }
 

@@ -18,28 +18,46 @@ pub struct ScopedDataset {
     /// The index of the label of what is out of scope, if the model has it. Examples with it are among the labelled
     /// ones.
     pub class: Option<u32>,
+    /// The name of that label, if there is one.
+    pub out_of_scope: Option<String>,
 }
 
 impl ScopedDataset {
     /// Examples none of which is out of scope.
     pub fn all_in_scope(labelled: Dataset) -> Self {
         let unknown = labelled.with(std::iter::empty());
-        Self { labelled, unknown, class: None }
+        Self { labelled, unknown, class: None, out_of_scope: None }
     }
 
     /// Cuts the examples in two, those that stay and those that are cut off, as [`DevShare::split`] does: what is
     /// unknown has its share too, and examples of the same text stay together.
     pub fn split(&self, share: DevShare) -> (Self, Self) {
-        let Self { labelled, unknown, class } = self;
+        let Self { labelled, unknown, class, out_of_scope } = self;
         let all = labelled.with(labelled.examples.iter().chain(&unknown.examples));
         let is_unknown = |example: &&Example| !unknown.examples.is_empty() && example.target == Target::None;
         let scoped = |part: Dataset| Self {
             labelled: part.with(part.examples.iter().filter(|example| !is_unknown(example))),
             unknown: part.with(part.examples.iter().filter(is_unknown)),
             class: *class,
+            out_of_scope: out_of_scope.clone(),
         };
         let (stay, off) = share.split(&all);
         (scoped(stay), scoped(off))
+    }
+
+    /// Makes sure that a threshold can be chosen by the examples that are out of scope.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if there are none.
+    pub fn check_out_of_scope(&self) -> Result<()> {
+        let in_scope = |example: &Example| self.is_in_scope(&example.target);
+        if self.unknown.examples.is_empty() && self.labelled.examples.iter().all(in_scope) {
+            return Err(Error::Input(format!(
+                "--out-of-scope {}: no row of the development set has this label, so that nothing can be fitted to it",
+                self.out_of_scope.as_deref().unwrap_or_default()
+            )));
+        }
+        Ok(())
     }
 
     /// Whether a labelled example is in scope.
@@ -67,7 +85,8 @@ pub fn load_scoped(
     let labels = spec.labels.clone().unwrap_or_default();
     if let Some(class) = labels.iter().position(|label| label == out_of_scope) {
         let labelled = crate::load(spec, split, progress)?;
-        return Ok(ScopedDataset { class: Some(class as u32), ..ScopedDataset::all_in_scope(labelled) });
+        let (class, out_of_scope) = (Some(class as u32), Some(out_of_scope.to_owned()));
+        return Ok(ScopedDataset { class, out_of_scope, ..ScopedDataset::all_in_scope(labelled) });
     }
     if let Source::Glue { task, .. } = &spec.source {
         return Err(Error::Usage(format!(
@@ -91,5 +110,5 @@ pub fn load_scoped(
         )));
     }
     let unknown = labelled.with(unknown.iter());
-    Ok(ScopedDataset { labelled, unknown, class: None })
+    Ok(ScopedDataset { labelled, unknown, class: None, out_of_scope: Some(out_of_scope.to_owned()) })
 }

@@ -4,6 +4,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::EncodedSet;
 use tinybert_data::metrics::{Outcomes, cosine};
 use tinybert_data::task::{NO_TAG, Target, TaskKind};
+use tinybert_kernels::math;
 use tinybert_model::Head;
 use tinybert_model::thresholds::label_set;
 
@@ -46,11 +47,11 @@ pub(crate) fn answers(
     }
     let thresholds = head.threshold_logits();
     let answer = |(sample, outputs): (usize, &Vec<f32>)| match head {
-        Head::Classification { .. } => Ok(Target::Class(first_largest(outputs) as u32)),
+        Head::Classification { .. } => Ok(Target::Class(math::argmax(outputs) as u32)),
         Head::MultiLabel { .. } => Ok(Target::LabelSet(label_set(outputs, &thresholds))),
         Head::Regression => Ok(outputs.first().copied().map_or(Target::None, Target::Score)),
         Head::TokenClassification { labels } => {
-            let mut tags = outputs.chunks_exact(labels.len().max(1)).map(first_largest);
+            let mut tags = outputs.chunks_exact(labels.len().max(1)).map(math::argmax);
             let tag = |word: &Option<u32>| word.and_then(|_| tags.next()).map_or(NO_TAG, |tag| tag as u32);
             Ok(Target::Tags(set.words(sample).unwrap_or_default().iter().map(tag).collect()))
         }
@@ -68,10 +69,4 @@ pub(crate) fn check_embeds(head: &Head) -> Result<()> {
         Head::Embedding { .. } => Ok(()),
         other => Err(Error::Usage(format!("a model with {} gives no sentence embeddings", other.kind()))),
     }
-}
-
-/// Index of the largest of `logits`, the first of equals.
-pub(crate) fn first_largest(logits: &[f32]) -> usize {
-    let larger = |best, at: usize| if logits[at] > logits[best] { at } else { best };
-    (0..logits.len()).fold(0, larger)
 }

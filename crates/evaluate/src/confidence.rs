@@ -158,7 +158,7 @@ pub fn judged(
 
 /// The answer of a model with `confidence` to an example whose right answer is `gold`; without that the example is out
 /// of scope.
-pub fn judged_answer(confidence: Confidence, answered: &Answered, gold: Option<&Target>) -> JudgedAnswer {
+fn judged_answer(confidence: Confidence, answered: &Answered, gold: Option<&Target>) -> JudgedAnswer {
     let label = answered.answer.classes().first().map_or(usize::MAX, |&label| label as usize);
     // The probability is 0 for an answer that is no label.
     let probability = math::softmax_at(&answered.outputs, label, confidence.temperature);

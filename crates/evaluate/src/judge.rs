@@ -4,7 +4,7 @@ use candle_core::D;
 use rayon::prelude::*;
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::{self, MetricSet, Metrics};
+use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
 use tinybert_data::task::{Dataset, Example, Target, TaskKind};
 use tinybert_data::{EncodedSet, evaluation_batches};
 use tinybert_model::{Head, TextEncoder};
@@ -94,7 +94,7 @@ impl Judge {
     /// Metrics of a model without dropout.
     ///
     /// # Errors
-    /// Returns the errors of [`outputs`] and of [`metrics::evaluate`].
+    /// Returns the errors of [`outputs`] and of [`Outcomes::new`].
     pub fn judge(&self, model: &TaskModel, context: &Context) -> Result<Metrics> {
         self.metrics(&self.predictions(model, context)?)
     }
@@ -151,9 +151,17 @@ impl Judge {
     /// Metrics of the model's answers `predictions`, one for each example in order.
     ///
     /// # Errors
-    /// Returns the errors of [`metrics::evaluate`].
+    /// Returns the errors of [`Outcomes::new`].
     pub fn metrics(&self, predictions: &[Target]) -> Result<Metrics> {
-        metrics::evaluate(self.metrics, &self.labels, predictions, &self.targets)
+        Ok(self.outcomes(predictions)?.metrics())
+    }
+
+    /// The model's answers `predictions`, one for each example in order, beside the right ones.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Outcomes::new`].
+    pub fn outcomes(&self, predictions: &[Target]) -> Result<Outcomes> {
+        Outcomes::new(self.metrics, &self.labels, predictions, &self.targets)
     }
 }
 

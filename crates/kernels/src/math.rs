@@ -227,6 +227,19 @@ pub fn softmax_at(logits: &[f32], index: usize, temperature: f32) -> f32 {
     exponential(logit) / logits.iter().fold(0.0, |total, &x| total + exponential(x))
 }
 
+/// Returns the index of the largest of the numbers that are not NaN, the first one if several are equal; 0 if there are
+/// none.
+pub fn argmax(values: &[f32]) -> usize {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (index, value) in values.iter().enumerate() {
+        let value = scalar(*value);
+        if value > best.1 {
+            best = (index, value);
+        }
+    }
+    best.0
+}
+
 /// Returns the largest of the numbers that are not NaN; −∞ if there are none.
 fn largest(values: &[f32]) -> f32 {
     values.iter().fold(f32::NEG_INFINITY, |largest, &x| max(scalar(x), largest))

@@ -206,3 +206,12 @@ fn a_cosine_is_within_1e_6_of_that_in_f64() {
     assert_eq!([math::cosine(&a, &[0.0; 384]), math::cosine(&[], &[])], [Some(0.0); 2]);
     assert_eq!(math::cosine(&a, &a[1..]), None);
 }
+
+#[test]
+fn the_first_of_the_largest_numbers_is_found() {
+    assert_eq!(math::argmax(&[f32::NAN, -1.0, 3.0, 3.0, 2.0]), 2);
+    assert_eq!(math::argmax(&[-5.0, -4.0, f32::NAN]), 1);
+    for none in [&[f32::NAN; 3][..], &[f32::NEG_INFINITY; 2], &[]] {
+        assert_eq!(math::argmax(none), 0);
+    }
+}

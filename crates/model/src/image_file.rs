@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
-use tinybert_image::{AlignedBytes, Confidence, Image, ImageBuilder, MAGIC, SectionKind};
+use tinybert_image::{AlignedBytes, Image, ImageBuilder, MAGIC, SectionKind};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
 
@@ -136,19 +136,6 @@ pub fn section_name(kind: SectionKind) -> &'static str {
         SectionKind::Confidence => "confidence",
         SectionKind::Metadata => "metadata",
     }
-}
-
-/// `temperature 1.2345; answers are accepted from a probability of 0.6000 on, not accepted with the label other`.
-pub fn describe_confidence(confidence: &Confidence, labels: &[String]) -> String {
-    let Confidence { temperature, threshold, out_of_scope } = *confidence;
-    let accepted = if threshold > 0.0 {
-        format!("accepted from a probability of {threshold:.4} on")
-    } else {
-        "accepted with every probability".to_owned()
-    };
-    let label = out_of_scope.and_then(|label| labels.get(label as usize));
-    let label = label.map_or_else(String::new, |label| format!(", not accepted with the label {label}"));
-    format!("temperature {temperature:.4}; answers are {accepted}{label}")
 }
 
 fn damaged(error: impl std::fmt::Display) -> Error {

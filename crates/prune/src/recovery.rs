@@ -209,7 +209,7 @@ impl PruneWithRecovery<'_> {
             heads,
             neurons,
             parameters: pruned.parameters(),
-            metric: before.primary.into(),
+            metric: before.primary.clone(),
             pruned: before.primary(),
             recovered: report.dev.primary(),
         })

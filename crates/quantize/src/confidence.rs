@@ -6,11 +6,12 @@ use tinybert_data::metrics::confidence::ConfidenceMetrics;
 use tinybert_evaluate::confidence::{Rejection, judged, temperature};
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_image::{AlignedBytes, Confidence, HeadKind, Image, ImageBuilder};
-use tinybert_model::image_file::{ImageFile, describe_confidence};
+use tinybert_model::image_file::ImageFile;
 
 use super::refused;
 
 /// A temperature and a threshold, and how good an image is with them on the data that have chosen them.
+#[derive(Debug, Clone, PartialEq)]
 pub struct FittedConfidence {
     /// What the image states.
     pub confidence: Confidence,
@@ -18,22 +19,6 @@ pub struct FittedConfidence {
     pub before: ConfidenceMetrics,
     /// The same metrics with temperature and threshold.
     pub after: ConfidenceMetrics,
-}
-
-impl FittedConfidence {
-    /// The lines that tell a user about it. `labels` are those of the image.
-    pub fn lines(&self, labels: &[String]) -> Vec<String> {
-        const ERROR: &str = "expected_calibration_error";
-        let before = self.before.values.get(ERROR).copied().unwrap_or_default();
-        vec![
-            describe_confidence(&self.confidence, labels),
-            format!("dev {}", self.after),
-            format!("dev without a temperature: {ERROR} {before:.4}"),
-            "Temperature and threshold were fitted to these very rows: measure with `eval` on rows that they were not \
-             fitted to."
-                .into(),
-        ]
-    }
 }
 
 /// The same image with the temperature that fits its answers to `dev` best, and the threshold of `rejection` on them.
@@ -57,6 +42,9 @@ pub fn with_confidence_by(
         )));
     }
     dev.labelled.check_labelled()?;
+    if rejection == Rejection::BestForScope {
+        dev.check_out_of_scope()?;
+    }
     let predictor = Predictor::Image(file.native()?);
     let answered = predictor.answers(&dev.labelled, context)?;
     let of_unknown = predictor.answers(&dev.unknown, context)?;
@@ -66,11 +54,6 @@ pub fn with_confidence_by(
     let plain = Confidence { out_of_scope: dev.class, ..Confidence::default() };
     let warm = Confidence { temperature: temperature(&logits, &classes)? as f32, ..plain };
     let answers = judged(warm, dev, &answered, &of_unknown);
-    if rejection == Rejection::BestForScope && answers.iter().all(|answer| answer.in_scope) {
-        return Err(Error::Input(
-            "no row of the development set is out of scope, so that no threshold can be chosen".into(),
-        ));
-    }
     let confidence = Confidence { threshold: rejection.threshold(&answers), ..warm };
     let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &answered, &of_unknown));
     let mut builder = ImageBuilder::from_image(&Image::from_bytes(image).map_err(refused)?);

@@ -1,12 +1,15 @@
 //! The answers of an image to a data set beside the right ones: what the page shows about its errors.
 
+use std::collections::BTreeMap;
+
+use tinybert_data::ScopedDataset;
 use tinybert_data::metrics::confidence::{
-    CoveredAnswers, JudgedAnswer, ReliabilityBin, reliability, risk_by_coverage,
+    ConfidenceMetrics, CoveredAnswers, JudgedAnswer, ReliabilityBin, reliability, risk_by_coverage,
 };
+use tinybert_data::metrics::intervals::Interval;
 use tinybert_data::metrics::{ClassScores, Outcomes};
-use tinybert_data::task::{Dataset, Example, Target, TaskKind};
-use tinybert_evaluate::confidence::judged_answer;
-use tinybert_evaluate::{Answered, Judgement};
+use tinybert_data::task::{Example, Target, TaskKind};
+use tinybert_evaluate::{Answered, JudgedConfidence, ScopedJudgement};
 use tinybert_image::Confidence;
 
 use crate::format::shortened;
@@ -42,6 +45,8 @@ pub struct ReportedAnswers {
     pub risk_coverage: Vec<RiskPoint>,
     /// The point of the threshold that the image stores, if it has one that accepts an answer.
     pub threshold: Option<RiskPoint>,
+    /// One label per text: how good probabilities and acceptance are.
+    pub confidence: Option<ReportedConfidence>,
     /// Scores: gold and predicted, at most 500 pairs.
     pub scores: Vec<[f64; 2]>,
     /// Whether the predicted scores are similarities, which need not have the scale of the gold ones.
@@ -76,6 +81,24 @@ pub struct RiskPoint {
     pub coverage: f64,
     /// Share of wrong answers among these.
     pub risk: f64,
+}
+
+/// How far answers can be trusted.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedConfidence {
+    /// What the logits are divided by before the softmax.
+    pub temperature: f64,
+    /// The least probability of an answer that is accepted.
+    pub threshold: f64,
+    /// Name of the label that stands for everything out of scope.
+    pub out_of_scope: Option<String>,
+    /// Number of examples that are none of the image's labels.
+    pub unknown: usize,
+    /// The values of [`ConfidenceMetrics`] by name; without the shares of accepted answers where none can be rejected.
+    pub values: BTreeMap<String, f64>,
+    /// The 95 % interval of each share.
+    pub intervals: BTreeMap<String, Interval>,
 }
 
 /// An image beside its teacher on the same texts.
@@ -114,29 +137,26 @@ pub struct LostText {
 /// A data set that a model has answered.
 pub struct AnsweredSet<'a> {
     /// The examples, with labels as the model has them.
-    pub data: &'a Dataset,
+    pub data: &'a ScopedDataset,
     /// The model's answers.
-    pub judged: &'a Judgement,
-    /// How its logits become probabilities.
-    pub confidence: Confidence,
+    pub judged: &'a ScopedJudgement,
 }
 
 impl AnsweredSet<'_> {
-    /// The answers beside the right ones, if each is one label.
-    fn judged_answers(&self) -> Vec<JudgedAnswer> {
-        if self.data.kind != TaskKind::Classification {
-            return Vec::new();
-        }
-        let judge = |(example, answered): (&Example, &Answered)| {
-            judged_answer(self.confidence, answered, Some(&example.target))
-        };
-        self.data.examples.iter().zip(&self.judged.answered).map(judge).collect()
+    /// The labelled examples with their answers.
+    fn labelled(&self) -> impl Iterator<Item = (&Example, &Answered)> {
+        self.data.labelled.examples.iter().zip(&self.judged.labelled.answered)
+    }
+
+    /// The answers beside the right ones, if each is one label: first those to the labelled examples.
+    fn judged_answers(&self) -> &[JudgedAnswer] {
+        self.judged.confidence.as_ref().map_or(&[], |confidence| confidence.judged.as_slice())
     }
 
     /// The name of the label of an answer.
     fn label(&self, answer: &Target) -> String {
         let class = answer.classes().first().map_or(usize::MAX, |&class| class as usize);
-        self.data.labels.get(class).cloned().unwrap_or_default()
+        self.data.labelled.labels.get(class).cloned().unwrap_or_default()
     }
 }
 
@@ -145,28 +165,48 @@ impl ReportedAnswers {
     /// same order.
     pub fn new(model: &str, image: &AnsweredSet, teacher: Option<(&str, &AnsweredSet)>) -> Self {
         let answers = image.judged_answers();
-        let per_class = Outcomes::per_class(&image.judged.outcomes);
+        let per_class = Outcomes::per_class(&image.judged.labelled.outcomes);
         let (labels, confusion) =
             per_class.map_or_else(Default::default, |report| (report.labels, report.confusion));
         let mut reported = Self {
             model: model.to_owned(),
-            samples: image.data.examples.len(),
+            samples: image.data.labelled.examples.len(),
             labels: labels.iter().map(|(name, scores)| ReportedLabel::new(name, scores)).collect(),
             confusion: confusion.filter(|rows| rows.len() <= MATRIX).unwrap_or_default(),
             scores: scores(image),
-            are_similarities: image.data.kind == TaskKind::Embedding,
+            are_similarities: image.data.labelled.kind == TaskKind::Embedding,
             ..Self::default()
         };
-        if !answers.is_empty() {
-            reported.reliability = reliability(&answers).to_vec();
-            let curve = curve(&answers);
-            let least = f64::from(image.confidence.threshold);
+        if let Some(confidence) = &image.judged.confidence {
+            reported.confidence = Some(ReportedConfidence::new(confidence, image.data));
+            reported.reliability = reliability(answers).to_vec();
+            let curve = curve(answers);
+            let least = f64::from(confidence.confidence.threshold);
             reported.threshold =
                 curve.iter().rfind(|point| point.probability >= least).copied().filter(|_| least > 0.0);
             reported.risk_coverage = thinned(&curve);
             reported.teacher = teacher.map(|(name, teacher)| TeacherComparison::new(name, image, teacher));
         }
         reported
+    }
+}
+
+impl ReportedConfidence {
+    fn new(judged: &JudgedConfidence, data: &ScopedDataset) -> Self {
+        fn by_name<T: Copy>(values: &BTreeMap<&str, T>) -> BTreeMap<String, T> {
+            values.iter().map(|(&name, &value)| (name.to_owned(), value)).collect()
+        }
+
+        let Confidence { temperature, threshold, out_of_scope } = judged.confidence;
+        let ConfidenceMetrics { values, intervals } = judged.telling_metrics();
+        Self {
+            temperature: temperature.into(),
+            threshold: threshold.into(),
+            out_of_scope: out_of_scope.and_then(|class| data.labelled.labels.get(class as usize).cloned()),
+            unknown: data.unknown.examples.len(),
+            values: by_name(&values),
+            intervals: by_name(&intervals),
+        }
     }
 }
 
@@ -179,7 +219,7 @@ impl ReportedLabel {
 impl TeacherComparison {
     fn new(name: &str, image: &AnsweredSet, teacher: &AnsweredSet) -> Self {
         let (of_image, of_teacher) = (image.judged_answers(), teacher.judged_answers());
-        let pairs = || of_image.iter().zip(&of_teacher);
+        let pairs = || of_image.iter().zip(of_teacher);
         let count = |first: bool, second: bool| {
             let is_it = |(image, teacher): &(&JudgedAnswer, &JudgedAnswer)| {
                 (image.right, teacher.right) == (Some(first), Some(second))
@@ -187,7 +227,7 @@ impl TeacherComparison {
             pairs().filter(is_it).count()
         };
         let mut lost: Vec<LostText> = pairs()
-            .zip(image.data.examples.iter().zip(&image.judged.answered))
+            .zip(image.labelled())
             .filter(|((image, teacher), _)| (image.right, teacher.right) == (Some(false), Some(true)))
             .map(|((of_image, of_teacher), (example, answered))| LostText {
                 text: shortened(&example.text, CHARACTERS),
@@ -226,13 +266,12 @@ fn thinned(curve: &[RiskPoint]) -> Vec<RiskPoint> {
 
 /// Gold and predicted scores.
 fn scores(image: &AnsweredSet) -> Vec<[f64; 2]> {
-    let pairs = image.data.examples.iter().zip(&image.judged.answered);
-    let step = image.data.examples.len().div_ceil(SCORES).max(1);
+    let step = image.data.labelled.examples.len().div_ceil(SCORES).max(1);
     let score = |(example, answered): (&Example, &Answered)| match (&example.target, &answered.answer) {
         (Target::Score(gold), Target::Score(predicted)) => Some([f64::from(*gold), f64::from(*predicted)]),
         _ => None,
     };
-    pairs.step_by(step).filter_map(score).collect()
+    image.labelled().step_by(step).filter_map(score).collect()
 }
 
 #[cfg(test)]

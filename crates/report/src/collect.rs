@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::{Curve, CurvePoint, ImageSize, Report, StageReport, html};
 use tinybert_base::atomic::write_file;
 use tinybert_base::{Error, Result};
-use tinybert_baseline::SplitMetrics;
 use tinybert_data::metrics::Metrics;
 use tinybert_data::metrics::intervals::{Interval, of_shares};
 use tinybert_model::image_file::{ImageFile, section_name};
@@ -100,9 +99,8 @@ impl Report {
             StageReport { name: name_of(path), command: "quantize".into(), ..StageReport::default() };
         stage.bytes = Some(image.size() as u64);
         if let Some(metrics) = judged {
-            let SplitMetrics { values, intervals, .. } = metrics.into();
-            (stage.metrics, stage.intervals) = (values, intervals);
-            self.metric = metrics.primary.to_owned();
+            (stage.metrics, stage.intervals) = (metrics.values.clone(), metrics.intervals.clone());
+            self.metric.clone_from(&metrics.primary);
         }
         self.image = Some(ImageSize::of_image(image)?);
         self.stages.push(stage);

@@ -9,12 +9,15 @@ mod page;
 
 use std::collections::BTreeMap;
 
-pub use answers::{AnsweredSet, LostText, ReportedAnswers, ReportedLabel, RiskPoint, TeacherComparison};
+pub use answers::{
+    AnsweredSet, LostText, ReportedAnswers, ReportedConfidence, ReportedLabel, RiskPoint, TeacherComparison,
+};
 pub use page::html;
 use serde_json::Value;
 
 use tinybert_base::FileHash;
 use tinybert_baseline::BaselineRow;
+use tinybert_data::metrics::intervals::{Estimate, Interval};
 pub use tinybert_quantize::sensitivity::Sensitivity;
 
 /// How a model was made, what it costs on a device, and why it was chosen.
@@ -79,15 +82,15 @@ pub struct ReportedFloor {
     /// Number of the examples that were held out.
     pub samples: usize,
     /// [`Report::metric`] of the teacher on these examples.
-    pub teacher: JudgedMetric,
+    pub teacher: Estimate,
     /// The same of the image.
-    pub image: JudgedMetric,
+    pub image: Estimate,
     /// The least value that holds the floor on these examples.
     pub least: f64,
     /// The image's value minus the teacher's.
-    pub difference: JudgedMetric,
+    pub difference: Estimate,
     /// The image's value minus `least`.
-    pub margin: JudgedMetric,
+    pub margin: Estimate,
     /// Whether the image holds the floor by the point estimate, here and on the examples that the search has read.
     pub held: bool,
     /// What follows from the tries and from the margin, in sentences.
@@ -96,16 +99,6 @@ pub struct ReportedFloor {
     pub least_in_search: f64,
     /// The models that were trained to find the smallest one, in their order.
     pub tries: Vec<ReportedTry>,
-}
-
-/// A value with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JudgedMetric {
-    /// The value.
-    pub value: f64,
-    /// The ends of its interval.
-    pub interval: [f64; 2],
 }
 
 /// A model that was trained to see whether it holds the floor.
@@ -118,6 +111,9 @@ pub struct ReportedTry {
     pub flash_bytes: u64,
     /// [`Report::metric`] of its image on the development examples that the search has read.
     pub metric: f64,
+    /// Its 95 % interval.
+    #[serde(default)]
+    pub interval: Option<Interval>,
     /// Whether it holds the floor there and can be used.
     pub held: bool,
     /// The limits of the budget that its image exceeds, in words, so that it cannot be used.
@@ -146,7 +142,7 @@ pub struct StageReport {
     /// Metrics on the development set by name; empty if the stage evaluated nothing.
     pub metrics: BTreeMap<String, f64>,
     /// The lower and the upper end of the 95 % interval of metrics, as far as they are known.
-    pub intervals: BTreeMap<String, [f64; 2]>,
+    pub intervals: BTreeMap<String, Interval>,
     /// The logged losses and metrics, one curve for each training session.
     pub curves: Vec<Curve>,
 }
@@ -206,6 +202,8 @@ pub struct ReportedCandidate {
     pub predicted: Option<f64>,
     /// The value of [`Report::metric`] on the development set, if it was measured.
     pub measured: Option<f64>,
+    /// The 95 % interval of the measured value.
+    pub interval: Option<Interval>,
     /// True if it keeps within every limit of the budget.
     pub feasible: bool,
     /// True if no other candidate is at least as good in flash, latency and prediction, and better in one of

@@ -3,7 +3,6 @@
 use tinybert_image::Confidence;
 use tinybert_kernels::math;
 
-use crate::argmax::argmax;
 use crate::{LabelSet, Tags};
 
 /// The answer to one input, and how much of the input was read.
@@ -49,7 +48,7 @@ pub enum Answer<'s> {
 impl<'s> Answer<'s> {
     pub(crate) fn label(logits: &'s [f32], confidence: Confidence) -> Self {
         let temperature = confidence.temperature;
-        let index = argmax(logits);
+        let index = math::argmax(logits);
         let probability = math::softmax_at(logits, index, temperature);
         let accepted = confidence.accepts(index, probability);
         Self::Label { index, logits, probability, accepted, temperature }

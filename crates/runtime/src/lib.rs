@@ -62,7 +62,6 @@
 extern crate std;
 
 mod answer;
-mod argmax;
 mod attention;
 mod carver;
 mod checksum;

@@ -7,7 +7,6 @@ use tinybert_kernels::math;
 use tinybert_tokenizer::{Vocabulary, words};
 
 use crate::Entities;
-use crate::argmax::argmax;
 
 /// The answer of a token classifier.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +120,7 @@ impl<'s> Iterator for TaggedWords<'s> {
                 // The first row is that of `[CLS]`, the last one that of `[SEP]`.
                 let mut rows = logits.chunks_exact(outputs.max(1)).skip(tokens.checked_add(1)?);
                 return match (rows.next(), rows.next()) {
-                    (Some(logits), Some(_)) => Some(TaggedWord { range, tag: argmax(logits), logits }),
+                    (Some(logits), Some(_)) => Some(TaggedWord { range, tag: math::argmax(logits), logits }),
                     _ => None,
                 };
             }

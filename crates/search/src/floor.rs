@@ -155,7 +155,7 @@ impl FloorCheck {
         let margin = difference_by(image, teacher, |image, teacher| image - floor.beside(teacher))?;
         let difference = difference(image, teacher)?;
         let teacher = teacher.metrics_with_intervals();
-        let verdict = match floor.check(teacher.primary, teacher.primary()) {
+        let verdict = match floor.check(&teacher.primary, teacher.primary()) {
             Ok(()) => Verdict::of(&margin, &difference),
             Err(_) => Verdict::Undefined,
         };

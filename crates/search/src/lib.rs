@@ -87,17 +87,10 @@ pub struct Compress<'a> {
     pub floor: Option<FloorSearch<'a>>,
     /// The test set; it is used only at the end of the run.
     pub test: Option<&'a Dataset>,
-    /// The choice of a temperature and a threshold for the image, if it is to have them.
-    pub confidence: Option<ConfidenceChoice<'a>>,
-}
-
-/// What chooses the temperature and the threshold of an image.
-#[derive(Clone, Copy)]
-pub struct ConfidenceChoice<'a> {
-    /// How the threshold is chosen.
-    pub rejection: Rejection,
-    /// The development data of the task, with the rows that are none of its labels.
+    /// The development data of the task, with the rows that are none of its labels. The others are those of `data`.
     pub dev: &'a ScopedDataset,
+    /// How the threshold of the image is chosen beside its temperature, if it is to have them.
+    pub confidence: Option<Rejection>,
 }
 
 impl Compress<'_> {
@@ -193,9 +186,10 @@ impl Compress<'_> {
         let mut settings = json!(self.settings);
         settings["board"] = json!(self.board.name);
         settings["sizes"] = json!(self.sizes);
-        if let Some(ConfidenceChoice { rejection, dev }) = self.confidence {
+        if let Some(rejection) = self.confidence {
+            let ScopedDataset { class, unknown, .. } = self.dev;
             settings["confidence"] =
-                json!({ "rejection": rejection, "class": dev.class, "unknown": dev.unknown.digest() });
+                json!({ "rejection": rejection, "class": class, "unknown": unknown.digest() });
         }
         if let Some(FloorSearch { floor, tries, .. }) = &self.floor {
             settings["floor"] = json!(floor);

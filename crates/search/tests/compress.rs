@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::Tensor;
 
 use tinybert_base::Context;
+use tinybert_data::ScopedDataset;
 use tinybert_data::metrics::MetricSet;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_evaluate::judge::Judge;
@@ -49,9 +50,9 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
         // Every change of the student is a loss on these labels.
         let judge = Judge::new(&student.text, data.dev, data.metrics, 16).unwrap();
         let model = TaskModel::frozen(&student.config, &student.head, &student.tensors).unwrap();
-        let mut dev = data.dev.clone();
+        let mut dev = ScopedDataset::all_in_scope(data.dev.clone());
         for (example, answer) in
-            dev.examples.iter_mut().zip(judge.predictions(&model, &Context::default()).unwrap())
+            dev.labelled.examples.iter_mut().zip(judge.predictions(&model, &Context::default()).unwrap())
         {
             example.target = answer;
         }
@@ -75,9 +76,10 @@ fn compress(place: &Path, out: &str, budget: DeviceBudget) -> CompressOutcome {
             sizes: student.config.clone(),
             student: Some(student),
             corpus: Vec::new(),
-            data: TaskData { dev: &dev, ..*data },
+            data: TaskData { dev: &dev.labelled, ..*data },
             floor: None,
             test: None,
+            dev: &dev,
             confidence: None,
         };
         compress.run(&Output::from(&folder), &Context::default()).unwrap()
@@ -118,6 +120,7 @@ fn a_teacher_that_has_learned_nothing_is_refused_before_the_student_learns() {
             data: *data,
             floor: None,
             test: None,
+            dev: &ScopedDataset::all_in_scope(data.dev.clone()),
             confidence: None,
         };
         let out = Output::from(place.path().join("out"));

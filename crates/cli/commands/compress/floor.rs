@@ -55,11 +55,10 @@ impl FloorArgs {
 /// Prints the floor, and how far the image is from it.
 pub fn print(outcome: &FloorOutcome) -> Result<()> {
     let check = &outcome.check;
-    let name = check.image.primary;
+    let name = &check.image.primary;
     print_line(format_args!("floor     {} {name}, on held-out examples {:.4}", check.floor, check.least()))?;
     for (what, difference) in [("teacher", check.difference), ("floor", check.margin)] {
-        let ([low, high], value) = (difference.interval, difference.value);
-        print_line(format_args!("          image minus {what} {value:.4} [{low:.4}, {high:.4}]"))?;
+        print_line(format_args!("          image minus {what} {}", difference.estimate()))?;
     }
     print_line(outcome.verdict())
 }

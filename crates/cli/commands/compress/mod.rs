@@ -15,8 +15,8 @@ use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
 use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
 use tinybert_search::{
-    Board, Compress, CompressOutcome, CompressSettings, ConfidenceChoice, DeviceBudget, SearchSettings,
-    layer_map, student_sizes,
+    Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
+    student_sizes,
 };
 use tinybert_train::{FineTune, Recipe, TaskData};
 
@@ -27,7 +27,7 @@ use crate::args::{
 };
 use crate::invocation::Invocation;
 use crate::output_paths;
-use crate::standard_output::{describe_metrics, print_baseline, print_line};
+use crate::standard_output::{describe_metrics, print_baseline, print_fitted, print_line};
 use crate::terminal::Terminal;
 
 /// Makes an image within a budget of flash, RAM and latency: fine-tunes, distils, searches, prunes, distils
@@ -220,11 +220,12 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
         data: TaskData { dev: &dev.labelled, ..data.view() },
         floor: parts.as_ref().and_then(|parts| args.floor.search(parts)),
         test: test.as_ref(),
-        confidence: args.confidence.rejection().map(|rejection| ConfidenceChoice { rejection, dev }),
+        dev,
+        confidence: args.confidence.rejection(),
     };
     let out = args.device.on(args.output.settings())?;
     let outcome = compress.run(&out, &context)?;
-    print(&outcome, &args.budget.board)?;
+    print(&outcome, &args.budget.board, &labels)?;
     outcome.floor.as_ref().map_or(Ok(()), floor::check)
 }
 
@@ -330,8 +331,8 @@ impl NewStudentArgs {
     }
 }
 
-/// Prints metrics, cost and place of the image.
-fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
+/// Prints metrics, cost and place of the image. `labels` are those of the task.
+fn print(outcome: &CompressOutcome, board: &Board, labels: &[String]) -> Result<()> {
     for judged in &outcome.metrics {
         let metrics = describe_metrics(&judged.metrics);
         print_line(format_args!("{:8} {:8} {metrics}", judged.model, judged.split))?;
@@ -343,6 +344,7 @@ fn print(outcome: &CompressOutcome, board: &Board) -> Result<()> {
         floor::print(floor)?;
     }
     outcome.notes.iter().try_for_each(print_line)?;
+    outcome.confidence.iter().try_for_each(|fitted| print_fitted(fitted, labels))?;
     outcome.comparison().iter().try_for_each(print_line)?;
     print_line(format_args!("flash     {} bytes", outcome.cost.flash))?;
     print_line(format_args!("workspace {} bytes", outcome.cost.ram))?;

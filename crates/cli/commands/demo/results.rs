@@ -5,8 +5,8 @@ use std::path::Path;
 use tinybert_base::{Context, Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::Split;
-use tinybert_data::metrics::MetricSet;
-use tinybert_data::metrics::intervals::Interval;
+use tinybert_data::metrics::intervals::Estimate;
+use tinybert_data::metrics::{MetricSet, Metrics};
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
@@ -20,9 +20,7 @@ pub struct Row {
     name: &'static str,
     bytes: u64,
     /// Accuracy on the test set, 0 to 1.
-    accuracy: f64,
-    /// Its 95 % interval.
-    interval: Interval,
+    accuracy: Estimate,
 }
 
 impl Row {
@@ -30,13 +28,7 @@ impl Row {
     pub fn of_baseline(data: &DemoData, context: &Context) -> Result<Self> {
         let splits = [(Split::Test, &data.test)];
         let row = BaselineRow::measure((&data.labelled, &data.dev), MetricSet::Accuracy, &splits, context)?;
-        let test = &row.splits[&Split::Test.to_string()];
-        Ok(Self {
-            name: "linear baseline, n-grams",
-            bytes: row.bytes,
-            accuracy: test.values[&row.metric],
-            interval: test.intervals[&row.metric],
-        })
+        Ok(Self::new("linear baseline, n-grams", row.bytes, &row.splits[&Split::Test.to_string()]))
     }
 
     /// Judges a model folder.
@@ -64,8 +56,12 @@ impl Row {
         context: &Context,
     ) -> Result<Self> {
         let metrics = predictor.evaluate_with_intervals(test, MetricSet::Accuracy, context)?;
-        let interval = metrics.intervals[metrics.primary];
-        Ok(Self { name, bytes, accuracy: metrics.primary(), interval })
+        Ok(Self::new(name, bytes, &metrics))
+    }
+
+    fn new(name: &'static str, bytes: u64, test: &Metrics) -> Self {
+        let interval = test.intervals[&test.primary];
+        Self { name, bytes, accuracy: Estimate { value: test.primary(), interval } }
     }
 }
 
@@ -75,27 +71,28 @@ pub fn print_table(rows: &[&Row]) -> Result<()> {
         "\n{:26} {:>10} {:>14}   95 % interval",
         "CLINC150 intents", "size", "test accuracy"
     ))?;
-    rows.iter().try_for_each(|Row { name, bytes, accuracy, interval: [low, high] }| {
+    rows.iter().try_for_each(|Row { name, bytes, accuracy: Estimate { value, interval: [low, high] } }| {
         let megabytes = *bytes as f64 / 1e6;
-        let [accuracy, low, high] = [*accuracy, *low, *high].map(|share| 100.0 * share);
+        let [accuracy, low, high] = [*value, *low, *high].map(|share| 100.0 * share);
         print_line(format_args!("{name:26} {megabytes:>7.2} MB {accuracy:>12.1} %   {low:.1} to {high:.1} %"))
     })
 }
 
 /// What the Transformer is worth in place of the linear baseline, as far as the intervals of both accuracies tell.
 pub fn verdict(baseline: &Row, image: &Row) -> String {
-    let points = 100.0 * (image.accuracy - baseline.accuracy);
+    let (of_image, of_baseline) = (&image.accuracy, &baseline.accuracy);
+    let points = 100.0 * (of_image.value - of_baseline.value);
     let times = |large: u64, small: u64| large as f64 / small as f64;
     let size = if image.bytes < baseline.bytes {
         format!("{:.1} times smaller", times(baseline.bytes, image.bytes))
     } else {
         format!("{:.1} times larger", times(image.bytes, baseline.bytes))
     };
-    if image.interval[0] > baseline.interval[1] {
+    if of_image.interval[0] > of_baseline.interval[1] {
         format!(
             "Here a Transformer pays: the image is {points:.1} points better than the linear baseline and {size}."
         )
-    } else if image.interval[1] < baseline.interval[0] {
+    } else if of_image.interval[1] < of_baseline.interval[0] {
         format!(
             "Here no Transformer pays: the image is {:.1} points worse than the linear baseline and {size}.",
             -points
@@ -114,11 +111,9 @@ mod tests {
 
     #[test]
     fn the_verdict_asks_the_intervals_and_the_sizes() {
-        let row = |bytes, accuracy: f64| Row {
-            name: "",
-            bytes,
-            accuracy,
-            interval: [accuracy - 0.01, accuracy + 0.01],
+        let row = |bytes, value: f64| {
+            let accuracy = Estimate { value, interval: [value - 0.01, value + 0.01] };
+            Row { name: "", bytes, accuracy }
         };
         let says = |baseline, image, parts: [&str; 2]| {
             let verdict = verdict(&baseline, &image);

@@ -283,7 +283,7 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     if !invocation.is_first() {
         return Ok(());
     }
-    print_trials(&trials, report.dev.primary)?;
+    print_trials(&trials, &report.dev.primary)?;
     if let Some(teacher) = &report.teacher {
         print_line(format_args!("teacher dev {}", describe_metrics(teacher)))?;
     }

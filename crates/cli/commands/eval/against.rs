@@ -24,9 +24,10 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// [`Error::Input`](tinybert_base::Error::Input) for answers to different examples.
     pub fn new(first: &'a Judged, second: &'a Judged) -> Result<Self> {
-        let mcnemar = McNemar::new(&first.outcomes, &second.outcomes)?;
+        let [a, b] = [first, second].map(|judged| &judged.answers.labelled.outcomes);
+        let mcnemar = McNemar::new(a, b)?;
         let is_said = mcnemar.is_some() && first.metrics.primary == "accuracy";
-        let difference = (!is_said).then(|| difference(&first.outcomes, &second.outcomes)).transpose()?;
+        let difference = (!is_said).then(|| difference(a, b)).transpose()?;
         Ok(Self { models: [first, second], mcnemar, difference })
     }
 
@@ -35,7 +36,7 @@ impl<'a> Comparison<'a> {
         for (letter, model) in ["A", "B"].into_iter().zip(self.models) {
             print_line(format_args!("{letter}: {}", model.name))?;
             print_line(format_args!("{letter}: {split} {}", describe_metrics(&model.metrics)))?;
-            print_confidence(model, format_args!("{letter}: {split}"))?;
+            print_confidence(&model.answers, format_args!("{letter}: {split}"))?;
         }
         if let Some(McNemar { both, only_first, only_second, neither, .. }) = self.mcnemar {
             print_line(format_args!(
@@ -58,11 +59,11 @@ impl<'a> Comparison<'a> {
             )
         });
         let of_difference = self.difference.map(|difference| {
-            let Difference { metric, value, interval: [low, high] } = difference;
+            let (metric, difference_of) = (difference.metric, difference.estimate());
             let is_more = difference.is_more_than_chance();
             let contains = if is_more { "leaves out 0" } else { "contains 0" };
             format!(
-                "On {examples} examples, the {metric} of A minus that of B is {value:.4} [{low:.4}, {high:.4}]. The 95 % \
+                "On {examples} examples, the {metric} of A minus that of B is {difference_of}. The 95 % \
                  interval {contains}, so {}.",
                 verdict(is_more)
             )
@@ -75,7 +76,7 @@ impl<'a> Comparison<'a> {
         let [_, second] = self.models;
         let mut json = json!(second.metrics);
         json["model"] = json!(second.name);
-        if let Some(confidence) = &second.confidence {
+        if let Some(confidence) = &second.answers.confidence {
             json["confidence"] = json!(confidence.metrics.values);
             json["confidence_intervals"] = json!(confidence.metrics.intervals);
         }

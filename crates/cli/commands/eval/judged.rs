@@ -1,72 +1,30 @@
 //! A model with its data, before and after it has answered.
 
 use tinybert_base::{Context, Error, Result};
-use tinybert_data::metrics::confidence::{ConfidenceMetrics, JudgedAnswer};
-use tinybert_data::metrics::{MetricSet, Metrics, Outcomes};
-use tinybert_data::task::TaskKind;
-use tinybert_data::{ScopedDataset, list};
-use tinybert_evaluate::confidence::judged;
+use tinybert_data::list;
+use tinybert_data::metrics::Metrics;
+use tinybert_evaluate::ScopedJudgement;
 use tinybert_evaluate::predictor::Predictor;
-use tinybert_evaluate::{Answered, Judgement};
 use tinybert_model::only_counts;
-use tinybert_runtime::image::Confidence;
 
 use super::EvalArgs;
-use crate::args::{ModelAnswers, ModelArgs};
+use crate::args::ModelArgs;
+use crate::judged_data::JudgedData;
 
 /// A model and the data as it reads them.
 pub struct Candidate {
     name: String,
     predictor: Predictor,
-    pub data: ScopedDataset,
-    set: MetricSet,
+    pub judged_by: JudgedData,
 }
 
 /// A model's answers, and how good they are.
 pub struct Judged {
     /// The path or the id.
     pub name: String,
-    pub data: ScopedDataset,
-    /// The answers to the labelled examples, in their order.
-    pub answered: Vec<Answered>,
-    pub outcomes: Outcomes,
+    pub judged_by: JudgedData,
+    pub answers: ScopedJudgement,
     pub metrics: Metrics,
-    /// How far the answers can be trusted, if each is one label.
-    pub confidence: Option<JudgedConfidence>,
-}
-
-/// How far answers with one label can be trusted.
-pub struct JudgedConfidence {
-    pub confidence: Confidence,
-    /// The answers to the examples that are none of the model's labels, in their order.
-    pub of_unknown: Vec<Answered>,
-    /// All answers, first those to the labelled examples.
-    pub judged: Vec<JudgedAnswer>,
-    pub metrics: ConfidenceMetrics,
-}
-
-impl JudgedConfidence {
-    /// Asks the model about the examples that are none of its labels. `answered` are its answers to the others.
-    fn new(
-        predictor: &Predictor,
-        data: &ScopedDataset,
-        answered: &[Answered],
-        context: &Context,
-    ) -> Result<Self> {
-        let of_image = predictor.confidence()?;
-        let confidence = Confidence { out_of_scope: data.class.or(of_image.out_of_scope), ..of_image };
-        let of_unknown = predictor.answers(&data.unknown, context)?;
-        let judged = judged(confidence, data, answered, &of_unknown);
-        Ok(Self { confidence, of_unknown, metrics: ConfidenceMetrics::of(&judged), judged })
-    }
-}
-
-impl JudgedConfidence {
-    /// Whether an answer can be rejected, or an example is out of scope.
-    pub fn rejects(&self) -> bool {
-        let Confidence { threshold, out_of_scope, .. } = self.confidence;
-        threshold > 0.0 || out_of_scope.is_some() || !self.of_unknown.is_empty()
-    }
 }
 
 impl Candidate {
@@ -87,9 +45,9 @@ impl Candidate {
             };
             // Labels that only count take the names of the data.
             let alike = if only_counts(labels) {
-                labels.len() == other.data.labelled.labels.len()
+                labels.len() == other.judged_by.data.labelled.labels.len()
             } else {
-                sorted(labels) == sorted(&other.data.labelled.labels)
+                sorted(labels) == sorted(&other.judged_by.data.labelled.labels)
             };
             if alike {
                 return Ok(());
@@ -102,7 +60,7 @@ impl Candidate {
                 "--against {name}: it has {}, and {} has {}; only models with the same labels are compared",
                 described(labels),
                 other.name,
-                described(&other.data.labelled.labels)
+                described(&other.judged_by.data.labelled.labels)
             )))
         };
         Self::open_checked(args, model, check, context)
@@ -119,28 +77,17 @@ impl Candidate {
         let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding)?;
         let (name, labels) = (place.to_string(), predictor.labels()?);
         check(&name, &labels)?;
-        let data_args = args.data.read_by(&place.path, context.progress)?;
-        let spec = data_args.spec(&ModelAnswers::of_predictor(&name, &predictor)?)?;
-        let of_image = predictor.confidence()?.out_of_scope;
-        let of_image = of_image.and_then(|class| labels.get(class as usize)).map(String::as_str);
-        let of_image = of_image.filter(|_| spec.kind() == TaskKind::Classification);
-        let out_of_scope = args.out_of_scope.as_deref().or(of_image);
-        let data = data_args.load_scoped(&spec, args.split.into(), out_of_scope, context.progress)?;
-        predictor.check_kind(&data.labelled)?;
-        data.labelled.check_labelled()?;
-        let set = data_args.metrics(&spec, &data.labelled)?;
-        Ok(Self { name, predictor, data, set })
+        let of_model = (place.path.as_path(), &predictor);
+        let (split, out_of_scope) = (args.split.into(), args.out_of_scope.as_deref());
+        let judged_by = JudgedData::read(&args.data, split, out_of_scope, of_model, context)?;
+        Ok(Self { name, predictor, judged_by })
     }
 
     /// Asks the model for its answers.
     pub fn judge(self, context: &Context) -> Result<Judged> {
-        let Self { name, predictor, data, set } = self;
-        let Judgement { answered, outcomes } = predictor.judge(&data.labelled, set, context)?;
-        let metrics = outcomes.metrics_with_intervals();
-        let confidence = match data.labelled.kind {
-            TaskKind::Classification => Some(JudgedConfidence::new(&predictor, &data, &answered, context)?),
-            _ => None,
-        };
-        Ok(Judged { name, data, answered, outcomes, metrics, confidence })
+        let Self { name, predictor, judged_by } = self;
+        let answers = judged_by.judge(&predictor, context)?;
+        let metrics = answers.labelled.outcomes.metrics_with_intervals();
+        Ok(Judged { name, judged_by, answers, metrics })
     }
 }

@@ -15,6 +15,7 @@ use tinybert_base::{Error, Result};
 use tinybert_data::Split;
 use tinybert_data::metrics::Outcomes;
 use tinybert_data::task::TaskKind;
+use tinybert_evaluate::ScopedJudgement;
 
 use self::against::Comparison;
 use self::judged::{Candidate, Judged};
@@ -67,7 +68,9 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let model = Candidate::open(args, &args.model, &context)?;
-    if args.per_class && matches!(model.data.labelled.kind, TaskKind::Regression | TaskKind::Embedding) {
+    if args.per_class
+        && matches!(model.judged_by.data.labelled.kind, TaskKind::Regression | TaskKind::Embedding)
+    {
         return Err(Error::Usage(
             "--per-class: scores have no classes; leave --per-class out, or give --predictions FILE for the score of \
              every example"
@@ -82,7 +85,7 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let rival = rival.map(|rival| rival.judge(&context)).transpose()?;
     let comparison = rival.as_ref().map(|rival| Comparison::new(&model, rival)).transpose()?;
     if let Some(file) = &args.predictions {
-        write_file(file, predictions::lines(&model, args.out_of_scope.as_deref()).as_bytes())?;
+        write_file(file, predictions::lines(&model).as_bytes())?;
     }
     if args.json {
         return print_json(&to_json(args, &model, comparison.as_ref()));
@@ -91,12 +94,12 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     match &comparison {
         None => {
             print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;
-            print_confidence(&model, format_args!("{split}"))?;
+            print_confidence(&model.answers, format_args!("{split}"))?;
         }
         Some(comparison) => comparison.print(split)?,
     }
     if args.per_class
-        && let Some(report) = model.outcomes.per_class()
+        && let Some(report) = model.answers.labelled.outcomes.per_class()
     {
         print_line(per_class::to_text(&report).trim_end())?;
     }
@@ -107,24 +110,23 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
 }
 
 /// Prints how far the answers can be trusted, if each is one label.
-fn print_confidence(model: &Judged, before: impl Display) -> Result<()> {
-    let Some(confidence) = &model.confidence else { return Ok(()) };
-    // Without rejections, the shares of accepted answers are those of all answers.
-    let metrics = match confidence.rejects() {
-        true => confidence.metrics.clone(),
-        false => confidence.metrics.of_probabilities(),
-    };
-    print_line(format_args!("{before} {metrics}"))
+fn print_confidence(answers: &ScopedJudgement, before: impl Display) -> Result<()> {
+    match &answers.confidence {
+        Some(confidence) => print_line(format_args!("{before} {}", confidence.telling_metrics())),
+        None => Ok(()),
+    }
 }
 
 /// Everything as a JSON object.
 fn to_json(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> Value {
     let mut json = json!(model.metrics);
-    if let Some(confidence) = &model.confidence {
+    if let Some(confidence) = &model.answers.confidence {
         json["confidence"] = json!(confidence.metrics.values);
         json["confidence_intervals"] = json!(confidence.metrics.intervals);
     }
-    if let Some(report) = Some(&model.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class) {
+    if let Some(report) =
+        Some(&model.answers.labelled.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class)
+    {
         json["classification_report"] = report.to_json();
         if let Some(confusion) = &report.confusion {
             json["labels"] = report.labels.iter().map(|(name, _)| json!(name)).collect();

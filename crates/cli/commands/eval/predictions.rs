@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tinybert_data::task::{Dataset, Example, NO_TAG, Target, TaskKind};
-use tinybert_evaluate::Answered;
 use tinybert_evaluate::predictor::{sigmoid, softmax};
+use tinybert_evaluate::{Answered, JudgedConfidence};
 
-use super::judged::{Judged, JudgedConfidence};
+use super::judged::Judged;
 use crate::commands::run::by_label;
 
 /// Most bytes of the line by which [`is_like`] decides.
@@ -24,17 +24,17 @@ pub fn is_like(file: &Path) -> bool {
 }
 
 /// One JSON object per line, in the order of the examples; at last those that are none of the model's labels, whose
-/// label is `out_of_scope`.
-pub fn lines(model: &Judged, out_of_scope: Option<&str>) -> String {
-    let Judged { data, answered, confidence, .. } = model;
+/// label is the one that is out of scope.
+pub fn lines(model: &Judged) -> String {
+    let (data, answered) = (&model.judged_by.data, &model.answers.labelled.answered);
     let labelled = data.labelled.examples.iter().zip(answered);
     let mut lines: Vec<Value> =
         labelled.map(|(example, answered)| line(&data.labelled, example, answered)).collect();
-    if let Some(JudgedConfidence { confidence, of_unknown, judged, .. }) = confidence {
+    if let Some(JudgedConfidence { confidence, of_unknown, judged, .. }) = &model.answers.confidence {
         let unknown = data.unknown.examples.iter().zip(of_unknown);
         lines.extend(unknown.map(|(example, answered)| {
             let mut json = line(&data.unknown, example, answered);
-            json["gold"] = json!(out_of_scope);
+            json["gold"] = json!(data.out_of_scope);
             json
         }));
         let outputs = answered.iter().chain(of_unknown).map(|answered| &answered.outputs);

@@ -144,7 +144,7 @@ fn task(args: &FineTuneArgs, invocation: &Invocation) -> Result<()> {
     if !invocation.is_first() {
         return Ok(());
     }
-    print_trials(&trials, report.dev.primary)?;
+    print_trials(&trials, &report.dev.primary)?;
     print_line(format_args!("dev {}", describe_metrics(&report.dev)))?;
     print_line(format_args!("wrote {}", args.output.out.display()))
 }

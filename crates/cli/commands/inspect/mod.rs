@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tinybert_base::{Error, Result, hex};
 use tinybert_hub::Parts;
-use tinybert_model::image_file::{ImageFile, describe_confidence, section_name};
+use tinybert_model::image_file::{ImageFile, section_name};
 use tinybert_model::{Checkpoint, Head, signature, thresholds};
 use tinybert_runtime::Model;
 use tinybert_runtime::image::{
@@ -18,7 +18,7 @@ use tinybert_runtime::image::{
 
 use crate::args::ModelFolder;
 use crate::invocation::Invocation;
-use crate::standard_output::{print_json, print_line};
+use crate::standard_output::{describe_confidence, print_json, print_line};
 use crate::terminal::{Terminal, on_one_line};
 
 /// Shows sizes, labels, quantization and origin of an image, or of a model folder; checks both completely.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::intervals::{Interval, wilson};
+use super::intervals::{Estimate, Interval, wilson};
 
 /// Number of equal bins of the probabilities from 0 to 1 in a reliability diagram.
 pub const BINS: usize = 15;
@@ -83,9 +83,10 @@ impl std::fmt::Display for ConfidenceMetrics {
     /// `accepted_accuracy 0.9714 [0.9561, 0.9815], coverage 0.9500 [0.9312, 0.9638], …`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, (name, value)) in self.values.iter().enumerate() {
-            write!(f, "{}{name} {value:.4}", if at == 0 { "" } else { ", " })?;
-            if let Some([low, high]) = self.intervals.get(name) {
-                write!(f, " [{low:.4}, {high:.4}]")?;
+            write!(f, "{}{name} ", if at == 0 { "" } else { ", " })?;
+            match self.intervals.get(name) {
+                Some(&interval) => write!(f, "{}", Estimate { value: *value, interval })?,
+                None => write!(f, "{value:.4}")?,
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! 95 % intervals: Wilson's for shares of examples, and percentiles of bootstrap resamples for everything else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rayon::prelude::*;
 
@@ -10,6 +11,23 @@ use tinybert_base::random::{derive, draw};
 
 /// The lower and the upper end of an interval.
 pub type Interval = [f64; 2];
+
+/// A value with its 95 % interval; shown as `0.9686 [0.9547, 0.9783]`.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// The ends of its interval.
+    pub interval: Interval,
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, interval: [low, high] } = self;
+        write!(f, "{value:.4} [{low:.4}, {high:.4}]")
+    }
+}
 
 /// The quantile of the normal distribution that 97.5 % are below.
 const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
@@ -89,15 +107,21 @@ impl Outcomes {
         let mut intervals = BTreeMap::new();
         if let Answers::Labels(labels) = &self.answers {
             let right = labels.is_right().filter(|&right| right).count() as u64;
-            let shares = metrics.values.keys().copied().filter(|name| is_share(name));
-            intervals.extend(shares.map(|name| (name, wilson(right, self.samples as u64))));
+            let shares = metrics.values.keys().filter(|name| is_share(name));
+            intervals.extend(shares.map(|name| (name.clone(), wilson(right, self.samples as u64))));
         }
-        let others: Vec<&str> = metrics.values.keys().copied().filter(|name| !is_share(name)).collect();
+        let others: Vec<&String> = metrics.values.keys().filter(|name| !is_share(name)).collect();
         if !others.is_empty() {
             let drawn = bootstrap(self.samples, |weights| self.values(weights));
-            let of_name = |name| percentiles(drawn.iter().map(|values| values[name]).collect());
-            intervals.extend(others.into_iter().map(|name| (name, of_name(name))));
+            let of_name = |name: &str| percentiles(drawn.iter().map(|values| values[name]).collect());
+            intervals.extend(others.into_iter().map(|name| (name.clone(), of_name(name))));
         }
         Metrics { intervals, ..metrics }
+    }
+
+    /// The metric that selects with its 95 % interval.
+    pub fn estimate(&self) -> Estimate {
+        let metrics = self.metrics_with_intervals();
+        Estimate { value: metrics.primary(), interval: metrics.intervals[&metrics.primary] }
     }
 }

@@ -98,8 +98,13 @@ impl Outcomes {
 
     /// The metrics, without intervals.
     pub fn metrics(&self) -> Metrics {
-        let values = self.values(&vec![1; self.samples]);
-        Metrics { primary: self.set.primary(), values, samples: self.samples, intervals: BTreeMap::new() }
+        let values = self.values(&vec![1; self.samples]).into_iter();
+        Metrics {
+            primary: self.set.primary().to_owned(),
+            values: values.map(|(name, value)| (name.to_owned(), value)).collect(),
+            samples: self.samples,
+            intervals: BTreeMap::new(),
+        }
     }
 
     /// The metrics of a resample that has each example as often as `weights` says.

@@ -1,7 +1,7 @@
 //! Whether two models differ on the same examples by more than chance.
 
 use super::MetricSet;
-use super::intervals::{Interval, bootstrap, percentiles};
+use super::intervals::{Estimate, Interval, bootstrap, percentiles};
 use super::outcomes::{Answers, Outcomes};
 use tinybert_base::{Error, Result};
 
@@ -33,6 +33,11 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// The difference and its interval.
+    pub fn estimate(&self) -> Estimate {
+        Estimate { value: self.value, interval: self.interval }
+    }
+
     /// Whether the interval leaves out 0.
     pub fn is_more_than_chance(&self) -> bool {
         let [low, high] = self.interval;

@@ -1,11 +1,11 @@
 """Reference values for the metrics of confidence: numpy 2.4.6.
 
-    python confidence.py > confidence.json
+    PYTHONPATH=../../../testing/reference python confidence.py > confidence.json
 
-Answers come from a small generator written out here, so that the file does not depend on numpy's. The expected calibration
-error is that of Guo et al. (2017) with bins found by numpy.digitize. The bins of the reliability diagram and the points of the
-risk-coverage curve are counted from their definitions. The area under the risk-coverage curve is the mean over
-all orders of answers with equal probability, which are permuted one by one.
+Answers are drawn by `crates/testing/reference/generator.py`. The expected calibration error is that of Guo et al. (2017)
+with bins found by numpy.digitize. The bins of the reliability diagram and the points of the risk-coverage curve are
+counted from their definitions. The area under the risk-coverage curve is the mean over all orders of answers with equal
+probability, which are permuted one by one.
 """
 
 import itertools
@@ -13,15 +13,9 @@ import json
 
 import numpy
 
+from generator import numbers
+
 BINS = 15
-
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
 
 
 def calibration_error(probabilities, right):

@@ -1,9 +1,9 @@
 """Reference values for entity F1: seqeval 1.2.2 in its default mode, numpy 2.4.6.
 
-    python entities.py > entities.json
+    PYTHONPATH=../../../testing/reference python entities.py > entities.json
 
-Tags come from a small generator written out here. The first cases are BIO as a careful annotator writes it, the next ones
-any sequence of BIO tags (I without B, types that change inside), the last any of IOBES.
+Tags are drawn by `crates/testing/reference/generator.py`. The first cases are BIO as a careful annotator writes it, the
+next ones any sequence of BIO tags (I without B, types that change inside), the last any of IOBES.
 """
 
 import json
@@ -11,13 +11,9 @@ import warnings
 
 from seqeval.metrics import accuracy_score, f1_score, precision_score, recall_score
 
+from generator import draws
+
 warnings.simplefilter("ignore")  # nothing predicted, nothing there: 0
-
-
-def numbers(seed):
-    while True:
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        yield seed >> 33
 
 
 def careful(draw, words):
@@ -39,7 +35,7 @@ IOBES = BIO + ["E-x", "S-x", "E-y", "S-y"]
 cases = []
 for seed, sentences, tags in [(1, 30, careful), (2, 40, careful), (3, 30, any_of(BIO)), (4, 60, any_of(IOBES)),
                               (5, 3, any_of(["O"]))]:
-    draw = numbers(seed)
+    draw = draws(seed)
     targets = [tags(draw, 1 + next(draw) % 9) for _ in range(sentences)]
     # Another sequence of the same length in about one sentence of two.
     predictions = [t if next(draw) % 2 else tags(draw, len(t)) for t in targets]

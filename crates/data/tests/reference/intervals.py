@@ -1,8 +1,9 @@
 """Reference values for intervals and paired tests: scipy 1.17.1, scikit-learn 1.9.1, numpy 2.4.6.
 
-    python intervals.py > intervals.json
+    PYTHONPATH=../../../testing/reference python intervals.py > intervals.json
 
-The bootstrap is computed with resamples that stand in the file, as the indices of their examples.
+The bootstrap is computed with resamples that stand in the file, as the indices of their examples. Answers and resamples are
+drawn by `crates/testing/reference/generator.py`.
 """
 
 import json
@@ -13,15 +14,9 @@ from scipy.stats import binomtest, pearsonr, spearmanr
 from seqeval.metrics import f1_score as entity_f1
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from generator import numbers
+
 warnings.simplefilter("ignore")  # Scores that are undefined are 0.
-
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
 
 
 def wilson(part, count):

@@ -1,8 +1,8 @@
 """Reference values for the metrics of sets of labels: scikit-learn 1.9.1, numpy 2.4.6.
 
-    python label_sets.py > label_sets.json
+    PYTHONPATH=../../../testing/reference python label_sets.py > label_sets.json
 
-Predictions and targets come from a small generator written out here, so that the file does not depend on numpy's.
+Predictions and targets are drawn by `crates/testing/reference/generator.py`.
 """
 
 import json
@@ -11,13 +11,7 @@ import warnings
 import numpy
 from sklearn.metrics import accuracy_score, f1_score
 
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
+from generator import numbers
 
 
 def indicators(seed, count, labels, below):

@@ -1,9 +1,9 @@
 """Reference values for the metrics: scikit-learn 1.9.1, scipy 1.17.1, numpy 2.4.6.
 
-    python metrics.py > metrics.json
+    PYTHONPATH=../../../testing/reference python metrics.py > metrics.json
 
-Predictions and targets come from a small generator written out here, so that the file does not depend on
-numpy's; scores are multiples of 1/8 with many ties, exact in f32.
+Predictions and targets are drawn by `crates/testing/reference/generator.py`. Scores are multiples of 1/8 with many ties,
+exact in f32.
 """
 
 import json
@@ -11,13 +11,7 @@ import json
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
+from generator import numbers
 
 
 def classes(seed, count, classes):

@@ -221,7 +221,7 @@ fn result(row: Ablation, seed: u64, dev: &Metrics, stages: &[Option<Summary>]) -
     AblationResult {
         row,
         seed,
-        metric: dev.primary.into(),
+        metric: dev.primary.clone(),
         dev: dev.primary(),
         steps: stages.clone().map(|stage| stage.steps).sum(),
         tokens: stages.clone().map(|stage| stage.tokens).sum(),

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::answers::first_largest;
 use tinybert_base::{Error, Result};
 use tinybert_data::metrics;
 use tinybert_kernels::math;
@@ -71,7 +70,7 @@ impl PredictedTag {
 
 /// Index of the largest of `logits`, the first of equals, and the softmax of all.
 pub(super) fn most_likely(logits: &[f32]) -> (usize, Vec<f32>) {
-    (first_largest(logits), softmax(logits, 1.0))
+    (math::argmax(logits), softmax(logits, 1.0))
 }
 
 /// The softmax of `logits` at `temperature`, as devices compute it.

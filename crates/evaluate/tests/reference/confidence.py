@@ -1,9 +1,9 @@
 """Reference values for temperatures and thresholds of confidence: SciPy 1.17.1, numpy 2.4.6.
 
-    python confidence.py > confidence.json
+    PYTHONPATH=../../../testing/reference python confidence.py > confidence.json
 
 Temperatures minimise the mean negative log-likelihood by SciPy's minimize_scalar over log T. Thresholds are found by
-trying each. Logits come from a small generator written out here, so that the file does not depend on numpy's.
+trying each. Logits are drawn by `crates/testing/reference/generator.py`.
 """
 
 import json
@@ -12,13 +12,7 @@ import numpy
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
+from generator import numbers
 
 
 def temperature(logits, classes):

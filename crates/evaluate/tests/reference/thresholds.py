@@ -1,9 +1,8 @@
 """Reference values for the choice of thresholds: scikit-learn 1.9.1, numpy 2.4.6.
 
-    python thresholds.py > thresholds.json
+    PYTHONPATH=../../../testing/reference python thresholds.py > thresholds.json
 
-Every candidate is tried with scikit-learn's F1. Logits come from a small generator written out here, so that the file
-does not depend on numpy's.
+Every candidate is tried with scikit-learn's F1. Logits are drawn by `crates/testing/reference/generator.py`.
 """
 
 import json
@@ -12,13 +11,7 @@ import warnings
 import numpy
 from sklearn.metrics import f1_score
 
-
-def numbers(seed, count, below):
-    values = []
-    for _ in range(count):
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        values.append((seed >> 33) % below)
-    return values
+from generator import numbers
 
 
 def choose(logits, gold):

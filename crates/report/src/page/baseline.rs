@@ -5,6 +5,7 @@ use super::table::{self, number, number_if, table};
 use crate::Report;
 use crate::format::{self, grouped};
 use crate::markup::Element;
+use tinybert_data::metrics::intervals::Estimate;
 
 /// The section; `None` without a baseline.
 pub fn section(report: &Report) -> Option<Element> {
@@ -41,9 +42,12 @@ pub fn section(report: &Report) -> Option<Element> {
         cells.extend(names.iter().map(|name| table::metric(&last.metrics, &last.intervals, name)));
         rows.push(cells);
     }
-    let value = last.and_then(|last| last.metrics.get(&baseline.metric).copied());
+    let judged = last.and_then(|last| {
+        let interval = *last.intervals.get(&baseline.metric)?;
+        Some(Estimate { value: *last.metrics.get(&baseline.metric)?, interval })
+    });
     let image = report.image.as_ref();
-    let comparison = image.zip(value).and_then(|(image, value)| baseline.comparison(image.bytes, value));
+    let comparison = image.zip(judged).and_then(|(image, judged)| baseline.comparison(image.bytes, judged));
     let section = super::section("Linear baseline").child(paragraph(note));
     let section = section.children(comparison.map(paragraph));
     Some(section.child(table("The linear baseline beside the last stage", &columns, rows)))

@@ -136,7 +136,7 @@ fn rows(caption: &str, report: &Report, candidates: &[&ReportedCandidate]) -> El
                 number(grouped(candidate.ram_bytes)),
                 number_if(candidate.latency_ms, format::number),
                 number_if(candidate.predicted, format::metric),
-                number_if(candidate.measured, format::metric),
+                table::measured(candidate.measured, candidate.interval),
                 yes(candidate.feasible),
                 yes(candidate.pareto),
                 table::text(&candidate.reason),

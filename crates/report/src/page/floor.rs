@@ -2,16 +2,17 @@
 
 use super::paragraph;
 use super::table::{self, number, table};
+use crate::Report;
 use crate::format::{self, grouped, metric};
 use crate::markup::Element;
-use crate::{JudgedMetric, Report};
+use tinybert_data::metrics::intervals::Estimate;
 
 /// The section; `None` for a run without a floor.
 pub fn section(report: &Report) -> Option<Element> {
     let floor = report.floor.as_ref()?;
     let examples = format!("{} examples that were held out", floor.samples);
     let summary = format!("The floor is {}: {} on {examples}.", floor.name, metric(floor.least));
-    let row = |name: &str, JudgedMetric { value, interval }: JudgedMetric| {
+    let row = |name: &str, Estimate { value, interval }: Estimate| {
         vec![table::name(name), number(metric(value)), number(format::interval(interval))]
     };
     let check = table(
@@ -31,7 +32,7 @@ pub fn section(report: &Report) -> Option<Element> {
             vec![
                 table::name(&of.name),
                 number(grouped(of.flash_bytes)),
-                number(metric(of.metric)),
+                table::measured(Some(of.metric), of.interval),
                 table::text(match &of.exceeds {
                     Some(limits) => limits,
                     None if of.held => "yes",

@@ -3,7 +3,7 @@
 use super::paragraph;
 use crate::format::{self, number};
 use crate::markup::Element;
-use crate::{Report, ReportedCandidate};
+use crate::{Report, ReportedCandidate, StageReport};
 
 /// The section; `None` if there is neither an image nor a candidate.
 pub fn section(report: &Report) -> Option<Element> {
@@ -30,15 +30,18 @@ fn tiles(report: &Report, chosen: Option<&ReportedCandidate>) -> Vec<Element> {
     let last_stage = report.stages.last();
     let last = last_stage.and_then(|stage| stage.metrics.get(&report.metric).copied());
     let (metric, how, interval) = match chosen {
-        Some(ReportedCandidate { measured: Some(value), .. }) if image.is_none() => {
-            (Some(*value), "development set", None)
+        Some(ReportedCandidate { measured: Some(value), interval, .. }) if image.is_none() => {
+            (Some(*value), "development set", *interval)
         }
         Some(ReportedCandidate { predicted: Some(value), .. }) if image.is_none() => {
             (Some(*value), "predicted", None)
         }
-        _ => (last, "development set", last_stage.and_then(|stage| stage.intervals.get(&report.metric))),
+        _ => {
+            let of_metric = |stage: &StageReport| stage.intervals.get(&report.metric).copied();
+            (last, "development set", last_stage.and_then(of_metric))
+        }
     };
-    let interval = interval.map(|&ends| {
+    let interval = interval.map(|ends| {
         Element::new("dd").class("muted").text(format!("95 % interval {}", format::interval(ends)))
     });
     let flash = image.map(|image| image.bytes).or(chosen.map(|chosen| chosen.flash_bytes));

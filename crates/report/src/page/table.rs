@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use crate::format::{self, shortened};
 use crate::markup::Element;
+use tinybert_data::metrics::intervals::Interval;
 
 /// A cell with more characters is folded.
 const FOLDED: usize = 120;
@@ -52,11 +53,14 @@ pub fn number_if<T: Copy, D: Display>(value: Option<T>, text: impl Fn(T) -> D) -
 }
 
 /// A cell with the metric `name` and its 95 % interval, as far as they are known.
-pub fn metric(values: &BTreeMap<String, f64>, intervals: &BTreeMap<String, [f64; 2]>, name: &str) -> Element {
-    let interval = intervals.get(name).map(|&ends| format!(" {}", format::interval(ends)));
-    number_if(values.get(name).copied(), |value| {
-        format::metric(value) + interval.as_deref().unwrap_or_default()
-    })
+pub fn metric(values: &BTreeMap<String, f64>, intervals: &BTreeMap<String, Interval>, name: &str) -> Element {
+    measured(values.get(name).copied(), intervals.get(name).copied())
+}
+
+/// A cell with the value of a metric and its 95 % interval, as far as they are known.
+pub fn measured(value: Option<f64>, interval: Option<Interval>) -> Element {
+    let interval = interval.map(|ends| format!(" {}", format::interval(ends))).unwrap_or_default();
+    number_if(value, |value| format::metric(value) + &interval)
 }
 
 /// A cell that shows only the beginning of a long text until it is opened.

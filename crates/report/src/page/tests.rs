@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::html;
 use crate::{
-    Curve, CurvePoint, ImageSize, JudgedMetric, LostText, ModelledLatency, Report, ReportBudget,
-    ReportedAnswers, ReportedCandidate, ReportedFloor, ReportedLabel, ReportedTry, RiskPoint, StageReport,
+    Curve, CurvePoint, ImageSize, LostText, ModelledLatency, Report, ReportBudget, ReportedAnswers,
+    ReportedCandidate, ReportedConfidence, ReportedFloor, ReportedLabel, ReportedTry, RiskPoint, StageReport,
     TeacherComparison,
 };
 use tinybert_base::FileHash;
-use tinybert_baseline::{BaselineRow, SplitMetrics};
+use tinybert_baseline::BaselineRow;
+use tinybert_data::metrics::Metrics;
 use tinybert_data::metrics::confidence::ReliabilityBin;
+use tinybert_data::metrics::intervals::Estimate;
 use tinybert_quantize::sensitivity::Sensitivity;
 
 const HOSTILE: &str = "</style><script>alert('\"&')</script>\u{1}";
@@ -29,7 +31,7 @@ fn sensitivity(layer: Option<usize>, part: &str, logit_error: f64) -> Sensitivit
 }
 
 fn floor(name: &str) -> ReportedFloor {
-    let judged = |value, low, high| JudgedMetric { value, interval: [low, high] };
+    let judged = |value, low, high| Estimate { value, interval: [low, high] };
     ReportedFloor {
         name: "99 % of the teacher's accuracy".into(),
         samples: 350,
@@ -45,6 +47,7 @@ fn floor(name: &str) -> ReportedFloor {
             name: name.into(),
             flash_bytes: 1_000_000,
             metric: 0.93,
+            interval: Some([0.9, 0.95]),
             held: true,
             exceeds: None,
         }],
@@ -79,6 +82,16 @@ fn answers(name: &str) -> ReportedAnswers {
         reliability: bins,
         risk_coverage: vec![point(1.0, 0.5, 0.0), point(0.95, 1.0, 0.25)],
         threshold: Some(point(1.0, 0.5, 0.0)),
+        confidence: Some(ReportedConfidence {
+            temperature: 1.25,
+            threshold: 1.0,
+            out_of_scope: Some(name.into()),
+            unknown: 1000,
+            values: [("coverage", 0.5), ("out_of_scope_recall", 0.875)]
+                .map(|(of, value)| (of.into(), value))
+                .into(),
+            intervals: BTreeMap::from([("coverage".into(), [0.25, 0.75])]),
+        }),
         scores: vec![[0.5, 0.75], [2.0, 1.0]],
         are_similarities: false,
         teacher: Some(TeacherComparison {
@@ -121,8 +134,13 @@ fn full(name: &str) -> Report {
         reason: name.into(),
         ..ReportedCandidate::default()
     };
-    let chosen =
-        ReportedCandidate { flash_bytes: 4_000_000, measured: Some(0.95), chosen: true, ..candidate.clone() };
+    let chosen = ReportedCandidate {
+        flash_bytes: 4_000_000,
+        measured: Some(0.95),
+        interval: Some([0.93, 0.97]),
+        chosen: true,
+        ..candidate.clone()
+    };
     Report {
         settings: json!({ "labels": vec![name; 100] }),
         inputs: vec![input.clone()],
@@ -134,7 +152,8 @@ fn full(name: &str) -> Report {
             metric: "accuracy".into(),
             splits: BTreeMap::from([(
                 name.into(),
-                SplitMetrics {
+                Metrics {
+                    primary: "accuracy".into(),
                     values: BTreeMap::from([("accuracy".into(), 0.9), ("a first name".into(), 0.5)]),
                     intervals: BTreeMap::from([("accuracy".into(), [0.88, 0.92])]),
                     samples: 700,
@@ -290,7 +309,7 @@ fn the_floor_stands_beside_what_was_held_out() {
         assert_eq!(check[3], ["image minus teacher", "−0.0050", "[−0.0200, 0.0100]"]);
         assert_eq!(check[4], ["image minus floor", "0.0044", "[−0.0100, 0.0200]"]);
         let tries = table(page, "Tries; the floor on the rest of the development set is 0.9200");
-        assert_eq!(tries[1], ["student", "1,000,000", "0.9300", "yes"]);
+        assert_eq!(tries[1], ["student", "1,000,000", "0.9300 [0.9000, 0.9500]", "yes"]);
     });
 }
 

@@ -10,7 +10,7 @@ pub use self::budget::DeviceBudget;
 pub(crate) use self::budget::Limit;
 use self::latency::ModelledAnswer;
 use tinybert_base::{Error, Result};
-use tinybert_image::{Config, Image, ImageShape, LayerConfig};
+use tinybert_image::{AttentionMode, Config, Encoding, Image, ImageShape, InputQuantization, LayerConfig};
 use tinybert_model::PerLinear;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_prune::LayerSizes;
@@ -25,6 +25,24 @@ pub struct Cost {
     pub ram: usize,
     /// Modelled milliseconds of the longest answer.
     pub latency_ms: f64,
+}
+
+/// A layer of these sizes with int8 attention and static scales, whose values no cost depends on.
+fn layer_of_sizes(heads: usize, head_dim: usize, ffn: usize, encoding: Encoding) -> LayerConfig {
+    let input = InputQuantization::Static { scale: 1.0, zero_point: 0 };
+    LayerConfig {
+        heads,
+        head_dim,
+        ffn,
+        attention: AttentionMode::Int8,
+        attention_coefficient: 1.0,
+        context_scale: 1.0,
+        qkv_input: input,
+        attention_output_input: input,
+        up_input: input,
+        down_input: input,
+        encodings: PerLinear::all(encoding),
+    }
 }
 
 /// The sizes of a model that a search changes.

@@ -1,8 +1,8 @@
 //! The costs of the models that will be made of a student that has no weights yet.
 
-use super::{Board, CostModel};
+use super::{Board, CostModel, layer_of_sizes};
 use tinybert_base::Result;
-use tinybert_image::{AttentionMode, Encoding, InputQuantization, LayerConfig, PerLinear};
+use tinybert_image::Encoding;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_model::{BertConfig, Head};
 use tinybert_quantize::image_config;
@@ -15,19 +15,9 @@ impl CostModel {
     /// # Errors
     /// As [`image_config`].
     pub fn of_untrained(config: &BertConfig, head: &Head, board: &Board, confidence: bool) -> Result<Self> {
-        let input = InputQuantization::Static { scale: 1.0, zero_point: 0 };
-        let layer = |layer| LayerConfig {
-            heads: config.heads(layer),
-            head_dim: config.head_dim(),
-            ffn: config.ffn(layer),
-            attention: AttentionMode::Int8,
-            attention_coefficient: 1.0,
-            context_scale: 1.0,
-            qkv_input: input,
-            attention_output_input: input,
-            up_input: input,
-            down_input: input,
-            encodings: PerLinear::all(Encoding::Int8),
+        let layer = |layer| {
+            let (heads, ffn) = (config.heads(layer), config.ffn(layer));
+            layer_of_sizes(heads, config.head_dim(), ffn, Encoding::Int8)
         };
         let (max_tokens, words) = (config.max_position_embeddings, WeightEncoding::Int8);
         Ok(Self {

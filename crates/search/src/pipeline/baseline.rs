@@ -36,12 +36,12 @@ pub fn baseline(
     let splits = [(Split::Dev, Some(data.dev)), (Split::Test, compress.test)];
     let splits: Vec<_> = splits.into_iter().filter_map(|(split, data)| Some((split, data?))).collect();
     let row = BaselineRow::measure((data.train, data.dev), data.metrics, &splits, context)?;
-    context.progress.say(&format!(
-        "linear baseline: {} {:.4} on the development set, {} bytes",
-        row.metric,
-        row.value(Split::Dev).unwrap_or_default(),
-        row.bytes
-    ));
+    if let Some(dev) = row.estimate(Split::Dev) {
+        let (metric, bytes) = (&row.metric, row.bytes);
+        context
+            .progress
+            .say(&format!("linear baseline: {metric} {dev} on the development set, {bytes} bytes"));
+    }
     *kept = Some(KeptBaseline { test, row: row.clone() });
     Ok(Ok(row))
 }

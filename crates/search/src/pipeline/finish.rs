@@ -9,10 +9,10 @@ use crate::floor::FloorCheck;
 use crate::search::SearchResult;
 use tinybert_base::{Error, FileHash, Result};
 use tinybert_baseline::BaselineRow;
-use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::intervals::Estimate;
 use tinybert_distill::check_student_answers;
-use tinybert_evaluate::Judgement;
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
+use tinybert_evaluate::{Judgement, ScopedJudgement};
 use tinybert_model::plan::AttentionPrecision;
 use tinybert_model::{Checkpoint, image_file};
 
@@ -23,7 +23,7 @@ const IMAGE: &str = "model.tbim";
 pub(crate) struct FinishedModel {
     pub(super) image: BuiltImage,
     /// Its answers to the development set.
-    pub dev: Judgement,
+    pub dev: ScopedJudgement,
     /// The search, whose choice this model is.
     pub found: SearchResult,
     /// Notes for the user about choices that were made.
@@ -56,18 +56,21 @@ impl FinishedModel {
             Some(_) => (image, None),
         };
         let (compress, context) = (pipeline.compress, pipeline.context);
-        notes.extend(image.confidence.iter().flat_map(|fitted| fitted.lines(&compress.data.dev.labels)));
-        let dev = image.judge(compress, compress.data.dev, context)?;
+        let dev = image.judge_dev(compress, context)?;
+        let mut finished = Self { image, dev, found, notes };
         if let Some(untrained) = untrained {
-            let metrics = dev.outcomes.metrics();
-            notes.push(format!(
-                "Trained as it computes, the image has {} {:.4} on the development set, and {:.4} without.",
-                metrics.primary,
-                metrics.primary(),
-                untrained.primary()
+            finished.notes.push(format!(
+                "Trained as it computes, the image has {} {} on the development set, and {untrained} without.",
+                finished.found.metric,
+                finished.on_dev()
             ));
         }
-        Ok(Self { image, dev, found, notes })
+        Ok(finished)
+    }
+
+    /// The metric that selects on the development set.
+    pub fn on_dev(&self) -> Estimate {
+        self.dev.labelled.outcomes.estimate()
     }
 
     /// Each limit of the budget that the image exceeds, in words; `None` if it keeps within the budget.
@@ -95,9 +98,9 @@ impl CompressOutcome {
         let max_tokens = compress.settings.max_tokens;
         let teacher = Predictor::Folder(Box::new(FloatModel::new(teacher, max_tokens)?));
         let answers = |data| teacher.judge(data, compress.data.metrics, context);
-        let teacher_on_dev = answers(compress.data.dev)?;
+        let teacher_on_dev = teacher.judge_scoped(compress.dev, compress.data.metrics, context)?;
         let intervals = |judged: &Judgement| judged.outcomes.metrics_with_intervals();
-        let (of_teacher, of_image) = (intervals(&teacher_on_dev), intervals(&finished.dev));
+        let (of_teacher, of_image) = (intervals(&teacher_on_dev.labelled), intervals(&finished.dev.labelled));
         let mut metrics = Vec::from(JudgedModel::pair("dev", of_teacher, of_image));
         let mut floor = None;
         if let (Some(asked), Some(tried)) = (&compress.floor, tried) {
@@ -108,7 +111,7 @@ impl CompressOutcome {
             floor = Some(FloorOutcome {
                 teacher: tried.teacher,
                 least: asked.floor.beside(tried.teacher),
-                image: finished.dev.outcomes.metrics().primary(),
+                image: finished.on_dev().value,
                 tries: tried.tries.clone(),
                 check,
             });
@@ -120,16 +123,17 @@ impl CompressOutcome {
         let mut notes = finished.notes.clone();
         let baseline =
             baseline.map_err(|none| notes.push(format!("No comparison with a baseline: {none}."))).ok();
-        let outcome = Self { image: path, cost: image.cost, metrics, baseline, floor, notes };
+        let confidence = image.confidence.clone();
+        let outcome = Self { image: path, cost: image.cost, metrics, confidence, baseline, floor, notes };
         report::write(pipeline, finished, &outcome, &teacher_on_dev, inputs)?;
         Ok(outcome)
     }
 }
 
-/// Trains the chosen model as its image computes. Returns the image of the trained model, and the metrics of
+/// Trains the chosen model as its image computes. Returns the image of the trained model, and the metric of
 /// `untrained` (the image before this training) on the development set. The stage itself keeps the untrained
 /// weights if training does not improve them. If the stage is left out, `untrained` is returned without
-/// metrics; `notes` gets the reason, unless the settings leave the stage out.
+/// a metric; `notes` gets the reason, unless the settings leave the stage out.
 fn train_quantized(
     pipeline: &mut Pipeline,
     teacher: &Checkpoint,
@@ -137,16 +141,16 @@ fn train_quantized(
     found: &SearchResult,
     untrained: BuiltImage,
     notes: &mut Vec<String>,
-) -> Result<(BuiltImage, Option<Metrics>)> {
+) -> Result<(BuiltImage, Option<Estimate>)> {
     let (compress, context) = (pipeline.compress, pipeline.context);
     if compress.settings.quantization_aware.prediction.epochs == 0 {
         return Ok((untrained, None));
     }
     let (dev, metrics) = (compress.data.dev, compress.data.metrics);
-    let untrained_metrics = untrained.judge(compress, dev, context)?.outcomes.metrics();
+    let of_untrained = untrained.judge(compress, dev, context)?.outcomes.estimate();
     if pipeline.has_finished_student(teacher) && found.chosen.point.keeps_student() {
         let float = Predictor::Folder(Box::new(FloatModel::new(small, found.max_tokens)?));
-        if untrained_metrics.primary() >= float.evaluate(dev, metrics, context)?.primary() {
+        if of_untrained.value >= float.evaluate(dev, metrics, context)?.primary() {
             return Ok((untrained, None));
         }
     }
@@ -159,5 +163,5 @@ fn train_quantized(
     }
     let model = pipeline.quantization_aware(teacher, small, found, untrained.attention)?;
     let trained = BuiltImage::new(compress, &model, found, untrained.attention, context)?;
-    Ok((trained, Some(untrained_metrics)))
+    Ok((trained, Some(of_untrained)))
 }

@@ -1,15 +1,15 @@
 //! The image of a model: its cost against the budget, and its metrics.
 
 use super::Pipeline;
+use crate::Compress;
 use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Cost};
 use crate::search::SearchResult;
-use crate::{Compress, ConfidenceChoice};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::task::Dataset;
-use tinybert_evaluate::Judgement;
 use tinybert_evaluate::predictor::Predictor;
-use tinybert_image::{AttentionMode, Confidence};
+use tinybert_evaluate::{Judgement, ScopedJudgement};
+use tinybert_image::AttentionMode;
 use tinybert_model::Checkpoint;
 use tinybert_model::image_file::ImageFile;
 use tinybert_model::plan::AttentionPrecision;
@@ -49,8 +49,8 @@ impl BuiltImage {
         let bytes = quantize(model, compress.data.train, &settings, context)?.image;
         let bytes = with_thresholds_by(bytes, compress.data.dev, context)?;
         let (bytes, confidence) = match compress.confidence {
-            Some(ConfidenceChoice { rejection, dev }) => {
-                let (bytes, fitted) = with_confidence_by(&bytes, dev, rejection, context)?;
+            Some(rejection) => {
+                let (bytes, fitted) = with_confidence_by(&bytes, compress.dev, rejection, context)?;
                 (bytes, Some(fitted))
             }
             None => (bytes, None),
@@ -110,12 +110,12 @@ impl BuiltImage {
         self.native.judge(data, compress.data.metrics, context)
     }
 
-    /// The temperature of its probabilities, and which answers it accepts.
+    /// The answers of the image to the development set, and how far they can be trusted.
     ///
     /// # Errors
-    /// Returns the errors of [`Predictor::confidence`].
-    pub fn stored_confidence(&self) -> Result<Confidence> {
-        self.native.confidence()
+    /// Returns the errors of [`Predictor::judge_scoped`].
+    pub fn judge_dev(&self, compress: &Compress, context: &Context) -> Result<ScopedJudgement> {
+        self.native.judge_scoped(compress.dev, compress.data.metrics, context)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cost::Cost;
 use crate::floor::FloorCheck;
 use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
+use tinybert_quantize::FittedConfidence;
 
 /// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -18,6 +19,9 @@ pub struct CompressOutcome {
     /// Metrics of teacher and image on the development set, with a floor on what was held out of it, and on the test
     /// set if there is one.
     pub metrics: Vec<JudgedModel>,
+    /// The temperature and the threshold of the image, if it has them. The report has their metrics.
+    #[serde(skip)]
+    pub confidence: Option<FittedConfidence>,
     /// The linear baseline on the same data; `None` where there is none for such data.
     pub baseline: Option<BaselineRow>,
     /// With a floor: whether the image holds it, and what was tried.
@@ -32,7 +36,7 @@ impl CompressOutcome {
     pub fn comparison(&self) -> Option<String> {
         let is_it = |judged: &&JudgedModel| (judged.model, judged.split) == ("image", "dev");
         let image = self.metrics.iter().find(is_it)?;
-        self.baseline.as_ref()?.comparison(self.cost.flash as u64, image.metrics.primary())
+        self.baseline.as_ref()?.comparison(self.cost.flash as u64, image.metrics.primary_estimate()?)
     }
 }
 

@@ -8,9 +8,10 @@ use crate::cost::latency::{self, ModelledAnswer};
 use crate::cost::{Board, Limit};
 use crate::search::{LinearSensitivity, Measurement, SearchCandidate, SearchResult};
 use tinybert_base::{FileHash, Result};
-use tinybert_data::metrics::{Difference, Metrics};
-use tinybert_evaluate::Judgement;
-use tinybert_image::{Confidence, Image};
+use tinybert_data::metrics::Metrics;
+use tinybert_data::metrics::intervals::Estimate;
+use tinybert_evaluate::ScopedJudgement;
+use tinybert_image::Image;
 use tinybert_model::plan::WeightEncoding;
 use tinybert_report::{AnsweredSet, Report, ReportedAnswers};
 
@@ -29,7 +30,7 @@ pub(super) fn write(
     pipeline: &Pipeline,
     finished: &FinishedModel,
     outcome: &CompressOutcome,
-    teacher: &Judgement,
+    teacher: &ScopedJudgement,
     inputs: Vec<FileHash>,
 ) -> Result<()> {
     let (compress, folder) = (pipeline.compress, &pipeline.out.folder);
@@ -44,12 +45,12 @@ pub(super) fn write(
     if let Some(image) = &mut report.image {
         image.latency_ms = Some(outcome.cost.latency_ms);
     }
-    let of_model = |judged, confidence| AnsweredSet { data: compress.data.dev, judged, confidence };
+    let of_model = |judged| AnsweredSet { data: compress.dev, judged };
     let name = outcome.image.file_name().unwrap_or_default().to_string_lossy();
     report.answers = Some(ReportedAnswers::new(
         &name,
-        &of_model(&finished.dev, finished.image.stored_confidence()?),
-        Some((compress.teacher.name().as_str(), &of_model(teacher, Confidence::default()))),
+        &of_model(&finished.dev),
+        Some((compress.teacher.name().as_str(), &of_model(teacher))),
     ));
     report.baseline.clone_from(&outcome.baseline);
     report.settings = compress.record(Vec::new()).settings;
@@ -106,7 +107,7 @@ fn candidate_row(
         (_, _, Some(tried)) => {
             let (held, why) =
                 (if tried.holds { "held" } else { "not held" }, if chosen { ", chosen" } else { "" });
-            format!("tried: {} {:.4}, the floor is {held}{why}", found.metric, tried.metric)
+            format!("tried: {} {}, the floor is {held}{why}", found.metric, tried.estimate())
         }
         (true, ..) => "the most accurate within the budget, by what was measured".to_owned(),
         (false, true, None) if floor.is_some() => "not tried".to_owned(),
@@ -123,6 +124,7 @@ fn candidate_row(
         latency_ms: Some(candidate.cost.latency_ms),
         predicted: Some(candidate.predicted),
         measured: candidate.measured.map(|measured| measured.metric),
+        interval: candidate.measured.map(|measured| measured.interval),
         feasible,
         pareto: candidate.pareto,
         chosen,
@@ -133,16 +135,15 @@ fn candidate_row(
 /// The floor, what was tried, and what was held out.
 fn floor_section(floor: &FloorOutcome) -> tinybert_report::ReportedFloor {
     let check = &floor.check;
-    let of = |metrics: &Metrics| tinybert_report::JudgedMetric {
+    let of = |metrics: &Metrics| Estimate {
         value: metrics.primary(),
-        interval: metrics.intervals[metrics.primary],
+        interval: metrics.intervals[&metrics.primary],
     };
-    let difference =
-        |of: &Difference| tinybert_report::JudgedMetric { value: of.value, interval: of.interval };
     let tries = floor.tries.iter().map(|of| tinybert_report::ReportedTry {
         name: of.candidate.name.clone(),
         flash_bytes: of.cost.flash as u64,
         metric: of.metric,
+        interval: Some(of.interval),
         held: of.holds,
         exceeds: of.exceeds.clone(),
     });
@@ -152,8 +153,8 @@ fn floor_section(floor: &FloorOutcome) -> tinybert_report::ReportedFloor {
         teacher: of(&check.teacher),
         image: of(&check.image),
         least: check.least(),
-        difference: difference(&check.difference),
-        margin: difference(&check.margin),
+        difference: check.difference.estimate(),
+        margin: check.margin.estimate(),
         held: floor.is_held(),
         verdict: floor.verdict(),
         least_in_search: floor.least,
@@ -199,7 +200,7 @@ fn reasons(compress: &Compress, found: &SearchResult, outcome: &CompressOutcome)
             describe_distance(found)
         ),
         format!(
-            "Before any training it was expected to have {} {:.4}; the whole student has {:.4}. Latencies are modelled, \
+            "Before any training it was expected to have {} {:.4}; the whole student has {}. Latencies are modelled, \
              not measured ({}).",
             found.metric, found.chosen.predicted, found.student_metric, compress.board
         ),

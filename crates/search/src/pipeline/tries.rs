@@ -6,6 +6,7 @@ use crate::cost::Cost;
 use crate::floor::FloorSearch;
 use crate::search::{SearchCandidate, SearchResult, by_size, next_try};
 use tinybert_base::{Error, Result};
+use tinybert_data::metrics::intervals::{Estimate, Interval};
 use tinybert_evaluate::predictor::{FloatModel, Predictor};
 use tinybert_model::Checkpoint;
 use tinybert_train::journal::Journal as _;
@@ -19,6 +20,8 @@ pub struct Try {
     pub cost: Cost,
     /// The metric of its image on the development examples that the search has read.
     pub metric: f64,
+    /// Its 95 % interval.
+    pub interval: Interval,
     /// Whether it holds the floor there and can be used.
     pub holds: bool,
     /// The limits of the budget that its image exceeds, in words, so that it cannot be used; `None` if it keeps within
@@ -35,6 +38,13 @@ pub(crate) struct TriedModel {
     pub teacher: f64,
     /// All tries in their order.
     pub tries: Vec<Try>,
+}
+
+impl Try {
+    /// The metric of its image with its 95 % interval.
+    pub fn estimate(&self) -> Estimate {
+        Estimate { value: self.metric, interval: self.interval }
+    }
 }
 
 impl Pipeline<'_> {
@@ -63,7 +73,9 @@ impl Pipeline<'_> {
             let Some(candidate) = next_candidate(&order, &found.chosen, &journal.tries)? else { break };
             let number = journal.tries.len() + 1;
             let finished = self.attempt(number, shared, models, found, candidate)?;
-            let (cost, metric) = (finished.image.cost, finished.dev.outcomes.metrics().primary());
+            let cost = finished.image.cost;
+            let on_dev = finished.on_dev();
+            let Estimate { value: metric, interval } = on_dev;
             let exceeds = finished.exceeded(self.compress);
             let holds = exceeds.is_none() && asked.floor.is_held(metric, teacher);
             let verdict = match &exceeds {
@@ -72,10 +84,10 @@ impl Pipeline<'_> {
                 None => format!("the floor of {least:.4} is not held"),
             };
             self.context.progress.say(&format!(
-                "try {number} of at most {}: image {} bytes, {} {metric:.4}; {verdict}",
+                "try {number} of at most {}: image {} bytes, {} {on_dev}; {verdict}",
                 asked.tries, cost.flash, found.metric
             ));
-            journal.tries.push(Try { candidate: candidate.clone(), cost, metric, holds, exceeds });
+            journal.tries.push(Try { candidate: candidate.clone(), cost, metric, interval, holds, exceeds });
             journal.write(&self.out.folder)?;
             last = Some((number, finished));
         }
@@ -99,7 +111,7 @@ impl Pipeline<'_> {
         let data = &self.compress.data;
         let teacher = FloatModel::new(teacher, self.compress.settings.max_tokens)?;
         let metrics = Predictor::Folder(Box::new(teacher)).evaluate(data.dev, data.metrics, self.context)?;
-        asked.floor.check(metrics.primary, metrics.primary())?;
+        asked.floor.check(&metrics.primary, metrics.primary())?;
         Ok(metrics.primary())
     }
 
@@ -181,7 +193,7 @@ mod tests {
             measured: None,
             pareto: false,
         };
-        Try { candidate, cost, metric, holds, exceeds: None }
+        Try { candidate, cost, metric, interval: [metric, metric], holds, exceeds: None }
     }
 
     fn over_budget(of: &Try) -> Try {

@@ -2,6 +2,7 @@
 
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::metrics::MetricSet;
+use tinybert_data::metrics::intervals::Estimate;
 use tinybert_data::task::Dataset;
 use tinybert_evaluate::Outputs;
 use tinybert_evaluate::judge::Judge;
@@ -20,8 +21,8 @@ pub(super) struct EvaluationExamples {
 pub(super) struct ModelAnswers {
     /// Name of the metric.
     pub metric: String,
-    /// Value of the metric.
-    pub value: f64,
+    /// Value of the metric with its 95 % interval.
+    pub estimate: Estimate,
     /// Logits of every answer of every example.
     outputs: Outputs,
     /// Logits of an answer.
@@ -43,9 +44,9 @@ impl EvaluationExamples {
         let task_model = TaskModel::frozen(&model.config, &model.head, &model.tensors)?;
         let outputs = judge.outputs(&task_model, context)?;
         let head = judge.with_thresholds(&model.head, &outputs)?;
-        let metrics = judge.metrics(&judge.answers(&head, &outputs)?)?;
-        let width = head.outputs();
-        Ok(ModelAnswers { metric: metrics.primary.to_owned(), value: metrics.primary(), outputs, width })
+        let outcomes = judge.outcomes(&judge.answers(&head, &outputs)?)?;
+        let (metric, estimate) = (outcomes.metrics().primary, outcomes.estimate());
+        Ok(ModelAnswers { metric, estimate, outputs, width: head.outputs() })
     }
 }
 
@@ -69,7 +70,8 @@ mod tests {
 
     fn answers(logits: &[[f32; 2]]) -> ModelAnswers {
         let outputs = logits.iter().map(|row| row.to_vec()).collect();
-        ModelAnswers { metric: "accuracy".into(), value: 1.0, outputs, width: 2 }
+        let estimate = Estimate { value: 1.0, interval: [0.5, 1.0] };
+        ModelAnswers { metric: "accuracy".into(), estimate, outputs, width: 2 }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn measure_linears(
     for place in places {
         let LinearPlace { layer, linear } = place;
         let answers = examples.answers(&space.with_one_in_four_bits(place)?, context)?;
-        let change = Measurement { distance: student.distance(&answers)?, metric: answers.value };
+        let change = Measurement::new(student.distance(&answers)?, answers.estimate);
         linears.push(LinearSensitivity { layer, linear, change });
         context.progress.advance(linears.len() as u64, "");
     }
@@ -49,7 +49,7 @@ impl Evaluator<'_> {
             let mut changes: Vec<Measurement> = Vec::new();
             for point in (0..levels).map(point_at) {
                 let mut change = match point == unchanged {
-                    true => Measurement { distance: 0.0, metric: self.student.value },
+                    true => Measurement::new(0.0, self.student.estimate),
                     false => self.measure(point, context)?,
                 };
                 let before = changes.last().map_or(0.0, |before| before.distance);
@@ -74,6 +74,6 @@ impl Evaluator<'_> {
     /// Measures the model at a point on inputs of the longest length.
     pub fn measure(&self, point: SearchPoint, context: &Context) -> Result<Measurement> {
         let answers = self.examples.answers(&self.space.model(point)?, context)?;
-        Ok(Measurement { distance: self.student.distance(&answers)?, metric: answers.value })
+        Ok(Measurement::new(self.student.distance(&answers)?, answers.estimate))
     }
 }

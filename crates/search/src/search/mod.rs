@@ -81,14 +81,14 @@ impl Search<'_, '_> {
         check_budget(&all, self.budget, &self.reuse_options)?;
         let least = match self.floor {
             Some((floor, teacher)) => {
-                let least = floor.beside(examples.answers(teacher, context)?.value);
-                Some(least_before_training(student.value, least))
+                let least = floor.beside(examples.answers(teacher, context)?.estimate.value);
+                Some(least_before_training(student.estimate.value, least))
             }
             None => None,
         };
         let evaluator = Evaluator { space: self.space, student, examples };
         let changes = evaluator.measure_changes(context)?;
-        let loss = loss_of_distance(evaluator.student.value, changes.all());
+        let loss = loss_of_distance(evaluator.student.estimate.value, changes.all());
         for candidate in &mut all {
             candidate.distance = changes.distance(candidate.point);
             candidate.predicted = self.predict(&evaluator, loss, candidate.point, candidate.distance);
@@ -127,7 +127,7 @@ impl Search<'_, '_> {
             (0..points).filter(stays).map(|at| all[at].clone()).collect();
         candidates.sort_by_key(|candidate| candidate.cost.flash);
         let precision = self.space.precision(chosen.point);
-        let ModelAnswers { metric, value: student_metric, .. } = evaluator.student;
+        let ModelAnswers { metric, estimate: student_metric, .. } = evaluator.student;
         Ok(SearchResult {
             metric,
             student_metric,
@@ -147,7 +147,7 @@ impl Search<'_, '_> {
     /// counts as a wrong answer.
     fn predict(&self, evaluator: &Evaluator, loss: f64, point: SearchPoint, distance: f64) -> f64 {
         let lengths = &self.space.lengths;
-        evaluator.student.value
+        evaluator.student.estimate.value
             - loss * distance
             - (lengths[point.max_tokens].cut_share - lengths[0].cut_share)
     }

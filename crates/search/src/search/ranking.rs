@@ -71,6 +71,10 @@ mod tests {
         }
     }
 
+    fn measurement(distance: f64, metric: f64) -> Measurement {
+        Measurement { distance, metric, interval: [metric, metric] }
+    }
+
     /// Whether `a` is at least as good as `b` in flash, latency and prediction, and better in one of them.
     fn dominates(a: &SearchCandidate, b: &SearchCandidate) -> bool {
         let respects = |c: &SearchCandidate| [-(c.cost.flash as f64), -c.cost.latency_ms, c.predicted];
@@ -111,7 +115,7 @@ mod tests {
     fn sums_are_corrected_by_what_was_measured() {
         let measured = |distance, measured| SearchCandidate {
             distance,
-            measured: Some(Measurement { distance: measured, metric: 0.5 }),
+            measured: Some(measurement(measured, 0.5)),
             ..candidate(1, 1.0, 0.0)
         };
         // Distances of 0.1 and 0.2 were expected, twice as much was measured.
@@ -122,10 +126,9 @@ mod tests {
 
     #[test]
     fn a_metric_that_falls_with_distance_has_its_slope() {
-        let change = |distance, metric| Measurement { distance, metric };
-        let changes = [change(0.0, 0.9), change(0.1, 0.88), change(0.5, 0.8)];
+        let changes = [measurement(0.0, 0.9), measurement(0.1, 0.88), measurement(0.5, 0.8)];
         assert!((loss_of_distance(0.9, changes.iter()) - 0.2).abs() < 1e-12);
         // This change is better than the whole student by chance. Distance still counts a little.
-        assert!(loss_of_distance(0.9, [change(0.1, 0.91)].iter()) > 0.0);
+        assert!(loss_of_distance(0.9, [measurement(0.1, 0.91)].iter()) > 0.0);
     }
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cost::Cost;
 use crate::space::{SearchPoint, SearchSpace};
+use tinybert_data::metrics::intervals::{Estimate, Interval};
 use tinybert_model::LayerLinear;
 use tinybert_model::plan::Precision;
 
@@ -37,6 +38,15 @@ pub struct Measurement {
     pub distance: f64,
     /// The metric on the development set.
     pub metric: f64,
+    /// Its 95 % interval.
+    pub interval: Interval,
+}
+
+impl Measurement {
+    /// A distance and a metric that were measured together.
+    pub(super) fn new(distance: f64, Estimate { value: metric, interval }: Estimate) -> Self {
+        Self { distance, metric, interval }
+    }
 }
 
 /// For each axis of the search space and each level, the measurement of this change alone. Records have the
@@ -107,7 +117,7 @@ pub struct SearchResult {
     pub metric: String,
     /// The metric of the unchanged student.
     #[serde(rename = "whole")]
-    pub student_metric: f64,
+    pub student_metric: Estimate,
     /// The factor between measured distances and sums of distances. The candidates' distances are multiplied
     /// by it.
     pub correction: f64,

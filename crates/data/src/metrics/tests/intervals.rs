@@ -112,8 +112,9 @@ fn every_metric_of_a_resample_is_that_of_its_examples() {
         let drawn: Vec<_> = resamples.iter().map(|indices| outcomes.values(&weights(indices))).collect();
         let mut checked = 0;
         for name in outcomes.metrics().values.keys() {
-            let Some(wanted) = wanted.get(*name) else { continue };
-            near_interval(percentiles(drawn.iter().map(|values| values[name]).collect()), *wanted, name);
+            let Some(wanted) = wanted.get(name) else { continue };
+            let found = percentiles(drawn.iter().map(|values| values[name.as_str()]).collect());
+            near_interval(found, *wanted, name);
             checked += 1;
         }
         checked

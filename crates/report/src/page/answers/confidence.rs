@@ -7,9 +7,9 @@ use crate::charts::line::{self, Series};
 use crate::charts::{Caption, Point, reliability};
 use crate::format::{fixed, grouped, metric};
 use crate::markup::Element;
-use crate::page::table::{details, number, table};
+use crate::page::table::{self, details, number, table};
 use crate::page::{charts, figure, paragraph};
-use crate::{ReportedAnswers, RiskPoint};
+use crate::{ReportedAnswers, ReportedConfidence, RiskPoint};
 
 /// The part; `None` for answers that are not one label.
 pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
@@ -30,9 +30,27 @@ pub fn part(answers: &ReportedAnswers) -> Option<Vec<Element>> {
     let note = paragraph(
         "If temperature and threshold were fitted to these very examples, they look better here than on other texts.",
     );
-    let parts = [heading("Confidence")].into_iter().chain(threshold).chain([note.class("muted")]);
+    let parts = [heading("Confidence")].into_iter().chain(threshold);
+    let parts = parts.chain(answers.confidence.as_ref().map(values)).chain([note.class("muted")]);
     let figures = charts([diagram(&answers.reliability), curve(answers)]);
     Some(parts.chain([figures, details("Numbers", tables)]).collect())
+}
+
+/// A row for each value.
+fn values(confidence: &ReportedConfidence) -> Element {
+    let ReportedConfidence { temperature, threshold, out_of_scope, unknown, values, intervals } = confidence;
+    let plain = |name: &str, value: f64| vec![table::name(name), number(metric(value))];
+    let label =
+        out_of_scope.iter().map(|label| vec![table::name("label that is not accepted"), table::text(label)]);
+    let unknown = (*unknown > 0)
+        .then(|| vec![table::name("examples that are none of the labels"), number(grouped(*unknown as u64))]);
+    let stated =
+        [plain("temperature", *temperature), plain("threshold", *threshold)].into_iter().chain(label);
+    let measured = values
+        .keys()
+        .map(|name| vec![table::name(name.replace('_', " ")), table::metric(values, intervals, name)]);
+    let rows = stated.chain(unknown).chain(measured);
+    table("Probabilities and acceptance, with 95 % intervals", &["", "value"], rows)
 }
 
 fn diagram(bins: &[ReliabilityBin]) -> Element {
@@ -93,7 +111,7 @@ fn risks(curve: &[RiskPoint], threshold: Option<RiskPoint>) -> Element {
     let columns = ["least probability", "accepted share", "share of wrong ones", ""];
     let rows = rows.into_iter().map(|(point, note)| {
         let numbers = [point.probability, point.coverage, point.risk].map(|share| number(metric(share)));
-        numbers.into_iter().chain([crate::page::table::text(note)]).collect()
+        numbers.into_iter().chain([table::text(note)]).collect()
     });
     table("Risk by coverage", &columns, rows)
 }

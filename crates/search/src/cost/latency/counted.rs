@@ -1,9 +1,8 @@
 //! Counted instructions, and the fit of the instructions per unit of work.
 
 use super::{KernelFamily, LinearShape, ModelledAnswer, PerUnit, Unit, Work, instructions_per_multiply_add};
-use tinybert_image::{
-    AttentionMode, Config, Encoding, HeadKind, InputQuantization, LayerConfig, PerLinear, Pooling,
-};
+use crate::cost::layer_of_sizes;
+use tinybert_image::{Config, Encoding, HeadKind, Pooling};
 use tinybert_quantize::KernelLayout;
 
 /// The table that `scripts/performance/shapes.py` and `shapes_cortex_m.py` print.
@@ -97,20 +96,7 @@ fn read(line: &str) -> Option<CountedAnswer> {
         layer_norm_eps: 1e-12,
         words: Encoding::Int8,
     };
-    let input = InputQuantization::Static { scale: 1.0, zero_point: 0 };
-    let layer = LayerConfig {
-        heads,
-        head_dim,
-        ffn,
-        attention: AttentionMode::Int8,
-        attention_coefficient: 1.0,
-        context_scale: 1.0,
-        qkv_input: input,
-        attention_output_input: input,
-        up_input: input,
-        down_input: input,
-        encodings: PerLinear::all(encoding),
-    };
+    let layer = layer_of_sizes(heads, head_dim, ffn, encoding);
     let answer = ModelledAnswer { config: &config, layers: &vec![layer; layers], tokens };
     let mut work = Work::of_answer(&answer, family);
     if !family.is_cortex_m() {
