@@ -90,7 +90,8 @@ pub fn verdict(baseline: &Row, image: &Row) -> String {
     };
     if of_image.interval[0] > of_baseline.interval[1] {
         format!(
-            "Here a Transformer pays: the image is {points:.1} points better than the linear baseline and {size}."
+            "Here a Transformer pays: the image is {points:.1} points better than a linear classifier of the same labels, and \
+             {size}."
         )
     } else if of_image.interval[1] < of_baseline.interval[0] {
         format!(
