@@ -116,7 +116,7 @@ impl Candidate {
         context: &Context,
     ) -> Result<Self> {
         let place = model.locate(context)?;
-        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding)?;
+        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding, context)?;
         let (name, labels) = (place.to_string(), predictor.labels()?);
         check(&name, &labels)?;
         let data_args = args.data.read_by(&place.path, context.progress)?;
