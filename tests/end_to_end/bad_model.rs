@@ -50,9 +50,8 @@ fn weights_that_overflow_give_no_answer() {
     let place =
         |at: usize| header["classifier.weight"]["data_offsets"][at].as_u64().expect("a number") as usize;
     let data = &mut bytes[8 + length..];
-    data[place(0)..place(1)]
-        .chunks_exact_mut(4)
-        .for_each(|value| value.copy_from_slice(&3e38f32.to_le_bytes()));
+    let values = data[place(0)..place(1)].as_chunks_mut::<4>().0;
+    values.iter_mut().for_each(|value| *value = 3e38f32.to_le_bytes());
     fs::write(&path, bytes).expect("the copy can be written");
     fails(&format!("run --model {} play", model.display()), 5, &["finite number", "overflow"]);
     fails(&format!("eval --model {} {}", model.display(), toy::data()), 5, &["finite number", "overflow"]);
