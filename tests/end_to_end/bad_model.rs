@@ -38,6 +38,25 @@ fn truncated_weights_are_recognised() {
     fails(&line, 3, &["model.safetensors", "truncated"]);
 }
 
+/// Every weight is a finite number, but their sums are not.
+#[test]
+fn weights_that_overflow_give_no_answer() {
+    let model = copy_of(&TEACHER, "overflow");
+    let path = model.join("model.safetensors");
+    let mut bytes = fs::read(&path).expect("the copy has weights");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: serde_json::Value =
+        serde_json::from_slice(&bytes[8..8 + length]).expect("the header is JSON");
+    let place =
+        |at: usize| header["classifier.weight"]["data_offsets"][at].as_u64().expect("a number") as usize;
+    let data = &mut bytes[8 + length..];
+    let values = data[place(0)..place(1)].as_chunks_mut::<4>().0;
+    values.iter_mut().for_each(|value| *value = 3e38f32.to_le_bytes());
+    fs::write(&path, bytes).expect("the copy can be written");
+    fails(&format!("run --model {} play", model.display()), 5, &["finite number", "overflow"]);
+    fails(&format!("eval --model {} {}", model.display(), toy::data()), 5, &["finite number", "overflow"]);
+}
+
 #[test]
 fn a_git_lfs_pointer_is_recognised() {
     let model = copy_of(&ENCODER, "lfs-pointer");

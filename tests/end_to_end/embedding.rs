@@ -240,6 +240,38 @@ fn plain_text_joins_the_pairs_without_that_of_the_development_pairs() {
     assert!(said.contains("left out 2 of 3 texts"), "{said}");
 }
 
+/// sentence-transformers puts the default prompt before every text. An image cannot, and a student's folder records it.
+#[test]
+fn a_default_prompt_is_chosen_for_an_image_and_recorded_for_a_student() {
+    let folder = toy::path("default-prompt");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    for entry in std::fs::read_dir(&*ENCODER).expect("the encoder is a folder") {
+        let entry = entry.expect("the folder can be read");
+        std::fs::copy(entry.path(), folder.join(entry.file_name())).expect("files can be copied");
+    }
+    toy::write(
+        "default-prompt/config_sentence_transformers.json",
+        r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#,
+    );
+    let folder = folder.display().to_string();
+    let image = toy::path("default-prompt.tbim").display().to_string();
+    let line = format!("quantize --model {folder} {} --max-tokens 32 --out {image}", *DATA);
+    fails(&line, 3, &["config_sentence_transformers.json", "default_prompt_name", "--prompt query"]);
+    tinybert(&line).args(["--prompt", "query"]).assert().success();
+
+    let student = toy::path("prompted-student").display().to_string();
+    let line = format!("distill --stage task --teacher {folder} --student {} {}", *FRESH, *DATA);
+    let epochs = "--intermediate-epochs 0 --prediction-epochs 1 --allow-weak-teacher --max-tokens 32";
+    tinybert(&format!("{line} {epochs} --out {student}")).assert().success();
+    let by_default = run(&format!("--model {student} --json"), "play jazz\n");
+    let mut without = tinybert(&format!("run --model {student} --json --prompt"));
+    without.args(["", "query: play jazz"]);
+    let without = String::from_utf8(without.output().expect("it runs").stdout).expect("text");
+    let vector =
+        |answer: &str| serde_json::from_str::<Value>(answer).expect("a JSON object")["embedding"].clone();
+    assert_eq!(vector(&by_default), vector(&without));
+}
+
 #[test]
 fn a_prompt_is_for_sentence_encoders_alone() {
     fails(&format!("run --model {} --prompt query: play", *STUDENT), 2, &["--prompt", "sentence encoders"]);

@@ -1,11 +1,10 @@
 //! SHA-256 of files, for the record of what a run read.
 
-use std::fs::File;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// A file and the SHA-256 of its contents.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,9 +21,9 @@ impl FileHash {
     /// Hashes the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read.
+    /// [`Error::Io`] when it cannot be read; [`Error::Input`] for anything but a regular file.
     pub fn of_file(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::io(path))?;
+        let (mut file, _) = files::open(path)?;
         let mut hasher = Sha256::new();
         let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(Error::io(path))?;
         Ok(Self { path: path.display().to_string(), bytes, sha256: hex(&hasher.finalize()) })

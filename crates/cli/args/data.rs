@@ -255,6 +255,24 @@ impl DataArgs {
         Ok(Self { prompts: TextPrompts { text, pair }, ..self.clone() })
     }
 
+    /// A teacher that reads these texts, so that its students know what stands before them. Where the sentences of a pair
+    /// have prompts of their own, none is that of every text.
+    pub fn prompted(&self, teacher: Checkpoint) -> Checkpoint {
+        let TextPrompts { text, pair } = &self.prompts;
+        if text == pair { teacher.prompted(text) } else { teacher }
+    }
+
+    /// The same for an image, which cannot put a default prompt before its texts: it has to be chosen.
+    ///
+    /// # Errors
+    /// Returns the errors of [`DataArgs::read_by`]; [`Error::Input`] for a default prompt that --prompt does not name.
+    pub fn read_by_image_of(&self, model: &Path, progress: &dyn Progress) -> Result<Self> {
+        if self.embedding && self.prompt.is_none() {
+            ListedPrompts::of_folder(model)?.check_no_default()?;
+        }
+        self.read_by(model, progress)
+    }
+
     /// Reads a model folder; with --embedding, a bare encoder becomes a sentence encoder.
     pub fn read_model(&self, folder: &ModelFolder, context: &Context) -> Result<Checkpoint> {
         if self.embedding { folder.load_sentence_encoder(context) } else { folder.load(context) }

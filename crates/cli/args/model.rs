@@ -10,7 +10,7 @@ use tinybert_nn::device::Compute;
 use tinybert_runtime::kernels::Isa;
 
 use super::ModelFolder;
-use super::model_folder::LocalFolder;
+use super::model_folder::{LocalFolder, say_notice};
 
 /// Longest input in tokens unless `--max-tokens` says otherwise.
 const DEFAULT_MAX_TOKENS: usize = 128;
@@ -62,8 +62,15 @@ impl ModelArgs {
 
     /// Opens the model at the `place` where [`ModelArgs::locate`] has found it; a folder computes on `compute`. With
     /// `embedding`, a bare encoder is opened as a sentence encoder.
-    pub fn open_at(&self, place: &LocalFolder, compute: &Compute, embedding: bool) -> Result<Predictor> {
+    pub fn open_at(
+        &self,
+        place: &LocalFolder,
+        compute: &Compute,
+        embedding: bool,
+        context: &Context,
+    ) -> Result<Predictor> {
         let prepare = |model: Checkpoint| {
+            let model = say_notice(model, context);
             max_tokens(self.max_tokens, &[&model])?;
             if embedding { place.as_sentence_encoder(model) } else { Ok(model) }
         };

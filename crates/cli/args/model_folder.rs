@@ -27,9 +27,9 @@ pub struct LocalFolder {
 }
 
 impl LocalFolder {
-    /// Reads the model.
-    fn load(&self) -> Result<Checkpoint> {
-        let model = Checkpoint::load(&self.path)?;
+    /// Reads the model, and says what its user should know about it.
+    fn load(&self, context: &Context) -> Result<Checkpoint> {
+        let model = say_notice(Checkpoint::load(&self.path)?, context);
         Ok(match &self.origin {
             Some(origin) => model.from_origin(origin.clone()),
             None => model,
@@ -53,6 +53,14 @@ impl LocalFolder {
     }
 }
 
+/// Says what a user should know about a model folder.
+pub(super) fn say_notice(model: Checkpoint, context: &Context) -> Checkpoint {
+    if let Some(notice) = model.notice() {
+        context.progress.say(&notice);
+    }
+    model
+}
+
 impl ModelFolder {
     /// What the value of an option for a model folder is called in the help text.
     pub const NAME: &'static str = "FOLDER|ORG/NAME";
@@ -70,13 +78,13 @@ impl ModelFolder {
 
     /// Reads the model.
     pub fn load(&self, context: &Context) -> Result<Checkpoint> {
-        self.locate(Parts::Model, context)?.load()
+        self.locate(Parts::Model, context)?.load(context)
     }
 
     /// Reads the model. A bare encoder becomes a sentence encoder.
     pub fn load_sentence_encoder(&self, context: &Context) -> Result<Checkpoint> {
         let local = self.locate(Parts::Model, context)?;
-        local.as_sentence_encoder(local.load()?)
+        local.as_sentence_encoder(local.load(context)?)
     }
 
     /// The id, if the name is one.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tinybert_base::{Error, FileHash, Result};
+use tinybert_base::{Context, Error, FileHash, Result};
 use tinybert_data::read_texts;
 use tinybert_hub::Parts;
 use tinybert_model::{
@@ -94,7 +94,7 @@ pub fn run(args: &InitArgs, invocation: &Invocation) -> Result<()> {
         vocab_from.as_ref().map(|model| model.locate(Parts::Vocabulary, &context)).transpose()?;
     let text = match &vocab_from {
         Some(folder) => word_pieces(&folder.path)?,
-        None => args.vocabulary.train()?,
+        None => args.vocabulary.train(&context)?,
     };
     let config = args.config(text.vocab_size())?;
     let head = args.head()?;
@@ -138,12 +138,12 @@ fn word_pieces(folder: &Path) -> Result<TextEncoder> {
 
 impl VocabularyArgs {
     /// A tokenizer with a vocabulary that is learned from the file.
-    fn train(&self) -> Result<TextEncoder> {
+    fn train(&self, context: &Context) -> Result<TextEncoder> {
         let mut trainer = VocabularyTrainer::new(true);
         if let Some(file) = &self.train_vocab_from {
-            read_texts(file, &self.text_column, &mut |text| trainer.read(text))?;
+            read_texts(file, &self.text_column, &mut |text| trainer.read(text, context))?;
         }
-        TextEncoder::from_pieces(trainer.vocabulary(self.vocab_size)?, true)
+        TextEncoder::from_pieces(trainer.vocabulary(self.vocab_size, context)?, true)
     }
 }
 

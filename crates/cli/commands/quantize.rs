@@ -73,7 +73,7 @@ pub fn run(args: &QuantizeArgs, invocation: &Invocation) -> Result<()> {
     let requested = args.max_tokens.or(trained.and_then(|plan| plan.max_tokens));
     let max_tokens = max_tokens(requested, &[&checkpoint])?;
     args.check_trained(trained, max_tokens, &invocation.present)?;
-    let data = args.data.read_by(&checkpoint.folder, context.progress)?;
+    let data = args.data.read_by_image_of(&checkpoint.folder, context.progress)?;
     let spec = data.spec(&ModelAnswers::of_checkpoint(&checkpoint))?;
     let load = |split| data.load_scoped(&spec, split, args.confidence.out_of_scope(), context.progress);
     let scoped = load(Split::Dev)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use tinybert_base::files::BYTE_ORDER_MARK;
 use tinybert_base::{Error, Result};
 use tinybert_data::TextPrompts;
 use tinybert_data::metrics::entities;
@@ -45,7 +46,7 @@ pub fn run(args: &RunArgs, invocation: &Invocation) -> Result<()> {
     // The terminal is for a model that is fetched. Answering needs none.
     let terminal = Terminal::open(invocation)?;
     let local = args.model.locate(&terminal.context())?;
-    let predictor = args.model.open_at(&local, &Compute::cpu(), false)?;
+    let predictor = args.model.open_at(&local, &Compute::cpu(), false, &terminal.context())?;
     let labels = predictor.labels()?;
     let printed: Vec<String> = labels.iter().map(|label| on_one_line(label).into_owned()).collect();
     let prompts = args.prompts(&predictor, &local.path)?;
@@ -86,7 +87,10 @@ impl RunArgs {
 /// says whether the model reads pairs.
 fn questions(input: impl BufRead, pairs: bool) -> impl Iterator<Item = Result<Question>> {
     input.split(b'\n').enumerate().map(move |(index, line)| {
-        let line = line.map_err(Error::io(STANDARD_INPUT))?;
+        let mut line = line.map_err(Error::io(STANDARD_INPUT))?;
+        if index == 0 && line.starts_with(BYTE_ORDER_MARK.as_bytes()) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         question(line, pairs).map_err(|what| Error::line(STANDARD_INPUT, index + 1, what))
     })
 }
@@ -209,6 +213,11 @@ mod tests {
     fn each_line_is_a_question_and_so_is_an_empty_one() {
         let found = read(b"play jazz\r\n\nstop", true);
         assert_eq!(found, ["play jazz", "", "stop"].map(|text| Ok((text.to_owned(), None))));
+        assert_eq!(
+            read(b"\xef\xbb\xbfplay", true),
+            [Ok(("play".to_owned(), None))],
+            "without byte order mark"
+        );
     }
 
     #[test]

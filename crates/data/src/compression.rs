@@ -1,10 +1,9 @@
 //! Files that are compressed as a whole, by the last extension of their names: `.gz` and `.zst`.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, files};
 
 /// How a file is compressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(super) fn uncompressed_name(path: &Path) -> PathBuf {
 
 /// Opens a file; what is read of it is not compressed.
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    let file = File::open(path).map_err(Error::io(path))?;
+    let (file, _) = files::open(path)?;
     Ok(match Compression::of(path) {
         Compression::None => Box::new(BufReader::new(file)),
         Compression::Gzip => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(file))),

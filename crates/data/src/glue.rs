@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::row::{ClassLabeller, Labeller, ScoreLabeller, SourceRow, by_index_notice, examples};
 use super::spec::{ColumnNames, GlueTask, Split};
-use super::text::{self, list};
+use super::text::{LineReader, list};
 use crate::task::{Dataset, TaskKind};
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result};
@@ -82,7 +82,7 @@ pub(super) fn read(
     progress: &dyn Progress,
 ) -> Result<(PathBuf, Vec<SourceRow>)> {
     let path = folder.join(file_name(task, split)?);
-    let rows = rows(task, &path, split, &text::read(&path)?, progress)?;
+    let rows = rows(task, &path, split, progress)?;
     Ok((path, rows))
 }
 
@@ -127,26 +127,13 @@ fn classes(task: GlueTask, model: Option<&[String]>, progress: &dyn Progress) ->
 }
 
 /// Splits a file into rows by its header.
-fn rows(
-    task: GlueTask,
-    path: &Path,
-    split: Split,
-    content: &str,
-    progress: &dyn Progress,
-) -> Result<Vec<SourceRow>> {
+fn rows(task: GlueTask, path: &Path, split: Split, progress: &dyn Progress) -> Result<Vec<SourceRow>> {
     let layout = layout(task);
-    let mut lines = text::lines(content).peekable();
-    let first: Vec<&str> = match lines.peek() {
-        Some((_, line)) => line.split('\t').collect(),
-        None => return Err(Error::input(path, "the file is empty")),
-    };
-    let headerless = task == GlueTask::Cola && !first.contains(&layout.text);
-    let columns = if headerless {
-        COLA_COLUMNS.to_vec()
-    } else {
-        lines.next();
-        first
-    };
+    let mut lines = LineReader::open(path)?;
+    let Some((_, first)) = lines.next_line()? else { return Err(Error::input(path, "the file is empty")) };
+    let first = first.to_owned();
+    let headerless = task == GlueTask::Cola && first.split('\t').all(|column| column != layout.text);
+    let columns: Vec<&str> = if headerless { COLA_COLUMNS.to_vec() } else { first.split('\t').collect() };
     let find = |name: &str| columns.iter().position(|&column| column == name);
     let need = |name: &str| {
         find(name).ok_or_else(|| {
@@ -164,7 +151,11 @@ fn rows(
 
     let mut rows = Vec::new();
     let mut broken = Vec::new();
-    for (line, row) in lines {
+    let mut unread = headerless.then_some((1, first.as_str()));
+    while let Some((line, row)) = match unread.take() {
+        Some(first) => Some(first),
+        None => lines.next_line()?,
+    } {
         let cells: Vec<&str> = row.split('\t').collect();
         if cells.len() != columns.len() {
             // Quora's questions hold line breaks, which cut some rows of the official files in pieces.

@@ -6,6 +6,7 @@ mod corpus;
 mod dev_share;
 mod encoded;
 mod glue;
+mod json;
 mod label_set;
 mod masking;
 pub mod metrics;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::text::list;
-use super::{label_set, soft_labels, text};
+use super::{label_set, soft_labels, tags};
 use crate::task::{Example, Target, TaskKind};
 use tinybert_base::{Error, Result};
 
@@ -123,6 +123,9 @@ impl ClassLabeller {
     /// The class that a cell (or a part of one) names. `Err` is the reason.
     pub fn class(&self, cell: &str) -> std::result::Result<u32, String> {
         self.cells.get(cell).copied().ok_or_else(|| {
+            if cell.is_empty() {
+                return "the label is empty; give the row a label, or leave the row out".to_owned();
+            }
             let mut known: Vec<_> = self.cells.iter().collect();
             known.sort_by_key(|(_, class)| **class);
             let known: Vec<_> = known.into_iter().map(|(cell, _)| cell).collect();
@@ -140,13 +143,13 @@ pub(super) struct DistinctLabels {
 }
 
 impl DistinctLabels {
-    /// Adds those of a row. `Err` is the reason why a key of its soft labels is no label.
+    /// Adds those of a row. `Err` is the reason why one of them is no label.
     pub fn add(&mut self, row: &SourceRow, kind: TaskKind) -> std::result::Result<(), String> {
         let cell = row.label.as_deref().unwrap_or_default();
         match kind {
-            TaskKind::Tagging => text::split_words(cell).for_each(|tag| self.add_label(tag)),
-            TaskKind::MultiLabel => label_set::names(cell).for_each(|name| self.add_label(name)),
-            _ => self.add_label(cell),
+            TaskKind::Tagging => tags::words_of_cell(cell).try_for_each(|tag| self.add_label(tag))?,
+            TaskKind::MultiLabel => label_set::names(cell).try_for_each(|name| self.add_label(name))?,
+            _ => self.add_label(cell)?,
         }
         if let Some(soft_labels) = &row.soft_labels {
             self.has_lists |= soft_labels::is_list(soft_labels);
@@ -154,7 +157,7 @@ impl DistinctLabels {
                 if kind == TaskKind::MultiLabel {
                     label_set::check_name(&name)?;
                 }
-                self.names.insert(name);
+                self.add_label(&name)?;
             }
         }
         Ok(())
@@ -165,10 +168,12 @@ impl DistinctLabels {
         self.names.is_empty()
     }
 
-    fn add_label(&mut self, label: &str) {
+    fn add_label(&mut self, label: &str) -> std::result::Result<(), String> {
         if !label.is_empty() && !self.names.contains(label) {
+            check_label(label)?;
             self.names.insert(label.into());
         }
+        Ok(())
     }
 
     /// The labels by value if all are whole numbers, else by name.
@@ -178,6 +183,15 @@ impl DistinctLabels {
             labels.sort_by_key(|label| label.parse::<i64>().ok());
         }
         labels
+    }
+}
+
+/// Makes sure that a new label can be printed in one line. `Err` is the reason.
+pub(super) fn check_label(label: &str) -> std::result::Result<(), String> {
+    let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match label.contains(breaks_line) {
+        false => Ok(()),
+        true => Err(format!("label {label:?} has a line break or a control character in it; rename it")),
     }
 }
 

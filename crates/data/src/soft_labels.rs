@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::json;
 use super::row::ClassLabeller;
 use super::text::list;
 
@@ -51,7 +52,7 @@ pub(super) fn independent(cell: &str, labels: &ClassLabeller) -> Result<Vec<f32>
 fn numbers(cell: &str, labels: &ClassLabeller) -> Result<Vec<f64>, String> {
     let count = labels.names.len();
     let mut found = vec![0f64; count];
-    match serde_json::from_str(cell) {
+    match json::value(cell.trim()) {
         Ok(Value::Object(by_label)) => {
             for (label, value) in by_label {
                 found[labels.class(&label)? as usize] = probability(&label, &value)?;
@@ -66,6 +67,7 @@ fn numbers(cell: &str, labels: &ClassLabeller) -> Result<Vec<f64>, String> {
             let have = values.len();
             return Err(format!("{have} soft labels for {count} labels ({})", list(&labels.names)));
         }
+        Err(fault) if fault.is_data() => return Err(format!("soft labels {cell}: {}", json::reason(&fault))),
         _ => {
             return Err(format!(
                 "soft labels should be an object of label and probability, or a list of probabilities, found {cell}"
@@ -105,7 +107,7 @@ mod tests {
         assert_eq!(probabilities(r#"{"maybe": 1}"#, &labels()).unwrap(), [0.0, 1.0, 0.0]);
         assert_eq!(names(object), ["maybe", "no", "yes"]);
         assert!(names("[1, 0, 0]").is_empty() && is_list(" [1, 0, 0]"));
-        assert!(names(r#"{"": 1}"#).is_empty() && fault(r#"{"": 1}"#).contains(r#"label "" is unknown"#));
+        assert!(names(r#"{"": 1}"#).is_empty() && fault(r#"{"": 1}"#).contains("the label is empty"));
     }
 
     #[test]
@@ -135,6 +137,7 @@ mod tests {
         assert!(fault(r#"{"perhaps": 1}"#).contains(r#"label "perhaps" is unknown"#));
         assert!(fault("[0.5, 0.5]").contains("2 soft labels for 3 labels (no, maybe, yes)"));
         assert!(fault("[1.5, -0.5, 0]").contains(r#"soft label of "maybe" is -0.5"#));
+        assert!(fault(r#"{"yes": 0.5, "yes": 0.5}"#).contains(r#"the key "yes" is there twice"#));
         assert!(fault(r#"{"yes": "1"}"#).contains(r#"soft label of "yes" is "1""#));
         assert!(fault("[null, 0.5, 0.5]").contains("null"));
         for not_soft_labels in ["0.5", "yes", "", "null", "[0.5, 0.25"] {

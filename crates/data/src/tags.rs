@@ -15,7 +15,8 @@ pub(super) struct TagLabeller(pub ClassLabeller);
 
 impl Labeller for TagLabeller {
     fn target(&self, text: &str, cell: &str) -> std::result::Result<Target, String> {
-        let (words, tags) = (split_words(text).count(), split_words(cell).count());
+        words_of_cell(text).try_for_each(check_word)?;
+        let (words, tags) = (words_of_cell(text).count(), words_of_cell(cell).count());
         if words == 0 {
             return Err("there are no words".into());
         }
@@ -26,7 +27,24 @@ impl Labeller for TagLabeller {
             true => self.0.class(tag),
             false => Err(format!("{tag:?} is no BIO tag; expected O, B-TYPE or I-TYPE (also E- and S-)")),
         };
-        split_words(cell).map(tag).collect::<std::result::Result<_, _>>().map(Target::Tags)
+        words_of_cell(cell).map(tag).collect::<std::result::Result<_, _>>().map(Target::Tags)
+    }
+}
+
+/// The words or tags of a cell, which spaces, tabs and line breaks separate. Other white space, such as the no-break
+/// space, is part of what is written.
+pub(super) fn words_of_cell(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty())
+}
+
+/// Makes sure that the tokenizer takes a word for one word. `Err` is the reason.
+fn check_word(word: &str) -> std::result::Result<(), String> {
+    match split_words(word).eq([word]) {
+        true => Ok(()),
+        false => Err(format!(
+            "the word {word:?} has white space in it, which separates words where models read text: write it as several \
+             words with a tag each, or without the white space"
+        )),
     }
 }
 
@@ -49,16 +67,16 @@ pub(super) fn of_json(value: &Value) -> std::result::Result<String, String> {
 
 /// The opposite of [`of_json`]: always a list.
 pub(super) fn to_json(words: &str) -> Value {
-    split_words(words).collect()
+    words_of_cell(words).collect()
 }
 
-/// CoNLL's layout: a word in the first column and its tag in the last, separated by white space; a blank line
+/// CoNLL's layout: a word in the first column and its tag in the last, separated by spaces or tabs; a blank line
 /// behind each sentence. Lines that begin with `-DOCSTART-` are passed over.
 pub(super) fn conll(path: &Path, each: &mut dyn FnMut(SourceRow) -> Result<()>) -> Result<()> {
     let mut lines = LineReader::open(path)?;
     let mut sentence = None;
     while let Some((line, columns)) = lines.next_line()? {
-        let columns: Vec<&str> = split_words(columns).collect();
+        let columns: Vec<&str> = words_of_cell(columns).collect();
         match columns[..] {
             [] | ["-DOCSTART-", ..] => sentence.take().map_or(Ok(()), &mut *each)?,
             [word] => {
@@ -69,6 +87,7 @@ pub(super) fn conll(path: &Path, each: &mut dyn FnMut(SourceRow) -> Result<()>) 
                 ));
             }
             [word, .., tag] => {
+                check_word(word).map_err(|reason| Error::line(path, line, reason))?;
                 let SourceRow { text, label, .. } = sentence.get_or_insert_with(|| SourceRow {
                     line,
                     text: String::new(),
@@ -88,8 +107,8 @@ pub(super) fn conll(path: &Path, each: &mut dyn FnMut(SourceRow) -> Result<()>) 
 
 /// A row as [`conll`] reads it.
 pub(super) fn to_conll(words: &str, tags: &str) -> String {
-    split_words(words)
-        .zip(split_words(tags))
+    words_of_cell(words)
+        .zip(words_of_cell(tags))
         .map(|(word, tag)| format!("{word}\t{tag}\n"))
         .collect::<String>()
         + "\n"

@@ -4,10 +4,8 @@ use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use super::compression;
+pub(super) use tinybert_base::files::BYTE_ORDER_MARK;
 use tinybert_base::{Error, Result};
-
-/// What some editors put before the text.
-pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Bytes of the longest line that is read: no text of a task or a corpus has longer ones.
 pub(super) const LONGEST_LINE: usize = 64 << 20;
@@ -20,24 +18,6 @@ pub(super) const TOO_LONG: &str = "longer than 64 MiB; expected text with line b
 pub(super) fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
     line.clear();
     reader.take(LONGEST_LINE as u64 + 1).read_until(b'\n', line)
-}
-
-/// Reads a whole file as UTF-8, without its byte order mark and its compression.
-pub(super) fn read(path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    let line_after = |bytes: &[u8]| 1 + bytes.iter().filter(|&&byte| byte == b'\n').count();
-    if let Err(error) = compression::open(path)?.read_to_end(&mut bytes) {
-        return Err(compression::fault(path, line_after(&bytes), error));
-    }
-    let mut text = String::from_utf8(bytes).map_err(|fault| {
-        let valid = fault.utf8_error().valid_up_to();
-        let line = line_after(&fault.as_bytes()[..valid]);
-        not_utf8(path, line, fault.as_bytes()[valid])
-    })?;
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text.drain(..BYTE_ORDER_MARK.len());
-    }
-    Ok(text)
 }
 
 /// The lines of a file, one after the other, without its byte order mark and its compression.
@@ -75,11 +55,6 @@ impl<'a> LineReader<'a> {
 /// The error for a line with a byte that is not UTF-8.
 pub(super) fn not_utf8(path: &Path, line: usize, byte: u8) -> Error {
     Error::line(path, line, format!("byte 0x{byte:02x} is not UTF-8; convert the file to UTF-8 first"))
-}
-
-/// Lines with their numbers counted from 1, without `\n` or `\r\n`.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line))
 }
 
 /// Names for a message: all of them, or the first 20 and their number.

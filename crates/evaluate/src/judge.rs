@@ -191,7 +191,7 @@ pub(crate) fn check_pairs(data: &Dataset) -> Result<()> {
 /// The outputs of the model's head for every sample.
 ///
 /// # Errors
-/// [`Error::Interrupted`]; the errors of the forward pass.
+/// [`Error::Interrupted`]; [`Error::Diverged`] for outputs that are not finite; the errors of the forward pass.
 pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Context) -> Result<Outputs> {
     let mut outputs = vec![Vec::new(); set.len()];
     let batches = evaluation_batches(&set.lengths()?, BATCH).into_iter();
@@ -201,7 +201,7 @@ pub fn outputs(model: &TaskModel, set: &EncodedSet, pad_id: u32, context: &Conte
         }
         let (_, logits) = model.forward(&set.collate(&samples, pad_id)?, Mode::Eval)?;
         let width = logits.dim(D::Minus1)?;
-        let mut logits = logits.flatten_all()?.to_vec1::<f32>()?.into_iter();
+        let mut logits = finite(logits.flatten_all()?.to_vec1::<f32>()?)?.into_iter();
         for sample in samples {
             outputs[sample] = logits.by_ref().take(set.answers(sample) * width).collect();
         }
@@ -221,4 +221,18 @@ pub fn embeddings(
 ) -> Result<Vec<Vec<f32>>> {
     check_embeds(&model.head)?;
     outputs(model, set, pad_id, context)
+}
+/// Makes sure that a model's outputs are numbers: weights that are finite can still overflow in single precision, and an
+/// answer made of that would say nothing.
+///
+/// # Errors
+/// [`Error::Diverged`].
+pub(crate) fn finite(outputs: Vec<f32>) -> Result<Vec<f32>> {
+    match outputs.iter().find(|output| !output.is_finite()) {
+        None => Ok(outputs),
+        Some(output) => Err(Error::Diverged(format!(
+            "the model gives {output} where a finite number is expected: its weights are so large that its sums overflow; its \
+             training diverged, or its weights are damaged"
+        ))),
+    }
 }

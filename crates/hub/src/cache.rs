@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(feature = "download")]
-use tinybert_base::{Context, Error, Result};
+use tinybert_base::Context;
+use tinybert_base::{Error, FileHash, Result};
 
 use crate::id::HubId;
 
@@ -48,6 +49,26 @@ impl ModelCache {
     /// True if it is known that the commit has no such file.
     pub fn is_absent(&self, commit: &str, file: &str) -> bool {
         self.absence(commit, file).exists()
+    }
+
+    /// The contents of a file of a snapshot if they are damaged: if their SHA-256, which is their name where they are large,
+    /// is another.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a link that leads out of the model's part of the cache: such a file is a stranger's choice.
+    pub fn damaged_blob(&self, file: &Path) -> Result<Option<PathBuf>> {
+        let [blob, folder] = [file, &self.folder].map(|path| path.canonicalize().map_err(Error::io(path)));
+        let (blob, folder) = (blob?, folder?);
+        if !blob.starts_with(folder) {
+            return Err(Error::input(
+                file,
+                format!("a link that leads out of the cache, to {}", blob.display()),
+            ));
+        }
+        let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_sha256 = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_whole = !is_sha256 || FileHash::of_file(&blob)?.sha256 == name;
+        Ok((!is_whole).then_some(blob))
     }
 
     fn absence(&self, commit: &str, file: &str) -> PathBuf {

@@ -1,16 +1,16 @@
 //! Requests to the Hub: where a file is, and its bytes.
 
 use std::io;
-use std::thread::sleep;
 use std::time::Duration;
 
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 use crate::cache::is_commit;
 use crate::id::{HubId, is_path_of_names};
 use crate::settings::HubSettings;
+use crate::waiting::{sleep, unless_stopped};
 
 /// Time to reach the Hub, and for each silence in its answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,12 +71,12 @@ impl Client {
     }
 
     /// Where a file is, at `commit` or else at the id's revision.
-    pub fn find(&self, commit: Option<&str>, file: &str) -> Result<Found> {
+    pub fn find(&self, commit: Option<&str>, file: &str, context: &Context) -> Result<Found> {
         // A slash in a revision is no step in the path.
         let revision = commit.unwrap_or(&self.revision).replace('/', "%2F");
         let mut url = format!("{}/{}/resolve/{revision}/{file}", self.endpoint, self.model);
         for _ in 0..REDIRECTS {
-            let answer = self.head(&url)?;
+            let answer = self.head(&url, context)?;
             let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
             let (status, fault) = (answer.status(), header("x-error-code"));
             match (status, header("location")) {
@@ -114,7 +114,15 @@ impl Client {
     }
 
     /// Asks for the bytes of a file from `start` on. The answer may be of any status.
-    pub fn get(&self, file: &RemoteFile, start: u64) -> io::Result<Response<Body>> {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`]; in the inner result, why there is no answer.
+    pub fn get(
+        &self,
+        file: &RemoteFile,
+        start: u64,
+        context: &Context,
+    ) -> Result<io::Result<Response<Body>>> {
         let mut request = self.agent.get(&file.url);
         if let Some(token) = &self.token {
             // Other hosts, to which large files are redirected, do not get it.
@@ -123,18 +131,19 @@ impl Client {
         if start > 0 {
             request = request.header("Range", format!("bytes={start}-"));
         }
-        request.call().map_err(io::Error::other)
+        let answer = unless_stopped(context, || request.call())?;
+        Ok(answer.map_err(io::Error::other))
     }
 
     /// Asks for the headers of `url`.
-    fn head(&self, url: &str) -> Result<Response<Body>> {
+    fn head(&self, url: &str, context: &Context) -> Result<Response<Body>> {
         let mut attempt = 1;
         loop {
             let mut request = self.agent.head(url).config().max_redirects(0).build();
             if let Some(token) = &self.token {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
-            let answer = request.call().map_err(|error| {
+            let answer = unless_stopped(context, || request.call())?.map_err(|error| {
                 let remedy = "or set HF_HUB_OFFLINE=1 to take what was fetched before";
                 let endpoint = &self.endpoint;
                 self.fault(format!("there is no such folder, and {endpoint} cannot be reached ({error}); try again later, {remedy}"))
@@ -144,7 +153,7 @@ impl Client {
             if !is_busy || attempt == ATTEMPTS {
                 return Ok(answer);
             }
-            sleep(Duration::from_millis(500) * 2u32.pow(attempt - 1));
+            sleep(context, Duration::from_millis(500) * 2u32.pow(attempt - 1))?;
             attempt += 1;
         }
     }

@@ -10,6 +10,7 @@ use ureq::http::StatusCode;
 
 use crate::cache::ModelCache;
 use crate::client::{Client, RemoteFile};
+use crate::waiting::{sleep, unless_stopped};
 
 /// Transfers that may be cut, one after the other, before the download is given up.
 const ATTEMPTS: usize = 5;
@@ -87,7 +88,7 @@ impl Transfer<'_> {
                 Ok(()) => {}
                 Err(Cut::Final(error)) => return Err(error),
                 Err(Cut::Transient(_)) if attempt + 1 < ATTEMPTS => {
-                    std::thread::sleep(PAUSE * 2u32.pow(attempt as u32));
+                    sleep(self.context, PAUSE * 2u32.pow(attempt as u32))?;
                     attempt += 1;
                 }
                 Err(Cut::Transient(error)) => {
@@ -112,7 +113,8 @@ impl Transfer<'_> {
         if done > self.remote.size {
             done = self.restart(file)?;
         }
-        let answer = self.client.get(self.remote, done).map_err(Cut::Transient)?;
+        let answer = self.client.get(self.remote, done, self.context).map_err(Cut::Final)?;
+        let answer = answer.map_err(Cut::Transient)?;
         let range = answer.headers().get("content-range").and_then(|range| range.to_str().ok());
         let begins = range.is_some_and(|range| range.starts_with(&format!("bytes {done}-")));
         match answer.status() {
@@ -132,20 +134,23 @@ impl Transfer<'_> {
         }
         self.context.progress.resume(done);
         let mut body = answer.into_body().into_reader();
-        let mut chunk = vec![0; CHUNK];
         while done < self.remote.size {
-            if self.context.should_stop() {
-                let what =
-                    format!("stopped while fetching {}; the same command continues the download", self.name);
-                return Err(Cut::Final(Error::Interrupted(what)));
-            }
-            let room = chunk.len().min(usize::try_from(self.remote.size - done).unwrap_or(CHUNK));
-            let read = body.read(&mut chunk[..room]).map_err(Cut::Transient)?;
-            if read == 0 {
+            let room = CHUNK.min(usize::try_from(self.remote.size - done).unwrap_or(CHUNK));
+            // A server may be silent for long.
+            let read = unless_stopped(self.context, move || {
+                let mut chunk = Vec::with_capacity(room);
+                let read = body.by_ref().take(room as u64).read_to_end(&mut chunk);
+                (body, chunk, read)
+            });
+            let (next, chunk, read) = read.map_err(Cut::Final)?;
+            body = next;
+            // What came before the transfer was cut counts.
+            file.write_all(&chunk).map_err(|error| Cut::Final(Error::io(self.partial)(error)))?;
+            read.map_err(Cut::Transient)?;
+            if chunk.is_empty() {
                 return Err(Cut::Transient(io::ErrorKind::UnexpectedEof.into()));
             }
-            file.write_all(&chunk[..read]).map_err(|error| Cut::Final(Error::io(self.partial)(error)))?;
-            done += read as u64;
+            done += chunk.len() as u64;
             self.context.progress.advance(done, "");
         }
         Ok(())

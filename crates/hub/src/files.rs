@@ -1,6 +1,7 @@
 //! Which files of a model are needed, and where each is taken from.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,15 @@ use crate::{Parts, Snapshot};
 const CONFIG: &str = "config.json";
 /// Lists the modules of a sentence encoder and their folders.
 const MODULES: &str = "modules.json";
-/// What a model may have beside its tokenizer: how a sentence encoder pools, its prompts, and this program's own
-/// plan of quantization.
-const OPTIONAL: [&str; 3] =
-    ["1_Pooling/config.json", "config_sentence_transformers.json", tinybert_model::QUANTIZATION];
+/// What a model may have beside its tokenizer: how a sentence encoder pools, its prompts and settings, what says that the
+/// weights are an adapter, and this program's own plan of quantization.
+const OPTIONAL: [&str; 5] = [
+    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
+    "adapter_config.json",
+    tinybert_model::QUANTIZATION,
+];
 /// Names the file of each tensor where the weights are in several.
 const INDEX: &str = "model.safetensors.index.json";
 const PICKLE: &str = "pytorch_model.bin";
@@ -102,12 +108,20 @@ impl<'a> ModelFiles<'a> {
         }
     }
 
-    /// The path of a file in the snapshot; `None` if the model has no such file, or offline if the cache has none.
+    /// The path of a file in the snapshot, which is fetched if it is not there or damaged; `None` if the model has no such file, or offline if the cache has none.
     fn obtain(&mut self, file: &str) -> Result<Option<PathBuf>> {
         if let Some(commit) = &self.commit {
             let path = self.cache.snapshot(commit).join(file);
             if path.exists() {
-                return Ok(Some(path));
+                match self.cache.damaged_blob(&path)? {
+                    None => return Ok(Some(path)),
+                    Some(blob) if self.may_fetch() => fs::remove_file(&blob).map_err(Error::io(&blob))?,
+                    Some(_) => {
+                        let what = "damaged: its SHA-256 is not the name of its contents in the cache; run the command once \
+                                    with access to the Hugging Face Hub, which fetches it again";
+                        return Err(Error::input(path, what));
+                    }
+                }
             }
         }
         if self.is_known_absent(file) || !self.may_fetch() { Ok(None) } else { self.fetch(file) }
@@ -127,7 +141,7 @@ impl<'a> ModelFiles<'a> {
     #[cfg(feature = "download")]
     fn fetch(&mut self, file: &str) -> Result<Option<PathBuf>> {
         let client = self.client.get_or_insert_with(|| Client::new(self.settings, self.id));
-        let remote = match client.find(self.commit.as_deref(), file)? {
+        let remote = match client.find(self.commit.as_deref(), file, self.context)? {
             Found::File(remote) => remote,
             Found::Missing { is_certain } => {
                 // All tools of the Hub believe what the cache says.

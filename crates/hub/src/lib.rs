@@ -8,6 +8,8 @@ mod download;
 mod files;
 mod id;
 mod settings;
+#[cfg(feature = "download")]
+mod waiting;
 
 use std::path::PathBuf;
 

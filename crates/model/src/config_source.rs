@@ -46,6 +46,27 @@ impl<'a> ConfigSource<'a> {
         Error::input(self.path, format!("{key} {found:?} is not supported; supported: {supported}"))
     }
 
+    /// Makes sure that the keys which change what a model of any family computes have their defaults.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming a key that has not.
+    pub fn check_defaults(&self) -> Result<()> {
+        let config: Value = files::parse_json(self.path, self.bytes)?;
+        for key in ["add_cross_attention", "is_encoder_decoder"] {
+            if config[key] == true {
+                return Err(self.unsupported(key, "true", "false, the default: an encoder alone"));
+            }
+        }
+        match config.get("quantization_config").filter(|found| !found.is_null()) {
+            None => Ok(()),
+            Some(found) => Err(self.unsupported(
+                "quantization_config",
+                found["quant_method"].as_str().unwrap_or("(without a method)"),
+                "none: weights in F32, F16 or BF16",
+            )),
+        }
+    }
+
     /// Makes sure that the activation, which stands at `key`, is GELU.
     ///
     /// # Errors

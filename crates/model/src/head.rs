@@ -39,6 +39,8 @@ pub enum Head {
         pooling: Pooling,
         /// Whether vectors have length 1.
         normalized: bool,
+        /// What the model was trained to read before every text; empty for nothing.
+        prompt: String,
     },
     /// Dense, GELU, LayerNorm and a decoder tied to the word embeddings, on every token.
     MaskedLm,
@@ -83,6 +85,17 @@ impl Head {
             }
             Self::MultiLabel { thresholds, .. } if only_counts => {
                 Self::MultiLabel { labels: names.to_vec(), thresholds }
+            }
+            other => other,
+        }
+    }
+
+    /// The same head; a sentence encoder was trained to read `prompt` before every text.
+    #[must_use]
+    pub fn prompted(self, prompt: &str) -> Self {
+        match self {
+            Self::Embedding { dimensions, projected, pooling, normalized, .. } => {
+                Self::Embedding { dimensions, projected, pooling, normalized, prompt: prompt.to_owned() }
             }
             other => other,
         }

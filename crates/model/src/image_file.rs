@@ -1,21 +1,23 @@
 //! Image files on the host: read, checked, and put into the layout of this machine's kernels.
 
-use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use tinybert_base::atomic::write_file;
-use tinybert_base::{Error, Result};
-use tinybert_image::{AlignedBytes, Image, ImageBuilder, MAGIC, SectionKind};
+use tinybert_base::{Error, Result, files};
+use tinybert_image::{
+    AlignedBytes, Error as ImageError, Image, ImageBuilder, MAGIC, SectionKind, image_bytes,
+};
 use tinybert_kernels::Kernels;
 use tinybert_runtime::Model;
+
+/// At least as many bytes as the header of an image has.
+const LONGEST_HEADER: u64 = 256;
 
 /// Whether `path` is a file that begins as images do.
 pub fn is_image(path: &Path) -> bool {
     let mut found = [0; MAGIC.len()];
-    path.is_file()
-        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut found).is_ok())
-        && found == MAGIC
+    files::open(path).is_ok_and(|(file, _)| file.read_exact_at(&mut found, 0).is_ok()) && found == MAGIC
 }
 
 /// An image in memory, checked completely.
@@ -31,14 +33,24 @@ impl ImageFile {
     /// [`Error::Io`] for a file that cannot be read, [`Error::Input`] for one that is not a complete,
     /// undamaged image.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::io(path))?;
-        let length = file.metadata().map_err(Error::io(path))?.len();
-        let length =
-            usize::try_from(length).map_err(|_| Error::input(path, "larger than the address space"))?;
-        let mut bytes = AlignedBytes::zeroed(length);
-        file.read_exact(&mut bytes).map_err(Error::io(path))?;
-        Self::new(bytes)
-            .map_err(|error| Error::input(path, format_args!("{error}; make the image anew with `quantize`")))
+        let (file, length) = files::open(path)?;
+        let refused = |error: tinybert_runtime::Error| {
+            Error::input(path, format_args!("{error}; make the image anew with `quantize`"))
+        };
+        // The header says how long the file has to be, so that no other large file is read.
+        let mut header = AlignedBytes::zeroed(length.min(LONGEST_HEADER) as usize);
+        file.read_exact_at(&mut header, 0).map_err(Error::io(path))?;
+        match image_bytes(&header) {
+            Ok(_) => {}
+            Err(ImageError::FileSize { stated, .. }) if stated == length => {}
+            Err(ImageError::FileSize { stated, .. }) => {
+                return Err(refused(ImageError::FileSize { stated, actual: length }.into()));
+            }
+            Err(error) => return Err(refused(error.into())),
+        }
+        let mut bytes = AlignedBytes::zeroed(length as usize);
+        file.read_exact_at(&mut bytes, 0).map_err(Error::io(path))?;
+        Self::new(bytes).map_err(refused)
     }
 
     /// Takes an image that is in memory already.

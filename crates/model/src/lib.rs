@@ -34,6 +34,7 @@ mod text;
 pub mod thresholds;
 mod tokenizer_folder;
 mod tokenizer_json;
+mod tokenizer_settings;
 mod vocabulary;
 mod weights;
 mod wordpiece;
@@ -71,6 +72,9 @@ use self::weights::WeightFiles;
 use crate::plan::ModelPlan;
 use tinybert_base::{Error, FileHash, Result, files};
 
+/// The file that says that the weights of a folder are added to those of another model.
+const ADAPTER: &str = "adapter_config.json";
+
 /// A model folder in memory, complete and checked.
 pub struct Checkpoint {
     /// Sizes of the encoder.
@@ -89,6 +93,19 @@ pub struct Checkpoint {
     origin: Option<String>,
     /// Every file that was read.
     sources: Vec<PathBuf>,
+    /// Rows of the word embeddings of the folder that no piece takes and that were left out.
+    unused_rows: usize,
+}
+
+/// Leaves out the rows of the word embeddings, and of the bias of their decoder, from `rows` on. Such rows are there
+/// where a table was padded to a multiple of 8 or 64.
+fn without_unused_rows(tensors: &mut Tensors, rows: usize) -> Result<()> {
+    for name in [WORD_EMBEDDINGS, names::MASKED_LM_BIAS] {
+        if let Some(table) = tensors.get_mut(name) {
+            *table = table.narrow(0, 0, rows)?.force_contiguous()?;
+        }
+    }
+    Ok(())
 }
 
 impl Checkpoint {
@@ -112,29 +129,38 @@ impl Checkpoint {
         let Some(bytes) = files::read_if_there(&config_path)? else {
             return Err(Error::input(folder, "not a model folder: config.json is missing"));
         };
+        if folder.join(ADAPTER).exists() {
+            return Err(Error::input(
+                folder.join(ADAPTER),
+                "the folder holds an adapter, which transformers adds to the weights and this program does not read; merge it, \
+                 in Python: PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(folder)",
+            ));
+        }
         let file = ConfigFile::open(&config_path, &bytes)?;
         let text = TextEncoder::from_folder(folder)?;
         file.check_tokenizer(folder, &text)?;
-        let config = file.encoder(text.special())?;
+        let mut config = file.encoder(text.special())?;
         let text = text.for_token_types(config.type_vocab_size);
         let weights = WeightFiles::open(folder, config.architecture)?;
         let head = file.head(config.hidden_size, |name| weights.get(name).is_some())?;
         let names = audit::audit(folder, &weights, &config, &head)?;
-        // The table of a model with pieces of its own may have rows that no piece takes.
-        let fits = text.vocab_size() == config.vocab_size
-            || text.has_own_pieces() && text.vocab_size() < config.vocab_size;
-        if !fits {
+        let (pieces, rows) = (text.vocab_size(), config.vocab_size);
+        if pieces > rows {
             return Err(Error::input(
                 folder,
                 format!(
-                    "the tokenizer has {} pieces, the model's vocab_size is {}: take the tokenizer files of the \
-                     model it came from",
-                    text.vocab_size(),
-                    config.vocab_size
+                    "the tokenizer has {pieces} pieces, the model's vocab_size is {rows}: take the tokenizer files of the model \
+                     it came from"
                 ),
             ));
         }
-        let tensors = weights.read(names)?;
+        let mut tensors = weights.read(names)?;
+        // The ids of a model with pieces of its own may have gaps, and its table has a row for each id.
+        let unused_rows = if text.has_own_pieces() { 0 } else { rows - pieces };
+        if unused_rows > 0 {
+            config.vocab_size = pieces;
+            without_unused_rows(&mut tensors, config.word_rows())?;
+        }
         let quantization = quantization::read(folder, &config)?;
         let mut sources = vec![config_path];
         sources.extend(weights.sources().iter().cloned());
@@ -149,13 +175,28 @@ impl Checkpoint {
             folder: folder.to_path_buf(),
             origin: None,
             sources,
+            unused_rows,
+        })
+    }
+
+    /// What a user should know about the folder: that its embeddings have rows which no piece takes.
+    pub fn notice(&self) -> Option<String> {
+        let Self { unused_rows, folder, config, .. } = self;
+        (*unused_rows > 0).then(|| {
+            format!(
+                "{}: {unused_rows} rows of the embeddings are left out, because the vocabulary has {} pieces and vocab_size is {}",
+                folder.display(),
+                config.vocab_size,
+                config.vocab_size + unused_rows
+            )
         })
     }
 
     /// This model in other sizes, with the tensors and the tokenizer that go with them.
     pub fn with(&self, config: BertConfig, tensors: Tensors, text: TextEncoder) -> Self {
         let (head, folder, sources) = (self.head.clone(), self.folder.clone(), self.sources.clone());
-        Self { config, head, tensors, text, quantization: None, folder, origin: self.origin.clone(), sources }
+        let origin = self.origin.clone();
+        Self { config, head, tensors, text, quantization: None, folder, origin, sources, unused_rows: 0 }
     }
 
     /// This model, whose folder has the name `origin` in records of runs.
@@ -178,6 +219,12 @@ impl Checkpoint {
         Self { head: self.head.clone().named(labels), ..self.copied() }
     }
 
+    /// This model, which reads `prompt` before every text if it is a sentence encoder. What learns from it gets the same.
+    #[must_use]
+    pub fn prompted(self, prompt: &str) -> Self {
+        Self { head: self.head.prompted(prompt), ..self }
+    }
+
     /// Numbers in all tensors together.
     pub fn parameters(&self) -> usize {
         self.tensors.values().map(|tensor| tensor.elem_count()).sum()
@@ -192,8 +239,10 @@ impl Checkpoint {
         let dimensions = self.config.hidden_size;
         match self.head {
             Head::None => {
-                let SentenceVector { pooling, normalized, files } = sentence::sentence_vector(&self.folder)?;
-                let head = Head::Embedding { dimensions, projected: false, pooling, normalized };
+                let SentenceVector { pooling, normalized, files } =
+                    sentence::sentence_vector(&self.folder, self.text.lowercase())?;
+                let prompt = String::new();
+                let head = Head::Embedding { dimensions, projected: false, pooling, normalized, prompt };
                 let sources = self.sources.into_iter().chain(files).collect();
                 Ok(Self { head, sources, ..self })
             }

@@ -5,16 +5,16 @@
 //! the work and the memory are in proportion to the pickle.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A tensor of a state dictionary: a strided view of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StridedView {
     /// Number format: the storage class without `Storage`, `Float` for example.
-    pub(super) format: String,
+    pub(super) format: Rc<str>,
     /// Name of the storage's entry in the archive.
-    pub(super) key: String,
+    pub(super) key: Rc<str>,
     /// First element in the storage.
     pub(super) offset: u64,
     /// Shape.
@@ -48,9 +48,15 @@ struct Tuple {
 }
 
 struct TensorStorage {
-    format: String,
-    key: String,
+    format: Rc<str>,
+    key: Rc<str>,
 }
+
+/// Most axes of a tensor. A pickle can name one long tuple as the shape of many tensors, and each has its own copy.
+const MOST_AXES: usize = 8;
+
+/// Bytes of the longest name of a storage, which each of its tensors looks up.
+const LONGEST_NAME: usize = 256;
 
 /// Greatest nesting of tuples; a state dictionary needs three levels.
 const DEEPEST: u32 = 8;
@@ -66,7 +72,12 @@ pub(super) fn state_dictionary(bytes: &[u8]) -> PickleResult<Vec<(String, Stride
     while machine.step()? {}
     match machine.pop()? {
         Value::Dictionary(entries) => {
-            Ok(entries.take().into_iter().map(|(name, view)| (name.to_string(), (*view).clone())).collect())
+            let entries = entries.take();
+            let mut names = HashSet::new();
+            match entries.iter().find(|(name, _)| !names.insert(&**name)) {
+                Some((name, _)) => Err(format!("it has the tensor {name:?} twice")),
+                None => Ok(entries.iter().map(|(name, view)| (name.to_string(), (**view).clone())).collect()),
+            }
         }
         _ => Err("it holds something else than a state dictionary".to_owned()),
     }
@@ -231,8 +242,10 @@ impl Machine<'_> {
         let Some(format) = format.filter(|_| &**kind == "storage") else {
             return Err(format!("it refers to a {class}, which is no storage"));
         };
-        self.stack
-            .push(Value::Storage(Rc::new(TensorStorage { format: format.to_owned(), key: key.to_string() })));
+        if class.len() > LONGEST_NAME || key.len() > LONGEST_NAME {
+            return Err(format!("it has a storage with a name of more than {LONGEST_NAME} bytes"));
+        }
+        self.stack.push(Value::Storage(Rc::new(TensorStorage { format: format.into(), key: key.clone() })));
         Ok(())
     }
 
@@ -278,6 +291,9 @@ impl Machine<'_> {
 const EMPTY: &str = "it takes more from its stack than there is";
 
 fn integers(tuple: &Tuple) -> PickleResult<Vec<u64>> {
+    if tuple.items.len() > MOST_AXES {
+        return Err(format!("it has a tensor of {} axes, at most {MOST_AXES} are read", tuple.items.len()));
+    }
     let integer = |item: &Value| match item {
         Value::Integer(value) => u64::try_from(*value).ok(),
         _ => None,

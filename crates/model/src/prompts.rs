@@ -1,10 +1,13 @@
 //! Prompts that a sentence encoder was trained to read before its texts, as sentence-transformers lists them in
-//! `config_sentence_transformers.json`.
+//! `config_sentence_transformers.json` and this program in `config.json`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
+
+use crate::file_names::CONFIG;
 use tinybert_base::files::{parse_json, read_if_there};
 use tinybert_base::{Error, Result};
 
@@ -14,13 +17,17 @@ const FILE: &str = "config_sentence_transformers.json";
 /// The prompts that a model folder lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedPrompts {
-    /// The file that lists them, if there is one.
-    file: Option<PathBuf>,
+    /// The file that lists them and its key for the default, if there is one.
+    file: Option<(PathBuf, &'static str)>,
     /// The text of each prompt by its name.
     by_name: BTreeMap<String, String>,
     /// The name of the prompt that the model reads before texts unless its user says otherwise.
     default: Option<String>,
 }
+
+/// The key of `config.json` for the prompt that this program trained a sentence encoder with, and its name.
+const TRAINED_KEY: &str = "sentence_embedding.prompt";
+const TRAINED: &str = "trained";
 
 /// The entries of the file that this program reads.
 #[derive(Deserialize)]
@@ -37,6 +44,9 @@ impl ListedPrompts {
     /// # Errors
     /// [`Error::Input`] for a file that is not valid and for a default that it does not list; [`Error::Io`].
     pub fn of_folder(folder: &Path) -> Result<Self> {
+        if let Some(trained) = Self::trained(folder)? {
+            return Ok(trained);
+        }
         let path = folder.join(FILE);
         let Some(bytes) = read_if_there(&path)? else { return Ok(Self::default()) };
         let Entries { prompts, default_prompt_name: default } = parse_json(&path, &bytes)?;
@@ -48,7 +58,20 @@ impl ListedPrompts {
                 format!("default_prompt_name {name:?} is not among its prompts"),
             ));
         }
-        Ok(Self { file: Some(path), by_name, default })
+        Ok(Self { file: Some((path, "default_prompt_name")), by_name, default })
+    }
+
+    /// The prompt that this program trained the model with; `None` if it did not.
+    fn trained(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(CONFIG);
+        let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
+        let config: Value = parse_json(&path, &bytes)?;
+        let prompt = config.pointer("/sentence_embedding/prompt").and_then(Value::as_str);
+        Ok(prompt.filter(|prompt| !prompt.is_empty()).map(|prompt| Self {
+            file: Some((path, TRAINED_KEY)),
+            by_name: [(TRAINED.to_owned(), prompt.to_owned())].into(),
+            default: Some(TRAINED.to_owned()),
+        }))
     }
 
     /// The text of `prompt`, which is a name in the list or the text itself. A text has a character that names do
@@ -69,7 +92,7 @@ impl ListedPrompts {
             return Ok(prompt.to_owned());
         }
         Err(Error::Usage(match &self.file {
-            Some(file) if !self.by_name.is_empty() => format!(
+            Some((file, _)) if !self.by_name.is_empty() => format!(
                 "prompt {prompt:?}: {} lists no prompt of this name; expected {self}, or the text of a prompt such as \
                  \"query: \"",
                 file.display()
@@ -78,6 +101,24 @@ impl ListedPrompts {
                 "prompt {prompt:?}: the model lists no prompts by name; give the text of the prompt, such as \"query: \""
             ),
         }))
+    }
+
+    /// Makes sure that nothing depends on the model's default prompt, which an image cannot put before its texts.
+    ///
+    /// # Errors
+    /// [`Error::Input`] naming the default, if its text is not empty.
+    pub fn check_no_default(&self) -> Result<()> {
+        match (&self.file, &self.default, self.text(None)?) {
+            (Some((file, key)), Some(name), text) if !text.is_empty() => Err(Error::input(
+                file,
+                format!(
+                    "{key} makes {name} the default prompt, which puts {text:?} before every text, and an image does not. \
+                     Give --prompt {name} and put this text before the texts on the device, or --prompt \"\" for texts \
+                     without it"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// True if the model lists prompts that have a text.
@@ -126,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn the_prompt_that_a_model_was_trained_with_is_its_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = r#"{"sentence_embedding": {"pooling": "mean", "dimensions": 8, "prompt": "query: "}}"#;
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let prompts = ListedPrompts::of_folder(folder.path()).unwrap();
+        assert_eq!(prompts.text(None).unwrap(), "query: ");
+        let said = prompts.check_no_default().unwrap_err().to_string();
+        assert!(said.contains("config.json") && said.contains("sentence_embedding.prompt"), "{said}");
+    }
+
+    #[test]
     fn a_misspelt_name_is_not_taken_for_a_text() {
         let error = listed(E5).unwrap().text(Some("qurey")).unwrap_err();
         let said = error.to_string();
@@ -145,6 +197,13 @@ mod tests {
         assert_eq!(prompts.text(None).unwrap(), "query: ");
         assert_eq!(prompts.text(Some("passage")).unwrap(), "passage: ");
         assert_eq!(prompts.text(Some("")).unwrap(), "");
+        // An image would read texts without it.
+        let said = prompts.check_no_default().unwrap_err().to_string();
+        assert!(
+            said.contains(FILE) && said.contains("default_prompt_name") && said.contains("--prompt query"),
+            "{said}"
+        );
+        listed(E5).unwrap().check_no_default().unwrap();
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) const CONVERT: &str = "convert it to safetensors where it came from, 
      AutoModel if it has one";
 
 /// Largest pickle that is read; a state dictionary takes about 200 bytes for each tensor.
-const LARGEST_PICKLE: u64 = 16 << 20;
+const LARGEST_PICKLE: u64 = 4 << 20;
 
 /// The place of an archive's entry in the file.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ fn locate(
     view: &StridedView,
     entry: Option<&ArchiveEntry>,
 ) -> std::result::Result<(Dtype, Vec<usize>, u64, usize), String> {
-    let (dtype, size) = match view.format.as_str() {
+    let (dtype, size) = match &*view.format {
         "Float" => (Dtype::F32, 4),
         "Half" => (Dtype::F16, 2),
         "BFloat16" => (Dtype::Bf16, 2),

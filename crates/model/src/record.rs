@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::file_names::RUN_RECORD;
-use tinybert_base::{Error, FileHash, Result};
+use tinybert_base::{Error, FileHash, Result, files};
 
 /// The value of `program` in every record, by which this program knows its checkpoints.
 const PROGRAM: &str = "tinybert-compress";
@@ -63,7 +63,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`], [`Error::Input`] for a record that is damaged.
     pub fn read_file(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let bytes = files::read(path)?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::line(path, error.line(), format!("not a record of a run: {error}")))
     }
@@ -78,7 +78,6 @@ impl RunRecord {
 
 /// Whether there is a record of this program at `path`.
 pub(crate) fn is_ours(path: &Path) -> bool {
-    let record: Option<Value> =
-        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let record: Option<Value> = files::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     record.is_some_and(|record| record["program"] == PROGRAM)
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 use tinybert_image::Pooling;
 
-use tinybert_base::files::read_if_there;
+use tinybert_base::files::{parse_json, read_if_there};
 use tinybert_base::{Error, Result};
 
 /// The modules that a sentence encoder may have.
@@ -36,11 +36,11 @@ pub(crate) struct SentenceVector {
 }
 
 /// How the model of a folder makes its vectors, as `modules.json` and the configuration of the pooling say. Without
-/// these files it is the mean, scaled to length 1.
+/// these files it is the mean, scaled to length 1. `lowercase` says whether its tokenizer makes letters lower case.
 ///
 /// # Errors
 /// [`Error::Input`] naming file and key for other modules and for pooling that is not supported; [`Error::Io`].
-pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
+pub(crate) fn sentence_vector(folder: &Path, lowercase: bool) -> Result<SentenceVector> {
     let mut pooling = folder.join("1_Pooling");
     let (mut normalized, mut is_listed) = (true, false);
     let listed = folder.join("modules.json");
@@ -49,6 +49,7 @@ pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
         let Some(modules) = modules.as_array().filter(|modules| !modules.is_empty()) else {
             return Err(Error::input(&listed, "expected a list of modules, which begins with a Transformer"));
         };
+        let mut kinds: Vec<&str> = Vec::new();
         for module in modules {
             let kind = module["type"].as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default();
             if !UNDERSTOOD.contains(&kind) {
@@ -57,7 +58,26 @@ pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
                     format!("module {kind:?}: expected {} and no other", UNDERSTOOD.join(", ")),
                 ));
             }
+            let is_in_order = match kind {
+                "Transformer" => kinds.is_empty(),
+                "Pooling" => kinds == ["Transformer"],
+                _ => kinds.contains(&"Pooling"),
+            };
+            if !is_in_order {
+                let what = "expected a Transformer, then a Pooling, then perhaps Normalize, each once and in this order";
+                return Err(Error::input(
+                    &listed,
+                    format!("module {kind:?} is the wrong one behind {kinds:?}: {what}"),
+                ));
+            }
+            kinds.push(kind);
             match (kind, module["path"].as_str()) {
+                ("Transformer", Some(path)) if !path.is_empty() => {
+                    let what = format!(
+                        "the path {path:?} of the Transformer: the encoder has to be in the model's own folder"
+                    );
+                    return Err(Error::input(&listed, what));
+                }
                 ("Pooling", Some(path)) => {
                     let is_plain =
                         Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
@@ -85,8 +105,60 @@ pub(crate) fn sentence_vector(folder: &Path) -> Result<SentenceVector> {
         ));
     }
     let pooling = read_pooling(&config)?;
-    let files = [listed, config].into_iter().filter(|file| file.exists()).collect();
+    let settings = SETTINGS.map(|(name, _)| folder.join(name));
+    for (path, (_, keys)) in settings.iter().zip(SETTINGS) {
+        check_settings(path, keys, lowercase)?;
+    }
+    let files = [listed, config].into_iter().chain(settings).filter(|file| file.exists()).collect();
     Ok(SentenceVector { pooling, normalized, files })
+}
+
+/// Further files of sentence-transformers, and their keys that change a vector. The program has its own limits of length
+/// and its own comparison of vectors, so that `max_seq_length` and `similarity_fn_name` change nothing.
+const SETTINGS: [(&str, &[(&str, Harmless)]); 5] = [
+    ("sentence_bert_config.json", TRANSFORMER),
+    ("sentence_distilbert_config.json", TRANSFORMER),
+    ("sentence_roberta_config.json", TRANSFORMER),
+    ("sentence_xlm-roberta_config.json", TRANSFORMER),
+    (
+        "config_sentence_transformers.json",
+        &[("truncate_dim", Harmless::Null), ("model_type", Harmless::Text("SentenceTransformer"))],
+    ),
+];
+
+/// The keys of the Transformer's own file.
+const TRANSFORMER: &[(&str, Harmless)] = &[
+    ("do_lower_case", Harmless::FalseUnlessUncased),
+    ("transformer_task", Harmless::Text("feature-extraction")),
+];
+
+/// The value of a key that changes nothing. `null` and a missing key are that, too.
+#[derive(Clone, Copy)]
+enum Harmless {
+    Null,
+    Text(&'static str),
+    /// `false`; anything where the tokenizer makes letters lower case by itself.
+    FalseUnlessUncased,
+}
+
+/// Makes sure that `keys` of the file at `path`, if there is one, change nothing. `lowercase` says whether the tokenizer
+/// makes letters lower case.
+fn check_settings(path: &Path, keys: &[(&str, Harmless)], lowercase: bool) -> Result<()> {
+    let Some(settings) = read(path)? else { return Ok(()) };
+    for (key, harmless) in keys {
+        let found = &settings[key];
+        let (fits, supported) = match harmless {
+            Harmless::Null => (false, "null, the default".to_owned()),
+            Harmless::Text(text) => (found == text, format!("{text:?}")),
+            Harmless::FalseUnlessUncased => {
+                (lowercase || found == false, "false with a cased tokenizer".to_owned())
+            }
+        };
+        if !found.is_null() && !fits {
+            return Err(Error::input(path, format!("{key} is {found}; this program supports {supported}")));
+        }
+    }
+    Ok(())
 }
 
 /// The way of pooling that the configuration at `path` names; the mean if there is none.
@@ -127,8 +199,7 @@ fn read_pooling(path: &Path) -> Result<Pooling> {
 /// A JSON file; `None` if it is missing.
 fn read(path: &Path) -> Result<Option<Value>> {
     let Some(bytes) = read_if_there(path)? else { return Ok(None) };
-    let parsed = serde_json::from_slice(&bytes).map(Some);
-    parsed.map_err(|error| Error::input(path, format!("not valid JSON: {error}")))
+    parse_json(path, &bytes).map(Some)
 }
 
 #[cfg(test)]
@@ -144,7 +215,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        sentence_vector(folder.path())
+        sentence_vector(folder.path(), true)
     }
 
     fn fault(files: &[(&str, &str)]) -> String {
@@ -217,5 +288,63 @@ mod tests {
         let cls = r#"{"pooling_mode_cls_token": true}"#;
         let found = vector(&[("modules.json", &modules("Normalize")), ("pool/config.json", cls)]).unwrap();
         assert_eq!((found.pooling, found.normalized, found.files.len()), (Pooling::Cls, true, 2));
+    }
+
+    #[test]
+    fn settings_that_change_vectors_are_refused_by_file_and_key() {
+        const TRANSFORMER: &str = "sentence_bert_config.json";
+        const SENTENCE: &str = "config_sentence_transformers.json";
+        for (file, accepted, refused, key) in [
+            (
+                TRANSFORMER,
+                r#"{"max_seq_length": 256, "do_lower_case": false}"#,
+                r#"{"do_lower_case": true}"#,
+                "do_lower_case",
+            ),
+            (
+                TRANSFORMER,
+                r#"{"transformer_task": "feature-extraction"}"#,
+                r#"{"transformer_task": "fill-mask"}"#,
+                "transformer_task",
+            ),
+            (
+                SENTENCE,
+                r#"{"truncate_dim": null, "similarity_fn_name": "dot"}"#,
+                r#"{"truncate_dim": 64}"#,
+                "truncate_dim",
+            ),
+            (
+                SENTENCE,
+                r#"{"model_type": "SentenceTransformer"}"#,
+                r#"{"model_type": "SparseEncoder"}"#,
+                "model_type",
+            ),
+        ] {
+            let vector = |content: &str| {
+                let folder = tempfile::tempdir().unwrap();
+                fs::write(folder.path().join(file), content).unwrap();
+                sentence_vector(folder.path(), false)
+            };
+            assert_eq!(vector(accepted).unwrap().files.len(), 1, "{accepted}");
+            let said = vector(refused).unwrap_err().to_string();
+            assert!(said.contains(file) && said.contains(key), "{refused}: {said}");
+        }
+        // An uncased tokenizer makes the same letters of it.
+        assert!(vector(&[(TRANSFORMER, r#"{"do_lower_case": true}"#)]).is_ok());
+    }
+
+    #[test]
+    fn modules_come_once_and_in_their_order() {
+        let fault = |kinds: &[&str]| {
+            let list: Vec<String> =
+                kinds.iter().map(|kind| format!(r#"{{"path": "", "type": "models.{kind}"}}"#)).collect();
+            fault(&[("modules.json", &format!("[{}]", list.join(", ")))])
+        };
+        for kinds in [&["Pooling"][..], &["Transformer", "Normalize"], &["Transformer", "Transformer"]] {
+            assert!(fault(kinds).contains("in this order"), "{kinds:?}");
+        }
+        let elsewhere = r#"[{"path": "0_Transformer", "type": "models.Transformer"}]"#;
+        let error = vector(&[("modules.json", elsewhere)]).unwrap_err().to_string();
+        assert!(error.contains("0_Transformer") && error.contains("own folder"), "{error}");
     }
 }

@@ -1,9 +1,8 @@
 //! Signing images, and the files that keys are in.
 
-use std::fs;
 use std::path::Path;
 
-use tinybert_base::{Error, Result};
+use tinybert_base::{Error, Result, files};
 use tinybert_image::{AlignedBytes, Image, KeyError, SigningKey, public_key_from_pem};
 
 /// Reads an Ed25519 private key: PKCS#8 in PEM, not encrypted.
@@ -41,7 +40,7 @@ pub fn sign(image: &[u8], key: &SigningKey) -> Result<AlignedBytes> {
 }
 
 fn read<K>(path: &Path, parse: impl FnOnce(&str) -> std::result::Result<K, KeyError>) -> Result<K> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let bytes = files::read(path)?;
     // PEM is text: other bytes are refused by `parse`.
     parse(&String::from_utf8_lossy(&bytes)).map_err(|error| Error::input(path, error))
 }

@@ -46,10 +46,9 @@ pub(super) struct StoredTensor {
     pub(super) bytes: usize,
 }
 
-/// Opens a weight file that is neither a folder nor a Git-LFS pointer; returns its length as well.
+/// Opens a weight file, which has to be a regular file and no Git-LFS pointer; returns its length as well.
 pub(super) fn open(path: &Path) -> Result<(File, u64)> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let length = file.metadata().map_err(Error::io(path))?.len();
+    let (mut file, length) = files::open(path)?;
     let mut start = Vec::new();
     file.by_ref().take(64).read_to_end(&mut start).map_err(Error::io(path))?;
     files::refuse_lfs_pointer(path, &start)?;

@@ -1,53 +1,18 @@
-//! Checks of a model folder's tokenizer files, where the tokenizer is BERT's WordPiece.
+//! Reading a `tokenizer.json` whose tokenizer is BERT's WordPiece.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use tokenizers::Tokenizer;
+
 use crate::family::{self, FamilyTokenizer};
 use crate::special_pieces::SpecialPieces;
+use crate::tokenizer_settings::FLAGS;
 use tinybert_base::{Error, Result};
 
-/// Values of `tokenizer_class` that stand for any tokenizer.
-const GENERIC_CLASSES: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBackend"];
-
-/// Refuses settings that BERT's fast tokenizer would follow and this program does not.
-///
-/// # Errors
-/// [`Error::Input`] naming the key, its value and what is supported.
-pub(crate) fn check_tokenizer_config(path: &Path, config: &Value, tokenizer: FamilyTokenizer) -> Result<()> {
-    let refuse = |key: &str, found: &Value, expected: &str| {
-        Err(Error::input(path, format!("{key} is {found}; this program supports {expected}")))
-    };
-    if let Some(class @ Value::String(name)) = config.get("tokenizer_class")
-        && !GENERIC_CLASSES.contains(&name.as_str())
-        && !family::has_tokenizer_class(name)
-    {
-        return refuse("tokenizer_class", class, "BERT WordPiece tokenizers (BertTokenizer)");
-    }
-    if let Some(found @ Value::Bool(false)) = config.get("tokenize_chinese_chars") {
-        return refuse("tokenize_chinese_chars", found, "true, the default");
-    }
-    let lowercase = config.get("do_lower_case").and_then(Value::as_bool).unwrap_or(true);
-    if let Some(found @ Value::Bool(strip)) = config.get("strip_accents")
-        && *strip != lowercase
-    {
-        return refuse("strip_accents", found, &format!("{lowercase}, as do_lower_case"));
-    }
-    for (key, piece) in tokenizer.special_pieces().by_key() {
-        // Either the text itself or an object that describes the token.
-        let Some(found) = config.get(key).map(|value| value.get("content").unwrap_or(value)) else {
-            continue;
-        };
-        if !found.is_null() && found != piece {
-            return refuse(key, found, piece);
-        }
-    }
-    Ok(())
-}
-
 /// Pieces by id and the lower-casing of a `tokenizer.json`, which must be a BERT WordPiece one.
-/// Its padding, truncation and post-processor do not matter: they are this program's own.
+/// Its padding and truncation do not matter: they are this program's own.
 ///
 /// # Errors
 /// [`Error::Input`] naming what is not supported.
@@ -103,11 +68,58 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
         }
     }
     let pieces: Vec<String> = pieces.into_iter().flatten().collect();
-    let renumbered = family::tokenizer_of_vocabulary(&pieces).numbering().is_some();
+    let tokenizer = family::tokenizer_of_vocabulary(&pieces);
+    let renumbered = tokenizer.numbering().is_some();
+    check_post_processor(path, &definition["post_processor"], tokenizer, ids)?;
     for token in definition["added_tokens"].as_array().into_iter().flatten() {
         check_added_token(path, token, ids, renumbered)?;
     }
     Ok((pieces, lowercase))
+}
+
+/// Makes sure that the rule for special pieces gives `[CLS] a [SEP]` and `[CLS] a [SEP] b [SEP]`, with segment type 1 for
+/// the second text and its `[SEP]`; for a family with other pieces, `<s> a </s>`. Without a rule the class of the
+/// tokenizer has one.
+fn check_post_processor(
+    path: &Path,
+    rule: &Value,
+    tokenizer: FamilyTokenizer,
+    ids: &serde_json::Map<String, Value>,
+) -> Result<()> {
+    if rule.is_null() {
+        return Ok(());
+    }
+    let refused =
+        |error: tokenizers::Error| Error::input(path, format!("its post_processor is not read: {error}"));
+    // The rule has the ids of the special pieces; of the text, which is one unknown word, only the place matters.
+    let word = ids.len() as u32;
+    let mut smallest = json!({ "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "decoder": null,
+        "normalizer": null, "pre_tokenizer": null, "post_processor": rule,
+        "model": { "type": "WordLevel", "vocab": { "a": 0 }, "unk_token": "a" } });
+    smallest["model"]["vocab"]["a"] = json!(word);
+    let smallest = Tokenizer::from_bytes(smallest.to_string()).map_err(refused)?;
+    let SpecialPieces { cls, sep, .. } = tokenizer.special_pieces();
+    let [cls, sep] =
+        [cls, sep].map(|piece| ids.get(piece).and_then(Value::as_u64).unwrap_or_default() as u32);
+    let alone = smallest.encode_fast("a", true).map_err(refused)?;
+    let pair = smallest.encode_fast(("a", "a"), true).map_err(refused)?;
+    let is_pair = tokenizer.numbering().is_some()
+        || pair.get_ids() == [cls, word, sep, word, sep] && pair.get_type_ids() == [0, 0, 0, 1, 1];
+    if alone.get_ids() == [cls, word, sep] && alone.get_type_ids() == [0, 0, 0] && is_pair {
+        return Ok(());
+    }
+    Err(Error::input(
+        path,
+        format!(
+            "its post_processor makes {:?} of a text and {:?} of a pair, with the segment types {:?}; expected {:?} and {:?}, \
+             with the segment types [0, 0, 0, 1, 1]: only BERT's order of special pieces is supported",
+            alone.get_ids(),
+            pair.get_ids(),
+            pair.get_type_ids(),
+            [cls, word, sep],
+            [cls, word, sep, word, sep]
+        ),
+    ))
 }
 
 /// Makes sure that an added token is a special piece, because added tokens are matched in the text before
@@ -133,7 +145,7 @@ fn check_added_token(
     if ids.get(content) != Some(&token["id"]) {
         return Err(Error::input(path, format!("added token {content} has another id in model.vocab")));
     }
-    for flag in ["single_word", "lstrip", "rstrip", "normalized"] {
+    for flag in FLAGS {
         if token[flag] == true {
             return Err(Error::input(
                 path,

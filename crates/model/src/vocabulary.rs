@@ -4,14 +4,17 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::special_pieces::SpecialPieces;
+use crate::tokenizer_settings::WholeTokens;
 use tinybert_base::{Error, Result};
 
-/// Files that make up a tokenizer; each is copied into saved checkpoints where it exists.
-pub const FILES: [&str; 7] = [
+/// Files that make up a tokenizer.
+pub const FILES: [&str; 8] = [
     "tokenizer.json",
     "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.json",
     "merges.txt",
     "sentencepiece.bpe.model",
@@ -62,6 +65,21 @@ impl WordPieceVocabulary {
     pub(crate) fn to_files(&self) -> NamedFiles {
         let config = json!({ "tokenizer_class": "BertTokenizer", "do_lower_case": self.lowercase });
         tokenizer_files(self.pieces.iter().map(String::as_str), &config)
+    }
+}
+
+impl WholeTokens for WordPieceVocabulary {
+    fn names(&self) -> String {
+        SpecialPieces::BERT.all().join(", ")
+    }
+
+    fn id(&self, content: &str) -> Option<u32> {
+        SpecialPieces::BERT.all().contains(&content).then(|| self.id(content))?
+    }
+
+    fn flag(&self, _: &str, flag: &str) -> Option<bool> {
+        // White space beside a token is dropped in any case.
+        matches!(flag, "single_word" | "normalized").then_some(false)
     }
 }
 

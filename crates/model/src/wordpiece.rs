@@ -10,7 +10,7 @@ use tokenizers::{
 };
 
 use super::special_pieces::SpecialPieces;
-use tinybert_base::{Error, Result};
+use tinybert_base::{Context, Error, Result};
 
 /// Marks a piece that continues a word.
 const CONTINUES: &str = "##";
@@ -36,8 +36,9 @@ impl VocabularyTrainer {
     /// Reads a text: words as BERT's normalisation and pre-tokenisation find them.
     ///
     /// # Errors
-    /// [`Error::Input`] for a text that the tokenizer refuses.
-    pub fn read(&mut self, text: &str) -> Result<()> {
+    /// [`Error::Input`] for a text that the tokenizer refuses; [`Error::Interrupted`] when the user asks to stop.
+    pub fn read(&mut self, text: &str, context: &Context) -> Result<()> {
+        check_stop(context)?;
         // The normalisation of a character depends on no other one beyond white space.
         for part in text.split([' ', '\t', '\n', '\r']) {
             if part.is_ascii() { self.read_ascii(part) } else { self.read_any(part)? }
@@ -98,13 +99,23 @@ impl VocabularyTrainer {
     /// spelled.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters.
-    pub fn vocabulary(&self, size: usize) -> Result<Vec<String>> {
+    /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters; [`Error::Interrupted`] when
+    /// the user asks to stop.
+    pub fn vocabulary(&self, size: usize, context: &Context) -> Result<Vec<String>> {
         // An order that does not depend on hashes.
         let counts = self.counts.iter().map(|(word, count)| (word.clone(), *count)).collect();
         let mut merger = Merger::new(alphabet(&counts, size, self.lowercase)?, &counts);
-        while merger.pieces.len() < size && merger.merge_most_frequent() {}
+        while merger.pieces.len() < size && merger.merge_most_frequent() {
+            check_stop(context)?;
+        }
         Ok(merger.pieces)
+    }
+}
+
+fn check_stop(context: &Context) -> Result<()> {
+    match context.should_stop() {
+        true => Err(Error::Interrupted("learning the vocabulary was stopped; nothing was written".into())),
+        false => Ok(()),
     }
 }
 
@@ -252,8 +263,8 @@ mod tests {
 
     fn train_vocabulary<'t>(texts: impl IntoIterator<Item = &'t str>, size: usize) -> Result<Vec<String>> {
         let mut trainer = VocabularyTrainer::new(true);
-        texts.into_iter().try_for_each(|text| trainer.read(text))?;
-        trainer.vocabulary(size)
+        texts.into_iter().try_for_each(|text| trainer.read(text, &Context::default()))?;
+        trainer.vocabulary(size, &Context::default())
     }
 
     proptest::proptest! {
@@ -264,7 +275,7 @@ mod tests {
             lowercase in proptest::bool::ANY,
         ) {
             let (mut fast, mut slow) = (VocabularyTrainer::new(lowercase), VocabularyTrainer::new(lowercase));
-            fast.read(&text).unwrap();
+            fast.read(&text, &Context::default()).unwrap();
             slow.read_any(&text).unwrap();
             proptest::prop_assert_eq!(fast.counts, slow.counts);
         }

@@ -176,7 +176,8 @@ pub fn head_of(data: &Dataset) -> Head {
         TaskKind::Regression => Head::Regression,
         TaskKind::Tagging => Head::TokenClassification { labels: data.labels.clone() },
         TaskKind::Embedding => {
-            Head::Embedding { dimensions: 0, projected: true, pooling: Pooling::Mean, normalized: true }
+            let (pooling, prompt) = (Pooling::Mean, String::new());
+            Head::Embedding { dimensions: 0, projected: true, pooling, normalized: true, prompt }
         }
     }
 }

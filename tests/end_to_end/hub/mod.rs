@@ -247,6 +247,32 @@ fn contents_that_are_not_those_of_the_hub_are_refused() {
 }
 
 #[test]
+fn a_damaged_file_of_the_cache_is_fetched_again() {
+    let machine = Machine::with_teacher("hub-damaged");
+    let found = machine.output("inspect acme/tiny");
+    let weights = machine.cached(&format!("snapshots/{MAIN}/{WEIGHTS}"));
+    let whole = bytes(&weights);
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 5] ^= 1;
+    fs::write(&weights, &damaged).expect("the cache can be written");
+    let assert = machine.tinybert("inspect acme/tiny").env("HF_HUB_OFFLINE", "1").assert().code(3);
+    error_says(assert, &[WEIGHTS, "damaged", "fetches it again"]);
+    machine.hub.take_requests();
+    assert_eq!(machine.output("inspect acme/tiny"), found);
+    assert_eq!(bytes(&weights), whole);
+    assert!(!machine.hub.take_requests().is_empty());
+
+    // A link of a stranger.
+    let outside =
+        toy::write("hub-outside.json", bytes(machine.cached(&format!("snapshots/{MAIN}/config.json"))));
+    let config = machine.cached(&format!("snapshots/{MAIN}/config.json"));
+    fs::remove_file(&config).expect("the cache can be written");
+    std::os::unix::fs::symlink(outside, &config).expect("the cache can be written");
+    let assert = machine.tinybert("inspect acme/tiny").assert().code(3);
+    error_says(assert, &["config.json", "out of the cache"]);
+}
+
+#[test]
 fn without_a_network_the_error_says_so() {
     let machine = Machine::with_teacher("hub-unreachable");
     let mut command = machine.tinybert("inspect acme/tiny");

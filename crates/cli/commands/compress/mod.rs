@@ -183,10 +183,11 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let terminal = Terminal::open(invocation)?;
     let context = terminal.context();
     let teacher = args.data.read_model(&args.teacher, &context)?;
+    let data_args = args.data.read_by_image_of(&teacher.folder, context.progress)?;
+    let teacher = data_args.prompted(teacher);
     let student = args.student.as_ref().map(|folder| folder.load(&context)).transpose()?;
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
-    let data_args = args.data.read_by(&teacher.folder, context.progress)?;
     let out_of_scope = args.confidence.out_of_scope();
     let answers = ModelAnswers::of_checkpoint(&teacher);
     let data = data_args.training_scoped(&answers, out_of_scope, context.progress)?;

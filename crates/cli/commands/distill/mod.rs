@@ -250,6 +250,7 @@ fn task(args: &DistillArgs, options: &TaskStageArgs, invocation: &Invocation) ->
     let teacher = args.teacher.as_ref().map(|folder| data_args.read_model(folder, &context)).transpose()?;
     let student = args.student.load(&context)?;
     let data_args = data_args.read_by(&teacher.as_ref().unwrap_or(&student).folder, context.progress)?;
+    let teacher = teacher.map(|teacher| data_args.prompted(teacher));
     let models: Vec<&Checkpoint> = [Some(&student), teacher.as_ref()].into_iter().flatten().collect();
     let max_tokens = max_tokens(args.distillation.max_tokens, &models)?;
     let mut settings = args.labels.settings(TaskSettings {

@@ -74,7 +74,7 @@ impl Candidate {
         context: &Context,
     ) -> Result<Self> {
         let place = model.locate(context)?;
-        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding)?;
+        let predictor = model.open_at(&place, &args.device.open()?, args.data.embedding, context)?;
         let (name, labels) = (place.to_string(), predictor.labels()?);
         check(&name, &labels)?;
         let of_model = (place.path.as_path(), &predictor);

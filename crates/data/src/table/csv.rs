@@ -19,24 +19,22 @@ pub(super) fn csv(
 ) -> Result<()> {
     let mut position = RecordPosition::new();
     let content = Tee { inner: without_byte_order_mark(path)?, kept: Rc::clone(&position.kept) };
-    let mut reader = csv::ReaderBuilder::new().from_reader(content);
+    // The number of cells is compared here, behind the quotes: a quote out of place explains it.
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(content);
     let names = reader.headers().map_err(|error| fault(path, &mut position, error))?.clone();
     if names.is_empty() {
         return Err(empty(path));
     }
+    position.check_quotes(path, reader.position())?;
     let header = ColumnPositions::find(path, &names.iter().collect::<Vec<_>>(), columns)?;
     let mut record = csv::StringRecord::new();
-    // Whether a line break is in a cell of the last record.
-    let mut many_lines = false;
     while reader.read_record(&mut record).map_err(|error| fault(path, &mut position, error))? {
         position.go_to(record.position().expect("a record that was read has a position"));
-        many_lines = record.iter().any(|cell| cell.contains('\n'));
+        position.check_quotes(path, reader.position())?;
+        if record.len() != names.len() {
+            return Err(columns_differ(path, position.line, names.len(), record.len()));
+        }
         each(header.row(position.line, |column| &record[column]))?;
-    }
-    // The reader takes the end of the file for a missing quote, and every line up to there for one cell.
-    let quotes = position.kept.borrow()[position.start..].iter().filter(|&&byte| byte == b'"').count();
-    if many_lines && quotes % 2 == 1 {
-        return Err(Error::line(path, position.line, "a quoted field begins here and never ends"));
     }
     Ok(())
 }
@@ -54,11 +52,6 @@ fn without_byte_order_mark(path: &Path) -> Result<Box<dyn BufRead>> {
 /// Puts file and line to what the reader says.
 fn fault(path: &Path, position: &mut RecordPosition, error: csv::Error) -> Error {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos: Some(pos), expected_len, len } => {
-            let (want, have) = (*expected_len as usize, *len as usize);
-            position.go_to(pos);
-            columns_differ(path, position.line, want, have)
-        }
         csv::ErrorKind::Utf8 { pos, .. } => {
             if let Some(pos) = pos {
                 position.go_to(pos);
@@ -122,6 +115,60 @@ impl RecordPosition {
             self.start = 0;
         }
     }
+}
+
+impl RecordPosition {
+    /// Makes sure that the quotes of the record, which ends at `end`, are those of RFC 4180. The reader takes text behind
+    /// a closing quote for part of the cell, and the end of the file for a missing quote.
+    fn check_quotes(&self, path: &Path, end: &csv::Position) -> Result<()> {
+        let kept = self.kept.borrow();
+        let record = &kept[self.start..end.byte() as usize - self.forgotten];
+        let (at, what) = match misplaced_quote(record) {
+            None => return Ok(()),
+            Some(Misplaced::Behind(at)) => (
+                at,
+                "text stands behind the closing quote of a cell; a quote inside a quoted cell is written as two quotes",
+            ),
+            Some(Misplaced::Open) => (0, "a quoted field begins here and never ends"),
+        };
+        Err(Error::line(path, self.line + line_ends(&record[..at]), what))
+    }
+}
+
+/// How the quotes of a record differ from those of RFC 4180.
+enum Misplaced {
+    /// There is text behind the closing quote at this byte.
+    Behind(usize),
+    /// A quote is never closed.
+    Open,
+}
+
+/// The first fault in the quotes of a record. A quote within a cell that does not begin with one is an ordinary character.
+fn misplaced_quote(record: &[u8]) -> Option<Misplaced> {
+    if !record.contains(&b'"') {
+        return None;
+    }
+    let mut bytes = record.iter().copied().enumerate().peekable();
+    let mut begins_cell = true;
+    while let Some((_, byte)) = bytes.next() {
+        if byte != b'"' || !begins_cell {
+            begins_cell = matches!(byte, b',' | b'\r' | b'\n');
+            continue;
+        }
+        // The closing quote is the first one that is not followed by another.
+        let closing = loop {
+            match bytes.by_ref().find(|(_, byte)| *byte == b'"') {
+                None => return Some(Misplaced::Open),
+                Some((at, _)) if bytes.next_if(|(_, byte)| *byte == b'"').is_none() => break at,
+                Some(_) => {}
+            }
+        };
+        match bytes.peek() {
+            Some((_, b',' | b'\r' | b'\n')) | None => begins_cell = false,
+            Some(_) => return Some(Misplaced::Behind(closing)),
+        }
+    }
+    None
 }
 
 /// Keeps what is read.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::json::{self, Entries};
 use crate::label_set;
 use crate::row::SourceRow;
 use crate::spec::ColumnNames;
@@ -21,10 +23,24 @@ pub(super) struct ObjectColumns<'a> {
 
 impl<'a> ObjectColumns<'a> {
     /// The column whose values name classes, if there is one.
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code))]
     pub fn class_column(self) -> Option<&'a String> {
         let has_scores = matches!(self.kind, TaskKind::Regression | TaskKind::Embedding);
         self.names.label.as_ref().filter(|_| !has_scores)
+    }
+
+    /// The value of a key by its JSON text. Numbers that name classes stay what is written. A key that no option names
+    /// has no value.
+    fn value(self, key: &str, text: &RawValue) -> serde_json::Result<Value> {
+        let ColumnNames { text: first, pair, label, soft_labels } = self.names;
+        let is_class = self.class_column().is_some_and(|column| column == key);
+        match self.kind {
+            TaskKind::Classification if is_class => json::name(text),
+            TaskKind::MultiLabel if is_class => json::names(text),
+            _ => match [Some(first), pair.as_ref(), label.as_ref(), soft_labels.as_ref()] {
+                named if named.into_iter().flatten().any(|name| name == key) => json::value(text.get()),
+                _ => Ok(Value::Null),
+            },
+        }
     }
 }
 
@@ -39,15 +55,19 @@ pub(super) fn jsonl(
         if json.trim().is_empty() {
             continue;
         }
-        let object: Map<String, Value> = serde_json::from_str(json).map_err(|fault| {
-            let fault = fault.to_string();
-            // serde_json counts lines too, but sees only this one.
-            let reason = fault.split(" at line 1").next().unwrap_or(&fault);
-            Error::line(path, line, format!("not a JSON object: {reason}"))
+        let object = object(json, columns).map_err(|fault| {
+            Error::line(path, line, format!("not a JSON object: {}", json::reason(&fault)))
         })?;
         each(object_row(path, line, &object, columns)?)?;
     }
     Ok(())
+}
+
+/// The object of a line, with the values of the keys that are columns.
+fn object(json: &str, columns: ObjectColumns) -> serde_json::Result<Map<String, Value>> {
+    let Entries(entries) = serde_json::from_str(json)?;
+    let read = |(key, text): (String, &RawValue)| columns.value(&key, text).map(|value| (key, value));
+    entries.into_iter().map(read).collect()
 }
 
 /// The row that an object holds. `line` is its place in the file.

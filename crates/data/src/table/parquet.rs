@@ -14,7 +14,7 @@ use ::parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::objects::{ObjectColumns, object_row};
-use crate::row::SourceRow;
+use crate::row::{SourceRow, check_label};
 use crate::spec::ColumnNames;
 use crate::text::list;
 use tinybert_base::{Error, Result, foreign_panic};
@@ -208,6 +208,9 @@ fn class_names(path: &Path, metadata: &FileMetaData, columns: ObjectColumns) -> 
     let description: Value =
         description.and_then(|description| serde_json::from_str(description).ok()).unwrap_or_default();
     let Some(names) = described_names(&description["info"]["features"][column]) else { return Ok(None) };
+    for name in &names {
+        check_label(name).map_err(|reason| Error::input(path, format!("{column:?}: {reason}")))?;
+    }
     let mut seen = HashSet::new();
     match names.iter().find(|name| name.is_empty() || !seen.insert(*name)) {
         Some(name) => Err(Error::input(

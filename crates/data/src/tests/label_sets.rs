@@ -58,6 +58,12 @@ fn numbers_are_names_and_a_model_keeps_its_own_labels() {
     spec.labels = Some(["true", "2", "x", "10"].map(String::from).into());
     let (dataset, _) = load_and_listen(&spec, Split::Train);
     assert_eq!(targets(&dataset), sets(&[&[0, 1, 3]]));
+
+    let (dataset, _) = load_and_listen(
+        &train(&folder, "b.jsonl", "{\"text\": \"A\", \"labels\": [1.10, 1.1]}\n"),
+        Split::Train,
+    );
+    assert_eq!(dataset.labels, ["1.1", "1.10"]);
 }
 
 #[test]

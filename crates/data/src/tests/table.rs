@@ -112,6 +112,49 @@ fn whole_numbers_are_classes_in_order_of_value() {
 }
 
 #[test]
+fn a_number_as_label_is_what_is_written() {
+    let folder = Folder::new();
+    let written = ["1.10", "1.1", "1.0", "1", "1e2", "100.0", "12345678901234567890123", "-0"];
+    let lines = written.map(|label| format!("{{\"text\": \"t\", \"label\": {label}}}\n")).concat();
+    let (dataset, _) = load_and_listen(&train(&folder, "a.jsonl", lines), Split::Train);
+    let labels: Vec<&str> = dataset
+        .examples
+        .iter()
+        .map(|example| match example.target {
+            Target::Class(class) => dataset.labels[class as usize].as_str(),
+            _ => "no class",
+        })
+        .collect();
+    assert_eq!(labels, written);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_any_file() {
+    let files = [
+        ("a.jsonl", "{\"text\": \"t\", \"label\": \"a\"}\n{\"text\": \"u\", \"label\": \"b\"}\n"),
+        ("a.csv", "\"text\",label\nt,a\nu,b\n"),
+        ("a.tsv", "text\tlabel\nt\ta\nu\tb\n"),
+    ];
+    for (name, content) in files {
+        let folder = Folder::new();
+        let (dataset, _) = load_and_listen(&train(&folder, name, format!("\u{feff}{content}")), Split::Train);
+        assert_eq!(
+            (texts(&dataset), dataset.labels.clone()),
+            (vec!["t", "u"], strings(&["a", "b"])),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_quote_within_an_unquoted_cell_is_an_ordinary_character() {
+    let folder = Folder::new();
+    let content = "text,label\n5\" disk,a\n\"say \"\"hi\"\"\",b\n";
+    let (dataset, _) = load_and_listen(&train(&folder, "a.csv", content), Split::Train);
+    assert_eq!(texts(&dataset), ["5\" disk", "say \"hi\""]);
+}
+
+#[test]
 fn a_model_keeps_its_own_labels() {
     let folder = Folder::new();
     let mut spec = train(&folder, "a.tsv", "text\tlabel\n1\tyes\n2\tno\n");
@@ -174,7 +217,38 @@ fn faults_name_file_and_line() {
             b"label,text\na,b\nc,\"d\ne,f\ng,h\n",
             "a.csv:3: a quoted field begins here and never ends",
         ),
-        ("a.csv", b"text,label\na,\n", "a.csv:2: label \"\" is unknown"),
+        ("a.csv", b"text,label\na,\n", "a.csv:2: the label is empty"),
+        // The rows that Python's csv module refuses in strict mode, and otherwise joins.
+        ("a.csv", b"label,text\na,\"one\" two\n", "a.csv:2: text stands behind the closing quote of a cell"),
+        ("a.csv", b"label,text\na,b\nb,\"three\nb,four\na,\"five\"\nb,six\n", "a.csv:5: text stands behind"),
+        ("a.csv", b"label,\"te\"xt\na,b\n", "a.csv:1: text stands behind"),
+        (
+            "a.jsonl",
+            b"{\"text\": \"a\", \"label\": \"b\", \"text\": \"c\"}\n",
+            "a.jsonl:1: not a JSON object: the key \"text\" is there twice",
+        ),
+        // In a column that nothing reads, too: nobody knows which of its rows was meant.
+        (
+            "a.jsonl",
+            b"{\"text\": \"a\", \"label\": \"b\", \"x\": 1, \"x\": 2}\n",
+            "the key \"x\" is there twice",
+        ),
+        (
+            "a.jsonl",
+            b"{\"text\": \"a\", \"label\": \"x\\ny\"}\n",
+            "a.jsonl:1: label \"x\\ny\" has a line break",
+        ),
+        (
+            "a.jsonl",
+            b"{\"text\": \"a\", \"label\": \"x\\u001b[31m\"}\n",
+            "a.jsonl:1: label \"x\\u{1b}[31m\" has a line break or a control character",
+        ),
+        ("a.csv", b"text,label\na,\"x\ny\"\n", "a.csv:2: label \"x\\ny\" has a line break"),
+        (
+            "a.tsv",
+            "text\tlabel\na\tx\u{2028}y\n".as_bytes(),
+            "a.tsv:2: label \"x\\u{2028}y\" has a line break",
+        ),
         ("a.tsv", b"text\tlabel\na\tb\tc\n", "a.tsv:2: expected 2 columns as in the header, found 3"),
         ("a.jsonl", b"\n\n", "there are no examples"),
         ("a.csv", b"text,label\n", "there are no examples"),

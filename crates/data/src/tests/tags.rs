@@ -86,6 +86,17 @@ fn what_does_not_fit_is_named_with_its_line() {
         ("a.tsv", "tokens\ttags\na b\tO\n", &["a.tsv:2", "2 words, but 1 tags"]),
         ("a.tsv", "tokens\ttags\na b\tO NOUN\n", &["a.tsv:2", "\"NOUN\" is no BIO tag"]),
         ("a.conll", "a O\nb\n", &["a.conll:2", "\"b\" has no tag"]),
+        // The tokenizer splits words at every white space, so that such a word could not have one tag.
+        ("a.conll", "a\tO\nNew\u{a0}York\tB-X\n", &["a.conll:2", "New\\u{a0}York", "white space in it"]),
+        ("a.conll", "a\tO\n\u{a0}\nb\tO\n", &["a.conll:2", "has no tag"]),
+        ("a.tsv", "tokens\ttags\nNew\u{3000}York\tB-X\n", &["a.tsv:2", "white space in it"]),
+        ("a.tsv", "tokens\ttags\nNew\u{a0}York\tB-X I-X\n", &["a.tsv:2", "white space in it"]),
+        (
+            "a.jsonl",
+            "{\"tokens\": \"New\u{a0}York\", \"tags\": \"B-X\"}",
+            &["a.jsonl:1", "white space in it"],
+        ),
+        ("a.jsonl", "{\"tokens\": [\"a\"], \"tags\": [\"B-\\u0007\"]}", &["a.jsonl:1", "control character"]),
         ("a.conll", "\n\n", &["no examples"]),
     ];
     for (name, content, says) in cases {

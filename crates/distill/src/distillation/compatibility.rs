@@ -66,9 +66,13 @@ pub fn check_student(student: &BertConfig) -> Result<()> {
 /// teacher's.
 pub fn student_head(teacher: &Head) -> Head {
     match teacher {
-        &Head::Embedding { dimensions, pooling, normalized, .. } => {
-            Head::Embedding { dimensions, projected: true, pooling, normalized }
-        }
+        Head::Embedding { dimensions, pooling, normalized, prompt, .. } => Head::Embedding {
+            dimensions: *dimensions,
+            projected: true,
+            pooling: *pooling,
+            normalized: *normalized,
+            prompt: prompt.clone(),
+        },
         other => other.clone(),
     }
 }

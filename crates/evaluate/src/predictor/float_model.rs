@@ -5,7 +5,7 @@ use candle_core::Device;
 use super::prediction::{PredictedAnswer, PredictedTag, Prediction, Question, most_likely};
 use super::refused;
 use crate::answers::{Answered, answers};
-use crate::judge::{encode, outputs};
+use crate::judge::{encode, finite, outputs};
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::collate;
 use tinybert_data::task::{Dataset, Example};
@@ -86,7 +86,7 @@ impl FloatModel {
         let tokens = encoded.ids.len();
         let batch = collate(&[encoded], &[0], self.text.special().pad);
         let (_, logits) = self.model.forward(&batch, Mode::Eval)?;
-        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+        let logits = finite(logits.flatten_all()?.to_vec1::<f32>()?)?;
         let answer = match &self.model.head {
             Head::Regression => PredictedAnswer::Score(logits[0]),
             head @ Head::MultiLabel { .. } => {

@@ -1,6 +1,6 @@
 //! The task head that a `config.json` describes, with its labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::ConfigFile;
 use crate::{Head, names, sentence, thresholds};
@@ -14,11 +14,32 @@ pub(super) struct HeadKeys {
     problem_type: Option<String>,
     num_labels: Option<usize>,
     id2label: Option<BTreeMap<String, String>>,
-    label2id: Option<BTreeMap<String, usize>>,
+    label2id: Option<BTreeMap<String, ClassIndex>>,
     sentence_embedding: Option<SentenceEmbedding>,
     /// This program's own key for [`Head::MultiLabel`]: the threshold of each label. transformers ignores it.
     label_thresholds: Option<Vec<f64>>,
 }
+
+/// The index of a class in `label2id`, which some training scripts write as text.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum ClassIndex {
+    Number(usize),
+    Text(String),
+}
+
+impl ClassIndex {
+    /// The number; `None` for a text that is none.
+    fn number(&self) -> Option<usize> {
+        match self {
+            Self::Number(class) => Some(*class),
+            Self::Text(class) => class.parse().ok(),
+        }
+    }
+}
+
+/// Most labels of a head.
+const MOST_LABELS: usize = 1 << 16;
 
 /// This program's own key for [`Head::Embedding`]; to transformers the folder is a bare encoder.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -30,6 +51,9 @@ pub(super) struct SentenceEmbedding {
     /// Whether the vector is scaled to length 1.
     #[serde(default = "is_normalized", skip_serializing_if = "Clone::clone")]
     pub normalized: bool,
+    /// What stands before every text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prompt: String,
 }
 
 /// Folders of earlier versions do not say that their vectors have length 1.
@@ -104,7 +128,8 @@ impl ConfigFile<'_> {
 
     fn sentence_head(&self, hidden_size: usize, projected: bool) -> Result<Head> {
         let path = self.source.path();
-        let Some(SentenceEmbedding { pooling, dimensions, normalized }) = &self.head_keys.sentence_embedding
+        let Some(SentenceEmbedding { pooling, dimensions, normalized, prompt }) =
+            &self.head_keys.sentence_embedding
         else {
             return Ok(Head::None);
         };
@@ -118,7 +143,8 @@ impl ConfigFile<'_> {
             let what = "sentence_embedding.dimensions is not hidden_size, and the weights have no projection";
             return Err(Error::input(path, what));
         }
-        Ok(Head::Embedding { dimensions: *dimensions, projected, pooling, normalized: *normalized })
+        let (normalized, prompt) = (*normalized, prompt.clone());
+        Ok(Head::Embedding { dimensions: *dimensions, projected, pooling, normalized, prompt })
     }
 
     fn sequence_head(&self) -> Result<Head> {
@@ -178,7 +204,10 @@ impl ConfigFile<'_> {
         }
         let mut from_label2id = BTreeMap::new();
         for (label, class) in self.head_keys.label2id.iter().flatten() {
-            if let Some(other) = from_label2id.insert(*class, label.as_str()) {
+            let class = class.number().ok_or_else(|| {
+                Error::input(path, format!("label2id has no index for {label:?}; expected a class index"))
+            })?;
+            if let Some(other) = from_label2id.insert(class, label.as_str()) {
                 return Err(Error::input(
                     path,
                     format!("label2id gives {label:?} and {other:?} the index {class}"),
@@ -193,10 +222,17 @@ impl ConfigFile<'_> {
                 format!("id2label {by_class:?} and label2id {from_label2id:?} contradict each other"),
             ));
         }
+        let counted = self.head_keys.num_labels.unwrap_or(2);
+        for (key, count) in [("num_labels", counted), ("id2label", by_class.len())] {
+            if count > MOST_LABELS {
+                return Err(Error::input(
+                    path,
+                    format!("{key} gives {count} labels; at most {MOST_LABELS} are read"),
+                ));
+            }
+        }
         if by_class.is_empty() {
-            return Ok((0..self.head_keys.num_labels.unwrap_or(2))
-                .map(|class| format!("LABEL_{class}"))
-                .collect());
+            return Ok((0..counted).map(|class| format!("LABEL_{class}")).collect());
         }
         if by_class.keys().copied().ne(0..by_class.len()) {
             let found: Vec<_> = by_class.keys().collect();
@@ -209,9 +245,9 @@ impl ConfigFile<'_> {
             ));
         }
         let labels: Vec<String> = by_class.into_values().map(str::to_owned).collect();
-        if let Some(twice) = labels.iter().enumerate().find(|(class, label)| labels[..*class].contains(label))
-        {
-            return Err(Error::input(path, format!("id2label has the label {:?} twice", twice.1)));
+        let mut known = HashSet::new();
+        if let Some(twice) = labels.iter().find(|label| !known.insert(*label)) {
+            return Err(Error::input(path, format!("id2label has the label {twice:?} twice")));
         }
         Ok(labels)
     }

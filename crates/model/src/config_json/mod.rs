@@ -10,7 +10,7 @@ use self::head::HeadKeys;
 pub(crate) use self::write::to_json;
 use crate::config_source::{ConfigSource, DECODERS_TEACH};
 use crate::family::{self, Family};
-use crate::{BertConfig, ModelSpecialIds, Pruned, TextEncoder};
+use crate::{BertConfig, ModelSpecialIds, Pruned, TextEncoder, tokenizer_settings};
 use tinybert_base::{Error, Result};
 
 /// A `config.json` of a known family, its class names translated to BERT's.
@@ -63,6 +63,7 @@ impl<'a> ConfigFile<'a> {
             let all = [students, teachers].concat().join(" or ");
             return Err(Error::input(path, format!("model_type is missing; expected {all}")));
         };
+        source.check_defaults()?;
         let family = family::of_model_type(model_type).ok_or_else(|| {
             let mut supported = format!("{}, and {} for teachers", students.join(", "), teachers.join(", "));
             if keys.is_decoder() {
@@ -85,7 +86,8 @@ impl<'a> ConfigFile<'a> {
         let kind = |own: bool| if own { "BPE or Unigram" } else { "WordPiece" };
         let own = self.family.tokenizer().has_own_pieces();
         if own == text.has_own_pieces() {
-            return Ok(());
+            let needs_types = !own && self.family.embeddings().segment_types;
+            return if needs_types { tokenizer_settings::check_type_ids(folder) } else { Ok(()) };
         }
         let name = self.family.name();
         Err(Error::input(

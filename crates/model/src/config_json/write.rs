@@ -29,9 +29,10 @@ pub(crate) fn to_json(config: &BertConfig, head: &Head, pad_token_id: u32, stora
             json["label_thresholds"] = json!(thresholds);
         }
         Head::Regression => json["problem_type"] = json!("regression"),
-        Head::Embedding { dimensions, pooling, normalized, .. } => {
+        Head::Embedding { dimensions, pooling, normalized, prompt, .. } => {
             let pooling = sentence::name_of_pooling(*pooling).to_owned();
-            let entry = SentenceEmbedding { pooling, dimensions: *dimensions, normalized: *normalized };
+            let (dimensions, normalized, prompt) = (*dimensions, *normalized, prompt.clone());
+            let entry = SentenceEmbedding { pooling, dimensions, normalized, prompt };
             json["sentence_embedding"] = json!(entry);
         }
         Head::None | Head::TokenClassification { .. } | Head::MaskedLm => {}

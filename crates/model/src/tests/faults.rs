@@ -5,7 +5,7 @@ use std::fs;
 use candle_core::{DType, Device, Tensor};
 use serde_json::json;
 
-use super::folder::{ModelFolder, classification};
+use super::folder::{ModelFolder, PIECES, classification};
 use crate::{Checkpoint, Head, WORD_EMBEDDINGS};
 
 /// Asserts that a message contains all of these.
@@ -164,8 +164,9 @@ fn values_that_are_not_finite_are_refused() {
 #[test]
 fn a_vocabulary_of_another_size_is_named() {
     let folder = ModelFolder::new(&Head::None);
-    folder.finish().write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\n");
-    says(&folder.fault(), &["5 pieces", "vocab_size is 10"]);
+    let more = PIECES.map(|piece| format!("{piece}\n")).concat() + "more\n";
+    folder.finish().write("vocab.txt", more);
+    says(&folder.fault(), &["11 pieces", "vocab_size is 10"]);
 }
 
 #[test]
@@ -209,6 +210,57 @@ fn labels_that_contradict_themselves_are_refused() {
         folder.config["label2id"] = label2id;
         says(&folder.finish().fault(), &["config.json", part]);
     }
+}
+
+#[test]
+fn the_number_of_labels_is_bounded() {
+    let mut folder = ModelFolder::new(&classification());
+    folder.config["id2label"] = json!(null);
+    folder.config["num_labels"] = json!(1_000_000_000_000_u64);
+    says(&folder.finish().fault(), &["config.json", "num_labels gives 1000000000000 labels"]);
+}
+
+#[test]
+fn settings_that_change_every_family_are_refused_by_name() {
+    for (key, value) in [
+        ("add_cross_attention", json!(true)),
+        ("is_encoder_decoder", json!(true)),
+        ("quantization_config", json!({ "quant_method": "gptq" })),
+    ] {
+        let mut folder = ModelFolder::new(&Head::None);
+        folder.config[key] = value;
+        says(&folder.finish().fault(), &["config.json", key]);
+        folder.config[key] = json!(null);
+        folder.finish().load().unwrap();
+    }
+    let folder = ModelFolder::new(&Head::None);
+    folder.finish().write("adapter_config.json", "{}");
+    says(&folder.fault(), &["adapter_config.json", "merge_and_unload"]);
+}
+
+#[test]
+fn files_that_never_end_or_are_too_large_are_refused() {
+    let folder = ModelFolder::new(&Head::None);
+    std::os::unix::fs::symlink("/dev/zero", folder.finish().file("special_tokens_map.json")).unwrap();
+    says(&folder.fault(), &["special_tokens_map.json", "not a regular file"]);
+    let folder = ModelFolder::new(&Head::None);
+    folder.finish();
+    fs::remove_file(folder.file("model.safetensors")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.file("model.safetensors")).unwrap();
+    says(&folder.fault(), &["model.safetensors", "not a regular file"]);
+    let folder = ModelFolder::new(&Head::None);
+    folder.finish();
+    fs::File::create(folder.file("tokenizer.json")).unwrap().set_len(1 << 40).unwrap();
+    says(&folder.fault(), &["tokenizer.json", "1099511627776 bytes"]);
+}
+
+#[test]
+fn a_large_file_that_is_no_image_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse.tbim");
+    fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
+    let error = crate::image_file::ImageFile::open(&path).err().unwrap();
+    assert_eq!(error.exit_code(), 3, "{error}");
 }
 
 #[test]

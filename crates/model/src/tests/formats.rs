@@ -1,6 +1,6 @@
 //! Folders that must load, in every dialect.
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use serde_json::json;
 
 use super::folder::{ModelFolder, PIECES, assert_same, classification, config, tensors};
@@ -110,4 +110,49 @@ fn more_than_ten_labels_keep_the_order_of_their_indices() {
     let labels: Vec<_> = (0..12).map(|class| format!("class {class}")).collect();
     let head = Head::Classification { labels };
     assert_eq!(ModelFolder::new(&head).finish().load().unwrap().head, head);
+}
+
+/// Tables are padded to a multiple of 8 or 64 by some; transformers reads them, and no id leads to the further rows.
+#[test]
+fn rows_of_the_embeddings_beyond_the_pieces_are_left_out_and_said() {
+    for head in [classification(), Head::MaskedLm] {
+        let mut folder = ModelFolder::new(&head);
+        let padded = |tensor: &Tensor| tensor.pad_with_zeros(0, 0, 64 - PIECES.len()).unwrap();
+        for name in ["bert.embeddings.word_embeddings.weight", "cls.predictions.bias"] {
+            if let Some(table) = folder.tensors.get_mut(name) {
+                *table = padded(table);
+            }
+        }
+        folder.config["vocab_size"] = json!(64);
+        let checkpoint = folder.finish().load().unwrap();
+        assert_eq!(checkpoint.config, config());
+        assert_same(&checkpoint.tensors, &tensors(&config(), &head));
+        let said = checkpoint.notice().unwrap();
+        assert!(said.contains("54 rows") && said.contains("10 pieces") && said.contains("is 64"), "{said}");
+        assert_eq!(ModelFolder::new(&head).finish().load().unwrap().notice(), None);
+    }
+}
+
+#[test]
+fn indices_of_labels_may_be_text() {
+    for label2id in
+        [json!({ "no": "0", "yes": "1", "maybe": "2" }), json!({ "no": 0, "yes": "1", "maybe": 2 })]
+    {
+        for id2label in [json!(null), json!({ "0": "no", "1": "yes", "2": "maybe" })] {
+            let mut folder = ModelFolder::new(&classification());
+            (folder.config["label2id"], folder.config["id2label"]) = (label2id.clone(), id2label);
+            assert_eq!(folder.finish().load().unwrap().head, classification());
+        }
+    }
+    let mut folder = ModelFolder::new(&classification());
+    folder.config["label2id"] = json!({ "no": "zero" });
+    let said = folder.finish().fault();
+    assert!(said.contains("label2id") && said.contains("\"no\""), "{said}");
+}
+
+#[test]
+fn a_configuration_may_have_a_byte_order_mark() {
+    let folder = ModelFolder::new(&classification());
+    folder.finish().write("config.json", format!("\u{feff}{}", folder.config));
+    assert_eq!(folder.load().unwrap().head, classification());
 }

@@ -6,5 +6,6 @@ mod formats;
 mod own_pieces;
 mod pytorch;
 mod saving;
+mod settings;
 mod teacher;
 mod text;

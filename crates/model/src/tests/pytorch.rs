@@ -128,6 +128,17 @@ fn pickles_made_to_harm_are_refused() {
     refused(b".", "stack");
     refused(b"N.", "something else than a state dictionary");
     refused(b"\x8a\xff", "integer of 255 bytes");
+    // One shape of many axes, which each tensor would copy.
+    let storage =
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ";
+    let shape = [&b"("[..], &b"K\x01".repeat(1000), b"tq\x00"].concat();
+    let tensor = |shape: &[u8]| {
+        [&b"ctorch._utils\n_rebuild_tensor_v2\n("[..], storage, b"K\x00", shape, shape, b"tR"].concat()
+    };
+    refused(&tensor(&shape), "1000 axes");
+    let small = b"K\x01\x85";
+    let twice: Vec<u8> = [b"X\x01\x00\x00\x00a".to_vec(), tensor(small), b"s".to_vec()].concat();
+    refused(&[&b"}"[..], &twice, &twice, b"."].concat(), "\"a\" twice");
     // Nine times two references each: 2^9 nested copies if they were copies.
     let doubling: Vec<u8> = [&b"N"[..], &b"q\x00h\x00\x86".repeat(9), b"."].concat();
     refused(&doubling, "nested");

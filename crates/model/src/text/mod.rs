@@ -8,8 +8,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use tokenizers::Tokenizer;
 
-pub(crate) use self::own_pieces::OWN_MODELS;
-use self::own_pieces::OwnPieces;
+pub(crate) use self::own_pieces::{OWN_MODELS, OwnPieces};
 use super::special_pieces::ModelSpecialIds;
 use super::tokenizer_folder::{self, FolderTokenizer};
 use super::vocabulary::{NamedFiles, WordPieceVocabulary};
@@ -63,7 +62,7 @@ pub struct TextEncoder {
     special: ModelSpecialIds,
     /// Whether the model can tell the second text of a pair from the first.
     reads_pairs: bool,
-    /// Tokenizer files by name, as they are copied into saved checkpoints.
+    /// Tokenizer files by name, as they are written into saved checkpoints.
     files: NamedFiles,
 }
 
@@ -90,10 +89,8 @@ impl TextEncoder {
                     other => other,
                 })
             }
-            FolderTokenizer::Own { definition, config, files } => {
-                let path = folder.join("tokenizer.json");
-                let OwnPieces { tokenizer, special, vocab_size } =
-                    OwnPieces::read(&path, &definition, &config)?;
+            FolderTokenizer::Own { own, files } => {
+                let OwnPieces { tokenizer, special, vocab_size } = *own;
                 Ok(Self { tokenizer, pieces: Pieces::Own(vocab_size), special, reads_pairs: true, files })
             }
         }

@@ -161,6 +161,7 @@ fn sentence_encoders_are_pruned_against_their_teacher() {
         projected,
         pooling: Pooling::Mean,
         normalized: true,
+        prompt: String::new(),
     };
     let teacher = toy::model(&place.path().join("teacher"), &toy::config(2, 16), &head(16, false));
     let model = toy::model(&place.path().join("model"), &toy::config(1, 8), &head(16, true));

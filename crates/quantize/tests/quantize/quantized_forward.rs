@@ -53,9 +53,27 @@ fn heads() -> [Head; 6] {
         Head::Classification { labels: labels.clone() },
         Head::Regression,
         Head::TokenClassification { labels },
-        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Mean, normalized: true },
-        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Cls, normalized: true },
-        Head::Embedding { dimensions: 8, projected: true, pooling: Pooling::Max, normalized: false },
+        Head::Embedding {
+            dimensions: 8,
+            projected: true,
+            pooling: Pooling::Mean,
+            normalized: true,
+            prompt: String::new(),
+        },
+        Head::Embedding {
+            dimensions: 8,
+            projected: true,
+            pooling: Pooling::Cls,
+            normalized: true,
+            prompt: String::new(),
+        },
+        Head::Embedding {
+            dimensions: 8,
+            projected: true,
+            pooling: Pooling::Max,
+            normalized: false,
+            prompt: String::new(),
+        },
     ]
 }
 
