@@ -30,6 +30,7 @@ fn what_a_killed_process_left_unfinished_is_removed() {
     let place = tempfile::tempdir().unwrap();
     let run = place.path().join("model.run");
     own_folder::open(&run).unwrap();
+    own_folder::open(&place.path().join(".model.run.done")).unwrap();
     for folder in [run.join(".step-00000003.partial"), place.path().join(".model.run.done/step-00000009")] {
         own_folder::open(&folder).unwrap();
     }
