@@ -251,7 +251,7 @@ fn models_and_data_of_different_kinds_do_not_go_together() {
     fails(
         &format!("{line} --max-tokens 32 --out {out}"),
         3,
-        &["any number of labels", "fine-tune the teacher"],
+        &["any number of labels", "fine-tuned on such data"],
     );
 }
 
