@@ -62,6 +62,11 @@ impl JudgedConfidence {
 }
 
 impl JudgedConfidence {
+    /// The number of examples that are out of scope.
+    pub fn out_of_scope(&self) -> usize {
+        self.judged.iter().filter(|answer| !answer.in_scope).count()
+    }
+
     /// Whether an answer can be rejected, or an example is out of scope.
     pub fn rejects(&self) -> bool {
         let Confidence { threshold, out_of_scope, .. } = self.confidence;
@@ -77,7 +82,7 @@ impl Candidate {
     /// Opens a model that is compared with `other`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names both models if they do not have the same labels.
+    /// [`Error::Usage`] that names both models if they do not have the same labels; the other errors name this one.
     pub fn open_rival(args: &EvalArgs, model: &ModelArgs, other: &Self, context: &Context) -> Result<Self> {
         let check = |name: &str, labels: &[String]| {
             let sorted = |labels: &[String]| {
@@ -105,7 +110,12 @@ impl Candidate {
                 described(&other.data.labelled.labels)
             )))
         };
-        Self::open_checked(args, model, check, context)
+        let of_rival = |what| format!("--against {}: {what}", model.name());
+        Self::open_checked(args, model, check, context).map_err(|error| match error {
+            Error::Usage(what) if !what.starts_with("--against") => Error::Usage(of_rival(what)),
+            Error::Input(what) => Error::Input(of_rival(what)),
+            other => other,
+        })
     }
 
     /// Opens a model; `check` gets its name and its labels before the data are read.
@@ -126,6 +136,9 @@ impl Candidate {
         let of_image = of_image.filter(|_| spec.kind() == TaskKind::Classification);
         let out_of_scope = args.out_of_scope.as_deref().or(of_image);
         let data = data_args.load_scoped(&spec, args.split.into(), out_of_scope, context.progress)?;
+        if let Some(label) = &args.out_of_scope {
+            data.check_label(label, args.split.into())?;
+        }
         predictor.check_kind(&data.labelled)?;
         data.labelled.check_labelled()?;
         let set = data_args.metrics(&spec, &data.labelled)?;
