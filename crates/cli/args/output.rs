@@ -10,6 +10,7 @@ use super::units::parse_minutes;
 
 /// Where a training command writes, and how it continues after an interruption.
 #[derive(Args)]
+#[command(next_help_heading = "Output and checkpoints")]
 pub struct OutputArgs {
     /// Folder to write; checkpoints stand in FOLDER.run until it is complete.
     #[arg(long, value_name = "FOLDER")]
