@@ -101,8 +101,8 @@ fn nearest(out: &Path) -> &Path {
     out.ancestors().skip(1).find(|path| path.exists()).unwrap_or(Path::new(""))
 }
 
-/// Refuses a folder for event files that is a file, holds other files or cannot be written, and one in the output folder `out` or in its
-/// `out.run`: the first is replaced as a whole, the second is removed.
+/// Refuses a folder for event files that is a file, holds other files or cannot be written, and one in the output
+/// folder `out` or in its `out.run`: the first is replaced as a whole, the second is removed.
 pub fn check_tensorboard(folder: Option<&PathBuf>, out: &Path) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let refuse = |why: &str| Err(Error::Usage(format!("--tensorboard {}: {why}", folder.display())));

@@ -30,8 +30,8 @@ fn print_exactly(line: impl std::fmt::Display) -> Result<()> {
 }
 
 /// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that
-/// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`. Of few examples it says
-/// that they are too few.
+/// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`. Of few
+/// examples it says that they are too few.
 pub fn describe_metrics(metrics: &Metrics) -> String {
     let Metrics { primary, values, samples, intervals } = metrics;
     let value = |(&name, &value)| (name, value, intervals.get(name).copied());

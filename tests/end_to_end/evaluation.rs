@@ -270,8 +270,6 @@ fn few_examples_have_no_interval_of_resamples() {
 
 #[test]
 fn errors_of_a_second_model_name_it() {
-    let line = format!("eval --model {} {} --against {}", *STUDENT, toy::data(), *FRESH);
-    fails(&line, 2, &["--against", &FRESH]);
     let damaged = toy::write("rival.tbim", "no image");
     let line = format!("eval --model {} {} --against {damaged}", *STUDENT, toy::data());
     fails(&line, 3, &[&format!("--against {damaged}")]);

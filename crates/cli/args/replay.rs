@@ -13,10 +13,9 @@ use crate::invocation::Invocation;
 /// The options of an earlier run. They are words of the command line already when clap reads it
 /// ([`with_recorded_options`](crate::replay::with_recorded_options)).
 #[derive(Args)]
-#[command(next_help_heading = "Options of an earlier run")]
 pub struct ReplayArgs {
     /// Take the options of an earlier run from its run.json. Options of the command line replace those of the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Options of an earlier run")]
     config: Option<PathBuf>,
 }
 

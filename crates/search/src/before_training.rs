@@ -14,11 +14,11 @@ use tinybert_prune::Importance;
 use tinybert_train::{Output, head_of};
 
 impl Compress<'_> {
-    /// Makes sure that what later stages read can be used: the development set, the corpus, the student, and the budget.
+    /// Makes sure that what later stages read can be used: the development set, the corpus, the student and the budget.
     ///
     /// # Errors
-    /// Those of [`check_judged`], of [`Corpus::open`] and of [`check_models`]; [`Error::Usage`](tinybert_base::Error::Usage) with the limits
-    /// that cannot be met; the errors of tokenizing.
+    /// Those of [`check_judged`], of [`Corpus::open`] and of [`check_models`];
+    /// [`Error::Usage`](tinybert_base::Error::Usage) with the limits that cannot be met; the errors of tokenizing.
     pub(crate) fn check_before_training(&self, out: &Output) -> Result<()> {
         check_judged(self.data.dev)?;
         if self.student.is_none() && !self.corpus.is_empty() {

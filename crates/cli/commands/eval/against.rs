@@ -17,8 +17,8 @@ const LEVEL: f64 = 0.05;
 pub struct Comparison<'a> {
     models: [&'a Judged; 2],
     mcnemar: Option<McNemar>,
-    /// The difference of the metric that selects, where McNemar's test says nothing about it and the examples are enough
-    /// for the bootstrap.
+    /// The difference of the metric that selects, where McNemar's test says nothing about it and there are enough
+    /// examples for the bootstrap.
     difference: Option<Difference>,
 }
 
