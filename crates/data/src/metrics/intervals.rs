@@ -86,8 +86,8 @@ pub(super) fn bootstrap<T: Send>(samples: usize, value: impl Fn(&[u32]) -> T + S
 
 impl Outcomes {
     /// The metrics with the 95 % interval of each: Wilson's for accuracy and exact match, and the percentiles of 1,000
-    /// resamples of the examples for everything else, of [`LEAST_SAMPLES`] examples or more. Of tags all are of the second
-    /// kind, because the words of a sentence are not independent of each other.
+    /// resamples of the examples for everything else, of [`LEAST_SAMPLES`] examples or more. Of tags all are of the
+    /// second kind, because the words of a sentence are not independent of each other.
     pub fn metrics_with_intervals(&self) -> Metrics {
         let metrics = self.metrics();
         let is_share = |name: &str| SHARES.contains(&name) && self.set != MetricSet::Entities;
