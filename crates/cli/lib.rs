@@ -28,6 +28,7 @@ mod standard_output;
 mod terminal;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches};
 use tinybert_base::{Error, Result};
@@ -36,6 +37,7 @@ use crate::args::GlobalArgs;
 use crate::command_line::Cli;
 use crate::commands::Command;
 use crate::invocation::Invocation;
+use crate::terminal::say;
 
 pub use crate::exit::explain_panics;
 
@@ -83,6 +85,12 @@ fn run_after(arguments: &[OsString], prepare: impl FnOnce(&GlobalArgs) -> Result
         Err(error) => {
             // A closed standard output or error leaves nobody to tell.
             drop(error.print());
+            if let Some(record) = replay::record(arguments).filter(|_| error.use_stderr()) {
+                say(format_args!(
+                    "options of this command line also come from {}",
+                    Path::new(&record).display()
+                ));
+            }
             return u8::try_from(error.exit_code()).unwrap_or(exit::INTERNAL);
         }
     };

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use tinybert_base::{Error, Result};
 use tinybert_runtime::image::MAGIC;
+use tinybert_train::EVENT_FILES;
 
 /// Paths that an output may not replace: what the command reads and its other outputs, each with the option
 /// that names it.
@@ -100,13 +101,18 @@ fn nearest(out: &Path) -> &Path {
     out.ancestors().skip(1).find(|path| path.exists()).unwrap_or(Path::new(""))
 }
 
-/// Refuses a folder for event files that is a file or cannot be written, and one in the output folder `out` or in its
-/// `out.run`: the first is replaced as a whole, the second is removed.
+/// Refuses a folder for event files that is a file, holds other files or cannot be written, and one in the output
+/// folder `out` or in its `out.run`: the first is replaced as a whole, the second is removed.
 pub fn check_tensorboard(folder: Option<&PathBuf>, out: &Path) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let refuse = |why: &str| Err(Error::Usage(format!("--tensorboard {}: {why}", folder.display())));
     if folder.exists() && !folder.is_dir() {
         return refuse("is a file; name a folder");
+    }
+    let files = folder.read_dir().into_iter().flatten().flatten().filter(|entry| entry.path().is_file());
+    let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    if let Some(name) = names.find(|name| !name.starts_with(EVENT_FILES)) {
+        return refuse(&format!("holds {name}, which is no event file; name a folder for event files alone"));
     }
     let mut run = out.as_os_str().to_owned();
     run.push(".run");

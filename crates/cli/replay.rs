@@ -16,8 +16,17 @@ use crate::command_line::Cli;
 const CONFIG: &str = "config";
 
 /// Options that say where and how a run is done, and not what its result is.
-const NOT_RECORDED: [&str; 8] =
-    [CONFIG, "out", "resume", "checkpoint_minutes", "checkpoint_steps", "tensorboard", "threads", "quiet"];
+const NOT_RECORDED: [&str; 9] = [
+    CONFIG,
+    "help",
+    "out",
+    "resume",
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "tensorboard",
+    "threads",
+    "quiet",
+];
 
 /// The options that the command line in `matches` names itself, for `run.json`.
 pub fn recorded_options(matches: &ArgMatches) -> RecordedOptions {
@@ -66,6 +75,17 @@ pub fn with_recorded_options(arguments: Vec<OsString>) -> Result<Vec<OsString>> 
     }
     all.extend_from_slice(&arguments[at + 1..]);
     Ok(all)
+}
+
+/// The record that `--config` names in `arguments`, if it does.
+pub fn record(arguments: &[OsString]) -> Option<OsString> {
+    let definition = definition();
+    let (at, command) = arguments
+        .iter()
+        .enumerate()
+        .skip(1)
+        .find_map(|(at, word)| Some((at, definition.find_subcommand(word)?)))?;
+    config(command, &arguments[at + 1..])
 }
 
 /// All commands with all their options.
@@ -223,6 +243,7 @@ mod tests {
         refused("fine-tune", json!({}), "has no `options`");
         refused("fine-tune", json!({ "rate": ["1"] }), "the option \"rate\"");
         refused("fine-tune", json!({ "out": ["x"] }), "the option \"out\"");
+        refused("fine-tune", json!({ "help": [] }), "the option \"help\"");
         refused("fine-tune", json!({ "lr": [] }), "\"lr\" has no value");
         refused("fine-tune", json!({ "tagging": ["x"] }), "\"tagging\" has a value");
         refused("fine-tune", json!(["lr"]), "not a record of a run");

@@ -5,10 +5,10 @@ use std::io::Write;
 use tinybert_base::{Error, Result};
 use tinybert_baseline::BaselineRow;
 use tinybert_data::metrics::Metrics;
-use tinybert_data::metrics::intervals::Estimate;
+use tinybert_data::metrics::intervals::{Estimate, LEAST_SAMPLES};
 use tinybert_quantize::FittedConfidence;
 use tinybert_runtime::image::Confidence;
-use tinybert_train::Trial;
+use tinybert_train::{Trial, chosen_rate};
 
 use crate::terminal::safe_lines;
 
@@ -32,7 +32,8 @@ fn print_exactly(line: impl std::fmt::Display) -> Result<()> {
 }
 
 /// `accuracy 0.9686 [0.9547, 0.9783], f1 0.9500 [0.9286, 0.9671] (872 examples, 95 % intervals)`; the metric that
-/// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`.
+/// selects the best weights comes first. Without intervals it is `accuracy 0.9686, f1 0.9500 (872 examples)`. Of few
+/// examples it says that they are too few.
 pub fn describe_metrics(metrics: &Metrics) -> String {
     let Metrics { primary, values, samples, intervals } = metrics;
     let (mut first, mut others) = (String::new(), String::new());
@@ -44,7 +45,9 @@ pub fn describe_metrics(metrics: &Metrics) -> String {
         if name == primary { first = text } else { others += &format!(", {text}") }
     }
     let note = if intervals.is_empty() { "" } else { ", 95 % intervals" };
-    format!("{first}{others} ({samples} examples{note})")
+    let lacks_one = values.keys().any(|name| !intervals.contains_key(name));
+    let few = if lacks_one && *samples < LEAST_SAMPLES { ", too few for bootstrap intervals" } else { "" };
+    format!("{first}{others} ({samples} examples{note}{few})")
 }
 
 /// One line for each split of the linear baseline: `baseline dev  accuracy 0.9857 [0.9739, 0.9922] (700 examples, 95 %
@@ -82,15 +85,19 @@ pub fn describe_confidence(confidence: &Confidence, labels: &[String]) -> String
     format!("temperature {temperature:.4}; answers are {accepted}{label}")
 }
 
-/// Prints the trials of a search of the learning rate as a table; nothing if there were none.
+/// Prints the trials of a search of the learning rate as a table, in which the last trial of the chosen rate is marked;
+/// nothing if there were none.
 pub fn print_trials(trials: &[Trial], metric: &str) -> Result<()> {
     if trials.is_empty() {
         return Ok(());
     }
     print_line(format_args!("round  learning rate  steps   dev {metric}"))?;
+    let last = trials.iter().map(|trial| trial.round).max();
+    let chosen = last.zip(chosen_rate(trials));
     for Trial { round, learning_rate, steps, dev } in trials {
+        let mark = if chosen == Some((*round, *learning_rate)) { "  chosen" } else { "" };
         let dev = dev.map_or_else(|| "diverged".into(), |dev| format!("{dev:.4}"));
-        print_line(format_args!("{round:>5}  {learning_rate:>13e}  {steps:>5}   {dev}"))?;
+        print_line(format_args!("{round:>5}  {learning_rate:>13e}  {steps:>5}   {dev}{mark}"))?;
     }
     Ok(())
 }

@@ -159,6 +159,39 @@ fn a_finished_student_whose_image_answers_as_well_is_left_as_it_is() {
 }
 
 #[test]
+fn a_student_that_cannot_learn_is_refused_before_the_teacher_is_trained() {
+    let student = toy::student("two-heads", "--hidden 32 --heads 2", &ENCODER);
+    let out = toy::path("refused-student").display().to_string();
+    let line = format!("compress --teacher {} --student {student} {} --max-tokens 32", *ENCODER, toy::data());
+    fails(&format!("{line} --out {out}"), 2, &["2 attention heads", "the teacher 4"]);
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn a_teacher_with_other_labels_is_fine_tuned() {
+    let row = |text: String, label: &str| json!({ "text": text, "label": label }).to_string() + "\n";
+    let rows = |fillers: &[&str]| -> String {
+        fillers
+            .iter()
+            .map(|filler| {
+                row(format!("play some {filler}"), "sound") + &row(format!("rain in {filler}"), "sky")
+            })
+            .collect()
+    };
+    let train = toy::write("other-labels-train.jsonl", rows(&toy::FILLERS));
+    let dev = toy::write("other-labels-dev.jsonl", rows(&toy::FILLERS[..4]));
+    let line = format!(
+        "compress --teacher {} --student {} --train {train} --dev {dev} --max-tokens 32",
+        *TEACHER, *FRESH
+    );
+    let rates =
+        "--teacher-epochs 6 --teacher-lr 1e-3 --intermediate-epochs 1 --prediction-epochs 1 --batch-size 16";
+    let out = toy::make("other-labels", &format!("{line} {rates}"));
+    let labels = read_json(&format!("{out}/teacher"), "config.json")["id2label"].to_string();
+    assert!(labels.contains("sound") && labels.contains("sky") && !labels.contains("music"), "{labels}");
+}
+
+#[test]
 fn a_budget_that_cannot_be_met_says_what_could_be() {
     let line = format!("compress --teacher {} --student {} {} --quick", *TEACHER, *FRESH, toy::data());
     let line = format!("{line} --max-tokens 32");

@@ -84,6 +84,15 @@ fn a_calibrated_image_accepts_the_share_that_was_asked_for() {
     ] {
         assert!(inspected.contains(part), "{part}: {inspected}");
     }
+    let json: Value =
+        serde_json::from_str(&output(&format!("inspect {image} --json"))).expect("a JSON object");
+    let json = &json["confidence"];
+    assert!(
+        (json["temperature"].as_f64().expect("a number") - number(&inspected, "temperature")).abs() < 1e-4
+    );
+    assert!(
+        (json["threshold"].as_f64().expect("a number") - number(&inspected, "probability of")).abs() < 1e-4
+    );
     let answers = run_json(image, &texts());
     let accepted = answers.iter().filter(|answer| answer["accepted"] == true).count();
     assert!(
@@ -221,7 +230,21 @@ fn eval_counts_rejected_texts_that_are_none_of_the_labels() {
         assert_eq!(found["confidence"]["in_scope_accuracy"], accuracy, "{found}");
         assert_eq!(lines.len(), 36 + 16);
         assert_eq!(recall == 0.0, model == STUDENT.as_str(), "a folder accepts everything");
-        fails(&format!("eval --model {model} {}", *WITH_OTHERS), 3, &["\"other\" is unknown"]);
+        fails(
+            &format!("eval --model {model} {}", *WITH_OTHERS),
+            3,
+            &["\"other\" is unknown", "--out-of-scope"],
+        );
+        assert_eq!((&found["out_of_scope_samples"], &plain["out_of_scope_samples"]), (&16.into(), &0.into()));
+        let printed = output(&format!("eval --model {model} {} --out-of-scope other", *WITH_OTHERS));
+        assert!(
+            printed.contains("(36 examples") && printed.contains("(16 examples out of scope)"),
+            "{printed}"
+        );
+        for label in ["OTHER", ""] {
+            let line = format!("eval --model {model} {} --out-of-scope={label}", data());
+            fails(&line, 3, &["neither the model nor a row of the dev data has this label"]);
+        }
     }
     // As a class of the model: a folder rejects answers with it, too.
     let (found, _) = evaluated(&STUDENT, &data(), "--out-of-scope table");

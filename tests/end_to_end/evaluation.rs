@@ -231,3 +231,46 @@ fn predictions_replace_nothing_that_is_read() {
     }
     fails(&format!("{line} --predictions /proc/tinybert-out"), 4, &["/proc/tinybert-out"]);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_cannot_be_written_loses_no_metrics() {
+    let file = toy::path("no-room.jsonl");
+    let line = format!("eval --model {} {} --predictions {}", *IMAGE, toy::data(), file.display());
+    // No file may grow, as on a full disk.
+    let program = env!("CARGO_BIN_EXE_tinybert-compress");
+    let found = std::process::Command::new("sh")
+        .args(["-c", &format!("trap '' XFSZ; ulimit -f 0; exec {program} {line}")])
+        .output()
+        .expect("there is a shell");
+    let printed = String::from_utf8_lossy(&found.stdout);
+    assert_eq!(found.status.code(), Some(4), "{found:?}");
+    assert!(printed.contains("dev accuracy ") && !printed.contains("wrote"), "{printed}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn few_examples_have_no_interval_of_resamples() {
+    let rows = |count: usize| -> String {
+        let text = fs::read_to_string(toy::train()).expect("the training file");
+        text.lines().step_by(9).take(count).map(|line| line.to_owned() + "\n").collect()
+    };
+    let few = toy::write("few.jsonl", rows(9));
+    let line = format!("eval --model {} --train {} --dev {few} --select-by macro-f1", *IMAGE, toy::train());
+    let printed = output(&line);
+    assert!(
+        printed.contains("(9 examples") && printed.contains("too few for bootstrap intervals"),
+        "{printed}"
+    );
+    let printed = output(&format!("{line} --against {}", *STUDENT));
+    assert!(!printed.contains("the macro_f1 of A minus that of B"), "{printed}");
+    let ten = toy::write("ten.jsonl", rows(10));
+    assert!(!output(&line.replace(&few, &ten)).contains("too few"), "{line}");
+}
+
+#[test]
+fn errors_of_a_second_model_name_it() {
+    let damaged = toy::write("rival.tbim", "no image");
+    let line = format!("eval --model {} {} --against {damaged}", *STUDENT, toy::data());
+    fails(&line, 3, &[&format!("--against {damaged}")]);
+}

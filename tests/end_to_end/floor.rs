@@ -101,7 +101,14 @@ fn a_floor_that_no_image_holds_leaves_the_nearest_image() {
     let metric = |of: &Value| of["metric"].as_f64().expect("a metric");
     let best = tries.iter().max_by(|a, b| metric(a).total_cmp(&metric(b))).expect("a try");
     assert_eq!(best["cost"]["flash"], bytes(&Path::new(&out).join("model.tbim")));
-    assert_eq!(read_json(&out, "report.json")["floor"]["held"], false);
+    let report = read_json(&out, "report.json");
+    assert_eq!(report["floor"]["held"], false);
+    let headline = report["reasons"][0].as_str().expect("a sentence");
+    for says in
+        ["On the 18 examples that were held out, the floor", "the teacher has", "The image has accuracy"]
+    {
+        assert!(headline.contains(says), "{headline}");
+    }
 }
 
 #[test]

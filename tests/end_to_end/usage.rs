@@ -39,6 +39,44 @@ fn help_tells_the_defaults_and_places_of_its_own_command() {
 }
 
 #[test]
+fn options_stand_under_their_heading_and_only_where_they_can_be_used() {
+    for command in ["compress", "fine-tune", "distill", "prune"] {
+        let help = output(&format!("{command} --help"));
+        let section = help.split("\nOutput and checkpoints:\n").nth(1).expect(command);
+        let section = section.split(":\n").next().unwrap_or_default();
+        for option in ["--out", "--resume", "--checkpoint-minutes", "--tensorboard"] {
+            assert!(
+                section.contains(&format!("{option} ")) || section.contains(&format!("{option}\n")),
+                "{command}: {help}"
+            );
+        }
+    }
+    let help = output("baseline --help");
+    assert!(
+        !help.contains("--embedding") && !help.contains("--prompt") && help.contains("--tagging"),
+        "{help}"
+    );
+}
+
+#[test]
+fn numbers_without_what_they_belong_to_are_refused() {
+    let compress = "compress --teacher t --train a.jsonl --dev b.jsonl --out o";
+    fails(&format!("{compress} --tries 2"), 2, &["--keep", "--max-loss"]);
+    fails(&format!("{compress} --max-loss 100"), 2, &["at least 0 and below 100"]);
+}
+
+#[test]
+fn a_bad_value_of_a_record_names_its_file() {
+    let record = serde_json::json!({
+        "program": "tinybert-compress", "version": "0", "command": "fine-tune", "settings": {}, "seed": 1, "inputs": [],
+        "metrics": null, "options": { "lr": ["much"] },
+    });
+    let file = toy::write("bad-value.json", record.to_string());
+    let line = format!("fine-tune --model nowhere --train t.jsonl --dev d.jsonl --out o --config {file}");
+    fails(&line, 2, &["'much'", "--lr", &file]);
+}
+
+#[test]
 fn every_instruction_set_is_listed() {
     let names = Isa::ALL.map(Isa::name);
     for command in ["run", "eval", "bench"] {
@@ -110,6 +148,10 @@ fn what_surrounds_a_run_is_checked_before_anything_is_read() {
         fails(&format!("{line} --out o --tune 1"), 2, &["--tune", "2.."]);
         let file = toy::write("file-for-events", "mine");
         fails(&format!("{line} --out o --tensorboard {file}"), 2, &["--tensorboard", "is a file"]);
+        std::fs::create_dir_all(toy::path("folder-with-others")).expect("the target folder can be written");
+        let others = toy::write("folder-with-others/run.json", "{}");
+        let others = others.trim_end_matches("/run.json");
+        fails(&format!("{line} --out o --tensorboard {others}"), 2, &["holds run.json", "no event file"]);
         let out = toy::path("out-of-events").display().to_string();
         for inside in [out.clone(), format!("{out}/events"), format!("{out}.run/events")] {
             fails(&format!("{line} --out {out} --tensorboard {inside}"), 2, &["is in the folder of --out"]);

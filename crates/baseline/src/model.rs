@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::decoding::Transitions;
 use crate::features::{BUCKET_BITS, Counts};
-use crate::objective::add_products;
+use crate::objective::{add_products, loss};
 use crate::sparse::Row;
 use crate::vocabulary::Vocabulary;
 use tinybert_base::Result;
@@ -120,16 +120,16 @@ impl LinearModel {
     fn outputs_of(&self, row: &[(u32, f32)]) -> Vec<f32> {
         let count = self.scales.len();
         let mut sums = vec![0.0; count];
-        let (hashed, overlap) =
+        let (hashed, others) =
             row.split_at(row.partition_point(|&(feature, _)| (feature as usize) < self.features()));
         for &(feature, value) in hashed {
             let weights = &self.weights[feature as usize * count..][..count];
             sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += value * f32::from(*weight));
         }
         sums.iter_mut().zip(&self.scales).for_each(|(sum, scale)| *sum *= scale);
-        let (of_overlap, biases) = self.unrounded.split_at(self.unrounded.len() - count);
-        for (&(_, value), weights) in overlap.iter().zip(of_overlap.chunks(count)) {
-            add_products(&mut sums, &[(0, value)], weights);
+        let (of_others, biases) = self.unrounded.split_at(self.unrounded.len() - count);
+        for &(feature, value) in others {
+            add_products(&mut sums, &[(feature - self.features() as u32, value)], of_others);
         }
         sums.iter_mut().zip(biases).for_each(|(sum, bias)| *sum += bias);
         sums
@@ -150,6 +150,18 @@ impl LinearModel {
         let answers: Vec<Target> = rows.par_iter().map(|rows| self.answer_to(rows)).collect();
         let targets = data.targets();
         Outcomes::new(metrics, &data.labels, &answers, &targets)
+    }
+
+    /// The mean loss over texts, pairs or tagged words with the features `rows` and the right answers `targets`: of
+    /// labels the negative log-likelihood, of scores half the squared error. A word's features tell the right tag of
+    /// the word before.
+    pub(crate) fn mean_loss(&self, rows: &[Row], targets: &[Target]) -> f64 {
+        let losses: Vec<f64> = rows
+            .par_iter()
+            .zip(targets)
+            .map(|(row, target)| loss(target, &mut self.outputs_of(row)))
+            .collect();
+        losses.iter().sum::<f64>() / losses.len().max(1) as f64
     }
 
     /// The median time of an answer on one core in microseconds, from the text on.

@@ -113,7 +113,7 @@ pub fn add_products(sums: &mut [f32], entries: &[(u32, f32)], matrix: &[f32]) {
 /// The loss of a text's outputs, which become the derivatives of the loss. A label has cross-entropy over all outputs,
 /// or over two labels that one output tells apart; a set of labels has binary cross-entropy; a score has half the
 /// squared error.
-fn loss(target: &Target, outputs: &mut [f32]) -> f64 {
+pub fn loss(target: &Target, outputs: &mut [f32]) -> f64 {
     match (target, outputs) {
         (Target::Class(class), [output]) => binary(output, *class == 1),
         (Target::Class(class), outputs) => softmax(outputs, *class as usize),

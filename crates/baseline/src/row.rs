@@ -62,7 +62,7 @@ impl BaselineRow {
                 train_set.examples.len()
             ));
         }
-        let Trained { model, penalty, dev } =
+        let Trained { model, penalty, dev, .. } =
             train(part.as_ref().unwrap_or(train_set), dev_set, metrics, context)?;
         let seconds = begin.elapsed().as_secs_f64();
         let judged =

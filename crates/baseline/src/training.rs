@@ -18,8 +18,6 @@ const PENALTIES_OF_TAGS: &[f32] = &[1.0, 1.0 / 4.0, 1.0 / 16.0];
 const TOLERANCE: f64 = 1e-3;
 /// Training also ends where a step brings less than this share of the objective.
 const DECREASE: f64 = 2e-4;
-/// The search for the penalty ends after so many that bring nothing.
-const PATIENCE: usize = 2;
 /// Largest number of steps for a penalty.
 const STEPS: usize = 100;
 
@@ -31,6 +29,17 @@ pub struct Trained {
     pub penalty: f32,
     /// Its metrics on the development set.
     pub dev: Metrics,
+    /// Its mean loss there, of a text, a pair or a tagged word.
+    pub loss: f64,
+}
+
+impl Trained {
+    /// Whether this model is chosen rather than `other`, whose penalty is stronger: by its metric, of equal ones by its
+    /// loss, and of equal losses by its weaker penalty. Few examples tell metrics apart only roughly.
+    fn is_preferred_to(&self, other: &Self) -> bool {
+        let of_metrics = self.dev.primary().total_cmp(&other.dev.primary());
+        of_metrics.then(other.loss.total_cmp(&self.loss)).is_ge()
+    }
 }
 
 /// Makes sure that there is a baseline for data of this kind.
@@ -57,7 +66,8 @@ pub fn check(train: &Dataset) -> Result<()> {
     train.check_labelled()
 }
 
-/// Trains on `train`; `metrics` on `dev` choose the penalty. Of equal ones the strongest is chosen.
+/// Trains on `train` with every penalty; `metrics` on `dev` choose one of them. Of equal ones it is the one with the
+/// smallest mean loss on `dev`.
 ///
 /// # Errors
 /// Those of [`check`]; [`Error::Input`] for a development set that cannot be judged by `metrics`;
@@ -76,6 +86,12 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
     let texts = Sparse::of_rows(&rows.into_iter().flatten().collect::<Vec<Row>>());
     let features = texts.transposed(vocabulary.len() + others);
     let dev_rows = vocabulary.rows(&Counts::of_examples(dev));
+    let mut dev_words = dev_rows.clone();
+    if train.kind == TaskKind::Tagging {
+        add_tags_before(&mut dev_words, dev, vocabulary.len());
+    }
+    let dev_words: Vec<Row> = dev_words.into_iter().flatten().collect();
+    let dev_targets: Vec<Target> = dev.examples.iter().flat_map(|example| golds(&example.target)).collect();
     let targets: Vec<Target> = train.examples.iter().flat_map(|example| golds(&example.target)).collect();
     let outputs = LinearModel::outputs(train.kind, &train.labels);
     let penalties = if train.kind == TaskKind::Tagging { PENALTIES_OF_TAGS } else { &PENALTIES };
@@ -91,7 +107,6 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
     };
     context.progress.begin("linear baseline", penalties.len() as u64);
     let mut best: Option<Trained> = None;
-    let mut in_vain = 0;
     for &penalty in penalties {
         let objective = objective(penalty);
         weights =
@@ -102,16 +117,12 @@ pub fn train(train: &Dataset, dev: &Dataset, metrics: MetricSet, context: &Conte
             ));
         }
         let model = LinearModel::rounded(vocabulary.clone(), train, &weights);
-        let dev = model.outcomes(&dev_rows, dev, metrics)?.metrics();
-        context.progress.advance(1, &format!("{} {:.4}", dev.primary, dev.primary()));
-        if best.as_ref().is_some_and(|best| dev.primary() <= best.dev.primary()) {
-            in_vain += 1;
-        } else {
-            best = Some(Trained { model, penalty, dev });
-            in_vain = 0;
-        }
-        if in_vain == PATIENCE {
-            break;
+        let metrics = model.outcomes(&dev_rows, dev, metrics)?.metrics();
+        let loss = model.mean_loss(&dev_words, &dev_targets);
+        context.progress.advance(1, &format!("{} {:.4}", metrics.primary, metrics.primary()));
+        let trained = Trained { model, penalty, dev: metrics, loss };
+        if best.as_ref().is_none_or(|best| trained.is_preferred_to(best)) {
+            best = Some(trained);
         }
     }
     context.progress.end();

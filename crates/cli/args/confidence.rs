@@ -6,7 +6,7 @@ use tinybert_data::ScopedDataset;
 use tinybert_data::task::TaskKind;
 use tinybert_evaluate::confidence::Rejection;
 
-use super::units::parse_share;
+use super::units::{parse_probability, parse_share};
 
 /// Calibrated probabilities, and answers that are rejected.
 #[derive(Args, Default)]
@@ -16,7 +16,7 @@ pub struct ConfidenceArgs {
     /// calibrated ones. For tasks with one label per text.
     #[arg(long, conflicts_with_all = ["regression", "multi_label", "tagging", "embedding"])]
     calibrate: bool,
-    /// The device does not accept answers whose calibrated probability is below this.
+    /// The device does not accept answers whose calibrated probability is below this, such as 0.9 or 90%.
     #[arg(long, value_name = "PROBABILITY", requires = "calibrate", value_parser = parse_probability)]
     reject_below: Option<f32>,
     /// Choose that probability so that this share of the development set is accepted, such as 95%.
@@ -63,13 +63,5 @@ impl ConfidenceArgs {
             Some(_) => dev.check_out_of_scope(),
             None => Ok(()),
         }
-    }
-}
-
-/// Reads a probability.
-fn parse_probability(text: &str) -> std::result::Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(probability) if (0.0..=1.0).contains(&probability) => Ok(probability),
-        _ => Err("expected a probability from 0 to 1".into()),
     }
 }

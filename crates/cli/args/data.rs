@@ -118,6 +118,11 @@ impl ModelAnswers {
         Ok(Self { model: model.to_string(), kind: predictor.kind()?, labels: predictor.labels()? })
     }
 
+    /// Answers of the same kind with the labels that the data have.
+    pub fn without_labels(&self) -> Self {
+        Self { labels: Vec::new(), ..self.clone() }
+    }
+
     /// The labels of a model that is not there yet, which learns these.
     pub fn labelled(labels: &[String]) -> Self {
         Self { labels: labels.to_vec(), ..Self::default() }

@@ -15,7 +15,7 @@ use crate::invocation::Invocation;
 #[derive(Args)]
 pub struct ReplayArgs {
     /// Take the options of an earlier run from its run.json. Options of the command line replace those of the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Options of an earlier run")]
     config: Option<PathBuf>,
 }
 

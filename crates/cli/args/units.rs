@@ -31,14 +31,25 @@ pub fn parse_milliseconds(text: &str) -> Result<f64, String> {
 
 /// Parses a share such as 99% or 0.99; gives a fraction above 0 and at most 1.
 pub fn parse_share(text: &str) -> Result<f64, String> {
-    let share = match text.strip_suffix('%') {
-        Some(percent) => percent.trim_end().parse::<f64>().map(|percent| percent / 100.0),
-        None => text.parse(),
-    };
-    share
-        .ok()
+    parse_fraction(text)
         .filter(|share| *share > 0.0 && *share <= 1.0)
         .ok_or_else(|| "expected a share above 0 and at most 100%, such as 95% or 0.95".into())
+}
+
+/// Parses a probability such as 90% or 0.9.
+pub fn parse_probability(text: &str) -> Result<f32, String> {
+    parse_fraction(text)
+        .filter(|probability| (0.0..=1.0).contains(probability))
+        .map(|probability| probability as f32)
+        .ok_or_else(|| "expected a probability from 0 to 1, such as 0.9 or 90%".into())
+}
+
+/// Parses a fraction, which may be written in percent.
+fn parse_fraction(text: &str) -> Option<f64> {
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim_end().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse().ok(),
+    }
 }
 
 /// Parses percentage points, at least 0 and below 100; gives a fraction.
@@ -46,7 +57,7 @@ pub fn parse_points(text: &str) -> Result<f64, String> {
     let points = text.parse::<f64>().ok().filter(|points| (0.0..100.0).contains(points));
     points
         .map(|points| points / 100.0)
-        .ok_or_else(|| "expected percentage points from 0 to 100, such as 0.5".into())
+        .ok_or_else(|| "expected percentage points of at least 0 and below 100, such as 0.5".into())
 }
 
 /// Parses a positive number with one of `units`, each with its factor; gives number times factor.
@@ -104,6 +115,15 @@ mod tests {
         }
         for wrong in ["", "-1", "100", "0.5%", "nan"] {
             assert!(parse_points(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn probabilities_may_be_written_in_percent() {
+        assert_eq!((parse_probability("90%"), parse_probability("0.9")), (Ok(0.9), Ok(0.9)));
+        assert_eq!((parse_probability("0"), parse_probability("100 %")), (Ok(0.0), Ok(1.0)));
+        for wrong in ["", "90", "1.1", "-0.1", "101%", "nan", "half"] {
+            assert!(parse_probability(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -19,6 +19,10 @@ use crate::terminal::Terminal;
 /// Trains a linear classifier on n-grams of words and characters, or of tagged words on their neighbours and parts, and
 /// prints its metrics, size and speed: what a Transformer has to be better than.
 #[derive(Args)]
+// There is no baseline for sentence embeddings.
+#[command(mut_arg("embedding", |option| option.hide(true)))]
+#[command(mut_arg("prompt", |option| option.hide(true)))]
+#[command(mut_arg("pair_prompt", |option| option.hide(true)))]
 pub struct BaselineArgs {
     /// Parts of the data that it is judged on; mm stands for MNLI's mismatched set [default: dev, and test if there is
     /// a --test file].

@@ -57,7 +57,7 @@ pub fn load(spec: &DataSpec, split: Split, progress: &dyn Progress) -> Result<Da
     let model = spec.labels.as_deref();
     match &spec.source {
         Source::Glue { task, folder } => glue::load(*task, folder, split, model, progress),
-        Source::Table(files) => files.load(split, model, progress),
+        Source::Table(files) => files.load(split, model, None, progress),
     }
 }
 

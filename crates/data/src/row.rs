@@ -82,6 +82,10 @@ impl Labeller for ScoreLabeller {
     }
 }
 
+/// What to do about rows with an unknown name of a label.
+const UNKNOWN_NAME: &str = "; correct it or leave such rows out of the file; if they are meant to be out of scope, name their \
+                            label with --out-of-scope where the command has that option";
+
 /// Reads label cells that hold the names or codes of classes.
 pub(super) struct ClassLabeller {
     /// Names of the classes by class index.
@@ -90,24 +94,26 @@ pub(super) struct ClassLabeller {
     cells: HashMap<String, u32>,
     /// Where the names come from, for messages: `the labels of train.tsv`.
     origin: String,
+    /// What to do about a text with another label.
+    advice: &'static str,
 }
 
 impl ClassLabeller {
     /// Cells hold the names themselves.
     pub fn named(names: Vec<String>, origin: String) -> Self {
         let cells = names.iter().zip(0..).map(|(name, class)| (name.clone(), class)).collect();
-        Self { names, cells, origin }
+        Self { names, cells, origin, advice: UNKNOWN_NAME }
     }
 
     /// Cells hold the keys of `cells`, which stand for class indices.
     pub fn coded(names: Vec<String>, cells: HashMap<String, u32>, origin: String) -> Self {
-        Self { names, cells, origin }
+        Self { names, cells, origin, advice: "" }
     }
 }
 
 impl Labeller for ClassLabeller {
     fn target(&self, _: &str, cell: &str) -> std::result::Result<Target, String> {
-        self.class(cell).map(Target::Class)
+        self.class(cell).map(Target::Class).map_err(|reason| format!("{reason}{}", self.advice))
     }
 
     fn soft_target(&self, gold: Target, cell: &str) -> std::result::Result<Target, String> {
@@ -120,13 +126,20 @@ impl Labeller for ClassLabeller {
 }
 
 impl ClassLabeller {
+    /// Adds a class behind all others, whose label has no name among those of the model.
+    pub fn add_out_of_scope(&mut self, label: &str) {
+        let class = self.names.len() as u32;
+        self.cells.entry(label.to_owned()).or_insert(class);
+    }
+
     /// The class that a cell (or a part of one) names. `Err` is the reason.
     pub fn class(&self, cell: &str) -> std::result::Result<u32, String> {
         self.cells.get(cell).copied().ok_or_else(|| {
             if cell.is_empty() {
                 return "the label is empty; give the row a label, or leave the row out".to_owned();
             }
-            let mut known: Vec<_> = self.cells.iter().collect();
+            let is_named = |(_, class): &(&String, &u32)| (**class as usize) < self.names.len();
+            let mut known: Vec<_> = self.cells.iter().filter(is_named).collect();
             known.sort_by_key(|(_, class)| **class);
             let known: Vec<_> = known.into_iter().map(|(cell, _)| cell).collect();
             format!("label {cell:?} is unknown; {} are {}", self.origin, list(&known))

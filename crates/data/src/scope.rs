@@ -60,6 +60,19 @@ impl ScopedDataset {
         Ok(())
     }
 
+    /// Makes sure that the label `out_of_scope`, by which the examples of a split were read, means something.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if neither the model nor an example has it.
+    pub fn check_label(&self, out_of_scope: &str, split: Split) -> Result<()> {
+        if self.class.is_none() && self.unknown.examples.is_empty() {
+            return Err(Error::Input(format!(
+                "--out-of-scope {out_of_scope:?}: neither the model nor a row of the {split} data has this label"
+            )));
+        }
+        Ok(())
+    }
+
     /// Whether a labelled example is in scope.
     pub fn is_in_scope(&self, target: &Target) -> bool {
         self.class.is_none_or(|class| target.classes() != [class])
@@ -82,23 +95,21 @@ pub fn load_scoped(
             "--out-of-scope {out_of_scope}: a label can be out of scope where a text has one label"
         )));
     }
-    let labels = spec.labels.clone().unwrap_or_default();
-    if let Some(class) = labels.iter().position(|label| label == out_of_scope) {
+    if let Some(class) = spec.labels.iter().flatten().position(|label| label == out_of_scope) {
         let labelled = crate::load(spec, split, progress)?;
         let (class, out_of_scope) = (Some(class as u32), Some(out_of_scope.to_owned()));
         return Ok(ScopedDataset { class, out_of_scope, ..ScopedDataset::all_in_scope(labelled) });
     }
-    if let Source::Glue { task, .. } = &spec.source {
-        return Err(Error::Usage(format!(
-            "--out-of-scope {out_of_scope}: neither the model nor {} has this label",
-            task.name()
-        )));
-    }
-    // Behind the labels of the model, the label is one more class for the time of reading.
-    let class = labels.len() as u32;
-    let labels = labels.into_iter().chain([out_of_scope.to_owned()]).collect();
-    let mut labelled = crate::load(&DataSpec { labels: Some(labels), ..spec.clone() }, split, progress)?;
-    labelled.labels.pop();
+    let mut labelled = match &spec.source {
+        Source::Glue { task, .. } => {
+            return Err(Error::Usage(format!(
+                "--out-of-scope {out_of_scope}: neither the model nor {} has this label",
+                task.name()
+            )));
+        }
+        Source::Table(files) => files.load(split, spec.labels.as_deref(), Some(out_of_scope), progress)?,
+    };
+    let class = labelled.labels.len() as u32;
     let all = std::mem::take(&mut labelled.examples);
     let (mut unknown, examples): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|example| example.target == Target::Class(class));

@@ -59,6 +59,28 @@ pub fn temperature(logits: &[impl AsRef<[f32]>], classes: &[u32]) -> Result<f64>
     Ok(1.0 / inverse)
 }
 
+/// Fewer labelled examples say little about a temperature.
+const LEAST_EXAMPLES: usize = 20;
+
+/// What a user has to know about a temperature that `examples` labelled examples have chosen.
+pub fn doubt(temperature: f64, examples: usize) -> Option<String> {
+    let (least, largest) = TEMPERATURES;
+    if examples < LEAST_EXAMPLES {
+        return Some(format!(
+            "a temperature from {examples} labelled examples says little: give a development set of {LEAST_EXAMPLES} at least"
+        ));
+    }
+    let why = match temperature {
+        low if low <= least => "all answers are right",
+        high if high >= largest => "the answers are no better than chance",
+        _ => return None,
+    };
+    Some(format!(
+        "the temperature {temperature} is the end of the range from {least} to {largest}, as where {why}: the development set \
+         does not tell how sure the model may be"
+    ))
+}
+
 /// First and second derivative of the mean negative log-likelihood by the inverse of the temperature.
 fn derivatives(logits: &[impl AsRef<[f32]>], classes: &[u32], inverse: f64) -> (f64, f64) {
     let (mut slope, mut curvature) = (0.0, 0.0);
@@ -237,6 +259,15 @@ mod tests {
         assert_eq!(temperature(&rows, &[0, 1]).unwrap(), 0.05);
         assert_eq!(temperature(&rows, &[1, 0]).unwrap(), 20.0);
         assert_eq!(temperature(&[[3.0; 4]], &[2]).unwrap(), 20.0, "equal logits");
+    }
+
+    #[test]
+    fn temperatures_at_the_ends_and_of_few_examples_are_doubted() {
+        let doubts = |temperature, examples| doubt(temperature, examples).unwrap_or_default();
+        assert!(doubts(1.0, 19).contains("19 labelled examples") && doubts(0.05, 0).contains("0 labelled"));
+        assert!(doubts(0.05, 20).contains("all answers are right"));
+        assert!(doubts(20.0, 20).contains("no better than chance"));
+        assert_eq!(doubts(0.0501, 20) + &doubts(19.9, 1000), "");
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl JudgedConfidence {
         Self { confidence, of_unknown, metrics: ConfidenceMetrics::of(&judged), judged }
     }
 
+    /// The number of examples that are out of scope.
+    pub fn out_of_scope(&self) -> usize {
+        self.judged.iter().filter(|answer| !answer.in_scope).count()
+    }
+
     /// The metrics that say something. Where no answer can be rejected and no example is out of scope, the shares of
     /// accepted answers are those of all answers, and are left out.
     pub fn telling_metrics(&self) -> ConfidenceMetrics {

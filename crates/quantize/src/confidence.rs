@@ -3,7 +3,7 @@
 use tinybert_base::{Context, Error, Result};
 use tinybert_data::ScopedDataset;
 use tinybert_data::metrics::confidence::ConfidenceMetrics;
-use tinybert_evaluate::confidence::{Rejection, judged, temperature};
+use tinybert_evaluate::confidence::{Rejection, doubt, judged, temperature};
 use tinybert_evaluate::predictor::Predictor;
 use tinybert_image::{AlignedBytes, Confidence, HeadKind, Image, ImageBuilder};
 use tinybert_model::image_file::ImageFile;
@@ -52,7 +52,11 @@ pub fn with_confidence_by(
     let classes: Vec<u32> =
         dev.labelled.examples.iter().flat_map(|example| example.target.classes()).copied().collect();
     let plain = Confidence { out_of_scope: dev.class, ..Confidence::default() };
-    let warm = Confidence { temperature: temperature(&logits, &classes)? as f32, ..plain };
+    let fitted = temperature(&logits, &classes)?;
+    if let Some(doubt) = doubt(fitted, classes.len()) {
+        context.progress.say(&format!("warning: {doubt}"));
+    }
+    let warm = Confidence { temperature: fitted as f32, ..plain };
     let answers = judged(warm, dev, &answered, &of_unknown);
     let confidence = Confidence { threshold: rejection.threshold(&answers), ..warm };
     let metrics = |confidence| ConfidenceMetrics::of(&judged(confidence, dev, &answered, &of_unknown));

@@ -2,28 +2,51 @@
 
 use crate::Compress;
 use crate::cost::CostModel;
+use crate::pipeline::answers_like;
 use crate::search::{SearchCandidate, candidates, check_each_limit};
 use crate::space::SearchSpace;
 use tinybert_base::Result;
 use tinybert_data::Corpus;
-use tinybert_distill::student_head;
+use tinybert_distill::{check_models, student_head};
 use tinybert_evaluate::judge::check_judged;
-use tinybert_model::{BertConfig, Tensors};
+use tinybert_model::{BertConfig, Checkpoint, Head, Tensors};
 use tinybert_prune::Importance;
 use tinybert_train::{Output, head_of};
 
 impl Compress<'_> {
-    /// Makes sure that what later stages read can be used: the development set, the corpus, and the budget.
+    /// Makes sure that what later stages read can be used: the development set, the corpus, the student and the budget.
     ///
     /// # Errors
-    /// Those of [`check_judged`] and of [`Corpus::open`]; [`Error::Usage`](tinybert_base::Error::Usage) with the limits
-    /// that cannot be met; the errors of tokenizing.
+    /// Those of [`check_judged`], of [`Corpus::open`] and of [`check_models`];
+    /// [`Error::Usage`](tinybert_base::Error::Usage) with the limits that cannot be met; the errors of tokenizing.
     pub(crate) fn check_before_training(&self, out: &Output) -> Result<()> {
         check_judged(self.data.dev)?;
         if self.student.is_none() && !self.corpus.is_empty() {
             Corpus::open(&self.corpus, &out.folder)?;
         }
-        self.check_budget()
+        let student = self.student_to_be();
+        if !self.is_finished(&student) {
+            check_models(&self.settings.distillation, &self.teacher, &student)?;
+        }
+        self.check_budget(&student)
+    }
+
+    /// The student without its weights: the given one, or the one that will be made.
+    fn student_to_be(&self) -> Checkpoint {
+        let given = self.student.as_ref().unwrap_or(&self.teacher);
+        given.with(self.sizes.clone(), Tensors::new(), given.text.clone())
+    }
+
+    /// Whether the run gets this student with a head for the task, so that no stage before the search trains it.
+    fn is_finished(&self, student: &Checkpoint) -> bool {
+        self.student.is_some() && answers_like(&student.head, &self.head())
+    }
+
+    /// The head that the teacher has or gets.
+    fn head(&self) -> Head {
+        let asked = head_of(self.data.train);
+        let teacher = self.teacher.named(&self.data.train.labels).head;
+        if answers_like(&teacher, &asked) { teacher } else { asked }
     }
 
     /// Makes sure that the smallest models that can be made of the student keep within each limit of the budget. They
@@ -32,19 +55,14 @@ impl Compress<'_> {
     ///
     /// # Errors
     /// [`Error::Usage`](tinybert_base::Error::Usage) with the limits that cannot be met; the errors of tokenizing.
-    fn check_budget(&self) -> Result<()> {
+    fn check_budget(&self, student: &Checkpoint) -> Result<()> {
         let sizes = &self.sizes;
         if self.settings.budget.is_unlimited() || !sizes.architecture.may_be_image() {
             return Ok(());
         }
-        let given = self.student.as_ref().unwrap_or(&self.teacher);
-        let student = given.with(sizes.clone(), Tensors::new(), given.text.clone());
-        let asked = head_of(self.data.train);
-        let teacher = self.teacher.named(&self.data.train.labels).head;
-        let head = if teacher.kind() == asked.kind() { teacher } else { asked };
-        let costs =
-            CostModel::of_untrained(sizes, &student_head(&head), &self.board, self.confidence.is_some())?;
-        let mut space = self.space_of(&student, even(sizes))?;
+        let head = student_head(&self.head());
+        let costs = CostModel::of_untrained(sizes, &head, &self.board, self.confidence.is_some())?;
+        let mut space = self.space_of(student, even(sizes))?;
         check_each_limit(&smallest_models(&mut space, &costs)?, &self.settings.budget)
     }
 }
@@ -101,7 +119,6 @@ mod tests {
     use crate::cost::{Board, Limit};
     use tinybert_base::Context;
     use tinybert_image::Image;
-    use tinybert_model::Checkpoint;
     use tinybert_model::plan::AttentionPrecision;
     use tinybert_quantize::{QuantizeSettings, quantize};
     use tinybert_testing::{runs, toy};

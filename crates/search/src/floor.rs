@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tinybert_base::{Error, Result};
+use tinybert_data::metrics::intervals::LEAST_SAMPLES;
 use tinybert_data::metrics::{Difference, Metrics, Outcomes, difference, difference_by};
 use tinybert_data::task::Dataset;
 use tinybert_data::{DevShare, ScopedDataset};
@@ -135,10 +136,10 @@ impl DevParts {
     /// [`Error::Input`] for a development set that is too small.
     pub fn cut(dev: &ScopedDataset, seed: u64) -> Result<Self> {
         let (search, held_out) = dev.split(DevShare::new(HELD_OUT, seed)?);
-        if search.labelled.examples.is_empty() || held_out.labelled.examples.is_empty() {
+        if [&search, &held_out].iter().any(|half| half.labelled.examples.len() < LEAST_SAMPLES) {
             return Err(Error::Input(format!(
                 "the development set has {} examples, which are too few: half of them check the floor, and the search reads \
-                 the others; give a larger --dev",
+                 the others, at least {LEAST_SAMPLES} each; give a larger --dev",
                 dev.labelled.examples.len()
             )));
         }
@@ -299,7 +300,13 @@ mod tests {
         let unknown = |of: &ScopedDataset| of.unknown.examples.iter().all(|of| of.target == Target::None);
         assert!(unknown(&search) && unknown(&held_out) && held_out.unknown.examples.len() >= 5);
 
-        let error = DevParts::cut(&dev(1), 7).unwrap_err().to_string();
-        assert!(error.contains("1 examples"), "{error}");
+        // Half of them would say nothing about a floor.
+        for few in [1, 16] {
+            let error = DevParts::cut(&dev(few), 7).unwrap_err().to_string();
+            assert!(
+                error.contains(&format!("{few} examples")) && error.contains("at least 10 each"),
+                "{error}"
+            );
+        }
     }
 }

@@ -28,4 +28,5 @@ pub use recipe::{Recipe, TimeLimit};
 pub use run::{ModelDescription, TrainingRun};
 pub use summary::Summary;
 pub use task_data::TaskData;
-pub use tuning::{RateSearch, Trial, Tuned};
+pub use tensorboard::EVENT_FILES;
+pub use tuning::{RateSearch, Trial, Tuned, chosen_rate};

@@ -69,6 +69,21 @@ impl Journal for TuningJournal {
     }
 }
 
+/// Makes sure that the run folder `folder` has no search of the learning rate, for a run that is not the last of one.
+///
+/// # Errors
+/// [`Error::Usage`] if it has one: the run would remove its trials.
+pub(crate) fn check_no_search(folder: &Path) -> Result<()> {
+    if !folder.join(TuningJournal::FILE).exists() {
+        return Ok(());
+    }
+    let shown = folder.display();
+    Err(Error::Usage(format!(
+        "{shown} is left of an interrupted search of the learning rate: go on with it by --resume and --tune N with the \
+         number of trials that it began with, or remove it to begin anew"
+    )))
+}
+
 impl RateSearch<'_> {
     /// Runs every trial that is missing in `OUT.run` and chooses the rate. `train` trains with a rate for so many
     /// steps, from the beginning, into the folder of an output, and gives the metric on the development set.
@@ -229,6 +244,13 @@ fn better_half(trials: &[Trial]) -> Result<Vec<f64>> {
     Ok(rates)
 }
 
+/// The rate that a search with these trials has chosen; `None` if it has none.
+pub fn chosen_rate(trials: &[Trial]) -> Option<f64> {
+    let last = trials.last()?.round;
+    let last: Vec<Trial> = trials.iter().filter(|trial| trial.round == last).cloned().collect();
+    better_half(&last).ok()?.first().copied()
+}
+
 /// Removes the file `name` and the folder that has it if the folder has nothing else: a run that has failed before it
 /// did anything leaves nothing.
 fn remove_if_alone(folder: &Path, name: &str) {
@@ -244,6 +266,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::checkpoint::WorkFolder;
     use tinybert_model::RunRecord;
 
     /// Searches with 8 rates around 1e-3 in a run of 100 steps. `dev` gives the metric of a rate after so many steps.
@@ -282,6 +305,7 @@ mod tests {
         // Of 1e-3 · 10^(2i/7 − 1) the nearest to 2e-3 by its logarithm is i = 5.
         assert_eq!(tuned.learning_rate, 2.68e-3);
         assert_eq!(tuned.trials.len(), 14);
+        assert_eq!(chosen_rate(&tuned.trials), Some(tuned.learning_rate));
     }
 
     #[test]
@@ -313,6 +337,29 @@ mod tests {
             Ok(peak(rate))
         });
         assert_eq!((resumed.unwrap(), runs), (whole, 14 - 8));
+    }
+
+    #[test]
+    fn a_run_with_one_rate_does_not_remove_a_search() {
+        let place = tempfile::tempdir().unwrap();
+        let out = Output::from(place.path().join("out"));
+        let mut left = 3;
+        search(&out, |rate, _| {
+            left -= 1;
+            if left == 0 { Err(Error::Interrupted("stop".into())) } else { Ok(peak(rate)) }
+        })
+        .unwrap_err();
+        let identity = || Identity::new(&RunRecord::new("test", json!(null), 1, Vec::new()));
+        for resume in [true, false] {
+            let out = Output { resume, ..out.clone() };
+            let error =
+                WorkFolder::open(&out, identity(), &Context::default()).err().expect("a search is left");
+            assert!(
+                matches!(&error, Error::Usage(what) if what.contains("--resume and --tune N")),
+                "{error}"
+            );
+        }
+        assert!(out.run_folder().unwrap().join(TuningJournal::FILE).exists());
     }
 
     #[test]

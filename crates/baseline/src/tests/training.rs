@@ -1,5 +1,8 @@
 //! Training on small made-up tasks of every kind.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tinybert_base::progress::Progress;
 use tinybert_base::random::derive;
 use tinybert_base::{Context, Error};
 use tinybert_data::Split;
@@ -101,6 +104,29 @@ fn every_kind_of_task_is_learned() {
     };
     bytes(&all[0], 3, &["music", "weather", "food"]);
     bytes(&all[1], 1, &["music", "weather"]);
+}
+
+/// Counts the penalties that were tried.
+#[derive(Default)]
+struct Tried(AtomicU64);
+
+impl Progress for Tried {
+    fn advance(&self, done: u64, _note: &str) {
+        self.0.fetch_add(done, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn every_penalty_is_tried_and_equal_metrics_are_decided_by_the_loss() {
+    let [train_set, dev] = [labelled(3, 0..400), labelled(3, 400..420)];
+    let tried = Tried::default();
+    let context = Context { progress: &tried, ..Context::default() };
+    let trained = train(&train_set, &dev, MetricSet::Accuracy, &context).unwrap();
+    assert_eq!(tried.0.load(Ordering::Relaxed), 6);
+    // Every penalty answers these few rightly. The strongest leaves each label a probability of nearly a third, whose
+    // loss is 1.1.
+    assert_eq!(trained.dev.primary(), 1.0);
+    assert!(trained.loss < 0.3 && trained.penalty < 1.0, "{} {}", trained.penalty, trained.loss);
 }
 
 #[test]

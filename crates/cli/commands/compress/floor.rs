@@ -16,13 +16,13 @@ use crate::standard_output::print_line;
 pub struct FloorArgs {
     /// Find the smallest image that keeps this share of the teacher's metric, such as 99%; half of the development set
     /// is held out to check it.
-    #[arg(long, value_name = "SHARE", value_parser = parse_share, conflicts_with = "max_loss")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, conflicts_with = "max_loss", group = "floor")]
     keep: Option<f64>,
     /// Find the smallest image whose metric is at most so many percentage points below the teacher's, such as 0.5.
-    #[arg(long, value_name = "POINTS", value_parser = parse_points, allow_negative_numbers = true)]
+    #[arg(long, value_name = "POINTS", value_parser = parse_points, allow_negative_numbers = true, group = "floor")]
     max_loss: Option<f64>,
     /// With --keep or --max-loss: most models that are trained to find the smallest.
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value = "4", requires = "floor")]
     tries: NonZeroUsize,
 }
 

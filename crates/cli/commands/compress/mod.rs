@@ -8,12 +8,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use tinybert_base::Result;
-use tinybert_data::Split;
+use tinybert_base::progress::Silent;
+use tinybert_base::{Context, Result};
+use tinybert_data::{Split, list};
 use tinybert_distill::layer_map::LayerMap;
 use tinybert_distill::transfer::TransferSettings;
 use tinybert_distill::{GeneralSettings, StageRecipe, TaskSettings};
-use tinybert_model::{BertConfig, Checkpoint, PRESETS, preset};
+use tinybert_model::{BertConfig, Checkpoint, PRESETS, only_counts, preset};
 use tinybert_search::{
     Board, Compress, CompressOutcome, CompressSettings, DeviceBudget, SearchSettings, layer_map,
     student_sizes,
@@ -38,7 +39,7 @@ use crate::terminal::Terminal;
     option.help("Continue the run in FOLDER, to the image that the uninterrupted run would have made")
 }))]
 pub struct CompressArgs {
-    /// Model folder of the teacher; it is fine-tuned on the task first if it has no head.
+    /// Model folder of the teacher; it is fine-tuned on the task first unless it has a head with the task's labels.
     #[arg(long, value_name = ModelFolder::NAME)]
     teacher: ModelFolder,
     /// Model folder of a student: distilled on the task if it has no head, used as it is otherwise [default:
@@ -189,7 +190,7 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let models: Vec<&Checkpoint> = iter::once(&teacher).chain(&student).collect();
     let max_tokens = max_tokens(args.training.max_tokens, &models)?;
     let out_of_scope = args.confidence.out_of_scope();
-    let answers = ModelAnswers::of_checkpoint(&teacher);
+    let answers = answers_of_teacher(&teacher, &data_args, out_of_scope, &context)?;
     let data = data_args.training_scoped(&answers, out_of_scope, context.progress)?;
     let labels = data.view().train.labels.clone();
     let parts = args.floor.cut(data.dev(), invocation.global.seed, &context)?;
@@ -228,6 +229,33 @@ pub fn run(args: &CompressArgs, invocation: &Invocation) -> Result<()> {
     let outcome = compress.run(&out, &context)?;
     print(&outcome, &args.budget.board, &labels)?;
     outcome.floor.as_ref().map_or(Ok(()), floor::check)
+}
+
+/// The answers of the teacher that the data are read for: its own, or none if the data have labels that it lacks, so
+/// that it is fine-tuned on the task.
+fn answers_of_teacher(
+    teacher: &Checkpoint,
+    data: &DataArgs,
+    out_of_scope: Option<&str>,
+    context: &Context,
+) -> Result<ModelAnswers> {
+    let (own, labels) = (ModelAnswers::of_checkpoint(teacher), teacher.head.labels());
+    if labels.is_empty() || only_counts(labels) || data.task.is_some() {
+        return Ok(own);
+    }
+    let of_data = data.load(&data.spec(&own.without_labels())?, Split::Train, &Silent)?.labels;
+    let is_known = |label: &&String| labels.contains(label) || out_of_scope == Some(label.as_str());
+    match of_data.iter().find(|label| !is_known(label)) {
+        None => Ok(own),
+        Some(unknown) => {
+            context.progress.say(&format!(
+                "{}: its labels are {}, and the data also have {unknown:?}: it is fine-tuned on the task with a fresh head",
+                teacher.folder.display(),
+                list(labels)
+            ));
+            Ok(own.without_labels())
+        }
+    }
 }
 
 impl CompressArgs {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tinybert_base::Result;
 use tinybert_data::Split;
+use tinybert_data::metrics::intervals::LEAST_SAMPLES;
 use tinybert_data::metrics::{Difference, McNemar, difference};
 
 use super::judged::Judged;
@@ -16,7 +17,8 @@ const LEVEL: f64 = 0.05;
 pub struct Comparison<'a> {
     models: [&'a Judged; 2],
     mcnemar: Option<McNemar>,
-    /// The difference of the metric that selects, where McNemar's test says nothing about it.
+    /// The difference of the metric that selects, where McNemar's test says nothing about it and there are enough
+    /// examples for the bootstrap.
     difference: Option<Difference>,
 }
 
@@ -27,7 +29,8 @@ impl<'a> Comparison<'a> {
         let [a, b] = [first, second].map(|judged| &judged.answers.labelled.outcomes);
         let mcnemar = McNemar::new(a, b)?;
         let is_said = mcnemar.is_some() && first.metrics.primary == "accuracy";
-        let difference = (!is_said).then(|| difference(a, b)).transpose()?;
+        let is_enough = first.metrics.samples >= LEAST_SAMPLES;
+        let difference = (!is_said && is_enough).then(|| difference(a, b)).transpose()?;
         Ok(Self { models: [first, second], mcnemar, difference })
     }
 
@@ -68,7 +71,11 @@ impl<'a> Comparison<'a> {
                 verdict(is_more)
             )
         });
-        of_mcnemar.into_iter().chain(of_difference).collect()
+        let is_silent = of_mcnemar.is_none() && of_difference.is_none();
+        let too_few = is_silent.then(|| {
+            format!("{examples} examples are too few to say whether the models differ by more than chance.")
+        });
+        of_mcnemar.into_iter().chain(of_difference).chain(too_few).collect()
     }
 
     /// The second model with its metrics, and the tests.

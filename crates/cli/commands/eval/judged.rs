@@ -35,7 +35,7 @@ impl Candidate {
     /// Opens a model that is compared with `other`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names both models if they do not have the same labels.
+    /// [`Error::Usage`] that names both models if they do not have the same labels; the other errors name this one.
     pub fn open_rival(args: &EvalArgs, model: &ModelArgs, other: &Self, context: &Context) -> Result<Self> {
         let check = |name: &str, labels: &[String]| {
             let sorted = |labels: &[String]| {
@@ -63,7 +63,12 @@ impl Candidate {
                 described(&other.judged_by.data.labelled.labels)
             )))
         };
-        Self::open_checked(args, model, check, context)
+        let of_rival = |what| format!("--against {}: {what}", model.name());
+        Self::open_checked(args, model, check, context).map_err(|error| match error {
+            Error::Usage(what) if !what.starts_with("--against") => Error::Usage(of_rival(what)),
+            Error::Input(what) => Error::Input(of_rival(what)),
+            other => other,
+        })
     }
 
     /// Opens a model; `check` gets its name and its labels before the data are read.

@@ -84,14 +84,22 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     let model = model.judge(&context)?;
     let rival = rival.map(|rival| rival.judge(&context)).transpose()?;
     let comparison = rival.as_ref().map(|rival| Comparison::new(&model, rival)).transpose()?;
-    if let Some(file) = &args.predictions {
-        write_file(file, predictions::lines(&model).as_bytes())?;
-    }
-    if args.json {
-        return print_json(&to_json(args, &model, comparison.as_ref()));
-    }
+    // What was measured is printed before a file is written, for which there may be no room. A pipe that its reader has
+    // closed does not keep the file from being written.
+    let printed = match args.json {
+        true => print_json(&to_json(args, &model, comparison.as_ref())),
+        false => print(args, &model, comparison.as_ref()),
+    };
+    let Some(file) = &args.predictions else { return printed };
+    write_file(file, predictions::lines(&model).as_bytes())?;
+    printed?;
+    if args.json { Ok(()) } else { print_line(format_args!("wrote {}", file.display())) }
+}
+
+/// Prints everything for people.
+fn print(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> Result<()> {
     let split = Split::from(args.split);
-    match &comparison {
+    match comparison {
         None => {
             print_line(format_args!("{split} {}", describe_metrics(&model.metrics)))?;
             print_confidence(&model.answers, format_args!("{split}"))?;
@@ -103,18 +111,17 @@ pub fn run(args: &EvalArgs, invocation: &Invocation) -> Result<()> {
     {
         print_line(per_class::to_text(&report).trim_end())?;
     }
-    match &args.predictions {
-        Some(file) => print_line(format_args!("wrote {}", file.display())),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Prints how far the answers can be trusted, if each is one label.
 fn print_confidence(answers: &ScopedJudgement, before: impl Display) -> Result<()> {
-    match &answers.confidence {
-        Some(confidence) => print_line(format_args!("{before} {}", confidence.telling_metrics())),
-        None => Ok(()),
-    }
+    let Some(confidence) = &answers.confidence else { return Ok(()) };
+    let rows = match confidence.out_of_scope() {
+        0 => String::new(),
+        rows => format!(" ({rows} examples out of scope)"),
+    };
+    print_line(format_args!("{before} {}{rows}", confidence.telling_metrics()))
 }
 
 /// Everything as a JSON object.
@@ -123,6 +130,7 @@ fn to_json(args: &EvalArgs, model: &Judged, comparison: Option<&Comparison>) -> 
     if let Some(confidence) = &model.answers.confidence {
         json["confidence"] = json!(confidence.metrics.values);
         json["confidence_intervals"] = json!(confidence.metrics.intervals);
+        json["out_of_scope_samples"] = json!(confidence.out_of_scope());
     }
     if let Some(report) =
         Some(&model.answers.labelled.outcomes).filter(|_| args.per_class).and_then(Outcomes::per_class)

@@ -24,6 +24,14 @@ pub fn of_image(file: &ImageFile, verified: bool) -> Result<Value> {
             "security_version": metadata.security_version,
         })
     });
+    let label = |class: u32| image.labels().nth(class as usize);
+    let confidence = image.confidence().map(|confidence| {
+        json!({
+            "temperature": confidence.temperature,
+            "threshold": confidence.threshold,
+            "out_of_scope": confidence.out_of_scope.and_then(label),
+        })
+    });
     let signature = image
         .signature()
         .map(|signature| json!({ "public_key": hex(&signature.public_key), "verified": verified }));
@@ -37,6 +45,7 @@ pub fn of_image(file: &ImageFile, verified: bool) -> Result<Value> {
         "flash_bytes": file.size(),
         "workspace_bytes": model.max_workspace_bytes(),
         "sections": sections,
+        "confidence": confidence,
         "metadata": metadata,
         "signature": signature,
         "self_tests_passed": run_self_tests(&model)?,

@@ -30,11 +30,12 @@ use tinybert_base::{Error, Result};
 use tinybert_model::only_counts;
 
 impl TableFiles {
-    /// Reads one split; see [`super::load`].
+    /// Reads one split; see [`super::load`]. The label `out_of_scope`, if there is one, is the class behind all others.
     pub(super) fn load(
         &self,
         split: Split,
         model: Option<&[String]>,
+        out_of_scope: Option<&str>,
         progress: &dyn Progress,
     ) -> Result<Dataset> {
         let path = self.path(split)?;
@@ -44,7 +45,10 @@ impl TableFiles {
             TaskKind::Regression | TaskKind::Embedding => (Box::new(ScoreLabeller::ANY), Vec::new()),
             TaskKind::Classification | TaskKind::MultiLabel | TaskKind::Tagging => {
                 // The rows of both sides of a cut file say which labels there are.
-                let classes = self.classes(&table, model, progress)?;
+                let mut classes = self.classes(&table, model, progress)?;
+                if let Some(label) = out_of_scope {
+                    classes.add_out_of_scope(label);
+                }
                 let names = classes.names.clone();
                 match self.kind {
                     TaskKind::Tagging => (Box::new(TagLabeller(classes)), names),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::load_scoped;
+use tinybert_base::Error;
 use tinybert_base::progress::Silent;
 
 const ROWS: &str = "text,label\nplay jazz,music\nwhat is love,oos\nrain,weather\nwho am i,oos\n";
@@ -28,6 +29,21 @@ fn rows_with_a_label_that_the_model_lacks_are_apart() {
     assert!(fault(&spec, Split::Dev).contains("\"oos\" is unknown"));
     let error = load_scoped(&spec, Split::Dev, "none", &Silent).unwrap_err().to_string();
     assert!(error.contains("dev.csv:3") && error.contains("\"oos\" is unknown"), "{error}");
+    assert!(
+        error.contains("are music, weather;") && error.contains("name their label with --out-of-scope"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_label_that_nobody_has_is_refused() {
+    let (_folder, spec) = spec("text,label\nrain,weather\n", &["music", "weather"], TaskKind::Classification);
+    for (label, is_known) in [("music", true), ("oos", false), ("", false)] {
+        let found = load_scoped(&spec, Split::Dev, label, &Silent).unwrap().check_label(label, Split::Dev);
+        assert_eq!(found.is_ok(), is_known, "{label:?}");
+        let says = |error: &Error| error.to_string().contains("neither the model nor a row of the dev data");
+        assert!(found.is_ok() || matches!(&found, Err(error @ Error::Input(_)) if says(error)), "{found:?}");
+    }
 }
 
 #[test]

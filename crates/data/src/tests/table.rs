@@ -99,7 +99,7 @@ fn dev_takes_its_classes_from_train() {
 
     let message = fault(&files("x\ta\ny\tB\n"), Split::Dev);
     assert!(message.contains("dev.tsv:3: label \"B\" is unknown; the labels of "), "{message}");
-    assert!(message.ends_with("train.tsv are a, b, c"), "{message}");
+    assert!(message.contains("train.tsv are a, b, c; correct it or leave such rows out"), "{message}");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_model_keeps_its_own_labels() {
     spec.labels = Some(strings(&["yes", "perhaps"]));
     let message = fault(&spec, Split::Train);
     assert!(message.contains("a.tsv:3: label \"no\" is unknown"), "{message}");
-    assert!(message.ends_with("the labels of the model are yes, perhaps"), "{message}");
+    assert!(message.contains("the labels of the model are yes, perhaps; "), "{message}");
 
     spec.labels = Some(strings(&["LABEL_0", "LABEL_1"]));
     let (dataset, said) = load_and_listen(&spec, Split::Train);

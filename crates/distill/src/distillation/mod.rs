@@ -19,5 +19,6 @@ pub use self::compatibility::{check_vocabulary, student_head};
 pub use self::general::{EncodedCorpus, GeneralReport, GeneralSettings, distill_general};
 pub use self::quantization_aware::{QuantizationAware, check_student_answers};
 pub use self::task::{
-    StageRecipe, TaskReport, TaskSettings, Teacher, check_teacher, distill_task, distill_task_at_best_rate,
+    StageRecipe, TaskReport, TaskSettings, Teacher, check_models, check_teacher, distill_task,
+    distill_task_at_best_rate,
 };

@@ -84,7 +84,7 @@ pub fn evaluate(
             found.primary(),
         );
         what.extend(renamed_labels(&predictions, data.dev));
-        (what, "fine-tune it first")
+        (what, "fine-tune it, with more passes or another learning rate if it was fine-tuned already")
     };
     if allow_weak {
         context.progress.say(&format!("warning: {what}"));

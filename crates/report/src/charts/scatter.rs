@@ -82,7 +82,7 @@ fn lines(plot: &Plot, limits: Limits) -> Vec<Element> {
         let y = plot.y.1.position(limit);
         [
             segment("limit", Point::new(LEFT, y), Point::new(RIGHT, y)),
-            label("limit", Point::new(RIGHT - 4.0, y + 13.0), "end").class("limit-name"),
+            label("floor", Point::new(RIGHT - 4.0, y + 13.0), "end").class("limit-name"),
         ]
     });
     x.into_iter().chain(y).flatten().collect()
@@ -152,6 +152,8 @@ mod tests {
         assert!(chart.contains("class=\"predicted\" cx=\"258\" cy=\"156.8\""), "{chart}");
         assert!(chart.contains("class=\"limit\" x1=\"358\" y1=\"26\" x2=\"358\" y2=\"244\""), "{chart}");
         assert!(chart.contains("class=\"limit\" x1=\"58\" y1=\"135\" x2=\"458\" y2=\"135\""), "{chart}");
+        let names = chart.matches(">limit</text>").count() + chart.matches(">floor</text>").count();
+        assert!(names == 2 && chart.contains(">floor</text>"), "{chart}");
         // The diamond is drawn last.
         assert!(chart.rfind("chosen") > chart.rfind("measured"), "{chart}");
     }

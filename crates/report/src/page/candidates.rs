@@ -17,8 +17,8 @@ pub fn section(report: &Report) -> Option<Element> {
         return None;
     }
     let figures = [flash(report), latency(report)].into_iter().flatten();
-    let note = "The line is the Pareto front of each plane: the best that any cost buys. Values that were not measured are \
-                the search's predictions; latency is modelled.";
+    let note = "The line is the Pareto front of each plane: the best that any cost buys before training. Values that were not \
+                measured are the search's predictions; the diamond stands at the finished image; latency is modelled.";
     let section = super::section("Candidates").child(charts(figures)).child(paragraph(note).class("muted"));
     let all: Vec<&ReportedCandidate> = report.candidates.iter().collect();
     if all.len() <= FOLDED_FROM {
@@ -47,9 +47,10 @@ fn plane(
     cost_name: &str,
     unit: &str,
     limit: Option<f64>,
-    cost: impl Fn(&ReportedCandidate) -> Option<f64>,
+    cost: impl Fn(&ReportedCandidate) -> Option<f64> + Copy,
 ) -> Option<Element> {
-    let points: Vec<PlottedPoint> = report
+    let finished = super::result::finished(report);
+    let mut points: Vec<PlottedPoint> = report
         .candidates
         .iter()
         .filter_map(|candidate| {
@@ -64,7 +65,7 @@ fn plane(
             );
             Some(PlottedPoint {
                 at: Point::new(cost, quality),
-                mark: mark(candidate),
+                mark: mark(candidate, finished.is_some()),
                 front: candidate.pareto,
                 title,
             })
@@ -72,6 +73,21 @@ fn plane(
         .collect();
     if points.is_empty() {
         return None;
+    }
+    // The chosen candidate stands at what it was predicted to be, too.
+    let chosen = report.candidates.iter().find(|candidate| candidate.chosen);
+    if let (Some(quality), Some(cost)) = (finished, chosen.and_then(cost)) {
+        points.push(PlottedPoint {
+            at: Point::new(cost, quality),
+            mark: Mark::Chosen,
+            front: false,
+            title: format!(
+                "finished image: {cost_name} {} {unit}, {} {}",
+                format::number(cost),
+                report.metric,
+                format::metric(quality)
+            ),
+        });
     }
     let title = format!("{} against {cost_name}", report.metric);
     let caption = Caption {
@@ -81,14 +97,15 @@ fn plane(
     };
     let limits = Limits { x: limit, y: report.budget.metric };
     let chart = scatter::chart(&caption, &format!("{cost_name}, {unit}"), &report.metric, &points, limits);
-    Some(figure(&title, chart, &legend(&points)))
+    let chosen = if finished.is_some() { "chosen, finished image" } else { "chosen" };
+    Some(figure(&title, chart, &legend(&points, chosen)))
 }
 
-/// The legend of the marks that the chart has.
-fn legend(points: &[PlottedPoint]) -> Vec<(Element, &'static str)> {
+/// The legend of the marks that the chart has; `chosen` is what the diamond stands for.
+fn legend(points: &[PlottedPoint], chosen: &'static str) -> Vec<(Element, &'static str)> {
     let names = [
-        (Mark::Chosen, "chosen"),
-        (Mark::Measured, "measured"),
+        (Mark::Chosen, chosen),
+        (Mark::Measured, "measured before training"),
         (Mark::Predicted, "predicted"),
         (Mark::Infeasible, "beyond the budget"),
     ];
@@ -98,9 +115,10 @@ fn legend(points: &[PlottedPoint]) -> Vec<(Element, &'static str)> {
     marks.chain(points.iter().any(|point| point.front).then_some((front, "Pareto front"))).collect()
 }
 
-fn mark(candidate: &ReportedCandidate) -> Mark {
+/// The mark of a candidate. That of the chosen one stands at its finished image, if there is one that was judged.
+fn mark(candidate: &ReportedCandidate, is_finished: bool) -> Mark {
     match candidate {
-        ReportedCandidate { chosen: true, .. } => Mark::Chosen,
+        ReportedCandidate { chosen: true, .. } if !is_finished => Mark::Chosen,
         ReportedCandidate { feasible: false, .. } => Mark::Infeasible,
         ReportedCandidate { measured: Some(_), .. } => Mark::Measured,
         _ => Mark::Predicted,

@@ -281,6 +281,6 @@ fn save(compress: &Compress, model: &Checkpoint, found: &SearchResult, out: Outp
 }
 
 /// Whether two heads answer the same questions. Embeddings of any sizes do.
-fn answers_like(head: &Head, asked: &Head) -> bool {
+pub(super) fn answers_like(head: &Head, asked: &Head) -> bool {
     head.kind() == asked.kind() && head.labels() == asked.labels()
 }

@@ -69,7 +69,7 @@ pub(super) fn write(
     let model = image.model()?;
     report.latencies = boards(&compress.board).iter().map(|board| latency_on(board, model.image())).collect();
     report.sensitivity = sensitivity(found);
-    report.reasons = reasons(compress, found, outcome);
+    report.reasons = reasons(compress, finished, outcome);
     report.write_json(&folder.join(REPORT))?;
     report.write_page(&folder.join(PAGE))
 }
@@ -186,13 +186,17 @@ fn latency_on(board: &Board, image: &Image) -> tinybert_report::ModelledLatency 
     }
 }
 
-fn reasons(compress: &Compress, found: &SearchResult, outcome: &CompressOutcome) -> Vec<String> {
+fn reasons(compress: &Compress, finished: &FinishedModel, outcome: &CompressOutcome) -> Vec<String> {
+    let (found, on_dev) = (&finished.found, finished.dev.outcomes.metrics().primary());
     let chosen = match &outcome.floor {
         None => "keeps within the budget with answers nearest to the whole student's",
-        Some(floor) if floor.found_one() => "is the smallest that was tried and holds the floor",
+        Some(floor) if floor.found_one() => {
+            "is the smallest that was tried and holds the floor where the search has read"
+        }
         Some(_) => "is the nearest to the floor of those that were tried; none of them holds it",
     };
-    let mut reasons = vec![
+    let mut reasons: Vec<String> = outcome.floor.iter().map(held_out).collect();
+    reasons.extend([
         format!(
             "Of {} models that can be made of the student, {} {chosen}: {}.",
             found.points,
@@ -200,11 +204,11 @@ fn reasons(compress: &Compress, found: &SearchResult, outcome: &CompressOutcome)
             describe_distance(found)
         ),
         format!(
-            "Before any training it was expected to have {} {:.4}; the whole student has {}. Latencies are modelled, \
-             not measured ({}).",
-            found.metric, found.chosen.predicted, found.student_metric, compress.board
+            "Before any training it was expected to have {} {:.4} on the development set; the whole student has {}, and the \
+             finished image {:.4}. Latencies are modelled, not measured ({}).",
+            found.metric, found.chosen.predicted, found.student_metric, on_dev, compress.board
         ),
-    ];
+    ]);
     reasons.extend(outcome.notes.iter().cloned());
     reasons
 }
@@ -215,6 +219,19 @@ fn describe_distance(found: &SearchResult) -> String {
             "without training their logits are off by {:.2} % of their variance",
             100.0 * measured.distance
         ),
-        None => "as predicted".into(),
+        None => "this was predicted, and not measured before training".into(),
     }
+}
+
+/// Whether the floor is held on the held-out examples, and the figures that say so.
+fn held_out(floor: &FloorOutcome) -> String {
+    let check = &floor.check;
+    format!(
+        "{} The image has {} {:.4} there, the floor is {:.4}, and the teacher has {:.4}.",
+        floor.verdict(),
+        check.image.primary,
+        check.image.primary(),
+        check.least(),
+        check.teacher.primary()
+    )
 }

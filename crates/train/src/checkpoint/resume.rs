@@ -7,6 +7,7 @@ use super::identity::Identity;
 use super::output::Output;
 use super::run_folder::checkpoints;
 use super::snapshot::{self, Snapshot};
+use crate::tuning::check_no_search;
 use tinybert_base::{Context, Error, Result};
 use tinybert_model::METRICS;
 
@@ -21,6 +22,10 @@ pub(super) fn find_checkpoint(
     identity: &Identity,
     context: &Context,
 ) -> Result<Option<Snapshot>> {
+    // The last run of a search has its trials, and goes on where they stand.
+    if output.trials.is_empty() {
+        check_no_search(folder)?;
+    }
     let all = checkpoints(folder)?;
     match (all.last(), output.resume) {
         (None, false) => return Ok(None),

@@ -13,6 +13,9 @@ use self::event::{Event, EventKind};
 use tinybert_base::progress::Progress;
 use tinybert_base::{Error, Result, json};
 
+/// What the name of every event file begins with, by which TensorBoard finds it.
+pub const EVENT_FILES: &str = "events.out.tfevents.";
+
 /// An event file, to which a run appends.
 pub(crate) struct EventFile {
     path: PathBuf,
@@ -67,7 +70,7 @@ impl EventFile {
 fn new_file(folder: &Path) -> Result<(PathBuf, File)> {
     let mut number = 0;
     loop {
-        let path = folder.join(format!("events.out.tfevents.{:010}.{number:03}", now() as u64));
+        let path = folder.join(format!("{EVENT_FILES}{:010}.{number:03}", now() as u64));
         match OpenOptions::new().append(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,

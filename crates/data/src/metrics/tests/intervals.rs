@@ -185,9 +185,17 @@ fn shares_have_wilsons_interval_and_everything_else_that_of_resamples() {
     assert_eq!(found.intervals["accuracy"], wilson(683, 700));
     assert_ne!(found.intervals["accuracy_f1"], wilson(683, 700));
     // The tags of a sentence are not independent: theirs is no share of examples.
-    let tags = [Target::Tags(vec![0, 0, 1])];
-    let found = Outcomes::new(MetricSet::Entities, &["B-x", "O"].map(String::from), &tags, &tags).unwrap();
-    assert_eq!(found.metrics_with_intervals().intervals["accuracy"], [1.0, 1.0]);
+    let tags = vec![Target::Tags(vec![0, 0, 1]); 10];
+    let of = |tags: &[Target]| {
+        let labels = ["B-x", "O"].map(String::from);
+        Outcomes::new(MetricSet::Entities, &labels, tags, tags).unwrap().metrics_with_intervals()
+    };
+    assert_eq!(of(&tags).intervals["accuracy"], [1.0, 1.0]);
+    // Of few examples the resamples would all be alike, and claim what they cannot know. Wilson's interval knows.
+    assert!(of(&tags[1..]).intervals.is_empty());
+    let few = Outcomes::new(MetricSet::AccuracyAndF1 { positive: 1 }, &[], &predictions[..2], &targets[..2])
+        .unwrap();
+    assert_eq!(few.metrics_with_intervals().intervals.keys().collect::<Vec<_>>(), [&"accuracy"]);
 }
 
 #[test]

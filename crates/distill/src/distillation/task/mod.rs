@@ -214,13 +214,29 @@ fn check(
     student: &Checkpoint,
     data: &TaskData,
 ) -> Result<()> {
+    data.check()?;
+    let Some(teacher) = teacher else {
+        settings.check()?;
+        check_student(&student.config)?;
+        student.check_max_tokens(settings.max_tokens)?;
+        return soft_labels::check(settings, data.train);
+    };
+    check_models(settings, teacher, student)?;
+    preflight::check_head(teacher, data)
+}
+
+/// Makes sure that a student can learn from a teacher, whatever the teacher answers, for runs that train something else
+/// before.
+///
+/// # Errors
+/// [`Error::Usage`] for impossible settings and for models whose layers, heads or families do not fit together;
+/// [`Error::Input`] for pieces that cannot be compared.
+pub fn check_models(settings: &TaskSettings, teacher: &Checkpoint, student: &Checkpoint) -> Result<()> {
     settings.check()?;
     check_student(&student.config)?;
-    for model in teacher.into_iter().chain([student]) {
+    for model in [teacher, student] {
         model.check_max_tokens(settings.max_tokens)?;
     }
-    data.check()?;
-    let Some(teacher) = teacher else { return soft_labels::check(settings, data.train) };
     if settings.intermediate.epochs > 0 && settings.transfer.align == Some(Align::Pieces) {
         check_vocabulary(&teacher.text, &student.text).map_err(|error| match error {
             Error::Input(what) => Error::Input(format!(
@@ -230,5 +246,8 @@ fn check(
             other => other,
         })?;
     }
-    preflight::check_head(teacher, data)
+    if settings.intermediate.epochs > 0 {
+        Transfer::new(&settings.transfer, &student.config, &teacher.config, settings.seed)?;
+    }
+    Ok(())
 }

@@ -79,8 +79,8 @@ impl Transfer {
         if student_heads != teacher_heads && layers.iter().any(|layer| layer.attention_weight > 0.0) {
             return Err(Error::Usage(format!(
                 "the student has {student_heads} attention heads and the teacher {teacher_heads}, and the attention loss \
-                 compares head by head; make a student with `init --heads {teacher_heads}`, or leave the loss out with \
-                 `--attention-weight 0`"
+                 compares head by head; make a student with `init --heads {teacher_heads}`, or give this loss the weight 0 where \
+                 the command has an option for it"
             )));
         }
         let embedding_weight = weights[0] * settings.embedding_weight;
