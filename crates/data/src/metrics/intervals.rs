@@ -107,6 +107,11 @@ impl Outcomes {
     /// resamples of the examples for everything else, of [`LEAST_SAMPLES`] examples or more. Of tags all are of the
     /// second kind, because the words of a sentence are not independent of each other.
     pub fn metrics_with_intervals(&self) -> Metrics {
+        self.with_intervals(LEAST_SAMPLES)
+    }
+
+    /// The metrics with their intervals, those of the bootstrap from `least` examples on.
+    fn with_intervals(&self, least: usize) -> Metrics {
         let metrics = self.metrics();
         let is_share = |name: &str| SHARES.contains(&name) && self.set != MetricSet::Entities;
         let mut intervals = BTreeMap::new();
@@ -116,7 +121,7 @@ impl Outcomes {
             intervals.extend(shares.map(|name| (name.clone(), wilson(right, self.samples as u64))));
         }
         let others: Vec<&String> = metrics.values.keys().filter(|name| !is_share(name)).collect();
-        if !others.is_empty() && self.samples >= LEAST_SAMPLES {
+        if !others.is_empty() && self.samples >= least {
             let drawn = bootstrap(self.samples, |weights| self.values(weights));
             let of_name = |name: &str| percentiles(drawn.iter().map(|values| values[name]).collect());
             intervals.extend(others.into_iter().map(|name| (name.clone(), of_name(name))));
@@ -124,9 +129,9 @@ impl Outcomes {
         Metrics { intervals, ..metrics }
     }
 
-    /// The metric that selects with its 95 % interval.
+    /// The metric that selects with its 95 % interval, of few examples too.
     pub fn estimate(&self) -> Estimate {
-        let metrics = self.metrics_with_intervals();
+        let metrics = self.with_intervals(0);
         Estimate { value: metrics.primary(), interval: metrics.intervals[&metrics.primary] }
     }
 }

@@ -4,6 +4,7 @@ use super::paragraph;
 use crate::format::{self, number};
 use crate::markup::Element;
 use crate::{Report, ReportedCandidate, StageReport};
+use tinybert_data::metrics::intervals::Estimate;
 
 /// The section; `None` if there is neither an image nor a candidate.
 pub fn section(report: &Report) -> Option<Element> {

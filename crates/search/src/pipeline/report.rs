@@ -187,7 +187,7 @@ fn latency_on(board: &Board, image: &Image) -> tinybert_report::ModelledLatency 
 }
 
 fn reasons(compress: &Compress, finished: &FinishedModel, outcome: &CompressOutcome) -> Vec<String> {
-    let (found, on_dev) = (&finished.found, finished.dev.outcomes.metrics().primary());
+    let (found, on_dev) = (&finished.found, finished.dev.labelled.outcomes.metrics().primary());
     let chosen = match &outcome.floor {
         None => "keeps within the budget with answers nearest to the whole student's",
         Some(floor) if floor.found_one() => {
