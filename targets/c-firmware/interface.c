@@ -68,6 +68,13 @@ static void wrong_arguments(uint8_t *image, size_t bytes)
     EXPECT(tinybert_probabilities(&model, &answer, &probability, SIZE_MAX), TINYBERT_STATUS_TOO_LARGE);
     EXPECT(tinybert_probabilities(&other, &answer, &probability, 1), TINYBERT_STATUS_NOT_OPEN);
     EXPECT(tinybert_probabilities(&model, &answer, &probability, 1), TINYBERT_STATUS_BUFFER_TOO_SMALL);
+    tinybert_answer foreign = answer;
+    foreign.label += 1;
+    EXPECT(tinybert_confidence_of(&model, &foreign, &confidence), TINYBERT_STATUS_FOREIGN_ANSWER);
+    foreign = answer;
+    foreign.output_count -= 1;
+    EXPECT(tinybert_confidence_of(&model, &foreign, &confidence), TINYBERT_STATUS_FOREIGN_ANSWER);
+    EXPECT(tinybert_probabilities(&model, &foreign, &probability, 1), TINYBERT_STATUS_FOREIGN_ANSWER);
     tinybert_tag_place place = { 0, 0 };
     tinybert_word word;
     tinybert_entity entity;
