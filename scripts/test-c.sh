@@ -9,7 +9,7 @@ source scripts/toolchain.sh
 
 stack_limit=8192
 # Of code and constants of a firmware for a Cortex-M besides the image.
-code_limit=120000
+code_limit=$((160 * 1024))
 make_work_folder
 
 toy_image "$work/model.tbim" dotprod

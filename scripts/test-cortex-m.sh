@@ -10,8 +10,8 @@ source scripts/toolchain.sh
 
 stack_limit=8192
 # Of code and constants of a firmware besides the image, without a signature and with one.
-code_limit=150000
-signed_limit=170000
+code_limit=$((160 * 1024))
+signed_limit=$((180 * 1024))
 make_work_folder
 
 if [ $# -gt 0 ]; then
