@@ -19,7 +19,7 @@ INSTRUCTIONS_PER_MULTIPLY_ADD = {
     "Cortex-M55": 0.241,
 }
 
-# Code and constants of a firmware without a signature, and its stack: the limits that scripts/test-cortex-m.sh enforces.
+# Code and constants of a firmware, and its stack: the limits that scripts/test-cortex-m.sh enforces.
 CODE_BYTES, STACK_BYTES = 160 * KIB, 8 * KIB
 
 
