@@ -118,7 +118,8 @@ pub unsafe extern "C" fn tinybert_probabilities(
 /// Writes to `cosine` the cosine of the angle between two vectors of `count` floats, such as the outputs of two answers
 /// of the kind TINYBERT_KIND_EMBEDDING: from -1 (opposite) to 1 (the same direction), apart from rounding. It is 0 if a
 /// vector has no direction, because it is empty or zero, and also if the vector is shorter than 1e-19. If a float is
-/// NaN, infinite or beyond 1e19, the cosine is NaN or 0. The outputs of the first answer have to be copied before its workspace is used for the second one.
+/// NaN, infinite or beyond 1e19, the cosine is NaN or 0. The outputs of the first answer have to be copied before its
+/// workspace is used for the second one.
 ///
 /// # Safety
 /// `a` and `b` point to `count` floats, `cosine` to a float.

@@ -57,7 +57,8 @@ impl Kernels {
         self.table.isa
     }
 
-    /// Returns the weight layout that the linear layer reads. The scalar kernels read every layout, and this one fastest.
+    /// Returns the weight layout that the linear layer reads. The scalar kernels read every layout, and this one
+    /// fastest.
     pub const fn native_panel(&self) -> Panel {
         self.table.panel
     }
@@ -66,8 +67,8 @@ impl Kernels {
     /// [`Linear::scratch_bytes`]: none for [`PackedWeights::Int8`](crate::PackedWeights::Int8).
     ///
     /// # Errors
-    /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`, or if the weights are in a panel that these kernels do
-    /// not read ([`for_panel`](Self::for_panel)).
+    /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`, or if the weights are in a panel that these kernels
+    /// do not read ([`for_panel`](Self::for_panel)).
     pub fn linear(
         &self,
         a: &Activations,
