@@ -238,6 +238,16 @@ static void signatures(const char *unsigned_path, const char *signed_path, const
     EXPECT(metadata.security_version, 7);
     EXPECT(metadata.version.length == 5 && memcmp(metadata.version.bytes, "1.2.0", 5) == 0, 1);
     EXPECT(metadata.license.length, 0);
+    tinybert_metadata closed;
+    int32_t order = 7;
+    EXPECT(tinybert_image_metadata(image, bytes, &closed), TINYBERT_STATUS_OK);
+    EXPECT(tinybert_metadata_precedence(&metadata, &closed, &order), TINYBERT_STATUS_OK);
+    EXPECT(order, 0);
+    closed.security_version++;
+    EXPECT(tinybert_metadata_precedence(&metadata, &closed, &order), TINYBERT_STATUS_OK);
+    EXPECT(order, -1);
+    EXPECT(tinybert_image_metadata(image, bytes - 64, &closed), TINYBERT_STATUS_IMAGE_DAMAGED);
+    EXPECT(tinybert_image_metadata(NULL, bytes, &closed), TINYBERT_STATUS_NULL_POINTER);
     EXPECT(tinybert_open_signed_at_least(image, bytes, key, 7, &model), TINYBERT_STATUS_OK);
     EXPECT(tinybert_open_signed_at_least(image, bytes, NULL, 7, &model), TINYBERT_STATUS_NULL_POINTER);
     EXPECT(tinybert_open_signed_at_least(image, bytes, key, 8, &model), TINYBERT_STATUS_TOO_OLD);
