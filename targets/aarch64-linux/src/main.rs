@@ -72,7 +72,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         match option {
             [flag, name] if flag == "--isa" => {
                 let found = Isa::parse(name).and_then(Kernels::with_isa);
-                kernels = found.ok_or_else(|| format!("this CPU has no {name}; it has {}", names_here()))?;
+                kernels = found.ok_or_else(|| format!("this CPU lacks {name}; it has {}", names_here()))?;
             }
             [flag, file] if flag == "--public-key" && cfg!(feature = "signature") => public_key = Some(file),
             [option, ..] => {
