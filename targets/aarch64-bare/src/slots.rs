@@ -96,11 +96,7 @@ fn whole_image(slot: &'static [u8]) -> Result<(&'static [u8], Metadata<&'static 
 
 /// Verifies an image, runs its self-tests in the workspace that it will have, and returns what it says about itself.
 #[inline(never)]
-fn accept(
-    image: &'static [u8],
-    least: u32,
-    workspace: &mut [u8],
-) -> Result<Metadata<&'static str>, Error> {
+fn accept(image: &'static [u8], least: u32, workspace: &mut [u8]) -> Result<Metadata<&'static str>, Error> {
     let model = Model::from_signed_bytes(image, &PUBLIC_KEY, least);
     // The model stays a reference, because copies of it are large for a small stack.
     let model = model.as_ref().map_err(|error| *error)?;
