@@ -63,8 +63,11 @@ pub fn choose(
         let Some((image, metadata)) = accepted.ok().filter(|(_, metadata)| metadata.name == name) else {
             continue;
         };
-        for (other, _) in ordered {
-            let _ = writeln!(ConsoleWriter(board), "slot {other}: not tried, because it is not newer");
+        for (other, image) in ordered {
+            let _ = match image {
+                Ok(_) => writeln!(ConsoleWriter(board), "slot {other}: not tried, because it is not newer"),
+                Err(error) => writeln!(ConsoleWriter(board), "slot {other}: {error}"),
+            };
         }
         let version = metadata.security_version;
         if version > least {
