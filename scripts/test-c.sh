@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 source scripts/toolchain.sh
 
 stack_limit=8192
+# Of code and constants of a firmware for a Cortex-M besides the image.
+code_limit=$((160 * 1024))
 make_work_folder
 
 toy_image "$work/model.tbim" dotprod
@@ -131,16 +133,35 @@ for kind in tags embedding labels; do firmware_of $kind "$work/$kind.tbim"; done
 answer_on_host "$work/model.tbim" <"$work/texts" >"$work/expected"
 declare -A machines=([an386]=mps2-an386 [an505]=mps2-an505 [an547]=mps3-an547)
 declare -A targets=([an386]=thumbv7em-none-eabihf [an505]=thumbv8m.main-none-eabihf [an547]=thumbv8m.main-none-eabihf)
+declare -A cores=([an386]=cortex-m4 [an505]=cortex-m33 [an547]=cortex-m55)
+declare -A kernels=([an386]=arm-dsp [an505]=arm-dsp [an547]=arm-mve)
+toy_image "$work/cortex-m.tbim" cortex-m
+# One folder for all boards: make has to see that the board has changed.
+cortex=$work/cortex-m
+mkdir "$cortex"
+target/release/tinybert-compress inspect --header "$work/cortex-m.tbim" >"$cortex/model.h"
 for board in an386 an505 an547; do
   target=${targets[$board]}
-  if [ ! -e "$work/$target.a" ]; then library $target ""; fi
-  mkdir "$work/$board"
-  target/release/tinybert-compress inspect --header "$work/model.tbim" >"$work/$board/model.h"
-  make --quiet -C targets/c-firmware BOARD=$board MODEL="$work/model.tbim" LIBRARY="$work/$target.a" BUILD="$work/$board"
+  (export "CARGO_TARGET_$(tr 'a-z.-' 'A-Z__' <<<"$target")_RUSTFLAGS=-Ctarget-cpu=${cores[$board]}"; library "$target" "")
+  make --quiet -C targets/c-firmware BOARD=$board MODEL="$work/cortex-m.tbim" LIBRARY="$work/$target.a" BUILD="$cortex"
   for language in c cpp; do
     { cat "$work/texts"; printf '\4'; } | timeout 120 qemu-system-arm -M "${machines[$board]}" -display none -monitor none \
-      -serial stdio -semihosting-config enable=on,target=native -icount shift=0 -kernel "$work/$board/firmware-$language.elf" \
+      -serial stdio -semihosting-config enable=on,target=native -icount shift=0 -kernel "$cortex/firmware-$language.elf" \
       >"$work/output" || { cat "$work/output" >&2; fail "$language firmware on $board"; }
     check_answers "firmware in $language on $board" "$work/expected" "$work/output" $stack_limit
+    grep -q "passed on ${kernels[$board]}$" "$work/output" || fail "$language firmware on $board: other kernels than ${kernels[$board]}"
+    check_code "firmware in $language on $board" "$cortex/firmware-$language.elf" "$work/cortex-m.tbim" $code_limit
   done
 done
+
+# make_refuses MESSAGE VARIABLE...: make ends with this message.
+make_refuses() {
+  if make --quiet -C targets/c-firmware BUILD="$cortex" "${@:2}" >"$work/log" 2>&1; then fail "make was to end with \"$1\""; fi
+  grep -qF "$1" "$work/log" || { cat "$work/log" >&2; fail "make was to end with \"$1\""; }
+}
+last=(BOARD=$board MODEL="$work/cortex-m.tbim" LIBRARY="$work/$target.a")
+if make -C targets/c-firmware BUILD="$cortex" "${last[@]}" | grep -q gcc; then fail "make builds anew what has not changed"; fi
+make_refuses "MODEL, the image, is missing" BOARD=$board LIBRARY="$work/$target.a"
+make_refuses "model.h is of another image" "${last[@]}" MODEL="$work/tags.tbim"
+make_refuses "TINYBERT_PUBLIC_KEY" "${last[@]}" FEATURES=SIGNATURE
+echo "make builds anew what depends on board, image and features"

@@ -54,3 +54,8 @@ compare neon neon qemu-aarch64 -cpu cortex-a53 "$run"
 compare dotprod neon-dotprod qemu-aarch64 -cpu cortex-a76 "$run"
 compare dotprod neon-dotprod-a55 qemu-aarch64 -cpu cortex-a76 "$run"
 compare i8mm neon-i8mm qemu-aarch64 -cpu max,sve=off "$run"
+# Layouts that a family does not read: another family's kernels, or the scalar ones.
+compare neon neon-dotprod qemu-aarch64 -cpu cortex-a76 "$run"
+grep -q "passed on neon$" "$work/log" || { cat "$work/log" >&2; fail "an image for NEON on a Cortex-A76"; }
+compare x86 neon-dotprod qemu-aarch64 -cpu cortex-a76 "$run"
+grep -q "passed on scalar$" "$work/log" || { cat "$work/log" >&2; fail "an image for x86-64 on a Cortex-A76"; }

@@ -25,6 +25,20 @@ printf 'play\tturn on\nplay\n' | run_on_host -- "$work/tags.tbim" >"$work/answer
 [ "$(grep -c $'\t0\.[0-9]\{4\}$' "$work/expected")" = 9 ] || fail "a probability behind each answer"
 tail -n 1 "$work/answers" | cut -f 3 | grep -qxE 'play/[^ ]+' || fail "a word with its tag behind a tagger's answer"
 run_on_host -- --help | grep -q '^usage: tinybert-run IMAGE' || fail "--help"
+for option in --help --version; do
+  if run_on_host -- $option >/dev/full 2>"$work/log"; then fail "$option to a full disk succeeds"; fi
+  grep -q '^error: ' "$work/log" || { cat "$work/log" >&2; fail "$option to a full disk"; }
+done
+# refuses MESSAGE ARGUMENT...: the program names what is wrong.
+refuses() {
+  if run_on_host -- "${@:2}" </dev/null 2>"$work/log"; then fail "expected: $1"; fi
+  grep -qF -- "$1" "$work/log" || { cat "$work/log" >&2; fail "expected: $1"; }
+}
+refuses "first argument is the image, not --isa" --isa scalar
+refuses "--nosuch is no option" "$work/model.tbim" --nosuch x
+refuses "it has scalar" "$work/model.tbim" --isa nosuch
+refuses "/dev/null: " /dev/null
+refuses "targets: " targets
 run_on_host -- --version | grep -qxE 'tinybert-run [0-9.]+' || fail "--version"
 make_keys "$work"
 sign_image sign "$work/model.tbim" "$work/key.pem" "$work/signed.tbim"

@@ -25,6 +25,8 @@ signed older 9.9.9 2 demo labels
 signed wrong 1.2.0 7 demo labels wrong
 # Its file is smaller, and its layers are wider.
 signed wide 1.2.0 7 labels
+# The same key signs the image of another product.
+sign_image sign "$work/new.tbim" "$work/key.pem" "$work/product.tbim" 1.2.0 7 thermostat
 cp "$work/new.tbim" "$work/forged.tbim"
 sign_image forge "$work/forged.tbim"
 write_texts "$work/texts"
@@ -46,7 +48,7 @@ erased() {
   cat >"$1"
   head -c $((2 * 1024 * 1024 - $(stat -c %s "$1"))) /dev/zero | tr '\0' '\377' >>"$1"
 }
-for image in built-in old new newest older wrong wide forged; do erased "$work/$image.slot" <"$work/$image.tbim"; done
+for image in built-in old new newest older wrong wide product forged; do erased "$work/$image.slot" <"$work/$image.tbim"; done
 erased "$work/empty.slot" </dev/null
 
 # boot LEAST SLOT_0 SLOT_1: boots with these slots and this least security version; what it prints goes to $work/output.
@@ -90,6 +92,9 @@ answers "an older image alone" 3 older empty built-in "slot 0: the image has sec
 answers "a forged image" 3 old forged old "slot 1: the image was changed after it was signed" "slot 0: accepted"
 answers "a self-test that fails" 3 old wrong old "slot 1: self-test 2 gave other bits" "slot 0: accepted"
 grep -q "now 7" "$work/output" && fail "an image that fails has raised the least security version"
+answers "another model" 3 old product old "slot 1: the image is of another model" "slot 0: accepted"
+grep -q "now 7" "$work/output" && fail "the image of another model has raised the least security version"
+answers "two that are equally new" 3 old old old "slot 0: accepted" "slot 1: not tried"
 answers "too much workspace" 3 old wide old "slot 1: the workspace has" "slot 0: accepted"
 
 # Behind an update that has raised the version nothing older answers, not even the image that was built in.

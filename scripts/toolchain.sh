@@ -70,6 +70,18 @@ check_answers() {
   fi
 }
 
+# check_code NAME FIRMWARE IMAGE LIMIT: bytes of code and constants besides the image, in an ELF file for a Cortex-M.
+check_code() {
+  local bytes
+  bytes=$(arm-linux-gnueabihf-size -A "$2" | awk -v image="$(stat -L -c %s "$3")" '
+    $1 == ".text" || $1 == ".rodata" || $1 == ".data" { bytes += $2 } END { print bytes - image }')
+  echo "$1: $bytes bytes of code and constants"
+  if [ "$bytes" -gt "$4" ]; then
+    echo "error: $1 has $bytes bytes of code and constants, more than $4" >&2
+    exit 1
+  fi
+}
+
 # make_keys FOLDER: FOLDER/key.pem and the public.pem that belongs to it.
 make_keys() {
   openssl genpkey -algorithm ed25519 -out "$1/key.pem"

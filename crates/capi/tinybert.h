@@ -5,13 +5,14 @@
  * and lengths are in bytes unless a name says otherwise. A count is a number of elements.
  *
  * A function that can fail returns a status. If the status is not TINYBERT_STATUS_OK, the function has written nothing
- * through an output pointer, except that a model that could not be opened is zeroed. The documentation of a function
- * names its statuses. Every function may also return TINYBERT_STATUS_NULL_POINTER, TINYBERT_STATUS_MISALIGNED and
- * TINYBERT_STATUS_TOO_LARGE for a pointer or a length, and TINYBERT_STATUS_NOT_OPEN for a model.
+ * through an output pointer, with two exceptions: a model that could not be opened is zeroed, and a run that could not
+ * be started is one that has not been started. The documentation of a function names its statuses. Every function may
+ * also return TINYBERT_STATUS_NULL_POINTER, TINYBERT_STATUS_MISALIGNED and TINYBERT_STATUS_TOO_LARGE for a pointer or a
+ * length, and TINYBERT_STATUS_NOT_OPEN for a model.
  *
  * Threads may share a model and an image if each thread has a workspace of its own. Every function may be called from
- * any thread and any interrupt handler, also while another call runs, if they do not write the same memory. Only
- * tinybert_open, tinybert_open_signed and tinybert_set_word_rows write a model.
+ * any thread and any interrupt handler, also while another call runs, if they do not write the same memory. Only the
+ * functions that open a model (tinybert_open...) and tinybert_set_word_rows write it.
  *
  * A function of yours that the library calls must return: it must neither throw an exception nor leave by longjmp.
  *
@@ -172,6 +173,10 @@ enum tinybert_status
    The image is signed, but its security version is below the least that is accepted.
    */
   TINYBERT_STATUS_TOO_OLD = 27,
+  /*
+   The answer is not one that the model gives: the number of its outputs or its label does not fit.
+   */
+  TINYBERT_STATUS_FOREIGN_ANSWER = 28,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -550,9 +555,10 @@ tinybert_status tinybert_threshold(const tinybert_model *model,
 
 /*
  Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
- that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
- has not been used since. For models whose answers are of another kind than TINYBERT_KIND_LABEL, the status is
- TINYBERT_STATUS_OTHER_KIND.
+ that a `tinybert_run_...` or `tinybert_step` has written with this model, and the workspace has not been used since.
+ For models whose answers are of another kind than TINYBERT_KIND_LABEL, the status is TINYBERT_STATUS_OTHER_KIND. If
+ the answer has another number of outputs than the model, or a label that is not the one with the largest logit, the
+ status is TINYBERT_STATUS_FOREIGN_ANSWER.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -566,7 +572,8 @@ tinybert_status tinybert_confidence_of(const tinybert_model *model,
  Writes the probability of every label, 0 to 1, to `probabilities`, which has room for `count` floats. The answer is
  one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. For models whose
  answers are of another kind, the status is TINYBERT_STATUS_OTHER_KIND. If there is less room than the answer has
- outputs, it is TINYBERT_STATUS_BUFFER_TOO_SMALL.
+ outputs, it is TINYBERT_STATUS_BUFFER_TOO_SMALL; if the answer has another number of outputs than the model,
+ TINYBERT_STATUS_FOREIGN_ANSWER.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -580,8 +587,9 @@ tinybert_status tinybert_probabilities(const tinybert_model *model,
 /*
  Writes to `cosine` the cosine of the angle between two vectors of `count` floats, such as the outputs of two answers
  of the kind TINYBERT_KIND_EMBEDDING: from -1 (opposite) to 1 (the same direction), apart from rounding. It is 0 if a
- vector has no direction, because it is empty or zero. If a float is NaN, infinite or beyond 1e19, the cosine is NaN
- or 0. The outputs of the first answer have to be copied before its workspace is used for the second one.
+ vector has no direction, because it is empty or zero, and also if the vector is shorter than 1e-19. If a float is
+ NaN, infinite or beyond 1e19, the cosine is NaN or 0. The outputs of the first answer have to be copied before its
+ workspace is used for the second one.
 
  # Safety
  `a` and `b` point to `count` floats, `cosine` to a float.
@@ -690,6 +698,31 @@ tinybert_status tinybert_kernels(const tinybert_model *model,
 tinybert_status tinybert_metadata_of(const tinybert_model *model,
                                      tinybert_metadata *metadata);
 
+/*
+ Does the same as `tinybert_metadata_of` for an image that is not open, so that a program can choose between two
+ images. The checksums and the metadata are checked, but nothing else: the statuses are TINYBERT_STATUS_NOT_AN_IMAGE
+ and TINYBERT_STATUS_IMAGE_DAMAGED. `image_bytes` is the length of the image, as for `tinybert_open`.
+
+ # Safety
+ `image` points to `image_bytes` bytes, `metadata` to metadata.
+ */
+tinybert_status tinybert_image_metadata(const uint8_t *image,
+                                        size_t image_bytes,
+                                        tinybert_metadata *metadata);
+
+/*
+ Writes to `order` which of two images is newer by what they say about themselves: 1 if `one` is newer than `other`,
+ -1 if it is older, and 0 if neither is. The security versions are compared first, then the semantic versions
+ (semver.org, so that 1.10.0 is newer than 1.9.0); an image without a version is older than one that has one. The
+ names are not compared.
+
+ # Safety
+ `one` and `other` point to metadata whose texts are still there, `order` to an int32_t.
+ */
+tinybert_status tinybert_metadata_precedence(const tinybert_metadata *one,
+                                             const tinybert_metadata *other,
+                                             int32_t *order);
+
 #if defined(TINYBERT_SIGNATURE)
 /*
  Does the same as `tinybert_open_signed` for an image whose security version is at least `least_security_version`. It
@@ -787,9 +820,10 @@ const char *tinybert_status_text(uint32_t status);
  behind the last word. White space separates the words. Words that were cut off and words without tokens have no tag
  and are left out. There are no words if token ids were answered (with an empty text).
 
- The answer and the text are those of a `tinybert_run_text` with this model, and the workspace has not been used
- since. The other statuses are TINYBERT_STATUS_OTHER_KIND and TINYBERT_STATUS_NOT_UTF8. The library needs no memory
- for this: it reads the text again from the place on.
+ The answer and the text are those of a `tinybert_run_text` with this model, or of a `tinybert_start` and the
+ `tinybert_step`s behind it, and the workspace has not been used since. The other statuses are
+ TINYBERT_STATUS_OTHER_KIND and TINYBERT_STATUS_NOT_UTF8. The library needs no memory for this: it reads the text
+ again from the place on.
 
  # Safety
  `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there, the text

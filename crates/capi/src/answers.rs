@@ -1,5 +1,6 @@
 //! What a program can ask about an answer: names, thresholds, probabilities, cosines.
 
+use tinybert_runtime::image::{Config, HeadKind};
 use tinybert_runtime::{Answer, Model, cosine};
 
 use crate::memory::{one, place, slice, slice_mut};
@@ -51,9 +52,10 @@ pub unsafe extern "C" fn tinybert_threshold(model: *const Handle, label: u32, th
 }
 
 /// Writes to `confidence` how probable the label of an answer is, and whether the answer is accepted. The answer is one
-/// that `tinybert_run_text`, `tinybert_run_pair` or `tinybert_run_ids` has written with this model, and the workspace
-/// has not been used since. For models whose answers are of another kind than TINYBERT_KIND_LABEL, the status is
-/// TINYBERT_STATUS_OTHER_KIND.
+/// that a `tinybert_run_...` or `tinybert_step` has written with this model, and the workspace has not been used since.
+/// For models whose answers are of another kind than TINYBERT_KIND_LABEL, the status is TINYBERT_STATUS_OTHER_KIND. If
+/// the answer has another number of outputs than the model, or a label that is not the one with the largest logit, the
+/// status is TINYBERT_STATUS_FOREIGN_ANSWER.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -69,7 +71,12 @@ pub unsafe extern "C" fn tinybert_confidence_of(
         let (model, confidence) = unsafe { (Handle::get(model)?, place(confidence)?) };
         // SAFETY: as the caller promises.
         match unsafe { answer_again(model, answer, "")? } {
-            Answer::Label { probability, accepted, .. } => {
+            Answer::Label { index, probability, accepted, .. } => {
+                // SAFETY: as the caller promises.
+                let CAnswer { label, .. } = *unsafe { one(answer)? };
+                if usize::try_from(label) != Ok(index) {
+                    return Err(Status::ForeignAnswer);
+                }
                 confidence.write(CConfidence { probability, accepted });
                 Ok(())
             }
@@ -81,7 +88,8 @@ pub unsafe extern "C" fn tinybert_confidence_of(
 /// Writes the probability of every label, 0 to 1, to `probabilities`, which has room for `count` floats. The answer is
 /// one as for `tinybert_confidence_of`, of the kind TINYBERT_KIND_LABEL or TINYBERT_KIND_LABELS. For models whose
 /// answers are of another kind, the status is TINYBERT_STATUS_OTHER_KIND. If there is less room than the answer has
-/// outputs, it is TINYBERT_STATUS_BUFFER_TOO_SMALL.
+/// outputs, it is TINYBERT_STATUS_BUFFER_TOO_SMALL; if the answer has another number of outputs than the model,
+/// TINYBERT_STATUS_FOREIGN_ANSWER.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there,
@@ -109,8 +117,9 @@ pub unsafe extern "C" fn tinybert_probabilities(
 
 /// Writes to `cosine` the cosine of the angle between two vectors of `count` floats, such as the outputs of two answers
 /// of the kind TINYBERT_KIND_EMBEDDING: from -1 (opposite) to 1 (the same direction), apart from rounding. It is 0 if a
-/// vector has no direction, because it is empty or zero. If a float is NaN, infinite or beyond 1e19, the cosine is NaN
-/// or 0. The outputs of the first answer have to be copied before its workspace is used for the second one.
+/// vector has no direction, because it is empty or zero, and also if the vector is shorter than 1e-19. If a float is
+/// NaN, infinite or beyond 1e19, the cosine is NaN or 0. The outputs of the first answer have to be copied before its
+/// workspace is used for the second one.
 ///
 /// # Safety
 /// `a` and `b` point to `count` floats, `cosine` to a float.
@@ -143,5 +152,13 @@ pub(crate) unsafe fn answer_again<'m>(
     let CAnswer { outputs, output_count, .. } = *unsafe { one(answer)? };
     // SAFETY: as the caller promises.
     let outputs = unsafe { slice(outputs, output_count)? };
+    let Config { head, outputs: expected, .. } = *model.config();
+    let fits = match head {
+        HeadKind::TokenClassification => output_count.is_multiple_of(expected),
+        _ => output_count == expected,
+    };
+    if !fits {
+        return Err(Status::ForeignAnswer);
+    }
     Ok(model.answer(outputs, text)?)
 }

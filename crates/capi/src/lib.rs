@@ -51,7 +51,7 @@ pub use handle::{HANDLE_WORDS, Handle};
 use memory::{one, place, slice, slice_mut};
 #[cfg(feature = "signature")]
 pub use metadata::tinybert_open_signed_at_least;
-pub use metadata::{CMetadata, tinybert_metadata_of};
+pub use metadata::{CMetadata, tinybert_image_metadata, tinybert_metadata_of, tinybert_metadata_precedence};
 pub use slices::{
     CRun, RUN_WORDS, tinybert_cancel, tinybert_start, tinybert_start_ids, tinybert_start_pair, tinybert_step,
 };

@@ -1,10 +1,9 @@
 //! What an image says about itself, and how old it may be.
 
 use tinybert_runtime::image::Metadata;
+use tinybert_runtime::image_metadata;
 
-use crate::memory::place;
-#[cfg(feature = "signature")]
-use crate::memory::slice;
+use crate::memory::{one, place, slice};
 use crate::{CText, Handle, Status, call_status};
 
 /// What an image says about itself. The texts lie in the image. A text that the image does not have is empty.
@@ -33,15 +32,71 @@ pub unsafe extern "C" fn tinybert_metadata_of(model: *const Handle, metadata: *m
     call_status(|| {
         // SAFETY: as the caller promises.
         let (model, place) = unsafe { (Handle::get(model)?, place(metadata)?) };
-        let Metadata { name, version, license, created, security_version } =
-            model.image().metadata().unwrap_or_default();
-        let [name, version, license, created] = [name, version, license, created].map(|text| {
-            let text = text.unwrap_or_default();
-            CText { bytes: text.as_ptr().cast(), length: text.len() }
-        });
-        place.write(CMetadata { name, version, license, created, security_version });
+        place.write(CMetadata::of(&model.image().metadata().unwrap_or_default()));
         Ok(())
     })
+}
+
+/// Does the same as `tinybert_metadata_of` for an image that is not open, so that a program can choose between two
+/// images. The checksums and the metadata are checked, but nothing else: the statuses are TINYBERT_STATUS_NOT_AN_IMAGE
+/// and TINYBERT_STATUS_IMAGE_DAMAGED. `image_bytes` is the length of the image, as for `tinybert_open`.
+///
+/// # Safety
+/// `image` points to `image_bytes` bytes, `metadata` to metadata.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_image_metadata(
+    image: *const u8,
+    image_bytes: usize,
+    metadata: *mut CMetadata,
+) -> Status {
+    call_status(|| {
+        // SAFETY: as the caller promises.
+        let (image, place) = unsafe { (slice(image, image_bytes)?, place(metadata)?) };
+        place.write(CMetadata::of(&image_metadata(image)?));
+        Ok(())
+    })
+}
+
+/// Writes to `order` which of two images is newer by what they say about themselves: 1 if `one` is newer than `other`,
+/// -1 if it is older, and 0 if neither is. The security versions are compared first, then the semantic versions
+/// (semver.org, so that 1.10.0 is newer than 1.9.0); an image without a version is older than one that has one. The
+/// names are not compared.
+///
+/// # Safety
+/// `one` and `other` point to metadata whose texts are still there, `order` to an int32_t.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tinybert_metadata_precedence(
+    one: *const CMetadata,
+    other: *const CMetadata,
+    order: *mut i32,
+) -> Status {
+    call_status(|| {
+        // SAFETY: as the caller promises.
+        let (one, other, order) =
+            unsafe { (self::one(one)?.read()?, self::one(other)?.read()?, place(order)?) };
+        order.write(one.precedence(&other) as i32);
+        Ok(())
+    })
+}
+
+impl CMetadata {
+    /// Returns metadata that C reads as long as the texts are there.
+    fn of(metadata: &Metadata<&str>) -> Self {
+        let Metadata { name, version, license, created, security_version } = *metadata;
+        let [name, version, license, created] =
+            [name, version, license, created].map(|text| CText::of(text.unwrap_or_default()));
+        Self { name, version, license, created, security_version }
+    }
+
+    /// Returns what decides which of two images is newer.
+    ///
+    /// # Safety
+    /// The texts point to as many bytes as they say, for `'t`.
+    unsafe fn read<'t>(&self) -> Result<Metadata<&'t str>, Status> {
+        // SAFETY: as the caller promises.
+        let version = Some(unsafe { self.version.read()? }).filter(|version| !version.is_empty());
+        Ok(Metadata { version, security_version: self.security_version, ..Metadata::default() })
+    }
 }
 
 /// Does the same as `tinybert_open_signed` for an image whose security version is at least `least_security_version`. It

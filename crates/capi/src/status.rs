@@ -63,6 +63,8 @@ pub enum Status {
     NotStarted = 26,
     /// The image is signed, but its security version is below the least that is accepted.
     TooOld = 27,
+    /// The answer is not one that the model gives: the number of its outputs or its label does not fit.
+    ForeignAnswer = 28,
 }
 
 /// Runs `call` and returns its status.
@@ -101,7 +103,7 @@ impl From<Error> for Status {
 #[cfg(feature = "status-text")]
 #[unsafe(no_mangle)]
 pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char {
-    const TEXTS: [&core::ffi::CStr; 28] = [
+    const TEXTS: [&core::ffi::CStr; 29] = [
         c"ok",
         c"a pointer that is needed is null",
         c"a pointer or the image is misaligned",
@@ -130,6 +132,7 @@ pub extern "C" fn tinybert_status_text(status: u32) -> *const core::ffi::c_char 
         c"the answer needs further steps",
         c"no run has been started, or the run has ended",
         c"the image is older than those that are accepted",
+        c"the answer is not one that the model gives",
     ];
     usize::try_from(status)
         .ok()

@@ -50,9 +50,10 @@ pub struct CEntity {
 /// behind the last word. White space separates the words. Words that were cut off and words without tokens have no tag
 /// and are left out. There are no words if token ids were answered (with an empty text).
 ///
-/// The answer and the text are those of a `tinybert_run_text` with this model, and the workspace has not been used
-/// since. The other statuses are TINYBERT_STATUS_OTHER_KIND and TINYBERT_STATUS_NOT_UTF8. The library needs no memory
-/// for this: it reads the text again from the place on.
+/// The answer and the text are those of a `tinybert_run_text` with this model, or of a `tinybert_start` and the
+/// `tinybert_step`s behind it, and the workspace has not been used since. The other statuses are
+/// TINYBERT_STATUS_OTHER_KIND and TINYBERT_STATUS_NOT_UTF8. The library needs no memory for this: it reads the text
+/// again from the place on.
 ///
 /// # Safety
 /// `model` points to a model that is zero or was opened, `answer` to an answer whose outputs are still there, the text

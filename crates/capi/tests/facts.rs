@@ -8,6 +8,7 @@ use tinybert_image::toy::{
     INT8, PIECES, STATIC_INPUTS, ToyLayer, embedding, model, multi_label, token_classification,
 };
 use tinybert_image::{AlignedBytes, ImageBuilder};
+use tinybert_runtime::kernels::Kernels;
 use tinybert_tokenizer::{Options, pack};
 
 fn toy() -> ImageBuilder {
@@ -42,6 +43,7 @@ fn an_open_model_says_what_it_is() {
         (embedding(toy()), Kind::Embedding, 0),
     ];
     for (builder, kind, labels) in kinds {
+        let panel = builder.config.panel;
         let image = builder.build().unwrap();
         let mut handle = CLOSED;
         // SAFETY: the image is there.
@@ -53,7 +55,7 @@ fn an_open_model_says_what_it_is() {
             assert_eq!(tinybert_kernels(&raw const handle, &raw mut name), Status::Ok);
             std::slice::from_raw_parts(name.bytes.cast::<u8>(), name.length)
         };
-        let best = tinybert_runtime::kernels::Kernels::detect().isa().name();
+        let best = Kernels::detect().for_panel(panel).isa().name();
         assert_eq!(name, best.as_bytes());
         // SAFETY: null is refused.
         let refused = unsafe {

@@ -170,6 +170,19 @@ fn ask_for_confidence(builder: &ImageBuilder) -> Asked {
             let small = tinybert_probabilities(model, &raw const answer, room, 2);
             assert_eq!(small, Status::BufferTooSmall);
         }
+        let shorter = CAnswer { output_count: 2, ..answer };
+        assert_eq!(
+            tinybert_confidence_of(model, &raw const shorter, &raw mut confidence),
+            Status::ForeignAnswer
+        );
+        assert_eq!(tinybert_probabilities(model, &raw const shorter, room, 3), Status::ForeignAnswer);
+        if status == Status::Ok {
+            for label in [answer.label + 1, 99999] {
+                let other = CAnswer { label, ..answer };
+                let found = tinybert_confidence_of(model, &raw const other, &raw mut confidence);
+                assert_eq!(found, Status::ForeignAnswer);
+            }
+        }
         let CAnswer { label, outputs, output_count, .. } = answer;
         Asked {
             confidence: if status == Status::Ok { Ok(confidence) } else { Err(status) },

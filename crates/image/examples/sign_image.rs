@@ -1,6 +1,6 @@
 //! Signs an image, or forges one, for trying firmware; `tinybert-compress sign` is for people.
 //!
-//!     sign_image sign IMAGE.tbim KEY.pem OUT.tbim [VERSION SECURITY_VERSION]
+//!     sign_image sign IMAGE.tbim KEY.pem OUT.tbim [VERSION SECURITY_VERSION [NAME]]
 //!     sign_image forge FILE
 //!
 //! `forge` renames the first label of the signed image that is somewhere in FILE, a firmware for example, and
@@ -19,10 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["sign", image, key, out, metadata @ ..] => {
             let key = SigningKey::from_pem(&fs::read_to_string(key)?)?;
             let mut image = AlignedBytes::from_slice(&fs::read(image)?);
-            if let [version, security_version] = metadata {
+            if let [version, security_version, name @ ..] = metadata {
+                let name = name.first().map(ToString::to_string);
                 let version = Some(version.to_string());
                 let security_version = security_version.parse()?;
-                let metadata = Metadata { version, security_version, ..Metadata::default() };
+                let metadata = Metadata { name, version, security_version, ..Metadata::default() };
                 image = with_metadata(&Image::from_bytes(&image)?, &metadata)?;
             }
             Ok(fs::write(out, &*key.sign(&Image::from_bytes(&image)?)?)?)
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             file[start..][..image.len()].copy_from_slice(&image);
             Ok(fs::write(path, file)?)
         }
-        _ => Err("usage: sign_image sign IMAGE KEY OUT [VERSION SECURITY_VERSION], or sign_image forge FILE"
+        _ => Err("usage: sign_image sign IMAGE KEY OUT [VERSION SECURITY_VERSION [NAME]], or sign_image forge FILE"
             .into()),
     }
 }

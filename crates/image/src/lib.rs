@@ -54,7 +54,7 @@ pub use format::{ALIGNMENT, Bf16, MAGIC, MAX_DIMENSION, SectionKind};
 pub use image::Image;
 #[cfg(feature = "keys")]
 pub use keys::{KeyError, SigningKey, public_key_from_pem};
-pub use metadata::Metadata;
+pub use metadata::{Metadata, image_metadata};
 pub use per_linear::{LayerLinear, NoSuchLinear, PerLinear};
 pub use records::{
     CalibrationRecord, CalibrationView, Confidence, Labels, ObservedRange, Provenance, SelfTest, SelfTests,

@@ -6,7 +6,7 @@ use crate::container::Container;
 use crate::error::ensure;
 use crate::records::{take, take_count, take_u32};
 use crate::version::{is_version, precedence};
-use crate::{Error, Field, SectionKind};
+use crate::{Checksum, Error, Field, SectionKind};
 
 /// What an image says about itself, in borrowed texts (`&str`) or in its own (`String`). The default is that of an
 /// image without the section.
@@ -23,6 +23,19 @@ pub struct Metadata<Text> {
     /// How old the image is for a device that must not go back: the device refuses an image with a smaller number than
     /// the least that it accepts.
     pub security_version: u32,
+}
+
+/// Returns what an image says about itself, for a program that chooses between images before it opens one. An image
+/// without metadata gives those of [`Metadata::default`].
+///
+/// The checksums of all sections are checked, and the metadata, but nothing else. Nothing proves the metadata until the
+/// signature is verified.
+///
+/// # Errors
+/// As of [`Image::from_bytes`](crate::Image::from_bytes).
+#[inline(never)] // The stack that the checks need is free again when answers are computed.
+pub fn image_metadata(bytes: &[u8], checksum: Checksum) -> Result<Metadata<&str>, Error> {
+    Ok(Metadata::of(&Container::open(bytes, checksum)?)?.unwrap_or_default())
 }
 
 /// Most bytes of a text.

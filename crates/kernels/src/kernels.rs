@@ -4,7 +4,7 @@ use crate::attention::{AttentionOperands, AttentionShape, ContextOutput};
 use crate::embedding::Embedding;
 use crate::linear::{Activations, ActivationsMut, Epilogue, LayerNorm, Linear, Quantization, ensure};
 use crate::table::{self, KernelTable};
-use crate::{Isa, Panel, ShapeMismatch, attention, detect, linear, scalar};
+use crate::{Isa, Panel, ShapeMismatch, attention, detect, linear};
 
 /// The kernels of one instruction set. A value of this type proves that this CPU has the instruction set.
 #[derive(Clone, Copy)]
@@ -21,13 +21,30 @@ impl Kernels {
     /// Returns the fastest kernels for this CPU. With the feature `std` or `id-registers` the CPU is asked; without
     /// them, the compile-time features of the target decide.
     pub fn detect() -> Self {
-        let fastest = Isa::ALL.into_iter().rev().find_map(Kernels::with_isa).unwrap_or(Kernels::scalar());
-        match fastest.isa() {
-            Isa::NeonDotprod if detect::in_order() => {
-                Kernels::with_isa(Isa::NeonDotprodA55).unwrap_or(fastest)
-            }
-            _ => fastest,
+        fastest(|_| true)
+    }
+
+    /// Returns these kernels if their linear layer reads weights in `panel`. Otherwise it returns the fastest kernels
+    /// for this CPU that read such weights: those of another instruction set, or the scalar ones, which read every
+    /// panel. The bits of the results are the same.
+    ///
+    /// Without the features `std` and `id-registers`, a program has the kernels of one instruction set and the scalar
+    /// ones.
+    #[must_use]
+    pub fn for_panel(self, panel: Panel) -> Self {
+        if self.reads(panel) {
+            self
+        } else if cfg!(any(feature = "std", feature = "id-registers")) {
+            fastest(|kernels| kernels.reads(panel))
+        } else {
+            // Kernels that `detect` never returns stay out of the program.
+            Kernels::scalar()
         }
+    }
+
+    /// Returns whether the linear layer reads weights in `panel`.
+    fn reads(&self, panel: Panel) -> bool {
+        self.isa() == Isa::Scalar || self.table.panel == panel
     }
 
     /// Returns the kernels of the named instruction set, or `None` if this build or this CPU lacks it.
@@ -40,7 +57,8 @@ impl Kernels {
         self.table.isa
     }
 
-    /// Returns the weight layout that the fast linear kernel reads; any other one is computed by the scalar kernel.
+    /// Returns the weight layout that the linear layer reads. The scalar kernels read every layout, and this one
+    /// fastest.
     pub const fn native_panel(&self) -> Panel {
         self.table.panel
     }
@@ -49,7 +67,8 @@ impl Kernels {
     /// [`Linear::scratch_bytes`]: none for [`PackedWeights::Int8`](crate::PackedWeights::Int8).
     ///
     /// # Errors
-    /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`.
+    /// [`ShapeMismatch`] if a length does not fit `m`, `n` and `k`, or if the weights are in a panel that these kernels
+    /// do not read ([`for_panel`](Self::for_panel)).
     pub fn linear(
         &self,
         a: &Activations,
@@ -58,12 +77,9 @@ impl Kernels {
         decoded: &mut [i8],
     ) -> Result<(), ShapeMismatch> {
         linear::check(self.table.layout, a, w, &epilogue, decoded)?;
-        if w.panel == self.table.panel {
-            // SAFETY: `self` proves that the CPU has the instruction set of its table.
-            unsafe { (self.table.linear)(a, w, epilogue, decoded) };
-        } else {
-            scalar::linear(self.table.layout, a, w, epilogue, decoded);
-        }
+        ensure(self.reads(w.panel))?;
+        // SAFETY: `self` proves that the CPU has the instruction set of its table.
+        unsafe { (self.table.linear)(a, w, epilogue, decoded) };
         Ok(())
     }
 
@@ -180,6 +196,16 @@ impl Kernels {
         // SAFETY: as in `linear`.
         unsafe { (self.table.embed)(row, out) };
         Ok(())
+    }
+}
+
+/// Returns the fastest kernels for this CPU that are `wanted`, or the scalar ones.
+fn fastest(wanted: impl Fn(&Kernels) -> bool) -> Kernels {
+    let mut here = Isa::ALL.into_iter().rev().filter_map(Kernels::with_isa);
+    let fastest = here.find(wanted).unwrap_or(Kernels::scalar());
+    match fastest.isa() {
+        Isa::NeonDotprod if detect::in_order() => Kernels::with_isa(Isa::NeonDotprodA55).unwrap_or(fastest),
+        _ => fastest,
     }
 }
 

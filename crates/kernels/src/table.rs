@@ -25,7 +25,7 @@ use crate::{Isa, Panel, scalar};
 #[derive(Clone, Copy)]
 pub(crate) struct KernelTable {
     pub isa: Isa,
-    /// Weight layout of `linear`; the scalar kernel computes other layouts.
+    /// Weight layout of `linear`; the scalar kernel reads every layout.
     pub panel: Panel,
     /// Layout of int8 activations.
     pub layout: ActivationLayout,

@@ -11,7 +11,7 @@ use checks::operands::{LinearCase, bits, values};
 use common::{cases, fast};
 use proptest::prelude::*;
 use tinybert_kernels::{
-    ActivationsMut, COLUMN_UNIT, Epilogue, Kernels, PackedWeights, Panel, Quantization, ROW_BLOCK,
+    ActivationsMut, COLUMN_UNIT, Epilogue, Isa, Kernels, PackedWeights, Panel, Quantization, ROW_BLOCK,
     ShapeMismatch, activation_bytes, decode_row, math,
 };
 
@@ -91,7 +91,7 @@ fn encoded_weights_of_the_model_of_every_tail_and_in_foreign_layouts() {
         }
         if n * k < 2000 && (n + k).is_multiple_of(5) {
             for panel in PANELS {
-                assert_encoded(&Kernels::detect(), &layer, panel, seed);
+                assert_encoded(&Kernels::detect().for_panel(panel), &layer, panel, seed);
             }
         }
     }
@@ -211,11 +211,24 @@ fn fast_kernels_take_the_shapes_of_the_model_and_every_tail() {
 }
 
 #[test]
-fn foreign_layouts_are_computed_too() {
+fn every_layout_has_kernels_that_read_it() {
     let layer = LinearCase::random(3, 21, 35, 7);
-    for kernels in fast() {
+    let expected = bits(&naive(&layer));
+    for kernels in fast().chain([Kernels::scalar()]) {
         for panel in PANELS {
-            assert_eq!(bits(&f32s(&kernels, &layer, panel)), bits(&naive(&layer)), "{kernels:?} {panel:?}");
+            let reading = kernels.for_panel(panel);
+            assert_eq!(bits(&f32s(&reading, &layer, panel)), expected, "{kernels:?}, {reading:?}, {panel:?}");
+            let reads = kernels.isa() == Isa::Scalar || kernels.native_panel() == panel;
+            assert_eq!(reading.isa() == kernels.isa(), reads, "{kernels:?}, {panel:?}");
+            let fast_ones = fast().any(|kernels| kernels.native_panel() == panel);
+            let scalar_last = kernels.isa() == Isa::Scalar || !fast_ones;
+            assert_eq!(reading.isa() == Isa::Scalar, scalar_last, "{kernels:?}, {reading:?}, {panel:?}");
+            if !reads {
+                let (data, packed) = (layer.input(&kernels), layer.packed(panel));
+                let (a, w) = (layer.activations(&data), layer.linear(panel, &packed));
+                let epilogue = Epilogue::F32 { out: &mut [0.0; 63], stride: 21 };
+                assert_eq!(kernels.linear(&a, &w, epilogue, &mut []), Err(ShapeMismatch), "{kernels:?}");
+            }
         }
     }
 }

@@ -87,6 +87,7 @@ mod words;
 mod workspace;
 
 pub use answer::{Answer, Reply};
+pub use checksum::image_metadata;
 #[cfg(feature = "embed")]
 pub use embed::embed_model;
 pub use entities::{Entities, Entity, EntityStep, EntityTags};

@@ -19,7 +19,7 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// Checks the whole image once and takes the fastest kernels that this CPU (with the feature `std` or
-    /// `id-registers`) or this build's target (without) has.
+    /// `id-registers`) or this build's target (without) has for the weight layout of the image.
     ///
     /// `bytes` must begin at a multiple of [`ALIGNMENT`](tinybert_image::ALIGNMENT).
     ///
@@ -73,13 +73,15 @@ impl<'a> Model<'a> {
         // Without this check, sizes beyond the limits of the kernels would be found only when the model runs.
         let config = image.config();
         workspace_bytes(config, image.layer_configs(), config.max_tokens).ok_or(Error::TooLarge)?;
-        Ok(Self { image: *image, vocabulary, kernels: Kernels::detect(), word_rows: None })
+        let kernels = Kernels::detect().for_panel(config.panel);
+        Ok(Self { image: *image, vocabulary, kernels, word_rows: None })
     }
 
-    /// Returns the same model on other kernels. The answers stay the same to the bit.
+    /// Returns the same model on other kernels: on `kernels` if they read the weight layout of the image, otherwise on
+    /// [those that do](Kernels::for_panel). The answers stay the same to the bit.
     #[must_use]
     pub fn with_kernels(self, kernels: Kernels) -> Self {
-        Self { kernels, ..self }
+        Self { kernels: kernels.for_panel(self.config().panel), ..self }
     }
 
     /// Returns the same model with word rows that are read and checked when they are needed, for an image that was

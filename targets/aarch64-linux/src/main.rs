@@ -28,7 +28,7 @@ is a line with tabs between its columns: the label (several with | between them)
 the outputs, and the probability of each label, each word with its tag, or the score. A line that has no answer gets a
 line that begins with \"error:\".
 
-  --isa NAME         the kernels to compute with; without it, the fastest that this CPU has";
+  --isa NAME         the kernels to compute with, if they read the layout of the weights; without it, the fastest";
 
 const ABOUT_KEYS: &str = "
   --public-key PEM   the key with which the image must be signed";
@@ -64,29 +64,33 @@ fn run() -> Result<(), Box<dyn Error>> {
     match (path.as_str(), options) {
         ("-h" | "--help", []) => {
             let keys = if cfg!(feature = "signature") { ABOUT_KEYS } else { "" };
-            println!("{USAGE}\n{ABOUT}{keys}{ABOUT_THE_REST}");
-            return Ok(());
+            return Ok(writeln!(io::stdout(), "{USAGE}\n{ABOUT}{keys}{ABOUT_THE_REST}")?);
         }
         ("-V" | "--version", []) => {
-            println!("tinybert-run {}", env!("CARGO_PKG_VERSION"));
-            return Ok(());
+            return Ok(writeln!(io::stdout(), "tinybert-run {}", env!("CARGO_PKG_VERSION"))?);
         }
-        (option, _) if option.starts_with('-') => return Err(USAGE.into()),
+        (option, _) if option.starts_with('-') => {
+            return Err(format!("the first argument is the image, not {option}\n{USAGE}").into());
+        }
         _ => {}
     }
     for option in options.chunks(2) {
         match option {
             [flag, name] if flag == "--isa" => {
-                let isa = Isa::parse(name).ok_or_else(|| format!("no instruction set is called {name}"))?;
-                kernels = Kernels::with_isa(isa).ok_or_else(|| format!("this CPU lacks {name}"))?;
+                let found = Isa::parse(name).and_then(Kernels::with_isa);
+                kernels = found.ok_or_else(|| format!("this CPU lacks {name}; it has {}", names_here()))?;
             }
             [flag, file] if flag == "--public-key" && cfg!(feature = "signature") => public_key = Some(file),
-            _ => return Err(USAGE.into()),
+            [option, ..] => {
+                return Err(format!("{option} is no option with a value behind it\n{USAGE}").into());
+            }
+            [] => {}
         }
     }
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     // SAFETY: an image is replaced by renaming, never written in place, so that the mapped bytes stay as they are.
-    let image = unsafe { MmapOptions::new().populate().map(&file)? };
+    let image = unsafe { MmapOptions::new().populate().map(&file) };
+    let image = image.map_err(|error| format!("{path}: {error}"))?;
     let model = match public_key {
         Some(file) => open_signed(&image, file)?,
         None => Model::from_bytes(&image),
@@ -112,6 +116,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Returns the names of the instruction sets that this CPU has.
+fn names_here() -> String {
+    let here: Vec<_> = Isa::ALL.into_iter().filter(|isa| Kernels::with_isa(*isa).is_some()).collect();
+    here.into_iter().map(Isa::name).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the next line without its end, or `None` after the last one.
