@@ -223,7 +223,7 @@ impl LinearCase {
 /// identity weights makes of them, so that the order of the bytes stays the kernels' own affair.
 pub fn values(kernels: &Kernels, data: &[i8], m: usize, k: usize) -> Vec<i8> {
     let identity: Vec<i8> = (0..k * k).map(|i| i8::from(i % (k + 1) == 0)).collect();
-    let panel = Panel::PORTABLE;
+    let panel = kernels.native_panel();
     let mut weights = vec![0; panel.packed_bytes(k, k).unwrap()];
     pack(&identity, k, k, panel, &mut weights).unwrap();
     let (ones, zeros, sums) = (vec![1.0; k], vec![0.0; k], vec![1; k]);
