@@ -72,8 +72,8 @@ mod tests {
             option.get_long().into_iter().chain(aliases).map(str::to_owned).collect::<Vec<_>>()
         });
         let mut known: BTreeSet<String> = options.collect();
-        // Options of cargo, and the abbreviation of names that all begin so.
-        known.extend(["release", "features", "help", "version"].map(String::from));
+        // Options of cargo and of launchers.
+        known.extend(["release", "features", "help", "version", "mpi"].map(String::from));
         let mut files = Vec::new();
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crates"), &mut files);
         assert!(files.len() > 100);

@@ -81,7 +81,7 @@ fn an_empty_and_a_very_long_text_are_texts() {
     let out = toy::path("out-extremes");
     let line =
         format!("fine-tune --model {} {data} --epochs 1 --max-tokens 32 --out {}", *ENCODER, out.display());
-    assert!(crate::program::output(&line).contains("(2 examples)"));
+    assert!(crate::program::output(&line).contains("(2 examples"));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_student_with_another_vocabulary_is_refused_piece_by_piece() {
 fn heads_that_do_not_match_name_the_options() {
     let other = toy::student("other-heads", "--hidden 32 --heads 8", &ENCODER);
     let line = format!("{TASK} --teacher {} --student {other} {}", *TEACHER, toy::data());
-    fails(&format!("{line} --out {}", toy::path("x").display()), 2, &["heads", "--attention-weight"]);
+    fails(&format!("{line} --out {}", toy::path("x").display()), 2, &["heads", "the weight 0"]);
 }
 
 #[test]

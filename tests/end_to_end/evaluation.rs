@@ -199,7 +199,7 @@ fn two_models_are_compared_example_by_example() {
 fn models_with_other_labels_are_not_compared() {
     let line =
         format!("init --layers 1 --hidden 32 --heads 4 --ffn 32 --positions 32 --vocab-from {}", *FRESH);
-    let other = toy::make("other-labels", &format!("{line} --labels music,sport"));
+    let other = toy::make("labels-to-compare", &format!("{line} --labels music,sport"));
     fails(
         &format!("eval --model {} {} --against {other}", *STUDENT, toy::data()),
         2,

@@ -152,8 +152,8 @@ fn a_tagger_takes_no_pairs_and_no_other_data() {
 #[test]
 fn files_of_words_and_tags_are_read_too() {
     let sentence = "play O\nsome O\njazz B-music\nclub I-music\n\n";
-    let file = toy::write("tags.conll", format!("-DOCSTART- O\n\n{}", sentence.repeat(3)));
+    let file = toy::write("tags.conll", format!("-DOCSTART- O\n\n{}", sentence.repeat(12)));
     let printed = output(&format!("eval --model {} --tagging --dev {file}", *IMAGE));
-    assert!(printed.contains("f1 ") && printed.contains("(3 examples, 95 % intervals)"), "{printed}");
+    assert!(printed.contains("f1 ") && printed.contains("(12 examples, 95 % intervals)"), "{printed}");
     fails(&format!("eval --model {} --dev {file}", *IMAGE), 3, &["give --tagging"]);
 }
