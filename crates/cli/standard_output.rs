@@ -16,7 +16,8 @@ use crate::terminal::safe_lines;
 pub const STANDARD_OUTPUT: &str = "standard output";
 
 /// Prints one line, or several, for people to standard output; a closed pipe is an error here, where `println!` would
-/// panic. Names and texts of others that are part of the line have gone through [`on_one_line`](crate::terminal::on_one_line).
+/// panic. Names and texts of others that are part of the line have gone through
+/// [`on_one_line`](crate::terminal::on_one_line).
 pub fn print_line(line: impl std::fmt::Display) -> Result<()> {
     let line = line.to_string();
     print_exactly(safe_lines(&line))

@@ -1,4 +1,5 @@
-//! Links and files of others where a command needs a folder of its own: nothing of theirs is emptied, cut off or removed.
+//! Links and files of others where a command needs a folder of its own: nothing of theirs is emptied, cut off or
+//! removed.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -260,8 +260,8 @@ impl DataArgs {
         Ok(Self { prompts: TextPrompts { text, pair }, ..self.clone() })
     }
 
-    /// A teacher that reads these texts, so that its students know what stands before them. Where the sentences of a pair
-    /// have prompts of their own, none is that of every text.
+    /// A teacher that reads these texts, so that its students know what stands before them. Where the sentences of a
+    /// pair have prompts of their own, none is that of every text.
     pub fn prompted(&self, teacher: Checkpoint) -> Checkpoint {
         let TextPrompts { text, pair } = &self.prompts;
         if text == pair { teacher.prompted(text) } else { teacher }

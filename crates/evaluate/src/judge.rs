@@ -222,8 +222,8 @@ pub fn embeddings(
     check_embeds(&model.head)?;
     outputs(model, set, pad_id, context)
 }
-/// Makes sure that a model's outputs are numbers: weights that are finite can still overflow in single precision, and an
-/// answer made of that would say nothing.
+/// Makes sure that a model's outputs are numbers: weights that are finite can still overflow in single precision, and
+/// an answer made of that would say nothing.
 ///
 /// # Errors
 /// [`Error::Diverged`].

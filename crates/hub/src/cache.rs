@@ -51,8 +51,8 @@ impl ModelCache {
         self.absence(commit, file).exists()
     }
 
-    /// The contents of a file of a snapshot if they are damaged: if their SHA-256, which is their name where they are large,
-    /// is another.
+    /// The contents of a file of a snapshot if they are damaged: if their SHA-256, which is their name where they are
+    /// large, is another.
     ///
     /// # Errors
     /// [`Error::Input`] for a link that leads out of the model's part of the cache: such a file is a stranger's choice.

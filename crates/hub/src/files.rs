@@ -19,8 +19,8 @@ use crate::{Parts, Snapshot};
 const CONFIG: &str = "config.json";
 /// Lists the modules of a sentence encoder and their folders.
 const MODULES: &str = "modules.json";
-/// What a model may have beside its tokenizer: how a sentence encoder pools, its prompts and settings, what says that the
-/// weights are an adapter, and this program's own plan of quantization.
+/// What a model may have beside its tokenizer: how a sentence encoder pools, its prompts and settings, what says that
+/// the weights are an adapter, and this program's own plan of quantization.
 const OPTIONAL: [&str; 5] = [
     "1_Pooling/config.json",
     "config_sentence_transformers.json",
@@ -108,7 +108,8 @@ impl<'a> ModelFiles<'a> {
         }
     }
 
-    /// The path of a file in the snapshot, which is fetched if it is not there or damaged; `None` if the model has no such file, or offline if the cache has none.
+    /// The path of a file in the snapshot, which is fetched if it is not there or damaged; `None` if the model has no
+    /// such file, or offline if the cache has none.
     fn obtain(&mut self, file: &str) -> Result<Option<PathBuf>> {
         if let Some(commit) = &self.commit {
             let path = self.cache.snapshot(commit).join(file);

@@ -9,8 +9,8 @@ use tinybert_base::{Context, Error, Result};
 /// Time between two looks at the user's wish to stop.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Does `work`, which may wait long, in a thread of its own. If the user asks to stop, the thread is left alone and ends
-/// with the process.
+/// Does `work`, which may wait long, in a thread of its own. If the user asks to stop, the thread is left alone and
+/// ends with the process.
 ///
 /// # Errors
 /// [`Error::Interrupted`] when the user asks to stop.

@@ -219,7 +219,8 @@ impl Checkpoint {
         Self { head: self.head.clone().named(labels), ..self.copied() }
     }
 
-    /// This model, which reads `prompt` before every text if it is a sentence encoder. What learns from it gets the same.
+    /// This model, which reads `prompt` before every text if it is a sentence encoder. What learns from it gets the
+    /// same.
     #[must_use]
     pub fn prompted(self, prompt: &str) -> Self {
         Self { head: self.head.prompted(prompt), ..self }

@@ -113,8 +113,8 @@ pub(crate) fn sentence_vector(folder: &Path, lowercase: bool) -> Result<Sentence
     Ok(SentenceVector { pooling, normalized, files })
 }
 
-/// Further files of sentence-transformers, and their keys that change a vector. The program has its own limits of length
-/// and its own comparison of vectors, so that `max_seq_length` and `similarity_fn_name` change nothing.
+/// Further files of sentence-transformers, and their keys that change a vector. The program has its own limits of
+/// length and its own comparison of vectors, so that `max_seq_length` and `similarity_fn_name` change nothing.
 const SETTINGS: [(&str, &[(&str, Harmless)]); 5] = [
     ("sentence_bert_config.json", TRANSFORMER),
     ("sentence_distilbert_config.json", TRANSFORMER),
@@ -141,8 +141,8 @@ enum Harmless {
     FalseUnlessUncased,
 }
 
-/// Makes sure that `keys` of the file at `path`, if there is one, change nothing. `lowercase` says whether the tokenizer
-/// makes letters lower case.
+/// Makes sure that `keys` of the file at `path`, if there is one, change nothing. `lowercase` says whether the
+/// tokenizer makes letters lower case.
 fn check_settings(path: &Path, keys: &[(&str, Harmless)], lowercase: bool) -> Result<()> {
     let Some(settings) = read(path)? else { return Ok(()) };
     for (key, harmless) in keys {

@@ -21,8 +21,8 @@ const ADDED: &str = "added_tokens.json";
 /// A special piece of MPNet's vocabulary that no text becomes.
 const UNUSED: &str = "<unk>";
 
-/// The tokenizer of a model folder, with the files that a folder with the same tokenizer gets. They are written anew: what
-/// lies in a stranger's folder may be a link to a private file.
+/// The tokenizer of a model folder, with the files that a folder with the same tokenizer gets. They are written anew:
+/// what lies in a stranger's folder may be a link to a private file.
 pub(crate) enum FolderTokenizer {
     /// BERT's WordPiece.
     WordPiece {
@@ -149,8 +149,8 @@ pub(crate) fn read_folder(folder: &Path) -> Result<FolderTokenizer> {
     Ok(FolderTokenizer::WordPiece { vocabulary, files })
 }
 
-/// The special pieces of a family that numbers BERT's pieces in its own way. Text is matched against BERT's special pieces
-/// instead.
+/// The special pieces of a family that numbers BERT's pieces in its own way. Text is matched against BERT's special
+/// pieces instead.
 struct NumberedTokens<'a> {
     pieces: &'a [String],
     special: SpecialPieces,

@@ -77,8 +77,8 @@ pub(crate) fn read_tokenizer_json(path: &Path, definition: &Value) -> Result<(Ve
     Ok((pieces, lowercase))
 }
 
-/// Makes sure that the rule for special pieces gives `[CLS] a [SEP]` and `[CLS] a [SEP] b [SEP]`, with segment type 1 for
-/// the second text and its `[SEP]`; for a family with other pieces, `<s> a </s>`. Without a rule the class of the
+/// Makes sure that the rule for special pieces gives `[CLS] a [SEP]` and `[CLS] a [SEP] b [SEP]`, with segment type 1
+/// for the second text and its `[SEP]`; for a family with other pieces, `<s> a </s>`. Without a rule the class of the
 /// tokenizer has one.
 fn check_post_processor(
     path: &Path,

@@ -1,6 +1,6 @@
 //! The settings beside a tokenizer that change the ids of a text, as transformers reads them from
-//! `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. Each is applied, has the value by which it
-//! changes nothing, or is refused by name.
+//! `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`. Each is applied, has the value by which
+//! it changes nothing, or is refused by name.
 
 use std::path::Path;
 
@@ -165,8 +165,8 @@ impl SettingsFile<'_> {
     /// Checks `added_tokens.json`: an object of tokens and ids.
     ///
     /// # Errors
-    /// [`Error::Input`] naming a token that is not among `tokens`, and any token without a `tokenizer.json`, which says how
-    /// it is matched.
+    /// [`Error::Input`] naming a token that is not among `tokens`, and any token without a `tokenizer.json`, which
+    /// says how it is matched.
     pub fn check_added_tokens(&self, tokens: &dyn WholeTokens) -> Result<()> {
         for (token, id) in self.settings.as_object().into_iter().flatten() {
             let token = Value::from(token.as_str());
@@ -231,8 +231,8 @@ impl SettingsFile<'_> {
         class.is_some_and(|class| GENERIC_CLASSES.contains(&class))
     }
 
-    /// Makes sure that somebody puts special pieces around texts: the class of the tokenizer, or the `post_processor` of
-    /// its `tokenizer.json`.
+    /// Makes sure that somebody puts special pieces around texts: the class of the tokenizer, or the `post_processor`
+    /// of its `tokenizer.json`.
     ///
     /// # Errors
     /// [`Error::Input`] if nobody does.
@@ -247,8 +247,8 @@ impl SettingsFile<'_> {
         ))
     }
 
-    /// The settings that transformers needs to load the tokenizer, for a folder that is written. Anything else that the file
-    /// may hold is left behind, because nobody has looked at it.
+    /// The settings that transformers needs to load the tokenizer, for a folder that is written. Anything else that
+    /// the file may hold is left behind, because nobody has looked at it.
     pub fn to_written(self) -> Value {
         let tokens = SpecialPieces::ROBERTA.by_key().map(|(key, _)| key);
         let texts = ["tokenizer_class", "bos_token", "eos_token"].into_iter().chain(tokens);

@@ -99,8 +99,8 @@ impl VocabularyTrainer {
     /// spelled.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters; [`Error::Interrupted`] when
-    /// the user asks to stop.
+    /// [`Error::Usage`] when `size` is too small for the special pieces and ASCII characters; [`Error::Interrupted`]
+    /// when the user asks to stop.
     pub fn vocabulary(&self, size: usize, context: &Context) -> Result<Vec<String>> {
         // An order that does not depend on hashes.
         let counts = self.counts.iter().map(|(word, count)| (word.clone(), *count)).collect();

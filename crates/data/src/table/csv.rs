@@ -118,8 +118,8 @@ impl RecordPosition {
 }
 
 impl RecordPosition {
-    /// Makes sure that the quotes of the record, which ends at `end`, are those of RFC 4180. The reader takes text behind
-    /// a closing quote for part of the cell, and the end of the file for a missing quote.
+    /// Makes sure that the quotes of the record, which ends at `end`, are those of RFC 4180. The reader takes text
+    /// behind a closing quote for part of the cell, and the end of the file for a missing quote.
     fn check_quotes(&self, path: &Path, end: &csv::Position) -> Result<()> {
         let kept = self.kept.borrow();
         let record = &kept[self.start..end.byte() as usize - self.forgotten];
@@ -143,7 +143,8 @@ enum Misplaced {
     Open,
 }
 
-/// The first fault in the quotes of a record. A quote within a cell that does not begin with one is an ordinary character.
+/// The first fault in the quotes of a record. A quote within a cell that does not begin with one is an ordinary
+/// character.
 fn misplaced_quote(record: &[u8]) -> Option<Misplaced> {
     if !record.contains(&b'"') {
         return None;

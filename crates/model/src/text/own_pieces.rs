@@ -25,8 +25,8 @@ impl OwnPieces {
     /// The tokenizer of a `tokenizer.json`, whose special pieces `config`, the `tokenizer_config.json`, may name.
     ///
     /// # Errors
-    /// [`Error::Input`] for a definition that `tokenizers` refuses, for one without the special pieces, for one that puts
-    /// them elsewhere than RoBERTa, and for one that contradicts `config`.
+    /// [`Error::Input`] for a definition that `tokenizers` refuses, for one without the special pieces, for one that
+    /// puts them elsewhere than RoBERTa, and for one that contradicts `config`.
     pub fn read(path: &Path, definition: &Value, config: SettingsFile) -> Result<Self> {
         let refused =
             |error: tokenizers::Error| Error::input(path, format!("the tokenizer is not read: {error}"));
@@ -41,8 +41,8 @@ impl OwnPieces {
         Ok(own)
     }
 
-    /// The files that Hugging Face tokenizers are loaded from, by name. `config` is the `tokenizer_config.json` that this
-    /// tokenizer was read with.
+    /// The files that Hugging Face tokenizers are loaded from, by name. `config` is the `tokenizer_config.json` that
+    /// this tokenizer was read with.
     pub fn to_files(&self, config: SettingsFile) -> Result<NamedFiles> {
         let definition = self.tokenizer.to_string(false);
         let definition =
