@@ -62,7 +62,7 @@ COMMANDS = [
     Command("fine-tune", "fine-tune --model base --train train.jsonl --dev dev.jsonl --epochs 2 --batch-size 8 --max-tokens 16 "
             "--checkpoint-steps 3 --out tuned", "tuned", True),
     Command("general", "distill --stage general --teacher base --student student --corpus text.txt --batch-size 8 "
-            "--micro-batch 8 --max-tokens 16 --max-train-tokens 1500 --checkpoint-steps 3 --out general", "general", True),
+            "--micro-batch 8 --max-tokens 16 --max-train-tokens 1500 --checkpoint-steps 3 --out taught", "taught", True),
     Command("distill", "distill --stage task --teacher teacher --student student --train train.jsonl --dev dev.jsonl "
             "--allow-weak-teacher --intermediate-epochs 1 --prediction-epochs 1 --batch-size 8 --max-tokens 16 "
             "--checkpoint-steps 3 --out distilled", "distilled", True),
@@ -249,7 +249,8 @@ def main():
     program, wrong = str(options.program.resolve()), []
     if options.disk:
         codes, wrong = small_disk(program)
-        print("8 MB:", ", ".join(f"{name} {code}" for name, code in codes.items()))
+        print("exit codes on 8 MB:", ", ".join(f"{name} {code}" for name, code in codes.items()))
+        print("\n".join(wrong), end="")
     else:
         with tempfile.TemporaryDirectory() as folder:
             place = Place(program, pathlib.Path(folder))
