@@ -40,7 +40,10 @@ mod tests {
             for part in
                 line.split("--").skip(1).filter(|_| !line.contains("var(--") && !line.contains("\"style\""))
             {
-                let name: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                let name: String = part
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                    .collect();
                 if name.starts_with(|c: char| c.is_ascii_lowercase()) {
                     found.insert(name.trim_end_matches('-').to_owned());
                 }
