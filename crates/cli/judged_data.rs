@@ -37,9 +37,7 @@ impl JudgedData {
         let of_image = of_image.and_then(|class| labels.get(class as usize)).map(String::as_str);
         let of_image = of_image.filter(|_| spec.kind() == TaskKind::Classification);
         let data = args.load_scoped(&spec, split, out_of_scope.or(of_image), context.progress)?;
-        if let Some(label) = out_of_scope {
-            data.check_label(label, split)?;
-        }
+        data.check_out_of_scope_label(split)?;
         predictor.check_kind(&data.labelled)?;
         data.labelled.check_labelled()?;
         let metrics = args.metrics(&spec, &data.labelled)?;

@@ -1,7 +1,7 @@
 //! Files and folders that appear complete or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,17 +68,17 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Makes sure that the disk of a folder has room.
+/// Makes sure that the disk of a folder has room for `output`, of `bytes` bytes.
 ///
 /// # Errors
-/// [`Error::Io`] saying how much is needed and how much is free.
-pub fn check_free(folder: &Path, bytes: u64) -> Result<()> {
+/// [`Error::Io`] for `output`, saying how much is needed and how much is free.
+pub fn check_free(folder: &Path, output: &Path, bytes: u64) -> Result<()> {
     let space = rustix::fs::statvfs(folder).map_err(|error| Error::io(folder)(error.into()))?;
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     // File systems that do not know their size report no blocks at all.
     if space.f_blocks > 0 && free < bytes {
         let needed = format!("{} MiB are needed, {} MiB are free", bytes.div_ceil(1 << 20), free >> 20);
-        return Err(Error::io(folder)(std::io::Error::new(ErrorKind::StorageFull, needed)));
+        return Err(Error::io(output)(std::io::Error::new(ErrorKind::StorageFull, needed)));
     }
     Ok(())
 }
@@ -104,11 +104,9 @@ pub fn remove_abandoned(folder: &Path) -> Result<()> {
     if !(name.starts_with('.') && name.ends_with(PARTIAL)) || own_folder::check(folder).is_err() {
         return Ok(());
     }
-    let lock = own_folder::open_for_lock(folder)?;
-    match lock.try_lock() {
-        Ok(()) => own_folder::remove(folder),
-        Err(TryLockError::WouldBlock) => Ok(()),
-        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
+    match own_folder::lock(folder)? {
+        Some(_lock) => own_folder::remove(folder),
+        None => Ok(()),
     }
 }
 
@@ -135,17 +133,12 @@ impl Staging {
             Error::Usage(format!("{}: the output must be a folder with a name", target.display()))
         })?;
         own_folder::open(&around)?;
-        let lock = own_folder::open_for_lock(&around)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Usage(format!(
-                    "{}: another process is writing this folder",
-                    target.display()
-                )));
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::io(&around)(error)),
-        }
+        let Some(lock) = own_folder::lock(&around)? else {
+            return Err(Error::Usage(format!(
+                "{}: another process is writing this folder",
+                target.display()
+            )));
+        };
         let folder = around.join("contents");
         // A killed process may have left its contents.
         recover(&folder, target).map_err(Error::io(target))?;
@@ -169,10 +162,7 @@ impl Staging {
     /// # Errors
     /// [`Error::Io`] saying how much is needed and how much is free.
     pub fn reserve(&self, bytes: u64) -> Result<()> {
-        check_free(&self.folder, bytes).map_err(|error| match error {
-            Error::Io { source, .. } => Error::io(&self.target)(source),
-            other => other,
-        })
+        check_free(&self.folder, &self.target, bytes)
     }
 
     /// Writes one file and waits until it is on the disk.

@@ -1,7 +1,7 @@
 //! Folders that the program makes for its own work and removes again. A file in such a folder marks it, so that nothing
 //! is ever emptied, cut off or removed that somebody else has put there, or that a link points to.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -73,12 +73,18 @@ pub fn open_file(path: &Path, options: &mut OpenOptions) -> Result<File> {
     options.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path).map_err(Error::io(path))
 }
 
-/// Opens the folder itself, for its lock.
+/// Takes the exclusive lock on the folder; `None` if another process has it. Closing the file releases the lock, and so
+/// does the end of the process.
 ///
 /// # Errors
 /// [`Error::Io`], for a link too.
-pub fn open_for_lock(folder: &Path) -> Result<File> {
-    open_file(folder, OpenOptions::new().read(true))
+pub fn lock(folder: &Path) -> Result<Option<File>> {
+    let lock = open_file(folder, OpenOptions::new().read(true))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
+    }
 }
 
 /// Removes a folder of this program, with everything in it; does nothing if it is not there.

@@ -60,12 +60,15 @@ impl ScopedDataset {
         Ok(())
     }
 
-    /// Makes sure that the label `out_of_scope`, by which the examples of a split were read, means something.
+    /// Makes sure that the label of what is out of scope, by which the examples of a split were read, means something.
     ///
     /// # Errors
     /// [`Error::Input`] if neither the model nor an example has it.
-    pub fn check_label(&self, out_of_scope: &str, split: Split) -> Result<()> {
-        if self.class.is_none() && self.unknown.examples.is_empty() {
+    pub fn check_out_of_scope_label(&self, split: Split) -> Result<()> {
+        if let Some(out_of_scope) = &self.out_of_scope
+            && self.class.is_none()
+            && self.unknown.examples.is_empty()
+        {
             return Err(Error::Input(format!(
                 "--out-of-scope {out_of_scope:?}: neither the model nor a row of the {split} data has this label"
             )));

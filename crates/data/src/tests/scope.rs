@@ -39,7 +39,8 @@ fn rows_with_a_label_that_the_model_lacks_are_apart() {
 fn a_label_that_nobody_has_is_refused() {
     let (_folder, spec) = spec("text,label\nrain,weather\n", &["music", "weather"], TaskKind::Classification);
     for (label, is_known) in [("music", true), ("oos", false), ("", false)] {
-        let found = load_scoped(&spec, Split::Dev, label, &Silent).unwrap().check_label(label, Split::Dev);
+        let found =
+            load_scoped(&spec, Split::Dev, label, &Silent).unwrap().check_out_of_scope_label(Split::Dev);
         assert_eq!(found.is_ok(), is_known, "{label:?}");
         let says = |error: &Error| error.to_string().contains("neither the model nor a row of the dev data");
         assert!(found.is_ok() || matches!(&found, Err(error @ Error::Input(_)) if says(error)), "{found:?}");

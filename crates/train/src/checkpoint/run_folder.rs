@@ -1,6 +1,6 @@
 //! The contents of `OUT.run`, and how the folder is removed.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use tinybert_base::{Error, Result, own_folder};
@@ -26,17 +26,13 @@ pub(super) fn checkpoints(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Takes the exclusive lock on a run's folder. Closing the file releases it, and so does the end of the
-/// process.
+/// Takes the exclusive lock on a run's folder.
+///
+/// # Errors
+/// [`Error::Usage`] if another process has it; [`Error::Io`].
 pub(crate) fn lock(folder: &Path) -> Result<File> {
-    let lock = own_folder::open_for_lock(folder)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Usage(format!("{}: another process is running this run", folder.display())))
-        }
-        Err(TryLockError::Error(error)) => Err(Error::io(folder)(error)),
-    }
+    let busy = || Error::Usage(format!("{}: another process is running this run", folder.display()));
+    own_folder::lock(folder)?.ok_or_else(busy)
 }
 
 /// Removes the folder of a finished run. It is renamed first, so that a process that is killed meanwhile

@@ -108,7 +108,7 @@ impl WorkFolder {
         if self.files.is_some() {
             // The result, and a checkpoint, which has two moments for each weight too.
             let bytes: usize = tensors.values().map(|tensor| 4 * tensor.elem_count()).sum();
-            check_free(&self.folder, 4 * bytes as u64)?;
+            check_free(&self.folder, &self.folder, 4 * bytes as u64)?;
         }
         Parameters::new(&tensors)
     }
